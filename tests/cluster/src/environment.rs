@@ -1,0 +1,59 @@
+//! The only reader of the environment.
+
+use std::{
+    env,
+    ffi::OsString,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+/// A folder with ready-made programs, envtest's convention.
+pub(crate) const ASSETS: &str = "KUBEBUILDER_ASSETS";
+/// `1`: use the cluster of `KUBECONFIG` and start nothing.
+pub(crate) const USE_KUBECONFIG: &str = "CLUSTER_USE_KUBECONFIG";
+/// kubectl's own.
+pub(crate) const KUBECONFIG: &str = "KUBECONFIG";
+
+/// `KUBEBUILDER_ASSETS`, where it is set and not empty.
+pub(crate) fn assets() -> Option<PathBuf> {
+    set(ASSETS).map(PathBuf::from)
+}
+
+/// Whether somebody said that the cluster of `KUBECONFIG` may be used for tests. Any value but `0` and `false` says so.
+pub(crate) fn use_kubeconfig() -> bool {
+    set(USE_KUBECONFIG).is_some_and(|value| value != "0" && value != "false")
+}
+
+/// `KUBECONFIG`, where it is set and not empty.
+pub(crate) fn kubeconfig() -> Option<OsString> {
+    set(KUBECONFIG)
+}
+
+/// The user's cache folder: `XDG_CACHE_HOME` (a relative one is to be ignored, says its specification), else `~/.cache`.
+pub(crate) fn cache_home() -> Option<PathBuf> {
+    let xdg = set("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    xdg.or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".cache")))
+}
+
+/// Where temporary directories are made: `TMPDIR`, else `/tmp`.
+pub(crate) fn temporary() -> PathBuf {
+    env::temp_dir()
+}
+
+/// The first `program` in `PATH`.
+pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
+    let path = set("PATH")?;
+    env::split_paths(&path)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(program))
+        .find(|file| is_executable(file))
+}
+
+/// Whether `file` is a regular file that somebody may execute.
+pub(crate) fn is_executable(file: &Path) -> bool {
+    file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+fn set(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}

@@ -1,0 +1,117 @@
+//! The directory of one cluster, and the janitor that removes it when its owner is gone.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+const PREFIX: &str = "cluster-";
+const LOCK: &str = "owner.lock";
+
+/// What the janitor does: wait until the last writer of its standard input is gone, then remove the directory. Programs that are
+/// being killed at that moment may still write, hence the repetition, which ends after 20 s.
+///
+/// A shell, since a library has no program of its own that it could start: a test binary that uses it is built without this
+/// package's binary.
+const JANITOR: &str = r#"
+trap '' HUP INT TERM
+read -r _
+tries=0
+until rm -rf -- "$1" || [ "$tries" -ge 200 ]; do tries=$((tries + 1)); sleep 0.1; done
+"#;
+
+/// A cluster's directory. Dropping it removes it; so does the janitor when this process ends without that.
+#[derive(Debug)]
+pub(crate) struct Home {
+    directory: TempDir,
+    janitor: Option<Child>,
+    /// Held for life: a directory whose lock is free has lost its owner.
+    _lock: File,
+}
+
+impl Home {
+    /// Makes the directory, readable for this user only, and removes those that others left behind.
+    pub(crate) fn create() -> Result<Home> {
+        let parent = crate::environment::temporary();
+        sweep(&parent);
+        let directory = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent);
+        let directory =
+            directory.with_context(|| format!("failed to make a directory in {}", parent.display()))?;
+        let janitor = janitor(directory.path()).context("failed to start the janitor (/bin/sh)")?;
+        let lock = lock(directory.path()).context("failed to lock the cluster's directory")?;
+        fs::create_dir(directory.path().join("logs")).context("failed to make the folder for logs")?;
+        Ok(Home { directory, janitor: Some(janitor), _lock: lock })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.path().join("logs")
+    }
+
+    /// Moves the logs out of the directory, so that they outlive it, and returns where they are now.
+    pub(crate) fn keep_logs(&self) -> io::Result<PathBuf> {
+        let kept = tempfile::Builder::new().prefix("cluster-logs-").tempdir()?.keep();
+        fs::rename(self.logs(), &kept)?;
+        Ok(kept)
+    }
+
+    /// Writes a file into the directory and returns its path.
+    pub(crate) fn write(&self, name: &str, content: &str) -> Result<PathBuf> {
+        let path = self.path().join(name);
+        fs::write(&path, content).with_context(|| format!("failed to write {}", path.display()))?;
+        Ok(path)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // What cannot be removed here the janitor tries again.
+        let _janitor_tries = fs::remove_dir_all(self.path());
+        if let Some(mut janitor) = self.janitor.take() {
+            drop(janitor.stdin.take());
+            let _status = janitor.wait();
+        }
+    }
+}
+
+fn janitor(directory: &Path) -> io::Result<Child> {
+    // No output: whoever reads this process's output to its end would wait for the janitor. Its own process group: a terminal's
+    // Ctrl-C is not for it.
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", JANITOR, "cluster-janitor"]).arg(directory).current_dir("/");
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    command.spawn()
+}
+
+fn lock(directory: &Path) -> io::Result<File> {
+    // Locked before it has its name: a file of that name is never seen unlocked while its owner lives.
+    let unnamed = directory.join("owner.lock.new");
+    let file = File::create(&unnamed)?;
+    file.try_lock()?;
+    fs::rename(&unnamed, directory.join(LOCK))?;
+    Ok(file)
+}
+
+/// Removes directories that lost both owner and janitor, for example when a whole session was killed. Best effort: an error
+/// leaves a directory for the next time.
+fn sweep(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
+        if lock.try_lock().is_ok() {
+            let _next_time = fs::remove_dir_all(entry.path());
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! One builder at a time.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{Seek, Write},
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+
+const POLL: Duration = Duration::from_millis(100);
+const REMIND: Duration = Duration::from_secs(30);
+
+/// The right to build, until it is dropped or its holder dies: a lock of the kernel's, not a file that stays behind.
+#[derive(Debug)]
+pub(crate) struct BuildLock {
+    _file: File,
+}
+
+impl BuildLock {
+    /// Waits for the right to build in `root`, and tells what it waits for.
+    pub(crate) fn acquire(root: &Path, progress: &mut dyn FnMut(&str)) -> Result<BuildLock> {
+        fs::create_dir_all(root).with_context(|| format!("failed to make {}", root.display()))?;
+        let path = root.join("build.lock");
+        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path);
+        let mut file = file.with_context(|| format!("failed to open {}", path.display()))?;
+        let begin = Instant::now();
+        let mut told: Option<Instant> = None;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => {
+                    return Err(error).with_context(|| format!("failed to lock {}", path.display()));
+                }
+            }
+            if told.is_none_or(|told| told.elapsed() >= REMIND) {
+                told = Some(Instant::now());
+                progress(&waiting(&path, begin.elapsed()));
+            }
+            thread::sleep(POLL);
+        }
+        // For the message of those who wait, hence not worth an error.
+        let _unsaid = file.set_len(0).and_then(|()| file.rewind());
+        let _unsaid = write!(file, "{}", std::process::id());
+        Ok(BuildLock { _file: file })
+    }
+}
+
+fn waiting(path: &Path, since: Duration) -> String {
+    let holder = fs::read_to_string(path).unwrap_or_default();
+    let holder = match holder.trim() {
+        "" => "another process".to_owned(),
+        pid => format!("process {pid}"),
+    };
+    format!("waiting for {holder}, which is building the control plane ({} s so far)", since.as_secs())
+}

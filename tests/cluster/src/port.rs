@@ -1,0 +1,42 @@
+//! A port nobody else gets.
+
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    os::fd::OwnedFd,
+};
+
+use anyhow::{Context, Result};
+use rustix::net::{
+    AddressFamily, SocketAddrAny, SocketFlags, SocketType, bind, getsockname, socket_with, sockopt,
+};
+
+/// A free port of the loopback interface, reserved by a socket that is bound but does not listen.
+///
+/// The kernel gives such a port to nobody who asks for a free one, yet a process of the same user that asks for this very port
+/// with SO_REUSEPORT, as kube-apiserver does with `--permit-port-sharing`, may listen on it. So the port is neither lost between
+/// choosing and using it, nor while kube-apiserver is restarted.
+#[derive(Debug)]
+pub(crate) struct Port {
+    number: u16,
+    _reservation: OwnedFd,
+}
+
+impl Port {
+    pub(crate) fn reserve() -> Result<Port> {
+        let (number, reservation) = reserve().context("failed to reserve a loopback port")?;
+        Ok(Port { number, _reservation: reservation })
+    }
+
+    pub(crate) fn number(&self) -> u16 {
+        self.number
+    }
+}
+
+fn reserve() -> std::io::Result<(u16, OwnedFd)> {
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseport(&socket, true)?;
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;
+    let address: SocketAddrAny = getsockname(&socket)?;
+    let address = SocketAddrV4::try_from(address)?;
+    Ok((address.port(), socket))
+}

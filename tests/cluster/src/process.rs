@@ -1,0 +1,156 @@
+//! One program that ends with its owner.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{LazyLock, mpsc},
+    thread,
+};
+
+use anyhow::{Context, Result, anyhow};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A running program. Dropping it kills it and waits for its end.
+#[derive(Debug)]
+pub(crate) struct Process {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `command` with its output appended to `log`. It is killed when this process ends, however that happens.
+    pub(crate) fn start(name: &'static str, mut command: Command, log: &Path) -> Result<Process> {
+        let output = File::options().create(true).append(true).open(log);
+        let output = output.with_context(|| format!("failed to open the log {}", log.display()))?;
+        let copy = output.try_clone().context("failed to duplicate the log's descriptor")?;
+        // Its own process group: Ctrl-C in a terminal is for the owner, who stops its programs in order.
+        command.stdin(Stdio::null()).stdout(output).stderr(copy).process_group(0);
+        let child = spawn_tied(command, Signal::KILL).with_context(|| format!("failed to start {name}"))?;
+        Ok(Process { name, child, log: log.to_owned() })
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends `signal`. A program that has ended is an error: its number may be another's by now.
+    pub(crate) fn signal(&mut self, signal: Signal) -> Result<()> {
+        self.check_alive()?;
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| anyhow!("{} has no valid process id", self.name))?;
+        kill_process(pid, signal).with_context(|| format!("failed to signal {}", self.name))
+    }
+
+    /// An error that says how the program ended and with which last words, if it has ended.
+    pub(crate) fn check_alive(&mut self) -> Result<()> {
+        let status = self.child.try_wait().with_context(|| format!("failed to look after {}", self.name))?;
+        match status {
+            None => Ok(()),
+            Some(status) => Err(anyhow!("{} ended early ({status}); {}", self.name, self.last_words())),
+        }
+    }
+
+    /// The end of the log, as a part of an error message.
+    pub(crate) fn last_words(&self) -> String {
+        match tail(&self.log) {
+            Ok(text) if text.trim().is_empty() => format!("{} logged nothing", self.name),
+            Ok(text) => format!("the end of {}'s log:\n{}", self.name, indent(&text)),
+            Err(error) => format!("its log {} cannot be read: {error}", self.log.display()),
+        }
+    }
+
+    /// Kills the program and waits for its end. SIGKILL ends a stopped process as well.
+    pub(crate) fn kill(&mut self) {
+        // An error means that it has ended already.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+type Job = (Command, Signal, mpsc::SyncSender<io::Result<Child>>);
+
+/// The thread that spawns, see [`spawn_tied`]. It lives as long as the process: its sender is never dropped.
+static SPAWNER: LazyLock<io::Result<mpsc::Sender<Job>>> = LazyLock::new(|| {
+    let (sender, jobs) = mpsc::channel::<Job>();
+    thread::Builder::new().name("cluster-spawner".into()).spawn(move || {
+        for (mut command, signal, answer) in jobs {
+            tie(&mut command, signal);
+            let _nobody_waits = answer.send(command.spawn());
+        }
+    })?;
+    Ok(sender)
+});
+
+/// Spawns `command` so that the kernel sends it `signal` when this process ends.
+///
+/// The kernel's "parent" is the *thread* that forked, and the threads of tests and runtimes come and go. So one thread that
+/// lives until the process ends does all the spawning.
+pub(crate) fn spawn_tied(command: Command, signal: Signal) -> io::Result<Child> {
+    let gone = || io::Error::other("the spawning thread could not be started");
+    let spawner = SPAWNER.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
+    let (answer, child) = mpsc::sync_channel(1);
+    spawner.send((command, signal, answer)).map_err(|_| gone())?;
+    child.recv().map_err(|_| gone())?
+}
+
+#[cfg(target_os = "linux")]
+fn tie(command: &mut Command, signal: Signal) {
+    let owner = rustix::process::getpid();
+    let tie = move || {
+        rustix::process::set_parent_process_death_signal(Some(signal))?;
+        // An owner that died before the call above would never be noticed.
+        if rustix::process::getppid() == Some(owner) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    };
+    // SAFETY: between fork and exec only async-signal-safe things may happen. The closure makes two system calls (prctl, getppid)
+    // and builds an `io::Error` from a number: no allocation, no lock, no memory shared with the parent.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(tie);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn tie(_command: &mut Command, _signal: Signal) {}
+
+/// The last lines of a file, some thousand characters at most.
+pub(crate) fn tail(file: &Path) -> io::Result<String> {
+    const LINES: usize = 15;
+    const BYTES: u64 = 16 * 1024;
+    let length = fs::metadata(file)?.len();
+    let mut file = File::open(file)?;
+    file.seek(SeekFrom::Start(length.saturating_sub(BYTES)))?;
+    let mut bytes = Vec::new();
+    file.take(BYTES).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    let lines = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
+    Ok(lines.iter().map(|line| shorten(line)).collect::<Vec<_>>().join("\n"))
+}
+
+fn shorten(line: &str) -> String {
+    const WIDTH: usize = 400;
+    let mut short: String = line.chars().take(WIDTH).collect();
+    if short.len() < line.len() {
+        short.push_str(" ..");
+    }
+    short
+}
+
+/// `text` with every line indented.
+pub(crate) fn indent(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}
