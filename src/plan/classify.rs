@@ -1,0 +1,192 @@
+//! Pure: what AWS's error codes mean for the operator. One table, and the faults that it speaks of.
+
+use std::fmt;
+
+/// What AWS said: its code and its sentence, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Said {
+    /// AWS's error code, or the operator's word where there was no answer.
+    pub code: String,
+    /// AWS's sentence; may be empty.
+    pub message: String,
+}
+
+impl Said {
+    /// A code with its sentence.
+    #[must_use]
+    pub fn new(code: &str, message: &str) -> Self {
+        Self { code: code.to_owned(), message: message.to_owned() }
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.message.trim() {
+            "" => f.write_str(&self.code),
+            message => write!(f, "{}: {message}", self.code),
+        }
+    }
+}
+
+/// A call that failed. Every variant says who must act: time, a person, or the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The user is not in a state that allows it. Time.
+    Busy(Said),
+    /// Too many calls. Time, and the operator by calling less.
+    Throttled(Said),
+    /// AWS did not answer, or not in a way that can be read: the outcome of the call is not known. Time.
+    Unavailable(Said),
+    /// No credentials, or AWS does not take them. Usually a person.
+    Credentials(Said),
+    /// The credentials may not do this. A person.
+    Denied(Said),
+    /// AWS understood and refused. A person.
+    Rejected(Rejection, Said),
+}
+
+/// What AWS refused a call for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rejection {
+    /// A value is not allowed.
+    ParameterValue,
+    /// Values do not go together.
+    ParameterCombination,
+    /// The account has as many as it may have.
+    Quota,
+    /// The account lacks ElastiCache's service-linked role.
+    ServiceLinkedRole,
+    /// The user is the default user of a user group.
+    DefaultUserInGroup,
+    /// Anything else.
+    Other,
+}
+
+impl Fault {
+    /// What AWS said.
+    #[must_use]
+    pub fn said(&self) -> &Said {
+        match self {
+            Self::Busy(said)
+            | Self::Throttled(said)
+            | Self::Unavailable(said)
+            | Self::Credentials(said)
+            | Self::Denied(said)
+            | Self::Rejected(_, said) => said,
+        }
+    }
+
+    /// Whether a mutation that ended so may have taken effect all the same.
+    #[must_use]
+    pub fn outcome_unknown(&self) -> bool {
+        match self {
+            Self::Unavailable(_) => true,
+            Self::Busy(_)
+            | Self::Throttled(_)
+            | Self::Credentials(_)
+            | Self::Denied(_)
+            | Self::Rejected(..) => false,
+        }
+    }
+
+    /// Whether AWS told nothing at all about the user's state, as a read that fails so does not.
+    #[must_use]
+    pub fn tells_nothing(&self) -> bool {
+        match self {
+            Self::Throttled(_) | Self::Unavailable(_) | Self::Credentials(_) | Self::Denied(_) => true,
+            Self::Busy(_) | Self::Rejected(..) => false,
+        }
+    }
+}
+
+/// What an error answer is: an observation about the user, or a fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// There is no such user (or, from a tagging call, it cannot be asked now).
+    NotFound,
+    /// There is such a user.
+    AlreadyExists,
+    /// The call failed.
+    Fault(Fault),
+}
+
+/// Reads an error answer: AWS's code (`service.md` 1), its sentence and the HTTP status.
+#[must_use]
+pub fn classify(code: &str, message: &str, status: u16) -> Answer {
+    let said = || Said::new(if code.is_empty() { "UnknownError" } else { code }, message);
+    let rejected = |why| Fault::Rejected(why, said());
+    Answer::Fault(match code {
+        // Observations. The names with `Fault` are the API model's shapes, which some endpoints answer with.
+        "UserNotFound" | "UserNotFoundFault" => return Answer::NotFound,
+        "UserAlreadyExists" | "UserAlreadyExistsFault" => return Answer::AlreadyExists,
+        // B60, B61, B65: `modifying` or `deleting`; gone by itself, though answered with 400.
+        "InvalidUserState" | "InvalidUserStateFault" => Fault::Busy(said()),
+        // B100: the code is inferred, hence every spelling that AWS's services use.
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "BandwidthLimitExceeded"
+        | "PriorRequestNotComplete"
+        | "SlowDown"
+        | "APICallRateForCustomerExceeded"
+        | "APICallRateForCustomerExceededFault" => Fault::Throttled(said()),
+        // The service's own trouble, whatever the HTTP status that comes with it.
+        "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "InternalFailure"
+        | "InternalError"
+        | "InternalServerError"
+        | "RequestTimeout"
+        | "RequestTimeoutException" => Fault::Unavailable(said()),
+        // The role may not. UnauthorizedOperation is EC2's word, answered where a policy check is delegated.
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "NotAuthorized"
+        | "OptInRequired" => Fault::Denied(said()),
+        // AWS does not know who calls: expired, revoked or mangled credentials, or a wrong clock.
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "IncompleteSignature"
+        | "IncompleteSignatureException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException" => Fault::Credentials(said()),
+        // B102: keeps `Fault` on the wire, unlike the others.
+        "ServiceLinkedRoleNotFoundFault" | "ServiceLinkedRoleNotFound" => {
+            rejected(Rejection::ServiceLinkedRole)
+        }
+        // B68: until the group lets it go.
+        "DefaultUserAssociatedToUserGroup" | "DefaultUserAssociatedToUserGroupFault" => {
+            rejected(Rejection::DefaultUserInGroup)
+        }
+        "InvalidParameterValue" | "InvalidParameterValueException" => rejected(Rejection::ParameterValue),
+        "InvalidParameterCombination" | "InvalidParameterCombinationException" => {
+            rejected(Rejection::ParameterCombination)
+        }
+        // B89, B99: UserQuotaExceeded, TagQuotaPerResourceExceeded, and whatever quota comes next.
+        quota if quota.contains("Quota") => rejected(Rejection::Quota),
+        _ => by_status(status, message, said()),
+    })
+}
+
+/// A code that the table does not know: the status decides.
+fn by_status(status: u16, message: &str, said: Said) -> Fault {
+    match status {
+        429 => Fault::Throttled(said),
+        408 | 500.. => Fault::Unavailable(said),
+        // B100: the sentence is observed, the code is not.
+        _ if message.starts_with("Rate exceeded") => Fault::Throttled(said),
+        403 => Fault::Denied(said),
+        401 => Fault::Credentials(said),
+        _ => Fault::Rejected(Rejection::Other, said),
+    }
+}

@@ -1,0 +1,228 @@
+//! Pure: every duration and every jitter of the operator, as one value with named defaults.
+//!
+//! Jitter comes from a `roll` in `0.0..1.0` that the caller draws, so that the same roll gives the same duration.
+
+use std::time::Duration;
+
+use crate::Creation;
+
+/// How long the operator waits, for what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pace {
+    /// Shortest pause between two looks at a user whose state will change by itself.
+    pub poll_floor: Duration,
+    /// Longest pause between two such looks.
+    pub poll_cap: Duration,
+    /// First pause after a failure that time heals.
+    pub backoff_floor: Duration,
+    /// Longest such pause.
+    pub backoff_cap: Duration,
+    /// First pause after a failure that probably needs a person.
+    pub slow_floor: Duration,
+    /// Longest such pause.
+    pub slow_cap: Duration,
+    /// Pause between two looks at an object that needs nothing, or a person (`--resync`).
+    pub resync: Duration,
+    /// How long a Ready object stays so without an answer from AWS (`--stale-after`).
+    pub stale_after: Duration,
+    /// How long UserNotFound is not believed after a CreateUser, besides the call's time-out.
+    pub creation_window: Duration,
+    /// Time-out of one AWS call, all in all.
+    pub call_timeout: Duration,
+    /// A CreateUser starts at most this long after its `createRequestedAt` was written.
+    pub announcement_valid: Duration,
+    /// AccessDenied becomes Stalled after this long.
+    pub denied_patience: Duration,
+    /// A Warning event is repeated at most this often.
+    pub event_repeat: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            poll_floor: Duration::from_millis(750),
+            poll_cap: seconds(15),
+            backoff_floor: seconds(1),
+            backoff_cap: seconds(60),
+            slow_floor: seconds(30),
+            slow_cap: seconds(5 * 60),
+            resync: seconds(10 * 60),
+            stale_after: seconds(15 * 60),
+            creation_window: seconds(30),
+            call_timeout: seconds(20),
+            announcement_valid: seconds(5),
+            denied_patience: seconds(5 * 60),
+            event_repeat: seconds(10 * 60),
+        }
+    }
+}
+
+/// When to look at an object again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Visit {
+    /// At once: something changed under the pass.
+    Now,
+    /// As soon as AWS may have finished, less and less often.
+    Poll,
+    /// After 1 s to 60 s, doubling.
+    Backoff,
+    /// After 30 s to 5 min, doubling.
+    Slowly,
+    /// At the next drift check.
+    Resync,
+}
+
+impl Pace {
+    /// The same pace, `by` times as fast: for tests against real processes. The call's time-out stays as it is.
+    #[must_use]
+    pub fn divided(self, by: u32) -> Self {
+        let by = by.max(1);
+        Self {
+            poll_floor: self.poll_floor / by,
+            poll_cap: self.poll_cap / by,
+            backoff_floor: self.backoff_floor / by,
+            backoff_cap: self.backoff_cap / by,
+            slow_floor: self.slow_floor / by,
+            slow_cap: self.slow_cap / by,
+            resync: self.resync,
+            stale_after: self.stale_after,
+            creation_window: self.creation_window / by,
+            call_timeout: self.call_timeout,
+            announcement_valid: self.announcement_valid,
+            denied_patience: self.denied_patience / by,
+            event_repeat: self.event_repeat,
+        }
+    }
+
+    /// How long until the next visit: `attempts` failures in a row (at least 1), `waited` so far for this.
+    #[must_use]
+    pub fn until(&self, visit: Visit, attempts: u32, waited: Duration, roll: f64) -> Duration {
+        match visit {
+            Visit::Now => Duration::ZERO,
+            Visit::Poll => self.poll(waited, roll),
+            Visit::Backoff => doubling(self.backoff_floor, self.backoff_cap, attempts, roll),
+            Visit::Slowly => doubling(self.slow_floor, self.slow_cap, attempts, roll),
+            Visit::Resync => self.resync.mul_f64(0.9 + 0.2 * roll),
+        }
+    }
+
+    /// The end of a wait is noticed within a quarter of the time waited so far (1 s at least, 15 s at most), while the
+    /// number of looks grows with the logarithm of the wait. The fifth that is kept back is for the look itself.
+    fn poll(&self, waited: Duration, roll: f64) -> Duration {
+        let share = waited.mul_f64(0.2).clamp(self.poll_floor, self.poll_cap.mul_f64(0.9));
+        share.mul_f64(0.8 + 0.2 * roll)
+    }
+
+    /// Whether a CreateUser of `age` may still take effect unseen.
+    #[must_use]
+    pub fn creation(&self, age: Duration) -> Creation {
+        if age < self.creation_window + self.call_timeout { Creation::Open } else { Creation::Closed }
+    }
+}
+
+/// `floor`, doubled with each attempt up to `cap`, plus up to a half of it so that what failed together does not come back
+/// together.
+fn doubling(floor: Duration, cap: Duration, attempts: u32, roll: f64) -> Duration {
+    let factor = 1_u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
+    floor.saturating_mul(factor).min(cap.mul_f64(2.0 / 3.0)).mul_f64(1.0 + 0.5 * roll)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_end_of_a_wait_is_noticed_within_a_quarter_of_it() {
+        let pace = Pace::default();
+        for roll in [0.0, 0.5, 0.999] {
+            // Any moment at which AWS may let the user go, to the tenth of a second.
+            for tenths in 1..9000_u32 {
+                let freed = Duration::from_millis(100) * tenths;
+                let mut now = Duration::ZERO;
+                while now < freed {
+                    now += pace.until(Visit::Poll, 1, now, roll);
+                }
+                let bound = (freed / 4).clamp(SECOND, 15 * SECOND);
+                assert!(now - freed < bound, "let go at {freed:?}, noticed at {now:?}, roll {roll}");
+            }
+        }
+    }
+
+    #[test]
+    fn looks_grow_with_the_logarithm_of_the_wait() {
+        let looks = |wait: Duration| {
+            let mut now = Duration::ZERO;
+            let mut count = 0;
+            while now < wait {
+                now += Pace::default().until(Visit::Poll, 1, now, 0.0);
+                count += 1;
+            }
+            count
+        };
+        // From 5 s on each doubling of the wait costs the same few looks, until the cap is reached after about a minute.
+        let costs: Vec<i32> = [5, 10, 20, 40].map(|s| looks(SECOND * s * 2) - looks(SECOND * s)).to_vec();
+        assert!(costs.iter().all(|cost| (4..=6).contains(cost)), "{costs:?}");
+        assert!(looks(10 * SECOND) <= 14, "{}", looks(10 * SECOND));
+        assert!(looks(300 * SECOND) <= 50, "{}", looks(300 * SECOND));
+    }
+
+    #[test]
+    fn every_pause_stays_within_what_the_contract_says() {
+        let pace = Pace::default();
+        let rows = [
+            ("the first backoff is at least a second", Visit::Backoff, 1, 1.0, 1.5),
+            ("the third is four times as long", Visit::Backoff, 3, 4.0, 6.0),
+            ("the last is at most a minute", Visit::Backoff, 40, 40.0, 60.0),
+            ("slowly begins at 30 s", Visit::Slowly, 1, 30.0, 45.0),
+            ("slowly ends at 5 min", Visit::Slowly, 9, 200.0, 300.0),
+            ("a resync is spread by a tenth", Visit::Resync, 1, 540.0, 660.0),
+            ("a poll begins below a second", Visit::Poll, 1, 0.6, 0.75),
+            ("a change is looked at at once", Visit::Now, 1, 0.0, 0.0),
+        ];
+        for (claim, visit, attempts, least, most) in rows {
+            for roll in [0.0, 0.3, 0.999_999] {
+                let pause = pace.until(visit, attempts, Duration::ZERO, roll).as_secs_f64();
+                assert!((least..=most).contains(&pause), "{claim}: {pause} s with roll {roll}");
+            }
+        }
+    }
+
+    #[test]
+    fn jitter_spreads_objects_that_failed_together() {
+        let pause = |visit, roll| Pace::default().until(visit, 4, Duration::from_secs(40), roll);
+        for visit in [Visit::Poll, Visit::Backoff, Visit::Slowly, Visit::Resync] {
+            assert!(pause(visit, 0.0) < pause(visit, 0.9), "{visit:?}");
+        }
+    }
+
+    #[test]
+    fn not_found_is_doubted_for_30_s_and_the_time_out_of_the_call() {
+        let pace = Pace::default();
+        assert_eq!(pace.creation(Duration::ZERO), Creation::Open);
+        assert_eq!(pace.creation(Duration::from_millis(49_999)), Creation::Open);
+        assert_eq!(pace.creation(50 * SECOND), Creation::Closed);
+    }
+
+    #[test]
+    fn a_divided_pace_divides_what_the_operator_waits_for() {
+        let (whole, tenth) = (Pace::default(), Pace::default().divided(10));
+        for visit in [Visit::Poll, Visit::Backoff, Visit::Slowly] {
+            for attempts in [1, 30] {
+                let long = whole.until(visit, attempts, Duration::ZERO, 0.5);
+                let short = tenth.until(visit, attempts, Duration::ZERO, 0.5);
+                assert!(
+                    (long.as_secs_f64() / short.as_secs_f64() - 10.0).abs() < 0.01,
+                    "{visit:?} {attempts}"
+                );
+            }
+        }
+        assert_eq!(tenth.creation_window, whole.creation_window / 10);
+        assert_eq!(tenth.poll_cap, whole.poll_cap / 10);
+        assert_eq!(tenth.denied_patience, whole.denied_patience / 10);
+        assert_eq!(tenth.call_timeout, whole.call_timeout);
+        assert_eq!(Pace::default().divided(0), Pace::default());
+    }
+}

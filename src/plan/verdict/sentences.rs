@@ -1,0 +1,242 @@
+//! Pure: the sentences that people read in conditions and events. What happened, to what, AWS's code, what to do; never
+//! anything that changes from pass to pass.
+
+use super::{Outcome, Standing};
+use crate::{
+    Action, Announcement, Elsewhere, Fault, Lifecycle, Read, Refusal, Rejection, Release, SecretProblem, Wait,
+};
+
+const ROLE_COMMAND: &str = "aws iam create-service-linked-role --aws-service-name elasticache.amazonaws.com";
+
+/// The sentence for an action that did not fail.
+pub(super) fn message(action: &Action, outcome: &Outcome, standing: &Standing<'_>) -> String {
+    let id = standing.user_id;
+    match action {
+        Action::Look(_) => format!("Looking at AWS user \"{id}\"."),
+        Action::Announce(Announcement::Creation { .. }) => format!("Creating AWS user \"{id}\"."),
+        Action::Announce(Announcement::Departure) => {
+            format!("Deleting AWS user \"{id}\". This object goes once AWS no longer has it.")
+        }
+        Action::Create(_) if outcome.shows_active() => is_active(id),
+        Action::Create(_) if *outcome == Outcome::AlreadyExists => format!(
+            "CreateUser answered UserAlreadyExists for \"{id}\", which AWS did not show before. Looking again at whose it is."
+        ),
+        Action::Create(_) => format!("Creating AWS user \"{id}\"."),
+        Action::Modify(_) | Action::Delete(_) if *outcome == Outcome::NotFound => format!(
+            "{} answered UserNotFound for \"{id}\". Looking again: DescribeUsers decides.",
+            call(action)
+        ),
+        Action::Modify(_) => modifying(id),
+        Action::Delete(_) => deleting(id),
+        Action::Tag(_) => format!(
+            "AWS user \"{id}\" had lost its owner tags; they are put back. Waiting until AWS shows them, which takes some seconds."
+        ),
+        Action::Release(why) => release(why, id, standing),
+        Action::Wait(wait) => waiting(wait, id, standing),
+        Action::Refuse(refusal) => refusing(refusal, id),
+        Action::Rest => is_active(id),
+    }
+}
+
+fn is_active(id: &str) -> String {
+    format!("AWS user \"{id}\" is active and matches the spec.")
+}
+
+fn modifying(id: &str) -> String {
+    format!("AWS is applying the change to user \"{id}\". This takes from seconds to some minutes.")
+}
+
+fn deleting(id: &str) -> String {
+    format!(
+        "AWS is deleting user \"{id}\". This takes from seconds to some minutes; the object goes once AWS no longer has it."
+    )
+}
+
+fn release(why: &Release, id: &str, standing: &Standing<'_>) -> String {
+    let promised = |accepted: bool| {
+        if accepted {
+            " DeleteUser had been accepted before, so AWS is deleting the user all the same."
+        } else {
+            ""
+        }
+    };
+    match why {
+        Release::UserGone => format!("AWS user \"{id}\" is gone."),
+        Release::NoSuchUser => {
+            "The spec names no user that AWS could have; there is nothing to delete.".to_owned()
+        }
+        Release::Retained { deletion_accepted } if *deletion_accepted => {
+            format!("deletionPolicy is Retain.{}", promised(true))
+        }
+        Release::Retained { .. } => format!(
+            "AWS user \"{id}\" stays, as deletionPolicy is Retain. It keeps its owner tags, so that the same object applied again takes it on; for a hand-over remove them: {}",
+            untag_command(standing)
+        ),
+        Release::DefinitionGoing { deletion_accepted } => format!(
+            "The CustomResourceDefinition is being deleted, so AWS users are left as they are.{}",
+            promised(*deletion_accepted)
+        ),
+        Release::LeftToOwner(owner) => {
+            format!("AWS user \"{id}\" belongs to {owner} by its tags and was left alone.")
+        }
+        Release::LeftUnowned => {
+            format!("AWS user \"{id}\" does not carry this object's owner tags and was left alone.")
+        }
+    }
+}
+
+fn untag_command(standing: &Standing<'_>) -> String {
+    let arn = standing.user.map_or_else(|| "ARN".to_owned(), |user| user.arn.to_string());
+    let keys = [crate::CLUSTER_TAG, crate::NAMESPACE_TAG, crate::NAME_TAG, crate::UID_TAG].join(" ");
+    format!("aws elasticache remove-tags-from-resource --resource-name {arn} --tag-keys {keys}")
+}
+
+fn waiting(wait: &Wait, id: &str, standing: &Standing<'_>) -> String {
+    let then = match standing.leaving {
+        true => "DeleteUser is called once it is active.",
+        false => "The operator goes on once it is active.",
+    };
+    match wait {
+        Wait::Protected => "The annotation elasticache-users.dev/prevent-deletion is \"true\": nothing is deleted until it is removed, for example with: kubectl annotate ecu NAME elasticache-users.dev/prevent-deletion-".to_owned(),
+        Wait::CreationOpen => format!(
+            "A CreateUser for \"{id}\" was sent a moment ago and its outcome may still show. Waiting for up to a minute, so that no AWS user is left behind."
+        ),
+        Wait::UserDeleting => deleting(id),
+        Wait::PreviousUser => format!(
+            "AWS is still deleting an earlier user \"{id}\". The new one is created once that is gone."
+        ),
+        Wait::Creating => format!("Creating AWS user \"{id}\"."),
+        Wait::Modifying => modifying(id),
+        Wait::UserNotActive(state) => {
+            format!("AWS user \"{id}\" is in state \"{}\". {then}", state.as_str())
+        }
+        Wait::OwnerUnknown(Lifecycle::Active) => format!(
+            "AWS does not show the tags of user \"{id}\" now, which happens for some seconds after a change of tags. Nothing is changed until its owner is known."
+        ),
+        Wait::OwnerUnknown(state) => format!(
+            "AWS user \"{id}\" is in state \"{}\", in which AWS does not show its tags. Nothing is changed until its owner is known.",
+            state.as_str()
+        ),
+        Wait::Secret(problem) => secret(problem),
+        Wait::DefinitionUnreadable => format!(
+            "AWS user \"{id}\" is not deleted yet: the API server does not tell whether the CustomResourceDefinition elasticacheusers.elasticache-users.dev is being deleted too, in which case the user would have to stay."
+        ),
+        Wait::Elsewhere(there) => format!(
+            "{} Give the operator the former account and region to delete the user, or set deletionPolicy to Retain to leave it there.",
+            elsewhere(there)
+        ),
+        Wait::Failed(_, fault) => self::fault(&Action::Wait(wait.clone()), fault, standing),
+    }
+}
+
+fn secret(problem: &SecretProblem) -> String {
+    match problem {
+        SecretProblem::NotFound { secret } => {
+            format!(
+                "Secret \"{secret}\" does not exist in this namespace. The operator goes on once it does."
+            )
+        }
+        SecretProblem::KeyNotFound { secret, key } => {
+            format!("Secret \"{secret}\" has no key \"{key}\". The operator goes on once it has.")
+        }
+        SecretProblem::Forbidden { secret } => format!(
+            "The operator may not read Secret \"{secret}\". Give its ServiceAccount the verb get on it, for example with the chart's value for Secrets of this namespace."
+        ),
+        SecretProblem::Unreadable { secret } => {
+            format!("The API server did not answer when Secret \"{secret}\" was read. Retrying.")
+        }
+        SecretProblem::Invalid { secret, key, why } => {
+            format!("Key \"{key}\" of Secret \"{secret}\" {}.", why.sentence())
+        }
+    }
+}
+
+fn refusing(refusal: &Refusal, id: &str) -> String {
+    match refusal {
+        Refusal::InvalidSpec(why) => format!("{why}."),
+        Refusal::InvalidPassword(problem) => secret(problem),
+        Refusal::UserAlreadyExists => format!(
+            "AWS user \"{id}\" exists already and carries no owner tags of this operator. It is left alone. Choose another userID, or delete the AWS user."
+        ),
+        Refusal::UserOwnedByAnother(owner) => format!(
+            "AWS user \"{id}\" belongs to {owner} by its tags. It is left alone. Choose another userID, or delete the other object."
+        ),
+        Refusal::Elsewhere(there) => format!(
+            "{} Give the operator the former account and region, or delete this object with deletionPolicy Retain and apply it again.",
+            elsewhere(there)
+        ),
+    }
+}
+
+fn elsewhere(there: &Elsewhere) -> String {
+    let account =
+        there.account.as_deref().map(|account| format!(" of account {account}")).unwrap_or_default();
+    format!(
+        "This object's AWS user is {}, but the operator talks to region {}{account}. Nothing is changed there.",
+        there.recorded, there.region
+    )
+}
+
+/// The sentence for a call that failed.
+pub(super) fn fault(action: &Action, fault: &Fault, standing: &Standing<'_>) -> String {
+    let id = standing.user_id;
+    let call = call(action);
+    let said = fault.said();
+    match fault {
+        Fault::Busy(_) => format!("{call} of \"{id}\" must wait: {said} Retrying until AWS allows it."),
+        Fault::Throttled(_) => format!("AWS throttles {call} of \"{id}\": {said} Retrying more slowly."),
+        Fault::Unavailable(_) => format!("{call} of \"{id}\" got no usable answer: {said} Retrying."),
+        Fault::Credentials(_) => format!(
+            "The operator's AWS credentials do not work ({call} of \"{id}\"): {said} Check its IAM role, ServiceAccount annotation or credentials. Retrying."
+        ),
+        Fault::Denied(_) => format!(
+            "The operator's AWS role may not call {call} for \"{id}\": {said} Attach a policy that allows it. Retrying."
+        ),
+        Fault::Rejected(Rejection::ServiceLinkedRole, _) => format!(
+            "{call} of \"{id}\" was refused: {said} The account lacks ElastiCache's service-linked role; create it once with: {ROLE_COMMAND}"
+        ),
+        Fault::Rejected(Rejection::DefaultUserInGroup, _) => format!(
+            "AWS user \"{id}\" is the default user of a user group and cannot be deleted: {said} {} Put another user named \"default\" into the group, or delete the group; the deletion then goes on by itself.",
+            groups(standing)
+        ),
+        Fault::Rejected(Rejection::Quota, _) => {
+            format!(
+                "{call} of \"{id}\" was refused: {said} Delete what is not needed, or ask AWS to raise the quota. Retrying."
+            )
+        }
+        Fault::Rejected(Rejection::ParameterValue | Rejection::ParameterCombination, _)
+            if matches!(action, Action::Create(_) | Action::Modify(_)) =>
+        {
+            format!("{call} of \"{id}\" was refused: {said} Change the spec, or the Secret it names.")
+        }
+        Fault::Rejected(
+            Rejection::ParameterValue | Rejection::ParameterCombination | Rejection::Other,
+            _,
+        ) => format!("{call} of \"{id}\" was refused: {said} Retrying slowly."),
+    }
+}
+
+fn groups(standing: &Standing<'_>) -> String {
+    match standing.user.map(|user| user.user_group_ids.as_slice()) {
+        None | Some([]) => "AWS does not say which group.".to_owned(),
+        Some([one]) => format!("It is in user group \"{one}\"."),
+        Some(several) => format!("It is in the user groups \"{}\".", several.join("\", \"")),
+    }
+}
+
+/// AWS's name of the call that the action makes, or waits for.
+fn call(action: &Action) -> &'static str {
+    match action {
+        Action::Create(_) => "CreateUser",
+        Action::Modify(_) => "ModifyUser",
+        Action::Delete(_) => "DeleteUser",
+        Action::Tag(_) => "AddTagsToResource",
+        Action::Wait(Wait::Failed(Read::ListTagsForResource, _)) => "ListTagsForResource",
+        Action::Look(_)
+        | Action::Announce(_)
+        | Action::Release(_)
+        | Action::Wait(_)
+        | Action::Refuse(_)
+        | Action::Rest => "DescribeUsers",
+    }
+}

@@ -1,0 +1,25 @@
+//! The port to AWS: the calls that the operator makes, in the words of `plan`.
+
+use std::future::Future;
+
+use plan::verdict::Outcome;
+use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, UserId};
+
+/// AWS's users. Every method is one call, never repeated by itself, with a time-out of its own; what it answers is an
+/// observation or an outcome, never an error to handle elsewhere.
+pub trait Users: Send + Sync + 'static {
+    /// DescribeUsers of one user.
+    fn describe(&self, user_id: &UserId) -> impl Future<Output = Sight> + Send;
+    /// The account, from DescribeUsers of the user `default`, which every account has (B20).
+    fn account(&self) -> impl Future<Output = Account> + Send;
+    /// ListTagsForResource.
+    fn list_tags(&self, arn: &Arn) -> impl Future<Output = TagSight> + Send;
+    /// CreateUser.
+    fn create(&self, create: &Create) -> impl Future<Output = Outcome> + Send;
+    /// ModifyUser.
+    fn modify(&self, modify: &Modify) -> impl Future<Output = Outcome> + Send;
+    /// AddTagsToResource.
+    fn tag(&self, tag: &Tag) -> impl Future<Output = Outcome> + Send;
+    /// DeleteUser.
+    fn delete(&self, delete: &Delete) -> impl Future<Output = Outcome> + Send;
+}
