@@ -5,7 +5,8 @@ mod sentences;
 
 use crate::pace::Visit;
 use crate::{
-    Action, Announcement, Fault, Refusal, Rejection, Release, RemoteUser, SecretProblem, Tags, Wait,
+    Action, Announcement, Fault, Lifecycle, Refusal, Rejection, Release, RemoteUser, SecretProblem, Tags,
+    Wait,
 };
 
 /// How performing an action ended.
