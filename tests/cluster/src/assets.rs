@@ -20,13 +20,15 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// The folder `KUBEBUILDER_ASSETS` where it is set, else the one in the user's cache, which is built first where it is missing:
-    /// once for each version, some minutes. `progress` gets a line for people now and then.
+    /// The folder `KUBEBUILDER_ASSETS` where it is set, else the one in the user's cache, which is built
+    /// first where it is missing: once for each version, some minutes. `progress` gets a line for people now
+    /// and then.
     ///
     /// Two processes do not build at once: the second waits for the first.
     ///
     /// # Errors
-    /// When `KUBEBUILDER_ASSETS` lacks a program, when there is neither a folder nor Go, or when the build fails.
+    /// When `KUBEBUILDER_ASSETS` lacks a program, when there is neither a folder nor Go, or when the build
+    /// fails.
     pub fn locate_or_build(progress: &mut dyn FnMut(&str)) -> Result<Assets> {
         if let Some(dir) = environment::assets() {
             return Assets::given(dir);

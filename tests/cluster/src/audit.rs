@@ -25,8 +25,9 @@ impl AuditLevel {
         }
     }
 
-    /// The policy file. What kube-apiserver asks of itself and the questions after its health are left out; the controller
-    /// manager is there without bodies. Of each request one event, at its end (a watch has one at its start as well).
+    /// The policy file. What kube-apiserver asks of itself and the questions after its health are left out;
+    /// the controller manager is there without bodies. Of each request one event, at its end (a watch has one
+    /// at its start as well).
     pub(crate) fn policy(self) -> String {
         format!(
             "apiVersion: audit.k8s.io/v1\n\

@@ -24,11 +24,13 @@ use crate::{
 pub struct Options {
     /// Keep an audit log, see [`Cluster::audit_events`].
     pub audit: Option<AuditLevel>,
-    /// The programs to start; [`Assets::locate_or_build`] where this is `None`, with progress on standard error.
+    /// The programs to start; [`Assets::locate_or_build`] where this is `None`, with progress on standard
+    /// error.
     pub assets: Option<Assets>,
 }
 
-/// A running cluster. Dropping it ends its processes and removes its directory; so does the end of this process.
+/// A running cluster. Dropping it ends its processes and removes its directory; so does the end of this
+/// process.
 #[derive(Debug)]
 pub struct Cluster {
     // Dropped in this order: the processes before the directory they write to.
@@ -40,11 +42,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a control plane and waits until it is ready: about 4 s. Where the environment says `CLUSTER_USE_KUBECONFIG=1` the
-    /// cluster of `KUBECONFIG` is used instead, and nothing is started.
+    /// Starts a control plane and waits until it is ready: about 4 s. Where the environment says
+    /// `CLUSTER_USE_KUBECONFIG=1` the cluster of `KUBECONFIG` is used instead, and nothing is started.
     ///
     /// # Errors
-    /// When the programs cannot be had, or one of them does not come up: then with the end of its log, and where all logs are.
+    /// When the programs cannot be had, or one of them does not come up: then with the end of its log, and
+    /// where all logs are.
     pub fn start(options: Options) -> Result<Cluster> {
         if environment::use_kubeconfig() {
             return Cluster::existing(&options);
@@ -118,8 +121,8 @@ impl Cluster {
         self.server.url()
     }
 
-    /// A kubeconfig, a file, for a ServiceAccount: it may do what RBAC grants it, and its token is good for a day. The account is
-    /// made where it is missing; its namespace must be there.
+    /// A kubeconfig, a file, for a ServiceAccount: it may do what RBAC grants it, and its token is good for a
+    /// day. The account is made where it is missing; its namespace must be there.
     ///
     /// # Errors
     /// When the account or its token cannot be made.
@@ -145,7 +148,8 @@ impl Cluster {
         self.home.write(&format!("{namespace}.{name}.kubeconfig"), &content)
     }
 
-    /// kubectl with `KUBECONFIG` set to the administrator's. It leaves the user's own settings and caches alone.
+    /// kubectl with `KUBECONFIG` set to the administrator's. It leaves the user's own settings and caches
+    /// alone.
     pub fn kubectl(&self) -> Command {
         kubectl(&self.assets.program("kubectl"), &self.kubeconfig, &self.home)
     }
@@ -173,9 +177,9 @@ impl Cluster {
         self.plane().map(Plane::pids)
     }
 
-    /// All events of the audit log so far, oldest first, as `audit.k8s.io/v1` `Event` objects. Requests of the API server to
-    /// itself and those for its health are not among them. An event is written when its request is over, a moment after the client has
-    /// its answer: who waits for an event asks again.
+    /// All events of the audit log so far, oldest first, as `audit.k8s.io/v1` `Event` objects. Requests of
+    /// the API server to itself and those for its health are not among them. A request's event is in the log
+    /// before its client has the end of the answer: who has been answered need not wait for it.
     ///
     /// # Errors
     /// When no audit log was asked for, or it cannot be read.
@@ -184,7 +188,8 @@ impl Cluster {
         audit::events(log)
     }
 
-    /// Stops the API server (SIGSTOP): connections stay open and nothing is answered, as in an overloaded cluster.
+    /// Stops the API server (SIGSTOP): connections stay open and nothing is answered, as in an overloaded
+    /// cluster.
     ///
     /// # Errors
     /// When the cluster is not our own, or the API server has ended.
@@ -209,7 +214,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Kills the API server if it runs, starts it at the same address and waits until it is ready. Nothing stored is lost.
+    /// Kills the API server if it runs, starts it at the same address and waits until it is ready. Nothing
+    /// stored is lost.
     ///
     /// # Errors
     /// When the cluster is not our own, or the API server does not come up.
@@ -244,7 +250,8 @@ fn with_logs(error: anyhow::Error, home: &Home) -> anyhow::Error {
     }
 }
 
-/// Progress for people. Written directly: `eprintln!` in a test is captured, and a build of minutes would be silent.
+/// Progress for people. Written directly: `eprintln!` in a test is captured, and a build of minutes would be
+/// silent.
 fn to_stderr(line: &str) {
     let _nobody_reads = writeln!(io::stderr(), "cluster: {line}");
 }

@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
 };
 
 /// A folder with ready-made programs, envtest's convention.
@@ -19,7 +19,8 @@ pub(crate) fn assets() -> Option<PathBuf> {
     set(ASSETS).map(PathBuf::from)
 }
 
-/// Whether somebody said that the cluster of `KUBECONFIG` may be used for tests. Any value but `0` and `false` says so.
+/// Whether somebody said that the cluster of `KUBECONFIG` may be used for tests. Any value but `0` and
+/// `false` says so.
 pub(crate) fn use_kubeconfig() -> bool {
     set(USE_KUBECONFIG).is_some_and(|value| value != "0" && value != "false")
 }
@@ -29,15 +30,16 @@ pub(crate) fn kubeconfig() -> Option<OsString> {
     set(KUBECONFIG)
 }
 
-/// The user's cache folder: `XDG_CACHE_HOME` (a relative one is to be ignored, says its specification), else `~/.cache`.
+/// The user's cache folder: `XDG_CACHE_HOME` (a relative one is to be ignored, says its specification), else
+/// `~/.cache`.
 pub(crate) fn cache_home() -> Option<PathBuf> {
     let xdg = set("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     xdg.or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".cache")))
 }
 
-/// Where temporary directories are made: `TMPDIR`, else `/tmp`.
+/// Where temporary directories are made: `TMPDIR`, else `/tmp`. Absolute: the programs run elsewhere.
 pub(crate) fn temporary() -> PathBuf {
-    env::temp_dir()
+    path::absolute(env::temp_dir()).unwrap_or_else(|_| env::temp_dir())
 }
 
 /// The first `program` in `PATH`.

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::{assets, environment, process};
+use crate::{assets, environment, janitor::Janitor, process};
 
 /// The module is part of this library: whoever has a built test has the recipe as well.
 const GO_MOD: &str = include_str!("../tools/go.mod");
@@ -88,7 +88,8 @@ impl Go {
         environment::in_path("go").map(|program| Go { program })
     }
 
-    /// Builds into a folder beside `target` and gives it its name at the end. To be called under the build lock.
+    /// Builds into a folder beside `target` and gives it its name at the end. To be called under the build
+    /// lock.
     pub(crate) fn build(
         &self,
         recipe: &Recipe,
@@ -105,6 +106,7 @@ impl Go {
             target.display()
         ));
         let stage = stage(root)?;
+        let _janitor = Janitor::watch(stage.path())?;
         fs::write(stage.path().join("go.mod"), GO_MOD).context("failed to write go.mod")?;
         fs::write(stage.path().join("go.sum"), GO_SUM).context("failed to write go.sum")?;
         let mut step = Step { begin, log: root.join("build.log"), progress };
@@ -133,7 +135,8 @@ impl Go {
         Ok(())
     }
 
-    /// What `GOTOOLCHAIN` has to be, where it must not stay as it is: a Go that is too old can fetch a newer one, as a module.
+    /// What `GOTOOLCHAIN` has to be, where it must not stay as it is: a Go that is too old can fetch a newer
+    /// one, as a module.
     fn toolchain(&self, recipe: &Recipe, progress: &mut dyn FnMut(&str)) -> Result<Option<&'static str>> {
         /// The first that can fetch another.
         const FETCHES: Version = Version(1, 21, 0);
@@ -157,7 +160,8 @@ impl Go {
     fn command(&self, module: &Path, toolchain: Option<&str>) -> Command {
         let mut command = Command::new(&self.program);
         command.current_dir(module);
-        // For this machine and of this module alone, whatever the user builds otherwise. Caches and proxies stay the user's.
+        // For this machine and of this module alone, whatever the user builds otherwise. Caches and proxies
+        // stay the user's.
         command.env("CGO_ENABLED", "0").env("GOWORK", "off");
         command.env_remove("GOOS").env_remove("GOARCH");
         if let Some(toolchain) = toolchain {
@@ -180,10 +184,12 @@ struct Lines {
 }
 
 impl Step<'_> {
-    /// Runs `command`; its standard error goes to the log, and the number of its lines, worded by `state`, to the user.
+    /// Runs `command`; its standard error goes to the log, and the number of its lines, worded by `state`, to
+    /// the user.
     fn run(&mut self, mut command: Command, state: impl Fn(usize) -> String) -> Result<Lines> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // SIGINT, so that go removes its temporary files. Ctrl-C reaches it too: it is in the terminal's process group.
+        // SIGINT, so that go removes its temporary files. Ctrl-C reaches it too: it is in the terminal's
+        // process group.
         let mut child = process::spawn_tied(command, Signal::INT).context("failed to start go")?;
         let (sender, lines) = mpsc::channel();
         let stderr = child.stderr.take().context("go has no standard error")?;
@@ -230,7 +236,8 @@ impl Step<'_> {
     }
 }
 
-/// A fresh folder to build in. Under the build lock nobody else builds: what is there was left by a builder that died.
+/// A fresh folder to build in. Under the build lock nobody else builds: what is there was left by a builder
+/// that died.
 fn stage(root: &Path) -> Result<TempDir> {
     let entries = fs::read_dir(root).with_context(|| format!("failed to read {}", root.display()))?;
     for entry in entries.flatten() {
@@ -264,7 +271,8 @@ impl Version {
     }
 }
 
-/// FNV-1a, 64 bits: the standard library's hash may change with the compiler, and with it the name of the folder.
+/// FNV-1a, 64 bits: the standard library's hash may change with the compiler, and with it the name of the
+/// folder.
 fn fnv1a<'a>(parts: impl Iterator<Item = &'a str>) -> u64 {
     // A byte that no text contains keeps parts apart.
     let bytes = parts.flat_map(|part| part.bytes().chain([0xff]));

@@ -1,36 +1,25 @@
-//! The directory of one cluster, and the janitor that removes it when its owner is gone.
+//! The directory of one cluster.
 
 use std::{
     fs::{self, File},
     io,
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::janitor::Janitor;
+
 const PREFIX: &str = "cluster-";
 const LOCK: &str = "owner.lock";
-
-/// What the janitor does: wait until the last writer of its standard input is gone, then remove the directory. Programs that are
-/// being killed at that moment may still write, hence the repetition, which ends after 20 s.
-///
-/// A shell, since a library has no program of its own that it could start: a test binary that uses it is built without this
-/// package's binary.
-const JANITOR: &str = r#"
-trap '' HUP INT TERM
-read -r _
-tries=0
-until rm -rf -- "$1" || [ "$tries" -ge 200 ]; do tries=$((tries + 1)); sleep 0.1; done
-"#;
 
 /// A cluster's directory. Dropping it removes it; so does the janitor when this process ends without that.
 #[derive(Debug)]
 pub(crate) struct Home {
+    // Dropped in this order: what cannot be removed here the janitor tries again.
     directory: TempDir,
-    janitor: Option<Child>,
+    _janitor: Janitor,
     /// Held for life: a directory whose lock is free has lost its owner.
     _lock: File,
 }
@@ -43,10 +32,10 @@ impl Home {
         let directory = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent);
         let directory =
             directory.with_context(|| format!("failed to make a directory in {}", parent.display()))?;
-        let janitor = janitor(directory.path()).context("failed to start the janitor (/bin/sh)")?;
+        let janitor = Janitor::watch(directory.path())?;
         let lock = lock(directory.path()).context("failed to lock the cluster's directory")?;
         fs::create_dir(directory.path().join("logs")).context("failed to make the folder for logs")?;
-        Ok(Home { directory, janitor: Some(janitor), _lock: lock })
+        Ok(Home { directory, _janitor: janitor, _lock: lock })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -72,26 +61,6 @@ impl Home {
     }
 }
 
-impl Drop for Home {
-    fn drop(&mut self) {
-        // What cannot be removed here the janitor tries again.
-        let _janitor_tries = fs::remove_dir_all(self.path());
-        if let Some(mut janitor) = self.janitor.take() {
-            drop(janitor.stdin.take());
-            let _status = janitor.wait();
-        }
-    }
-}
-
-fn janitor(directory: &Path) -> io::Result<Child> {
-    // No output: whoever reads this process's output to its end would wait for the janitor. Its own process group: a terminal's
-    // Ctrl-C is not for it.
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", JANITOR, "cluster-janitor"]).arg(directory).current_dir("/");
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-    command.spawn()
-}
-
 fn lock(directory: &Path) -> io::Result<File> {
     // Locked before it has its name: a file of that name is never seen unlocked while its owner lives.
     let unnamed = directory.join("owner.lock.new");
@@ -101,8 +70,8 @@ fn lock(directory: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Removes directories that lost both owner and janitor, for example when a whole session was killed. Best effort: an error
-/// leaves a directory for the next time.
+/// Removes directories that lost both owner and janitor, for example when a whole session was killed. Best
+/// effort: an error leaves a directory for the next time.
 fn sweep(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {

@@ -8,20 +8,25 @@
 //! # }
 //! ```
 //!
-//! etcd, kube-apiserver, kube-controller-manager and kubectl are built once from Go modules into the user's cache folder
-//! ([`Assets`]); a [`Cluster`] starts them in a directory of its own. There are no nodes: Pods are stored and never run.
+//! etcd, kube-apiserver, kube-controller-manager and kubectl are built once from Go modules into the user's
+//! cache folder ([`Assets`]); a [`Cluster`] starts them in a directory of its own. There are no nodes: Pods
+//! are stored and never run.
 //!
 //! # Everything ends with its owner
-//! The owner is the process that called [`Cluster::start`]. Two mechanisms, neither of which needs the owner's help:
-//! - the kernel kills every program when the owner ends, however it ends (`PR_SET_PDEATHSIG`, see `process.rs`);
-//! - a janitor, waiting for the end of a pipe that only the owner holds, removes the directory (see `home.rs`).
+//! The owner is the process that called [`Cluster::start`]. Two mechanisms, neither of which needs the
+//! owner's help:
+//! - the kernel kills every program when the owner ends, however it ends (`PR_SET_PDEATHSIG`, see
+//!   `process.rs`);
+//! - a janitor, waiting for the end of a pipe that only the owner holds, removes the directory (see
+//!   `janitor.rs`).
 //!
 //! So a `static` cluster that is never dropped is fine, and so are SIGKILL and Ctrl-C. Linux only.
 //!
 //! # Map
-//! `assets` where the programs come from · `go` how they are built · `lock` one builder at a time · `cluster` the handle ·
-//! `plane` the three processes · `programs` their arguments · `process` one process · `home` the directory and its janitor ·
-//! `port` a port nobody else gets · `pki` keys and certificates · `kubeconfig` · `audit` · `environment` every variable that is read.
+//! `assets` where the programs come from · `go` how they are built · `lock` one builder at a time · `cluster`
+//! the handle · `plane` the three processes · `programs` their arguments · `process` one process · `home` the
+//! directory · `janitor` removes it · `port` a port nobody else gets · `pki` keys and certificates · `kubeconfig` ·
+//! `audit` · `environment` every variable that is read.
 
 mod assets;
 mod audit;
@@ -29,6 +34,7 @@ mod cluster;
 mod environment;
 mod go;
 mod home;
+mod janitor;
 mod kubeconfig;
 mod lock;
 mod pki;

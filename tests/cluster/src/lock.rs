@@ -13,7 +13,8 @@ use anyhow::{Context, Result};
 const POLL: Duration = Duration::from_millis(100);
 const REMIND: Duration = Duration::from_secs(30);
 
-/// The right to build, until it is dropped or its holder dies: a lock of the kernel's, not a file that stays behind.
+/// The right to build, until it is dropped or its holder dies: a lock of the kernel's, not a file that stays
+/// behind.
 #[derive(Debug)]
 pub(crate) struct BuildLock {
     _file: File,

@@ -15,8 +15,8 @@ use signal_hook::{
 
 /// A real Kubernetes control plane on loopback, for tests and demonstrations.
 ///
-/// etcd, kube-apiserver, kube-controller-manager and kubectl are built once from Go modules into the user's cache folder. There
-/// are no nodes: Pods are stored and never run.
+/// etcd, kube-apiserver, kube-controller-manager and kubectl are built once from Go modules into the user's
+/// cache folder. There are no nodes: Pods are stored and never run.
 #[derive(Parser)]
 #[command(version, after_long_help = EXAMPLES)]
 struct Arguments {
@@ -86,6 +86,9 @@ fn up(options: &Up) -> Result<()> {
     // Until here a signal ends this process at once, which is clean as well: see the library's documentation.
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("failed to wait for signals")?;
     tell(&format!("Kubernetes is ready at {}; logs are in {}", cluster.url(), cluster.logs_dir().display()));
+    if options.audit {
+        tell(&format!("the audit log is {}", cluster.logs_dir().join("audit.log").display()));
+    }
     tell("Ctrl-C ends it. In another shell:");
     print(&format!(
         "export KUBECONFIG={}\nexport PATH={}:$PATH\n",

@@ -4,7 +4,6 @@ use std::{
     fs::File,
     io::Read,
     net::{Ipv4Addr, TcpStream},
-    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -67,7 +66,7 @@ impl Plane {
         };
 
         let mut etcd = Process::start("etcd", setting.etcd(), &home.logs().join("etcd.log"))?;
-        let listens = || UnixStream::connect(setting.etcd_socket()).is_ok();
+        let listens = || setting.etcd_socket().exists();
         wait(deadline, &mut [&mut etcd], listens)?;
 
         let mut apiserver = start_apiserver(&setting, &port)?;

@@ -12,9 +12,9 @@ use rustix::net::{
 
 /// A free port of the loopback interface, reserved by a socket that is bound but does not listen.
 ///
-/// The kernel gives such a port to nobody who asks for a free one, yet a process of the same user that asks for this very port
-/// with SO_REUSEPORT, as kube-apiserver does with `--permit-port-sharing`, may listen on it. So the port is neither lost between
-/// choosing and using it, nor while kube-apiserver is restarted.
+/// The kernel gives such a port to nobody who asks for a free one, yet a process of the same user that asks
+/// for this very port with SO_REUSEPORT, as kube-apiserver does with `--permit-port-sharing`, may listen on
+/// it. So the port is neither lost between choosing and using it, nor while kube-apiserver is restarted.
 #[derive(Debug)]
 pub(crate) struct Port {
     number: u16,
@@ -39,4 +39,21 @@ fn reserve() -> std::io::Result<(u16, OwnedFd)> {
     let address: SocketAddrAny = getsockname(&socket)?;
     let address = SocketAddrV4::try_from(address)?;
     Ok((address.port(), socket))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_reserved_port_is_given_to_nobody_else_and_refuses_connections() {
+        let port = Port::reserve().unwrap();
+        let address = (Ipv4Addr::LOCALHOST, port.number());
+        assert!(TcpListener::bind(address).is_err());
+        assert!(std::net::TcpStream::connect(address).is_err());
+        drop(port);
+        assert!(TcpListener::bind(address).is_ok());
+    }
 }

@@ -22,7 +22,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command` with its output appended to `log`. It is killed when this process ends, however that happens.
+    /// Starts `command` with its output appended to `log`. It is killed when this process ends, however that
+    /// happens.
     pub(crate) fn start(name: &'static str, mut command: Command, log: &Path) -> Result<Process> {
         let output = File::options().create(true).append(true).open(log);
         let output = output.with_context(|| format!("failed to open the log {}", log.display()))?;
@@ -97,8 +98,8 @@ static SPAWNER: LazyLock<io::Result<mpsc::Sender<Job>>> = LazyLock::new(|| {
 
 /// Spawns `command` so that the kernel sends it `signal` when this process ends.
 ///
-/// The kernel's "parent" is the *thread* that forked, and the threads of tests and runtimes come and go. So one thread that
-/// lives until the process ends does all the spawning.
+/// The kernel's "parent" is the *thread* that forked, and the threads of tests and runtimes come and go. So
+/// one thread that lives until the process ends does all the spawning.
 pub(crate) fn spawn_tied(command: Command, signal: Signal) -> io::Result<Child> {
     let gone = || io::Error::other("the spawning thread could not be started");
     let spawner = SPAWNER.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
@@ -115,8 +116,9 @@ fn tie(command: &mut Command, signal: Signal) {
         // An owner that died before the call above would never be noticed.
         if rustix::process::getppid() == Some(owner) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     };
-    // SAFETY: between fork and exec only async-signal-safe things may happen. The closure makes two system calls (prctl, getppid)
-    // and builds an `io::Error` from a number: no allocation, no lock, no memory shared with the parent.
+    // SAFETY: between fork and exec only async-signal-safe things may happen. The closure makes two system
+    // calls (prctl, getppid) and builds an `io::Error` from a number: no allocation, no lock, no memory
+    // shared with the parent.
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(tie);

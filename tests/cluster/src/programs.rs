@@ -7,6 +7,8 @@ use crate::{assets::Assets, audit::AuditLevel, home::Home, pki::Pki, port::Port}
 /// Who the controller manager is to the API: told apart from the administrator in the audit log.
 pub(crate) const CONTROLLER_MANAGER_USER: &str = "system:kube-controller-manager";
 
+/// Relative to the working directory of both: a path of a socket may have 107 bytes, and `TMPDIR` may be
+/// long.
 const ETCD_SOCKET: &str = "etcd.sock";
 
 /// What the commands need to know.
@@ -20,12 +22,13 @@ pub(crate) struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    /// etcd serves the API server over a socket in the cluster's directory: no port to find, and nobody else can read it.
+    /// etcd serves the API server over a socket in the cluster's directory: no port to find, and nobody else
+    /// can read it.
     pub(crate) fn etcd(&self) -> Command {
         let mut command = self.command("etcd");
         command.arg("--name=test");
         command.arg(self.path("--data-dir=", "etcd"));
-        command.arg(self.path("--listen-client-urls=unix://", ETCD_SOCKET));
+        command.arg(format!("--listen-client-urls=unix://{ETCD_SOCKET}"));
         // It has no peers and nobody asks for its address; both must be there and look like an address.
         command.arg("--advertise-client-urls=http://127.0.0.1:1");
         command.args([
@@ -45,16 +48,18 @@ impl Setting<'_> {
 
     pub(crate) fn apiserver(&self, port: &Port) -> Command {
         let mut command = self.command("kube-apiserver");
-        command.arg(self.path("--etcd-servers=unix://", ETCD_SOCKET));
+        command.arg(format!("--etcd-servers=unix://{ETCD_SOCKET}"));
         command.args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"]);
         command.arg(format!("--secure-port={}", port.number()));
         // SO_REUSEPORT: the port is reserved, see `port.rs`.
         command.arg("--permit-port-sharing");
-        // The `kubernetes` Service would get a loopback address as its endpoint, which the API refuses, again and again.
+        // The `kubernetes` Service would get a loopback address as its endpoint, which the API refuses, again
+        // and again.
         command.arg("--endpoint-reconciler-type=none");
         command.args(["--service-cluster-ip-range=10.0.0.0/24", "--allow-privileged", "--profiling=false"]);
         command.arg("--authorization-mode=RBAC");
-        // That plugin refuses Pods of accounts whose token is not there yet; there are no Pods here that would run.
+        // That plugin refuses Pods of accounts whose token is not there yet; there are no Pods here that
+        // would run.
         command.arg("--disable-admission-plugins=ServiceAccount");
         command.arg(file("--token-auth-file=", self.tokens));
         command.arg(file("--tls-cert-file=", &self.pki.serving_certificate));
@@ -65,14 +70,15 @@ impl Setting<'_> {
         if let Some((_, log)) = self.audit {
             command.arg(self.path("--audit-policy-file=", "audit-policy.yaml"));
             command.arg(file("--audit-log-path=", log));
-            // Each event is in the file before its request is over, as far as the client can tell; one file, never rotated.
+            // Each event is in the file before the client has the end of its answer; one file, never rotated.
             command.args(["--audit-log-mode=blocking", "--audit-log-maxsize=1000000"]);
         }
         command
     }
 
-    /// The controllers that tests need: a namespace that is deleted goes away, what has lost its owner is collected, a namespace
-    /// has its default account, tokens in Secrets are filled in, aggregated roles are filled in.
+    /// The controllers that tests need: a namespace that is deleted goes away, what has lost its owner is
+    /// collected, a namespace has its default account, tokens in Secrets are filled in, aggregated roles are
+    /// filled in.
     pub(crate) fn controller_manager(&self, kubeconfig: &Path) -> Command {
         let mut command = self.command("kube-controller-manager");
         command.arg(file("--kubeconfig=", kubeconfig));
@@ -83,7 +89,8 @@ impl Setting<'_> {
         command.args(["--leader-elect=false", "--secure-port=0", "--profiling=false"]);
         command.arg(file("--service-account-private-key-file=", &self.pki.account_key));
         command.arg(file("--root-ca-file=", &self.pki.authority));
-        // The default of 20 requests a second makes many namespaces that are deleted at once wait for each other.
+        // The default of 20 requests a second makes many namespaces that are deleted at once wait for each
+        // other.
         command.args(["--kube-api-qps=200", "--kube-api-burst=400"]);
         command
     }

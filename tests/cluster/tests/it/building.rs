@@ -1,0 +1,254 @@
+//! Where the programs come from. A fake `go` stands in for the real one: a script that waits for a file.
+
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use cluster::PROGRAMS;
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::tools::{binary, eventually, has_ended, run, script, signal, succeed};
+
+/// Answers like go: `env` with the version in `$1`, `list` with a package, `build` with empty programs once
+/// `$world/release` is there. Each build is a line in `$world/builds`.
+const FAKE_GO: &str = r#"
+world=$(dirname "$(dirname "$0")")
+case "$1" in
+env) cat "$world/version" ;;
+list) echo a/package ;;
+build)
+    echo "GOTOOLCHAIN=$GOTOOLCHAIN" >> "$world/builds"
+    echo $$ > "$world/pid"
+    echo some/package >&2
+    until [ -e "$world/release" ]; do sleep 0.02; done
+    if [ -e "$world/fail" ]; then echo 'undefined: everything' >&2; exit 1; fi
+    while [ "$1" != -o ]; do shift; done
+    for program in server kube-apiserver kube-controller-manager kubectl; do
+        : > "$2/$program"
+        chmod 755 "$2/$program"
+    done ;;
+esac
+"#;
+
+/// A machine with a cache and perhaps a `go`.
+struct World(TempDir);
+
+impl World {
+    fn new() -> World {
+        let world = World(tempfile::tempdir().unwrap());
+        fs::create_dir_all(world.path("bin")).unwrap();
+        world
+    }
+
+    fn with_go(version: &str) -> World {
+        let world = World::new();
+        script(&world.path("bin/go"), FAKE_GO);
+        fs::write(world.path("version"), version).unwrap();
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The binary in this world.
+    fn cluster(&self, verb: &str) -> Command {
+        let mut command = binary();
+        let path = format!("{}:/usr/bin:/bin", self.path("bin").display());
+        // A `go` of the machine's must not be found where none is wanted.
+        let path = if self.path("bin/go").exists() { path } else { self.path("bin").display().to_string() };
+        command.arg(verb).env("PATH", path).env("XDG_CACHE_HOME", self.path("cache"));
+        command.env_remove("KUBEBUILDER_ASSETS").env_remove("GOTOOLCHAIN");
+        command
+    }
+
+    fn start(&self, verb: &str) -> Builder {
+        let said = self.path(&format!("said-{}", fs::read_dir(self.0.path()).unwrap().count()));
+        let output = fs::File::create(&said).unwrap();
+        let child = self.cluster(verb).stderr(output).stdout(Stdio::null()).spawn().unwrap();
+        Builder { child, said }
+    }
+
+    fn release(&self) {
+        fs::write(self.path("release"), "").unwrap();
+    }
+
+    fn builds(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("builds")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// What is in the cache: finished builds and unfinished ones.
+    fn cached(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.path("cache/elasticache-user-operator/control-plane")) else {
+            return Vec::new();
+        };
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| !name.starts_with("build.")).collect()
+    }
+}
+
+/// A process that builds, and what it says.
+struct Builder {
+    child: Child,
+    said: PathBuf,
+}
+
+impl Builder {
+    fn says(&self, part: &str) {
+        eventually(part, || self.said().contains(part));
+    }
+
+    fn said(&self) -> String {
+        let mut text = String::new();
+        fs::File::open(&self.said).unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+
+    fn succeeds(&mut self) {
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{}", self.said());
+    }
+}
+
+impl Drop for Builder {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+fn programs(directory: &Path, names: &[&str]) {
+    names.iter().for_each(|name| script(&directory.join(name), ""));
+}
+
+#[test]
+fn two_builders_build_once() {
+    let world = World::with_go("go1.26.8");
+    let mut first = world.start("build");
+    first.says("building etcd, kube-apiserver, kube-controller-manager, kubectl v1.");
+    first.says("usually 7 to 10 minutes on 2 cores");
+    eventually("go builds", || world.builds().len() == 1);
+    let mut second = world.start("build");
+    second.says(&format!("waiting for process {}", first.child.id()));
+    world.release();
+    first.succeeds();
+    second.succeeds();
+    assert_eq!(world.builds().len(), 1);
+    let [cached] = world.cached().try_into().unwrap();
+    assert!(cached.starts_with("v1."), "{cached}");
+    let printed = succeed(&mut world.cluster("assets"));
+    assert_eq!(Path::new(printed.trim()).file_name().unwrap().to_str(), Some(cached.as_str()));
+}
+
+#[test]
+fn who_waits_for_a_builder_that_dies_builds_itself() {
+    let world = World::with_go("go1.26.8");
+    let first = world.start("build");
+    eventually("go builds", || world.builds().len() == 1);
+    let mut second = world.start("build");
+    second.says("waiting for process");
+    signal(first.child.id(), Signal::KILL);
+    eventually("the other builds", || world.builds().len() == 2);
+    world.release();
+    second.succeeds();
+    assert_eq!(world.cached().len(), 1, "nothing half-built is left: {:?}", world.cached());
+}
+
+#[test]
+fn a_builder_that_is_killed_leaves_nothing_behind() {
+    let world = World::with_go("go1.26.8");
+    let builder = world.start("build");
+    let pid = || fs::read_to_string(world.path("pid")).ok()?.trim().parse().ok();
+    eventually("go builds", || pid().is_some() && world.cached().len() == 1);
+    signal(builder.child.id(), Signal::KILL);
+    eventually("go has ended", || has_ended(pid().unwrap()));
+    eventually("the half result is gone", || world.cached().is_empty());
+}
+
+#[test]
+fn a_build_that_fails_says_why_and_leaves_no_half_result() {
+    let world = World::with_go("go1.26.8");
+    world.release();
+    fs::write(world.path("fail"), "").unwrap();
+    let (success, said) = run(&mut world.cluster("build"));
+    assert!(!success);
+    for part in ["go ended with exit status: 1", "    undefined: everything", "build.log"] {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+    assert!(world.cached().is_empty(), "{:?}", world.cached());
+    let (success, said) = run(&mut world.cluster("assets"));
+    assert!(!success && said.contains("cluster build"), "{said}");
+}
+
+#[test]
+fn a_result_that_lost_a_program_is_built_again() {
+    let world = World::with_go("go1.26.8");
+    world.release();
+    succeed(&mut world.cluster("build"));
+    let [cached] = world.cached().try_into().unwrap();
+    let etcd = world.path("cache/elasticache-user-operator/control-plane").join(cached).join("etcd");
+    fs::remove_file(&etcd).unwrap();
+    succeed(&mut world.cluster("build"));
+    assert!(etcd.exists());
+    assert_eq!(world.builds().len(), 2);
+}
+
+#[test]
+fn a_go_that_is_too_old_fetches_a_newer_one_if_it_can() {
+    for (version, toolchain) in
+        [("go1.26.8", "GOTOOLCHAIN="), ("go1.24.1", "GOTOOLCHAIN=auto"), ("devel", "GOTOOLCHAIN=")]
+    {
+        let world = World::with_go(version);
+        world.release();
+        succeed(&mut world.cluster("build"));
+        assert_eq!(world.builds(), [toolchain], "{version}");
+    }
+    let (success, said) = run(&mut World::with_go("go1.20.14").cluster("build"));
+    assert!(!success && said.contains("is go1.20.14; install Go 1.26.0 or newer"), "{said}");
+}
+
+#[test]
+fn without_go_and_programs_there_are_three_ways_on() {
+    for verb in ["build", "up"] {
+        let (success, said) = run(&mut World::new().cluster(verb));
+        assert!(!success);
+        for way in
+            ["1. install Go", "2. set KUBEBUILDER_ASSETS", "3. set CLUSTER_USE_KUBECONFIG=1, and KUBECONFIG"]
+        {
+            assert!(said.contains(way), "{way:?} is not in {said}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_of_programs_is_used_as_it_is() {
+    let world = World::new();
+    programs(&world.path("bin"), &PROGRAMS);
+    let folder = fs::canonicalize(world.path("bin")).unwrap();
+    let printed = succeed(world.cluster("assets").env("KUBEBUILDER_ASSETS", &folder));
+    assert_eq!(printed.trim(), folder.to_str().unwrap());
+    succeed(world.cluster("build").env("KUBEBUILDER_ASSETS", &folder));
+    assert!(world.cached().is_empty(), "nothing is built");
+}
+
+#[test]
+fn a_folder_that_lacks_programs_is_explained() {
+    let world = World::new();
+    let refused = || {
+        let (success, said) = run(world.cluster("up").env("KUBEBUILDER_ASSETS", world.path("bin")));
+        assert!(!success);
+        said
+    };
+    assert!(
+        refused().contains("lacks etcd, kube-apiserver, kube-controller-manager, kubectl"),
+        "{}",
+        refused()
+    );
+    programs(&world.path("bin"), &["etcd", "kube-apiserver", "kubectl"]);
+    assert!(refused().contains("lacks kube-controller-manager (envtest's own bundles"), "{}", refused());
+}
