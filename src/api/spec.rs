@@ -1,0 +1,243 @@
+//! `spec`: what people write, and the rules that the API server holds it to. No I/O.
+//!
+//! Where a rule stands decides when it is asked. Below the root the API server ratchets: a rule is not
+//! asked of a value that an update leaves as it was. The root is never ratcheted (the finalizer stands in
+//! it), so what must stand there, because it reads `metadata.name`, lets an unchanged spec pass by itself.
+//! Rules with `oldSelf` are not ratcheted either; an unchanged value satisfies them.
+//!
+//! Lengths are the schema's, whose message is good and which bound what CEL costs. Shapes are CEL's,
+//! because a `pattern` answers with a regular expression.
+
+#![expect(unreachable_pub, reason = "KubeSchema copies each struct into a function, `pub` included")]
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::lenient::Fields;
+use super::status::ElastiCacheUserStatus;
+use super::words::{AuthenticationType, DeletionPolicy, Engine};
+use super::{USER_ID_MAX_LENGTH, USER_ID_PATTERN};
+
+/// No token that is about passwords or resets: at the beginning, after white space or after an opening
+/// parenthesis. In the middle of a token (`~a>b`) these characters are part of a pattern. Redis does not
+/// tell upper from lower case in these words.
+const PASSWORD_TOKEN: &str = r"(?i)(^|[\s\v])\(*([><#!]|(nopass|resetpass|reset)\)*([\s\v]|$))";
+
+/// What the user should be like in ElastiCache. A change is sent to AWS at once; the user stays usable
+/// meanwhile. userID and userName can not be changed.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize)]
+#[kube(
+    group = "elasticache-users.dev",
+    version = "v1alpha1",
+    kind = "ElastiCacheUser",
+    plural = "elasticacheusers",
+    singular = "elasticacheuser",
+    shortname = "ecu",
+    category = "aws",
+    category = "elasticache",
+    namespaced,
+    status = "ElastiCacheUserStatus",
+    derive = "PartialEq",
+    doc = "A user of Amazon ElastiCache (Redis OSS or Valkey): apply it and the AWS user exists, delete \
+           it and the AWS user is gone before the object is.",
+    selectable = ".spec.engine",
+    selectable = ".spec.authentication.type",
+    selectable = ".status.userID",
+    printcolumn(name = "User ID", type_ = "string", json_path = ".status.userID", description = "The ID in ElastiCache"),
+    printcolumn(name = "Auth", type_ = "string", json_path = ".spec.authentication.type", description = "How the user proves who it is"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "True: the AWS user exists, matches the spec and is active"),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "Why it is ready, or why not"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Since when the object exists"),
+    printcolumn(name = "User Name", type_ = "string", json_path = ".status.userName", description = "The name that clients log in with", priority = 1),
+    printcolumn(name = "Engine", type_ = "string", json_path = ".status.engine", description = "The engine that ElastiCache reports", priority = 1),
+    printcolumn(name = "Groups", type_ = "string", json_path = ".status.userGroupIDs", description = "The user groups that the user is a member of", priority = 1),
+    printcolumn(name = "Policy", type_ = "string", json_path = ".spec.deletionPolicy", description = "What becomes of the AWS user on deletion; empty: the operator's default", priority = 1),
+    printcolumn(name = "ARN", type_ = "string", json_path = ".status.arn", description = "The Amazon resource name", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "What happened and what to do", priority = 1),
+    // Not `required`: that is asked of the root of every update, and would lock the finalizer into an
+    // object without a spec. Taking a spec away would be a way around the rules on immutable fields.
+    validation = Rule::new("has(self.spec) || (oldSelf.hasValue() && !has(oldSelf.value().spec))")
+        .optional_old_self(true)
+        .field_path(".spec")
+        .reason(Reason::FieldValueRequired)
+        .message("an ElastiCacheUser needs a spec with engine, accessString and authentication; it can not be taken away, only the object deleted"),
+    validation = Rule::new("oldSelf.hasValue() || !has(self.spec) || has(self.spec.userID) || self.metadata.name != 'default'")
+        .optional_old_self(true)
+        .field_path(".metadata.name")
+        .message("the user ID is metadata.name where spec.userID is left out, and the user \"default\" is AWS's own: name the object otherwise or set spec.userID, for example to orders-default"),
+    validation = Rule::new(format!("oldSelf.hasValue() || !has(self.spec) || has(self.spec.userID) || (self.metadata.name.size() <= {USER_ID_MAX_LENGTH} && self.metadata.name.matches('{USER_ID_PATTERN}'))"))
+        .optional_old_self(true)
+        .field_path(".metadata.name")
+        .message("the user ID is metadata.name where spec.userID is left out, so it must be at most 40 lower case letters, digits and single hyphens, beginning with a letter and not ending with a hyphen, for example orders-api: name the object so or set spec.userID"),
+    validation = Rule::new("oldSelf.?spec == self.?spec || self.?spec.?authentication.?type.orValue('') != 'iam' || !has(self.spec.userName) || self.spec.userName == self.?spec.?userID.orValue(self.metadata.name)")
+        .optional_old_self(true)
+        .field_path(".spec.userName")
+        .message("with authentication.type iam the user name must be the user ID (spec.userID, or metadata.name where that is left out): leave userName out, or make both the same, for example orders-api"),
+)]
+#[x_kube(
+    validation = Rule::new("has(self.userID) == has(oldSelf.userID)")
+        .field_path(".userID")
+        .message("userID can not be added or removed later: AWS can not rename a user. Make a new ElastiCacheUser with the other ID and delete this one"),
+    validation = Rule::new("has(self.userName) == has(oldSelf.userName)")
+        .field_path(".userName")
+        .message("userName can not be added or removed later: AWS can not rename a user. Make a new ElastiCacheUser with the other name and delete this one"),
+    validation = Rule::new("self.authentication.type != 'no-password-required' || self.engine == 'redis'")
+        .field_path(".authentication.type")
+        .message("no-password-required works only with engine redis: Valkey has no users without a password. Use password or iam, or engine: redis"),
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ElastiCacheUserSpec {
+    /// The ID of the user in ElastiCache, unique in the AWS account and region, for example orders-api:
+    /// at most 40 lower case letters, digits and single hyphens, beginning with a letter. Default:
+    /// metadata.name. It can not be changed, added or removed later; "default" is AWS's own user.
+    #[serde(rename = "userID", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("userID can not be changed: AWS can not rename a user. Make a new ElastiCacheUser with the other ID and delete this one"))]
+    #[x_kube(validation = Rule::new("self != 'default'").message("the user \"default\" is AWS's own and can be neither created nor deleted: choose another ID, for example orders-default"))]
+    #[x_kube(validation = Rule::new(format!("self.matches('{USER_ID_PATTERN}')")).message("userID must be lower case letters, digits and single hyphens, beginning with a letter and not ending with a hyphen, for example orders-api"))]
+    pub user_id: Option<String>,
+
+    /// The name that clients log in with (AUTH name password), for example orders. 1 to 128 characters.
+    /// Default: the user ID; with authentication.type iam it must be the user ID. It can not be changed,
+    /// added or removed later. Members of one user group must have different names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("userName can not be changed: AWS can not rename a user. Make a new ElastiCacheUser with the other name and delete this one"))]
+    #[x_kube(validation = Rule::new("self.size() > 0").message("userName must have 1 to 128 characters, for example orders; leave it out and it is the user ID"))]
+    pub user_name: Option<String>,
+
+    /// redis or valkey. The user can only join user groups of its engine, except that a redis user may
+    /// join a valkey group too. It may be changed later; the user is changed in place.
+    #[schemars(required)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<Engine>,
+
+    /// What the user may do, in the words of Redis ACLs, for example "on ~orders:* -@all +@read +@write".
+    /// "on" lets the user log in, "~pattern" names keys, "&pattern" channels, "+@category" and "+command"
+    /// what it may run. 1 to 2048 characters. Passwords do not belong here: nopass, resetpass, reset and
+    /// words that begin with >, <, # or ! are refused. It may be changed later; open connections follow.
+    #[schemars(required, length(max = 2048))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new(r"self.matches(r'[^\s\v]')").message("accessString must not be blank: say what the user may do, for example \"on ~orders:* -@all +@read\", or \"off\" for a user that can not log in"))]
+    #[x_kube(validation = Rule::new(format!("!self.matches(r'{PASSWORD_TOKEN}')")).message("accessString must not set passwords: ElastiCache refuses nopass, resetpass, reset and every word that begins with >, <, # or !. Passwords come from authentication.passwords; write for example \"on ~orders:* -@all +@read\""))]
+    pub access_string: Option<String>,
+
+    /// How the user proves who it is. It may be changed later.
+    #[schemars(required)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Authentication>,
+
+    /// Tags of the AWS user, for example team: orders. At most 40; a key has 1 to 128 characters and does
+    /// not begin with aws: or elasticache-users.dev/ (by those the operator knows its own users), a value
+    /// has at most 256. A tag that leaves the spec leaves the user; tags that others set there stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 40, "additionalProperties" = { "type": "string", "maxLength": 256 }))]
+    #[x_kube(validation = Rule::new("self.all(key, key.size() >= 1 && key.size() <= 128)").message("a tag key must have 1 to 128 characters, for example team"))]
+    #[x_kube(validation = Rule::new("self.all(key, !key.lowerAscii().startsWith('aws:'))").message("tag keys that begin with aws: are AWS's own: choose another, for example team"))]
+    #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('elasticache-users.dev/'))").message("tag keys that begin with elasticache-users.dev/ say which object owns the AWS user, and the operator sets them: choose another, for example team"))]
+    pub tags: Option<BTreeMap<String, String>>,
+
+    /// What becomes of the AWS user when this object is deleted. Delete: it is deleted first. Retain: it
+    /// is left as it is, owner tags included, and the same object applied again takes it on. Default: the
+    /// operator's --default-deletion-policy (Delete). It may be changed even while the object is being
+    /// deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+}
+
+/// How a user proves who it is.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[x_kube(
+    validation = Rule::new("self.type != 'password' || (has(self.passwords) && self.passwords.size() > 0)")
+        .field_path(".passwords")
+        .reason(Reason::FieldValueRequired)
+        .message("type password needs one or two passwords: name a Secret of this namespace, for example passwords: [{secretKeyRef: {name: orders-api, key: password}}]"),
+    validation = Rule::new("self.type == 'password' || !has(self.passwords)")
+        .field_path(".passwords")
+        .reason(Reason::FieldValueForbidden)
+        .message("passwords go only with type password: leave them out, or set type: password"),
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Authentication {
+    /// password: one or two passwords from Secrets. iam: short-lived tokens of AWS IAM, for Redis OSS 7 and
+    /// Valkey. no-password-required: nobody is asked anything; with engine redis only. It may be changed
+    /// later.
+    #[schemars(required)]
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<AuthenticationType>,
+
+    /// One or two passwords, exactly when type is password. Each is valid by itself, so a rotation adds
+    /// the new one, moves the clients and then removes the old one. A change of the Secret is noticed and
+    /// sent to ElastiCache. A password has 16 to 128 printable characters without , " / and @.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub passwords: Option<Vec<PasswordSource>>,
+}
+
+/// Where one password comes from.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PasswordSource {
+    /// A key of a Secret in the namespace of this object. There is no way to name another namespace.
+    #[schemars(required)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_key_ref: Option<SecretKeyRef>,
+}
+
+/// A key of a Secret in the same namespace.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKeyRef {
+    /// The name of the Secret, for example orders-api. The Secret may come later than this object.
+    #[schemars(required, length(max = 253))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message("the name of a Secret is lower case letters, digits, hyphens and dots, beginning and ending with a letter or digit, for example orders-api"))]
+    pub name: Option<String>,
+
+    /// The key in the Secret's data, for example password. Its value is the password, without a newline
+    /// at the end.
+    #[schemars(required, length(max = 253))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message("a key of a Secret is letters, digits, hyphens, underscores and dots, for example password"))]
+    pub key: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for ElastiCacheUserSpec {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Fields::of_anything(deserializer)?;
+        Ok(Self {
+            user_id: fields.take("userID"),
+            user_name: fields.take("userName"),
+            engine: fields.take("engine"),
+            access_string: fields.take("accessString"),
+            authentication: fields.take("authentication"),
+            tags: fields.take_entries("tags"),
+            deletion_policy: fields.take("deletionPolicy"),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Authentication {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Fields::of_object(deserializer)?;
+        Ok(Self { type_: fields.take("type"), passwords: fields.take("passwords") })
+    }
+}
+
+impl<'de> Deserialize<'de> for PasswordSource {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Total, so that a broken reference stays in the list: two passwords must not turn into one.
+        let mut fields = Fields::of_anything(deserializer)?;
+        Ok(Self { secret_key_ref: fields.take("secretKeyRef") })
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretKeyRef {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Fields::of_object(deserializer)?;
+        Ok(Self { name: fields.take("name"), key: fields.take("key") })
+    }
+}

@@ -1,0 +1,172 @@
+//! `status`: what the operator reports. No I/O.
+
+#![expect(unreachable_pub, reason = "KubeSchema copies each struct into a function, `pub` included")]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use super::lenient::Fields;
+
+/// What ElastiCache has, and how far the operator has come. Written by the operator only. Nothing in it
+/// ticks: a pass that changes nothing writes nothing.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ElastiCacheUserStatus {
+    /// The metadata.generation that the operator last acted on, failures included. -1: not looked at
+    /// yet. While it is not metadata.generation, everything else here may describe an earlier spec.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// The ID of the user in ElastiCache, for example orders-api.
+    #[serde(rename = "userID", skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+
+    /// The name that clients log in with (AUTH name password), as ElastiCache reports it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+
+    /// The Amazon resource name of the user, for IAM policies. It is also how the operator notices that
+    /// it talks to another account or region than the one in which it created the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+
+    /// The state of the user in AWS's own word: active, modifying, deleting, or whatever word AWS sends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+
+    /// The engine that ElastiCache reports: redis or valkey.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+
+    /// The oldest engine version that can serve this user, for example 7.0 for IAM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum_engine_version: Option<String>,
+
+    /// The access string as ElastiCache reports it. AWS puts it into a form of its own: other order,
+    /// "off" and "-@all" added where they were implied. That is no drift.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_string: Option<String>,
+
+    /// The user groups that the user is a member of, whoever put it there.
+    #[serde(rename = "userGroupIDs", skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub user_group_ids: Vec<String>,
+
+    /// How the user proves who it is, as ElastiCache reports it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<ReportedAuthentication>,
+
+    /// What the operator last sent to ElastiCache, and what ElastiCache made of it. By this it tells an
+    /// edit of the spec from a change that somebody made behind its back. Not for editing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_applied: Option<LastApplied>,
+
+    /// When the operator last asked AWS to create this user. For about half a minute after it "no such
+    /// user" is not believed, so that a user that appears late is not left behind by a deletion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub create_requested_at: Option<MicroTime>,
+
+    /// The value of the annotation elasticache-users.dev/reconcile-requested-at that was last acted on.
+    /// Equal to the annotation: the pass that was asked for is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+
+    /// How it stands, for people and tools (kubectl wait, Flux, Argo CD, Helm). The types:
+    ///
+    /// Ready, always there after the first pass: True while the AWS user exists, matches the spec and is
+    /// active. Its reason is the Status column and its message says what to do.
+    ///
+    /// Reconciling, there only while True: work is under way, or is tried again without a person.
+    ///
+    /// Stalled, there only while True: a person must change something; the message says what.
+    ///
+    /// Deleting, there only while the object is being deleted: what the deletion waits for, since when,
+    /// and what to do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(with = "Option<Vec<Condition>>")]
+    pub conditions: Vec<Condition>,
+}
+
+/// Authentication in AWS's output words.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportedAuthentication {
+    /// password, no-password or iam: AWS's output words, which differ from those of the spec.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<String>,
+
+    /// How many passwords the user has; AWS tells nothing else about them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_count: Option<i32>,
+}
+
+/// What was last sent, and what became of it.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastApplied {
+    /// The access string as it was last sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_string: Option<String>,
+
+    /// What ElastiCache made of it: the first answer that showed the user active after the change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expanded_access_string: Option<String>,
+
+    /// Which versions of which Secrets the passwords came from: the uid and resourceVersion of each
+    /// Secret, never anything made from a password.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub password_versions: Vec<String>,
+
+    /// The tag keys that came from the spec, so that a tag that leaves the spec is taken off the user
+    /// while tags of others stay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub tag_keys: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for ElastiCacheUserStatus {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Fields::of_anything(deserializer)?;
+        Ok(Self {
+            observed_generation: fields.take("observedGeneration"),
+            user_id: fields.take("userID"),
+            user_name: fields.take("userName"),
+            arn: fields.take("arn"),
+            state: fields.take("state"),
+            engine: fields.take("engine"),
+            minimum_engine_version: fields.take("minimumEngineVersion"),
+            access_string: fields.take("accessString"),
+            user_group_ids: fields.take_items("userGroupIDs"),
+            authentication: fields.take("authentication"),
+            last_applied: fields.take("lastApplied"),
+            create_requested_at: fields.take("createRequestedAt"),
+            last_handled_reconcile_at: fields.take("lastHandledReconcileAt"),
+            conditions: fields.take_items("conditions"),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for ReportedAuthentication {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Fields::of_object(deserializer)?;
+        Ok(Self { type_: fields.take("type"), password_count: fields.take("passwordCount") })
+    }
+}
+
+impl<'de> Deserialize<'de> for LastApplied {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Fields::of_object(deserializer)?;
+        Ok(Self {
+            access_string: fields.take("accessString"),
+            expanded_access_string: fields.take("expandedAccessString"),
+            password_versions: fields.take_items("passwordVersions"),
+            tag_keys: fields.take_items("tagKeys"),
+        })
+    }
+}
