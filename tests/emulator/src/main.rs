@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use elasticache_emulator::{Emulator, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -39,13 +40,33 @@ fn read_addr(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error),
+    };
+    match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Help and version are no errors; a flag that is none is told which there are.
+fn explain(error: &clap::Error) -> ExitCode {
+    // Nobody may be reading; the exit code still tells.
+    let _ = error.print();
+    if error.kind() == ErrorKind::UnknownArgument {
+        let command = Arguments::command();
+        let flags: Vec<String> = command
+            .get_arguments()
+            .filter_map(|flag| flag.get_long())
+            .map(|name| format!("--{name}"))
+            .collect();
+        eprintln!("There are {}.", flags.join(", "));
+    }
+    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
 
 fn run(arguments: Arguments) -> io::Result<()> {

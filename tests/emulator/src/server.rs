@@ -13,7 +13,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::api::{self, Answer, Step};
@@ -59,8 +59,10 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     // Answers are small; none should wait for the acknowledgement of another. Without it they are only slower.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| handle(Arc::clone(&shared), request));
-    let connection =
-        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let mut builder = http1::Builder::new();
+    // An idle connection stays: a client that keeps it for later would meet a closed one.
+    builder.header_read_timeout(None);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     // It ends in an error when a client leaves, and when a fault wants it to: both are ordinary.
     let _ = connection.await;
 }

@@ -135,12 +135,7 @@ pub(crate) fn delete(
     let groups: Vec<String> = region.groups_of(&id).map(str::to_owned).collect();
     for group_id in groups {
         region.edit_group(&group_id, |group| {
-            let until = after(now, settings.group_time);
-            if group.phase.is_active() {
-                group.phase = Phase::until(MODIFYING, until);
-            } else {
-                group.phase.hold(until);
-            }
+            group.phase.hold(after(now, settings.group_time));
             let pending = group.pending.get_or_insert_with(Pending::default);
             if !pending.remove.contains(&id) {
                 pending.remove.push(id.clone());
@@ -191,9 +186,9 @@ fn answer(region: &Region, settings: &Settings, id: &str) -> Result<Xml, Refusal
 
 /// What a `modifying` user shows is not known of AWS, so it is a setting.
 fn body_to_show(user: &User, which: ModifyAnswer) -> &Body {
-    match which {
-        ModifyAnswer::New => &user.body,
-        ModifyAnswer::Old => user.former.as_ref().unwrap_or(&user.body),
+    match (which, &user.former) {
+        (ModifyAnswer::Old, Some(former)) if user.phase.status == MODIFYING => former,
+        (ModifyAnswer::Old | ModifyAnswer::New, _) => &user.body,
     }
 }
 

@@ -1,0 +1,98 @@
+//! B31-B41: the access string over the wire. The form itself has its table beside the code.
+
+use crate::support::{Refused, SECRET, World, quick, refused};
+
+/// What CreateUser, ModifyUser and DescribeUsers give back for an access string.
+async fn comes_back_as(sent: &str, returned: &str) {
+    let world = World::start(quick());
+    let created = world.user("a").access_string(sent).passwords(SECRET).send().await.unwrap();
+    assert_eq!(created.access_string(), Some(returned));
+    assert_eq!(world.see("a").await.access_string(), Some(returned));
+    world.create("b").await;
+    let modified = world.sdk.modify_user().user_id("b").access_string(sent).send().await.unwrap();
+    assert_eq!(modified.access_string(), Some(returned));
+}
+
+/// How CreateUser and ModifyUser refuse an access string.
+async fn is_refused(sent: &str, sentence: &str) {
+    let world = World::start(quick());
+    let expected = || Refused::new(400, "InvalidParameterValue", sentence);
+    assert_eq!(refused(world.user("a").access_string(sent).passwords(SECRET).send().await), expected());
+    world.create("b").await;
+    assert_eq!(refused(world.sdk.modify_user().user_id("b").access_string(sent).send().await), expected());
+    assert_eq!(
+        refused(world.sdk.modify_user().user_id("b").append_access_string(sent).send().await),
+        expected()
+    );
+    assert_eq!(world.see("b").await.access_string(), Some("on ~* +@all"));
+}
+
+const PASSWORD_RULES: &str = "Password rules are not supported in Elasticache access string. \
+                              Please use Passwords parameter to set/modify user password.";
+
+#[tokio::test]
+async fn b31_neither_on_nor_off_is_off() {
+    comes_back_as("~objects:* ~items:* ~public:*", "off ~objects:* ~items:* ~public:* -@all").await;
+}
+
+#[tokio::test]
+async fn b32_without_all_commands_none_comes_first() {
+    comes_back_as("on ~app:* +get", "on ~app:* -@all +get").await;
+}
+
+#[tokio::test]
+async fn b33_words_are_ordered_state_keys_commands() {
+    comes_back_as("off +get ~keys*", "off ~keys* -@all +get").await;
+}
+
+#[tokio::test]
+async fn b34_allkeys_and_allcommands_come_back_as_signs() {
+    comes_back_as("on allkeys allcommands", "on ~* +@all").await;
+}
+
+#[tokio::test]
+async fn b35_on_everything_comes_back_unchanged() {
+    comes_back_as("on ~* +@all", "on ~* +@all").await;
+}
+
+#[tokio::test]
+async fn b36_a_canonical_string_comes_back_unchanged() {
+    let text = "on ~app::* -@all +@read +@hash +@bitmap +@geo -setbit -bitfield -hset -hsetnx -hmset -hincrby \
+                -hincrbyfloat -hdel -bitop -geoadd -georadius -georadiusbymember";
+    comes_back_as(text, text).await;
+}
+
+#[tokio::test]
+async fn b37_password_rules_are_refused() {
+    for rule in ["resetpass", "nopass", ">secret", "<secret", "#0123"] {
+        is_refused(&format!("on {rule} ~* +@all"), PASSWORD_RULES).await;
+    }
+}
+
+#[tokio::test]
+async fn b38_reset_is_refused() {
+    for rule in ["reset", "resetkeys", "resetchannels"] {
+        is_refused(&format!("on {rule} ~* +@all"), "reset rule is not supported in Elasticache user api")
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn b39_an_unknown_word_is_refused() {
+    is_refused("on banana", "The access-string is invalid.").await;
+}
+
+#[tokio::test]
+async fn b40_an_unknown_category_is_refused() {
+    is_refused("on ~* +@fruit", "Access string contains invalid category(s)").await;
+}
+
+#[tokio::test]
+async fn b41_append_access_string_extends_what_is_stored() {
+    let world = World::start(quick());
+    world.user("a").access_string("off ~app:* +get").passwords(SECRET).send().await.unwrap();
+    let user = world.sdk.modify_user().user_id("a").append_access_string("on ~b +set").send().await.unwrap();
+    assert_eq!(user.access_string(), Some("on ~app:* ~b -@all +get +set"));
+    let both = world.sdk.modify_user().user_id("a").access_string("on").append_access_string("~c");
+    assert_eq!(refused(both.send().await).kind(), (400, "InvalidParameterCombination"));
+}
