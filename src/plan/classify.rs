@@ -110,10 +110,13 @@ pub enum Answer {
     Fault(Fault),
 }
 
+/// Stands for the code of an answer that has none.
+const UNKNOWN: &str = "UnknownError";
+
 /// Reads an error answer: AWS's code (`service.md` 1), its sentence and the HTTP status.
 #[must_use]
 pub fn classify(code: &str, message: &str, status: u16) -> Answer {
-    let said = || Said::new(if code.is_empty() { "UnknownError" } else { code }, message);
+    let said = || Said::new(if code.is_empty() { UNKNOWN } else { code }, message);
     let rejected = |why| Fault::Rejected(why, said());
     Answer::Fault(match code {
         // Observations. The names with `Fault` are the API model's shapes, which some endpoints answer with.
@@ -187,6 +190,8 @@ fn by_status(status: u16, message: &str, said: Said) -> Fault {
         _ if message.starts_with("Rate exceeded") => Fault::Throttled(said),
         403 => Fault::Denied(said),
         401 => Fault::Credentials(said),
+        // Not AWS's form of an error: something in between answered, and what became of the call is not known.
+        _ if said.code == UNKNOWN => Fault::Unavailable(said),
         _ => Fault::Rejected(Rejection::Other, said),
     }
 }

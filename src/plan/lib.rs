@@ -476,7 +476,7 @@ fn keep(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
         },
         Known::As(Ownership::Anothers(owner)) => Action::Refuse(Refusal::UserOwnedByAnother(owner)),
         Known::As(Ownership::Nobodys) if still_ours(&observed.record, user) => {
-            put_tags_back(&desired.owner, &desired.uid, user)
+            put_tags_back(&desired.owner, &desired.uid, user, observed)
         }
         Known::As(Ownership::Nobodys) => Action::Refuse(Refusal::UserAlreadyExists),
     }
@@ -493,9 +493,8 @@ fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
         (Err(problem), _) => lacking(&problem),
         (Ok(None), Some(problem)) => lacking(problem),
         (Ok(None), None) => Action::Rest,
-        // A mutation follows: whose the user is has to be known now, not from memory.
-        (Ok(Some(_)), _) if observed.tags == TagSight::Unread => Action::Look(Look::Tags(user.arn.clone())),
-        (Ok(Some(changes)), _) => Action::Modify(Modify { user_id: desired.user_id.clone(), changes }),
+        (Ok(Some(changes)), _) => owner_just_read(user, observed)
+            .unwrap_or_else(|| Action::Modify(Modify { user_id: desired.user_id.clone(), changes })),
     }
 }
 
@@ -544,9 +543,6 @@ fn let_go(user_id: &UserId, observed: &Observed, why: Release) -> Action {
 
 /// A user of this ID is there, in the right place, and should go if it is ours.
 fn part(departure: &Departure, user_id: &UserId, user: &RemoteUser, observed: &Observed) -> Action {
-    if user.lifecycle == Lifecycle::Active && observed.tags == TagSight::Unread {
-        return Action::Look(Look::Tags(user.arn.clone()));
-    }
     match (ownership(&departure.owner, user, observed), &user.lifecycle) {
         (Known::Ask(action), _) => action,
         (Known::As(Ownership::Anothers(owner)), _) => Action::Release(Release::LeftToOwner(owner)),
@@ -554,9 +550,11 @@ fn part(departure: &Departure, user_id: &UserId, user: &RemoteUser, observed: &O
         (Known::As(_), busy @ (Lifecycle::Creating | Lifecycle::Modifying | Lifecycle::Unrecognized(_))) => {
             Action::Wait(Wait::UserNotActive(busy.clone()))
         }
-        (Known::As(Ownership::Ours), Lifecycle::Active) => delete(user_id, observed),
+        (Known::As(Ownership::Ours), Lifecycle::Active) => {
+            owner_just_read(user, observed).unwrap_or_else(|| delete(user_id, observed))
+        }
         (Known::As(Ownership::Nobodys), Lifecycle::Active) if still_ours(&observed.record, user) => {
-            put_tags_back(&departure.owner, &departure.uid, user)
+            put_tags_back(&departure.owner, &departure.uid, user, observed)
         }
         (Known::As(Ownership::Nobodys), Lifecycle::Active) => Action::Release(Release::LeftUnowned),
     }
@@ -576,9 +574,10 @@ fn delete(user_id: &UserId, observed: &Observed) -> Action {
     Action::Delete(Delete { user_id: user_id.clone() })
 }
 
-fn put_tags_back(owner: &Owner, uid: &str, user: &RemoteUser) -> Action {
+fn put_tags_back(owner: &Owner, uid: &str, user: &RemoteUser, observed: &Observed) -> Action {
     match &user.lifecycle {
-        Lifecycle::Active => Action::Tag(Tag { arn: user.arn.clone(), tags: owner.tags(uid) }),
+        Lifecycle::Active => owner_just_read(user, observed)
+            .unwrap_or_else(|| Action::Tag(Tag { arn: user.arn.clone(), tags: owner.tags(uid) })),
         busy @ (Lifecycle::Creating
         | Lifecycle::Modifying
         | Lifecycle::Deleting
@@ -592,8 +591,19 @@ enum Known {
     Ask(Action),
 }
 
+/// What has to come before a mutation of this user: its owner has to be known from this very pass, not from memory.
+fn owner_just_read(user: &RemoteUser, observed: &Observed) -> Option<Action> {
+    match &observed.tags {
+        TagSight::Read(_) => None,
+        TagSight::Unread => Some(Action::Look(Look::Tags(user.arn.clone()))),
+        TagSight::Unreadable => Some(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone()))),
+        TagSight::Failed(fault) => Some(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone()))),
+    }
+}
+
 /// What this pass read counts first, then what this process read before, then what status remembers. Tags are not asked for
-/// while the user is not `active`: AWS would answer 404 (B92).
+/// while the user is not `active`: AWS would answer 404 (B92). That a user is not ours is never believed from memory while
+/// its tags can be read: it may have been handed over since.
 fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -> Known {
     let managed = observed.record.arn.as_ref() == Some(&user.arn) && observed.record.manages();
     match (&observed.tags, &observed.remembered) {
@@ -601,13 +611,15 @@ fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -> Known {
         (TagSight::Failed(fault), _) => {
             Known::Ask(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone())))
         }
-        (TagSight::Unreadable, _) => Known::Ask(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone()))),
-        (TagSight::Unread, Some(ownership)) => Known::As(ownership.clone()),
-        (TagSight::Unread, None) if user.lifecycle == Lifecycle::Active => {
+        (TagSight::Unread | TagSight::Unreadable, Some(Ownership::Ours)) => Known::As(Ownership::Ours),
+        (TagSight::Unread, _) if user.lifecycle == Lifecycle::Active => {
             Known::Ask(Action::Look(Look::Tags(user.arn.clone())))
         }
-        (TagSight::Unread, None) if managed => Known::As(Ownership::Ours),
-        (TagSight::Unread, None) => Known::Ask(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone()))),
+        (TagSight::Unread | TagSight::Unreadable, None) if managed => Known::As(Ownership::Ours),
+        (TagSight::Unread, Some(other)) => Known::As(other.clone()),
+        (TagSight::Unread | TagSight::Unreadable, _) => {
+            Known::Ask(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone())))
+        }
     }
 }
 
@@ -665,8 +677,11 @@ fn absence(observed: &Observed) -> Absence {
             elsewhere(None)
         }
         Account::Unasked => Absence::Ask(Action::Look(Look::Account)),
-        Account::Untold => Absence::Here,
-        Account::Failed(fault) => {
+        // A role that may not describe `default` will not tell tomorrow either: nothing waits for ever.
+        Account::Untold | Account::Failed(Fault::Denied(_) | Fault::Rejected(..) | Fault::Busy(_)) => {
+            Absence::Here
+        }
+        Account::Failed(fault @ (Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_))) => {
             Absence::Ask(Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone())))
         }
     }

@@ -29,6 +29,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether AWS answered and did nothing.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::AlreadyExists | Self::NotFound => true,
+            Self::Failed(fault) => !fault.outcome_unknown(),
+            Self::Decided | Self::Accepted(_) | Self::Tagged(_) | Self::Released => false,
+        }
+    }
+
     /// Whether AWS's answer shows the user `active`: then it counts as the fresh observation and saves a look.
     #[must_use]
     pub fn shows_active(&self) -> bool {
@@ -275,8 +285,9 @@ pub fn verdict(action: &Action, outcome: &Outcome, standing: &Standing<'_>) -> V
         (Action::Create(_), _) => (Reason::Creating, Visit::Backoff),
         (Action::Modify(_), Outcome::Accepted(_)) => (Reason::Modifying, Visit::Poll),
         (Action::Modify(_), _) => (Reason::Modifying, Visit::Backoff),
-        // The tags cannot be read for some seconds now (B92).
-        (Action::Tag(_), _) => (waiting(standing), Visit::Poll),
+        // The tags cannot be read for some seconds now (B92). On the way out `DeletingUser` would claim that DeleteUser is
+        // next or was sent, and a user that loses its tags after that is nobody's.
+        (Action::Tag(_), _) => (Reason::WaitingForUserActive, Visit::Poll),
         (Action::Delete(_), Outcome::Accepted(_)) => (Reason::DeletingUser, Visit::Poll),
         (Action::Delete(_), _) => (Reason::DeletingUser, Visit::Backoff),
         (Action::Release(why), _) => (released(why), Visit::Resync),
@@ -285,8 +296,8 @@ pub fn verdict(action: &Action, outcome: &Outcome, standing: &Standing<'_>) -> V
         (Action::Rest, _) => (Reason::Active, Visit::Resync),
     };
     let progress = match (action, reason) {
-        (_, Reason::Active) => Progress::Done,
         _ if standing.leaving => Progress::Leaving,
+        (_, Reason::Active) => Progress::Done,
         (Action::Refuse(_), _) => Progress::Stalled,
         _ => Progress::Reconciling,
     };
@@ -303,7 +314,10 @@ fn done(action: &Action, outcome: &Outcome) -> Option<Done> {
         (Action::Release(why), Outcome::Released) => match why {
             Release::UserGone => Some(Done::Deleted),
             Release::NoSuchUser => None,
-            Release::Retained { .. } | Release::DefinitionGoing { .. } => Some(Done::Retained),
+            Release::Retained { deletion_accepted: true }
+            | Release::DefinitionGoing { deletion_accepted: true } => Some(Done::DeletionStarted),
+            Release::Retained { deletion_accepted: false }
+            | Release::DefinitionGoing { deletion_accepted: false } => Some(Done::Retained),
             Release::LeftToOwner(_) => Some(Done::Left(Reason::UserOwnedByAnother)),
             Release::LeftUnowned => Some(Done::Left(Reason::UserAlreadyExists)),
         },
@@ -329,9 +343,12 @@ fn waiting(standing: &Standing<'_>) -> Reason {
 
 fn released(why: &Release) -> Reason {
     match why {
-        Release::UserGone | Release::NoSuchUser => Reason::DeletingUser,
-        Release::Retained { .. }
-        | Release::DefinitionGoing { .. }
+        Release::UserGone
+        | Release::NoSuchUser
+        | Release::Retained { deletion_accepted: true }
+        | Release::DefinitionGoing { deletion_accepted: true } => Reason::DeletingUser,
+        Release::Retained { deletion_accepted: false }
+        | Release::DefinitionGoing { deletion_accepted: false }
         | Release::LeftToOwner(_)
         | Release::LeftUnowned => Reason::Retained,
     }
@@ -404,7 +421,9 @@ fn failed(action: &Action, fault: &Fault, standing: &Standing<'_>) -> Verdict {
             | Reason::InvalidSpec
     );
     let stalled = needs_a_person || (reason == Reason::AccessDenied && standing.denied_for_long);
-    let silent = fault.tells_nothing() && standing.settled && !standing.leaving;
+    // A mutation is only planned once a look has shown that the user is not as it should be.
+    let read = matches!(action, Action::Look(_) | Action::Wait(_));
+    let silent = read && fault.tells_nothing() && standing.settled;
     let progress = match () {
         () if standing.leaving => Progress::Leaving,
         () if silent && !standing.stale => Progress::Unchanged,

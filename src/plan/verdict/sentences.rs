@@ -153,7 +153,7 @@ fn secret(problem: &SecretProblem) -> String {
 
 fn refusing(refusal: &Refusal, id: &str) -> String {
     match refusal {
-        Refusal::InvalidSpec(why) => format!("{why}."),
+        Refusal::InvalidSpec(why) => sentence(why),
         Refusal::InvalidPassword(problem) => secret(problem),
         Refusal::UserAlreadyExists => format!(
             "AWS user \"{id}\" exists already and carries no owner tags of this operator. It is left alone. Choose another userID, or delete the AWS user."
@@ -181,7 +181,7 @@ fn elsewhere(there: &Elsewhere) -> String {
 pub(super) fn fault(action: &Action, fault: &Fault, standing: &Standing<'_>) -> String {
     let id = standing.user_id;
     let call = call(action);
-    let said = fault.said();
+    let said = sentence(&fault.said().to_string());
     match fault {
         Fault::Busy(_) => format!("{call} of \"{id}\" must wait: {said} Retrying until AWS allows it."),
         Fault::Throttled(_) => format!("AWS throttles {call} of \"{id}\": {said} Retrying more slowly."),
@@ -214,6 +214,11 @@ pub(super) fn fault(action: &Action, fault: &Fault, standing: &Standing<'_>) -> 
             _,
         ) => format!("{call} of \"{id}\" was refused: {said} Retrying slowly."),
     }
+}
+
+/// AWS ends some of its sentences with a full stop, and some not.
+fn sentence(said: &str) -> String {
+    if said.ends_with(['.', '!', '?']) { said.to_owned() } else { format!("{said}.") }
 }
 
 fn groups(standing: &Standing<'_>) -> String {

@@ -1,0 +1,327 @@
+//! The people and things of the tables: one object `shop/app`, its user, its neighbours.
+#![allow(dead_code, reason = "each test binary uses its part of it")]
+
+use plan::*;
+
+/// What the object's spec says, and AWS hands back in a form of its own.
+pub(crate) const WANTED: &str = "on allkeys +@all";
+/// The same as AWS writes it.
+pub(crate) const CANONICAL: &str = "on ~* +@all";
+/// A password that ElastiCache accepts; no sentence may ever contain it.
+pub(crate) const SECRET_TEXT: &str = "correct horse battery staple";
+
+pub(crate) fn id() -> UserId {
+    UserId::parse("app").unwrap()
+}
+
+pub(crate) fn owner() -> Owner {
+    owner_named("app")
+}
+
+pub(crate) fn owner_named(name: &str) -> Owner {
+    Owner { cluster: "prod".into(), namespace: "shop".into(), name: name.into() }
+}
+
+pub(crate) fn owner_tags() -> Tags {
+    owner().tags("uid-1")
+}
+
+pub(crate) fn anothers_tags() -> Tags {
+    owner_named("other").tags("uid-9")
+}
+
+pub(crate) fn tags(pairs: &[(&str, &str)]) -> Tags {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+pub(crate) fn arn() -> Arn {
+    arn_in("us-east-1", "111111111111")
+}
+
+pub(crate) fn arn_in(region: &str, account: &str) -> Arn {
+    Arn::parse(&format!("arn:aws:elasticache:{region}:{account}:user:app")).unwrap()
+}
+
+pub(crate) fn password() -> Authentication {
+    let password = Password::parse(SECRET_TEXT.as_bytes()).unwrap();
+    Authentication::Password(Ok(Passwords::new(vec![(password, "uid-s/7".into())])))
+}
+
+pub(crate) fn secret_not_found() -> SecretProblem {
+    SecretProblem::NotFound { secret: "app-password".into() }
+}
+
+pub(crate) fn invalid_secret() -> SecretProblem {
+    SecretProblem::Invalid { secret: "s".into(), key: "k".into(), why: InvalidPassword::TooShort }
+}
+
+pub(crate) fn desired() -> Desired {
+    Desired {
+        user_id: id(),
+        user_name: "app".into(),
+        engine: Engine::Redis,
+        access_string: WANTED.into(),
+        authentication: Authentication::Iam,
+        tags: tags(&[("team", "shop")]),
+        owner: owner(),
+        uid: "uid-1".into(),
+    }
+}
+
+pub(crate) fn present() -> Goal {
+    Goal::Present(desired())
+}
+
+pub(crate) fn present_with(authentication: Authentication) -> Goal {
+    Goal::Present(Desired { authentication, ..desired() })
+}
+
+pub(crate) fn departure() -> Departure {
+    Departure {
+        user_id: Some(id()),
+        owner: owner(),
+        uid: "uid-1".into(),
+        protected: false,
+        policy: DeletionPolicy::Delete,
+    }
+}
+
+pub(crate) fn gone() -> Goal {
+    Goal::Gone(departure())
+}
+
+pub(crate) fn retained() -> Goal {
+    Goal::Gone(Departure { policy: DeletionPolicy::Retain, ..departure() })
+}
+
+pub(crate) fn protected() -> Goal {
+    Goal::Gone(Departure { protected: true, ..departure() })
+}
+
+/// The user as AWS shows it when all is well.
+pub(crate) fn user(lifecycle: Lifecycle) -> RemoteUser {
+    RemoteUser {
+        user_id: "app".into(),
+        user_name: "app".into(),
+        lifecycle,
+        engine: "redis".into(),
+        minimum_engine_version: Some("7.0".into()),
+        access_string: CANONICAL.into(),
+        user_group_ids: vec![],
+        authentication_type: "iam".into(),
+        password_count: None,
+        arn: arn(),
+    }
+}
+
+pub(crate) fn active() -> RemoteUser {
+    user(Lifecycle::Active)
+}
+
+pub(crate) fn odd() -> Lifecycle {
+    Lifecycle::Unrecognized("hibernating".into())
+}
+
+/// Nothing looked at yet, nothing remembered.
+pub(crate) fn nothing_known() -> Observed {
+    Observed {
+        record: Record::default(),
+        here: Place { region: "us-east-1".into(), account: Account::Known("111111111111".into()) },
+        user: Sight::Unseen,
+        tags: TagSight::Unread,
+        remembered: None,
+        definition: Definition::Unread,
+        announced: false,
+        confirmed: false,
+    }
+}
+
+/// Status shows that we managed the user.
+pub(crate) fn managed() -> Record {
+    Record {
+        arn: Some(arn()),
+        last_applied: Some(LastApplied {
+            access_string: Some(WANTED.into()),
+            expanded_access_string: Some(CANONICAL.into()),
+            ..LastApplied::default()
+        }),
+        reported: Some(reported()),
+        ..Record::default()
+    }
+}
+
+/// What status says of the user of [`active`].
+pub(crate) fn reported() -> Reported {
+    Reported {
+        user_name: "app".into(),
+        engine: "redis".into(),
+        authentication_type: "iam".into(),
+        access_string: CANONICAL.into(),
+    }
+}
+
+/// Builder steps, so that a row says only what is special about it.
+pub(crate) trait With: Sized {
+    fn sight(self, user: Sight) -> Self;
+    fn seen(self, user: RemoteUser) -> Self {
+        self.sight(Sight::Seen(user))
+    }
+    fn absent(self) -> Self {
+        self.sight(Sight::Absent)
+    }
+    fn tagged(self, tags: Tags) -> Self;
+    fn tag_sight(self, tags: TagSight) -> Self;
+    fn remembering(self, ownership: Ownership) -> Self;
+    fn record(self, record: Record) -> Self;
+    fn definition(self, definition: Definition) -> Self;
+    fn account(self, account: Account) -> Self;
+    fn announced(self) -> Self;
+    fn confirmed(self) -> Self;
+}
+
+impl With for Observed {
+    fn sight(mut self, user: Sight) -> Self {
+        self.user = user;
+        self
+    }
+    fn tagged(self, tags: Tags) -> Self {
+        self.tag_sight(TagSight::Read(tags))
+    }
+    fn tag_sight(mut self, tags: TagSight) -> Self {
+        self.tags = tags;
+        self
+    }
+    fn remembering(mut self, ownership: Ownership) -> Self {
+        self.remembered = Some(ownership);
+        self
+    }
+    fn record(mut self, record: Record) -> Self {
+        self.record = record;
+        self
+    }
+    fn definition(mut self, definition: Definition) -> Self {
+        self.definition = definition;
+        self
+    }
+    fn account(mut self, account: Account) -> Self {
+        self.here.account = account;
+        self
+    }
+    fn announced(mut self) -> Self {
+        self.announced = true;
+        self
+    }
+    fn confirmed(mut self) -> Self {
+        self.confirmed = true;
+        self
+    }
+}
+
+pub(crate) fn said(code: &str, message: &str) -> Said {
+    Said::new(code, message)
+}
+
+pub(crate) fn busy() -> Fault {
+    Fault::Busy(said("InvalidUserState", "User app has status modifying."))
+}
+
+pub(crate) fn throttled() -> Fault {
+    Fault::Throttled(said("Throttling", "Rate exceeded"))
+}
+
+pub(crate) fn unavailable() -> Fault {
+    Fault::Unavailable(said("InternalFailure", "The request processing has failed."))
+}
+
+pub(crate) fn credentials() -> Fault {
+    Fault::Credentials(said("ExpiredToken", "The security token has expired."))
+}
+
+pub(crate) fn denied() -> Fault {
+    Fault::Denied(said("AccessDenied", "User is not authorized."))
+}
+
+pub(crate) fn rejected(why: Rejection) -> Fault {
+    Fault::Rejected(why, said("Refused", "Because."))
+}
+
+pub(crate) fn rejected_saying(why: Rejection, message: &str) -> Fault {
+    Fault::Rejected(why, said("InvalidParameterValue", message))
+}
+
+pub(crate) fn faults() -> Vec<Fault> {
+    let rejections = [
+        Rejection::ParameterValue,
+        Rejection::ParameterCombination,
+        Rejection::Quota,
+        Rejection::ServiceLinkedRole,
+        Rejection::DefaultUserInGroup,
+        Rejection::Other,
+    ];
+    let mut faults = vec![busy(), throttled(), unavailable(), credentials(), denied()];
+    faults.extend(rejections.map(rejected));
+    faults
+}
+
+pub(crate) fn failed_read(fault: Fault) -> Action {
+    Action::Wait(Wait::Failed(Read::DescribeUsers, fault))
+}
+
+pub(crate) type Row = (&'static str, Goal, Observed, Action);
+
+pub(crate) fn check(rows: Vec<Row>) {
+    for (claim, goal, observed, expected) in rows {
+        assert_eq!(plan(&goal, &observed), expected, "{claim}");
+    }
+}
+
+/// Braces, so that rustfmt leaves a row a row.
+macro_rules! check {
+    { $($row:expr),* $(,)? } => { check(vec![$($row),*]) };
+}
+
+pub(crate) fn wait(wait: Wait) -> Action {
+    Action::Wait(wait)
+}
+
+pub(crate) fn refuse(refusal: Refusal) -> Action {
+    Action::Refuse(refusal)
+}
+
+pub(crate) fn release(why: Release) -> Action {
+    Action::Release(why)
+}
+
+pub(crate) fn look_at_tags() -> Action {
+    Action::Look(Look::Tags(arn()))
+}
+
+pub(crate) fn modify(changes: Changes) -> Action {
+    Action::Modify(Modify { user_id: id(), changes })
+}
+
+pub(crate) fn tag() -> Action {
+    Action::Tag(Tag { arn: arn(), tags: owner_tags() })
+}
+
+pub(crate) fn announce_creation() -> Action {
+    Action::Announce(Announcement::Creation { tag_keys: vec!["team".into()] })
+}
+
+pub(crate) fn elsewhere(recorded: Arn, region: &str, account: Option<&str>) -> Elsewhere {
+    Elsewhere { recorded, region: region.into(), account: account.map(str::to_owned) }
+}
+
+/// On the way out, with the definition known to stay.
+pub(crate) fn leaving() -> Observed {
+    nothing_known().definition(Definition::Stays)
+}
+
+/// Our user, seen with our tags.
+pub(crate) fn ours() -> Observed {
+    nothing_known().seen(active()).tagged(owner_tags())
+}
+
+pub(crate) fn another() -> Ownership {
+    Ownership::Anothers(owner_named("other"))
+}

@@ -1,0 +1,120 @@
+//! `plan` on the way out, one sentence a row: (claim, goal, what is known, what is done next).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
+
+#[macro_use]
+mod common;
+
+use common::*;
+use plan::*;
+
+#[test]
+fn the_first_match_of_the_way_out_holds() {
+    let nameless = Goal::Gone(Departure { user_id: None, ..departure() });
+    let accepted = || Record { deletion_accepted: true, ..managed() };
+    let kept = |deletion_accepted| release(Release::Retained { deletion_accepted });
+    let going = |deletion_accepted| release(Release::DefinitionGoing { deletion_accepted });
+    let crd = |definition| nothing_known().definition(definition);
+    check! {
+        ("prevent-deletion holds",
+            protected(), ours().definition(Definition::Stays).announced().confirmed(), wait(Wait::Protected)),
+        ("prevent-deletion goes before Retain and the definition's going",
+            Goal::Gone(Departure { protected: true, policy: DeletionPolicy::Retain, ..departure() }), crd(Definition::Going), wait(Wait::Protected)),
+        ("prevent-deletion holds an object that names no user",
+            Goal::Gone(Departure { protected: true, user_id: None, ..departure() }), nothing_known(), wait(Wait::Protected)),
+        ("an object that names no possible user goes at once",
+            nameless, nothing_known(), release(Release::NoSuchUser)),
+        ("Retain asks nobody", retained(), nothing_known(), kept(false)),
+        ("Retain says that a deletion was accepted before",
+            retained(), nothing_known().record(accepted()), kept(true)),
+        ("the definition is read next", gone(), nothing_known(), Action::Look(Look::Definition)),
+        ("the definition's going keeps the user", gone(), crd(Definition::Going), going(false)),
+        ("and says that a deletion was accepted before",
+            gone(), crd(Definition::Going).record(accepted()), going(true)),
+        ("then the user is looked at", gone(), crd(Definition::Stays), Action::Look(Look::User(id()))),
+        ("also where the definition cannot be read",
+            gone(), crd(Definition::Unreadable), Action::Look(Look::User(id()))),
+        ("a look that fails is waited for",
+            gone(), leaving().sight(Sight::Failed(unavailable())), failed_read(unavailable())),
+        ("what could not be resolved does not matter any more",
+            gone(), leaving().absent(), release(Release::UserGone)),
+        ("a user that is gone needs no definition",
+            gone(), crd(Definition::Unreadable).absent(), release(Release::UserGone)),
+    }
+}
+
+#[test]
+fn nobody_leaves_while_a_creation_is_in_doubt() {
+    let open = || Record { creation: Creation::Open, ..Record::default() };
+    let doubt = || nothing_known().record(open());
+    let look = || Action::Look(Look::User(id()));
+    let kept = || release(Release::Retained { deletion_accepted: false });
+    let going = || release(Release::DefinitionGoing { deletion_accepted: false });
+    let waiting = || wait(Wait::CreationOpen);
+    let crd_goes = || doubt().definition(Definition::Going);
+    check! {
+        ("UserNotFound is not believed", gone(), doubt().definition(Definition::Stays).absent(), waiting()),
+        ("Retain looks first", retained(), doubt(), look()),
+        ("Retain waits while the user may appear", retained(), doubt().absent(), waiting()),
+        ("Retain waits while AWS does not answer",
+            retained(), doubt().sight(Sight::Failed(throttled())), waiting()),
+        ("Retain goes once the user was seen", retained(), doubt().seen(active()), kept()),
+        ("the definition's going looks first", gone(), crd_goes(), look()),
+        ("it waits while the user may appear", gone(), crd_goes().absent(), waiting()),
+        ("it waits while AWS does not answer",
+            gone(), crd_goes().sight(Sight::Failed(unavailable())), waiting()),
+        ("it goes once the user was seen", gone(), crd_goes().seen(active()), going()),
+    }
+}
+
+#[test]
+fn delete_user_is_announced_confirmed_and_sent_to_an_active_user_of_ours_only() {
+    let mine = || ours().definition(Definition::Stays);
+    let announced_before = || Record { departure_announced: true, ..managed() };
+    let in_state = |lifecycle: Lifecycle| leaving().seen(user(lifecycle)).record(managed());
+    let of_unknown = |lifecycle: Lifecycle| leaving().seen(user(lifecycle));
+    let busy = |lifecycle: Lifecycle| wait(Wait::UserNotActive(lifecycle));
+    let unknown = |lifecycle: Lifecycle| wait(Wait::OwnerUnknown(lifecycle));
+    let departure = || Action::Announce(Announcement::Departure);
+    let object = || Action::Look(Look::Object);
+    let delete = || Action::Delete(Delete { user_id: id() });
+    let theirs = || release(Release::LeftToOwner(owner_named("other")));
+    let seen = || leaving().seen(active());
+    check! {
+        ("the owner is read right before",
+            gone(), seen().remembering(Ownership::Ours).record(managed()), look_at_tags()),
+        ("also where this process saw another's", gone(), seen().remembering(another()), look_at_tags()),
+        ("the deletion is announced", gone(), mine(), departure()),
+        ("the object is read again once that stands in status", gone(), mine().announced(), object()),
+        ("also where it stood there before", gone(), mine().record(announced_before()), object()),
+        ("then DeleteUser is called", gone(), mine().announced().confirmed(), delete()),
+        ("also where the announcement is an older one",
+            gone(), mine().record(announced_before()).confirmed(), delete()),
+        ("a confirmation does not replace the announcement", gone(), mine().confirmed(), departure()),
+        ("not while it is not known whether the definition goes",
+            gone(), ours().definition(Definition::Unreadable).announced().confirmed(), wait(Wait::DefinitionUnreadable)),
+        ("another's user is left alone", gone(), seen().tagged(anothers_tags()), theirs()),
+        ("a busy user that this process knows as another's does not hold the object",
+            gone(), of_unknown(Lifecycle::Modifying).remembering(another()), theirs()),
+        ("another's tags are believed whatever was announced",
+            gone(), seen().tagged(anothers_tags()).record(managed()).announced().confirmed(), theirs()),
+        ("a user that is being deleted is waited for",
+            gone(), in_state(Lifecycle::Deleting), wait(Wait::UserDeleting)),
+        ("a user that is being modified is waited for",
+            gone(), in_state(Lifecycle::Modifying), busy(Lifecycle::Modifying)),
+        ("a user that is being created is waited for",
+            gone(), in_state(Lifecycle::Creating), busy(Lifecycle::Creating)),
+        ("a user in a state that is not known is waited for", gone(), in_state(odd()), busy(odd())),
+        ("a busy user without tags as well",
+            gone(), of_unknown(Lifecycle::Modifying).remembering(Ownership::Nobodys), busy(Lifecycle::Modifying)),
+        ("a busy user of unknown owner changes nothing",
+            gone(), of_unknown(Lifecycle::Modifying), unknown(Lifecycle::Modifying)),
+        ("nor does one that is being deleted",
+            gone(), of_unknown(Lifecycle::Deleting), unknown(Lifecycle::Deleting)),
+        ("tags that cannot be read change nothing, although status knows the owner",
+            gone(), seen().tag_sight(TagSight::Unreadable).record(managed()).announced().confirmed(), unknown(Lifecycle::Active)),
+        ("nor although this process knows it",
+            gone(), seen().tag_sight(TagSight::Unreadable).remembering(Ownership::Ours).announced().confirmed(), unknown(Lifecycle::Active)),
+        ("a reading that fails is waited for",
+            gone(), seen().tag_sight(TagSight::Failed(denied())), wait(Wait::Failed(Read::ListTagsForResource, denied()))),
+    }
+}
