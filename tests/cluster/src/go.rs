@@ -1,20 +1,16 @@
 //! Building the programs from Go modules.
 
 use std::{
-    fs::{self, File},
-    io::{BufRead, BufReader, Write},
+    fs,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
-    sync::mpsc::{self, RecvTimeoutError},
-    thread,
+    process::Command,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
-use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::{assets, environment, janitor::Janitor, process};
+use crate::{assets, environment, janitor::Janitor, process::Process, wait};
 
 /// The module is part of this library: whoever has a built test has the recipe as well.
 const GO_MOD: &str = include_str!("../tools/go.mod");
@@ -109,22 +105,22 @@ impl Go {
         let _janitor = Janitor::watch(stage.path())?;
         fs::write(stage.path().join("go.mod"), GO_MOD).context("failed to write go.mod")?;
         fs::write(stage.path().join("go.sum"), GO_SUM).context("failed to write go.sum")?;
-        let mut step = Step { begin, log: root.join("build.log"), progress };
-        fs::write(&step.log, "").with_context(|| format!("failed to write {}", step.log.display()))?;
+        fs::create_dir(stage.path().join("tmp")).context("failed to make a folder for temporary files")?;
+        let mut steps = Steps { begin, log: root.join("build.log"), progress };
 
         let mut list = self.command(stage.path(), toolchain);
         list.args(["list", "-mod=readonly", "-deps"]).args(PACKAGES);
-        let total = step.run(list, |lines| format!("fetching modules, {lines} so far"))?.output;
+        let total = steps.run(list, |lines| format!("fetching modules, {lines} of them"))?;
 
         let bin = stage.path().join("bin");
         fs::create_dir(&bin).context("failed to make a folder for the programs")?;
         let mut build = self.command(stage.path(), toolchain);
         build.args(["build", "-v"]).args(&recipe.flags).arg("-o").arg(&bin).args(PACKAGES);
-        step.run(build, |lines| format!("compiled {lines} packages of at most {total}"))?;
+        steps.run(build, |lines| format!("compiled {lines} packages of at most {total}"))?;
 
         fs::rename(bin.join(ETCD_BUILT_AS), bin.join("etcd")).context("failed to rename etcd")?;
         if !assets::is_complete(&bin) {
-            bail!("go build ended well, but not all programs are there; its log is {}", step.log.display());
+            bail!("go build ended well, but not all programs are there; its log is {}", steps.log.display());
         }
         if target.exists() {
             fs::remove_dir_all(target)
@@ -164,6 +160,8 @@ impl Go {
         // stay the user's.
         command.env("CGO_ENABLED", "0").env("GOWORK", "off");
         command.env_remove("GOOS").env_remove("GOARCH");
+        // Go removes its temporary files at its end, but not when it is killed; these go with the stage.
+        command.env("GOTMPDIR", module.join("tmp"));
         if let Some(toolchain) = toolchain {
             command.env("GOTOOLCHAIN", toolchain);
         }
@@ -171,68 +169,44 @@ impl Go {
     }
 }
 
-/// A run of `go` and what it tells about itself.
-struct Step<'a> {
+/// Runs of `go`, one after the other, and what they tell about themselves.
+struct Steps<'a> {
     begin: Instant,
     log: PathBuf,
     progress: &'a mut dyn FnMut(&str),
 }
 
-/// How many lines a run wrote.
-struct Lines {
-    output: usize,
-}
-
-impl Step<'_> {
-    /// Runs `command`; its standard error goes to the log, and the number of its lines, worded by `state`, to
-    /// the user.
-    fn run(&mut self, mut command: Command, state: impl Fn(usize) -> String) -> Result<Lines> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // SIGINT, so that go removes its temporary files. Ctrl-C reaches it too: it is in the terminal's
-        // process group.
-        let mut child = process::spawn_tied(command, Signal::INT).context("failed to start go")?;
-        let (sender, lines) = mpsc::channel();
-        let stderr = child.stderr.take().context("go has no standard error")?;
-        let stdout = child.stdout.take().context("go has no standard output")?;
-        let reader = thread::spawn(move || BufReader::new(stdout).lines().count());
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(|line| line.ok()) {
-                let _nobody_reads = sender.send(line);
-            }
-        });
-        self.follow(&lines, state)?;
-        let status = child.wait().context("failed to wait for go")?;
-        let output = reader.join().unwrap_or_default();
-        if status.success() { Ok(Lines { output }) } else { Err(self.failed(status)) }
-    }
-
-    fn follow(&mut self, lines: &mpsc::Receiver<String>, state: impl Fn(usize) -> String) -> Result<()> {
-        let log = File::options().append(true).open(&self.log);
-        let mut log = log.with_context(|| format!("failed to open {}", self.log.display()))?;
-        let (mut count, mut told) = (0, Instant::now());
-        loop {
-            match lines.recv_timeout(REMIND.saturating_sub(told.elapsed())) {
-                Ok(line) => {
-                    count += 1;
-                    writeln!(log, "{line}").context("failed to write the build's log")?;
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+impl Steps<'_> {
+    /// Runs `command` to its end and returns how many packages it named. What it writes goes to the log, and the
+    /// number of these lines, worded by `state`, to the user.
+    fn run(&mut self, command: Command, state: impl Fn(usize) -> String) -> Result<usize> {
+        let log = self.log.display();
+        fs::write(&self.log, "").with_context(|| format!("failed to write {log}"))?;
+        let mut go = Process::start("go", command, &self.log)?;
+        let mut told = Instant::now();
+        let status = loop {
+            if let Some(status) = go.status()? {
+                break status;
             }
             if told.elapsed() >= REMIND {
                 told = Instant::now();
-                (self.progress)(&format!("{}, {} so far", state(count), minutes(self.begin.elapsed())));
+                let state = state(self.lines()?.lines().count());
+                (self.progress)(&format!("{state}, {} so far", minutes(self.begin.elapsed())));
             }
+            wait::a_moment();
+        };
+        if !status.success() {
+            bail!(
+                "building the control plane failed: go ended with {status}; all it said is in {log}; {}",
+                go.last_words()
+            );
         }
+        // Lines of its own, about downloads for example, go begins with its name.
+        Ok(self.lines()?.lines().filter(|line| !line.starts_with("go: ")).count())
     }
 
-    fn failed(&self, status: ExitStatus) -> anyhow::Error {
-        let end = process::tail(&self.log).unwrap_or_default();
-        let log = self.log.display();
-        anyhow::anyhow!(
-            "building the control plane failed: go ended with {status}; the end of its log {log}:\n{}",
-            process::indent(&end)
-        )
+    fn lines(&self) -> Result<String> {
+        fs::read_to_string(&self.log).with_context(|| format!("failed to read {}", self.log.display()))
     }
 }
 

@@ -42,6 +42,7 @@ mod plane;
 mod port;
 mod process;
 mod programs;
+mod wait;
 
 pub use assets::{Assets, PROGRAMS};
 pub use audit::AuditLevel;

@@ -4,13 +4,13 @@ use std::{
     fs::{self, File, TryLockError},
     io::{Seek, Write},
     path::Path,
-    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 
-const POLL: Duration = Duration::from_millis(100);
+use crate::wait;
+
 const REMIND: Duration = Duration::from_secs(30);
 
 /// The right to build, until it is dropped or its holder dies: a lock of the kernel's, not a file that stays
@@ -41,7 +41,7 @@ impl BuildLock {
                 told = Some(Instant::now());
                 progress(&waiting(&path, begin.elapsed()));
             }
-            thread::sleep(POLL);
+            wait::a_moment();
         }
         // For the message of those who wait, hence not worth an error.
         let _unsaid = file.set_len(0).and_then(|()| file.rewind());

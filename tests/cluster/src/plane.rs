@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, MutexGuard, PoisonError},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -23,11 +22,11 @@ use crate::{
     port::Port,
     process::Process,
     programs::{CONTROLLER_MANAGER_USER, Setting},
+    wait,
 };
 
 /// How long the start may take. 4 s are usual; machines that compile at the same time are slower.
 const PATIENCE: Duration = Duration::from_secs(90);
-const POLL: Duration = Duration::from_millis(20);
 
 /// A running control plane. Dropping it kills its processes and waits for their end.
 #[derive(Debug)]
@@ -67,17 +66,17 @@ impl Plane {
 
         let mut etcd = Process::start("etcd", setting.etcd(), &home.logs().join("etcd.log"))?;
         let listens = || setting.etcd_socket().exists();
-        wait(deadline, &mut [&mut etcd], listens)?;
+        ready(deadline, &mut [&mut etcd], listens)?;
 
         let mut apiserver = start_apiserver(&setting, &port)?;
-        let ready =
-            Ready { kubectl: assets.program("kubectl"), kubeconfig: &credentials.admin, port: &port, home };
-        wait(deadline, &mut [&mut apiserver, &mut etcd], || ready.serves())?;
+        let api =
+            Api { kubectl: assets.program("kubectl"), kubeconfig: &credentials.admin, port: &port, home };
+        ready(deadline, &mut [&mut apiserver, &mut etcd], || api.serves())?;
 
         let command = setting.controller_manager(&credentials.controller_manager);
         let log = home.logs().join("kube-controller-manager.log");
         let mut controller_manager = Process::start("kube-controller-manager", command, &log)?;
-        wait(deadline, &mut [&mut controller_manager, &mut apiserver, &mut etcd], || ready.controls())?;
+        ready(deadline, &mut [&mut controller_manager, &mut apiserver, &mut etcd], || api.controls())?;
 
         Ok(Plane {
             controller_manager,
@@ -121,16 +120,12 @@ impl Plane {
             tokens: &self.tokens,
             audit: self.audit.as_ref().map(|(level, log)| (*level, log.as_path())),
         };
-        let ready = Ready {
-            kubectl: assets.program("kubectl"),
-            kubeconfig: &self.kubeconfig,
-            port: &self.port,
-            home,
-        };
+        let api =
+            Api { kubectl: assets.program("kubectl"), kubeconfig: &self.kubeconfig, port: &self.port, home };
         let mut apiserver = self.apiserver();
         apiserver.kill();
         *apiserver = start_apiserver(&setting, &self.port)?;
-        wait(Instant::now() + PATIENCE, &mut [&mut *apiserver], || ready.serves())
+        ready(Instant::now() + PATIENCE, &mut [&mut *apiserver], || api.serves())
     }
 
     /// The identifiers of etcd, kube-apiserver and kube-controller-manager.
@@ -180,14 +175,14 @@ fn secret() -> Result<String> {
 }
 
 /// Asks whether the control plane is ready.
-struct Ready<'a> {
+struct Api<'a> {
     kubectl: PathBuf,
     kubeconfig: &'a Path,
     port: &'a Port,
     home: &'a Home,
 }
 
-impl Ready<'_> {
+impl Api<'_> {
     /// The API answers that it is ready.
     fn serves(&self) -> bool {
         // kubectl costs 50 ms of CPU: ask for nothing before somebody listens.
@@ -216,7 +211,7 @@ pub(crate) fn kubectl(program: &Path, kubeconfig: &Path, home: &Home) -> Command
 }
 
 /// Waits until `fact` is true while the processes live.
-fn wait(deadline: Instant, processes: &mut [&mut Process], fact: impl Fn() -> bool) -> Result<()> {
+fn ready(deadline: Instant, processes: &mut [&mut Process], fact: impl Fn() -> bool) -> Result<()> {
     loop {
         for process in processes.iter_mut() {
             process.check_alive()?;
@@ -228,6 +223,6 @@ fn wait(deadline: Instant, processes: &mut [&mut Process], fact: impl Fn() -> bo
             let Some(newest) = processes.first() else { bail!("nothing was started") };
             return Err(anyhow!("{} was not ready in {PATIENCE:?}; {}", newest.name(), newest.last_words()));
         }
-        thread::sleep(POLL);
+        wait::a_moment();
     }
 }

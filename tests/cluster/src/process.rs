@@ -5,7 +5,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{LazyLock, mpsc},
     thread,
 };
@@ -30,7 +30,7 @@ impl Process {
         let copy = output.try_clone().context("failed to duplicate the log's descriptor")?;
         // Its own process group: Ctrl-C in a terminal is for the owner, who stops its programs in order.
         command.stdin(Stdio::null()).stdout(output).stderr(copy).process_group(0);
-        let child = spawn_tied(command, Signal::KILL).with_context(|| format!("failed to start {name}"))?;
+        let child = spawn_tied(command).with_context(|| format!("failed to start {name}"))?;
         Ok(Process { name, child, log: log.to_owned() })
     }
 
@@ -50,10 +50,14 @@ impl Process {
         kill_process(pid, signal).with_context(|| format!("failed to signal {}", self.name))
     }
 
-    /// An error that says how the program ended and with which last words, if it has ended.
+    /// How the program ended, if it has.
+    pub(crate) fn status(&mut self) -> Result<Option<ExitStatus>> {
+        self.child.try_wait().with_context(|| format!("failed to look after {}", self.name))
+    }
+
+    /// An error that says how the program ended and with which last words, if it has.
     pub(crate) fn check_alive(&mut self) -> Result<()> {
-        let status = self.child.try_wait().with_context(|| format!("failed to look after {}", self.name))?;
-        match status {
+        match self.status()? {
             None => Ok(()),
             Some(status) => Err(anyhow!("{} ended early ({status}); {}", self.name, self.last_words())),
         }
@@ -82,37 +86,37 @@ impl Drop for Process {
     }
 }
 
-type Job = (Command, Signal, mpsc::SyncSender<io::Result<Child>>);
+type Job = (Command, mpsc::SyncSender<io::Result<Child>>);
 
 /// The thread that spawns, see [`spawn_tied`]. It lives as long as the process: its sender is never dropped.
 static SPAWNER: LazyLock<io::Result<mpsc::Sender<Job>>> = LazyLock::new(|| {
     let (sender, jobs) = mpsc::channel::<Job>();
     thread::Builder::new().name("cluster-spawner".into()).spawn(move || {
-        for (mut command, signal, answer) in jobs {
-            tie(&mut command, signal);
+        for (mut command, answer) in jobs {
+            tie(&mut command);
             let _nobody_waits = answer.send(command.spawn());
         }
     })?;
     Ok(sender)
 });
 
-/// Spawns `command` so that the kernel sends it `signal` when this process ends.
+/// Spawns `command` so that the kernel kills it when this process ends.
 ///
 /// The kernel's "parent" is the *thread* that forked, and the threads of tests and runtimes come and go. So
 /// one thread that lives until the process ends does all the spawning.
-pub(crate) fn spawn_tied(command: Command, signal: Signal) -> io::Result<Child> {
+fn spawn_tied(command: Command) -> io::Result<Child> {
     let gone = || io::Error::other("the spawning thread could not be started");
     let spawner = SPAWNER.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
     let (answer, child) = mpsc::sync_channel(1);
-    spawner.send((command, signal, answer)).map_err(|_| gone())?;
+    spawner.send((command, answer)).map_err(|_| gone())?;
     child.recv().map_err(|_| gone())?
 }
 
 #[cfg(target_os = "linux")]
-fn tie(command: &mut Command, signal: Signal) {
+fn tie(command: &mut Command) {
     let owner = rustix::process::getpid();
     let tie = move || {
-        rustix::process::set_parent_process_death_signal(Some(signal))?;
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         // An owner that died before the call above would never be noticed.
         if rustix::process::getppid() == Some(owner) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     };
@@ -126,10 +130,10 @@ fn tie(command: &mut Command, signal: Signal) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn tie(_command: &mut Command, _signal: Signal) {}
+fn tie(_command: &mut Command) {}
 
 /// The last lines of a file, some thousand characters at most.
-pub(crate) fn tail(file: &Path) -> io::Result<String> {
+fn tail(file: &Path) -> io::Result<String> {
     const LINES: usize = 15;
     const BYTES: u64 = 16 * 1024;
     let length = fs::metadata(file)?.len();
@@ -153,6 +157,6 @@ fn shorten(line: &str) -> String {
 }
 
 /// `text` with every line indented.
-pub(crate) fn indent(text: &str) -> String {
+fn indent(text: &str) -> String {
     text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }

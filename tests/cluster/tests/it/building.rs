@@ -23,6 +23,7 @@ list) echo a/package ;;
 build)
     echo "GOTOOLCHAIN=$GOTOOLCHAIN" >> "$world/builds"
     echo $$ > "$world/pid"
+    : > "$GOTMPDIR/object" || exit 4
     echo some/package >&2
     until [ -e "$world/release" ]; do sleep 0.02; done
     if [ -e "$world/fail" ]; then echo 'undefined: everything' >&2; exit 1; fi

@@ -23,6 +23,7 @@ pub(crate) fn shared() -> &'static Cluster {
 }
 
 /// Waits until `fact` is true.
+#[allow(clippy::disallowed_methods, reason = "between two looks at the fact, with a deadline")]
 pub(crate) fn eventually(claim: &str, fact: impl Fn() -> bool) {
     const PATIENCE: Duration = Duration::from_secs(60);
     let deadline = Instant::now() + PATIENCE;
