@@ -129,11 +129,10 @@ fn listen(addr: impl ToSocketAddrs) -> io::Result<TcpListener> {
     let addrs: Vec<SocketAddr> = addr.to_socket_addrs()?.collect();
     let listener = TcpListener::bind(addrs.as_slice()).map_err(|error| {
         let names = addrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let sentence = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                format!("another program is listening on {names} already; port 0 picks a free one")
-            }
-            _ => format!("it is not possible to listen on {names}: {error}"),
+        let sentence = if error.kind() == io::ErrorKind::AddrInUse {
+            format!("another program is listening on {names} already; port 0 picks a free one")
+        } else {
+            format!("it is not possible to listen on {names}: {error}")
         };
         io::Error::new(error.kind(), sentence)
     })?;

@@ -131,15 +131,6 @@ impl World {
         Raw { status: answer.status().as_u16(), body: answer.text().await.unwrap() }
     }
 
-    /// As [`World::raw`], where the connection may end without an answer or in the middle of one.
-    pub(crate) async fn try_raw(&self, params: &[(&str, &str)]) -> Result<Raw, reqwest::Error> {
-        let authorization = authorization(ACCOUNT, REGION);
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
-        let answer =
-            self.http.post(self.url()).header("authorization", authorization).body(body).send().await?;
-        Ok(Raw { status: answer.status().as_u16(), body: answer.text().await? })
-    }
-
     /// A request to the control API: HTTP status and JSON (null where there is no body).
     pub(crate) async fn control(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let text = if body.is_null() { String::new() } else { body.to_string() };

@@ -120,24 +120,30 @@ async fn b92_tag_calls_on_a_user_that_is_not_active_are_not_available() {
 
 #[tokio::test]
 async fn b92_tag_calls_just_after_a_tag_call_are_not_available() {
-    let world = World::start(Settings { tag_window: Duration::from_millis(300), ..quick() });
+    let world = World::start(Settings { tag_window: Duration::from_secs(3600), ..quick() });
+    let add = |arn: &str| world.sdk.add_tags_to_resource().resource_name(arn).tags(tag("k", "v")).send();
+    let remove =
+        |arn: &str, key: &str| world.sdk.remove_tags_from_resource().resource_name(arn).tag_keys(key).send();
     world.user("app").passwords(SECRET).tags(tag("old", "")).send().await.unwrap();
     assert_eq!(list(&world, USER).await, ["old="], "tags on create open no window, nor does a list");
-    let failed = world.sdk.remove_tags_from_resource().resource_name(USER).tag_keys("ghost").send().await;
-    assert_eq!(refused(failed).kind(), (404, "TagNotFound"));
+    assert_eq!(refused(remove(USER, "ghost").await).kind(), (404, "TagNotFound"));
     assert_eq!(list(&world, USER).await, ["old="], "nor a call that fails");
-    world.sdk.add_tags_to_resource().resource_name(USER).tags(tag("k", "v")).send().await.unwrap();
+    remove(USER, "old").await.unwrap();
     for error in refusals(&world, USER).await {
         assert_eq!(error, Refused::new(404, "UserNotFound", "app is not available for tagging"));
     }
     assert_eq!(world.see("app").await.status(), Some("active"), "describe says nothing of it");
-    let tags = eventually("the end of the window", || async {
-        world.sdk.list_tags_for_resource().resource_name(USER).send().await.ok()
-    })
-    .await;
-    assert_eq!(tag_texts(tags.tag_list()), ["k=v", "old="]);
-    world.sdk.remove_tags_from_resource().resource_name(USER).tag_keys("old").send().await.unwrap();
-    assert_eq!(refusals(&world, USER).await.len(), 3, "removing opens it too");
+    world.group("g", &["default"]).send().await.unwrap();
+    add(GROUP).await.unwrap();
+    for error in refusals(&world, GROUP).await {
+        assert_eq!(error, Refused::new(404, "UserGroupNotFound", "g is not available for tagging"));
+    }
+    world.set(json!({"tag-window": "100ms"})).await;
+    world.create("soon").await;
+    let soon = USER.replace("app", "soon");
+    add(&soon).await.unwrap();
+    let look = || async { world.sdk.list_tags_for_resource().resource_name(&soon).send().await.ok() };
+    assert_eq!(tag_texts(eventually("the end of the window", look).await.tag_list()), ["k=v"]);
 }
 
 #[tokio::test]

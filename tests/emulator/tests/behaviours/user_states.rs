@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use elasticache_emulator::{ModifyAnswer, Settings};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Refused, SECRET, World, eventually, flowing, frozen, quick, refused, tag};
+use crate::support::{Refused, SECRET, World, eventually, flowing, frozen, here, quick, refused, tag};
 
 async fn becomes_active(world: &World, id: &str) {
     eventually("an active user", || async { (world.see(id).await.status() == Some("active")).then_some(()) })
@@ -21,22 +21,28 @@ async fn b58_create_user_answers_active() {
 
 #[tokio::test]
 async fn a_create_time_is_spent_in_creating() {
-    let world = World::start(Settings { create_time: Duration::from_millis(150), ..frozen() });
+    let world = World::start(Settings { create_time: Duration::from_secs(3600), ..frozen() });
     let user = world.user("a").passwords(SECRET).send().await.unwrap();
     assert_eq!(user.status(), Some("creating"));
     let error = refused(world.sdk.modify_user().user_id("a").access_string("off").send().await);
     assert_eq!(error.kind(), (400, "InvalidUserState"));
-    becomes_active(&world, "a").await;
+    world.set(json!({"create-time": "100ms"})).await;
+    world.create("b").await;
+    becomes_active(&world, "b").await;
+    assert_eq!(world.see("a").await.status(), Some("creating"), "a setting holds for what comes after it");
 }
 
 #[tokio::test]
 async fn b59_modify_user_is_modifying_and_then_active() {
+    let world = World::start(frozen());
+    world.create("a").await;
+    let user = world.sdk.modify_user().user_id("a").access_string("off").send().await.unwrap();
+    assert_eq!((user.status(), world.see("a").await.status()), (Some("modifying"), Some("modifying")));
     let world = World::start(flowing());
     world.create("a").await;
     for access_string in ["off", "off"] {
         let user = world.sdk.modify_user().user_id("a").access_string(access_string).send().await.unwrap();
         assert_eq!(user.status(), Some("modifying"), "also with nothing that differs, and in no group");
-        assert_eq!(world.see("a").await.status(), Some("modifying"));
         becomes_active(&world, "a").await;
     }
 }
@@ -73,16 +79,20 @@ async fn b62_delete_user_answers_deleting_with_its_groups() {
 
 #[tokio::test]
 async fn b63_a_deleted_user_is_deleting_for_a_while_and_then_gone() {
-    let world = World::start(flowing());
-    world.create("a").await;
+    let world = World::start(frozen());
+    for id in ["a", "b"] {
+        world.create(id).await;
+    }
+    world.sdk.delete_user().user_id("b").send().await.unwrap();
+    world.set(json!({"delete-time": "100ms"})).await;
     world.sdk.delete_user().user_id("a").send().await.unwrap();
-    assert_eq!(world.see("a").await.status(), Some("deleting"));
     let error = eventually("the end of the user", || async {
         let answer = world.sdk.describe_users().user_id("a").send().await;
         answer.is_err().then(|| refused(answer))
     })
     .await;
     assert_eq!(error.kind(), (404, "UserNotFound"));
+    assert_eq!(world.see("b").await.status(), Some("deleting"));
 }
 
 #[tokio::test]
@@ -161,7 +171,7 @@ async fn b68_the_default_named_user_of_a_group_cannot_be_deleted() {
         expected(),
         "while the group is deleting"
     );
-    world.control("DELETE", &format!("groups/g{}", crate::support::here()), serde_json::Value::Null).await;
+    world.control("DELETE", &format!("groups/g{}", here()), Value::Null).await;
     world.settle("a").await;
     world.sdk.delete_user().user_id("a").send().await.unwrap();
 }
