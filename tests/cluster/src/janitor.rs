@@ -31,8 +31,8 @@ impl Janitor {
     pub(crate) fn watch(directory: &Path) -> Result<Janitor> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", SCRIPT, "cluster-janitor"]).arg(directory).current_dir("/");
-        // No output: whoever reads this process's output to its end would wait for the janitor. Its own process
-        // group: a terminal's Ctrl-C is not for it.
+        // No output: whoever reads this process's output to its end would wait for the janitor. Its own
+        // process group: a terminal's Ctrl-C is not for it.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         command.spawn().map(Janitor).context("failed to start the janitor (/bin/sh)")
     }

@@ -25,8 +25,8 @@
 //! # Map
 //! `assets` where the programs come from · `go` how they are built · `lock` one builder at a time · `cluster`
 //! the handle · `plane` the three processes · `programs` their arguments · `process` one process · `home` the
-//! directory · `janitor` removes it · `port` a port nobody else gets · `pki` keys and certificates · `kubeconfig` ·
-//! `audit` · `environment` every variable that is read.
+//! directory · `janitor` removes it · `port` a port nobody else gets · `pki` keys and certificates ·
+//! `kubeconfig` · `audit` · `environment` every variable that is read · `wait` between two looks.
 
 mod assets;
 mod audit;
@@ -47,3 +47,5 @@ mod wait;
 pub use assets::{Assets, PROGRAMS};
 pub use audit::AuditLevel;
 pub use cluster::{Cluster, Options};
+pub use process::Process;
+pub use rustix::process::Signal;

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// A running program. Dropping it kills it and waits for its end.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     name: &'static str,
     child: Child,
     log: PathBuf,
@@ -24,7 +24,10 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command` with its output appended to `log`. It is killed when this process ends, however that
     /// happens.
-    pub(crate) fn start(name: &'static str, mut command: Command, log: &Path) -> Result<Process> {
+    ///
+    /// # Errors
+    /// When the log cannot be opened or the program cannot be started.
+    pub fn start(name: &'static str, mut command: Command, log: &Path) -> Result<Process> {
         let output = File::options().create(true).append(true).open(log);
         let output = output.with_context(|| format!("failed to open the log {}", log.display()))?;
         let copy = output.try_clone().context("failed to duplicate the log's descriptor")?;
@@ -34,16 +37,21 @@ impl Process {
         Ok(Process { name, child, log: log.to_owned() })
     }
 
-    pub(crate) fn name(&self) -> &'static str {
+    /// What it is called in messages.
+    pub fn name(&self) -> &'static str {
         self.name
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends `signal`. A program that has ended is an error: its number may be another's by now.
-    pub(crate) fn signal(&mut self, signal: Signal) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it has ended, or the signal cannot be sent.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
         self.check_alive()?;
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| anyhow!("{} has no valid process id", self.name))?;
@@ -51,12 +59,18 @@ impl Process {
     }
 
     /// How the program ended, if it has.
-    pub(crate) fn status(&mut self) -> Result<Option<ExitStatus>> {
+    ///
+    /// # Errors
+    /// When the operating system does not tell.
+    pub fn status(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().with_context(|| format!("failed to look after {}", self.name))
     }
 
     /// An error that says how the program ended and with which last words, if it has.
-    pub(crate) fn check_alive(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn check_alive(&mut self) -> Result<()> {
         match self.status()? {
             None => Ok(()),
             Some(status) => Err(anyhow!("{} ended early ({status}); {}", self.name, self.last_words())),
@@ -64,7 +78,7 @@ impl Process {
     }
 
     /// The end of the log, as a part of an error message.
-    pub(crate) fn last_words(&self) -> String {
+    pub fn last_words(&self) -> String {
         match tail(&self.log) {
             Ok(text) if text.trim().is_empty() => format!("{} logged nothing", self.name),
             Ok(text) => format!("the end of {}'s log:\n{}", self.name, indent(&text)),
@@ -73,7 +87,7 @@ impl Process {
     }
 
     /// Kills the program and waits for its end. SIGKILL ends a stopped process as well.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         // An error means that it has ended already.
         let _ended = self.child.kill();
         let _status = self.child.wait();
