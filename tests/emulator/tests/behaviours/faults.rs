@@ -134,7 +134,7 @@ async fn slow_is_late_and_true() {
 
 #[tokio::test]
 async fn slow_takes_effect_though_the_client_has_left() {
-    let world = with_fault(json!({"Kind": "slow", "Ms": 300})).await;
+    let world = with_fault(json!({"Kind": "slow", "Ms": 1000})).await;
     let gone = tokio::time::timeout(Duration::from_millis(50), world.raw(&DELETE)).await;
     assert!(gone.is_err(), "the client leaves first");
     assert_eq!(world.see("a").await.status(), Some("active"), "the call waits");

@@ -9,6 +9,7 @@ mod access_string;
 mod authentication;
 mod complete;
 mod control_api;
+mod control_records;
 mod data_file;
 mod engine;
 mod faults;

@@ -252,6 +252,17 @@ impl Raw {
     }
 }
 
+/// Requests to the control API that must be refused with a sentence.
+pub(crate) async fn are_refused(world: &World, method: &str, path: &str, bodies: &[&str]) {
+    for body in bodies {
+        let (status, answer) = world.control_text(method, path, (*body).to_owned()).await;
+        assert_eq!(status, 400, "{body}: {answer}");
+        let sentence = answer["Error"].as_str().unwrap();
+        assert!(sentence.len() > 10, "{body}: {sentence}");
+        assert_eq!(answer.as_object().unwrap().len(), 1);
+    }
+}
+
 pub(crate) fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build()
 }
