@@ -4,6 +4,7 @@
 #[macro_use]
 mod common;
 
+use common::plans::*;
 use common::*;
 use plan::*;
 

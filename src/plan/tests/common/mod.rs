@@ -1,6 +1,10 @@
 //! The people and things of the tables: one object `shop/app`, its user, its neighbours.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
+#[macro_use]
+pub(crate) mod plans;
+pub(crate) mod verdicts;
+
 use plan::*;
 
 /// What the object's spec says, and AWS hands back in a form of its own.
@@ -265,63 +269,4 @@ pub(crate) fn faults() -> Vec<Fault> {
 
 pub(crate) fn failed_read(fault: Fault) -> Action {
     Action::Wait(Wait::Failed(Read::DescribeUsers, fault))
-}
-
-pub(crate) type Row = (&'static str, Goal, Observed, Action);
-
-pub(crate) fn check(rows: Vec<Row>) {
-    for (claim, goal, observed, expected) in rows {
-        assert_eq!(plan(&goal, &observed), expected, "{claim}");
-    }
-}
-
-/// Braces, so that rustfmt leaves a row a row.
-macro_rules! check {
-    { $($row:expr),* $(,)? } => { check(vec![$($row),*]) };
-}
-
-pub(crate) fn wait(wait: Wait) -> Action {
-    Action::Wait(wait)
-}
-
-pub(crate) fn refuse(refusal: Refusal) -> Action {
-    Action::Refuse(refusal)
-}
-
-pub(crate) fn release(why: Release) -> Action {
-    Action::Release(why)
-}
-
-pub(crate) fn look_at_tags() -> Action {
-    Action::Look(Look::Tags(arn()))
-}
-
-pub(crate) fn modify(changes: Changes) -> Action {
-    Action::Modify(Modify { user_id: id(), changes })
-}
-
-pub(crate) fn tag() -> Action {
-    Action::Tag(Tag { arn: arn(), tags: owner_tags() })
-}
-
-pub(crate) fn announce_creation() -> Action {
-    Action::Announce(Announcement::Creation { tag_keys: vec!["team".into()] })
-}
-
-pub(crate) fn elsewhere(recorded: Arn, region: &str, account: Option<&str>) -> Elsewhere {
-    Elsewhere { recorded, region: region.into(), account: account.map(str::to_owned) }
-}
-
-/// On the way out, with the definition known to stay.
-pub(crate) fn leaving() -> Observed {
-    nothing_known().definition(Definition::Stays)
-}
-
-/// Our user, seen with our tags.
-pub(crate) fn ours() -> Observed {
-    nothing_known().seen(active()).tagged(owner_tags())
-}
-
-pub(crate) fn another() -> Ownership {
-    Ownership::Anothers(owner_named("other"))
 }

@@ -1,0 +1,65 @@
+//! What plan tables are made of.
+
+use plan::*;
+
+use super::*;
+
+pub(crate) type Row = (&'static str, Goal, Observed, Action);
+
+pub(crate) fn check(rows: Vec<Row>) {
+    for (claim, goal, observed, expected) in rows {
+        assert_eq!(plan(&goal, &observed), expected, "{claim}");
+    }
+}
+
+/// Braces, so that rustfmt leaves a row a row.
+#[allow(unused_macros, reason = "each test binary uses its part of it")]
+macro_rules! check {
+    { $($row:expr),* $(,)? } => { check(vec![$($row),*]) };
+}
+
+pub(crate) fn wait(wait: Wait) -> Action {
+    Action::Wait(wait)
+}
+
+pub(crate) fn refuse(refusal: Refusal) -> Action {
+    Action::Refuse(refusal)
+}
+
+pub(crate) fn release(why: Release) -> Action {
+    Action::Release(why)
+}
+
+pub(crate) fn look_at_tags() -> Action {
+    Action::Look(Look::Tags(arn()))
+}
+
+pub(crate) fn modify(changes: Changes) -> Action {
+    Action::Modify(Modify { user_id: id(), changes })
+}
+
+pub(crate) fn tag() -> Action {
+    Action::Tag(Tag { arn: arn(), tags: owner_tags() })
+}
+
+pub(crate) fn announce_creation() -> Action {
+    Action::Announce(Announcement::Creation { tag_keys: vec!["team".into()] })
+}
+
+pub(crate) fn elsewhere(recorded: Arn, region: &str, account: Option<&str>) -> Elsewhere {
+    Elsewhere { recorded, region: region.into(), account: account.map(str::to_owned) }
+}
+
+/// On the way out, with the definition known to stay.
+pub(crate) fn leaving() -> Observed {
+    nothing_known().definition(Definition::Stays)
+}
+
+/// Our user, seen with our tags.
+pub(crate) fn ours() -> Observed {
+    nothing_known().seen(active()).tagged(owner_tags())
+}
+
+pub(crate) fn another() -> Ownership {
+    Ownership::Anothers(owner_named("other"))
+}

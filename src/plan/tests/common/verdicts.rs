@@ -1,0 +1,210 @@
+//! What verdict tables are made of, and what they have to be complete over.
+
+use plan::pace::Visit;
+use plan::verdict::{Done, Outcome, Progress, Reason, Standing};
+use plan::*;
+
+use super::{WANTED, arn, arn_in, id, owner_tags, user};
+
+pub(crate) type Row =
+    (&'static str, Action, Outcome, Where, Progress, Reason, Visit, Option<Done>, &'static str);
+
+/// A [`Standing`] that owns what it shows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Where {
+    pub(crate) leaving: bool,
+    pub(crate) user: Option<RemoteUser>,
+    pub(crate) settled: bool,
+    pub(crate) stale: bool,
+    pub(crate) denied_for_long: bool,
+}
+
+impl Where {
+    pub(crate) fn standing(&self) -> Standing<'_> {
+        let Self { leaving, ref user, settled, stale, denied_for_long } = *self;
+        Standing { leaving, user_id: "app", user: user.as_ref(), settled, stale, denied_for_long }
+    }
+}
+
+/// A new generation.
+pub(crate) fn fresh() -> Where {
+    Where::default()
+}
+
+pub(crate) fn settled() -> Where {
+    Where { settled: true, ..fresh() }
+}
+
+pub(crate) fn stale(before: Where) -> Where {
+    Where { stale: true, ..before }
+}
+
+pub(crate) fn long_denied(before: Where) -> Where {
+    Where { denied_for_long: true, ..before }
+}
+
+pub(crate) fn out_there() -> Where {
+    Where { leaving: true, ..fresh() }
+}
+
+pub(crate) fn settled_leaving() -> Where {
+    Where { settled: true, ..out_there() }
+}
+
+pub(crate) fn seeing(before: Where) -> Where {
+    Where { user: Some(user(Lifecycle::Active)), ..before }
+}
+
+pub(crate) fn grouped(groups: &[&str]) -> Where {
+    let user_group_ids = groups.iter().map(|group| (*group).to_owned()).collect();
+    Where { user: Some(RemoteUser { user_group_ids, ..user(Lifecycle::Active) }), ..out_there() }
+}
+
+pub(crate) fn there() -> Elsewhere {
+    Elsewhere {
+        recorded: arn_in("eu-west-1", "222222222222"),
+        region: "us-east-1".into(),
+        account: Some("111111111111".into()),
+    }
+}
+
+pub(crate) fn create() -> Action {
+    Action::Create(Create {
+        user_id: id(),
+        user_name: "app".into(),
+        engine: Engine::Redis,
+        access_string: WANTED.into(),
+        authentication: AuthenticationChange::to(&super::password()).unwrap(),
+        tags: owner_tags(),
+    })
+}
+
+pub(crate) fn modify() -> Action {
+    let changes = Changes { access_string: Some(WANTED.into()), ..Changes::default() };
+    Action::Modify(Modify { user_id: id(), changes })
+}
+
+pub(crate) fn tag() -> Action {
+    Action::Tag(Tag { arn: arn(), tags: owner_tags() })
+}
+
+pub(crate) fn delete() -> Action {
+    Action::Delete(Delete { user_id: id() })
+}
+
+pub(crate) fn accepted(lifecycle: Lifecycle) -> Outcome {
+    Outcome::Accepted(user(lifecycle))
+}
+
+pub(crate) fn failed(fault: Fault) -> Outcome {
+    Outcome::Failed(fault)
+}
+
+pub(crate) const EVERY_PROGRESS: [Progress; 6] = [
+    Progress::Done,
+    Progress::Reconciling,
+    Progress::Unknown,
+    Progress::Stalled,
+    Progress::Leaving,
+    Progress::Unchanged,
+];
+
+pub(crate) const EVERY_VISIT: [Visit; 5] =
+    [Visit::Now, Visit::Poll, Visit::Backoff, Visit::Slowly, Visit::Resync];
+
+pub(crate) const EVERY_EVENT: [&str; 7] = [
+    "UserCreated",
+    "UserModified",
+    "DeletionStarted",
+    "UserDeleted",
+    "Retained",
+    "UserOwnedByAnother",
+    "UserAlreadyExists",
+];
+
+pub(crate) const EVERY_ACTION: [&str; 10] =
+    ["look", "announce", "create", "modify", "tag", "delete", "release", "wait", "refuse", "rest"];
+
+pub(crate) const EVERY_OUTCOME: [&str; 7] =
+    ["decided", "accepted", "tagged", "released", "already exists", "not found", "failed"];
+
+pub(crate) fn kind_of(action: &Action) -> &'static str {
+    match action {
+        Action::Look(_) => "look",
+        Action::Announce(_) => "announce",
+        Action::Create(_) => "create",
+        Action::Modify(_) => "modify",
+        Action::Tag(_) => "tag",
+        Action::Delete(_) => "delete",
+        Action::Release(_) => "release",
+        Action::Wait(_) => "wait",
+        Action::Refuse(_) => "refuse",
+        Action::Rest => "rest",
+    }
+}
+
+pub(crate) fn outcome_kind(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Decided => "decided",
+        Outcome::Accepted(_) => "accepted",
+        Outcome::Tagged(_) => "tagged",
+        Outcome::Released => "released",
+        Outcome::AlreadyExists => "already exists",
+        Outcome::NotFound => "not found",
+        Outcome::Failed(_) => "failed",
+    }
+}
+
+/// A new variant stops the compiler here: it belongs into the lists above, and into a row.
+#[allow(dead_code, reason = "only compiled")]
+fn the_lists_are_complete(progress: Progress, visit: Visit, done: &Done, reason: Reason) {
+    match progress {
+        Progress::Done
+        | Progress::Reconciling
+        | Progress::Unknown
+        | Progress::Stalled
+        | Progress::Leaving
+        | Progress::Unchanged => {}
+    }
+    match visit {
+        Visit::Now | Visit::Poll | Visit::Backoff | Visit::Slowly | Visit::Resync => {}
+    }
+    match done {
+        Done::Created
+        | Done::Modified
+        | Done::DeletionStarted
+        | Done::Deleted
+        | Done::Retained
+        | Done::Left(_) => {}
+    }
+    // `Reason::ALL` is compared with its own words in a test, and with this list by the compiler.
+    match reason {
+        Reason::Active
+        | Reason::Creating
+        | Reason::Modifying
+        | Reason::WaitingForUserActive
+        | Reason::WaitingForPreviousUser
+        | Reason::SecretNotFound
+        | Reason::SecretKeyNotFound
+        | Reason::SecretForbidden
+        | Reason::Throttled
+        | Reason::AWSUnavailable
+        | Reason::CredentialsUnavailable
+        | Reason::AccessDenied
+        | Reason::ServiceLinkedRoleMissing
+        | Reason::QuotaExceeded
+        | Reason::AWSRefused
+        | Reason::InvalidSpec
+        | Reason::InvalidAccessString
+        | Reason::InvalidPassword
+        | Reason::AuthenticationConflict
+        | Reason::UserAlreadyExists
+        | Reason::UserOwnedByAnother
+        | Reason::WrongAWSAccount
+        | Reason::DeletingUser
+        | Reason::InvalidUserState
+        | Reason::DefaultUserInGroup
+        | Reason::DeletionProtected
+        | Reason::Retained => {}
+    }
+}
