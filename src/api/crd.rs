@@ -49,8 +49,8 @@ fn mend_root(root: &mut JSONSchemaProps) {
     }
 }
 
-/// Every schema, from the top down: what `Option` and unsigned numbers leave behind is taken away, and
-/// what Rust's documentation had to escape is written out again.
+/// Every schema, from the top down: what `Option` leaves behind is taken away, and descriptions read well
+/// in `kubectl explain`.
 fn mend(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.title = None;
@@ -58,13 +58,17 @@ fn mend(schema: &mut JSONSchemaProps) {
         words.retain(|JSON(word)| !word.is_null());
     }
     if let Some(description) = schema.description.as_mut() {
-        *description = unwrap_lines(description).replace("\\[", "[").replace("\\]", "]");
+        *description = plain(description);
     }
     for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
         mend(property);
     }
     match schema.items.as_mut() {
-        Some(JSONSchemaPropsOrArray::Schema(items)) => mend(items),
+        Some(JSONSchemaPropsOrArray::Schema(items)) => {
+            mend(items);
+            // `kubectl explain` prints it right behind the list's own, without a space.
+            items.description = None;
+        }
         Some(JSONSchemaPropsOrArray::Schemas(all)) => all.iter_mut().for_each(mend),
         None => {}
     }
@@ -74,8 +78,9 @@ fn mend(schema: &mut JSONSchemaProps) {
     }
 }
 
-/// Paragraphs stay, the line breaks inside them are the source file's and go: `kubectl explain` wraps to
-/// the width of the terminal.
-fn unwrap_lines(text: &str) -> String {
-    text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n")
+/// Paragraphs stay. The line breaks inside them are the source file's and go, because `kubectl explain`
+/// wraps to the width of the terminal; so do the escapes that Rust's documentation needs.
+fn plain(text: &str) -> String {
+    let paragraphs = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " "));
+    paragraphs.collect::<Vec<_>>().join("\n\n").replace(".  ", ". ").replace("\\[", "[").replace("\\]", "]")
 }

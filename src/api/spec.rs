@@ -71,7 +71,7 @@ const PASSWORD_TOKEN: &str = r"(?i)(^|[\s\v])\(*([><#!]|(nopass|resetpass|reset)
         .optional_old_self(true)
         .field_path(".metadata.name")
         .message("the user ID is metadata.name where spec.userID is left out, so it must be at most 40 lower case letters, digits and single hyphens, beginning with a letter and not ending with a hyphen, for example orders-api: name the object so or set spec.userID"),
-    validation = Rule::new("oldSelf.?spec == self.?spec || self.?spec.?authentication.?type.orValue('') != 'iam' || !has(self.spec.userName) || self.spec.userName == self.?spec.?userID.orValue(self.metadata.name)")
+    validation = Rule::new("self.?spec.?authentication.?type.orValue('') != 'iam' || oldSelf.?spec.?authentication.?type.orValue('') == 'iam' || !has(self.spec.userName) || self.spec.userName == self.spec.?userID.orValue(self.metadata.name)")
         .optional_old_self(true)
         .field_path(".spec.userName")
         .message("with authentication.type iam the user name must be the user ID (spec.userID, or metadata.name where that is left out): leave userName out, or make both the same, for example orders-api"),

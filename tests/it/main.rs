@@ -1,1 +1,4 @@
-//! To come.
+//! The operator held against real processes: one binary, a module for each subject.
+
+mod admission;
+mod world;

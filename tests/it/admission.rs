@@ -1,0 +1,143 @@
+//! Admission: what the API server refuses and takes, and the sentences it says. The rows are in
+//! `admission/*.yaml`, each of them a claim.
+
+mod corpus;
+mod samples;
+mod upgrade;
+
+use futures::{StreamExt, stream};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, Status};
+use serde_json::{Value, json};
+
+use crate::world;
+use corpus::Row;
+
+/// How many requests are under way at once.
+const AT_ONCE: usize = 16;
+
+#[tokio::test]
+async fn what_breaks_a_rule_is_refused_with_a_sentence() {
+    let rows = corpus::rows(include_str!("admission/invalid.yaml"));
+    assert!(rows.len() >= 60, "{} rows", rows.len());
+    let users = users(world::client().await, "default", &resource());
+    check(&rows, |_, row| {
+        let users = users.clone();
+        async move { judge_refusal(row, users.create(&dry_run(), &row.object()).await) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_keeps_the_rules_is_taken_as_it_is() {
+    let rows = corpus::rows(include_str!("admission/valid.yaml"));
+    assert!(rows.len() >= 25, "{} rows", rows.len());
+    let users = users(world::client().await, "default", &resource());
+    check(&rows, |_, row| {
+        let users = users.clone();
+        async move {
+            let object = row.object();
+            let stored = users.create(&dry_run(), &object).await.map_err(|error| error.to_string())?;
+            let expected = row.stored.as_ref().unwrap_or(&object.data["spec"]);
+            same("spec", &stored.data["spec"], expected)?;
+            same("status", &stored.data["status"], &json!({ "observedGeneration": -1 }))
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn updates_keep_the_rules_too() {
+    let rows = corpus::rows(include_str!("admission/updates.yaml"));
+    let client = world::client().await;
+    check(&rows, |number, row| {
+        let client = client.clone();
+        // A namespace for each row: names matter, and these objects are stored.
+        let namespace = format!("admission-update-{number}");
+        async move {
+            create_namespace(&client, &namespace).await;
+            let users = users(client, &namespace, &resource());
+            let stored = users.create(&PostParams::default(), &row.object()).await;
+            let name = stored.map_err(|error| error.to_string())?.metadata.name.unwrap_or_default();
+            let dry_run = PatchParams { dry_run: true, ..PatchParams::default() };
+            let after = row.after.as_ref().ok_or("the row has no `after`")?;
+            let answer = users.patch(&name, &dry_run, &Patch::Merge(after)).await;
+            if row.message.is_none() {
+                return answer.map(drop).map_err(|error| error.to_string());
+            }
+            judge_refusal(row, answer)
+        }
+    })
+    .await;
+}
+
+/// Judges every row, then fails with all that were wrong.
+async fn check<'a, F>(rows: &'a [Row], judge: impl Fn(usize, &'a Row) -> F)
+where
+    F: Future<Output = Result<(), String>>,
+{
+    let wrong: Vec<String> = stream::iter(rows.iter().enumerate())
+        .map(|(number, row)| {
+            let verdict = judge(number, row);
+            async move { verdict.await.err().map(|why| format!("{}:\n    {why}", row.claim)) }
+        })
+        .buffered(AT_ONCE)
+        .filter_map(async |wrong| wrong)
+        .collect()
+        .await;
+    assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+}
+
+/// The refusal names the one field that is wrong and no other, with the expected sentence.
+fn judge_refusal(row: &Row, answer: kube::Result<DynamicObject>) -> Result<(), String> {
+    let (Some(path), Some(message)) = (&row.path, &row.message) else {
+        return Err("the row has no `path` or no `message`".to_owned());
+    };
+    let status = match answer {
+        Ok(_) => return Err("was taken".to_owned()),
+        Err(kube::Error::Api(status)) => status,
+        Err(error) => return Err(error.to_string()),
+    };
+    let causes = causes(&status);
+    if causes.is_empty() || causes.iter().any(|(field, _)| field != path) {
+        return Err(format!("names other fields: {causes:?}\n    expected: {path}"));
+    }
+    if !causes.iter().any(|(_, sentence)| sentence.contains(message.as_str())) {
+        return Err(format!("says: {causes:?}\n    expected: {message}"));
+    }
+    Ok(())
+}
+
+/// Field and sentence of each cause, without the remark that further rules were not asked.
+fn causes(status: &Status) -> Vec<(String, String)> {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes
+        .filter(|cause| !cause.message.contains("some validation rules were not checked"))
+        .map(|cause| (cause.field.clone(), cause.message.clone()))
+        .collect()
+}
+
+fn same(what: &str, got: &Value, expected: &Value) -> Result<(), String> {
+    if got == expected { Ok(()) } else { Err(format!("{what}: {got}\n    expected: {expected}")) }
+}
+
+fn dry_run() -> PostParams {
+    PostParams { dry_run: true, ..PostParams::default() }
+}
+
+/// The custom resource, untyped: what is tested here must not have passed through our types.
+fn resource() -> ApiResource {
+    ApiResource::erase::<elasticache_user_operator::api::ElastiCacheUser>(&())
+}
+
+fn users(client: kube::Client, namespace: &str, resource: &ApiResource) -> Api<DynamicObject> {
+    Api::namespaced_with(client, namespace, resource)
+}
+
+async fn create_namespace(client: &kube::Client, name: &str) {
+    let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+    let namespace = Namespace { metadata, ..Namespace::default() };
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    namespaces.create(&PostParams::default(), &namespace).await.expect("a namespace");
+}

@@ -1,0 +1,52 @@
+//! What the tests share: one control plane for the whole process, with the CRD in it.
+
+use std::path::Path;
+use std::process::Output;
+use std::sync::OnceLock;
+
+use cluster::{Cluster, Options};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+
+/// The control plane, started by the first who asks. It ends with the process.
+pub(crate) fn control_plane() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let cluster = Cluster::start(Options::default()).expect("a control plane for tests");
+        // The way the documentation tells people to install it.
+        kubectl_in(&cluster, &["apply", "--server-side", "-f", &path("crds/elasticacheusers.yaml")]);
+        let established =
+            ["wait", "--for=condition=Established", "crd/elasticacheusers.elasticache-users.dev"];
+        kubectl_in(&cluster, &established);
+        cluster
+    })
+}
+
+/// A client of the control plane for an administrator. One for each test: a client belongs to the runtime
+/// that made it.
+pub(crate) async fn client() -> kube::Client {
+    // Starting takes seconds and blocks.
+    let cluster = tokio::task::spawn_blocking(control_plane).await.expect("the control plane");
+    let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).expect("a kubeconfig");
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .expect("a usable kubeconfig");
+    kube::Client::try_from(config).expect("a client")
+}
+
+/// What kubectl prints; the test fails where kubectl does.
+pub(crate) fn kubectl(arguments: &[&str]) -> String {
+    kubectl_in(control_plane(), arguments)
+}
+
+fn kubectl_in(cluster: &Cluster, arguments: &[&str]) -> String {
+    let Output { status, stdout, stderr } =
+        cluster.kubectl().args(arguments).output().expect("kubectl can be run");
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert!(status.success(), "kubectl {arguments:?}: {status}\n{stderr}");
+    String::from_utf8_lossy(&stdout).into_owned()
+}
+
+/// A file of the repository, wherever the test is run from.
+pub(crate) fn path(file: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(file).to_string_lossy().into_owned()
+}
