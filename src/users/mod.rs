@@ -1,9 +1,26 @@
 //! The port to AWS: the calls that the operator makes, in the words of `plan`.
+//!
+//! [`Users`] is the port. [`aws::Aws`] makes the calls with the SDK and is the only file that names it; what it could not
+//! make sense of becomes a `Fault` in `failure`, and a sentence that is the same at every repetition in `sentence`.
+//! [`metered`] counts the calls, [`limit`] holds them back, [`paced::Paced`] is what the shell uses.
+
+pub mod aws;
+mod failure;
+mod journal;
+pub mod limit;
+pub mod metered;
+pub mod paced;
+mod sentence;
 
 use std::future::Future;
 
 use plan::verdict::Outcome;
 use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, UserId};
+
+pub use aws::{Aws, ConnectError, Connection, Timeouts};
+pub use limit::{Limiter, Permit, Urgency};
+pub use metered::Meter;
+pub use paced::Paced;
 
 /// AWS's users. Every method is one call, never repeated by itself, with a time-out of its own; what it answers is an
 /// observation or an outcome, never an error to handle elsewhere.

@@ -1,0 +1,122 @@
+//! What is seen of a call on its way: whether it was sent, what came back, and whether that was whole. The SDK's own errors
+//! do not tell: a failing provider of credentials looks like a lost connection, and half a document like a shorter one.
+
+use std::error::Error;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_elasticache::config::http::HttpResponse;
+use aws_sdk_elasticache::config::interceptors::{
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextRef,
+};
+use aws_sdk_elasticache::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_elasticache::error::{BoxError, ErrorMetadata, ProvideErrorMetadata, SdkError};
+
+use crate::users::failure::Failure;
+use crate::users::journal::Facts;
+
+/// Notes the facts of one call. A clone goes along with the call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wire(Arc<Mutex<Facts>>);
+
+impl Wire {
+    /// The facts so far.
+    pub(super) fn facts(&self) -> Facts {
+        self.noted().clone()
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Intercept for Wire {
+    fn name(&self) -> &'static str {
+        "Wire"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.noted().sent = true;
+        Ok(())
+    }
+
+    fn read_after_transmit(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        let mut facts = self.noted();
+        facts.status = Some(response.status().as_u16());
+        facts.request_id = response.headers().get("x-amzn-requestid").map(str::to_owned);
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // The SDK's parser takes the end of the text for the end of every element, so that a document that was cut between
+        // two tags reads as one with fewer members: tags would be missing that are there.
+        let body = context.response().body().bytes().unwrap_or_default();
+        self.noted().whole = body.trim_ascii_end().ends_with(b"Response>");
+        Ok(())
+    }
+}
+
+/// What a call failed of.
+pub(super) fn failure<E>(error: &SdkError<E, HttpResponse>, facts: &Facts) -> Failure
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    if !facts.sent {
+        return unsent(error);
+    }
+    let status = facts.status.unwrap_or_default();
+    match error {
+        SdkError::TimeoutError(_) => Failure::TimedOut,
+        SdkError::DispatchFailure(connector) if connector.is_timeout() => Failure::TimedOut,
+        SdkError::ServiceError(refusal) if facts.whole && status >= 300 => match refusal.err().code() {
+            Some(code) => Failure::Refused {
+                code: code.to_owned(),
+                message: refusal.err().message().unwrap_or_default().to_owned(),
+                status,
+            },
+            None => Failure::Unreadable(status),
+        },
+        SdkError::ServiceError(_) | SdkError::ResponseError(_) => Failure::Unreadable(status),
+        // Of the SDK's kinds that are known, only these are left for a call that was sent.
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) | _ => Failure::NoAnswer,
+    }
+}
+
+/// What kept a call from being sent.
+fn unsent<E>(error: &SdkError<E, HttpResponse>) -> Failure
+where
+    E: Error + 'static,
+{
+    // Nothing else takes time before a call is sent.
+    if matches!(error, SdkError::TimeoutError(_)) {
+        return Failure::NoCredentials(Some("it took too long".to_owned()));
+    }
+    let causes = || std::iter::successors(error.source(), |&cause| cause.source());
+    let why = || {
+        let said = causes()
+            .filter_map(|cause| cause.downcast_ref::<ErrorMetadata>())
+            .find_map(|said| Some(format!("{}: {}", said.code()?, said.message().unwrap_or_default())));
+        said.or_else(|| causes().last().map(ToString::to_string))
+    };
+    if causes().any(|cause| cause.is::<CredentialsError>()) {
+        return Failure::NoCredentials(why());
+    }
+    Failure::NotSent(why().unwrap_or_else(|| error.to_string()))
+}

@@ -1,0 +1,242 @@
+use std::sync::Mutex;
+
+use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant, advance, sleep};
+
+use super::*;
+
+/// Takes a permit for good and tells how long that took.
+async fn spend(limiter: &Limiter, urgency: Urgency) -> Duration {
+    let began = Instant::now();
+    limiter.permit(urgency).await.spend();
+    began.elapsed()
+}
+
+/// A limiter of ten tokens a second that has none left.
+fn drained(burst: u32) -> Limiter {
+    let limiter = Limiter::new(10.0, burst);
+    while let Some(permit) = limiter.try_permit(Urgency::Work) {
+        permit.spend();
+    }
+    limiter
+}
+
+/// Lets every task that can run do so, without moving the clock.
+async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A number of waiters of these urgencies; the order of the answer is that of service.
+async fn order_of_service(limiter: &Limiter, urgencies: &[(&'static str, Urgency)]) -> Vec<&'static str> {
+    let served = Arc::new(Mutex::new(Vec::new()));
+    let mut waiters = JoinSet::new();
+    for (name, urgency) in urgencies.iter().copied() {
+        let (limiter, served) = (limiter.clone(), Arc::clone(&served));
+        waiters.spawn(async move {
+            spend(&limiter, urgency).await;
+            served.lock().expect("served").push(name);
+        });
+        settle().await;
+    }
+    waiters.join_all().await;
+    Arc::into_inner(served).expect("all waiters ended").into_inner().expect("served")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_passes_at_once_and_the_rest_at_the_rate() {
+    let limiter = Limiter::new(10.0, 3);
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        waits.push(spend(&limiter, Urgency::Work).await.as_millis());
+    }
+    assert_eq!(waits, [0, 0, 0, 100, 100, 100]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_time_fills_the_bucket_to_the_burst_and_no_further() {
+    let limiter = drained(3);
+    advance(Duration::from_secs(3600)).await;
+    let mut taken = 0;
+    while let Some(permit) = limiter.try_permit(Urgency::Check) {
+        permit.spend();
+        taken += 1;
+    }
+    assert_eq!(taken, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_waiters_are_served_at_the_rate_and_in_order() {
+    let limiter = Limiter::new(10.0, 20);
+    let began = Instant::now();
+    let served = Arc::new(Mutex::new(Vec::new()));
+    let mut waiters = JoinSet::new();
+    for number in 0..1000 {
+        let (limiter, served) = (limiter.clone(), Arc::clone(&served));
+        waiters.spawn(async move {
+            spend(&limiter, Urgency::Work).await;
+            served.lock().expect("served").push(number);
+        });
+    }
+    settle().await;
+    assert_eq!(limiter.waiting(), 980);
+    waiters.join_all().await;
+    assert_eq!(began.elapsed(), Duration::from_secs(98));
+    assert_eq!(*served.lock().expect("served"), (0..1000).collect::<Vec<_>>());
+    assert_eq!(limiter.waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_goes_before_checks_and_each_class_in_order_of_arrival() {
+    let limiter = drained(1);
+    let waiters = [
+        ("check 1", Urgency::Check),
+        ("check 2", Urgency::Check),
+        ("work 1", Urgency::Work),
+        ("check 3", Urgency::Check),
+        ("work 2", Urgency::Work),
+    ];
+    let served = order_of_service(&limiter, &waiters).await;
+    assert_eq!(served, ["work 1", "work 2", "check 1", "check 2", "check 3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_that_is_dropped_unused_serves_the_next_waiter_at_once() {
+    let limiter = Limiter::new(0.1, 1);
+    let unused = limiter.permit(Urgency::Work).await;
+    let waiter = tokio::spawn({
+        let limiter = limiter.clone();
+        async move { spend(&limiter, Urgency::Check).await }
+    });
+    settle().await;
+    assert_eq!(limiter.waiting(), 1);
+    drop(unused);
+    assert_eq!(waiter.await.expect("waiter"), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spent_permit_does_not_come_back() {
+    let limiter = Limiter::new(0.1, 1);
+    limiter.permit(Urgency::Work).await.spend();
+    assert!(limiter.try_permit(Urgency::Work).is_none());
+    assert_eq!(spend(&limiter, Urgency::Work).await, Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_goes_before_those_who_wait() {
+    let limiter = drained(1);
+    let waiter = tokio::spawn({
+        let limiter = limiter.clone();
+        async move { spend(&limiter, Urgency::Work).await }
+    });
+    settle().await;
+    // A token is due, and the waiter has not run yet.
+    advance(Duration::from_millis(100)).await;
+    assert!(limiter.try_permit(Urgency::Work).is_none(), "a token that is due belongs to the one who waits");
+    assert_eq!(waiter.await.expect("waiter"), Duration::from_millis(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn trying_leaves_nothing_behind() {
+    let limiter = drained(1);
+    assert!(limiter.try_permit(Urgency::Work).is_none());
+    assert_eq!(limiter.waiting(), 0);
+    assert_eq!(spend(&limiter, Urgency::Check).await, Duration::from_millis(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_that_gives_up_loses_nothing_for_the_others() {
+    let rows: [(&str, &[usize]); 5] = [
+        ("the first one, who keeps the time", &[0]),
+        ("one in the middle", &[2]),
+        ("the last one", &[4]),
+        ("the first three", &[0, 1, 2]),
+        ("all but one", &[0, 1, 2, 3]),
+    ];
+    for (claim, leaving) in rows {
+        let limiter = drained(1);
+        let began = Instant::now();
+        let mut waiters: Vec<_> = Vec::new();
+        for _ in 0..5 {
+            let limiter = limiter.clone();
+            waiters.push(Some(tokio::spawn(async move { spend(&limiter, Urgency::Work).await })));
+            settle().await;
+        }
+        sleep(Duration::from_millis(50)).await;
+        for &index in leaving {
+            let waiter = waiters[index].take().expect("leaves once");
+            waiter.abort();
+            assert!(waiter.await.expect_err("aborted").is_cancelled());
+        }
+        assert_eq!(limiter.waiting(), 5 - leaving.len(), "{claim} leaves");
+        for waiter in waiters.into_iter().flatten() {
+            waiter.await.expect("waiter");
+        }
+        let staying = u32::try_from(5 - leaving.len()).expect("small");
+        assert_eq!(began.elapsed(), Duration::from_millis(100) * staying, "{claim} leaves");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_that_is_served_and_then_dropped_passes_its_permit_on() {
+    let limiter = drained(1);
+    let mut first = Box::pin(limiter.permit(Urgency::Work));
+    assert!(futures::poll!(&mut first).is_pending());
+    let second = tokio::spawn({
+        let limiter = limiter.clone();
+        async move { spend(&limiter, Urgency::Work).await }
+    });
+    settle().await;
+    // Serves the first one, who does not look.
+    advance(Duration::from_millis(100)).await;
+    assert!(limiter.try_permit(Urgency::Work).is_none());
+    drop(first);
+    assert_eq!(second.await.expect("second"), Duration::from_millis(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn strange_rates_are_bounded() {
+    let rows = [
+        ("no number", f64::NAN, 100.0),
+        ("zero", 0.0, 100.0),
+        ("below zero", -3.0, 100.0),
+        ("without end", f64::INFINITY, 0.001),
+        ("one in two seconds", 0.5, 2.0),
+    ];
+    for (claim, rate, seconds) in rows {
+        let limiter = Limiter::new(rate, 0);
+        assert_eq!(
+            spend(&limiter, Urgency::Work).await,
+            Duration::ZERO,
+            "{claim}: the burst is one at least"
+        );
+        // The clock of the tests moves in steps of a millisecond.
+        assert_eq!(spend(&limiter, Urgency::Work).await, Duration::from_secs_f64(seconds), "{claim}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn threads_that_come_and_go_lose_no_token() {
+    let limiter = Limiter::new(10_000.0, 4);
+    let began = Instant::now();
+    let mut waiters = JoinSet::new();
+    for number in 0..400_u64 {
+        let limiter = limiter.clone();
+        waiters.spawn(async move {
+            let urgency = if number % 2 == 0 { Urgency::Work } else { Urgency::Check };
+            let patience = Duration::from_micros(number % 7 * 300);
+            match tokio::time::timeout(patience, limiter.permit(urgency)).await {
+                Ok(permit) if number % 3 == 0 => drop(permit),
+                Ok(permit) => permit.spend(),
+                Err(_) => drop(spend(&limiter, urgency).await),
+            }
+        });
+    }
+    waiters.join_all().await;
+    assert_eq!(limiter.waiting(), 0);
+    assert!(began.elapsed() < Duration::from_secs(10));
+    sleep(Duration::from_millis(2)).await;
+    let full = std::iter::from_fn(|| limiter.try_permit(Urgency::Work)).take(4).count();
+    assert_eq!(full, 4, "the bucket is full again");
+}
