@@ -1,3 +1,50 @@
-//! To come.
+//! A Kubernetes operator that manages Amazon ElastiCache RBAC users.
+//!
+//! The operator is one pure function with a thin shell around it:
+//! ```text
+//! ElastiCacheUser + Secrets ──resolve──▶ Goal ┐
+//!                                             ├─plan──▶ Action ──perform──▶ Outcome ──report──▶ status, event, next visit
+//! AWS ─────────────────────────observe──▶ Observed ┘   (pure)     (one AWS mutation at most)
+//! ```
+//! [`plan`] decides, one fact and one step at a time; [`reconcile`] does what it says and asks again. What a person sees
+//! (conditions, events, pace) follows from the last action and its outcome alone ([`plan::verdict`]).
+//!
+//! # Map
+//! | module | I/O | what it is |
+//! |---|---|---|
+//! | [`api`] | no | the custom resource as users write it, and its CRD |
+//! | [`plan`] (a crate) | no | what to do next, what to say about it, when to come back |
+//! | [`resolve`] | Secrets | object to goal |
+//! | [`users`] | AWS | the port to AWS, rate limit and metering |
+//! | [`objects`] | API server | reads and writes about one object, each testing its version |
+//! | [`reconcile`] | through these | one pass |
+//! | [`report`] | no | the status that follows |
+//! | [`memory`] | no | what one process remembers between passes |
+//! | [`controller`] | API server | watches, schedule, shutdown |
+//! | [`telemetry`] | HTTP | logs, metrics, health |
+//! | [`run`] | all of it | the operator, put together from its flags |
+//! | [`config`], [`clock`] | environment, time | their only readers |
+//!
+//! # Invariants, each held by tests
+//! - The finalizer goes only when DescribeUsers says UserNotFound, the object is retained, or the user is not ours; its
+//!   removal tests the resourceVersion that was decided on.
+//! - No mutation of a user whose owner tags were not read as ours in the same pass.
+//! - DeleteUser is sent only to a user that is `active`, after the object was read again.
+//! - `createRequestedAt` is in status before CreateUser is called.
+//! - A pass that changes nothing writes nothing.
+//! - A password is never formatted.
 
 pub mod api;
+pub mod clock;
+pub mod config;
+pub mod controller;
+pub mod memory;
+pub mod objects;
+pub mod reconcile;
+pub mod report;
+pub mod resolve;
+pub mod run;
+pub mod telemetry;
+pub mod users;
+
+pub use plan;

@@ -1,4 +1,6 @@
 //! The operator held against real processes: one binary, a module for each subject.
 
 mod admission;
+mod creating;
+mod stage;
 mod world;

@@ -50,3 +50,8 @@ fn kubectl_in(cluster: &Cluster, arguments: &[&str]) -> String {
 pub(crate) fn path(file: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file).to_string_lossy().into_owned()
 }
+
+/// The custom resource, for clients that know no Rust types of it.
+pub(crate) fn resource() -> kube::api::ApiResource {
+    kube::api::ApiResource::erase::<elasticache_user_operator::api::ElastiCacheUser>(&())
+}

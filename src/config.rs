@@ -1,0 +1,221 @@
+//! No I/O but the environment: flags and environment variables become a [`Config`]. The only reader of the environment.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use plan::DeletionPolicy;
+use plan::pace::Pace;
+
+/// Manages Amazon ElastiCache RBAC users as Kubernetes objects.
+///
+/// Apply an ElastiCacheUser, and the AWS user exists, matches it and stays so; delete it, and the AWS user is gone before
+/// the object is. AWS region, credentials and endpoint come from the AWS SDK's standard chain (AWS_REGION, IRSA, EKS Pod
+/// Identity, profiles, AWS_ENDPOINT_URL_ELASTICACHE); the cluster from KUBECONFIG or, in a pod, from its ServiceAccount.
+#[derive(Debug, Parser)]
+#[command(name = "elasticache-user-operator", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `run` where it is left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of `run`.
+    #[command(flatten)]
+    pub run: Run,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the controller (default).
+    Run(Run),
+    /// Print the CustomResourceDefinition as YAML, for: kubectl apply --server-side -f -
+    Crd,
+}
+
+/// Flags of `run`. Each has an environment variable of the same name; the flag wins.
+#[derive(Debug, Clone, Args)]
+pub struct Run {
+    /// Namespace to watch; repeatable, comma-separated in the environment. Left out: all namespaces.
+    #[arg(long, env = "NAMESPACE", value_delimiter = ',', value_name = "NAME")]
+    pub namespace: Vec<String>,
+
+    /// Names this cluster in the owner tags of AWS users. Left out: the UID of the namespace kube-system.
+    #[arg(long, env = "CLUSTER_ID", value_name = "ID", value_parser = cluster_id)]
+    pub cluster_id: Option<String>,
+
+    /// What becomes of the AWS user of an object without deletionPolicy.
+    #[arg(long, env = "DEFAULT_DELETION_POLICY", value_enum, ignore_case = true, default_value = "Delete")]
+    pub default_deletion_policy: Policy,
+
+    /// Objects that are worked on at the same time.
+    #[arg(long, env = "CONCURRENCY", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub concurrency: u16,
+
+    /// AWS calls a second that the operator makes at most, all objects together.
+    #[arg(long, env = "AWS_RATE", default_value_t = 10.0, value_parser = rate, value_name = "N")]
+    pub aws_rate: f64,
+
+    /// AWS calls that may be made at once after a quiet time.
+    #[arg(long, env = "AWS_BURST", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
+    pub aws_burst: u32,
+
+    /// How often each object is compared with AWS, spread by a tenth either way.
+    #[arg(long, env = "RESYNC", default_value = "10m", value_parser = duration, value_name = "DURATION")]
+    pub resync: Duration,
+
+    /// How long a Ready object stays Ready while AWS does not answer.
+    #[arg(long, env = "STALE_AFTER", default_value = "15m", value_parser = duration, value_name = "DURATION")]
+    pub stale_after: Duration,
+
+    /// Where /livez, /readyz and /metrics are served.
+    #[arg(long, env = "HTTP_ADDR", default_value = "0.0.0.0:8080", value_name = "ADDR:PORT")]
+    pub http_addr: SocketAddr,
+
+    /// Form of the log lines.
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// What is logged: a level, or directives such as info,elasticache_user_operator=debug
+    #[arg(long, env = "LOG", default_value = "info,kube_runtime=warn", value_name = "FILTER")]
+    pub log: String,
+
+    /// For tests: divides the operator's pauses by this number.
+    #[arg(long, env = "PACE_DIVISOR", default_value_t = 1, hide = true, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub pace_divisor: u32,
+}
+
+/// `deletionPolicy`, as a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum Policy {
+    /// The AWS user is deleted.
+    Delete,
+    /// The AWS user stays.
+    Retain,
+}
+
+impl From<Policy> for DeletionPolicy {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::Delete => Self::Delete,
+            Policy::Retain => Self::Retain,
+        }
+    }
+}
+
+/// Form of the log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Run {
+    /// The namespaces to watch, empty for all. An empty environment variable is none.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<String> {
+        let named = self.namespace.iter().map(|name| name.trim());
+        named.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The pace that the flags ask for.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        let pace = Pace { resync: self.resync, stale_after: self.stale_after, ..Pace::default() };
+        pace.divided(self.pace_divisor)
+    }
+}
+
+/// What a tag value may hold; an empty one would make every cluster the same.
+fn cluster_id(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
+    match text.trim() {
+        "" => Err("must not be empty: leave it out for the UID of the namespace kube-system".to_owned()),
+        id if id.chars().count() > 256 => {
+            Err("must be at most 256 characters, as it is a tag's value".to_owned())
+        }
+        id if !id.chars().all(allowed) => {
+            Err("may hold letters, digits, spaces and + - = . _ : / @, as it is a tag's value".to_owned())
+        }
+        id => Ok(id.to_owned()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && (0.01..=10_000.0).contains(&rate) => Ok(rate),
+        Ok(_) | Err(_) => {
+            Err("must be a number of calls a second from 0.01 to 10000, such as 10 or 2.5".to_owned())
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "must be a duration of at least a second, such as 30s, 10m or 1h30m".to_owned();
+    let parsed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
+    Duration::try_from(parsed).ok().filter(|long| *long >= Duration::from_secs(1)).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once(&"elasticache-user-operator").chain(args))
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_contract() {
+        let run = parse(&[]).unwrap().run;
+        assert!(run.namespaces().is_empty());
+        assert_eq!(run.cluster_id, None);
+        assert_eq!(run.default_deletion_policy, Policy::Delete);
+        assert_eq!((run.aws_rate, run.aws_burst), (10.0, 20));
+        assert_eq!(run.resync, Duration::from_secs(600));
+        assert_eq!(run.stale_after, Duration::from_secs(900));
+        assert_eq!(run.http_addr.to_string(), "0.0.0.0:8080");
+        assert_eq!(run.pace(), Pace::default());
+    }
+
+    #[test]
+    fn flags_stand_with_and_without_the_subcommand() {
+        for args in [&["--namespace", "a", "--namespace", "b"][..], &["run", "--namespace=a,b"][..]] {
+            let cli = parse(args).unwrap();
+            let run = match cli.command {
+                Some(Command::Run(run)) => run,
+                Some(Command::Crd) | None => cli.run,
+            };
+            assert_eq!(run.namespaces(), ["a", "b"], "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_value_is_answered_with_what_is_right() {
+        let rows = [
+            ("an empty cluster id", &["--cluster-id", " "][..], "must not be empty"),
+            ("no calls at all", &["--aws-rate", "0"][..], "calls a second"),
+            ("a duration without unit", &["--resync", "10"][..], "10m or 1h30m"),
+            ("a duration of nothing", &["--resync", "0s"][..], "at least a second"),
+            ("nobody at work", &["--concurrency", "0"][..], "1..=1000"),
+            ("an unknown policy", &["--default-deletion-policy", "Keep"][..], "Delete, Retain"),
+            ("an address without port", &["--http-addr", "localhost"][..], "invalid socket address"),
+        ];
+        for (claim, args, expected) in rows {
+            let error = parse(args).unwrap_err().to_string();
+            assert!(error.contains(expected), "{claim}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_flag_has_an_environment_variable_of_the_same_name() {
+        use clap::CommandFactory;
+        for arg in
+            Cli::command().get_arguments().filter(|arg| !["help", "version"].contains(&arg.get_id().as_str()))
+        {
+            let flag = arg.get_long().unwrap().replace('-', "_").to_uppercase();
+            assert_eq!(arg.get_env().and_then(|name| name.to_str()), Some(flag.as_str()));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! I/O: watches objects and Secrets, and runs a pass whenever something changed or a pause is over.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt, TryStreamExt, future};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::PartialObjectMeta;
+use kube::runtime::controller::Action as Requeue;
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::watcher::{self, watcher};
+use kube::runtime::{Controller, Predicate, WatchStreamExt, predicates};
+use kube::{Api, Client, ResourceExt};
+use tokio::sync::watch;
+
+use crate::api::ElastiCacheUser;
+use crate::objects::Interruption;
+use crate::reconcile::{Shell, is_held};
+use crate::resolve::secrets_named;
+use crate::telemetry::{Metrics, Reconciled};
+use crate::users::Users;
+
+/// What the controllers work with.
+pub struct Context<U> {
+    /// The shell of every pass.
+    pub shell: Shell<U>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Longest time for one pass, waits for the rate limiter included.
+    pub pass_timeout: Duration,
+}
+
+/// Runs until `ending` turns true, then until the passes under way have ended. One controller for each namespace, or a
+/// single one for all where `namespaces` is empty.
+pub async fn run<U: Users>(
+    watches: Client,
+    namespaces: Vec<String>,
+    concurrency: u16,
+    context: Arc<Context<U>>,
+    ending: watch::Receiver<bool>,
+    synced: Arc<dyn Fn(usize) + Send + Sync>,
+) {
+    let scopes: Vec<Option<String>> =
+        if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
+    let controllers = scopes.into_iter().enumerate().map(|(index, scope)| {
+        let synced = synced.clone();
+        control(&watches, scope, concurrency, context.clone(), ending.clone(), move || synced(index))
+    });
+    future::join_all(controllers).await;
+}
+
+fn control<U, F>(
+    watches: &Client,
+    namespace: Option<String>,
+    concurrency: u16,
+    context: Arc<Context<U>>,
+    mut ending: watch::Receiver<bool>,
+    synced: F,
+) -> impl Future<Output = ()> + use<U, F>
+where
+    U: Users,
+    F: FnOnce() + Send + 'static,
+{
+    let users: Api<ElastiCacheUser> = scoped(watches, namespace.as_deref());
+    let (reader, writer) = reflector::store();
+    let forgetful = context.clone();
+    let objects = watcher(users, watcher::Config::default())
+        .default_backoff()
+        .modify(|object| object.managed_fields_mut().clear())
+        .inspect_ok(move |event| {
+            if let watcher::Event::Delete(gone) = event {
+                forgetful.shell.memory.forget(&gone.uid().unwrap_or_default());
+            }
+        })
+        .reflect(writer)
+        .applied_objects()
+        // Our own status writes are no news.
+        .predicate_filter(
+            predicates::generation.combine(predicates::annotations).combine(lost_finalizer),
+            kube::runtime::PredicateConfig::default(),
+        );
+    let secrets = secrets(scoped(watches, namespace.as_deref()));
+    let naming = reader.clone();
+    let ready = reader.clone();
+    let controller = Controller::for_stream(objects, reader)
+        .with_config(kube::runtime::controller::Config::default().concurrency(concurrency))
+        .watches_stream(secrets, move |secret| naming_secret(&naming, &secret))
+        .graceful_shutdown_on(async move {
+            let _ = ending.wait_for(|ending| *ending).await;
+        })
+        .run(pass, failed, context)
+        .for_each(|result| {
+            if let Err(error) = result {
+                // A deletion leaves requests for an object that is gone; a watch that fails is tried again.
+                tracing::debug!(%error, "controller");
+            }
+            future::ready(())
+        });
+    async move {
+        let announce = async {
+            if ready.wait_until_ready().await.is_ok() {
+                synced();
+            }
+            future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = controller => {}
+            () = announce => {}
+        }
+    }
+}
+
+/// Somebody took our finalizer off an object that has a user; that we put it on is no news.
+fn lost_finalizer(object: &ElastiCacheUser) -> Option<u64> {
+    let has_user = object.status.as_ref().is_some_and(|status| status.arn.is_some());
+    Some(u64::from(has_user && !is_held(object)))
+}
+
+fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Secrets as metadata only: their data is never held. Errors stay out of the stream, as all streams of a controller share
+/// one backoff and a forbidden watch would slow the objects' own.
+fn secrets(
+    secrets: Api<PartialObjectMeta<Secret>>,
+) -> impl Stream<Item = Result<PartialObjectMeta<Secret>, watcher::Error>> + Send + 'static {
+    let mut told = false;
+    watcher(secrets, watcher::Config::default())
+        .default_backoff()
+        .touched_objects()
+        .predicate_filter(predicates::resource_version, kube::runtime::PredicateConfig::default())
+        .filter_map(move |item| {
+            match &item {
+                Ok(_) => told = false,
+                Err(error) if !told => {
+                    told = true;
+                    tracing::warn!(%error, "failed to watch Secrets; a changed Secret is noticed late until this works");
+                }
+                Err(_) => {}
+            }
+            future::ready(item.ok().map(Ok))
+        })
+}
+
+/// The objects whose passwords come from this Secret.
+fn naming_secret(
+    objects: &Store<ElastiCacheUser>,
+    secret: &PartialObjectMeta<Secret>,
+) -> Vec<ObjectRef<ElastiCacheUser>> {
+    let (namespace, name) = (secret.namespace(), secret.name_any());
+    let named = objects.state().into_iter().filter(|object| {
+        object.namespace() == namespace
+            && object.metadata.deletion_timestamp.is_none()
+            && secrets_named(object).any(|secret| secret == name)
+    });
+    named.map(|object| ObjectRef::from_obj(&*object)).collect()
+}
+
+async fn pass<U: Users>(
+    object: Arc<ElastiCacheUser>,
+    context: Arc<Context<U>>,
+) -> Result<Requeue, Interruption> {
+    let measured = context.metrics.begin();
+    let within = tokio::time::timeout(context.pass_timeout, context.shell.pass(&object)).await;
+    let result = within.unwrap_or_else(|_| {
+        let why = format!("not done within {} s", context.pass_timeout.as_secs());
+        Err(Interruption::Kubernetes { what: "finish the pass", why })
+    });
+    measured.end(match &result {
+        Ok(Some(_)) => Reconciled::RequeueAfter,
+        Ok(None) => Reconciled::Success,
+        Err(_) => Reconciled::Error,
+    });
+    Ok(result?.map_or_else(Requeue::await_change, Requeue::requeue))
+}
+
+fn failed<U: Users>(object: Arc<ElastiCacheUser>, error: &Interruption, context: Arc<Context<U>>) -> Requeue {
+    let pause = context.shell.put_off(&object);
+    let object = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
+    match error {
+        Interruption::Kubernetes { .. } => tracing::warn!(object, "{error}; trying again in {pause:.1?}"),
+        Interruption::Overtaken | Interruption::Ending => tracing::debug!(object, "{error}"),
+    }
+    Requeue::requeue(pause)
+}

@@ -1,0 +1,359 @@
+//! No I/O: the status that follows from a pass. What was there before, what AWS showed, what was done, and the verdict.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
+use kube::ResourceExt;
+use plan::verdict::{Outcome, Progress, Reason, Verdict};
+use plan::{Action, Announcement, Create, Goal, Modify, Observed, Record, RemoteUser, Reported, Sight, Wait};
+
+use crate::api::{
+    self, DELETING, ElastiCacheUser, ElastiCacheUserStatus, READY, RECONCILE_REQUESTED_AT, RECONCILING,
+    STALLED,
+};
+use crate::memory::Entry;
+
+/// What a pass did, as the status needs it.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    /// The object, in the version that was decided on.
+    pub object: &'a ElastiCacheUser,
+    /// What it asks for.
+    pub goal: &'a Goal,
+    /// What was found out.
+    pub observed: &'a Observed,
+    /// The last action.
+    pub action: &'a Action,
+    /// How it ended.
+    pub outcome: &'a Outcome,
+    /// What that amounts to.
+    pub verdict: &'a Verdict,
+    /// `createRequestedAt` before this pass announced a CreateUser: put back where AWS refused it.
+    pub former_request: Option<&'a MicroTime>,
+    /// Now.
+    pub now: jiff::Timestamp,
+}
+
+/// What status and this process remember, in the words of `plan`.
+pub fn record(
+    object: &ElastiCacheUser,
+    memory: &mut Entry,
+    pace: &plan::pace::Pace,
+    now: jiff::Timestamp,
+) -> Record {
+    let none = ElastiCacheUserStatus::default();
+    let status = object.status.as_ref().unwrap_or(&none);
+    let arn = status.arn.as_deref().and_then(plan::Arn::parse);
+    let told = reason_of(status, DELETING);
+    let creation = match &status.create_requested_at {
+        Some(requested) if memory.creation_settled.as_ref() != Some(requested) => {
+            pace.creation(memory.age(requested, now))
+        }
+        Some(_) | None => plan::Creation::Closed,
+    };
+    Record {
+        arn,
+        last_applied: status.last_applied.as_ref().map(remembered),
+        reported: reported(status),
+        creation,
+        deletion_accepted: status.state.as_deref() == Some(plan::Lifecycle::Deleting.as_str()),
+        deletion_possible: matches!(told, Some(Reason::DeletingUser | Reason::AWSUnavailable)),
+        departure_announced: told.is_some_and(|told| {
+            !matches!(
+                told,
+                Reason::WaitingForUserActive | Reason::DeletionProtected | Reason::WrongAWSAccount
+            )
+        }),
+        modifying: ready_now(object).is_some_and(|ready| ready.reason == Reason::Modifying.as_str()),
+    }
+}
+
+fn remembered(last: &api::LastApplied) -> plan::LastApplied {
+    let api::LastApplied { access_string, expanded_access_string, password_versions, tag_keys } =
+        last.clone();
+    plan::LastApplied { access_string, expanded_access_string, password_versions, tag_keys }
+}
+
+fn reported(status: &ElastiCacheUserStatus) -> Option<Reported> {
+    Some(Reported {
+        user_name: status.user_name.clone()?,
+        engine: status.engine.clone()?,
+        authentication_type: status.authentication.as_ref()?.type_.clone()?,
+        access_string: status.access_string.clone()?,
+    })
+}
+
+/// The condition of this type.
+#[must_use]
+pub fn condition<'a>(status: &'a ElastiCacheUserStatus, type_: &str) -> Option<&'a Condition> {
+    status.conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+fn reason_of(status: &ElastiCacheUserStatus, type_: &str) -> Option<Reason> {
+    condition(status, type_).and_then(|condition| Reason::parse(&condition.reason))
+}
+
+/// The reason that status shows.
+#[must_use]
+pub fn shown_reason(object: &ElastiCacheUser) -> Option<Reason> {
+    object.status.as_ref().and_then(|status| reason_of(status, READY))
+}
+
+/// Ready, where it speaks of the generation at hand.
+fn ready_now(object: &ElastiCacheUser) -> Option<&Condition> {
+    let ready = condition(object.status.as_ref()?, READY)?;
+    (ready.observed_generation == object.metadata.generation).then_some(ready)
+}
+
+/// The generation at hand is the one that is Ready.
+#[must_use]
+pub fn settled(object: &ElastiCacheUser) -> bool {
+    ready_now(object).is_some_and(|ready| ready.status == "True" || ready.status == "Unknown")
+}
+
+/// AccessDenied was Stalled before.
+#[must_use]
+pub fn stalled_by_denial(object: &ElastiCacheUser) -> bool {
+    object.status.as_ref().and_then(|status| reason_of(status, STALLED)) == Some(Reason::AccessDenied)
+}
+
+/// The status after the pass; `None` where nothing changed that is worth a write.
+#[must_use]
+pub fn status(pass: &Pass<'_>) -> Option<ElastiCacheUserStatus> {
+    let before = pass.object.status.clone().unwrap_or_default();
+    let mut status = before.clone();
+    status.last_handled_reconcile_at = pass.object.annotations().get(RECONCILE_REQUESTED_AT).cloned();
+    if pass.verdict.progress != Progress::Unchanged {
+        status.observed_generation = pass.object.metadata.generation;
+        set_conditions(&mut status, pass);
+    }
+    set_user(&mut status, pass);
+    set_last_applied(&mut status, pass);
+    set_create_requested_at(&mut status, pass);
+    // Cleared together with a later change: alone it is not worth a write.
+    let mut without = status.clone();
+    if without.create_requested_at.is_none() {
+        without.create_requested_at.clone_from(&before.create_requested_at);
+    }
+    let clears_only = without == before && !matches!(pass.action, Action::Create(_));
+    (status != before && !clears_only).then_some(status)
+}
+
+fn set_conditions(status: &mut ElastiCacheUserStatus, pass: &Pass<'_>) {
+    if matches!(pass.action, Action::Announce(Announcement::Creation { .. })) && is_repetition(pass.object) {
+        return;
+    }
+    let Some((ready, others)) = (match pass.verdict.progress {
+        Progress::Done => Some(("True", &[][..])),
+        Progress::Reconciling => Some(("False", &[RECONCILING][..])),
+        Progress::Unknown => Some(("Unknown", &[RECONCILING][..])),
+        Progress::Stalled => Some(("False", &[STALLED][..])),
+        Progress::Leaving => Some(("False", &[RECONCILING, DELETING][..])),
+        Progress::Unchanged => None,
+    }) else {
+        return;
+    };
+    let wanted = std::iter::once((READY, ready)).chain(others.iter().map(|type_| (*type_, "True")));
+    let conditions = wanted.map(|(type_, value)| {
+        let before = condition(status, type_).filter(|before| before.status == value);
+        Condition {
+            type_: type_.to_owned(),
+            status: value.to_owned(),
+            reason: pass.verdict.reason.as_str().to_owned(),
+            message: pass.verdict.message.clone(),
+            observed_generation: pass.object.metadata.generation,
+            last_transition_time: before
+                .map_or_else(|| seconds(pass.now), |before| before.last_transition_time.clone()),
+        }
+    });
+    status.conditions = conditions.collect();
+}
+
+/// Conditions are written to the second.
+fn seconds(now: jiff::Timestamp) -> Time {
+    Time(jiff::Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
+/// A CreateUser of this generation failed before: its conditions say so and do not move with each further attempt.
+fn is_repetition(object: &ElastiCacheUser) -> bool {
+    let failed_before = |reason: Reason| {
+        matches!(
+            reason,
+            Reason::Creating
+                | Reason::Throttled
+                | Reason::AWSUnavailable
+                | Reason::CredentialsUnavailable
+                | Reason::AccessDenied
+                | Reason::ServiceLinkedRoleMissing
+                | Reason::QuotaExceeded
+                | Reason::AWSRefused
+                | Reason::InvalidSpec
+                | Reason::InvalidAccessString
+                | Reason::InvalidPassword
+                | Reason::AuthenticationConflict
+        )
+    };
+    ready_now(object).is_some_and(|ready| {
+        ready.status == "False" && Reason::parse(&ready.reason).is_some_and(failed_before)
+    })
+}
+
+/// The user as AWS shows it, where it is ours; nothing where it is not there.
+fn set_user(status: &mut ElastiCacheUserStatus, pass: &Pass<'_>) {
+    if let Some(id) = user_id(pass.goal) {
+        status.user_id = Some(id.to_owned());
+    }
+    let answered = match pass.outcome {
+        Outcome::Accepted(user) => Some(user),
+        Outcome::Decided
+        | Outcome::Tagged(_)
+        | Outcome::Released
+        | Outcome::AlreadyExists
+        | Outcome::NotFound
+        | Outcome::Failed(_) => None,
+    };
+    match (answered, &pass.observed.user) {
+        (Some(user), _) => show(status, user),
+        (None, Sight::Seen(user)) if is_ours(pass, user) => show(status, user),
+        (None, Sight::Absent) if !is_elsewhere(pass.action) => hide(status, pass.goal),
+        (None, Sight::Seen(_) | Sight::Absent | Sight::Unseen | Sight::Failed(_)) => {}
+    }
+}
+
+fn user_id(goal: &Goal) -> Option<&str> {
+    match goal {
+        Goal::Present(desired) => Some(desired.user_id.as_str()),
+        Goal::Unattainable(_) | Goal::Gone(_) => None,
+    }
+}
+
+/// Only a user that is known to be ours is shown: its ARN in status is a claim.
+fn is_ours(pass: &Pass<'_>, user: &RemoteUser) -> bool {
+    let by_action = match pass.action {
+        Action::Modify(_) | Action::Tag(_) | Action::Delete(_) | Action::Rest => true,
+        Action::Announce(Announcement::Departure) => true,
+        Action::Wait(wait) => matches!(
+            wait,
+            Wait::UserNotActive(_) | Wait::Modifying | Wait::Creating | Wait::UserDeleting | Wait::Secret(_)
+        ),
+        Action::Look(_)
+        | Action::Announce(Announcement::Creation { .. })
+        | Action::Create(_)
+        | Action::Release(_)
+        | Action::Refuse(_) => false,
+    };
+    let record = &pass.observed.record;
+    by_action || (record.arn.as_ref() == Some(&user.arn) && record.manages())
+}
+
+fn is_elsewhere(action: &Action) -> bool {
+    matches!(action, Action::Wait(Wait::Elsewhere(_)) | Action::Refuse(plan::Refusal::Elsewhere(_)))
+}
+
+fn show(status: &mut ElastiCacheUserStatus, user: &RemoteUser) {
+    let RemoteUser {
+        user_id,
+        user_name,
+        lifecycle,
+        engine,
+        minimum_engine_version,
+        access_string,
+        user_group_ids,
+        authentication_type,
+        password_count,
+        arn,
+    } = user;
+    status.user_id = Some(user_id.clone());
+    status.user_name = Some(user_name.clone());
+    status.state = Some(lifecycle.as_str().to_owned());
+    status.engine = Some(engine.clone());
+    status.minimum_engine_version.clone_from(minimum_engine_version);
+    status.access_string = Some(access_string.clone());
+    status.user_group_ids.clone_from(user_group_ids);
+    status.authentication = Some(api::ReportedAuthentication {
+        type_: Some(authentication_type.clone()),
+        password_count: *password_count,
+    });
+    status.arn = Some(arn.to_string());
+}
+
+/// AWS has no such user. On the way out the ARN stays: it says where the user was.
+fn hide(status: &mut ElastiCacheUserStatus, goal: &Goal) {
+    status.state = None;
+    status.engine = None;
+    status.user_name = None;
+    status.minimum_engine_version = None;
+    status.access_string = None;
+    status.user_group_ids = Vec::new();
+    status.authentication = None;
+    match goal {
+        Goal::Present(_) | Goal::Unattainable(_) => status.arn = None,
+        Goal::Gone(_) => {}
+    }
+    if status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some()) {
+        status.last_applied = None;
+    }
+}
+
+fn set_last_applied(status: &mut ElastiCacheUserStatus, pass: &Pass<'_>) {
+    let applied = match (pass.action, pass.outcome) {
+        (Action::Announce(Announcement::Creation { tag_keys }), _) => {
+            let keys = plan::LastApplied { tag_keys: tag_keys.clone(), ..plan::LastApplied::default() };
+            Some(keys)
+        }
+        (Action::Create(create), Outcome::Accepted(user)) => Some(created(create, user, pass)),
+        (Action::Modify(modify), Outcome::Accepted(_)) => Some(modified(modify, pass)),
+        (Action::Rest, _) => match (pass.goal, &pass.observed.user) {
+            (Goal::Present(desired), Sight::Seen(user)) => {
+                Some(plan::applied(desired, user, &pass.observed.record))
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some(plan::LastApplied { access_string, expanded_access_string, password_versions, tag_keys }) =
+        applied
+    {
+        let last = api::LastApplied { access_string, expanded_access_string, password_versions, tag_keys };
+        status.last_applied = (last != api::LastApplied::default()).then_some(last);
+    }
+}
+
+fn created(create: &Create, user: &RemoteUser, pass: &Pass<'_>) -> plan::LastApplied {
+    let tag_keys = match pass.goal {
+        Goal::Present(desired) => desired.tags.keys().cloned().collect(),
+        Goal::Unattainable(_) | Goal::Gone(_) => Vec::new(),
+    };
+    plan::LastApplied {
+        access_string: Some(create.access_string.clone()),
+        expanded_access_string: pass.outcome.shows_active().then(|| user.access_string.clone()),
+        password_versions: create.authentication.password_versions().to_vec(),
+        tag_keys,
+    }
+}
+
+fn modified(modify: &Modify, pass: &Pass<'_>) -> plan::LastApplied {
+    let mut last = pass.observed.record.last_applied.clone().unwrap_or_default();
+    if let Some(sent) = &modify.changes.access_string {
+        last.access_string = Some(sent.clone());
+        last.expanded_access_string = None;
+    }
+    if let Some(authentication) = &modify.changes.authentication {
+        last.password_versions = authentication.password_versions().to_vec();
+    }
+    last
+}
+
+fn set_create_requested_at(status: &mut ElastiCacheUserStatus, pass: &Pass<'_>) {
+    match (pass.action, pass.outcome) {
+        (Action::Announce(Announcement::Creation { .. }), _) => {
+            status.create_requested_at = Some(MicroTime(pass.now));
+        }
+        // A refused CreateUser opens no window; an earlier one may have one open still.
+        (Action::Create(_), outcome) if outcome.is_refusal() => {
+            status.create_requested_at = pass.former_request.cloned()
+        }
+        (Action::Create(_), _) => {}
+        (Action::Delete(_), Outcome::Accepted(_)) => status.create_requested_at = None,
+        _ if matches!(pass.observed.user, Sight::Seen(_)) => status.create_requested_at = None,
+        _ => {}
+    }
+}

@@ -1,0 +1,237 @@
+//! I/O: logs, metrics, and the HTTP server for /livez, /readyz and /metrics.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use kube::api::ListParams;
+use kube::{Api, Client};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::api::ElastiCacheUser;
+use crate::config::{LogFormat, Run};
+
+const CONTROLLER: &str = "elasticacheuser";
+
+/// Begins to log, to standard error.
+///
+/// # Errors
+/// A sentence, where the filter cannot be read.
+pub fn start_logging(run: &Run) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&run.log).map_err(|error| {
+        anyhow::anyhow!(
+            "--log {:?} is no filter ({error}); write a level such as info, or info,kube=debug",
+            run.log
+        )
+    })?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(true);
+    match run.log_format {
+        LogFormat::Text => registry.with(lines.with_ansi(false)).init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true).with_current_span(false)).init(),
+    }
+    Ok(())
+}
+
+/// How a pass ended, as controller-runtime counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reconciled {
+    /// Nothing more to do until something changes.
+    Success,
+    /// Looked at again after a pause.
+    RequeueAfter,
+    /// The API server interrupted it.
+    Error,
+}
+
+impl Reconciled {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::RequeueAfter => "requeue_after",
+            Self::Error => "error",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ControllerLabel {
+    controller: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    controller: &'static str,
+    result: &'static str,
+}
+
+/// What is counted about passes, under the names that dashboards for controller-runtime know.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    total: Family<ResultLabels, Counter>,
+    errors: Family<ControllerLabel, Counter>,
+    time: Family<ControllerLabel, Histogram>,
+    active: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
+}
+
+impl Metrics {
+    /// Registers everything.
+    #[must_use]
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            total: Family::default(),
+            errors: Family::default(),
+            time: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14))),
+            active: Family::default(),
+        };
+        registry.register("controller_runtime_reconcile", "Passes, by result", metrics.total.clone());
+        registry.register(
+            "controller_runtime_reconcile_errors",
+            "Passes that failed",
+            metrics.errors.clone(),
+        );
+        registry.register(
+            "controller_runtime_reconcile_time_seconds",
+            "Duration of passes",
+            metrics.time.clone(),
+        );
+        registry.register("controller_runtime_active_workers", "Passes under way", metrics.active.clone());
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("elasticache_user_build", "The operator's version", build);
+        metrics
+    }
+
+    /// A pass begins.
+    pub fn begin(&self) -> Measured<'_> {
+        self.active.get_or_create(&ControllerLabel { controller: CONTROLLER }).inc();
+        Measured { metrics: self, since: Instant::now() }
+    }
+}
+
+/// A pass under way; counted also where it is dropped before its end.
+#[derive(Debug)]
+pub struct Measured<'a> {
+    metrics: &'a Metrics,
+    since: Instant,
+}
+
+impl Measured<'_> {
+    /// The pass ended.
+    pub fn end(self, result: Reconciled) {
+        let label = ControllerLabel { controller: CONTROLLER };
+        self.metrics
+            .total
+            .get_or_create(&ResultLabels { controller: CONTROLLER, result: result.as_str() })
+            .inc();
+        if result == Reconciled::Error {
+            self.metrics.errors.get_or_create(&label).inc();
+        }
+        self.metrics.time.get_or_create(&label).observe(self.since.elapsed().as_secs_f64());
+    }
+}
+
+impl Drop for Measured<'_> {
+    fn drop(&mut self) {
+        self.metrics.active.get_or_create(&ControllerLabel { controller: CONTROLLER }).dec();
+    }
+}
+
+/// Whether the operator can work: its caches are synced, the API server answers, and the CRD is there.
+pub struct Readiness {
+    /// Controllers whose cache is not synced yet.
+    pub unsynced: Arc<AtomicUsize>,
+    /// For the question whether the CRD is there.
+    pub client: Client,
+    /// Where it may ask.
+    pub namespace: Option<String>,
+}
+
+impl Readiness {
+    /// What is missing; `None` where nothing is.
+    pub async fn missing(&self) -> Option<String> {
+        if self.unsynced.load(Ordering::Relaxed) > 0 {
+            return Some("the watch of ElastiCacheUsers has not delivered its first list yet".to_owned());
+        }
+        let asked =
+            tokio::time::timeout(Duration::from_secs(2), resource(&self.client, self.namespace.as_deref()));
+        match asked.await {
+            Ok(Ok(())) => None,
+            Ok(Err(why)) => Some(why),
+            Err(_) => Some("the API server does not answer".to_owned()),
+        }
+    }
+}
+
+/// Whether the API server serves ElastiCacheUsers to this client.
+///
+/// # Errors
+/// A sentence that says why not.
+pub async fn resource(client: &Client, namespace: Option<&str>) -> Result<(), String> {
+    let users: Api<ElastiCacheUser> = match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    match users.list_metadata(&ListParams::default().limit(1)).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Err(
+            "the CustomResourceDefinition elasticacheusers.elasticache-users.dev is not installed; install it with: elasticache-user-operator crd | kubectl apply --server-side -f -"
+                .to_owned(),
+        ),
+        Err(kube::Error::Api(status)) => {
+            Err(format!("the API server refuses to list ElastiCacheUsers: {}", status.message))
+        }
+        Err(error) => Err(format!("the API server does not answer: {error}")),
+    }
+}
+
+struct Pages {
+    registry: Registry,
+    readiness: Readiness,
+}
+
+/// Serves /livez, /readyz and /metrics until the process ends.
+///
+/// # Errors
+/// Where the listener fails.
+pub async fn serve(listener: TcpListener, registry: Registry, readiness: Readiness) -> std::io::Result<()> {
+    let pages = Arc::new(Pages { registry, readiness });
+    let router = axum::Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(pages);
+    axum::serve(listener, router).await
+}
+
+async fn ready(State(pages): State<Arc<Pages>>) -> Response {
+    match pages.readiness.missing().await {
+        None => "ok\n".into_response(),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}
+
+async fn metrics(State(pages): State<Arc<Pages>>) -> Response {
+    let mut page = String::new();
+    match text::encode(&mut page, &pages.registry) {
+        Ok(()) => {
+            let type_ = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, type_)], page).into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}

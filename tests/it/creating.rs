@@ -1,0 +1,363 @@
+//! An object is applied, and the AWS user exists and matches it.
+
+use serde_json::{Value, json};
+
+use crate::stage::{ACCOUNT, PASSWORD, Setting, Stage, condition, iam, is_ready, with_password};
+
+fn owner_tags(stage: &Stage, tags: &Value, name: &str) {
+    assert_eq!(tags["elasticache-users.dev/namespace"], stage.ns);
+    assert_eq!(tags["elasticache-users.dev/name"], name);
+    assert!(
+        tags["elasticache-users.dev/cluster"].is_string() && tags["elasticache-users.dev/uid"].is_string()
+    );
+}
+
+#[tokio::test]
+async fn an_iam_user_is_created_with_two_calls_and_three_writes() {
+    let stage = Stage::new().await;
+    let mut spec = iam();
+    spec["tags"] = json!({ "team": "search" });
+    let object = stage.ready("app", spec).await;
+
+    let user = stage.aws.user("app").await.unwrap();
+    assert_eq!((&user["UserName"], &user["Engine"]), (&json!("app"), &json!("valkey")));
+    assert_eq!(user["Authentication"]["Type"], "iam");
+    assert_eq!(user["Tags"]["team"], "search");
+    owner_tags(&stage, &user["Tags"], "app");
+
+    let status = &object["status"];
+    assert_eq!(status["userID"], "app");
+    assert_eq!(status["userName"], "app");
+    assert_eq!(status["arn"], format!("arn:aws:elasticache:us-east-1:{ACCOUNT}:user:app"));
+    assert_eq!(status["state"], "active");
+    assert_eq!(status["engine"], "valkey");
+    assert_eq!(status["minimumEngineVersion"], "7.0");
+    assert_eq!(status["accessString"], "on ~* +@all");
+    assert_eq!(status["authentication"], json!({ "type": "iam" }));
+    assert_eq!(status["lastApplied"]["accessString"], "on ~* +@all");
+    assert_eq!(status["lastApplied"]["expandedAccessString"], "on ~* +@all");
+    assert_eq!(status["lastApplied"]["tagKeys"], json!(["team"]));
+
+    // A further pass would show by now: the event is the last thing that this one wrote.
+    let (kind, _, _) = stage.event("app", "UserCreated").await;
+    assert_eq!(kind, "Normal");
+    let actions: Vec<Value> = stage.aws.calls().await.iter().map(|call| call["Action"].clone()).collect();
+    assert_eq!(actions, ["DescribeUsers", "CreateUser"]);
+    let versions = stage.versions("app");
+    // As it was created, with the finalizer, with createRequestedAt, Ready.
+    assert_eq!(versions.len(), 4, "{versions:#?}");
+    assert!(versions[1]["metadata"]["finalizers"].as_array().unwrap().len() == 1);
+    assert!(versions[1]["status"]["createRequestedAt"].is_null());
+    assert!(versions[2]["status"]["createRequestedAt"].is_string());
+    assert_eq!(condition(&versions[2], "Ready").unwrap()["reason"], "Creating");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_password_user_gets_the_passwords_of_both_secrets() {
+    let stage = Stage::new().await;
+    stage.secret("one", PASSWORD).await;
+    stage.secret("two", "another-long-passphrase").await;
+    let mut spec = with_password("one");
+    spec["userID"] = json!("orders");
+    spec["userName"] = json!("Orders Service");
+    let second = json!({ "secretKeyRef": { "name": "two", "key": "password" } });
+    spec["authentication"]["passwords"].as_array_mut().unwrap().push(second);
+    let object = stage.ready("app", spec).await;
+    let user = stage.aws.user("orders").await.unwrap();
+    assert_eq!(user["UserName"], "Orders Service");
+    let mut passwords: Vec<&str> =
+        user["Passwords"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    passwords.sort_unstable();
+    assert!(passwords == [PASSWORD, "another-long-passphrase"], "not the two passwords that were asked for");
+    assert_eq!(object["status"]["authentication"], json!({ "type": "password", "passwordCount": 2 }));
+    assert_eq!(object["status"]["lastApplied"]["passwordVersions"].as_array().unwrap().len(), 2);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn the_same_password_twice_is_sent_once() {
+    let stage = Stage::new().await;
+    stage.secret_with("both", json!({ "a": PASSWORD, "b": PASSWORD })).await;
+    let mut spec = with_password("both");
+    spec["authentication"]["passwords"] = json!([
+        { "secretKeyRef": { "name": "both", "key": "a" } },
+        { "secretKeyRef": { "name": "both", "key": "b" } },
+    ]);
+    let object = stage.ready("app", spec).await;
+    assert_eq!(object["status"]["authentication"]["passwordCount"], 1);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_user_without_a_password_is_created() {
+    let stage = Stage::new().await;
+    let spec = json!({
+        "engine": "redis", "accessString": "on ~* +@read",
+        "authentication": { "type": "no-password-required" },
+    });
+    let object = stage.ready("app", spec).await;
+    assert_eq!(object["status"]["authentication"]["type"], "no-password");
+    // AWS gave the access string a form of its own; that is no difference.
+    assert_eq!(object["status"]["accessString"], "on ~* -@all +@read");
+    assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@read");
+    assert_eq!(object["status"]["lastApplied"]["expandedAccessString"], "on ~* -@all +@read");
+    stage
+        .patch(
+            "app",
+            json!({ "metadata": { "annotations": { "elasticache-users.dev/reconcile-requested-at": "1" } } }),
+        )
+        .await;
+    stage
+        .shows("app", "echo", |object| object["status"]["lastHandledReconcileAt"] == "1" && is_ready(object))
+        .await;
+    assert_eq!(stage.aws.accepted("ModifyUser", "app").await, 0);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_secret_is_said_and_mended_without_a_person() {
+    let stage = Stage::new().await;
+    stage.create("app", with_password("late")).await;
+    stage.reason("app", "SecretNotFound").await;
+    stage.event("app", "SecretNotFound").await;
+    stage.secret_with("late", json!({ "other": PASSWORD })).await;
+    stage.reason("app", "SecretKeyNotFound").await;
+    for (bad, says) in [
+        (format!("{PASSWORD}\n"), "newline"),
+        ("too-short".to_owned(), "shorter than 16"),
+        ("x".repeat(129), "longer than 128"),
+        ("with,comma,in,the,middle".to_owned(), "does not accept"),
+    ] {
+        stage.secret_with("late", json!({ "password": bad })).await;
+        let object = stage
+            .shows("app", says, |object| {
+                condition(object, "Stalled").is_some_and(|stalled| {
+                    stalled["reason"] == "InvalidPassword"
+                        && stalled["message"].as_str().unwrap().contains(says)
+                })
+            })
+            .await;
+        let status = serde_json::to_string(&object["status"]).unwrap();
+        assert!(!status.contains(bad.trim()), "the value stands in status");
+    }
+    assert!(stage.aws.user("app").await.is_none());
+    stage.secret("late", PASSWORD).await;
+    stage.is_ready("app").await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_user_of_ours_is_taken_on_as_it_is() {
+    let stage = Stage::new().await;
+    stage.ready("app", iam()).await;
+    // As after a restored backup: the object is new, the user has its tags.
+    stage.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
+    stage.is_ready("app").await;
+    stage.delete("app").await;
+    stage.gone("app").await;
+    assert!(stage.aws.user("app").await.is_some());
+    stage.create("app", iam()).await;
+    let object = stage.is_ready("app").await;
+    assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@all");
+    assert_eq!(stage.aws.accepted("CreateUser", "app").await, 1);
+    assert_eq!(stage.aws.calls_of("ModifyUser", "app").await.len(), 0);
+    stage.aws.put_user("app", json!({})).await;
+    stage.deleted("app").await;
+}
+
+#[tokio::test]
+async fn a_user_of_nobody_is_left_alone() {
+    let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
+    stage.aws.put_user("app", json!({ "Tags": { "made-by": "hand" } })).await;
+    let before = stage.aws.user("app").await.unwrap();
+    stage.create("app", iam()).await;
+    let object = stage.reason("app", "UserAlreadyExists").await;
+    assert!(condition(&object, "Stalled").is_some());
+    assert!(object["status"]["arn"].is_null(), "its ARN in status would be a claim");
+    stage.deleted("app").await;
+    assert_eq!(stage.aws.user("app").await.unwrap(), before);
+    stage.end().await;
+}
+
+fn anothers_tags() -> Value {
+    json!({
+        "elasticache-users.dev/cluster": "elsewhere",
+        "elasticache-users.dev/namespace": "theirs",
+        "elasticache-users.dev/name": "orders",
+        "elasticache-users.dev/uid": "u-1",
+    })
+}
+
+#[tokio::test]
+async fn a_user_of_another_owner_is_left_alone_and_the_owner_named() {
+    let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
+    stage.aws.put_user("app", json!({ "Tags": anothers_tags() })).await;
+    let before = stage.aws.user("app").await.unwrap();
+    stage.create("app", iam()).await;
+    let object = stage.reason("app", "UserOwnedByAnother").await;
+    let message = condition(&object, "Stalled").unwrap()["message"].as_str().unwrap().to_owned();
+    for part in ["elsewhere", "theirs", "orders"] {
+        assert!(message.contains(part), "{message}");
+    }
+    stage.deleted("app").await;
+    assert_eq!(stage.aws.user("app").await.unwrap(), before);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_user_that_appears_between_the_look_and_the_call_is_not_claimed() {
+    let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
+    // The call waits long enough for somebody else's user to come first.
+    let slow = stage.aws.fault(json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 700 })).await;
+    stage.create("app", iam()).await;
+    stage.aws.struck(slow, 1).await;
+    stage.aws.put_user("app", json!({ "Tags": anothers_tags() })).await;
+    stage.reason("app", "UserOwnedByAnother").await;
+    let before = stage.aws.user("app").await.unwrap();
+    stage.deleted("app").await;
+    assert_eq!(stage.aws.user("app").await.unwrap(), before);
+    assert_eq!(stage.aws.calls_of("DeleteUser", "app").await.len(), 0);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_previous_user_on_its_way_out_is_waited_for() {
+    let stage = Stage::new().await;
+    stage.aws.put_user("app", json!({ "Status": "deleting" })).await;
+    stage.create("app", iam()).await;
+    stage.reason("app", "WaitingForPreviousUser").await;
+    stage.aws.remove_user("app").await;
+    stage.is_ready("app").await;
+    stage.deleted("app").await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_create_whose_answer_is_lost_ends_in_one_usable_user() {
+    for kind in ["reset", "garbage", "truncate", "unavailable"] {
+        let stage = Stage::new().await;
+        let mut rule = json!({ "Action": "CreateUser", "Kind": kind });
+        if kind != "truncate" {
+            rule["When"] = json!("after");
+        }
+        let fault = stage.aws.fault(rule).await;
+        let object = stage.ready("app", iam()).await;
+        assert_eq!(stage.aws.fired(fault).await, 1, "{kind}");
+        assert_eq!(stage.aws.calls_of("CreateUser", "app").await.len(), 1, "{kind}");
+        assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@all", "{kind}");
+        stage.deleted("app").await;
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn failures_of_create_are_told_and_gone_through() {
+    let rows = [
+        ("throttled", json!({ "Kind": "throttle" }), "Throttled", "Reconciling"),
+        ("unavailable", json!({ "Kind": "unavailable" }), "AWSUnavailable", "Reconciling"),
+        (
+            "denied",
+            json!({ "Kind": "error", "Code": "AccessDenied", "Status": 403 }),
+            "AccessDenied",
+            "Reconciling",
+        ),
+        (
+            "expired",
+            json!({ "Kind": "error", "Code": "ExpiredToken", "Status": 403 }),
+            "CredentialsUnavailable",
+            "Reconciling",
+        ),
+        ("quota", json!({ "Kind": "error", "Code": "UserQuotaExceeded" }), "QuotaExceeded", "Reconciling"),
+        (
+            "role",
+            json!({ "Kind": "error", "Code": "ServiceLinkedRoleNotFoundFault" }),
+            "ServiceLinkedRoleMissing",
+            "Reconciling",
+        ),
+        ("other", json!({ "Kind": "error", "Code": "SomethingNew" }), "AWSRefused", "Reconciling"),
+        (
+            "access string",
+            json!({ "Kind": "error", "Code": "InvalidParameterValue", "Message": "Access string contains invalid category(s)" }),
+            "InvalidAccessString",
+            "Stalled",
+        ),
+        (
+            "combination",
+            json!({ "Kind": "error", "Code": "InvalidParameterCombination", "Message": "No." }),
+            "AuthenticationConflict",
+            "Stalled",
+        ),
+    ];
+    let stage = Stage::new().await;
+    for (index, (claim, mut rule, reason, beside)) in rows.into_iter().enumerate() {
+        let name = format!("app-{index}");
+        rule["Action"] = json!("CreateUser");
+        rule["UserId"] = json!(name);
+        rule["Times"] = Value::Null;
+        stage.aws.fault(rule).await;
+        stage.create(&name, iam()).await;
+        let object = stage.reason(&name, reason).await;
+        assert!(condition(&object, beside).is_some(), "{claim}: {object:#}");
+        assert!(
+            object["status"]["createRequestedAt"].is_null() || reason == "AWSUnavailable",
+            "{claim}: {object:#}"
+        );
+        stage.event(&name, reason).await;
+    }
+    stage.aws.heal().await;
+    for index in 0..9 {
+        let name = format!("app-{index}");
+        stage.patch(&name, json!({ "metadata": { "annotations": { "elasticache-users.dev/reconcile-requested-at": "now" } } })).await;
+        stage.is_ready(&name).await;
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_change_is_sent_in_one_modify_and_waited_for() {
+    for answer in ["new", "old"] {
+        let stage = Stage::new().await;
+        stage.aws.settings(json!({ "modify-answer": answer })).await;
+        stage.secret("pw", PASSWORD).await;
+        stage.ready("app", with_password("pw")).await;
+        let change = json!({ "spec": {
+            "accessString": "on ~other:* +get", "engine": "valkey",
+            "authentication": { "type": "iam", "passwords": null },
+        }});
+        stage.patch("app", change).await;
+        stage.reason("app", "Modifying").await;
+        let object = stage.is_ready("app").await;
+        assert_eq!(object["status"]["accessString"], "on ~other:* -@all +get");
+        assert_eq!(object["status"]["engine"], "valkey");
+        assert_eq!(object["status"]["authentication"]["type"], "iam");
+        assert_eq!(stage.aws.calls_of("ModifyUser", "app").await.len(), 1, "{answer}");
+        stage.event("app", "UserModified").await;
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn an_edit_of_the_form_alone_is_no_change() {
+    let stage = Stage::new().await;
+    stage.secret("pw", PASSWORD).await;
+    stage.ready("app", with_password("pw")).await;
+    stage.patch("app", json!({ "spec": { "accessString": "  on  -@all  +@read ~app:*" } })).await;
+    stage.is_ready("app").await;
+    assert_eq!(stage.aws.calls_of("ModifyUser", "app").await.len(), 0);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_change_waits_until_the_user_is_active() {
+    let stage = Stage::new().await;
+    stage.ready("app", iam()).await;
+    stage.aws.put_user("app", json!({ "Status": "modifying" })).await;
+    stage.patch("app", json!({ "spec": { "accessString": "on ~x:* +@all" } })).await;
+    stage.reason("app", "WaitingForUserActive").await;
+    assert_eq!(stage.aws.calls_of("ModifyUser", "app").await.len(), 0);
+    stage.aws.put_user("app", json!({ "Status": "active" })).await;
+    stage.is_ready("app").await;
+    assert_eq!(stage.aws.calls_of("ModifyUser", "app").await.len(), 1);
+    stage.end().await;
+}
