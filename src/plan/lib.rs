@@ -546,10 +546,19 @@ fn part(departure: &Departure, user_id: &UserId, user: &RemoteUser, observed: &O
     match (ownership(&departure.owner, user, observed), &user.lifecycle) {
         (Known::Ask(action), _) => action,
         (Known::As(Ownership::Anothers(owner)), _) => Action::Release(Release::LeftToOwner(owner)),
-        (Known::As(_), Lifecycle::Deleting) => Action::Wait(Wait::UserDeleting),
-        (Known::As(_), busy @ (Lifecycle::Creating | Lifecycle::Modifying | Lifecycle::Unrecognized(_))) => {
-            Action::Wait(Wait::UserNotActive(busy.clone()))
-        }
+        (Known::As(Ownership::Ours), Lifecycle::Deleting) => Action::Wait(Wait::UserDeleting),
+        (
+            Known::As(Ownership::Ours),
+            busy @ (Lifecycle::Creating | Lifecycle::Modifying | Lifecycle::Unrecognized(_)),
+        ) => Action::Wait(Wait::UserNotActive(busy.clone())),
+        // It was nobody's, which only its tags can confirm, and nothing of it is shown as ours meanwhile.
+        (
+            Known::As(Ownership::Nobodys),
+            busy @ (Lifecycle::Creating
+            | Lifecycle::Modifying
+            | Lifecycle::Deleting
+            | Lifecycle::Unrecognized(_)),
+        ) => Action::Wait(Wait::OwnerUnknown(busy.clone())),
         (Known::As(Ownership::Ours), Lifecycle::Active) => {
             owner_just_read(user, observed).unwrap_or_else(|| delete(user_id, observed))
         }
@@ -605,18 +614,22 @@ fn owner_just_read(user: &RemoteUser, observed: &Observed) -> Option<Action> {
 /// while the user is not `active`: AWS would answer 404 (B92). That a user is not ours is never believed from memory while
 /// its tags can be read: it may have been handed over since.
 fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -> Known {
+    // An active user that is not as it was reported may be another one of the same ID: only its tags can tell.
+    let familiar = user.lifecycle != Lifecycle::Active || as_reported(&observed.record, user);
     let managed = observed.record.arn.as_ref() == Some(&user.arn) && observed.record.manages();
     match (&observed.tags, &observed.remembered) {
         (TagSight::Read(tags), _) => Known::As(owner.judge(tags)),
         (TagSight::Failed(fault), _) => {
             Known::Ask(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone())))
         }
-        (TagSight::Unread | TagSight::Unreadable, Some(Ownership::Ours)) => Known::As(Ownership::Ours),
+        (TagSight::Unread | TagSight::Unreadable, Some(Ownership::Ours)) if familiar => {
+            Known::As(Ownership::Ours)
+        }
         (TagSight::Unread, _) if user.lifecycle == Lifecycle::Active => {
             Known::Ask(Action::Look(Look::Tags(user.arn.clone())))
         }
-        (TagSight::Unread | TagSight::Unreadable, None) if managed => Known::As(Ownership::Ours),
-        (TagSight::Unread, Some(other)) => Known::As(other.clone()),
+        (TagSight::Unread | TagSight::Unreadable, None) if managed && familiar => Known::As(Ownership::Ours),
+        (TagSight::Unread, Some(known)) => Known::As(known.clone()),
         (TagSight::Unread | TagSight::Unreadable, _) => {
             Known::Ask(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone())))
         }
@@ -625,17 +638,21 @@ fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -> Known {
 
 /// A user without our tags is still ours where status shows that we managed this very user: see `api.md`, Ownership.
 fn still_ours(record: &Record, user: &RemoteUser) -> bool {
-    let as_reported = record.reported.as_ref().is_some_and(|reported| {
+    record.arn.as_ref() == Some(&user.arn)
+        && record.manages()
+        && as_reported(record, user)
+        && !(record.deletion_accepted || record.deletion_possible)
+}
+
+/// The user is the one that status last reported, as far as anybody can tell.
+fn as_reported(record: &Record, user: &RemoteUser) -> bool {
+    record.reported.as_ref().is_some_and(|reported| {
         let Reported { user_name, engine, authentication_type, access_string } = reported;
         *user_name == user.user_name
             && *engine == user.engine
             && *authentication_type == user.authentication_type
             && *access_string == user.access_string
-    });
-    record.arn.as_ref() == Some(&user.arn)
-        && record.manages()
-        && as_reported
-        && !(record.deletion_accepted || record.deletion_possible)
+    })
 }
 
 impl Record {

@@ -155,6 +155,9 @@ fn a_user_seen_in_another_place_than_status_knows_is_left_alone() {
 #[test]
 fn whose_the_user_is_comes_before_anything_is_done_to_it() {
     let seen = || nothing_known().seen(active());
+    // Reported, though nothing says that it was ours.
+    let as_reported = || seen().record(Record { reported: Some(reported()), ..Record::default() });
+    let other_engine = || RemoteUser { engine: "valkey".into(), ..active() };
     let owned = || refuse(Refusal::UserOwnedByAnother(owner_named("other")));
     let exists = || refuse(Refusal::UserAlreadyExists);
     let in_state = |lifecycle: Lifecycle| nothing_known().seen(user(lifecycle));
@@ -163,7 +166,7 @@ fn whose_the_user_is_comes_before_anything_is_done_to_it() {
         ("the tags of a user are read at first sight", present(), seen(), look_at_tags()),
         ("our tags make it ours, and it rests", present(), ours(), Action::Rest),
         ("what this process read before is enough to rest",
-            present(), seen().remembering(Ownership::Ours), Action::Rest),
+            present(), seen().record(managed()).remembering(Ownership::Ours), Action::Rest),
         ("another's tags make it another's", present(), seen().tagged(anothers_tags()), owned()),
         ("what this pass reads goes before what was remembered",
             present(), seen().tagged(anothers_tags()).remembering(Ownership::Ours), owned()),
@@ -175,9 +178,17 @@ fn whose_the_user_is_comes_before_anything_is_done_to_it() {
         ("tags that cannot be read now keep us waiting",
             present(), seen().tag_sight(TagSight::Unreadable), unknown(Lifecycle::Active)),
         ("tags that cannot be read do not unmake what this process read",
-            present(), seen().tag_sight(TagSight::Unreadable).remembering(Ownership::Ours), Action::Rest),
+            present(), as_reported().tag_sight(TagSight::Unreadable).remembering(Ownership::Ours), Action::Rest),
         ("nor what status shows",
             present(), seen().tag_sight(TagSight::Unreadable).record(managed()), Action::Rest),
+        ("an active user that is not as it was reported may be another: its tags are read again",
+            present(), nothing_known().seen(other_engine()).record(managed()).remembering(Ownership::Ours), look_at_tags()),
+        ("neither memory nor status make it ours while they cannot be read",
+            present(), nothing_known().seen(other_engine()).record(managed()).tag_sight(TagSight::Unreadable), unknown(Lifecycle::Active)),
+        ("nor do both",
+            present(), nothing_known().seen(other_engine()).record(managed()).remembering(Ownership::Ours).tag_sight(TagSight::Unreadable), unknown(Lifecycle::Active)),
+        ("what this process read before is believed of a user that was never reported only until it is active",
+            present(), seen().remembering(Ownership::Ours), look_at_tags()),
         ("a memory of another's is not trusted against status",
             present(), seen().tag_sight(TagSight::Unreadable).record(managed()).remembering(another()), unknown(Lifecycle::Active)),
         ("a reading that fails is waited for",
@@ -201,6 +212,11 @@ fn a_user_of_ours_is_changed_only_when_active_and_freshly_known_as_ours() {
     let modifying = Record { modifying: true, ..managed() };
     let named = RemoteUser { user_name: "somebody".into(), ..active() };
     let drifted = RemoteUser { access_string: "off ~* -@all".into(), ..active() };
+    // A former pass saw the drift and reported it.
+    let as_drifted = || {
+        let reported = Reported { access_string: "off ~* -@all".into(), ..reported() };
+        Record { reported: Some(reported), ..managed() }
+    };
     let restore = Changes { access_string: Some(WANTED.into()), ..Changes::default() };
     let with_secret = Authentication::Password(Err(secret_not_found()));
     let password_user =
@@ -223,9 +239,10 @@ fn a_user_of_ours_is_changed_only_when_active_and_freshly_known_as_ours() {
             present(), in_state(odd()), wait(Wait::UserNotActive(odd()))),
         ("what differs is sent", present(), sees(drifted.clone()), modify(restore.clone())),
         ("the owner is read before a change",
-            present(), nothing_known().seen(drifted.clone()).remembering(Ownership::Ours), look_at_tags()),
+            present(), nothing_known().seen(drifted.clone()).record(as_drifted()).remembering(Ownership::Ours), look_at_tags()),
         ("without reading the owner nothing is changed",
-            present(), nothing_known().seen(drifted).remembering(Ownership::Ours).tag_sight(TagSight::Unreadable), wait(Wait::OwnerUnknown(Lifecycle::Active))),
+            present(), nothing_known().seen(drifted).record(as_drifted()).remembering(Ownership::Ours).tag_sight(TagSight::Unreadable),
+            wait(Wait::OwnerUnknown(Lifecycle::Active))),
         ("a missing Secret does not hold back another change",
             present_with(with_secret.clone()), sees(drifted_password), modify(restore)),
         ("a missing Secret is told although nothing else differs",
