@@ -59,17 +59,23 @@ async fn updates_keep_the_rules_too() {
             create_namespace(&client, &namespace).await;
             let users = users(client, &namespace, &resource());
             let stored = users.create(&PostParams::default(), &row.object()).await;
-            let name = stored.map_err(|error| error.to_string())?.metadata.name.unwrap_or_default();
-            let dry_run = PatchParams { dry_run: true, ..PatchParams::default() };
-            let after = row.after.as_ref().ok_or("the row has no `after`")?;
-            let answer = users.patch(&name, &dry_run, &Patch::Merge(after)).await;
-            if row.message.is_none() {
-                return answer.map(drop).map_err(|error| error.to_string());
-            }
-            judge_refusal(row, answer)
+            stored.map_err(|error| error.to_string())?;
+            update(users, row).await
         }
     })
     .await;
+}
+
+/// Makes the row's change to the one object that is there, as a rehearsal.
+async fn update(users: Api<DynamicObject>, row: &Row) -> Result<(), String> {
+    let dry_run = PatchParams { dry_run: true, ..PatchParams::default() };
+    let after = row.after.as_ref().ok_or("the row has no `after`")?;
+    let name = row.object().metadata.name.ok_or("the row has no name")?;
+    let answer = users.patch(&name, &dry_run, &Patch::Merge(after)).await;
+    if row.message.is_some() {
+        return judge_refusal(row, answer);
+    }
+    answer.map(drop).map_err(|error| error.to_string())
 }
 
 /// Judges every row, then fails with all that were wrong.
@@ -102,6 +108,9 @@ fn judge_refusal(row: &Row, answer: kube::Result<DynamicObject>) -> Result<(), S
     let causes = causes(&status);
     if causes.is_empty() || causes.iter().any(|(field, _)| field != path) {
         return Err(format!("names other fields: {causes:?}\n    expected: {path}"));
+    }
+    if causes.iter().any(|(_, sentence)| sentence.contains(">secret")) {
+        return Err(format!("tells the password: {causes:?}"));
     }
     if !causes.iter().any(|(_, sentence)| sentence.contains(message.as_str())) {
         return Err(format!("says: {causes:?}\n    expected: {message}"));

@@ -1,1 +1,233 @@
-//! x
+//! An upgrade that tightens the CRD: objects that the former CRD let in must not be locked in.
+
+use std::time::{Duration, Instant};
+
+use elasticache_user_operator::api::{self, ElastiCacheUser, FIELD_MANAGER, FINALIZER};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, CustomResourceValidation, JSONSchemaProps,
+};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::core::ApiResource;
+use serde_json::{Value, json};
+
+use super::corpus::{self, Row};
+use super::{check, create_namespace, dry_run, same, update, users};
+use crate::world;
+
+/// How the server says that a value is of another type than the schema's. Such objects are beyond an
+/// upgrade's reach: CEL can not read the value, which is an error that is not ratcheted, and server-side apply
+/// can not merge it (500). So a field must never change its type within a version. They still have to decode.
+const OTHER_TYPE: &str = "must be of type";
+
+/// Each rule is broken by a row of the corpus, all of them together by these.
+const WORST: &str = r#"
+- claim: every rule on values and between fields
+  name: 1.default
+  spec:
+    userID: "Default_${-*60}"
+    userName: "${x*200}"
+    engine: memcached
+    accessString: "nopass >x${ x*2000}"
+    authentication: { type: iam, passwords: [{ secretKeyRef: { name: "A_b", key: "a/b" } }, {}, {}] }
+    tags: { "aws:${1..41}": "${x*300}", elasticache-users.dev/cluster: mine, "": "" }
+    deletionPolicy: Orphan
+- claim: every rule on what must be there
+  name: default
+  spec: { userName: "", engine: null, accessString: null, authentication: { type: null, passwords: [{}] } }
+- claim: null wherever it can stand
+  whole: { userID: null, userName: null, engine: null, accessString: null, authentication: null, tags: null, deletionPolicy: null }
+- claim: null wherever it can stand, further down
+  whole: { authentication: { type: null, passwords: [null] }, tags: { team: null } }
+"#;
+
+#[tokio::test]
+async fn an_object_that_breaks_the_rules_takes_status_and_loses_its_finalizer() {
+    let client = world::client().await;
+    let upgrade = Upgrade::begin(&client, "leaving.test").await;
+    let mut rows = corpus::rows(include_str!("invalid.yaml"));
+    rows.extend(corpus::rows(WORST));
+    check(&rows, |number, row| upgrade.store(format!("leaving-{number}"), row.object())).await;
+    upgrade.tighten().await;
+    check(&rows, |number, row| leave(upgrade.users(&format!("leaving-{number}")), row)).await;
+}
+
+#[tokio::test]
+async fn an_edit_is_asked_only_about_what_it_changes() {
+    let client = world::client().await;
+    let upgrade = Upgrade::begin(&client, "edited.test").await;
+    let rows = corpus::rows(include_str!("upgraded.yaml"));
+    check(&rows, |number, row| upgrade.store(format!("edited-{number}"), row.object())).await;
+    upgrade.tighten().await;
+    check(&rows, |number, row| update(upgrade.users(&format!("edited-{number}")), row)).await;
+}
+
+#[tokio::test]
+async fn a_status_that_breaks_the_schema_is_written_over() {
+    let statuses = [
+        json!({ "conditions": [{ "type": "Ready" }] }),
+        json!({ "conditions": [{ "type": "Ready" }, { "type": "Ready", "status": "Perhaps" }] }),
+        json!({ "createRequestedAt": "yesterday" }),
+        json!({ "createRequestedAt": 5 }),
+        json!({ "userGroupIDs": ["a", "a"] }),
+        json!({ "aMemberOfAnotherVersion": "a" }),
+    ];
+    let client = world::client().await;
+    let upgrade = Upgrade::begin(&client, "reported.test").await;
+    for (number, status) in statuses.iter().enumerate() {
+        let namespace = format!("reported-{number}");
+        let object = corpus::rows("[{ claim: a user }]")[0].object();
+        upgrade.store(namespace.clone(), object).await.expect("the object is taken");
+        let patch = Patch::Merge(json!({ "status": status }));
+        let written =
+            upgrade.users(&namespace).patch_status("orders-api", &PatchParams::default(), &patch).await;
+        written.expect("the lax CRD takes any status");
+    }
+    upgrade.tighten().await;
+    for (number, status) in statuses.iter().enumerate() {
+        let row = &corpus::rows("[{ claim: a user }]")[0];
+        let left = leave(upgrade.users(&format!("reported-{number}")), row).await;
+        assert_eq!(left, Ok(()), "{status}");
+    }
+}
+
+/// A CRD of its own, under a group of its own, so that the shared one stays as it is.
+struct Upgrade {
+    client: kube::Client,
+    strict: CustomResourceDefinition,
+    resource: ApiResource,
+}
+
+impl Upgrade {
+    /// Installs a CRD that lets everything in.
+    async fn begin(client: &kube::Client, group: &str) -> Self {
+        let mut strict = api::crd();
+        strict.metadata.name = Some(format!("{}.{group}", strict.spec.names.plural));
+        strict.spec.group = group.to_owned();
+        let mut resource = super::resource();
+        resource.api_version = resource.api_version.replace(&resource.group, group);
+        resource.group = group.to_owned();
+        let upgrade = Self { client: client.clone(), strict, resource };
+
+        let mut lax = upgrade.strict.clone();
+        for version in &mut lax.spec.versions {
+            version.schema = Some(CustomResourceValidation {
+                open_api_v3_schema: Some(JSONSchemaProps {
+                    type_: Some("object".into()),
+                    x_kubernetes_preserve_unknown_fields: Some(true),
+                    ..JSONSchemaProps::default()
+                }),
+            });
+            version.selectable_fields = None;
+        }
+        upgrade.crds().create(&PostParams::default(), &lax).await.expect("the lax CRD is taken");
+        let anything = upgrade.object("default", json!({ "name": "probe" }), json!({}));
+        upgrade.until(async || upgrade.users("default").create(&dry_run(), &anything).await.is_ok()).await;
+        upgrade
+    }
+
+    /// Installs today's CRD and waits until the API server goes by it.
+    async fn tighten(&self) {
+        let patch = json!({ "spec": { "versions": self.strict.spec.versions } });
+        let name = self.strict.metadata.name.as_deref().unwrap_or_default();
+        let answer = self.crds().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
+        answer.expect("the strict CRD is taken");
+        let nothing = self.object("default", json!({ "name": "probe" }), json!({ "spec": {} }));
+        self.until(async || self.users("default").create(&dry_run(), &nothing).await.is_err()).await;
+    }
+
+    async fn store(&self, namespace: String, mut object: DynamicObject) -> Result<(), String> {
+        create_namespace(&self.client, &namespace).await;
+        object.types = self.object("", json!({}), json!({})).types;
+        let stored = self.users(&namespace).create(&PostParams::default(), &object).await;
+        stored.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn users(&self, namespace: &str) -> Api<DynamicObject> {
+        users(self.client.clone(), namespace, &self.resource)
+    }
+
+    fn object(&self, namespace: &str, metadata: Value, data: Value) -> DynamicObject {
+        let mut object = DynamicObject::new("", &self.resource).within(namespace).data(data);
+        object.metadata = serde_json::from_value(metadata).expect("metadata");
+        object
+    }
+
+    fn crds(&self) -> Api<CustomResourceDefinition> {
+        Api::all(self.client.clone())
+    }
+
+    async fn until(&self, ready: impl AsyncFn() -> bool) {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !ready().await {
+            assert!(Instant::now() < end, "the API server does not go by the new CRD");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// The life of an object after the upgrade: it decodes, its status is written, it is deleted, its status is
+/// written again, its finalizer is taken off, it is gone.
+async fn leave(users: Api<DynamicObject>, row: &Row) -> Result<(), String> {
+    let list = users.list(&ListParams::default()).await.map_err(|error| format!("list: {error}"))?;
+    let [object] = list.items.as_slice() else { return Err(format!("{} objects", list.items.len())) };
+    let decoded = serde_json::to_value(object).and_then(serde_json::from_value::<ElastiCacheUser>);
+    decoded.map_err(|error| format!("decode: {error}"))?;
+    if row.message.as_ref().is_some_and(|message| message.contains(OTHER_TYPE)) {
+        return Ok(());
+    }
+
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    report(&users, object, "InvalidSpec").await?;
+    let deleted =
+        users.delete(name, &DeleteParams::default()).await.map_err(|error| format!("delete: {error}"))?;
+    let object = deleted.left().ok_or("the object went without waiting for the finalizer")?;
+    let object = report(&users, &object, "DeletingUser").await?;
+
+    let finalizers = object.metadata.finalizers.clone().unwrap_or_default();
+    same("finalizers", &json!(finalizers), &json!([FINALIZER]))?;
+    let patch = serde_json::from_value(json!([
+        { "op": "test", "path": "/metadata/resourceVersion", "value": object.metadata.resource_version },
+        { "op": "remove", "path": "/metadata/finalizers/0" },
+    ]))
+    .expect("a patch");
+    // The merge patch first, as a rehearsal: people use it.
+    let by_hand = json!({ "metadata": { "finalizers": null } });
+    let rehearsal = PatchParams { dry_run: true, ..PatchParams::default() };
+    let merged = users.patch(name, &rehearsal, &Patch::Merge(by_hand)).await;
+    merged.map_err(|error| format!("finalizer, merge patch: {error}"))?;
+    let patched = users.patch(name, &PatchParams::default(), &Patch::<()>::Json(patch)).await;
+    patched.map_err(|error| format!("finalizer, JSON patch: {error}"))?;
+    match users.get_opt(name).await {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err("is still there".to_owned()),
+        Err(error) => Err(format!("get: {error}")),
+    }
+}
+
+/// Writes the status as the operator does.
+async fn report(
+    users: &Api<DynamicObject>,
+    object: &DynamicObject,
+    reason: &str,
+) -> Result<DynamicObject, String> {
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    let status = json!({
+        "apiVersion": object.types.as_ref().map(|types| &types.api_version),
+        "kind": "ElastiCacheUser",
+        "metadata": { "name": name, "resourceVersion": object.metadata.resource_version },
+        "status": {
+            "observedGeneration": object.metadata.generation,
+            "createRequestedAt": "2026-11-24T04:57:20.123456Z",
+            "userGroupIDs": ["a", "b"],
+            "conditions": [{
+                "type": "Ready", "status": "False", "reason": reason, "message": "..",
+                "lastTransitionTime": "2026-11-24T04:57:20Z", "observedGeneration": object.metadata.generation,
+            }],
+        },
+    });
+    let apply = PatchParams::apply(FIELD_MANAGER).force();
+    let answer = users.patch_status(name, &apply, &Patch::Apply(status)).await;
+    let object = answer.map_err(|error| format!("status ({reason}): {error}"))?;
+    same("reason", &object.data["status"]["conditions"][0]["reason"], &json!(reason))?;
+    Ok(object)
+}
