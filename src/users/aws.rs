@@ -331,3 +331,6 @@ fn told(answer: Answer) -> Option<Fault> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,7 +71,7 @@ fn label(word: &str, next: Option<&str>) -> Label {
 }
 
 /// Ends what stood before a label that was left out: `(Status Code: 400, Request ID: x)` becomes `(Status Code: 400)`.
-fn close(kept: &mut Vec<String>, label: &str, value: &str) {
+fn close(kept: &mut [String], label: &str, value: &str) {
     let opened = label.starts_with(['(', '[']);
     let tail: String = value.chars().rev().take_while(|c| ")].,;".contains(*c)).collect();
     let tail: String = tail.chars().rev().skip_while(|c| opened && ")]".contains(*c)).collect();

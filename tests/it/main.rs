@@ -3,4 +3,5 @@
 mod admission;
 mod creating;
 mod stage;
+mod users;
 mod world;

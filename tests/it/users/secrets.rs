@@ -1,0 +1,152 @@
+//! Passwords: to AWS, and to nobody else.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use elasticache_user_operator::plan::verdict::Outcome;
+use elasticache_user_operator::plan::{Changes, Create, Modify};
+use elasticache_user_operator::users::Users;
+use serde_json::json;
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::EnvFilter;
+
+use super::stand::{Stand, create, passwords, user_id};
+
+const ONE: &str = "correct horse+battery%staple";
+const OTHER: &str = "another-one-of-16-or-more";
+
+/// Log lines of this thread, from now on until it is dropped.
+struct Log {
+    lines: Arc<Mutex<Vec<u8>>>,
+    _guard: DefaultGuard,
+}
+
+#[derive(Clone)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("lines").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn start() -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let writer = Lines(Arc::clone(&lines));
+        let subscriber = tracing_subscriber::fmt()
+            // Everything there is, but of the SDK what is shown by default.
+            .with_env_filter(EnvFilter::new("trace,aws_=info"))
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        Self { lines, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.lines.lock().expect("lines")).into_owned()
+    }
+
+    /// Our own lines at this level.
+    fn at(&self, level: &str) -> Vec<String> {
+        let ours = |line: &&str| line.contains(&format!(" {level} elasticache_user_operator::users"));
+        self.text().lines().filter(ours).map(str::to_owned).collect()
+    }
+}
+
+fn requests() -> (Create, Modify) {
+    let create = Create { authentication: passwords(&[ONE, OTHER]), ..create("app") };
+    let changes = Changes { authentication: Some(passwords(&[OTHER, ONE])), ..Changes::default() };
+    (create, Modify { user_id: user_id("app"), changes })
+}
+
+/// Fails where a password shows, as it is or as it is sent.
+fn assert_silent(claim: &str, text: &str) {
+    let encoded = ["correct+horse%2Bbattery%25staple", "correct%20horse%2Bbattery%25staple"];
+    for secret in [ONE, OTHER].into_iter().chain(encoded) {
+        assert!(!text.contains(secret), "{claim}: {secret} stands in:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn passwords_reach_aws_and_show_nowhere_else() {
+    let faults = [
+        json!(null),
+        json!({"Kind": "throttle"}),
+        json!({"Kind": "unavailable"}),
+        json!({"Kind": "reset"}),
+        json!({"Kind": "garbage"}),
+        json!({"Kind": "truncate"}),
+        json!({"Kind": "error", "Code": "InvalidParameterValue", "Message": format!("{ONE} and {OTHER} are bad")}),
+        json!({"Kind": "error", "Code": ONE, "Message": format!("Request ID: {OTHER}")}),
+        json!({"Kind": "error", "Code": "AccessDenied", "Message": ONE, "Status": 403}),
+    ];
+    let (create, modify) = requests();
+    for fault in faults {
+        let log = Log::start();
+        let stand = Stand::start();
+        if !fault.is_null() {
+            stand.order(&fault).await;
+        }
+        let created = stand.aws.create(&create).await;
+        stand.put("users/app", json!({})).await;
+        if !fault.is_null() {
+            stand.order(&fault).await;
+        }
+        let modified = stand.aws.modify(&modify).await;
+        let shown = format!("{create:?} {modify:?} {created:?} {modified:?} {:?}", stand.aws);
+        assert_silent(&format!("Debug, {fault}"), &shown);
+        for outcome in [&created, &modified] {
+            if let Outcome::Failed(failure) = outcome {
+                assert_silent(&format!("Display, {fault}"), &failure.said().to_string());
+            }
+        }
+        let logged = log.text();
+        assert!(logged.contains("operation=\"CreateUser\""), "something is logged:\n{logged}");
+        assert_silent(&format!("log, {fault}"), &logged);
+        if fault.is_null() {
+            let truth = stand.truth("app").await.expect("the user");
+            assert_eq!(truth["Authentication"]["PasswordCount"], json!(2), "AWS has them");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_aws_repeats_is_blotted_out() {
+    let stand = Stand::start();
+    let message = format!("Password '{ONE}' is bad, so is {OTHER}");
+    stand.order(&json!({"Kind": "error", "Code": "InvalidParameterValue", "Message": message})).await;
+    let Outcome::Failed(fault) = stand.aws.create(&requests().0).await else { panic!("failed") };
+    assert_eq!(fault.said().message, "Password '[redacted]' is bad, so is [redacted].");
+}
+
+#[tokio::test]
+async fn each_mutation_and_each_failure_is_one_line_and_reads_are_quiet() {
+    let log = Log::start();
+    let stand = Stand::start();
+    let app = user_id("app");
+    stand.aws.describe(&app).await;
+    stand.aws.create(&create("app")).await;
+    stand.aws.describe(&app).await;
+    stand.order(&json!({"Kind": "unavailable"})).await;
+    stand.aws.describe(&app).await;
+    stand.order(&json!({"Kind": "throttle"})).await;
+    stand.aws.describe(&app).await;
+    let rows = [
+        ("INFO", vec!["operation=\"CreateUser\" user_id=\"app\"", "code=\"Throttling\""]),
+        ("WARN", vec!["code=\"ServiceUnavailable\""]),
+    ];
+    for (level, parts) in rows {
+        let lines = log.at(level);
+        assert_eq!(lines.len(), parts.len(), "{level}: {lines:?}");
+        for (line, part) in lines.iter().zip(parts) {
+            assert!(line.contains(part) && line.contains("duration_ms="), "{line} has {part}");
+            assert!(line.contains("request_id="), "{line} has AWS's request ID");
+        }
+    }
+}
