@@ -533,8 +533,12 @@ fn leave(departure: &Departure, observed: &Observed) -> Action {
 }
 
 /// The finalizer goes without a mutation, though not while a user of ours may appear that nobody would ever delete.
+///
+/// Where the user is to stay, a CreateUser whose answer is in status has nothing left to show.
 fn let_go(user_id: &UserId, observed: &Observed, why: Release) -> Action {
+    let answered = why != Release::UserGone && observed.record.arn.is_some();
     match (observed.record.creation, &observed.user) {
+        (Creation::Open, _) if answered => Action::Release(why),
         (Creation::Closed, _) | (Creation::Open, Sight::Seen(_)) => Action::Release(why),
         (Creation::Open, Sight::Unseen) => Action::Look(Look::User(user_id.clone())),
         (Creation::Open, Sight::Absent | Sight::Failed(_)) => Action::Wait(Wait::CreationOpen),
@@ -562,7 +566,10 @@ fn part(departure: &Departure, user_id: &UserId, user: &RemoteUser, observed: &O
         (Known::As(Ownership::Ours), Lifecycle::Active) => {
             owner_just_read(user, observed).unwrap_or_else(|| delete(user_id, observed))
         }
-        (Known::As(Ownership::Nobodys), Lifecycle::Active) if still_ours(&observed.record, user) => {
+        // Once the deletion is announced, whoever reads that takes a user without our tags for another one.
+        (Known::As(Ownership::Nobodys), Lifecycle::Active)
+            if still_ours(&observed.record, user) && !observed.announced =>
+        {
             put_tags_back(&departure.owner, &departure.uid, user, observed)
         }
         (Known::As(Ownership::Nobodys), Lifecycle::Active) => Action::Release(Release::LeftUnowned),
@@ -585,8 +592,14 @@ fn delete(user_id: &UserId, observed: &Observed) -> Action {
 
 fn put_tags_back(owner: &Owner, uid: &str, user: &RemoteUser, observed: &Observed) -> Action {
     match &user.lifecycle {
-        Lifecycle::Active => owner_just_read(user, observed)
-            .unwrap_or_else(|| Action::Tag(Tag { arn: user.arn.clone(), tags: owner.tags(uid) })),
+        Lifecycle::Active => owner_just_read(user, observed).unwrap_or_else(|| {
+            // Tags put back for an object that is leaving meanwhile would outlive it.
+            if observed.confirmed {
+                Action::Tag(Tag { arn: user.arn.clone(), tags: owner.tags(uid) })
+            } else {
+                Action::Look(Look::Object)
+            }
+        }),
         busy @ (Lifecycle::Creating
         | Lifecycle::Modifying
         | Lifecycle::Deleting

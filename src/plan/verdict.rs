@@ -5,8 +5,8 @@ mod sentences;
 
 use crate::pace::Visit;
 use crate::{
-    Action, Announcement, Fault, Lifecycle, Refusal, Rejection, Release, RemoteUser, SecretProblem, Tags,
-    Wait,
+    Action, Announcement, Arn, Fault, Lifecycle, Refusal, Rejection, Release, RemoteUser, SecretProblem,
+    Tags, Wait,
 };
 
 /// How performing an action ended.
@@ -159,6 +159,8 @@ pub struct Standing<'a> {
     pub leaving: bool,
     /// The object's user ID, for sentences.
     pub user_id: &'a str,
+    /// The user's ARN, where status remembers it.
+    pub arn: Option<&'a Arn>,
     /// The user that DescribeUsers showed in this pass.
     pub user: Option<&'a RemoteUser>,
     /// The generation at hand is the one that is Ready.

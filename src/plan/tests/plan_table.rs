@@ -270,6 +270,7 @@ fn a_user_that_lost_its_tags_is_ours_only_where_status_proves_it() {
         ..managed()
     };
     let other_user = Arn::parse("arn:aws:elasticache:us-east-1:111111111111:user:previous");
+    let object = || Action::Look(Look::Object);
     let strangers = [
         ("no ARN in status", Record { arn: None, ..managed() }),
         ("another ARN in status", Record { arn: other_user, ..managed() }),
@@ -284,8 +285,21 @@ fn a_user_that_lost_its_tags_is_ours_only_where_status_proves_it() {
         ("a deletion may have been accepted", Record { deletion_possible: true, ..managed() }),
     ];
     let mut rows: Vec<Row> = vec![
-        ("the owner tags are put back", present(), bare(managed()), tag()),
-        ("on the way out first of all too", gone(), bare(managed()).definition(Definition::Stays), tag()),
+        ("the object is read again before anything is put back", present(), bare(managed()), object()),
+        ("on the way out too", gone(), bare(managed()).definition(Definition::Stays), object()),
+        ("the owner tags are put back", present(), bare(managed()).confirmed(), tag()),
+        (
+            "on the way out first of all too",
+            gone(),
+            bare(managed()).definition(Definition::Stays).confirmed(),
+            tag(),
+        ),
+        (
+            "not once this pass has announced the deletion: others take the user for nobody's from then on",
+            gone(),
+            bare(managed()).definition(Definition::Stays).announced().confirmed(),
+            release(Release::LeftUnowned),
+        ),
         (
             "not before they were read in this pass",
             present(),

@@ -86,7 +86,7 @@ fn release(why: &Release, id: &str, standing: &Standing<'_>) -> String {
 }
 
 fn untag_command(standing: &Standing<'_>) -> String {
-    let arn = standing.user.map_or_else(|| "ARN".to_owned(), |user| user.arn.to_string());
+    let arn = standing.arn.map_or_else(|| "ARN".to_owned(), ToString::to_string);
     let keys = [crate::CLUSTER_TAG, crate::NAMESPACE_TAG, crate::NAME_TAG, crate::UID_TAG].join(" ");
     format!("aws elasticache remove-tags-from-resource --resource-name {arn} --tag-keys {keys}")
 }

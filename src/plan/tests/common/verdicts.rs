@@ -22,7 +22,15 @@ pub(crate) struct Where {
 impl Where {
     pub(crate) fn standing(&self) -> Standing<'_> {
         let Self { leaving, ref user, settled, stale, denied_for_long } = *self;
-        Standing { leaving, user_id: "app", user: user.as_ref(), settled, stale, denied_for_long }
+        Standing {
+            leaving,
+            user_id: "app",
+            arn: user.as_ref().map(|user| &user.arn),
+            user: user.as_ref(),
+            settled,
+            stale,
+            denied_for_long,
+        }
     }
 }
 
