@@ -350,13 +350,13 @@ impl<U: Users> Pass<'_, U> {
         let shown = report::shown_reason(&self.object);
         let gone = *outcome == Outcome::Released && self.object.finalizers().is_empty();
         if gone {
-            self.tell_done(&verdict).await;
+            self.tell_done(action, &verdict).await;
             return Ok(Ended::Gone);
         }
         let written = self.write(action, outcome, &verdict).await;
         let next = self.entry.schedule(&verdict, &self.shell.pace, fastrand::f64());
         written?;
-        self.tell_done(&verdict).await;
+        self.tell_done(action, &verdict).await;
         if let Some(reason) = self.entry.tell(verdict.warning(), shown, &self.shell.pace) {
             let action = step(action);
             let note = verdict.message.clone();
@@ -428,6 +428,7 @@ impl<U: Users> Pass<'_, U> {
         Standing {
             leaving: matches!(self.goal, Goal::Gone(_)),
             user_id: user_id.unwrap_or_default(),
+            arn: user.map(|user| &user.arn).or(self.observed.record.arn.as_ref()),
             user,
             settled: report::settled(&self.object),
             stale: self.entry.silence() >= self.shell.pace.stale_after,
@@ -436,12 +437,11 @@ impl<U: Users> Pass<'_, U> {
         }
     }
 
-    async fn tell_done(&self, verdict: &Verdict) {
+    async fn tell_done(&self, action: &Action, verdict: &Verdict) {
         if let Some(done) = &verdict.done {
             let warning = matches!(done, Done::Left(_));
-            let action = if matches!(self.goal, Goal::Gone(_)) { "Delete" } else { "Reconcile" };
-            let note = told(done, verdict);
-            self.tell(News { warning, reason: done.reason(), action, note }).await;
+            let note = told(done, action, verdict);
+            self.tell(News { warning, reason: done.reason(), action: step(action), note }).await;
         }
     }
 
@@ -476,8 +476,9 @@ impl<U: Users> Pass<'_, U> {
 }
 
 /// The note of a Normal event: what was done, in the past tense where the condition speaks of what follows.
-fn told(done: &Done, verdict: &Verdict) -> String {
+fn told(done: &Done, action: &Action, verdict: &Verdict) -> String {
     match done {
+        _ if matches!(action, Action::Release(_)) => verdict.message.clone(),
         Done::Created => "CreateUser was accepted by AWS.".to_owned(),
         Done::Modified => "ModifyUser was accepted by AWS, which applies it now.".to_owned(),
         Done::DeletionStarted => "DeleteUser was accepted by AWS.".to_owned(),

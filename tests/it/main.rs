@@ -2,6 +2,7 @@
 
 mod admission;
 mod creating;
+mod deleting;
 mod stage;
 mod users;
 mod world;

@@ -226,6 +226,16 @@ impl Stage {
         self.users().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
+    /// Asks for a pass now, where the object is still there.
+    pub(crate) async fn nudge(&self, name: &str) {
+        let now = json!({ "metadata": { "annotations": { "elasticache-users.dev/reconcile-requested-at": "now" } } });
+        match self.users().patch(name, &PatchParams::default(), &Patch::Merge(now)).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => self.fail(&format!("failed to annotate {name}: {error}")),
+        }
+    }
+
     /// Asks for the object's deletion.
     pub(crate) async fn delete(&self, name: &str) {
         self.users().delete(name, &DeleteParams::default()).await.unwrap();
@@ -329,10 +339,17 @@ impl Stage {
 
     /// Waits for an event.
     pub(crate) async fn event(&self, name: &str, reason: &str) -> (String, String, String) {
-        until(&format!("{name}: event {reason}"), || async {
-            self.events(name).await.into_iter().find(|(_, found, _)| found == reason)
-        })
-        .await
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let events = self.events(name).await;
+            if let Some(found) = events.iter().find(|(_, found, _)| found == reason) {
+                return found.clone();
+            }
+            if Instant::now() >= deadline {
+                self.fail(&format!("{name}: no event {reason}, but {events:#?}"));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Ends the stage: whatever must hold throughout has held.
