@@ -241,10 +241,12 @@ fn shortened(note: &str) -> String {
 
 /// 404 and 409 mean that the object is not what it was; anything else is the API server's own trouble, or ours.
 fn refused(what: &'static str, error: &kube::Error) -> Interruption {
-    match error {
-        kube::Error::Api(status) if matches!(status.code, 404 | 409) => Interruption::Overtaken,
-        kube::Error::Api(status) => Interruption::Kubernetes { what, why: status.message.clone() },
-        other => Interruption::Kubernetes { what, why: other.to_string() },
+    let kube::Error::Api(status) = error else {
+        return Interruption::Kubernetes { what, why: error.to_string() };
+    };
+    match status.code {
+        404 | 409 => Interruption::Overtaken,
+        _ => Interruption::Kubernetes { what, why: status.message.clone() },
     }
 }
 

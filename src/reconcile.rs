@@ -309,10 +309,9 @@ impl<U: Users> Pass<'_, U> {
 
     async fn perform(&mut self, action: &Action) -> Result<Outcome, Interruption> {
         let mutates = matches!(action, Action::Create(_) | Action::Modify(_) | Action::Tag(_));
-        if mutates || (*action == Action::Rest && matches!(self.goal, Goal::Present(_))) {
-            if self.object.metadata.deletion_timestamp.is_none() {
-                self.hold().await?;
-            }
+        // On the way out it is there, or there would be no pass.
+        if (mutates || *action == Action::Rest) && matches!(self.goal, Goal::Present(_)) {
+            self.hold().await?;
         }
         let users = &self.shell.users;
         let permit = match action {
@@ -374,11 +373,11 @@ impl<U: Users> Pass<'_, U> {
                 self.learn_account(Account::Known(user.arn.account().to_owned()));
             }
             (Action::Delete(_), Outcome::Accepted(_)) => self.settle_creation(),
-            (Action::Create(_), outcome) if outcome.is_refusal() => {
-                // Should the status write that takes it back not come through: this request opens no window.
-                if self.observed.record.creation == Creation::Closed {
-                    self.settle_creation();
-                }
+            // Should the status write that takes it back not come through: this request opens no window.
+            (Action::Create(_), outcome)
+                if outcome.is_refusal() && self.observed.record.creation == Creation::Closed =>
+            {
+                self.settle_creation();
             }
             // What these say about the tags is read again.
             (Action::Tag(_), _) | (_, Outcome::NotFound) => self.entry.owner = None,

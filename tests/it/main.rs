@@ -1,8 +1,17 @@
 //! The operator held against real processes: one binary, a module for each subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops where something is wrong"
+)]
 
 mod admission;
+mod crashing;
 mod creating;
+mod definition;
 mod deleting;
+mod program;
 mod stage;
 mod users;
 mod world;

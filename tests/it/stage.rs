@@ -4,7 +4,7 @@
 //! expects, and whatever vanished has no AWS user any more.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -66,6 +66,7 @@ pub(crate) struct Stage {
     operators: Mutex<Vec<Process>>,
     env: Vec<(&'static str, String)>,
     leaves_users: bool,
+    kubeconfig: PathBuf,
     dir: tempfile::TempDir,
     started: AtomicUsize,
     watching: tokio::task::JoinHandle<()>,
@@ -103,9 +104,22 @@ impl Stage {
         stage
     }
 
+    /// A stage with an operator on another control plane than the shared one. Users may stay.
+    pub(crate) async fn on(kubeconfig: &Path) -> Self {
+        let client = world::client_of(kubeconfig).await;
+        let setting = Setting { leaves_users: true, ..Setting::default() };
+        let stage = Self::with(setting, client, kubeconfig).await;
+        stage.start();
+        stage
+    }
+
     /// A stage whose operator has not been started.
     pub(crate) async fn dark(setting: Setting) -> Self {
         let client = world::client().await;
+        Self::with(setting, client, world::control_plane().kubeconfig()).await
+    }
+
+    async fn with(setting: Setting, client: Client, kubeconfig: &Path) -> Self {
         let ns = format!("stage-{}-{}", std::process::id(), STAGES.fetch_add(1, Ordering::Relaxed));
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let namespace = Namespace {
@@ -124,6 +138,7 @@ impl Stage {
             operators: Mutex::new(Vec::new()),
             env: setting.env,
             leaves_users: setting.leaves_users,
+            kubeconfig: kubeconfig.to_owned(),
             dir: tempfile::tempdir().unwrap(),
             started: AtomicUsize::new(0),
             watching,
@@ -150,7 +165,7 @@ impl Stage {
         let mut command = Command::new(env!("CARGO_BIN_EXE_elasticache-user-operator"));
         command
             .env_clear()
-            .env("KUBECONFIG", world::control_plane().kubeconfig())
+            .env("KUBECONFIG", &self.kubeconfig)
             .env("NAMESPACE", &self.ns)
             .env("HTTP_ADDR", "127.0.0.1:0")
             .env("PACE_DIVISOR", "10")
@@ -190,11 +205,6 @@ impl Stage {
         let count = self.started.load(Ordering::Relaxed);
         let files = (0..count).map(|index| self.dir.path().join(format!("operator-{index}.log")));
         files.map(|file| std::fs::read_to_string(file).unwrap_or_default()).collect()
-    }
-
-    /// A folder that goes with the stage.
-    pub(crate) fn dir(&self) -> PathBuf {
-        self.dir.path().to_owned()
     }
 
     /// The objects.

@@ -10,15 +10,17 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 /// The control plane, started by the first who asks. It ends with the process.
 pub(crate) fn control_plane() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(|| {
-        let cluster = Cluster::start(Options::default()).expect("a control plane for tests");
-        // The way the documentation tells people to install it.
-        kubectl_in(&cluster, &["apply", "--server-side", "-f", &path("crds/elasticacheusers.yaml")]);
-        let established =
-            ["wait", "--for=condition=Established", "crd/elasticacheusers.elasticache-users.dev"];
-        kubectl_in(&cluster, &established);
-        cluster
-    })
+    CLUSTER.get_or_init(own_control_plane)
+}
+
+/// A control plane for a test that does to it what others could not bear. It ends when it is dropped.
+pub(crate) fn own_control_plane() -> Cluster {
+    let cluster = Cluster::start(Options::default()).expect("a control plane for tests");
+    // The way the documentation tells people to install it.
+    kubectl_in(&cluster, &["apply", "--server-side", "-f", &path("crds/elasticacheusers.yaml")]);
+    let established = ["wait", "--for=condition=Established", "crd/elasticacheusers.elasticache-users.dev"];
+    kubectl_in(&cluster, &established);
+    cluster
 }
 
 /// A client of the control plane for an administrator. One for each test: a client belongs to the runtime
@@ -26,16 +28,16 @@ pub(crate) fn control_plane() -> &'static Cluster {
 pub(crate) async fn client() -> kube::Client {
     // Starting takes seconds and blocks.
     let cluster = tokio::task::spawn_blocking(control_plane).await.expect("the control plane");
-    let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).expect("a kubeconfig");
+    client_of(cluster.kubeconfig()).await
+}
+
+/// A client with this kubeconfig.
+pub(crate) async fn client_of(kubeconfig: &Path) -> kube::Client {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .expect("a usable kubeconfig");
     kube::Client::try_from(config).expect("a client")
-}
-
-/// What kubectl prints; the test fails where kubectl does.
-pub(crate) fn kubectl(arguments: &[&str]) -> String {
-    kubectl_in(control_plane(), arguments)
 }
 
 fn kubectl_in(cluster: &Cluster, arguments: &[&str]) -> String {

@@ -1,0 +1,36 @@
+# Thin lines only: each target calls cargo or a script.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint crds dev size mutants
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## A user lives and dies on a local control plane and emulator
+	@cargo build --workspace --bins
+	@cargo run --quiet -p demo -- demo
+
+dev: ## Control plane, emulator and operator stay up until Ctrl-C
+	@cargo build --workspace --bins
+	@cargo run --quiet -p demo -- dev
+
+test: ## All tests
+	@cargo run --quiet -p cluster -- build
+	@cargo test --workspace --no-run
+	@cargo test --workspace
+
+lint: ## Formatting, clippy, documentation, licences
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
+
+crds: ## Write crds/ anew from the Rust types
+	@cargo run --quiet -- crd > crds/elasticacheusers.yaml.new
+	@mv crds/elasticacheusers.yaml.new crds/elasticacheusers.yaml
+
+size: ## Measure the release binary: its size, and its memory when idle
+	@cargo build --release
+	@cargo build --workspace --bins
+	@cargo run --quiet -p demo -- size
+
+mutants: ## Mutation testing of the pure core
+	@"$$(hack/tool cargo-mutants 27.1.0)" mutants -p elasticache-user-plan -j1

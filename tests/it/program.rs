@@ -1,0 +1,138 @@
+//! The program around the controller: how it begins, what it serves, how it ends.
+
+use std::process::{Command, Output};
+
+use cluster::Signal;
+use serde_json::{Value, json};
+
+use crate::stage::{Setting, Stage, iam, until};
+
+fn output(command: &mut Command) -> Output {
+    command.output().unwrap()
+}
+
+/// Ends at once, non-zero, with one sentence that says this.
+fn refuses(claim: &str, command: &mut Command, says: &str) {
+    let Output { status, stderr, .. } = output(command);
+    let stderr = String::from_utf8_lossy(&stderr);
+    let last = stderr.lines().last().unwrap_or_default();
+    assert!(!status.success(), "{claim}: {status}");
+    assert!(last.contains(says), "{claim}: {stderr}");
+}
+
+#[tokio::test]
+async fn it_refuses_to_begin_without_what_it_needs() {
+    let stage = Stage::dark(Setting::default()).await;
+    let run = tokio::task::spawn_blocking(move || {
+        refuses(
+            "no cluster",
+            stage.command().env_remove("KUBECONFIG").env("HOME", "/nonexistent"),
+            "KUBECONFIG",
+        );
+        refuses("no region", stage.command().env_remove("AWS_REGION"), "AWS_REGION");
+        let bare = |command: &mut Command| {
+            command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        };
+        let mut command = stage.command();
+        bare(&mut command);
+        refuses("no credentials", &mut command, "credentials");
+        refuses("a bad filter", stage.command().env("LOG", "a=b=c"), "--log");
+        let mut taken = stage.command();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        taken.env("HTTP_ADDR", listener.local_addr().unwrap().to_string());
+        refuses("an address in use", &mut taken, "--http-addr");
+    });
+    run.await.unwrap();
+}
+
+#[tokio::test]
+async fn it_refuses_to_begin_without_the_crd() {
+    let stage = Stage::dark(Setting::default()).await;
+    let run = tokio::task::spawn_blocking(move || {
+        let cluster = cluster::Cluster::start(cluster::Options::default()).unwrap();
+        let mut command = stage.command();
+        command.env("KUBECONFIG", cluster.kubeconfig());
+        refuses("no CRD", &mut command, "crd | kubectl apply");
+    });
+    run.await.unwrap();
+}
+
+/// The address that the newest operator has told in its log.
+async fn address(stage: &Stage) -> String {
+    until("the address in the log", || async {
+        let logs = stage.logs();
+        let after = logs.rsplit_once(" http=")?.1;
+        Some(format!("http://{}", after.split_whitespace().next()?))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn it_serves_health_and_metrics() {
+    let stage = Stage::new().await;
+    let address = address(&stage).await;
+    let http = reqwest::Client::new();
+    until("ready", || async {
+        let answer = http.get(format!("{address}/readyz")).send().await.ok()?;
+        answer.status().is_success().then_some(())
+    })
+    .await;
+    assert!(http.get(format!("{address}/livez")).send().await.unwrap().status().is_success());
+    stage.ready("app", iam()).await;
+    // The first pass is counted when it ends, a moment after its status write.
+    let page = until("the metrics", || async {
+        let page = http.get(format!("{address}/metrics")).send().await.ok()?.text().await.ok()?;
+        let names =
+            ["controller_runtime_reconcile_total{", "aws_api_calls_total{", "elasticache_user_build_info{"];
+        names.iter().all(|name| page.contains(name)).then_some(page)
+    })
+    .await;
+    assert!(page.contains("operation=\"CreateUser\""), "{page}");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn it_ends_on_sigterm_after_the_call_in_flight() {
+    let stage = Stage::new().await;
+    let slow = stage.aws.fault(json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 1500 })).await;
+    stage.create("app", iam()).await;
+    stage.aws.struck(slow, 1).await;
+    let asked = std::time::Instant::now();
+    stage.signal(Signal::TERM);
+    assert_eq!(stage.exit_code().await, Some(0));
+    assert!(asked.elapsed() < std::time::Duration::from_secs(10));
+    // The call's outcome stands in status: it was not cut.
+    stage.is_ready("app").await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_call_that_hangs_is_cut_on_sigterm() {
+    let stage = Stage::new().await;
+    let hang = json!({ "Action": "CreateUser", "Kind": "hang", "Ms": 120_000, "When": "after" });
+    let hang = stage.aws.fault(hang).await;
+    stage.create("app", iam()).await;
+    stage.aws.struck(hang, 1).await;
+    let asked = std::time::Instant::now();
+    stage.signal(Signal::TERM);
+    assert_eq!(stage.exit_code().await, Some(0));
+    assert!(asked.elapsed() < std::time::Duration::from_secs(10), "{:?}", asked.elapsed());
+    stage.start();
+    stage.is_ready("app").await;
+    assert_eq!(stage.aws.calls_of("CreateUser", "app").await.len(), 1);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn logs_in_json_are_one_object_a_line() {
+    let env = vec![("LOG_FORMAT", "json".to_owned())];
+    let stage = Stage::set(Setting { env, ..Setting::default() }).await;
+    stage.ready("app", iam()).await;
+    let logs = stage.logs();
+    let lines: Vec<Value> = logs.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let created =
+        lines.iter().find(|line| line["operation"] == "CreateUser" && !line["request_id"].is_null());
+    assert_eq!(created.unwrap()["user_id"], "app");
+    assert!(lines.iter().any(|line| line["object"] == format!("{}/app", stage.ns)));
+    stage.end().await;
+}
