@@ -8,7 +8,8 @@ use kube::ResourceExt;
 use plan::pace::{Pace, Visit};
 use plan::verdict::{Done, Outcome, Progress, Standing, Verdict, verdict};
 use plan::{
-    Account, Action, Announcement, Creation, Definition, Goal, Look, Observed, Place, Sight, TagSight, plan,
+    Account, Action, Announcement, Creation, Definition, Goal, Look, Observed, Ownership, Place, Sight,
+    TagSight, plan,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -193,6 +194,10 @@ impl<U: Users> Pass<'_, U> {
                 self.observed.tags = users.list_tags(self.urgency, arn).await;
                 if let (TagSight::Read(tags), Some(owner)) = (&self.observed.tags, owner(&self.goal)) {
                     let ownership = owner.judge(tags);
+                    if ownership == Ownership::Ours {
+                        // Another's user says nothing about the one that we asked for.
+                        self.settle_creation();
+                    }
                     self.entry.owner = Some((arn.clone(), ownership.clone()));
                     self.observed.remembered = Some(ownership);
                 }
@@ -233,9 +238,11 @@ impl<U: Users> Pass<'_, U> {
             Sight::Unseen => return,
         };
         self.entry.heard(false);
-        self.settle_creation();
         self.observed.remembered =
             self.entry.owner.as_ref().filter(|(arn, _)| *arn == user.arn).map(|(_, owner)| owner.clone());
+        if self.observed.remembered == Some(Ownership::Ours) {
+            self.settle_creation();
+        }
         if user.lifecycle == plan::Lifecycle::Deleting {
             // Whatever comes after it under this ID is another user.
             self.entry.owner = None;

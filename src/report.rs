@@ -353,7 +353,9 @@ fn set_create_requested_at(status: &mut ElastiCacheUserStatus, pass: &Pass<'_>) 
         }
         (Action::Create(_), _) => {}
         (Action::Delete(_), Outcome::Accepted(_)) => status.create_requested_at = None,
-        _ if matches!(pass.observed.user, Sight::Seen(_)) => status.create_requested_at = None,
+        _ if matches!(&pass.observed.user, Sight::Seen(user) if is_ours(pass, user)) => {
+            status.create_requested_at = None;
+        }
         _ => {}
     }
 }

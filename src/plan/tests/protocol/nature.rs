@@ -4,7 +4,7 @@ use crate::core::Core;
 use crate::rules::{Guards, Nature};
 use crate::shell::{Luck, Worker};
 use crate::walk::{Bad, Step};
-use crate::world::{Holder, Life, Object, Place, Process, Request, Status, User, World};
+use crate::world::{Holder, Life, Memory, Object, Place, Process, Request, Status, User, World};
 
 /// A run of the model: what is guarded, and what befalls.
 pub(crate) struct Model {
@@ -47,7 +47,10 @@ impl Model {
             }
             return;
         }
-        if self.nature.crashes && world.budget > 0 {
+        let idle = process.pass.is_none()
+            && process.memory == Memory::default()
+            && process.place == world.configured;
+        if self.nature.crashes && world.budget > 0 && !idle {
             let mut after = spend(*world, 1);
             after.processes[who] = Process::DEAD;
             out.push((Step::Crash(who), after, None));
@@ -69,7 +72,11 @@ impl Model {
             {
                 let mut worker = self.worker(spend(*world, cost), who);
                 worker.begin(object);
-                out.push((Step::Begin(who, cost > 0), worker.world, None));
+                let mut after = worker.world;
+                if !self.nature.stale || after.budget == 0 {
+                    after.processes[who].stale = None;
+                }
+                out.push((Step::Begin(who, cost > 0), after, None));
             }
         }
     }

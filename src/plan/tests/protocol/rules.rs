@@ -1,7 +1,7 @@
 //! What may be switched off, and what may happen.
 
 /// The guards of the deletion protocol. All are on in the operator; the model shows what each of them is for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Guards {
     /// Taking the finalizer off tests `resourceVersion`.
     pub(crate) release_tests_version: bool,
@@ -17,6 +17,8 @@ pub(crate) struct Guards {
     pub(crate) owner_checked: bool,
     /// The object is read again right before DeleteUser.
     pub(crate) object_confirmed: bool,
+    /// A write of this pass makes that reading out of date.
+    pub(crate) confirmation_ages: bool,
     /// The tags are read once more after that: waiting for the rate limiter's token may have taken long.
     pub(crate) owner_read_last: bool,
     /// `createRequestedAt` stands in status together with the place that it is meant for.
@@ -40,6 +42,7 @@ impl Guards {
         place_checked: true,
         owner_checked: true,
         object_confirmed: true,
+        confirmation_ages: true,
         owner_read_last: true,
         request_has_place: true,
         only_ours_shown: true,

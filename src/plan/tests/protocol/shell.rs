@@ -290,6 +290,9 @@ impl Worker<'_> {
             self.write(self.guards.status_tests_version, |object| object.status = status)
         };
         self.pass().announced = written.is_some();
+        if self.guards.confirmation_ages {
+            self.pass().confirmed = false;
+        }
         if written.is_none() {
             self.end();
         }
