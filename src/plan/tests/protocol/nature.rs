@@ -67,7 +67,7 @@ impl Model {
         }
         let stale = process.stale.filter(|stale| Some(*stale) != world.object && self.nature.stale);
         for (object, cost) in [(world.object, 0), (stale, 1)] {
-            if let Some(object) = object.filter(|object| workable(object))
+            if let Some(object) = object.filter(workable)
                 && cost <= world.budget
             {
                 let mut worker = self.worker(spend(*world, cost), who);
