@@ -140,14 +140,13 @@ impl Aws {
             .connect_timeout(timeouts.connect)
             .read_timeout(timeouts.read)
             .operation_attempt_timeout(timeouts.call)
-            // Credentials included: a CreateUser must not begin long after its `createRequestedAt` was written.
-            .operation_timeout(timeouts.call)
+            .operation_timeout(timeouts.call * 3)
             .build();
         let config = Builder::from(shared)
             .retry_config(RetryConfig::disabled())
             .timeout_config(limits)
-            // Shorter than a call: its end comes first, and tells that nothing was sent.
-            .identity_cache(IdentityCache::lazy().load_timeout(timeouts.call * 3 / 4).build())
+            // Longer than a call: its own end comes first, and tells that nothing was sent.
+            .identity_cache(IdentityCache::lazy().load_timeout(timeouts.call * 2).build())
             .stalled_stream_protection(
                 StalledStreamProtectionConfig::enabled().grace_period(timeouts.read).build(),
             )
