@@ -104,11 +104,12 @@ fn unsent<E>(error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: Error + 'static,
 {
-    // Nothing else takes time before a call is sent.
-    if matches!(error, SdkError::TimeoutError(_)) {
+    let causes = || std::iter::successors(error.source(), |&cause| cause.source());
+    // Nothing but credentials takes time before a call is sent. The error of the SDK's cache has no public type.
+    let late = |cause: &(dyn Error + 'static)| cause.to_string().starts_with("identity resolver timed out");
+    if matches!(error, SdkError::TimeoutError(_)) || causes().any(late) {
         return Failure::NoCredentials(Some("it took too long".to_owned()));
     }
-    let causes = || std::iter::successors(error.source(), |&cause| cause.source());
     let why = || {
         let said = causes()
             .filter_map(|cause| cause.downcast_ref::<ErrorMetadata>())

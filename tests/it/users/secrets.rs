@@ -1,13 +1,13 @@
 //! Passwords: to AWS, and to nobody else.
 
 use std::io;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use elasticache_user_operator::plan::verdict::Outcome;
 use elasticache_user_operator::plan::{Changes, Create, Modify};
 use elasticache_user_operator::users::Users;
 use serde_json::json;
-use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
 
 use super::stand::{Stand, create, passwords, user_id};
@@ -15,11 +15,11 @@ use super::stand::{Stand, create, passwords, user_id};
 const ONE: &str = "correct horse+battery%staple";
 const OTHER: &str = "another-one-of-16-or-more";
 
-/// Log lines of this thread, from now on until it is dropped.
-struct Log {
-    lines: Arc<Mutex<Vec<u8>>>,
-    _guard: DefaultGuard,
-}
+/// The log lines of this process.
+///
+/// A process has one: what a thread's own subscriber sees depends on what other threads, without one, have logged before.
+/// So each test that reads them is a process of its own, see [`alone`].
+struct Log(Arc<Mutex<Vec<u8>>>);
 
 #[derive(Clone)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -45,18 +45,25 @@ impl Log {
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
-        Self { lines, _guard: tracing::subscriber::set_default(subscriber) }
+        tracing::subscriber::set_global_default(subscriber).expect("the first one");
+        Self(lines)
     }
 
+    /// The lines since this was last asked.
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.lines.lock().expect("lines")).into_owned()
+        let lines = std::mem::take(&mut *self.0.lock().expect("lines"));
+        String::from_utf8(lines).expect("text")
     }
+}
 
-    /// Our own lines at this level.
-    fn at(&self, level: &str) -> Vec<String> {
-        let ours = |line: &&str| line.contains(&format!(" {level} elasticache_user_operator::users"));
-        self.text().lines().filter(ours).map(str::to_owned).collect()
-    }
+/// Runs a test of this file in a process of its own.
+fn alone(test: &str) {
+    let program = std::env::current_exe().expect("this program");
+    let name = format!("users::secrets::{test}");
+    let output =
+        Command::new(program).args(["--exact", &name, "--ignored"]).output().expect("the other process");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
 fn requests() -> (Create, Modify) {
@@ -73,8 +80,15 @@ fn assert_silent(claim: &str, text: &str) {
     }
 }
 
+#[test]
+fn passwords_reach_aws_and_show_nowhere_else() {
+    alone("with_passwords");
+}
+
 #[tokio::test]
-async fn passwords_reach_aws_and_show_nowhere_else() {
+#[ignore = "the other process of passwords_reach_aws_and_show_nowhere_else"]
+async fn with_passwords() {
+    let log = Log::start();
     let faults = [
         json!(null),
         json!({"Kind": "throttle"}),
@@ -88,7 +102,6 @@ async fn passwords_reach_aws_and_show_nowhere_else() {
     ];
     let (create, modify) = requests();
     for fault in faults {
-        let log = Log::start();
         let stand = Stand::start();
         if !fault.is_null() {
             stand.order(&fault).await;
@@ -125,8 +138,14 @@ async fn a_password_that_aws_repeats_is_blotted_out() {
     assert_eq!(fault.said().message, "Password '[redacted]' is bad, so is [redacted].");
 }
 
+#[test]
+fn each_mutation_and_each_failure_is_one_line_and_reads_are_quiet() {
+    alone("some_calls");
+}
+
 #[tokio::test]
-async fn each_mutation_and_each_failure_is_one_line_and_reads_are_quiet() {
+#[ignore = "the other process of each_mutation_and_each_failure_is_one_line_and_reads_are_quiet"]
+async fn some_calls() {
     let log = Log::start();
     let stand = Stand::start();
     let app = user_id("app");
@@ -141,8 +160,10 @@ async fn each_mutation_and_each_failure_is_one_line_and_reads_are_quiet() {
         ("INFO", vec!["operation=\"CreateUser\" user_id=\"app\"", "code=\"Throttling\""]),
         ("WARN", vec!["code=\"ServiceUnavailable\""]),
     ];
+    let text = log.text();
     for (level, parts) in rows {
-        let lines = log.at(level);
+        let ours = |line: &&str| line.contains(&format!(" {level} elasticache_user_operator::users"));
+        let lines: Vec<&str> = text.lines().filter(ours).collect();
         assert_eq!(lines.len(), parts.len(), "{level}: {lines:?}");
         for (line, part) in lines.iter().zip(parts) {
             assert!(line.contains(part) && line.contains("duration_ms="), "{line} has {part}");
