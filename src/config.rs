@@ -1,4 +1,4 @@
-//! No I/O but the environment: flags and environment variables become a [`Config`]. The only reader of the environment.
+//! No I/O but the environment: flags and environment variables become a [`Run`]. The only reader of the environment.
 
 use std::net::SocketAddr;
 use std::time::Duration;
