@@ -14,76 +14,190 @@ mod world;
 
 use check::explore;
 use rules::{Guards, Nature};
+use walk::Bad;
+
+/// Everything that may befall one process.
+const ALONE: Nature = Nature {
+    budget: 3,
+    crashes: true,
+    stale: true,
+    faults: true,
+    late: true,
+    moves: true,
+    again: true,
+    others: true,
+    strips: true,
+    ..Nature::CALM
+};
+
+/// Two processes at work at the same time, and one mishap.
+const BESIDE: Nature = Nature { budget: 1, fail_over: true, crashes: true, ..Nature::CALM };
+
+fn holds(claim: &str, nature: Nature) {
+    let found = explore(Guards::ALL, nature);
+    println!("{claim}: {}", found.tale());
+    assert!(found.bad.is_none(), "{claim}: {}", found.tale());
+    assert!(found.states > 1000, "{claim}: the model hardly moves");
+}
 
 #[test]
-fn no_walk_is_bad_and_without_any_one_guard_there_is_one() {
-    let on = Nature { budget: 1, crashes: true, ..Nature::CALM };
-    let alone = Nature {
-        stale: true,
-        faults: true,
-        late: true,
-        moves: true,
-        again: true,
-        others: true,
-        strips: true,
-        ..on
-    };
-    let two = Nature { fail_over: true, ..alone };
-    let all = Guards::ALL;
-    let runs = [
-        ("fo 1a", all, Nature { fail_over: true, faults: true, late: true, moves: true, ..on }),
-        ("fo 1b", all, Nature { fail_over: true, others: true, again: true, ..on }),
-        ("fo 1c", all, Nature { fail_over: true, stale: true, ..on }),
-        (
-            "release",
-            Guards { release_tests_version: false, ..all },
-            Nature { fail_over: true, again: true, ..on },
-        ),
-        (
-            "status",
-            Guards { status_tests_version: false, ..all },
-            Nature { fail_over: true, late: true, ..on },
-        ),
-        (
-            "status+answer",
-            Guards { status_tests_version: false, answer_heeded: false, ..all },
-            Nature { fail_over: true, ..on },
-        ),
-        ("creation", Guards { creation_remembered: false, ..all }, Nature { late: true, ..on }),
-        ("place", Guards { place_checked: false, ..all }, Nature { budget: 2, moves: true, ..on }),
-        (
-            "place acc",
-            Guards { place_checked: false, ..all },
-            Nature { budget: 2, moves: true, accounts: true, ..on },
-        ),
-        ("owner", Guards { owner_checked: false, ..all }, Nature { others: true, ..on }),
-        ("confirm", Guards { object_confirmed: false, ..all }, Nature { fail_over: true, again: true, ..on }),
-        (
-            "ages",
-            Guards { confirmation_ages: false, ..all },
-            Nature { budget: 2, fail_over: true, others: true, strips: true, crashes: false, ..on },
-        ),
-        (
-            "read last",
-            Guards { owner_read_last: false, ..all },
-            Nature { fail_over: true, others: true, ..on },
-        ),
-        (
-            "request place",
-            Guards { request_has_place: false, ..all },
-            Nature { budget: 3, moves: true, ..alone },
-        ),
-        ("shown", Guards { only_ours_shown: false, ..all }, Nature { budget: 3, ..alone }),
-        ("doubt", Guards { doubt_keeps_arn: false, ..all }, Nature { budget: 4, accounts: true, ..alone }),
-        ("settles alone", Guards { only_ours_settles: false, ..all }, Nature { budget: 4, ..alone }),
-        ("prompt", Guards { prompt: false, ..all }, Nature { budget: 2, ..two }),
-    ];
-    for (name, guards, nature) in runs {
-        // A lost test of the status write alone is caught by the answer, which says that the object is leaving.
-        let bad = guards != all && name != "status";
-        let begun = std::time::Instant::now();
-        let found = explore(guards, nature);
-        println!("{name}: {:?}: {}", begun.elapsed(), found.tale());
-        assert_eq!(found.bad.is_some(), bad, "{name}: {}", found.tale());
+fn one_process_neither_orphans_nor_murders_whatever_befalls_it() {
+    holds("alone, abroad is another region", ALONE);
+}
+
+#[test]
+fn nor_does_it_where_abroad_is_another_account() {
+    holds("alone, abroad is another account", Nature { accounts: true, ..ALONE });
+}
+
+#[test]
+fn two_processes_keep_the_protocol_while_aws_fails_and_is_late() {
+    holds("beside, faults", Nature { faults: true, late: true, ..BESIDE });
+}
+
+#[test]
+fn two_processes_keep_the_protocol_while_caches_are_stale_and_objects_come_again() {
+    holds("beside, stale", Nature { stale: true, crashes: false, ..BESIDE });
+    holds("beside, again", Nature { again: true, crashes: false, ..BESIDE });
+}
+
+#[test]
+fn two_processes_keep_the_protocol_among_other_people() {
+    holds("beside, others", Nature { others: true, crashes: false, ..BESIDE });
+    holds("beside, strips", Nature { strips: true, crashes: false, ..BESIDE });
+    holds("beside, moves", Nature { moves: true, crashes: false, ..BESIDE });
+}
+
+/// Minutes, so only by hand: `cargo test -p elasticache-user-plan --release --test protocol -- --ignored --nocapture`.
+#[test]
+#[ignore = "minutes; the quick runs above hold the same with fewer mishaps"]
+fn more_mishaps_change_nothing() {
+    holds("alone, four", Nature { budget: 4, ..ALONE });
+    holds("beside, everything once", Nature { fail_over: true, budget: 1, ..ALONE });
+    holds("beside, faults twice", Nature { budget: 2, faults: true, late: true, ..BESIDE });
+    holds("beside, others twice", Nature { budget: 2, others: true, strips: true, ..BESIDE });
+    holds("beside, again twice", Nature { budget: 2, again: true, stale: true, ..BESIDE });
+    holds("beside, moves twice", Nature { budget: 2, moves: true, faults: true, accounts: true, ..BESIDE });
+}
+
+/// Without this guard, this befalls.
+fn needs(claim: &str, guards: Guards, nature: Nature, expected: Bad) {
+    let found = explore(guards, nature);
+    println!("{claim}: {}\n", found.tale());
+    assert_eq!(found.bad.as_ref().map(|bad| bad.0), Some(expected), "{claim}: {}", found.tale());
+    // The same world is harmless with every guard on, so it is this guard that keeps it so. The larger worlds are part of
+    // those of `more_mishaps_change_nothing`.
+    if found.states < 20_000 {
+        let guarded = explore(Guards::ALL, nature);
+        assert!(guarded.bad.is_none(), "{claim}, guarded: {}", guarded.tale());
     }
+}
+
+#[test]
+fn a_release_must_test_the_version() {
+    let guards = Guards { release_tests_version: false, ..Guards::ALL };
+    let nature = Nature { again: true, crashes: false, ..BESIDE };
+    needs(
+        "a late release takes off the finalizer of the object that came after",
+        guards,
+        nature,
+        Bad::Orphan,
+    );
+}
+
+#[test]
+fn a_status_write_must_test_the_version() {
+    let guards = Guards { status_tests_version: false, ..Guards::ALL };
+    let nature = Nature { budget: 2, faults: true, late: true, crashes: false, ..BESIDE };
+    needs("a late report takes back the createRequestedAt of another process", guards, nature, Bad::Orphan);
+}
+
+#[test]
+fn an_announcement_must_test_the_version_or_heed_its_answer() {
+    let guards = Guards { status_tests_version: false, answer_heeded: false, ..Guards::ALL };
+    let nature = Nature { crashes: false, ..BESIDE };
+    needs(
+        "a creation is announced for an object that is terminating",
+        guards,
+        nature,
+        Bad::CreatedForTheDying,
+    );
+}
+
+#[test]
+fn a_creation_must_be_remembered() {
+    let guards = Guards { creation_remembered: false, ..Guards::ALL };
+    let nature = Nature { budget: 1, late: true, ..Nature::CALM };
+    needs("UserNotFound is believed while the user is about to show", guards, nature, Bad::Orphan);
+}
+
+#[test]
+fn a_place_must_be_checked() {
+    let guards = Guards { place_checked: false, ..Guards::ALL };
+    let nature = Nature { budget: 2, moves: true, crashes: true, ..Nature::CALM };
+    needs("UserNotFound in another region is believed", guards, nature, Bad::Orphan);
+}
+
+#[test]
+fn an_account_must_be_checked() {
+    let guards = Guards { place_checked: false, ..Guards::ALL };
+    let nature = Nature { budget: 2, moves: true, accounts: true, crashes: true, ..Nature::CALM };
+    needs("UserNotFound in another account is believed", guards, nature, Bad::Orphan);
+}
+
+#[test]
+fn an_owner_must_be_checked() {
+    let guards = Guards { owner_checked: false, ..Guards::ALL };
+    let nature = Nature { budget: 1, others: true, ..Nature::CALM };
+    needs("another's user is deleted", guards, nature, Bad::Murder);
+}
+
+#[test]
+fn an_object_must_be_read_again_before_its_user_is_deleted() {
+    let guards = Guards { object_confirmed: false, ..Guards::ALL };
+    let nature = Nature { again: true, crashes: false, ..BESIDE };
+    needs("the user of the object that came after is deleted", guards, nature, Bad::Murder);
+}
+
+#[test]
+fn an_owner_must_be_read_again_once_the_token_is_in_hand() {
+    let guards = Guards { owner_read_last: false, ..Guards::ALL };
+    let nature = Nature { others: true, crashes: false, ..BESIDE };
+    needs("while the token was waited for, the ID became another's", guards, nature, Bad::Murder);
+}
+
+#[test]
+fn a_request_must_have_a_place() {
+    let guards = Guards { request_has_place: false, ..Guards::ALL };
+    let nature = Nature { budget: 2, moves: true, crashes: true, ..Nature::CALM };
+    needs("a CreateUser went to a region that nobody remembers", guards, nature, Bad::Orphan);
+}
+
+#[test]
+fn only_a_user_that_is_ours_may_be_shown() {
+    let guards = Guards { only_ours_shown: false, ..Guards::ALL };
+    let nature = Nature { budget: 3, others: true, ..Nature::CALM };
+    needs("a stranger's user becomes the one that status reported", guards, nature, Bad::Murder);
+}
+
+#[test]
+fn a_doubtful_absence_must_not_forget_the_arn() {
+    let guards = Guards { doubt_keeps_arn: false, ..Guards::ALL };
+    let nature =
+        Nature { budget: 4, moves: true, accounts: true, crashes: true, faults: true, ..Nature::CALM };
+    needs("the account could not be asked, and the ARN was cleared", guards, nature, Bad::Orphan);
+}
+
+#[test]
+fn only_a_user_that_is_ours_may_settle_a_creation() {
+    let guards = Guards { only_ours_settles: false, ..Guards::ALL };
+    let nature = Nature { budget: 4, moves: true, others: true, faults: true, crashes: true, ..Nature::CALM };
+    needs("another's user abroad closes the window of a CreateUser at home", guards, nature, Bad::Orphan);
+}
+
+#[test]
+fn a_create_user_must_follow_its_announcement_soon() {
+    let guards = Guards { prompt: false, ..Guards::ALL };
+    let nature = Nature { budget: 2, others: true, crashes: false, ..BESIDE };
+    needs("another's user came and went between the announcement and the call", guards, nature, Bad::Orphan);
 }

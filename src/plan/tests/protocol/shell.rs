@@ -99,6 +99,8 @@ impl Worker<'_> {
                 (Luck::Refused, 1),
                 (Luck::Dropped, 1),
             ],
+            // A call too many is refused before AWS looks whether the ID is taken.
+            Some(Act::Create) => &[(Luck::Fine, 0), (Luck::Refused, 1)],
             Some(Act::Delete | Act::LookAtObject | Act::Tag) if active => {
                 &[(Luck::Fine, 0), (Luck::Lost, 1), (Luck::Refused, 1), (Luck::Dropped, 1)]
             }
@@ -303,8 +305,8 @@ impl Worker<'_> {
         let dying = self.pass().dying;
         let user = self.here_mut();
         let answer = match (&user, luck) {
+            (_, Luck::Refused) => Answer::Refused,
             (Some(_), _) => Answer::Exists,
-            (None, Luck::Refused) => Answer::Refused,
             (None, Luck::Dropped) => Answer::Lost,
             (None, Luck::Fine | Luck::Lost | Luck::Late | Luck::LostAndLate) => {
                 let late = matches!(luck, Luck::Late | Luck::LostAndLate);
