@@ -1,0 +1,186 @@
+//! Pure: what can be done next. The table of contents of everything that the operator does.
+
+use crate::{
+    Arn, AuthenticationChange, Changes, Engine, Fault, Lifecycle, Owner, SecretProblem, Tags, UserId,
+};
+
+/// What to do next. Each carries every argument: whoever performs it has no choice left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A fact is missing.
+    Look(Look),
+    /// A status write has to precede the next mutation.
+    Announce(Announcement),
+    /// CreateUser.
+    Create(Create),
+    /// ModifyUser.
+    Modify(Modify),
+    /// AddTagsToResource: the owner tags are put back.
+    Tag(Tag),
+    /// DeleteUser.
+    Delete(Delete),
+    /// The finalizer goes.
+    Release(Release),
+    /// Time will tell.
+    Wait(Wait),
+    /// A person has to change something.
+    Refuse(Refusal),
+    /// The user is as it should be.
+    Rest,
+}
+
+/// A fact to find out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Look {
+    /// The user, by DescribeUsers.
+    User(UserId),
+    /// Its tags, by ListTagsForResource.
+    Tags(Arn),
+    /// The account, by DescribeUsers of the user `default`, which every account has (B20).
+    Account,
+    /// The CustomResourceDefinition, uncached.
+    Definition,
+    /// The object and the CustomResourceDefinition, uncached, once the rate limiter's token is in hand.
+    Object,
+}
+
+/// A status write that precedes a mutation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Announcement {
+    /// `createRequestedAt`, with the keys of the tags that are about to be sent. Needs the rate limiter's token first.
+    Creation {
+        /// Keys of the spec's tags.
+        tag_keys: Vec<String>,
+    },
+    /// The `Deleting` condition: from here on an `active` user without our tags is not the one that we had.
+    Departure,
+}
+
+/// Arguments of CreateUser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Create {
+    /// `UserId`.
+    pub user_id: UserId,
+    /// `UserName`.
+    pub user_name: String,
+    /// `Engine`.
+    pub engine: Engine,
+    /// `AccessString`.
+    pub access_string: String,
+    /// `AuthenticationMode`.
+    pub authentication: AuthenticationChange,
+    /// `Tags`: the owner's and the spec's.
+    pub tags: Tags,
+}
+
+/// Arguments of ModifyUser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Modify {
+    /// `UserId`.
+    pub user_id: UserId,
+    /// What is sent: only what differs.
+    pub changes: Changes,
+}
+
+/// Arguments of AddTagsToResource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// `ResourceName`.
+    pub arn: Arn,
+    /// `Tags`.
+    pub tags: Tags,
+}
+
+/// Arguments of DeleteUser.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Delete {
+    /// `UserId`.
+    pub user_id: UserId,
+}
+
+/// Why the finalizer may go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// DescribeUsers answers UserNotFound, here, and nothing of ours can appear any more.
+    UserGone,
+    /// The object names no user that could exist.
+    NoSuchUser,
+    /// `deletionPolicy: Retain`.
+    Retained {
+        /// DeleteUser was accepted before the policy changed: AWS will not keep the user.
+        deletion_accepted: bool,
+    },
+    /// The CustomResourceDefinition is being deleted: every user is retained.
+    DefinitionGoing {
+        /// DeleteUser was accepted before.
+        deletion_accepted: bool,
+    },
+    /// The user belongs to somebody else, and stays.
+    LeftToOwner(Owner),
+    /// The user belongs to no object, and stays.
+    LeftUnowned,
+}
+
+/// What the pass waits for; time heals each of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// The annotation `prevent-deletion` holds the object.
+    Protected,
+    /// A CreateUser of ours may still take effect.
+    CreationOpen,
+    /// AWS lets the user go.
+    UserDeleting,
+    /// A user of the same ID is on its way out; ours is created afterwards.
+    PreviousUser,
+    /// The user is being created.
+    Creating,
+    /// Our ModifyUser is being applied.
+    Modifying,
+    /// The user is not `active`, for a reason of somebody else's.
+    UserNotActive(Lifecycle),
+    /// Whose the user is cannot be read now.
+    OwnerUnknown(Lifecycle),
+    /// The passwords cannot be read.
+    Secret(SecretProblem),
+    /// Whether the CustomResourceDefinition is going cannot be read.
+    DefinitionUnreadable,
+    /// On the way out: the user is in another account or region than the one talked to.
+    Elsewhere(Elsewhere),
+    /// A look failed.
+    Failed(Read, Fault),
+}
+
+/// A read of AWS, for sentences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Read {
+    /// DescribeUsers.
+    DescribeUsers,
+    /// ListTagsForResource.
+    ListTagsForResource,
+}
+
+/// What only a person can mend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The spec cannot be made real; says why.
+    InvalidSpec(String),
+    /// The Secret's value cannot be a password.
+    InvalidPassword(SecretProblem),
+    /// A user of this ID is there and belongs to no object.
+    UserAlreadyExists,
+    /// A user of this ID is there and belongs to another object.
+    UserOwnedByAnother(Owner),
+    /// The user is in another account or region than the one talked to.
+    Elsewhere(Elsewhere),
+}
+
+/// The user that status knows is not where AWS calls go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The ARN in status.
+    pub recorded: Arn,
+    /// The region that is talked to.
+    pub region: String,
+    /// The account that is talked to, where it is known.
+    pub account: Option<String>,
+}

@@ -1,0 +1,82 @@
+//! Pure: what an object asks for, resolved and parsed.
+
+use crate::{AuthenticationType, Engine, Owner, Passwords, Refusal, SecretProblem, Tags, UserId};
+
+/// What the object asks for, resolved and parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// A user like this.
+    Present(Desired),
+    /// Something that cannot be had: a person has to change it.
+    Unattainable(Refusal),
+    /// No user: the object is on its way out.
+    Gone(Departure),
+}
+
+/// The user that the object asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    /// Its ID.
+    pub user_id: UserId,
+    /// Its name.
+    pub user_name: String,
+    /// Its engine.
+    pub engine: Engine,
+    /// Its access string, as the object has it.
+    pub access_string: String,
+    /// How it authenticates.
+    pub authentication: Authentication,
+    /// The tags of the spec.
+    pub tags: Tags,
+    /// The object, as owner tags name it.
+    pub owner: Owner,
+    /// The object's uid.
+    pub uid: String,
+}
+
+/// How the user authenticates, with what that needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// With these passwords, or why they are not known.
+    Password(Result<Passwords, SecretProblem>),
+    /// With AWS IAM.
+    Iam,
+    /// Not at all.
+    NoPassword,
+}
+
+impl Authentication {
+    /// The type alone.
+    #[must_use]
+    pub fn kind(&self) -> AuthenticationType {
+        match self {
+            Self::Password(_) => AuthenticationType::Password,
+            Self::Iam => AuthenticationType::Iam,
+            Self::NoPassword => AuthenticationType::NoPassword,
+        }
+    }
+}
+
+/// What is left of an object that is being deleted: deliberately little, so that nothing in its spec can block the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// The user it stands for; `None` where its spec names none that could ever exist.
+    pub user_id: Option<UserId>,
+    /// The object, as owner tags name it.
+    pub owner: Owner,
+    /// The object's uid.
+    pub uid: String,
+    /// The annotation `prevent-deletion` is there.
+    pub protected: bool,
+    /// What becomes of the AWS user.
+    pub policy: DeletionPolicy,
+}
+
+/// What becomes of the AWS user when its object goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeletionPolicy {
+    /// It is deleted.
+    Delete,
+    /// It stays as it is.
+    Retain,
+}

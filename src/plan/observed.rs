@@ -1,0 +1,131 @@
+//! Pure: what is known in a pass: what status remembers, and one fact more with each look.
+
+use crate::{Arn, Fault, LastApplied, Ownership, RemoteUser, Tags};
+
+/// What is known so far in this pass. Begins with what status remembers and grows by one fact with each look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// What status remembers.
+    pub record: Record,
+    /// Where AWS calls go.
+    pub here: Place,
+    /// DescribeUsers.
+    pub user: Sight,
+    /// ListTagsForResource in this pass.
+    pub tags: TagSight,
+    /// Whose the user was when this process last read its tags.
+    pub remembered: Option<Ownership>,
+    /// The CustomResourceDefinition.
+    pub definition: Definition,
+    /// The write that must precede the next mutation stands in status, and the object was not terminating (create) or not
+    /// changed (delete) when it was written.
+    pub announced: bool,
+    /// With the rate limiter's token in hand, the object was read again and is the version that this pass decides on.
+    pub confirmed: bool,
+}
+
+/// What status and this process remember of the user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The user's ARN, once it was seen.
+    pub arn: Option<Arn>,
+    /// What was last sent, and what AWS made of it.
+    pub last_applied: Option<LastApplied>,
+    /// What status last reported of the user.
+    pub reported: Option<Reported>,
+    /// A CreateUser of this object whose outcome may still show.
+    pub creation: Creation,
+    /// AWS accepted a DeleteUser, or `deleting` was seen.
+    pub deletion_accepted: bool,
+    /// A DeleteUser may have been accepted (announced, or its answer lost): a user that is `active` now and lacks our tags
+    /// may be another one.
+    pub deletion_possible: bool,
+    /// Status says that DeleteUser is next, or what came of the last one.
+    pub departure_announced: bool,
+    /// A ModifyUser of ours is being applied.
+    pub modifying: bool,
+}
+
+/// What status last reported of the user: its identity, for a user that lost its tags.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reported {
+    /// `userName`.
+    pub user_name: String,
+    /// `engine`.
+    pub engine: String,
+    /// `authentication.type`.
+    pub authentication_type: String,
+    /// `accessString`.
+    pub access_string: String,
+}
+
+/// Whether a CreateUser of this object may still take effect unseen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Creation {
+    /// No: none was sent, AWS refused it, its user was seen, or it is too long ago.
+    #[default]
+    Closed,
+    /// Yes: UserNotFound is not to be believed yet.
+    Open,
+}
+
+/// Where AWS calls go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The region, from the configuration.
+    pub region: String,
+    /// The account.
+    pub account: Account,
+}
+
+/// The account that AWS calls go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// Nobody asked yet.
+    Unasked,
+    /// Read from an ARN.
+    Known(String),
+    /// AWS does not tell: the region decides alone, so that nothing waits for ever.
+    Untold,
+    /// Asking failed.
+    Failed(Fault),
+}
+
+/// What DescribeUsers shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Not asked yet.
+    Unseen,
+    /// UserNotFound.
+    Absent,
+    /// The user.
+    Seen(RemoteUser),
+    /// No answer that says either.
+    Failed(Fault),
+}
+
+/// What ListTagsForResource shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagSight {
+    /// Not asked yet.
+    Unread,
+    /// The tags.
+    Read(Tags),
+    /// 404: the user is not active, or its tags have just been changed (B92). Says nothing about the user.
+    Unreadable,
+    /// No answer.
+    Failed(Fault),
+}
+
+/// Whether the CustomResourceDefinition itself is being deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Definition {
+    /// Not asked yet.
+    Unread,
+    /// It stays.
+    Stays,
+    /// It is being deleted, and every object with it.
+    Going,
+    /// The API server does not tell.
+    Unreadable,
+}

@@ -1,0 +1,89 @@
+//! Pure: whose the user is, and what has to be known of that before a mutation.
+
+use crate::*;
+
+pub(crate) fn put_tags_back(owner: &Owner, uid: &str, user: &RemoteUser, observed: &Observed) -> Action {
+    match &user.lifecycle {
+        Lifecycle::Active => owner_just_read(user, observed).unwrap_or_else(|| {
+            // Tags put back for an object that is leaving meanwhile would outlive it.
+            if observed.confirmed {
+                Action::Tag(Tag { arn: user.arn.clone(), tags: owner.tags(uid) })
+            } else {
+                Action::Look(Look::Object)
+            }
+        }),
+        busy @ (Lifecycle::Creating
+        | Lifecycle::Modifying
+        | Lifecycle::Deleting
+        | Lifecycle::Unrecognized(_)) => Action::Wait(Wait::UserNotActive(busy.clone())),
+    }
+}
+
+/// Whose the user is, or how to find out.
+pub(crate) enum Known {
+    As(Ownership),
+    Ask(Action),
+}
+
+/// What has to come before a mutation of this user: its owner has to be known from this very pass, not from memory.
+pub(crate) fn owner_just_read(user: &RemoteUser, observed: &Observed) -> Option<Action> {
+    match &observed.tags {
+        TagSight::Read(_) => None,
+        TagSight::Unread => Some(Action::Look(Look::Tags(user.arn.clone()))),
+        TagSight::Unreadable => Some(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone()))),
+        TagSight::Failed(fault) => Some(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone()))),
+    }
+}
+
+/// What this pass read counts first, then what this process read before, then what status remembers. Tags are not asked for
+/// while the user is not `active`: AWS would answer 404 (B92). That a user is not ours is never believed from memory while
+/// its tags can be read: it may have been handed over since.
+pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -> Known {
+    // An active user that is not as it was reported may be another one of the same ID: only its tags can tell.
+    let familiar = user.lifecycle != Lifecycle::Active || as_reported(&observed.record, user);
+    let managed = observed.record.arn.as_ref() == Some(&user.arn) && observed.record.manages();
+    match (&observed.tags, &observed.remembered) {
+        (TagSight::Read(tags), _) => Known::As(owner.judge(tags)),
+        (TagSight::Failed(fault), _) => {
+            Known::Ask(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone())))
+        }
+        (TagSight::Unread | TagSight::Unreadable, Some(Ownership::Ours)) if familiar => {
+            Known::As(Ownership::Ours)
+        }
+        (TagSight::Unread, _) if user.lifecycle == Lifecycle::Active => {
+            Known::Ask(Action::Look(Look::Tags(user.arn.clone())))
+        }
+        (TagSight::Unread | TagSight::Unreadable, None) if managed && familiar => Known::As(Ownership::Ours),
+        (TagSight::Unread, Some(known)) => Known::As(known.clone()),
+        (TagSight::Unread | TagSight::Unreadable, _) => {
+            Known::Ask(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone())))
+        }
+    }
+}
+
+/// A user without our tags is still ours where status shows that we managed this very user: see `api.md`, Ownership.
+pub(crate) fn still_ours(record: &Record, user: &RemoteUser) -> bool {
+    record.arn.as_ref() == Some(&user.arn)
+        && record.manages()
+        && as_reported(record, user)
+        && !(record.deletion_accepted || record.deletion_possible)
+}
+
+/// The user is the one that status last reported, as far as anybody can tell.
+pub(crate) fn as_reported(record: &Record, user: &RemoteUser) -> bool {
+    record.reported.as_ref().is_some_and(|reported| {
+        let Reported { user_name, engine, authentication_type, access_string } = reported;
+        *user_name == user.user_name
+            && *engine == user.engine
+            && *authentication_type == user.authentication_type
+            && *access_string == user.access_string
+    })
+}
+
+impl Record {
+    /// Whether this object applied something to its user.
+    #[must_use]
+    pub fn manages(&self) -> bool {
+        self.last_applied.as_ref().is_some_and(|applied| applied.access_string.is_some())
+    }
+}
