@@ -127,6 +127,7 @@ impl<U: Users> Shell<U> {
             urgency,
             permit: None,
             announced_at: None,
+            owner_read_at: None,
             former_request,
         };
         pass.run().await
@@ -152,6 +153,7 @@ struct Pass<'a, U> {
     /// The rate limiter's token for the mutation that is about to come.
     permit: Option<Permit>,
     announced_at: Option<Instant>,
+    owner_read_at: Option<Instant>,
     former_request: Option<MicroTime>,
 }
 
@@ -165,6 +167,7 @@ impl<U: Users> Pass<'_, U> {
                 Action::Look(look) => self.look(look).await?,
                 Action::Announce(announcement) => self.announce(&action, announcement).await?,
                 Action::Create(_) if self.announcement_is_old() => self.observed.announced = false,
+                Action::Delete(_) if self.owner_is_old() => self.observed.tags = TagSight::Unread,
                 Action::Create(_)
                 | Action::Modify(_)
                 | Action::Tag(_)
@@ -191,8 +194,13 @@ impl<U: Users> Pass<'_, U> {
                 self.learn_from_sight();
             }
             Look::Tags(arn) => {
+                if matches!(self.goal, Goal::Gone(_)) {
+                    // What is read now decides on a DeleteUser, which then need not wait for its token any more.
+                    self.take_permit().await;
+                }
+                self.owner_read_at = Some(Instant::now());
                 self.observed.tags = users.list_tags(self.urgency, arn).await;
-                if let (TagSight::Read(tags), Some(owner)) = (&self.observed.tags, owner(&self.goal)) {
+                if let (TagSight::Read(tags), Some(owner)) = (&self.observed.tags, self.goal.owner()) {
                     let ownership = owner.judge(tags);
                     if ownership == Ownership::Ours {
                         // Another's user says nothing about the one that we asked for.
@@ -291,6 +299,11 @@ impl<U: Users> Pass<'_, U> {
         self.announced_at.is_none_or(|at| at.elapsed() > self.shell.pace.announcement_valid)
     }
 
+    /// A DeleteUser starts soon after its user's owner was read, or that is read anew.
+    fn owner_is_old(&self) -> bool {
+        self.owner_read_at.is_none_or(|at| at.elapsed() > self.shell.pace.owner_valid)
+    }
+
     /// The finalizer is there before the first mutation.
     async fn hold(&mut self) -> Result<(), Interruption> {
         if is_held(&self.object) {
@@ -374,7 +387,7 @@ impl<U: Users> Pass<'_, U> {
     fn learn_from_outcome(&mut self, action: &Action, outcome: &Outcome) {
         match (action, outcome) {
             (Action::Create(create), Outcome::Accepted(user)) => {
-                if let Some(owner) = owner(&self.goal) {
+                if let Some(owner) = self.goal.owner() {
                     self.entry.owner = Some((user.arn.clone(), owner.judge(&create.tags)));
                 }
                 self.learn_account(Account::Known(user.arn.account().to_owned()));
@@ -412,6 +425,8 @@ impl<U: Users> Pass<'_, U> {
         if let Some(status) = status {
             let written = self.shell.objects.apply_status(&self.object, &status).await?;
             self.replace(written);
+            // What was read before is no longer the newest version.
+            self.observed.confirmed = false;
         }
         Ok(())
     }
@@ -505,14 +520,6 @@ fn step(action: &Action) -> &'static str {
         Action::Wait(_) => "Wait",
         Action::Refuse(_) => "Refuse",
         Action::Rest => "Rest",
-    }
-}
-
-fn owner(goal: &Goal) -> Option<&plan::Owner> {
-    match goal {
-        Goal::Present(desired) => Some(&desired.owner),
-        Goal::Gone(departure) => Some(&departure.owner),
-        Goal::Unattainable(_) => None,
     }
 }
 

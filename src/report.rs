@@ -3,7 +3,9 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::ResourceExt;
 use plan::verdict::{Outcome, Progress, Reason, Verdict};
-use plan::{Action, Announcement, Create, Goal, Modify, Observed, Record, RemoteUser, Reported, Sight, Wait};
+use plan::{
+    Action, Announcement, Create, Goal, Modify, Observed, Record, RemoteUser, Reported, Shown, Sight,
+};
 
 use crate::api::{
     self, DELETING, ElastiCacheUser, ElastiCacheUserStatus, READY, RECONCILE_REQUESTED_AT, RECONCILING,
@@ -210,11 +212,11 @@ fn set_user(status: &mut ElastiCacheUserStatus, pass: &Pass<'_>) {
         | Outcome::NotFound
         | Outcome::Failed(_) => None,
     };
-    match (answered, &pass.observed.user) {
-        (Some(user), _) => show(status, user),
-        (None, Sight::Seen(user)) if is_ours(pass, user) => show(status, user),
-        (None, Sight::Absent) if !is_elsewhere(pass.action) => hide(status, pass.goal),
-        (None, Sight::Seen(_) | Sight::Absent | Sight::Unseen | Sight::Failed(_)) => {}
+    match (answered, plan::shown(pass.goal, pass.observed, pass.action), &pass.observed.user) {
+        (Some(user), _, _) => show(status, user),
+        (None, Shown::Seen, Sight::Seen(user)) => show(status, user),
+        (None, Shown::Nothing, _) => hide(status, pass.goal),
+        (None, Shown::Seen | Shown::AsBefore, _) => {}
     }
 }
 
@@ -223,29 +225,6 @@ fn user_id(goal: &Goal) -> Option<&str> {
         Goal::Present(desired) => Some(desired.user_id.as_str()),
         Goal::Unattainable(_) | Goal::Gone(_) => None,
     }
-}
-
-/// Only a user that is known to be ours is shown: its ARN in status is a claim.
-fn is_ours(pass: &Pass<'_>, user: &RemoteUser) -> bool {
-    let by_action = match pass.action {
-        Action::Modify(_) | Action::Tag(_) | Action::Delete(_) | Action::Rest => true,
-        Action::Announce(Announcement::Departure) => true,
-        Action::Wait(wait) => matches!(
-            wait,
-            Wait::UserNotActive(_) | Wait::Modifying | Wait::Creating | Wait::UserDeleting | Wait::Secret(_)
-        ),
-        Action::Look(_)
-        | Action::Announce(Announcement::Creation { .. })
-        | Action::Create(_)
-        | Action::Release(_)
-        | Action::Refuse(_) => false,
-    };
-    let record = &pass.observed.record;
-    by_action || (record.arn.as_ref() == Some(&user.arn) && record.manages())
-}
-
-fn is_elsewhere(action: &Action) -> bool {
-    matches!(action, Action::Wait(Wait::Elsewhere(_)) | Action::Refuse(plan::Refusal::Elsewhere(_)))
 }
 
 fn show(status: &mut ElastiCacheUserStatus, user: &RemoteUser) {
@@ -353,7 +332,11 @@ fn set_create_requested_at(status: &mut ElastiCacheUserStatus, pass: &Pass<'_>) 
         }
         (Action::Create(_), _) => {}
         (Action::Delete(_), Outcome::Accepted(_)) => status.create_requested_at = None,
-        _ if matches!(&pass.observed.user, Sight::Seen(user) if is_ours(pass, user)) => {
+        // Its user was seen and stands in status, which from now on says where it is.
+        (_, _)
+            if matches!(&pass.observed.user, Sight::Seen(user) if status.arn == Some(user.arn.to_string()))
+                && pass.observed.record.creation == plan::Creation::Closed =>
+        {
             status.create_requested_at = None;
         }
         _ => {}

@@ -13,6 +13,18 @@ pub enum Goal {
     Gone(Departure),
 }
 
+impl Goal {
+    /// The object, as owner tags name it; `None` where nothing is asked of AWS.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Owner> {
+        match self {
+            Self::Present(desired) => Some(&desired.owner),
+            Self::Gone(departure) => Some(&departure.owner),
+            Self::Unattainable(_) => None,
+        }
+    }
+}
+
 /// The user that the object asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {

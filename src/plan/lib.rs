@@ -19,6 +19,7 @@ mod observed;
 mod ownership;
 pub mod pace;
 mod place;
+mod shown;
 mod stay;
 pub mod verdict;
 
@@ -28,6 +29,7 @@ pub use classify::{Fault, Rejection, Said};
 pub use goal::*;
 pub use model::*;
 pub use observed::*;
+pub use shown::{Shown, read_as_ours, shown};
 
 /// Decides the next action. See the crate's documentation.
 #[must_use]

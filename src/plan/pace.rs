@@ -31,6 +31,9 @@ pub struct Pace {
     pub call_timeout: Duration,
     /// A CreateUser starts at most this long after its `createRequestedAt` was written.
     pub announcement_valid: Duration,
+    /// A DeleteUser starts at most this long after its user's owner tags were read: less than AWS needs to let a user go, so
+    /// that no other user of the same ID can have come meanwhile.
+    pub owner_valid: Duration,
     /// AccessDenied becomes Stalled after this long.
     pub denied_patience: Duration,
     /// A Warning event is repeated at most this often.
@@ -52,6 +55,7 @@ impl Default for Pace {
             creation_window: seconds(30),
             call_timeout: seconds(20),
             announcement_valid: seconds(5),
+            owner_valid: seconds(2),
             denied_patience: seconds(5 * 60),
             event_repeat: seconds(10 * 60),
         }
@@ -90,6 +94,7 @@ impl Pace {
             creation_window: self.creation_window / by,
             call_timeout: self.call_timeout,
             announcement_valid: self.announcement_valid,
+            owner_valid: self.owner_valid,
             denied_patience: self.denied_patience / by,
             event_repeat: self.event_repeat,
         }

@@ -167,8 +167,8 @@ fn an_owner_must_be_read_again_once_the_token_is_in_hand() {
 }
 
 #[test]
-fn a_request_must_have_a_place() {
-    let guards = Guards { request_has_place: false, ..Guards::ALL };
+fn a_region_must_stay_until_a_creation_has_shown() {
+    let guards = Guards { region_stays: false, ..Guards::ALL };
     let nature = Nature { budget: 2, moves: true, crashes: true, ..Nature::CALM };
     needs("a CreateUser went to a region that nobody remembers", guards, nature, Bad::Orphan);
 }

@@ -1,6 +1,7 @@
 //! What may be switched off, and what may happen.
 
-/// The guards of the deletion protocol. All are on in the operator; the model shows what each of them is for.
+/// The guards of the deletion protocol. All are on in the operator; the model shows what each of them is for. Two are
+/// assumptions about the world, and said to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Guards {
     /// Taking the finalizer off tests `resourceVersion`.
@@ -19,17 +20,19 @@ pub(crate) struct Guards {
     pub(crate) object_confirmed: bool,
     /// A write of this pass makes that reading out of date.
     pub(crate) confirmation_ages: bool,
-    /// The tags are read once more after that: waiting for the rate limiter's token may have taken long.
+    /// The tags are read with the rate limiter's token in hand, and again if that was longer ago than a user's whole life
+    /// could take.
     pub(crate) owner_read_last: bool,
-    /// `createRequestedAt` stands in status together with the place that it is meant for.
-    pub(crate) request_has_place: bool,
+    /// An assumption, not a guard: the region does not change between a CreateUser and the status that shows what came of
+    /// it. Nothing in status says where the call went, and the operator would not stand it.
+    pub(crate) region_stays: bool,
     /// Status shows a user only where this pass knows it as ours.
     pub(crate) only_ours_shown: bool,
     /// The ARN stays in status while it is not known whether UserNotFound counts.
     pub(crate) doubt_keeps_arn: bool,
     /// A user closes the creation's window only where its tags show it as ours.
     pub(crate) only_ours_settles: bool,
-    /// A CreateUser is not overtaken by the whole life of another one: see `Nature`.
+    /// An assumption: a CreateUser is not overtaken by the whole life of another one: see `Nature`.
     pub(crate) prompt: bool,
 }
 
@@ -44,7 +47,7 @@ impl Guards {
         object_confirmed: true,
         confirmation_ages: true,
         owner_read_last: true,
-        request_has_place: true,
+        region_stays: true,
         only_ours_shown: true,
         doubt_keeps_arn: true,
         only_ours_settles: true,

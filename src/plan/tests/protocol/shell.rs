@@ -77,8 +77,8 @@ impl Worker<'_> {
         let mut record = pass.record;
         if !self.guards.place_checked {
             record.arn = None;
-        } else if self.guards.request_has_place {
-            // Where a CreateUser may have taken effect is where the user may be.
+        } else if self.guards.region_stays {
+            // As if it had stayed: what is asked elsewhere is not answered.
             record.arn = record.arn.or(pass.former.place());
         }
         let needs_finalizer = |act| matches!(act, Act::AnnounceCreation | Act::Tag | Act::Rest);
@@ -162,7 +162,7 @@ impl Worker<'_> {
             Sight::Seen(life, _) => {
                 pass.account = Account::Known;
                 pass.remembered = memory.owner;
-                if settles {
+                if settles || memory.owner == Some(Whose::Ours) {
                     self.settle();
                 }
                 if life == Life::Deleting {
@@ -448,7 +448,11 @@ impl Worker<'_> {
             Some((Mutation::Create, Answer::Refused)) => pass.former,
             Some((Mutation::Create, _)) => status.request,
             Some((Mutation::Delete, Answer::Accepted)) => Request::Never,
-            _ if matches!(pass.user, Sight::Seen(..)) && ours_seen => Request::Never,
+            _ if matches!(pass.user, Sight::Seen(..))
+                && (ours_seen || !pass.open && status.arn == Some(place)) =>
+            {
+                Request::Never
+            }
             _ => status.request,
         };
         status.departing = match (pass.leaving, did, told) {

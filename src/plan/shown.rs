@@ -1,0 +1,58 @@
+//! Pure: what status may say of the user after a pass. An ARN in status is a claim, and later passes decide by it.
+
+use crate::ownership::as_reported;
+use crate::*;
+
+/// What becomes of the user in status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shown {
+    /// It is shown as DescribeUsers shows it.
+    Seen,
+    /// AWS has no such user.
+    Nothing,
+    /// Status stays as it was: nobody looked, or what was seen may be somebody else's.
+    AsBefore,
+}
+
+/// What the looks of this pass entitle status to say; a mutation's own answer is not part of this.
+///
+/// A user is shown only where this pass read its tags as ours, or where it is in all that can be told the one that status
+/// has already: memory alone may speak of a former user of the same ID, and a stranger's that once stood in status would
+/// later be taken for ours that lost its tags.
+#[must_use]
+pub fn shown(goal: &Goal, observed: &Observed, action: &Action) -> Shown {
+    match &observed.user {
+        Sight::Seen(user) => {
+            if read_as_ours(goal, observed) || is_the_managed_one(&observed.record, user) {
+                Shown::Seen
+            } else {
+                Shown::AsBefore
+            }
+        }
+        Sight::Absent if is_in_doubt(action) => Shown::AsBefore,
+        Sight::Absent => Shown::Nothing,
+        Sight::Unseen | Sight::Failed(_) => Shown::AsBefore,
+    }
+}
+
+/// This pass read the user's tags, and they name this object.
+#[must_use]
+pub fn read_as_ours(goal: &Goal, observed: &Observed) -> bool {
+    match (goal.owner(), &observed.tags) {
+        (Some(owner), TagSight::Read(tags)) => owner.judge(tags) == Ownership::Ours,
+        _ => false,
+    }
+}
+
+fn is_the_managed_one(record: &Record, user: &RemoteUser) -> bool {
+    record.arn.as_ref() == Some(&user.arn) && record.manages() && as_reported(record, user)
+}
+
+/// UserNotFound was answered where the user that status knows may not be, or while that is not known: the ARN has to stay.
+fn is_in_doubt(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Wait(Wait::Elsewhere(_) | Wait::Failed(Read::DescribeUsers, _))
+            | Action::Refuse(Refusal::Elsewhere(_))
+    )
+}
