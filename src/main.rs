@@ -1,4 +1,4 @@
-//! The program: arguments, logs, subcommands and exit codes.
+//! I/O: the program. Arguments, logs, subcommands and exit codes.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! The custom resource `ElastiCacheUser` as people write it: its types, the admission rules that the
-//! API server holds, and the CRD that is generated from both. No I/O.
+//! No I/O: the custom resource `ElastiCacheUser` as people write it. Its types, the admission rules that the
+//! API server holds, and the CRD that is generated from both.
 //!
 //! Two things are kept apart on purpose. The *schema* is strict: what is wrong is refused at admission,
 //! with a sentence that says what would be right. The *types* are lenient: whatever is stored decodes,

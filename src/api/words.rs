@@ -1,5 +1,5 @@
-//! The closed lists of words in a spec, each with a place for a word that is not in the list: a newer
-//! CRD may have let it in, and the object that carries it must still decode. No I/O.
+//! No I/O: the closed lists of words in a spec, each with a place for a word that is not in the list. A newer
+//! CRD may have let it in, and the object that carries it must still decode.
 
 use std::borrow::Cow;
 use std::fmt;

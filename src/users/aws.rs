@@ -1,5 +1,5 @@
-//! The adapter to the AWS SDK: one SDK call for each method of [`Users`]. Nothing but this module and its parts, `wire` (what
-//! is seen of a call on its way) and `words` (forms in and out), names the SDK.
+//! I/O: the adapter to the AWS SDK, one SDK call for each method of [`Users`]. Nothing but this module and its parts,
+//! `wire` (what is seen of a call on its way) and `words` (forms in and out), names the SDK.
 //!
 //! The SDK's retries are off, as a blind repeat of a mutation is what the operator must never do. A request or a builder
 //! with passwords is never formatted: their `Debug` shows them.
@@ -9,7 +9,7 @@ mod words;
 
 use std::error::Error;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
@@ -30,6 +30,7 @@ use plan::{
     Tag, TagSight, UserId,
 };
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
 
 use super::Users;
 use super::failure::Failure;

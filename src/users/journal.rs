@@ -1,4 +1,4 @@
-//! What is noted about every call of AWS: one log line and its metrics.
+//! I/O: the log. What is noted about every call of AWS, one line and its metrics.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The rate limit for AWS calls: a token bucket with two classes of waiters, work before checks.
+//! No I/O: the rate limit for AWS calls, a token bucket with two classes of waiters, work before checks.
 //!
 //! AWS gives an account few calls a second for its whole control plane, so the operator limits itself. Within a class
 //! waiters are served in the order of their arrival; a check is served only while no work waits. No task of its own runs:

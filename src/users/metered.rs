@@ -1,4 +1,4 @@
-//! Counts AWS calls and their time for Prometheus, under the names that existing dashboards use.
+//! No I/O: counts AWS calls and their time for Prometheus, under the names that existing dashboards use.
 //!
 //! Not a decorator of [`Users`](super::Users): the HTTP status and AWS's code are known where the call is made only.
 

@@ -1,4 +1,4 @@
-//! The port to AWS: the calls that the operator makes, in the words of `plan`.
+//! I/O: the port to AWS. The calls that the operator makes, in the words of `plan`.
 //!
 //! [`Users`] is the port. [`aws::Aws`] makes the calls with the SDK and is the only file that names it; what it could not
 //! make sense of becomes a `Fault` in `failure`, and a sentence that is the same at every repetition in `sentence`.

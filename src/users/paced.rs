@@ -1,4 +1,4 @@
-//! AWS's users under the rate limit: what the shell calls.
+//! I/O: AWS's users under the rate limit: what the shell calls.
 
 use plan::verdict::Outcome;
 use plan::{Account, Arn, Create, Delete, Fault, Modify, Sight, Tag, TagSight, UserId};

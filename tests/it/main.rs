@@ -7,6 +7,7 @@
 )]
 
 mod admission;
+mod architecture;
 mod crashing;
 mod creating;
 mod definition;

@@ -1,5 +1,6 @@
-//! What is seen of a call on its way: whether it was sent, what came back, and whether that was whole. The SDK's own errors
-//! do not tell: a failing provider of credentials looks like a lost connection, and half a document like a shorter one.
+//! No I/O: what is seen of a call on its way. Whether it was sent, what came back, and whether that was whole: the SDK's
+//! own errors do not tell. A failing provider of credentials looks like a lost connection, and half a document like a
+//! shorter one.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

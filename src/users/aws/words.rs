@@ -1,4 +1,4 @@
-//! Forms in and out: `plan`'s words as the SDK's, and the other way round.
+//! Pure: forms in and out, `plan`'s words as the SDK's, and the other way round.
 
 use aws_sdk_elasticache::types::{self, AuthenticationMode, InputAuthenticationType};
 use plan::{Arn, AuthenticationChange, Lifecycle, Password, RemoteUser, Tags};
