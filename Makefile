@@ -22,6 +22,7 @@ lint: ## Formatting, clippy, documentation, licences
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
+	@"$$(hack/tool cargo-deny 0.20.2)" --log-level error --locked check licenses bans sources
 
 crds: ## Write crds/ anew from the Rust types
 	@cargo run --quiet -- crd > crds/elasticacheusers.yaml.new
