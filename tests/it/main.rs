@@ -14,5 +14,6 @@ mod definition;
 mod deleting;
 mod program;
 mod stage;
+mod transcript;
 mod users;
 mod world;
