@@ -19,7 +19,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -39,13 +41,18 @@ pub fn start_logging(run: &Run) -> anyhow::Result<()> {
             run.log
         )
     })?;
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_logged));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(true);
     match run.log_format {
         LogFormat::Text => registry.with(lines.with_ansi(false)).init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true).with_current_span(false)).init(),
     }
     Ok(())
+}
+
+/// At its finest level the SDK logs whole answers, and AWS may repeat a password in one: that level is not to be had.
+fn may_be_logged(line: &Metadata<'_>) -> bool {
+    *line.level() <= Level::DEBUG || !line.target().starts_with("aws_")
 }
 
 /// How a pass ended, as controller-runtime counts it.
