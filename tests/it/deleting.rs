@@ -578,7 +578,8 @@ async fn an_outage_on_the_way_out_is_outlasted() {
 
 #[tokio::test]
 async fn a_stale_object_of_the_same_name_is_not_mixed_up() {
-    let stage = with_user().await;
+    let stage = leaving().await;
+    stage.ready("app", iam()).await;
     stage
         .aws
         .fault(json!({ "Action": "DeleteUser", "Kind": "error", "Code": "InvalidUserState", "Times": 2 }))
@@ -590,6 +591,7 @@ async fn a_stale_object_of_the_same_name_is_not_mixed_up() {
     stage.ready("app", iam()).await;
     assert!(stage.aws.user("app").await.is_some());
     assert_eq!(stage.aws.accepted("DeleteUser", "app").await, 0);
+    stage.end().await;
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 //! expects, and whatever vanished has no AWS user any more.
 
 use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +22,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::secrecy::{self, redacted};
 use crate::world;
 
 /// Longest time that a fact may take on a busy machine.
@@ -64,6 +67,7 @@ pub(crate) struct Stage {
     pub(crate) aws: Aws,
     seen: Arc<Seen>,
     operators: Mutex<Vec<Process>>,
+    pages: Mutex<String>,
     env: Vec<(&'static str, String)>,
     leaves_users: bool,
     kubeconfig: PathBuf,
@@ -136,6 +140,7 @@ impl Stage {
             aws,
             seen,
             operators: Mutex::new(Vec::new()),
+            pages: Mutex::default(),
             env: setting.env,
             leaves_users: setting.leaves_users,
             kubeconfig: kubeconfig.to_owned(),
@@ -169,7 +174,7 @@ impl Stage {
             .env("NAMESPACE", &self.ns)
             .env("HTTP_ADDR", "127.0.0.1:0")
             .env("PACE_DIVISOR", "10")
-            .env("LOG", "info,kube_runtime=warn,elasticache_user_operator=debug")
+            .env("LOG", "info,kube_runtime=warn,elasticache_user_operator=trace")
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", ACCOUNT)
             .env("AWS_SECRET_ACCESS_KEY", "secret")
@@ -181,11 +186,25 @@ impl Stage {
 
     /// Kills every operator at once, as the kernel or a node's end does.
     pub(crate) fn kill(&self) {
+        self.scrape();
         self.operators.lock().unwrap().drain(..).for_each(drop);
+    }
+
+    /// Keeps the page of /metrics of each operator that is up, for the end.
+    fn scrape(&self) {
+        let pages = self.each_log().iter().filter_map(|log| page(log)).collect::<String>();
+        self.pages.lock().unwrap().push_str(&pages);
+    }
+
+    /// The pages of /metrics so far: of each operator before it was ended, and of those that are up.
+    pub(crate) fn metrics(&self) -> String {
+        self.scrape();
+        self.pages.lock().unwrap().clone()
     }
 
     /// Sends a signal to the newest operator.
     pub(crate) fn signal(&self, signal: Signal) {
+        self.scrape();
         self.operators.lock().unwrap().last_mut().unwrap().signal(signal).unwrap();
     }
 
@@ -202,6 +221,11 @@ impl Stage {
 
     /// What all operators of this stage have logged.
     pub(crate) fn logs(&self) -> String {
+        self.each_log().concat()
+    }
+
+    /// What each operator has said: its log, and whatever else it wrote to its output.
+    fn each_log(&self) -> Vec<String> {
         let count = self.started.load(Ordering::Relaxed);
         let files = (0..count).map(|index| self.dir.path().join(format!("operator-{index}.log")));
         files.map(|file| std::fs::read_to_string(file).unwrap_or_default()).collect()
@@ -264,6 +288,7 @@ impl Stage {
 
     /// Makes, or replaces the data of, a Secret.
     pub(crate) async fn secret_with(&self, name: &str, data: Value) {
+        secrecy::remember(&data);
         let secrets: Api<k8s_openapi::api::core::v1::Secret> = Api::namespaced(self.client.clone(), &self.ns);
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "stringData": data,
@@ -324,8 +349,8 @@ impl Stage {
             let versions = self.seen.versions.lock().unwrap();
             versions.values().filter_map(|versions| versions.last().cloned()).collect()
         };
-        let objects = serde_json::to_string_pretty(&newest).unwrap();
-        let logs = redacted(&self.logs());
+        let (why, logs) = (redacted(why), redacted(&self.logs()));
+        let objects = redacted(&serde_json::to_string_pretty(&newest).unwrap());
         let lines: Vec<&str> = logs.lines().collect();
         let tail = lines.get(lines.len().saturating_sub(60)..).unwrap_or_default().join("\n");
         panic!("{why}\n--- objects\n{objects}\n--- end of the operator's log\n{tail}");
@@ -376,12 +401,29 @@ impl Stage {
         }
         let logs = self.logs();
         assert!(!logs.contains("panicked"), "the operator panicked:\n{}", redacted(&logs));
-        assert!(!logs.contains(PASSWORD), "a password stands in the operator's log");
+        self.shows_no_password(&logs).await;
         for call in self.aws.calls().await {
             assert_ne!(call["Code"], "InvalidParameterValue: Missing", "a malformed call");
         }
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let _ = namespaces.delete(&self.ns, &DeleteParams::default()).await;
+    }
+
+    /// No password that any test has used shows in anything that the operator made.
+    async fn shows_no_password(&self, logs: &str) {
+        for user in self.aws.get("users").await.as_array().into_iter().flatten() {
+            secrecy::remember(&user["Passwords"]);
+        }
+        secrecy::assert_silent("the operator's output", logs);
+        secrecy::assert_silent("the page of metrics", &self.metrics());
+        let versions: Vec<Value> = self.seen.versions.lock().unwrap().values().flatten().cloned().collect();
+        for version in versions {
+            secrecy::assert_silent("a version of an object", &version.to_string());
+        }
+        let events: Api<k8s_openapi::api::events::v1::Event> = Api::namespaced(self.client.clone(), &self.ns);
+        for event in events.list(&Default::default()).await.unwrap() {
+            secrecy::assert_silent("an event", &serde_json::to_string(&event).unwrap());
+        }
     }
 }
 
@@ -436,8 +478,18 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut fact
     }
 }
 
-fn redacted(text: &str) -> String {
-    text.replace(PASSWORD, "[password]")
+/// The page of /metrics of the operator with this log. None where it has ended, or does not listen yet.
+fn page(log: &str) -> Option<String> {
+    // `http=` in a line of text, `"http":"` in JSON.
+    let told = log.split_once(" http=").or_else(|| log.split_once("\"http\":\""))?.1;
+    let address: SocketAddr = told.split([' ', '"', '\n']).next()?.parse().ok()?;
+    let patience = Duration::from_secs(2);
+    let mut stream = TcpStream::connect_timeout(&address, patience).ok()?;
+    stream.set_read_timeout(Some(patience)).ok()?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n\r\n").ok()?;
+    let mut page = Vec::new();
+    stream.read_to_end(&mut page).ok()?;
+    Some(String::from_utf8_lossy(&page).into_owned())
 }
 
 fn users(client: &Client, ns: &str) -> Api<DynamicObject> {
@@ -454,15 +506,17 @@ async fn record(users: Api<DynamicObject>, aws: Aws, seen: Arc<Seen>) {
                     let status = serde_json::to_string(&object["status"]).unwrap();
                     seen.faults.lock().unwrap().push(format!("{broken}: {status}"));
                 }
-                let text = serde_json::to_string(&object["status"]).unwrap();
-                if text.contains(PASSWORD) {
-                    seen.faults.lock().unwrap().push("a password stands in status".to_owned());
+                if secrecy::shows_in(&object.to_string()) {
+                    seen.faults.lock().unwrap().push("a password shows in an object".to_owned());
                 }
                 let name = object["metadata"]["name"].as_str().unwrap().to_owned();
                 seen.versions.lock().unwrap().entry(name).or_default().push(object);
             }
             Ok(Event::Delete(object)) => {
                 let at = Instant::now();
+                if secrecy::shows_in(&serde_json::to_string(&object).unwrap()) {
+                    seen.faults.lock().unwrap().push("a password shows in an object that went".to_owned());
+                }
                 let id =
                     object.data["status"]["userID"].as_str().map_or_else(|| object.name_any(), str::to_owned);
                 let user_left = aws.user(&id).await.is_some();

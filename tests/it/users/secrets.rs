@@ -10,6 +10,8 @@ use elasticache_user_operator::users::Users;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
+use crate::secrecy::assert_silent;
+
 use super::stand::{Stand, create, passwords, user_id};
 
 const ONE: &str = "correct horse+battery%staple";
@@ -70,14 +72,6 @@ fn requests() -> (Create, Modify) {
     let create = Create { authentication: passwords(&[ONE, OTHER]), ..create("app") };
     let changes = Changes { authentication: Some(passwords(&[OTHER, ONE])), ..Changes::default() };
     (create, Modify { user_id: user_id("app"), changes })
-}
-
-/// Fails where a password shows, as it is or as it is sent.
-fn assert_silent(claim: &str, text: &str) {
-    let encoded = ["correct+horse%2Bbattery%25staple", "correct%20horse%2Bbattery%25staple"];
-    for secret in [ONE, OTHER].into_iter().chain(encoded) {
-        assert!(!text.contains(secret), "{claim}: {secret} stands in:\n{text}");
-    }
 }
 
 #[test]

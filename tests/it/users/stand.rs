@@ -11,6 +11,8 @@ use elasticache_user_operator::plan::{
 use elasticache_user_operator::users::{Aws, Connection, Timeouts, Users};
 use serde_json::Value;
 
+use crate::secrecy;
+
 pub(super) const REGION: &str = "eu-west-1";
 pub(super) const ACCOUNT: &str = "111122223333";
 
@@ -101,6 +103,7 @@ pub(super) fn tags(pairs: &[(&str, &str)]) -> Tags {
 }
 
 pub(super) fn passwords(texts: &[&str]) -> AuthenticationChange {
+    texts.iter().copied().for_each(secrecy::remember_password);
     let read = |text: &&str| (Password::parse(text.as_bytes()).expect("a password"), "uid/1".to_owned());
     AuthenticationChange::Password(Passwords::new(texts.iter().map(read).collect()))
 }

@@ -1,0 +1,109 @@
+//! What must show nowhere: every password that this process has put into a Secret or handed to AWS, in whatever form.
+//!
+//! The list is the process's, not the stage's: a password of one test in another's log would be no better. From the first
+//! one on, no panic of a test shows them either.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use k8s_openapi::ByteString;
+use serde_json::Value;
+
+/// Shorter ones stand in words that are no secret.
+const SHORTEST: usize = 8;
+const BLOT: &str = "[password]";
+
+/// What is looked for, the longest first: one that is part of another is not blotted out before it.
+static FORMS: Mutex<BTreeSet<(std::cmp::Reverse<usize>, String)>> = Mutex::new(BTreeSet::new());
+
+fn forms() -> MutexGuard<'static, BTreeSet<(std::cmp::Reverse<usize>, String)>> {
+    FORMS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Remembers every string in this value.
+pub(crate) fn remember(value: &Value) {
+    match value {
+        Value::String(text) => remember_password(text),
+        Value::Array(values) => values.iter().for_each(remember),
+        Value::Object(members) => members.values().for_each(remember),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Remembers a password, as it is and as it may be written.
+pub(crate) fn remember_password(text: &str) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(blot_panics);
+    let trimmed = text.trim();
+    let escaped = |text: &str| format!("{text:?}").trim_matches('"').to_owned();
+    let written = [text, trimmed].into_iter().flat_map(|text| {
+        let base64 = serde_json::to_value(ByteString(text.as_bytes().to_vec())).unwrap();
+        let base64 = base64.as_str().unwrap().trim_end_matches('=').to_owned();
+        [text.to_owned(), escaped(text), base64, percent_encoded(text, "+"), percent_encoded(text, "%20")]
+    });
+    let long = written.filter(|form| form.len() >= SHORTEST);
+    forms().extend(long.map(|form| (std::cmp::Reverse(form.len()), form)));
+}
+
+/// As a form has it, with this for a space.
+fn percent_encoded(text: &str, space: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let encoded = text.bytes().map(|byte| match byte {
+        b' ' => space.to_owned(),
+        byte if plain(byte) => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    });
+    encoded.collect()
+}
+
+/// The text with a blot for each password.
+pub(crate) fn redacted(text: &str) -> String {
+    forms().iter().fold(text.to_owned(), |text, (_, form)| text.replace(form, BLOT))
+}
+
+/// Whether a password shows in the text.
+pub(crate) fn shows_in(text: &str) -> bool {
+    forms().iter().any(|(_, form)| text.contains(form))
+}
+
+/// Fails where a password shows in the text, and tells the lines that show one.
+pub(crate) fn assert_silent(what: &str, text: &str) {
+    let guilty: Vec<String> = text.lines().filter(|line| shows_in(line)).map(redacted).collect();
+    assert!(guilty.is_empty(), "a password shows in {what}:\n{}", guilty.join("\n"));
+}
+
+/// What the standard hook prints, without passwords.
+fn blot_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let name = std::thread::current().name().unwrap_or("unnamed").to_owned();
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        let said = redacted(panic.payload_as_str().unwrap_or("something that is no text"));
+        let trace = Backtrace::capture();
+        let trace =
+            if trace.status() == BacktraceStatus::Captured { trace.to_string() } else { String::new() };
+        // The test's own output, where it is captured.
+        eprintln!("\nthread '{name}' panicked at {at}:\n{said}\n{trace}");
+        let _ = std::io::stderr().flush();
+    }));
+}
+
+#[test]
+fn every_form_of_a_password_is_seen_and_blotted_out() {
+    remember_password("spelt in \"many\" ways+\n");
+    for form in [
+        "spelt in \"many\" ways+",
+        r#"spelt in \"many\" ways+\n"#,
+        "spelt+in+%22many%22+ways%2B",
+        "spelt%20in%20%22many%22%20ways%2B",
+        "c3BlbHQgaW4gIm1hbnkiIHdheXMrCg",
+        "c3BlbHQgaW4gIm1hbnkiIHdheXMr",
+    ] {
+        let text = format!("value={form};");
+        assert!(shows_in(&text));
+        assert!(redacted(&text).starts_with("value=[password]"), "{}", redacted(&text));
+        assert!(std::panic::catch_unwind(|| assert_silent("a text", &text)).is_err());
+    }
+    assert!(!shows_in("spelt in many ways"));
+}
