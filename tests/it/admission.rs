@@ -2,7 +2,6 @@
 //! `admission/*.yaml`, each of them a claim.
 
 mod corpus;
-mod samples;
 mod upgrade;
 
 use futures::{StreamExt, stream};

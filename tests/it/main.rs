@@ -15,6 +15,7 @@ mod deleting;
 mod passwords;
 mod program;
 mod secrecy;
+mod samples;
 mod stage;
 mod transcript;
 mod users;

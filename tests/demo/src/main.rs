@@ -1,2 +1,78 @@
-//! To come.
-fn main() {}
+//! The operator on a local control plane and the ElastiCache emulator, as real processes.
+//!
+//! `demo` tells the story of two users, `dev` keeps everything up for a developer, `size` measures the release build.
+//!
+//! # Map
+//! `stage` the processes · `aws` the emulator's truth · `story` the demonstration · `developer` for a developer ·
+//! `size` the measurement · `shell` commands, shown as they are typed · `wait` for facts, with a deadline.
+
+mod aws;
+mod developer;
+mod shell;
+mod size;
+mod stage;
+mod story;
+mod wait;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+/// The operator on a local control plane and the ElastiCache emulator, as real processes.
+///
+/// The programs are those beside this one: `cargo build --workspace --bins` builds them.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Two users are created; one is edited and deleted while AWS is still busy with the edit
+    Demo(Times),
+    /// Control plane, emulator and operator stay up until Ctrl-C
+    Dev {
+        #[command(flatten)]
+        times: Times,
+        /// Flags for the operator, after `--`
+        #[arg(last = true)]
+        operator: Vec<String>,
+    },
+    /// Measure the release build of the operator: its size, and its memory when idle
+    Size,
+}
+
+/// How long AWS takes.
+#[derive(clap::Args)]
+struct Times {
+    /// Seconds for which a user stays `modifying`
+    #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = seconds)]
+    modify_time: Duration,
+    /// Seconds for which a user stays `deleting`
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    delete_time: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = |_| "give a whole number of seconds, such as 8".to_owned();
+    text.parse().map(Duration::from_secs).map_err(wrong)
+}
+
+fn main() -> ExitCode {
+    let end = match Arguments::parse().verb {
+        Verb::Demo(times) => story::tell(&times),
+        Verb::Dev { times, operator } => developer::stay(&times, &operator),
+        Verb::Size => size::measure(),
+    };
+    match end {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _nobody_reads = writeln!(io::stderr(), "\nFAILED: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Control plane, emulator and operator for a developer, until Ctrl-C.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::Times;
+use crate::aws::{ACCOUNT, REGION};
+use crate::shell::{quoted, say};
+use crate::stage::{Cast, Stage, beside};
+use crate::wait::pause;
+
+/// The first manifest: it needs no Secret.
+const FIRST: &str = "\
+kubectl apply -f - <<'END'
+apiVersion: elasticache-users.dev/v1alpha1
+kind: ElastiCacheUser
+metadata:
+  name: orders-reader
+spec:
+  engine: valkey
+  accessString: on ~orders:* -@all +@read
+  authentication:
+    type: iam
+END
+kubectl get ecu";
+
+/// Starts everything, says how to use it, and stays until a signal ends it, or a program fails.
+pub(crate) fn stay(times: &Times, flags: &[String]) -> Result<()> {
+    let cast = Cast {
+        operator: beside("elasticache-user-operator")?,
+        flags,
+        modify_time: times.modify_time,
+        delete_time: times.delete_time,
+    };
+    let mut stage = Stage::set(&cast)?;
+    // Until here a signal ends this process at once, and with it all the others.
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("failed to wait for signals")?;
+    explain(&stage);
+    while signals.pending().next().is_none() {
+        if let Err(error) = stage.check_alive() {
+            return Err(stage.failed(error));
+        }
+        pause(Duration::from_millis(100));
+    }
+    say("\nending ..");
+    stage.end_operator()?;
+    stage.clear()?;
+    say("ended, and nothing is left behind");
+    Ok(())
+}
+
+fn explain(stage: &Stage) {
+    let cluster = stage.cluster();
+    let path = |path: &std::path::Path| quoted(&path.display().to_string());
+    let (url, users) = (stage.aws().url(), stage.aws().list_url("users"));
+    say("\nCtrl-C ends everything and removes every trace. In another shell:\n");
+    say(&format!("export KUBECONFIG={}", path(cluster.kubeconfig())));
+    say(&format!("export PATH={}:$PATH", path(cluster.bin_dir())));
+    say("\nA first user:\n");
+    say(FIRST);
+    say("\nWhat the ElastiCache emulator has (passwords too), and the same as AWS tells it:\n");
+    say(&format!("curl -s '{users}'"));
+    say(&format!("export AWS_ACCESS_KEY_ID={ACCOUNT} AWS_SECRET_ACCESS_KEY=any AWS_REGION={REGION}"));
+    say(&format!("aws elasticache describe-users --endpoint-url {url}"));
+    say("\nThe operator's log:\n");
+    say(&format!("tail -f {}\n", path(&stage.operator_log())));
+}

@@ -1,0 +1,112 @@
+//! How large the operator's release build is, and how much memory it takes.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::shell::{run, say};
+use crate::stage::{Cast, Stage, beside};
+use crate::wait::{PATIENCE, pause};
+
+/// The most that the program may have, in bytes: 12 MB.
+const BINARY: u64 = 12_000_000;
+/// The most that it may take when it is idle, in KiB: 16 MiB.
+const IDLE: u64 = 16 * 1024;
+/// Objects of the second figure.
+const OBJECTS: usize = 50;
+
+/// Prints the figures. A bound that is passed is an error.
+pub(crate) fn measure() -> Result<()> {
+    let folder = beside("../release")?;
+    let operator = folder.join("elasticache-user-operator");
+    let missing = || format!("{} is not there: `cargo build --release` builds it", operator.display());
+    let bytes = fs::metadata(&operator).with_context(missing)?.len();
+
+    let second = Duration::from_secs(1);
+    let cast = Cast { operator, flags: &[], modify_time: second, delete_time: second };
+    let mut stage = Stage::set(&cast)?;
+    let figures = resident(&mut stage);
+    let (idle, busy) = figures.map_err(|error| stage.failed(error))?;
+    stage.end_operator()?;
+    stage.clear()?;
+
+    say("");
+    let verdict = |fits: bool| if fits { "fits" } else { "TOO MUCH" };
+    let mib = |kib: u64| kib_as_mib(kib);
+    say(&format!(
+        "binary                 {bytes:>10} bytes  (at most {BINARY}): {}",
+        verdict(bytes <= BINARY)
+    ));
+    say(&format!("resident, idle         {:>10} MiB    (at most 16): {}", mib(idle), verdict(idle <= IDLE)));
+    say(&format!("resident, {OBJECTS} objects   {:>10} MiB    (for comparison)", mib(busy)));
+    if bytes > BINARY || idle > IDLE {
+        bail!("a bound is passed");
+    }
+    Ok(())
+}
+
+/// Resident memory without objects, and with some, in KiB.
+fn resident(stage: &mut Stage) -> Result<(u64, u64)> {
+    say("\nThe memory of an idle operator, once it no longer changes ..");
+    let idle = settled(stage)?;
+    say(&format!("The same with {OBJECTS} objects .."));
+    let items: Vec<Value> = (0..OBJECTS).map(object).collect();
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string();
+    let file = stage.cluster().dir().join("objects.json");
+    fs::write(&file, list).with_context(|| format!("failed to write {}", file.display()))?;
+    run(stage.kubectl().arg("apply").arg("-f").arg(&file))?;
+    run(stage.kubectl().args(["wait", "--for=condition=Ready", "ecu", "--all", "--timeout=90s"]))?;
+    let busy = settled(stage)?;
+    run(stage.kubectl().args(["delete", "ecu", "--all", "--timeout=90s"]))?;
+    Ok((idle, busy))
+}
+
+fn object(number: usize) -> Value {
+    json!({
+        "apiVersion": "elasticache-users.dev/v1alpha1",
+        "kind": "ElastiCacheUser",
+        "metadata": { "name": format!("user-{number}") },
+        "spec": {
+            "engine": "valkey",
+            "accessString": "on ~orders:* -@all +@read",
+            "authentication": { "type": "iam" },
+        },
+    })
+}
+
+/// The resident memory, once ten looks a second apart have shown (nearly) the same.
+fn settled(stage: &mut Stage) -> Result<u64> {
+    const LOOKS: u32 = 10;
+    const NEARLY: u64 = 64;
+    let deadline = Instant::now() + PATIENCE;
+    let (mut reference, mut same) = (0, 0);
+    while same < LOOKS {
+        stage.check_alive()?;
+        if Instant::now() > deadline {
+            bail!("the operator's memory does not settle; it was {reference} KiB last");
+        }
+        let now = vm_rss(stage.operator_pid())?;
+        if now.abs_diff(reference) <= NEARLY {
+            same += 1;
+        } else {
+            (reference, same) = (now, 0);
+        }
+        pause(Duration::from_secs(1));
+    }
+    vm_rss(stage.operator_pid())
+}
+
+/// A process's resident memory in KiB.
+fn vm_rss(pid: u32) -> Result<u64> {
+    let file = format!("/proc/{pid}/status");
+    let status = fs::read_to_string(&file).with_context(|| format!("failed to read {file}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    kib.with_context(|| format!("{file} has no VmRSS"))
+}
+
+fn kib_as_mib(kib: u64) -> String {
+    format!("{}.{}", kib / 1024, kib % 1024 * 10 / 1024)
+}

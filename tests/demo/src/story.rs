@@ -1,0 +1,211 @@
+//! The demonstration: two users are created, one is edited and deleted while AWS is still busy with the edit.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::Times;
+use crate::aws::Aws;
+use crate::shell::{heading, run, say, show};
+use crate::stage::{Cast, Stage, beside};
+use crate::wait::until;
+
+/// Where the manifests are, from the repository's folder.
+const SAMPLES: &str = "deploy/samples";
+/// The access string after the edit.
+const EDITED: &str = "on ~orders:* -@all +@read +@write";
+
+/// An object and its user.
+struct User {
+    /// `ecu/NAME`.
+    object: String,
+    /// The ID in AWS.
+    id: String,
+}
+
+/// Tells the story, and cleans up.
+pub(crate) fn tell(times: &Times) -> Result<()> {
+    let begin = Instant::now();
+    say(
+        "Two users of ElastiCache live and die here, with the real programs, on this machine alone: there is no AWS",
+    );
+    say("account behind it. It takes about half a minute, and everything is removed at its end.");
+    heading("1. A Kubernetes control plane, an ElastiCache emulator and the operator");
+    let cast = Cast {
+        operator: beside("elasticache-user-operator")?,
+        flags: &[],
+        modify_time: times.modify_time,
+        delete_time: times.delete_time,
+    };
+    let mut stage = Stage::set(&cast).context("step 1, starting everything")?;
+    match play(&mut stage) {
+        Ok(()) => stage.clear()?,
+        Err(error) => return Err(stage.failed(error)),
+    }
+    say(&format!("Everything has ended, and nothing is left behind. {} s.", begin.elapsed().as_secs()));
+    Ok(())
+}
+
+fn play(stage: &mut Stage) -> Result<()> {
+    heading("2. Two users: one with a password, one with IAM");
+    let (password, iam) = create(stage).context("step 2, creating two users")?;
+    heading("3. An edit, and a deletion while AWS is still busy with it");
+    edit_and_delete(stage, &password).context("step 3, deleting a busy user")?;
+    heading("4. The wait, and its end");
+    watch_it_go(stage, &password).context("step 4, the end of the deletion")?;
+    heading("5. Cleaning up");
+    clean_up(stage, &iam).context("step 5, cleaning up")
+}
+
+fn create(stage: &Stage) -> Result<(User, User)> {
+    let password = apply(stage, "password.yaml")?;
+    let iam = apply(stage, "iam.yaml")?;
+    let both = [&password.object, &iam.object];
+    say("");
+    show(stage.kubectl().args(["wait", "--for=condition=Ready", "--timeout=60s"]).args(both))?;
+    say("");
+    show(stage.kubectl().args(["get", "ecu"]))?;
+    say("\nWhat the emulator has, asked past the ElastiCache API:");
+    tell_users(stage.aws())?;
+    for user in [&password, &iam] {
+        ensure!(stage.aws().user(&user.id)?.is_some(), "the emulator has no user {}", user.id);
+    }
+    Ok((password, iam))
+}
+
+/// Applies a sample, and answers which user it asks for.
+fn apply(stage: &Stage, file: &str) -> Result<User> {
+    let file = format!("{SAMPLES}/{file}");
+    show(stage.kubectl().args(["apply", "-f", &file]))?;
+    let found = run(stage.kubectl().args(["get", "-f", &file, "-o", "json"]))?;
+    let found: Value = serde_json::from_str(&found)?;
+    let one = std::slice::from_ref(&found);
+    let objects = found["items"].as_array().map_or(one, Vec::as_slice);
+    let object = objects.iter().find(|object| object["kind"] == "ElastiCacheUser");
+    let object = object.with_context(|| format!("{file} holds no ElastiCacheUser"))?;
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let id = object["spec"]["userID"].as_str().unwrap_or(name);
+    Ok(User { object: format!("ecu/{name}"), id: id.to_owned() })
+}
+
+fn edit_and_delete(stage: &Stage, user: &User) -> Result<()> {
+    let aws = stage.aws();
+    let patch = format!(r#"{{"spec":{{"accessString":"{EDITED}"}}}}"#);
+    show(stage.kubectl().args(["patch", &user.object, "--type=merge", "-p", &patch]))?;
+    until("the emulator has the user in `modifying`", || {
+        Ok((status(aws, &user.id)?.as_deref() == Some("modifying")).then_some(()))
+    })?;
+    say("\nThe operator has sent ModifyUser, and AWS works on it: the user is `modifying`.");
+    say("AWS refuses to delete a user in that state. It is deleted all the same:\n");
+    show(stage.kubectl().args(["delete", &user.object, "--wait=false"]))?;
+    say("\nkubectl says so when the deletion is asked for. The object stays until its user is gone:");
+    until("the object says what its deletion waits for", || {
+        let object = object(stage, user)?.context("the object went before its AWS user")?;
+        Ok(deleting(&object).map(|_| ()))
+    })?;
+    say("");
+    show(stage.kubectl().args(["get", &user.object]))?;
+    say("\nWhy it is still there stands in its condition Deleting, and in its events:\n");
+    let described = show(stage.kubectl().args(["describe", &user.object]))?;
+    ensure!(described.contains("WaitingForUserActive"), "the wait for `active` does not show");
+    Ok(())
+}
+
+/// Tells each change on both sides until both are gone, and holds their order.
+fn watch_it_go(stage: &mut Stage, user: &User) -> Result<()> {
+    say("Both sides, whenever one of them changes:\n");
+    say("  after      in AWS       in Kubernetes");
+    let begin = Instant::now();
+    let mut told = None;
+    until("the object is gone", || {
+        stage.check_alive()?;
+        // In this order: a user that is there after its object was gone was left behind.
+        let object = object(stage, user)?;
+        let remote = status(stage.aws(), &user.id)?;
+        let in_aws = remote.as_deref().unwrap_or("gone").to_owned();
+        let in_kubernetes = match &object {
+            None => "gone".to_owned(),
+            Some(object) => format!("Deleting: {}", deleting(object).unwrap_or("not told")),
+        };
+        if object.is_none() && remote.is_some() {
+            bail!("the object {} went while AWS still had its user as {in_aws}", user.object);
+        }
+        let now = (in_aws, in_kubernetes);
+        if told.as_ref() != Some(&now) {
+            say(&format!("  {:>5.1} s    {:<12} {}", begin.elapsed().as_secs_f32(), now.0, now.1));
+            told = Some(now);
+        }
+        Ok(object.is_none().then_some(()))
+    })?;
+    say("\nThe object went after its AWS user, not before. What is left at AWS:");
+    tell_users(stage.aws())?;
+    tell_calls(&stage.aws().calls(&user.id)?)?;
+    say("\nThe story as events, which outlive the object:");
+    let events = show(stage.kubectl().args(["get", "events", "--sort-by=.metadata.creationTimestamp"]))?;
+    ensure!(events.contains("UserDeleted"), "no event says that the user was deleted");
+    Ok(())
+}
+
+fn clean_up(stage: &mut Stage, iam: &User) -> Result<()> {
+    for file in ["iam.yaml", "password.yaml"] {
+        let file = format!("{SAMPLES}/{file}");
+        show(stage.kubectl().args(["delete", "-f", &file, "--ignore-not-found", "--timeout=60s"]))?;
+    }
+    ensure!(stage.aws().user(&iam.id)?.is_none(), "the object went, and its user {} is left", iam.id);
+    say("\nkubectl came back when the AWS user was gone:");
+    tell_users(stage.aws())?;
+    let end = stage.end_operator()?;
+    ensure!(end.success(), "the operator ended with {end}");
+    say("\nThe operator was told to end (SIGTERM), and did.");
+    Ok(())
+}
+
+fn tell_users(aws: &Aws) -> Result<()> {
+    say(&format!("$ curl -s '{}'    # in short", aws.list_url("users")));
+    for user in aws.users()? {
+        let word = |member: &str| user[member].as_str().unwrap_or_default().to_owned();
+        let kind = user["Authentication"]["Type"].as_str().unwrap_or_default();
+        let (id, status) = (word("UserId"), word("Status"));
+        say(&format!("  {id:<14} {status:<10} {kind:<12} {}", word("AccessString")));
+    }
+    Ok(())
+}
+
+/// Tells the calls that were made for a user, equal neighbours as one line, and holds what must be true of them.
+fn tell_calls(calls: &[Value]) -> Result<()> {
+    say("\nEvery call about this user:");
+    let mut lines: Vec<(String, usize)> = Vec::new();
+    for call in calls {
+        let action = call["Action"].as_str().unwrap_or_default();
+        let line = format!("{action:<14} {}", call["Code"].as_str().unwrap_or("accepted"));
+        match lines.last_mut() {
+            Some((last, times)) if *last == line => *times += 1,
+            Some(_) | None => lines.push((line, 1)),
+        }
+    }
+    for (line, times) in &lines {
+        let repeated = if *times > 1 { format!("  ({times} times)") } else { String::new() };
+        say(&format!("  {line}{repeated}"));
+    }
+    let sent = calls.iter().filter(|call| call["Action"] == "DeleteUser").count();
+    ensure!(sent == 1, "DeleteUser was sent {sent} times");
+    Ok(())
+}
+
+/// The state that AWS has the user in, while it has it.
+fn status(aws: &Aws, id: &str) -> Result<Option<String>> {
+    Ok(aws.user(id)?.map(|user| user["Status"].as_str().unwrap_or_default().to_owned()))
+}
+
+fn object(stage: &Stage, user: &User) -> Result<Option<Value>> {
+    let text = run(stage.kubectl().args(["get", &user.object, "--ignore-not-found", "-o", "json"]))?;
+    let object = (!text.trim().is_empty()).then(|| serde_json::from_str(&text)).transpose();
+    object.context("kubectl did not print JSON")
+}
+
+/// What the deletion waits for, where the object says so.
+fn deleting(object: &Value) -> Option<&str> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    conditions.iter().find(|condition| condition["type"] == "Deleting")?["reason"].as_str()
+}

@@ -1,0 +1,69 @@
+//! The samples that the documentation sends people to, applied as people apply them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use crate::stage::Stage;
+use crate::world;
+
+/// All of them.
+fn samples() -> Vec<PathBuf> {
+    let folder = fs::read_dir(world::path("deploy/samples")).unwrap();
+    folder.map(|entry| entry.unwrap().path()).collect()
+}
+
+fn stem(sample: &Path) -> &str {
+    sample.file_stem().unwrap().to_str().unwrap()
+}
+
+/// kubectl in the stage's namespace, which must succeed, and what it printed.
+async fn kubectl(stage: &Stage, arguments: &[&str]) -> String {
+    let mut command = world::control_plane().kubectl();
+    command.args(["--namespace", &stage.ns]).args(arguments);
+    let Output { status, stdout, stderr } =
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert!(status.success(), "kubectl {arguments:?}: {stderr}");
+    assert!(!stderr.contains("Warning"), "kubectl {arguments:?}: {stderr}");
+    String::from_utf8(stdout).unwrap()
+}
+
+#[tokio::test]
+async fn each_sample_by_itself_becomes_ready_and_goes_again() {
+    let stage = Stage::new().await;
+    for sample in samples() {
+        let file = sample.to_str().unwrap();
+        let applied = kubectl(&stage, &["apply", "--filename", file, "--output", "name"]).await;
+        let name =
+            applied.lines().find_map(|line| line.strip_prefix("elasticacheuser.elasticache-users.dev/"));
+        let name = name.unwrap_or_else(|| panic!("{file} holds no ElastiCacheUser: {applied}"));
+        let object = stage.is_ready(name).await;
+        // The file is named in the words of `status`.
+        assert_eq!(object["status"]["authentication"]["type"], stem(&sample), "{file}");
+        assert_eq!(stage.aws.user(name).await.unwrap()["Status"], "active", "{file}");
+        kubectl(&stage, &["delete", "--filename", file]).await;
+        stage.gone(name).await;
+    }
+    stage.end().await;
+}
+
+#[test]
+fn there_is_a_sample_for_each_type_of_authentication_with_a_comment() {
+    let samples = samples();
+    let found: BTreeSet<&str> = samples.iter().map(|sample| stem(sample)).collect();
+    assert_eq!(found, BTreeSet::from(["iam", "no-password", "password"]));
+    for sample in &samples {
+        assert!(fs::read_to_string(sample).unwrap().starts_with("# "), "{}", sample.display());
+    }
+}
+
+#[test]
+fn the_readme_shows_a_part_of_a_sample() {
+    let readme = fs::read_to_string(world::path("README.md")).unwrap();
+    let (_, after) = readme.split_once("```yaml\n").unwrap();
+    let (shown, _) = after.split_once("```").unwrap();
+    let is_part = |sample: &Path| fs::read_to_string(sample).unwrap().contains(shown);
+    assert!(samples().iter().any(|sample| is_part(sample)), "no sample has this part:\n{shown}");
+}
