@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
 
 use crate::Times;
@@ -41,10 +41,24 @@ pub(crate) fn tell(times: &Times) -> Result<()> {
     let mut stage = Stage::set(&cast).context("step 1, starting everything")?;
     match play(&mut stage) {
         Ok(()) => stage.clear()?,
-        Err(error) => return Err(stage.failed(error)),
+        Err(error) => {
+            let error = with_objects(&stage, error);
+            return Err(stage.failed(error));
+        }
     }
     say(&format!("Everything has ended, and nothing is left behind. {} s.", begin.elapsed().as_secs()));
     Ok(())
+}
+
+/// Adds what the objects say of themselves: a wait that was in vain does not know why.
+fn with_objects(stage: &Stage, error: anyhow::Error) -> anyhow::Error {
+    let ready = r#"status.conditions[?(@.type=="Ready")]"#;
+    let columns =
+        format!("-o=custom-columns=NAME:metadata.name,STATUS:{ready}.reason,MESSAGE:{ready}.message");
+    match run(stage.kubectl().args(["get", "ecu", &columns, "--request-timeout=5s"])) {
+        Ok(objects) if !objects.is_empty() => anyhow!("{error:#}\n\n{}\n", objects.trim_end()),
+        Ok(_) | Err(_) => error,
+    }
 }
 
 fn play(stage: &mut Stage) -> Result<()> {
