@@ -14,8 +14,8 @@ dev: ## Control plane, emulator and operator stay up until Ctrl-C
 	@cargo run --quiet -p demo -- dev
 
 test: ## All tests
-	@cargo run --quiet -p cluster -- build
 	@cargo test --workspace --no-run
+	@cargo run --quiet -p cluster -- build
 	@cargo test --workspace
 
 lint: ## Formatting, clippy, documentation, licences
