@@ -1,7 +1,7 @@
 //! Pure: the sentences that people read in conditions and events. What happened, to what, AWS's code, what to do; never
 //! anything that changes from pass to pass.
 
-use super::{Outcome, Standing};
+use super::{Outcome, Reason, Standing};
 use crate::{
     Action, Announcement, Elsewhere, Fault, Lifecycle, Read, Refusal, Rejection, Release, SecretProblem, Wait,
 };
@@ -156,10 +156,10 @@ fn refusing(refusal: &Refusal, id: &str) -> String {
         Refusal::InvalidSpec(why) => sentence(why),
         Refusal::InvalidPassword(problem) => secret(problem),
         Refusal::UserAlreadyExists => format!(
-            "AWS user \"{id}\" exists already and carries no owner tags of this operator. It is left alone. Choose another userID, or delete the AWS user."
+            "AWS user \"{id}\" exists already and carries no owner tags of this operator. It is left alone. Delete this object and make one with another userID, or delete the AWS user."
         ),
         Refusal::UserOwnedByAnother(owner) => format!(
-            "AWS user \"{id}\" belongs to {owner} by its tags. It is left alone. Choose another userID, or delete the other object."
+            "AWS user \"{id}\" belongs to {owner} by its tags. It is left alone. Delete this object and make one with another userID, or delete the other object."
         ),
         Refusal::Elsewhere(there) => format!(
             "{} Give the operator the former account and region, or delete this object with deletionPolicy Retain and apply it again.",
@@ -182,6 +182,7 @@ pub(super) fn fault(action: &Action, fault: &Fault, standing: &Standing<'_>) -> 
     let id = standing.user_id;
     let call = call(action);
     let said = sentence(&fault.said().to_string());
+    let written = matches!(action, Action::Create(_) | Action::Modify(_));
     match fault {
         Fault::Busy(_) => format!("{call} of \"{id}\" must wait: {said} Retrying until AWS allows it."),
         Fault::Throttled(_) => format!("AWS throttles {call} of \"{id}\": {said} Retrying more slowly."),
@@ -204,10 +205,19 @@ pub(super) fn fault(action: &Action, fault: &Fault, standing: &Standing<'_>) -> 
                 "{call} of \"{id}\" was refused: {said} Delete what is not needed, or ask AWS to raise the quota. Retrying."
             )
         }
-        Fault::Rejected(Rejection::ParameterValue | Rejection::ParameterCombination, _)
-            if matches!(action, Action::Create(_) | Action::Modify(_)) =>
-        {
-            format!("{call} of \"{id}\" was refused: {said} Change the spec, or the Secret it names.")
+        Fault::Rejected(Rejection::ParameterCombination, _) if written => {
+            format!("{call} of \"{id}\" was refused: {said} Change the spec.")
+        }
+        Fault::Rejected(Rejection::ParameterValue, answer) if written => {
+            let about = super::about(&answer.message);
+            let what = if about == Reason::InvalidAccessString {
+                "spec.accessString"
+            } else if about == Reason::InvalidPassword {
+                "the password in the Secret that the spec names"
+            } else {
+                "the spec"
+            };
+            format!("{call} of \"{id}\" was refused: {said} Change {what}.")
         }
         Fault::Rejected(
             Rejection::ParameterValue | Rejection::ParameterCombination | Rejection::Other,
