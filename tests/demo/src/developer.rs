@@ -61,6 +61,7 @@ fn explain(stage: &Stage) {
     say(&format!("export PATH={}:$PATH", path(cluster.bin_dir())));
     say("\nA first user:\n");
     say(FIRST);
+    say("\nOne manifest for each type of authentication is in deploy/samples.");
     say("\nWhat the ElastiCache emulator has (passwords too), and the same as AWS tells it:\n");
     say(&format!("curl -s '{users}'"));
     say(&format!("export AWS_ACCESS_KEY_ID={ACCOUNT} AWS_SECRET_ACCESS_KEY=any AWS_REGION={REGION}"));
