@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::shell::{run, say};
@@ -33,17 +33,25 @@ pub(crate) fn measure() -> Result<()> {
     stage.clear()?;
 
     say("");
+    judge(&Figures { bytes, idle, busy })
+}
+
+/// What was measured: the file in bytes, resident memory in KiB.
+struct Figures {
+    bytes: u64,
+    idle: u64,
+    busy: u64,
+}
+
+/// Tells the figures. One that is past its bound is an error.
+fn judge(figures: &Figures) -> Result<()> {
+    let Figures { bytes, idle, busy } = *figures;
     let verdict = |fits: bool| if fits { "fits" } else { "TOO MUCH" };
-    let mib = |kib: u64| kib_as_mib(kib);
-    say(&format!(
-        "binary                 {bytes:>10} bytes  (at most {BINARY}): {}",
-        verdict(bytes <= BINARY)
-    ));
-    say(&format!("resident, idle         {:>10} MiB    (at most 16): {}", mib(idle), verdict(idle <= IDLE)));
+    let (small, lean) = (bytes <= BINARY, idle <= IDLE);
+    say(&format!("binary                 {bytes:>10} bytes  (at most {BINARY}): {}", verdict(small)));
+    say(&format!("resident, idle         {:>10} MiB    (at most 16): {}", mib(idle), verdict(lean)));
     say(&format!("resident, {OBJECTS} objects   {:>10} MiB    (for comparison)", mib(busy)));
-    if bytes > BINARY || idle > IDLE {
-        bail!("a bound is passed");
-    }
+    ensure!(small && lean, "a bound is passed");
     Ok(())
 }
 
@@ -107,6 +115,24 @@ fn vm_rss(pid: u32) -> Result<u64> {
     kib.with_context(|| format!("{file} has no VmRSS"))
 }
 
-fn kib_as_mib(kib: u64) -> String {
+fn mib(kib: u64) -> String {
     format!("{}.{}", kib / 1024, kib % 1024 * 10 / 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_past_its_bound_is_an_error_whatever_the_other_is() {
+        let judged = |bytes, idle| judge(&Figures { bytes, idle, busy: u64::MAX }).is_ok();
+        assert!(judged(12_000_000, 16 * 1024));
+        assert!(!judged(12_000_001, 16 * 1024));
+        assert!(!judged(12_000_000, 16 * 1024 + 1));
+    }
+
+    #[test]
+    fn memory_is_told_in_tenths_of_a_mebibyte() {
+        assert_eq!((mib(10 * 1024 + 512).as_str(), mib(16 * 1024).as_str()), ("10.5", "16.0"));
+    }
 }
