@@ -1,0 +1,109 @@
+//! The calls of a pass, to AWS and to the API server: everything that befalls, befalls here.
+
+use plan::classify::Answer;
+
+use crate::common::unavailable;
+use crate::object::Object;
+use crate::schedule::Mishap;
+use crate::service::{Service, Told};
+use crate::shell::Pass;
+
+/// Why a pass ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interrupted {
+    /// The object is not the version that was decided on.
+    Overtaken,
+    /// The API server did not do its part.
+    Kubernetes,
+    /// The process is no more.
+    Killed,
+}
+
+impl Pass<'_> {
+    /// What befalls the next call. Once the object is confirmed, the mutation follows too soon for anybody to come between.
+    pub(crate) fn befalls(&mut self) -> Result<Mishap, Interrupted> {
+        let mishap = self.world.calls.pop_front().unwrap_or(Mishap::Fine);
+        if !matches!(mishap, Mishap::Fine) {
+            self.world.tell(|| format!("  now: {mishap:?}"));
+        }
+        match mishap {
+            Mishap::KilledBefore => Err(Interrupted::Killed),
+            Mishap::Meanwhile(_) if self.observed.confirmed => Ok(Mishap::Fine),
+            Mishap::Meanwhile(happening) => {
+                self.world.happen(&happening);
+                Ok(Mishap::Fine)
+            }
+            other @ (Mishap::Fine
+            | Mishap::Refused(_)
+            | Mishap::Lost
+            | Mishap::Late
+            | Mishap::KilledAfter) => Ok(other),
+        }
+    }
+
+    /// A look at AWS; `late` is what an answer of a moment ago says.
+    pub(crate) fn read<T>(
+        &mut self,
+        call: impl FnOnce(&Service) -> Told<T>,
+        late: impl FnOnce(&Service) -> Told<T>,
+    ) -> Result<Told<T>, Interrupted> {
+        let mishap = self.befalls()?;
+        let service = &self.world.service;
+        match mishap {
+            Mishap::KilledAfter => Err(Interrupted::Killed),
+            Mishap::Refused(fault) => Ok(Err(Answer::Fault(fault))),
+            Mishap::Lost => Ok(Err(Answer::Fault(unavailable()))),
+            Mishap::Late => Ok(late(service)),
+            Mishap::Fine | Mishap::KilledBefore | Mishap::Meanwhile(_) => Ok(call(service)),
+        }
+    }
+
+    /// A mutation. People do not come between here either: the decision was made, and the call is on its way.
+    pub(crate) fn mutate<T>(
+        &mut self,
+        call: impl FnOnce(&mut Service, bool) -> Told<T>,
+    ) -> Result<Told<T>, Interrupted> {
+        self.world.mutations += 1;
+        let mishap = self.world.calls.pop_front().unwrap_or(Mishap::Fine);
+        if !matches!(mishap, Mishap::Fine) {
+            self.world.tell(|| format!("  now: {mishap:?}"));
+        }
+        let service = &mut self.world.service;
+        match mishap {
+            Mishap::KilledBefore => Err(Interrupted::Killed),
+            Mishap::Refused(fault) => Ok(Err(Answer::Fault(fault))),
+            Mishap::KilledAfter => {
+                drop(call(service, false));
+                Err(Interrupted::Killed)
+            }
+            Mishap::Lost => {
+                drop(call(service, false));
+                Ok(Err(Answer::Fault(unavailable())))
+            }
+            Mishap::Late => Ok(call(service, true)),
+            Mishap::Fine | Mishap::Meanwhile(_) => Ok(call(service, false)),
+        }
+    }
+
+    /// A write of the version that is decided on.
+    pub(crate) fn write(&mut self, change: impl FnOnce(&mut Object)) -> Result<(), Interrupted> {
+        let mishap = self.befalls()?;
+        if let Mishap::Refused(_) = mishap {
+            return Err(Interrupted::Kubernetes);
+        }
+        let written = self.world.write(self.object.version, change);
+        match mishap {
+            Mishap::KilledAfter => return Err(Interrupted::Killed),
+            Mishap::Lost => return Err(Interrupted::Kubernetes),
+            Mishap::Fine
+            | Mishap::Late
+            | Mishap::Refused(_)
+            | Mishap::KilledBefore
+            | Mishap::Meanwhile(_) => {}
+        }
+        // What was read before the write may be out of date with it.
+        self.observed.confirmed = false;
+        self.object = written.ok_or(Interrupted::Overtaken)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! What a pass remembers, and the status that it leaves: as `src/report.rs` reads and writes it.
+
+use plan::verdict::{Outcome, Progress, Reason, Verdict};
+use plan::*;
+
+use crate::common::owner;
+use crate::object::{Conditions, Object, Request, Status};
+
+/// What a pass did, as the status needs it.
+pub(crate) struct Done<'a> {
+    pub(crate) object: &'a Object,
+    pub(crate) goal: &'a Goal,
+    pub(crate) observed: &'a Observed,
+    pub(crate) action: &'a Action,
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) verdict: &'a Verdict,
+    /// `createRequestedAt` before this pass.
+    pub(crate) former: Option<&'a Request>,
+    pub(crate) now: u32,
+    /// Where AWS calls go.
+    pub(crate) here: Arn,
+}
+
+/// What status remembers, in the words of `plan`.
+pub(crate) fn record(object: &Object, creation: Creation) -> Record {
+    let status = &object.status;
+    let told = status.departing();
+    Record {
+        arn: status.place().cloned(),
+        last_applied: status.last_applied.clone(),
+        reported: status.reported.clone(),
+        creation,
+        deletion_accepted: status.state == Some(Lifecycle::Deleting),
+        deletion_possible: matches!(told, Some(Reason::DeletingUser | Reason::AWSUnavailable)),
+        departure_announced: told.is_some_and(|told| {
+            !matches!(
+                told,
+                Reason::WaitingForUserActive | Reason::DeletionProtected | Reason::WrongAWSAccount
+            )
+        }),
+        modifying: object.conditions_now().is_some_and(|now| now.reason == Reason::Modifying),
+    }
+}
+
+/// The status after the pass; `None` where nothing changed that is worth a write.
+pub(crate) fn status(done: &Done<'_>) -> Option<Status> {
+    let before = &done.object.status;
+    let mut status = before.clone();
+    set_conditions(&mut status, done);
+    set_user(&mut status, done);
+    set_last_applied(&mut status, done);
+    status.request = request(done);
+    let request = status.request.clone().or_else(|| before.request.clone());
+    let clears_only =
+        Status { request, ..status.clone() } == *before && !matches!(done.action, Action::Create(_));
+    (status != *before && !clears_only).then_some(status)
+}
+
+fn set_conditions(status: &mut Status, done: &Done<'_>) {
+    let Verdict { progress, reason, message, .. } = done.verdict;
+    let repeated = matches!(done.action, Action::Announce(Announcement::Creation { .. }))
+        && done.object.conditions_now().is_some_and(|now| now.progress != Progress::Done);
+    if repeated || *progress == Progress::Unchanged {
+        return;
+    }
+    status.conditions = Some(Conditions {
+        progress: *progress,
+        reason: *reason,
+        message: message.clone(),
+        generation: done.object.generation,
+    });
+}
+
+fn set_user(status: &mut Status, done: &Done<'_>) {
+    match (done.outcome, &done.observed.user) {
+        (Outcome::Accepted(user), _) => show(status, user),
+        (_, Sight::Seen(user)) if tags_are_ours(done) => show(status, user),
+        (_, Sight::Seen(user)) if manages(&done.object.status, user) => {
+            status.state = Some(user.lifecycle.clone());
+        }
+        (_, Sight::Absent) if !in_doubt(done.action) => {
+            status.state = None;
+            status.reported = None;
+            if !matches!(done.goal, Goal::Gone(_)) {
+                status.arn = None;
+            }
+            if status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some()) {
+                status.last_applied = None;
+            }
+        }
+        (_, Sight::Seen(_) | Sight::Absent | Sight::Unseen | Sight::Failed(_)) => {}
+    }
+}
+
+/// Status shows this very user as managed.
+fn manages(status: &Status, user: &RemoteUser) -> bool {
+    status.arn.as_ref() == Some(&user.arn)
+        && status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some())
+        && status.reported.as_ref() == Some(&identity(user))
+}
+
+fn tags_are_ours(done: &Done<'_>) -> bool {
+    match &done.observed.tags {
+        TagSight::Read(tags) => owner().judge(tags) == Ownership::Ours,
+        TagSight::Unread | TagSight::Unreadable | TagSight::Failed(_) => false,
+    }
+}
+
+/// It is not known whether UserNotFound counts.
+fn in_doubt(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Wait(Wait::Elsewhere(_) | Wait::Failed(..)) | Action::Refuse(Refusal::Elsewhere(_))
+    )
+}
+
+/// What tells a user from another of the same ID.
+pub(crate) fn identity(user: &RemoteUser) -> Reported {
+    Reported {
+        user_name: user.user_name.clone(),
+        engine: user.engine.clone(),
+        authentication_type: user.authentication_type.clone(),
+        access_string: user.access_string.clone(),
+    }
+}
+
+fn show(status: &mut Status, user: &RemoteUser) {
+    status.arn = Some(user.arn.clone());
+    status.state = Some(user.lifecycle.clone());
+    status.reported = Some(identity(user));
+}
+
+fn set_last_applied(status: &mut Status, done: &Done<'_>) {
+    let record = &done.observed.record;
+    let active = |user: &RemoteUser| done.outcome.shows_active().then(|| user.access_string.clone());
+    let last = match (done.action, done.outcome, done.goal, &done.observed.user) {
+        (Action::Announce(Announcement::Creation { tag_keys }), ..) => {
+            LastApplied { tag_keys: tag_keys.clone(), ..LastApplied::default() }
+        }
+        (Action::Create(create), Outcome::Accepted(user), Goal::Present(desired), _) => LastApplied {
+            access_string: Some(create.access_string.clone()),
+            expanded_access_string: active(user),
+            password_versions: create.authentication.password_versions().to_vec(),
+            tag_keys: desired.tags.keys().cloned().collect(),
+        },
+        (Action::Modify(modify), Outcome::Accepted(_), ..) => modified(modify, record),
+        (Action::Rest, _, Goal::Present(desired), Sight::Seen(user)) => applied(desired, user, record),
+        _ => return,
+    };
+    status.last_applied = (last != LastApplied::default()).then_some(last);
+}
+
+fn modified(modify: &Modify, record: &Record) -> LastApplied {
+    let mut last = record.last_applied.clone().unwrap_or_default();
+    if let Some(sent) = &modify.changes.access_string {
+        last.access_string = Some(sent.clone());
+        last.expanded_access_string = None;
+    }
+    if let Some(authentication) = &modify.changes.authentication {
+        last.password_versions = authentication.password_versions().to_vec();
+    }
+    last
+}
+
+fn request(done: &Done<'_>) -> Option<Request> {
+    let before = || done.object.status.request.clone();
+    match (done.action, done.outcome) {
+        (Action::Announce(Announcement::Creation { .. }), _) => {
+            Some(Request { at: done.now, place: done.here.clone() })
+        }
+        (Action::Create(_), outcome) if outcome.is_refusal() => done.former.cloned(),
+        (Action::Create(_), _) => before(),
+        (Action::Delete(_), Outcome::Accepted(_)) => None,
+        _ if tags_are_ours(done) => None,
+        _ => before(),
+    }
+}
