@@ -187,7 +187,9 @@ fn failed<U: Users>(object: Arc<ElastiCacheUser>, error: &Interruption, context:
     let object = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
     match error {
         Interruption::Kubernetes { .. } => tracing::warn!(object, "{error}; trying again in {pause:.1?}"),
-        Interruption::Overtaken | Interruption::Ending => tracing::debug!(object, "{error}"),
+        Interruption::Overtaken | Interruption::Ending | Interruption::Crowded => {
+            tracing::debug!(object, "{error}")
+        }
     }
     Requeue::requeue(pause)
 }

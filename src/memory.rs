@@ -27,6 +27,7 @@ pub struct Entry {
     /// The newest resourceVersion that this process wrote.
     pub version: Option<u64>,
     failures: Failures,
+    postponed: Option<Postponed>,
     waiting: Option<(Reason, Instant)>,
     silent_since: Option<Instant>,
     denied_since: Option<Instant>,
@@ -38,6 +39,13 @@ pub struct Entry {
 struct Failures {
     count: u32,
     due: Option<(Visit, Instant)>,
+}
+
+/// A check that found no token.
+#[derive(Clone, Copy, Debug)]
+struct Postponed {
+    since: Instant,
+    times: u32,
 }
 
 impl Memory {
@@ -96,6 +104,7 @@ impl Entry {
     /// Takes note of a verdict and says when to look again.
     pub fn schedule(&mut self, verdict: &Verdict, pace: &Pace, roll: f64) -> Duration {
         let now = Instant::now();
+        self.postponed = None;
         let denied = verdict.reason == Reason::AccessDenied;
         self.denied_since = denied.then(|| self.denied_since.unwrap_or(now));
         let since = match self.waiting {
@@ -110,6 +119,20 @@ impl Entry {
                 pace.until(visit, 0, now - since, roll)
             }
         }
+    }
+
+    /// A check found no token: says when to try again.
+    pub fn postpone(&mut self, pace: &Pace, roll: f64) -> Duration {
+        let before = self.postponed.unwrap_or(Postponed { since: Instant::now(), times: 0 });
+        let times = before.times.saturating_add(1);
+        self.postponed = Some(Postponed { times, ..before });
+        pace.postponed(times, roll)
+    }
+
+    /// The check has found no token for so long that its turn has come all the same.
+    #[must_use]
+    pub fn is_overdue(&self, pace: &Pace) -> bool {
+        self.postponed.is_some_and(|postponed| postponed.since.elapsed() >= pace.resync)
     }
 
     /// The pause after a failure. A pass that came early, by a watch event, counts no further attempt.
@@ -189,6 +212,31 @@ mod tests {
         assert!(first < SECOND && late > 6 * SECOND, "{first:?}, then {late:?}");
         let other = entry.schedule(&verdict(Reason::WaitingForUserActive, Visit::Poll), &pace, 0.0);
         assert_eq!(other, first);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_finds_no_token_for_as_long_as_a_resync_is_overdue() {
+        let (mut entry, pace) = (Entry::default(), Pace::default());
+        assert!(!entry.is_overdue(&pace));
+        let began = Instant::now();
+        while began.elapsed() < pace.resync {
+            assert!(!entry.is_overdue(&pace));
+            tokio::time::advance(entry.postpone(&pace, 0.5)).await;
+        }
+        assert!(entry.is_overdue(&pace));
+        entry.schedule(&verdict(Reason::Active, Visit::Resync), &pace, 0.0);
+        assert!(!entry.is_overdue(&pace));
+        assert_eq!(entry.postpone(&pace, 0.0), SECOND, "it begins anew");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_finds_no_token_counts_as_no_failure() {
+        let (mut entry, pace) = (Entry::default(), Pace::default());
+        let failed = verdict(Reason::Throttled, Visit::Backoff);
+        entry.schedule(&failed, &pace, 0.0);
+        tokio::time::advance(SECOND).await;
+        entry.postpone(&pace, 0.0);
+        assert_eq!(entry.schedule(&failed, &pace, 0.0), 2 * SECOND);
     }
 
     #[tokio::test(start_paused = true)]

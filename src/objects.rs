@@ -21,6 +21,9 @@ pub enum Interruption {
     /// The operator is ending: nothing new is begun.
     #[error("the operator is ending")]
     Ending,
+    /// Nobody waits for this pass, and there is no AWS call to spare for it: it ends, having written nothing.
+    #[error("no AWS call to spare for a check")]
+    Crowded,
     /// The API server did not do what was asked.
     #[error("failed to {what}: {why}")]
     Kubernetes {

@@ -20,7 +20,7 @@ use crate::memory::{Entry, Memory};
 use crate::objects::{Interruption, News, Objects};
 use crate::report;
 use crate::resolve::{Policy, resolve};
-use crate::users::{Paced, Permit, Urgency, Users};
+use crate::users::{Overdue, Paced, Permit, Urgency, Users};
 
 /// Everything that a pass works with, shared by all of them.
 pub struct Shell<U> {
@@ -78,6 +78,11 @@ impl<U: Users> Shell<U> {
                     Some(newer) => object = newer,
                     None => return Ok(self.gone(&uid)),
                 },
+                Err(Interruption::Crowded) => {
+                    let pause = entry.postpone(&self.pace, fastrand::f64());
+                    self.memory.keep(&uid, entry);
+                    return Ok(Some(pause));
+                }
                 Err(error @ (Interruption::Kubernetes { .. } | Interruption::Ending)) => {
                     self.memory.keep(&uid, entry);
                     return Err(error);
@@ -116,7 +121,9 @@ impl<U: Users> Shell<U> {
             announced: false,
             confirmed: false,
         };
-        let urgency = if report::settled(&object) { Urgency::Check } else { Urgency::Work };
+        let awaited = report::awaited(&object, &goal);
+        let overdue = if !awaited && entry.is_overdue(&self.pace) { self.users.overdue() } else { None };
+        let urgency = if awaited || overdue.is_some() { Urgency::Work } else { Urgency::Check };
         let former_request = object.status.as_ref().and_then(|status| status.create_requested_at.clone());
         let mut pass = Pass {
             shell: self,
@@ -125,6 +132,7 @@ impl<U: Users> Shell<U> {
             goal,
             observed,
             urgency,
+            _overdue: overdue,
             permit: None,
             announced_at: None,
             owner_read_at: None,
@@ -150,6 +158,8 @@ struct Pass<'a, U> {
     goal: Goal,
     observed: Observed,
     urgency: Urgency,
+    /// Held until the pass ends, where a check goes as work.
+    _overdue: Option<Overdue>,
     /// The rate limiter's token for the mutation that is about to come.
     permit: Option<Permit>,
     announced_at: Option<Instant>,
@@ -190,7 +200,7 @@ impl<U: Users> Pass<'_, U> {
         let users = &self.shell.users;
         match look {
             Look::User(user_id) => {
-                self.observed.user = users.describe(self.urgency, user_id).await;
+                self.observed.user = users.describe(self.turn().await?, user_id).await;
                 self.learn_from_sight();
             }
             Look::Tags(arn) => {
@@ -198,8 +208,9 @@ impl<U: Users> Pass<'_, U> {
                     // What is read now decides on a DeleteUser, which then need not wait for its token any more.
                     self.take_permit().await;
                 }
+                let permit = self.turn().await?;
                 self.owner_read_at = Some(Instant::now());
-                self.observed.tags = users.list_tags(self.urgency, arn).await;
+                self.observed.tags = users.list_tags(permit, arn).await;
                 if let (TagSight::Read(tags), Some(owner)) = (&self.observed.tags, self.goal.owner()) {
                     let ownership = owner.judge(tags);
                     if ownership == Ownership::Ours {
@@ -211,7 +222,7 @@ impl<U: Users> Pass<'_, U> {
                 }
             }
             Look::Account => {
-                let account = users.account(self.urgency).await;
+                let account = users.account(self.turn().await?).await;
                 if !matches!(account, Account::Failed(_)) {
                     self.learn_account(account.clone());
                 }
@@ -319,6 +330,15 @@ impl<U: Users> Pass<'_, U> {
 
     fn go_on(&self) -> Result<(), Interruption> {
         if *self.shell.ending.borrow() { Err(Interruption::Ending) } else { Ok(()) }
+    }
+
+    /// The right to make one reading call. Work waits for it; a check ends its pass, and its slot is free for work.
+    async fn turn(&self) -> Result<Permit, Interruption> {
+        let users = &self.shell.users;
+        match self.urgency {
+            Urgency::Work => Ok(users.permit(Urgency::Work).await),
+            Urgency::Check => users.try_permit(Urgency::Check).ok_or(Interruption::Crowded),
+        }
     }
 
     async fn take_permit(&mut self) {

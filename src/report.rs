@@ -4,7 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time}
 use kube::ResourceExt;
 use plan::verdict::{Outcome, Progress, Reason, Verdict};
 use plan::{
-    Action, Announcement, Create, Goal, Modify, Observed, Record, RemoteUser, Reported, Shown, Sight,
+    Action, Announcement, Authentication, Create, Desired, Goal, Modify, Observed, Record, RemoteUser,
+    Reported, Shown, Sight,
 };
 
 use crate::api::{
@@ -109,6 +110,24 @@ fn ready_now(object: &ElastiCacheUser) -> Option<&Condition> {
 #[must_use]
 pub fn settled(object: &ElastiCacheUser) -> bool {
     ready_now(object).is_some_and(|ready| ready.status == "True" || ready.status == "Unknown")
+}
+
+/// Somebody waits for the pass: the generation, the request or a password of this object is not in AWS yet. Else it is a check.
+#[must_use]
+pub fn awaited(object: &ElastiCacheUser, goal: &Goal) -> bool {
+    let none = ElastiCacheUserStatus::default();
+    let status = object.status.as_ref().unwrap_or(&none);
+    let handled =
+        status.last_handled_reconcile_at.as_ref() == object.annotations().get(RECONCILE_REQUESTED_AT);
+    !settled(object) || !handled || has_new_password(status, goal)
+}
+
+fn has_new_password(status: &ElastiCacheUserStatus, goal: &Goal) -> bool {
+    let Goal::Present(Desired { authentication: Authentication::Password(Ok(passwords)), .. }) = goal else {
+        return false;
+    };
+    let sent = status.last_applied.as_ref().map(|last| last.password_versions.as_slice());
+    sent.unwrap_or_default() != passwords.versions()
 }
 
 /// AccessDenied was Stalled before.

@@ -112,6 +112,12 @@ impl Pace {
         }
     }
 
+    /// How long until a check tries again that found no token for a call, `times` in a row (at least 1).
+    #[must_use]
+    pub fn postponed(&self, times: u32, roll: f64) -> Duration {
+        doubling(self.backoff_floor, self.poll_cap, times, roll)
+    }
+
     /// The end of a wait is noticed within a quarter of the time waited so far (1 s at least, 15 s at most), while the
     /// number of looks grows with the logarithm of the wait. The fifth that is kept back is for the look itself.
     fn poll(&self, waited: Duration, roll: f64) -> Duration {
@@ -192,6 +198,16 @@ mod tests {
                 let pause = pace.until(visit, attempts, Duration::ZERO, roll).as_secs_f64();
                 assert!((least..=most).contains(&pause), "{claim}: {pause} s with roll {roll}");
             }
+        }
+    }
+
+    #[test]
+    fn a_check_without_a_token_comes_back_soon_and_not_with_the_others() {
+        let pace = Pace::default();
+        for (times, least, most) in [(1, 1.0, 1.5), (2, 2.0, 3.0), (4, 8.0, 12.0), (50, 10.0, 15.0)] {
+            let pauses = [0.0, 0.5, 0.999_999].map(|roll| pace.postponed(times, roll).as_secs_f64());
+            assert!(pauses.iter().all(|pause| (least..=most).contains(pause)), "{times}: {pauses:?}");
+            assert!(pauses.is_sorted() && pauses[0] * 1.4 < pauses[2], "{times}: {pauses:?}");
         }
     }
 

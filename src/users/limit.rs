@@ -1,16 +1,20 @@
 //! No I/O: the rate limit for AWS calls, a token bucket with two classes of waiters, work before checks.
 //!
-//! AWS gives an account few calls a second for its whole control plane, so the operator limits itself. Within a class
-//! waiters are served in the order of their arrival; a check is served only while no work waits. No task of its own runs:
-//! one of the waiters at a time sleeps until the next token is due and hands it out.
+//! AWS gives an account few calls a second for its whole control plane, so the operator limits itself, and slows down for
+//! all objects together where AWS refuses calls all the same (`bucket`). Within a class waiters are served in the order of
+//! their arrival; a check is served only while no work waits. No task of its own runs: one of the waiters at a time sleeps
+//! until the next token is due and hands it out.
+
+mod bucket;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 use tokio::time::Instant;
+
+use bucket::{Bucket, Era};
 
 /// Who goes first. The order of the variants is the order of service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +38,8 @@ struct Shared {
     state: Mutex<State>,
     /// Held by the one waiter that sleeps until the next token is due; the others only wait to be served.
     timekeeper: tokio::sync::Mutex<()>,
+    /// Held by the one check that goes as work.
+    overdue: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Limiter {
@@ -42,10 +48,13 @@ impl Limiter {
     pub fn new(rate: f64, burst: u32) -> Self {
         // In this form what is no number counts as the slowest.
         let rate = if rate > SLOWEST { rate.min(FASTEST) } else { SLOWEST };
-        let interval = Duration::from_secs_f64(rate.recip());
-        let bucket = Bucket { interval, capacity: interval * burst.max(1), full_at: Instant::now() };
+        let bucket = Bucket::new(rate, burst.max(1), Instant::now());
         let state = State { bucket, waiters: BTreeMap::new(), arrivals: 0 };
-        Self(Arc::new(Shared { state: Mutex::new(state), timekeeper: tokio::sync::Mutex::default() }))
+        Self(Arc::new(Shared {
+            state: Mutex::new(state),
+            timekeeper: tokio::sync::Mutex::default(),
+            overdue: Arc::default(),
+        }))
     }
 
     /// Waits for a permit. Dropping the future loses no token and no other waiter's turn.
@@ -68,7 +77,7 @@ impl Limiter {
         let _timekeeper = self.0.timekeeper.lock().await;
         loop {
             let due = {
-                let state = self.0.state();
+                let mut state = self.0.state();
                 state.waiters.contains_key(&place).then(|| state.bucket.due(Instant::now()))
             };
             match due {
@@ -93,13 +102,32 @@ impl Limiter {
         self.0.state().waiters.len()
     }
 
-    /// AWS throttled a call all the same. The rate stays as it was configured: this is where slowing down will begin.
-    pub fn throttled(&self) {}
+    /// The turn of a check that found no token for long: with it in hand it goes as work. One at a time, so that checks take a
+    /// small share of the tokens and never the place of those that somebody waits for.
+    #[must_use]
+    pub fn overdue(&self) -> Option<Overdue> {
+        Arc::clone(&self.0.overdue).try_lock_owned().ok().map(|turn| Overdue { _turn: turn })
+    }
+
+    /// Calls a second that are permitted now: as configured, or fewer since AWS refused some.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.0.state().bucket.rate(Instant::now())
+    }
+}
+
+/// See [`Limiter::overdue`]. Ends when dropped.
+#[derive(Debug)]
+pub struct Overdue {
+    _turn: OwnedMutexGuard<()>,
 }
 
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Limiter").field("waiting", &self.waiting()).finish_non_exhaustive()
+        f.debug_struct("Limiter")
+            .field("waiting", &self.waiting())
+            .field("rate", &self.rate())
+            .finish_non_exhaustive()
     }
 }
 
@@ -108,19 +136,20 @@ impl fmt::Debug for Limiter {
 pub struct Permit {
     /// `None` once it is spent.
     limiter: Option<Arc<Shared>>,
+    era: Era,
 }
 
 impl Permit {
     /// Uses it up: the call is made now.
-    pub(super) fn spend(mut self) {
-        self.limiter = None;
+    pub(super) fn spend(mut self) -> InFlight {
+        InFlight { limiter: self.limiter.take(), era: self.era, sent: Instant::now() }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(limiter) = self.limiter.take() {
-            limiter.state().bucket.put_back();
+            limiter.state().bucket.put_back(self.era);
             serve(&limiter);
         }
     }
@@ -129,6 +158,32 @@ impl Drop for Permit {
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Permit")
+    }
+}
+
+/// A call on its way. Dropped without its end it has told nothing.
+#[must_use = "how the call ended is what the limiter learns from"]
+pub(super) struct InFlight {
+    limiter: Option<Arc<Shared>>,
+    era: Era,
+    sent: Instant,
+}
+
+impl InFlight {
+    /// The call ended; AWS refused it for the rate alone, or did not.
+    pub(super) fn ended(self, throttled: bool) {
+        let Some(limiter) = self.limiter else { return };
+        let mut state = limiter.state();
+        if !throttled {
+            return state.bucket.accepted(self.era);
+        }
+        let now = Instant::now();
+        if state.bucket.refused(self.era, self.sent, now) {
+            let rate = state.bucket.rate(now);
+            let waiting = state.waiters.len();
+            drop(state);
+            tracing::info!("AWS throttles: slowed down to {rate:.2} calls a second, {waiting} wait");
+        }
     }
 }
 
@@ -153,14 +208,15 @@ fn serve(shared: &Arc<Shared>) {
     loop {
         let next = {
             let mut state = shared.state();
-            if state.waiters.is_empty() || !state.bucket.take(Instant::now()) {
+            if state.waiters.is_empty() {
                 return;
             }
-            state.waiters.pop_first()
+            let Some(era) = state.bucket.take(Instant::now()) else { return };
+            state.waiters.pop_first().map(|(_, waiter)| (waiter, era))
         };
-        if let Some((_, waiter)) = next {
+        if let Some((waiter, era)) = next {
             // Out of the lock: for a waiter that has just gone the permit is dropped here, and serves the next one.
-            drop(waiter.send(Permit { limiter: Some(Arc::clone(shared)) }));
+            drop(waiter.send(Permit { limiter: Some(Arc::clone(shared)), era }));
         }
     }
 }
@@ -188,37 +244,6 @@ impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         let left = self.shared.state().waiters.remove(&self.place);
         drop(left);
-    }
-}
-
-/// The bucket, kept as the moment at which it will be full again: exact, and without a clock that ticks.
-struct Bucket {
-    /// Time that one token takes.
-    interval: Duration,
-    /// Time that an empty bucket takes to fill.
-    capacity: Duration,
-    full_at: Instant,
-}
-
-impl Bucket {
-    /// Takes a token if there is one.
-    fn take(&mut self, now: Instant) -> bool {
-        if self.due(now) > now {
-            return false;
-        }
-        self.full_at = self.full_at.max(now) + self.interval;
-        true
-    }
-
-    /// When there is a token; `now` where there is one.
-    fn due(&self, now: Instant) -> Instant {
-        let missing = self.full_at.saturating_duration_since(now) + self.interval;
-        now + missing.saturating_sub(self.capacity)
-    }
-
-    fn put_back(&mut self) {
-        // Before the clock's beginning there is no moment; then the bucket is full in any case.
-        self.full_at = self.full_at.checked_sub(self.interval).unwrap_or(self.full_at);
     }
 }
 

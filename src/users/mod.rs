@@ -18,7 +18,7 @@ use plan::verdict::Outcome;
 use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, UserId};
 
 pub use aws::{Aws, ConnectError, Connection, Timeouts};
-pub use limit::{Limiter, Permit, Urgency};
+pub use limit::{Limiter, Overdue, Permit, Urgency};
 pub use metered::Meter;
 pub use paced::Paced;
 

@@ -4,10 +4,10 @@ use plan::verdict::Outcome;
 use plan::{Account, Arn, Create, Delete, Fault, Modify, Sight, Tag, TagSight, UserId};
 
 use super::Users;
-use super::limit::{Limiter, Permit, Urgency};
+use super::limit::{InFlight, Limiter, Overdue, Permit, Urgency};
 
-/// Users behind a limiter. Reads wait for their permit themselves; a mutation takes one that the caller got before, since
-/// what has to stand in an object's status when it begins is written with the permit in hand.
+/// Users behind a limiter. Each call takes a permit that the caller got before: a check does not wait for one, and what has to
+/// stand in an object's status when a mutation begins is written with the permit in hand.
 #[derive(Clone, Debug)]
 pub struct Paced<U> {
     users: U,
@@ -31,76 +31,70 @@ impl<U: Users> Paced<U> {
         self.limiter.try_permit(urgency)
     }
 
+    /// [`Limiter::overdue`].
+    #[must_use]
+    pub fn overdue(&self) -> Option<Overdue> {
+        self.limiter.overdue()
+    }
+
     /// The limiter, for metrics.
     #[must_use]
     pub fn limiter(&self) -> &Limiter {
         &self.limiter
     }
 
-    /// [`Users::describe`], once there is a permit.
-    pub async fn describe(&self, urgency: Urgency, user_id: &UserId) -> Sight {
-        self.permit(urgency).await.spend();
+    /// [`Users::describe`].
+    pub async fn describe(&self, permit: Permit, user_id: &UserId) -> Sight {
+        let call = permit.spend();
         let sight = self.users.describe(user_id).await;
-        if let Sight::Failed(fault) = &sight {
-            self.heed(fault);
-        }
+        call.ended(matches!(&sight, Sight::Failed(fault) if is_throttling(fault)));
         sight
     }
 
-    /// [`Users::account`], once there is a permit.
-    pub async fn account(&self, urgency: Urgency) -> Account {
-        self.permit(urgency).await.spend();
+    /// [`Users::account`].
+    pub async fn account(&self, permit: Permit) -> Account {
+        let call = permit.spend();
         let account = self.users.account().await;
-        if let Account::Failed(fault) = &account {
-            self.heed(fault);
-        }
+        call.ended(matches!(&account, Account::Failed(fault) if is_throttling(fault)));
         account
     }
 
-    /// [`Users::list_tags`], once there is a permit.
-    pub async fn list_tags(&self, urgency: Urgency, arn: &Arn) -> TagSight {
-        self.permit(urgency).await.spend();
+    /// [`Users::list_tags`].
+    pub async fn list_tags(&self, permit: Permit, arn: &Arn) -> TagSight {
+        let call = permit.spend();
         let tags = self.users.list_tags(arn).await;
-        if let TagSight::Failed(fault) = &tags {
-            self.heed(fault);
-        }
+        call.ended(matches!(&tags, TagSight::Failed(fault) if is_throttling(fault)));
         tags
     }
 
     /// [`Users::create`].
     pub async fn create(&self, permit: Permit, create: &Create) -> Outcome {
-        permit.spend();
-        self.heeded(self.users.create(create).await)
+        mutated(permit.spend(), self.users.create(create)).await
     }
 
     /// [`Users::modify`].
     pub async fn modify(&self, permit: Permit, modify: &Modify) -> Outcome {
-        permit.spend();
-        self.heeded(self.users.modify(modify).await)
+        mutated(permit.spend(), self.users.modify(modify)).await
     }
 
     /// [`Users::tag`].
     pub async fn tag(&self, permit: Permit, tag: &Tag) -> Outcome {
-        permit.spend();
-        self.heeded(self.users.tag(tag).await)
+        mutated(permit.spend(), self.users.tag(tag)).await
     }
 
     /// [`Users::delete`].
     pub async fn delete(&self, permit: Permit, delete: &Delete) -> Outcome {
-        permit.spend();
-        self.heeded(self.users.delete(delete).await)
+        mutated(permit.spend(), self.users.delete(delete)).await
     }
+}
 
-    fn heeded(&self, outcome: Outcome) -> Outcome {
-        if let Outcome::Failed(fault) = &outcome {
-            self.heed(fault);
-        }
-        outcome
-    }
+/// Waits for a mutation's outcome, and lets the limiter learn from it.
+async fn mutated(call: InFlight, made: impl Future<Output = Outcome> + Send) -> Outcome {
+    let outcome = made.await;
+    call.ended(matches!(&outcome, Outcome::Failed(fault) if is_throttling(fault)));
+    outcome
+}
 
-    fn heed(&self, fault: &Fault) {
-        if matches!(fault, Fault::Throttled(_)) {
-            self.limiter.throttled();
-        }
-    }
+fn is_throttling(fault: &Fault) -> bool {
+    matches!(fault, Fault::Throttled(_))
 }

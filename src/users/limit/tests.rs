@@ -5,10 +5,14 @@ use tokio::time::{Duration, Instant, advance, sleep};
 
 use super::*;
 
+mod throttling;
+
+pub(super) use throttling::AwsBucket;
+
 /// Takes a permit for good and tells how long that took.
 async fn spend(limiter: &Limiter, urgency: Urgency) -> Duration {
     let began = Instant::now();
-    limiter.permit(urgency).await.spend();
+    drop(limiter.permit(urgency).await.spend());
     began.elapsed()
 }
 
@@ -16,7 +20,7 @@ async fn spend(limiter: &Limiter, urgency: Urgency) -> Duration {
 fn drained(burst: u32) -> Limiter {
     let limiter = Limiter::new(10.0, burst);
     while let Some(permit) = limiter.try_permit(Urgency::Work) {
-        permit.spend();
+        drop(permit.spend());
     }
     limiter
 }
@@ -60,7 +64,7 @@ async fn an_idle_time_fills_the_bucket_to_the_burst_and_no_further() {
     advance(Duration::from_secs(3600)).await;
     let mut taken = 0;
     while let Some(permit) = limiter.try_permit(Urgency::Check) {
-        permit.spend();
+        drop(permit.spend());
         taken += 1;
     }
     assert_eq!(taken, 3);
@@ -118,7 +122,7 @@ async fn a_permit_that_is_dropped_unused_serves_the_next_waiter_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_spent_permit_does_not_come_back() {
     let limiter = Limiter::new(0.1, 1);
-    limiter.permit(Urgency::Work).await.spend();
+    drop(limiter.permit(Urgency::Work).await.spend());
     assert!(limiter.try_permit(Urgency::Work).is_none());
     assert_eq!(spend(&limiter, Urgency::Work).await, Duration::from_secs(10));
 }
@@ -228,7 +232,7 @@ async fn threads_that_come_and_go_lose_no_token() {
             let patience = Duration::from_micros(number % 7 * 300);
             match tokio::time::timeout(patience, limiter.permit(urgency)).await {
                 Ok(permit) if number % 3 == 0 => drop(permit),
-                Ok(permit) => permit.spend(),
+                Ok(permit) => drop(permit.spend()),
                 Err(_) => drop(spend(&limiter, urgency).await),
             }
         });
@@ -239,4 +243,24 @@ async fn threads_that_come_and_go_lose_no_token() {
     sleep(Duration::from_millis(2)).await;
     let full = std::iter::from_fn(|| limiter.try_permit(Urgency::Work)).take(4).count();
     assert_eq!(full, 4, "the bucket is full again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_holds_back_those_who_wait_and_those_who_come() {
+    let limiter = Limiter::new(10.0, 20);
+    let first = limiter.permit(Urgency::Work).await.spend();
+    first.ended(true);
+    assert!(limiter.rate() < 7.0, "{}", limiter.rate());
+    assert!(limiter.try_permit(Urgency::Work).is_none());
+    let waited = spend(&limiter, Urgency::Work).await;
+    assert!((100..200).contains(&waited.as_millis()), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_overdue_check_at_a_time_goes_as_work() {
+    let limiter = Limiter::new(10.0, 1);
+    let turn = limiter.overdue().expect("nobody else is overdue");
+    assert!(limiter.clone().overdue().is_none());
+    drop(turn);
+    assert!(limiter.overdue().is_some());
 }

@@ -307,9 +307,12 @@ async fn the_paced_port_makes_every_call_with_one_permit() {
     let paced = Paced::new(stand.aws.clone(), limiter.clone());
     let app = user_id("app");
     paced.create(paced.permit(Urgency::Work).await, &create("app")).await;
-    assert!(matches!(paced.describe(Urgency::Check, &app).await, Sight::Seen(_)));
-    assert!(matches!(paced.list_tags(Urgency::Work, &arn("app")).await, TagSight::Read(_)));
-    assert!(matches!(paced.account(Urgency::Work).await, Account::Known(_)));
+    assert!(matches!(paced.describe(paced.permit(Urgency::Check).await, &app).await, Sight::Seen(_)));
+    assert!(matches!(
+        paced.list_tags(paced.permit(Urgency::Work).await, &arn("app")).await,
+        TagSight::Read(_)
+    ));
+    assert!(matches!(paced.account(paced.permit(Urgency::Work).await).await, Account::Known(_)));
     let tag = Tag { arn: arn("app"), tags: tags(&[("x", "y")]) };
     paced.tag(paced.permit(Urgency::Work).await, &tag).await;
     let changes = Changes { access_string: Some("off -@all".to_owned()), ..Changes::default() };
