@@ -332,12 +332,17 @@ impl<U: Users> Pass<'_, U> {
         if *self.shell.ending.borrow() { Err(Interruption::Ending) } else { Ok(()) }
     }
 
-    /// The right to make one reading call. Work waits for it; a check ends its pass, and its slot is free for work.
-    async fn turn(&self) -> Result<Permit, Interruption> {
+    /// The right to make one reading call. Work waits for it; a check ends its pass, so that its slot is free for work. One
+    /// that has begun goes on as work: it would only have to make the same call again.
+    async fn turn(&mut self) -> Result<Permit, Interruption> {
         let users = &self.shell.users;
         match self.urgency {
             Urgency::Work => Ok(users.permit(Urgency::Work).await),
-            Urgency::Check => users.try_permit(Urgency::Check).ok_or(Interruption::Crowded),
+            Urgency::Check => {
+                let permit = users.try_permit(Urgency::Check).ok_or(Interruption::Crowded)?;
+                self.urgency = Urgency::Work;
+                Ok(permit)
+            }
         }
     }
 
