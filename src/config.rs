@@ -47,6 +47,16 @@ pub struct Run {
     #[arg(long, env = "DEFAULT_DELETION_POLICY", value_enum, ignore_case = true, default_value = "Delete")]
     pub default_deletion_policy: Policy,
 
+    /// Namespace whose objects may take over AWS users that nobody's tags claim (adoptionPolicy: Adopt); repeatable,
+    /// comma-separated in the environment, * for all. Left out: none.
+    #[arg(long, env = "ADOPTION_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
+    pub adoption_namespace: Vec<String>,
+
+    /// What every user ID must begin with, such as {namespace}- for the object's namespace and a hyphen. Left out:
+    /// anything goes.
+    #[arg(long, env = "REQUIRED_USER_ID_PREFIX", value_name = "TEMPLATE", value_parser = user_id_prefix)]
+    pub required_user_id_prefix: Option<String>,
+
     /// Objects that are worked on at the same time.
     #[arg(long, env = "CONCURRENCY", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub concurrency: u16,
@@ -63,6 +73,10 @@ pub struct Run {
     #[arg(long, env = "RESYNC", default_value = "10m", value_parser = duration, value_name = "DURATION")]
     pub resync: Duration,
 
+    /// Tags are compared at every Nth drift check only, as that costs a call of its own.
+    #[arg(long, env = "TAG_RESYNC_EVERY", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
+    pub tag_resync_every: u32,
+
     /// How long a Ready object stays Ready while AWS does not answer.
     #[arg(long, env = "STALE_AFTER", default_value = "15m", value_parser = duration, value_name = "DURATION")]
     pub stale_after: Duration,
@@ -78,6 +92,14 @@ pub struct Run {
     /// What is logged: a level, or directives such as info,elasticache_user_operator=debug
     #[arg(long, env = "LOG", default_value = "info,kube_runtime=warn", value_name = "FILTER")]
     pub log: String,
+
+    /// For tests: how long one AWS call may take.
+    #[arg(long, env = "AWS_CALL_TIMEOUT", default_value = "20s", hide = true, value_parser = duration)]
+    pub aws_call_timeout: Duration,
+
+    /// For tests: how long one request to the API server may take, watches apart.
+    #[arg(long, env = "KUBERNETES_TIMEOUT", default_value = "15s", hide = true, value_parser = duration)]
+    pub kubernetes_timeout: Duration,
 
     /// For tests: divides the operator's pauses by this number.
     #[arg(long, env = "PACE_DIVISOR", default_value_t = 1, hide = true, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -116,14 +138,25 @@ impl Run {
     /// The namespaces to watch, empty for all. An empty environment variable is none.
     #[must_use]
     pub fn namespaces(&self) -> Vec<String> {
-        let named = self.namespace.iter().map(|name| name.trim());
-        named.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+        listed(&self.namespace)
+    }
+
+    /// The namespaces whose objects may adopt; `*` stands for all.
+    #[must_use]
+    pub fn adoption_namespaces(&self) -> Vec<String> {
+        listed(&self.adoption_namespace)
     }
 
     /// The pace that the flags ask for.
     #[must_use]
     pub fn pace(&self) -> Pace {
-        let pace = Pace { resync: self.resync, stale_after: self.stale_after, ..Pace::default() };
+        let pace = Pace {
+            resync: self.resync,
+            tag_resync: self.resync * self.tag_resync_every,
+            stale_after: self.stale_after,
+            call_timeout: self.aws_call_timeout,
+            ..Pace::default()
+        };
         pace.divided(self.pace_divisor)
     }
 }
@@ -140,6 +173,23 @@ fn cluster_id(text: &str) -> Result<String, String> {
             Err("may hold letters, digits, spaces and + - = . _ : / @, as it is a tag's value".to_owned())
         }
         id => Ok(id.to_owned()),
+    }
+}
+
+fn listed(names: &[String]) -> Vec<String> {
+    let named = names.iter().map(|name| name.trim());
+    named.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// What a user ID can begin with, once the namespace is filled in.
+fn user_id_prefix(text: &str) -> Result<String, String> {
+    let filled = text.replace("{namespace}", "a");
+    let begins = filled.starts_with(|c: char| c.is_ascii_lowercase());
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if begins && filled.chars().all(allowed) && !filled.contains("--") {
+        Ok(text.to_owned())
+    } else {
+        Err("must be what a user ID can begin with: lower-case letters, digits and single hyphens, and {namespace} for the object's namespace, such as {namespace}-".to_owned())
     }
 }
 

@@ -12,10 +12,10 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{Controller, Predicate, WatchStreamExt, predicates};
 use kube::{Api, Client, ResourceExt};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::api::ElastiCacheUser;
-use crate::objects::Interruption;
+use crate::objects::{Interruption, secret_version};
 use crate::reconcile::{Shell, is_held};
 use crate::resolve::secrets_named;
 use crate::telemetry::{Metrics, Reconciled};
@@ -43,16 +43,33 @@ pub async fn run<U: Users>(
 ) {
     let scopes: Vec<Option<String>> =
         if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
+    let freed = broadcast::Sender::new(FREED);
     let controllers = scopes.into_iter().enumerate().map(|(index, scope)| {
         let synced = synced.clone();
+        let scope = Scope { namespace: scope, freed: freed.clone() };
         control(&watches, scope, concurrency, context.clone(), ending.clone(), move || synced(index))
     });
     future::join_all(controllers).await;
 }
 
+/// User IDs whose object went and that nobody has been told of yet, at most.
+const FREED: usize = 1024;
+/// A rotation writes two Secrets one after the other: both are waited for.
+const DEBOUNCE: Duration = Duration::from_millis(300);
+/// Changed Secrets that are waited for at the same time, at most.
+const CHANGED: usize = 1024;
+
+/// What one controller looks after.
+struct Scope {
+    /// Its namespace, or all.
+    namespace: Option<String>,
+    /// Tells all controllers which user IDs have become free.
+    freed: broadcast::Sender<String>,
+}
+
 fn control<U, F>(
     watches: &Client,
-    namespace: Option<String>,
+    Scope { namespace, freed }: Scope,
     concurrency: u16,
     context: Arc<Context<U>>,
     mut ending: watch::Receiver<bool>,
@@ -65,12 +82,15 @@ where
     let users: Api<ElastiCacheUser> = scoped(watches, namespace.as_deref());
     let (reader, writer) = reflector::store();
     let forgetful = context.clone();
+    let waiting = freed_objects(freed.subscribe(), reader.clone());
     let objects = watcher(users, watcher::Config::default())
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .inspect_ok(move |event| {
             if let watcher::Event::Delete(gone) = event {
                 forgetful.shell.memory.forget(&gone.uid().unwrap_or_default());
+                // Nobody listens where the controllers are ending.
+                let _ = freed.send(user_id(gone));
             }
         })
         .reflect(writer)
@@ -86,6 +106,7 @@ where
     let controller = Controller::for_stream(objects, reader)
         .with_config(kube::runtime::controller::Config::default().concurrency(concurrency))
         .watches_stream(secrets, move |secret| naming_secret(&naming, &secret))
+        .reconcile_on(waiting)
         .graceful_shutdown_on(async move {
             let _ = ending.wait_for(|ending| *ending).await;
         })
@@ -109,6 +130,34 @@ where
             () = announce => {}
         }
     }
+}
+
+/// The user ID that an object stands for.
+fn user_id(object: &ElastiCacheUser) -> String {
+    let status = object.status.as_ref();
+    let known = status.and_then(|status| status.user_id.as_ref()).or(object.spec.user_id.as_ref());
+    known.cloned().unwrap_or_else(|| object.name_any())
+}
+
+/// Objects whose user ID another object had until now: they may take over.
+fn freed_objects(
+    freed: broadcast::Receiver<String>,
+    objects: Store<ElastiCacheUser>,
+) -> impl Stream<Item = ObjectRef<ElastiCacheUser>> + Send + 'static {
+    let ids = futures::stream::unfold(freed, |mut freed| async move {
+        loop {
+            match freed.recv().await {
+                Ok(id) => return Some((id, freed)),
+                // They are looked at again at the next drift check.
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    });
+    ids.flat_map(move |id| {
+        let same = objects.state().into_iter().filter(|object| user_id(object) == id);
+        futures::stream::iter(same.map(|object| ObjectRef::from_obj(&*object)).collect::<Vec<_>>())
+    })
 }
 
 /// Somebody took our finalizer off an object that has a user; that we put it on is no news.
@@ -136,29 +185,43 @@ fn secrets(
     watcher(secrets, watcher::Config::default())
         .default_backoff()
         .touched_objects()
-        .predicate_filter(predicates::resource_version, kube::runtime::PredicateConfig::default())
         .filter_map(move |item| {
             match &item {
                 Ok(_) => told = false,
                 Err(error) if !told => {
                     told = true;
-                    tracing::warn!(%error, "failed to watch Secrets; a changed Secret is noticed late until this works");
+                    tracing::warn!(
+                        %error,
+                        "failed to watch Secrets; until this works a changed Secret is noticed at the next --resync"
+                    );
                 }
                 Err(_) => {}
             }
-            future::ready(item.ok().map(Ok))
+            future::ready(item.ok())
         })
+        .map(|secret| async {
+            tokio::time::sleep(DEBOUNCE).await;
+            Ok(secret)
+        })
+        .buffer_unordered(CHANGED)
 }
 
-/// The objects whose passwords come from this Secret.
+/// The objects whose passwords come from this Secret, and that have not sent this version of it. So neither a restart nor a
+/// list that is made again runs a pass for every object.
 fn naming_secret(
     objects: &Store<ElastiCacheUser>,
     secret: &PartialObjectMeta<Secret>,
 ) -> Vec<ObjectRef<ElastiCacheUser>> {
     let (namespace, name) = (secret.namespace(), secret.name_any());
+    let version = secret_version(&secret.metadata);
+    let sent = |object: &ElastiCacheUser| {
+        let last = object.status.as_ref().and_then(|status| status.last_applied.as_ref());
+        last.is_some_and(|last| last.password_versions.iter().any(|sent| sent.starts_with(&version)))
+    };
     let named = objects.state().into_iter().filter(|object| {
         object.namespace() == namespace
             && object.metadata.deletion_timestamp.is_none()
+            && !sent(object)
             && secrets_named(object).any(|secret| secret == name)
     });
     named.map(|object| ObjectRef::from_obj(&*object)).collect()

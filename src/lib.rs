@@ -32,6 +32,7 @@
 //! - DeleteUser is sent only to a user that is `active`, after the object was read again.
 //! - `createRequestedAt` is in status before CreateUser is called.
 //! - A pass that changes nothing writes nothing.
+//! - A check that finds no token for its first call ends its pass: it holds no slot, and writes nothing.
 //! - A password is never formatted.
 
 pub mod api;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use plan::pace::{Pace, Visit};
 use plan::verdict::{Reason, Verdict};
-use plan::{Arn, Ownership};
+use plan::{Arn, Ownership, Passwords};
 use tokio::time::Instant;
 
 /// The memory of all objects, by uid.
@@ -24,6 +24,9 @@ pub struct Entry {
     pub creation_settled: Option<MicroTime>,
     /// A `createRequestedAt` that lay in the future, and when it was first seen: clocks differ.
     creation_sighted: Option<(MicroTime, Instant)>,
+    /// The passwords that this process last sent, and AWS accepted.
+    pub sent: Option<Passwords>,
+    tags_checked: Option<TagsChecked>,
     /// The newest resourceVersion that this process wrote.
     pub version: Option<u64>,
     failures: Failures,
@@ -32,6 +35,14 @@ pub struct Entry {
     silent_since: Option<Instant>,
     denied_since: Option<Instant>,
     told: Option<(Reason, Instant)>,
+}
+
+/// When the tags were last found, or made, as the spec has them.
+#[derive(Clone, Debug)]
+struct TagsChecked {
+    /// Of which generation; `None`: not by this process.
+    generation: Option<i64>,
+    due: Instant,
 }
 
 /// Failures in a row, and when the next attempt is due.
@@ -71,6 +82,23 @@ impl Memory {
 }
 
 impl Entry {
+    /// Whether it is time to compare the tags: for a new generation, and else every [`Pace::tag_resync`]. Of objects that
+    /// were `settled` before this process began it compares some early and some late, but never all at once.
+    pub fn tags_due(&mut self, generation: Option<i64>, settled: bool, pace: &Pace, roll: f64) -> bool {
+        let now = Instant::now();
+        let checked = self.tags_checked.get_or_insert_with(|| TagsChecked {
+            generation: None,
+            due: now + pace.tag_resync.mul_f64(roll),
+        });
+        now >= checked.due || (!settled && checked.generation != generation)
+    }
+
+    /// The tags are as this generation has them.
+    pub fn tags_match(&mut self, generation: Option<i64>, pace: &Pace, roll: f64) {
+        let due = Instant::now() + pace.tag_resync.mul_f64(0.9 + 0.2 * roll);
+        self.tags_checked = Some(TagsChecked { generation, due });
+    }
+
     /// How long ago a CreateUser was requested; a time in the future counts from when it was first seen.
     pub fn age(&mut self, requested: &MicroTime, now: jiff::Timestamp) -> Duration {
         if let Ok(age) = Duration::try_from(now.duration_since(requested.0)) {
@@ -182,7 +210,7 @@ mod tests {
     use plan::verdict::Progress;
 
     fn verdict(reason: Reason, visit: Visit) -> Verdict {
-        Verdict { progress: Progress::Reconciling, reason, message: String::new(), done: None, visit }
+        Verdict { progress: Progress::Reconciling, reason, message: String::new(), done: Vec::new(), visit }
     }
 
     const SECOND: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt};
-use plan::{Definition, InvalidPassword, Password, SecretProblem};
+use plan::{Definition, InvalidPassword, Other, Owner, Password, SecretProblem};
 use serde_json::json;
 
 use crate::api::{ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION};
@@ -59,6 +59,19 @@ impl Objects {
         let found = self.users(object).get_opt(&object.name_any()).await;
         let found = found.map_err(|error| refused("read the object", &error))?;
         Ok(found.filter(|found| found.metadata.uid == object.metadata.uid))
+    }
+
+    /// Whether the object that owner tags name is there, uncached.
+    pub async fn other(&self, owner: &Owner) -> Other {
+        let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &owner.namespace);
+        match users.get_metadata_opt(&owner.name).await {
+            Ok(Some(_)) => Other::There,
+            Ok(None) => Other::Gone,
+            Err(error) => {
+                tracing::debug!(%error, %owner, "failed to look for another owner");
+                Other::Unknown
+            }
+        }
     }
 
     /// Adds the finalizer.
@@ -175,11 +188,8 @@ impl Objects {
                 return Err(SecretProblem::Unreadable { secret: named() });
             }
         };
-        let version = format!(
-            "{}/{}",
-            secret.metadata.uid.as_deref().unwrap_or_default(),
-            secret.metadata.resource_version.as_deref().unwrap_or_default()
-        );
+        // The key too: a spec that goes over to another key of the same Secret asks for another password.
+        let version = format!("{}{key}", secret_version(&secret.metadata));
         let Some(value) = secret.data.as_ref().and_then(|data| data.get(key)) else {
             return Err(SecretProblem::KeyNotFound { secret: named(), key: key.to_owned() });
         };
@@ -217,6 +227,12 @@ impl Objects {
             tracing::debug!(%error, reason = news.reason, "failed to publish an event");
         }
     }
+}
+
+/// What a password's version begins with: the Secret's uid and resourceVersion.
+pub fn secret_version(secret: &ObjectMeta) -> String {
+    let (uid, version) = (secret.uid.as_deref(), secret.resource_version.as_deref());
+    format!("{}/{}/", uid.unwrap_or_default(), version.unwrap_or_default())
 }
 
 /// An event, before it has a place and a time.

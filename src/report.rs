@@ -1,18 +1,19 @@
 //! No I/O: the status that follows from a pass. What was there before, what AWS showed, what was done, and the verdict.
+//!
+//! [`read`] is the other direction: what a status says.
+
+pub mod read;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::ResourceExt;
 use plan::verdict::{Outcome, Progress, Reason, Verdict};
-use plan::{
-    Action, Announcement, Authentication, Create, Desired, Goal, Modify, Observed, Record, RemoteUser,
-    Reported, Shown, Sight,
-};
+use plan::{Action, Announcement, Goal, Observed, RemoteUser, Shown, Sight};
 
+use self::read::{condition, last_applied, ready_now};
 use crate::api::{
     self, DELETING, ElastiCacheUser, ElastiCacheUserStatus, READY, RECONCILE_REQUESTED_AT, RECONCILING,
     STALLED,
 };
-use crate::memory::Entry;
 
 /// What a pass did, as the status needs it.
 #[derive(Debug)]
@@ -33,107 +34,6 @@ pub struct Pass<'a> {
     pub former_request: Option<&'a MicroTime>,
     /// Now.
     pub now: jiff::Timestamp,
-}
-
-/// What status and this process remember, in the words of `plan`.
-pub fn record(
-    object: &ElastiCacheUser,
-    memory: &mut Entry,
-    pace: &plan::pace::Pace,
-    now: jiff::Timestamp,
-) -> Record {
-    let none = ElastiCacheUserStatus::default();
-    let status = object.status.as_ref().unwrap_or(&none);
-    let arn = status.arn.as_deref().and_then(plan::Arn::parse);
-    let told = reason_of(status, DELETING);
-    let creation = match &status.create_requested_at {
-        Some(requested) if memory.creation_settled.as_ref() != Some(requested) => {
-            pace.creation(memory.age(requested, now))
-        }
-        Some(_) | None => plan::Creation::Closed,
-    };
-    Record {
-        arn,
-        last_applied: status.last_applied.as_ref().map(remembered),
-        reported: reported(status),
-        creation,
-        deletion_accepted: status.state.as_deref() == Some(plan::Lifecycle::Deleting.as_str()),
-        deletion_possible: matches!(told, Some(Reason::DeletingUser | Reason::AWSUnavailable)),
-        departure_announced: told.is_some_and(|told| {
-            !matches!(
-                told,
-                Reason::WaitingForUserActive | Reason::DeletionProtected | Reason::WrongAWSAccount
-            )
-        }),
-        modifying: ready_now(object).is_some_and(|ready| ready.reason == Reason::Modifying.as_str()),
-    }
-}
-
-fn remembered(last: &api::LastApplied) -> plan::LastApplied {
-    let api::LastApplied { access_string, expanded_access_string, password_versions, tag_keys } =
-        last.clone();
-    plan::LastApplied { access_string, expanded_access_string, password_versions, tag_keys }
-}
-
-fn reported(status: &ElastiCacheUserStatus) -> Option<Reported> {
-    Some(Reported {
-        user_name: status.user_name.clone()?,
-        engine: status.engine.clone()?,
-        authentication_type: status.authentication.as_ref()?.type_.clone()?,
-        access_string: status.access_string.clone()?,
-    })
-}
-
-/// The condition of this type.
-#[must_use]
-pub fn condition<'a>(status: &'a ElastiCacheUserStatus, type_: &str) -> Option<&'a Condition> {
-    status.conditions.iter().find(|condition| condition.type_ == type_)
-}
-
-fn reason_of(status: &ElastiCacheUserStatus, type_: &str) -> Option<Reason> {
-    condition(status, type_).and_then(|condition| Reason::parse(&condition.reason))
-}
-
-/// The reason that status shows.
-#[must_use]
-pub fn shown_reason(object: &ElastiCacheUser) -> Option<Reason> {
-    object.status.as_ref().and_then(|status| reason_of(status, READY))
-}
-
-/// Ready, where it speaks of the generation at hand.
-fn ready_now(object: &ElastiCacheUser) -> Option<&Condition> {
-    let ready = condition(object.status.as_ref()?, READY)?;
-    (ready.observed_generation == object.metadata.generation).then_some(ready)
-}
-
-/// The generation at hand is the one that is Ready.
-#[must_use]
-pub fn settled(object: &ElastiCacheUser) -> bool {
-    ready_now(object).is_some_and(|ready| ready.status == "True" || ready.status == "Unknown")
-}
-
-/// Somebody waits for the pass: the generation, the request or a password of this object is not in AWS yet. Else it is a check.
-#[must_use]
-pub fn awaited(object: &ElastiCacheUser, goal: &Goal) -> bool {
-    let none = ElastiCacheUserStatus::default();
-    let status = object.status.as_ref().unwrap_or(&none);
-    let handled =
-        status.last_handled_reconcile_at.as_ref() == object.annotations().get(RECONCILE_REQUESTED_AT);
-    !settled(object) || !handled || has_new_password(status, goal)
-}
-
-fn has_new_password(status: &ElastiCacheUserStatus, goal: &Goal) -> bool {
-    let Goal::Present(Desired { authentication: Authentication::Password(Ok(passwords)), .. }) = goal else {
-        return false;
-    };
-    let sent = status.last_applied.as_ref().map(|last| last.password_versions.as_slice());
-    sent.unwrap_or_default() != passwords.versions()
-}
-
-/// AccessDenied was Stalled before.
-#[must_use]
-pub fn stalled_by_denial(object: &ElastiCacheUser) -> bool {
-    object.status.as_ref().and_then(|status| reason_of(status, STALLED)) == Some(Reason::AccessDenied)
 }
 
 /// The status after the pass; `None` where nothing changed that is worth a write.
@@ -168,6 +68,8 @@ fn set_conditions(status: &mut ElastiCacheUserStatus, pass: &Pass<'_>) {
         Progress::Unknown => Some(("Unknown", &[RECONCILING][..])),
         Progress::Stalled => Some(("False", &[STALLED][..])),
         Progress::Leaving => Some(("False", &[RECONCILING, DELETING][..])),
+        Progress::PausedReady => Some(("True", &[][..])),
+        Progress::PausedUnready => Some(("False", &[][..])),
         Progress::Unchanged => None,
     }) else {
         return;
@@ -234,15 +136,20 @@ fn set_user(status: &mut ElastiCacheUserStatus, pass: &Pass<'_>) {
     match (answered, plan::shown(pass.goal, pass.observed, pass.action), &pass.observed.user) {
         (Some(user), _, _) => show(status, user),
         (None, Shown::Seen, Sight::Seen(user)) => show(status, user),
+        (None, Shown::Strange, Sight::Seen(user)) => {
+            // What was applied to another user says nothing about this one.
+            status.last_applied = None;
+            show(status, user);
+        }
         (None, Shown::Nothing, _) => hide(status, pass.goal),
-        (None, Shown::Seen | Shown::AsBefore, _) => {}
+        (None, Shown::Seen | Shown::Strange | Shown::AsBefore, _) => {}
     }
 }
 
 fn user_id(goal: &Goal) -> Option<&str> {
     match goal {
-        Goal::Present(desired) => Some(desired.user_id.as_str()),
-        Goal::Unattainable(_) | Goal::Gone(_) => None,
+        Goal::Present(desired) | Goal::Compared(desired) => Some(desired.user_id.as_str()),
+        Goal::Suspended(_) | Goal::Unattainable(_) | Goal::Gone(_) => None,
     }
 }
 
@@ -283,8 +190,10 @@ fn hide(status: &mut ElastiCacheUserStatus, goal: &Goal) {
     status.user_group_ids = Vec::new();
     status.authentication = None;
     match goal {
-        Goal::Present(_) | Goal::Unattainable(_) => status.arn = None,
         Goal::Gone(_) => {}
+        Goal::Present(_) | Goal::Compared(_) | Goal::Suspended(_) | Goal::Unattainable(_) => {
+            status.arn = None
+        }
     }
     if status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some()) {
         status.last_applied = None;
@@ -292,52 +201,16 @@ fn hide(status: &mut ElastiCacheUserStatus, goal: &Goal) {
 }
 
 fn set_last_applied(status: &mut ElastiCacheUserStatus, pass: &Pass<'_>) {
-    let applied = match (pass.action, pass.outcome) {
-        (Action::Announce(Announcement::Creation { tag_keys }), _) => {
-            let keys = plan::LastApplied { tag_keys: tag_keys.clone(), ..plan::LastApplied::default() };
-            Some(keys)
-        }
-        (Action::Create(create), Outcome::Accepted(user)) => Some(created(create, user, pass)),
-        (Action::Modify(modify), Outcome::Accepted(_)) => Some(modified(modify, pass)),
-        (Action::Rest, _) => match (pass.goal, &pass.observed.user) {
-            (Goal::Present(desired), Sight::Seen(user)) => {
-                Some(plan::applied(desired, user, &pass.observed.record))
-            }
-            _ => None,
-        },
-        _ => None,
+    let before = pass.object.status.as_ref().and_then(|status| status.last_applied.as_ref());
+    let before = before.map(last_applied).unwrap_or_default();
+    let after = plan::remembered(pass.goal, pass.observed, pass.action, pass.outcome, before);
+    let Some(plan::LastApplied { access_string, expanded_access_string, password_versions, tag_keys }) =
+        after
+    else {
+        return;
     };
-    if let Some(plan::LastApplied { access_string, expanded_access_string, password_versions, tag_keys }) =
-        applied
-    {
-        let last = api::LastApplied { access_string, expanded_access_string, password_versions, tag_keys };
-        status.last_applied = (last != api::LastApplied::default()).then_some(last);
-    }
-}
-
-fn created(create: &Create, user: &RemoteUser, pass: &Pass<'_>) -> plan::LastApplied {
-    let tag_keys = match pass.goal {
-        Goal::Present(desired) => desired.tags.keys().cloned().collect(),
-        Goal::Unattainable(_) | Goal::Gone(_) => Vec::new(),
-    };
-    plan::LastApplied {
-        access_string: Some(create.access_string.clone()),
-        expanded_access_string: pass.outcome.shows_active().then(|| user.access_string.clone()),
-        password_versions: create.authentication.password_versions().to_vec(),
-        tag_keys,
-    }
-}
-
-fn modified(modify: &Modify, pass: &Pass<'_>) -> plan::LastApplied {
-    let mut last = pass.observed.record.last_applied.clone().unwrap_or_default();
-    if let Some(sent) = &modify.changes.access_string {
-        last.access_string = Some(sent.clone());
-        last.expanded_access_string = None;
-    }
-    if let Some(authentication) = &modify.changes.authentication {
-        last.password_versions = authentication.password_versions().to_vec();
-    }
-    last
+    let last = api::LastApplied { access_string, expanded_access_string, password_versions, tag_keys };
+    status.last_applied = (last != api::LastApplied::default()).then_some(last);
 }
 
 fn set_create_requested_at(status: &mut ElastiCacheUserStatus, pass: &Pass<'_>) {

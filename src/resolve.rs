@@ -3,8 +3,8 @@
 
 use kube::ResourceExt;
 use plan::{
-    Authentication, DeletionPolicy, Departure, Desired, Goal, Owner, Passwords, Refusal, SecretProblem,
-    UserId,
+    Adoption, Authentication, AuthenticationType, DeletionPolicy, Departure, Desired, Goal, Outline, Owner,
+    Passwords, Refusal, SecretProblem, UserId,
 };
 
 use crate::api::{self, ElastiCacheUser, PREVENT_DELETION};
@@ -17,6 +17,37 @@ pub struct Policy {
     pub cluster_id: String,
     /// For objects without `deletionPolicy`.
     pub default_deletion_policy: DeletionPolicy,
+    /// Namespaces whose objects may adopt; `*` stands for all.
+    pub adoption_namespaces: Vec<String>,
+    /// What user IDs must begin with, `{namespace}` not filled in yet.
+    pub required_prefix: Option<String>,
+}
+
+impl Policy {
+    fn adoption(&self, object: &ElastiCacheUser) -> Adoption {
+        let namespace = object.namespace().unwrap_or_default();
+        match &object.spec.adoption_policy {
+            // A word of another version: what it means is not known.
+            Some(api::AdoptionPolicy::Never | api::AdoptionPolicy::Unrecognized(_)) | None => Adoption::Never,
+            Some(api::AdoptionPolicy::Adopt)
+                if self.adoption_namespaces.iter().any(|allowed| allowed == "*" || *allowed == namespace) =>
+            {
+                Adoption::Allowed
+            }
+            Some(api::AdoptionPolicy::Adopt) => Adoption::NotAllowed,
+        }
+    }
+
+    /// # Errors
+    /// What the ID would have to begin with.
+    fn allows(&self, object: &ElastiCacheUser, user_id: &UserId) -> Result<(), Refusal> {
+        let Some(template) = &self.required_prefix else { return Ok(()) };
+        let prefix = template.replace("{namespace}", &object.namespace().unwrap_or_default());
+        if user_id.as_str().starts_with(&prefix) {
+            return Ok(());
+        }
+        Err(Refusal::UserIdNotAllowed { user_id: user_id.clone(), prefix })
+    }
 }
 
 /// What the object asks for.
@@ -24,10 +55,33 @@ pub async fn resolve(object: &ElastiCacheUser, policy: &Policy, objects: &Object
     if object.metadata.deletion_timestamp.is_some() {
         return Goal::Gone(departure(object, policy));
     }
-    match desired(object, policy, objects).await {
-        Ok(desired) => Goal::Present(desired),
-        Err(why) => Goal::Unattainable(Refusal::InvalidSpec(why)),
+    if object.spec.suspend == Some(true) {
+        return Goal::Suspended(outline(object));
     }
+    match (desired(object, policy, objects).await, &object.spec.management_policy) {
+        (Err(refusal), _) => Goal::Unattainable(refusal),
+        (Ok(desired), Some(api::ManagementPolicy::Manage) | None) => Goal::Present(desired),
+        (Ok(desired), Some(api::ManagementPolicy::Observe)) => Goal::Compared(desired),
+        (Ok(_), Some(api::ManagementPolicy::Unrecognized(word))) => Goal::Unattainable(Refusal::InvalidSpec(
+            format!("spec.managementPolicy is \"{word}\"; Manage and Observe are known"),
+        )),
+    }
+}
+
+/// What of the spec can be held against status without a Secret.
+fn outline(object: &ElastiCacheUser) -> Option<Outline> {
+    let given = object.spec.authentication.as_ref();
+    let authentication_type = match given.and_then(|given| given.type_.as_ref())? {
+        api::AuthenticationType::Password => AuthenticationType::Password,
+        api::AuthenticationType::Iam => AuthenticationType::Iam,
+        api::AuthenticationType::NoPasswordRequired => AuthenticationType::NoPassword,
+        api::AuthenticationType::Unrecognized(_) => return None,
+    };
+    Some(Outline {
+        engine: engine(object).ok()?,
+        access_string: object.spec.access_string.clone()?,
+        authentication_type,
+    })
 }
 
 /// The object, as owner tags name it.
@@ -57,45 +111,66 @@ fn departure(object: &ElastiCacheUser, policy: &Policy) -> Departure {
         uid: object.uid().unwrap_or_default(),
         protected: object.annotations().get(PREVENT_DELETION).is_some_and(|value| value == "true"),
         policy: deletion_policy,
+        observes: match &object.spec.management_policy {
+            Some(api::ManagementPolicy::Manage) | None => false,
+            // A user that stays can still be deleted.
+            Some(api::ManagementPolicy::Observe | api::ManagementPolicy::Unrecognized(_)) => true,
+        },
+        suspended: object.spec.suspend == Some(true),
     }
 }
 
-/// The user that the spec describes, or what is wrong with it. Admission refuses all of this; objects that were made under
+/// The user that the spec describes, or what is wrong with it. Admission refuses most of this; objects that were made under
 /// a laxer CRD come here all the same.
-async fn desired(object: &ElastiCacheUser, policy: &Policy, objects: &Objects) -> Result<Desired, String> {
+async fn desired(object: &ElastiCacheUser, policy: &Policy, objects: &Objects) -> Result<Desired, Refusal> {
     let spec = &object.spec;
-    let named = spec.user_id.clone().unwrap_or_else(|| object.name_any());
+    let user_id = user_id(object).map_err(Refusal::InvalidSpec)?;
+    policy.allows(object, &user_id)?;
+    Ok(Desired {
+        user_name: spec.user_name.clone().unwrap_or_else(|| user_id.as_str().to_owned()),
+        user_id,
+        engine: engine(object).map_err(Refusal::InvalidSpec)?,
+        access_string: access_string(object).map_err(Refusal::InvalidSpec)?,
+        authentication: authentication(object, objects).await.map_err(Refusal::InvalidSpec)?,
+        tags: spec.tags.clone().unwrap_or_default(),
+        owner: owner(object, policy),
+        uid: object.uid().unwrap_or_default(),
+        adoption: policy.adoption(object),
+    })
+}
+
+fn user_id(object: &ElastiCacheUser) -> Result<UserId, String> {
+    let named = object.spec.user_id.clone().unwrap_or_else(|| object.name_any());
     let user_id = UserId::parse(&named).map_err(|_| {
         format!(
             "\"{named}\" cannot be a user ID: lower-case letters, digits and single hyphens, beginning with a letter, at most 40 characters, and not \"default\""
         )
     })?;
     let before = object.status.as_ref().and_then(|status| status.arn.as_deref()).and_then(plan::Arn::parse);
-    if let Some(arn) = before.filter(|arn| arn.user() != user_id.as_str()) {
-        return Err(format!("the user ID cannot change: this object manages AWS user \"{}\"", arn.user()));
-    }
-    let engine = match &spec.engine {
-        Some(api::Engine::Redis) => plan::Engine::Redis,
-        Some(api::Engine::Valkey) => plan::Engine::Valkey,
-        Some(api::Engine::Unrecognized(word)) => {
-            return Err(format!("spec.engine is \"{word}\"; redis and valkey are known"));
+    match before.filter(|arn| arn.user() != user_id.as_str()) {
+        Some(arn) => {
+            Err(format!("the user ID cannot change: this object manages AWS user \"{}\"", arn.user()))
         }
-        None => return Err("spec.engine is missing: redis or valkey".to_owned()),
-    };
-    let access_string = match spec.access_string.as_deref() {
-        Some(text) if !text.trim().is_empty() => text.to_owned(),
-        Some(_) | None => return Err("spec.accessString is missing, such as: on ~app:* +@read".to_owned()),
-    };
-    Ok(Desired {
-        user_name: spec.user_name.clone().unwrap_or_else(|| user_id.as_str().to_owned()),
-        user_id,
-        engine,
-        access_string,
-        authentication: authentication(object, objects).await?,
-        tags: spec.tags.clone().unwrap_or_default(),
-        owner: owner(object, policy),
-        uid: object.uid().unwrap_or_default(),
-    })
+        None => Ok(user_id),
+    }
+}
+
+fn engine(object: &ElastiCacheUser) -> Result<plan::Engine, String> {
+    match &object.spec.engine {
+        Some(api::Engine::Redis) => Ok(plan::Engine::Redis),
+        Some(api::Engine::Valkey) => Ok(plan::Engine::Valkey),
+        Some(api::Engine::Unrecognized(word)) => {
+            Err(format!("spec.engine is \"{word}\"; redis and valkey are known"))
+        }
+        None => Err("spec.engine is missing: redis or valkey".to_owned()),
+    }
+}
+
+fn access_string(object: &ElastiCacheUser) -> Result<String, String> {
+    match object.spec.access_string.as_deref() {
+        Some(text) if !text.trim().is_empty() => Ok(text.to_owned()),
+        Some(_) | None => Err("spec.accessString is missing, such as: on ~app:* +@read".to_owned()),
+    }
 }
 
 async fn authentication(object: &ElastiCacheUser, objects: &Objects) -> Result<Authentication, String> {

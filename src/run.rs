@@ -19,10 +19,10 @@ use crate::objects::Objects;
 use crate::reconcile::Shell;
 use crate::resolve::Policy;
 use crate::telemetry::{self, Metrics, Readiness};
-use crate::users::{Aws, Limiter, Paced};
+use crate::users::{Aws, Limiter, Paced, Timeouts};
 
-/// Time-out of one request to the API server.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// Who asks, in the API server's audit log.
+const USER_AGENT: &str = concat!("elasticache-user-operator/", env!("CARGO_PKG_VERSION"));
 /// Calls in flight may finish for this long after SIGTERM.
 const GRACE: Duration = Duration::from_secs(8);
 /// A pass may wait for the rate limiter, for long where AWS throttles; a pass that hangs is a defect.
@@ -33,7 +33,7 @@ const PASS_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// # Errors
 /// One sentence, where something is missing that it cannot begin without, or something broke that it cannot go on without.
 pub async fn run(run: &Run) -> anyhow::Result<()> {
-    let (watches, requests) = clients().await?;
+    let (watches, requests) = clients(run.kubernetes_timeout).await?;
     let namespaces = run.namespaces();
     telemetry::resource(&requests, namespaces.first().map(String::as_str))
         .await
@@ -44,7 +44,7 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
     };
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
-    let (aws, region) = Aws::connect().await?;
+    let (aws, region) = Aws::connect(Timeouts::within(run.aws_call_timeout)).await?;
     aws.meter().register(&mut registry);
     let listener = TcpListener::bind(run.http_addr)
         .await
@@ -57,10 +57,17 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
         shell: Shell {
             objects: Objects::new(requests.clone()),
             users: Paced::new(aws, Limiter::new(run.aws_rate, run.aws_burst)),
-            policy: Policy { cluster_id, default_deletion_policy: run.default_deletion_policy.into() },
+            policy: Policy {
+                cluster_id,
+                default_deletion_policy: run.default_deletion_policy.into(),
+                adoption_namespaces: run.adoption_namespaces(),
+                required_prefix: run.required_user_id_prefix.clone(),
+            },
             pace: run.pace(),
             region,
             memory: Memory::default(),
+            namespaces: namespaces.clone(),
+            corrections: metrics.corrections(),
             account: Mutex::new(None),
             ending: ending.clone(),
         },
@@ -113,18 +120,19 @@ async fn supervise(
 }
 
 /// One client for watches, which may be silent for long, and one for requests, which may not.
-async fn clients() -> anyhow::Result<(Client, Client)> {
-    let config = Config::infer().await.map_err(|error| {
+async fn clients(timeout: Duration) -> anyhow::Result<(Client, Client)> {
+    let mut config = Config::infer().await.map_err(|error| {
         tracing::debug!(%error, "no cluster");
         anyhow!("no Kubernetes cluster is configured: set KUBECONFIG, or run in a pod with a ServiceAccount")
     })?;
+    config.headers.push(("user-agent".parse()?, USER_AGENT.parse()?));
     let mut watches = config.clone();
     watches.default_retry = false;
     let mut requests = config;
     requests.default_retry = false;
-    requests.connect_timeout = Some(Duration::from_secs(5));
-    requests.read_timeout = Some(REQUEST_TIMEOUT);
-    requests.write_timeout = Some(REQUEST_TIMEOUT);
+    requests.connect_timeout = Some(timeout.min(Duration::from_secs(5)));
+    requests.read_timeout = Some(timeout);
+    requests.write_timeout = Some(timeout);
     requests.reset_reader_on_write = true;
     let client = |config| Client::try_from(config).context("cannot use the Kubernetes configuration");
     Ok((client(watches)?, client(requests)?))

@@ -94,6 +94,7 @@ pub struct Metrics {
     errors: Family<ControllerLabel, Counter>,
     time: Family<ControllerLabel, Histogram>,
     active: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
+    corrections: Counter,
 }
 
 impl Metrics {
@@ -105,6 +106,7 @@ impl Metrics {
             errors: Family::default(),
             time: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14))),
             active: Family::default(),
+            corrections: Counter::default(),
         };
         registry.register("controller_runtime_reconcile", "Passes, by result", metrics.total.clone());
         registry.register(
@@ -118,9 +120,20 @@ impl Metrics {
             metrics.time.clone(),
         );
         registry.register("controller_runtime_active_workers", "Passes under way", metrics.active.clone());
+        registry.register(
+            "elasticache_user_drift_corrections",
+            "Changes of others in AWS that were put right",
+            metrics.corrections.clone(),
+        );
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("elasticache_user_build", "The operator's version", build);
         metrics
+    }
+
+    /// Counts what was put right that somebody else had changed in AWS.
+    #[must_use]
+    pub fn corrections(&self) -> Counter {
+        self.corrections.clone()
     }
 
     /// A pass begins.

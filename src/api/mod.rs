@@ -15,7 +15,7 @@ mod words;
 pub use crd::{crd, crd_yaml};
 pub use spec::{Authentication, ElastiCacheUser, ElastiCacheUserSpec, PasswordSource, SecretKeyRef};
 pub use status::{ElastiCacheUserStatus, LastApplied, ReportedAuthentication};
-pub use words::{AuthenticationType, DeletionPolicy, Engine};
+pub use words::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
 
 /// The API group of the custom resource.
 pub const GROUP: &str = "elasticache-users.dev";

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lenient::Fields;
 use super::status::ElastiCacheUserStatus;
-use super::words::{AuthenticationType, DeletionPolicy, Engine};
+use super::words::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
 use super::{USER_ID_MAX_LENGTH, USER_ID_PATTERN};
 
 /// No token that is about passwords or resets: at the beginning, after white space or after an opening
@@ -148,6 +148,24 @@ pub struct ElastiCacheUserSpec {
     /// deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
+
+    /// Whether an AWS user that is there already and that nobody else's owner tags claim may be taken over.
+    /// Never: it is left alone, and this object says so. Adopt: it gets this object's owner tags and is
+    /// changed to match the spec, passwords included; the operator's administrator must allow it for this
+    /// namespace (--adoption-namespace). Preview it with managementPolicy: Observe. Default: Never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adoption_policy: Option<AdoptionPolicy>,
+
+    /// Manage: the AWS user is created, changed and deleted with this object. Observe: AWS is looked at and
+    /// never changed; Ready says whether the user matches, and the message lists what would be changed.
+    /// Deleting an object that observes leaves the AWS user. For previews and hand-overs. Default: Manage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub management_policy: Option<ManagementPolicy>,
+
+    /// true: AWS is not called for this object, not even for its deletion, until it is false again.
+    /// Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
 }
 
 /// How a user proves who it is.
@@ -219,6 +237,9 @@ impl<'de> Deserialize<'de> for ElastiCacheUserSpec {
             authentication: fields.take("authentication"),
             tags: fields.take_entries("tags"),
             deletion_policy: fields.take("deletionPolicy"),
+            adoption_policy: fields.take("adoptionPolicy"),
+            management_policy: fields.take("managementPolicy"),
+            suspend: fields.take("suspend"),
         })
     }
 }

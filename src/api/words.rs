@@ -106,3 +106,23 @@ words! {
         Retain = "Retain",
     }
 }
+
+words! {
+    /// Whether an AWS user that nobody else's tags claim may be taken over.
+    AdoptionPolicy {
+        /// It is left alone.
+        Never = "Never",
+        /// It is taken over.
+        Adopt = "Adopt",
+    }
+}
+
+words! {
+    /// Whether the AWS user is managed, or only looked at.
+    ManagementPolicy {
+        /// It is created, changed and deleted.
+        Manage = "Manage",
+        /// It is looked at and told about.
+        Observe = "Observe",
+    }
+}

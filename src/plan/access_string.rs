@@ -142,6 +142,12 @@ mod tests {
             ("resetkeys forgets the keys before it", "on ~a resetkeys ~b +@all", "on ~b +@all"),
             ("resetchannels forgets the channels", "on ~* &a resetchannels +@all", "on ~* +@all"),
             ("clearselectors forgets the selectors", "on -@all (+get ~a) clearselectors", "on -@all"),
+            ("a permission is a key pattern like others", "%R~a +@all on %W~b", "on %W~b %R~a +@all"),
+            (
+                "payload checks stand anywhere",
+                "skip-sanitize-payload on ~* +@all",
+                "on ~* +@all skip-sanitize-payload",
+            ),
             ("an unknown rule in the same words", "on  frobnicate ~*", "on frobnicate ~*"),
         ];
         for (claim, sent, returned) in rows {
@@ -159,6 +165,8 @@ mod tests {
             ("read permission is less than both", "on %R~a +@all", "on ~a +@all"),
             ("commands", "on ~* +@all", "on ~* -@all +@read"),
             ("one command less", "on ~* -@all +get +set", "on ~* -@all +get"),
+            ("one command among others", "on ~* -@all +get +set", "on ~* -@all +mget +set"),
+            ("what the commands begin with", "on ~* +@all -get", "on ~* -@all -get"),
             ("the order of commands matters", "on ~* +@all -get +@read", "on ~* +@all +@read -get"),
             ("channels", "on ~* +@all", "on ~* &a +@all"),
             ("selectors", "on -@all (~a +get)", "on -@all (~b +get)"),
@@ -166,6 +174,7 @@ mod tests {
             ("unknown rules are compared literally", "on frobnicate", "on frobnicated"),
             ("an unknown permission is not one that is known", "on %X~a +@all", "on ~a +@all"),
             ("a lone sign is no rule", "on ~* +@all +", "on ~* +@all"),
+            ("what cannot be read is compared word by word", "on + ~*", "on ~* +"),
             ("a selector that does not end", "on (~a", "on ~a"),
         ];
         for (claim, one, other) in rows {

@@ -15,8 +15,10 @@ pub enum Action {
     Create(Create),
     /// ModifyUser.
     Modify(Modify),
-    /// AddTagsToResource: the owner tags are put back.
+    /// AddTagsToResource.
     Tag(Tag),
+    /// RemoveTagsFromResource.
+    Untag(Untag),
     /// DeleteUser.
     Delete(Delete),
     /// The finalizer goes.
@@ -27,6 +29,13 @@ pub enum Action {
     Refuse(Refusal),
     /// The user is as it should be.
     Rest,
+    /// Nothing is done, as the object is suspended.
+    Pause {
+        /// It was Ready, and status shows the spec as it was last applied.
+        ready: bool,
+    },
+    /// AWS is only told about, as the object observes.
+    Compare(Comparison),
 }
 
 /// A fact to find out.
@@ -38,6 +47,8 @@ pub enum Look {
     Tags(Arn),
     /// The account, by DescribeUsers of the user `default`, which every account has (B20).
     Account,
+    /// Whether the object that another owner's tags name is there, uncached.
+    Other(Owner),
     /// The CustomResourceDefinition, uncached.
     Definition,
     /// The object and the CustomResourceDefinition, uncached, once the rate limiter's token is in hand.
@@ -51,6 +62,19 @@ pub enum Announcement {
     Creation {
         /// Keys of the spec's tags.
         tag_keys: Vec<String>,
+    },
+    /// The keys of the tags that are about to be sent, so that a tag is known as ours however the call ends.
+    Tags {
+        /// All keys that are ours from now on.
+        tag_keys: Vec<String>,
+    },
+    /// What ModifyUser is about to overwrite. Should its answer be lost, and the spec go back, nothing in status may still
+    /// pass for what AWS has.
+    Change {
+        /// AWS's form of the access string that was sent before, where nobody has noted it yet.
+        expanded_access_string: Option<String>,
+        /// From now on it is not known which passwords AWS has.
+        forget_passwords: bool,
     },
     /// The `Deleting` condition: from here on an `active` user without our tags is not the one that we had.
     Departure,
@@ -71,6 +95,21 @@ pub struct Create {
     pub authentication: AuthenticationChange,
     /// `Tags`: the owner's and the spec's.
     pub tags: Tags,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why AWS's user is changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The spec asks for something new.
+    Edit,
+    /// Only passwords are new.
+    Rotation,
+    /// Somebody changed AWS's user behind the operator's back: what differed, for people.
+    Drift(Vec<String>),
+    /// The user was nobody's and is taken over.
+    Adoption,
 }
 
 /// Arguments of ModifyUser.
@@ -80,6 +119,8 @@ pub struct Modify {
     pub user_id: UserId,
     /// What is sent: only what differs.
     pub changes: Changes,
+    /// Why.
+    pub cause: Cause,
 }
 
 /// Arguments of AddTagsToResource.
@@ -89,6 +130,17 @@ pub struct Tag {
     pub arn: Arn,
     /// `Tags`.
     pub tags: Tags,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Arguments of RemoveTagsFromResource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untag {
+    /// `ResourceName`.
+    pub arn: Arn,
+    /// `TagKeys`: those that left the spec and are still there.
+    pub keys: Vec<String>,
 }
 
 /// Arguments of DeleteUser.
@@ -115,6 +167,11 @@ pub enum Release {
         /// DeleteUser was accepted before.
         deletion_accepted: bool,
     },
+    /// `managementPolicy: Observe`: the user is none of this object's business.
+    Observes {
+        /// DeleteUser was accepted before.
+        deletion_accepted: bool,
+    },
     /// The user belongs to somebody else, and stays.
     LeftToOwner(Owner),
     /// The user belongs to no object, and stays.
@@ -126,6 +183,8 @@ pub enum Release {
 pub enum Wait {
     /// The annotation `prevent-deletion` holds the object.
     Protected,
+    /// The object is suspended.
+    Suspended,
     /// A CreateUser of ours may still take effect.
     CreationOpen,
     /// AWS lets the user go.
@@ -167,7 +226,19 @@ pub enum Refusal {
     /// The Secret's value cannot be a password.
     InvalidPassword(SecretProblem),
     /// A user of this ID is there and belongs to no object.
-    UserAlreadyExists,
+    UserAlreadyExists {
+        /// The object that it belonged to, which is no longer there.
+        former: Option<Owner>,
+    },
+    /// Such a user could be taken over, but not by an object of this namespace.
+    AdoptionNotAllowed,
+    /// The administrator lets this namespace have only IDs that begin so.
+    UserIdNotAllowed {
+        /// The ID.
+        user_id: UserId,
+        /// What it would have to begin with.
+        prefix: String,
+    },
     /// A user of this ID is there and belongs to another object.
     UserOwnedByAnother(Owner),
     /// The user is in another account or region than the one talked to.
@@ -183,4 +254,15 @@ pub struct Elsewhere {
     pub region: String,
     /// The account that is talked to, where it is known.
     pub account: Option<String>,
+}
+
+/// What an object that observes sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// The user is there and matches.
+    Matches,
+    /// What would be changed, field by field, for people.
+    Differs(Vec<String>),
+    /// There is no such user.
+    Missing,
 }

@@ -1,9 +1,9 @@
-//! Pure: field by field, what differs between the user that is wanted and the one that is there.
+//! Pure: field by field, what differs between the user that is wanted and the one that is there, and whose doing it is.
 
 use crate::access_string::same_meaning;
 use crate::{
-    Authentication, AuthenticationType, Desired, Engine, Lifecycle, Passwords, Record, RemoteUser,
-    SecretProblem,
+    Authentication, AuthenticationType, Cause, Desired, Engine, Goal, LastApplied, Observed, Passwords,
+    Record, RemoteUser, SecretProblem, Sight, Tags,
 };
 
 /// What one ModifyUser sends: only what differs.
@@ -55,36 +55,48 @@ impl AuthenticationChange {
     /// The Secret versions behind it; empty without passwords.
     #[must_use]
     pub fn password_versions(&self) -> &[String] {
+        self.passwords().map_or(&[], Passwords::versions)
+    }
+
+    /// The passwords in it.
+    #[must_use]
+    pub fn passwords(&self) -> Option<&Passwords> {
         match self {
-            Self::Password(passwords) => passwords.versions(),
-            Self::Iam | Self::NoPassword => &[],
+            Self::Password(passwords) => Some(passwords),
+            Self::Iam | Self::NoPassword => None,
         }
     }
 }
 
-/// What was last sent, and what AWS made of it. The first one differing from the spec is a new request, the second one
-/// differing from AWS is drift.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LastApplied {
-    /// The access string as it was sent.
-    pub access_string: Option<String>,
-    /// The first answer that showed the user `active` after it.
-    pub expanded_access_string: Option<String>,
-    /// The Secret versions whose passwords were sent, sorted.
-    pub password_versions: Vec<String>,
-    /// Keys of the spec's tags that were sent.
-    pub tag_keys: Vec<String>,
+/// A field that differs.
+#[derive(Debug)]
+struct Difference {
+    field: &'static str,
+    is: String,
+    wanted: String,
+    /// It was as the spec wants it before, so somebody else changed it.
+    drift: bool,
 }
 
-/// What differs: `None` where nothing does.
+impl Difference {
+    fn past(&self) -> String {
+        format!("{} was {} instead of {}", self.field, self.is, self.wanted)
+    }
+
+    fn conditional(&self) -> String {
+        format!("{} {} would become {}", self.field, self.is, self.wanted)
+    }
+}
+
+/// What ModifyUser has to send, and why: `None` where nothing differs.
 ///
 /// # Errors
 /// The problem that keeps passwords from being known, where they would have to be sent.
 pub fn changes(
     desired: &Desired,
     user: &RemoteUser,
-    record: &Record,
-) -> Result<Option<Changes>, SecretProblem> {
+    observed: &Observed,
+) -> Result<Option<(Changes, Cause)>, SecretProblem> {
     // Without `..`: a new field of the spec must be compared, or be named here as one that is not.
     let Desired {
         user_id: _,
@@ -95,40 +107,210 @@ pub fn changes(
         tags: _,
         owner: _,
         uid: _,
+        adoption: _,
     } = desired;
-    let other_type = authentication.kind().output() != user.authentication_type;
+    let record = &observed.record;
+    let other_rules = access_string_difference(access_string, user, record);
+    let other_engine = engine_difference(*engine, user, record);
+    let other_type = type_difference(authentication, user, record);
+    let other_passwords = password_difference(authentication, user, observed);
+    let authenticates_otherwise = other_type.is_some() || other_passwords.is_some();
     let changes = Changes {
-        access_string: access_string_differs(access_string, user, record.last_applied.as_ref())
-            .then(|| access_string.clone()),
-        engine: (!engine.as_str().eq_ignore_ascii_case(&user.engine)).then_some(*engine),
-        authentication: other_type.then(|| AuthenticationChange::to(authentication)).transpose()?,
+        access_string: other_rules.is_some().then(|| access_string.clone()),
+        engine: other_engine.is_some().then_some(*engine),
+        authentication: authenticates_otherwise
+            .then(|| AuthenticationChange::to(authentication))
+            .transpose()?,
     };
-    Ok((changes != Changes::default()).then_some(changes))
+    if changes == Changes::default() {
+        return Ok(None);
+    }
+    let rotation =
+        other_rules.is_none() && other_engine.is_none() && other_type.is_none() && record.manages();
+    let differences = [other_rules, other_engine, other_type, other_passwords].into_iter().flatten();
+    let drift: Vec<String> =
+        differences.filter(|difference| difference.drift).map(|difference| difference.past()).collect();
+    let cause = match drift.is_empty() {
+        false => Cause::Drift(drift),
+        true if rotation => Cause::Rotation,
+        true => Cause::Edit,
+    };
+    Ok(Some((changes, cause)))
+}
+
+/// AWS has shown something that ModifyUser would change.
+#[must_use]
+pub fn differs(goal: &Goal, observed: &Observed) -> bool {
+    match (goal, &observed.user) {
+        (Goal::Present(desired), Sight::Seen(user)) => !matches!(changes(desired, user, observed), Ok(None)),
+        _ => false,
+    }
+}
+
+/// Everything that ModifyUser and the tagging calls would change, in sentences, for an object that only observes. Access
+/// strings are compared by their meaning, passwords by count, tags by the keys of the spec.
+#[must_use]
+pub(crate) fn differences(desired: &Desired, user: &RemoteUser, tags: Option<&Tags>) -> Vec<String> {
+    let record = Record::default();
+    let mut all = Vec::new();
+    if user.user_name != desired.user_name {
+        all.push(format!(
+            "userName is \"{}\" and not \"{}\", which AWS cannot change",
+            user.user_name, desired.user_name
+        ));
+    }
+    let other_type = type_difference(&desired.authentication, user, &record);
+    let found = [
+        access_string_difference(&desired.access_string, user, &record).as_ref(),
+        engine_difference(desired.engine, user, &record).as_ref(),
+        other_type.as_ref(),
+    ]
+    .map(|difference| difference.map(Difference::conditional));
+    all.extend(found.into_iter().flatten());
+    let has_passwords = matches!(desired.authentication, Authentication::Password(_));
+    if has_passwords && (other_type.is_some() || count_difference(&desired.authentication, user).is_some()) {
+        all.push("passwords would be sent".to_owned());
+    }
+    for (key, value) in tags.map(|tags| missing_tags(desired, tags)).unwrap_or_default() {
+        all.push(format!("tag \"{key}\" would be set to \"{value}\""));
+    }
+    all
+}
+
+fn engine_difference(engine: Engine, user: &RemoteUser, record: &Record) -> Option<Difference> {
+    let was_right = record.reported.as_ref().is_some_and(|reported| reported.engine == engine.as_str());
+    (!engine.as_str().eq_ignore_ascii_case(&user.engine)).then(|| Difference {
+        field: "engine",
+        is: user.engine.clone(),
+        wanted: engine.as_str().to_owned(),
+        drift: was_right,
+    })
+}
+
+fn type_difference(
+    authentication: &Authentication,
+    user: &RemoteUser,
+    record: &Record,
+) -> Option<Difference> {
+    let wanted = authentication.kind().output();
+    let was_right = record.reported.as_ref().is_some_and(|reported| reported.authentication_type == wanted);
+    (wanted != user.authentication_type).then(|| Difference {
+        field: "authentication type",
+        is: user.authentication_type.clone(),
+        wanted: wanted.to_owned(),
+        drift: was_right,
+    })
+}
+
+/// Passwords cannot be read back: what this process sent last decides, or else the Secret versions in status.
+fn password_difference(
+    authentication: &Authentication,
+    user: &RemoteUser,
+    observed: &Observed,
+) -> Option<Difference> {
+    let Authentication::Password(Ok(passwords)) = authentication else {
+        return None;
+    };
+    if user.authentication_type != AuthenticationType::Password.output() {
+        return None;
+    }
+    let last = observed.record.last_applied.as_ref();
+    let same = match &observed.sent {
+        Some(sent) => sent.same(passwords),
+        None => last.is_some_and(|last| last.password_versions == passwords.versions()),
+    };
+    match count_difference(authentication, user) {
+        Some(difference) => Some(Difference { drift: same, ..difference }),
+        None if same => None,
+        // What they are is never said, nor could it be: this sentence is told to nobody.
+        None => Some(Difference {
+            field: "passwords",
+            is: "others".to_owned(),
+            wanted: "the Secret's".to_owned(),
+            drift: false,
+        }),
+    }
+}
+
+fn count_difference(authentication: &Authentication, user: &RemoteUser) -> Option<Difference> {
+    let Authentication::Password(Ok(passwords)) = authentication else {
+        return None;
+    };
+    let wanted = passwords.values().len();
+    let has = user.password_count.filter(|count| usize::try_from(*count) != Ok(wanted))?;
+    let (is, wanted) = (has.to_string(), wanted.to_string());
+    Some(Difference { field: "number of passwords", is, wanted, drift: false })
 }
 
 /// Whether AWS has something else than what is wanted, in meaning; what AWS made of the last request is no difference.
-fn access_string_differs(wanted: &str, user: &RemoteUser, last: Option<&LastApplied>) -> bool {
+fn access_string_difference(wanted: &str, user: &RemoteUser, record: &Record) -> Option<Difference> {
     if same_meaning(wanted, &user.access_string) {
-        return false;
+        return None;
     }
-    let Some(LastApplied { access_string: Some(sent), expanded_access_string, .. }) = last else {
-        return true;
+    let new_request = Difference {
+        field: "access string",
+        is: format!("\"{}\"", user.access_string),
+        wanted: format!("\"{wanted}\""),
+        drift: false,
     };
+    let Some(LastApplied { access_string: Some(sent), expanded_access_string, .. }) = &record.last_applied
+    else {
+        return Some(new_request);
+    };
+    if !same_meaning(sent, wanted) {
+        return Some(new_request);
+    }
     let made_of_it = expanded_access_string.as_ref().unwrap_or(&user.access_string);
-    !(same_meaning(sent, wanted) && same_meaning(made_of_it, &user.access_string))
+    (!same_meaning(made_of_it, &user.access_string)).then_some(Difference { drift: true, ..new_request })
 }
 
-/// What status should remember of a user that is as it should be: taken on where nothing was remembered, completed with
-/// AWS's form where the user is `active` for the first time since the last request.
+/// What the tagging calls have to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TagChange {
+    /// RemoveTagsFromResource goes first: an account may have no room for both (B89).
+    Remove(Vec<String>),
+    Add(Tags, Cause),
+}
+
+/// What differs in the tags of a user that is ours by its owner tags. Tags that were never in the spec are left alone.
+pub(crate) fn tag_change(desired: &Desired, tags: &Tags, record: &Record) -> Option<TagChange> {
+    let sent = record.last_applied.as_ref().map(|last| last.tag_keys.as_slice()).unwrap_or_default();
+    let left = |key: &&String| !desired.tags.contains_key(*key) && tags.contains_key(*key);
+    let leaving: Vec<String> = sent.iter().filter(left).cloned().collect();
+    if !leaving.is_empty() {
+        return Some(TagChange::Remove(leaving));
+    }
+    let missing = missing_tags(desired, tags);
+    let others: Vec<String> = missing
+        .keys()
+        .map(|key| match tags.get(key) {
+            Some(value) => format!("tag \"{key}\" was \"{value}\""),
+            None => format!("tag \"{key}\" was missing"),
+        })
+        .collect();
+    let cause = if record.settled { Cause::Drift(others) } else { Cause::Edit };
+    (!missing.is_empty()).then_some(TagChange::Add(missing, cause))
+}
+
+fn missing_tags(desired: &Desired, tags: &Tags) -> Tags {
+    let wanted = desired.tags.iter().filter(|(key, value)| tags.get(*key) != Some(value));
+    wanted.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Whether nothing is left to do about the tags.
 #[must_use]
-pub fn applied(desired: &Desired, user: &RemoteUser, record: &Record) -> LastApplied {
-    let mut last = record.last_applied.clone().unwrap_or_default();
-    if last.access_string.is_none() {
-        last.access_string = Some(desired.access_string.clone());
-        last.expanded_access_string = None;
+pub fn tags_match(desired: &Desired, tags: &Tags, record: &Record) -> bool {
+    tag_change(desired, tags, record).is_none()
+}
+
+/// The keys that are ours once the tags of this spec are sent, where status does not say so yet.
+pub(crate) fn unannounced_keys(desired: &Desired, record: &Record) -> Option<Vec<String>> {
+    let sent = record.last_applied.as_ref().map(|last| last.tag_keys.as_slice()).unwrap_or_default();
+    if desired.tags.keys().all(|key| sent.contains(key)) {
+        return None;
     }
-    if last.expanded_access_string.is_none() && user.lifecycle == Lifecycle::Active {
-        last.expanded_access_string = Some(user.access_string.clone());
-    }
-    last
+    let mut keys: Vec<String> = sent.iter().chain(desired.tags.keys()).cloned().collect();
+    keys.sort();
+    keys.dedup();
+    Some(keys)
 }

@@ -7,6 +7,10 @@ use crate::{AuthenticationType, Engine, Owner, Passwords, Refusal, SecretProblem
 pub enum Goal {
     /// A user like this.
     Present(Desired),
+    /// A report of how the user differs from this one; AWS is not changed (`managementPolicy: Observe`).
+    Compared(Desired),
+    /// Nothing, for now: no AWS call is made (`suspend`). The spec as far as it can be read, where it can.
+    Suspended(Option<Outline>),
     /// Something that cannot be had: a person has to change it.
     Unattainable(Refusal),
     /// No user: the object is on its way out.
@@ -18,9 +22,9 @@ impl Goal {
     #[must_use]
     pub fn owner(&self) -> Option<&Owner> {
         match self {
-            Self::Present(desired) => Some(&desired.owner),
+            Self::Present(desired) | Self::Compared(desired) => Some(&desired.owner),
             Self::Gone(departure) => Some(&departure.owner),
-            Self::Unattainable(_) => None,
+            Self::Suspended(_) | Self::Unattainable(_) => None,
         }
     }
 }
@@ -44,6 +48,30 @@ pub struct Desired {
     pub owner: Owner,
     /// The object's uid.
     pub uid: String,
+    /// Whether a user that is nobody's may be taken over.
+    pub adoption: Adoption,
+}
+
+/// Whether a user that is nobody's may be taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Adoption {
+    /// The object does not ask for it.
+    Never,
+    /// The object asks for it, and its namespace has no leave (`--adoption-namespace`).
+    NotAllowed,
+    /// The object asks for it, and may.
+    Allowed,
+}
+
+/// What of a spec can be held against status without reading a Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// The engine.
+    pub engine: Engine,
+    /// The access string, as the object has it.
+    pub access_string: String,
+    /// How the user authenticates.
+    pub authentication_type: AuthenticationType,
 }
 
 /// How the user authenticates, with what that needs.
@@ -82,6 +110,10 @@ pub struct Departure {
     pub protected: bool,
     /// What becomes of the AWS user.
     pub policy: DeletionPolicy,
+    /// `managementPolicy: Observe`: the AWS user is none of this object's business.
+    pub observes: bool,
+    /// `suspend`: no AWS call is made.
+    pub suspended: bool,
 }
 
 /// What becomes of the AWS user when its object goes.

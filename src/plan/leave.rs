@@ -13,21 +13,26 @@ pub(crate) fn leave(departure: &Departure, observed: &Observed) -> Action {
         return Action::Release(Release::NoSuchUser);
     };
     let deletion_accepted = observed.record.deletion_accepted;
+    let let_go = |why| let_go(user_id, departure.suspended, observed, why);
+    if departure.observes {
+        return let_go(Release::Observes { deletion_accepted });
+    }
     if departure.policy == DeletionPolicy::Retain {
-        return let_go(user_id, observed, Release::Retained { deletion_accepted });
+        return let_go(Release::Retained { deletion_accepted });
     }
     match observed.definition {
         Definition::Unread => return Action::Look(Look::Definition),
-        Definition::Going => {
-            return let_go(user_id, observed, Release::DefinitionGoing { deletion_accepted });
-        }
+        Definition::Going => return let_go(Release::DefinitionGoing { deletion_accepted }),
         Definition::Stays | Definition::Unreadable => {}
+    }
+    if departure.suspended {
+        return Action::Wait(Wait::Suspended);
     }
     match &observed.user {
         Sight::Unseen => Action::Look(Look::User(user_id.clone())),
         Sight::Failed(fault) => Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone())),
         Sight::Absent => match absence(observed) {
-            Absence::Here => let_go(user_id, observed, Release::UserGone),
+            Absence::Here => let_go(Release::UserGone),
             Absence::Elsewhere(elsewhere) => Action::Wait(Wait::Elsewhere(elsewhere)),
             Absence::Ask(action) => action,
         },
@@ -41,11 +46,12 @@ pub(crate) fn leave(departure: &Departure, observed: &Observed) -> Action {
 /// The finalizer goes without a mutation, though not while a user of ours may appear that nobody would ever delete.
 ///
 /// Where the user is to stay, a CreateUser whose answer is in status has nothing left to show.
-fn let_go(user_id: &UserId, observed: &Observed, why: Release) -> Action {
+pub(crate) fn let_go(user_id: &UserId, suspended: bool, observed: &Observed, why: Release) -> Action {
     let answered = why != Release::UserGone && observed.record.arn.is_some();
     match (observed.record.creation, &observed.user) {
         (Creation::Open, _) if answered => Action::Release(why),
         (Creation::Closed, _) | (Creation::Open, Sight::Seen(_)) => Action::Release(why),
+        (Creation::Open, Sight::Unseen) if suspended => Action::Wait(Wait::CreationOpen),
         (Creation::Open, Sight::Unseen) => Action::Look(Look::User(user_id.clone())),
         (Creation::Open, Sight::Absent | Sight::Failed(_)) => Action::Wait(Wait::CreationOpen),
     }

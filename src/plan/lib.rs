@@ -10,8 +10,10 @@
 
 pub mod access_string;
 mod action;
+mod applied;
 mod changes;
 pub mod classify;
+mod compare;
 mod goal;
 mod leave;
 mod model;
@@ -24,7 +26,8 @@ mod stay;
 pub mod verdict;
 
 pub use action::*;
-pub use changes::{AuthenticationChange, Changes, LastApplied, applied, changes};
+pub use applied::{LastApplied, applied, remembered};
+pub use changes::{AuthenticationChange, Changes, changes, differs, tags_match};
 pub use classify::{Fault, Rejection, Said};
 pub use goal::*;
 pub use model::*;
@@ -36,7 +39,22 @@ pub use shown::{Shown, read_as_ours, shown};
 pub fn plan(goal: &Goal, observed: &Observed) -> Action {
     match goal {
         Goal::Present(desired) => stay::stay(desired, observed),
+        Goal::Compared(desired) => compare::compare(desired, observed),
+        Goal::Suspended(outline) => Action::Pause { ready: still_ready(outline.as_ref(), &observed.record) },
         Goal::Unattainable(refusal) => Action::Refuse(refusal.clone()),
         Goal::Gone(departure) => leave::leave(departure, observed),
     }
+}
+
+/// Suspended, Ready stays True where it was and status shows the spec as it was last applied.
+fn still_ready(outline: Option<&Outline>, record: &Record) -> bool {
+    let (Some(outline), Some(last), Some(reported)) = (outline, &record.last_applied, &record.reported)
+    else {
+        return false;
+    };
+    let Outline { engine, access_string, authentication_type } = outline;
+    record.ready
+        && last.access_string.as_ref().is_some_and(|sent| access_string::same_meaning(sent, access_string))
+        && reported.engine == engine.as_str()
+        && reported.authentication_type == authentication_type.output()
 }

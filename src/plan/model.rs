@@ -202,7 +202,8 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Takes what was read, each password with its version (the Secret's uid and resourceVersion); the same password twice
+    /// Takes what was read, each password with its version (the Secret's uid and resourceVersion, and the key, as a spec may
+    /// go over to another key of the same Secret); the same password twice
     /// counts once, as AWS's answer to a pair of equal ones is not known.
     #[must_use]
     pub fn new(read: Vec<(Password, String)>) -> Self {
@@ -222,6 +223,13 @@ impl Passwords {
     #[must_use]
     pub fn values(&self) -> &[Password] {
         &self.values
+    }
+
+    /// Whether both are the same passwords; their order means nothing to AWS.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        self.values.len() == other.values.len()
+            && self.values.iter().all(|value| other.values.contains(value))
     }
 
     /// The Secret versions that they come from, sorted, as their order means nothing to AWS.
@@ -308,6 +316,9 @@ pub enum Ownership {
 }
 
 impl Owner {
+    /// Stands for a tag that is missing.
+    pub const MISSING: &str = "?";
+
     /// The tags that make a user this object's.
     #[must_use]
     pub fn tags(&self, uid: &str) -> Tags {
@@ -334,7 +345,8 @@ impl Owner {
         if said.iter().zip(ours).all(|(said, own)| said.is_none_or(|said| said == own)) {
             return Ownership::Nobodys;
         }
-        let [cluster, namespace, name] = said.map(|said| said.cloned().unwrap_or_else(|| "?".to_owned()));
+        let [cluster, namespace, name] =
+            said.map(|said| said.cloned().unwrap_or_else(|| Self::MISSING.to_owned()));
         Ownership::Anothers(Owner { cluster, namespace, name })
     }
 }

@@ -1,6 +1,6 @@
 //! Pure: what is known in a pass: what status remembers, and one fact more with each look.
 
-use crate::{Arn, Fault, LastApplied, Ownership, RemoteUser, Tags};
+use crate::{Arn, Fault, LastApplied, Ownership, Passwords, RemoteUser, Tags};
 
 /// What is known so far in this pass. Begins with what status remembers and grows by one fact with each look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,12 @@ pub struct Observed {
     pub tags: TagSight,
     /// Whose the user was when this process last read its tags.
     pub remembered: Option<Ownership>,
+    /// It is time to compare the tags: they are read at a slower pace than the rest.
+    pub tags_due: bool,
+    /// The object that the tags of another owner name.
+    pub other: Other,
+    /// The passwords that this process last sent, and AWS accepted.
+    pub sent: Option<Passwords>,
     /// The CustomResourceDefinition.
     pub definition: Definition,
     /// The write that must precede the next mutation stands in status, and the object was not terminating (create) or not
@@ -44,6 +50,12 @@ pub struct Record {
     pub departure_announced: bool,
     /// A ModifyUser of ours is being applied.
     pub modifying: bool,
+    /// Status says Ready=True, of whatever generation.
+    pub ready: bool,
+    /// The generation at hand is the one that is Ready: what differs now is nobody's edit.
+    pub settled: bool,
+    /// Our finalizer is on the object.
+    pub held: bool,
 }
 
 /// What status last reported of the user: its identity, for a user that lost its tags.
@@ -57,6 +69,20 @@ pub struct Reported {
     pub authentication_type: String,
     /// `accessString`.
     pub access_string: String,
+}
+
+/// The object of this cluster that another owner's tags name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Other {
+    /// Not asked yet.
+    #[default]
+    Unasked,
+    /// It is there.
+    There,
+    /// There is no such object any more: it was renamed, moved or deleted, and its user retained.
+    Gone,
+    /// Its namespace is not watched, or the API server does not tell.
+    Unknown,
 }
 
 /// Whether a CreateUser of this object may still take effect unseen.

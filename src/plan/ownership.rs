@@ -3,19 +3,25 @@
 use crate::*;
 
 pub(crate) fn put_tags_back(owner: &Owner, uid: &str, user: &RemoteUser, observed: &Observed) -> Action {
+    before_tags_change(user, observed).unwrap_or_else(|| {
+        // Tags put back for an object that is leaving meanwhile would outlive it.
+        if observed.confirmed {
+            let cause = Cause::Drift(vec!["the owner tags were missing".to_owned()]);
+            Action::Tag(Tag { arn: user.arn.clone(), tags: owner.tags(uid), cause })
+        } else {
+            Action::Look(Look::Object)
+        }
+    })
+}
+
+/// What has to come before the tags of a user are changed that do not say yet that it is ours.
+pub(crate) fn before_tags_change(user: &RemoteUser, observed: &Observed) -> Option<Action> {
     match &user.lifecycle {
-        Lifecycle::Active => owner_just_read(user, observed).unwrap_or_else(|| {
-            // Tags put back for an object that is leaving meanwhile would outlive it.
-            if observed.confirmed {
-                Action::Tag(Tag { arn: user.arn.clone(), tags: owner.tags(uid) })
-            } else {
-                Action::Look(Look::Object)
-            }
-        }),
+        Lifecycle::Active => owner_just_read(user, observed),
         busy @ (Lifecycle::Creating
         | Lifecycle::Modifying
         | Lifecycle::Deleting
-        | Lifecycle::Unrecognized(_)) => Action::Wait(Wait::UserNotActive(busy.clone())),
+        | Lifecycle::Unrecognized(_)) => Some(Action::Wait(Wait::UserNotActive(busy.clone()))),
     }
 }
 
@@ -35,9 +41,10 @@ pub(crate) fn owner_just_read(user: &RemoteUser, observed: &Observed) -> Option<
     }
 }
 
-/// What this pass read counts first, then what this process read before, then what status remembers. Tags are not asked for
-/// while the user is not `active`: AWS would answer 404 (B92). That a user is not ours is never believed from memory while
-/// its tags can be read: it may have been handed over since.
+/// What this pass read counts first, then what this process read before, then what status remembers: after a restart nobody
+/// asks for the tags of every user at once. Tags are not asked for while the user is not `active`: AWS would answer 404
+/// (B92). That a user is not ours is never believed from memory while its tags can be read: it may have been handed over
+/// since.
 pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -> Known {
     // An active user that is not as it was reported may be another one of the same ID: only its tags can tell.
     let familiar = user.lifecycle != Lifecycle::Active || as_reported(&observed.record, user);
@@ -50,10 +57,10 @@ pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -
         (TagSight::Unread | TagSight::Unreadable, Some(Ownership::Ours)) if familiar => {
             Known::As(Ownership::Ours)
         }
+        (TagSight::Unread | TagSight::Unreadable, None) if managed && familiar => Known::As(Ownership::Ours),
         (TagSight::Unread, _) if user.lifecycle == Lifecycle::Active => {
             Known::Ask(Action::Look(Look::Tags(user.arn.clone())))
         }
-        (TagSight::Unread | TagSight::Unreadable, None) if managed && familiar => Known::As(Ownership::Ours),
         (TagSight::Unread, Some(known)) => Known::As(known.clone()),
         (TagSight::Unread | TagSight::Unreadable, _) => {
             Known::Ask(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone())))

@@ -23,6 +23,8 @@ pub struct Pace {
     pub slow_cap: Duration,
     /// Pause between two looks at an object that needs nothing, or a person (`--resync`).
     pub resync: Duration,
+    /// Pause between two comparisons of an object's tags.
+    pub tag_resync: Duration,
     /// How long a Ready object stays so without an answer from AWS (`--stale-after`).
     pub stale_after: Duration,
     /// How long UserNotFound is not believed after a CreateUser, besides the call's time-out.
@@ -51,6 +53,7 @@ impl Default for Pace {
             slow_floor: seconds(30),
             slow_cap: seconds(5 * 60),
             resync: seconds(10 * 60),
+            tag_resync: seconds(60 * 60),
             stale_after: seconds(15 * 60),
             creation_window: seconds(30),
             call_timeout: seconds(20),
@@ -90,6 +93,7 @@ impl Pace {
             slow_floor: self.slow_floor / by,
             slow_cap: self.slow_cap / by,
             resync: self.resync,
+            tag_resync: self.tag_resync,
             stale_after: self.stale_after,
             creation_window: self.creation_window / by,
             call_timeout: self.call_timeout,

@@ -8,6 +8,8 @@ use crate::*;
 pub enum Shown {
     /// It is shown as DescribeUsers shows it.
     Seen,
+    /// It is shown, and nothing that status remembers of an earlier one is about it: the object only observes.
+    Strange,
     /// AWS has no such user.
     Nothing,
     /// Status stays as it was: nobody looked, or what was seen may be somebody else's.
@@ -25,6 +27,8 @@ pub fn shown(goal: &Goal, observed: &Observed, action: &Action) -> Shown {
         Sight::Seen(user) => {
             if read_as_ours(goal, observed) || is_the_managed_one(&observed.record, user) {
                 Shown::Seen
+            } else if matches!(goal, Goal::Compared(_)) && !is_in_doubt(action) {
+                Shown::Strange
             } else {
                 Shown::AsBefore
             }
@@ -48,7 +52,7 @@ fn is_the_managed_one(record: &Record, user: &RemoteUser) -> bool {
     record.arn.as_ref() == Some(&user.arn) && record.manages() && as_reported(record, user)
 }
 
-/// UserNotFound was answered where the user that status knows may not be, or while that is not known: the ARN has to stay.
+/// AWS was asked where the user that status knows may not be, or while that is not known: the ARN has to stay.
 fn is_in_doubt(action: &Action) -> bool {
     matches!(
         action,

@@ -1,7 +1,7 @@
 //! Pure: the user should be there.
 
-use crate::changes::AuthenticationChange;
-use crate::ownership::{Known, owner_just_read, ownership, put_tags_back, still_ours};
+use crate::changes::{AuthenticationChange, TagChange, changes, tag_change, unannounced_keys};
+use crate::ownership::{Known, before_tags_change, owner_just_read, ownership, put_tags_back, still_ours};
 use crate::place::{Absence, absence, elsewhere};
 use crate::*;
 
@@ -23,9 +23,9 @@ pub(crate) fn stay(desired: &Desired, observed: &Observed) -> Action {
 }
 
 fn create(desired: &Desired, observed: &Observed) -> Action {
-    let authentication = match authentication_to_send(&desired.authentication) {
+    let authentication = match AuthenticationChange::to(&desired.authentication) {
         Ok(authentication) => authentication,
-        Err(action) => return action,
+        Err(problem) => return lacking(&problem),
     };
     if !observed.announced {
         let tag_keys = desired.tags.keys().cloned().collect();
@@ -33,6 +33,12 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
     }
     let mut tags = desired.tags.clone();
     tags.extend(desired.owner.tags(&desired.uid));
+    let record = &observed.record;
+    // A DeleteUser of ours means that the object goes too: a user that was managed and went did so by somebody else's hand.
+    let cause = match record.arn.is_some() && record.manages() {
+        true => Cause::Drift(vec!["the AWS user was gone".to_owned()]),
+        false => Cause::Edit,
+    };
     Action::Create(Create {
         user_id: desired.user_id.clone(),
         user_name: desired.user_name.clone(),
@@ -40,6 +46,7 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
         access_string: desired.access_string.clone(),
         authentication,
         tags,
+        cause,
     })
 }
 
@@ -51,10 +58,7 @@ fn keep(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
     match ownership(&desired.owner, user, observed) {
         Known::Ask(action) => action,
         Known::As(Ownership::Ours) => match &user.lifecycle {
-            _ if user.user_name != desired.user_name => Action::Refuse(Refusal::InvalidSpec(format!(
-                "AWS user \"{}\" has the user name \"{}\", not \"{}\", and a user name cannot change",
-                user.user_id, user.user_name, desired.user_name
-            ))),
+            _ if user.user_name != desired.user_name => Action::Refuse(other_name(desired, user)),
             Lifecycle::Active => change(desired, user, observed),
             Lifecycle::Creating => Action::Wait(Wait::Creating),
             Lifecycle::Modifying if observed.record.modifying => Action::Wait(Wait::Modifying),
@@ -62,36 +66,117 @@ fn keep(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
                 Action::Wait(Wait::UserNotActive(busy.clone()))
             }
         },
-        Known::As(Ownership::Anothers(owner)) => Action::Refuse(Refusal::UserOwnedByAnother(owner)),
+        Known::As(Ownership::Anothers(owner)) => match other(&desired.owner, &owner, observed) {
+            Other::Unasked => Action::Look(Look::Other(owner)),
+            Other::Gone => adopt(desired, user, observed, Some(owner)),
+            Other::There | Other::Unknown => Action::Refuse(Refusal::UserOwnedByAnother(owner)),
+        },
         Known::As(Ownership::Nobodys) if still_ours(&observed.record, user) => {
             put_tags_back(&desired.owner, &desired.uid, user, observed)
         }
-        Known::As(Ownership::Nobodys) => Action::Refuse(Refusal::UserAlreadyExists),
+        Known::As(Ownership::Nobodys) => adopt(desired, user, observed, None),
     }
+}
+
+fn other_name(desired: &Desired, user: &RemoteUser) -> Refusal {
+    Refusal::InvalidSpec(format!(
+        "AWS user \"{}\" has the user name \"{}\", not \"{}\", and a user name cannot change",
+        user.user_id, user.user_name, desired.user_name
+    ))
+}
+
+/// Whether the object that the tags name can be, and is, there. Another cluster's cannot be looked at from here.
+fn other(own: &Owner, owner: &Owner, observed: &Observed) -> Other {
+    let whole = owner.namespace != Owner::MISSING && owner.name != Owner::MISSING;
+    if owner.cluster == own.cluster && whole { observed.other } else { Other::Unknown }
+}
+
+/// The user is nobody's.
+fn adopt(desired: &Desired, user: &RemoteUser, observed: &Observed, former: Option<Owner>) -> Action {
+    match desired.adoption {
+        Adoption::Never => return Action::Refuse(Refusal::UserAlreadyExists { former }),
+        Adoption::NotAllowed => return Action::Refuse(Refusal::AdoptionNotAllowed),
+        Adoption::Allowed => {}
+    }
+    if user.user_name != desired.user_name {
+        return Action::Refuse(other_name(desired, user));
+    }
+    before_tags_change(user, observed).unwrap_or_else(|| {
+        let mut tags = desired.tags.clone();
+        tags.extend(desired.owner.tags(&desired.uid));
+        let keys = unannounced_keys(desired, &observed.record);
+        send_tags(user, tags, Cause::Adoption, keys, observed)
+    })
 }
 
 /// The user is ours and `active`.
 fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
-    let differences = changes(desired, user, &observed.record);
-    let secret = match &desired.authentication {
-        Authentication::Password(Err(problem)) => Some(problem),
-        Authentication::Password(Ok(_)) | Authentication::Iam | Authentication::NoPassword => None,
-    };
-    match (differences, secret) {
-        (Err(problem), _) => lacking(&problem),
-        (Ok(None), Some(problem)) => lacking(problem),
-        (Ok(None), None) => Action::Rest,
-        (Ok(Some(changes)), _) => owner_just_read(user, observed)
-            .unwrap_or_else(|| Action::Modify(Modify { user_id: desired.user_id.clone(), changes })),
+    match changes(desired, user, observed) {
+        Err(problem) => return lacking(&problem),
+        Ok(Some((changes, cause))) => {
+            let user_id = desired.user_id.clone();
+            return owner_just_read(user, observed)
+                .or_else(|| overwritten(&changes, user, observed))
+                .unwrap_or_else(|| Action::Modify(Modify { user_id, changes, cause }));
+        }
+        Ok(None) => {}
+    }
+    if let Some(action) = retag(desired, user, observed) {
+        return action;
+    }
+    match &desired.authentication {
+        Authentication::Password(Err(problem)) => lacking(problem),
+        Authentication::Password(Ok(_)) | Authentication::Iam | Authentication::NoPassword => Action::Rest,
     }
 }
 
-fn authentication_to_send(authentication: &Authentication) -> Result<AuthenticationChange, Action> {
-    AuthenticationChange::to(authentication).map_err(|problem| lacking(&problem))
+/// The announcement of a change, where status would be wrong without it should the change's answer be lost.
+fn overwritten(changes: &Changes, user: &RemoteUser, observed: &Observed) -> Option<Action> {
+    let last = observed.record.last_applied.as_ref().filter(|_| !observed.announced)?;
+    let unseen = last.access_string.is_some() && last.expanded_access_string.is_none();
+    let expanded_access_string =
+        (changes.access_string.is_some() && unseen).then(|| user.access_string.clone());
+    let forget_passwords = changes.authentication.is_some() && !last.password_versions.is_empty();
+    (expanded_access_string.is_some() || forget_passwords)
+        .then_some(Action::Announce(Announcement::Change { expanded_access_string, forget_passwords }))
+}
+
+/// What is to be done about the spec's tags; `None` where they are right, or it is not time to look.
+fn retag(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Option<Action> {
+    match &observed.tags {
+        TagSight::Unread | TagSight::Unreadable | TagSight::Failed(_) if !observed.tags_due => None,
+        TagSight::Unread => Some(Action::Look(Look::Tags(user.arn.clone()))),
+        // They were as they should be, and somebody changed them a moment ago: there will be another look.
+        TagSight::Unreadable if observed.record.settled => None,
+        TagSight::Unreadable => Some(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone()))),
+        TagSight::Failed(fault) => Some(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone()))),
+        TagSight::Read(tags) => match tag_change(desired, tags, &observed.record)? {
+            TagChange::Remove(keys) => Some(Action::Untag(Untag { arn: user.arn.clone(), keys })),
+            TagChange::Add(tags, cause) => {
+                let keys = unannounced_keys(desired, &observed.record);
+                Some(send_tags(user, tags, cause, keys, observed))
+            }
+        },
+    }
+}
+
+/// AddTagsToResource, once status says which keys are ours and the object was read again.
+fn send_tags(
+    user: &RemoteUser,
+    tags: Tags,
+    cause: Cause,
+    keys: Option<Vec<String>>,
+    observed: &Observed,
+) -> Action {
+    match keys {
+        Some(tag_keys) if !observed.announced => Action::Announce(Announcement::Tags { tag_keys }),
+        _ if !observed.confirmed => Action::Look(Look::Object),
+        _ => Action::Tag(Tag { arn: user.arn.clone(), tags, cause }),
+    }
 }
 
 /// A Secret that is missing may come; a value that cannot be a password needs a person.
-fn lacking(problem: &SecretProblem) -> Action {
+pub(crate) fn lacking(problem: &SecretProblem) -> Action {
     match problem {
         SecretProblem::NotFound { .. }
         | SecretProblem::KeyNotFound { .. }

@@ -1,12 +1,17 @@
 //! Pure: what a pass amounts to, for people and for the schedule: conditions, event and next visit, all from one
 //! `(Action, Outcome)`, so that they cannot contradict what was done, nor each other.
 
+mod done;
+mod reason;
 mod sentences;
+
+pub use done::Done;
+pub use reason::Reason;
 
 use crate::pace::Visit;
 use crate::{
-    Action, Announcement, Arn, Fault, Lifecycle, Refusal, Rejection, Release, RemoteUser, SecretProblem,
-    Tags, Wait,
+    Action, Announcement, Arn, Cause, Comparison, Fault, Lifecycle, Refusal, Rejection, Release, RemoteUser,
+    SecretProblem, Tags, Wait,
 };
 
 /// How performing an action ended.
@@ -46,112 +51,6 @@ impl Outcome {
     }
 }
 
-/// The reasons of conditions and events, a closed list (`api.md`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "each is documented where people look for it: docs and `api.md`")]
-pub enum Reason {
-    Active,
-    Creating,
-    Modifying,
-    WaitingForUserActive,
-    WaitingForPreviousUser,
-    SecretNotFound,
-    SecretKeyNotFound,
-    SecretForbidden,
-    Throttled,
-    AWSUnavailable,
-    CredentialsUnavailable,
-    AccessDenied,
-    ServiceLinkedRoleMissing,
-    QuotaExceeded,
-    AWSRefused,
-    InvalidSpec,
-    InvalidAccessString,
-    InvalidPassword,
-    AuthenticationConflict,
-    UserAlreadyExists,
-    UserOwnedByAnother,
-    WrongAWSAccount,
-    DeletingUser,
-    InvalidUserState,
-    DefaultUserInGroup,
-    DeletionProtected,
-    Retained,
-}
-
-impl Reason {
-    /// Every reason.
-    pub const ALL: [Self; 27] = [
-        Self::Active,
-        Self::Creating,
-        Self::Modifying,
-        Self::WaitingForUserActive,
-        Self::WaitingForPreviousUser,
-        Self::SecretNotFound,
-        Self::SecretKeyNotFound,
-        Self::SecretForbidden,
-        Self::Throttled,
-        Self::AWSUnavailable,
-        Self::CredentialsUnavailable,
-        Self::AccessDenied,
-        Self::ServiceLinkedRoleMissing,
-        Self::QuotaExceeded,
-        Self::AWSRefused,
-        Self::InvalidSpec,
-        Self::InvalidAccessString,
-        Self::InvalidPassword,
-        Self::AuthenticationConflict,
-        Self::UserAlreadyExists,
-        Self::UserOwnedByAnother,
-        Self::WrongAWSAccount,
-        Self::DeletingUser,
-        Self::InvalidUserState,
-        Self::DefaultUserInGroup,
-        Self::DeletionProtected,
-        Self::Retained,
-    ];
-
-    /// The word in the condition.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "Active",
-            Self::Creating => "Creating",
-            Self::Modifying => "Modifying",
-            Self::WaitingForUserActive => "WaitingForUserActive",
-            Self::WaitingForPreviousUser => "WaitingForPreviousUser",
-            Self::SecretNotFound => "SecretNotFound",
-            Self::SecretKeyNotFound => "SecretKeyNotFound",
-            Self::SecretForbidden => "SecretForbidden",
-            Self::Throttled => "Throttled",
-            Self::AWSUnavailable => "AWSUnavailable",
-            Self::CredentialsUnavailable => "CredentialsUnavailable",
-            Self::AccessDenied => "AccessDenied",
-            Self::ServiceLinkedRoleMissing => "ServiceLinkedRoleMissing",
-            Self::QuotaExceeded => "QuotaExceeded",
-            Self::AWSRefused => "AWSRefused",
-            Self::InvalidSpec => "InvalidSpec",
-            Self::InvalidAccessString => "InvalidAccessString",
-            Self::InvalidPassword => "InvalidPassword",
-            Self::AuthenticationConflict => "AuthenticationConflict",
-            Self::UserAlreadyExists => "UserAlreadyExists",
-            Self::UserOwnedByAnother => "UserOwnedByAnother",
-            Self::WrongAWSAccount => "WrongAWSAccount",
-            Self::DeletingUser => "DeletingUser",
-            Self::InvalidUserState => "InvalidUserState",
-            Self::DefaultUserInGroup => "DefaultUserInGroup",
-            Self::DeletionProtected => "DeletionProtected",
-            Self::Retained => "Retained",
-        }
-    }
-
-    /// Reads a condition's word.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
-    }
-}
-
 /// What else the verdict rests on: where the object stands before the pass.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Standing<'a> {
@@ -165,6 +64,8 @@ pub struct Standing<'a> {
     pub user: Option<&'a RemoteUser>,
     /// The generation at hand is the one that is Ready.
     pub settled: bool,
+    /// AWS has told that the user is not as the generation at hand wants it.
+    pub differs: bool,
     /// AWS has not told the state for `--stale-after`.
     pub stale: bool,
     /// AccessDenied has lasted longer than its five minutes, or was Stalled before a restart.
@@ -184,6 +85,10 @@ pub enum Progress {
     Stalled,
     /// Ready=False, Deleting, Reconciling.
     Leaving,
+    /// Suspended: Ready=True and nothing else.
+    PausedReady,
+    /// Suspended: Ready=False and nothing else.
+    PausedUnready,
     /// As they were: an outage does not unmake Ready.
     Unchanged,
 }
@@ -197,42 +102,10 @@ pub struct Verdict {
     pub reason: Reason,
     /// The same for people: what happened, to what, AWS's code, what to do. Nothing that changes from pass to pass.
     pub message: String,
-    /// An event that tells what was done, besides the Warning that follows from the reason.
-    pub done: Option<Done>,
+    /// Events that tell what was done, besides the Warning that follows from the reason.
+    pub done: Vec<Done>,
     /// When to look again.
     pub visit: Visit,
-}
-
-/// Something that was done, as a Normal event; [`Done::Left`] is a Warning.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Done {
-    /// `UserCreated`
-    Created,
-    /// `UserModified`
-    Modified,
-    /// `DeletionStarted`
-    DeletionStarted,
-    /// `UserDeleted`
-    Deleted,
-    /// `Retained`
-    Retained,
-    /// The user stays because it is not ours: `UserOwnedByAnother` or `UserAlreadyExists`.
-    Left(Reason),
-}
-
-impl Done {
-    /// The event's reason.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Created => "UserCreated",
-            Self::Modified => "UserModified",
-            Self::DeletionStarted => "DeletionStarted",
-            Self::Deleted => "UserDeleted",
-            Self::Retained => "Retained",
-            Self::Left(reason) => reason.as_str(),
-        }
-    }
 }
 
 impl Verdict {
@@ -240,9 +113,14 @@ impl Verdict {
     #[must_use]
     pub fn warning(&self) -> Option<Reason> {
         let fine = match self.reason {
+            // Somebody asked for it; on the way out it holds the object.
+            Reason::Suspended => self.progress != Progress::Leaving,
             Reason::Active
             | Reason::Creating
             | Reason::Modifying
+            | Reason::Observed
+            | Reason::Differs
+            | Reason::UserMissing
             | Reason::DeletingUser
             | Reason::Retained => true,
             Reason::WaitingForUserActive
@@ -263,12 +141,14 @@ impl Verdict {
             | Reason::AuthenticationConflict
             | Reason::UserAlreadyExists
             | Reason::UserOwnedByAnother
+            | Reason::UserIDNotAllowed
+            | Reason::AdoptionNotAllowed
             | Reason::WrongAWSAccount
             | Reason::InvalidUserState
             | Reason::DefaultUserInGroup
             | Reason::DeletionProtected => false,
         };
-        (!fine && !matches!(self.done, Some(Done::Left(_)))).then_some(self.reason)
+        (!fine && !self.done.iter().any(|done| matches!(done, Done::Left(_)))).then_some(self.reason)
     }
 }
 
@@ -281,62 +161,50 @@ pub fn verdict(action: &Action, outcome: &Outcome, standing: &Standing<'_>) -> V
     let (reason, visit) = match (action, outcome) {
         (Action::Look(_), _) => (waiting(standing), Visit::Now),
         (Action::Announce(Announcement::Creation { .. }), _) => (Reason::Creating, Visit::Now),
+        (Action::Announce(Announcement::Tags { .. } | Announcement::Change { .. }), _) => {
+            (Reason::Modifying, Visit::Now)
+        }
         (Action::Announce(Announcement::Departure), _) => (Reason::DeletingUser, Visit::Now),
         (Action::Create(_), outcome) if outcome.shows_active() => (Reason::Active, Visit::Resync),
         (Action::Create(_), Outcome::Accepted(_)) => (Reason::Creating, Visit::Poll),
         (Action::Create(_), _) => (Reason::Creating, Visit::Backoff),
         (Action::Modify(_), Outcome::Accepted(_)) => (Reason::Modifying, Visit::Poll),
         (Action::Modify(_), _) => (Reason::Modifying, Visit::Backoff),
+        // AWS's answer shows all tags, so there is nothing to wait for.
+        (Action::Tag(_) | Action::Untag(_), Outcome::Tagged(_)) if is_edit(action) => {
+            (Reason::Modifying, Visit::Now)
+        }
         // The tags cannot be read for some seconds now (B92). On the way out `DeletingUser` would claim that DeleteUser is
         // next or was sent, and a user that loses its tags after that is nobody's.
-        (Action::Tag(_), _) => (Reason::WaitingForUserActive, Visit::Poll),
+        (Action::Tag(_) | Action::Untag(_), _) => (Reason::WaitingForUserActive, Visit::Poll),
         (Action::Delete(_), Outcome::Accepted(_)) => (Reason::DeletingUser, Visit::Poll),
         (Action::Delete(_), _) => (Reason::DeletingUser, Visit::Backoff),
         (Action::Release(why), _) => (released(why), Visit::Resync),
         (Action::Wait(wait), _) => return waits(wait, standing),
         (Action::Refuse(refusal), _) => (refused(refusal), Visit::Resync),
         (Action::Rest, _) => (Reason::Active, Visit::Resync),
+        (Action::Pause { .. }, _) => (Reason::Suspended, Visit::Resync),
+        (Action::Compare(Comparison::Matches), _) => (Reason::Observed, Visit::Resync),
+        (Action::Compare(Comparison::Differs(_)), _) => (Reason::Differs, Visit::Resync),
+        (Action::Compare(Comparison::Missing), _) => (Reason::UserMissing, Visit::Resync),
     };
     let progress = match (action, reason) {
         _ if standing.leaving => Progress::Leaving,
-        (_, Reason::Active) => Progress::Done,
+        (_, Reason::Active | Reason::Observed) => Progress::Done,
+        (Action::Pause { ready: true }, _) => Progress::PausedReady,
+        (Action::Pause { ready: false }, _) => Progress::PausedUnready,
         (Action::Refuse(_), _) => Progress::Stalled,
         _ => Progress::Reconciling,
     };
     let message = sentences::message(action, outcome, standing);
-    Verdict { progress, reason, message, done: done(action, outcome), visit }
+    Verdict { progress, reason, message, done: done::done(action, outcome), visit }
 }
 
-/// What was done, where anything was.
-fn done(action: &Action, outcome: &Outcome) -> Option<Done> {
-    match (action, outcome) {
-        (Action::Create(_), Outcome::Accepted(_)) => Some(Done::Created),
-        (Action::Modify(_), Outcome::Accepted(_)) => Some(Done::Modified),
-        (Action::Delete(_), Outcome::Accepted(_)) => Some(Done::DeletionStarted),
-        (Action::Release(why), Outcome::Released) => match why {
-            Release::UserGone => Some(Done::Deleted),
-            Release::NoSuchUser => None,
-            Release::Retained { deletion_accepted: true }
-            | Release::DefinitionGoing { deletion_accepted: true } => Some(Done::DeletionStarted),
-            Release::Retained { deletion_accepted: false }
-            | Release::DefinitionGoing { deletion_accepted: false } => Some(Done::Retained),
-            Release::LeftToOwner(_) => Some(Done::Left(Reason::UserOwnedByAnother)),
-            Release::LeftUnowned => Some(Done::Left(Reason::UserAlreadyExists)),
-        },
-        (
-            Action::Look(_)
-            | Action::Announce(_)
-            | Action::Create(_)
-            | Action::Modify(_)
-            | Action::Tag(_)
-            | Action::Delete(_)
-            | Action::Release(_)
-            | Action::Wait(_)
-            | Action::Refuse(_)
-            | Action::Rest,
-            _,
-        ) => None,
-    }
+/// A tagging call that a spec asked for, or an adoption: not one that puts lost owner tags back.
+fn is_edit(action: &Action) -> bool {
+    let restores =
+        |tag: &crate::Tag| tag.tags.contains_key(crate::CLUSTER_TAG) && tag.cause != Cause::Adoption;
+    !matches!(action, Action::Tag(tag) if restores(tag))
 }
 
 fn waiting(standing: &Standing<'_>) -> Reason {
@@ -348,9 +216,11 @@ fn released(why: &Release) -> Reason {
         Release::UserGone
         | Release::NoSuchUser
         | Release::Retained { deletion_accepted: true }
-        | Release::DefinitionGoing { deletion_accepted: true } => Reason::DeletingUser,
+        | Release::DefinitionGoing { deletion_accepted: true }
+        | Release::Observes { deletion_accepted: true } => Reason::DeletingUser,
         Release::Retained { deletion_accepted: false }
         | Release::DefinitionGoing { deletion_accepted: false }
+        | Release::Observes { deletion_accepted: false }
         | Release::LeftToOwner(_)
         | Release::LeftUnowned => Reason::Retained,
     }
@@ -360,7 +230,9 @@ fn refused(refusal: &Refusal) -> Reason {
     match refusal {
         Refusal::InvalidSpec(_) => Reason::InvalidSpec,
         Refusal::InvalidPassword(_) => Reason::InvalidPassword,
-        Refusal::UserAlreadyExists => Reason::UserAlreadyExists,
+        Refusal::UserAlreadyExists { .. } => Reason::UserAlreadyExists,
+        Refusal::AdoptionNotAllowed => Reason::AdoptionNotAllowed,
+        Refusal::UserIdNotAllowed { .. } => Reason::UserIDNotAllowed,
         Refusal::UserOwnedByAnother(_) => Reason::UserOwnedByAnother,
         Refusal::Elsewhere(_) => Reason::WrongAWSAccount,
     }
@@ -371,6 +243,7 @@ fn waits(wait: &Wait, standing: &Standing<'_>) -> Verdict {
         Wait::Failed(_, fault) => return failed(&Action::Wait(wait.clone()), fault, standing),
         // Nothing to look at: the annotation's going is an event of its own.
         Wait::Protected => (Reason::DeletionProtected, Visit::Resync),
+        Wait::Suspended => (Reason::Suspended, Visit::Resync),
         Wait::CreationOpen | Wait::UserNotActive(_) | Wait::OwnerUnknown(_) => {
             (Reason::WaitingForUserActive, Visit::Poll)
         }
@@ -389,7 +262,7 @@ fn waits(wait: &Wait, standing: &Standing<'_>) -> Verdict {
     let action = Action::Wait(wait.clone());
     let message = sentences::message(&action, &Outcome::Decided, standing);
     let progress = if standing.leaving { Progress::Leaving } else { Progress::Reconciling };
-    Verdict { progress, reason, message, done: None, visit }
+    Verdict { progress, reason, message, done: Vec::new(), visit }
 }
 
 /// A call failed: the look that the action waits for, or the action's own.
@@ -425,7 +298,7 @@ fn failed(action: &Action, fault: &Fault, standing: &Standing<'_>) -> Verdict {
     let stalled = needs_a_person || (reason == Reason::AccessDenied && standing.denied_for_long);
     // A mutation is only planned once a look has shown that the user is not as it should be.
     let read = matches!(action, Action::Look(_) | Action::Wait(_));
-    let silent = read && fault.tells_nothing() && standing.settled;
+    let silent = read && fault.tells_nothing() && standing.settled && !standing.differs;
     let progress = match () {
         () if standing.leaving => Progress::Leaving,
         () if silent && !standing.stale => Progress::Unchanged,
@@ -434,7 +307,7 @@ fn failed(action: &Action, fault: &Fault, standing: &Standing<'_>) -> Verdict {
         () => Progress::Reconciling,
     };
     let message = sentences::fault(action, fault, standing);
-    Verdict { progress, reason, message, done: None, visit }
+    Verdict { progress, reason, message, done: Vec::new(), visit }
 }
 
 /// Which field an InvalidParameterValue is about, by AWS's sentence (B37-B43 quote them).

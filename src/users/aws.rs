@@ -27,7 +27,7 @@ use plan::classify::Answer;
 use plan::verdict::Outcome;
 use plan::{
     Account, Arn, AuthenticationChange, Create, Delete, Fault, Modify, Password, RemoteUser, Said, Sight,
-    Tag, TagSight, UserId,
+    Tag, TagSight, Untag, UserId,
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
@@ -56,6 +56,15 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self { connect: Duration::from_secs(3), read: Duration::from_secs(15), call: Duration::from_secs(20) }
+    }
+}
+
+impl Timeouts {
+    /// The usual ones, or less where a call may not take as long.
+    #[must_use]
+    pub fn within(call: Duration) -> Self {
+        let usual = Self::default();
+        Self { connect: usual.connect.min(call), read: usual.read.min(call), call }
     }
 }
 
@@ -109,7 +118,7 @@ impl Aws {
     ///
     /// # Errors
     /// [`ConnectError`] where the chain has no region, or nothing that could ever give credentials.
-    pub async fn connect() -> Result<(Self, String), ConnectError> {
+    pub async fn connect(timeouts: Timeouts) -> Result<(Self, String), ConnectError> {
         let shared = aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await;
         let region = shared.region().map(ToString::to_string).filter(|region| !region.is_empty());
         let region = region.ok_or(ConnectError::NoRegion)?;
@@ -118,7 +127,7 @@ impl Aws {
         if matches!(asked, Ok(Err(CredentialsError::CredentialsNotLoaded(_)))) {
             return Err(ConnectError::NoCredentials);
         }
-        Ok((Self::new(&shared, Timeouts::default()), region))
+        Ok((Self::new(&shared, timeouts), region))
     }
 
     /// Explicit settings instead of the standard chain.
@@ -234,7 +243,7 @@ impl Users for Aws {
     }
 
     async fn create(&self, create: &Create) -> Outcome {
-        let Create { user_id, user_name, engine, access_string, authentication, tags } = create;
+        let Create { user_id, user_name, engine, access_string, authentication, tags, cause: _ } = create;
         let wire = Wire::default();
         let call = Call::new(Operation::CreateUser, user_id.as_str(), passwords(Some(authentication)));
         let request = self
@@ -255,7 +264,7 @@ impl Users for Aws {
     }
 
     async fn modify(&self, modify: &Modify) -> Outcome {
-        let Modify { user_id, changes } = modify;
+        let Modify { user_id, changes, cause: _ } = modify;
         let plan::Changes { access_string, engine, authentication } = changes;
         let wire = Wire::default();
         let call = Call::new(Operation::ModifyUser, user_id.as_str(), passwords(authentication.as_ref()));
@@ -271,16 +280,22 @@ impl Users for Aws {
     }
 
     async fn tag(&self, tag: &Tag) -> Outcome {
-        let Tag { arn, tags } = tag;
+        let Tag { arn, tags, cause: _ } = tag;
         let wire = Wire::default();
         let call = Call::new(Operation::AddTagsToResource, arn.user(), &[]);
         let request =
             self.client.add_tags_to_resource().resource_name(arn.to_string()).set_tags(sent_tags(tags));
         let sent = request.customize().interceptor(wire.clone()).send();
-        match self.made(call, &wire, sent, |answer| answered_tags(answer.tag_list)).await {
-            Ok(tags) => Outcome::Tagged(tags),
-            Err(answer) => outcome(Err(answer)),
-        }
+        tagged(self.made(call, &wire, sent, |answer| answered_tags(answer.tag_list)).await)
+    }
+
+    async fn untag(&self, untag: &Untag) -> Outcome {
+        let Untag { arn, keys } = untag;
+        let wire = Wire::default();
+        let call = Call::new(Operation::RemoveTagsFromResource, arn.user(), &[]);
+        let request = self.client.remove_tags_from_resource().resource_name(arn.to_string());
+        let sent = request.set_tag_keys(Some(keys.clone())).customize().interceptor(wire.clone()).send();
+        tagged(self.made(call, &wire, sent, |answer| answered_tags(answer.tag_list)).await)
     }
 
     async fn delete(&self, delete: &Delete) -> Outcome {
@@ -298,6 +313,14 @@ fn passwords(authentication: Option<&AuthenticationChange>) -> &[Password] {
     match authentication {
         Some(AuthenticationChange::Password(passwords)) => passwords.values(),
         Some(AuthenticationChange::Iam | AuthenticationChange::NoPassword) | None => &[],
+    }
+}
+
+/// How a tagging call ended.
+fn tagged(ended: Result<plan::Tags, Answer>) -> Outcome {
+    match ended {
+        Ok(tags) => Outcome::Tagged(tags),
+        Err(answer) => outcome(Err(answer)),
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) enum Operation {
     CreateUser,
     ModifyUser,
     AddTagsToResource,
+    RemoveTagsFromResource,
     DeleteUser,
 }
 
@@ -28,6 +29,7 @@ impl Operation {
             Self::CreateUser => "CreateUser",
             Self::ModifyUser => "ModifyUser",
             Self::AddTagsToResource => "AddTagsToResource",
+            Self::RemoveTagsFromResource => "RemoveTagsFromResource",
             Self::DeleteUser => "DeleteUser",
         }
     }

@@ -15,7 +15,7 @@ mod sentence;
 use std::future::Future;
 
 use plan::verdict::Outcome;
-use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, UserId};
+use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, Untag, UserId};
 
 pub use aws::{Aws, ConnectError, Connection, Timeouts};
 pub use limit::{Limiter, Overdue, Permit, Urgency};
@@ -37,6 +37,11 @@ pub trait Users: Send + Sync + 'static {
     fn modify(&self, modify: &Modify) -> impl Future<Output = Outcome> + Send;
     /// AddTagsToResource.
     fn tag(&self, tag: &Tag) -> impl Future<Output = Outcome> + Send;
+    /// RemoveTagsFromResource.
+    fn untag(&self, untag: &Untag) -> impl Future<Output = Outcome> + Send;
     /// DeleteUser.
     fn delete(&self, delete: &Delete) -> impl Future<Output = Outcome> + Send;
 }
+
+#[cfg(test)]
+mod tests;

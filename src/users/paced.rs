@@ -1,7 +1,7 @@
 //! I/O: AWS's users under the rate limit: what the shell calls.
 
 use plan::verdict::Outcome;
-use plan::{Account, Arn, Create, Delete, Fault, Modify, Sight, Tag, TagSight, UserId};
+use plan::{Account, Arn, Create, Delete, Fault, Modify, Sight, Tag, TagSight, Untag, UserId};
 
 use super::Users;
 use super::limit::{InFlight, Limiter, Overdue, Permit, Urgency};
@@ -80,6 +80,11 @@ impl<U: Users> Paced<U> {
     /// [`Users::tag`].
     pub async fn tag(&self, permit: Permit, tag: &Tag) -> Outcome {
         mutated(permit.spend(), self.users.tag(tag)).await
+    }
+
+    /// [`Users::untag`].
+    pub async fn untag(&self, permit: Permit, untag: &Untag) -> Outcome {
+        mutated(permit.spend(), self.users.untag(untag)).await
     }
 
     /// [`Users::delete`].

@@ -146,7 +146,7 @@ async fn what_is_wrong_with_a_secret_is_said_and_mended_without_a_person() {
 
 #[tokio::test]
 async fn a_user_of_ours_is_taken_on_as_it_is() {
-    let stage = Stage::new().await;
+    let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
     stage.ready("app", iam()).await;
     // As after a restored backup: the object is new, the user has its tags.
     stage.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
@@ -161,6 +161,7 @@ async fn a_user_of_ours_is_taken_on_as_it_is() {
     assert_eq!(stage.aws.calls_of("ModifyUser", "app").await.len(), 0);
     stage.aws.put_user("app", json!({})).await;
     stage.deleted("app").await;
+    stage.end().await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::world;
 #[tokio::test]
 async fn the_definitions_deletion_retains_every_user_but_the_protected() {
     let cluster = tokio::task::spawn_blocking(world::own_control_plane).await.unwrap();
-    let stage = Stage::on(cluster.kubeconfig()).await;
+    let stage = Stage::on(&cluster).await;
     stage.ready("app", iam()).await;
     stage.ready("busy", iam()).await;
     stage.ready("held", iam()).await;
@@ -39,4 +39,5 @@ async fn the_definitions_deletion_retains_every_user_but_the_protected() {
         assert_eq!(stage.aws.calls_of("DeleteUser", name).await.len(), 0);
     }
     assert!(stage.logs().contains("CustomResourceDefinition is being deleted"), "not logged");
+    stage.end().await;
 }

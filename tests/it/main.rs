@@ -7,13 +7,20 @@
 )]
 
 mod admission;
+mod adopting;
 mod architecture;
+mod audit;
 mod crashing;
 mod creating;
 mod definition;
 mod deleting;
+mod drifting;
+mod following;
+mod idling;
 mod passwords;
+mod policies;
 mod program;
+mod rotating;
 mod samples;
 mod secrecy;
 mod stage;

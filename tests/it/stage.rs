@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cluster::{Process, Signal};
+use cluster::{AuditLog, Cluster, Process, Signal};
 use elasticache_emulator::{Emulator, Settings};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::secrecy::{self, redacted};
-use crate::world;
+use crate::{audit, world};
 
 /// Longest time that a fact may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -71,8 +71,10 @@ pub(crate) struct Stage {
     env: Vec<(&'static str, String)>,
     leaves_users: bool,
     kubeconfig: PathBuf,
+    audit: Option<AuditLog>,
     dir: tempfile::TempDir,
     started: AtomicUsize,
+    ended: AtomicBool,
     watching: tokio::task::JoinHandle<()>,
 }
 
@@ -109,10 +111,10 @@ impl Stage {
     }
 
     /// A stage with an operator on another control plane than the shared one. Users may stay.
-    pub(crate) async fn on(kubeconfig: &Path) -> Self {
-        let client = world::client_of(kubeconfig).await;
+    pub(crate) async fn on(cluster: &Cluster) -> Self {
+        let client = world::client_of(cluster.kubeconfig()).await;
         let setting = Setting { leaves_users: true, ..Setting::default() };
-        let stage = Self::with(setting, client, kubeconfig).await;
+        let stage = Self::with(setting, client, cluster).await;
         stage.start();
         stage
     }
@@ -120,10 +122,10 @@ impl Stage {
     /// A stage whose operator has not been started.
     pub(crate) async fn dark(setting: Setting) -> Self {
         let client = world::client().await;
-        Self::with(setting, client, world::control_plane().kubeconfig()).await
+        Self::with(setting, client, world::control_plane()).await
     }
 
-    async fn with(setting: Setting, client: Client, kubeconfig: &Path) -> Self {
+    async fn with(setting: Setting, client: Client, cluster: &Cluster) -> Self {
         let ns = format!("stage-{}-{}", std::process::id(), STAGES.fetch_add(1, Ordering::Relaxed));
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let namespace = Namespace {
@@ -143,9 +145,11 @@ impl Stage {
             pages: Mutex::default(),
             env: setting.env,
             leaves_users: setting.leaves_users,
-            kubeconfig: kubeconfig.to_owned(),
+            kubeconfig: cluster.kubeconfig().to_owned(),
+            audit: cluster.is_own().then(|| cluster.audit_log().unwrap()),
             dir: tempfile::tempdir().unwrap(),
             started: AtomicUsize::new(0),
+            ended: AtomicBool::new(false),
             watching,
         }
     }
@@ -389,6 +393,7 @@ impl Stage {
 
     /// Ends the stage: whatever must hold throughout has held.
     pub(crate) async fn end(self) {
+        self.ended.store(true, Ordering::Relaxed);
         self.watching.abort();
         let faults = self.seen.faults.lock().unwrap().clone();
         assert!(faults.is_empty(), "seen on the way:\n{}", faults.join("\n"));
@@ -402,11 +407,22 @@ impl Stage {
         let logs = self.logs();
         assert!(!logs.contains("panicked"), "the operator panicked:\n{}", redacted(&logs));
         self.shows_no_password(&logs).await;
+        self.writes();
         for call in self.aws.calls().await {
             assert_ne!(call["Code"], "InvalidParameterValue: Missing", "a malformed call");
         }
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let _ = namespaces.delete(&self.ns, &DeleteParams::default()).await;
+    }
+
+    /// What the operators have written to the API server: what they may, or this fails. `None` where nobody knows.
+    pub(crate) fn writes(&self) -> Option<audit::Writes> {
+        let writes = audit::writes(self.audit.as_ref()?, &self.ns);
+        assert!(
+            writes.requests > 0 || self.logs().is_empty(),
+            "no request of the operator's is in the audit log"
+        );
+        Some(writes)
     }
 
     /// No password that any test has used shows in anything that the operator made.
@@ -424,6 +440,13 @@ impl Stage {
         for event in events.list(&Default::default()).await.unwrap() {
             secrecy::assert_silent("an event", &serde_json::to_string(&event).unwrap());
         }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let held = self.ended.load(Ordering::Relaxed) || self.started.load(Ordering::Relaxed) == 0;
+        assert!(held || std::thread::panicking(), "end the stage: what must hold throughout is held there");
     }
 }
 

@@ -95,25 +95,37 @@ fn slow(concurrency: u32) -> [(&'static str, String); 3] {
 }
 
 #[tokio::test]
-async fn a_deletion_goes_before_the_checks_of_a_restart() {
+async fn deletions_go_before_the_checks_of_a_restart() {
     let stage = Stage::set(unlimited()).await;
     let names: Vec<String> = (0..20).map(|number| format!("idle-{number:02}")).collect();
-    for name in names.iter().map(String::as_str).chain(["leaving"]) {
-        stage.ready(name, iam()).await;
+    // Several: a restarted operator begins with its objects in any order, and one might come first by chance.
+    let leaving: Vec<String> = (0..5).map(|number| format!("leaving-{number}")).collect();
+    for name in names.iter().chain(&leaving) {
+        stage.create(name, iam()).await;
+    }
+    for name in names.iter().chain(&leaving) {
+        stage.is_ready(name).await;
     }
     stage.kill();
     let versions = |name: &String| stage.versions(name).len();
     let before: Vec<usize> = names.iter().map(versions).collect();
-    stage.delete("leaving").await;
+    for name in &leaving {
+        stage.delete(name).await;
+    }
     let calls = stage.aws.calls().await.len();
     stage.start_with(&slow(1));
-    stage.gone("leaving").await;
+    for name in &leaving {
+        stage.gone(name).await;
+    }
     let since: Vec<Value> = stage.aws.calls().await.split_off(calls);
-    let deleted = since.iter().position(|call| call["Action"] == "DeleteUser").unwrap();
-    let others = since[..deleted].iter().filter(|call| call["Params"]["UserId"] != "leaving");
-    let others = others.filter(|call| call["Action"] == "DescribeUsers").count();
-    // Those that find a token by chance while the deletion writes its status.
-    assert!(others <= 3, "{others} checks went before the deletion: {since:#?}");
+    let deleted = since.iter().rposition(|call| call["Action"] == "DeleteUser").unwrap();
+    let is_check = |call: &&Value| {
+        let id = call["Params"]["UserId"].as_str().unwrap_or_default();
+        call["Action"] == "DescribeUsers" && id.starts_with("idle-")
+    };
+    let checks = since[..deleted].iter().filter(is_check).count();
+    // Those that find a token by chance while a deletion writes its status.
+    assert!(checks <= 5, "{checks} checks went before the deletions: {since:#?}");
     for name in &names {
         until(&format!("{name} is checked"), || async {
             (looks(&stage, name, calls).await > 0).then_some(())
@@ -122,6 +134,21 @@ async fn a_deletion_goes_before_the_checks_of_a_restart() {
     }
     let after: Vec<usize> = names.iter().map(versions).collect();
     assert_eq!(after, before, "a check, with a token or without, writes nothing");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_check_that_has_begun_is_finished() {
+    let stage = Stage::set(unlimited()).await;
+    stage.ready("app", iam()).await;
+    stage.kill();
+    stage.aws.put_user("app", json!({ "AccessString": "on ~* -@all +@read" })).await;
+    // A token comes every 250 ms, and no second one is there when the first call has been answered.
+    stage.start_with(&slow(1));
+    until("the drift is put right", || async {
+        (stage.aws.accepted("ModifyUser", "app").await == 1).then_some(())
+    })
+    .await;
     stage.end().await;
 }
 

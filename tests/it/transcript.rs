@@ -26,6 +26,7 @@ impl Transcript<'_> {
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         let said = [output.stdout, output.stderr].concat();
         let said = settled(&String::from_utf8(said).unwrap(), &self.stage.ns);
+        assert!(output.status.success(), "kubectl {line}: {said}");
         self.text.push_str(&format!("$ kubectl {line}\n{said}\n"));
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Output;
 use std::sync::OnceLock;
 
-use cluster::{Cluster, Options};
+use cluster::{AuditLevel, Cluster, Options};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
 /// The control plane, started by the first who asks. It ends with the process.
@@ -15,7 +15,10 @@ pub(crate) fn control_plane() -> &'static Cluster {
 
 /// A control plane for a test that does to it what others could not bear. It ends when it is dropped.
 pub(crate) fn own_control_plane() -> Cluster {
-    let cluster = Cluster::start(Options::default()).expect("a control plane for tests");
+    // What the operator does to a cluster is read there; somebody's own cluster shows it to nobody.
+    let audit = Cluster::would_be_own().then_some(AuditLevel::Request);
+    let options = Options { audit, ..Options::default() };
+    let cluster = Cluster::start(options).expect("a control plane for tests");
     // The way the documentation tells people to install it.
     kubectl_in(&cluster, &["apply", "--server-side", "-f", &path("crds/elasticacheusers.yaml")]);
     let established = ["wait", "--for=condition=Established", "crd/elasticacheusers.elasticache-users.dev"];

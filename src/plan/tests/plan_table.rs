@@ -20,6 +20,7 @@ fn a_user_that_is_not_there_is_created_once_that_is_announced() {
             access_string: WANTED.into(),
             authentication,
             tags,
+            cause: Cause::Edit,
         })
     };
     let absent = || nothing_known().absent();
@@ -154,13 +155,13 @@ fn a_user_seen_in_another_place_than_status_knows_is_left_alone() {
 
 #[test]
 fn whose_the_user_is_comes_before_anything_is_done_to_it() {
-    let seen = || nothing_known().seen(active());
+    let seen = || nothing_known().seen(active()).other(Other::There);
     // Reported, though nothing says that it was ours.
     let as_reported = || seen().record(Record { reported: Some(reported()), ..Record::default() });
     let other_engine = || RemoteUser { engine: "valkey".into(), ..active() };
     let owned = || refuse(Refusal::UserOwnedByAnother(owner_named("other")));
-    let exists = || refuse(Refusal::UserAlreadyExists);
-    let in_state = |lifecycle: Lifecycle| nothing_known().seen(user(lifecycle));
+    let exists = || refuse(Refusal::UserAlreadyExists { former: None });
+    let in_state = |lifecycle: Lifecycle| nothing_known().seen(user(lifecycle)).other(Other::There);
     let unknown = |lifecycle: Lifecycle| wait(Wait::OwnerUnknown(lifecycle));
     check! {
         ("the tags of a user are read at first sight", present(), seen(), look_at_tags()),
@@ -222,7 +223,7 @@ fn a_user_of_ours_is_changed_only_when_active_and_freshly_known_as_ours() {
     let password_user =
         RemoteUser { authentication_type: "password".into(), password_count: Some(1), ..active() };
     let drifted_password = RemoteUser { access_string: "off ~* -@all".into(), ..password_user.clone() };
-    let sees = |user: RemoteUser| nothing_known().seen(user).tagged(owner_tags());
+    let sees = |user: RemoteUser| nothing_known().seen(user).tagged(our_tags());
     let other_name =
         "AWS user \"app\" has the user name \"somebody\", not \"app\", and a user name cannot change";
     let invalid = Authentication::Password(Err(invalid_secret()));
@@ -329,7 +330,12 @@ fn a_user_that_lost_its_tags_is_ours_only_where_status_proves_it() {
         ),
     ];
     for (claim, record) in strangers {
-        rows.push((claim, present(), bare(record.clone()), refuse(Refusal::UserAlreadyExists)));
+        rows.push((
+            claim,
+            present(),
+            bare(record.clone()),
+            refuse(Refusal::UserAlreadyExists { former: None }),
+        ));
         rows.push((claim, gone(), bare(record).definition(Definition::Stays), release(Release::LeftUnowned)));
     }
     check(rows);

@@ -46,6 +46,7 @@ fn the_first_match_of_the_way_out_holds() {
 #[test]
 fn nobody_leaves_while_a_creation_is_in_doubt() {
     let open = || Record { creation: Creation::Open, ..Record::default() };
+    let answered = || Record { arn: Some(arn()), ..open() };
     let doubt = || nothing_known().record(open());
     let look = || Action::Look(Look::User(id()));
     let kept = || release(Release::Retained { deletion_accepted: false });
@@ -59,6 +60,10 @@ fn nobody_leaves_while_a_creation_is_in_doubt() {
         ("Retain waits while AWS does not answer",
             retained(), doubt().sight(Sight::Failed(throttled())), waiting()),
         ("Retain goes once the user was seen", retained(), doubt().seen(active()), kept()),
+        ("Retain goes without a look where the creation's answer stands in status",
+            retained(), nothing_known().record(answered()), kept()),
+        ("where the user is to go, an answer says nothing of what may show yet",
+            gone(), nothing_known().record(answered()).definition(Definition::Stays).absent(), waiting()),
         ("the definition's going looks first", gone(), crd_goes(), look()),
         ("it waits while the user may appear", gone(), crd_goes().absent(), waiting()),
         ("it waits while AWS does not answer",
@@ -71,6 +76,8 @@ fn nobody_leaves_while_a_creation_is_in_doubt() {
 fn delete_user_is_announced_confirmed_and_sent_to_an_active_user_of_ours_only() {
     let mine = || ours().definition(Definition::Stays);
     let announced_before = || Record { departure_announced: true, ..managed() };
+    let claimed_only = || Record { last_applied: None, ..managed() };
+    let unplaced = || Record { arn: None, ..managed() };
     let in_state = |lifecycle: Lifecycle| leaving().seen(user(lifecycle)).record(managed());
     let of_unknown = |lifecycle: Lifecycle| leaving().seen(user(lifecycle));
     let busy = |lifecycle: Lifecycle| wait(Wait::UserNotActive(lifecycle));
@@ -115,6 +122,10 @@ fn delete_user_is_announced_confirmed_and_sent_to_an_active_user_of_ours_only() 
             gone(), of_unknown(Lifecycle::Creating).remembering(Ownership::Nobodys), unknown(Lifecycle::Creating)),
         ("a busy user of unknown owner changes nothing",
             gone(), of_unknown(Lifecycle::Modifying), unknown(Lifecycle::Modifying)),
+        ("nor does its ARN in status, where nothing was ever applied to it",
+            gone(), of_unknown(Lifecycle::Modifying).record(claimed_only()), unknown(Lifecycle::Modifying)),
+        ("nor what was applied to a user of another ARN",
+            gone(), of_unknown(Lifecycle::Modifying).record(unplaced()), unknown(Lifecycle::Modifying)),
         ("nor does one that is being deleted",
             gone(), of_unknown(Lifecycle::Deleting), unknown(Lifecycle::Deleting)),
         ("tags that cannot be read change nothing, although status knows the owner",

@@ -3,7 +3,8 @@
 
 use super::{Outcome, Reason, Standing};
 use crate::{
-    Action, Announcement, Elsewhere, Fault, Lifecycle, Read, Refusal, Rejection, Release, SecretProblem, Wait,
+    Action, Announcement, Cause, Comparison, Elsewhere, Fault, Lifecycle, Read, Refusal, Rejection, Release,
+    SecretProblem, Wait,
 };
 
 const ROLE_COMMAND: &str = "aws iam create-service-linked-role --aws-service-name elasticache.amazonaws.com";
@@ -14,6 +15,8 @@ pub(super) fn message(action: &Action, outcome: &Outcome, standing: &Standing<'_
     match action {
         Action::Look(_) => format!("Looking at AWS user \"{id}\"."),
         Action::Announce(Announcement::Creation { .. }) => format!("Creating AWS user \"{id}\"."),
+        Action::Announce(Announcement::Tags { .. }) | Action::Untag(_) => tagging(id),
+        Action::Announce(Announcement::Change { .. }) => format!("Changing AWS user \"{id}\"."),
         Action::Announce(Announcement::Departure) => {
             format!("Deleting AWS user \"{id}\". This object goes once AWS no longer has it.")
         }
@@ -28,6 +31,20 @@ pub(super) fn message(action: &Action, outcome: &Outcome, standing: &Standing<'_
         ),
         Action::Modify(_) => modifying(id),
         Action::Delete(_) => deleting(id),
+        Action::Tag(tag) if tag.cause == Cause::Adoption => match outcome {
+            Outcome::Tagged(_) => format!(
+                "AWS user \"{id}\" was nobody's and is taken over: it carries this object's owner tags now."
+            ),
+            Outcome::Decided
+            | Outcome::Accepted(_)
+            | Outcome::Released
+            | Outcome::AlreadyExists
+            | Outcome::NotFound
+            | Outcome::Failed(_) => format!(
+                "AWS user \"{id}\" is nobody's and is to be taken over; AWS does not take its owner tags now. Trying again."
+            ),
+        },
+        Action::Tag(tag) if !tag.tags.contains_key(crate::CLUSTER_TAG) => tagging(id),
         Action::Tag(_) => format!(
             "AWS user \"{id}\" had lost its owner tags; they are put back. Waiting until AWS shows them, which takes some seconds."
         ),
@@ -35,7 +52,30 @@ pub(super) fn message(action: &Action, outcome: &Outcome, standing: &Standing<'_
         Action::Wait(wait) => waiting(wait, id, standing),
         Action::Refuse(refusal) => refusing(refusal, id),
         Action::Rest => is_active(id),
+        Action::Pause { .. } => {
+            "spec.suspend is true: AWS is not called for this object until it is false.".to_owned()
+        }
+        Action::Compare(comparison) => compared(comparison, id),
     }
+}
+
+fn compared(comparison: &Comparison, id: &str) -> String {
+    match comparison {
+        Comparison::Matches => {
+            format!("AWS user \"{id}\" is active and matches the spec. It is only observed.")
+        }
+        Comparison::Differs(differences) => format!(
+            "AWS user \"{id}\" differs from the spec, and nothing is changed as managementPolicy is Observe: {}.",
+            differences.join("; ")
+        ),
+        Comparison::Missing => {
+            format!("There is no AWS user \"{id}\", and none is created as managementPolicy is Observe.")
+        }
+    }
+}
+
+fn tagging(id: &str) -> String {
+    format!("The tags of AWS user \"{id}\" are being changed.")
 }
 
 fn is_active(id: &str) -> String {
@@ -76,6 +116,10 @@ fn release(why: &Release, id: &str, standing: &Standing<'_>) -> String {
             "The CustomResourceDefinition is being deleted, so AWS users are left as they are.{}",
             promised(*deletion_accepted)
         ),
+        Release::Observes { deletion_accepted } => format!(
+            "AWS user \"{id}\" is left as it is, as managementPolicy is Observe.{}",
+            promised(*deletion_accepted)
+        ),
         Release::LeftToOwner(owner) => {
             format!("AWS user \"{id}\" belongs to {owner} by its tags and was left alone.")
         }
@@ -98,6 +142,7 @@ fn waiting(wait: &Wait, id: &str, standing: &Standing<'_>) -> String {
     };
     match wait {
         Wait::Protected => "The annotation elasticache-users.dev/prevent-deletion is \"true\": nothing is deleted until it is removed, for example with: kubectl annotate ecu NAME elasticache-users.dev/prevent-deletion-".to_owned(),
+        Wait::Suspended => "spec.suspend is true: nothing is deleted until it is false, or deletionPolicy is Retain.".to_owned(),
         Wait::CreationOpen => format!(
             "A CreateUser for \"{id}\" was sent a moment ago and its outcome may still show. Waiting for up to a minute, so that no AWS user is left behind."
         ),
@@ -155,8 +200,20 @@ fn refusing(refusal: &Refusal, id: &str) -> String {
     match refusal {
         Refusal::InvalidSpec(why) => sentence(why),
         Refusal::InvalidPassword(problem) => secret(problem),
-        Refusal::UserAlreadyExists => format!(
-            "AWS user \"{id}\" exists already and carries no owner tags of this operator. It is left alone. Delete this object and make one with another userID, or delete the AWS user."
+        Refusal::UserAlreadyExists { former } => {
+            let owner = former.as_ref().map_or_else(
+                || "carries no owner tags of this operator".to_owned(),
+                |owner| format!("carries the owner tags of {owner}, which is no longer there"),
+            );
+            format!(
+                "AWS user \"{id}\" exists already and {owner}. It is left alone. Set adoptionPolicy to Adopt to take it over, delete this object and make one with another userID, or delete the AWS user."
+            )
+        }
+        Refusal::AdoptionNotAllowed => format!(
+            "AWS user \"{id}\" exists already, and objects of this namespace may not take users over. It is left alone. Ask the operator's administrator for --adoption-namespace, or delete this object and make one with another userID."
+        ),
+        Refusal::UserIdNotAllowed { user_id, prefix } => format!(
+            "The user ID \"{user_id}\" is not allowed in this namespace: the operator's --required-user-id-prefix asks for IDs that begin with \"{prefix}\". Delete this object and make one with such a userID."
         ),
         Refusal::UserOwnedByAnother(owner) => format!(
             "AWS user \"{id}\" belongs to {owner} by its tags. It is left alone. Delete this object and make one with another userID, or delete the other object."
@@ -246,12 +303,15 @@ fn call(action: &Action) -> &'static str {
         Action::Modify(_) => "ModifyUser",
         Action::Delete(_) => "DeleteUser",
         Action::Tag(_) => "AddTagsToResource",
+        Action::Untag(_) => "RemoveTagsFromResource",
         Action::Wait(Wait::Failed(Read::ListTagsForResource, _)) => "ListTagsForResource",
         Action::Look(_)
         | Action::Announce(_)
         | Action::Release(_)
         | Action::Wait(_)
         | Action::Refuse(_)
-        | Action::Rest => "DescribeUsers",
+        | Action::Rest
+        | Action::Pause { .. }
+        | Action::Compare(_) => "DescribeUsers",
     }
 }

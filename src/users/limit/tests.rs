@@ -5,10 +5,6 @@ use tokio::time::{Duration, Instant, advance, sleep};
 
 use super::*;
 
-mod throttling;
-
-pub(super) use throttling::AwsBucket;
-
 /// Takes a permit for good and tells how long that took.
 async fn spend(limiter: &Limiter, urgency: Urgency) -> Duration {
     let began = Instant::now();

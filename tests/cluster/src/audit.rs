@@ -1,6 +1,9 @@
 //! The audit log: what was asked of the API, by whom, and with which end.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -45,21 +48,47 @@ impl AuditLevel {
     }
 }
 
-/// All complete events of the log, in the order in which they were written.
-pub(crate) fn events(log: &Path) -> Result<Vec<Value>> {
-    let text = match fs::read(log) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("failed to read {}", log.display())),
-    };
-    // A line without an end is being written.
-    let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let complete = text.get(..complete).unwrap_or_default();
-    complete
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| serde_json::from_slice(line).context("failed to read a line of the audit log"))
-        .collect()
+/// The log of a control plane. It goes with the control plane.
+#[derive(Debug, Clone)]
+pub struct AuditLog {
+    file: PathBuf,
+}
+
+impl AuditLog {
+    pub(crate) fn at(file: &Path) -> AuditLog {
+        AuditLog { file: file.to_owned() }
+    }
+
+    /// All complete events of the log, in the order in which they were written.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn events(&self) -> Result<Vec<Value>> {
+        self.events_where(|_| true)
+    }
+
+    /// Those whose line is `wanted`: the log of a long life is large, and telling by the text is much quicker
+    /// than reading each event.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn events_where(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Value>> {
+        let text = match fs::read(&self.file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => {
+                return Err(error).with_context(|| format!("failed to read {}", self.file.display()));
+            }
+        };
+        // A line without an end is being written.
+        let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let complete = std::str::from_utf8(text.get(..complete).unwrap_or_default());
+        let lines = complete.context("the audit log is not UTF-8")?.lines();
+        lines
+            .filter(|line| !line.is_empty() && wanted(line))
+            .map(|line| serde_json::from_str(line).context("failed to read a line of the audit log"))
+            .collect()
+    }
 }
 
 #[cfg(test)]
@@ -69,9 +98,19 @@ mod tests {
     #[test]
     fn an_event_that_is_still_being_written_is_left_for_later() {
         let directory = tempfile::tempdir().unwrap();
-        let log = directory.path().join("audit.log");
-        assert!(events(&log).unwrap().is_empty(), "no log yet");
-        fs::write(&log, "{\"verb\":\"get\"}\n{\"verb\":\"li").unwrap();
-        assert_eq!(events(&log).unwrap(), [serde_json::json!({ "verb": "get" })]);
+        let file = directory.path().join("audit.log");
+        let log = AuditLog::at(&file);
+        assert!(log.events().unwrap().is_empty(), "no log yet");
+        fs::write(&file, "{\"verb\":\"get\"}\n{\"verb\":\"li").unwrap();
+        assert_eq!(log.events().unwrap(), [serde_json::json!({ "verb": "get" })]);
+    }
+
+    #[test]
+    fn events_are_told_apart_by_their_lines() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("audit.log");
+        fs::write(&file, "{\"verb\":\"get\"}\n{\"verb\":\"list\"}\nunreadable\n").unwrap();
+        let found = AuditLog::at(&file).events_where(|line| line.contains("list")).unwrap();
+        assert_eq!(found, [serde_json::json!({ "verb": "list" })]);
     }
 }

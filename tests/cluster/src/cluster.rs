@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     assets::Assets,
-    audit::{self, AuditLevel},
+    audit::{AuditLevel, AuditLog},
     environment,
     home::Home,
     kubeconfig::Server,
@@ -95,6 +95,11 @@ impl Cluster {
         ]))
         .with_context(|| format!("the cluster of {variable}, {}, is not ready", server.url()))?;
         Ok(Cluster { plane: None, assets, kubeconfig, server, home })
+    }
+
+    /// Whether [`Cluster::start`] would start a control plane: not where the environment names a cluster.
+    pub fn would_be_own() -> bool {
+        !environment::use_kubeconfig()
     }
 
     /// Whether this is a control plane that was started here, not the cluster of `KUBECONFIG`.
@@ -184,8 +189,16 @@ impl Cluster {
     /// # Errors
     /// When no audit log was asked for, or it cannot be read.
     pub fn audit_events(&self) -> Result<Vec<Value>> {
+        self.audit_log()?.events()
+    }
+
+    /// The audit log, for readers that do not hold the cluster.
+    ///
+    /// # Errors
+    /// When none was asked for.
+    pub fn audit_log(&self) -> Result<AuditLog> {
         let log = self.plane()?.audit_log().context("no audit log was asked for (Options::audit)")?;
-        audit::events(log)
+        Ok(AuditLog::at(log))
     }
 
     /// Stops the API server (SIGSTOP): connections stay open and nothing is answered, as in an overloaded

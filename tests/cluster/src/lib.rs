@@ -45,7 +45,7 @@ mod programs;
 mod wait;
 
 pub use assets::{Assets, PROGRAMS};
-pub use audit::AuditLevel;
+pub use audit::{AuditLevel, AuditLog};
 pub use cluster::{Cluster, Options};
 pub use process::Process;
 pub use rustix::process::Signal;

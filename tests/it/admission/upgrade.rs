@@ -103,6 +103,9 @@ impl Upgrade {
         let mut strict = api::crd();
         strict.metadata.name = Some(format!("{}.{group}", strict.spec.names.plural));
         strict.spec.group = group.to_owned();
+        // These names are the shared one's: kubectl takes whichever CRD comes first.
+        strict.spec.names.short_names = None;
+        strict.spec.names.categories = None;
         let mut resource = super::resource();
         resource.api_version = resource.api_version.replace(&resource.group, group);
         resource.group = group.to_owned();

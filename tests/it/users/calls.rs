@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use elasticache_emulator::{Emulator, Settings};
+use elasticache_user_operator::plan;
 use elasticache_user_operator::plan::verdict::Outcome;
 use elasticache_user_operator::plan::{
     Account, AuthenticationChange, Changes, Create, Delete, Engine, Lifecycle, Modify, RemoteUser, Sight,
@@ -220,7 +221,7 @@ async fn a_modify_sends_only_what_changes() {
     for (claim, changes, sent) in rows {
         let stand = Stand::start();
         stand.put("users/app", json!({"Passwords": [ONE]})).await;
-        let request = Modify { user_id: user_id("app"), changes };
+        let request = Modify { user_id: user_id("app"), changes, cause: plan::Cause::Edit };
         let user = accepted(stand.aws.modify(&request).await);
         assert_eq!((user.lifecycle, user.arn), (Lifecycle::Modifying, arn("app")), "{claim}");
         let mut expected = pairs(&[("UserId", "app")]);
@@ -237,7 +238,8 @@ async fn tags_are_added_and_read() {
     assert_eq!(read, tags(&[("team", "shop"), ("empty", "")]));
     assert_eq!(params(&stand).await, pairs(&[("ResourceName", &arn("app").to_string())]));
 
-    let request = Tag { arn: arn("app"), tags: tags(&[("team", "till"), ("x", "y")]) };
+    let request =
+        Tag { arn: arn("app"), tags: tags(&[("team", "till"), ("x", "y")]), cause: plan::Cause::Edit };
     let all = tags(&[("team", "till"), ("empty", ""), ("x", "y")]);
     assert_eq!(stand.aws.tag(&request).await, Outcome::Tagged(all.clone()));
     assert_eq!(stand.aws.list_tags(&arn("app")).await, TagSight::Read(all));
@@ -255,7 +257,7 @@ async fn tags_in_their_window_are_unreadable_which_is_not_absent() {
     let stand = Stand::start();
     stand.put("settings", json!({"tag-window": "1h"})).await;
     stand.put("users/app", json!({})).await;
-    let request = Tag { arn: arn("app"), tags: tags(&[("x", "y")]) };
+    let request = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
     assert!(matches!(stand.aws.tag(&request).await, Outcome::Tagged(_)));
     assert_eq!(stand.aws.list_tags(&arn("app")).await, TagSight::Unreadable);
     assert_eq!(stand.aws.tag(&request).await, Outcome::NotFound);
@@ -313,10 +315,10 @@ async fn the_paced_port_makes_every_call_with_one_permit() {
         TagSight::Read(_)
     ));
     assert!(matches!(paced.account(paced.permit(Urgency::Work).await).await, Account::Known(_)));
-    let tag = Tag { arn: arn("app"), tags: tags(&[("x", "y")]) };
+    let tag = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
     paced.tag(paced.permit(Urgency::Work).await, &tag).await;
     let changes = Changes { access_string: Some("off -@all".to_owned()), ..Changes::default() };
-    let modify = Modify { user_id: app.clone(), changes };
+    let modify = Modify { user_id: app.clone(), changes, cause: plan::Cause::Edit };
     paced.modify(paced.permit(Urgency::Work).await, &modify).await;
     let unused = paced.permit(Urgency::Work).await;
     assert!(paced.try_permit(Urgency::Work).is_none(), "each call has cost one");

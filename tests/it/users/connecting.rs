@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use elasticache_emulator::{Emulator, Settings};
-use elasticache_user_operator::users::{Aws, Users};
+use elasticache_user_operator::users::{Aws, Timeouts, Users};
 
 use super::stand::user_id;
 
@@ -21,7 +21,7 @@ const NO_CREDENTIALS: &str = "No AWS credentials provider is configured: give th
 #[tokio::test]
 #[ignore = "the other process of the tests in this file"]
 async fn other_process() {
-    match Aws::connect().await {
+    match Aws::connect(Timeouts::default()).await {
         Err(error) => println!("{MARK}{error}"),
         Ok((aws, region)) => println!("{MARK}{region} {:?}", aws.describe(&user_id("app")).await),
     }

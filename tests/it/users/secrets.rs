@@ -4,6 +4,7 @@ use std::io;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
+use elasticache_user_operator::plan;
 use elasticache_user_operator::plan::verdict::Outcome;
 use elasticache_user_operator::plan::{Changes, Create, Modify};
 use elasticache_user_operator::users::Users;
@@ -71,7 +72,7 @@ fn alone(test: &str) {
 fn requests() -> (Create, Modify) {
     let create = Create { authentication: passwords(&[ONE, OTHER]), ..create("app") };
     let changes = Changes { authentication: Some(passwords(&[OTHER, ONE])), ..Changes::default() };
-    (create, Modify { user_id: user_id("app"), changes })
+    (create, Modify { user_id: user_id("app"), changes, cause: plan::Cause::Edit })
 }
 
 #[test]

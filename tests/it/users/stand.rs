@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use elasticache_emulator::{Emulator, Settings};
+use elasticache_user_operator::plan;
 use elasticache_user_operator::plan::verdict::Outcome;
 use elasticache_user_operator::plan::{
     Account, Arn, AuthenticationChange, Changes, Create, Delete, Engine, Fault, Modify, Password, Passwords,
@@ -116,12 +117,13 @@ pub(super) fn create(user: &str) -> Create {
         access_string: "on ~* +@all".to_owned(),
         authentication: AuthenticationChange::Iam,
         tags: tags(&[("team", "shop")]),
+        cause: plan::Cause::Edit,
     }
 }
 
 pub(super) fn modify(user: &str) -> Modify {
     let changes = Changes { access_string: Some("on ~app:* +@read".to_owned()), ..Changes::default() };
-    Modify { user_id: user_id(user), changes }
+    Modify { user_id: user_id(user), changes, cause: plan::Cause::Edit }
 }
 
 /// Each method of the port.
@@ -178,7 +180,10 @@ impl Method {
             },
             Self::Create => aws.create(&create(user)).await.into(),
             Self::Modify => aws.modify(&modify(user)).await.into(),
-            Self::Tag => aws.tag(&Tag { arn: arn(user), tags: tags(&[("team", "shop")]) }).await.into(),
+            Self::Tag => aws
+                .tag(&Tag { arn: arn(user), tags: tags(&[("team", "shop")]), cause: plan::Cause::Edit })
+                .await
+                .into(),
             Self::Delete => aws.delete(&Delete { user_id: user_id(user) }).await.into(),
         }
     }

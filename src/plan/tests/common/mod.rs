@@ -3,6 +3,7 @@
 
 #[macro_use]
 pub(crate) mod plans;
+#[macro_use]
 pub(crate) mod verdicts;
 
 use plan::*;
@@ -28,6 +29,18 @@ pub(crate) fn owner_named(name: &str) -> Owner {
 
 pub(crate) fn owner_tags() -> Tags {
     owner().tags("uid-1")
+}
+
+/// All tags of a user that is as it should be: the owner's and the spec's.
+pub(crate) fn our_tags() -> Tags {
+    with_tags(&[("team", "shop")])
+}
+
+/// The owner tags and these.
+pub(crate) fn with_tags(pairs: &[(&str, &str)]) -> Tags {
+    let mut all = owner_tags();
+    all.extend(tags(pairs));
+    all
 }
 
 pub(crate) fn anothers_tags() -> Tags {
@@ -69,6 +82,7 @@ pub(crate) fn desired() -> Desired {
         tags: tags(&[("team", "shop")]),
         owner: owner(),
         uid: "uid-1".into(),
+        adoption: Adoption::Never,
     }
 }
 
@@ -87,6 +101,8 @@ pub(crate) fn departure() -> Departure {
         uid: "uid-1".into(),
         protected: false,
         policy: DeletionPolicy::Delete,
+        observes: false,
+        suspended: false,
     }
 }
 
@@ -134,6 +150,9 @@ pub(crate) fn nothing_known() -> Observed {
         user: Sight::Unseen,
         tags: TagSight::Unread,
         remembered: None,
+        tags_due: false,
+        other: Other::Unasked,
+        sent: None,
         definition: Definition::Unread,
         announced: false,
         confirmed: false,
@@ -147,6 +166,7 @@ pub(crate) fn managed() -> Record {
         last_applied: Some(LastApplied {
             access_string: Some(WANTED.into()),
             expanded_access_string: Some(CANONICAL.into()),
+            tag_keys: vec!["team".into()],
             ..LastApplied::default()
         }),
         reported: Some(reported()),
@@ -179,6 +199,9 @@ pub(crate) trait With: Sized {
     fn record(self, record: Record) -> Self;
     fn definition(self, definition: Definition) -> Self;
     fn account(self, account: Account) -> Self;
+    fn due(self) -> Self;
+    fn other(self, other: Other) -> Self;
+    fn sent(self, passwords: Passwords) -> Self;
     fn announced(self) -> Self;
     fn confirmed(self) -> Self;
 }
@@ -209,6 +232,18 @@ impl With for Observed {
     }
     fn account(mut self, account: Account) -> Self {
         self.here.account = account;
+        self
+    }
+    fn due(mut self) -> Self {
+        self.tags_due = true;
+        self
+    }
+    fn other(mut self, other: Other) -> Self {
+        self.other = other;
+        self
+    }
+    fn sent(mut self, passwords: Passwords) -> Self {
+        self.sent = Some(passwords);
         self
     }
     fn announced(mut self) -> Self {

@@ -35,11 +35,15 @@ pub(crate) fn look_at_tags() -> Action {
 }
 
 pub(crate) fn modify(changes: Changes) -> Action {
-    Action::Modify(Modify { user_id: id(), changes })
+    Action::Modify(Modify { user_id: id(), changes, cause: Cause::Edit })
 }
 
 pub(crate) fn tag() -> Action {
-    Action::Tag(Tag { arn: arn(), tags: owner_tags() })
+    Action::Tag(Tag { arn: arn(), tags: owner_tags(), cause: owner_tags_lost() })
+}
+
+pub(crate) fn owner_tags_lost() -> Cause {
+    Cause::Drift(vec!["the owner tags were missing".into()])
 }
 
 pub(crate) fn announce_creation() -> Action {
@@ -55,9 +59,9 @@ pub(crate) fn leaving() -> Observed {
     nothing_known().definition(Definition::Stays)
 }
 
-/// Our user, seen with our tags.
+/// Our user, seen with our tags and the spec's.
 pub(crate) fn ours() -> Observed {
-    nothing_known().seen(active()).tagged(owner_tags())
+    nothing_known().seen(active()).tagged(our_tags())
 }
 
 pub(crate) fn another() -> Ownership {

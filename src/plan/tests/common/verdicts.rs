@@ -7,7 +7,13 @@ use plan::*;
 use super::{WANTED, arn, arn_in, id, owner_tags, user};
 
 pub(crate) type Row =
-    (&'static str, Action, Outcome, Where, Progress, Reason, Visit, Option<Done>, &'static str);
+    (&'static str, Action, Outcome, Where, Progress, Reason, Visit, Vec<Done>, &'static str);
+
+/// Braces, so that rustfmt leaves a row a row.
+#[allow(unused_macros, reason = "each test binary uses its part of it")]
+macro_rules! rows {
+    { $($row:expr),* $(,)? } => { vec![$($row),*] };
+}
 
 /// A [`Standing`] that owns what it shows.
 #[derive(Clone, Debug, Default)]
@@ -15,19 +21,21 @@ pub(crate) struct Where {
     pub(crate) leaving: bool,
     pub(crate) user: Option<RemoteUser>,
     pub(crate) settled: bool,
+    pub(crate) differs: bool,
     pub(crate) stale: bool,
     pub(crate) denied_for_long: bool,
 }
 
 impl Where {
     pub(crate) fn standing(&self) -> Standing<'_> {
-        let Self { leaving, ref user, settled, stale, denied_for_long } = *self;
+        let Self { leaving, ref user, settled, differs, stale, denied_for_long } = *self;
         Standing {
             leaving,
             user_id: "app",
             arn: user.as_ref().map(|user| &user.arn),
             user: user.as_ref(),
             settled,
+            differs,
             stale,
             denied_for_long,
         }
@@ -41,6 +49,11 @@ pub(crate) fn fresh() -> Where {
 
 pub(crate) fn settled() -> Where {
     Where { settled: true, ..fresh() }
+}
+
+/// AWS has told that the user differs.
+pub(crate) fn differing(before: Where) -> Where {
+    Where { differs: true, ..before }
 }
 
 pub(crate) fn stale(before: Where) -> Where {
@@ -84,16 +97,22 @@ pub(crate) fn create() -> Action {
         access_string: WANTED.into(),
         authentication: AuthenticationChange::to(&super::password()).unwrap(),
         tags: owner_tags(),
+        cause: Cause::Edit,
     })
 }
 
 pub(crate) fn modify() -> Action {
     let changes = Changes { access_string: Some(WANTED.into()), ..Changes::default() };
-    Action::Modify(Modify { user_id: id(), changes })
+    Action::Modify(Modify { user_id: id(), changes, cause: Cause::Edit })
 }
 
 pub(crate) fn tag() -> Action {
-    Action::Tag(Tag { arn: arn(), tags: owner_tags() })
+    Action::Tag(Tag { arn: arn(), tags: owner_tags(), cause: super::plans::owner_tags_lost() })
+}
+
+/// What is told of owner tags that were put back.
+pub(crate) fn tags_back() -> Vec<Done> {
+    vec![Done::Corrected(vec!["the owner tags were missing".into()])]
 }
 
 pub(crate) fn delete() -> Action {
@@ -108,21 +127,26 @@ pub(crate) fn failed(fault: Fault) -> Outcome {
     Outcome::Failed(fault)
 }
 
-pub(crate) const EVERY_PROGRESS: [Progress; 6] = [
+pub(crate) const EVERY_PROGRESS: [Progress; 8] = [
     Progress::Done,
     Progress::Reconciling,
     Progress::Unknown,
     Progress::Stalled,
     Progress::Leaving,
     Progress::Unchanged,
+    Progress::PausedReady,
+    Progress::PausedUnready,
 ];
 
 pub(crate) const EVERY_VISIT: [Visit; 5] =
     [Visit::Now, Visit::Poll, Visit::Backoff, Visit::Slowly, Visit::Resync];
 
-pub(crate) const EVERY_EVENT: [&str; 7] = [
+pub(crate) const EVERY_EVENT: [&str; 10] = [
     "UserCreated",
     "UserModified",
+    "PasswordRotated",
+    "DriftCorrected",
+    "Adopted",
     "DeletionStarted",
     "UserDeleted",
     "Retained",
@@ -130,8 +154,10 @@ pub(crate) const EVERY_EVENT: [&str; 7] = [
     "UserAlreadyExists",
 ];
 
-pub(crate) const EVERY_ACTION: [&str; 10] =
-    ["look", "announce", "create", "modify", "tag", "delete", "release", "wait", "refuse", "rest"];
+pub(crate) const EVERY_ACTION: [&str; 13] = [
+    "look", "announce", "create", "modify", "tag", "untag", "delete", "release", "wait", "refuse", "rest",
+    "pause", "compare",
+];
 
 pub(crate) const EVERY_OUTCOME: [&str; 7] =
     ["decided", "accepted", "tagged", "released", "already exists", "not found", "failed"];
@@ -143,11 +169,14 @@ pub(crate) fn kind_of(action: &Action) -> &'static str {
         Action::Create(_) => "create",
         Action::Modify(_) => "modify",
         Action::Tag(_) => "tag",
+        Action::Untag(_) => "untag",
         Action::Delete(_) => "delete",
         Action::Release(_) => "release",
         Action::Wait(_) => "wait",
         Action::Refuse(_) => "refuse",
         Action::Rest => "rest",
+        Action::Pause { .. } => "pause",
+        Action::Compare(_) => "compare",
     }
 }
 
@@ -172,7 +201,9 @@ fn the_lists_are_complete(progress: Progress, visit: Visit, done: &Done, reason:
         | Progress::Unknown
         | Progress::Stalled
         | Progress::Leaving
-        | Progress::Unchanged => {}
+        | Progress::Unchanged
+        | Progress::PausedReady
+        | Progress::PausedUnready => {}
     }
     match visit {
         Visit::Now | Visit::Poll | Visit::Backoff | Visit::Slowly | Visit::Resync => {}
@@ -180,6 +211,9 @@ fn the_lists_are_complete(progress: Progress, visit: Visit, done: &Done, reason:
     match done {
         Done::Created
         | Done::Modified
+        | Done::Rotated
+        | Done::Corrected(_)
+        | Done::Adopted
         | Done::DeletionStarted
         | Done::Deleted
         | Done::Retained
@@ -190,6 +224,10 @@ fn the_lists_are_complete(progress: Progress, visit: Visit, done: &Done, reason:
         Reason::Active
         | Reason::Creating
         | Reason::Modifying
+        | Reason::Suspended
+        | Reason::Observed
+        | Reason::Differs
+        | Reason::UserMissing
         | Reason::WaitingForUserActive
         | Reason::WaitingForPreviousUser
         | Reason::SecretNotFound
@@ -208,6 +246,8 @@ fn the_lists_are_complete(progress: Progress, visit: Visit, done: &Done, reason:
         | Reason::AuthenticationConflict
         | Reason::UserAlreadyExists
         | Reason::UserOwnedByAnother
+        | Reason::UserIDNotAllowed
+        | Reason::AdoptionNotAllowed
         | Reason::WrongAWSAccount
         | Reason::DeletingUser
         | Reason::InvalidUserState

@@ -4,7 +4,7 @@ use plan::verdict::{Progress, Reason};
 use plan::*;
 
 use crate::judge::{Where, Whose, managed, place, whose};
-use crate::object::{Object, Secret, Sense};
+use crate::object::{Object, Secret, Sense, TAGS};
 use crate::service::{ACCESS, User, form};
 use crate::status::identity;
 use crate::world::World;
@@ -52,8 +52,10 @@ fn staying(world: &World, object: &Object) -> Option<String> {
     };
     let whose = whose(&user.tags);
     let wrong = seen_as(whose, world, object, lacks);
-    // That tags changed is seen when they are read next: here only before a mutation, or by a process that is new.
-    wrong.filter(|_| !world.retagged || seen_as(Whose::Ours, world, object, lacks).is_some())
+    // Where a person is needed first, for a name that cannot change or for passwords, tags are not compared until then.
+    let held_up = user.shown.user_name != "app" || lacks.is_some();
+    let believed = held_up && (world.retagged || managed(&object.status, user));
+    wrong.filter(|_| !believed || seen_as(Whose::Ours, world, object, lacks).is_some())
 }
 
 fn seen_as(
@@ -100,10 +102,24 @@ fn differs(world: &World, object: &Object, user: &User) -> Option<String> {
         ("its engine", shown.engine != object.spec.engine.as_str()),
         ("how it authenticates", shown.authentication_type != object.spec.authentication.output()),
         ("what status reports", object.status.reported.as_ref() != Some(&identity(shown))),
+        (
+            "its tags",
+            TAGS[object.spec.tags]
+                .iter()
+                .any(|(key, value)| user.tags.get(*key).is_none_or(|has| has != value)),
+        ),
+        (
+            "tags that left the spec",
+            user.put.iter().any(|key| user.tags.contains_key(key) && !is_asked_for(object, key)),
+        ),
         ("the ARN in status", object.status.arn.as_ref() != Some(&shown.arn)),
     ];
     let found = differences.iter().find(|(_, differs)| *differs);
     found.map(|(what, _)| format!("the user is not as it should be: {what}"))
+}
+
+fn is_asked_for(object: &Object, key: &str) -> bool {
+    key.starts_with(OWNER_TAG_PREFIX) || TAGS[object.spec.tags].iter().any(|(asked, _)| *asked == key)
 }
 
 /// A user that was ours at the start is given up, though nobody else had a hand in it.

@@ -8,7 +8,7 @@ use crate::common::{arn, owner};
 use crate::object::{Object, Sense, Status};
 use crate::service::User;
 use crate::status::identity;
-use crate::world::World;
+use crate::world::{TICK, World};
 
 /// Whose a user is by its tags: cluster, namespace and name decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub(crate) fn place(world: &World, status: &Status) -> Where {
 pub(crate) fn create(world: &mut World, goal: &Goal, create: &Create) {
     let announced = world.object.as_ref().is_some_and(|object| {
         let request = object.status.request.as_ref();
-        !object.terminating && request.is_some_and(|request| world.now - request.at <= 1)
+        !object.terminating && request.is_some_and(|request| world.now - request.at <= 2 * TICK)
     });
     if !matches!(goal, Goal::Present(_)) || whose(&create.tags) != Whose::Ours {
         world.breach("CreateUser for an object that does not ask for it, or without owner tags");
@@ -92,14 +92,26 @@ pub(crate) fn modify(world: &mut World, goal: &Goal) {
 }
 
 /// `status` as the pass found it.
-pub(crate) fn tag(world: &mut World, status: &Status) {
-    let wrong = world
-        .service
-        .user
-        .as_ref()
-        .is_some_and(|user| whose(&user.tags) != Whose::Nobodys || !managed(status, user));
+pub(crate) fn tag(world: &mut World, goal: &Goal, status: &Status) {
+    let leaves = world.object.as_ref().is_none_or(|object| object.terminating);
+    if leaves && matches!(goal, Goal::Present(_)) {
+        world.breach("owner tags for an object that is leaving meanwhile: they would outlive it");
+    }
+    let wrong = world.service.user.as_ref().is_some_and(|user| match whose(&user.tags) {
+        Whose::Ours => false,
+        Whose::Anothers => true,
+        Whose::Nobodys => !managed(status, user),
+    });
     if wrong {
         world.breach("owner tags for a user that is not ours");
+    }
+}
+
+pub(crate) fn untag(world: &mut World, untag: &Untag) {
+    let wrong = world.service.user.as_ref().is_some_and(|user| whose(&user.tags) != Whose::Ours);
+    let foreign = untag.keys.iter().any(|key| !["team", "tier"].contains(&key.as_str()));
+    if wrong || foreign {
+        world.breach("tags taken off a user that is not ours, or that were never in the spec");
     }
 }
 

@@ -12,6 +12,7 @@ mod common;
 mod calls;
 mod ends;
 mod judge;
+mod look;
 mod object;
 mod schedule;
 mod service;
@@ -37,7 +38,7 @@ use world::World;
 fn config() -> Config {
     let rng_seed = RngSeed::Fixed(20_240_229);
     // A case that failed stands in the output with all that it needs, and the same seed finds it again.
-    Config { cases: 6000, rng_seed, failure_persistence: None, ..Config::default() }
+    Config { cases: 10_000, rng_seed, failure_persistence: None, ..Config::default() }
 }
 
 /// Passes in which something may befall.
@@ -107,14 +108,17 @@ proptest! {
 }
 
 /// What the walks have to meet, or they would prove little.
-const ACTIONS: [&str; 35] = [
+const ACTIONS: [&str; 39] = [
+    "Announce Change",
     "Announce Creation",
     "Announce Departure",
+    "Announce Tags",
     "Create Create",
     "Delete Delete",
     "Look Account",
     "Look Definition",
     "Look Object",
+    "Look Other",
     "Look Tags",
     "Look User",
     "Modify Modify",
@@ -131,6 +135,7 @@ const ACTIONS: [&str; 35] = [
     "Release UserGone",
     "Rest",
     "Tag Tag",
+    "Untag Untag",
     "Wait Creating",
     "Wait CreationOpen",
     "Wait DefinitionUnreadable",
@@ -157,7 +162,6 @@ fn the_walks_meet_every_action() {
 }
 
 #[test]
-#[ignore = "a gap: where the report of a ModifyUser is lost, lastApplied speaks of the one before, and AWS is believed"]
 fn the_last_edit_wins_though_the_report_of_the_one_before_is_lost() {
     let (first, second) = (2, 0);
     let last_applied = LastApplied { access_string: Some(ACCESS[first].0.into()), ..LastApplied::default() };

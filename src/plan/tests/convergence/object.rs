@@ -3,7 +3,7 @@
 use plan::verdict::{Progress, Reason};
 use plan::*;
 
-use crate::common::{SECRET_TEXT, arn, departure, desired, invalid_secret, secret_not_found};
+use crate::common::{SECRET_TEXT, arn, departure, desired, invalid_secret, secret_not_found, tags};
 use crate::service::ACCESS;
 
 /// One version of the object.
@@ -28,7 +28,13 @@ pub(crate) struct Spec {
     pub(crate) access: usize,
     pub(crate) authentication: AuthenticationType,
     pub(crate) policy: DeletionPolicy,
+    /// Which of [`TAGS`].
+    pub(crate) tags: usize,
 }
+
+/// The tags that a spec may ask for.
+pub(crate) const TAGS: [&[(&str, &str)]; 4] =
+    [&[("team", "shop")], &[("team", "ops")], &[("team", "shop"), ("tier", "gold")], &[]];
 
 /// What a spec amounts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +114,7 @@ impl Status {
 
 impl Object {
     pub(crate) fn goal(&self, secret: Secret) -> Goal {
-        let Spec { sense, engine, access, authentication, policy } = self.spec;
+        let Spec { sense, engine, access, authentication, policy, tags: at } = self.spec;
         if self.terminating {
             let user_id = departure().user_id.filter(|_| sense != Sense::Nameless);
             return Goal::Gone(Departure { user_id, protected: self.protected, policy, ..departure() });
@@ -122,7 +128,7 @@ impl Object {
             AuthenticationType::NoPassword => Authentication::NoPassword,
         };
         let access_string = ACCESS[access].0.to_owned();
-        Goal::Present(Desired { engine, access_string, authentication, ..desired() })
+        Goal::Present(Desired { engine, access_string, authentication, tags: tags(TAGS[at]), ..desired() })
     }
 
     /// Ready, where it speaks of the generation at hand.

@@ -5,7 +5,7 @@ use plan::*;
 use proptest::prelude::*;
 
 use crate::common::faults;
-use crate::object::{Secret, Sense};
+use crate::object::{Secret, Sense, TAGS};
 use crate::service::ACCESS;
 
 /// What befalls one call, of AWS or of the API server.
@@ -51,6 +51,7 @@ pub(crate) enum Edit {
     Authentication(AuthenticationType),
     Policy(DeletionPolicy),
     Sense(Sense),
+    Tags(usize),
 }
 
 /// What somebody else does in AWS.
@@ -60,6 +61,8 @@ pub(crate) enum Others {
     Deletes,
     ChangesAccess(usize),
     Retags(Claim),
+    /// The tags that are not an owner's.
+    Labels(usize),
 }
 
 /// What the tags of a user say.
@@ -114,6 +117,7 @@ fn happenings() -> impl Strategy<Value = Happening> {
         Just(Others::Deletes),
         (0..ACCESS.len()).prop_map(Others::ChangesAccess),
         claims().prop_map(Others::Retags),
+        (0..TAGS.len()).prop_map(Others::Labels),
     ];
     prop_oneof![4 => by_people(), 1 => Just(Happening::AwsGoesOn), 2 => others.prop_map(Happening::Others)]
 }
@@ -136,6 +140,7 @@ fn edits() -> impl Strategy<Value = Edit> {
         authentications().prop_map(Edit::Authentication),
         policies().prop_map(Edit::Policy),
         senses().prop_map(Edit::Sense),
+        (0..TAGS.len()).prop_map(Edit::Tags),
     ]
 }
 

@@ -1,6 +1,8 @@
 //! ElastiCache as far as one user ID goes: its states, its tags, and what it makes of an access string. Time is counted in
 //! ticks, and nothing happens by itself but in [`Service::tick`].
 
+use std::collections::BTreeSet;
+
 use plan::classify::Answer;
 use plan::*;
 
@@ -30,6 +32,8 @@ const TAG_WINDOW: u8 = 2;
 pub(crate) struct User {
     pub(crate) shown: RemoteUser,
     pub(crate) tags: Tags,
+    /// Keys of tags that this object put on it, and did not take off.
+    pub(crate) put: BTreeSet<String>,
     /// Ticks until its state changes by itself.
     pub(crate) settles_in: u8,
     /// Ticks until DescribeUsers shows it.
@@ -147,6 +151,7 @@ impl Service {
         self.user = Some(User {
             shown: shown.clone(),
             tags: create.tags.clone(),
+            put: create.tags.keys().cloned().collect(),
             settles_in: self.habits.pace,
             shows_in: if late { LATE } else { 0 },
             taggable_in: 0,
@@ -180,6 +185,18 @@ impl Service {
             return Err(Answer::NotFound);
         }
         user.tags.extend(tags.clone());
+        user.put.extend(tags.keys().cloned());
+        user.taggable_in = TAG_WINDOW;
+        Ok(user.tags.clone())
+    }
+
+    pub(crate) fn untag(&mut self, keys: &[String]) -> Told<Tags> {
+        let user = self.changeable().map_err(|_| Answer::NotFound)?;
+        if !taggable(user) {
+            return Err(Answer::NotFound);
+        }
+        user.tags.retain(|key, _| !keys.contains(key));
+        user.put.retain(|key| !keys.contains(key));
         user.taggable_in = TAG_WINDOW;
         Ok(user.tags.clone())
     }

@@ -9,26 +9,44 @@ use crate::calls::Interrupted;
 use crate::common::{arn, owner};
 use crate::judge;
 use crate::object::{Object, Request, Status};
-use crate::schedule::Mishap;
-use crate::service::{Service, Told};
+use crate::service::Told;
 use crate::status::{self, Done};
-use crate::world::{WINDOW, World};
+use crate::world::{TICK, WINDOW, World};
 
 /// More looks than any pass needs.
 const MOST_STEPS: usize = 24;
+/// Passes from one comparison of the tags to the next.
+const TAG_PACE: u32 = 5;
 /// Passes in a row that count as long.
 const LONG: u32 = 4;
 
 /// What the process remembers between passes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
-    owner: Option<(Arn, Ownership)>,
+    pub(crate) owner: Option<(Arn, Ownership)>,
     /// The `createRequestedAt` whose user was seen, or let go, since.
-    settled: Option<u32>,
-    account: Option<Account>,
+    pub(crate) settled: Option<u32>,
+    pub(crate) account: Option<Account>,
+    /// The passwords that were last sent, and accepted.
+    pub(crate) sent: Option<Passwords>,
+    /// The generation whose tags were found right, and in how many passes they are compared again.
+    pub(crate) tags: Option<(u32, u32)>,
     /// Passes in a row in which AWS did not tell the state, or denied.
-    silent: u32,
-    denied: u32,
+    pub(crate) silent: u32,
+    pub(crate) denied: u32,
+}
+
+impl Memory {
+    /// Whether it is time to compare the tags.
+    fn tags_due(&mut self, generation: u32, settled: bool) -> bool {
+        let (checked, due_in) = self.tags.get_or_insert((0, TAG_PACE));
+        *due_in = due_in.saturating_sub(1);
+        *due_in == 0 || (!settled && *checked != generation)
+    }
+
+    pub(crate) fn tags_match(&mut self, generation: u32) {
+        self.tags = Some((generation, TAG_PACE));
+    }
 }
 
 /// One pass over the newest version, and over the next one where that was overtaken.
@@ -59,10 +77,10 @@ pub(crate) fn pass(world: &mut World, memory: &mut Memory) {
 
 pub(crate) struct Pass<'a> {
     pub(crate) world: &'a mut World,
-    memory: &'a mut Memory,
+    pub(crate) memory: &'a mut Memory,
     /// The version that is decided on.
     pub(crate) object: Object,
-    goal: Goal,
+    pub(crate) goal: Goal,
     pub(crate) observed: Observed,
     /// Status as the pass found it.
     found: Status,
@@ -82,6 +100,9 @@ impl<'a> Pass<'a> {
             here: Place { region: arn().region().to_owned(), account },
             user: Sight::Unseen,
             tags: TagSight::Unread,
+            tags_due: memory.tags_due(object.generation, object.settled()),
+            other: Other::Unasked,
+            sent: memory.sent.clone(),
             remembered: None,
             definition: Definition::Unread,
             announced: false,
@@ -97,17 +118,20 @@ impl<'a> Pass<'a> {
             match &action {
                 Action::Look(look) => self.look(look)?,
                 Action::Announce(announcement) => self.announce(&action, announcement)?,
-                Action::Create(_) if self.announced_at.is_none_or(|at| self.world.now - at > 1) => {
+                Action::Create(_) if self.announced_at.is_none_or(|at| self.world.now - at > TICK) => {
                     self.observed.announced = false;
                 }
                 Action::Create(_)
                 | Action::Modify(_)
                 | Action::Tag(_)
+                | Action::Untag(_)
                 | Action::Delete(_)
                 | Action::Release(_)
                 | Action::Wait(_)
                 | Action::Refuse(_)
-                | Action::Rest => {
+                | Action::Rest
+                | Action::Pause { .. }
+                | Action::Compare(_) => {
                     let outcome = self.perform(&action)?;
                     return self.report(&action, &outcome);
                 }
@@ -117,125 +141,15 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    fn look(&mut self, look: &Look) -> Result<(), Interrupted> {
-        match look {
-            Look::User(_) => {
-                let told = self.read(Service::describe, Service::describe_late)?;
-                self.world.last_seen = told.as_ref().ok().map(|user| user.lifecycle.clone());
-                self.observed.user = match told {
-                    Ok(user) => Sight::Seen(user),
-                    Err(Answer::NotFound | Answer::AlreadyExists) => Sight::Absent,
-                    Err(Answer::Fault(fault)) => Sight::Failed(fault),
-                };
-                self.learn_from_sight();
-            }
-            Look::Tags(arn) => {
-                self.observed.tags = match self.read(Service::list_tags, |_| Err(Answer::NotFound))? {
-                    Ok(tags) => TagSight::Read(tags),
-                    Err(Answer::NotFound | Answer::AlreadyExists) => TagSight::Unreadable,
-                    Err(Answer::Fault(fault)) => TagSight::Failed(fault),
-                };
-                if let TagSight::Read(tags) = &self.observed.tags {
-                    let ownership = owner().judge(tags);
-                    if ownership == Ownership::Ours {
-                        self.settle_creation();
-                    }
-                    self.memory.owner = Some((arn.clone(), ownership.clone()));
-                    self.observed.remembered = Some(ownership);
-                }
-            }
-            Look::Account => {
-                let account =
-                    match self.read(|service| Ok(service.account()), |service| Ok(service.account()))? {
-                        Ok(account) => account,
-                        Err(Answer::Fault(fault)) => Account::Failed(fault),
-                        Err(Answer::NotFound | Answer::AlreadyExists) => Account::Untold,
-                    };
-                self.learn_account(account);
-            }
-            Look::Definition => self.observed.definition = self.definition()?,
-            Look::Object => self.confirm()?,
-        }
-        self.world.tell(|| format!("  {look:?}"));
-        Ok(())
-    }
-
-    fn definition(&mut self) -> Result<Definition, Interrupted> {
-        Ok(match self.befalls()? {
-            Mishap::KilledAfter => return Err(Interrupted::Killed),
-            Mishap::Refused(_) | Mishap::Lost => Definition::Unreadable,
-            Mishap::Fine | Mishap::Late | Mishap::KilledBefore | Mishap::Meanwhile(_) => {
-                self.world.definition
-            }
-        })
-    }
-
-    /// The token is in hand: the object is read again, and whose the user is as well.
-    fn confirm(&mut self) -> Result<(), Interrupted> {
-        self.observed.definition = self.definition()?;
-        match &self.world.object {
-            Some(object) if object.version == self.object.version => {}
-            Some(_) | None => return Err(Interrupted::Overtaken),
-        }
-        self.observed.confirmed = true;
-        self.observed.user = Sight::Unseen;
-        self.observed.tags = TagSight::Unread;
-        Ok(())
-    }
-
-    fn learn_from_sight(&mut self) {
-        let user = match &self.observed.user {
-            Sight::Seen(user) => user.clone(),
-            Sight::Absent => {
-                self.memory.silent = 0;
-                self.memory.owner = None;
-                self.observed.remembered = None;
-                return;
-            }
-            Sight::Failed(fault) => {
-                self.memory.silent = if fault.tells_nothing() { self.memory.silent + 1 } else { 0 };
-                return;
-            }
-            Sight::Unseen => return,
-        };
-        self.memory.silent = 0;
-        let known = self.memory.owner.as_ref().filter(|(arn, _)| *arn == user.arn);
-        self.observed.remembered = known.map(|(_, owner)| owner.clone());
-        if user.lifecycle == Lifecycle::Deleting {
-            self.memory.owner = None;
-        }
-        self.learn_account(Account::Known(user.arn.account().to_owned()));
-    }
-
-    fn learn_account(&mut self, account: Account) {
-        match &account {
-            Account::Known(_) | Account::Unasked => self.memory.account = Some(account.clone()),
-            Account::Untold => {
-                self.memory.account = Some(account.clone());
-                self.world.account_untold = true;
-            }
-            Account::Failed(Fault::Denied(_) | Fault::Rejected(..) | Fault::Busy(_)) => {
-                self.world.account_untold = true;
-            }
-            Account::Failed(Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_)) => {}
-        }
-        self.observed.here.account = account;
-    }
-
-    fn settle_creation(&mut self) {
-        self.memory.settled = self.object.status.request.as_ref().map(|request| request.at);
-        self.observed.record.creation = Creation::Closed;
-    }
-
     fn announce(&mut self, action: &Action, announcement: &Announcement) -> Result<(), Interrupted> {
-        if matches!(announcement, Announcement::Creation { .. }) {
+        if !matches!(announcement, Announcement::Departure) {
             self.hold()?;
             self.announced_at = Some(self.world.now);
         }
         let verdict = verdict(action, &Outcome::Decided, &self.standing());
         self.write_status(action, &Outcome::Decided, &verdict)?;
         self.world.tell(|| format!("  announced: {announcement:?}"));
-        if matches!(announcement, Announcement::Creation { .. }) && self.object.terminating {
+        if !matches!(announcement, Announcement::Departure) && self.object.terminating {
             return Err(Interrupted::Overtaken);
         }
         self.observed.announced = true;
@@ -251,7 +165,8 @@ impl<'a> Pass<'a> {
     }
 
     fn perform(&mut self, action: &Action) -> Result<Outcome, Interrupted> {
-        let mutates = matches!(action, Action::Create(_) | Action::Modify(_) | Action::Tag(_));
+        let mutates =
+            matches!(action, Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_));
         if (mutates || *action == Action::Rest) && matches!(self.goal, Goal::Present(_)) {
             self.hold()?;
         }
@@ -263,14 +178,10 @@ impl<'a> Pass<'a> {
             }
             Action::Modify(modify) => {
                 judge::modify(self.world, &self.goal);
-                // A gap: see `the_last_edit_wins_though_the_report_of_the_one_before_is_lost`.
-                if modify.changes.access_string.is_some() {
-                    self.world.note_change();
-                }
                 accepted(self.mutate(|service, _| service.modify(&modify.changes))?)
             }
             Action::Tag(tag) => {
-                judge::tag(self.world, &self.found);
+                judge::tag(self.world, &self.goal, &self.found);
                 self.mutate(|service, _| service.tag(&tag.tags))?.map_or_else(failed, Outcome::Tagged)
             }
             Action::Delete(_) => {
@@ -281,17 +192,35 @@ impl<'a> Pass<'a> {
                 self.write(|object| object.held = false)?;
                 Outcome::Released
             }
-            Action::Look(_) | Action::Announce(_) | Action::Wait(_) | Action::Refuse(_) | Action::Rest => {
-                Outcome::Decided
+            Action::Untag(untag) => {
+                judge::untag(self.world, untag);
+                self.mutate(|service, _| service.untag(&untag.keys))?.map_or_else(failed, Outcome::Tagged)
             }
+            Action::Look(_)
+            | Action::Announce(_)
+            | Action::Wait(_)
+            | Action::Refuse(_)
+            | Action::Rest
+            | Action::Pause { .. }
+            | Action::Compare(_) => Outcome::Decided,
         };
         Ok(outcome)
     }
 
     fn report(&mut self, action: &Action, outcome: &Outcome) -> Result<(), Interrupted> {
         match (action, outcome) {
-            (Action::Create(_), Outcome::Accepted(user)) => {
+            (Action::Create(create), Outcome::Accepted(user)) => {
                 self.memory.owner = Some((user.arn.clone(), Ownership::Ours));
+                self.memory.sent = create.authentication.passwords().cloned();
+                self.memory.tags_match(self.object.generation);
+            }
+            (Action::Modify(modify), outcome) => self.learn_from_modify(modify, outcome),
+            (Action::Tag(Tag { arn, .. }) | Action::Untag(Untag { arn, .. }), outcome) => {
+                self.memory.owner = None;
+                if let Outcome::Tagged(tags) = outcome {
+                    self.memory.owner = Some((arn.clone(), owner().judge(tags)));
+                    self.note_tags(tags);
+                }
             }
             (Action::Delete(_), Outcome::Accepted(_)) => self.settle_creation(),
             (Action::Create(_), outcome)
@@ -299,7 +228,7 @@ impl<'a> Pass<'a> {
             {
                 self.settle_creation();
             }
-            (Action::Tag(_), _) | (_, Outcome::NotFound) => self.memory.owner = None,
+            (_, Outcome::NotFound) => self.memory.owner = None,
             _ => {}
         }
         if *outcome == Outcome::Released && self.world.object.is_none() {
@@ -326,7 +255,7 @@ impl<'a> Pass<'a> {
             outcome,
             verdict,
             former: self.found.request.as_ref(),
-            now: self.world.now,
+            now: self.world.moment(),
             here: arn(),
         });
         match status {
@@ -346,6 +275,7 @@ impl<'a> Pass<'a> {
             arn: user.map(|user| &user.arn).or(self.observed.record.arn.as_ref()),
             user,
             settled: self.object.settled(),
+            differs: differs(&self.goal, &self.observed),
             stale: self.memory.silent >= LONG,
             denied_for_long: self.memory.denied >= LONG,
         }

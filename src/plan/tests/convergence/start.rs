@@ -1,15 +1,17 @@
 //! How it may stand when a run begins: any object, with anything in its status, and any user.
 
+use std::collections::BTreeSet;
+
 use plan::verdict::{Progress, Reason};
 use plan::*;
 use proptest::option;
 use proptest::prelude::*;
 
 use crate::common::{arn, arn_in, odd, user};
-use crate::object::{Conditions, Object, Request, Secret, Sense, Spec, Status};
+use crate::object::{Conditions, Object, Request, Secret, Sense, Spec, Status, TAGS};
 use crate::schedule::{Claim, authentications, claims, engines, policies, secrets, senses};
 use crate::service::{ACCESS, Habits, LATE, Service, User, form};
-use crate::world::{FIRST_DAY, claimed};
+use crate::world::{FIRST_DAY, TICK, claimed};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Start {
@@ -35,7 +37,7 @@ pub(crate) fn starts() -> impl Strategy<Value = Start> {
         }
         if user.as_ref().is_some_and(|user| user.shows_in > 0) {
             // Whatever else was lost: a CreateUser that may show yet stands in status.
-            status.request = Some(Request { at: FIRST_DAY - 1, place: arn() });
+            status.request = Some(Request { at: FIRST_DAY - TICK, place: arn() });
         }
         Start { object, secret, service: Service::new(user, habits) }
     })
@@ -46,6 +48,7 @@ pub(crate) fn settled_but_for(status: Status, access: usize) -> Start {
     let user = User {
         shown: RemoteUser { access_string: form(ACCESS[access].0), ..user(Lifecycle::Active) },
         tags: claimed(Claim::Ours),
+        put: BTreeSet::new(),
         settles_in: 0,
         shows_in: 0,
         taggable_in: 0,
@@ -56,6 +59,7 @@ pub(crate) fn settled_but_for(status: Status, access: usize) -> Start {
         access,
         authentication: AuthenticationType::Iam,
         policy: DeletionPolicy::Delete,
+        tags: 0,
     };
     let object =
         Object { version: 1, generation: 1, spec, protected: false, terminating: false, held: true, status };
@@ -84,20 +88,22 @@ fn objects() -> impl Strategy<Value = Object> {
 }
 
 fn specs() -> impl Strategy<Value = Spec> {
-    (senses(), engines(), 0..ACCESS.len(), authentications(), policies()).prop_map(
-        |(sense, engine, access, authentication, policy)| Spec {
+    (senses(), engines(), 0..ACCESS.len(), authentications(), policies(), 0..TAGS.len()).prop_map(
+        |(sense, engine, access, authentication, policy, tags)| Spec {
             sense,
             engine,
             access,
             authentication,
             policy,
+            tags,
         },
     )
 }
 
 fn statuses() -> impl Strategy<Value = Status> {
     let states = prop_oneof![Just(Lifecycle::Active), Just(Lifecycle::Modifying), Just(Lifecycle::Deleting)];
-    let requests = (0_u32..12, places()).prop_map(|(age, place)| Request { at: FIRST_DAY - age, place });
+    let requests =
+        (0_u32..12, places()).prop_map(|(age, place)| Request { at: FIRST_DAY - age * TICK, place });
     (
         option::of(places()),
         option::of(states),
@@ -185,6 +191,7 @@ fn users() -> impl Strategy<Value = User> {
                     ..user(lifecycle)
                 },
                 tags: claimed(claim),
+                put: BTreeSet::new(),
                 settles_in,
                 shows_in: if created { late } else { 0 },
                 taggable_in,

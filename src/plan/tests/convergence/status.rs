@@ -3,7 +3,6 @@
 use plan::verdict::{Outcome, Progress, Reason, Verdict};
 use plan::*;
 
-use crate::common::owner;
 use crate::object::{Conditions, Object, Request, Status};
 
 /// What a pass did, as the status needs it.
@@ -35,10 +34,16 @@ pub(crate) fn record(object: &Object, creation: Creation) -> Record {
         departure_announced: told.is_some_and(|told| {
             !matches!(
                 told,
-                Reason::WaitingForUserActive | Reason::DeletionProtected | Reason::WrongAWSAccount
+                Reason::WaitingForUserActive
+                    | Reason::DeletionProtected
+                    | Reason::Suspended
+                    | Reason::WrongAWSAccount
             )
         }),
         modifying: object.conditions_now().is_some_and(|now| now.reason == Reason::Modifying),
+        ready: status.conditions.as_ref().is_some_and(|told| told.progress == Progress::Done),
+        settled: object.settled(),
+        held: object.held,
     }
 }
 
@@ -49,7 +54,7 @@ pub(crate) fn status(done: &Done<'_>) -> Option<Status> {
     set_conditions(&mut status, done);
     set_user(&mut status, done);
     set_last_applied(&mut status, done);
-    status.request = request(done);
+    status.request = request(done, status.arn.as_ref());
     let request = status.request.clone().or_else(|| before.request.clone());
     let clears_only =
         Status { request, ..status.clone() } == *before && !matches!(done.action, Action::Create(_));
@@ -74,44 +79,23 @@ fn set_conditions(status: &mut Status, done: &Done<'_>) {
 fn set_user(status: &mut Status, done: &Done<'_>) {
     match (done.outcome, &done.observed.user) {
         (Outcome::Accepted(user), _) => show(status, user),
-        (_, Sight::Seen(user)) if tags_are_ours(done) => show(status, user),
-        (_, Sight::Seen(user)) if manages(&done.object.status, user) => {
-            status.state = Some(user.lifecycle.clone());
-        }
-        (_, Sight::Absent) if !in_doubt(done.action) => {
-            status.state = None;
-            status.reported = None;
-            if !matches!(done.goal, Goal::Gone(_)) {
-                status.arn = None;
-            }
-            if status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some()) {
-                status.last_applied = None;
-            }
-        }
-        (_, Sight::Seen(_) | Sight::Absent | Sight::Unseen | Sight::Failed(_)) => {}
+        (_, sight) => match (shown(done.goal, done.observed, done.action), sight) {
+            (Shown::Seen | Shown::Strange, Sight::Seen(user)) => show(status, user),
+            (Shown::Nothing, _) => hide(status, done.goal),
+            (Shown::Seen | Shown::Strange | Shown::AsBefore, _) => {}
+        },
     }
 }
 
-/// Status shows this very user as managed.
-fn manages(status: &Status, user: &RemoteUser) -> bool {
-    status.arn.as_ref() == Some(&user.arn)
-        && status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some())
-        && status.reported.as_ref() == Some(&identity(user))
-}
-
-fn tags_are_ours(done: &Done<'_>) -> bool {
-    match &done.observed.tags {
-        TagSight::Read(tags) => owner().judge(tags) == Ownership::Ours,
-        TagSight::Unread | TagSight::Unreadable | TagSight::Failed(_) => false,
+fn hide(status: &mut Status, goal: &Goal) {
+    status.state = None;
+    status.reported = None;
+    if !matches!(goal, Goal::Gone(_)) {
+        status.arn = None;
     }
-}
-
-/// It is not known whether UserNotFound counts.
-fn in_doubt(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::Wait(Wait::Elsewhere(_) | Wait::Failed(..)) | Action::Refuse(Refusal::Elsewhere(_))
-    )
+    if status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some()) {
+        status.last_applied = None;
+    }
 }
 
 /// What tells a user from another of the same ID.
@@ -131,38 +115,13 @@ fn show(status: &mut Status, user: &RemoteUser) {
 }
 
 fn set_last_applied(status: &mut Status, done: &Done<'_>) {
-    let record = &done.observed.record;
-    let active = |user: &RemoteUser| done.outcome.shows_active().then(|| user.access_string.clone());
-    let last = match (done.action, done.outcome, done.goal, &done.observed.user) {
-        (Action::Announce(Announcement::Creation { tag_keys }), ..) => {
-            LastApplied { tag_keys: tag_keys.clone(), ..LastApplied::default() }
-        }
-        (Action::Create(create), Outcome::Accepted(user), Goal::Present(desired), _) => LastApplied {
-            access_string: Some(create.access_string.clone()),
-            expanded_access_string: active(user),
-            password_versions: create.authentication.password_versions().to_vec(),
-            tag_keys: desired.tags.keys().cloned().collect(),
-        },
-        (Action::Modify(modify), Outcome::Accepted(_), ..) => modified(modify, record),
-        (Action::Rest, _, Goal::Present(desired), Sight::Seen(user)) => applied(desired, user, record),
-        _ => return,
-    };
-    status.last_applied = (last != LastApplied::default()).then_some(last);
+    let before = status.last_applied.clone().unwrap_or_default();
+    if let Some(last) = remembered(done.goal, done.observed, done.action, done.outcome, before) {
+        status.last_applied = (last != LastApplied::default()).then_some(last);
+    }
 }
 
-fn modified(modify: &Modify, record: &Record) -> LastApplied {
-    let mut last = record.last_applied.clone().unwrap_or_default();
-    if let Some(sent) = &modify.changes.access_string {
-        last.access_string = Some(sent.clone());
-        last.expanded_access_string = None;
-    }
-    if let Some(authentication) = &modify.changes.authentication {
-        last.password_versions = authentication.password_versions().to_vec();
-    }
-    last
-}
-
-fn request(done: &Done<'_>) -> Option<Request> {
+fn request(done: &Done<'_>, shown_arn: Option<&Arn>) -> Option<Request> {
     let before = || done.object.status.request.clone();
     match (done.action, done.outcome) {
         (Action::Announce(Announcement::Creation { .. }), _) => {
@@ -171,7 +130,12 @@ fn request(done: &Done<'_>) -> Option<Request> {
         (Action::Create(_), outcome) if outcome.is_refusal() => done.former.cloned(),
         (Action::Create(_), _) => before(),
         (Action::Delete(_), Outcome::Accepted(_)) => None,
-        _ if tags_are_ours(done) => None,
+        // Its user was seen and stands in status, which from now on says where it is.
+        _ if matches!(&done.observed.user, Sight::Seen(user) if shown_arn == Some(&user.arn))
+            && done.observed.record.creation == Creation::Closed =>
+        {
+            None
+        }
         _ => before(),
     }
 }

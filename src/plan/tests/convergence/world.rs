@@ -7,12 +7,15 @@ use plan::*;
 
 use crate::common::{anothers_tags, arn, owner_tags, tags};
 use crate::judge;
-use crate::object::{Object, Secret};
+use crate::object::{Object, Secret, TAGS};
 use crate::schedule::{Claim, Edit, Happening, Mishap, Others, Schedule};
 use crate::service::{Habits, Service, User, form};
 
 /// Ticks for which UserNotFound is doubted after a CreateUser; the pace's window, and longer than AWS is late.
-pub(crate) const WINDOW: u32 = 8;
+pub(crate) const WINDOW: u32 = 8 * TICK;
+
+/// How many moments there are from one pass to the next, each enough for the stamp of one write.
+pub(crate) const TICK: u32 = 1000;
 
 pub(crate) struct World {
     pub(crate) now: u32,
@@ -119,8 +122,14 @@ impl World {
         self.tell(|| "from here on nothing befalls any more");
     }
 
-    pub(crate) fn tick(&mut self) {
+    /// A time that no write had before.
+    pub(crate) fn moment(&mut self) -> u32 {
         self.now += 1;
+        self.now
+    }
+
+    pub(crate) fn tick(&mut self) {
+        self.now = (self.now / TICK + 1) * TICK;
         self.service.tick();
     }
 
@@ -188,13 +197,18 @@ impl World {
                 user.tags = claimed(*claim);
                 self.retagged = true;
             }
-            (Others::Creates(_) | Others::Retags(_), Some(_)) | (_, None) => {}
+            (Others::Labels(at), Some(user)) if user.shows_in == 0 => {
+                user.tags.retain(|key, _| key.starts_with(OWNER_TAG_PREFIX));
+                user.tags.extend(tags(TAGS[*at]));
+                user.put.clear();
+            }
+            (Others::Creates(_) | Others::Retags(_) | Others::Labels(_), Some(_)) | (_, None) => {}
         }
     }
 }
 
 /// Late enough for a CreateUser to be long ago.
-pub(crate) const FIRST_DAY: u32 = 100;
+pub(crate) const FIRST_DAY: u32 = 100 * TICK;
 
 fn edited(object: &mut Object, edit: &Edit) -> bool {
     let before = object.spec.clone();
@@ -204,6 +218,7 @@ fn edited(object: &mut Object, edit: &Edit) -> bool {
         Edit::Access(access) => spec.access = *access,
         Edit::Authentication(authentication) => spec.authentication = *authentication,
         Edit::Policy(policy) => spec.policy = *policy,
+        Edit::Tags(tags) => spec.tags = *tags,
         // A user ID cannot change, so what names none never names one.
         Edit::Sense(sense) if spec.sense != crate::object::Sense::Nameless => spec.sense = *sense,
         Edit::Sense(_) => {}
@@ -232,6 +247,7 @@ fn stranger(claim: Claim, habits: &Habits) -> User {
             ..crate::common::user(Lifecycle::Modifying)
         },
         tags: claimed(claim),
+        put: BTreeSet::new(),
         settles_in: habits.pace,
         shows_in: 0,
         taggable_in: 0,

@@ -98,8 +98,14 @@ impl Core {
             Action::Look(Look::Tags(_)) => Act::LookAtTags,
             Action::Look(Look::Account) => Act::LookAtAccount,
             Action::Look(Look::Object) => Act::LookAtObject,
-            Action::Look(Look::Definition) => panic!("the model knows that the definition stays"),
+            Action::Look(Look::Definition | Look::Other(_)) => {
+                panic!("{action:?}: the model does not know of it")
+            }
             Action::Announce(Announcement::Creation { .. }) => Act::AnnounceCreation,
+            Action::Announce(Announcement::Tags { .. } | Announcement::Change { .. })
+            | Action::Untag(_)
+            | Action::Pause { .. }
+            | Action::Compare(_) => panic!("{action:?}: nothing in the model asks for it"),
             Action::Announce(Announcement::Departure) => Act::AnnounceDeparture,
             Action::Create(_) => Act::Create,
             Action::Modify(_) => panic!("nothing differs in the model"),
@@ -131,6 +137,9 @@ impl Core {
             deletion_possible: departing == Departing::Possible,
             departure_announced: departing != Departing::No,
             modifying: false,
+            ready: false,
+            settled: false,
+            held: true,
         };
         let here = self.arn(question.place);
         let account = match question.account {
@@ -161,6 +170,9 @@ impl Core {
                 Whose::Anothers => Ownership::Anothers(owner("other")),
                 Whose::Nobodys => Ownership::Nobodys,
             }),
+            tags_due: false,
+            other: Other::There,
+            sent: None,
             definition: Definition::Stays,
             announced: question.announced,
             confirmed: question.confirmed,
@@ -201,6 +213,7 @@ fn present() -> Goal {
         tags: Tags::new(),
         owner: owner("app"),
         uid: "u".into(),
+        adoption: Adoption::Never,
     })
 }
 
@@ -211,6 +224,8 @@ fn gone() -> Goal {
         uid: "u".into(),
         protected: false,
         policy: DeletionPolicy::Delete,
+        observes: false,
+        suspended: false,
     })
 }
 
@@ -270,10 +285,18 @@ fn told(action: &Action, question: &Question) -> Told {
 pub(crate) fn departing(reason: Reason) -> Departing {
     match reason {
         Reason::DeletingUser | Reason::AWSUnavailable => Departing::Possible,
-        Reason::WaitingForUserActive | Reason::DeletionProtected | Reason::WrongAWSAccount => Departing::No,
+        Reason::WaitingForUserActive
+        | Reason::DeletionProtected
+        | Reason::Suspended
+        | Reason::WrongAWSAccount => Departing::No,
         Reason::Active
         | Reason::Creating
         | Reason::Modifying
+        | Reason::Observed
+        | Reason::Differs
+        | Reason::UserMissing
+        | Reason::UserIDNotAllowed
+        | Reason::AdoptionNotAllowed
         | Reason::WaitingForPreviousUser
         | Reason::SecretNotFound
         | Reason::SecretKeyNotFound

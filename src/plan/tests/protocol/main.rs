@@ -167,6 +167,13 @@ fn an_owner_must_be_read_again_once_the_token_is_in_hand() {
 }
 
 #[test]
+fn a_user_must_be_seen_again_before_its_owner_tags_are_put_back() {
+    let guards = Guards { user_seen_last: false, ..Guards::ALL };
+    let nature = Nature { budget: 2, others: true, ..Nature::CALM };
+    needs("between two looks the user became a stranger's, and got our tags", guards, nature, Bad::Murder);
+}
+
+#[test]
 fn a_region_must_stay_until_a_creation_has_shown() {
     let guards = Guards { region_stays: false, ..Guards::ALL };
     let nature = Nature { budget: 2, moves: true, crashes: true, ..Nature::CALM };

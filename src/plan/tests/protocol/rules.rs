@@ -23,6 +23,9 @@ pub(crate) struct Guards {
     /// The tags are read with the rate limiter's token in hand, and again if that was longer ago than a user's whole life
     /// could take.
     pub(crate) owner_read_last: bool,
+    /// Before owner tags are put back, the user is looked at again with the token in hand: only what it looks like tells ours
+    /// that lost its tags from another one.
+    pub(crate) user_seen_last: bool,
     /// An assumption, not a guard: the region does not change between a CreateUser and the status that shows what came of
     /// it. Nothing in status says where the call went, and the operator would not stand it.
     pub(crate) region_stays: bool,
@@ -47,6 +50,7 @@ impl Guards {
         object_confirmed: true,
         confirmation_ages: true,
         owner_read_last: true,
+        user_seen_last: true,
         region_stays: true,
         only_ours_shown: true,
         doubt_keeps_arn: true,

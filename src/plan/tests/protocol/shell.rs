@@ -209,7 +209,7 @@ impl Worker<'_> {
         Did::ReadTags(tags)
     }
 
-    /// With the token in hand the object is read again, and DeleteUser follows at once.
+    /// With the token in hand the object is read again, and DeleteUser or AddTagsToResource follows at once.
     fn confirm(&mut self, luck: Luck) -> (Did, Option<Bad>) {
         let version = self.pass().object.version;
         let current = self.world.object.is_some_and(|object| object.version == version);
@@ -222,7 +222,11 @@ impl Worker<'_> {
             return (Did::Confirm(false), None);
         }
         self.pass().confirmed = true;
-        if self.guards.owner_read_last {
+        if self.next() == Some(Act::Tag) {
+            if self.guards.user_seen_last {
+                self.look_at_user(Luck::Fine);
+            }
+        } else if self.guards.owner_read_last {
             self.look_at_user(Luck::Fine);
             self.pass().tags = TagSight::Unread;
             if self.next() == Some(Act::LookAtTags) {
@@ -325,6 +329,8 @@ impl Worker<'_> {
         let memory = &mut self.world.processes[self.who].memory;
         match (mutation, answer) {
             (Mutation::Create, Answer::Accepted) => memory.owner = Some(Whose::Ours),
+            // AWS answers with all tags that the user has now, and these are ours.
+            (Mutation::Tag, Answer::Accepted) => memory.owner = Some(Whose::Ours),
             (Mutation::Create, Answer::Refused) if !open => self.settle(),
             (Mutation::Delete, Answer::Accepted) => self.settle(),
             (Mutation::Tag, _) | (_, Answer::NotFound) => memory.owner = None,

@@ -1,5 +1,5 @@
-use super::super::tests::AwsBucket;
 use super::*;
+use crate::users::tests::AwsBucket;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -23,7 +23,9 @@ fn slowed() -> (Bucket, Instant) {
 
 /// Makes calls as they are permitted until AWS refuses one, each answered at once; answers when that was.
 fn call_until_refused(bucket: &mut Bucket, aws: &mut AwsBucket, mut now: Instant) -> Instant {
+    let began = now;
     loop {
+        assert!(now - began < 600 * SECOND, "it never tries what AWS may bear by now: {}", bucket.rate(now));
         now = bucket.due(now).max(now + Duration::from_nanos(1));
         let Some(era) = bucket.take(now) else { continue };
         if !aws.admits(now) {

@@ -1,0 +1,127 @@
+//! Pure: what status remembers of what was sent (`status.lastApplied`), and how a pass changes it.
+
+use crate::changes::tags_match;
+use crate::verdict::Outcome;
+use crate::{
+    Action, Announcement, Authentication, Create, Desired, Goal, Lifecycle, Modify, OWNER_TAG_PREFIX,
+    Observed, RemoteUser, Sight, TagSight,
+};
+
+/// What was last sent, and what AWS made of it. The first one differing from the spec is a new request, the second one
+/// differing from AWS is drift.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastApplied {
+    /// The access string as it was sent.
+    pub access_string: Option<String>,
+    /// The first answer that showed the user `active` after it.
+    pub expanded_access_string: Option<String>,
+    /// The Secret versions whose passwords were sent, sorted.
+    pub password_versions: Vec<String>,
+    /// Keys of the spec's tags that were sent, or are about to be.
+    pub tag_keys: Vec<String>,
+}
+
+/// What status remembers after a pass, of what it remembered until now (`before`, writes of this pass included); `None`
+/// where that stays.
+#[must_use]
+pub fn remembered(
+    goal: &Goal,
+    observed: &Observed,
+    action: &Action,
+    outcome: &Outcome,
+    before: LastApplied,
+) -> Option<LastApplied> {
+    match (action, outcome) {
+        (Action::Announce(announcement), _) => announced(announcement, before),
+        (Action::Create(create), Outcome::Accepted(user)) => Some(created(create, outcome, user)),
+        (Action::Modify(modify), Outcome::Accepted(_)) => Some(modified(modify, before)),
+        (Action::Untag(untag), Outcome::Tagged(_)) => {
+            let mut last = before;
+            last.tag_keys.retain(|key| !untag.keys.contains(key));
+            Some(last)
+        }
+        (Action::Rest, _) => match (goal, &observed.user) {
+            (Goal::Present(desired), Sight::Seen(user)) => Some(applied(desired, user, observed)),
+            _ => None,
+        },
+        (
+            Action::Look(_)
+            | Action::Create(_)
+            | Action::Modify(_)
+            | Action::Tag(_)
+            | Action::Untag(_)
+            | Action::Delete(_)
+            | Action::Release(_)
+            | Action::Wait(_)
+            | Action::Refuse(_)
+            | Action::Pause { .. }
+            | Action::Compare(_),
+            _,
+        ) => None,
+    }
+}
+
+fn announced(announcement: &Announcement, before: LastApplied) -> Option<LastApplied> {
+    match announcement {
+        // Whatever was applied before went with the user.
+        Announcement::Creation { tag_keys } => {
+            Some(LastApplied { tag_keys: tag_keys.clone(), ..LastApplied::default() })
+        }
+        Announcement::Tags { tag_keys } => Some(LastApplied { tag_keys: tag_keys.clone(), ..before }),
+        Announcement::Change { expanded_access_string, forget_passwords } => {
+            let mut last = before;
+            last.expanded_access_string = expanded_access_string.clone().or(last.expanded_access_string);
+            if *forget_passwords {
+                last.password_versions.clear();
+            }
+            Some(last)
+        }
+        Announcement::Departure => None,
+    }
+}
+
+fn created(create: &Create, outcome: &Outcome, user: &RemoteUser) -> LastApplied {
+    let of_spec = |key: &&String| !key.starts_with(OWNER_TAG_PREFIX);
+    LastApplied {
+        access_string: Some(create.access_string.clone()),
+        expanded_access_string: outcome.shows_active().then(|| user.access_string.clone()),
+        password_versions: create.authentication.password_versions().to_vec(),
+        tag_keys: create.tags.keys().filter(of_spec).cloned().collect(),
+    }
+}
+
+fn modified(modify: &Modify, before: LastApplied) -> LastApplied {
+    let mut last = before;
+    if let Some(sent) = &modify.changes.access_string {
+        last.access_string = Some(sent.clone());
+        last.expanded_access_string = None;
+    }
+    if let Some(authentication) = &modify.changes.authentication {
+        last.password_versions = authentication.password_versions().to_vec();
+    }
+    last
+}
+
+/// What status should remember of a user that is as it should be: taken on where nothing was remembered, completed with
+/// AWS's form where the user is `active` for the first time since the last request.
+#[must_use]
+pub fn applied(desired: &Desired, user: &RemoteUser, observed: &Observed) -> LastApplied {
+    let mut last = observed.record.last_applied.clone().unwrap_or_default();
+    if last.access_string.is_none() {
+        last.access_string = Some(desired.access_string.clone());
+        last.expanded_access_string = None;
+    }
+    if last.expanded_access_string.is_none() && user.lifecycle == Lifecycle::Active {
+        last.expanded_access_string = Some(user.access_string.clone());
+    }
+    match &desired.authentication {
+        // The same passwords in a Secret that was written again.
+        Authentication::Password(Ok(passwords)) => last.password_versions = passwords.versions().to_vec(),
+        Authentication::Password(Err(_)) => {}
+        Authentication::Iam | Authentication::NoPassword => last.password_versions = Vec::new(),
+    }
+    if matches!(&observed.tags, TagSight::Read(tags) if tags_match(desired, tags, &observed.record)) {
+        last.tag_keys = desired.tags.keys().cloned().collect();
+    }
+    last
+}

@@ -1,0 +1,231 @@
+//! `shown` and `applied`: what status may say of the user after a pass, and what it remembers of it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
+
+#[macro_use]
+mod common;
+
+use common::plans::*;
+use common::*;
+use plan::*;
+
+/// (claim, what is wanted, what is known, versions remembered, keys remembered)
+type Remembered<'a> = (&'a str, Desired, Observed, &'a [&'a str], &'a [&'a str]);
+
+fn observes() -> Goal {
+    Goal::Compared(desired())
+}
+
+#[test]
+fn status_shows_a_user_only_where_it_is_known_to_be_the_objects() {
+    let seen = || nothing_known().seen(active());
+    let other_rules = || RemoteUser { access_string: "off".into(), ..active() };
+    let other_arn = || RemoteUser { arn: arn_in("eu-west-1", "111111111111"), ..active() };
+    let unmanaged = || Record { last_applied: None, ..managed() };
+    let rests = || Action::Rest;
+    let suspended = || Goal::Suspended(None);
+    let pause = || Action::Pause { ready: true };
+    let place = || elsewhere(arn(), "eu-west-1", Some("111111111111"));
+    let refused = || refuse(Refusal::Elsewhere(place()));
+    let away = || nothing_known().absent().record(managed());
+    let missing = || Action::Compare(Comparison::Missing);
+    let matches = || Action::Compare(Comparison::Matches);
+    let compare = |record| nothing_known().seen(other_rules()).tagged(anothers_tags()).record(record);
+    let rows = [
+        ("a user read as ours in this pass", present(), seen().tagged(owner_tags()), rests(), Shown::Seen),
+        (
+            "in whatever form",
+            present(),
+            nothing_known().seen(other_rules()).tagged(owner_tags()),
+            rests(),
+            Shown::Seen,
+        ),
+        ("also on the way out", gone(), seen().tagged(owner_tags()), wait(Wait::UserDeleting), Shown::Seen),
+        (
+            "a user that is all that status says of ours",
+            present(),
+            seen().record(managed()),
+            rests(),
+            Shown::Seen,
+        ),
+        (
+            "not one of another access string",
+            present(),
+            nothing_known().seen(other_rules()).record(managed()),
+            look_at_tags(),
+            Shown::AsBefore,
+        ),
+        (
+            "nor one of another ARN",
+            present(),
+            nothing_known().seen(other_arn()).record(managed()),
+            refused(),
+            Shown::AsBefore,
+        ),
+        (
+            "nor one that nothing was applied to",
+            present(),
+            seen().record(unmanaged()),
+            look_at_tags(),
+            Shown::AsBefore,
+        ),
+        (
+            "memory alone shows nothing",
+            present(),
+            seen().remembering(Ownership::Ours),
+            look_at_tags(),
+            Shown::AsBefore,
+        ),
+        (
+            "nobody's user is not shown",
+            present(),
+            seen().tagged(Tags::new()),
+            refuse(Refusal::UserAlreadyExists { former: None }),
+            Shown::AsBefore,
+        ),
+        (
+            "nor is another's",
+            present(),
+            seen().tagged(anothers_tags()),
+            refuse(Refusal::UserOwnedByAnother(owner_named("other"))),
+            Shown::AsBefore,
+        ),
+        ("a user that is not there is not shown", present(), away(), announce_creation(), Shown::Nothing),
+        ("also on the way out", gone(), away(), release(Release::UserGone), Shown::Nothing),
+        ("nor while a creation is in doubt", gone(), away(), wait(Wait::CreationOpen), Shown::Nothing),
+        ("one that may be elsewhere stays", present(), away(), refused(), Shown::AsBefore),
+        ("on the way out too", gone(), away(), wait(Wait::Elsewhere(place())), Shown::AsBefore),
+        (
+            "one whose account could not be asked for stays",
+            present(),
+            away(),
+            failed_read(throttled()),
+            Shown::AsBefore,
+        ),
+        ("without a look status stays", gone(), leaving(), wait(Wait::Protected), Shown::AsBefore),
+        (
+            "also where the look failed",
+            present(),
+            nothing_known().sight(Sight::Failed(throttled())),
+            failed_read(throttled()),
+            Shown::AsBefore,
+        ),
+        (
+            "a suspended object keeps what it shows",
+            suspended(),
+            nothing_known().record(managed()),
+            pause(),
+            Shown::AsBefore,
+        ),
+        (
+            "one that observes shows whatever is there",
+            observes(),
+            compare(Record::default()),
+            matches(),
+            Shown::Strange,
+        ),
+        (
+            "also in the place of the one that it managed",
+            observes(),
+            compare(managed()),
+            matches(),
+            Shown::Strange,
+        ),
+        (
+            "the one that it managed keeps what was applied to it",
+            observes(),
+            seen().record(managed()).tagged(Tags::new()),
+            matches(),
+            Shown::Seen,
+        ),
+        ("and so does one with its tags", observes(), seen().tagged(owner_tags()), matches(), Shown::Seen),
+        (
+            "one in another place does not replace the one that status knows",
+            observes(),
+            nothing_known().seen(other_arn()).record(managed()),
+            refused(),
+            Shown::AsBefore,
+        ),
+        ("one that is missing is not shown", observes(), away(), missing(), Shown::Nothing),
+        ("one that may be elsewhere stays too", observes(), away(), refused(), Shown::AsBefore),
+    ];
+    for (claim, goal, observed, action, expected) in rows {
+        assert_eq!(shown(&goal, &observed, &action), expected, "{claim}");
+    }
+}
+
+#[test]
+fn tags_are_read_as_ours_only_for_an_object_that_has_an_owner() {
+    let read = |tags| nothing_known().tagged(tags);
+    let rows = [
+        ("ours", present(), read(owner_tags()), true),
+        ("ours on the way out", gone(), read(owner_tags()), true),
+        ("ours where the object observes", observes(), read(owner_tags()), true),
+        ("another's", present(), read(anothers_tags()), false),
+        ("none", present(), read(Tags::new()), false),
+        ("remembered only", present(), nothing_known().remembering(Ownership::Ours), false),
+        ("suspended", Goal::Suspended(None), read(owner_tags()), false),
+        ("unattainable", Goal::Unattainable(Refusal::AdoptionNotAllowed), read(owner_tags()), false),
+    ];
+    for (claim, goal, observed, expected) in rows {
+        assert_eq!(read_as_ours(&goal, &observed), expected, "{claim}");
+    }
+}
+
+#[test]
+fn a_user_that_rests_is_remembered_with_its_versions_and_keys() {
+    let two = || vec![("one password long", "a/1/k"), ("two passwords long", "b/1/k")];
+    let secret = Passwords::new(
+        two()
+            .into_iter()
+            .map(|(text, version)| (Password::parse(text.as_bytes()).unwrap(), version.into()))
+            .collect(),
+    );
+    let with = |authentication| Desired { authentication, ..desired() };
+    let known = with(Authentication::Password(Ok(secret)));
+    let unknown = with(Authentication::Password(Err(secret_not_found())));
+    let before = || {
+        let last = managed().last_applied.unwrap();
+        Record {
+            last_applied: Some(LastApplied {
+                password_versions: vec!["old".into()],
+                tag_keys: vec!["old".into()],
+                ..last
+            }),
+            ..managed()
+        }
+    };
+    let observed = || nothing_known().seen(active()).record(before());
+    let rows: Vec<Remembered<'_>> = vec![
+        ("versions follow the Secrets", known, observed(), &["a/1/k", "b/1/k"], &["old"]),
+        ("versions stay where the Secrets are not known", unknown, observed(), &["old"], &["old"]),
+        ("without passwords there are no versions", desired(), observed(), &[], &["old"]),
+        (
+            "keys follow the spec where the tags are right",
+            desired(),
+            observed().tagged(our_tags()),
+            &[],
+            &["team"],
+        ),
+        ("not where one is missing", desired(), observed().tagged(owner_tags()), &[], &["old"]),
+        (
+            "nor where one that left the spec is there still",
+            desired(),
+            observed().tagged(with_tags(&[("team", "shop"), ("old", "1")])),
+            &[],
+            &["old"],
+        ),
+        (
+            "nor where nobody could read them",
+            desired(),
+            observed().tag_sight(TagSight::Unreadable),
+            &[],
+            &["old"],
+        ),
+    ];
+    for (claim, desired, observed, versions, keys) in rows {
+        let last = applied(&desired, &active(), &observed);
+        assert_eq!(last.password_versions, versions, "{claim}");
+        assert_eq!(last.tag_keys, keys, "{claim}");
+        assert_eq!(last.access_string.as_deref(), Some(WANTED), "{claim}: the request stays");
+    }
+}

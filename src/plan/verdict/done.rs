@@ -1,0 +1,97 @@
+//! Pure: what a pass did, as the events that tell it.
+
+use super::{Outcome, Reason};
+use crate::{Action, Cause, Release};
+
+/// Something that was done, as a Normal event; [`Done::Left`] is a Warning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// `UserCreated`
+    Created,
+    /// `UserModified`
+    Modified,
+    /// `PasswordRotated`
+    Rotated,
+    /// `DriftCorrected`: what differed.
+    Corrected(Vec<String>),
+    /// `Adopted`
+    Adopted,
+    /// `DeletionStarted`
+    DeletionStarted,
+    /// `UserDeleted`
+    Deleted,
+    /// `Retained`
+    Retained,
+    /// The user stays because it is not ours: `UserOwnedByAnother` or `UserAlreadyExists`.
+    Left(Reason),
+}
+
+impl Done {
+    /// The event's reason.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Created => "UserCreated",
+            Self::Modified => "UserModified",
+            Self::Rotated => "PasswordRotated",
+            Self::Corrected(_) => "DriftCorrected",
+            Self::Adopted => "Adopted",
+            Self::DeletionStarted => "DeletionStarted",
+            Self::Deleted => "UserDeleted",
+            Self::Retained => "Retained",
+            Self::Left(reason) => reason.as_str(),
+        }
+    }
+}
+
+/// What was done, where anything was.
+pub(super) fn done(action: &Action, outcome: &Outcome) -> Vec<Done> {
+    let changed = |cause: &Cause| match cause {
+        Cause::Edit => Done::Modified,
+        Cause::Rotation => Done::Rotated,
+        Cause::Drift(differences) => Done::Corrected(differences.clone()),
+        Cause::Adoption => Done::Adopted,
+    };
+    match (action, outcome) {
+        (Action::Create(create), Outcome::Accepted(_)) => match &create.cause {
+            drift @ Cause::Drift(_) => vec![Done::Created, changed(drift)],
+            Cause::Edit | Cause::Rotation | Cause::Adoption => vec![Done::Created],
+        },
+        (Action::Modify(modify), Outcome::Accepted(_)) => vec![changed(&modify.cause)],
+        (Action::Tag(tag), Outcome::Tagged(_)) => vec![changed(&tag.cause)],
+        (Action::Untag(_), Outcome::Tagged(_)) => vec![Done::Modified],
+        (Action::Delete(_), Outcome::Accepted(_)) => vec![Done::DeletionStarted],
+        (Action::Release(why), Outcome::Released) => released_event(why).into_iter().collect(),
+        (
+            Action::Look(_)
+            | Action::Announce(_)
+            | Action::Create(_)
+            | Action::Modify(_)
+            | Action::Tag(_)
+            | Action::Untag(_)
+            | Action::Delete(_)
+            | Action::Release(_)
+            | Action::Wait(_)
+            | Action::Refuse(_)
+            | Action::Rest
+            | Action::Pause { .. }
+            | Action::Compare(_),
+            _,
+        ) => Vec::new(),
+    }
+}
+
+fn released_event(why: &Release) -> Option<Done> {
+    match why {
+        Release::UserGone => Some(Done::Deleted),
+        Release::NoSuchUser => None,
+        Release::Retained { deletion_accepted: true }
+        | Release::DefinitionGoing { deletion_accepted: true }
+        | Release::Observes { deletion_accepted: true } => Some(Done::DeletionStarted),
+        Release::Retained { deletion_accepted: false }
+        | Release::DefinitionGoing { deletion_accepted: false }
+        | Release::Observes { deletion_accepted: false } => Some(Done::Retained),
+        Release::LeftToOwner(_) => Some(Done::Left(Reason::UserOwnedByAnother)),
+        Release::LeftUnowned => Some(Done::Left(Reason::UserAlreadyExists)),
+    }
+}

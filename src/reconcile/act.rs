@@ -1,0 +1,155 @@
+//! I/O: what a pass does. The writes that have to stand in status first, and the one mutation.
+
+use plan::verdict::{Outcome, Verdict, verdict};
+use plan::{Action, Announcement, Cause, Goal, Sight, TagSight};
+use tokio::time::Instant;
+
+use super::{Ended, Pass, is_held};
+use crate::clock;
+use crate::objects::Interruption;
+use crate::report;
+use crate::users::Users;
+
+impl<U: Users> Pass<'_, U> {
+    pub(super) async fn act(&mut self, action: &Action) -> Result<Ended, Interruption> {
+        let outcome = self.perform(action).await?;
+        self.report(action, &outcome).await
+    }
+
+    /// What the mutation's right rests on was seen too long ago: it is forgotten, and looked at anew.
+    pub(super) fn doubts_owner(&mut self, action: &Action) -> bool {
+        let restores = matches!(action, Action::Tag(tag) if restores_owner(tag));
+        // Only what it looks like tells our user from a stranger's that took its ID meanwhile.
+        if restores && self.sight_is_old() {
+            self.observed.user = Sight::Unseen;
+            return true;
+        }
+        if !restores && self.owner_is_old() {
+            self.observed.tags = TagSight::Unread;
+            return true;
+        }
+        false
+    }
+
+    /// The write that has to stand in status before a mutation.
+    pub(super) async fn announce(
+        &mut self,
+        action: &Action,
+        announcement: &Announcement,
+    ) -> Result<(), Interruption> {
+        match announcement {
+            Announcement::Creation { .. } => {
+                self.hold().await?;
+                self.take_permit().await;
+                self.announced_at = Some(Instant::now());
+            }
+            Announcement::Tags { .. } | Announcement::Change { .. } => self.hold().await?,
+            Announcement::Departure => {}
+        }
+        let verdict = verdict(action, &Outcome::Decided, &self.standing());
+        self.write(action, &Outcome::Decided, &verdict).await?;
+        let leaves = matches!(announcement, Announcement::Departure);
+        if self.object.metadata.deletion_timestamp.is_some() && !leaves {
+            return Err(Interruption::Overtaken);
+        }
+        self.observed.announced = true;
+        Ok(())
+    }
+
+    /// A CreateUser starts soon after its `createRequestedAt`, or that is written anew.
+    pub(super) fn announcement_is_old(&self) -> bool {
+        self.announced_at.is_none_or(|at| at.elapsed() > self.shell.pace.announcement_valid)
+    }
+
+    /// A mutation starts soon after its user's owner was read, or that is read anew.
+    fn owner_is_old(&self) -> bool {
+        self.owner_read_at.is_none_or(|at| at.elapsed() > self.shell.pace.owner_valid)
+    }
+
+    /// Owner tags are put back soon after the user was seen, or it is looked at anew.
+    fn sight_is_old(&self) -> bool {
+        self.seen_at.is_none_or(|at| at.elapsed() > self.shell.pace.owner_valid)
+    }
+
+    /// The finalizer is there before the first mutation.
+    async fn hold(&mut self) -> Result<(), Interruption> {
+        if is_held(&self.object) {
+            return Ok(());
+        }
+        let held = self.shell.objects.hold(&self.object).await?;
+        self.replace(held);
+        match self.object.metadata.deletion_timestamp {
+            Some(_) => Err(Interruption::Overtaken),
+            None => Ok(()),
+        }
+    }
+
+    async fn perform(&mut self, action: &Action) -> Result<Outcome, Interruption> {
+        let mutates =
+            matches!(action, Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_));
+        // On the way out it is there, or there would be no pass.
+        if (mutates || *action == Action::Rest) && matches!(self.goal, Goal::Present(_)) {
+            self.hold().await?;
+        }
+        let users = &self.shell.users;
+        let permit = match action {
+            Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_) => {
+                self.take_permit().await;
+                self.go_on()?;
+                self.permit.take()
+            }
+            Action::Look(_)
+            | Action::Announce(_)
+            | Action::Release(_)
+            | Action::Wait(_)
+            | Action::Refuse(_)
+            | Action::Rest
+            | Action::Pause { .. }
+            | Action::Compare(_) => None,
+        };
+        Ok(match (action, permit) {
+            (Action::Create(create), Some(permit)) => users.create(permit, create).await,
+            (Action::Modify(modify), Some(permit)) => users.modify(permit, modify).await,
+            (Action::Tag(tag), Some(permit)) => users.tag(permit, tag).await,
+            (Action::Untag(untag), Some(permit)) => users.untag(permit, untag).await,
+            (Action::Delete(delete), Some(permit)) => users.delete(permit, delete).await,
+            (Action::Release(_), _) => {
+                let released = self.shell.objects.release(&self.object).await?;
+                self.replace(released);
+                Outcome::Released
+            }
+            _ => Outcome::Decided,
+        })
+    }
+
+    /// Writes the status where it changed, to the very version that was decided on.
+    pub(super) async fn write(
+        &mut self,
+        action: &Action,
+        outcome: &Outcome,
+        verdict: &Verdict,
+    ) -> Result<(), Interruption> {
+        let status = report::status(&report::Pass {
+            object: &self.object,
+            goal: &self.goal,
+            observed: &self.observed,
+            action,
+            outcome,
+            verdict,
+            former_request: self.former_request.as_ref(),
+            now: clock::now(),
+        });
+        if let Some(status) = status {
+            let written = self.shell.objects.apply_status(&self.object, &status).await?;
+            self.replace(written);
+            // What was read before is no longer the newest version.
+            self.observed.confirmed = false;
+        }
+        Ok(())
+    }
+}
+
+/// The call puts owner tags back that a user of ours lost.
+fn restores_owner(tag: &plan::Tag) -> bool {
+    tag.cause != Cause::Adoption && tag.tags.contains_key(plan::CLUSTER_TAG)
+}

@@ -1,0 +1,178 @@
+//! What the operator writes to the API server, by the server's own audit log: the list of finalizers, the status, and
+//! events. Never spec, labels or annotations, and never anything of others.
+//!
+//! Each stage holds it at its end.
+
+use cluster::AuditLog;
+use serde_json::{Value, json};
+
+use crate::stage::{Stage, iam, with_password};
+
+/// The operator's user agent begins with it, and nobody else's.
+const AGENT: &str = "elasticache-user-operator/";
+const READS: [&str; 3] = ["get", "list", "watch"];
+
+/// What the operator asked for, counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Writes {
+    /// All requests, reads among them.
+    pub(crate) requests: usize,
+    pub(crate) finalizers: usize,
+    pub(crate) statuses: usize,
+    pub(crate) events: usize,
+}
+
+/// A write that the operator may make.
+enum Write {
+    Finalizers,
+    Status,
+    Event,
+}
+
+/// The requests of operators in this namespace, and those outside every stage's. Fails where one is a write that the
+/// operator must not make.
+pub(crate) fn writes(log: &AuditLog, namespace: &str) -> Writes {
+    let agent = format!("\"userAgent\":\"{AGENT}");
+    let here = format!("/namespaces/{namespace}/");
+    let wanted =
+        |line: &str| line.contains(&agent) && (line.contains(&here) || !line.contains("/namespaces/stage-"));
+    let mut writes = Writes::default();
+    for event in log.events_where(wanted).unwrap() {
+        writes.requests += 1;
+        if READS.iter().any(|verb| event["verb"] == *verb) {
+            continue;
+        }
+        match write(&event) {
+            Ok(Write::Finalizers) => writes.finalizers += 1,
+            Ok(Write::Status) => writes.statuses += 1,
+            Ok(Write::Event) => writes.events += 1,
+            Err(why) => panic!("the operator must not do this to a cluster: {why}\n{event:#}"),
+        }
+    }
+    writes
+}
+
+/// Which of its writes it is, or what is wrong with it.
+fn write(event: &Value) -> Result<Write, &'static str> {
+    let about = &event["objectRef"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let body = &event["requestObject"];
+    let (verb, group, resource, part) = (
+        text(&event["verb"]),
+        text(&about["apiGroup"]),
+        text(&about["resource"]),
+        text(&about["subresource"]),
+    );
+    match (verb.as_str(), group.as_str(), resource.as_str(), part.as_str()) {
+        ("patch", "elasticache-users.dev", "elasticacheusers", "") => {
+            only(body, &["metadata"], "a patch of the object may hold metadata alone")?;
+            let members = ["finalizers", "resourceVersion", "uid"];
+            only(
+                &body["metadata"],
+                &members,
+                "it may hold the finalizers, with the version that they are tested by",
+            )?;
+            Ok(Write::Finalizers)
+        }
+        ("patch", "elasticache-users.dev", "elasticacheusers", "status") => {
+            only(body, &["apiVersion", "kind", "metadata", "status"], "it may hold the status alone")?;
+            let members = ["name", "resourceVersion"];
+            only(
+                &body["metadata"],
+                &members,
+                "it may hold the version that it is tested by, and no other metadata",
+            )?;
+            let applied = text(&event["requestURI"]).contains("fieldManager=elasticache-user-operator");
+            if applied { Ok(Write::Status) } else { Err("the status is applied under the operator's name") }
+        }
+        ("create", "events.k8s.io", "events", "") => Ok(Write::Event),
+        _ => Err("it writes finalizers, status and events"),
+    }
+}
+
+/// The object has exactly these members.
+fn only(object: &Value, members: &[&str], why: &'static str) -> Result<(), &'static str> {
+    let mut found: Vec<&str> =
+        object.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    found.sort_unstable();
+    if found == members { Ok(()) } else { Err(why) }
+}
+
+#[tokio::test]
+async fn a_life_takes_few_writes_of_three_kinds() {
+    let stage = Stage::new().await;
+    stage.secret("pw", "a-passphrase-of-some-length").await;
+    stage.ready("app", with_password("pw")).await;
+    stage.patch("app", json!({ "spec": { "accessString": "on ~x:* +@all" } })).await;
+    stage.is_ready("app").await;
+    stage.deleted("app").await;
+    stage.event("app", "UserDeleted").await;
+    if let Some(writes) = stage.writes() {
+        assert_eq!(writes.finalizers, 2, "on and off: {writes:?}");
+        assert!(writes.statuses > 2 && writes.events > 2, "{writes:?}");
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn what_others_wrote_beside_it_is_left_alone() {
+    let stage = Stage::new().await;
+    stage.ready("app", iam()).await;
+    let theirs = json!({ "metadata": {
+        "labels": { "team": "orders" }, "annotations": { "note": "ours" }, "finalizers": ["example.com/theirs", "elasticache-users.dev/user-cleanup"],
+    }});
+    stage.patch("app", theirs).await;
+    stage.delete("app").await;
+    let object = stage
+        .shows("app", "released", |object| object["metadata"]["finalizers"] == json!(["example.com/theirs"]));
+    let object = object.await;
+    assert_eq!(object["metadata"]["labels"], json!({ "team": "orders" }));
+    assert_eq!(object["metadata"]["annotations"], json!({ "note": "ours" }));
+    stage.patch("app", json!({ "metadata": { "finalizers": [] } })).await;
+    stage.gone("app").await;
+    stage.end().await;
+}
+
+#[test]
+fn any_other_write_is_an_offence() {
+    let patch = |part: Value, body: Value| {
+        json!({
+            "verb": "patch",
+            "requestURI": "/x?fieldManager=elasticache-user-operator&force=true",
+            "objectRef": { "apiGroup": "elasticache-users.dev", "resource": "elasticacheusers", "subresource": part },
+            "requestObject": body,
+        })
+    };
+    let version = json!({ "uid": "1", "resourceVersion": "1", "finalizers": [] });
+    let with = |name: &str, value: Value| {
+        let mut metadata = version.clone();
+        metadata[name] = value;
+        metadata
+    };
+    let status =
+        |metadata: Value| json!({ "apiVersion": "v", "kind": "k", "metadata": metadata, "status": {} });
+    let named = json!({ "name": "app", "resourceVersion": "1" });
+    assert!(write(&patch(Value::Null, json!({ "metadata": version }))).is_ok());
+    assert!(write(&patch(json!("status"), status(named.clone()))).is_ok());
+    let other = |verb: &str, group: &str, resource: &str| json!({ "verb": verb, "objectRef": { "apiGroup": group, "resource": resource } });
+    let mut spec = status(named);
+    spec["spec"] = json!({});
+    let offences = [
+        patch(Value::Null, json!({ "metadata": version, "spec": {} })),
+        patch(Value::Null, json!({ "metadata": with("labels", json!({})) })),
+        patch(Value::Null, json!({ "metadata": with("annotations", json!({})) })),
+        patch(Value::Null, json!({ "metadata": { "uid": "1", "finalizers": [] } })),
+        patch(Value::Null, json!([{ "op": "add", "path": "/metadata/labels/a", "value": "b" }])),
+        patch(json!("status"), status(json!({ "name": "app" }))),
+        patch(json!("status"), spec),
+        other("update", "elasticache-users.dev", "elasticacheusers"),
+        other("delete", "elasticache-users.dev", "elasticacheusers"),
+        other("patch", "events.k8s.io", "events"),
+        other("create", "", "events"),
+        other("create", "", "secrets"),
+        other("deletecollection", "events.k8s.io", "events"),
+    ];
+    for offence in offences {
+        assert!(write(&offence).is_err(), "{offence:#}");
+    }
+}

@@ -1,0 +1,226 @@
+//! The how-tos of the documentation, followed word by word: their YAML is applied and their commands are run.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::policies::ended;
+use crate::stage::{PASSWORD, Setting, Stage, condition};
+use crate::world;
+
+/// A piece of a page that a reader uses.
+enum Piece {
+    /// A file, as the page names it later.
+    Yaml(String),
+    /// Commands.
+    Shell(String),
+}
+
+/// The pieces of a page, in order. What needs another program than kubectl is marked as something else there.
+fn pieces(page: &str) -> Vec<Piece> {
+    let text = fs::read_to_string(world::path(&format!("docs/src/how-to/{page}.md"))).unwrap();
+    let fenced = text.split("\n```").skip(1).step_by(2);
+    let pieces = fenced.filter_map(|block| {
+        let (kind, body) = block.split_once('\n').unwrap();
+        match kind {
+            "yaml" => Some(Piece::Yaml(body.to_owned())),
+            "sh" => Some(Piece::Shell(body.to_owned())),
+            "hcl" | "console" => None,
+            other => panic!("a block of {other}"),
+        }
+    });
+    pieces.collect()
+}
+
+/// A reader whose namespaces have other names than the page's.
+struct Reader {
+    folder: tempfile::TempDir,
+    names: Vec<(&'static str, String)>,
+}
+
+impl Reader {
+    fn new(names: &[(&'static str, &Stage)]) -> Self {
+        let names = names.iter().map(|(name, stage)| (*name, stage.ns.clone())).collect();
+        Self { folder: tempfile::tempdir().unwrap(), names }
+    }
+
+    fn here(&self, text: &str) -> String {
+        let places = ["--namespace ", "namespace: "];
+        let names = self.names.iter().flat_map(|(name, ns)| places.map(|place| (place, name, ns)));
+        names.fold(text.to_owned(), |text, (place, name, ns)| {
+            text.replace(&format!("{place}{name}"), &format!("{place}{ns}"))
+        })
+    }
+
+    /// Does what the piece says, and answers what was printed. The shell's every command must succeed.
+    async fn follow(&self, piece: &Piece) -> String {
+        match piece {
+            Piece::Yaml(text) => {
+                fs::write(self.folder.path().join("orders-api.yaml"), self.here(text)).unwrap();
+                String::new()
+            }
+            Piece::Shell(text) => {
+                let plane = world::control_plane();
+                let kubectl = plane.kubectl();
+                let mut shell = Command::new("sh");
+                shell.args(["-e", "-c", &self.here(text)]).current_dir(self.folder.path());
+                shell.env("PATH", format!("{}:/usr/bin:/bin", plane.bin_dir().display()));
+                shell.envs(kubectl.get_envs().filter_map(|(name, value)| Some((name, value?))));
+                let output = tokio::task::spawn_blocking(move || shell.output().unwrap()).await.unwrap();
+                let Output { status, stdout, stderr } = output;
+                let said = String::from_utf8_lossy(&stderr);
+                assert!(status.success(), "{text}: {said}");
+                assert!(!said.contains("Warning"), "{text}: {said}");
+                String::from_utf8(stdout).unwrap()
+            }
+        }
+    }
+}
+
+/// A stage without an operator, where users may stay.
+async fn dark() -> Stage {
+    Stage::dark(Setting { leaves_users: true, ..Setting::default() }).await
+}
+
+/// What was asked of AWS so far that changed anything.
+async fn mutations(stage: &Stage) -> Vec<Value> {
+    let mut calls = stage.aws.calls().await;
+    calls
+        .retain(|call| !["DescribeUsers", "ListTagsForResource"].contains(&call["Action"].as_str().unwrap()));
+    calls
+}
+
+/// The user but for its tags and the number of its changes.
+async fn all_but_tags(stage: &Stage, id: &str) -> Option<Value> {
+    let mut user = stage.aws.user(id).await?;
+    let members = user.as_object_mut()?;
+    members.remove("Tags");
+    members.remove("Version");
+    Some(user)
+}
+
+/// A user as Terraform made it.
+fn terraforms() -> Value {
+    json!({
+        "Engine": "valkey", "AccessString": "on ~orders:* -@all +@read +@write",
+        "Authentication": { "Type": "iam" }, "Tags": { "made-by": "terraform" },
+    })
+}
+
+#[tokio::test]
+async fn a_user_is_taken_over_from_terraform_or_ack() {
+    let stage = dark().await;
+    stage.start_with(&[("ADOPTION_NAMESPACE", stage.ns.clone()), ("RESYNC", "1s".to_owned())]);
+    stage.aws.put_user("orders-api", terraforms()).await;
+    let before = all_but_tags(&stage, "orders-api").await;
+    let reader = Reader::new(&[("shop", &stage)]);
+    let pieces = pieces("adopt-from-terraform-or-ack");
+    let take_over = pieces
+        .iter()
+        .position(|piece| matches!(piece, Piece::Shell(text) if text.contains("patch")))
+        .unwrap();
+    let mut said = Vec::new();
+    for (index, piece) in pieces.iter().enumerate() {
+        if index == take_over {
+            let object = stage.reason("orders-api", "Observed").await;
+            assert!(object["metadata"]["finalizers"].is_null(), "{object:#}");
+            assert!(mutations(&stage).await.is_empty(), "a preview changes nothing");
+        }
+        said.push(reader.follow(piece).await);
+    }
+    let calls = mutations(&stage).await;
+    assert_eq!(calls.len(), 1, "{calls:#?}");
+    assert_eq!(calls[0]["Action"], "AddTagsToResource");
+    assert!(all_but_tags(&stage, "orders-api").await == before, "more than tags was changed");
+    assert_eq!(stage.aws.user("orders-api").await.unwrap()["Tags"]["made-by"], "terraform");
+    let events = said.last().unwrap();
+    if !events.contains("Adopted") {
+        stage.fail(&format!("kubectl shows no event Adopted:\n{events}"));
+    }
+    ended(stage).await;
+}
+
+#[tokio::test]
+async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
+    let stage = dark().await;
+    stage.start_with(&[("ADOPTION_NAMESPACE", stage.ns.clone()), ("RESYNC", "1s".to_owned())]);
+    let mut user = terraforms();
+    user["Passwords"] = json!([PASSWORD]);
+    user["Authentication"] = json!({ "Type": "password" });
+    stage.aws.put_user("orders-api", user).await;
+    stage.secret("orders-api", PASSWORD).await;
+    let before = all_but_tags(&stage, "orders-api").await;
+    let reader = Reader::new(&[("shop", &stage)]);
+    for piece in pieces("adopt-from-terraform-or-ack") {
+        let piece = match piece {
+            Piece::Yaml(text) => Piece::Yaml(text.replace(
+                "type: iam\n",
+                "type: password\n    passwords:\n      - secretKeyRef: {name: orders-api, key: password}\n",
+            )),
+            piece @ Piece::Shell(_) => piece,
+        };
+        reader.follow(&piece).await;
+    }
+    let calls = mutations(&stage).await;
+    let actions: Vec<&Value> = calls.iter().map(|call| &call["Action"]).collect();
+    assert_eq!(actions, ["AddTagsToResource", "ModifyUser"]);
+    let sent = &calls[1]["Params"];
+    assert!(sent["AccessString"].is_null() && sent["Engine"].is_null(), "only the passwords are sent");
+    assert!(sent.to_string().contains(PASSWORD), "the Secret's password is not sent");
+    assert!(all_but_tags(&stage, "orders-api").await == before, "a client would notice");
+    ended(stage).await;
+}
+
+#[tokio::test]
+async fn an_object_is_renamed_and_moved() {
+    let (shop, checkout) = (dark().await, dark().await);
+    let both = format!("{},{}", shop.ns, checkout.ns);
+    shop.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", checkout.ns.clone())]);
+    let spec = json!({
+        "engine": "valkey", "accessString": "on ~orders:* -@all +@read +@write", "authentication": { "type": "iam" },
+    });
+    shop.ready("orders", spec).await;
+    let before = all_but_tags(&shop, "orders").await;
+    let reader = Reader::new(&[("shop", &shop), ("checkout", &checkout)]);
+    for piece in pieces("rename-or-move") {
+        reader.follow(&piece).await;
+    }
+    let object = checkout.is_ready("orders-api").await;
+    assert_eq!(condition(&object, "Ready").unwrap()["reason"], "Active");
+    let actions: Vec<Value> = mutations(&shop).await.iter().map(|call| call["Action"].clone()).collect();
+    assert_eq!(actions, ["CreateUser", "AddTagsToResource"]);
+    assert!(all_but_tags(&shop, "orders").await == before, "more than tags was changed");
+    ended(shop).await;
+    checkout.end().await;
+}
+
+#[tokio::test]
+async fn the_new_object_may_be_applied_first() {
+    let (shop, checkout) = (dark().await, dark().await);
+    let both = format!("{},{}", shop.ns, checkout.ns);
+    shop.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", checkout.ns.clone())]);
+    let spec = json!({
+        "engine": "valkey", "accessString": "on ~orders:* -@all +@read +@write", "authentication": { "type": "iam" },
+    });
+    shop.ready("orders", spec).await;
+    let reader = Reader::new(&[("shop", &shop), ("checkout", &checkout)]);
+    let pieces = pieces("rename-or-move");
+    let [leave, file, apply] = pieces.as_slice() else { panic!("{} pieces", pieces.len()) };
+    let waiting = tokio::join!(
+        async {
+            reader.follow(file).await;
+            reader.follow(apply).await
+        },
+        async {
+            checkout.reason("orders-api", "UserOwnedByAnother").await;
+            reader.follow(leave).await
+        }
+    );
+    drop(waiting);
+    checkout.is_ready("orders-api").await;
+    let actions: Vec<Value> = mutations(&shop).await.iter().map(|call| call["Action"].clone()).collect();
+    assert_eq!(actions, ["CreateUser", "AddTagsToResource"]);
+    ended(shop).await;
+    checkout.end().await;
+}

@@ -1,0 +1,123 @@
+//! Objects that nobody touches cost next to nothing: no write, one look each drift check, and none at once after a restart.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::drifting::{env, tagged};
+use crate::policies::ended;
+use crate::stage::{PASSWORD, Stage, iam, until, with_password};
+
+/// Two objects of each kind, all Ready, and their passes over.
+async fn objects(stage: &Stage) -> Vec<String> {
+    stage.secret("pw", PASSWORD).await;
+    let mut names = Vec::new();
+    for number in 0..2 {
+        let kinds = [("password", with_password("pw")), ("iam", iam()), ("tags", tagged())];
+        for (kind, spec) in kinds {
+            let name = format!("{kind}-{number}");
+            stage.create(&name, spec).await;
+            names.push(name);
+        }
+    }
+    for name in &names {
+        stage.is_ready(name).await;
+        // The last thing that a pass writes.
+        stage.event(name, "UserCreated").await;
+    }
+    names
+}
+
+async fn versions(stage: &Stage, names: &[String]) -> Vec<Option<String>> {
+    let users = stage.users();
+    let mut versions = Vec::new();
+    for name in names {
+        versions.push(users.get(name).await.unwrap().metadata.resource_version);
+    }
+    versions
+}
+
+/// Finalizers, statuses and events that the stage's operators have written, by the audit log; `None` where there is none.
+fn written(stage: &Stage) -> Option<[usize; 3]> {
+    stage.writes().map(|writes| [writes.finalizers, writes.statuses, writes.events])
+}
+
+/// When the emulator got the calls of this action about this user, of the calls after so many.
+fn times(calls: &[Value], after: usize, action: &str, id: &str) -> Vec<Duration> {
+    let about = calls.iter().skip(after).filter(|call| {
+        let params = &call["Params"];
+        let arn = params["ResourceName"].as_str().unwrap_or_default();
+        call["Action"] == action && (params["UserId"] == id || arn.ends_with(&format!(":{id}")))
+    });
+    about.map(|call| Duration::from_millis(call["At"].as_u64().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn idle_objects_cost_one_look_each_resync_and_no_write() {
+    const RESYNCS: usize = 8;
+    let stage = Stage::set(env(&[("RESYNC", "1s")])).await;
+    let names = objects(&stage).await;
+    let (before, calls) = (versions(&stage, &names).await, stage.aws.calls().await.len());
+    let wrote = written(&stage);
+    for name in &names {
+        until(&format!("{name} is looked at {RESYNCS} times"), || async {
+            let all = stage.aws.calls().await;
+            (times(&all, calls, "DescribeUsers", name).len() >= RESYNCS).then_some(())
+        })
+        .await;
+    }
+    let all = stage.aws.calls().await;
+    for name in &names {
+        let looks = times(&all, calls, "DescribeUsers", name);
+        let gaps: Vec<Duration> = looks.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        // Spread by a tenth either way.
+        assert!(gaps.iter().all(|gap| *gap >= Duration::from_millis(890)), "{name}: {gaps:?}");
+        // Once in six resyncs, and the whole was a little longer than eight.
+        let tags = times(&all, 0, "ListTagsForResource", name);
+        assert!(!tags.is_empty(), "{name}: its tags are never compared");
+        assert!(
+            tags.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_millis(5300)),
+            "{name}: {tags:?}"
+        );
+    }
+    let reads = ["DescribeUsers", "ListTagsForResource"];
+    let other = all.iter().skip(calls).find(|call| !reads.contains(&call["Action"].as_str().unwrap()));
+    assert!(other.is_none(), "{other:#?}");
+    assert_eq!(versions(&stage, &names).await, before);
+    assert_eq!(written(&stage), wrote);
+    assert!(wrote.is_none_or(|wrote| wrote.iter().all(|count| *count >= names.len())), "{wrote:?}");
+    ended(stage).await;
+}
+
+#[tokio::test]
+async fn a_restart_costs_one_look_for_each_object_and_no_write() {
+    let stage = Stage::new().await;
+    let names = objects(&stage).await;
+    stage.kill();
+    let (before, calls) = (versions(&stage, &names).await, stage.aws.calls().await.len());
+    let wrote = written(&stage);
+    stage.start();
+    for name in &names {
+        until(&format!("{name} is looked at"), || async {
+            let all = stage.aws.calls().await;
+            (!times(&all, calls, "DescribeUsers", name).is_empty()).then_some(())
+        })
+        .await;
+    }
+    // What comes after all of them is done: anything more would show by now.
+    stage.ready("later", iam()).await;
+    let all = stage.aws.calls().await;
+    for name in &names {
+        assert_eq!(times(&all, calls, "DescribeUsers", name).len(), 1, "{name}");
+    }
+    let lists = all.iter().skip(calls).filter(|call| call["Action"] == "ListTagsForResource").count();
+    assert!(lists <= 1, "{lists} of {} objects have their tags read at once", names.len());
+    assert_eq!(versions(&stage, &names).await, before);
+    stage.event("later", "UserCreated").await;
+    // Those of the one that came later, and no other.
+    assert_eq!(
+        written(&stage),
+        wrote.map(|[finalizers, statuses, events]| [finalizers + 1, statuses + 2, events + 1])
+    );
+    ended(stage).await;
+}

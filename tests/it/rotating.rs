@@ -1,0 +1,343 @@
+//! Secrets change, and AWS gets their passwords.
+
+use std::path::PathBuf;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::stage::{PASSWORD, Setting, Stage, condition, is_ready, until, with_password};
+use crate::world;
+
+const SECOND: &str = "second-long-passphrase";
+const THIRD: &str = "third-long-passphrase";
+
+/// A spec with these keys of Secrets.
+fn with_keys(keys: &[(&str, &str)]) -> Value {
+    let passwords: Vec<Value> =
+        keys.iter().map(|(name, key)| json!({ "secretKeyRef": { "name": name, "key": key } })).collect();
+    let mut spec = with_password("one");
+    spec["authentication"]["passwords"] = json!(passwords);
+    spec
+}
+
+fn with_secrets(names: &[&str]) -> Value {
+    with_keys(&names.iter().map(|name| (*name, "password")).collect::<Vec<_>>())
+}
+
+/// A stage with a Secret `one` and a Ready user that has its password.
+async fn settled() -> Stage {
+    let stage = Stage::new().await;
+    stage.secret("one", PASSWORD).await;
+    stage.ready("app", with_password("one")).await;
+    stage
+}
+
+async fn passwords(stage: &Stage) -> Vec<String> {
+    let Some(user) = stage.aws.user("app").await else { return Vec::new() };
+    let mut found: Vec<String> = serde_json::from_value(user["Passwords"].clone()).unwrap();
+    found.sort();
+    found
+}
+
+/// Waits until AWS has these passwords and the object is Ready.
+async fn holds(stage: &Stage, wanted: &[&str]) {
+    let mut wanted: Vec<String> = wanted.iter().map(|text| (*text).to_owned()).collect();
+    wanted.sort();
+    // Compared, never shown.
+    until("AWS has the passwords of the Secrets", || async {
+        (passwords(stage).await == wanted).then_some(())
+    })
+    .await;
+    stage.is_ready("app").await;
+}
+
+async fn rotations(stage: &Stage) -> usize {
+    stage.aws.accepted("ModifyUser", "app").await
+}
+
+/// Waits until a request for a pass was acknowledged, with the object Ready: whatever there was to do is done.
+async fn looked_at(stage: &Stage, value: &str) {
+    let now =
+        json!({ "metadata": { "annotations": { "elasticache-users.dev/reconcile-requested-at": value } } });
+    stage.patch("app", now).await;
+    stage
+        .shows("app", "the request is acknowledged", |object| {
+            object["status"]["lastHandledReconcileAt"] == value && is_ready(object)
+        })
+        .await;
+}
+
+fn secrets(stage: &Stage) -> Api<Secret> {
+    Api::namespaced(stage.client.clone(), &stage.ns)
+}
+
+async fn annotate_secret(stage: &Stage, name: &str, value: &str) {
+    let patch = json!({ "metadata": { "annotations": { "written": value } } });
+    secrets(stage).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_secret_reaches_aws_with_one_modify_user() {
+    let stage = settled().await;
+    stage.secret("one", SECOND).await;
+    holds(&stage, &[SECOND]).await;
+    looked_at(&stage, "1").await;
+    assert_eq!(rotations(&stage).await, 1);
+    let call = &stage.aws.calls_of("ModifyUser", "app").await[0]["Params"];
+    assert!(call["AccessString"].is_null() && call["Engine"].is_null(), "only what differs is sent");
+    let (kind, _, _) = stage.event("app", "PasswordRotated").await;
+    assert_eq!(kind, "Normal");
+    assert!(
+        stage.events("app").await.iter().all(|(_, reason, _)| reason != "UserModified"),
+        "one call, one event"
+    );
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn two_secrets_that_change_at_once_are_sent_together() {
+    let stage = Stage::new().await;
+    stage.secret("one", PASSWORD).await;
+    stage.secret("two", SECOND).await;
+    stage.ready("app", with_secrets(&["one", "two"])).await;
+    stage.secret("one", THIRD).await;
+    stage.secret("two", PASSWORD).await;
+    holds(&stage, &[THIRD, PASSWORD]).await;
+    looked_at(&stage, "1").await;
+    assert_eq!(rotations(&stage).await, 1);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn the_order_of_two_references_means_nothing() {
+    let stage = Stage::new().await;
+    stage.secret("one", PASSWORD).await;
+    stage.secret("two", SECOND).await;
+    stage.ready("app", with_secrets(&["one", "two"])).await;
+    stage.patch("app", json!({ "spec": with_secrets(&["two", "one"]) })).await;
+    stage.is_ready("app").await;
+    assert_eq!(rotations(&stage).await, 0);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_rotation_has_an_overlap() {
+    let stage = settled().await;
+    stage.secret("two", SECOND).await;
+    stage.patch("app", json!({ "spec": with_secrets(&["one", "two"]) })).await;
+    holds(&stage, &[PASSWORD, SECOND]).await;
+    stage.patch("app", json!({ "spec": with_secrets(&["two"]) })).await;
+    holds(&stage, &[SECOND]).await;
+    assert_eq!(rotations(&stage).await, 2);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn the_same_password_in_two_secrets_is_sent_once() {
+    let stage = Stage::new().await;
+    stage.secret("one", PASSWORD).await;
+    stage.secret("two", PASSWORD).await;
+    stage.ready("app", with_secrets(&["one", "two"])).await;
+    assert_eq!(passwords(&stage).await.len(), 1);
+    looked_at(&stage, "1").await;
+    assert_eq!(rotations(&stage).await, 0);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_secret_written_again_with_its_password_is_not_sent_by_the_process_that_sent_it() {
+    let stage = settled().await;
+    let versions = |object: &Value| object["status"]["lastApplied"]["passwordVersions"].clone();
+    let before = versions(&stage.is_ready("app").await);
+    annotate_secret(&stage, "one", "again").await;
+    let after = stage
+        .shows("app", "the new version of the Secret is remembered", |object| {
+            is_ready(object) && versions(object) != before
+        })
+        .await;
+    assert_eq!(versions(&after).as_array().unwrap().len(), 1);
+    assert_eq!(rotations(&stage).await, 0);
+    // A restart may cost one, as nobody knows any more what was sent; here status does.
+    stage.kill();
+    stage.start();
+    looked_at(&stage, "1").await;
+    assert_eq!(rotations(&stage).await, 0);
+    stage.kill();
+    annotate_secret(&stage, "one", "while nobody looked").await;
+    stage.start();
+    looked_at(&stage, "2").await;
+    assert!(rotations(&stage).await <= 1);
+    holds(&stage, &[PASSWORD]).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn another_key_of_the_same_secret_is_another_password_also_where_the_operator_was_down() {
+    let stage = Stage::new().await;
+    stage.secret_with("one", json!({ "blue": PASSWORD, "green": SECOND })).await;
+    stage.ready("app", with_keys(&[("one", "blue")])).await;
+    stage.patch("app", json!({ "spec": with_keys(&[("one", "green")]) })).await;
+    holds(&stage, &[SECOND]).await;
+    stage.kill();
+    stage.patch("app", json!({ "spec": with_keys(&[("one", "blue")]) })).await;
+    stage.start();
+    holds(&stage, &[PASSWORD]).await;
+    assert_eq!(rotations(&stage).await, 2);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_rotation_while_the_user_is_modifying_is_not_lost() {
+    let stage = settled().await;
+    stage.aws.settings(json!({ "modify-time": "2s" })).await;
+    stage.patch("app", json!({ "spec": { "accessString": "on ~other:* -@all +@read" } })).await;
+    stage.reason("app", "Modifying").await;
+    stage.secret("one", SECOND).await;
+    holds(&stage, &[SECOND]).await;
+    assert_eq!(rotations(&stage).await, 2);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn going_back_to_the_former_secret_is_seen_though_the_report_of_the_new_one_was_lost() {
+    let stage = settled().await;
+    stage.secret("two", SECOND).await;
+    // AWS takes the second password, and nobody ever learns of it.
+    let fault =
+        json!({ "Action": "ModifyUser", "UserId": "app", "Kind": "hang", "When": "after", "Ms": 60_000 });
+    let fault = stage.aws.fault(fault).await;
+    stage.patch("app", json!({ "spec": with_secrets(&["two"]) })).await;
+    stage.aws.struck(fault, 1).await;
+    stage.kill();
+    stage.aws.heal().await;
+    assert_eq!(passwords(&stage).await.len(), 1);
+    stage.patch("app", json!({ "spec": with_secrets(&["one"]) })).await;
+    stage.start();
+    holds(&stage, &[PASSWORD]).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_a_password_is_told_and_mended_without_touching_the_object() {
+    let stage = settled().await;
+    stage.secret("one", &format!("{SECOND}\n")).await;
+    let told = stage.reason("app", "InvalidPassword").await;
+    assert!(condition(&told, "Stalled").is_some());
+    let message = condition(&told, "Ready").unwrap()["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("newline"), "{message}");
+    assert_eq!(rotations(&stage).await, 0, "AWS has the former password still");
+    stage.secret("one", SECOND).await;
+    holds(&stage, &[SECOND]).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_goes_leaves_the_aws_user_as_it_is() {
+    let stage = settled().await;
+    secrets(&stage).delete("one", &DeleteParams::default()).await.unwrap();
+    stage.reason("app", "SecretNotFound").await;
+    assert_eq!(passwords(&stage).await.len(), 1);
+    assert_eq!(rotations(&stage).await, 0);
+    stage.secret("one", SECOND).await;
+    holds(&stage, &[SECOND]).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_rotation_outlasts_refusals_and_lost_answers() {
+    let faults = [
+        json!({ "Kind": "error", "Code": "InvalidUserState", "Times": 2 }),
+        json!({ "Kind": "throttle", "Times": 1 }),
+        json!({ "Kind": "reset", "When": "after" }),
+        json!({ "Kind": "garbage", "When": "after" }),
+        json!({ "Kind": "unavailable" }),
+    ];
+    let stage = settled().await;
+    for (number, mut fault) in faults.into_iter().enumerate() {
+        fault["Action"] = json!("ModifyUser");
+        let id = stage.aws.fault(fault).await;
+        let next = format!("long-passphrase-number-{number}");
+        stage.secret("one", &next).await;
+        stage.aws.struck(id, 1).await;
+        holds(&stage, &[&next]).await;
+    }
+    stage.end().await;
+}
+
+/// A ServiceAccount that may do what the operator needs, and with Secrets only what `secrets` says.
+async fn restricted(stage: &Stage, secrets: Value) -> PathBuf {
+    let cluster = world::control_plane();
+    let (ns, account) = (stage.ns.clone(), "restricted");
+    let kubeconfig = {
+        let ns = ns.clone();
+        tokio::task::spawn_blocking(move || cluster.service_account_kubeconfig(&ns, account).unwrap())
+            .await
+            .unwrap()
+    };
+    let rules = json!([
+        { "apiGroups": ["elasticache-users.dev"], "resources": ["elasticacheusers"], "verbs": ["get", "list", "watch", "patch"] },
+        { "apiGroups": ["elasticache-users.dev"], "resources": ["elasticacheusers/status"], "verbs": ["patch"] },
+        { "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] },
+    ]);
+    allow(stage, "operator", rules).await;
+    allow(stage, "secrets", secrets).await;
+    kubeconfig
+}
+
+async fn allow(stage: &Stage, name: &str, rules: Value) {
+    use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+    let params = PatchParams::apply("test").force();
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": { "name": name }, "rules": rules,
+    });
+    let roles: Api<Role> = Api::namespaced(stage.client.clone(), &stage.ns);
+    roles.patch(name, &params, &Patch::Apply(&role)).await.unwrap();
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": name },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name },
+        "subjects": [{ "kind": "ServiceAccount", "name": "restricted", "namespace": stage.ns }],
+    });
+    let bindings: Api<RoleBinding> = Api::namespaced(stage.client.clone(), &stage.ns);
+    bindings.patch(name, &params, &Patch::Apply(&binding)).await.unwrap();
+}
+
+fn may_get(name: &str) -> Value {
+    json!([{ "apiGroups": [""], "resources": ["secrets"], "resourceNames": [name], "verbs": ["get"] }])
+}
+
+#[tokio::test]
+async fn leave_to_get_named_secrets_is_enough() {
+    let stage = Stage::dark(Setting::default()).await;
+    let kubeconfig = restricted(&stage, may_get("one")).await;
+    stage.secret("one", PASSWORD).await;
+    stage.start_with(&[
+        ("KUBECONFIG", kubeconfig.display().to_string()),
+        ("CLUSTER_ID", "restricted".to_owned()),
+        ("RESYNC", "2s".to_owned()),
+    ]);
+    stage.ready("app", with_password("one")).await;
+    stage.secret("one", SECOND).await;
+    holds(&stage, &[SECOND]).await;
+    let told = stage.logs().lines().filter(|line| line.contains("failed to watch Secrets")).count();
+    assert_eq!(told, 1, "one line says that a changed Secret is noticed late");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_may_not_be_read_is_told_and_read_once_it_may() {
+    let stage = Stage::dark(Setting::default()).await;
+    let kubeconfig = restricted(&stage, may_get("another")).await;
+    stage.secret("one", PASSWORD).await;
+    stage.start_with(&[
+        ("KUBECONFIG", kubeconfig.display().to_string()),
+        ("CLUSTER_ID", "restricted".to_owned()),
+    ]);
+    stage.create("app", with_password("one")).await;
+    let told = stage.reason("app", "SecretForbidden").await;
+    assert!(condition(&told, "Stalled").is_none());
+    allow(&stage, "secrets", may_get("one")).await;
+    holds(&stage, &[PASSWORD]).await;
+    stage.end().await;
+}
