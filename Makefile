@@ -1,6 +1,6 @@
 # Thin lines only: each target calls cargo or a script.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint crds dev size mutants
+.PHONY: help demo test lint crds dev size bench mutants
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ size: ## Measure the release binary: its size, and its memory when idle
 	@cargo build --release
 	@cargo build --workspace --bins
 	@cargo run --quiet -p demo -- size
+
+bench: ## What the operator costs; BENCH="--objects 2000 --json FILE" for more
+	@cargo build --release
+	@cargo build --workspace --bins
+	@cargo run --quiet -p demo -- bench --release $(BENCH)
 
 mutants: ## Mutation testing of the pure core
 	@"$$(hack/tool cargo-mutants 27.1.0)" mutants -p elasticache-user-plan -j1

@@ -51,6 +51,11 @@ impl Aws {
         Ok(calls.filter(|call| call["Params"]["UserId"] == id).collect())
     }
 
+    /// All calls so far, in order.
+    pub(crate) fn every_call(&self) -> Result<Vec<Value>> {
+        self.list("calls")
+    }
+
     fn list(&self, list: &str) -> Result<Vec<Value>> {
         let body = get(&self.address, &path(list))?;
         serde_json::from_str(&body).with_context(|| format!("the emulator's list of {list} is no JSON list"))

@@ -1,13 +1,15 @@
 //! The operator on a local control plane and the ElastiCache emulator, as real processes.
 //!
-//! `demo` tells the story of two users, `dev` keeps everything up for a developer, `size` measures the release build.
+//! `demo` tells the story of two users, `dev` keeps everything up for a developer, `size` and `bench` measure the operator.
 //!
 //! # Map
 //! `stage` the processes · `aws` the emulator's truth · `story` the demonstration · `developer` for a developer ·
-//! `size` the measurement · `shell` commands, shown as they are typed · `wait` for facts, with a deadline.
+//! `size` program and memory · `bench` what each thing costs · `proc` facts of a process · `shell` commands, shown as they are typed · `wait` for facts, with a deadline.
 
 mod aws;
+mod bench;
 mod developer;
+mod proc;
 mod shell;
 mod size;
 mod stage;
@@ -44,6 +46,8 @@ enum Verb {
     },
     /// Measure the release build of the operator: its size, and its memory when idle
     Size,
+    /// Measure what the operator costs: AWS calls and Kubernetes writes for each thing it does, memory, CPU
+    Bench(bench::Bench),
 }
 
 /// How long AWS takes.
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         Verb::Demo(times) => story::tell(&times),
         Verb::Dev { times, operator } => developer::stay(&times, &operator),
         Verb::Size => size::measure(),
+        Verb::Bench(bench) => bench::measure(&bench),
     };
     match end {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
+use crate::proc::{mib, vm_rss};
 use crate::shell::{run, say};
 use crate::stage::{Cast, Stage, beside};
 use crate::wait::{PATIENCE, pause};
@@ -106,19 +107,6 @@ fn settled(stage: &mut Stage) -> Result<u64> {
     vm_rss(stage.operator_pid())
 }
 
-/// A process's resident memory in KiB.
-fn vm_rss(pid: u32) -> Result<u64> {
-    let file = format!("/proc/{pid}/status");
-    let status = fs::read_to_string(&file).with_context(|| format!("failed to read {file}"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-    kib.with_context(|| format!("{file} has no VmRSS"))
-}
-
-fn mib(kib: u64) -> String {
-    format!("{}.{}", kib / 1024, kib % 1024 * 10 / 1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,10 +117,5 @@ mod tests {
         assert!(judged(12_000_000, 16 * 1024));
         assert!(!judged(12_000_001, 16 * 1024));
         assert!(!judged(12_000_000, 16 * 1024 + 1));
-    }
-
-    #[test]
-    fn memory_is_told_in_tenths_of_a_mebibyte() {
-        assert_eq!((mib(10 * 1024 + 512).as_str(), mib(16 * 1024).as_str()), ("10.5", "16.0"));
     }
 }

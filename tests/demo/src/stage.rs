@@ -41,13 +41,18 @@ pub(crate) struct Cast<'a> {
 impl Stage {
     /// Starts everything and waits until the operator is ready, telling what it does.
     pub(crate) fn set(cast: &Cast<'_>) -> Result<Self> {
+        Self::set_on(cast, Options::default())
+    }
+
+    /// The same on a control plane with these options.
+    pub(crate) fn set_on(cast: &Cast<'_>, options: Options) -> Result<Self> {
         for program in [&cast.operator, &beside("elasticache-emulator")?] {
             if !program.is_file() {
                 bail!("{} is not there: `cargo build --workspace --bins` builds it", program.display());
             }
         }
         say("Kubernetes starts: etcd, kube-apiserver and kube-controller-manager on loopback ..");
-        let cluster = Cluster::start(Options::default())?;
+        let cluster = Cluster::start(options)?;
         match Self::around(&cluster, cast) {
             Ok((operator, emulator, aws)) => Ok(Self { operator, emulator, aws, cluster }),
             Err(error) => Err(with_logs(error, &cluster)),
@@ -104,6 +109,28 @@ impl Stage {
     pub(crate) fn end_operator(&mut self) -> Result<ExitStatus> {
         self.operator.signal(Signal::TERM)?;
         until("the operator ends after SIGTERM", || self.operator.status())
+    }
+
+    /// Starts an operator again, after the former one has ended.
+    pub(crate) fn restart_operator(&mut self, cast: &Cast<'_>) -> Result<()> {
+        let log = self.operator_log();
+        fs::rename(&log, log.with_file_name("operator-before.log"))?;
+        self.operator = start_operator(&self.cluster, &self.aws, cast)?;
+        Ok(())
+    }
+
+    /// What the operator has written so far, by the audit log: finalizers and statuses, and events.
+    pub(crate) fn writes(&self) -> Result<(usize, usize)> {
+        let by_operator = |line: &str| line.contains("\"userAgent\":\"elasticache-user-operator/");
+        let (mut writes, mut events) = (0, 0);
+        for event in self.cluster.audit_log()?.events_where(by_operator)? {
+            match (event["verb"].as_str(), event["objectRef"]["resource"].as_str()) {
+                (Some("get" | "list" | "watch"), _) => {}
+                (_, Some("events")) => events += 1,
+                _ => writes += 1,
+            }
+        }
+        Ok((writes, events))
     }
 
     /// Keeps the logs for whoever looks into `error`, and adds which program ended early, if one did: whatever waited for

@@ -9,14 +9,23 @@ use anyhow::{Result, bail};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Waits until `fact` answers something. An error ends the wait.
-pub(crate) fn until<T>(what: &str, mut fact: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn until<T>(what: &str, fact: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    until_within(what, PATIENCE, fact)
+}
+
+/// The same with a patience of its own.
+pub(crate) fn until_within<T>(
+    what: &str,
+    patience: Duration,
+    mut fact: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = fact()? {
             return Ok(found);
         }
         if Instant::now() > deadline {
-            bail!("waited {} s in vain: {what}", PATIENCE.as_secs());
+            bail!("waited {} s in vain: {what}", patience.as_secs());
         }
         pause(Duration::from_millis(100));
     }
