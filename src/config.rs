@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use plan::DeletionPolicy;
 use plan::pace::Pace;
 
+/// What is logged by default. A watch that fails is told once by the controller, and by kube at each attempt.
+pub const DEFAULT_LOG: &str = "info,kube_runtime=warn,kube_runtime::watcher=error";
+
 /// Manages Amazon ElastiCache RBAC users as Kubernetes objects.
 ///
 /// Apply an ElastiCacheUser, and the AWS user exists, matches it and stays so; delete it, and the AWS user is gone before
@@ -90,7 +93,7 @@ pub struct Run {
     pub log_format: LogFormat,
 
     /// What is logged: a level, or directives such as info,elasticache_user_operator=debug
-    #[arg(long, env = "LOG", default_value = "info,kube_runtime=warn", value_name = "FILTER")]
+    #[arg(long, env = "LOG", default_value = DEFAULT_LOG, value_name = "FILTER")]
     pub log: String,
 
     /// For tests: how long one AWS call may take.

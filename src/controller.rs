@@ -55,7 +55,7 @@ pub async fn run<U: Users>(
 /// User IDs whose object went and that nobody has been told of yet, at most.
 const FREED: usize = 1024;
 /// A rotation writes two Secrets one after the other: both are waited for.
-const DEBOUNCE: Duration = Duration::from_millis(300);
+const DEBOUNCE: Duration = Duration::from_secs(1);
 /// Changed Secrets that are waited for at the same time, at most.
 const CHANGED: usize = 1024;
 
@@ -93,6 +93,7 @@ where
                 let _ = freed.send(user_id(gone));
             }
         })
+        .inspect(complaint(OBJECTS_UNWATCHED, |event| !matches!(event, watcher::Event::Init)))
         .reflect(writer)
         .applied_objects()
         // Our own status writes are no news.
@@ -181,29 +182,37 @@ where
 fn secrets(
     secrets: Api<PartialObjectMeta<Secret>>,
 ) -> impl Stream<Item = Result<PartialObjectMeta<Secret>, watcher::Error>> + Send + 'static {
-    let mut told = false;
     watcher(secrets, watcher::Config::default())
         .default_backoff()
         .touched_objects()
-        .filter_map(move |item| {
-            match &item {
-                Ok(_) => told = false,
-                Err(error) if !told => {
-                    told = true;
-                    tracing::warn!(
-                        %error,
-                        "failed to watch Secrets; until this works a changed Secret is noticed at the next --resync"
-                    );
-                }
-                Err(_) => {}
-            }
-            future::ready(item.ok())
-        })
+        .inspect(complaint(SECRETS_UNWATCHED, |_| true))
+        .filter_map(|item| future::ready(item.ok()))
         .map(|secret| async {
             tokio::time::sleep(DEBOUNCE).await;
             Ok(secret)
         })
         .buffer_unordered(CHANGED)
+}
+
+const OBJECTS_UNWATCHED: &str =
+    "failed to watch ElastiCacheUsers; until this works nothing new is noticed of them";
+const SECRETS_UNWATCHED: &str =
+    "failed to watch Secrets; until this works a changed Secret is noticed at the next --resync";
+
+/// Tells that a watch fails, once until something comes of it that shows that it `works`.
+fn complaint<T: 'static>(
+    what: &'static str,
+    works: fn(&T) -> bool,
+) -> impl FnMut(&Result<T, watcher::Error>) + Send + 'static {
+    let mut told = false;
+    move |item| match item {
+        Ok(item) if works(item) => told = false,
+        Err(error) if !told => {
+            told = true;
+            tracing::warn!(%error, "{what}");
+        }
+        Ok(_) | Err(_) => {}
+    }
 }
 
 /// The objects whose passwords come from this Secret, and that have not sent this version of it. So neither a restart nor a

@@ -99,6 +99,11 @@ impl Entry {
         self.tags_checked = Some(TagsChecked { generation, due });
     }
 
+    /// The tags are not as the spec has them, or were not when they were read last.
+    pub fn tags_differ(&mut self) {
+        self.tags_checked = Some(TagsChecked { generation: None, due: Instant::now() });
+    }
+
     /// How long ago a CreateUser was requested; a time in the future counts from when it was first seen.
     pub fn age(&mut self, requested: &MicroTime, now: jiff::Timestamp) -> Duration {
         if let Ok(age) = Duration::try_from(now.duration_since(requested.0)) {
@@ -289,6 +294,20 @@ mod tests {
         assert_eq!(entry.tell(denied, denied, &pace), None);
         tokio::time::advance(600 * SECOND).await;
         assert_eq!(entry.tell(denied, denied, &pace), denied);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tags_that_differ_are_compared_until_they_match() {
+        let (mut entry, pace, generation) = (Entry::default(), Pace::default(), Some(3));
+        entry.tags_match(generation, &pace, 0.5);
+        assert!(!entry.tags_due(generation, true, &pace, 0.5));
+        entry.tags_differ();
+        for settled in [true, false, true] {
+            assert!(entry.tags_due(generation, settled, &pace, 0.5));
+            tokio::time::advance(SECOND).await;
+        }
+        entry.tags_match(generation, &pace, 0.5);
+        assert!(!entry.tags_due(generation, false, &pace, 0.5));
     }
 
     #[tokio::test(start_paused = true)]

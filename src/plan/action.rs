@@ -252,7 +252,8 @@ pub struct Elsewhere {
     pub recorded: Arn,
     /// The region that is talked to.
     pub region: String,
-    /// The account that is talked to, where it is known.
+    /// The account that is talked to, where the region is the right one. Otherwise it may be known to one process and not to
+    /// the next, and what people are told would change with that.
     pub account: Option<String>,
 }
 

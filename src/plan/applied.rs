@@ -1,5 +1,6 @@
 //! Pure: what status remembers of what was sent (`status.lastApplied`), and how a pass changes it.
 
+use crate::access_string::same_meaning;
 use crate::changes::tags_match;
 use crate::verdict::Outcome;
 use crate::{
@@ -34,7 +35,13 @@ pub fn remembered(
     match (action, outcome) {
         (Action::Announce(announcement), _) => announced(announcement, before),
         (Action::Create(create), Outcome::Accepted(user)) => Some(created(create, outcome, user)),
-        (Action::Modify(modify), Outcome::Accepted(_)) => Some(modified(modify, before)),
+        (Action::Modify(modify), Outcome::Accepted(_)) => Some(modified(modify, goal, before)),
+        // Of a removal whose answer was lost, this answer tells.
+        (Action::Tag(_), Outcome::Tagged(tags)) => {
+            let mut last = before;
+            last.tag_keys.retain(|key| tags.contains_key(key));
+            Some(last)
+        }
         (Action::Untag(untag), Outcome::Tagged(_)) => {
             let mut last = before;
             last.tag_keys.retain(|key| !untag.keys.contains(key));
@@ -90,11 +97,14 @@ fn created(create: &Create, outcome: &Outcome, user: &RemoteUser) -> LastApplied
     }
 }
 
-fn modified(modify: &Modify, before: LastApplied) -> LastApplied {
+fn modified(modify: &Modify, goal: &Goal, before: LastApplied) -> LastApplied {
     let mut last = before;
     if let Some(sent) = &modify.changes.access_string {
         last.access_string = Some(sent.clone());
         last.expanded_access_string = None;
+    } else if let Goal::Present(desired) = goal {
+        // What is not sent is there already, though the answer that told so may have been lost.
+        take_on(&mut last, desired);
     }
     if let Some(authentication) = &modify.changes.authentication {
         last.password_versions = authentication.password_versions().to_vec();
@@ -102,15 +112,22 @@ fn modified(modify: &Modify, before: LastApplied) -> LastApplied {
     last
 }
 
+/// AWS has what this spec asks for: was that never noted as sent, as a ModifyUser's answer was lost or a person came first,
+/// it is now. Else somebody who changes it afterwards would pass for an edit of the spec.
+fn take_on(last: &mut LastApplied, desired: &Desired) {
+    let noted = last.access_string.as_ref().is_some_and(|sent| same_meaning(sent, &desired.access_string));
+    if !noted {
+        last.access_string = Some(desired.access_string.clone());
+        last.expanded_access_string = None;
+    }
+}
+
 /// What status should remember of a user that is as it should be: taken on where nothing was remembered, completed with
 /// AWS's form where the user is `active` for the first time since the last request.
 #[must_use]
 pub fn applied(desired: &Desired, user: &RemoteUser, observed: &Observed) -> LastApplied {
     let mut last = observed.record.last_applied.clone().unwrap_or_default();
-    if last.access_string.is_none() {
-        last.access_string = Some(desired.access_string.clone());
-        last.expanded_access_string = None;
-    }
+    take_on(&mut last, desired);
     if last.expanded_access_string.is_none() && user.lifecycle == Lifecycle::Active {
         last.expanded_access_string = Some(user.access_string.clone());
     }

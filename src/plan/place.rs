@@ -24,14 +24,12 @@ pub(crate) fn absence(observed: &Observed) -> Absence {
             account: account.cloned(),
         })
     };
+    if recorded.region() != region {
+        return elsewhere(None);
+    }
     match &observed.here.account {
-        Account::Known(account) if recorded.region() != region || recorded.account() != account => {
-            elsewhere(Some(account))
-        }
+        Account::Known(account) if recorded.account() != account => elsewhere(Some(account)),
         Account::Known(_) => Absence::Here,
-        Account::Unasked | Account::Untold | Account::Failed(_) if recorded.region() != region => {
-            elsewhere(None)
-        }
         Account::Unasked => Absence::Ask(Action::Look(Look::Account)),
         // A role that may not describe `default` will not tell tomorrow either: nothing waits for ever.
         Account::Untold | Account::Failed(Fault::Denied(_) | Fault::Rejected(..) | Fault::Busy(_)) => {
@@ -48,6 +46,6 @@ pub(crate) fn elsewhere(record: &Record, user: &RemoteUser) -> Option<Elsewhere>
     record.arn.as_ref().filter(|recorded| !recorded.same_place(&user.arn)).map(|recorded| Elsewhere {
         recorded: recorded.clone(),
         region: user.arn.region().to_owned(),
-        account: Some(user.arn.account().to_owned()),
+        account: (recorded.region() == user.arn.region()).then(|| user.arn.account().to_owned()),
     })
 }

@@ -48,8 +48,11 @@ pub fn read_as_ours(goal: &Goal, observed: &Observed) -> bool {
     }
 }
 
+/// One that is there again after `deleting` was seen is another one, however much it resembles it. Shown, it would pass for
+/// ours in the next pass, as status would not speak of the deletion any more.
 fn is_the_managed_one(record: &Record, user: &RemoteUser) -> bool {
-    record.arn.as_ref() == Some(&user.arn) && record.manages() && as_reported(record, user)
+    let another = record.deletion_accepted && user.lifecycle != Lifecycle::Deleting;
+    record.arn.as_ref() == Some(&user.arn) && record.manages() && as_reported(record, user) && !another
 }
 
 /// AWS was asked where the user that status knows may not be, or while that is not known: the ARN has to stay.

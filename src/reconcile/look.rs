@@ -61,8 +61,8 @@ impl<U: Users> Pass<'_, U> {
     fn learn_from_tags(&mut self, arn: &plan::Arn) {
         let (TagSight::Read(tags), Some(owner)) = (&self.observed.tags, self.goal.owner()) else { return };
         let ownership = owner.judge(tags);
+        self.note_tags(&tags.clone());
         if ownership == Ownership::Ours {
-            self.note_tags(&tags.clone());
             // Another's user says nothing about the one that we asked for.
             self.settle_creation();
         } else {
@@ -72,12 +72,14 @@ impl<U: Users> Pass<'_, U> {
         self.observed.remembered = Some(ownership);
     }
 
-    /// Where these are the tags that the spec asks for, they need not be compared again soon.
+    /// Where these are the tags that the spec asks for, and ours, they need not be compared again soon.
     pub(super) fn note_tags(&mut self, tags: &plan::Tags) {
-        if let Goal::Present(desired) = &self.goal
-            && plan::tags_match(desired, tags, &self.observed.record)
-        {
+        let Goal::Present(desired) = &self.goal else { return };
+        let ours = desired.owner.judge(tags) == Ownership::Ours;
+        if ours && plan::tags_match(desired, tags, &self.observed.record) {
             self.entry.tags_match(self.object.metadata.generation, &self.shell.pace, fastrand::f64());
+        } else {
+            self.entry.tags_differ();
         }
     }
 

@@ -173,9 +173,15 @@ fn what_is_remembered_is_the_request_and_the_first_active_answer() {
         ),
         (
             "the text that was sent stays",
+            last("on  frobnicate ~a", Some(ODD_RETURNED)),
+            has(ODD_RETURNED),
+            ("on  frobnicate ~a".into(), Some(ODD_RETURNED.into())),
+        ),
+        (
+            "what AWS has though its answer was lost is the last request",
             last("on x", Some("x on")),
-            has("x on"),
-            ("on x".into(), Some("x on".into())),
+            has(ODD_WANTED),
+            odd(Some(ODD_WANTED)),
         ),
     ];
     for (claim, record, user, expected) in rows {

@@ -66,9 +66,9 @@ fn not_found_counts_only_in_the_place_that_status_knows() {
     let mut rows = vec![];
     for (claim, observed, expected) in [
         (
-            "the user is known in another region",
+            "the user is known in another region: the account is not told, which only some processes know",
             there(west.clone()),
-            Some(elsewhere(west.clone(), "us-east-1", known)),
+            Some(elsewhere(west.clone(), "us-east-1", None)),
         ),
         (
             "the user is known in another account",
@@ -137,18 +137,19 @@ fn a_user_seen_in_another_place_than_status_knows_is_left_alone() {
         let record = Record { arn: Some(arn_in(region, account)), ..managed() };
         ours().record(record).definition(Definition::Stays).announced().confirmed()
     };
-    let here = |recorded: Arn| elsewhere(recorded, "us-east-1", Some("111111111111"));
+    let here = |recorded: Arn, account| elsewhere(recorded, "us-east-1", account);
+    let known = Some("111111111111");
     let (west, account) = (arn_in("eu-west-1", "111111111111"), arn_in("us-east-1", "222222222222"));
     let (in_west, in_account) = (moved("eu-west-1", "111111111111"), moved("us-east-1", "222222222222"));
     check! {
         ("another region is refused, ours by tags or not",
-            present(), in_west.clone(), refuse(Refusal::Elsewhere(here(west.clone())))),
+            present(), in_west.clone(), refuse(Refusal::Elsewhere(here(west.clone(), None)))),
         ("another account is refused",
-            present(), in_account.clone(), refuse(Refusal::Elsewhere(here(account.clone())))),
+            present(), in_account.clone(), refuse(Refusal::Elsewhere(here(account.clone(), known)))),
         ("on the way out another region is waited for",
-            gone(), in_west.clone(), wait(Wait::Elsewhere(here(west)))),
+            gone(), in_west.clone(), wait(Wait::Elsewhere(here(west, None)))),
         ("on the way out another account is waited for",
-            gone(), in_account, wait(Wait::Elsewhere(here(account)))),
+            gone(), in_account, wait(Wait::Elsewhere(here(account, known)))),
         ("Retain gets out", retained(), in_west, release(Release::Retained { deletion_accepted: false })),
     }
 }
@@ -159,6 +160,8 @@ fn whose_the_user_is_comes_before_anything_is_done_to_it() {
     // Reported, though nothing says that it was ours.
     let as_reported = || seen().record(Record { reported: Some(reported()), ..Record::default() });
     let other_engine = || RemoteUser { engine: "valkey".into(), ..active() };
+    let was_valkey =
+        || Record { reported: Some(Reported { engine: "valkey".into(), ..reported() }), ..managed() };
     let owned = || refuse(Refusal::UserOwnedByAnother(owner_named("other")));
     let exists = || refuse(Refusal::UserAlreadyExists { former: None });
     let in_state = |lifecycle: Lifecycle| nothing_known().seen(user(lifecycle)).other(Other::There);
@@ -184,6 +187,12 @@ fn whose_the_user_is_comes_before_anything_is_done_to_it() {
             present(), seen().tag_sight(TagSight::Unreadable).record(managed()), Action::Rest),
         ("an active user that is not as it was reported may be another: its tags are read again",
             present(), nothing_known().seen(other_engine()).record(managed()).remembering(Ownership::Ours), look_at_tags()),
+        ("after a restart a managed user that is as it was reported rests without reading its tags",
+            present(), seen().record(managed()), Action::Rest),
+        ("one that is not is read, though it is what the spec wants",
+            present(), seen().record(was_valkey()), look_at_tags()),
+        ("and waited for while its tags cannot be read",
+            present(), seen().record(was_valkey()).tag_sight(TagSight::Unreadable), unknown(Lifecycle::Active)),
         ("neither memory nor status make it ours while they cannot be read",
             present(), nothing_known().seen(other_engine()).record(managed()).tag_sight(TagSight::Unreadable), unknown(Lifecycle::Active)),
         ("nor do both",

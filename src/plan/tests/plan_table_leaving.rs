@@ -55,7 +55,11 @@ fn nobody_leaves_while_a_creation_is_in_doubt() {
     let crd_goes = || doubt().definition(Definition::Going);
     check! {
         ("UserNotFound is not believed", gone(), doubt().definition(Definition::Stays).absent(), waiting()),
+        ("not even where status knows an ARN: it may be an earlier user's",
+            gone(), leaving().absent().record(Record { creation: Creation::Open, ..managed() }), waiting()),
         ("Retain looks first", retained(), doubt(), look()),
+        ("Retain asks nobody once AWS has answered the creation",
+            retained(), nothing_known().record(Record { creation: Creation::Open, ..managed() }), kept()),
         ("Retain waits while the user may appear", retained(), doubt().absent(), waiting()),
         ("Retain waits while AWS does not answer",
             retained(), doubt().sight(Sight::Failed(throttled())), waiting()),

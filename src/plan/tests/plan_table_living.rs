@@ -169,6 +169,11 @@ fn passwords_are_sent_where_they_are_not_those_that_aws_has() {
             with(&other), sees(other_rules(password_user(1)), Record { last_applied: Some(LastApplied {
                 access_string: Some(OTHER_RULES.into()), password_versions: vec!["a/1/k".into()], ..LastApplied::default()
             }), ..applied_versions(&[]) }).announced(), sends(Changes { access_string: Some(WANTED.into()), ..sent(&other) }, Cause::Edit)),
+        ("passwords and another engine are an edit",
+            Goal::Present(Desired { engine: Engine::Valkey, authentication: Authentication::Password(Ok(other.clone())), ..desired() }),
+            knows(1, &["a/1/k"]), sends(Changes { engine: Some(Engine::Valkey), ..sent(&other) }, Cause::Edit)),
+        ("passwords of a user that had another type are an edit, whatever status remembers of older ones",
+            with(&one), sees(active(), Record { reported: Some(reported()), ..applied_versions(&["a/0/k"]) }).announced(), sends(sent(&one), Cause::Edit)),
         ("a rotation is not sent while the user is modifying",
             with(&other), sees(RemoteUser { lifecycle: Lifecycle::Modifying, ..password_user(1) }, Record { modifying: true, ..applied_versions(&["a/1/k"]) }),
             wait(Wait::Modifying)),
@@ -260,6 +265,8 @@ fn the_tags_of_the_spec_are_kept_and_no_others() {
         ("a key is announced before its tag is sent", present(), bare().record(new()), announce(&["team"])),
         ("together with those that are ours already",
             two(), has(&[("old", "1")], with_keys(&["team"])), announce(&["team", "tier"])),
+        ("and with one that left the spec, which goes only once its removal was answered",
+            present(), has(&[], with_keys(&["old"])), announce(&["old", "team"])),
         ("the object is read again once that stands in status",
             present(), bare().record(new()).announced(), object()),
         ("then the tag is set", present(), bare().record(new()).announced().confirmed(), set(Cause::Edit)),

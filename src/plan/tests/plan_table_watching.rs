@@ -97,7 +97,7 @@ fn an_object_that_observes_only_looks() {
     let seen = || nothing_known().seen(active());
     let west = || arn_in("eu-west-1", "111111111111");
     let known_in_west = || Record { arn: Some(west()), ..managed() };
-    let place = |account| refuse(Refusal::Elsewhere(elsewhere(west(), "us-east-1", account)));
+    let place = || refuse(Refusal::Elsewhere(elsewhere(west(), "us-east-1", None)));
     check! {
         ("the user is looked at first", observes(), nothing_known(), Action::Look(Look::User(id()))),
         ("a look that fails is waited for",
@@ -105,10 +105,10 @@ fn an_object_that_observes_only_looks() {
         ("a user that is not there is not created", observes(), nothing_known().absent(), Action::Compare(Comparison::Missing)),
         ("not even once that was announced", observes(), nothing_known().absent().announced(), Action::Compare(Comparison::Missing)),
         ("its absence counts only in the place that status knows",
-            observes(), nothing_known().absent().record(known_in_west()), place(Some("111111111111"))),
+            observes(), nothing_known().absent().record(known_in_west()), place()),
         ("the account is asked for where it is not known",
             observes(), nothing_known().absent().record(managed()).account(Account::Unasked), Action::Look(Look::Account)),
-        ("a user seen in another place is refused", observes(), ours().record(known_in_west()), place(Some("111111111111"))),
+        ("a user seen in another place is refused", observes(), ours().record(known_in_west()), place()),
         ("a user that is modifying is waited for", observes(), in_state(Lifecycle::Modifying), busy(Lifecycle::Modifying)),
         ("so is one that is being deleted", observes(), in_state(Lifecycle::Deleting), busy(Lifecycle::Deleting)),
         ("so is one in a state that is not known", observes(), in_state(odd()), busy(odd())),

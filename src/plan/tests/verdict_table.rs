@@ -203,7 +203,7 @@ fn failing() -> Vec<Row> {
         ("outside a deletion it is any refusal",
             modify(), refused(Rejection::DefaultUserInGroup), fresh(), Reconciling, AWSRefused, Slowly, vec![], because),
         ("what does not go together is for a person",
-            create(), refused(Rejection::ParameterCombination), fresh(), Stalled, AuthenticationConflict, Resync, vec![], "Change the spec."),
+            create(), refused(Rejection::ParameterCombination), fresh(), Stalled, AuthenticationConflict, Resync, vec![], "Change spec.authentication, or the spec.engine that it does not go with."),
         ("in a change as well",
             modify(), refused(Rejection::ParameterCombination), fresh(), Stalled, AuthenticationConflict, Resync, vec![], "ModifyUser of \"app\" was refused"),
         ("in a deletion it is any refusal",

@@ -263,7 +263,9 @@ pub(super) fn fault(action: &Action, fault: &Fault, standing: &Standing<'_>) -> 
             )
         }
         Fault::Rejected(Rejection::ParameterCombination, _) if written => {
-            format!("{call} of \"{id}\" was refused: {said} Change the spec.")
+            format!(
+                "{call} of \"{id}\" was refused: {said} Change spec.authentication, or the spec.engine that it does not go with."
+            )
         }
         Fault::Rejected(Rejection::ParameterValue, answer) if written => {
             let about = super::about(&answer.message);

@@ -3,8 +3,9 @@
 use plan::classify::Answer;
 
 use crate::common::unavailable;
+use crate::judge;
 use crate::object::Object;
-use crate::schedule::Mishap;
+use crate::schedule::{Happening, Mishap};
 use crate::service::{Service, Told};
 use crate::shell::Pass;
 
@@ -19,6 +20,19 @@ pub(crate) enum Interrupted {
     Killed,
 }
 
+/// A call that changes something in AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    Create,
+    Modify,
+    /// Owner tags, put there or put back.
+    Claim,
+    /// Tags of the spec.
+    Tag,
+    Untag,
+    Delete,
+}
+
 impl Pass<'_> {
     /// What befalls the next call. Once the object is confirmed, the mutation follows too soon for anybody to come between.
     pub(crate) fn befalls(&mut self) -> Result<Mishap, Interrupted> {
@@ -29,6 +43,7 @@ impl Pass<'_> {
         match mishap {
             Mishap::KilledBefore => Err(Interrupted::Killed),
             Mishap::Meanwhile(_) if self.observed.confirmed => Ok(Mishap::Fine),
+            Mishap::Meanwhile(Happening::Restarts) => Err(Interrupted::Killed),
             Mishap::Meanwhile(happening) => {
                 self.world.happen(&happening);
                 Ok(Mishap::Fine)
@@ -47,6 +62,7 @@ impl Pass<'_> {
         call: impl FnOnce(&Service) -> Told<T>,
         late: impl FnOnce(&Service) -> Told<T>,
     ) -> Result<Told<T>, Interrupted> {
+        judge::call(self.world, &self.object);
         let mishap = self.befalls()?;
         let service = &self.world.service;
         match mishap {
@@ -58,30 +74,39 @@ impl Pass<'_> {
         }
     }
 
-    /// A mutation. People do not come between here either: the decision was made, and the call is on its way.
+    /// A mutation. Nobody comes between here: the decision was made, and the call is on its way.
     pub(crate) fn mutate<T>(
         &mut self,
+        kind: Mutation,
         call: impl FnOnce(&mut Service, bool) -> Told<T>,
     ) -> Result<Told<T>, Interrupted> {
-        self.world.mutations += 1;
+        judge::call(self.world, &self.object);
         let mishap = self.world.calls.pop_front().unwrap_or(Mishap::Fine);
         if !matches!(mishap, Mishap::Fine) {
             self.world.tell(|| format!("  now: {mishap:?}"));
         }
-        let service = &mut self.world.service;
+        self.world.mutations.push((kind, false));
+        let refused = match &mishap {
+            Mishap::KilledBefore => return Err(Interrupted::Killed),
+            Mishap::Refused(fault) => Some(fault.clone()),
+            Mishap::Fine | Mishap::Lost | Mishap::Late | Mishap::KilledAfter | Mishap::Meanwhile(_) => None,
+        };
+        if let Some(fault) = refused {
+            return Ok(Err(Answer::Fault(fault)));
+        }
+        let told = call(&mut self.world.service, matches!(mishap, Mishap::Late));
+        if let (Ok(_), Some((_, accepted))) = (&told, self.world.mutations.last_mut()) {
+            *accepted = true;
+            self.world.in_flight = true;
+        }
         match mishap {
-            Mishap::KilledBefore => Err(Interrupted::Killed),
-            Mishap::Refused(fault) => Ok(Err(Answer::Fault(fault))),
-            Mishap::KilledAfter => {
-                drop(call(service, false));
-                Err(Interrupted::Killed)
-            }
-            Mishap::Lost => {
-                drop(call(service, false));
-                Ok(Err(Answer::Fault(unavailable())))
-            }
-            Mishap::Late => Ok(call(service, true)),
-            Mishap::Fine | Mishap::Meanwhile(_) => Ok(call(service, false)),
+            Mishap::KilledAfter => Err(Interrupted::Killed),
+            Mishap::Lost => Ok(Err(Answer::Fault(unavailable()))),
+            Mishap::Fine
+            | Mishap::Late
+            | Mishap::Refused(_)
+            | Mishap::KilledBefore
+            | Mishap::Meanwhile(_) => Ok(told),
         }
     }
 

@@ -4,7 +4,7 @@ use plan::verdict::{Progress, Reason};
 use plan::*;
 
 use crate::judge::{Where, Whose, managed, place, whose};
-use crate::object::{Object, Secret, Sense, TAGS};
+use crate::object::{Object, Sense, TAGS};
 use crate::service::{ACCESS, User, form};
 use crate::status::identity;
 use crate::world::World;
@@ -12,10 +12,22 @@ use crate::world::World;
 /// What is wrong with the end, where anything is.
 pub(crate) fn wrong(world: &World) -> Option<String> {
     let object = world.object.as_ref()?;
-    let wrong = if object.terminating { leaving(world, object) } else { staying(world, object) };
+    let wrong = match () {
+        () if object.terminating => leaving(world, object),
+        () if object.spec.suspended => suspended(object),
+        () => match object.spec.sense {
+            Sense::Broken | Sense::Nameless => shows(object, Progress::Stalled, Reason::InvalidSpec),
+            Sense::Disallowed => shows(object, Progress::Stalled, Reason::UserIDNotAllowed),
+            Sense::Sound if object.spec.observes => observing(world, object),
+            Sense::Sound => staying(world, object),
+        },
+    };
     let told = object.status.conditions.as_ref();
     let old = told.is_none_or(|told| told.generation != object.generation);
-    wrong.or_else(|| old.then(|| "status does not speak of the newest generation".to_owned()))
+    wrong.or_else(|| old.then(|| "status does not speak of the newest generation".to_owned())).or_else(|| {
+        (object.status.handled != object.requested)
+            .then(|| "status does not say that the request for a pass was handled".to_owned())
+    })
 }
 
 fn shows(object: &Object, progress: Progress, reason: Reason) -> Option<String> {
@@ -26,6 +38,8 @@ fn shows(object: &Object, progress: Progress, reason: Reason) -> Option<String> 
 fn leaving(world: &World, object: &Object) -> Option<String> {
     if object.protected {
         shows(object, Progress::Leaving, Reason::DeletionProtected)
+    } else if object.spec.suspended && object.spec.policy == DeletionPolicy::Delete {
+        shows(object, Progress::Leaving, Reason::Suspended)
     } else if place(world, &object.status) != Where::Here {
         shows(object, Progress::Leaving, Reason::WrongAWSAccount)
     } else {
@@ -33,10 +47,55 @@ fn leaving(world: &World, object: &Object) -> Option<String> {
     }
 }
 
-fn staying(world: &World, object: &Object) -> Option<String> {
-    if object.spec.sense != Sense::Sound {
-        return shows(object, Progress::Stalled, Reason::InvalidSpec);
+fn suspended(object: &Object) -> Option<String> {
+    let told = object.status.conditions.as_ref();
+    let shows_spec = object.status.last_applied.as_ref().is_some_and(|last| {
+        let wanted = ACCESS[object.spec.access].0;
+        last.access_string.as_ref().is_some_and(|sent| access_string::same_meaning(sent, wanted))
+    }) && object.status.reported.as_ref().is_some_and(|reported| {
+        let (engine, type_) = (object.spec.engine.as_str(), object.spec.authentication.output());
+        reported.engine == engine && reported.authentication_type == type_
+    });
+    match told.map(|told| (told.progress, told.reason)) {
+        Some((Progress::PausedUnready, Reason::Suspended)) => None,
+        Some((Progress::PausedReady, Reason::Suspended)) if shows_spec => None,
+        told => Some(format!("suspended, status shows {told:?}")),
     }
+}
+
+fn observing(world: &World, object: &Object) -> Option<String> {
+    if object.held {
+        return Some("an object that observes has the finalizer".to_owned());
+    }
+    let refused = shows(object, Progress::Stalled, Reason::WrongAWSAccount);
+    match place(world, &object.status) {
+        Where::Elsewhere => return refused,
+        Where::Perhaps if refused.is_none() => return None,
+        Where::Perhaps | Where::Here => {}
+    }
+    let Some(user) = &world.service.user else {
+        return shows(object, Progress::Reconciling, Reason::UserMissing);
+    };
+    if let Some((progress, reason)) = lacks(world, object) {
+        return shows(object, progress, reason);
+    }
+    let reads = access_string::same_meaning(ACCESS[object.spec.access].0, &user.shown.access_string);
+    let counted = wanted_passwords(world, object)
+        .is_none_or(|wanted| i32::try_from(wanted.values().len()).ok() == user.shown.password_count);
+    let matches = reads
+        && counted
+        && user.shown.user_name == "app"
+        && user.shown.engine == object.spec.engine.as_str()
+        && user.shown.authentication_type == object.spec.authentication.output()
+        && has_tags(object, user);
+    if matches {
+        shows(object, Progress::Done, Reason::Observed)
+    } else {
+        shows(object, Progress::Reconciling, Reason::Differs)
+    }
+}
+
+fn staying(world: &World, object: &Object) -> Option<String> {
     let refused = shows(object, Progress::Stalled, Reason::WrongAWSAccount);
     match place(world, &object.status) {
         Where::Elsewhere => return refused,
@@ -50,11 +109,9 @@ fn staying(world: &World, object: &Object) -> Option<String> {
             |(progress, reason)| shows(object, progress, reason),
         );
     };
-    let whose = whose(&user.tags);
-    let wrong = seen_as(whose, world, object, lacks);
+    let wrong = seen_as(whose(&user.tags), world, object, lacks);
     // Where a person is needed first, for a name that cannot change or for passwords, tags are not compared until then.
-    let held_up = user.shown.user_name != "app" || lacks.is_some();
-    let believed = held_up && (world.retagged || managed(&object.status, user));
+    let believed = needs_a_person(world) && (world.retagged || managed(&object.status, &user.shown));
     wrong.filter(|_| !believed || seen_as(Whose::Ours, world, object, lacks).is_some())
 }
 
@@ -65,10 +122,12 @@ fn seen_as(
     lacks: Option<(Progress, Reason)>,
 ) -> Option<String> {
     let user = world.service.user.as_ref()?;
+    let orphan = world.other == Other::Gone && names_a_neighbour(&user.tags);
     match whose {
+        Whose::Anothers if orphan => strange(object, user),
         Whose::Anothers => shows(object, Progress::Stalled, Reason::UserOwnedByAnother),
-        Whose::Nobodys if managed(&object.status, user) => Some("our user lacks its tags".to_owned()),
-        Whose::Nobodys => shows(object, Progress::Stalled, Reason::UserAlreadyExists),
+        Whose::Nobodys if managed(&object.status, &user.shown) => Some("our user lacks its tags".to_owned()),
+        Whose::Nobodys => strange(object, user),
         Whose::Ours if user.shown.user_name != "app" => shows(object, Progress::Stalled, Reason::InvalidSpec),
         Whose::Ours => match lacks {
             Some((progress, reason)) => {
@@ -80,46 +139,79 @@ fn seen_as(
     }
 }
 
+/// A user that may be taken over, where the object is allowed to.
+fn strange(object: &Object, user: &User) -> Option<String> {
+    match object.spec.adoption {
+        Adoption::Never => shows(object, Progress::Stalled, Reason::UserAlreadyExists),
+        Adoption::NotAllowed => shows(object, Progress::Stalled, Reason::AdoptionNotAllowed),
+        Adoption::Allowed if user.shown.user_name != "app" => {
+            shows(object, Progress::Stalled, Reason::InvalidSpec)
+        }
+        Adoption::Allowed => Some("the user is not taken over".to_owned()),
+    }
+}
+
+/// All three owner tags are there, and name an object of this cluster.
+fn names_a_neighbour(tags: &Tags) -> bool {
+    tags.get(CLUSTER_TAG) == Some(&crate::common::owner().cluster)
+        && tags.contains_key(NAMESPACE_TAG)
+        && tags.contains_key(NAME_TAG)
+}
+
+fn wanted_passwords(world: &World, object: &Object) -> Option<Passwords> {
+    let needed = object.spec.authentication == AuthenticationType::Password;
+    needed.then(|| world.secrets.read(object.spec.sources).ok()).flatten()
+}
+
 /// The passwords that a person has to provide.
 fn lacks(world: &World, object: &Object) -> Option<(Progress, Reason)> {
-    let needed = object.spec.authentication == AuthenticationType::Password;
-    match world.secret {
-        _ if !needed => None,
-        Secret::Readable => None,
-        Secret::Missing => Some((Progress::Reconciling, Reason::SecretNotFound)),
-        Secret::Forbidden => Some((Progress::Reconciling, Reason::SecretForbidden)),
-        Secret::Invalid => Some((Progress::Stalled, Reason::InvalidPassword)),
+    if object.spec.authentication != AuthenticationType::Password {
+        return None;
     }
+    Some(match world.secrets.read(object.spec.sources).err()? {
+        SecretProblem::NotFound { .. } | SecretProblem::Unreadable { .. } => {
+            (Progress::Reconciling, Reason::SecretNotFound)
+        }
+        SecretProblem::KeyNotFound { .. } => (Progress::Reconciling, Reason::SecretKeyNotFound),
+        SecretProblem::Forbidden { .. } => (Progress::Reconciling, Reason::SecretForbidden),
+        SecretProblem::Invalid { .. } => (Progress::Stalled, Reason::InvalidPassword),
+    })
+}
+
+/// Nothing goes on before a person has provided passwords, or another object: the user's tags are not read meanwhile.
+pub(crate) fn needs_a_person(world: &World) -> bool {
+    let named_otherwise = world.service.user.as_ref().is_some_and(|user| user.shown.user_name != "app");
+    named_otherwise || world.object.as_ref().is_some_and(|object| lacks(world, object).is_some())
+}
+
+fn has_tags(object: &Object, user: &User) -> bool {
+    TAGS[object.spec.tags].iter().all(|(key, value)| user.tags.get(*key).is_some_and(|has| has == value))
 }
 
 /// What is not as the spec says, nor as status shows it.
 fn differs(world: &World, object: &Object, user: &User) -> Option<String> {
     let shown = &user.shown;
-    let same_access = shown.access_string == form(ACCESS[object.spec.access].0) || world.changed_unseen;
+    let same_access = shown.access_string == form(ACCESS[object.spec.access].0) || user.foreign_access;
+    let wanted = wanted_passwords(world, object);
+    let same_passwords = wanted.as_ref().is_none_or(|wanted| {
+        let count = i32::try_from(wanted.values().len()).ok();
+        let same = user.passwords.as_ref().is_some_and(|has| has.same(wanted));
+        shown.password_count == count && (same || user.foreign_passwords)
+    });
+    let left = |key: &String| !key.starts_with(OWNER_TAG_PREFIX) && !object.asks_for(key);
     let differences = [
         ("its state", shown.lifecycle != Lifecycle::Active),
         ("its access string", !same_access),
         ("its engine", shown.engine != object.spec.engine.as_str()),
         ("how it authenticates", shown.authentication_type != object.spec.authentication.output()),
+        ("its passwords", !same_passwords),
         ("what status reports", object.status.reported.as_ref() != Some(&identity(shown))),
-        (
-            "its tags",
-            TAGS[object.spec.tags]
-                .iter()
-                .any(|(key, value)| user.tags.get(*key).is_none_or(|has| has != value)),
-        ),
-        (
-            "tags that left the spec",
-            user.put.iter().any(|key| user.tags.contains_key(key) && !is_asked_for(object, key)),
-        ),
+        ("its tags", !has_tags(object, user)),
+        ("tags that left the spec", user.put.iter().any(|key| user.tags.contains_key(key) && left(key))),
         ("the ARN in status", object.status.arn.as_ref() != Some(&shown.arn)),
     ];
     let found = differences.iter().find(|(_, differs)| *differs);
     found.map(|(what, _)| format!("the user is not as it should be: {what}"))
-}
-
-fn is_asked_for(object: &Object, key: &str) -> bool {
-    key.starts_with(OWNER_TAG_PREFIX) || TAGS[object.spec.tags].iter().any(|(asked, _)| *asked == key)
 }
 
 /// A user that was ours at the start is given up, though nobody else had a hand in it.
@@ -129,9 +221,14 @@ pub(crate) fn forsaken(
     world: &World,
 ) -> Option<String> {
     let before = start.service.user.as_ref()?;
-    let was_ours = whose(&before.tags) == Whose::Ours || managed(&start.object.status, before);
+    let was_ours = match whose(&before.tags) {
+        Whose::Ours => true,
+        Whose::Nobodys => managed(&start.object.status, &before.shown),
+        Whose::Anothers => false,
+    };
     let object = world.object.as_ref()?;
-    let given_up = object.status.conditions.as_ref()?.reason == Reason::UserAlreadyExists;
+    let reason = object.status.conditions.as_ref()?.reason;
+    let given_up = matches!(reason, Reason::UserAlreadyExists | Reason::AdoptionNotAllowed);
     (given_up && was_ours && !schedule.has_others())
         .then(|| "the user was ours, and is taken for nobody's".to_owned())
 }

@@ -6,7 +6,7 @@ use plan::*;
 
 use crate::common::{arn, owner};
 use crate::object::{Object, Sense, Status};
-use crate::service::User;
+use crate::service::form;
 use crate::status::identity;
 use crate::world::{TICK, World};
 
@@ -33,12 +33,12 @@ pub(crate) fn whose(tags: &Tags) -> Whose {
 
 /// A user that lost its owner tags is still ours where status shows that we managed it, it is as status last reported it,
 /// and no DeleteUser of ours may have been accepted since.
-pub(crate) fn managed(status: &Status, user: &User) -> bool {
+pub(crate) fn managed(status: &Status, user: &RemoteUser) -> bool {
     let deleted = status.state == Some(Lifecycle::Deleting)
         || matches!(status.departing(), Some(Reason::DeletingUser | Reason::AWSUnavailable));
-    status.place() == Some(&user.shown.arn)
+    status.arn.as_ref() == Some(&user.arn)
         && status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some())
-        && status.reported.as_ref() == Some(&identity(&user.shown))
+        && status.reported.as_ref() == Some(&identity(user))
         && !deleted
 }
 
@@ -53,7 +53,7 @@ pub(crate) enum Where {
 
 pub(crate) fn place(world: &World, status: &Status) -> Where {
     let seen = world.service.user.as_ref().is_some_and(|user| user.shows_in == 0);
-    match status.place() {
+    match &status.arn {
         Some(recorded) if recorded.region() != arn().region() => Where::Elsewhere,
         Some(recorded) if recorded.account() != arn().account() => {
             if seen || !world.account_untold {
@@ -66,10 +66,17 @@ pub(crate) fn place(world: &World, status: &Status) -> Where {
     }
 }
 
+/// That the user in status is in another account: AWS does not tell it again, so that the next process goes by the region.
+pub(crate) fn is_told_by_memory_alone(world: &World) -> bool {
+    let arn_in_status = world.object.as_ref().and_then(|object| object.status.arn.as_ref());
+    arn_in_status.is_some_and(|recorded| recorded.account() != arn().account())
+        && !world.service.habits.tells_account
+}
+
 pub(crate) fn create(world: &mut World, goal: &Goal, create: &Create) {
     let announced = world.object.as_ref().is_some_and(|object| {
-        let request = object.status.request.as_ref();
-        !object.terminating && request.is_some_and(|request| world.now - request.at <= 2 * TICK)
+        let request = object.status.request;
+        !object.terminating && request.is_some_and(|request| world.now - request <= 2 * TICK)
     });
     if !matches!(goal, Goal::Present(_)) || whose(&create.tags) != Whose::Ours {
         world.breach("CreateUser for an object that does not ask for it, or without owner tags");
@@ -79,45 +86,127 @@ pub(crate) fn create(world: &mut World, goal: &Goal, create: &Create) {
     }
 }
 
-pub(crate) fn modify(world: &mut World, goal: &Goal) {
+/// Any call to AWS.
+pub(crate) fn call(world: &mut World, object: &Object) {
+    if object.spec.suspended {
+        world.breach("a call to AWS for an object that is suspended");
+    }
+    if object.terminating && object.protected {
+        world.breach("a call to AWS for an object that is held by prevent-deletion");
+    }
+}
+
+/// Whose the user is. Where somebody else had a hand in it since this pass looked, what it saw has to do.
+fn truly(world: &World, observed: &Observed) -> Option<Whose> {
+    let user = world.service.user.as_ref()?;
+    Some(match &observed.tags {
+        _ if !world.raced => whose(&user.tags),
+        TagSight::Read(tags) => whose(tags),
+        TagSight::Unread | TagSight::Unreadable | TagSight::Failed(_) => Whose::Nobodys,
+    })
+}
+
+pub(crate) fn modify(world: &mut World, goal: &Goal, observed: &Observed, changes: &Changes) {
     if !matches!(goal, Goal::Present(_)) {
         world.breach("ModifyUser for an object that does not ask for it");
     }
     if world.last_seen != Some(Lifecycle::Active) {
         world.breach("ModifyUser of a user that was not seen active");
     }
-    if world.service.user.as_ref().is_some_and(|user| whose(&user.tags) != Whose::Ours) {
+    if truly(world, observed).is_some_and(|whose| whose != Whose::Ours) {
         world.breach("ModifyUser of a user that is not ours");
     }
+    let Sight::Seen(user) = &observed.user else {
+        return world.breach("ModifyUser of a user that was not seen");
+    };
+    let needless = needless(user, observed, changes);
+    if let Some(field) = needless {
+        world.breach(&format!("ModifyUser sends {field} that AWS is known to have"));
+    }
 }
 
-/// `status` as the pass found it.
-pub(crate) fn tag(world: &mut World, goal: &Goal, status: &Status) {
-    let leaves = world.object.as_ref().is_none_or(|object| object.terminating);
-    if leaves && matches!(goal, Goal::Present(_)) {
-        world.breach("owner tags for an object that is leaving meanwhile: they would outlive it");
-    }
-    let wrong = world.service.user.as_ref().is_some_and(|user| match whose(&user.tags) {
-        Whose::Ours => false,
-        Whose::Anothers => true,
-        Whose::Nobodys => !managed(status, user),
+/// What is sent though it changes nothing.
+fn needless(user: &RemoteUser, observed: &Observed, changes: &Changes) -> Option<&'static str> {
+    let last = observed.record.last_applied.clone().unwrap_or_default();
+    let Changes { access_string, engine, authentication } = changes;
+    let same_access = access_string.as_ref().is_some_and(|sent| {
+        let seen = last.access_string.as_ref() == Some(sent)
+            && last.expanded_access_string.as_ref() == Some(&user.access_string);
+        // Of a form that cannot be read it has to be known that AWS made it of this text.
+        form(sent) == user.access_string && (seen || access_string::same_meaning(sent, &user.access_string))
     });
-    if wrong {
-        world.breach("owner tags for a user that is not ours");
+    let same_engine = engine.is_some_and(|engine| engine.as_str() == user.engine);
+    let same_type = authentication.as_ref().is_some_and(|change| {
+        let counted = |passwords: &Passwords| i32::try_from(passwords.values().len()).ok();
+        let known = |passwords: &Passwords| match &observed.sent {
+            Some(sent) => sent.same(passwords),
+            None => last.password_versions == passwords.versions(),
+        };
+        change.kind().output() == user.authentication_type
+            && change.passwords().is_none_or(|sent| counted(sent) == user.password_count && known(sent))
+    });
+    let nothing = *changes == Changes::default();
+    [
+        ("nothing", nothing),
+        ("an access string", same_access),
+        ("an engine", same_engine),
+        ("a way to authenticate", same_type),
+    ]
+    .iter()
+    .find_map(|(what, needless)| needless.then_some(*what))
+}
+
+/// `found` is the status as the pass found it.
+pub(crate) fn tag(world: &mut World, object: &Object, observed: &Observed, found: &Status, tag: &Tag) {
+    let Object { spec, terminating, .. } = object;
+    let leaves = world.object.as_ref().is_none_or(|object| object.terminating);
+    if leaves && !terminating {
+        world.breach("tags for an object that is leaving meanwhile: they would outlive it");
+    }
+    if spec.observes || spec.sense != Sense::Sound && !terminating {
+        world.breach("tags for an object that does not ask for it");
+    }
+    let foreign = tag.tags.keys().any(|key| !key.starts_with(OWNER_TAG_PREFIX) && !object.asks_for(key));
+    if foreign || whose(&tag.tags) == Whose::Anothers {
+        world.breach("tags that are neither the owner's nor the spec's");
+    }
+    // Whatever status says.
+    let strange = world.service.user.as_ref().is_some_and(|user| world.service.is_strange(user));
+    let adopts = spec.adoption == Adoption::Allowed && !terminating;
+    let (Some(whose), Sight::Seen(user)) = (truly(world, observed), &observed.user) else {
+        return;
+    };
+    let right = match whose {
+        Whose::Ours => true,
+        Whose::Anothers => adopts && is_orphan(observed),
+        Whose::Nobodys => adopts || managed(found, user) && !strange,
+    };
+    if !right {
+        world.breach("tags for a user that is not ours");
     }
 }
 
-pub(crate) fn untag(world: &mut World, untag: &Untag) {
-    let wrong = world.service.user.as_ref().is_some_and(|user| whose(&user.tags) != Whose::Ours);
-    let foreign = untag.keys.iter().any(|key| !["team", "tier"].contains(&key.as_str()));
-    if wrong || foreign {
-        world.breach("tags taken off a user that is not ours, or that were never in the spec");
+/// The object that the user's tags name was seen to be gone.
+fn is_orphan(observed: &Observed) -> bool {
+    let TagSight::Read(tags) = &observed.tags else { return false };
+    tags.get(CLUSTER_TAG) == Some(&owner().cluster) && observed.other == Other::Gone
+}
+
+pub(crate) fn untag(world: &mut World, goal: &Goal, observed: &Observed, keys: &[String]) {
+    let wrong = truly(world, observed).is_some_and(|whose| whose != Whose::Ours);
+    if wrong || !matches!(goal, Goal::Present(_)) {
+        world.breach("tags taken off a user that is not ours");
+    }
+    if keys.is_empty() || keys.iter().any(|key| !world.asked_for.contains(key)) {
+        world.breach("tags taken off that were never in the spec");
     }
 }
 
-pub(crate) fn delete(world: &mut World) {
+pub(crate) fn delete(world: &mut World, observed: &Observed) {
     let wanted = world.object.as_ref().is_some_and(|object| {
-        object.terminating && !object.protected && object.spec.policy == DeletionPolicy::Delete
+        let spec = &object.spec;
+        let stays = object.protected || spec.observes || spec.suspended;
+        object.terminating && !stays && spec.policy == DeletionPolicy::Delete
     });
     if !wanted || world.definition != Definition::Stays {
         world.breach("DeleteUser of a user that is to stay");
@@ -125,7 +214,7 @@ pub(crate) fn delete(world: &mut World) {
     if world.last_seen != Some(Lifecycle::Active) {
         world.breach("DeleteUser of a user that was not seen active");
     }
-    if world.service.user.as_ref().is_some_and(|user| whose(&user.tags) != Whose::Ours) {
+    if truly(world, observed).is_some_and(|whose| whose != Whose::Ours) {
         world.breach("DeleteUser of a user that is not ours");
     }
     let departing = world.object.as_ref().and_then(|object| object.status.departing());
@@ -135,30 +224,34 @@ pub(crate) fn delete(world: &mut World) {
 }
 
 /// The finalizer is being taken off.
-pub(crate) fn release(world: &mut World) {
-    let Some(object) = world.object.clone() else {
-        return;
-    };
-    if object.protected {
+pub(crate) fn release(world: &mut World, object: &Object) {
+    let Object { spec, status, .. } = object;
+    if object.terminating && object.protected {
         world.breach("the finalizer went in spite of prevent-deletion");
     }
-    let Object { spec, status, .. } = &object;
     let late = world.service.user.as_ref().is_some_and(|user| user.shows_in > 0);
     if late && status.arn.is_none() && spec.sense != Sense::Nameless {
         world.breach("the finalizer went while a CreateUser was about to show");
     }
     let stays = spec.policy == DeletionPolicy::Retain
+        || spec.observes
         || spec.sense == Sense::Nameless
         || world.definition == Definition::Going;
     if stays {
         return;
     }
+    if !object.terminating || spec.suspended {
+        world.breach("the finalizer went from an object that manages its user");
+    }
     if place(world, status) == Where::Elsewhere {
         world.breach("the finalizer went while the user may be elsewhere");
     }
-    if let Some(user) = &world.service.user
-        && (whose(&user.tags) == Whose::Ours || whose(&user.tags) == Whose::Nobodys && managed(status, user))
-    {
+    let ours = world.service.user.as_ref().is_some_and(|user| match whose(&user.tags) {
+        Whose::Ours => true,
+        Whose::Nobodys => managed(status, &user.shown),
+        Whose::Anothers => false,
+    });
+    if ours && !world.raced {
         world.breach("the finalizer went while the user was there");
     }
 }

@@ -15,6 +15,8 @@ impl Pass<'_> {
         match look {
             Look::User(_) => {
                 let told = self.read(Service::describe, Service::describe_late)?;
+                self.world.raced &= self.observed.tags != TagSight::Unread;
+                self.seen_at = Some(self.world.now);
                 self.world.last_seen = told.as_ref().ok().map(|user| user.lifecycle.clone());
                 self.observed.user = match told {
                     Ok(user) => Sight::Seen(user),
@@ -29,6 +31,8 @@ impl Pass<'_> {
                     Err(Answer::NotFound | Answer::AlreadyExists) => TagSight::Unreadable,
                     Err(Answer::Fault(fault)) => TagSight::Failed(fault),
                 };
+                self.world.raced = false;
+                self.owner_read_at = Some(self.world.now);
                 if let TagSight::Read(tags) = self.observed.tags.clone() {
                     let ownership = owner().judge(&tags);
                     if ownership == Ownership::Ours {
@@ -83,20 +87,14 @@ impl Pass<'_> {
         let user = match &self.observed.user {
             Sight::Seen(user) => user.clone(),
             Sight::Absent => {
-                self.memory.silent = 0;
                 self.memory.owner = None;
                 self.memory.sent = None;
                 self.observed.sent = None;
                 self.observed.remembered = None;
                 return;
             }
-            Sight::Failed(fault) => {
-                self.memory.silent = if fault.tells_nothing() { self.memory.silent + 1 } else { 0 };
-                return;
-            }
-            Sight::Unseen => return,
+            Sight::Failed(_) | Sight::Unseen => return,
         };
-        self.memory.silent = 0;
         let known = self.memory.owner.as_ref().filter(|(arn, _)| *arn == user.arn);
         self.observed.remembered = known.map(|(_, owner)| owner.clone());
         if self.observed.remembered == Some(Ownership::Ours) {
@@ -124,7 +122,7 @@ impl Pass<'_> {
     }
 
     pub(crate) fn settle_creation(&mut self) {
-        self.memory.settled = self.object.status.request.as_ref().map(|request| request.at);
+        self.memory.settled = self.object.status.request;
         self.observed.record.creation = Creation::Closed;
     }
 
@@ -133,7 +131,7 @@ impl Pass<'_> {
         Ok(match self.befalls()? {
             Mishap::KilledAfter => return Err(Interrupted::Killed),
             Mishap::Refused(_) | Mishap::Lost => Other::Unknown,
-            Mishap::Fine | Mishap::Late | Mishap::KilledBefore | Mishap::Meanwhile(_) => Other::There,
+            Mishap::Fine | Mishap::Late | Mishap::KilledBefore | Mishap::Meanwhile(_) => self.world.other,
         })
     }
 

@@ -3,7 +3,8 @@
 use plan::verdict::{Progress, Reason};
 use plan::*;
 
-use crate::common::{SECRET_TEXT, arn, departure, desired, invalid_secret, secret_not_found, tags};
+use crate::common::{departure, desired, id, tags};
+use crate::secrets::Secrets;
 use crate::service::ACCESS;
 
 /// One version of the object.
@@ -14,6 +15,8 @@ pub(crate) struct Object {
     pub(crate) spec: Spec,
     /// The annotation `prevent-deletion`.
     pub(crate) protected: bool,
+    /// The annotation `reconcile-requested-at`.
+    pub(crate) requested: u32,
     pub(crate) terminating: bool,
     /// Our finalizer is on it.
     pub(crate) held: bool,
@@ -27,7 +30,13 @@ pub(crate) struct Spec {
     /// Which of [`ACCESS`].
     pub(crate) access: usize,
     pub(crate) authentication: AuthenticationType,
+    /// Which of [`crate::secrets::SOURCES`].
+    pub(crate) sources: usize,
     pub(crate) policy: DeletionPolicy,
+    /// `managementPolicy: Observe`.
+    pub(crate) observes: bool,
+    pub(crate) suspended: bool,
+    pub(crate) adoption: Adoption,
     /// Which of [`TAGS`].
     pub(crate) tags: usize,
 }
@@ -43,31 +52,10 @@ pub(crate) enum Sense {
     Sound,
     /// It cannot be had.
     Broken,
+    /// Its user ID is not one that this namespace may have.
+    Disallowed,
     /// It does not even name a user that could exist.
     Nameless,
-}
-
-/// The Secret that a password comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Secret {
-    Readable,
-    Missing,
-    Forbidden,
-    Invalid,
-}
-
-impl Secret {
-    pub(crate) fn read(self) -> Result<Passwords, SecretProblem> {
-        match self {
-            Self::Readable => {
-                let password = Password::parse(SECRET_TEXT.as_bytes()).unwrap();
-                Ok(Passwords::new(vec![(password, "uid-s/1".to_owned())]))
-            }
-            Self::Missing => Err(secret_not_found()),
-            Self::Forbidden => Err(SecretProblem::Forbidden { secret: "app-password".to_owned() }),
-            Self::Invalid => Err(invalid_secret()),
-        }
-    }
 }
 
 /// `status`, as far as later passes rest on it.
@@ -77,15 +65,11 @@ pub(crate) struct Status {
     pub(crate) state: Option<Lifecycle>,
     pub(crate) reported: Option<Reported>,
     pub(crate) last_applied: Option<LastApplied>,
-    pub(crate) request: Option<Request>,
+    /// `createRequestedAt`.
+    pub(crate) request: Option<u32>,
+    /// `lastHandledReconcileAt`.
+    pub(crate) handled: u32,
     pub(crate) conditions: Option<Conditions>,
-}
-
-/// `createRequestedAt`, and where the CreateUser was to go.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Request {
-    pub(crate) at: u32,
-    pub(crate) place: Arn,
 }
 
 /// All conditions: on any version they have one reason and one message.
@@ -97,38 +81,52 @@ pub(crate) struct Conditions {
     pub(crate) generation: u32,
 }
 
+impl Conditions {
+    pub(crate) fn ready(&self) -> bool {
+        matches!(self.progress, Progress::Done | Progress::PausedReady)
+    }
+}
+
 impl Status {
     /// The reason of `Deleting`.
     pub(crate) fn departing(&self) -> Option<Reason> {
         let leaving = self.conditions.as_ref().filter(|conditions| conditions.progress == Progress::Leaving);
         leaving.map(|conditions| conditions.reason)
     }
-
-    /// Where the user is, or may be: a CreateUser that went elsewhere counts as much as an ARN. One that went here does not:
-    /// whether it was answered is what the ARN tells.
-    pub(crate) fn place(&self) -> Option<&Arn> {
-        let asked = self.request.as_ref().map(|request| &request.place);
-        self.arn.as_ref().or(asked.filter(|place| !place.same_place(&arn())))
-    }
 }
 
 impl Object {
-    pub(crate) fn goal(&self, secret: Secret) -> Goal {
-        let Spec { sense, engine, access, authentication, policy, tags: at } = self.spec;
+    pub(crate) fn goal(&self, secrets: &Secrets) -> Goal {
+        let Spec { sense, engine, access, authentication, sources, policy, .. } = self.spec;
+        let Spec { observes, suspended, adoption, tags: at, .. } = self.spec;
         if self.terminating {
             let user_id = departure().user_id.filter(|_| sense != Sense::Nameless);
-            return Goal::Gone(Departure { user_id, protected: self.protected, policy, ..departure() });
+            let protected = self.protected;
+            return Goal::Gone(Departure { user_id, protected, policy, observes, suspended, ..departure() });
         }
-        if sense != Sense::Sound {
-            return Goal::Unattainable(Refusal::InvalidSpec("it makes no sense".to_owned()));
+        let access_string = ACCESS[access].0.to_owned();
+        if suspended {
+            let outline = Outline { engine, access_string, authentication_type: authentication };
+            return Goal::Suspended((sense != Sense::Broken).then_some(outline));
+        }
+        match sense {
+            Sense::Sound => {}
+            Sense::Broken | Sense::Nameless => {
+                return Goal::Unattainable(Refusal::InvalidSpec("it makes no sense".to_owned()));
+            }
+            Sense::Disallowed => {
+                let prefix = "shop-".to_owned();
+                return Goal::Unattainable(Refusal::UserIdNotAllowed { user_id: id(), prefix });
+            }
         }
         let authentication = match authentication {
-            AuthenticationType::Password => Authentication::Password(secret.read()),
+            AuthenticationType::Password => Authentication::Password(secrets.read(sources)),
             AuthenticationType::Iam => Authentication::Iam,
             AuthenticationType::NoPassword => Authentication::NoPassword,
         };
-        let access_string = ACCESS[access].0.to_owned();
-        Goal::Present(Desired { engine, access_string, authentication, tags: tags(TAGS[at]), ..desired() })
+        let tags = tags(TAGS[at]);
+        let desired = Desired { engine, access_string, authentication, tags, adoption, ..desired() };
+        if observes { Goal::Compared(desired) } else { Goal::Present(desired) }
     }
 
     /// Ready, where it speaks of the generation at hand.
@@ -139,6 +137,11 @@ impl Object {
     /// The generation at hand is the one that is Ready.
     pub(crate) fn settled(&self) -> bool {
         self.conditions_now()
-            .is_some_and(|conditions| matches!(conditions.progress, Progress::Done | Progress::Unknown))
+            .is_some_and(|conditions| conditions.ready() || conditions.progress == Progress::Unknown)
+    }
+
+    /// `tag`'s key is one of the spec's.
+    pub(crate) fn asks_for(&self, key: &str) -> bool {
+        TAGS[self.spec.tags].iter().any(|(asked, _)| *asked == key)
     }
 }

@@ -5,7 +5,8 @@ use plan::*;
 use proptest::prelude::*;
 
 use crate::common::faults;
-use crate::object::{Secret, Sense, TAGS};
+use crate::object::{Sense, TAGS};
+use crate::secrets::{Access, SOURCES, VALUES, Write};
 use crate::service::ACCESS;
 
 /// What befalls one call, of AWS or of the API server.
@@ -34,13 +35,19 @@ pub(crate) enum Happening {
     AwsGoesOn,
     /// Somebody writes the object, though nothing that matters.
     Touches,
+    /// Somebody asks for a pass.
+    Requests,
     Deletes,
     Edits(Edit),
     Protects(bool),
-    Secret(Secret),
+    Secret(Write),
     DefinitionGoes,
+    /// Whether the object that another owner's tags name is there.
+    Other(Other),
     /// Somebody else does something to the user, in AWS.
     Others(Others),
+    /// The process is killed, and another one begins.
+    Restarts,
 }
 
 /// A change of the spec.
@@ -49,7 +56,11 @@ pub(crate) enum Edit {
     Engine(Engine),
     Access(usize),
     Authentication(AuthenticationType),
+    Sources(usize),
     Policy(DeletionPolicy),
+    Observes(bool),
+    Suspends(bool),
+    Adoption(Adoption),
     Sense(Sense),
     Tags(usize),
 }
@@ -57,9 +68,17 @@ pub(crate) enum Edit {
 /// What somebody else does in AWS.
 #[derive(Clone, Debug)]
 pub(crate) enum Others {
-    Creates(Claim),
+    /// With this access string.
+    Creates(Claim, usize),
     Deletes,
     ChangesAccess(usize),
+    ChangesEngine(Engine),
+    /// From now on it is used without a password.
+    OpensIt(AuthenticationType),
+    /// From now on it has passwords of somebody else's.
+    ChangesPasswords(Vec<usize>),
+    /// AWS is at work on it, in a state of a name never heard of.
+    Hibernates,
     Retags(Claim),
     /// The tags that are not an owner's.
     Labels(usize),
@@ -74,6 +93,8 @@ pub(crate) enum Claim {
     Anothers,
     /// One owner tag, which names another object.
     PartlyAnothers,
+    /// An object of the same name in another cluster.
+    Elsewheres,
     Nobodys,
 }
 
@@ -89,13 +110,15 @@ pub(crate) struct Schedule {
 impl Schedule {
     /// Somebody else has a hand in it, so that what becomes of the user cannot be told from how it was.
     pub(crate) fn has_others(&self) -> bool {
-        self.between.iter().any(|happening| matches!(happening, Happening::Others(_)))
+        let others = |happening: &Happening| matches!(happening, Happening::Others(_));
+        let meanwhile = |mishap: &Mishap| matches!(mishap, Mishap::Meanwhile(Happening::Others(_)));
+        self.between.iter().any(others) || self.calls.iter().any(meanwhile)
     }
 }
 
 pub(crate) fn schedules() -> impl Strategy<Value = Schedule> {
-    let calls = prop::collection::vec(mishaps(), 0..30);
-    let between = prop::collection::vec(prop_oneof![2 => Just(Happening::Nothing), 1 => happenings()], 0..10);
+    let calls = prop::collection::vec(mishaps(), 0..40);
+    let between = prop::collection::vec(prop_oneof![2 => Just(Happening::Nothing), 1 => happenings()], 0..14);
     (calls, between, any::<bool>()).prop_map(|(calls, between, mended)| Schedule { calls, between, mended })
 }
 
@@ -107,40 +130,60 @@ fn mishaps() -> impl Strategy<Value = Mishap> {
         1 => Just(Mishap::Lost),
         1 => Just(Mishap::Late),
         1 => prop_oneof![Just(Mishap::KilledBefore), Just(Mishap::KilledAfter)],
-        1 => prop_oneof![Just(Happening::AwsGoesOn), by_people()].prop_map(Mishap::Meanwhile),
+        1 => happenings().prop_map(Mishap::Meanwhile),
     ]
 }
 
 fn happenings() -> impl Strategy<Value = Happening> {
-    let others = prop_oneof![
-        claims().prop_map(Others::Creates),
-        Just(Others::Deletes),
-        (0..ACCESS.len()).prop_map(Others::ChangesAccess),
-        claims().prop_map(Others::Retags),
-        (0..TAGS.len()).prop_map(Others::Labels),
-    ];
-    prop_oneof![4 => by_people(), 1 => Just(Happening::AwsGoesOn), 2 => others.prop_map(Happening::Others)]
+    prop_oneof![
+        4 => by_people(),
+        1 => Just(Happening::AwsGoesOn),
+        1 => Just(Happening::Restarts),
+        3 => by_others().prop_map(Happening::Others),
+    ]
+}
+
+fn by_others() -> impl Strategy<Value = Others> {
+    let values = prop::collection::vec(0..VALUES, 1..3);
+    prop_oneof![
+        2 => (claims(), 0..ACCESS.len()).prop_map(|(claim, access)| Others::Creates(claim, access)),
+        1 => Just(Others::Deletes),
+        1 => (0..ACCESS.len()).prop_map(Others::ChangesAccess),
+        1 => engines().prop_map(Others::ChangesEngine),
+        1 => prop_oneof![Just(AuthenticationType::Iam), Just(AuthenticationType::NoPassword)]
+            .prop_map(Others::OpensIt),
+        1 => values.prop_map(Others::ChangesPasswords),
+        1 => Just(Others::Hibernates),
+        2 => claims().prop_map(Others::Retags),
+        1 => (0..TAGS.len()).prop_map(Others::Labels),
+    ]
 }
 
 fn by_people() -> impl Strategy<Value = Happening> {
     prop_oneof![
         2 => Just(Happening::Touches),
+        1 => Just(Happening::Requests),
         4 => Just(Happening::Deletes),
-        4 => edits().prop_map(Happening::Edits),
+        10 => edits().prop_map(Happening::Edits),
         2 => any::<bool>().prop_map(Happening::Protects),
-        2 => secrets().prop_map(Happening::Secret),
+        6 => writes().prop_map(Happening::Secret),
         1 => Just(Happening::DefinitionGoes),
+        2 => others().prop_map(Happening::Other),
     ]
 }
 
 fn edits() -> impl Strategy<Value = Edit> {
     prop_oneof![
-        engines().prop_map(Edit::Engine),
-        (0..ACCESS.len()).prop_map(Edit::Access),
-        authentications().prop_map(Edit::Authentication),
-        policies().prop_map(Edit::Policy),
-        senses().prop_map(Edit::Sense),
-        (0..TAGS.len()).prop_map(Edit::Tags),
+        1 => engines().prop_map(Edit::Engine),
+        1 => (0..ACCESS.len()).prop_map(Edit::Access),
+        2 => authentications().prop_map(Edit::Authentication),
+        1 => (0..SOURCES.len()).prop_map(Edit::Sources),
+        1 => policies().prop_map(Edit::Policy),
+        1 => any::<bool>().prop_map(Edit::Observes),
+        1 => any::<bool>().prop_map(Edit::Suspends),
+        1 => adoptions().prop_map(Edit::Adoption),
+        1 => senses().prop_map(Edit::Sense),
+        1 => (0..TAGS.len()).prop_map(Edit::Tags),
     ]
 }
 
@@ -158,21 +201,47 @@ pub(crate) fn policies() -> impl Strategy<Value = DeletionPolicy> {
 }
 
 pub(crate) fn senses() -> impl Strategy<Value = Sense> {
-    prop_oneof![8 => Just(Sense::Sound), 1 => Just(Sense::Broken), 1 => Just(Sense::Nameless)]
+    prop_oneof![
+        20 => Just(Sense::Sound),
+        1 => Just(Sense::Broken),
+        1 => Just(Sense::Disallowed),
+        1 => Just(Sense::Nameless),
+    ]
 }
 
-pub(crate) fn secrets() -> impl Strategy<Value = Secret> {
-    use Secret::{Forbidden, Invalid, Missing, Readable};
-    prop_oneof![3 => Just(Readable), 1 => Just(Missing), 1 => Just(Forbidden), 1 => Just(Invalid)]
+pub(crate) fn adoptions() -> impl Strategy<Value = Adoption> {
+    prop_oneof![2 => Just(Adoption::Never), 1 => Just(Adoption::NotAllowed), 2 => Just(Adoption::Allowed)]
+}
+
+/// Whether the object that another owner's tags name is there.
+pub(crate) fn others() -> impl Strategy<Value = Other> {
+    prop_oneof![2 => Just(Other::There), 2 => Just(Other::Gone), 1 => Just(Other::Unknown)]
+}
+
+pub(crate) fn accesses() -> impl Strategy<Value = Access> {
+    use Access::{Forbidden, Invalid, Missing, NoKey, Readable, Unreadable};
+    prop_oneof![
+        12 => Just(Readable),
+        1 => Just(Missing),
+        1 => Just(NoKey),
+        1 => Just(Forbidden),
+        1 => Just(Unreadable),
+        1 => Just(Invalid),
+    ]
+}
+
+fn writes() -> impl Strategy<Value = Write> {
+    (0..2_usize, accesses(), 0..VALUES).prop_map(|(which, access, value)| Write { which, access, value })
 }
 
 pub(crate) fn claims() -> impl Strategy<Value = Claim> {
-    use Claim::{Anothers, Nobodys, Ours, PartlyAnothers, PartlyOurs};
+    use Claim::{Anothers, Elsewheres, Nobodys, Ours, PartlyAnothers, PartlyOurs};
     prop_oneof![
         4 => Just(Ours),
         2 => Just(Nobodys),
         1 => Just(PartlyOurs),
         2 => Just(Anothers),
         1 => Just(PartlyAnothers),
+        1 => Just(Elsewheres),
     ]
 }

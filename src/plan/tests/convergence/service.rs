@@ -7,6 +7,7 @@ use plan::classify::Answer;
 use plan::*;
 
 use crate::common::{arn, busy};
+use crate::status::identity;
 
 /// An access string of a spec, and the form in which AWS has it. The meaning of the last one is nothing that the operator
 /// can read, so that only what AWS made of it before tells whether it is still there.
@@ -34,6 +35,14 @@ pub(crate) struct User {
     pub(crate) tags: Tags,
     /// Keys of tags that this object put on it, and did not take off.
     pub(crate) put: BTreeSet<String>,
+    /// Its tags have ever said that it is this object's.
+    pub(crate) was_ours: bool,
+    /// Which no call tells.
+    pub(crate) passwords: Option<Passwords>,
+    /// Somebody else set the passwords, as many as there should be: nobody can see that they are others.
+    pub(crate) foreign_passwords: bool,
+    /// Somebody else set the access string before status knew AWS's form of the one before: it is taken for that.
+    pub(crate) foreign_access: bool,
     /// Ticks until its state changes by itself.
     pub(crate) settles_in: u8,
     /// Ticks until DescribeUsers shows it.
@@ -61,6 +70,8 @@ pub(crate) struct Service {
     pub(crate) habits: Habits,
     /// What DescribeUsers showed before the last change: an answer that is late shows it still.
     before: Option<RemoteUser>,
+    /// What a user of this object has ever looked like.
+    ours: Vec<Reported>,
 }
 
 /// An answer of AWS.
@@ -68,7 +79,20 @@ pub(crate) type Told<T> = Result<T, Answer>;
 
 impl Service {
     pub(crate) fn new(user: Option<User>, habits: Habits) -> Self {
-        Self { user, habits, before: None }
+        let mut service = Self { user, habits, before: None, ours: vec![] };
+        service.note_looks();
+        service
+    }
+
+    /// Where the user is, or was, this object's, it is remembered what it looks like.
+    fn note_looks(&mut self) {
+        let ours = self.user.as_ref().filter(|user| user.was_ours);
+        self.ours.extend(ours.map(|user| identity(&user.shown)));
+    }
+
+    /// Somebody else's user that nobody could take for ours.
+    pub(crate) fn is_strange(&self, user: &User) -> bool {
+        !user.was_ours && !self.ours.contains(&identity(&user.shown))
     }
 
     /// Time passes.
@@ -152,10 +176,15 @@ impl Service {
             shown: shown.clone(),
             tags: create.tags.clone(),
             put: create.tags.keys().cloned().collect(),
+            was_ours: true,
+            passwords: create.authentication.passwords().cloned(),
+            foreign_passwords: false,
+            foreign_access: false,
             settles_in: self.habits.pace,
             shows_in: if late { LATE } else { 0 },
             taggable_in: 0,
         });
+        self.note_looks();
         Ok(shown)
     }
 
@@ -166,6 +195,7 @@ impl Service {
         let Changes { access_string, engine, authentication } = changes;
         if let Some(sent) = access_string {
             user.shown.access_string = form(sent);
+            user.foreign_access = false;
         }
         if let Some(engine) = engine {
             engine.as_str().clone_into(&mut user.shown.engine);
@@ -173,10 +203,14 @@ impl Service {
         if let Some(change) = authentication {
             change.kind().output().clone_into(&mut user.shown.authentication_type);
             user.shown.password_count = password_count(change);
+            user.passwords = change.passwords().cloned();
+            user.foreign_passwords = false;
         }
         user.shown.lifecycle = Lifecycle::Modifying;
         user.settles_in = pace;
-        Ok(if answers_new { user.shown.clone() } else { before })
+        let answer = if answers_new { user.shown.clone() } else { before };
+        self.note_looks();
+        Ok(answer)
     }
 
     pub(crate) fn tag(&mut self, tags: &Tags) -> Told<Tags> {
@@ -186,8 +220,11 @@ impl Service {
         }
         user.tags.extend(tags.clone());
         user.put.extend(tags.keys().cloned());
+        user.was_ours |= tags.contains_key(CLUSTER_TAG);
         user.taggable_in = TAG_WINDOW;
-        Ok(user.tags.clone())
+        let all = user.tags.clone();
+        self.note_looks();
+        Ok(all)
     }
 
     pub(crate) fn untag(&mut self, keys: &[String]) -> Told<Tags> {

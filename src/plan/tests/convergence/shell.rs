@@ -2,13 +2,14 @@
 //! and reports.
 
 use plan::classify::Answer;
-use plan::verdict::{Outcome, Standing, Verdict, verdict};
+use plan::verdict::{Outcome, Progress, Standing, Verdict, verdict};
 use plan::*;
 
-use crate::calls::Interrupted;
+use crate::calls::{Interrupted, Mutation};
 use crate::common::{arn, owner};
 use crate::judge;
-use crate::object::{Object, Request, Status};
+use crate::object::{Object, Status};
+use crate::schedule::Happening;
 use crate::service::Told;
 use crate::status::{self, Done};
 use crate::world::{TICK, WINDOW, World};
@@ -51,8 +52,10 @@ impl Memory {
 
 /// One pass over the newest version, and over the next one where that was overtaken.
 pub(crate) fn pass(world: &mut World, memory: &mut Memory) {
-    if let Some(happening) = world.between.pop_front() {
-        world.happen(&happening);
+    match world.between.pop_front() {
+        Some(Happening::Restarts) => *memory = Memory::default(),
+        Some(happening) => world.happen(&happening),
+        None => {}
     }
     for _ in 0..3 {
         let Some(object) = world.object.clone() else {
@@ -63,7 +66,9 @@ pub(crate) fn pass(world: &mut World, memory: &mut Memory) {
         }
         world.tell(|| "a pass begins");
         world.last_seen = None;
+        world.raced = false;
         let ended = Pass::new(world, memory, object).run();
+        world.in_flight = false;
         if let Err(why) = ended {
             world.tell(|| format!("  it is interrupted: {why:?}"));
         }
@@ -85,22 +90,25 @@ pub(crate) struct Pass<'a> {
     /// Status as the pass found it.
     found: Status,
     announced_at: Option<u32>,
+    pub(crate) owner_read_at: Option<u32>,
+    pub(crate) seen_at: Option<u32>,
 }
 
 impl<'a> Pass<'a> {
     fn new(world: &'a mut World, memory: &'a mut Memory, object: Object) -> Self {
-        let goal = object.goal(world.secret);
+        let goal = object.goal(&world.secrets);
         let found = object.status.clone();
-        let open = |request: &&Request| memory.settled != Some(request.at) && world.now - request.at < WINDOW;
-        let creation =
-            if found.request.as_ref().filter(open).is_some() { Creation::Open } else { Creation::Closed };
+        let open = |at: &u32| memory.settled != Some(*at) && world.now - at < WINDOW;
+        let creation = if found.request.filter(open).is_some() { Creation::Open } else { Creation::Closed };
+        let requested = object.requested != found.handled;
+        let tags_due = memory.tags_due(object.generation, object.settled());
         let account = memory.account.clone().unwrap_or(Account::Unasked);
         let observed = Observed {
             record: status::record(&object, creation),
             here: Place { region: arn().region().to_owned(), account },
             user: Sight::Unseen,
             tags: TagSight::Unread,
-            tags_due: memory.tags_due(object.generation, object.settled()),
+            tags_due: tags_due || requested,
             other: Other::Unasked,
             sent: memory.sent.clone(),
             remembered: None,
@@ -108,7 +116,17 @@ impl<'a> Pass<'a> {
             announced: false,
             confirmed: false,
         };
-        Self { world, memory, object, goal, observed, found, announced_at: None }
+        Self {
+            world,
+            memory,
+            object,
+            goal,
+            observed,
+            found,
+            announced_at: None,
+            owner_read_at: None,
+            seen_at: None,
+        }
     }
 
     fn run(&mut self) -> Result<(), Interrupted> {
@@ -121,6 +139,13 @@ impl<'a> Pass<'a> {
                 Action::Create(_) if self.announced_at.is_none_or(|at| self.world.now - at > TICK) => {
                     self.observed.announced = false;
                 }
+                Action::Release(_) if matches!(self.goal, Goal::Compared(_)) => {
+                    self.world.tell(|| format!("  {action:?}"));
+                    self.write(|object| object.held = false)?;
+                    self.observed.record.held = false;
+                }
+                Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_)
+                    if self.doubts_owner(&action) => {}
                 Action::Create(_)
                 | Action::Modify(_)
                 | Action::Tag(_)
@@ -139,6 +164,20 @@ impl<'a> Pass<'a> {
         }
         self.world.breach("a pass does not come to an end");
         Ok(())
+    }
+
+    /// What the mutation's right rests on was seen before the last tick: it is forgotten, and looked at anew.
+    fn doubts_owner(&mut self, action: &Action) -> bool {
+        let old = |at: Option<u32>| at.is_none_or(|at| self.world.now / TICK > at / TICK);
+        let restores = matches!(action, Action::Tag(tag) if restores_owner(tag));
+        let (unseen, unread) = (restores && old(self.seen_at), !restores && old(self.owner_read_at));
+        if unseen {
+            self.observed.user = Sight::Unseen;
+        }
+        if unread {
+            self.observed.tags = TagSight::Unread;
+        }
+        unseen || unread
     }
 
     fn announce(&mut self, action: &Action, announcement: &Announcement) -> Result<(), Interrupted> {
@@ -174,27 +213,30 @@ impl<'a> Pass<'a> {
         let outcome = match action {
             Action::Create(create) => {
                 judge::create(self.world, &self.goal, create);
-                accepted(self.mutate(|service, late| service.create(create, late))?)
+                accepted(self.mutate(Mutation::Create, |service, late| service.create(create, late))?)
             }
-            Action::Modify(modify) => {
-                judge::modify(self.world, &self.goal);
-                accepted(self.mutate(|service, _| service.modify(&modify.changes))?)
+            Action::Modify(Modify { changes, .. }) => {
+                judge::modify(self.world, &self.goal, &self.observed, changes);
+                accepted(self.mutate(Mutation::Modify, |service, _| service.modify(changes))?)
             }
             Action::Tag(tag) => {
-                judge::tag(self.world, &self.goal, &self.found);
-                self.mutate(|service, _| service.tag(&tag.tags))?.map_or_else(failed, Outcome::Tagged)
+                judge::tag(self.world, &self.object, &self.observed, &self.found, tag);
+                let claims = tag.tags.contains_key(CLUSTER_TAG);
+                let kind = if claims { Mutation::Claim } else { Mutation::Tag };
+                self.mutate(kind, |service, _| service.tag(&tag.tags))?.map_or_else(failed, Outcome::Tagged)
+            }
+            Action::Untag(Untag { keys, .. }) => {
+                judge::untag(self.world, &self.goal, &self.observed, keys);
+                let told = self.mutate(Mutation::Untag, |service, _| service.untag(keys))?;
+                told.map_or_else(failed, Outcome::Tagged)
             }
             Action::Delete(_) => {
-                judge::delete(self.world);
-                accepted(self.mutate(|service, _| service.delete())?)
+                judge::delete(self.world, &self.observed);
+                accepted(self.mutate(Mutation::Delete, |service, _| service.delete())?)
             }
             Action::Release(_) => {
                 self.write(|object| object.held = false)?;
                 Outcome::Released
-            }
-            Action::Untag(untag) => {
-                judge::untag(self.world, untag);
-                self.mutate(|service, _| service.untag(&untag.keys))?.map_or_else(failed, Outcome::Tagged)
             }
             Action::Look(_)
             | Action::Announce(_)
@@ -234,6 +276,9 @@ impl<'a> Pass<'a> {
         if *outcome == Outcome::Released && self.world.object.is_none() {
             return Ok(());
         }
+        // DescribeUsers alone does not tell the whole state.
+        let silent = matches!(action, Action::Wait(Wait::Failed(_, fault)) if fault.tells_nothing());
+        self.memory.silent = if silent { self.memory.silent + 1 } else { 0 };
         let verdict = verdict(action, outcome, &self.standing());
         self.memory.denied =
             if verdict.reason == verdict::Reason::AccessDenied { self.memory.denied + 1 } else { 0 };
@@ -254,14 +299,20 @@ impl<'a> Pass<'a> {
             action,
             outcome,
             verdict,
-            former: self.found.request.as_ref(),
+            former: self.found.request,
             now: self.world.moment(),
-            here: arn(),
         });
         match status {
             Some(status) => self.write(|object| object.status = status),
             None => Ok(()),
         }
+    }
+
+    fn stalled_by_denial(&self) -> bool {
+        let told = self.object.status.conditions.as_ref();
+        told.is_some_and(|told| {
+            told.progress == Progress::Stalled && told.reason == verdict::Reason::AccessDenied
+        })
     }
 
     fn standing(&self) -> Standing<'_> {
@@ -277,9 +328,14 @@ impl<'a> Pass<'a> {
             settled: self.object.settled(),
             differs: differs(&self.goal, &self.observed),
             stale: self.memory.silent >= LONG,
-            denied_for_long: self.memory.denied >= LONG,
+            denied_for_long: self.memory.denied >= LONG || self.stalled_by_denial(),
         }
     }
+}
+
+/// The call puts owner tags back that a user of ours lost.
+fn restores_owner(tag: &Tag) -> bool {
+    tag.cause != Cause::Adoption && tag.tags.contains_key(CLUSTER_TAG)
 }
 
 fn accepted(told: Told<RemoteUser>) -> Outcome {

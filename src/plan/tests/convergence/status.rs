@@ -3,7 +3,7 @@
 use plan::verdict::{Outcome, Progress, Reason, Verdict};
 use plan::*;
 
-use crate::object::{Conditions, Object, Request, Status};
+use crate::object::{Conditions, Object, Status};
 
 /// What a pass did, as the status needs it.
 pub(crate) struct Done<'a> {
@@ -14,10 +14,8 @@ pub(crate) struct Done<'a> {
     pub(crate) outcome: &'a Outcome,
     pub(crate) verdict: &'a Verdict,
     /// `createRequestedAt` before this pass.
-    pub(crate) former: Option<&'a Request>,
+    pub(crate) former: Option<u32>,
     pub(crate) now: u32,
-    /// Where AWS calls go.
-    pub(crate) here: Arn,
 }
 
 /// What status remembers, in the words of `plan`.
@@ -25,7 +23,7 @@ pub(crate) fn record(object: &Object, creation: Creation) -> Record {
     let status = &object.status;
     let told = status.departing();
     Record {
-        arn: status.place().cloned(),
+        arn: status.arn.clone(),
         last_applied: status.last_applied.clone(),
         reported: status.reported.clone(),
         creation,
@@ -41,7 +39,7 @@ pub(crate) fn record(object: &Object, creation: Creation) -> Record {
             )
         }),
         modifying: object.conditions_now().is_some_and(|now| now.reason == Reason::Modifying),
-        ready: status.conditions.as_ref().is_some_and(|told| told.progress == Progress::Done),
+        ready: status.conditions.as_ref().is_some_and(Conditions::ready),
         settled: object.settled(),
         held: object.held,
     }
@@ -51,11 +49,12 @@ pub(crate) fn record(object: &Object, creation: Creation) -> Record {
 pub(crate) fn status(done: &Done<'_>) -> Option<Status> {
     let before = &done.object.status;
     let mut status = before.clone();
+    status.handled = done.object.requested;
     set_conditions(&mut status, done);
     set_user(&mut status, done);
     set_last_applied(&mut status, done);
     status.request = request(done, status.arn.as_ref());
-    let request = status.request.clone().or_else(|| before.request.clone());
+    let request = status.request.or(before.request);
     let clears_only =
         Status { request, ..status.clone() } == *before && !matches!(done.action, Action::Create(_));
     (status != *before && !clears_only).then_some(status)
@@ -64,7 +63,7 @@ pub(crate) fn status(done: &Done<'_>) -> Option<Status> {
 fn set_conditions(status: &mut Status, done: &Done<'_>) {
     let Verdict { progress, reason, message, .. } = done.verdict;
     let repeated = matches!(done.action, Action::Announce(Announcement::Creation { .. }))
-        && done.object.conditions_now().is_some_and(|now| now.progress != Progress::Done);
+        && done.object.conditions_now().is_some_and(failed_before);
     if repeated || *progress == Progress::Unchanged {
         return;
     }
@@ -76,11 +75,36 @@ fn set_conditions(status: &mut Status, done: &Done<'_>) {
     });
 }
 
+/// A CreateUser of this generation failed before: its conditions do not move with each further attempt.
+fn failed_before(now: &Conditions) -> bool {
+    let unready = !now.ready() && now.progress != Progress::Unknown;
+    let about_a_creation = matches!(
+        now.reason,
+        Reason::Creating
+            | Reason::Throttled
+            | Reason::AWSUnavailable
+            | Reason::CredentialsUnavailable
+            | Reason::AccessDenied
+            | Reason::ServiceLinkedRoleMissing
+            | Reason::QuotaExceeded
+            | Reason::AWSRefused
+            | Reason::InvalidSpec
+            | Reason::InvalidAccessString
+            | Reason::InvalidPassword
+            | Reason::AuthenticationConflict
+    );
+    unready && about_a_creation
+}
+
 fn set_user(status: &mut Status, done: &Done<'_>) {
     match (done.outcome, &done.observed.user) {
         (Outcome::Accepted(user), _) => show(status, user),
         (_, sight) => match (shown(done.goal, done.observed, done.action), sight) {
-            (Shown::Seen | Shown::Strange, Sight::Seen(user)) => show(status, user),
+            (Shown::Seen, Sight::Seen(user)) => show(status, user),
+            (Shown::Strange, Sight::Seen(user)) => {
+                status.last_applied = None;
+                show(status, user);
+            }
             (Shown::Nothing, _) => hide(status, done.goal),
             (Shown::Seen | Shown::Strange | Shown::AsBefore, _) => {}
         },
@@ -121,14 +145,11 @@ fn set_last_applied(status: &mut Status, done: &Done<'_>) {
     }
 }
 
-fn request(done: &Done<'_>, shown_arn: Option<&Arn>) -> Option<Request> {
-    let before = || done.object.status.request.clone();
+fn request(done: &Done<'_>, shown_arn: Option<&Arn>) -> Option<u32> {
     match (done.action, done.outcome) {
-        (Action::Announce(Announcement::Creation { .. }), _) => {
-            Some(Request { at: done.now, place: done.here.clone() })
-        }
-        (Action::Create(_), outcome) if outcome.is_refusal() => done.former.cloned(),
-        (Action::Create(_), _) => before(),
+        (Action::Announce(Announcement::Creation { .. }), _) => Some(done.now),
+        (Action::Create(_), outcome) if outcome.is_refusal() => done.former,
+        (Action::Create(_), _) => done.object.status.request,
         (Action::Delete(_), Outcome::Accepted(_)) => None,
         // Its user was seen and stands in status, which from now on says where it is.
         _ if matches!(&done.observed.user, Sight::Seen(user) if shown_arn == Some(&user.arn))
@@ -136,6 +157,6 @@ fn request(done: &Done<'_>, shown_arn: Option<&Arn>) -> Option<Request> {
         {
             None
         }
-        _ => before(),
+        _ => done.object.status.request,
     }
 }

@@ -5,11 +5,13 @@ use std::collections::{BTreeSet, VecDeque};
 
 use plan::*;
 
-use crate::common::{anothers_tags, arn, owner_tags, tags};
+use crate::calls::Mutation;
 use crate::judge;
-use crate::object::{Object, Secret, TAGS};
-use crate::schedule::{Claim, Edit, Happening, Mishap, Others, Schedule};
-use crate::service::{Habits, Service, User, form};
+use crate::object::{Object, TAGS};
+use crate::schedule::{Edit, Happening, Mishap, Schedule};
+use crate::secrets::Secrets;
+use crate::service::Service;
+use crate::start::Start;
 
 /// Ticks for which UserNotFound is doubted after a CreateUser; the pace's window, and longer than AWS is late.
 pub(crate) const WINDOW: u32 = 8 * TICK;
@@ -20,7 +22,9 @@ pub(crate) const TICK: u32 = 1000;
 pub(crate) struct World {
     pub(crate) now: u32,
     pub(crate) object: Option<Object>,
-    pub(crate) secret: Secret,
+    pub(crate) secrets: Secrets,
+    /// The object that another owner's tags name.
+    pub(crate) other: Other,
     pub(crate) definition: Definition,
     pub(crate) service: Service,
     pub(crate) calls: VecDeque<Mishap>,
@@ -29,12 +33,16 @@ pub(crate) struct World {
     pub(crate) last_seen: Option<Lifecycle>,
     /// Asking for the account did not help once: the region decided alone.
     pub(crate) account_untold: bool,
-    /// Somebody else changed the user's tags, which nobody reads again as long as all else is as it should be.
+    /// Somebody else changed the user's tags.
     pub(crate) retagged: bool,
-    /// The access string changed before it was seen what AWS had made of the one in `lastApplied`: taken for AWS's form of it.
-    pub(crate) changed_unseen: bool,
-    /// Mutations that reached AWS.
-    pub(crate) mutations: usize,
+    /// Somebody else had a hand in it after the pass at hand had looked.
+    pub(crate) raced: bool,
+    /// AWS accepted a mutation that status does not tell of yet.
+    pub(crate) in_flight: bool,
+    /// Mutations that were attempted, and whether they took effect.
+    pub(crate) mutations: Vec<(Mutation, bool)>,
+    /// Keys of tags that were in the spec at any time.
+    pub(crate) asked_for: BTreeSet<String>,
     /// The actions that were decided on.
     pub(crate) met: BTreeSet<String>,
     /// What must never happen, and happened.
@@ -48,17 +56,15 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(
-        object: Object,
-        secret: Secret,
-        service: Service,
-        schedule: &Schedule,
-        telling: bool,
-    ) -> Self {
-        Self {
+    pub(crate) fn new(start: Start, schedule: &Schedule, telling: bool) -> Self {
+        let Start { object, secrets, other, service } = start;
+        let remembered = object.status.last_applied.iter().flat_map(|last| last.tag_keys.clone());
+        let mut world = Self {
             now: FIRST_DAY,
+            asked_for: remembered.collect(),
             object: Some(object),
-            secret,
+            secrets,
+            other,
             definition: Definition::Stays,
             service,
             calls: schedule.calls.clone().into(),
@@ -66,14 +72,22 @@ impl World {
             last_seen: None,
             account_untold: false,
             retagged: false,
-            changed_unseen: false,
-            mutations: 0,
+            raced: false,
+            in_flight: false,
+            mutations: vec![],
             met: BTreeSet::new(),
             breaches: vec![],
             story: vec![],
             telling,
             chapters: vec![],
-        }
+        };
+        world.note_tags();
+        world
+    }
+
+    fn note_tags(&mut self) {
+        let keys = self.object.iter().flat_map(|object| TAGS[object.spec.tags]);
+        self.asked_for.extend(keys.map(|(key, _)| (*key).to_owned()));
     }
 
     pub(crate) fn tell<T: Into<String>>(&mut self, what: impl FnOnce() -> T) {
@@ -82,12 +96,19 @@ impl World {
         }
     }
 
-    /// An action was decided on: remembered by its name and that of its kind, `Wait Protected`.
+    /// An action was decided on: remembered by its name and that of its kind, `Wait Protected`, or its cause, `Modify Drift`.
     pub(crate) fn meet(&mut self, action: &Action) {
         if !self.telling {
             return;
         }
-        let text = format!("{action:?}");
+        let mut text = format!("{action:?}");
+        if let Action::Create(Create { cause, .. })
+        | Action::Modify(Modify { cause, .. })
+        | Action::Tag(Tag { cause, .. }) = action
+        {
+            let (kind, _) = text.split_once('(').unwrap_or_default();
+            text = format!("{kind} {cause:?}");
+        }
         let words = text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty());
         self.met.insert(words.take(2).collect::<Vec<_>>().join(" "));
     }
@@ -136,11 +157,14 @@ impl World {
     /// A new version of the object; `None` where it is gone, or where the version is not the one that was decided on.
     pub(crate) fn write(&mut self, version: u32, change: impl FnOnce(&mut Object)) -> Option<Object> {
         let object = self.object.as_mut().filter(|object| object.version == version)?;
+        let before = object.clone();
         change(object);
         object.version += 1;
         let written = object.clone();
-        if object.terminating && !object.held {
-            judge::release(self);
+        if before.held && !written.held {
+            judge::release(self, &before);
+        }
+        if written.terminating && !written.held {
             self.object = None;
         }
         Some(written)
@@ -149,9 +173,15 @@ impl World {
     pub(crate) fn happen(&mut self, happening: &Happening) {
         self.tell(|| format!("  {happening:?}"));
         match happening {
-            Happening::Nothing => {}
+            // A restart is the shell's affair.
+            Happening::Nothing | Happening::Restarts => {}
             Happening::AwsGoesOn => self.tick(),
             Happening::Touches => self.by_people(|_| false),
+            Happening::Requests => self.by_people(|object| {
+                object.requested += 1;
+                false
+            }),
+            Happening::Other(other) => self.other = *other,
             Happening::Deletes => {
                 self.by_people(|object| !std::mem::replace(&mut object.terminating, true));
                 self.object = self.object.take().filter(|object| object.held);
@@ -161,7 +191,7 @@ impl World {
                 object.protected = *protected;
                 false
             }),
-            Happening::Secret(secret) => self.secret = *secret,
+            Happening::Secret(write) => self.secrets.write(*write),
             Happening::DefinitionGoes => {
                 self.definition = Definition::Going;
                 self.happen(&Happening::Deletes);
@@ -176,34 +206,7 @@ impl World {
             object.generation += u32::from(change(object));
             object.version += 1;
         }
-    }
-
-    pub(crate) fn note_change(&mut self) {
-        let last = self.object.as_ref().and_then(|object| object.status.last_applied.as_ref());
-        self.changed_unseen |= last.is_some_and(|last| last.expanded_access_string.is_none());
-    }
-
-    fn others(&mut self, others: &Others) {
-        self.note_change();
-        let service = &mut self.service;
-        match (others, &mut service.user) {
-            (Others::Creates(claim), None) => service.user = Some(stranger(*claim, &service.habits)),
-            (Others::Deletes, Some(_)) => drop(service.delete()),
-            (Others::ChangesAccess(at), Some(_)) => {
-                let access_string = Some(crate::service::ACCESS[*at].0.to_owned());
-                drop(service.modify(&Changes { access_string, ..Changes::default() }));
-            }
-            (Others::Retags(claim), Some(user)) if user.shows_in == 0 => {
-                user.tags = claimed(*claim);
-                self.retagged = true;
-            }
-            (Others::Labels(at), Some(user)) if user.shows_in == 0 => {
-                user.tags.retain(|key, _| key.starts_with(OWNER_TAG_PREFIX));
-                user.tags.extend(tags(TAGS[*at]));
-                user.put.clear();
-            }
-            (Others::Creates(_) | Others::Retags(_) | Others::Labels(_), Some(_)) | (_, None) => {}
-        }
+        self.note_tags();
     }
 }
 
@@ -217,39 +220,15 @@ fn edited(object: &mut Object, edit: &Edit) -> bool {
         Edit::Engine(engine) => spec.engine = *engine,
         Edit::Access(access) => spec.access = *access,
         Edit::Authentication(authentication) => spec.authentication = *authentication,
+        Edit::Sources(sources) => spec.sources = *sources,
         Edit::Policy(policy) => spec.policy = *policy,
+        Edit::Observes(observes) => spec.observes = *observes,
+        Edit::Suspends(suspended) => spec.suspended = *suspended,
+        Edit::Adoption(adoption) => spec.adoption = *adoption,
         Edit::Tags(tags) => spec.tags = *tags,
         // A user ID cannot change, so what names none never names one.
         Edit::Sense(sense) if spec.sense != crate::object::Sense::Nameless => spec.sense = *sense,
         Edit::Sense(_) => {}
     }
     *spec != before
-}
-
-/// What a user that makes this claim is tagged with.
-pub(crate) fn claimed(claim: Claim) -> Tags {
-    let mut team = tags(&[("team", "shop")]);
-    team.extend(match claim {
-        Claim::Ours => owner_tags(),
-        Claim::PartlyOurs => tags(&[(CLUSTER_TAG, "prod"), (NAMESPACE_TAG, "shop")]),
-        Claim::Anothers => anothers_tags(),
-        Claim::PartlyAnothers => tags(&[(NAME_TAG, "other")]),
-        Claim::Nobodys => Tags::new(),
-    });
-    team
-}
-
-fn stranger(claim: Claim, habits: &Habits) -> User {
-    User {
-        shown: RemoteUser {
-            access_string: form("on ~* +@all"),
-            arn: arn(),
-            ..crate::common::user(Lifecycle::Modifying)
-        },
-        tags: claimed(claim),
-        put: BTreeSet::new(),
-        settles_in: habits.pace,
-        shows_in: 0,
-        taggable_in: 0,
-    }
 }
