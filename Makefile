@@ -1,6 +1,6 @@
 # Thin lines only: each target calls cargo or a script.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint crds dev size bench mutants
+.PHONY: help demo test lint crds dev size bench faults mutants
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ bench: ## What the operator costs; BENCH="--objects 2000 --json FILE" for more
 	@cargo build --release
 	@cargo build --workspace --bins
 	@cargo run --quiet -p demo -- bench --release $(BENCH)
+
+faults: ## A fault of each kind at every call of each scenario, at real pace: takes some 10 minutes
+	@cargo build --workspace --bins
+	@FAULTS=full cargo test --test it whatever_fails -- --nocapture
 
 mutants: ## Mutation testing of the pure core
 	@"$$(hack/tool cargo-mutants 27.1.0)" mutants -p elasticache-user-plan -j1

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use crate::policies::ended;
-use crate::stage::{PASSWORD, Setting, Stage, condition};
+use crate::stage::{PASSWORD, Setting, Stage, condition, until};
 use crate::world;
 
 /// A piece of a page that a reader uses.
@@ -120,24 +120,25 @@ async fn a_user_is_taken_over_from_terraform_or_ack() {
         .iter()
         .position(|piece| matches!(piece, Piece::Shell(text) if text.contains("patch")))
         .unwrap();
-    let mut said = Vec::new();
     for (index, piece) in pieces.iter().enumerate() {
         if index == take_over {
             let object = stage.reason("orders-api", "Observed").await;
             assert!(object["metadata"]["finalizers"].is_null(), "{object:#}");
             assert!(mutations(&stage).await.is_empty(), "a preview changes nothing");
         }
-        said.push(reader.follow(piece).await);
+        reader.follow(piece).await;
     }
     let calls = mutations(&stage).await;
     assert_eq!(calls.len(), 1, "{calls:#?}");
     assert_eq!(calls[0]["Action"], "AddTagsToResource");
     assert!(all_but_tags(&stage, "orders-api").await == before, "more than tags was changed");
     assert_eq!(stage.aws.user("orders-api").await.unwrap()["Tags"]["made-by"], "terraform");
-    let events = said.last().unwrap();
-    if !events.contains("Adopted") {
-        stage.fail(&format!("kubectl shows no event Adopted:\n{events}"));
-    }
+    // kubectl's list of events may lag behind what was written a moment ago.
+    let events = pieces.last().unwrap();
+    until("kubectl shows the event Adopted", || async {
+        reader.follow(events).await.contains("Adopted").then_some(())
+    })
+    .await;
     ended(stage).await;
 }
 

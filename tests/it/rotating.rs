@@ -7,7 +7,7 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::stage::{PASSWORD, Setting, Stage, condition, is_ready, until, with_password};
+use crate::stage::{PASSWORD, Setting, Stage, condition, iam, is_ready, until, with_password};
 use crate::world;
 
 const SECOND: &str = "second-long-passphrase";
@@ -102,8 +102,7 @@ async fn two_secrets_that_change_at_once_are_sent_together() {
     stage.secret("one", PASSWORD).await;
     stage.secret("two", SECOND).await;
     stage.ready("app", with_secrets(&["one", "two"])).await;
-    stage.secret("one", THIRD).await;
-    stage.secret("two", PASSWORD).await;
+    futures::join!(stage.secret("one", THIRD), stage.secret("two", PASSWORD));
     holds(&stage, &[THIRD, PASSWORD]).await;
     looked_at(&stage, "1").await;
     assert_eq!(rotations(&stage).await, 1);
@@ -143,6 +142,22 @@ async fn the_same_password_in_two_secrets_is_sent_once() {
     assert_eq!(passwords(&stage).await.len(), 1);
     looked_at(&stage, "1").await;
     assert_eq!(rotations(&stage).await, 0);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn two_secrets_that_come_to_the_same_password_send_it_once() {
+    let stage = Stage::new().await;
+    stage.secret("one", PASSWORD).await;
+    stage.secret("two", SECOND).await;
+    stage.ready("app", with_secrets(&["one", "two"])).await;
+    stage.secret("two", PASSWORD).await;
+    holds(&stage, &[PASSWORD]).await;
+    let object = stage.is_ready("app").await;
+    assert_eq!(object["status"]["authentication"]["passwordCount"], 1);
+    assert_eq!(object["status"]["lastApplied"]["passwordVersions"].as_array().unwrap().len(), 2);
+    looked_at(&stage, "1").await;
+    assert_eq!(rotations(&stage).await, 1);
     stage.end().await;
 }
 
@@ -276,14 +291,24 @@ async fn restricted(stage: &Stage, secrets: Value) -> PathBuf {
             .await
             .unwrap()
     };
-    let rules = json!([
-        { "apiGroups": ["elasticache-users.dev"], "resources": ["elasticacheusers"], "verbs": ["get", "list", "watch", "patch"] },
-        { "apiGroups": ["elasticache-users.dev"], "resources": ["elasticacheusers/status"], "verbs": ["patch"] },
-        { "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] },
-    ]);
-    allow(stage, "operator", rules).await;
+    allow(stage, "operator", may_on_objects(&["get", "list", "watch", "patch"])).await;
     allow(stage, "secrets", secrets).await;
     kubeconfig
+}
+
+fn may_on_objects(verbs: &[&str]) -> Value {
+    json!([
+        { "apiGroups": ["elasticache-users.dev"], "resources": ["elasticacheusers"], "verbs": verbs },
+        { "apiGroups": ["elasticache-users.dev"], "resources": ["elasticacheusers/status"], "verbs": ["patch"] },
+        { "apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"] },
+    ])
+}
+
+/// Warnings in the operator's log that speak of this.
+fn warnings(stage: &Stage, word: &str) -> Vec<String> {
+    let logs = stage.logs();
+    let warns = |line: &&str| line.contains(" WARN ") || line.contains(" ERROR ");
+    logs.lines().filter(warns).filter(|line| line.contains(word)).map(str::to_owned).collect()
 }
 
 async fn allow(stage: &Stage, name: &str, rules: Value) {
@@ -316,12 +341,18 @@ async fn leave_to_get_named_secrets_is_enough() {
         ("KUBECONFIG", kubeconfig.display().to_string()),
         ("CLUSTER_ID", "restricted".to_owned()),
         ("RESYNC", "2s".to_owned()),
+        ("LOG", elasticache_user_operator::config::DEFAULT_LOG.to_owned()),
     ]);
     stage.ready("app", with_password("one")).await;
-    stage.secret("one", SECOND).await;
-    holds(&stage, &[SECOND]).await;
-    let told = stage.logs().lines().filter(|line| line.contains("failed to watch Secrets")).count();
-    assert_eq!(told, 1, "one line says that a changed Secret is noticed late");
+    // Meanwhile the watch is tried again and again.
+    for next in [SECOND, THIRD, PASSWORD] {
+        stage.secret("one", next).await;
+        holds(&stage, &[next]).await;
+    }
+    assert_eq!(rotations(&stage).await, 3);
+    let told = warnings(&stage, "ecrets");
+    assert!(told[0].contains("--resync"), "{}", told[0]);
+    assert_eq!(told.len(), 1, "one line says that a changed Secret is noticed late: {told:#?}");
     stage.end().await;
 }
 
@@ -339,5 +370,25 @@ async fn a_secret_that_may_not_be_read_is_told_and_read_once_it_may() {
     assert!(condition(&told, "Stalled").is_none());
     allow(&stage, "secrets", may_get("one")).await;
     holds(&stage, &[PASSWORD]).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_watch_of_the_objects_that_is_forbidden_is_told_once_and_taken_up_once_it_may() {
+    let stage = Stage::dark(Setting::default()).await;
+    let kubeconfig = restricted(&stage, may_get("one")).await;
+    allow(&stage, "operator", may_on_objects(&["get", "list", "patch"])).await;
+    stage.start_with(&[
+        ("KUBECONFIG", kubeconfig.display().to_string()),
+        ("CLUSTER_ID", "restricted".to_owned()),
+        ("LOG", elasticache_user_operator::config::DEFAULT_LOG.to_owned()),
+    ]);
+    until("it is told", || async { warnings(&stage, "ElastiCacheUsers").pop() }).await;
+    stage.create("app", iam()).await;
+    allow(&stage, "operator", may_on_objects(&["get", "list", "watch", "patch"])).await;
+    stage.is_ready("app").await;
+    let told = warnings(&stage, "watch");
+    let of_secrets = |line: &&String| line.contains("watch Secrets");
+    assert_eq!((told.len(), told.iter().filter(of_secrets).count()), (2, 1), "{told:#?}");
     stage.end().await;
 }

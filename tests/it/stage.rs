@@ -259,9 +259,19 @@ impl Stage {
         self.shows(name, "Ready", is_ready).await
     }
 
-    /// Changes the object by a merge patch.
+    /// Changes the object by a merge patch, and waits until the watch shows it: what was there before is no answer to it.
     pub(crate) async fn patch(&self, name: &str, patch: Value) {
-        self.users().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        let patched = self.users().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        let number = |version: &str| version.parse::<u64>().unwrap();
+        let written = number(&patched.resource_version().unwrap());
+        self.observe(&format!("{name}: the patch"), |seen| {
+            let gone = seen.vanished.lock().unwrap().iter().any(|vanished| vanished.name == name);
+            let versions = seen.versions.lock().unwrap();
+            let newest = versions.get(name).and_then(|versions| versions.last());
+            let shown = newest.and_then(|newest| newest["metadata"]["resourceVersion"].as_str()).map(number);
+            (gone || shown >= Some(written)).then_some(())
+        })
+        .await;
     }
 
     /// Asks for a pass now, where the object is still there.
@@ -608,7 +618,8 @@ pub(crate) struct Aws {
 }
 
 impl Aws {
-    fn new(emulator: Emulator) -> Self {
+    /// Those of a running emulator.
+    pub(crate) fn new(emulator: Emulator) -> Self {
         Self { emulator: Arc::new(emulator), http: reqwest::Client::new() }
     }
 
@@ -633,10 +644,14 @@ impl Aws {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
+    /// The whole truth about all users.
+    pub(crate) async fn users(&self) -> Vec<Value> {
+        self.get("users").await.as_array().unwrap().clone()
+    }
+
     /// The whole truth about a user.
     pub(crate) async fn user(&self, id: &str) -> Option<Value> {
-        let users = self.get("users").await;
-        users.as_array().unwrap().iter().find(|user| user["UserId"] == id).cloned()
+        self.users().await.into_iter().find(|user| user["UserId"] == id)
     }
 
     /// Changes a user behind the operator's back, or makes one.

@@ -124,8 +124,9 @@ async fn deletions_go_before_the_checks_of_a_restart() {
         call["Action"] == "DescribeUsers" && id.starts_with("idle-")
     };
     let checks = since[..deleted].iter().filter(is_check).count();
-    // Those that find a token by chance while a deletion writes its status.
-    assert!(checks <= 5, "{checks} checks went before the deletions: {since:#?}");
+    // Those that find a token by chance while a deletion writes its status, which takes long on a busy machine; were checks to
+    // wait in the only slot, all twenty would go first.
+    assert!(checks <= names.len() / 2, "{checks} checks went before the deletions: {since:#?}");
     for name in &names {
         until(&format!("{name} is checked"), || async {
             (looks(&stage, name, calls).await > 0).then_some(())

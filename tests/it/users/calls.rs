@@ -287,7 +287,8 @@ async fn calls_are_signed_for_the_region_and_account() {
 
 #[tokio::test]
 async fn connections_that_went_stale_cost_no_call() {
-    let mut emulator = Emulator::start(Settings::default(), "127.0.0.1:0").expect("an emulator");
+    // An address of its own: on the usual one another test may take the port while the emulator is away.
+    let mut emulator = Emulator::start(Settings::default(), "127.42.0.1:0").expect("an emulator");
     let (addr, aws) = (emulator.addr(), aws(&emulator.url(), PATIENT));
     let (app, shop) = (user_id("app"), user_id("shop"));
     for round in 0..5 {

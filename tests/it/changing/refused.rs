@@ -1,0 +1,216 @@
+//! ModifyUser is refused, or its answer is lost, or what was remembered of it is: the wanted state is reached all the same.
+
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::{access, looked_at_again, matches, modifications, roomy};
+use crate::stage::{PASSWORD, condition, iam, until, with_password};
+
+#[tokio::test]
+async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_changes() {
+    let rows = [
+        (
+            "InvalidParameterValue",
+            "Access string contains invalid category(s)",
+            "InvalidAccessString",
+            "spec.accessString",
+        ),
+        (
+            "InvalidParameterValue",
+            "Passwords length must be between 16-128 characters.",
+            "InvalidPassword",
+            "Secret",
+        ),
+        (
+            "InvalidParameterCombination",
+            "User Id and User name must be same.",
+            "AuthenticationConflict",
+            "spec.authentication",
+        ),
+        ("InvalidParameterValue", "Something else is odd.", "InvalidSpec", "spec"),
+    ];
+    let stage = roomy().await;
+    for (index, (code, sentence, _, _)) in rows.iter().enumerate() {
+        let name = format!("app-{index}");
+        stage.secret(&name, PASSWORD).await;
+        stage.ready(&name, with_password(&name)).await;
+        let rule = json!({
+            "Action": "ModifyUser", "UserId": name, "Kind": "error", "Code": code, "Message": sentence,
+            "Times": null,
+        });
+        stage.aws.fault(rule).await;
+        stage.patch(&name, access("on ~one:* +get")).await;
+    }
+    for (index, (code, sentence, reason, field)) in rows.iter().enumerate() {
+        let name = format!("app-{index}");
+        let stalled = |object: &Value| {
+            condition(object, "Stalled").is_some_and(|stalled| stalled["reason"] == *reason)
+                && object["status"]["observedGeneration"] == object["metadata"]["generation"]
+        };
+        let object = stage.shows(&name, reason, stalled).await;
+        let message = condition(&object, "Stalled").unwrap()["message"].as_str().unwrap().to_owned();
+        for part in [code, sentence, field] {
+            assert!(message.contains(part), "{part} is not in: {message}");
+        }
+        stage.event(&name, reason).await;
+        // A new edit is sent, and refused, at once.
+        stage.patch(&name, access("on ~two:* +get")).await;
+        stage.shows(&name, "stalled again", stalled).await;
+        assert_eq!(modifications(&stage, &name).await.len(), 2, "{name}");
+    }
+    stage.aws.heal().await;
+    for (index, (_, _, reason, _)) in rows.iter().enumerate() {
+        let name = format!("app-{index}");
+        if index % 2 == 0 {
+            stage.secret(&name, &format!("{PASSWORD}-2")).await;
+        } else {
+            stage.patch(&name, access("on ~three:* +get")).await;
+        }
+        // Ready it has not been since the first edit.
+        stage.is_ready(&name).await;
+        assert_eq!(modifications(&stage, &name).await.len(), 3, "{name}, after {reason}");
+    }
+    let both = json!({
+        "AccessString": "on ~two:* +get", "AuthenticationMode.Type": "password", "Passwords": ["password-2"],
+    });
+    assert_eq!(modifications(&stage, "app-0").await[2], both);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn what_aws_refuses_of_itself_is_told_and_mended_by_an_edit() {
+    let stage = roomy().await;
+    stage.ready("app", iam()).await;
+    stage.patch("app", access("on ~* +@nonsense")).await;
+    let object = stage.reason("app", "InvalidAccessString").await;
+    assert!(condition(&object, "Stalled").is_some());
+    assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@all", "it was not applied");
+    // The way back is no difference to AWS.
+    stage.patch("app", access("on ~* +@all")).await;
+    stage.is_ready("app").await;
+    assert_eq!(stage.aws.calls_of("ModifyUser", "app").await.len(), 1);
+    stage.end().await;
+}
+
+/// Every way in which an answer does not arrive, and whether the call took effect.
+fn lost_answers() -> Vec<(Value, bool)> {
+    let mut all = vec![(json!({ "Kind": "truncate" }), true)];
+    for kind in ["reset", "garbage", "unavailable", "hang"] {
+        for (when, effect) in [("before", false), ("after", true)] {
+            let mut rule = json!({ "Kind": kind, "When": when });
+            if kind == "hang" {
+                rule["Ms"] = json!(300);
+            }
+            all.push((rule, effect));
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_modify_whose_answer_is_lost_ends_in_the_wanted_state() {
+    let stage = roomy().await;
+    let rows = lost_answers();
+    for index in 0..rows.len() {
+        stage.create(&format!("app-{index}"), iam()).await;
+    }
+    for (index, (rule, _)) in rows.iter().enumerate() {
+        let name = format!("app-{index}");
+        stage.is_ready(&name).await;
+        let mut rule = rule.clone();
+        rule["Action"] = json!("ModifyUser");
+        rule["UserId"] = json!(name);
+        stage.aws.fault(rule).await;
+        stage.patch(&name, access("on ~x:* +@all")).await;
+    }
+    for (index, (rule, effect)) in rows.iter().enumerate() {
+        let name = format!("app-{index}");
+        let object = stage.is_ready(&name).await;
+        matches(&object, &stage.aws.user(&name).await.unwrap());
+        assert_eq!(object["status"]["accessString"], "on ~x:* +@all", "{rule}");
+        let calls = stage.aws.calls_of("ModifyUser", &name).await.len();
+        assert_eq!(calls, if *effect { 1 } else { 2 }, "{rule}");
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_modify_that_times_out_ends_in_the_wanted_state() {
+    let stage = roomy().await;
+    for (name, when) in [("before", "before"), ("after", "after")] {
+        stage.ready(name, iam()).await;
+        let rule =
+            json!({ "Action": "ModifyUser", "UserId": name, "Kind": "hang", "Ms": 90_000, "When": when });
+        stage.aws.fault(rule).await;
+        stage.patch(name, access("on ~x:* +@all")).await;
+    }
+    for name in ["before", "after"] {
+        let object = stage.is_ready(name).await;
+        matches(&object, &stage.aws.user(name).await.unwrap());
+        assert_eq!(stage.aws.calls_of("ModifyUser", name).await.len(), if name == "before" { 2 } else { 1 });
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn an_operator_that_is_killed_at_a_modify_ends_in_the_wanted_state() {
+    let stage = roomy().await;
+    let mut faults = Vec::new();
+    for when in ["before", "after"] {
+        stage.ready(when, iam()).await;
+        let rule =
+            json!({ "Action": "ModifyUser", "UserId": when, "Kind": "hang", "Ms": 120_000, "When": when });
+        faults.push(stage.aws.fault(rule).await);
+        stage.patch(when, access("on ~x:* +@all")).await;
+    }
+    for fault in faults {
+        stage.aws.struck(fault, 1).await;
+    }
+    stage.kill();
+    stage.start();
+    for (name, calls) in [("before", 2), ("after", 1)] {
+        let object = stage.is_ready(name).await;
+        matches(&object, &stage.aws.user(name).await.unwrap());
+        assert_eq!(stage.aws.calls_of("ModifyUser", name).await.len(), calls, "{name}");
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_status_that_was_wiped_costs_at_most_one_modify() {
+    for (wiped, restarts) in [
+        (json!({ "status": null }), false),
+        (json!({ "status": null }), true),
+        (json!({ "status": { "lastApplied": null } }), true),
+    ] {
+        let stage = roomy().await;
+        stage.secret("pw", PASSWORD).await;
+        stage.ready("app", with_password("pw")).await;
+        // Once it was seen, the CreateUser is history.
+        looked_at_again(&stage, "app").await;
+        if restarts {
+            stage.kill();
+        }
+        stage.users().patch_status("app", &PatchParams::default(), &Patch::Merge(&wiped)).await.unwrap();
+        if restarts {
+            stage.start();
+        }
+        looked_at_again(&stage, "app").await;
+        let sent = modifications(&stage, "app").await;
+        assert!(sent.len() <= usize::from(restarts), "{wiped}: {sent:#?}");
+        let object = until("lastApplied is there again", || async {
+            let object = serde_json::to_value(stage.users().get("app").await.unwrap()).unwrap();
+            object["status"]["lastApplied"]["accessString"].is_string().then_some(object)
+        })
+        .await;
+        matches(&object, &stage.aws.user("app").await.unwrap());
+        looked_at_again(&stage, "app").await;
+        stage.kill();
+        stage.start();
+        looked_at_again(&stage, "app").await;
+        assert_eq!(modifications(&stage, "app").await, sent, "{wiped}: it came to no rest");
+        assert_eq!(stage.aws.accepted("CreateUser", "app").await, 1);
+        stage.deleted("app").await;
+        stage.end().await;
+    }
+}

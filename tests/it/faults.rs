@@ -1,0 +1,217 @@
+//! A fault at every call: each scenario is run once, its calls to AWS and to the API server are noted, and it is run again
+//! for each call and each fault that may befall it. The end must be the same.
+//!
+//! `make test` tries at every call a lost answer and a kill before it, and after it where it changes something; at every
+//! call that changes AWS all faults; and of the API server's other faults each at one of the scenario's writes. `make
+//! faults` (FAULTS=full) tries every fault at every call, at the pace that people run the operator at.
+
+mod asked;
+mod case;
+mod end;
+mod fault;
+mod operator;
+mod proxy;
+mod scenario;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex};
+use std::time::Instant;
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+use tokio::sync::Semaphore;
+
+use self::asked::Mutations;
+use self::case::{Case, Disturbance, Run};
+use self::fault::{Call, Fault};
+use self::operator::Speed;
+use self::scenario::Scenario;
+use crate::{secrecy, world};
+
+/// Namespaces that no case plays in now.
+static FREE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static NAMESPACES: AtomicUsize = AtomicUsize::new(0);
+static PLACES: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(speed().at_once()));
+
+/// FAULTS=full asks for everything at real pace.
+fn speed() -> Speed {
+    Speed { real: std::env::vars().any(|(name, value)| name == "FAULTS" && value == "full") }
+}
+
+#[tokio::test]
+async fn create_ends_the_same_whatever_fails() {
+    whatever_fails(scenario::create()).await;
+}
+
+#[tokio::test]
+async fn modify_ends_the_same_whatever_fails() {
+    whatever_fails(scenario::modify()).await;
+}
+
+#[tokio::test]
+async fn rotate_ends_the_same_whatever_fails() {
+    whatever_fails(scenario::rotate()).await;
+}
+
+#[tokio::test]
+async fn retag_ends_the_same_whatever_fails() {
+    whatever_fails(scenario::retag()).await;
+}
+
+#[tokio::test]
+async fn adopt_ends_the_same_whatever_fails() {
+    whatever_fails(scenario::adopt()).await;
+}
+
+#[tokio::test]
+async fn delete_ends_the_same_whatever_fails() {
+    whatever_fails(scenario::delete()).await;
+}
+
+#[tokio::test]
+async fn create_and_delete_at_once_ends_the_same_whatever_fails() {
+    whatever_fails(scenario::withdraw()).await;
+}
+
+async fn whatever_fails(scenario: Scenario) {
+    let (speed, client, began) = (speed(), world::client().await, Instant::now());
+    let scenario = &scenario;
+    let undisturbed = within_a_case(&client, scenario, speed, None, None).await;
+    let undisturbed = undisturbed.unwrap_or_else(|why| panic!("{}, undisturbed: {why}", scenario.name));
+    for (action, count, _) in &scenario.accepted {
+        assert_eq!(
+            undisturbed.mutations.accepted.get(*action).unwrap_or(&0),
+            count,
+            "{}: {action}",
+            scenario.name
+        );
+    }
+    assert!(
+        undisturbed.mutations.refused.is_empty(),
+        "{}: {:?}",
+        scenario.name,
+        undisturbed.mutations.refused
+    );
+    let cases = cases(&undisturbed.calls, speed);
+    let (done, count) = (AtomicUsize::new(0), cases.len());
+    let outcomes = futures::stream::iter(&cases).map(|(call, fault)| {
+        let (client, done, undisturbed) = (&client, &done, &undisturbed);
+        async move {
+            let disturbance = Disturbance { call, fault };
+            let ends = Some(undisturbed.ends.as_slice());
+            let run = within_a_case(client, scenario, speed, Some(&disturbance), ends).await;
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if done.is_multiple_of(20) {
+                println!("{}: {done} of {count} cases", scenario.name);
+            }
+            judged(scenario, &disturbance, run)
+        }
+    });
+    let outcomes: Vec<Result<bool, String>> = outcomes.buffer_unordered(speed.at_once()).collect().await;
+    let missed = outcomes.iter().filter(|outcome| **outcome == Ok(false)).count();
+    let failures: Vec<String> = outcomes.into_iter().filter_map(Result::err).collect();
+    println!(
+        "{}: {} calls, {count} cases, {missed} whose call did not come again, {} failures, {:.0} s",
+        scenario.name,
+        undisturbed.calls.len(),
+        failures.len(),
+        began.elapsed().as_secs_f64(),
+    );
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The cases of one scenario.
+fn cases(calls: &[Call], speed: Speed) -> Vec<(Call, Fault)> {
+    let mut cases = Vec::new();
+    for call in calls {
+        let faults = Fault::of(call, speed);
+        let count = if speed.real || call.is_mutation() { faults.len() } else { call.at_least() };
+        cases.extend(faults.into_iter().take(count).map(|fault| (call.clone(), fault)));
+    }
+    // Of the others each has one turn, where the fewest faults are so far.
+    let all: Vec<(&Call, Fault)> = calls
+        .iter()
+        .flat_map(|call| Fault::of(call, speed).into_iter().map(move |fault| (call, fault)))
+        .collect();
+    for (call, fault) in &all {
+        let is_tried = |cases: &[(Call, Fault)]| {
+            cases
+                .iter()
+                .any(|(other, tried)| other.is_to_aws() == call.is_to_aws() && tried.name == fault.name)
+        };
+        if !is_tried(&cases) {
+            let load = |call: &Call| cases.iter().filter(|(other, _)| other == call).count();
+            let places = all.iter().filter(|(other, theirs)| {
+                other.is_to_aws() == call.is_to_aws() && theirs.name == fault.name && other.is_write()
+            });
+            let place = places.map(|(call, _)| *call).min_by_key(|call| load(call)).unwrap_or(call);
+            cases.push((place.clone(), fault.clone()));
+        }
+    }
+    cases
+}
+
+/// Whether the fault struck; or what is wrong.
+fn judged(
+    scenario: &Scenario,
+    Disturbance { call, fault }: &Disturbance<'_>,
+    run: Result<Run, String>,
+) -> Result<bool, String> {
+    let case = format!("{}, {} at {call}", scenario.name, fault.name);
+    let run = run.map_err(|why| format!("{case}: {why}"))?;
+    let Mutations { accepted, refused } = &run.mutations;
+    for (action, count) in accepted {
+        let known = scenario.accepted.iter().find(|(known, ..)| known == action);
+        let most = known.map_or(0, |row| row.2);
+        if *count > most {
+            return Err(format!("{case}: {action} was accepted {count} times, at most {most} are right\n"));
+        }
+    }
+    if let Some((action, _)) = refused.iter().find(|(_, count)| **count > 0) {
+        return Err(format!("{case}: AWS refused {action}, which should not have been called\n"));
+    }
+    if let Some(offence) = run.offences.first() {
+        return Err(format!("{case}: {offence}\n"));
+    }
+    if !run.struck && !call.comes_and_goes() {
+        return Err(format!("{case}: the call was never made\n"));
+    }
+    Ok(run.struck)
+}
+
+async fn within_a_case(
+    client: &Client,
+    scenario: &Scenario,
+    speed: Speed,
+    disturbance: Option<&Disturbance<'_>>,
+    ends: Option<&[serde_json::Value]>,
+) -> Result<Run, String> {
+    let _place = PLACES.acquire().await.unwrap();
+    let free = FREE.lock().unwrap().pop();
+    let namespace = match free {
+        Some(namespace) => namespace,
+        None => new_namespace(client).await,
+    };
+    let case =
+        Case::new(client, &namespace, scenario, speed, disturbance.map(|disturbance| disturbance.fault))
+            .await;
+    let run = case.run(disturbance, ends).await;
+    case.clear().await;
+    FREE.lock().unwrap().push(namespace);
+    run.map_err(|why| secrecy::redacted(&why))
+}
+
+async fn new_namespace(client: &Client) -> String {
+    // Named as a stage is, so that nobody else's audit counts what is written here.
+    let number = NAMESPACES.fetch_add(1, Ordering::Relaxed);
+    let name = format!("stage-faults-{}-{number}", std::process::id());
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let namespace = Namespace {
+        metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
+        ..Namespace::default()
+    };
+    namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+    name
+}

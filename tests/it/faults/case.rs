@@ -1,0 +1,365 @@
+//! One run of one scenario, disturbed or not.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use elasticache_emulator::{Emulator, Settings};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::asked::{Mutations, called};
+use super::end::{Found, difference, facts, fulfils};
+use super::fault::{Call, Fault, How, To};
+use super::operator::{Operator, Speed, command, kubeconfig};
+use super::proxy::Proxy;
+use super::scenario::{PASSWORDS, Scenario, Step};
+use crate::stage::{Aws, manifest, until};
+use crate::{secrecy, world};
+
+/// What is done to one call.
+pub(super) struct Disturbance<'a> {
+    pub(super) call: &'a Call,
+    pub(super) fault: &'a Fault,
+}
+
+/// How a run ended.
+pub(super) struct Run {
+    /// The end that the step led to, and the one after another look.
+    pub(super) ends: Vec<Value>,
+    /// What the operator asked from the step on.
+    pub(super) calls: Vec<Call>,
+    /// The fault struck.
+    pub(super) struck: bool,
+    pub(super) mutations: Mutations,
+    /// What the API server took that it should not have.
+    pub(super) offences: Vec<String>,
+}
+
+/// Where a case plays: a namespace with one object in it, an emulator, a proxy and an operator.
+pub(super) struct Case<'a> {
+    scenario: &'a Scenario,
+    namespace: String,
+    users: Api<DynamicObject>,
+    secrets: Api<Secret>,
+    aws: Aws,
+    operator: Arc<Operator>,
+    proxy: Arc<Proxy>,
+    speed: Speed,
+    serving: JoinHandle<()>,
+    _dir: tempfile::TempDir,
+}
+
+impl Drop for Case<'_> {
+    fn drop(&mut self) {
+        self.operator.kill();
+        self.serving.abort();
+    }
+}
+
+impl<'a> Case<'a> {
+    pub(super) async fn new(
+        client: &Client,
+        namespace: &str,
+        scenario: &'a Scenario,
+        speed: Speed,
+        fault: Option<&Fault>,
+    ) -> Self {
+        let time = speed.transition();
+        let settings = Settings {
+            modify_time: time,
+            delete_time: time,
+            tag_window: speed.tag_window(),
+            ..Settings::default()
+        };
+        let aws = Aws::new(Emulator::start(settings, "127.0.0.1:0").unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let file = dir.path().join("kubeconfig");
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        std::fs::write(&file, kubeconfig(&server)).unwrap();
+        let patient = fault.is_some_and(|fault| matches!(fault.how, How::Kill(_)));
+        let (url, of) = (aws.url(), namespace.to_owned());
+        let recipe = move |first: bool| {
+            let mut command = command(&file, &of, &url);
+            command.envs(speed.env(patient && first));
+            command
+        };
+        let operator = Operator::new(dir.path().join("operator.log"), Box::new(recipe));
+        let users: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &world::resource());
+        let proxy = Proxy::new(client.clone(), users.clone(), operator.clone());
+        Self {
+            scenario,
+            namespace: namespace.to_owned(),
+            secrets: Api::namespaced(client.clone(), namespace),
+            users,
+            aws,
+            operator,
+            serving: tokio::spawn(proxy.clone().serve(listener)),
+            proxy,
+            speed,
+            _dir: dir,
+        }
+    }
+
+    /// Runs the scenario. `ends`: those of the run that nothing disturbed.
+    pub(super) async fn run(
+        &self,
+        disturbance: Option<&Disturbance<'_>>,
+        ends: Option<&[Value]>,
+    ) -> Result<Run, String> {
+        self.set().await?;
+        let (asked, calls) = (self.proxy.asked().len(), self.aws.calls().await.len());
+        let armed = match disturbance {
+            Some(disturbance) => self.arm(disturbance).await,
+            None => Armed::Nothing,
+        };
+        self.take(&self.scenario.step).await;
+        let mut found = vec![self.end(ends.map(|ends| &ends[0]), None).await?];
+        if ends.is_none() {
+            for event in &self.scenario.events {
+                self.tells(event).await?;
+            }
+        }
+        if self.scenario.wanted != Value::Null {
+            // Whatever is still to come of it comes now.
+            self.annotate("looked-at").await;
+            found.push(self.end(ends.map(|ends| &ends[1]), Some("looked-at")).await?);
+        }
+        let struck = self.has_struck(&armed).await;
+        if struck && disturbance.is_some_and(|disturbance| disturbance.fault.is_late()) {
+            // AWS is done with the call, which nobody waits for any more, and whose end nobody can see.
+            tokio::time::sleep(self.speed.too_late()).await;
+            let last = found.last().cloned();
+            self.end(last.as_ref(), None).await?;
+        }
+        let all = self.aws.calls().await;
+        if let Armed::Killer(killer) = armed {
+            killer.abort();
+        }
+        self.is_sound()?;
+        Ok(Run {
+            ends: found,
+            calls: called(&all[calls..], &self.proxy.asked()[asked..]),
+            struck,
+            mutations: Mutations::among(&all, disturbance.filter(|_| struck)),
+            offences: self.proxy.offences(),
+        })
+    }
+
+    /// Everything up to the step.
+    async fn set(&self) -> Result<(), String> {
+        for (_, password) in PASSWORDS {
+            secrecy::remember_password(password);
+        }
+        let theirs = json!({ "Tags": {
+            "elasticache-users.dev/cluster": "other", "elasticache-users.dev/namespace": self.namespace, "elasticache-users.dev/name": "app",
+        }});
+        self.aws.put_user("bystander", theirs).await;
+        for (name, label) in &self.scenario.secrets {
+            self.write_secret(name, label).await;
+        }
+        if let Some(user) = &self.scenario.user {
+            let mut user = user.clone();
+            for password in user["Passwords"].as_array_mut().into_iter().flatten() {
+                *password = json!(text_of(password.as_str().unwrap()));
+            }
+            self.aws.put_user("app", user).await;
+        }
+        self.operator.start();
+        if let Some(spec) = &self.scenario.before {
+            self.create(spec).await;
+            self.reaches_fact("the object is Ready", |facts| fulfils(facts, &json!({ "Status": "active" })))
+                .await?;
+            // The last thing that its pass does.
+            self.tells("UserCreated").await?;
+        }
+        Ok(())
+    }
+
+    async fn take(&self, step: &Step) {
+        match step {
+            Step::Create(spec) => self.create(spec).await,
+            Step::Change(patch) => {
+                self.users.patch("app", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+            }
+            Step::Secret(name, label) => self.write_secret(name, label).await,
+            Step::Delete => self.delete().await,
+            Step::CreateAndDelete(spec) => {
+                self.create(spec).await;
+                until("CreateUser is called", || async {
+                    (!self.aws.calls_of("CreateUser", "app").await.is_empty()).then_some(())
+                })
+                .await;
+                self.delete().await;
+            }
+        }
+    }
+
+    async fn create(&self, spec: &Value) {
+        let object = serde_json::from_value(manifest("app", spec.clone())).unwrap();
+        self.users.create(&PostParams::default(), &object).await.unwrap();
+    }
+
+    async fn delete(&self) {
+        self.users.delete("app", &DeleteParams::default()).await.unwrap();
+    }
+
+    async fn write_secret(&self, name: &str, label: &str) {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name },
+            "stringData": { "password": text_of(label) },
+        });
+        let params = PatchParams::apply("test").force();
+        self.secrets.patch(name, &params, &Patch::Apply(&secret)).await.unwrap();
+    }
+
+    async fn annotate(&self, value: &str) {
+        let patch = json!({ "metadata": { "annotations": { "elasticache-users.dev/reconcile-requested-at": value } } });
+        self.users.patch("app", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    async fn facts(&self) -> Value {
+        let object = self.users.get_opt("app").await.unwrap();
+        let secrets = match self.scenario.secrets.is_empty() {
+            true => Vec::new(),
+            false => self.secrets.list_metadata(&Default::default()).await.unwrap().items,
+        };
+        let found = Found {
+            object: object.map(|object| serde_json::to_value(object).unwrap()),
+            secrets: secrets.into_iter().map(|secret| serde_json::to_value(secret).unwrap()).collect(),
+            users: self.aws.users().await,
+        };
+        facts(&found, &self.namespace)
+    }
+
+    /// Waits for the end: this one, or else one that fulfils the scenario, with this echo of a request.
+    async fn end(&self, end: Option<&Value>, echo: Option<&str>) -> Result<Value, String> {
+        let Some(end) = end else {
+            let wanted = &self.scenario.wanted;
+            let echoed = |facts: &Value| {
+                echo.is_none_or(|echo| facts["object"]["status"]["lastHandledReconcileAt"] == echo)
+            };
+            return self.reaches_fact("the end", |facts| fulfils(facts, wanted) && echoed(facts)).await;
+        };
+        self.reach(|facts| facts == end)
+            .await
+            .map_err(|last| self.told(&format!("another end than undisturbed:\n{}", difference(end, &last))))
+    }
+
+    async fn reaches_fact(&self, what: &str, fact: impl Fn(&Value) -> bool) -> Result<Value, String> {
+        let reached = self.reach(fact).await;
+        reached.map_err(|last| self.told(&format!("never came: {what}. Last seen:\n{last:#}\n")))
+    }
+
+    /// Answers the facts once they are so, or what they were when patience ended.
+    async fn reach(&self, fact: impl Fn(&Value) -> bool) -> Result<Value, Value> {
+        let deadline = Instant::now() + self.speed.patience();
+        loop {
+            let news = self.proxy.news.notified();
+            let last = self.facts().await;
+            if fact(&last) {
+                return Ok(last);
+            }
+            if Instant::now() >= deadline {
+                return Err(last);
+            }
+            self.operator.keep_up();
+            let _ = tokio::time::timeout(Duration::from_millis(250), news).await;
+        }
+    }
+
+    async fn tells(&self, reason: &str) -> Result<(), String> {
+        let deadline = Instant::now() + self.speed.patience();
+        while !self.proxy.told().iter().any(|told| told == reason) {
+            if Instant::now() >= deadline {
+                return Err(self.told(&format!("no event {reason}, but {:?}\n", self.proxy.told())));
+            }
+            let news = self.proxy.news.notified();
+            let _ = tokio::time::timeout(Duration::from_millis(100), news).await;
+        }
+        Ok(())
+    }
+
+    /// What is wrong, with the end of the log.
+    fn told(&self, why: &str) -> String {
+        secrecy::redacted(&format!("{why}--- end of the operator's log\n{}\n", self.operator.last_words()))
+    }
+
+    fn is_sound(&self) -> Result<(), String> {
+        let said = self.operator.said();
+        if said.contains("panicked") || said.contains("this is a defect") {
+            return Err(self.told("the operator panicked, or found a defect in itself\n"));
+        }
+        if secrecy::shows_in(&said) {
+            return Err(self.told("a password shows in the log\n"));
+        }
+        Ok(())
+    }
+
+    /// Takes the case's objects away, so that the namespace can be used again.
+    pub(super) async fn clear(&self) {
+        self.operator.kill();
+        let free = json!({ "metadata": { "finalizers": null } });
+        let _ = self.users.patch("app", &PatchParams::default(), &Patch::Merge(free)).await;
+        let _ = self.users.delete("app", &DeleteParams::default()).await;
+        if !self.scenario.secrets.is_empty() {
+            self.secrets.delete_collection(&DeleteParams::default(), &Default::default()).await.unwrap();
+        }
+    }
+}
+
+/// How the fault of a case is set up.
+enum Armed {
+    Nothing,
+    Rule(u64),
+    Request,
+    Killer(JoinHandle<()>),
+}
+
+impl Case<'_> {
+    async fn arm(&self, Disturbance { call, fault }: &Disturbance<'_>) -> Armed {
+        let (action, user) = match &call.to {
+            To::Kubernetes(asked) => {
+                self.proxy.arm(asked, call.before, &fault.how);
+                return Armed::Request;
+            }
+            To::Aws { action, user } => (action, user),
+        };
+        let mut rule = match &fault.how {
+            How::Aws(rule) => rule.clone(),
+            How::Kill(when) => json!({ "Kind": "hang", "Ms": 600_000, "When": when.word() }),
+            How::Kubernetes(..) | How::Overtaken => unreachable!("AWS is no API server"),
+        };
+        rule["Action"] = json!(action);
+        rule["UserId"] = json!(user);
+        rule["Skip"] = json!(call.before);
+        let rule = self.aws.fault(rule).await;
+        if !matches!(fault.how, How::Kill(_)) {
+            return Armed::Rule(rule);
+        }
+        let (aws, operator) = (self.aws.clone(), self.operator.clone());
+        Armed::Killer(tokio::spawn(async move {
+            while aws.fired(rule).await == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            operator.restart().await;
+        }))
+    }
+
+    async fn has_struck(&self, armed: &Armed) -> bool {
+        match armed {
+            Armed::Nothing => false,
+            Armed::Rule(rule) => self.aws.fired(*rule).await > 0,
+            Armed::Request => self.proxy.struck(),
+            Armed::Killer(killer) => killer.is_finished(),
+        }
+    }
+}
+
+fn text_of(label: &str) -> &'static str {
+    PASSWORDS.iter().find(|(known, _)| *known == label).expect("a label of a password").1
+}

@@ -1,0 +1,162 @@
+//! The end state as facts: without times, versions and whatever else differs from run to run.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::scenario::PASSWORDS;
+
+/// What there is to know of an end.
+pub(super) struct Found {
+    pub(super) object: Option<Value>,
+    pub(super) secrets: Vec<Value>,
+    pub(super) users: Vec<Value>,
+}
+
+/// Which passwords a user has, by label, in a fixed order.
+fn labels(passwords: &Value) -> Value {
+    let passwords = passwords.as_array().into_iter().flatten();
+    let mut labels: Vec<&str> = passwords
+        .map(|found| PASSWORDS.iter().find(|(_, text)| found == text).map_or("unknown", |(label, _)| label))
+        .collect();
+    labels.sort_unstable();
+    json!(labels)
+}
+
+/// The facts about an end.
+pub(super) fn facts(found: &Found, namespace: &str) -> Value {
+    let users: BTreeMap<String, Value> = found
+        .users
+        .iter()
+        .map(|user| (user["UserId"].as_str().unwrap_or_default().to_owned(), user_facts(user)))
+        .collect();
+    let object = found.object.as_ref().map(|object| object_facts(object, &found.secrets));
+    let facts = json!({ "object": object, "users": users });
+    let uid = found.object.as_ref().and_then(|object| object["metadata"]["uid"].as_str());
+    let text = facts.to_string().replace(namespace, "NAMESPACE");
+    serde_json::from_str(&uid.map_or(text.clone(), |uid| text.replace(uid, "UID"))).unwrap()
+}
+
+fn user_facts(user: &Value) -> Value {
+    let mut facts = user.clone();
+    facts["Passwords"] = labels(&user["Passwords"]);
+    // Nobody touched those who are no business of the operator's, not even to set them to what they were.
+    if user["UserId"] == "app" {
+        facts.as_object_mut().unwrap().remove("Version");
+    }
+    facts
+}
+
+fn object_facts(object: &Value, secrets: &[Value]) -> Value {
+    let mut status = object["status"].clone();
+    let generation = &object["metadata"]["generation"];
+    if let Some(status) = status.as_object_mut() {
+        let observed = status.insert("observedGeneration".to_owned(), Value::Null);
+        status.insert("observedGeneration".to_owned(), json!(observed.as_ref() == Some(generation)));
+        // A time, which goes together with a later change.
+        status.remove("createRequestedAt");
+    }
+    for condition in status["conditions"].as_array_mut().into_iter().flatten() {
+        condition["lastTransitionTime"] = Value::Null;
+        condition["observedGeneration"] = json!(condition["observedGeneration"] == *generation);
+    }
+    for version in status["lastApplied"]["passwordVersions"].as_array_mut().into_iter().flatten() {
+        *version = json!(which(version.as_str().unwrap_or_default(), secrets));
+    }
+    // In the order of the Secrets' uids.
+    if let Some(versions) = status["lastApplied"]["passwordVersions"].as_array_mut() {
+        versions.sort_by_key(|version| version.to_string());
+    }
+    // Indexing writes what was not there.
+    prune(&mut status);
+    let metadata = &object["metadata"];
+    json!({ "status": status, "spec": object["spec"], "finalizers": metadata["finalizers"], "leaving": !metadata["deletionTimestamp"].is_null() })
+}
+
+/// The Secret whose newest version this is.
+fn which(version: &str, secrets: &[Value]) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let newest = secrets.iter().find(|secret| {
+        let metadata = &secret["metadata"];
+        let prefix = format!("{}/{}/", text(&metadata["uid"]), text(&metadata["resourceVersion"]));
+        version.starts_with(&prefix)
+    });
+    newest.map_or("outdated".to_owned(), |secret| text(&secret["metadata"]["name"]))
+}
+
+fn prune(value: &mut Value) {
+    if let Value::Object(members) = value {
+        members.values_mut().for_each(prune);
+        members.retain(|_, member| !member.is_null());
+    }
+}
+
+/// Ready=True for the newest generation, with the newest Secrets sent.
+fn is_settled(facts: &Value) -> bool {
+    let status = &facts["object"]["status"];
+    let ready = status["conditions"].as_array().into_iter().flatten().any(|condition| {
+        condition["type"] == "Ready"
+            && condition["status"] == "True"
+            && condition["observedGeneration"] == true
+    });
+    let versions = status["lastApplied"]["passwordVersions"].as_array();
+    ready
+        && status["observedGeneration"] == true
+        && versions.into_iter().flatten().all(|sent| sent != "outdated")
+}
+
+/// The scenario has come to its end: AWS has what is wanted, and the object says so, or is gone where nothing is wanted.
+pub(super) fn fulfils(facts: &Value, wanted: &Value) -> bool {
+    let user = &facts["users"]["app"];
+    match wanted {
+        Value::Null => user.is_null() && facts["object"].is_null(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            holds(user, wanted) && is_settled(facts)
+        }
+    }
+}
+
+/// Every member of `wanted` is there, at any depth.
+fn holds(found: &Value, wanted: &Value) -> bool {
+    match wanted {
+        Value::Object(members) => members.iter().all(|(name, wanted)| holds(&found[name], wanted)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            found == wanted
+        }
+    }
+}
+
+/// Where two ends differ, a line for each of the first places.
+pub(super) fn difference(wanted: &Value, found: &Value) -> String {
+    let (wanted, found) = (flat(wanted), flat(found));
+    let places = wanted.keys().chain(found.keys()).collect::<std::collections::BTreeSet<_>>();
+    let differing = places.into_iter().filter(|place| wanted.get(*place) != found.get(*place));
+    let told = |value: Option<&String>| value.map_or("nothing", String::as_str).to_owned();
+    differing
+        .take(12)
+        .map(|place| {
+            format!("  {place}: {} instead of {}\n", told(found.get(place)), told(wanted.get(place)))
+        })
+        .collect()
+}
+
+fn flat(value: &Value) -> BTreeMap<String, String> {
+    fn walk(place: &str, value: &Value, flat: &mut BTreeMap<String, String>) {
+        let inner: Vec<(String, &Value)> = match value {
+            Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), value)).collect(),
+            Value::Array(items) => {
+                items.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect()
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+        };
+        if inner.is_empty() {
+            flat.insert(place.to_owned(), value.to_string());
+        }
+        for (name, value) in inner {
+            walk(&format!("{place}/{name}"), value, flat);
+        }
+    }
+    let mut places = BTreeMap::new();
+    walk("", value, &mut places);
+    places
+}

@@ -1,0 +1,159 @@
+//! The scenarios: what is there, what a person does, and what AWS must have in the end.
+
+use serde_json::{Value, json};
+
+use crate::stage::{iam, with_password};
+
+/// The password under each label. Facts hold labels only.
+pub(super) const PASSWORDS: [(&str, &str); 3] = [
+    ("first", "the-first-passphrase-of-all"),
+    ("second", "the-second-passphrase-of-all"),
+    ("third", "the-third-passphrase-of-all"),
+];
+
+/// One thing that a person wants of the operator.
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    /// Secrets that are there, each with the label of its password.
+    pub(super) secrets: Vec<(&'static str, &'static str)>,
+    /// The AWS user that is there without an object.
+    pub(super) user: Option<Value>,
+    /// The object that is Ready before the step.
+    pub(super) before: Option<Value>,
+    /// What the person does.
+    pub(super) step: Step,
+    /// What AWS has of the user in the end, passwords by label; null where it is gone.
+    pub(super) wanted: Value,
+    /// The events that tell of it.
+    pub(super) events: Vec<&'static str>,
+    /// How often AWS accepts each mutation, the way there included, and how often at most where something fails. Others are
+    /// never made.
+    pub(super) accepted: Vec<(&'static str, usize, usize)>,
+}
+
+/// What a person does.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Create(Value),
+    Change(Value),
+    Secret(&'static str, &'static str),
+    Delete,
+    /// Deleted as soon as CreateUser was called.
+    CreateAndDelete(Value),
+}
+
+fn with_tags(tags: Value) -> Value {
+    let mut spec = iam();
+    spec["tags"] = tags;
+    spec
+}
+
+fn with_two_passwords() -> Value {
+    let mut spec = with_password("one");
+    let another = json!({ "secretKeyRef": { "name": "two", "key": "password" } });
+    spec["authentication"]["passwords"].as_array_mut().unwrap().push(another);
+    spec
+}
+
+pub(super) fn create() -> Scenario {
+    let mut spec = with_password("one");
+    spec["tags"] = json!({ "team": "orders" });
+    Scenario {
+        name: "create",
+        secrets: vec![("one", "first")],
+        user: None,
+        before: None,
+        step: Step::Create(spec),
+        wanted: json!({ "Status": "active", "Engine": "redis", "Passwords": ["first"] }),
+        events: vec!["UserCreated"],
+        // Passwords cannot be read back: they are sent again where nobody knows whether AWS has them.
+        accepted: vec![("CreateUser", 1, 1), ("ModifyUser", 0, 1)],
+    }
+}
+
+pub(super) fn modify() -> Scenario {
+    Scenario {
+        name: "modify",
+        secrets: Vec::new(),
+        user: None,
+        before: Some(
+            json!({ "engine": "redis", "accessString": "on ~* +@all", "authentication": { "type": "iam" } }),
+        ),
+        step: Step::Change(
+            json!({ "spec": { "engine": "valkey", "accessString": "on ~app:* -@all +@read" } }),
+        ),
+        wanted: json!({ "Status": "active", "Engine": "valkey", "AccessString": "on ~app:* -@all +@read" }),
+        events: vec!["UserModified"],
+        accepted: vec![("CreateUser", 1, 1), ("ModifyUser", 1, 1)],
+    }
+}
+
+pub(super) fn rotate() -> Scenario {
+    Scenario {
+        name: "rotate",
+        secrets: vec![("one", "first"), ("two", "second")],
+        user: None,
+        before: Some(with_two_passwords()),
+        step: Step::Secret("one", "third"),
+        wanted: json!({ "Status": "active", "Passwords": ["second", "third"] }),
+        events: vec!["PasswordRotated"],
+        accepted: vec![("CreateUser", 1, 1), ("ModifyUser", 1, 2)],
+    }
+}
+
+pub(super) fn retag() -> Scenario {
+    Scenario {
+        name: "retag",
+        secrets: Vec::new(),
+        user: None,
+        before: Some(with_tags(json!({ "team": "orders", "stage": "test" }))),
+        step: Step::Change(json!({ "spec": { "tags": { "team": "billing", "stage": null, "cost": "7" } } })),
+        wanted: json!({ "Status": "active", "Tags": { "team": "billing", "cost": "7" } }),
+        events: Vec::new(),
+        accepted: vec![("CreateUser", 1, 1), ("AddTagsToResource", 1, 1), ("RemoveTagsFromResource", 1, 1)],
+    }
+}
+
+pub(super) fn adopt() -> Scenario {
+    let mut spec = with_password("one");
+    spec["adoptionPolicy"] = json!("Adopt");
+    spec["tags"] = json!({ "team": "orders" });
+    Scenario {
+        name: "adopt",
+        secrets: vec![("one", "first")],
+        user: Some(
+            json!({ "AccessString": "on ~old:* +@all", "Passwords": ["second"], "Tags": { "theirs": "kept" } }),
+        ),
+        before: None,
+        step: Step::Create(spec),
+        wanted: json!({ "Status": "active", "Passwords": ["first"], "Tags": { "team": "orders", "theirs": "kept" } }),
+        events: vec!["UserModified"],
+        accepted: vec![("AddTagsToResource", 1, 1), ("ModifyUser", 1, 2)],
+    }
+}
+
+pub(super) fn delete() -> Scenario {
+    Scenario {
+        name: "delete",
+        secrets: vec![("one", "first")],
+        user: None,
+        before: Some(with_password("one")),
+        step: Step::Delete,
+        wanted: Value::Null,
+        events: vec!["UserDeleted"],
+        accepted: vec![("CreateUser", 1, 1), ("DeleteUser", 1, 1)],
+    }
+}
+
+pub(super) fn withdraw() -> Scenario {
+    Scenario {
+        name: "withdraw",
+        secrets: Vec::new(),
+        user: None,
+        before: None,
+        step: Step::CreateAndDelete(iam()),
+        wanted: Value::Null,
+        events: vec!["UserDeleted"],
+        accepted: vec![("CreateUser", 1, 1), ("DeleteUser", 1, 1)],
+    }
+}
