@@ -178,7 +178,9 @@ pub(crate) fn differences(desired: &Desired, user: &RemoteUser, tags: Option<&Ta
 }
 
 fn engine_difference(engine: Engine, user: &RemoteUser, record: &Record) -> Option<Difference> {
-    let was_right = record.reported.as_ref().is_some_and(|reported| reported.engine == engine.as_str());
+    // Of a user that is not Ready, what AWS shows may be an earlier edit that has just been applied.
+    let was_right =
+        record.ready && record.reported.as_ref().is_some_and(|reported| reported.engine == engine.as_str());
     (!engine.as_str().eq_ignore_ascii_case(&user.engine)).then(|| Difference {
         field: "engine",
         is: user.engine.clone(),
@@ -193,7 +195,8 @@ fn type_difference(
     record: &Record,
 ) -> Option<Difference> {
     let wanted = authentication.kind().output();
-    let was_right = record.reported.as_ref().is_some_and(|reported| reported.authentication_type == wanted);
+    let was_right = record.ready
+        && record.reported.as_ref().is_some_and(|reported| reported.authentication_type == wanted);
     (wanted != user.authentication_type).then(|| Difference {
         field: "authentication type",
         is: user.authentication_type.clone(),

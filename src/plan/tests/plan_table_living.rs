@@ -64,6 +64,7 @@ fn sees(user: RemoteUser, record: Record) -> Observed {
 
 #[test]
 fn what_differs_is_an_edit_unless_somebody_else_changed_it() {
+    let managed = || Record { ready: true, ..managed() };
     let other_rules = || RemoteUser { access_string: OTHER_RULES.into(), ..active() };
     let valkey = || RemoteUser { engine: "valkey".into(), ..active() };
     let open = || RemoteUser { authentication_type: "no-password".into(), ..active() };
@@ -101,6 +102,8 @@ fn what_differs_is_an_edit_unless_somebody_else_changed_it() {
             present(), sees(valkey(), Record::default()), sends(engine(Engine::Redis), Cause::Edit)),
         ("another engine is drift where status showed the spec's",
             present(), sees(valkey(), managed()), sends(engine(Engine::Redis), drift(&["engine was valkey instead of redis"]))),
+        ("unless the user is not Ready: an earlier edit may have brought it just now",
+            present(), sees(valkey(), Record { ready: false, ..managed() }), sends(engine(Engine::Redis), Cause::Edit)),
         ("an engine changes the other way too",
             Goal::Present(Desired { engine: Engine::Valkey, ..desired() }), sees(active(), managed()), sends(engine(Engine::Valkey), Cause::Edit)),
         ("another authentication is an edit where status showed that one before",
