@@ -64,10 +64,12 @@ impl Call {
     }
 
     /// Whether it comes again in another run is up to the clock: each pass begins with looks, a state that passes is looked at
-    /// until it has passed, and an event is told of what a process has seen itself.
+    /// until it has passed, an object that changed under a pass is read once more, and an event is told of what a process has
+    /// seen itself.
     pub(super) fn comes_and_goes(&self) -> bool {
         match &self.to {
             To::Aws { .. } => !self.is_mutation(),
+            To::Kubernetes(asked) if asked == "get elasticacheusers" => self.before > 0,
             To::Kubernetes(asked) => ["get secrets", "create events"].contains(&asked.as_str()),
         }
     }
