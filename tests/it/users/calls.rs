@@ -296,11 +296,24 @@ async fn connections_that_went_stale_cost_no_call() {
         let seen = futures::join!(aws.describe(&app), aws.describe(&shop));
         assert_eq!(seen, (Sight::Absent, Sight::Absent), "round {round}");
         drop(emulator);
-        emulator = Emulator::start(Settings::default(), addr).expect("the emulator again");
+        emulator = again(addr).await;
         // What was closed meanwhile is noticed as soon as this process gets to look.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert!(matches!(aws.create(&create("app")).await, Outcome::Accepted(_)));
+}
+
+/// An emulator where one was before. Another test may be about to start a program: until that runs, its fork holds the
+/// former emulator's socket.
+async fn again(addr: std::net::SocketAddr) -> Emulator {
+    let deadline = tokio::time::Instant::now() + PATIENT.call;
+    loop {
+        match Emulator::start(Settings::default(), addr) {
+            Ok(emulator) => return emulator,
+            Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]
