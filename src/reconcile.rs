@@ -1,6 +1,6 @@
 //! I/O: one pass over one object. Finds out what `plan` asks for, does the one thing that it decides, and reports.
 //!
-//! [`look`] finds facts out, [`act`] announces and performs, [`tell`] reports.
+//! `look` finds facts out, `act` announces and performs, `tell` reports.
 
 mod act;
 mod look;
