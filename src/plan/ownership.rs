@@ -46,8 +46,10 @@ pub(crate) fn owner_just_read(user: &RemoteUser, observed: &Observed) -> Option<
 /// (B92). That a user is not ours is never believed from memory while its tags can be read: it may have been handed over
 /// since.
 pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -> Known {
-    // An active user that is not as it was reported may be another one of the same ID: only its tags can tell.
-    let familiar = user.lifecycle != Lifecycle::Active || as_reported(&observed.record, user);
+    // An active user that is not as it was reported, or that is there again after it was seen on its way out, may be another
+    // one of the same ID: only its tags can tell.
+    let familiar = user.lifecycle != Lifecycle::Active
+        || as_reported(&observed.record, user) && !observed.record.deletion_accepted;
     let managed = observed.record.arn.as_ref() == Some(&user.arn) && observed.record.manages();
     match (&observed.tags, &observed.remembered) {
         (TagSight::Read(tags), _) => Known::As(owner.judge(tags)),
