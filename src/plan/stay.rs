@@ -1,5 +1,7 @@
 //! Pure: the user should be there.
 
+use std::collections::BTreeSet;
+
 use crate::changes::{AuthenticationChange, TagChange, changes, tag_change, unannounced_keys};
 use crate::ownership::{Known, before_tags_change, owner_just_read, ownership, put_tags_back, still_ours};
 use crate::place::{Absence, absence, elsewhere};
@@ -28,7 +30,13 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
         Err(problem) => return lacking(&problem),
     };
     if !observed.announced {
-        let tag_keys = desired.tags.keys().cloned().collect();
+        let mut tag_keys: BTreeSet<String> = desired.tags.keys().cloned().collect();
+        if observed.record.creation == Creation::Open {
+            // The user of the CreateUser before may show yet, with the tags that the spec had then.
+            let before = observed.record.last_applied.as_ref().map(|last| last.tag_keys.clone());
+            tag_keys.extend(before.unwrap_or_default());
+        }
+        let tag_keys = tag_keys.into_iter().collect();
         return Action::Announce(Announcement::Creation { tag_keys });
     }
     let mut tags = desired.tags.clone();
