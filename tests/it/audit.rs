@@ -6,6 +6,7 @@
 use cluster::AuditLog;
 use serde_json::{Value, json};
 
+use crate::rights::Rights;
 use crate::stage::{Stage, iam, with_password};
 
 /// The operator's user agent begins with it, and nobody else's.
@@ -50,6 +51,20 @@ pub(crate) fn writes(log: &AuditLog, namespace: &str) -> Writes {
         }
     }
     writes
+}
+
+/// What this user was not allowed to do, a line each.
+pub(crate) fn refusals(log: &AuditLog, user: &str, rights: Rights) -> Vec<String> {
+    let (named, forbidden) =
+        (format!("\"username\":\"{user}\""), "\"authorization.k8s.io/decision\":\"forbid\"");
+    let events = log.events_where(|line| line.contains(&named) && line.contains(forbidden)).unwrap();
+    let about =
+        |event: &Value| format!("{} {}", event["verb"].as_str().unwrap_or_default(), event["requestURI"]);
+    // Without rights for the whole cluster the operator asks once more by discovery.
+    let known = |event: &Value| {
+        rights == Rights::RolesOnly && event["objectRef"]["resource"] == "customresourcedefinitions"
+    };
+    events.iter().filter(|event| !known(event)).map(about).collect()
 }
 
 /// Which of its writes it is, or what is wrong with it.

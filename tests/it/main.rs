@@ -23,6 +23,7 @@ mod passwords;
 mod policies;
 mod program;
 mod retagging;
+mod rights;
 mod rotating;
 mod samples;
 mod secrecy;

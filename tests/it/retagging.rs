@@ -313,16 +313,11 @@ async fn a_user_without_owner_tags_that_status_cannot_prove_ours_is_left_alone()
         // Its tags back by hand: it goes on with the next look.
         let mut tags =
             json!({ "elasticache-users.dev/namespace": stage.ns, "elasticache-users.dev/name": name });
-        tags["elasticache-users.dev/cluster"] = json!(cluster(&stage).await);
+        tags["elasticache-users.dev/cluster"] = json!(stage.cluster_id.clone());
         stage.aws.put_user(name, json!({ "Tags": tags })).await;
         stage.nudge(name).await;
         stage.is_ready(name).await;
         assert_eq!(stage.aws.user(name).await.unwrap()["AccessString"], "on ~x:* +@all", "{name}");
     }
     stage.end().await;
-}
-
-async fn cluster(stage: &Stage) -> String {
-    let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(stage.client.clone());
-    namespaces.get("kube-system").await.unwrap().metadata.uid.unwrap()
 }

@@ -22,6 +22,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::rights::{self, Rights};
 use crate::secrecy::{self, redacted};
 use crate::{audit, world};
 
@@ -42,6 +43,8 @@ pub(crate) struct Setting {
     pub(crate) env: Vec<(&'static str, String)>,
     /// Objects may vanish while their user is still there: retained, or somebody else's.
     pub(crate) leaves_users: bool,
+    /// What the operator may do; left out, what its test's turn is.
+    pub(crate) rights: Option<Rights>,
 }
 
 impl Default for Setting {
@@ -56,6 +59,7 @@ impl Default for Setting {
             },
             env: Vec::new(),
             leaves_users: false,
+            rights: None,
         }
     }
 }
@@ -65,11 +69,14 @@ pub(crate) struct Stage {
     pub(crate) ns: String,
     pub(crate) client: Client,
     pub(crate) aws: Aws,
+    /// What the owner tags call the cluster.
+    pub(crate) cluster_id: String,
     seen: Arc<Seen>,
     operators: Mutex<Vec<Process>>,
     pages: Mutex<String>,
     env: Vec<(&'static str, String)>,
     leaves_users: bool,
+    rights: Rights,
     kubeconfig: PathBuf,
     audit: Option<AuditLog>,
     dir: tempfile::TempDir,
@@ -133,6 +140,10 @@ impl Stage {
             ..Namespace::default()
         };
         namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let rights = setting.rights.unwrap_or_else(Rights::of_this_test);
+        let kubeconfig = rights::grant(rights, cluster, &client, &ns, dir.path()).await;
+        let cluster_id = namespaces.get("kube-system").await.unwrap().uid().unwrap();
         let aws = Aws::new(Emulator::start(setting.aws, "127.0.0.1:0").unwrap());
         let seen = Arc::new(Seen::default());
         let watching = tokio::spawn(record(users(&client, &ns), aws.clone(), seen.clone()));
@@ -145,9 +156,11 @@ impl Stage {
             pages: Mutex::default(),
             env: setting.env,
             leaves_users: setting.leaves_users,
-            kubeconfig: cluster.kubeconfig().to_owned(),
+            cluster_id,
+            rights,
+            kubeconfig,
             audit: cluster.is_own().then(|| cluster.audit_log().unwrap()),
-            dir: tempfile::tempdir().unwrap(),
+            dir,
             started: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
             watching,
@@ -184,6 +197,8 @@ impl Stage {
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_ENDPOINT_URL_ELASTICACHE", self.aws.url())
+            // Where it may not read the UID of kube-system, it has to be told.
+            .envs((self.rights == Rights::RolesOnly).then_some(("CLUSTER_ID", &self.cluster_id)))
             .envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -438,6 +453,13 @@ impl Stage {
 
     /// What the operators have written to the API server: what they may, or this fails. `None` where nobody knows.
     pub(crate) fn writes(&self) -> Option<audit::Writes> {
+        let refused = audit::refusals(self.audit.as_ref()?, &rights::user_of(&self.ns), self.rights);
+        assert!(
+            refused.is_empty(),
+            "the chart's rights ({:?}) do not suffice:\n{}",
+            self.rights,
+            refused.join("\n")
+        );
         let writes = audit::writes(self.audit.as_ref()?, &self.ns);
         assert!(
             writes.requests > 0 || self.logs().is_empty(),
