@@ -4,6 +4,12 @@
 {{- range .Values.watch.namespaces }}
 - --namespace={{ . }}
 {{- end }}
+{{- /* Where single Secrets are named there is nothing to watch, and cluster-wide everything. */ -}}
+{{- if not (or .Values.secrets.clusterWide .Values.secrets.names) }}
+{{- range .Values.secrets.namespaces }}
+- --secret-namespace={{ . }}
+{{- end }}
+{{- end }}
 {{- with .Values.operator.clusterID }}
 - {{ printf "--cluster-id=%s" . | quote }}
 {{- end }}
@@ -21,7 +27,9 @@
 - --tag-resync-every={{ .Values.operator.tagResyncEvery }}
 - --stale-after={{ .Values.operator.staleAfter }}
 - --http-addr={{ .Values.operator.httpAddress }}:{{ .Values.operator.httpPort }}
-- --leader-elect={{ .Values.leaderElection }}
+{{- if .Values.leaderElection }}
+- --leader-elect=true
+{{- end }}
 - --log-format={{ .Values.operator.logFormat }}
 {{- with .Values.operator.log }}
 - {{ printf "--log=%s" . | quote }}

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::world::{LEAST, RELEASE, control_plane, eventually, file, get, kubectl, rendered, values};
-
-const ROLES: [&str; 5] = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
+use crate::world::{
+    LEAST, RELEASE, control_plane, eventually, file, get, is_role, kubectl, rendered, values,
+};
 
 /// Applies the roles of a rendering; those are its namespaces.
 fn grant(namespaces: &[&str], arguments: &[&str]) {
@@ -12,10 +12,7 @@ fn grant(namespaces: &[&str], arguments: &[&str]) {
         kubectl(&["create", "namespace", namespace]);
     }
     let namespace = namespaces[0];
-    let roles: Vec<Value> = rendered(namespace, arguments)
-        .into_iter()
-        .filter(|object| ROLES.contains(&object["kind"].as_str().unwrap()))
-        .collect();
+    let roles: Vec<Value> = rendered(namespace, arguments).into_iter().filter(is_role).collect();
     assert!(roles.len() > 3);
     kubectl(&["apply", "--server-side", "--filename", &file(namespace, &roles)]);
 }

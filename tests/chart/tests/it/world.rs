@@ -35,6 +35,12 @@ pub(crate) fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
     objects.iter().filter(|object| object["kind"] == kind).collect()
 }
 
+/// An account, or something that gives it rights.
+pub(crate) fn is_role(object: &Value) -> bool {
+    ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
+        .contains(&object["kind"].as_str().unwrap())
+}
+
 /// The one object of a kind.
 pub(crate) fn the<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     let [one] = of_kind(objects, kind).try_into().unwrap_or_else(|all| panic!("{kind}: {all:?}"));
@@ -99,7 +105,7 @@ pub(crate) fn file(name: &str, objects: &[Value]) -> String {
 
 /// Waits until `fact` is there.
 #[allow(clippy::disallowed_methods, reason = "between two looks at the fact, with a deadline")]
-pub(crate) fn eventually<T>(claim: &str, fact: impl Fn() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(claim: &str, mut fact: impl FnMut() -> Option<T>) -> T {
     const PATIENCE: Duration = Duration::from_secs(60);
     let deadline = Instant::now() + PATIENCE;
     loop {
