@@ -65,14 +65,13 @@ fn account(root: &Path, namespace: &str, objects: &[Value]) {
     fs::write(mounted.join("namespace"), namespace).unwrap();
 }
 
-/// The container of the Deployment, as a kubelet would start it. Only the port is another: there are no fixed ones here.
+/// The container of the Deployment, as a kubelet would start it. Only the port is another: none is fixed here.
 fn container(root: &Path, deployment: &Value) -> Command {
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
     let mut command = rootfs("run");
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").arg(root);
     for argument in container["args"].as_array().unwrap() {
-        let argument = argument.as_str().unwrap();
-        command.arg(if argument.starts_with("--http-addr=") { "--http-addr=127.0.0.1:0" } else { argument });
+        command.arg(argument.as_str().unwrap());
     }
     for variable in container["env"].as_array().unwrap() {
         let name = variable["name"].as_str().unwrap();
@@ -83,6 +82,7 @@ fn container(root: &Path, deployment: &Value) -> Command {
         };
         command.env(name, value);
     }
+    command.env("HTTP_ADDR", "127.0.0.1:0");
     let (host, port) = control_plane().url().trim_start_matches("https://").rsplit_once(':').unwrap();
     command.env("KUBERNETES_SERVICE_HOST", host).env("KUBERNETES_SERVICE_PORT", port);
     command
@@ -98,8 +98,7 @@ fn the_rendered_container_works_with_the_rendered_rights_and_no_file_to_write() 
     let _emulator = Process::start("emulator", emulator, &emulator_log).unwrap();
     let aws = eventually("the emulator listens", || word_after(&emulator_log, "listening on "));
 
-    let set =
-        format!("--set=aws.endpointURL={aws},watch.namespaces={{image}},replicas=1,leaderElection=false");
+    let set = format!("--set=aws.endpointURL={aws},watch.namespaces={{image}}");
     let objects = rendered("image", &[LEAST[0], &set]);
     account(root.path(), "image", &objects);
     let mut operator = container(root.path(), the(&objects, "Deployment"));

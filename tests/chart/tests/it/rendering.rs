@@ -1,6 +1,10 @@
 //! What the chart renders to, by itself and with both Helms.
 
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+};
 
 use chart::{CHART, objects, path, run};
 use cluster::Tool;
@@ -62,22 +66,28 @@ fn flags() -> Vec<(String, Option<String>)> {
     flags
 }
 
-fn arguments(objects: &[Value]) -> Vec<(String, String)> {
-    let arguments = the(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"].clone();
-    let arguments = arguments.as_array().unwrap().iter().map(|argument| argument.as_str().unwrap());
-    let flags = arguments.filter_map(|argument| argument.strip_prefix("--")?.split_once('='));
-    flags.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+/// The container's environment. Each flag of the program has a variable of the same name, and what stands there serves
+/// `kubectl exec .. check` as well.
+fn environment(objects: &[Value]) -> BTreeMap<String, Value> {
+    let container = &the(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0];
+    let variables = container["env"].as_array().unwrap().iter();
+    variables
+        .map(|variable| (variable["name"].as_str().unwrap().to_owned(), variable["value"].clone()))
+        .collect()
+}
+
+fn variable(flag: &str) -> String {
+    flag.replace('-', "_").to_uppercase()
 }
 
 #[test]
 fn every_flag_of_the_program_has_a_value_of_the_chart() {
     // Secrets are watched where all of a namespace may be read.
-    let given = arguments(&rendered("system", &[&values("everything"), "--set-json=secrets.names=[]"]));
-    let given: BTreeSet<String> = given.into_iter().map(|(name, _)| name).collect();
+    let given = environment(&rendered("system", &[&values("everything"), "--set-json=secrets.names=[]"]));
     let known = flags();
     assert!(known.len() > 10, "{known:?}");
     for (name, _) in known {
-        assert!(name == "help" || given.contains(&name), "--{name} cannot be set by a value");
+        assert!(name == "help" || given.contains_key(&variable(&name)), "--{name} cannot be set by a value");
     }
 }
 
@@ -85,15 +95,21 @@ fn every_flag_of_the_program_has_a_value_of_the_chart() {
 fn the_defaults_are_those_of_the_program() {
     // A chart runs two replicas and is read by machines.
     let own = ["leader-elect", "log-format"];
-    let given = arguments(&rendered("system", LEAST));
-    for (name, default) in flags() {
-        let Some(default) = default.filter(|_| !own.contains(&name.as_str())) else { continue };
-        if let Some((_, value)) = given.iter().find(|(given, _)| *given == name) {
-            assert_eq!(*value, default, "--{name}");
-        }
+    let given = environment(&rendered("system", LEAST));
+    let defaults: Vec<_> = flags()
+        .into_iter()
+        .filter(|(name, default)| default.is_some() && !own.contains(&name.as_str()))
+        .collect();
+    assert!(defaults.len() > 5, "{defaults:?}");
+    for (name, default) in defaults {
+        // What is left out is the program's own affair.
+        let same = given
+            .get(&variable(&name))
+            .is_none_or(|value| Some(value.as_str().unwrap()) == default.as_deref());
+        assert!(same, "--{name} is {default:?} by itself");
     }
-    assert!(given.contains(&("leader-elect".into(), "true".into())), "{given:?}");
-    assert!(given.contains(&("log-format".into(), "json".into())), "{given:?}");
+    assert_eq!(given["LEADER_ELECT"], "true");
+    assert_eq!(given["LOG_FORMAT"], "json");
 }
 
 #[test]
