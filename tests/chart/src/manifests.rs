@@ -22,6 +22,15 @@ const NAME: &str = "elasticache-user-operator";
 
 const HEADER: &str = "# Made from charts/elasticache-user-operator: make manifests\n";
 
+/// Stands for the namespace of those who use passwords, and is not there in the end.
+const USERS: &str = "users";
+const SECRETS: &str = "\
+# Lets the operator read the Secrets of a namespace, for users with passwords:
+#   kubectl apply --namespace NAMESPACE --filename deploy/secrets-role.yaml
+# It notices a changed Secret within seconds where it is told which namespaces to watch:
+#   kubectl set env --namespace elasticache-user-operator deployment/elasticache-user-operator SECRET_NAMESPACE=NAMESPACE,..
+";
+
 /// The files, and the chart's copy of the definition.
 ///
 /// # Errors
@@ -30,12 +39,19 @@ pub fn manifests() -> Result<Vec<Manifest>> {
     let definition =
         fs::read_to_string(path(DEFINITION)).with_context(|| format!("failed to read {DEFINITION}"))?;
     let values = format!("--values={}", path("deploy/values.yaml").display());
-    let rendered = Helm::new(Tool::Helm4)?.template(NAME, NAME, &[&values])?;
+    let helm = Helm::new(Tool::Helm4)?;
+    let rendered = helm.template(NAME, NAME, &[&values])?;
     let operator = plain(&rendered);
     let namespace = format!(
         "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAME}\n  labels:\n    pod-security.kubernetes.io/enforce: restricted\n"
     );
+    let listed = "--set=secrets.namespaces={NAMESPACE}".replace("NAMESPACE", USERS);
+    let roles = helm.template(NAME, NAME, &[&values, &listed, "--show-only=templates/rbac.yaml"])?;
     Ok(vec![
+        Manifest {
+            file: "deploy/secrets-role.yaml",
+            text: format!("{HEADER}{SECRETS}{}", without_namespace(&plain(&roles))),
+        },
         Manifest { file: "charts/elasticache-user-operator/files/crd.yaml", text: definition.clone() },
         Manifest { file: "deploy/crd.yaml", text: format!("{HEADER}{definition}") },
         Manifest { file: "deploy/kustomize/base/operator.yaml", text: format!("{HEADER}{operator}") },
@@ -56,6 +72,13 @@ fn plain(rendered: &str) -> String {
     });
     let text: String = kept.flat_map(|line| [line, "\n"]).collect();
     text.trim_start_matches("---\n").to_owned()
+}
+
+/// Those of the documents that are in the namespace [`USERS`], for the namespace that kubectl is told.
+fn without_namespace(documents: &str) -> String {
+    let line = format!("  namespace: {USERS}\n");
+    let theirs = documents.split("---\n").filter(|document| document.contains(&line));
+    theirs.map(|document| document.replace(&line, "")).collect::<Vec<_>>().join("---\n")
 }
 
 /// Writes the files, and the chart's README.

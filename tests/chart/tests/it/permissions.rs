@@ -1,5 +1,6 @@
 //! What the rendered roles allow, asked of the API server's own authorizer.
 
+use chart::path;
 use serde_json::Value;
 
 use crate::world::{
@@ -90,6 +91,15 @@ fn secrets_of_listed_namespaces_and_of_no_other() {
             ("listed-a", "update", "secrets/any", false),
         ],
     );
+}
+
+/// The plain manifests' way, as the file says.
+#[test]
+fn a_namespace_opens_its_secrets_by_a_file() {
+    kubectl(&["create", "namespace", "opened"]);
+    let role = path("deploy/secrets-role.yaml").display().to_string();
+    kubectl(&["apply", "--namespace=opened", "--filename", &role]);
+    holds(RELEASE, &[("opened", "watch", "secrets", true), ("default", "get", "secrets/any", false)]);
 }
 
 #[test]
