@@ -1,36 +1,5 @@
-{{- /* The operator's flags; a value that is empty leaves the operator's own default. */ -}}
-{{- define "euo.args" -}}
-- run
-{{- range .Values.watch.namespaces }}
-- --namespace={{ . }}
-{{- end }}
-{{- with .Values.operator.clusterID }}
-- {{ printf "--cluster-id=%s" . | quote }}
-{{- end }}
-- --default-deletion-policy={{ .Values.operator.defaultDeletionPolicy }}
-{{- range .Values.operator.adoptionNamespaces }}
-- {{ printf "--adoption-namespace=%s" . | quote }}
-{{- end }}
-{{- with .Values.operator.requiredUserIDPrefix }}
-- {{ printf "--required-user-id-prefix=%s" . | quote }}
-{{- end }}
-- --concurrency={{ .Values.operator.concurrency }}
-- --aws-rate={{ .Values.operator.awsRate }}
-- --aws-burst={{ .Values.operator.awsBurst }}
-- --resync={{ .Values.operator.resync }}
-- --tag-resync-every={{ .Values.operator.tagResyncEvery }}
-- --stale-after={{ .Values.operator.staleAfter }}
-- --http-addr={{ .Values.operator.httpAddress }}:{{ .Values.operator.httpPort }}
-- --leader-elect={{ .Values.leaderElection }}
-- --log-format={{ .Values.operator.logFormat }}
-{{- with .Values.operator.log }}
-- {{ printf "--log=%s" . | quote }}
-{{- end }}
-{{- with .Values.extraArgs }}
-{{ toYaml . }}
-{{- end }}
-{{- end -}}
-
+{{- /* The operator's settings are its environment, so that `kubectl exec .. check` has them as well. What is empty here is the
+operator's own default. */ -}}
 {{- define "euo.env" -}}
 - name: POD_NAMESPACE
   valueFrom:
@@ -40,28 +9,44 @@
   valueFrom:
     fieldRef:
       fieldPath: metadata.name
-{{- with .Values.aws.region }}
-- name: AWS_REGION
-  value: {{ . | quote }}
+{{- $aws := .Values.aws }}
+{{- $operator := .Values.operator }}
+{{- $secrets := .Values.secrets.namespaces }}
+{{- /* Where single Secrets are named there is nothing to watch, and cluster-wide everything. */ -}}
+{{- if or .Values.secrets.clusterWide .Values.secrets.names }}
+{{- $secrets = list }}
 {{- end }}
-{{- if not .Values.aws.useInstanceMetadata }}
-- name: AWS_EC2_METADATA_DISABLED
-  value: "true"
+{{- $settings := list
+  (list "AWS_REGION" $aws.region)
+  (list "AWS_EC2_METADATA_DISABLED" (ternary "" "true" $aws.useInstanceMetadata))
+  (list "AWS_ENDPOINT_URL_ELASTICACHE" $aws.endpointURL)
+  (list "AWS_USE_FIPS_ENDPOINT" (ternary "true" "" $aws.useFIPS))
+  (list "AWS_USE_DUALSTACK_ENDPOINT" (ternary "true" "" $aws.useDualStack))
+  (list "NAMESPACE" (join "," .Values.watch.namespaces))
+  (list "SECRET_NAMESPACE" (join "," $secrets))
+  (list "CLUSTER_ID" $operator.clusterID)
+  (list "DEFAULT_DELETION_POLICY" $operator.defaultDeletionPolicy)
+  (list "ADOPTION_NAMESPACE" (join "," $operator.adoptionNamespaces))
+  (list "REQUIRED_USER_ID_PREFIX" $operator.requiredUserIDPrefix)
+  (list "CONCURRENCY" $operator.concurrency)
+  (list "AWS_RATE" $operator.awsRate)
+  (list "AWS_BURST" $operator.awsBurst)
+  (list "RESYNC" $operator.resync)
+  (list "TAG_RESYNC_EVERY" $operator.tagResyncEvery)
+  (list "STALE_AFTER" $operator.staleAfter)
+  (list "HTTP_ADDR" (printf "%s:%v" $operator.httpAddress $operator.httpPort))
+  (list "LEADER_ELECT" .Values.leaderElection)
+  (list "LOG_FORMAT" $operator.logFormat)
+  (list "LOG" $operator.log)
+  (list "MALLOC_ARENA_MAX" "2")
+}}
+{{- range $settings }}
+{{- $value := toString (index . 1) }}
+{{- if $value }}
+- name: {{ index . 0 }}
+  value: {{ $value | quote }}
 {{- end }}
-{{- with .Values.aws.endpointURL }}
-- name: AWS_ENDPOINT_URL_ELASTICACHE
-  value: {{ . | quote }}
 {{- end }}
-{{- if .Values.aws.useFIPS }}
-- name: AWS_USE_FIPS_ENDPOINT
-  value: "true"
-{{- end }}
-{{- if .Values.aws.useDualStack }}
-- name: AWS_USE_DUALSTACK_ENDPOINT
-  value: "true"
-{{- end }}
-- name: MALLOC_ARENA_MAX
-  value: "2"
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
