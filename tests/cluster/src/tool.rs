@@ -90,7 +90,7 @@ impl Tool {
             return given.canonicalize().with_context(|| format!("failed to resolve {TOOLS}"));
         }
         let recipe = Recipe::of(self.module())?;
-        let root = environment::cache("tools")?;
+        let root = environment::cache("go-tools")?;
         let dir = root.join(format!("{}-{}", self.name(), recipe.key()));
         if let Some(program) = self.built_in(&dir) {
             return Ok(program);

@@ -266,10 +266,10 @@ fn a_tool_is_built_once_by_version_and_printed() {
     assert!(said.contains("building helm v3."), "{said}");
     assert!(said.contains("minute"), "how long it takes: {said}");
     assert!(world.cached().is_empty(), "no control plane");
-    let [cached] = world.cached_of("tools").try_into().unwrap();
+    let [cached] = world.cached_of("go-tools").try_into().unwrap();
     assert!(cached.starts_with("helm-3-v3."), "{cached}");
     let printed = succeed(&mut world.cluster("tool helm-3"));
-    let expected = world.path("cache/elasticache-user-operator/tools").join(cached).join("helm");
+    let expected = world.path("cache/elasticache-user-operator/go-tools").join(cached).join("helm");
     assert_eq!(printed.trim(), expected.to_str().unwrap());
     assert_eq!(world.builds().len(), 1);
 }
