@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::secrecy::{self, redacted};
-use crate::{audit, world};
+use crate::{audit, kstatus, world};
 
 /// Longest time that a fact may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -342,6 +342,11 @@ impl Stage {
         self.seen.versions.lock().unwrap().get(name).cloned().unwrap_or_default()
     }
 
+    /// Every version of every object.
+    fn all_versions(&self) -> Vec<Value> {
+        self.seen.versions.lock().unwrap().values().flatten().cloned().collect()
+    }
+
     async fn observe<T>(&self, what: &str, fact: impl Fn(&Seen) -> Option<T>) -> T {
         let deadline = tokio::time::sleep(PATIENCE);
         tokio::pin!(deadline);
@@ -418,6 +423,7 @@ impl Stage {
         assert!(!logs.contains("panicked"), "the operator panicked:\n{}", redacted(&logs));
         self.shows_no_password(&logs).await;
         self.writes();
+        kstatus::agree(&self.all_versions());
         for call in self.aws.calls().await {
             assert_ne!(call["Code"], "InvalidParameterValue: Missing", "a malformed call");
         }
@@ -442,8 +448,7 @@ impl Stage {
         }
         secrecy::assert_silent("the operator's output", logs);
         secrecy::assert_silent("the page of metrics", &self.metrics());
-        let versions: Vec<Value> = self.seen.versions.lock().unwrap().values().flatten().cloned().collect();
-        for version in versions {
+        for version in self.all_versions() {
             secrecy::assert_silent("a version of an object", &version.to_string());
         }
         let events: Api<k8s_openapi::api::events::v1::Event> = Api::namespaced(self.client.clone(), &self.ns);
@@ -564,7 +569,7 @@ async fn record(users: Api<DynamicObject>, aws: Aws, seen: Arc<Seen>) {
 }
 
 /// What the conditions must be at any time, as kstatus and people read them.
-fn breaks_kstatus(object: &Value) -> Option<&'static str> {
+pub(crate) fn breaks_kstatus(object: &Value) -> Option<&'static str> {
     let generation = object["metadata"]["generation"].as_i64()?;
     let observed = object["status"]["observedGeneration"].as_i64();
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
