@@ -31,4 +31,5 @@ mod stage;
 mod throttling;
 mod transcript;
 mod users;
+mod waiting;
 mod world;
