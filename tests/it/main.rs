@@ -9,6 +9,7 @@
 mod admission;
 mod adopting;
 mod architecture;
+mod argocd;
 mod audit;
 mod changing;
 mod crashing;

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::secrecy::{self, redacted};
-use crate::{audit, kstatus, world};
+use crate::{argocd, audit, kstatus, world};
 
 /// Longest time that a fact may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -424,6 +424,7 @@ impl Stage {
         self.shows_no_password(&logs).await;
         self.writes();
         kstatus::agree(&self.all_versions());
+        argocd::agree(&self.all_versions());
         for call in self.aws.calls().await {
             assert_ne!(call["Code"], "InvalidParameterValue: Missing", "a malformed call");
         }
