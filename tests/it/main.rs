@@ -19,6 +19,7 @@ mod deleting;
 mod drifting;
 mod faults;
 mod following;
+mod iam;
 mod idling;
 mod kstatus;
 mod passwords;

@@ -22,6 +22,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::iam::{Guard, policy};
 use crate::secrecy::{self, redacted};
 use crate::{argocd, audit, kstatus, world};
 
@@ -42,6 +43,10 @@ pub(crate) struct Setting {
     pub(crate) env: Vec<(&'static str, String)>,
     /// Objects may vanish while their user is still there: retained, or somebody else's.
     pub(crate) leaves_users: bool,
+    /// What the operator's IAM policy is bound to: user IDs that begin like this.
+    pub(crate) user_ids: &'static str,
+    /// That policy may have to refuse something.
+    pub(crate) refuses: bool,
 }
 
 impl Default for Setting {
@@ -56,6 +61,8 @@ impl Default for Setting {
             },
             env: Vec::new(),
             leaves_users: false,
+            user_ids: "",
+            refuses: false,
         }
     }
 }
@@ -70,6 +77,8 @@ pub(crate) struct Stage {
     pages: Mutex<String>,
     env: Vec<(&'static str, String)>,
     leaves_users: bool,
+    guard: Guard,
+    refuses: bool,
     kubeconfig: PathBuf,
     audit: Option<AuditLog>,
     dir: tempfile::TempDir,
@@ -133,7 +142,10 @@ impl Stage {
             ..Namespace::default()
         };
         namespaces.create(&PostParams::default(), &namespace).await.unwrap();
-        let aws = Aws::new(Emulator::start(setting.aws, "127.0.0.1:0").unwrap());
+        let guard = Guard::default();
+        policy::named(&namespaces.get("kube-system").await.unwrap().uid().unwrap());
+        let permits = guard.permits(setting.user_ids);
+        let aws = Aws::new(Emulator::start_guarded(setting.aws, "127.0.0.1:0", permits).unwrap());
         let seen = Arc::new(Seen::default());
         let watching = tokio::spawn(record(users(&client, &ns), aws.clone(), seen.clone()));
         Self {
@@ -145,6 +157,8 @@ impl Stage {
             pages: Mutex::default(),
             env: setting.env,
             leaves_users: setting.leaves_users,
+            guard,
+            refuses: setting.refuses,
             kubeconfig: cluster.kubeconfig().to_owned(),
             audit: cluster.is_own().then(|| cluster.audit_log().unwrap()),
             dir: tempfile::tempdir().unwrap(),
@@ -165,6 +179,7 @@ impl Stage {
             self.dir.path().join(format!("operator-{}.log", self.started.fetch_add(1, Ordering::Relaxed)));
         let mut command = self.command();
         command.envs(env.iter().map(|(name, value)| (name, value)));
+        env.iter().filter(|(name, _)| *name == "CLUSTER_ID").for_each(|(_, id)| policy::named(id));
         let operator = Process::start("operator", command, &log).unwrap();
         self.operators.lock().unwrap().push(operator);
     }
@@ -425,11 +440,18 @@ impl Stage {
         self.writes();
         kstatus::agree(&self.all_versions());
         argocd::agree(&self.all_versions());
+        let refused = self.guard.refused();
+        assert!(self.refuses || refused.is_empty(), "deploy/iam does not allow: {refused:#?}");
         for call in self.aws.calls().await {
             assert_ne!(call["Code"], "InvalidParameterValue: Missing", "a malformed call");
         }
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let _ = namespaces.delete(&self.ns, &DeleteParams::default()).await;
+    }
+
+    /// What the operators have asked of their IAM policy.
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// What the operators have written to the API server: what they may, or this fails. `None` where nobody knows.
