@@ -16,6 +16,7 @@ mod crashing;
 mod creating;
 mod definition;
 mod deleting;
+mod delivering;
 mod drifting;
 mod faults;
 mod following;

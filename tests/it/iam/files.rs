@@ -99,7 +99,7 @@ fn is_scoped(name: &str, statement: &Value, trusts: bool) {
     }
     for resource in texts(&statement["Resource"]) {
         let kind = resource.split(':').skip(5).collect::<Vec<_>>().join(":");
-        let kinds = ["user:PREFIX-*", "user:default", "usergroup:GROUP_PREFIX-*"];
+        let kinds = ["user:PREFIX-*", "user:default", "usergroup:GROUPS-*"];
         assert!(kinds.contains(&kind.as_str()), "{name}: {resource}");
         assert!(resource.contains(":elasticache:REGION:ACCOUNT_ID:"), "{name}: {resource}");
     }
