@@ -1,6 +1,6 @@
 # Thin lines only: each target calls cargo or a script.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint crds dev size bench faults mutants
+.PHONY: help demo test lint crds manifests dev size bench faults mutants
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ lint: ## Formatting, clippy, documentation, licences
 crds: ## Write crds/ anew from the Rust types
 	@cargo run --quiet -- crd > crds/elasticacheusers.yaml.new
 	@mv crds/elasticacheusers.yaml.new crds/elasticacheusers.yaml
+	@$(MAKE) --no-print-directory manifests
+
+manifests: ## Write anew what is made from the chart: deploy/, its README
+	@cargo run --quiet -p chart -- manifests
 
 size: ## Measure the release binary: its size, and its memory when idle
 	@cargo build --release

@@ -56,7 +56,7 @@ impl Go {
         let mut steps = Steps { what: module.what, begin, log: root.join("build.log"), progress };
 
         let mut list = self.command(stage.path(), toolchain);
-        list.args(["list", "-mod=readonly", "-deps"]).args(module.packages);
+        list.args(["list", "-deps"]).args(&recipe.flags).args(module.packages);
         let total = steps.run(list, |lines| format!("fetching modules, {lines} of them"))?;
 
         let bin = stage.path().join("bin");

@@ -22,6 +22,8 @@ pub(crate) struct Module {
     pub(crate) built_as: Option<(&'static str, &'static str)>,
     /// How long it takes, for people.
     pub(crate) takes: &'static str,
+    /// Build tags.
+    pub(crate) tags: &'static str,
     /// What the linker writes into the program: a variable, and which part of which module's version.
     pub(crate) stamps: &'static [(&'static str, &'static str, Part)],
 }
@@ -53,6 +55,7 @@ pub(crate) const CONTROL_PLANE: Module = Module {
     // The name that Go gives to etcd, whose package is the module's root.
     built_as: Some(("server", "etcd")),
     takes: "usually 7 to 10 minutes on 2 cores",
+    tags: "",
     stamps: &[
         ("k8s.io/component-base/version.gitVersion", "k8s.io/kubernetes", Part::Whole),
         ("k8s.io/component-base/version.gitMajor", "k8s.io/kubernetes", Part::Major),
@@ -88,7 +91,10 @@ impl Recipe {
             let version = version_of(go_mod, of).with_context(|| format!("{what} requires no {of}"))?;
             link.push_str(&format!(" -X {variable}={}", part.of(version)));
         }
-        let flags = vec!["-mod=readonly".into(), "-trimpath".into(), "-ldflags".into(), link];
+        let mut flags = vec!["-mod=readonly".into(), "-trimpath".into(), "-ldflags".into(), link];
+        if !module.tags.is_empty() {
+            flags.push(format!("-tags={}", module.tags));
+        }
         Ok(Recipe { module, version: version.to_owned(), go, flags })
     }
 

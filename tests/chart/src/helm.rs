@@ -1,0 +1,72 @@
+//! Helm, with nothing of the user's.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use cluster::Tool;
+use tempfile::TempDir;
+
+use crate::{CHART, path};
+
+/// A Helm with settings and caches of its own.
+#[derive(Debug)]
+pub struct Helm {
+    program: PathBuf,
+    home: TempDir,
+}
+
+impl Helm {
+    /// One of the two.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub fn new(tool: Tool) -> Result<Helm> {
+        let home = tempfile::tempdir().context("failed to make a folder for Helm")?;
+        Ok(Helm { program: tool.path()?, home })
+    }
+
+    /// `helm`. It works on no cluster until it is given one.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(self.home.path()).env("HOME", self.home.path());
+        for name in ["KUBECONFIG", "HELM_NAMESPACE", "HELM_KUBECONTEXT", "HELM_DRIVER", "HELM_DEBUG"] {
+            command.env_remove(name);
+        }
+        for name in ["CONFIG", "CACHE", "DATA"] {
+            command.env(format!("HELM_{name}_HOME"), self.home.path().join(name));
+        }
+        command
+    }
+
+    /// The chart, rendered with these further arguments.
+    ///
+    /// # Errors
+    /// What Helm says.
+    pub fn template(&self, release: &str, namespace: &str, arguments: &[&str]) -> Result<String> {
+        let mut command = self.command();
+        command.args(["template", release]).arg(path(CHART)).args(["--namespace", namespace]).args(arguments);
+        run(&mut command)
+    }
+
+    /// A folder that goes with this value.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+}
+
+/// Runs a command to its end: what it printed.
+///
+/// # Errors
+/// What it said, on both outputs, where it failed.
+pub fn run(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("failed to start {command:?}"))?;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{command:?}: {}: {}{printed}", output.status, said);
+    }
+    Ok(printed)
+}

@@ -1,0 +1,53 @@
+//! The Helm chart, rendered: for tests, and for the manifests in `deploy/` that are made from it.
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! let helm = chart::Helm::new(cluster::Tool::Helm4)?;
+//! let rendered = helm.template("operator", "system", &["--set=aws.region=eu-west-1"])?;
+//! let objects = chart::objects(&rendered)?;
+//! # drop(objects); Ok(())
+//! # }
+//! ```
+
+mod helm;
+mod manifests;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use cluster::Tool;
+use serde_json::Value;
+
+pub use helm::{Helm, run};
+pub use manifests::{Manifest, manifests, write};
+
+/// The chart's folder.
+pub const CHART: &str = "charts/elasticache-user-operator";
+
+/// A file of the repository, wherever the program is run from.
+pub fn path(file: &str) -> PathBuf {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    repository.unwrap_or(Path::new(".")).join(file)
+}
+
+/// The objects of a stream of YAML documents.
+///
+/// # Errors
+/// When it is no YAML.
+pub fn objects(rendered: &str) -> Result<Vec<Value>> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(rendered).context("this is no YAML")?;
+    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+}
+
+/// The chart's README, as helm-docs makes it from the values' comments.
+///
+/// # Errors
+/// When helm-docs fails.
+pub fn readme() -> Result<String> {
+    let mut command = Command::new(Tool::HelmDocs.path()?);
+    command.arg("--dry-run").arg("--chart-search-root").arg(path(CHART)).args(["--log-level", "warning"]);
+    run(&mut command)
+}

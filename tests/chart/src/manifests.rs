@@ -1,0 +1,71 @@
+//! What stands in `deploy/` and is made from the chart.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use cluster::Tool;
+
+use crate::{CHART, Helm, path};
+
+/// A file and what has to be in it.
+#[derive(Debug)]
+pub struct Manifest {
+    /// Its path in the repository.
+    pub file: &'static str,
+    /// Its content.
+    pub text: String,
+}
+
+const DEFINITION: &str = "crds/elasticacheusers.yaml";
+/// Release and namespace of the plain manifests.
+const NAME: &str = "elasticache-user-operator";
+
+const HEADER: &str = "# Made from charts/elasticache-user-operator: make manifests\n";
+
+/// The files, and the chart's copy of the definition.
+///
+/// # Errors
+/// When the definition cannot be read or Helm fails.
+pub fn manifests() -> Result<Vec<Manifest>> {
+    let definition =
+        fs::read_to_string(path(DEFINITION)).with_context(|| format!("failed to read {DEFINITION}"))?;
+    let values = format!("--values={}", path("deploy/values.yaml").display());
+    let rendered = Helm::new(Tool::Helm4)?.template(NAME, NAME, &[&values])?;
+    let operator = plain(&rendered);
+    let namespace = format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAME}\n  labels:\n    pod-security.kubernetes.io/enforce: restricted\n"
+    );
+    Ok(vec![
+        Manifest { file: "charts/elasticache-user-operator/files/crd.yaml", text: definition.clone() },
+        Manifest { file: "deploy/crd.yaml", text: format!("{HEADER}{definition}") },
+        Manifest { file: "deploy/kustomize/base/operator.yaml", text: format!("{HEADER}{operator}") },
+        Manifest { file: "deploy/kustomize/base/crd.yaml", text: format!("{HEADER}{definition}") },
+        Manifest {
+            file: "deploy/install.yaml",
+            text: format!("{HEADER}{namespace}---\n{definition}---\n{operator}"),
+        },
+    ])
+}
+
+/// Without what only Helm's own releases have, and without blank lines.
+fn plain(rendered: &str) -> String {
+    let helms = ["# Source: ", "app.kubernetes.io/managed-by: Helm", "helm.sh/chart: "];
+    let kept = rendered.lines().filter(|line| {
+        let line = line.trim_start();
+        !line.is_empty() && !helms.iter().any(|begin| line.starts_with(begin))
+    });
+    let text: String = kept.flat_map(|line| [line, "\n"]).collect();
+    text.trim_start_matches("---\n").to_owned()
+}
+
+/// Writes the files, and the chart's README.
+///
+/// # Errors
+/// When one cannot be made or written.
+pub fn write() -> Result<()> {
+    for Manifest { file, text } in manifests()? {
+        fs::write(path(file), text).with_context(|| format!("failed to write {file}"))?;
+    }
+    let readme = path(CHART).join("README.md");
+    fs::write(&readme, crate::readme()?).context("failed to write the chart's README")
+}

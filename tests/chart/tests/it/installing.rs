@@ -1,0 +1,146 @@
+//! The chart on a real API server. There are no nodes: hooks are left out, and nobody waits for Pods.
+
+use std::{process::Command, slice};
+
+use chart::{CHART, Helm, path, run};
+use cluster::Tool;
+use serde_json::Value;
+
+use crate::world::{
+    LEAST, RELEASE, control_plane, file, get, helm, kubectl, kubectl_refuses, namespace, of_kind, rendered,
+    the, the_definition, values,
+};
+
+/// Helm on the control plane.
+fn on_the_cluster(helm: &Helm, verb: &str, namespace: &str) -> Command {
+    let mut command = helm.command();
+    command.args([verb, RELEASE, "--namespace", namespace, "--kubeconfig"]).arg(control_plane().kubeconfig());
+    command
+}
+
+fn apply(namespace: &str, text: &str) {
+    let file = control_plane().dir().join(format!("{namespace}-users.yaml"));
+    std::fs::write(&file, text).unwrap();
+    kubectl(&["apply", "--namespace", namespace, "--filename", &file.display().to_string()]);
+}
+
+const USER: &str = "apiVersion: elasticache-users.dev/v1alpha1
+kind: ElastiCacheUser
+metadata:
+  name: reader
+spec:
+  engine: valkey
+  accessString: on ~* -@all +@read
+  authentication:
+    type: iam
+";
+
+/// Each of the two: installed beside a definition that was there before, upgraded, and gone again.
+#[test]
+fn both_helms_install_upgrade_and_uninstall_and_objects_stay() {
+    let _alone = the_definition();
+    for (tool, name) in [(Tool::Helm3, "helm-3"), (Tool::Helm4, "helm-4")] {
+        let helm = helm(tool);
+        namespace(name);
+        let mut install = on_the_cluster(&helm, "install", name);
+        let chart = path(CHART);
+        // The definition was applied by kubectl, and then belonged to the other release.
+        let told = run(install.arg(&chart).args(["--no-hooks", "--take-ownership"]).args(LEAST)).unwrap();
+        assert!(told.contains("manages the ElastiCache users of eu-west-1 for all namespaces"), "{told}");
+        apply(name, USER);
+        let before = get(&["elasticacheuser/reader", "--namespace", name]);
+
+        let mut upgrade = on_the_cluster(&helm, "upgrade", name);
+        let more = format!("--set=aws.region=eu-west-1,secrets.namespaces={{{name}}},replicas=3");
+        let told = run(upgrade.arg(&chart).args(["--no-hooks", &more])).unwrap();
+        assert!(told.contains(&format!("Secrets may be read in {name}")), "{told}");
+        let deployment = get(&["deployment", RELEASE, "--namespace", name]);
+        assert_eq!(deployment["spec"]["replicas"], 3);
+
+        run(on_the_cluster(&helm, "uninstall", name).arg("--no-hooks")).unwrap();
+        let left = get(&[
+            "deployments,services,roles,serviceaccounts",
+            "--namespace",
+            name,
+            "--selector=helm.sh/chart",
+        ]);
+        assert_eq!(left["items"], Value::Array(Vec::new()));
+        let after = get(&["elasticacheuser/reader", "--namespace", name]);
+        assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"], "the definition stayed");
+        assert!(after["metadata"]["deletionTimestamp"].is_null());
+    }
+}
+
+/// `kubectl apply` of the files that the documentation names, as it names them.
+#[test]
+fn the_plain_manifests_are_applied_as_they_are() {
+    let _alone = the_definition();
+    let manifest = path("deploy/install.yaml").display().to_string();
+    kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", &manifest]);
+    let namespace = format!("--namespace={RELEASE}");
+    let container = |object: &Value| object["spec"]["template"]["spec"]["containers"][0].clone();
+    let from_map = |object: &Value| {
+        let variables = container(object)["env"].as_array().unwrap().clone();
+        let region = variables.into_iter().find(|variable| variable["name"] == "AWS_REGION").unwrap();
+        region["valueFrom"]["configMapKeyRef"]["name"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(from_map(&get(&["deployment", RELEASE, &namespace])), RELEASE);
+
+    let example = path("deploy/kustomize/example").display().to_string();
+    kubectl(&["apply", "--server-side", "--force-conflicts", "--kustomize", &example]);
+    let map = from_map(&get(&["deployment", RELEASE, &namespace]));
+    assert_eq!(get(&["configmap", &map, &namespace])["data"]["region"], "eu-west-1");
+    let account = get(&["serviceaccount", RELEASE, &namespace]);
+    let role = &account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"];
+    assert_eq!(role, "arn:aws:iam::111122223333:role/elasticache-user-operator");
+}
+
+#[test]
+fn everything_that_is_rendered_is_taken_by_the_api_server() {
+    namespace("everything");
+    for name in ["orders", "catalog"] {
+        kubectl(&["create", "namespace", name]);
+    }
+    for (name, more) in [("everything", values("everything")), ("roles-only", values("roles-only"))] {
+        let mut objects = rendered("everything", &[&more]);
+        // There is one for the whole cluster, and other tests have it.
+        objects.retain(|object| object["kind"] != "CustomResourceDefinition");
+        let told =
+            kubectl(&["apply", "--server-side", "--dry-run=server", "--filename", &file(name, &objects)]);
+        assert_eq!(told.lines().count(), objects.len(), "{told}");
+    }
+}
+
+/// Nothing makes Pods of Deployments here; they are made by hand, in a namespace that enforces `restricted`.
+#[test]
+fn the_pods_are_let_in_by_the_restricted_pod_security_standard() {
+    namespace("restricted");
+    for more in [LEAST[0], &values("everything")] {
+        let objects = rendered("restricted", &[more]);
+        for owner in [the(&objects, "Deployment"), the(&objects, "Job")] {
+            let mut pod = owner["spec"]["template"].clone();
+            pod["apiVersion"] = "v1".into();
+            pod["kind"] = "Pod".into();
+            pod["metadata"]["name"] = "pod".into();
+            let create = ["create", "--namespace=restricted", "--dry-run=server", "--filename"];
+            kubectl(&[&create[..], &[&file("pod", slice::from_ref(&pod))]].concat());
+            // It would notice.
+            pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = true.into();
+            let said = kubectl_refuses(&[&create[..], &[&file("pod", slice::from_ref(&pod))]].concat());
+            assert!(said.contains("violates PodSecurity \"restricted"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn two_releases_in_two_namespaces_share_no_name() {
+    let [one, other] = ["one", "other"].map(|namespace| rendered(namespace, LEAST));
+    for kind in ["ClusterRole", "ClusterRoleBinding"] {
+        for object in of_kind(&one, kind) {
+            let same = of_kind(&other, kind)
+                .iter()
+                .any(|other| other["metadata"]["name"] == object["metadata"]["name"]);
+            assert!(!same, "{}", object["metadata"]["name"]);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The programs that people hold charts against.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use chart::{CHART, path, run};
+use cluster::Tool;
+use serde_json::{Value, json};
+
+use crate::world::{LEAST, RELEASE, file, helm, kubectl, rendered, values};
+
+/// Its suites are files of the chart: `charts/*/tests`.
+#[test]
+fn the_unit_tests_of_the_chart_pass() {
+    let mut unittest = Command::new(Tool::HelmUnittest.path().unwrap());
+    let said = run(unittest.arg("--strict").arg(path(CHART)).stdin(Stdio::null())).unwrap();
+    assert!(said.contains("Test Suites: "), "{said}");
+    assert!(!said.contains("Test Suites: 0 passed"), "no suite was found: {said}");
+}
+
+/// Every document, by the schemas that the API server itself serves; nothing unknown in them.
+#[test]
+fn every_object_keeps_the_schemas_of_the_api_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconform = |file: &str| {
+        let schemas = format!(
+            "{}/{{{{.Group}}}}/{{{{.ResourceAPIVersion}}}}/{{{{.ResourceKind}}}}.json",
+            folder.path().display()
+        );
+        let mut command = Command::new(Tool::Kubeconform.path().unwrap());
+        run(command.args(["-strict", "-summary", "-schema-location", &schemas, file]))
+    };
+    for (name, more) in
+        [("least", LEAST[0]), ("everything", &values("everything")), ("roles", &values("roles-only"))]
+    {
+        let objects = rendered("system", &[more]);
+        for version in
+            objects.iter().map(|object| object["apiVersion"].as_str().unwrap()).collect::<BTreeSet<_>>()
+        {
+            write_schemas(folder.path(), version);
+        }
+        let said = kubeconform(&file(&format!("conform-{name}"), &objects)).unwrap();
+        assert!(said.contains(&format!("{} resources found", objects.len())), "{said}");
+        assert!(said.contains("Invalid: 0, Errors: 0, Skipped: 0"), "{said}");
+    }
+    // It would notice.
+    let mut objects = rendered("system", LEAST);
+    let deployment = objects.iter_mut().find(|object| object["kind"] == "Deployment").unwrap();
+    deployment["spec"]["replica"] = json!(2);
+    let said = format!("{:#}", kubeconform(&file("conform-wrong", &objects)).unwrap_err());
+    assert!(said.contains("additional properties 'replica' not allowed"), "{said}");
+}
+
+/// The kinds of a group version, as JSON schemas that allow nothing unknown: the API server's OpenAPI says what is known,
+/// and not that the rest is wrong.
+fn write_schemas(folder: &Path, group_version: &str) {
+    let (group, version) = group_version.split_once('/').unwrap_or((group_version, group_version));
+    let folder = folder.join(group).join(version);
+    if folder.exists() {
+        return;
+    }
+    fs::create_dir_all(&folder).unwrap();
+    let at = if group == version { format!("api/{version}") } else { format!("apis/{group_version}") };
+    let document: Value =
+        serde_json::from_str(&kubectl(&["get", "--raw", &format!("/openapi/v3/{at}")])).unwrap();
+    let mut definitions = document["components"]["schemas"].clone();
+    close(&mut definitions);
+    for (name, schema) in definitions.as_object().unwrap() {
+        let Some(kinds) = schema["x-kubernetes-group-version-kind"].as_array() else { continue };
+        let [kind] = kinds.as_slice() else { continue };
+        let kind = kind["kind"].as_str().unwrap().to_lowercase();
+        let whole = json!({ "$ref": format!("#/definitions/{name}"), "definitions": definitions });
+        fs::write(folder.join(format!("{kind}.json")), whole.to_string()).unwrap();
+    }
+}
+
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::String(reference)) = members.get_mut("$ref") {
+                *reference = reference.replace("#/components/schemas/", "#/definitions/");
+            }
+            let open = ["additionalProperties", "x-kubernetes-preserve-unknown-fields"];
+            if members.get("properties").is_some_and(Value::is_object)
+                && members.get("type").is_some_and(|type_| type_ == "object")
+                && !open.iter().any(|name| members.contains_key(*name))
+            {
+                members.insert("additionalProperties".into(), json!(false));
+            }
+            members.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn kube_score_has_nothing_to_say_but_what_is_meant() {
+    // With a NetworkPolicy: it is off by default, as the addresses of an API server are not known here.
+    let rendered = helm(Tool::Helm4)
+        .template(RELEASE, "system", &[LEAST[0], "--set=networkPolicy.enabled=true"])
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let rendered_file = folder.path().join("rendered.yaml");
+    fs::write(&rendered_file, rendered).unwrap();
+    let ignored = [
+        // The tag is a version's, and never moves; a digest can be set.
+        "container-image-pull-policy",
+        // Spread by topologySpreadConstraints, which a full cluster does not turn into a pending Pod.
+        "deployment-has-host-podantiaffinity",
+    ];
+    let mut score = Command::new(Tool::KubeScore.path().unwrap());
+    // A CPU limit would slow down the start and nothing else: it works for milliseconds.
+    score.args(["score", "--ignore-container-cpu-limit", "--exit-one-on-warning", "--output-format=ci"]);
+    for check in ignored {
+        score.args(["--ignore-test", check]);
+    }
+    let said = run(score.arg(&rendered_file)).unwrap();
+    assert!(said.contains("apps/v1/Deployment"), "{said}");
+}

@@ -1,0 +1,18 @@
+//! Claims about the chart and what is made from it, held against the programs that people use, and a real control plane.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops where something is wrong"
+)]
+
+mod files;
+mod image;
+mod installing;
+mod judges;
+mod permissions;
+mod protecting;
+mod refusing;
+mod rendering;
+mod world;

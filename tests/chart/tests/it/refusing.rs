@@ -1,0 +1,74 @@
+//! Values that cannot work are refused with a sentence that says what to do.
+
+use cluster::Tool;
+
+use crate::world::{RELEASE, helm};
+
+fn refused(tool: Tool, arguments: &[&str]) -> String {
+    format!("{:#}", helm(tool).template(RELEASE, "system", arguments).unwrap_err())
+}
+
+#[test]
+fn an_unknown_value_is_named() {
+    let rows = [
+        ("--set=aws.regoin=eu-west-1", "at '/aws': additional properties 'regoin' not allowed"),
+        ("--set=region=eu-west-1", "additional properties 'region' not allowed"),
+        (
+            "--set=operator.defaultDeletionPolicy=Keep",
+            "'/operator/defaultDeletionPolicy': value must be one of",
+        ),
+        ("--set=operator.concurrency=0", "'/operator/concurrency': minimum: got 0, want 1"),
+        ("--set=image.digest=latest", "'/image/digest'"),
+        ("--set=aws.roleARN=admin", "'/aws/roleARN'"),
+    ];
+    for (argument, expected) in rows {
+        for tool in [Tool::Helm3, Tool::Helm4] {
+            let said = refused(tool, &["--set=aws.region=eu-west-1", argument]);
+            assert!(said.contains(expected), "{argument}: {said}");
+        }
+    }
+}
+
+#[test]
+fn values_that_do_not_go_together_are_told_apart() {
+    let rows: [(&[&str], &str); 9] = [
+        (
+            &[],
+            "aws.region is needed: the AWS region whose ElastiCache users are managed, for example --set aws.region=",
+        ),
+        (&["--set=aws.region=eu-west-1,rbac.rolesOnly=true"], "rbac.rolesOnly needs watch.namespaces"),
+        (
+            &["--set=aws.region=eu-west-1,rbac.rolesOnly=true,watch.namespaces={a}"],
+            "rbac.rolesOnly needs operator.clusterID",
+        ),
+        (
+            &[
+                "--set=aws.region=eu-west-1,rbac.rolesOnly=true,watch.namespaces={a},operator.clusterID=x,secrets.clusterWide=true",
+            ],
+            "rbac.rolesOnly and secrets.clusterWide exclude each other",
+        ),
+        (&["--set=aws.region=eu-west-1,secrets.names={a}"], "secrets.names needs secrets.namespaces"),
+        (
+            &["--set=aws.region=eu-west-1,watch.namespaces={a},secrets.namespaces={b}"],
+            "secrets.namespaces has \"b\", which watch.namespaces lacks",
+        ),
+        (
+            &["--set=aws.region=eu-west-1,leaderElection=false"],
+            "leaderElection is needed with more than one replica",
+        ),
+        (
+            &["--set=aws.region=eu-west-1,metrics.podMonitor.enabled=true,metrics.podMonitor.mode=fail"],
+            "metrics.podMonitor is enabled, but the cluster does not serve monitoring.coreos.com/v1/PodMonitor: install",
+        ),
+        (
+            &["--set=aws.region=eu-west-1,serviceAccount.create=false"],
+            "serviceAccount.name is needed where serviceAccount.create is false",
+        ),
+    ];
+    for (arguments, expected) in rows {
+        for tool in [Tool::Helm3, Tool::Helm4] {
+            let said = refused(tool, arguments);
+            assert!(said.contains(expected), "{arguments:?}: {said}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What the chart renders to, by itself and with both Helms.
+
+use std::{collections::BTreeSet, fs, process::Command};
+
+use chart::{CHART, objects, path, run};
+use cluster::Tool;
+use serde_json::{Value, json};
+
+use crate::world::{LEAST, RELEASE, helm, operator, rendered, the, values};
+
+const HELMS: [Tool; 2] = [Tool::Helm3, Tool::Helm4];
+
+#[test]
+fn both_helms_render_the_same() {
+    let (everything, roles_only) = (values("everything"), values("roles-only"));
+    for arguments in [LEAST, &[everything.as_str()], &[roles_only.as_str()]] {
+        let [three, four] = HELMS.map(|tool| {
+            let rendered = helm(tool).template(RELEASE, "system", arguments).unwrap();
+            objects(&rendered).unwrap()
+        });
+        assert!(three.len() > 5);
+        assert_eq!(three, four, "{arguments:?}");
+    }
+}
+
+#[test]
+fn both_helms_find_nothing_to_complain_of() {
+    for tool in HELMS {
+        for more in [LEAST[0], &values("everything"), &values("roles-only")] {
+            let helm = helm(tool);
+            let mut lint = helm.command();
+            let said = run(lint.args(["lint", "--strict"]).arg(path(CHART)).arg(more)).unwrap();
+            assert!(said.contains("0 chart(s) failed"), "{said}");
+            assert!(!said.contains("[WARNING]"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_release_fits_into_the_secret_that_helm_keeps_it_in() {
+    // And into the annotation of a client-side apply.
+    for arguments in [LEAST, &[values("everything").as_str()]] {
+        let text = helm(Tool::Helm4).template(RELEASE, "system", arguments).unwrap();
+        assert!(text.len() < 256 * 1024, "{} bytes", text.len());
+    }
+}
+
+/// Flags and defaults of `run`, as `--help` tells them.
+fn flags() -> Vec<(String, Option<String>)> {
+    let help = run(operator().args(["run", "--help"])).unwrap();
+    let mut flags = Vec::new();
+    for line in help.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix("--") {
+            let end = name.find([' ', '[', '=']).unwrap_or(name.len());
+            flags.push((name[..end].to_owned(), None));
+        } else if let Some((_, default)) = line.split_once("[default: ")
+            && let Some(flag) = flags.last_mut()
+        {
+            flag.1 = default.split_once(']').map(|(default, _)| default.to_owned());
+        }
+    }
+    flags
+}
+
+fn arguments(objects: &[Value]) -> Vec<(String, String)> {
+    let arguments = the(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"].clone();
+    let arguments = arguments.as_array().unwrap().iter().map(|argument| argument.as_str().unwrap());
+    let flags = arguments.filter_map(|argument| argument.strip_prefix("--")?.split_once('='));
+    flags.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[test]
+fn every_flag_of_the_program_has_a_value_of_the_chart() {
+    // Secrets are watched where all of a namespace may be read.
+    let given = arguments(&rendered("system", &[&values("everything"), "--set-json=secrets.names=[]"]));
+    let given: BTreeSet<String> = given.into_iter().map(|(name, _)| name).collect();
+    let known = flags();
+    assert!(known.len() > 10, "{known:?}");
+    for (name, _) in known {
+        assert!(name == "help" || given.contains(&name), "--{name} cannot be set by a value");
+    }
+}
+
+#[test]
+fn the_defaults_are_those_of_the_program() {
+    // A chart runs two replicas and is read by machines.
+    let own = ["leader-elect", "log-format"];
+    let given = arguments(&rendered("system", LEAST));
+    for (name, default) in flags() {
+        let Some(default) = default.filter(|_| !own.contains(&name.as_str())) else { continue };
+        if let Some((_, value)) = given.iter().find(|(given, _)| *given == name) {
+            assert_eq!(*value, default, "--{name}");
+        }
+    }
+    assert!(given.contains(&("leader-elect".into(), "true".into())), "{given:?}");
+    assert!(given.contains(&("log-format".into(), "json".into())), "{given:?}");
+}
+
+#[test]
+fn the_definition_is_the_programs_and_outlives_the_release() {
+    let objects = rendered("system", LEAST);
+    let mut definition = the(&objects, "CustomResourceDefinition").clone();
+    let annotations = definition["metadata"].as_object_mut().unwrap().remove("annotations");
+    assert_eq!(annotations, Some(json!({ "helm.sh/resource-policy": "keep" })));
+    definition["metadata"].as_object_mut().unwrap().remove("labels");
+    let committed = fs::read_to_string(path("crds/elasticacheusers.yaml")).unwrap();
+    assert_eq!([definition], *chart::objects(&committed).unwrap());
+}
+
+#[test]
+fn the_package_holds_what_people_need_and_no_tests() {
+    let helm = helm(Tool::Helm4);
+    run(helm.command().arg("package").arg(path(CHART))).unwrap();
+    let list = run(Command::new("tar").current_dir(helm.home()).args([
+        "--list",
+        "--gzip",
+        "--file",
+        "elasticache-user-operator-0.1.0.tgz",
+    ]))
+    .unwrap();
+    let files: BTreeSet<&str> =
+        list.lines().map(|file| file.trim_start_matches("elasticache-user-operator/")).collect();
+    for needed in ["Chart.yaml", "README.md", "files/crd.yaml", "templates/NOTES.txt", "values.schema.json"] {
+        assert!(files.contains(needed), "{needed} is not in {files:?}");
+    }
+    for file in files {
+        assert!(!file.starts_with("tests/") && !file.ends_with(".gotmpl"), "{file}");
+    }
+}

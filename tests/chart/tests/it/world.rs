@@ -1,0 +1,131 @@
+//! What the tests share.
+
+use std::{
+    path::PathBuf,
+    process::Command,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use chart::{Helm, objects, path, run};
+use cluster::{Cluster, Options, Tool};
+use serde_json::Value;
+
+/// The values that the chart cannot do without.
+pub(crate) const LEAST: &[&str] = &["--set=aws.region=eu-west-1"];
+/// The chart's smallest release name.
+pub(crate) const RELEASE: &str = "elasticache-user-operator";
+
+pub(crate) fn helm(tool: Tool) -> Helm {
+    Helm::new(tool).expect("Helm")
+}
+
+/// A file of values, as an argument.
+pub(crate) fn values(name: &str) -> String {
+    format!("--values={}", path(&format!("tests/chart/values/{name}.yaml")).display())
+}
+
+/// What the chart renders to.
+pub(crate) fn rendered(namespace: &str, arguments: &[&str]) -> Vec<Value> {
+    objects(&helm(Tool::Helm4).template(RELEASE, namespace, arguments).unwrap()).unwrap()
+}
+
+/// The objects of a kind.
+pub(crate) fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    objects.iter().filter(|object| object["kind"] == kind).collect()
+}
+
+/// An account, or something that gives it rights.
+pub(crate) fn is_role(object: &Value) -> bool {
+    ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
+        .contains(&object["kind"].as_str().unwrap())
+}
+
+/// The one object of a kind.
+pub(crate) fn the<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+    let [one] = of_kind(objects, kind).try_into().unwrap_or_else(|all| panic!("{kind}: {all:?}"));
+    one
+}
+
+/// The control plane, started by the first who asks. It ends with the process.
+pub(crate) fn control_plane() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let cluster = Cluster::start(Options::default()).expect("a control plane for tests");
+        let definition = path("crds/elasticacheusers.yaml");
+        run(cluster.kubectl().args(["apply", "--server-side", "--filename"]).arg(definition)).unwrap();
+        let established =
+            ["wait", "--for=condition=Established", "crd/elasticacheusers.elasticache-users.dev"];
+        run(cluster.kubectl().args(established)).unwrap();
+        cluster
+    })
+}
+
+/// For those who write the definition: there is one for the whole cluster.
+pub(crate) fn the_definition() -> MutexGuard<'static, ()> {
+    static DEFINITION: Mutex<()> = Mutex::new(());
+    // A test that failed says so itself.
+    DEFINITION.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// kubectl, which must succeed, and what it printed.
+pub(crate) fn kubectl(arguments: &[&str]) -> String {
+    run(control_plane().kubectl().args(arguments)).unwrap()
+}
+
+/// kubectl, which must fail, and what it said.
+pub(crate) fn kubectl_refuses(arguments: &[&str]) -> String {
+    attempt(arguments).unwrap_err()
+}
+
+/// kubectl: what it printed, or what it said where it failed.
+pub(crate) fn attempt(arguments: &[&str]) -> Result<String, String> {
+    run(control_plane().kubectl().args(arguments)).map_err(|error| format!("{error:#}"))
+}
+
+/// The same as JSON.
+pub(crate) fn get(arguments: &[&str]) -> Value {
+    let arguments: Vec<&str> = ["get"].iter().chain(arguments).chain(&["--output=json"]).copied().collect();
+    serde_json::from_str(&kubectl(&arguments)).unwrap()
+}
+
+/// A namespace where Pods must keep the rules of `restricted`.
+pub(crate) fn namespace(name: &str) {
+    kubectl(&["create", "namespace", name]);
+    kubectl(&["label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted"]);
+}
+
+/// Objects as a file for kubectl: JSON is YAML.
+pub(crate) fn file(name: &str, objects: &[Value]) -> String {
+    let text: Vec<String> = objects.iter().map(Value::to_string).collect();
+    let file = control_plane().dir().join(format!("{name}.yaml"));
+    std::fs::write(&file, text.join("\n---\n")).unwrap();
+    file.display().to_string()
+}
+
+/// Waits until `fact` is there.
+#[allow(clippy::disallowed_methods, reason = "between two looks at the fact, with a deadline")]
+pub(crate) fn eventually<T>(claim: &str, mut fact: impl FnMut() -> Option<T>) -> T {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(fact) = fact() {
+            return fact;
+        }
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {claim}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A program that cargo built beside this one: `cargo test --workspace` builds them all, `-p chart` does not.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let program = own.ancestors().nth(2).unwrap().join(name);
+    assert!(program.is_file(), "{}: `cargo build --workspace --bins` builds it", program.display());
+    program
+}
+
+/// The operator.
+pub(crate) fn operator() -> Command {
+    Command::new(program("elasticache-user-operator"))
+}
