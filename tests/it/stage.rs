@@ -22,9 +22,10 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::iam::{Guard, policy};
 use crate::rights::{self, Rights};
 use crate::secrecy::{self, redacted};
-use crate::{audit, world};
+use crate::{argocd, audit, kstatus, world};
 
 /// Longest time that a fact may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -45,6 +46,10 @@ pub(crate) struct Setting {
     pub(crate) leaves_users: bool,
     /// What the operator may do; left out, what its test's turn is.
     pub(crate) rights: Option<Rights>,
+    /// What the operator's IAM policy is bound to: user IDs that begin like this.
+    pub(crate) user_ids: &'static str,
+    /// That policy may have to refuse something.
+    pub(crate) refuses: bool,
 }
 
 impl Default for Setting {
@@ -60,6 +65,8 @@ impl Default for Setting {
             env: Vec::new(),
             leaves_users: false,
             rights: None,
+            user_ids: "",
+            refuses: false,
         }
     }
 }
@@ -77,6 +84,8 @@ pub(crate) struct Stage {
     env: Vec<(&'static str, String)>,
     leaves_users: bool,
     rights: Rights,
+    guard: Guard,
+    refuses: bool,
     kubeconfig: PathBuf,
     audit: Option<AuditLog>,
     dir: tempfile::TempDir,
@@ -144,7 +153,10 @@ impl Stage {
         let rights = setting.rights.unwrap_or_else(Rights::of_this_test);
         let kubeconfig = rights::grant(rights, cluster, &client, &ns, dir.path()).await;
         let cluster_id = namespaces.get("kube-system").await.unwrap().uid().unwrap();
-        let aws = Aws::new(Emulator::start(setting.aws, "127.0.0.1:0").unwrap());
+        let guard = Guard::default();
+        policy::named(&cluster_id);
+        let permits = guard.permits(setting.user_ids);
+        let aws = Aws::new(Emulator::start_guarded(setting.aws, "127.0.0.1:0", permits).unwrap());
         let seen = Arc::new(Seen::default());
         let watching = tokio::spawn(record(users(&client, &ns), aws.clone(), seen.clone()));
         Self {
@@ -159,6 +171,9 @@ impl Stage {
             cluster_id,
             rights,
             kubeconfig,
+            guard,
+            refuses: setting.refuses,
+            kubeconfig: cluster.kubeconfig().to_owned(),
             audit: cluster.is_own().then(|| cluster.audit_log().unwrap()),
             dir,
             started: AtomicUsize::new(0),
@@ -178,6 +193,7 @@ impl Stage {
             self.dir.path().join(format!("operator-{}.log", self.started.fetch_add(1, Ordering::Relaxed)));
         let mut command = self.command();
         command.envs(env.iter().map(|(name, value)| (name, value)));
+        env.iter().filter(|(name, _)| *name == "CLUSTER_ID").for_each(|(_, id)| policy::named(id));
         let operator = Process::start("operator", command, &log).unwrap();
         self.operators.lock().unwrap().push(operator);
     }
@@ -368,6 +384,11 @@ impl Stage {
         self.seen.versions.lock().unwrap().get(name).cloned().unwrap_or_default()
     }
 
+    /// Every version of every object.
+    fn all_versions(&self) -> Vec<Value> {
+        self.seen.versions.lock().unwrap().values().flatten().cloned().collect()
+    }
+
     async fn observe<T>(&self, what: &str, fact: impl Fn(&Seen) -> Option<T>) -> T {
         let deadline = tokio::time::sleep(PATIENCE);
         tokio::pin!(deadline);
@@ -444,11 +465,20 @@ impl Stage {
         assert!(!logs.contains("panicked"), "the operator panicked:\n{}", redacted(&logs));
         self.shows_no_password(&logs).await;
         self.writes();
+        kstatus::agree(&self.all_versions());
+        argocd::agree(&self.all_versions());
+        let refused = self.guard.refused();
+        assert!(self.refuses || refused.is_empty(), "deploy/iam does not allow: {refused:#?}");
         for call in self.aws.calls().await {
             assert_ne!(call["Code"], "InvalidParameterValue: Missing", "a malformed call");
         }
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let _ = namespaces.delete(&self.ns, &DeleteParams::default()).await;
+    }
+
+    /// What the operators have asked of their IAM policy.
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// What the operators have written to the API server: what they may, or this fails. `None` where nobody knows.
@@ -475,8 +505,7 @@ impl Stage {
         }
         secrecy::assert_silent("the operator's output", logs);
         secrecy::assert_silent("the page of metrics", &self.metrics());
-        let versions: Vec<Value> = self.seen.versions.lock().unwrap().values().flatten().cloned().collect();
-        for version in versions {
+        for version in self.all_versions() {
             secrecy::assert_silent("a version of an object", &version.to_string());
         }
         let events: Api<k8s_openapi::api::events::v1::Event> = Api::namespaced(self.client.clone(), &self.ns);
@@ -602,7 +631,7 @@ async fn record(users: Api<DynamicObject>, aws: Aws, seen: Arc<Seen>) {
 }
 
 /// What the conditions must be at any time, as kstatus and people read them.
-fn breaks_kstatus(object: &Value) -> Option<&'static str> {
+pub(crate) fn breaks_kstatus(object: &Value) -> Option<&'static str> {
     let generation = object["metadata"]["generation"].as_i64()?;
     let observed = object["status"]["observedGeneration"].as_i64();
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();

@@ -327,6 +327,21 @@ fn every_reason_progress_visit_and_event_stands_in_a_row() {
 }
 
 #[test]
+fn conditions_have_the_reasons_that_the_contract_lists_for_them() {
+    for (claim, action, outcome, standing, progress, reason, ..) in all_rows() {
+        assert!(reasons::of(progress).contains(&reason), "{claim}: {progress:?} with {reason:?}");
+        assert_eq!(progress == Progress::Leaving, standing.leaving, "{claim}: {action:?} {outcome:?}");
+    }
+    let rows = all_rows();
+    for progress in EVERY_PROGRESS.into_iter().filter(|progress| *progress != Progress::Unknown) {
+        for reason in reasons::of(progress) {
+            let stands = rows.iter().any(|row| (row.4, row.5) == (progress, *reason));
+            assert!(stands, "no row has {progress:?} with {reason:?}");
+        }
+    }
+}
+
+#[test]
 fn every_reason_is_read_back_from_its_word() {
     for reason in Reason::ALL {
         assert_eq!(Reason::parse(reason.as_str()), Some(reason));

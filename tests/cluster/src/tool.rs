@@ -39,11 +39,13 @@ pub enum Tool {
     KubeScore,
     /// Prometheus' tool for rules and their tests.
     Promtool,
+    /// What kstatus makes of objects: one JSON text a line on standard input, one word a line as the answer.
+    Kstatus,
 }
 
 impl Tool {
     /// All of them.
-    pub const ALL: [Tool; 7] = [
+    pub const ALL: [Tool; 8] = [
         Tool::Helm4,
         Tool::Helm3,
         Tool::HelmUnittest,
@@ -51,6 +53,7 @@ impl Tool {
         Tool::Kubeconform,
         Tool::KubeScore,
         Tool::Promtool,
+        Tool::Kstatus,
     ];
 
     /// The name, for example `helm-4`.
@@ -123,6 +126,7 @@ impl Tool {
             Tool::Kubeconform => &KUBECONFORM,
             Tool::KubeScore => &KUBE_SCORE,
             Tool::Promtool => &PROMTOOL,
+            Tool::Kstatus => &KSTATUS,
         }
     }
 }
@@ -212,6 +216,20 @@ const PROMTOOL: Module = Module {
         "some 2 minutes on 2 cores",
         &[]
     )
+};
+// A library, and a few lines of our own around it. Its newest version asks for Go 1.27 and judges by the same code.
+const KSTATUS: Module = Module {
+    what: "kstatus",
+    go_mod: include_str!("../tools/kstatus/go.mod"),
+    go_sum: include_str!("../tools/kstatus/go.sum"),
+    sources: &[("main.go", include_str!("../tools/kstatus/main.go"))],
+    versioned_by: "github.com/fluxcd/cli-utils",
+    tags: "",
+    packages: &["."],
+    programs: &["kstatus"],
+    built_as: None,
+    takes: "a minute at most",
+    stamps: &[],
 };
 
 #[cfg(test)]

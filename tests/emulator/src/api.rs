@@ -1,6 +1,6 @@
 //! The calls of the service: who calls, in which order a call is checked, and where it goes.
 //!
-//! The order is: Authorization header, rate, faults, service-linked role, the call itself.
+//! The order is: Authorization header, rate, permission, faults, service-linked role, the call itself.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::region::Place;
 use crate::state::State;
 use crate::wire::Params;
 use crate::xml::{Xml, error_response, response, sts_response};
-use crate::{groups, tags, users};
+use crate::{groups, permissions, tags, users};
 
 pub(crate) const DEFAULT_ACCOUNT: &str = "000000000000";
 pub(crate) const DEFAULT_REGION: &str = "us-east-1";
@@ -131,6 +131,10 @@ pub(crate) fn begin(state: &mut State, now: Millis, authorization: Option<&str>,
 fn check(state: &mut State, now: Millis, call: Call, seq: u64) -> Step {
     if !state.limiter.admits(state.settings.rate, &call.place, now) {
         return Step::Answer(refused(&throttled()));
+    }
+    let asked = permissions::asked(&call, state.region(&call.place, now).0);
+    if let Some(refused_for) = asked.iter().find(|asked| !(state.permits)(asked)) {
+        return Step::Answer(refused(&permissions::denied(refused_for, &call.place)));
     }
     match state.faults.take(call.action(), &call.params) {
         None => Step::Answer(finish(state, now, &call)),

@@ -21,6 +21,7 @@
 //! | `region`, `records`, `state` | what is kept, and what time does to it |
 //! | `store` | the data file |
 //! | `control`, `control_records`, `settings`, `faults`, `calls`, `limiter` | what tests steer and see |
+//! | `permissions` | what IAM would be asked about a call |
 //! | `wire`, `xml`, `json`, `refusal`, `duration`, `clock` | forms in and out |
 
 pub mod access_string;
@@ -37,6 +38,7 @@ mod ids;
 mod json;
 mod limiter;
 mod listing;
+mod permissions;
 mod records;
 mod refusal;
 mod region;
@@ -56,6 +58,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+pub use permissions::{Asked, Permits};
 pub use settings::{ModifyAnswer, Rate, Settings};
 
 use clock::Clock;
@@ -79,10 +82,19 @@ impl Emulator {
     /// # Errors
     /// The address cannot be listened on, or the data file cannot be used: in both cases a sentence that names it.
     pub fn start(settings: Settings, addr: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::start_guarded(settings, addr, Box::new(|_| true))
+    }
+
+    /// The same, where `permits` is asked about every call, in place of IAM: what it says no to is AccessDenied. Asked
+    /// after the rate and before the faults.
+    ///
+    /// # Errors
+    /// Those of [`Emulator::start`].
+    pub fn start_guarded(settings: Settings, addr: impl ToSocketAddrs, permits: Permits) -> io::Result<Self> {
         let clock = Clock::start();
         let listener = listen(addr)?;
         let addr = listener.local_addr()?;
-        let state = State::start(settings, clock.now())?;
+        let state = State::start(settings, clock.now(), permits)?;
         let shared = Arc::new(Shared::new(state, clock));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = {

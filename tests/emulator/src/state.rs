@@ -8,6 +8,7 @@ use crate::calls::Calls;
 use crate::clock::Millis;
 use crate::faults::Faults;
 use crate::limiter::Limiter;
+use crate::permissions::Permits;
 use crate::region::{Place, Region};
 use crate::settings::Settings;
 use crate::store::Store;
@@ -18,13 +19,14 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) calls: Calls,
     pub(crate) limiter: Limiter,
+    pub(crate) permits: Permits,
     regions: BTreeMap<Place, Region>,
     store: Option<Store>,
 }
 
 impl State {
     /// The state at the start: empty, or what the data file says. The error is a sentence with the file's name.
-    pub(crate) fn start(settings: Settings, now: Millis) -> io::Result<Self> {
+    pub(crate) fn start(settings: Settings, now: Millis, permits: Permits) -> io::Result<Self> {
         let mut regions = BTreeMap::new();
         let store = match &settings.data {
             Some(path) => Some(Store::open(path, &mut regions)?),
@@ -36,6 +38,7 @@ impl State {
             faults: Faults::default(),
             calls: Calls::default(),
             limiter: Limiter::default(),
+            permits,
             regions,
             store,
         })

@@ -3,6 +3,7 @@
 
 #[macro_use]
 pub(crate) mod plans;
+pub(crate) mod reasons;
 #[macro_use]
 pub(crate) mod verdicts;
 

@@ -1,11 +1,11 @@
 //! What must never happen, in the words of the contract and not in those of `plan`: judged on what is so, not on what the
 //! operator knows of it.
 
-use plan::verdict::Reason;
+use plan::verdict::{Progress, Reason};
 use plan::*;
 
-use crate::common::{arn, owner};
-use crate::object::{Object, Sense, Status};
+use crate::common::{arn, owner, reasons};
+use crate::object::{Conditions, Object, Sense, Status};
 use crate::service::form;
 use crate::status::identity;
 use crate::world::{TICK, World};
@@ -253,5 +253,29 @@ pub(crate) fn release(world: &mut World, object: &Object) {
     });
     if ours && !world.raced {
         world.breach("the finalizer went while the user was there");
+    }
+}
+
+/// A status that was written: what those who wait for an object, kstatus for one, rest on.
+pub(crate) fn status(world: &mut World, before: &Object, object: &Object) {
+    let Some(Conditions { progress, reason, generation, .. }) = &object.status.conditions else {
+        return world.breach("a status without Ready");
+    };
+    if *generation != object.generation {
+        world.breach("conditions of another generation than the one that was acted on");
+    }
+    // What was there before the first pass may be anything.
+    if before.status.conditions == object.status.conditions {
+        return;
+    }
+    let paused = matches!(progress, Progress::PausedReady | Progress::PausedUnready);
+    if (*progress == Progress::Leaving) != object.terminating {
+        world.breach("Deleting without a deletionTimestamp, or the other way round");
+    }
+    if !object.terminating && paused != object.spec.suspended {
+        world.breach("Suspended, and the spec does not ask for it, or the other way round");
+    }
+    if !reasons::of(*progress).contains(reason) {
+        world.breach("a reason that does not go with its conditions");
     }
 }

@@ -161,6 +161,9 @@ impl World {
         change(object);
         object.version += 1;
         let written = object.clone();
+        if before.status != written.status {
+            judge::status(self, &before, &written);
+        }
         if before.held && !written.held {
             judge::release(self, &before);
         }

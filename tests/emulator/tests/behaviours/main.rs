@@ -16,6 +16,7 @@ mod faults;
 mod groups;
 mod identity;
 mod listing;
+mod permissions;
 mod program;
 mod support;
 mod tags;

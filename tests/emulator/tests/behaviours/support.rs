@@ -72,7 +72,10 @@ pub(crate) struct Refused {
 
 impl World {
     pub(crate) fn start(settings: Settings) -> Self {
-        let emulator = Emulator::start(settings, "127.0.0.1:0").unwrap();
+        Self::of(Emulator::start(settings, "127.0.0.1:0").unwrap())
+    }
+
+    pub(crate) fn of(emulator: Emulator) -> Self {
         let sdk = client(&emulator.url(), ACCOUNT, REGION);
         Self { emulator, sdk, http: reqwest::Client::new() }
     }

@@ -1,0 +1,66 @@
+//! Which reasons go with which conditions: the lists of the contract, and not what `verdict` makes of them.
+
+use plan::verdict::{Progress, Reason};
+
+use Reason::*;
+
+/// AWS did not tell the state.
+const SILENT: [Reason; 4] = [Throttled, AWSUnavailable, CredentialsUnavailable, AccessDenied];
+const RECONCILING: [Reason; 16] = [
+    Creating,
+    Modifying,
+    Differs,
+    UserMissing,
+    WaitingForUserActive,
+    WaitingForPreviousUser,
+    SecretNotFound,
+    SecretKeyNotFound,
+    SecretForbidden,
+    Throttled,
+    AWSUnavailable,
+    CredentialsUnavailable,
+    AccessDenied,
+    ServiceLinkedRoleMissing,
+    QuotaExceeded,
+    AWSRefused,
+];
+const STALLED: [Reason; 10] = [
+    InvalidSpec,
+    InvalidAccessString,
+    InvalidPassword,
+    AuthenticationConflict,
+    UserAlreadyExists,
+    UserOwnedByAnother,
+    UserIDNotAllowed,
+    AccessDenied,
+    AdoptionNotAllowed,
+    WrongAWSAccount,
+];
+const LEAVING: [Reason; 14] = [
+    DeletingUser,
+    WaitingForUserActive,
+    InvalidUserState,
+    DefaultUserInGroup,
+    DeletionProtected,
+    Throttled,
+    AWSUnavailable,
+    CredentialsUnavailable,
+    AccessDenied,
+    ServiceLinkedRoleMissing,
+    AWSRefused,
+    WrongAWSAccount,
+    Suspended,
+    Retained,
+];
+
+/// The reasons that conditions of this kind may have.
+pub(crate) fn of(progress: Progress) -> &'static [Reason] {
+    match progress {
+        Progress::Done => &[Active, Observed],
+        Progress::Reconciling => &RECONCILING,
+        Progress::Unknown | Progress::Unchanged => &SILENT,
+        Progress::Stalled => &STALLED,
+        Progress::Leaving => &LEAVING,
+        Progress::PausedReady | Progress::PausedUnready => &[Suspended],
+    }
+}

@@ -1,0 +1,71 @@
+//! What IAM would be asked: the library's users answer it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use elasticache_emulator::{Asked, Emulator};
+use serde_json::json;
+
+use crate::support::{ACCOUNT, REGION, World, quick, refused, tag};
+
+fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn every_call_is_asked_about_with_the_tags_of_both_sides() {
+    let log: Arc<Mutex<Vec<Asked>>> = Arc::default();
+    let noted = log.clone();
+    let permits = move |asked: &Asked| {
+        noted.lock().unwrap().push(asked.clone());
+        asked.action != "DeleteUser"
+    };
+    let emulator = Emulator::start_guarded(quick(), "127.0.0.1:0", Box::new(permits)).unwrap();
+    let world = World::of(emulator);
+    let arn = |kind: &str, id: &str| format!("arn:aws:elasticache:{REGION}:{ACCOUNT}:{kind}:{id}");
+    let asked = |action: &str, resource: String, request: &[(&str, &str)], has: &[(&str, &str)]| Asked {
+        action: action.to_owned(),
+        resource,
+        request_tags: tags(request),
+        resource_tags: tags(has),
+    };
+    world.user("App").no_password_required(true).tags(tag("team", "blue")).send().await.unwrap();
+    world.sdk.describe_users().send().await.unwrap();
+    world
+        .sdk
+        .add_tags_to_resource()
+        .resource_name(arn("user", "app"))
+        .tags(tag("a", "b"))
+        .send()
+        .await
+        .unwrap();
+    world
+        .sdk
+        .create_user_group()
+        .user_group_id("web")
+        .engine("redis")
+        .user_ids("default")
+        .send()
+        .await
+        .unwrap();
+    let answer = refused(world.sdk.delete_user().user_id("app").send().await);
+    assert_eq!(answer.kind(), (403, "AccessDenied"));
+    // Whoever may not call is no victim of a fault, and is not counted by one.
+    world.control("POST", "faults", json!({ "Kind": "throttle" })).await;
+    let answer = refused(world.sdk.delete_user().user_id("app").send().await);
+    assert_eq!(answer.kind(), (403, "AccessDenied"));
+
+    let blue = [("team", "blue")];
+    let both = [("a", "b"), ("team", "blue")];
+    let expected = [
+        asked("CreateUser", arn("user", "app"), &blue, &[]),
+        asked("AddTagsToResource", arn("user", "app"), &blue, &[]),
+        asked("DescribeUsers", arn("user", "*"), &[], &[]),
+        asked("AddTagsToResource", arn("user", "app"), &[("a", "b")], &blue),
+        asked("CreateUserGroup", arn("usergroup", "web"), &[], &[]),
+        asked("CreateUserGroup", arn("user", "default"), &[], &[]),
+        asked("DeleteUser", arn("user", "app"), &[], &both),
+        asked("DeleteUser", arn("user", "app"), &[], &both),
+    ];
+    assert_eq!(*log.lock().unwrap(), expected);
+}

@@ -1,0 +1,163 @@
+//! What Argo CD makes of objects, by the Lua that we ship for it. Each stage asks at its end about every version that it has
+//! seen ([`agree`]).
+
+mod lua;
+
+use serde_json::{Value, json};
+
+use self::lua::Script;
+use crate::secrecy::redacted;
+use crate::stage::{PASSWORD, Setting, Stage, condition, with_password};
+use crate::world;
+
+const FILE: &str = "deploy/argocd/argocd-cm.yaml";
+
+/// A value of the ConfigMap.
+fn customization(kind: &str) -> String {
+    let text = std::fs::read_to_string(world::path(FILE)).unwrap();
+    let file: Value = serde_saphyr::from_str(&text).unwrap();
+    let key = format!("resource.customizations.{kind}.elasticache-users.dev_ElastiCacheUser");
+    file["data"][&key].as_str().unwrap_or_else(|| panic!("{FILE} has no {key}")).to_owned()
+}
+
+/// The word and the message for each object.
+fn health(objects: &[Value]) -> Vec<(String, String)> {
+    let script = Script::new(&customization("health"));
+    let word = |health: &Value, member: &str| health[member].as_str().expect("a text").to_owned();
+    let judge = |object| {
+        let health = script.run(object);
+        (word(&health, "status"), word(&health, "message"))
+    };
+    objects.iter().map(judge).collect()
+}
+
+/// What users are promised: the status, and what the message has to hold.
+fn promised(object: &Value) -> (&'static str, String) {
+    let told = |condition: &Value| {
+        let word = |member: &str| condition[member].as_str().unwrap().to_owned();
+        format!("{}: {}", word("reason"), word("message"))
+    };
+    let is = |type_| condition(object, type_).filter(|found| found["status"] == "True");
+    let observed = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+    match condition(object, "Ready") {
+        _ if object["spec"]["suspend"] == true => ("Suspended", "spec.suspend".to_owned()),
+        Some(ready) if observed => match (is("Stalled"), is("Ready")) {
+            (Some(stalled), _) => ("Degraded", told(stalled)),
+            (None, Some(ready)) => ("Healthy", told(ready)),
+            (None, None) => ("Progressing", told(ready)),
+        },
+        Some(_) | None => ("Progressing", "not seen".to_owned()),
+    }
+}
+
+/// Fails where the script takes a version for something else than users are promised.
+pub(crate) fn agree(versions: &[Value]) {
+    for (version, (status, message)) in versions.iter().zip(health(versions)) {
+        let (promised, words) = promised(version);
+        let shown = || redacted(&version["status"].to_string());
+        assert_eq!(status, promised, "{}: {}", version["metadata"]["name"], shown());
+        assert!(message.contains(&words), "{status}, {:?}: {}", redacted(&message), shown());
+    }
+}
+
+fn is(object: &Value, status: &str) {
+    assert_eq!(
+        health(std::slice::from_ref(object))[0].0,
+        status,
+        "{}",
+        redacted(&object["status"].to_string())
+    );
+}
+
+/// The names of the actions that are offered.
+fn offered(object: &Value) -> Vec<String> {
+    let actions: Value = serde_saphyr::from_str(&customization("actions")).unwrap();
+    let found = Script::new(actions["discovery.lua"].as_str().unwrap()).run(object);
+    let enabled = found.as_object().unwrap().iter().filter(|(_, action)| action["disabled"] == false);
+    enabled.map(|(name, _)| name.clone()).collect()
+}
+
+/// The merge patch that an action comes to.
+fn action(name: &str, object: &Value) -> Value {
+    let actions: Value = serde_saphyr::from_str(&customization("actions")).unwrap();
+    let definitions = actions["definitions"].as_array().unwrap();
+    let found = definitions.iter().find(|definition| definition["name"] == name).unwrap();
+    Script::new(found["action.lua"].as_str().unwrap()).patch(object)
+}
+
+#[tokio::test]
+async fn health_is_shown_and_the_actions_do_what_they_say() {
+    let stage = Stage::dark(Setting::default()).await;
+    is(&stage.create("app", with_password("pw")).await, "Progressing");
+    stage.start();
+    is(&stage.reason("app", "SecretNotFound").await, "Progressing");
+    stage.secret("pw", PASSWORD).await;
+    let object = stage.is_ready("app").await;
+    is(&object, "Healthy");
+    assert_eq!(offered(&object), ["reconcile", "suspend"]);
+
+    let patch = action("reconcile", &object);
+    let asked = patch["metadata"]["annotations"]["elasticache-users.dev/reconcile-requested-at"].clone();
+    assert_eq!(
+        patch,
+        json!({ "metadata": { "annotations": { "elasticache-users.dev/reconcile-requested-at": asked } } })
+    );
+    stage.patch("app", patch).await;
+    let echoed = stage
+        .shows("app", "the request is echoed", |object| object["status"]["lastHandledReconcileAt"] == asked);
+    let again = action("reconcile", &echoed.await);
+    assert_ne!(again["metadata"]["annotations"]["elasticache-users.dev/reconcile-requested-at"], asked);
+
+    stage.patch("app", action("suspend", &object)).await;
+    let object = stage.reason("app", "Suspended").await;
+    is(&object, "Suspended");
+    assert_eq!(offered(&object), ["resume"]);
+    let patch = action("resume", &object);
+    assert_eq!(patch, json!({ "spec": { "suspend": false } }));
+    stage.patch("app", patch).await;
+    is(&stage.reason("app", "Active").await, "Healthy");
+    stage.deleted("app").await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn what_needs_a_person_is_degraded_and_says_why() {
+    let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
+    stage.aws.put_user("app", json!({})).await;
+    stage.create("app", crate::stage::iam()).await;
+    let object = stage.reason("app", "UserAlreadyExists").await;
+    let (status, message) = health(std::slice::from_ref(&object)).remove(0);
+    assert_eq!(status, "Degraded");
+    assert!(message.starts_with("UserAlreadyExists: AWS user \"app\""), "{message}");
+    stage.deleted("app").await;
+    stage.end().await;
+}
+
+#[test]
+fn an_object_without_a_status_is_no_error() {
+    for object in [
+        json!({ "metadata": { "generation": 1 }, "spec": {} }),
+        json!({ "metadata": { "generation": 1 }, "spec": {}, "status": { "observedGeneration": 1 } }),
+    ] {
+        is(&object, "Progressing");
+    }
+}
+
+/// Every key but ours stays: that it is a patch is what people are told.
+#[tokio::test]
+async fn the_file_is_a_patch_of_argo_cds_own_config_map() {
+    let stage = Stage::dark(Setting::default()).await;
+    let kubectl = |arguments: &[&str]| {
+        let mut command = world::control_plane().kubectl();
+        let output = command.args(["--namespace", &stage.ns]).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    kubectl(&["create", "configmap", "argocd-cm", "--from-literal=url=https://argocd.example.com"]);
+    kubectl(&["patch", "configmap", "argocd-cm", "--patch-file", &world::path(FILE)]);
+    let found: Value =
+        serde_json::from_slice(&kubectl(&["get", "configmap", "argocd-cm", "-o", "json"])).unwrap();
+    assert_eq!(found["data"]["url"], "https://argocd.example.com");
+    assert_eq!(found["data"].as_object().unwrap().len(), 3);
+    stage.end().await;
+}

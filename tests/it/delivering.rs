@@ -1,0 +1,139 @@
+//! The examples for Flux and Argo CD: YAML of kinds that these have, whose parts fit together, with values that the chart has.
+//! Our own objects in them are applied.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::stage::{Setting, Stage};
+use crate::world;
+
+const FLUX: [&str; 3] = ["flux/operator.yaml", "flux/clusters.yaml", "flux/user.yaml"];
+const ARGO_CD: [&str; 2] = ["argocd/applications.yaml", "argocd/user.yaml"];
+
+/// The kinds, and the members of `spec` that are used, as their schemas have them.
+const KINDS: [(&str, &str, &[&str]); 4] = [
+    ("source.toolkit.fluxcd.io/v1", "GitRepository", &["interval", "ref", "url"]),
+    (
+        "helm.toolkit.fluxcd.io/v2",
+        "HelmRelease",
+        &["chart", "install", "interval", "releaseName", "targetNamespace", "values"],
+    ),
+    (
+        "kustomize.toolkit.fluxcd.io/v1",
+        "Kustomization",
+        &[
+            "dependsOn",
+            "healthChecks",
+            "interval",
+            "path",
+            "prune",
+            "sourceRef",
+            "targetNamespace",
+            "timeout",
+            "wait",
+        ],
+    ),
+    ("argoproj.io/v1alpha1", "Application", &["destination", "project", "source", "syncPolicy"]),
+];
+
+fn documents(file: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(world::path(&format!("deploy/{file}"))).unwrap();
+    serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn all(files: &[&str]) -> Vec<Value> {
+    files.iter().flat_map(|file| documents(file)).collect()
+}
+
+fn is_ours(object: &Value) -> bool {
+    object["kind"] == "ElastiCacheUser"
+}
+
+fn name(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().expect("a name")
+}
+
+fn named(objects: &[Value], kind: &str) -> BTreeSet<String> {
+    objects.iter().filter(|object| object["kind"] == kind).map(|object| name(object).to_owned()).collect()
+}
+
+#[test]
+fn they_are_of_kinds_that_flux_and_argo_cd_have() {
+    for object in all(&[&FLUX[..], &ARGO_CD[..]].concat()).iter().filter(|object| !is_ours(object)) {
+        let found = KINDS
+            .iter()
+            .find(|(version, kind, _)| object["apiVersion"] == *version && object["kind"] == *kind);
+        let (_, _, members) = found.unwrap_or_else(|| panic!("{object:#}"));
+        for member in object["spec"].as_object().unwrap().keys() {
+            assert!(members.contains(&member.as_str()), "{}: {member}", object["kind"]);
+        }
+        assert!(object["metadata"]["namespace"].is_string(), "{}", name(object));
+    }
+}
+
+#[test]
+fn what_one_names_is_there() {
+    let objects = all(&FLUX);
+    let (mut sources, kustomizations) = (named(&objects, "GitRepository"), named(&objects, "Kustomization"));
+    // The one that `flux bootstrap` makes.
+    sources.insert("flux-system".to_owned());
+    let users = named(&objects, "ElastiCacheUser");
+    for object in &objects {
+        let spec = &object["spec"];
+        for source in [&spec["sourceRef"], &spec["chart"]["spec"]["sourceRef"]] {
+            assert!(source.is_null() || sources.contains(name_of(source)), "{source}");
+        }
+        for other in spec["dependsOn"].as_array().into_iter().flatten() {
+            assert!(kustomizations.contains(name_of(other)), "{other}");
+        }
+        for checked in spec["healthChecks"].as_array().into_iter().flatten() {
+            assert!(users.contains(name_of(checked)), "{checked}");
+            assert_eq!(checked["apiVersion"], "elasticache-users.dev/v1alpha1");
+        }
+    }
+}
+
+fn name_of(reference: &Value) -> &str {
+    reference["name"].as_str().expect("a name")
+}
+
+#[test]
+fn the_chart_is_where_they_look_and_has_their_values() {
+    let chart = "charts/elasticache-user-operator";
+    let text = std::fs::read_to_string(world::path(&format!("{chart}/values.yaml"))).unwrap();
+    let known: Value = serde_saphyr::from_str(&text).unwrap();
+    let objects = all(&[FLUX[0], ARGO_CD[0]]);
+    let release = objects.iter().find(|object| object["kind"] == "HelmRelease").unwrap();
+    assert_eq!(release["spec"]["chart"]["spec"]["chart"], format!("./{chart}"));
+    let application = objects
+        .iter()
+        .find(|object| name(object) == "elasticache-user-operator" && object["kind"] == "Application")
+        .unwrap();
+    assert_eq!(application["spec"]["source"]["path"], chart);
+    for values in [&release["spec"]["values"], &application["spec"]["source"]["helm"]["valuesObject"]] {
+        for (group, members) in values.as_object().unwrap() {
+            for member in members.as_object().unwrap().keys() {
+                assert!(!known[group][member].is_null(), "the chart has no {group}.{member}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn their_users_become_ready_and_outlive_a_deletion() {
+    let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
+    for file in [FLUX[2], ARGO_CD[1]] {
+        let path = world::path(&format!("deploy/{file}"));
+        let mut command = world::control_plane().kubectl();
+        command.args(["--namespace", &stage.ns, "apply", "--filename", &path]);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let objects = documents(file);
+        let user = name(&objects[0]);
+        stage.is_ready(user).await;
+        stage.deleted(user).await;
+        assert_eq!(stage.aws.user(user).await.unwrap()["Status"], "active");
+    }
+    stage.end().await;
+}

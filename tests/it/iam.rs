@@ -1,0 +1,165 @@
+//! The policies of `deploy/iam`: every operator of every stage works under the one that people attach, with its conditions.
+//! Whoever needs more is refused as AWS refuses, and the stage fails.
+
+mod files;
+pub(crate) mod policy;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use elasticache_emulator::{Asked, Permits};
+use serde_json::json;
+
+use self::policy::Policy;
+use crate::stage::{ACCOUNT, PASSWORD, REGION, Setting, Stage, iam, with_password};
+
+/// What was asked of a policy: the statement that allowed it, or none.
+#[derive(Clone, Default)]
+pub(crate) struct Guard(Arc<Mutex<Vec<(Asked, Option<String>)>>>);
+
+impl Guard {
+    /// Answers by the policy, for users whose IDs begin like this, and notes what was asked. Any account and any region: that
+    /// is what stages are about.
+    pub(crate) fn permits(&self, prefix: &str) -> Permits {
+        let policy = Policy::of("policy.json", &[("REGION", "*"), ("ACCOUNT_ID", "*"), ("PREFIX-", prefix)]);
+        let log = self.0.clone();
+        Box::new(move |asked| {
+            let allowed = policy.allows(asked).map(str::to_owned);
+            let answer = allowed.is_some();
+            log.lock().unwrap_or_else(PoisonError::into_inner).push((asked.clone(), allowed));
+            answer
+        })
+    }
+
+    fn log(&self) -> Vec<(Asked, Option<String>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was refused.
+    pub(crate) fn refused(&self) -> Vec<Asked> {
+        self.log().into_iter().filter(|(_, allowed)| allowed.is_none()).map(|(asked, _)| asked).collect()
+    }
+}
+
+/// A stage for users whose IDs begin with `shop-`.
+async fn shop(setting: Setting) -> Stage {
+    let env = vec![("RESYNC", "1s".to_owned()), ("TAG_RESYNC_EVERY", "1".to_owned())];
+    Stage::dark(Setting { user_ids: "shop-", env, ..setting }).await
+}
+
+#[tokio::test]
+async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
+    let stage = shop(Setting::default()).await;
+    let adopters = ("ADOPTION_NAMESPACE", stage.ns.clone());
+    stage.start_with(&[adopters]);
+    stage.secret("pw", PASSWORD).await;
+    let mut spec = with_password("pw");
+    spec["tags"] = json!({ "team": "blue", "tier": "gold" });
+    stage.ready("shop-app", spec).await;
+    stage
+        .patch(
+            "shop-app",
+            json!({ "spec": { "accessString": "on ~x:* +@all", "tags": { "team": "red", "tier": null } } }),
+        )
+        .await;
+    stage.is_ready("shop-app").await;
+    // Somebody takes the owner tags off: they are put back.
+    stage.aws.put_user("shop-app", json!({ "Tags": { "team": "red" } })).await;
+    crate::stage::until("the owner tags are back", || async {
+        let user = stage.aws.user("shop-app").await?;
+        user["Tags"]["elasticache-users.dev/cluster"].is_string().then_some(())
+    })
+    .await;
+    // One that nobody's tags claim is taken over.
+    stage.aws.put_user("shop-old", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } })).await;
+    let mut spec = iam();
+    spec["adoptionPolicy"] = json!("Adopt");
+    stage.ready("shop-old", spec).await;
+    stage.deleted("shop-app").await;
+    stage.deleted("shop-old").await;
+
+    let log = stage.guard().log();
+    let used: BTreeSet<(String, String)> = log
+        .into_iter()
+        .filter_map(|(asked, allowed)| Some((allowed?, format!("elasticache:{}", asked.action))))
+        .collect();
+    let policy = Policy::of("policy.json", &[]);
+    let granted: BTreeSet<(String, String)> = policy
+        .statements
+        .iter()
+        .flat_map(|statement| statement.actions.iter().map(|action| (statement.sid.clone(), action.clone())))
+        .collect();
+    assert_eq!(used, granted, "each action of each statement is used, and none besides");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_user_id_that_the_policy_does_not_know_is_refused_and_told() {
+    let stage = shop(Setting { refuses: true, ..Setting::default() }).await;
+    stage.start();
+    stage.create("other", iam()).await;
+    let object = stage.reason("other", "AccessDenied").await;
+    let message = crate::stage::condition(&object, "Ready").unwrap()["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("elasticache:DescribeUsers") && message.contains(":user:other"), "{message}");
+    stage.patch("other", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
+    stage.deleted("other").await;
+    stage.end().await;
+}
+
+fn asked(action: &str, id: &str, request: &[&str], has: &[&str]) -> Asked {
+    let tags = |clusters: &[&str]| {
+        clusters
+            .iter()
+            .map(|cluster| ("elasticache-users.dev/cluster".to_owned(), (*cluster).to_owned()))
+            .collect()
+    };
+    Asked {
+        action: action.to_owned(),
+        resource: format!("arn:aws:elasticache:{REGION}:{ACCOUNT}:user:{id}"),
+        request_tags: tags(request),
+        resource_tags: tags(has),
+    }
+}
+
+#[test]
+fn the_policy_bounds_what_a_stolen_role_could_do() {
+    let words = [("REGION", REGION), ("ACCOUNT_ID", ACCOUNT), ("CLUSTER_ID", "blue"), ("PREFIX", "shop")];
+    let policy = Policy::of("policy.json", &words);
+    let (none, blue, red): (&[&str], &[&str], &[&str]) = (&[], &["blue"], &["red"]);
+    let rows = [
+        ("reads", asked("DescribeUsers", "shop-a", none, red), true),
+        ("reads the user that tells the account", asked("DescribeUsers", "default", none, none), true),
+        ("reads no other", asked("DescribeUsers", "other", none, none), false),
+        ("reads no list", asked("DescribeUsers", "*", none, none), false),
+        ("creates as this cluster", asked("CreateUser", "shop-a", blue, none), true),
+        ("creates with tags", asked("AddTagsToResource", "shop-a", blue, none), true),
+        ("creates nothing without a tag", asked("CreateUser", "shop-a", none, none), false),
+        ("creates nothing as another cluster", asked("CreateUser", "shop-a", red, none), false),
+        ("creates nothing outside of the prefix", asked("CreateUser", "other-a", blue, none), false),
+        ("changes its own", asked("ModifyUser", "shop-a", none, blue), true),
+        ("changes no other's", asked("ModifyUser", "shop-a", none, red), false),
+        ("changes nobody's", asked("ModifyUser", "shop-a", none, none), false),
+        ("deletes its own", asked("DeleteUser", "shop-a", none, blue), true),
+        ("deletes no other's", asked("DeleteUser", "shop-a", none, red), false),
+        ("deletes nobody's", asked("DeleteUser", "shop-a", none, none), false),
+        ("tags its own", asked("AddTagsToResource", "shop-a", none, blue), true),
+        ("claims no other's", asked("AddTagsToResource", "shop-a", blue, red), false),
+        ("tags nobody's as another's", asked("AddTagsToResource", "shop-a", red, none), false),
+        ("untags no other's", asked("RemoveTagsFromResource", "shop-a", none, red), false),
+        ("touches the default user in no way", asked("ModifyUser", "default", none, none), false),
+        ("makes no groups", asked("CreateUserGroup", "shop-a", none, none), false),
+    ];
+    for (claim, asked, expected) in rows {
+        assert_eq!(policy.allows(&asked).is_some(), expected, "{claim}");
+    }
+    let other = |part: (&str, &str)| {
+        let mut asked = asked("ModifyUser", "shop-a", none, blue);
+        asked.resource = asked.resource.replace(part.0, part.1);
+        policy.allows(&asked).is_some()
+    };
+    assert!(
+        !other((REGION, "eu-west-1"))
+            && !other((ACCOUNT, "999999999999"))
+            && !other((":user:", ":usergroup:"))
+    );
+}

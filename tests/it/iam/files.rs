@@ -1,0 +1,121 @@
+//! The files of `deploy/iam` themselves. Those of the partition `aws` are written by hand; the others follow from them:
+//! `UPDATE_IAM=1` writes them.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::policy::{read, texts};
+use crate::world;
+
+/// The files of each partition.
+const FILES: [&str; 4] = ["policy.json", "user-groups.json", "trust-irsa.json", "trust-pod-identity.json"];
+/// The partitions beside `aws`, and how the names of their hosts end.
+const PARTITIONS: [(&str, &str); 4] = [
+    ("aws-cn", "amazonaws.com.cn"),
+    ("aws-us-gov", "amazonaws.com"),
+    ("aws-iso", "c2s.ic.gov"),
+    ("aws-iso-b", "sc2s.sgov.gov"),
+];
+const UPDATE: &str = "UPDATE_IAM";
+/// What there is of these names: a slip would be a permission that is never granted.
+const ACTIONS: [&str; 12] = [
+    "elasticache:AddTagsToResource",
+    "elasticache:CreateUser",
+    "elasticache:DeleteUser",
+    "elasticache:DescribeUserGroups",
+    "elasticache:DescribeUsers",
+    "elasticache:ListTagsForResource",
+    "elasticache:ModifyUser",
+    "elasticache:ModifyUserGroup",
+    "elasticache:RemoveTagsFromResource",
+    "sts:AssumeRole",
+    "sts:AssumeRoleWithWebIdentity",
+    "sts:TagSession",
+];
+
+fn text(file: &str) -> String {
+    std::fs::read_to_string(world::path(&format!("deploy/iam/{file}"))).unwrap_or_default()
+}
+
+#[test]
+fn the_other_partitions_follow_from_aws() {
+    for (partition, hosts) in PARTITIONS {
+        for file in FILES {
+            // The service principals and STS's audience are the same in every partition.
+            let expected = text(file)
+                .replace("arn:aws:", &format!("arn:{partition}:"))
+                .replace("oidc.eks.REGION.amazonaws.com/", &format!("oidc.eks.REGION.{hosts}/"));
+            let name = format!("{partition}/{file}");
+            if std::env::var_os(UPDATE).is_some() {
+                let path = world::path(&format!("deploy/iam/{name}"));
+                std::fs::create_dir_all(world::path(&format!("deploy/iam/{partition}"))).unwrap();
+                std::fs::write(path, &expected).unwrap();
+            }
+            assert_eq!(text(&name), expected, "{name}: {UPDATE}=1 writes it");
+        }
+    }
+}
+
+#[test]
+fn each_policy_is_one_that_iam_takes() {
+    for (partition, folder) in PARTITIONS
+        .map(|(partition, _)| (partition, format!("{partition}/")))
+        .into_iter()
+        .chain([("aws", String::new())])
+    {
+        for file in FILES {
+            let name = format!("{folder}{file}");
+            let policy = read(&name);
+            assert_eq!(policy["Version"], "2012-10-17", "{name}");
+            let mut sids = BTreeSet::new();
+            for statement in policy["Statement"].as_array().unwrap() {
+                let sid = statement["Sid"].as_str().unwrap();
+                assert!(sids.insert(sid), "{name}: {sid} twice");
+                assert!(sid.chars().all(|sign| sign.is_ascii_alphanumeric()), "{name}: {sid}");
+                assert_eq!(statement["Effect"], "Allow", "{name}");
+                for action in texts(&statement["Action"]) {
+                    assert!(ACTIONS.contains(&action.as_str()), "{name}: there is no {action}");
+                }
+                is_scoped(&name, statement, file.starts_with("trust-"));
+            }
+            let arns = text(&name);
+            for (at, _) in arns.match_indices("arn:") {
+                let of = arns[at..].split(':').nth(1).unwrap();
+                assert_eq!(of, partition, "{name}");
+            }
+            // What one managed policy may hold, white space apart.
+            assert!(policy.to_string().len() < 6144, "{name}");
+        }
+    }
+}
+
+/// It is about users and groups with a prefix of their own; each of these actions can be bound to them.
+fn is_scoped(name: &str, statement: &Value, trusts: bool) {
+    if trusts {
+        assert!(statement["Resource"].is_null() && statement["Principal"].is_object(), "{name}");
+        assert!(statement["Condition"]["StringEquals"].is_object(), "{name}: anybody may take the role");
+        return;
+    }
+    for resource in texts(&statement["Resource"]) {
+        let kind = resource.split(':').skip(5).collect::<Vec<_>>().join(":");
+        let kinds = ["user:PREFIX-*", "user:default", "usergroup:GROUPS-*"];
+        assert!(kinds.contains(&kind.as_str()), "{name}: {resource}");
+        assert!(resource.contains(":elasticache:REGION:ACCOUNT_ID:"), "{name}: {resource}");
+    }
+}
+
+#[test]
+fn what_changes_a_user_asks_for_the_clusters_tag() {
+    for statement in read("policy.json")["Statement"].as_array().unwrap() {
+        let reads = ["elasticache:DescribeUsers", "elasticache:ListTagsForResource"];
+        let changes = texts(&statement["Action"]).iter().any(|action| !reads.contains(&action.as_str()));
+        let conditions = statement["Condition"]["StringEquals"].as_object();
+        let of_cluster = conditions.is_some_and(|conditions| {
+            conditions.iter().any(|(key, value)| {
+                key.ends_with("Tag/elasticache-users.dev/cluster") && value == "CLUSTER_ID"
+            })
+        });
+        assert_eq!(changes, of_cluster, "{statement}");
+    }
+}

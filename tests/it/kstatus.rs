@@ -1,0 +1,149 @@
+//! What kstatus makes of objects: the library that Flux, Helm 4 and kpt wait with, by its own code. Each stage asks it at
+//! its end about every version that it has seen ([`agree`]).
+
+mod reports;
+
+use std::io::{Seek, Write};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use cluster::Tool;
+use serde_json::{Value, json};
+
+use crate::secrecy::redacted;
+use crate::stage::{PASSWORD, Setting, Stage, condition, iam, with_password};
+
+/// The library's word for each object, such as `Current`.
+fn judge(objects: &[Value]) -> Vec<String> {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| Tool::Kstatus.path().expect("kstatus"));
+    // A file and not a pipe: nobody has to write while another reads.
+    let mut lines = tempfile::tempfile().unwrap();
+    for object in objects {
+        let mut object = object.clone();
+        // Items of a list have neither.
+        object["apiVersion"] = json!("elasticache-users.dev/v1alpha1");
+        object["kind"] = json!("ElastiCacheUser");
+        writeln!(lines, "{object}").unwrap();
+    }
+    lines.rewind().unwrap();
+    let Output { status, stdout, stderr } = Command::new(program).stdin(lines).output().unwrap();
+    assert!(status.success(), "{}", redacted(&String::from_utf8_lossy(&stderr)));
+    String::from_utf8(stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// What users are promised, in the words of the contract.
+fn promised(object: &Value) -> &'static str {
+    let is = |type_| condition(object, type_).is_some_and(|found| found["status"] == "True");
+    match () {
+        () if !object["metadata"]["deletionTimestamp"].is_null() => "Terminating",
+        () if object["status"]["observedGeneration"] != object["metadata"]["generation"] => "InProgress",
+        () if is("Stalled") => "Failed",
+        () if is("Ready") => "Current",
+        () => "InProgress",
+    }
+}
+
+/// Fails where the library takes a version for something else than users are promised.
+pub(crate) fn agree(versions: &[Value]) {
+    let judged = judge(versions);
+    assert_eq!(judged.len(), versions.len());
+    for (version, judged) in versions.iter().zip(judged) {
+        let (promised, status) = (promised(version), redacted(&version["status"].to_string()));
+        assert_eq!(judged, promised, "{}: {status}", version["metadata"]["name"]);
+    }
+}
+
+/// kstatus takes it for this.
+fn is(object: &Value, status: &str) {
+    assert_eq!(judge(std::slice::from_ref(object)), [status], "{}", redacted(&object["status"].to_string()));
+}
+
+/// Ready has this reason, for the newest generation.
+async fn told(stage: &Stage, name: &str, reason: &str) -> Value {
+    let newest = |object: &Value| object["status"]["observedGeneration"] == object["metadata"]["generation"];
+    let told = |object: &Value| condition(object, "Ready").is_some_and(|ready| ready["reason"] == reason);
+    stage.shows(name, reason, |object| newest(object) && told(object)).await
+}
+
+#[tokio::test]
+async fn what_takes_time_is_in_progress_and_what_needs_a_person_has_failed() {
+    let stage = Stage::dark(Setting { leaves_users: true, ..Setting::default() }).await;
+    // Nobody has looked at it yet: the CRD's default status speaks.
+    is(&stage.create("app", with_password("pw")).await, "InProgress");
+    stage.start();
+    is(&told(&stage, "app", "SecretNotFound").await, "InProgress");
+    stage.secret("pw", PASSWORD).await;
+    is(&stage.is_ready("app").await, "Current");
+    // Nobody has looked at the edit yet.
+    stage.patch("app", json!({ "spec": { "accessString": "on ~x:* +@all" } })).await;
+    let edited = stage.versions("app").into_iter().find(|version| version["metadata"]["generation"] == 2);
+    is(&edited.unwrap(), "InProgress");
+    is(&stage.is_ready("app").await, "Current");
+
+    stage.create("refused", json!({ "engine": "valkey", "accessString": "on ~* +@nonsense", "authentication": { "type": "iam" } })).await;
+    is(&told(&stage, "refused", "InvalidAccessString").await, "Failed");
+
+    stage.patch("app", json!({ "spec": { "suspend": true } })).await;
+    is(&told(&stage, "app", "Suspended").await, "Current");
+    stage.patch("app", json!({ "spec": { "accessString": "on ~y:* +@all" } })).await;
+    is(
+        &stage
+            .shows("app", "suspended before it was done", |object| {
+                object["status"]["observedGeneration"] == 4
+            })
+            .await,
+        "InProgress",
+    );
+
+    let mut observing = iam();
+    observing["managementPolicy"] = json!("Observe");
+    stage.create("seen", observing).await;
+    is(&told(&stage, "seen", "UserMissing").await, "InProgress");
+    stage
+        .aws
+        .put_user(
+            "seen",
+            json!({ "Engine": "valkey", "AccessString": "on ~* +@all", "Authentication": { "Type": "iam" } }),
+        )
+        .await;
+    stage.nudge("seen").await;
+    is(&told(&stage, "seen", "Observed").await, "Current");
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_deletion_that_is_blocked_is_terminating_and_an_outage_unmakes_nothing_at_once() {
+    let env = vec![("RESYNC", "1s".to_owned()), ("STALE_AFTER", "2s".to_owned())];
+    let stage = Stage::set(Setting { env, ..Setting::default() }).await;
+    stage.ready("app", iam()).await;
+    stage.aws.fault(json!({ "Kind": "unavailable", "Times": null })).await;
+    let asked = json!({ "elasticache-users.dev/reconcile-requested-at": "in the outage" });
+    stage.patch("app", json!({ "metadata": { "annotations": asked } })).await;
+    let echoed = stage.shows("app", "the request is echoed", |object| {
+        object["status"]["lastHandledReconcileAt"] == "in the outage"
+    });
+    is(&echoed.await, "Current");
+    let unknown = stage.shows("app", "Ready is Unknown", |object| {
+        condition(object, "Ready").is_some_and(|ready| ready["status"] == "Unknown")
+    });
+    is(&unknown.await, "InProgress");
+    stage.create("new", iam()).await;
+    is(&told(&stage, "new", "AWSUnavailable").await, "InProgress");
+
+    stage.aws.heal().await;
+    stage.is_ready("app").await;
+    let held = json!({ "elasticache-users.dev/prevent-deletion": "true" });
+    stage.patch("app", json!({ "metadata": { "annotations": held } })).await;
+    stage.delete("app").await;
+    is(&told(&stage, "app", "DeletionProtected").await, "Terminating");
+    stage
+        .patch(
+            "app",
+            json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": null } } }),
+        )
+        .await;
+    stage.gone("app").await;
+    stage.end().await;
+}

@@ -1,0 +1,136 @@
+//! The status that follows from each verdict, on whatever was there before: the rest of the way from the walks of `plan`,
+//! which know conditions as a [`Progress`] alone, to what kstatus reads.
+
+use elasticache_user_operator::api::ElastiCacheUser;
+use elasticache_user_operator::report::{self, Pass};
+use plan::pace::Visit;
+use plan::verdict::{Outcome, Progress, Reason, Verdict};
+use plan::*;
+use serde_json::{Value, json};
+
+use super::{agree, judge};
+use crate::stage::{breaks_kstatus, iam, manifest};
+
+const EVERY: [Progress; 8] = [
+    Progress::Done,
+    Progress::Reconciling,
+    Progress::Unknown,
+    Progress::Stalled,
+    Progress::Leaving,
+    Progress::Unchanged,
+    Progress::PausedReady,
+    Progress::PausedUnready,
+];
+
+/// A reason that goes with it, and what kstatus makes of the object then. `None`: of what was there before.
+fn meaning(progress: Progress) -> (Reason, Option<&'static str>) {
+    match progress {
+        Progress::Done => (Reason::Active, Some("Current")),
+        Progress::Reconciling => (Reason::Creating, Some("InProgress")),
+        Progress::Unknown => (Reason::AWSUnavailable, Some("InProgress")),
+        Progress::Stalled => (Reason::InvalidSpec, Some("Failed")),
+        Progress::Leaving => (Reason::DeletingUser, Some("Terminating")),
+        Progress::Unchanged => (Reason::Throttled, None),
+        Progress::PausedReady => (Reason::Suspended, Some("Current")),
+        Progress::PausedUnready => (Reason::Suspended, Some("InProgress")),
+    }
+}
+
+/// The same object after a pass that amounts to this.
+fn after(object: &Value, progress: Progress) -> Value {
+    let parsed: ElastiCacheUser = serde_json::from_value(object.clone()).unwrap();
+    let observed = Observed {
+        record: Record::default(),
+        here: Place { region: "us-east-1".to_owned(), account: Account::Unasked },
+        user: Sight::Unseen,
+        tags: TagSight::Unread,
+        tags_due: false,
+        other: Other::Unasked,
+        sent: None,
+        remembered: None,
+        definition: Definition::Unread,
+        announced: false,
+        confirmed: false,
+    };
+    let (reason, _) = meaning(progress);
+    let message = format!("{progress:?}.");
+    let verdict = Verdict { progress, reason, message, done: vec![], visit: Visit::Resync };
+    let status = report::status(&Pass {
+        object: &parsed,
+        goal: &Goal::Suspended(None),
+        observed: &observed,
+        action: &Action::Rest,
+        outcome: &Outcome::Decided,
+        verdict: &verdict,
+        former_request: None,
+        now: jiff::Timestamp::UNIX_EPOCH,
+    });
+    let mut object = object.clone();
+    if let Some(status) = status {
+        object["status"] = serde_json::to_value(status).unwrap();
+    }
+    object
+}
+
+/// The object as it is before its first pass, its generation this one.
+fn new() -> Value {
+    let mut object = manifest("app", iam());
+    object["metadata"]["generation"] = json!(1);
+    object["status"] = json!({ "observedGeneration": -1 });
+    object
+}
+
+/// Somebody edits the object, or deletes it: both are a new generation.
+fn edited(object: &Value, deleted: bool) -> Value {
+    let mut object = object.clone();
+    object["metadata"]["generation"] = json!(object["metadata"]["generation"].as_i64().unwrap() + 1);
+    if deleted {
+        object["metadata"]["deletionTimestamp"] = json!("2026-01-02T03:04:05Z");
+    }
+    object
+}
+
+#[test]
+fn whatever_was_there_before_a_verdict_amounts_to_the_same_for_kstatus() {
+    let (mut seen, mut expected) = (vec![new()], vec!["InProgress"]);
+    for first in EVERY.into_iter().filter(|first| !matches!(first, Progress::Leaving | Progress::Unchanged)) {
+        let once = after(&new(), first);
+        seen.push(once.clone());
+        let once_means = meaning(first).1.unwrap();
+        expected.push(once_means);
+        for next in EVERY {
+            let leaving = next == Progress::Leaving;
+            let mut starts = vec![(edited(&once, leaving), false)];
+            if !leaving {
+                starts.push((once.clone(), true));
+            }
+            for (start, same_generation) in starts {
+                let means = match meaning(next).1 {
+                    Some(means) => means,
+                    None if same_generation => once_means,
+                    // It is not told of: the generation that was seen last is still the former one.
+                    None => "InProgress",
+                };
+                seen.push(after(&start, next));
+                expected.push(means);
+            }
+        }
+    }
+    for object in &seen {
+        assert_eq!(breaks_kstatus(object), None, "{:#}", object["status"]);
+    }
+    assert_eq!(judge(&seen), expected);
+    agree(&seen);
+}
+
+#[test]
+fn a_condition_turns_at_the_time_of_its_own_status_alone() {
+    let mut object = after(&new(), Progress::Done);
+    for condition in object["status"]["conditions"].as_array_mut().unwrap() {
+        condition["lastTransitionTime"] = json!("2026-01-02T03:04:05Z");
+    }
+    let ready = |object: &Value| object["status"]["conditions"][0]["lastTransitionTime"].clone();
+    let before = ready(&object);
+    assert_eq!(ready(&after(&edited(&object, false), Progress::PausedReady)), before, "it stays True");
+    assert_ne!(ready(&after(&edited(&object, false), Progress::Reconciling)), before, "it turns False");
+}

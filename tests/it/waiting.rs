@@ -1,0 +1,136 @@
+//! Those who wait until an object is done: `kubectl wait`, and Helm 4 with `--wait`. They end neither before AWS is as the
+//! spec says, nor long after, and not at their time-out where a person is needed.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use cluster::Tool;
+use elasticache_emulator::Settings;
+use serde_json::json;
+
+use crate::secrecy::redacted;
+use crate::stage::{Setting, Stage, iam, manifest};
+use crate::world;
+
+/// The time-out of whoever waits, longer than anything here takes.
+const TIMEOUT: &str = "--timeout=90s";
+/// What is far from it.
+const SOON: Duration = Duration::from_secs(45);
+
+/// A stage whose AWS takes its time with everything.
+async fn slow() -> Stage {
+    let time = Duration::from_millis(1500);
+    let aws = Settings { create_time: time, modify_time: time, delete_time: time, ..Settings::default() };
+    Stage::set(Setting { aws, ..Setting::default() }).await
+}
+
+/// How a command ended, and all that it said.
+struct Ended {
+    well: bool,
+    said: String,
+    after: Duration,
+}
+
+async fn ended(mut command: Command) -> Ended {
+    let run = move || {
+        let begun = Instant::now();
+        let output = command.output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = redacted(&String::from_utf8_lossy(&said));
+        Ended { well: output.status.success(), said, after: begun.elapsed() }
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+async fn succeeds(command: Command) {
+    let ended = ended(command).await;
+    assert!(ended.well && ended.after < SOON, "after {:?}: {}", ended.after, ended.said);
+}
+
+fn kubectl(stage: &Stage, arguments: &[&str]) -> Command {
+    let mut command = world::control_plane().kubectl();
+    command.args(["--namespace", &stage.ns]).args(arguments);
+    command
+}
+
+/// Helm that knows nothing of whoever runs the test.
+fn helm(stage: &Stage, home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(Tool::Helm4.path().expect("helm"));
+    command
+        .env_clear()
+        .env("HOME", home)
+        .env("KUBECONFIG", world::control_plane().kubeconfig())
+        .args(["--namespace", &stage.ns])
+        .args(arguments);
+    command
+}
+
+/// A chart with one object, whose access string is a value.
+fn chart(home: &Path) -> String {
+    let chart = home.join("chart");
+    std::fs::create_dir_all(chart.join("templates")).unwrap();
+    let about = "apiVersion: v2\nname: shop\nversion: 0.1.0\n";
+    std::fs::write(chart.join("Chart.yaml"), about).unwrap();
+    let mut spec = iam();
+    spec["accessString"] = json!("{{ .Values.access }}");
+    // JSON is YAML.
+    std::fs::write(chart.join("templates/user.yaml"), manifest("app", spec).to_string()).unwrap();
+    chart.to_str().unwrap().to_owned()
+}
+
+/// AWS has it like this, by now.
+async fn is_in_aws(stage: &Stage, access: &str) {
+    let user = stage.aws.user("app").await.expect("a user");
+    assert_eq!((&user["Status"], &user["AccessString"]), (&json!("active"), &json!(access)));
+}
+
+#[tokio::test]
+async fn kubectl_waits_until_aws_is_as_the_spec_says() {
+    let stage = slow().await;
+    let ready = ["wait", "--for=condition=Ready", "elasticacheuser/app", TIMEOUT];
+    stage.create("app", iam()).await;
+    succeeds(kubectl(&stage, &ready)).await;
+    is_in_aws(&stage, "on ~* +@all").await;
+    // It was Ready, and is not for the edit.
+    let edit = json!({ "spec": { "accessString": "on ~x:* +@all" } }).to_string();
+    succeeds(kubectl(&stage, &["patch", "ecu", "app", "--type=merge", "--patch", &edit])).await;
+    succeeds(kubectl(&stage, &ready)).await;
+    is_in_aws(&stage, "on ~x:* +@all").await;
+    succeeds(kubectl(&stage, &["delete", "ecu", "app", "--wait=false"])).await;
+    succeeds(kubectl(&stage, &["wait", "--for=delete", "elasticacheuser/app", TIMEOUT])).await;
+    assert_eq!(stage.aws.user("app").await, None);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn helm_waits_until_aws_is_as_the_spec_says() {
+    let stage = slow().await;
+    let home = tempfile::tempdir().unwrap();
+    let chart = chart(home.path());
+    let release = |verb: &str, access: &str| {
+        let set = format!("--set=access={access}");
+        helm(&stage, home.path(), &[verb, "shop", &chart, &set, "--wait", TIMEOUT])
+    };
+    succeeds(release("install", "on ~* +@all")).await;
+    is_in_aws(&stage, "on ~* +@all").await;
+    succeeds(release("upgrade", "on ~x:* +@all")).await;
+    is_in_aws(&stage, "on ~x:* +@all").await;
+    succeeds(helm(&stage, home.path(), &["uninstall", "shop", "--wait", TIMEOUT])).await;
+    assert_eq!(stage.aws.user("app").await, None);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn helm_does_not_wait_for_what_needs_a_person() {
+    let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
+    let home = tempfile::tempdir().unwrap();
+    let chart = chart(home.path());
+    let install = ["install", "shop", &chart, "--set=access=on ~* +@nonsense", "--wait", TIMEOUT];
+    let ended = ended(helm(&stage, home.path(), &install)).await;
+    assert!(!ended.well && ended.after < SOON, "after {:?}: {}", ended.after, ended.said);
+    assert!(ended.said.contains("app") && ended.said.contains("Failed"), "{}", ended.said);
+    stage.reason("app", "InvalidAccessString").await;
+    stage.deleted("app").await;
+    stage.end().await;
+}
