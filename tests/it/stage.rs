@@ -173,7 +173,6 @@ impl Stage {
             kubeconfig,
             guard,
             refuses: setting.refuses,
-            kubeconfig: cluster.kubeconfig().to_owned(),
             audit: cluster.is_own().then(|| cluster.audit_log().unwrap()),
             dir,
             started: AtomicUsize::new(0),
