@@ -1,5 +1,7 @@
 //! The how-tos of the documentation, followed word by word: their YAML is applied and their commands are run.
 
+mod guides;
+
 use std::fs;
 use std::process::{Command, Output};
 
@@ -53,6 +55,18 @@ impl Reader {
         })
     }
 
+    /// Runs the commands of the piece, whatever comes of it.
+    async fn tries(&self, piece: &Piece) -> Output {
+        let Piece::Shell(text) = piece else { panic!("no command") };
+        let plane = world::control_plane();
+        let kubectl = plane.kubectl();
+        let mut shell = Command::new("sh");
+        shell.args(["-e", "-c", &self.here(text)]).current_dir(self.folder.path());
+        shell.env("PATH", format!("{}:/usr/bin:/bin", plane.bin_dir().display()));
+        shell.envs(kubectl.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        tokio::task::spawn_blocking(move || shell.output().unwrap()).await.unwrap()
+    }
+
     /// Does what the piece says, and answers what was printed. The shell's every command must succeed.
     async fn follow(&self, piece: &Piece) -> String {
         match piece {
@@ -61,14 +75,7 @@ impl Reader {
                 String::new()
             }
             Piece::Shell(text) => {
-                let plane = world::control_plane();
-                let kubectl = plane.kubectl();
-                let mut shell = Command::new("sh");
-                shell.args(["-e", "-c", &self.here(text)]).current_dir(self.folder.path());
-                shell.env("PATH", format!("{}:/usr/bin:/bin", plane.bin_dir().display()));
-                shell.envs(kubectl.get_envs().filter_map(|(name, value)| Some((name, value?))));
-                let output = tokio::task::spawn_blocking(move || shell.output().unwrap()).await.unwrap();
-                let Output { status, stdout, stderr } = output;
+                let Output { status, stdout, stderr } = self.tries(piece).await;
                 let said = String::from_utf8_lossy(&stderr);
                 assert!(status.success(), "{text}: {said}");
                 assert!(!said.contains("Warning"), "{text}: {said}");
