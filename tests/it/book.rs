@@ -7,9 +7,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kube::Api;
+use kube::api::{DynamicObject, Patch, PatchParams};
 use markdown::Page;
 use plan::verdict::Reason;
+use serde_json::Value;
 
+use crate::following::FOLLOWED;
 use crate::world;
 
 const BOOK: &str = "docs/src";
@@ -143,6 +147,42 @@ fn the_tests_that_pages_name_are_there() {
         }
     }
     assert!(seen > 20, "{seen} tests are named: the pages are written otherwise than this test thinks");
+}
+
+#[test]
+fn commands_of_sh_are_run_by_a_test() {
+    let runs = |page: &String| read(page).blocks.iter().any(|(kind, _)| kind == "sh");
+    let found: Vec<String> = pages(BOOK).into_iter().filter(runs).collect();
+    let followed = FOLLOWED.map(|page| format!("{BOOK}/{page}.md"));
+    assert_eq!(
+        found, followed,
+        "blocks of sh, and tests/it/following.rs; what no test can run is a block of console"
+    );
+}
+
+#[tokio::test]
+async fn every_object_that_a_page_shows_is_taken_by_the_api_server() {
+    let users: Api<DynamicObject> =
+        Api::namespaced_with(world::client().await, "default", &world::resource());
+    let mut params = PatchParams::apply("test").force().validation_strict();
+    params.dry_run = true;
+    let mut seen = 0;
+    for page in pages("") {
+        for (_, text) in read(&page).blocks.iter().filter(|(kind, _)| kind == "yaml") {
+            // An object as a whole, not a piece of one.
+            if !(text.contains("kind: ElastiCacheUser") && text.starts_with("apiVersion:")) {
+                continue;
+            }
+            let mut object: Value =
+                serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{page}: {error}"));
+            object["metadata"].as_object_mut().unwrap().remove("namespace");
+            let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+            let answer = users.patch(&name, &params, &Patch::Apply(&object)).await;
+            assert!(answer.is_ok(), "{page}: {name}: {answer:?}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 4, "{seen} objects");
 }
 
 #[test]

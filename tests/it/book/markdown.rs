@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 /// A page, read.
 pub(super) struct Page {
@@ -12,6 +12,8 @@ pub(super) struct Page {
     pub(super) links: Vec<String>,
     /// What stands in it as code within text.
     pub(super) codes: Vec<String>,
+    /// Its fenced blocks: what each is, and its text.
+    pub(super) blocks: Vec<(String, String)>,
     headings: Vec<Heading>,
 }
 
@@ -21,10 +23,16 @@ struct Heading {
 }
 
 impl Page {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "of the library's events few matter here")]
     pub(super) fn parse(text: &str) -> Self {
-        let mut page =
-            Self { anchors: Vec::new(), links: Vec::new(), codes: Vec::new(), headings: Vec::new() };
-        let mut heading: Option<Heading> = None;
+        let mut page = Self {
+            anchors: Vec::new(),
+            links: Vec::new(),
+            codes: Vec::new(),
+            blocks: Vec::new(),
+            headings: Vec::new(),
+        };
+        let (mut heading, mut in_block) = (None::<Heading>, false);
         for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
             match event {
                 Event::Start(Tag::Heading { level, .. }) => {
@@ -34,6 +42,11 @@ impl Page {
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                     page.links.push(dest_url.to_string());
                 }
+                Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(kind))) => {
+                    in_block = true;
+                    page.blocks.push((kind.to_string(), String::new()));
+                }
+                Event::End(TagEnd::CodeBlock) => in_block = false,
                 Event::Code(code) => {
                     if let Some(heading) = &mut heading {
                         heading.text.push_str(&code);
@@ -41,6 +54,9 @@ impl Page {
                     page.codes.push(code.to_string());
                 }
                 Event::Text(text) => {
+                    if let Some((_, block)) = page.blocks.last_mut().filter(|_| in_block) {
+                        block.push_str(&text);
+                    }
                     if let Some(heading) = &mut heading {
                         heading.text.push_str(&text);
                     }
@@ -80,10 +96,11 @@ fn anchors<'a>(headings: impl Iterator<Item = &'a str>) -> Vec<String> {
 #[test]
 fn a_page_is_read_as_github_reads_it() {
     let page = Page::parse(
-        "# A page\n\n[one](a.md#b) `x::y` ![two](b.svg)\n\n## Keep `it`, always\n\n### In\n\n[three](c.md)\n\n## In\n\n```\n[no](link.md)\n```\n",
+        "# A page\n\n[one](a.md#b) `x::y` ![two](b.svg)\n\n## Keep `it`, always\n\n### In\n\n[three](c.md)\n\n## In\n\n```sh\n[no](link.md)\n```\n",
     );
     assert_eq!(page.anchors, ["a-page", "keep-it-always", "in", "in-1"]);
     assert_eq!(page.links, ["a.md#b", "b.svg", "c.md"]);
     assert_eq!(page.codes, ["x::y", "it"]);
+    assert_eq!(page.blocks, [("sh".to_owned(), "[no](link.md)\n".to_owned())]);
     assert_eq!(page.section("Keep it, always"), ["In"]);
 }

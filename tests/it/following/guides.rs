@@ -1,4 +1,4 @@
-//! How-tos about users that are there: rotation, keeping, suspending, observing.
+//! Pages about users that are there: rotation, keeping, suspending, observing, troubleshooting.
 
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ async fn a_password_is_rotated_with_both_valid_in_between() {
     stage.secret("orders-api", PASSWORD).await;
     stage.ready("orders-api", with_password("orders-api")).await;
     let reader = Reader::new(&[("shop", &stage)]);
-    let pieces = pieces("rotate-passwords");
+    let pieces = pieces("how-to/rotate-passwords");
     let [make, both, one, events] = pieces.as_slice() else { panic!("{} pieces", pieces.len()) };
     reader.follow(make).await;
     reader.follow(both).await;
@@ -56,7 +56,7 @@ async fn a_user_is_kept_while_its_object_is_being_deleted() {
     // What the deletion waits for.
     stage.aws.put_user("orders-api", serde_json::json!({ "Status": "modifying" })).await;
     let reader = Reader::new(&[("shop", &stage)]);
-    let pieces = pieces("keep-the-user");
+    let pieces = pieces("how-to/keep-the-user");
     let [out] = commands(&pieces, "--for=delete")[..] else { panic!("one way out") };
     reader.follow(out).await;
     stage.gone("orders-api").await;
@@ -71,7 +71,7 @@ async fn a_slip_is_held_until_the_annotation_goes_and_the_user_is_kept() {
     stage.start();
     stage.ready("orders-api", iam()).await;
     let reader = Reader::new(&[("shop", &stage)]);
-    let pieces = pieces("keep-the-user");
+    let pieces = pieces("how-to/keep-the-user");
     let [protect, free] = commands(&pieces, "prevent-deletion")[..] else { panic!("on and off") };
     reader.follow(protect).await;
     stage.delete("orders-api").await;
@@ -94,7 +94,7 @@ async fn the_last_resort_takes_our_finalizer_off_and_no_other() {
     stage.patch("orders-api", other).await;
     stage.delete("orders-api").await;
     let reader = Reader::new(&[("shop", &stage)]);
-    let pieces = pieces("keep-the-user");
+    let pieces = pieces("how-to/keep-the-user");
     let [resort] = commands(&pieces, "/metadata/finalizers/0")[..] else { panic!("one last resort") };
     reader.follow(resort).await;
     let left = stage.shows("orders-api", "one finalizer", |object| {
@@ -117,12 +117,30 @@ async fn an_object_is_suspended_then_observed_and_then_managed_again() {
     let before = all_but_tags(&stage, "orders-api").await;
     let changes = mutations(&stage).await.len();
     let reader = Reader::new(&[("shop", &stage)]);
-    for piece in pieces("suspend-and-observe") {
+    for piece in pieces("how-to/suspend-and-observe") {
         reader.follow(&piece).await;
     }
     assert!(all_but_tags(&stage, "orders-api").await == before, "the user was changed");
     assert_eq!(mutations(&stage).await.len(), changes, "{:#?}", mutations(&stage).await);
     let object: Value = stage.is_ready("orders-api").await;
     assert!(object["metadata"]["finalizers"].as_array().is_some_and(|all| all.len() == 1), "{object:#}");
+    ended(stage).await;
+}
+
+#[tokio::test]
+async fn the_commands_of_troubleshooting_work() {
+    let stage = dark().await;
+    stage.start();
+    stage.secret("orders-api", PASSWORD).await;
+    let former = stage.ready("orders-api", with_password("orders-api")).await;
+    let reader = Reader::new(&[("shop", &stage)]);
+    for piece in pieces("troubleshooting") {
+        assert!(!reader.follow(&piece).await.contains(PASSWORD), "a password is shown");
+    }
+    let echo = stage.shows("orders-api", "the request is acted on", |object| {
+        let asked = &object["metadata"]["annotations"]["elasticache-users.dev/reconcile-requested-at"];
+        asked.is_string() && object["status"]["lastHandledReconcileAt"] == *asked
+    });
+    assert_ne!(echo.await["metadata"]["resourceVersion"], former["metadata"]["resourceVersion"]);
     ended(stage).await;
 }
