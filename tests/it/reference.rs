@@ -5,7 +5,7 @@ mod fields;
 mod flags;
 mod reasons;
 
-use crate::transcript::golden::{UPDATE, difference, updating};
+use crate::transcript::golden::{difference, updating};
 use crate::world;
 
 /// The page is this text.
@@ -18,7 +18,7 @@ fn page(file: &str, text: &str) {
     let there = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         there == text,
-        "{file} is not what the source says (- page, + source). Where the source is right: {UPDATE}=1 cargo test --test it reference\n{}",
+        "{file} is not what the source says (- page, + source). Where the source is right: UPDATE_DOCS=1 cargo test --test it reference\n{}",
         difference(&there, text)
     );
 }

@@ -29,18 +29,29 @@ fn text() -> String {
     for command in cli.get_subcommands().filter(|command| command.get_name() != "help") {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         text.push_str(&format!("\n## {}\n\n{}\n", command.get_name(), sentence(&about)));
-        let shown: Vec<&Arg> = command.get_arguments().filter(|arg| is_shown(arg)).collect();
-        if shown.is_empty() {
+        let shown = command.get_arguments().filter(|arg| is_shown(arg));
+        let (shared, own): (Vec<&Arg>, Vec<&Arg>) = shown.partition(|arg| is_of_run(&cli, command, arg));
+        if !shared.is_empty() {
+            text.push_str("\nIt takes the flags of [run](#run) as well.\n");
+        }
+        if own.is_empty() {
             continue;
         }
         text.push_str("\n| flag | environment | default | what it does |\n|---|---|---|---|\n");
-        shown.into_iter().for_each(|arg| text.push_str(&row(command, arg)));
+        own.into_iter().for_each(|arg| text.push_str(&row(command, arg)));
     }
     text
 }
 
 fn is_shown(arg: &Arg) -> bool {
     !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str())
+}
+
+/// Another command takes it just as `run` does.
+fn is_of_run(cli: &Command, command: &Command, arg: &Arg) -> bool {
+    let run = cli.find_subcommand("run").unwrap();
+    let same = |other: &&Arg| other.get_id() == arg.get_id() && other.get_help() == arg.get_help();
+    command.get_name() != run.get_name() && run.get_arguments().any(|other| same(&other))
 }
 
 fn row(command: &Command, arg: &Arg) -> String {

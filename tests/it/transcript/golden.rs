@@ -2,8 +2,8 @@
 
 use crate::world;
 
-/// Set to rewrite the sections, or pages that are generated as a whole, instead of comparing them.
-pub(crate) const UPDATE: &str = "UPDATE_DOCS";
+/// Set to rewrite the sections instead of comparing them.
+const UPDATE: &str = "UPDATE_DOCS";
 
 /// A page, and what its sections should be.
 pub(super) struct Page {
