@@ -1,5 +1,7 @@
 //! The how-tos of the documentation, followed word by word: their YAML is applied and their commands are run.
 
+mod guides;
+
 use std::fs;
 use std::process::{Command, Output};
 
@@ -8,6 +10,16 @@ use serde_json::{Value, json};
 use crate::policies::ended;
 use crate::stage::{PASSWORD, Setting, Stage, condition, until};
 use crate::world;
+
+/// The pages whose commands are run here: a block of `sh` stands nowhere else.
+pub(crate) const FOLLOWED: [&str; 6] = [
+    "how-to/adopt-from-terraform-or-ack",
+    "how-to/keep-the-user",
+    "how-to/rename-or-move",
+    "how-to/rotate-passwords",
+    "how-to/suspend-and-observe",
+    "troubleshooting",
+];
 
 /// A piece of a page that a reader uses.
 enum Piece {
@@ -19,14 +31,15 @@ enum Piece {
 
 /// The pieces of a page, in order. What needs another program than kubectl is marked as something else there.
 fn pieces(page: &str) -> Vec<Piece> {
-    let text = fs::read_to_string(world::path(&format!("docs/src/how-to/{page}.md"))).unwrap();
+    assert!(FOLLOWED.contains(&page), "{page} is not listed");
+    let text = fs::read_to_string(world::path(&format!("docs/src/{page}.md"))).unwrap();
     let fenced = text.split("\n```").skip(1).step_by(2);
     let pieces = fenced.filter_map(|block| {
         let (kind, body) = block.split_once('\n').unwrap();
         match kind {
             "yaml" => Some(Piece::Yaml(body.to_owned())),
             "sh" => Some(Piece::Shell(body.to_owned())),
-            "hcl" | "console" => None,
+            "hcl" | "console" | "text" => None,
             other => panic!("a block of {other}"),
         }
     });
@@ -53,6 +66,18 @@ impl Reader {
         })
     }
 
+    /// Runs the commands of the piece, whatever comes of it.
+    async fn tries(&self, piece: &Piece) -> Output {
+        let Piece::Shell(text) = piece else { panic!("no command") };
+        let plane = world::control_plane();
+        let kubectl = plane.kubectl();
+        let mut shell = Command::new("sh");
+        shell.args(["-e", "-c", &self.here(text)]).current_dir(self.folder.path());
+        shell.env("PATH", format!("{}:/usr/bin:/bin", plane.bin_dir().display()));
+        shell.envs(kubectl.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        tokio::task::spawn_blocking(move || shell.output().unwrap()).await.unwrap()
+    }
+
     /// Does what the piece says, and answers what was printed. The shell's every command must succeed.
     async fn follow(&self, piece: &Piece) -> String {
         match piece {
@@ -61,14 +86,7 @@ impl Reader {
                 String::new()
             }
             Piece::Shell(text) => {
-                let plane = world::control_plane();
-                let kubectl = plane.kubectl();
-                let mut shell = Command::new("sh");
-                shell.args(["-e", "-c", &self.here(text)]).current_dir(self.folder.path());
-                shell.env("PATH", format!("{}:/usr/bin:/bin", plane.bin_dir().display()));
-                shell.envs(kubectl.get_envs().filter_map(|(name, value)| Some((name, value?))));
-                let output = tokio::task::spawn_blocking(move || shell.output().unwrap()).await.unwrap();
-                let Output { status, stdout, stderr } = output;
+                let Output { status, stdout, stderr } = self.tries(piece).await;
                 let said = String::from_utf8_lossy(&stderr);
                 assert!(status.success(), "{text}: {said}");
                 assert!(!said.contains("Warning"), "{text}: {said}");
@@ -115,7 +133,7 @@ async fn a_user_is_taken_over_from_terraform_or_ack() {
     stage.aws.put_user("orders-api", terraforms()).await;
     let before = all_but_tags(&stage, "orders-api").await;
     let reader = Reader::new(&[("shop", &stage)]);
-    let pieces = pieces("adopt-from-terraform-or-ack");
+    let pieces = pieces("how-to/adopt-from-terraform-or-ack");
     let take_over = pieces
         .iter()
         .position(|piece| matches!(piece, Piece::Shell(text) if text.contains("patch")))
@@ -153,7 +171,7 @@ async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
     stage.secret("orders-api", PASSWORD).await;
     let before = all_but_tags(&stage, "orders-api").await;
     let reader = Reader::new(&[("shop", &stage)]);
-    for piece in pieces("adopt-from-terraform-or-ack") {
+    for piece in pieces("how-to/adopt-from-terraform-or-ack") {
         let piece = match piece {
             Piece::Yaml(text) => Piece::Yaml(text.replace(
                 "type: iam\n",
@@ -184,7 +202,7 @@ async fn an_object_is_renamed_and_moved() {
     shop.ready("orders", spec).await;
     let before = all_but_tags(&shop, "orders").await;
     let reader = Reader::new(&[("shop", &shop), ("checkout", &checkout)]);
-    for piece in pieces("rename-or-move") {
+    for piece in pieces("how-to/rename-or-move") {
         reader.follow(&piece).await;
     }
     let object = checkout.is_ready("orders-api").await;
@@ -206,7 +224,7 @@ async fn the_new_object_may_be_applied_first() {
     });
     shop.ready("orders", spec).await;
     let reader = Reader::new(&[("shop", &shop), ("checkout", &checkout)]);
-    let pieces = pieces("rename-or-move");
+    let pieces = pieces("how-to/rename-or-move");
     let [leave, file, apply] = pieces.as_slice() else { panic!("{} pieces", pieces.len()) };
     let waiting = tokio::join!(
         async {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
 #[macro_use]
-mod common;
+pub(crate) mod common;
 mod verdict_living;
 
 use std::collections::HashSet;
@@ -287,7 +287,7 @@ fn silent() -> Vec<Row> {
     }
 }
 
-fn all_rows() -> Vec<Row> {
+pub(crate) fn all_rows() -> Vec<Row> {
     [staying(), leaving(), failing(), silent(), verdict_living::rows()].concat()
 }
 

@@ -6,23 +6,23 @@ use crate::{Action, Cause, Release};
 /// Something that was done, as a Normal event; [`Done::Left`] is a Warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// `UserCreated`
+    /// `UserCreated`: AWS accepted CreateUser.
     Created,
-    /// `UserModified`
+    /// `UserModified`: AWS accepted a change that the spec asked for, of the user or of its tags.
     Modified,
-    /// `PasswordRotated`
+    /// `PasswordRotated`: AWS accepted new passwords, and nothing else was sent.
     Rotated,
-    /// `DriftCorrected`: what differed.
+    /// `DriftCorrected`: something was put right that others had changed in AWS; the event lists it.
     Corrected(Vec<String>),
-    /// `Adopted`
+    /// `Adopted`: a user that was nobody's carries this object's owner tags now.
     Adopted,
-    /// `DeletionStarted`
+    /// `DeletionStarted`: AWS accepted DeleteUser.
     DeletionStarted,
-    /// `UserDeleted`
+    /// `UserDeleted`: AWS no longer has the user, and the object goes.
     Deleted,
-    /// `Retained`
+    /// `Retained`: the object goes, and its AWS user stays as it is.
     Retained,
-    /// The user stays because it is not ours: `UserOwnedByAnother` or `UserAlreadyExists`.
+    /// `UserOwnedByAnother`, `UserAlreadyExists`: the object goes, and the AWS user stays because it is not this object's.
     Left(Reason),
 }
 

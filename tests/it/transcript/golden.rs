@@ -52,7 +52,7 @@ impl Page {
 }
 
 #[allow(clippy::disallowed_methods, reason = "a switch of the tests, no setting of the operator")]
-fn updating() -> bool {
+pub(crate) fn updating() -> bool {
     std::env::var_os(UPDATE).is_some()
 }
 
@@ -126,7 +126,7 @@ fn shape(word: &str, form: &str) -> bool {
 }
 
 /// The lines that are only in one of the two, in order, each with the line before it for orientation.
-fn difference(page: &str, new: &str) -> String {
+pub(crate) fn difference(page: &str, new: &str) -> String {
     let (page, new): (Vec<&str>, Vec<&str>) = (page.lines().collect(), new.lines().collect());
     // The length of the longest common sequence of what follows each pair of lines.
     let mut longest = vec![vec![0_usize; new.len() + 1]; page.len() + 1];

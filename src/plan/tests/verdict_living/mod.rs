@@ -4,8 +4,8 @@ use plan::pace::Visit;
 use plan::verdict::{Done, Outcome, Progress, Reason};
 use plan::*;
 
-use crate::common::verdicts::*;
-use crate::common::*;
+use super::common::verdicts::*;
+use super::common::*;
 
 pub(crate) fn rows() -> Vec<Row> {
     [changing(), tagging(), taking_over(), watching(), suspended(), failing()].concat()

@@ -1,0 +1,106 @@
+//! What the tests of the documentation need of a Markdown page.
+
+use std::collections::HashMap;
+
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+
+/// A page, read.
+pub(super) struct Page {
+    /// The anchors of its headings, as GitHub and mdBook make them.
+    pub(super) anchors: Vec<String>,
+    /// Where its links lead, in order.
+    pub(super) links: Vec<String>,
+    /// What stands in it as code within text.
+    pub(super) codes: Vec<String>,
+    /// Its fenced blocks: what each is, and its text.
+    pub(super) blocks: Vec<(String, String)>,
+    headings: Vec<Heading>,
+}
+
+struct Heading {
+    level: HeadingLevel,
+    text: String,
+}
+
+impl Page {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "of the library's events few matter here")]
+    pub(super) fn parse(text: &str) -> Self {
+        let mut page = Self {
+            anchors: Vec::new(),
+            links: Vec::new(),
+            codes: Vec::new(),
+            blocks: Vec::new(),
+            headings: Vec::new(),
+        };
+        let (mut heading, mut in_block) = (None::<Heading>, false);
+        for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
+            match event {
+                Event::Start(Tag::Heading { level, .. }) => {
+                    heading = Some(Heading { level, text: String::new() });
+                }
+                Event::End(TagEnd::Heading(_)) => page.headings.extend(heading.take()),
+                Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                    page.links.push(dest_url.to_string());
+                }
+                Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(kind))) => {
+                    in_block = true;
+                    page.blocks.push((kind.to_string(), String::new()));
+                }
+                Event::End(TagEnd::CodeBlock) => in_block = false,
+                Event::Code(code) => {
+                    if let Some(heading) = &mut heading {
+                        heading.text.push_str(&code);
+                    }
+                    page.codes.push(code.to_string());
+                }
+                Event::Text(text) => {
+                    if let Some((_, block)) = page.blocks.last_mut().filter(|_| in_block) {
+                        block.push_str(&text);
+                    }
+                    if let Some(heading) = &mut heading {
+                        heading.text.push_str(&text);
+                    }
+                }
+                _ => {}
+            }
+        }
+        page.anchors = anchors(page.headings.iter().map(|heading| heading.text.as_str()));
+        page
+    }
+
+    /// The headings of the third level below this one of the second.
+    pub(super) fn section(&self, name: &str) -> Vec<&str> {
+        let below = self.headings.iter().skip_while(|heading| heading.text != name).skip(1);
+        let inner = below.take_while(|heading| heading.level > HeadingLevel::H2);
+        inner
+            .filter(|heading| heading.level == HeadingLevel::H3)
+            .map(|heading| heading.text.as_str())
+            .collect()
+    }
+}
+
+/// Lower case, hyphens for spaces, letters, digits, hyphens and underscores alone; a repetition gets a number.
+fn anchors<'a>(headings: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let unique = headings.map(|text| {
+        let kept = text.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        let slug: String =
+            kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect();
+        let times = seen.entry(slug.clone()).or_default();
+        *times += 1;
+        if *times == 1 { slug } else { format!("{slug}-{}", *times - 1) }
+    });
+    unique.collect()
+}
+
+#[test]
+fn a_page_is_read_as_github_reads_it() {
+    let page = Page::parse(
+        "# A page\n\n[one](a.md#b) `x::y` ![two](b.svg)\n\n## Keep `it`, always\n\n### In\n\n[three](c.md)\n\n## In\n\n```sh\n[no](link.md)\n```\n",
+    );
+    assert_eq!(page.anchors, ["a-page", "keep-it-always", "in", "in-1"]);
+    assert_eq!(page.links, ["a.md#b", "b.svg", "c.md"]);
+    assert_eq!(page.codes, ["x::y", "it"]);
+    assert_eq!(page.blocks, [("sh".to_owned(), "[no](link.md)\n".to_owned())]);
+    assert_eq!(page.section("Keep it, always"), ["In"]);
+}

@@ -1,0 +1,201 @@
+//! docs/src/reference/reasons.md: words from the documentation of the enum, facts from the rows that hold `verdict` itself.
+
+#[path = "../../../src/plan/tests/verdict_table.rs"]
+mod verdict_table;
+
+use std::collections::BTreeSet;
+
+use plan::pace::{Pace, Visit};
+use plan::verdict::{Outcome, Progress, Reason, verdict};
+
+use super::{cell, documented, page};
+use verdict_table::all_rows;
+use verdict_table::common::verdicts::{EVERY_EVENT, EVERY_PROGRESS, EVERY_VISIT};
+
+#[test]
+fn the_page_of_reasons_is_what_the_core_decides() {
+    page("docs/src/reference/reasons.md", &text());
+}
+
+fn text() -> String {
+    let mut text = "\
+# Reasons and events
+
+<!-- Written by a test (tests/it/reference/reasons.rs) from src/plan/verdict. -->
+
+A closed list: there are no other reasons. What to do about each in more words: [troubleshooting](../troubleshooting.md).
+
+| reason | meaning | state | looked at again | Warning event | what to do |
+|---|---|---|---|---|---|
+"
+    .to_owned();
+    let words = documented("src/plan/verdict/reason.rs", "Reason");
+    assert_eq!(words.len(), Reason::ALL.len());
+    for ((word, paragraphs), reason) in words.iter().zip(Reason::ALL) {
+        assert_eq!(word, reason.as_str());
+        let [meaning, mend] = paragraphs.as_slice() else { panic!("{word}: what it means, and what to do") };
+        let link = word.to_lowercase();
+        text.push_str(&format!(
+            "| [`{word}`](../troubleshooting.md#{link}) | {} | {} | {} | {} | {} |\n",
+            cell(meaning),
+            states(reason),
+            visits(reason),
+            warns(reason),
+            cell(mend)
+        ));
+    }
+    text.push_str(&states_explained());
+    text.push_str(&visits_explained());
+    text.push_str(&events());
+    text
+}
+
+/// What the conditions say with this reason, in any row.
+fn states(reason: Reason) -> String {
+    let found: BTreeSet<&str> =
+        all_rows().iter().filter(|row| row.5 == reason).map(|row| state(row.4).0).collect();
+    let order = EVERY_PROGRESS.map(|progress| state(progress).0);
+    let mut listed: Vec<&str> = order.into_iter().filter(|word| found.contains(word)).collect();
+    listed.dedup();
+    listed.join(", ")
+}
+
+/// The word of the page, and what kubectl shows.
+fn state(progress: Progress) -> (&'static str, &'static str) {
+    match progress {
+        Progress::Done => ("ready", "`Ready` is True."),
+        Progress::Reconciling => (
+            "waiting",
+            "`Ready` is False, `Reconciling` is True. It goes on without a person, or as soon as what is missing is there.",
+        ),
+        Progress::Unknown => (
+            "unknown",
+            "`Ready` is Unknown, `Reconciling` is True: AWS has not told the state of an object that was Ready for `--stale-after`.",
+        ),
+        Progress::Stalled => {
+            ("Stalled", "`Ready` is False, `Stalled` is True: a person must change something.")
+        }
+        Progress::Leaving => (
+            "Deleting",
+            "`Ready` is False, `Deleting` and `Reconciling` are True: the object is on its way out, and waits. Never `Stalled`.",
+        ),
+        Progress::Unchanged => (
+            "as before",
+            "The conditions stay as they are: an outage does not unmake `Ready`. It shows in the event, the log and the metrics.",
+        ),
+        Progress::PausedReady | Progress::PausedUnready => (
+            "paused",
+            "`Ready` is True where it was True and nothing was edited since, else False; nothing else is there.",
+        ),
+    }
+}
+
+fn states_explained() -> String {
+    let mut text = "\n## States\n\n| state | conditions |\n|---|---|\n".to_owned();
+    let mut last = "";
+    for (word, about) in EVERY_PROGRESS.map(state) {
+        if word != last {
+            text.push_str(&format!("| {word} | {about} |\n"));
+        }
+        last = word;
+    }
+    text
+}
+
+fn visits(reason: Reason) -> String {
+    // An object that goes is not looked at again.
+    let stays = |outcome: &Outcome| *outcome != Outcome::Released;
+    let rows = all_rows().into_iter().filter(|row| row.5 == reason && stays(&row.2));
+    let found: Vec<Visit> = rows.map(|row| row.6).collect();
+    let listed = EVERY_VISIT.into_iter().filter(|visit| found.contains(visit));
+    let mut listed: Vec<&str> = listed.map(|visit| visit_words(visit).0).collect();
+    // In the middle of work, which says nothing of how long it takes.
+    if listed.len() > 1 {
+        listed.retain(|word| *word != visit_words(Visit::Now).0);
+    }
+    if listed.is_empty() { "never".to_owned() } else { listed.join(", ") }
+}
+
+fn visit_words(visit: Visit) -> (&'static str, String) {
+    let Pace { poll_cap, backoff_floor, backoff_cap, slow_floor, slow_cap, .. } = Pace::default();
+    let seconds = |time: std::time::Duration| time.as_secs();
+    match visit {
+        Visit::Now => ("at once", "at once".to_owned()),
+        Visit::Poll => (
+            "polled",
+            format!(
+                "within a second at first, then less and less often; the end of a wait is noticed within a quarter of it, and within {} s",
+                seconds(poll_cap)
+            ),
+        ),
+        Visit::Backoff => (
+            "backoff",
+            format!(
+                "after {} s, doubling up to {} s, with jitter",
+                seconds(backoff_floor),
+                seconds(backoff_cap)
+            ),
+        ),
+        Visit::Slowly => (
+            "slowly",
+            format!(
+                "after {} s, doubling up to {} min, with jitter",
+                seconds(slow_floor),
+                seconds(slow_cap) / 60
+            ),
+        ),
+        Visit::Resync => ("resync", "at the next drift check (`--resync`)".to_owned()),
+    }
+}
+
+fn visits_explained() -> String {
+    let mut text = "\n## When an object is looked at again\n\n\
+        And at once when its spec, a Secret that it names or the annotation `elasticache-users.dev/reconcile-requested-at` changes.\n\n\
+        | word | when |\n|---|---|\n"
+        .to_owned();
+    for (word, about) in EVERY_VISIT.map(visit_words).iter().filter(|(word, _)| *word != "at once") {
+        text.push_str(&format!("| {word} | {about} |\n"));
+    }
+    text
+}
+
+/// Whether a Warning event goes with it.
+fn warns(reason: Reason) -> &'static str {
+    let rows = all_rows();
+    let of = |leaving: bool| {
+        rows.iter().filter(move |row| row.5 == reason && row.3.leaving == leaving).any(|row| {
+            let (_, action, outcome, standing, ..) = row;
+            verdict(action, outcome, &standing.standing()).warning().is_some()
+        })
+    };
+    let somewhere = |leaving: bool| rows.iter().any(|row| row.5 == reason && row.3.leaving == leaving);
+    match (of(false), of(true)) {
+        (true, _) => "yes",
+        (false, true) if somewhere(false) => "while deleting",
+        (false, true) => "yes",
+        (false, false) => "no",
+    }
+}
+
+fn events() -> String {
+    let repeat = Pace::default().event_repeat.as_secs() / 60;
+    let mut text = format!(
+        "\n## Events of what was done\n\nThe Warning events carry the reasons above: one when a reason begins, and one every {repeat} minutes \
+         while it lasts. Besides, each thing that was done is told once:\n\n| event | what was done |\n|---|---|\n"
+    );
+    let mut told = BTreeSet::new();
+    for (variant, paragraphs) in documented("src/plan/verdict/done.rs", "Done") {
+        let [about] = paragraphs.as_slice() else { panic!("{variant}: one paragraph") };
+        let (words, what) =
+            about.split_once(": ").unwrap_or_else(|| panic!("{variant}: `Event`: what was done"));
+        told.extend(words.split(", ").map(|word| word.trim_matches('`').to_owned()));
+        text.push_str(&format!("| {words} | {} |\n", capitalised(what)));
+    }
+    assert_eq!(told, EVERY_EVENT.iter().map(|event| (*event).to_owned()).collect::<BTreeSet<_>>());
+    text
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
