@@ -223,8 +223,8 @@ async fn in_aws<W: Write>(
     let credentials = aws.credentials().await;
     report.tell(amazon::credentials(&credentials))?;
     let mut reading = None;
-    if region.is_ok() && credentials.is_ok() {
-        let (rows, found) = asked_of_aws(flags, &aws, objects).await;
+    if let (Ok(region), Ok(())) = (&region, &credentials) {
+        let (rows, found) = asked_of_aws(flags, &aws, region, objects).await;
         rows.into_iter().try_for_each(|row| report.tell(row))?;
         reading = found;
     }
@@ -232,21 +232,27 @@ async fn in_aws<W: Write>(
     Ok(())
 }
 
-async fn asked_of_aws(flags: &Check, aws: &Preflight, objects: &[Found]) -> (Vec<Row>, Option<Reading>) {
-    let ours = objects.iter().filter_map(|object| object.arn.as_deref()).find_map(Arn::parse);
-    let user_id = match &ours {
-        Some(arn) => arn.user().to_owned(),
-        None => probed(flags),
-    };
+async fn asked_of_aws(
+    flags: &Check,
+    aws: &Preflight,
+    region: &str,
+    objects: &[Found],
+) -> (Vec<Row>, Option<Reading>) {
+    let users: Vec<(String, Arn)> = objects.iter().filter_map(Found::user).collect();
+    let ours = users.iter().map(|(_, arn)| arn).find(|arn| arn.region() == region);
+    let user_id = ours.map_or_else(|| probed(flags), |arn| arn.user().to_owned());
     let ((identity, by_sts), (describe, by_elasticache)) =
         tokio::join!(timed(aws.identity()), timed(aws.describe(&user_id)));
-    let who = identity.as_ref().ok().map(|identity| identity.arn.clone());
-    let mut described = amazon::describe(&user_id, &describe, who.as_deref());
+    let known = identity.as_ref().ok();
+    let (account, who) =
+        (known.map(|known| known.account.as_str()), known.map(|known| known.arn.as_str()));
     let mut rows = vec![amazon::identity(&identity, &describe)];
-    match &ours {
+    rows.extend(amazon::place(&users, region, account));
+    let mut described = amazon::describe(&user_id, &describe, who);
+    match ours {
         Some(arn) if describe.is_ok() => {
             let (tags, _) = timed(aws.list_tags(arn)).await;
-            rows.extend([described, amazon::list_tags(&arn.to_string(), &tags, who.as_deref())]);
+            rows.extend([described, amazon::list_tags(&arn.to_string(), &tags, who)]);
         }
         Some(_) | None => {
             described.message.push_str(" ListTagsForResource was not checked");

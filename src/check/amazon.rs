@@ -1,8 +1,8 @@
 //! No I/O: what AWS's answers to a preflight mean.
 
-use plan::{Fault, Rejection};
+use plan::{Arn, Fault, Rejection};
 
-use super::row::{Row, Status};
+use super::row::{Row, Status, counted, named};
 use crate::users::{ConnectError, Identity};
 
 const CREDENTIALS: &str = "give the ServiceAccount an IAM role (IRSA or EKS Pod Identity), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; \
@@ -53,6 +53,28 @@ pub fn identity(answer: &Result<Identity, Fault>, describe: &Result<bool, Fault>
     let unreached = !matches!(fault, Fault::Credentials(_)) && describe.is_ok();
     let status = if unreached { Status::Warning } else { Status::Failed };
     Row { status, ..Row::failed(CHECK, message, mend) }
+}
+
+/// Whether the AWS users of objects, by `namespace/name`, are where AWS is asked.
+#[must_use]
+pub fn place(users: &[(String, Arn)], region: &str, account: Option<&str>) -> Option<Row> {
+    const CHECK: &str = "aws-place";
+    let here = |arn: &Arn| arn.region() == region && account.is_none_or(|account| account == arn.account());
+    let elsewhere: Vec<&(String, Arn)> = users.iter().filter(|(_, arn)| !here(arn)).collect();
+    let Some((_, arn)) = elsewhere.first() else {
+        let message = format!("The AWS users of {} are in this account and region.", counted(users.len(), "object"));
+        return (!users.is_empty()).then(|| Row::ok(CHECK, message));
+    };
+    let names: Vec<String> = elsewhere.iter().map(|(name, arn)| format!("{name} ({arn})")).collect();
+    let account = account.map(|account| format!("account {account}, ")).unwrap_or_default();
+    Some(Row::failed(
+        CHECK,
+        format!(
+            "AWS is asked in {account}region {region}, where the users of these are not: {}. They would be WrongAWSAccount.",
+            named(&names)
+        ),
+        format!("export AWS_REGION={}, with credentials of account {}", arn.region(), arn.account()),
+    ))
 }
 
 /// Whether DescribeUsers of this user is allowed.
@@ -160,6 +182,22 @@ mod tests {
             user.mend.as_deref(),
             Some("attach deploy/iam/policy.json to the IAM identity of the operator")
         );
+    }
+
+    #[test]
+    fn a_user_elsewhere_is_told() {
+        let arn = |text: &str| Arn::parse(text).unwrap();
+        let users = vec![
+            ("shop/a".to_owned(), arn("arn:aws:elasticache:us-east-1:123456789012:user:a")),
+            ("shop/b".to_owned(), arn("arn:aws:elasticache:eu-west-1:210987654321:user:b")),
+        ];
+        assert_eq!(place(&[], "us-east-1", None), None);
+        assert_eq!(place(&users[..1], "us-east-1", Some("123456789012")).unwrap().status, Status::Ok);
+        assert_eq!(place(&users[..1], "us-east-1", None).unwrap().status, Status::Ok);
+        assert_eq!(place(&users[..1], "us-east-1", Some("210987654321")).unwrap().status, Status::Failed);
+        let row = place(&users, "us-east-1", Some("123456789012")).unwrap();
+        assert!(row.message.contains("are not: shop/b (arn:aws:elasticache:eu-west-1:210987654321:user:b)."), "{row:?}");
+        assert_eq!(row.mend.unwrap(), "export AWS_REGION=eu-west-1, with credentials of account 210987654321");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use plan::DeletionPolicy;
+use plan::{Arn, DeletionPolicy};
 
 use super::row::{Row, counted, named};
 
@@ -54,6 +54,12 @@ impl Found {
             Self { held: true, .. } => Fate::Held,
             Self { held: false, .. } => Fate::Free,
         }
+    }
+
+    /// Its name and its AWS user, where it has one.
+    #[must_use]
+    pub fn user(&self) -> Option<(String, Arn)> {
+        Some((self.full_name(), Arn::parse(self.arn.as_deref()?)?))
     }
 
     fn full_name(&self) -> String {

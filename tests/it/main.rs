@@ -11,6 +11,7 @@ mod adopting;
 mod architecture;
 mod audit;
 mod changing;
+mod checking;
 mod crashing;
 mod creating;
 mod definition;
