@@ -11,6 +11,7 @@ pub mod permissions;
 pub mod row;
 pub mod uninstall;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use crate::users::{Asked, Preflight, Timeouts};
 use crate::{api, clock};
 use clocks::Reading;
 use cluster::{Cluster, Unlisted};
-use permissions::Place;
+use permissions::{Answered, Place};
 use row::{Row, Status};
 use uninstall::Found;
 
@@ -166,25 +167,33 @@ async fn in_cluster<W: Write>(
     }
     let default = flags.run.default_deletion_policy.into();
     let objects = cluster.objects(&places, flags.page_size, default).await.unwrap_or_default();
-    for rule in [permissions::SECRETS, permissions::SECRETS_WATCH] {
-        let mut answers = cluster.may(&rule, &places).await;
-        let everywhere = answers.iter().all(|answer| answer.allowed == Ok(true));
-        let naming = naming_secrets(&objects);
-        if places == [None] && !everywhere && rule.check == permissions::SECRETS.check && !naming.is_empty() {
-            // A Role in each namespace that has users with passwords is as good.
-            answers = cluster.may(&rule, &naming).await;
-        }
-        report.tell(permissions::judge(&rule, &answers, who.as_deref()))?;
-    }
+    let (read, watched) = (permissions::SECRETS, permissions::SECRETS_WATCH);
+    report.tell(permissions::judge(&read, &secrets(flags, cluster, &objects).await, who.as_deref()))?;
+    let places = match flags.run.secret_namespaces() {
+        none if none.is_empty() => places,
+        namespaces => namespaces.into_iter().map(Some).collect(),
+    };
+    report.tell(permissions::judge(&watched, &cluster.may(&watched, &places).await, who.as_deref()))?;
     Ok(objects)
 }
 
-/// The namespaces that have users with passwords.
-fn naming_secrets(objects: &[Found]) -> Vec<Place> {
+/// Whether Secrets may be read in the whole scope; else in the namespaces that are named for it, and those that have users
+/// with passwords.
+async fn secrets(flags: &Check, cluster: &Cluster, objects: &[Found]) -> Vec<Answered> {
+    let rule = permissions::SECRETS;
     let with_passwords = objects.iter().filter(|object| object.with_passwords);
-    let namespaces: std::collections::BTreeSet<String> =
-        with_passwords.map(|object| object.namespace.clone()).collect();
-    namespaces.into_iter().map(Some).collect()
+    let mut needed: BTreeSet<String> = with_passwords.map(|object| object.namespace.clone()).collect();
+    let named = flags.run.secret_namespaces();
+    let answers = cluster.may(&rule, &scope(flags)).await;
+    let everywhere = answers.iter().all(|answer| answer.allowed == Ok(true));
+    // Each namespace of a list is told by itself.
+    let listed = named.is_empty() && !flags.run.namespaces().is_empty();
+    needed.extend(named);
+    if everywhere || listed || needed.is_empty() {
+        return answers;
+    }
+    let needed: Vec<Place> = needed.into_iter().map(Some).collect();
+    cluster.may(&rule, &needed).await
 }
 
 async fn cluster_id(flags: &Check, cluster: &Cluster) -> Row {
@@ -244,8 +253,7 @@ async fn asked_of_aws(
     let ((identity, by_sts), (describe, by_elasticache)) =
         tokio::join!(timed(aws.identity()), timed(aws.describe(&user_id)));
     let known = identity.as_ref().ok();
-    let (account, who) =
-        (known.map(|known| known.account.as_str()), known.map(|known| known.arn.as_str()));
+    let (account, who) = (known.map(|known| known.account.as_str()), known.map(|known| known.arn.as_str()));
     let mut rows = vec![amazon::identity(&identity, &describe)];
     rows.extend(amazon::place(&users, region, account));
     let mut described = amazon::describe(&user_id, &describe, who);

@@ -62,7 +62,8 @@ pub fn place(users: &[(String, Arn)], region: &str, account: Option<&str>) -> Op
     let here = |arn: &Arn| arn.region() == region && account.is_none_or(|account| account == arn.account());
     let elsewhere: Vec<&(String, Arn)> = users.iter().filter(|(_, arn)| !here(arn)).collect();
     let Some((_, arn)) = elsewhere.first() else {
-        let message = format!("The AWS users of {} are in this account and region.", counted(users.len(), "object"));
+        let message =
+            format!("The AWS users of {} are in this account and region.", counted(users.len(), "object"));
         return (!users.is_empty()).then(|| Row::ok(CHECK, message));
     };
     let names: Vec<String> = elsewhere.iter().map(|(name, arn)| format!("{name} ({arn})")).collect();
@@ -196,8 +197,14 @@ mod tests {
         assert_eq!(place(&users[..1], "us-east-1", None).unwrap().status, Status::Ok);
         assert_eq!(place(&users[..1], "us-east-1", Some("210987654321")).unwrap().status, Status::Failed);
         let row = place(&users, "us-east-1", Some("123456789012")).unwrap();
-        assert!(row.message.contains("are not: shop/b (arn:aws:elasticache:eu-west-1:210987654321:user:b)."), "{row:?}");
-        assert_eq!(row.mend.unwrap(), "export AWS_REGION=eu-west-1, with credentials of account 210987654321");
+        assert!(
+            row.message.contains("are not: shop/b (arn:aws:elasticache:eu-west-1:210987654321:user:b)."),
+            "{row:?}"
+        );
+        assert_eq!(
+            row.mend.unwrap(),
+            "export AWS_REGION=eu-west-1, with credentials of account 210987654321"
+        );
     }
 
     #[test]

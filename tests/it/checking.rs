@@ -224,7 +224,13 @@ async fn a_definition_that_is_missing_or_old_is_told_and_its_mend_brings_it_up_t
     run(&cluster, "kubectl wait --for=condition=Established crd/elasticacheusers.elasticache-users.dev")
         .await;
     let old = check(&stage, &[], &env).await;
-    old.says("an old one", "crd", "warning", "older than this binary: it lacks metadata, spec, status", "kubectl apply");
+    old.says(
+        "an old one",
+        "crd",
+        "warning",
+        "older than this binary: it lacks metadata, spec, status",
+        "kubectl apply",
+    );
     uninstalling::odd_objects_count(&stage, &cluster, &env).await;
     in_namespaces_with_passwords(&stage, &cluster).await;
 
