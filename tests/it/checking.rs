@@ -146,6 +146,7 @@ async fn nothing_is_missing_for_an_administrator() {
 fn the_documentation_has_each_row_and_no_other() {
     let page = std::fs::read_to_string(world::path("docs/src/reference/check.md")).unwrap();
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let rows = rows.filter(|first| !first.starts_with("--"));
     let uninstall = ["objects", "objects-delete", "objects-deleting", "objects-finalizer"];
     let expected: Vec<&str> = ALL.into_iter().chain(uninstall).collect();
     assert_eq!(rows.collect::<Vec<_>>(), expected);

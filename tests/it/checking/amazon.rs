@@ -139,7 +139,13 @@ async fn another_account_or_region_than_the_users_is_told() {
     let stage = Stage::new().await;
     stage.ready("app", iam()).await;
     let region = check(&stage, &[], &[("AWS_REGION", "eu-west-1")]).await;
-    region.says("another region", "aws-place", "failed", "and region eu-west-1", "AWS_REGION=us-east-1");
+    region.says(
+        "another region",
+        "aws-place",
+        "failed",
+        "region eu-west-1, where the users of these are not",
+        "AWS_REGION=us-east-1",
+    );
     let account = check(&stage, &[], &[("AWS_ACCESS_KEY_ID", "210987654321")]).await;
     account.says("another account", "aws-place", "failed", "account 210987654321", "123456789012");
     stage.end().await;
