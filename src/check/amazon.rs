@@ -196,6 +196,7 @@ mod tests {
         assert_eq!(place(&users[..1], "us-east-1", Some("123456789012")).unwrap().status, Status::Ok);
         assert_eq!(place(&users[..1], "us-east-1", None).unwrap().status, Status::Ok);
         assert_eq!(place(&users[..1], "us-east-1", Some("210987654321")).unwrap().status, Status::Failed);
+        assert_eq!(place(&users[..1], "eu-west-1", Some("123456789012")).unwrap().status, Status::Failed);
         let row = place(&users, "us-east-1", Some("123456789012")).unwrap();
         assert!(
             row.message.contains("are not: shop/b (arn:aws:elasticache:eu-west-1:210987654321:user:b)."),
