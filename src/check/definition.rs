@@ -216,7 +216,7 @@ mod tests {
                 "one that lacks a whole part",
                 |crd| drop(spec(crd).properties.take()),
                 Status::Warning,
-                "spec.accessString, spec.adoptionPolicy, spec.authentication, spec.deletionPolicy, spec.engine and 6 more",
+                "spec.accessString, spec.adoptionPolicy, spec.authentication, spec.deletionPolicy, spec.engine and 5 more",
             ),
             (
                 "a newer one",
