@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::FalseyValueParser;
+use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
 use plan::DeletionPolicy;
 use plan::pace::Pace;
 
@@ -33,6 +34,13 @@ pub enum Command {
     Run(Run),
     /// Print the CustomResourceDefinition as YAML, for: kubectl apply --server-side -f -
     Crd,
+    /// Tell what the operator lacks in the cluster and in AWS, and how to mend it.
+    ///
+    /// Takes the environment and the arguments of `run`, so that a Pod's serve both, and changes nothing. Asks whether the
+    /// cluster can be reached, which CustomResourceDefinition is there, what RBAC allows, who the AWS credentials are, what
+    /// they may do and whether the clocks agree. Exit code 0 where nothing failed, 1 otherwise. With --uninstall it asks
+    /// instead whether an AWS user would be lost if the operator went.
+    Check(Check),
 }
 
 /// Flags of `run`. Each has an environment variable of the same name; the flag wins.
@@ -112,6 +120,66 @@ pub struct Run {
     /// For tests: divides the operator's pauses by this number.
     #[arg(long, env = "PACE_DIVISOR", default_value_t = 1, hide = true, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub pace_divisor: u32,
+}
+
+/// Flags of `check`: those of `run`, and its own.
+#[derive(Debug, Clone, Args)]
+#[command(mut_args(shown_for_check))]
+pub struct Check {
+    /// Flags of `run`.
+    #[command(flatten)]
+    pub run: Run,
+
+    /// Form of the answer on standard output.
+    #[arg(long, env = "OUTPUT", value_enum, default_value = "table")]
+    pub output: Output,
+
+    /// Refuse, with exit code 1, while objects would lose their AWS users if the operator were removed.
+    #[arg(long, env = "UNINSTALL", value_parser = FalseyValueParser::new())]
+    pub uninstall: bool,
+
+    /// With --uninstall: tell the same, but let go.
+    #[arg(long, env = "FORCE", value_parser = FalseyValueParser::new())]
+    pub force: bool,
+
+    /// Whether the operator runs with leader election, and needs a Lease.
+    #[arg(long, env = "LEADER_ELECT", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false)]
+    pub leader_elect: bool,
+
+    /// The namespace of the Lease, which a Pod has from the downward API. Left out: that of the kubeconfig's context.
+    #[arg(long, env = "POD_NAMESPACE", hide = true, value_name = "NAME")]
+    pub pod_namespace: Option<String>,
+
+    /// For tests: objects in a page of a list.
+    #[arg(long, env = "PAGE_SIZE", default_value_t = 500, hide = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub page_size: u32,
+}
+
+/// Form of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people: a line for each check, as it comes.
+    Table,
+    /// One JSON object.
+    Json,
+}
+
+/// Flags of `run` that `check` takes without making anything of them are not in its help.
+fn shown_for_check(arg: Arg) -> Arg {
+    const IDLE: [&str; 10] = [
+        "adoption_namespace",
+        "concurrency",
+        "aws_rate",
+        "aws_burst",
+        "resync",
+        "tag_resync_every",
+        "stale_after",
+        "http_addr",
+        "log_format",
+        "log",
+    ];
+    let idle = IDLE.contains(&arg.get_id().as_str());
+    if idle { arg.hide(true) } else { arg }
 }
 
 /// `deletionPolicy`, as a flag.
@@ -249,10 +317,29 @@ mod tests {
             let cli = parse(args).unwrap();
             let run = match cli.command {
                 Some(Command::Run(run)) => run,
-                Some(Command::Crd) | None => cli.run,
+                Some(Command::Crd | Command::Check(_)) | None => cli.run,
             };
             assert_eq!(run.namespaces(), ["a", "b"], "{args:?}");
         }
+    }
+
+    #[test]
+    fn check_takes_what_run_takes() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+        let args =
+            ["check", "--namespace=a", "--aws-rate=3", "--leader-elect", "--uninstall", "--output=json"];
+        let Some(Command::Check(check)) = parse(&args).unwrap().command else { panic!("it is check") };
+        assert_eq!(check.run.namespaces(), ["a"]);
+        assert!(check.leader_elect && check.uninstall && !check.force);
+        assert_eq!(check.output, Output::Json);
+        let Some(Command::Check(plain)) = parse(&["check", "--leader-elect=false"]).unwrap().command else {
+            panic!("it is check")
+        };
+        assert!(!plain.leader_elect && !plain.uninstall);
+        let help = parse(&["check", "--help"]).unwrap_err().to_string();
+        assert!(help.contains("--namespace") && help.contains("--cluster-id"), "{help}");
+        assert!(!help.contains("--concurrency") && !help.contains("--page-size"), "{help}");
     }
 
     #[test]
@@ -275,9 +362,9 @@ mod tests {
     #[test]
     fn every_flag_has_an_environment_variable_of_the_same_name() {
         use clap::CommandFactory;
-        for arg in
-            Cli::command().get_arguments().filter(|arg| !["help", "version"].contains(&arg.get_id().as_str()))
-        {
+        let (run, check) = (Cli::command(), Cli::command().find_subcommand("check").unwrap().clone());
+        let args = run.get_arguments().chain(check.get_arguments());
+        for arg in args.filter(|arg| !["help", "version"].contains(&arg.get_id().as_str())) {
             let flag = arg.get_long().unwrap().replace('-', "_").to_uppercase();
             assert_eq!(arg.get_env().and_then(|name| name.to_str()), Some(flag.as_str()));
         }

@@ -23,6 +23,7 @@
 //! | [`controller`] | API server | watches, schedule, shutdown |
 //! | [`telemetry`] | HTTP | logs, metrics, health |
 //! | [`run`] | all of it | the operator, put together from its flags |
+//! | [`check`] | all of it | the preflight, and what an uninstall would lose |
 //! | [`config`], [`clock`] | environment, time | their only readers |
 //!
 //! # Invariants, each held by tests
@@ -38,6 +39,7 @@
 //! - A password is never formatted.
 
 pub mod api;
+pub mod check;
 pub mod clock;
 pub mod config;
 pub mod controller;

@@ -4,18 +4,20 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use elasticache_user_operator::config::{Cli, Command, Run};
-use elasticache_user_operator::{api, run, telemetry};
+use elasticache_user_operator::config::{Check, Cli, Command, DEFAULT_LOG, Run};
+use elasticache_user_operator::{api, check, run, telemetry};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        Some(Command::Crd) => print_crd(),
-        Some(Command::Run(flags)) => operate(&flags),
-        None => operate(&cli.run),
+        Some(Command::Crd) => print_crd().map(|()| true),
+        Some(Command::Check(flags)) => preflight(&flags),
+        Some(Command::Run(flags)) => operate(&flags).map(|()| true),
+        None => operate(&cli.run).map(|()| true),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
@@ -26,6 +28,18 @@ fn main() -> ExitCode {
 fn print_crd() -> anyhow::Result<()> {
     std::io::stdout().write_all(api::crd_yaml()?.as_bytes())?;
     Ok(())
+}
+
+/// Whether nothing failed. What it logs belongs to the answer, unless somebody asks for more.
+fn preflight(flags: &Check) -> anyhow::Result<bool> {
+    if flags.run.log != DEFAULT_LOG {
+        telemetry::start_logging(&flags.run)?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(check::check(flags, std::io::stdout()));
+    // A name that nobody resolves must not hold the end up.
+    runtime.shutdown_background();
+    result
 }
 
 /// Two threads carry thousands of objects: the work is waiting.

@@ -7,7 +7,7 @@ use plan::{
     Passwords, Refusal, SecretProblem, UserId,
 };
 
-use crate::api::{self, ElastiCacheUser, PREVENT_DELETION};
+use crate::api::{self, ElastiCacheUser, ElastiCacheUserSpec, PREVENT_DELETION};
 use crate::objects::Objects;
 
 /// What the operator's flags decide for every object.
@@ -98,25 +98,34 @@ fn departure(object: &ElastiCacheUser, policy: &Policy) -> Departure {
     let managed = object.status.as_ref().and_then(|status| status.arn.as_deref()).and_then(plan::Arn::parse);
     let named = object.spec.user_id.clone().unwrap_or_else(|| object.name_any());
     let user_id = UserId::parse(managed.as_ref().map_or(named.as_str(), |arn| arn.user())).ok();
-    let deletion_policy = match &object.spec.deletion_policy {
-        Some(api::DeletionPolicy::Delete) => DeletionPolicy::Delete,
-        Some(api::DeletionPolicy::Retain) => DeletionPolicy::Retain,
-        // A word of another version: what it means is not known, and a user that stays can still be deleted.
-        Some(api::DeletionPolicy::Unrecognized(_)) => DeletionPolicy::Retain,
-        None => policy.default_deletion_policy,
-    };
     Departure {
         user_id,
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
         protected: object.annotations().get(PREVENT_DELETION).is_some_and(|value| value == "true"),
-        policy: deletion_policy,
-        observes: match &object.spec.management_policy {
-            Some(api::ManagementPolicy::Manage) | None => false,
-            // A user that stays can still be deleted.
-            Some(api::ManagementPolicy::Observe | api::ManagementPolicy::Unrecognized(_)) => true,
-        },
+        policy: deletion_policy(&object.spec, policy.default_deletion_policy),
+        observes: observes(&object.spec),
         suspended: object.spec.suspend == Some(true),
+    }
+}
+
+/// What becomes of the AWS user when its object goes.
+pub fn deletion_policy(spec: &ElastiCacheUserSpec, default: DeletionPolicy) -> DeletionPolicy {
+    match &spec.deletion_policy {
+        Some(api::DeletionPolicy::Delete) => DeletionPolicy::Delete,
+        Some(api::DeletionPolicy::Retain) => DeletionPolicy::Retain,
+        // A word of another version: what it means is not known, and a user that stays can still be deleted.
+        Some(api::DeletionPolicy::Unrecognized(_)) => DeletionPolicy::Retain,
+        None => default,
+    }
+}
+
+/// Whether the AWS user is none of the object's to delete.
+pub fn observes(spec: &ElastiCacheUserSpec) -> bool {
+    match &spec.management_policy {
+        Some(api::ManagementPolicy::Manage) | None => false,
+        // A user that stays can still be deleted.
+        Some(api::ManagementPolicy::Observe | api::ManagementPolicy::Unrecognized(_)) => true,
     }
 }
 

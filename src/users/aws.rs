@@ -1,9 +1,11 @@
 //! I/O: the adapter to the AWS SDK, one SDK call for each method of [`Users`]. Nothing but this module and its parts,
-//! `wire` (what is seen of a call on its way) and `words` (forms in and out), names the SDK.
+//! `wire` (what is seen of a call on its way), `words` (forms in and out) and [`preflight`] (the calls of `check`), names the
+//! SDK.
 //!
 //! The SDK's retries are off, as a blind repeat of a mutation is what the operator must never do. A request or a builder
 //! with passwords is never formatted: their `Debug` shows them.
 
+pub mod preflight;
 mod wire;
 mod words;
 
@@ -146,15 +148,9 @@ impl Aws {
     }
 
     fn new(shared: &SdkConfig, timeouts: Timeouts) -> Self {
-        let limits = TimeoutConfig::builder()
-            .connect_timeout(timeouts.connect)
-            .read_timeout(timeouts.read)
-            .operation_attempt_timeout(timeouts.call)
-            .operation_timeout(timeouts.call * 3)
-            .build();
         let config = Builder::from(shared)
             .retry_config(RetryConfig::disabled())
-            .timeout_config(limits)
+            .timeout_config(limits(timeouts))
             // Longer than a call: its own end comes first, and tells that nothing was sent.
             .identity_cache(IdentityCache::lazy().load_timeout(timeouts.call * 2).build())
             .stalled_stream_protection(
@@ -306,6 +302,16 @@ impl Users for Aws {
         let sent = request.customize().interceptor(wire.clone()).send();
         outcome(self.made(call, &wire, sent, |user| answered_user!(user, user_id.as_str())).await)
     }
+}
+
+/// As the SDK wants them.
+fn limits(timeouts: Timeouts) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(timeouts.connect)
+        .read_timeout(timeouts.read)
+        .operation_attempt_timeout(timeouts.call)
+        .operation_timeout(timeouts.call * 3)
+        .build()
 }
 
 /// The passwords that a call carries.

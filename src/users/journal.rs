@@ -18,6 +18,7 @@ pub(super) enum Operation {
     AddTagsToResource,
     RemoveTagsFromResource,
     DeleteUser,
+    GetCallerIdentity,
 }
 
 impl Operation {
@@ -31,11 +32,12 @@ impl Operation {
             Self::AddTagsToResource => "AddTagsToResource",
             Self::RemoveTagsFromResource => "RemoveTagsFromResource",
             Self::DeleteUser => "DeleteUser",
+            Self::GetCallerIdentity => "GetCallerIdentity",
         }
     }
 
     fn reads(self) -> bool {
-        matches!(self, Self::DescribeUsers | Self::ListTagsForResource)
+        matches!(self, Self::DescribeUsers | Self::ListTagsForResource | Self::GetCallerIdentity)
     }
 }
 
@@ -48,6 +50,8 @@ pub(super) struct Facts {
     pub(super) status: Option<u16>,
     /// AWS's ID of the request.
     pub(super) request_id: Option<String>,
+    /// When the answer was made, by AWS's clock.
+    pub(super) date: Option<String>,
     /// The answer is a whole document.
     pub(super) whole: bool,
 }

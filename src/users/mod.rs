@@ -17,6 +17,7 @@ use std::future::Future;
 use plan::verdict::Outcome;
 use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, Untag, UserId};
 
+pub use aws::preflight::{Asked, Identity, Preflight};
 pub use aws::{Aws, ConnectError, Connection, Timeouts};
 pub use limit::{Limiter, Overdue, Permit, Urgency};
 pub use metered::Meter;

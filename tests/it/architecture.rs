@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 9] = [
     &["report", "resolve", "telemetry"],
     &["reconcile"],
     &["controller"],
-    &["run"],
+    &["check", "run"],
     &["main"],
 ];
 

@@ -13,6 +13,7 @@ mod argocd;
 mod audit;
 mod book;
 mod changing;
+mod checking;
 mod crashing;
 mod creating;
 mod definition;

@@ -56,6 +56,7 @@ impl Intercept for Wire {
         let response = context.response();
         let mut facts = self.noted();
         facts.status = Some(response.status().as_u16());
+        facts.date = response.headers().get("date").map(str::to_owned);
         facts.request_id = response.headers().get("x-amzn-requestid").map(str::to_owned);
         Ok(())
     }
@@ -111,14 +112,17 @@ where
     if matches!(error, SdkError::TimeoutError(_)) || causes().any(late) {
         return Failure::NoCredentials(Some("it took too long".to_owned()));
     }
-    let why = || {
-        let said = causes()
-            .filter_map(|cause| cause.downcast_ref::<ErrorMetadata>())
-            .find_map(|said| Some(format!("{}: {}", said.code()?, said.message().unwrap_or_default())));
-        said.or_else(|| causes().last().map(ToString::to_string))
-    };
     if causes().any(|cause| cause.is::<CredentialsError>()) {
-        return Failure::NoCredentials(why());
+        return Failure::NoCredentials(root(error));
     }
-    Failure::NotSent(why().unwrap_or_else(|| error.to_string()))
+    Failure::NotSent(root(error).unwrap_or_else(|| error.to_string()))
+}
+
+/// What is at the root of an error: AWS's own words, where they are among its causes, else the last of these.
+pub(super) fn root(error: &(dyn Error + 'static)) -> Option<String> {
+    let causes = || std::iter::successors(error.source(), |&cause| cause.source());
+    let said = causes()
+        .filter_map(|cause| cause.downcast_ref::<ErrorMetadata>())
+        .find_map(|said| Some(format!("{}: {}", said.code()?, said.message().unwrap_or_default())));
+    said.or_else(|| causes().last().map(ToString::to_string))
 }

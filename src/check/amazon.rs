@@ -1,0 +1,230 @@
+//! No I/O: what AWS's answers to a preflight mean.
+
+use plan::{Arn, Fault, Rejection};
+
+use super::row::{Row, Status, counted, named};
+use crate::users::{ConnectError, Identity};
+
+const CREDENTIALS: &str = "give the ServiceAccount an IAM role (IRSA or EKS Pod Identity), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; \
+                           with the AWS CLI in the same environment: aws sts get-caller-identity";
+
+/// The region.
+#[must_use]
+pub fn region(region: &Result<String, ConnectError>) -> Row {
+    match region {
+        Ok(region) => Row::ok("aws-region", format!("AWS is asked in {region}.")),
+        Err(error) => Row::failed(
+            "aws-region",
+            error.to_string(),
+            "export AWS_REGION=us-east-1, or the region of the caches",
+        ),
+    }
+}
+
+/// Whether there are credentials.
+#[must_use]
+pub fn credentials(found: &Result<(), String>) -> Row {
+    match found {
+        Ok(()) => Row::ok("aws-credentials", "The standard chain gives credentials."),
+        Err(why) => Row::failed("aws-credentials", why.clone(), CREDENTIALS),
+    }
+}
+
+/// Who the credentials are. The operator itself never asks STS this, so that silence there is no more than a warning where
+/// ElastiCache answers.
+#[must_use]
+pub fn identity(answer: &Result<Identity, Fault>, describe: &Result<bool, Fault>) -> Row {
+    const CHECK: &str = "aws-identity";
+    let fault = match answer {
+        Ok(Identity { account, arn }) => return Row::ok(CHECK, format!("Account {account}, as {arn}.")),
+        Err(fault) => fault,
+    };
+    let (message, mend) = match fault {
+        Fault::Credentials(said) => (format!("AWS does not take the credentials. {said}"), CREDENTIALS.to_owned()),
+        Fault::Busy(said) | Fault::Throttled(said) | Fault::Unavailable(said) => (
+            format!("STS does not tell who the credentials are. {said}"),
+            "let the machine reach STS over HTTPS (in a closed VPC: an interface endpoint for sts), or set AWS_ENDPOINT_URL_STS; try: aws sts get-caller-identity".to_owned(),
+        ),
+        Fault::Denied(said) | Fault::Rejected(_, said) => (
+            format!("STS refuses to tell who the credentials are. {said}"),
+            "see what denies sts:GetCallerIdentity: a service control policy, or the policy of the VPC endpoint; try: aws sts get-caller-identity".to_owned(),
+        ),
+    };
+    let unreached = !matches!(fault, Fault::Credentials(_)) && describe.is_ok();
+    let status = if unreached { Status::Warning } else { Status::Failed };
+    Row { status, ..Row::failed(CHECK, message, mend) }
+}
+
+/// Whether the AWS users of objects, by `namespace/name`, are where AWS is asked.
+#[must_use]
+pub fn place(users: &[(String, Arn)], region: &str, account: Option<&str>) -> Option<Row> {
+    const CHECK: &str = "aws-place";
+    let here = |arn: &Arn| arn.region() == region && account.is_none_or(|account| account == arn.account());
+    let elsewhere: Vec<&(String, Arn)> = users.iter().filter(|(_, arn)| !here(arn)).collect();
+    let Some((_, arn)) = elsewhere.first() else {
+        let message =
+            format!("The AWS users of {} are in this account and region.", counted(users.len(), "object"));
+        return (!users.is_empty()).then(|| Row::ok(CHECK, message));
+    };
+    let names: Vec<String> = elsewhere.iter().map(|(name, arn)| format!("{name} ({arn})")).collect();
+    let account = account.map(|account| format!("account {account}, ")).unwrap_or_default();
+    Some(Row::failed(
+        CHECK,
+        format!(
+            "AWS is asked in {account}region {region}, where the users of these are not: {}. They would be WrongAWSAccount.",
+            named(&names)
+        ),
+        format!("export AWS_REGION={}, with credentials of account {}", arn.region(), arn.account()),
+    ))
+}
+
+/// Whether DescribeUsers of this user is allowed.
+#[must_use]
+pub fn describe(user_id: &str, answer: &Result<bool, Fault>, who: Option<&str>) -> Row {
+    let described = answer.as_ref().map(|there| if *there { "" } else { ", of which there is none," });
+    let ok = described.map(|none| format!("DescribeUsers of {user_id}{none} is answered."));
+    call("aws-describe-users", "elasticache:DescribeUsers", ok, who)
+}
+
+/// Whether ListTagsForResource is allowed.
+#[must_use]
+pub fn list_tags(arn: &str, answer: &Result<(), Fault>, who: Option<&str>) -> Row {
+    let ok = answer.as_ref().map(|()| format!("ListTagsForResource of {arn} is answered."));
+    call("aws-list-tags", "elasticache:ListTagsForResource", ok, who)
+}
+
+fn call(check: &'static str, action: &str, answer: Result<String, &Fault>, who: Option<&str>) -> Row {
+    let fault = match answer {
+        Ok(message) => return Row::ok(check, message),
+        Err(fault) => fault,
+    };
+    let policy = || match who.and_then(role) {
+        Some(role) => format!(
+            "aws iam put-role-policy --role-name {role} --policy-name elasticache-user-operator --policy-document file://deploy/iam/policy.json"
+        ),
+        None => "attach deploy/iam/policy.json to the IAM identity of the operator".to_owned(),
+    };
+    match fault {
+        Fault::Denied(said) => Row::failed(check, format!("{action} is not allowed. {said}"), policy()),
+        Fault::Credentials(said) => {
+            Row::failed(check, format!("AWS does not take the credentials. {said}"), CREDENTIALS)
+        }
+        Fault::Throttled(said) => Row::warning(
+            check,
+            format!("AWS throttles this account's calls. {said}"),
+            "check again later; the operator waits by itself, and asks less with a lower --aws-rate",
+        ),
+        Fault::Busy(said) | Fault::Unavailable(said) => Row::failed(
+            check,
+            format!("ElastiCache does not answer. {said}"),
+            "let the machine reach ElastiCache over HTTPS (in a closed VPC: an interface endpoint for elasticache), or set AWS_ENDPOINT_URL_ELASTICACHE; look at https://health.aws.amazon.com",
+        ),
+        Fault::Rejected(Rejection::ServiceLinkedRole, said) => Row::failed(
+            check,
+            format!("The account lacks ElastiCache's service-linked role. {said}"),
+            "aws iam create-service-linked-role --aws-service-name elasticache.amazonaws.com",
+        ),
+        Fault::Rejected(
+            Rejection::ParameterValue
+            | Rejection::ParameterCombination
+            | Rejection::Quota
+            | Rejection::DefaultUserInGroup
+            | Rejection::Other,
+            said,
+        ) => Row::failed(
+            check,
+            format!("AWS refuses {action}. {said}"),
+            "see AWS's own words; with the AWS CLI: aws elasticache describe-users --max-records 20",
+        ),
+    }
+}
+
+/// The role of a session: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
+fn role(arn: &str) -> Option<&str> {
+    arn.split_once(":assumed-role/")?.1.split('/').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use plan::Said;
+
+    use super::*;
+
+    const SESSION: Option<&str> = Some("arn:aws:sts::123456789012:assumed-role/operator/1700000000");
+
+    fn said() -> Said {
+        Said::new("Code", "Why.")
+    }
+
+    #[test]
+    fn each_way_to_fail_has_its_own_mend() {
+        let rows = [
+            ("denied", Fault::Denied(said()), Status::Failed, "--role-name operator "),
+            ("unknown credentials", Fault::Credentials(said()), Status::Failed, "IAM role"),
+            ("silence", Fault::Unavailable(said()), Status::Failed, "AWS_ENDPOINT_URL_ELASTICACHE"),
+            ("too many calls", Fault::Throttled(said()), Status::Warning, "--aws-rate"),
+            (
+                "no service-linked role",
+                Fault::Rejected(Rejection::ServiceLinkedRole, said()),
+                Status::Failed,
+                "create-service-linked-role",
+            ),
+            ("anything else", Fault::Rejected(Rejection::Other, said()), Status::Failed, "AWS CLI"),
+        ];
+        for (claim, fault, status, mend) in rows {
+            let row = describe("default", &Err(fault), SESSION);
+            assert_eq!(row.status, status, "{claim}: {row:?}");
+            assert!(row.message.ends_with("Code: Why."), "{claim}: {row:?}");
+            assert!(row.mend.as_ref().is_some_and(|found| found.contains(mend)), "{claim}: {row:?}");
+        }
+        let user =
+            list_tags("arn", &Err(Fault::Denied(said())), Some("arn:aws:iam::123456789012:user/operator"));
+        assert_eq!(
+            user.mend.as_deref(),
+            Some("attach deploy/iam/policy.json to the IAM identity of the operator")
+        );
+    }
+
+    #[test]
+    fn a_user_elsewhere_is_told() {
+        let arn = |text: &str| Arn::parse(text).unwrap();
+        let users = vec![
+            ("shop/a".to_owned(), arn("arn:aws:elasticache:us-east-1:123456789012:user:a")),
+            ("shop/b".to_owned(), arn("arn:aws:elasticache:eu-west-1:210987654321:user:b")),
+        ];
+        assert_eq!(place(&[], "us-east-1", None), None);
+        assert_eq!(place(&users[..1], "us-east-1", Some("123456789012")).unwrap().status, Status::Ok);
+        assert_eq!(place(&users[..1], "us-east-1", None).unwrap().status, Status::Ok);
+        assert_eq!(place(&users[..1], "us-east-1", Some("210987654321")).unwrap().status, Status::Failed);
+        assert_eq!(place(&users[..1], "eu-west-1", Some("123456789012")).unwrap().status, Status::Failed);
+        let row = place(&users, "us-east-1", Some("123456789012")).unwrap();
+        assert!(
+            row.message.contains("are not: shop/b (arn:aws:elasticache:eu-west-1:210987654321:user:b)."),
+            "{row:?}"
+        );
+        assert_eq!(
+            row.mend.unwrap(),
+            "export AWS_REGION=eu-west-1, with credentials of account 210987654321"
+        );
+    }
+
+    #[test]
+    fn no_such_user_is_an_answer() {
+        assert_eq!(
+            describe("a", &Ok(false), None).message,
+            "DescribeUsers of a, of which there is none, is answered."
+        );
+        assert_eq!(describe("a", &Ok(true), None).status, Status::Ok);
+        assert_eq!(list_tags("arn", &Ok(()), None).status, Status::Ok);
+    }
+
+    #[test]
+    fn silence_of_sts_alone_stops_nothing() {
+        let silent = || Err(Fault::Unavailable(said()));
+        assert_eq!(identity(&silent(), &Ok(true)).status, Status::Warning);
+        assert_eq!(identity(&silent(), &Err(Fault::Unavailable(said()))).status, Status::Failed);
+        assert_eq!(identity(&Err(Fault::Credentials(said())), &Ok(true)).status, Status::Failed);
+        let known = Identity { account: "123456789012".into(), arn: "arn".into() };
+        assert_eq!(identity(&Ok(known), &Ok(true)).message, "Account 123456789012, as arn.");
+    }
+}

@@ -1,0 +1,273 @@
+//! No I/O: whether the CustomResourceDefinition that is installed is the one that this binary was built for.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSchemaProps, JSONSchemaPropsOrArray,
+    JSONSchemaPropsOrBool,
+};
+
+use super::row::{Row, named};
+use crate::api::VERSION;
+
+const CHECK: &str = "crd";
+/// Installs it, or brings it up to date.
+pub const APPLY: &str = "elasticache-user-operator crd | kubectl apply --server-side -f -";
+const NAME: &str = "elasticacheusers.elasticache-users.dev";
+
+/// What the API server tells of it.
+#[derive(Clone, Debug)]
+pub enum Installed {
+    /// It is there.
+    Read(Box<CustomResourceDefinition>),
+    /// It may not be read; whether the version is served is told by discovery.
+    Forbidden {
+        /// The API server offers the version.
+        served: bool,
+    },
+    /// It is not there.
+    Missing,
+    /// Nothing. Why.
+    Unread(String),
+}
+
+/// Holds it against what this binary was built for.
+#[must_use]
+pub fn judge(installed: &Installed, ours: &CustomResourceDefinition) -> Row {
+    match installed {
+        Installed::Missing | Installed::Forbidden { served: false } => {
+            Row::failed(CHECK, format!("The CustomResourceDefinition {NAME} is not installed."), APPLY)
+        }
+        Installed::Forbidden { served: true } => Row::warning(
+            CHECK,
+            format!(
+                "{VERSION} is served. Whether its schema is this binary's is not known: it may not be read."
+            ),
+            "see the row permission-crd",
+        ),
+        Installed::Unread(why) => Row::failed(
+            CHECK,
+            format!("The CustomResourceDefinition {NAME} could not be read: {why}"),
+            format!("kubectl get crd {NAME}"),
+        ),
+        Installed::Read(found) => compare(found, ours),
+    }
+}
+
+fn compare(found: &CustomResourceDefinition, ours: &CustomResourceDefinition) -> Row {
+    if found.metadata.deletion_timestamp.is_some() {
+        return Row::failed(
+            CHECK,
+            "The CustomResourceDefinition is being deleted: every object goes with it, and every AWS user stays.",
+            format!("kubectl wait --for=delete crd/{NAME} --timeout=10m\n{APPLY}"),
+        );
+    }
+    let (Some(here), Some(wanted)) = (version(found), version(ours)) else {
+        return Row::failed(
+            CHECK,
+            format!("It has no version {VERSION}, which this binary works with."),
+            APPLY,
+        );
+    };
+    if !here.served || !here.storage {
+        let lacks = if here.served { "stored" } else { "served" };
+        return Row::failed(CHECK, format!("Its version {VERSION} is not {lacks}."), APPLY);
+    }
+    let conditions = found.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let established = conditions
+        .is_some_and(|all| all.iter().any(|one| one.type_ == "Established" && one.status == "True"));
+    if !established {
+        return Row::failed(
+            CHECK,
+            "The API server has not established the CustomResourceDefinition.",
+            format!("kubectl describe crd {NAME}"),
+        );
+    }
+    differences(here, wanted)
+}
+
+fn version(definition: &CustomResourceDefinition) -> Option<&CustomResourceDefinitionVersion> {
+    definition.spec.versions.iter().find(|version| version.name == VERSION)
+}
+
+fn differences(here: &CustomResourceDefinitionVersion, wanted: &CustomResourceDefinitionVersion) -> Row {
+    let same = here.schema == wanted.schema
+        && here.additional_printer_columns == wanted.additional_printer_columns
+        && here.selectable_fields == wanted.selectable_fields;
+    if same {
+        return Row::ok(CHECK, format!("{VERSION} is served and stored, with this binary's schema."));
+    }
+    let (in_cluster, in_binary) = (fields(here), fields(wanted));
+    let only = |one: &BTreeSet<String>, other: &BTreeSet<String>| -> Vec<String> {
+        let missing = |path: &str| !path.is_empty() && one.contains(path) && !other.contains(path);
+        let parent = |path: &str| path.rsplit_once('.').map_or("", |(parent, _)| parent).to_owned();
+        // Where a field is missing so is all that is in it.
+        one.difference(other).filter(|path| !missing(&parent(path))).cloned().collect()
+    };
+    let (lacking, further) = (only(&in_binary, &in_cluster), only(&in_cluster, &in_binary));
+    match (lacking.is_empty(), further.is_empty()) {
+        (false, true) => Row::warning(
+            CHECK,
+            format!(
+                "It is older than this binary: it lacks {}, which the API server drops.",
+                named(&lacking)
+            ),
+            APPLY,
+        ),
+        (true, false) => Row::warning(
+            CHECK,
+            format!("It is newer than this binary, which does not know {}.", named(&further)),
+            format!(
+                "run the operator's version that the CustomResourceDefinition came with, or go back with: {APPLY}"
+            ),
+        ),
+        (false, false) => Row::warning(
+            CHECK,
+            format!(
+                "It is another version's: it lacks {}, and this binary does not know {}.",
+                named(&lacking),
+                named(&further)
+            ),
+            APPLY,
+        ),
+        (true, true) => Row::warning(
+            CHECK,
+            "It has this binary's fields, but other rules, columns or descriptions: it is another version's.",
+            APPLY,
+        ),
+    }
+}
+
+/// The path of every field in the schema of a version.
+fn fields(version: &CustomResourceDefinitionVersion) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let root = version.schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref());
+    if let Some(root) = root {
+        collect("", root, &mut found);
+    }
+    found
+}
+
+fn collect(path: &str, schema: &JSONSchemaProps, found: &mut BTreeSet<String>) {
+    for (name, property) in schema.properties.iter().flatten() {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        collect(&path, property, found);
+        found.insert(path);
+    }
+    match &schema.items {
+        Some(JSONSchemaPropsOrArray::Schema(items)) => collect(path, items, found),
+        Some(JSONSchemaPropsOrArray::Schemas(all)) => {
+            all.iter().for_each(|items| collect(path, items, found))
+        }
+        None => {}
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &schema.additional_properties {
+        collect(path, values, found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+        CustomResourceDefinitionCondition, CustomResourceDefinitionStatus,
+    };
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::super::row::Status;
+    use super::*;
+    use crate::api;
+
+    fn established(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+        let condition = CustomResourceDefinitionCondition {
+            type_: "Established".into(),
+            status: "True".into(),
+            ..CustomResourceDefinitionCondition::default()
+        };
+        crd.status = Some(CustomResourceDefinitionStatus {
+            conditions: Some(vec![condition]),
+            ..CustomResourceDefinitionStatus::default()
+        });
+        crd
+    }
+
+    fn row(change: impl FnOnce(&mut CustomResourceDefinition)) -> Row {
+        let mut found = established(api::crd());
+        change(&mut found);
+        judge(&Installed::Read(Box::new(found)), &api::crd())
+    }
+
+    fn spec(crd: &mut CustomResourceDefinition) -> &mut JSONSchemaProps {
+        let root = crd.spec.versions[0].schema.as_mut().unwrap().open_api_v3_schema.as_mut().unwrap();
+        root.properties.as_mut().unwrap().get_mut("spec").unwrap()
+    }
+
+    #[test]
+    fn what_is_installed_is_held_against_what_was_built() {
+        type Change = fn(&mut CustomResourceDefinition);
+        let rows: [(&str, Change, Status, &str); 10] = [
+            ("the same", |_| {}, Status::Ok, "this binary's schema"),
+            (
+                "an older one",
+                |crd| drop(spec(crd).properties.as_mut().unwrap().remove("suspend")),
+                Status::Warning,
+                "older than this binary: it lacks spec.suspend,",
+            ),
+            (
+                "one that lacks a whole part",
+                |crd| drop(spec(crd).properties.take()),
+                Status::Warning,
+                "spec.accessString, spec.adoptionPolicy, spec.authentication, spec.deletionPolicy, spec.engine and 5 more",
+            ),
+            (
+                "a newer one",
+                |crd| {
+                    drop(
+                        spec(crd)
+                            .properties
+                            .as_mut()
+                            .unwrap()
+                            .insert("more".into(), JSONSchemaProps::default()),
+                    )
+                },
+                Status::Warning,
+                "newer than this binary, which does not know spec.more.",
+            ),
+            (
+                "one with other rules",
+                |crd| spec(crd).x_kubernetes_validations = None,
+                Status::Warning,
+                "other rules",
+            ),
+            (
+                "one that is going",
+                |crd| crd.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH)),
+                Status::Failed,
+                "being deleted",
+            ),
+            ("not served", |crd| crd.spec.versions[0].served = false, Status::Failed, "not served"),
+            ("not stored", |crd| crd.spec.versions[0].storage = false, Status::Failed, "not stored"),
+            (
+                "another version",
+                |crd| crd.spec.versions[0].name = "v2".into(),
+                Status::Failed,
+                "no version v1alpha1",
+            ),
+            ("not established", |crd| crd.status = None, Status::Failed, "not established"),
+        ];
+        for (claim, change, status, says) in rows {
+            let row = row(change);
+            assert_eq!(row.status, status, "{claim}: {row:?}");
+            assert!(row.message.contains(says), "{claim}: {row:?}");
+            assert_eq!(row.mend.is_none(), status == Status::Ok, "{claim}: {row:?}");
+        }
+    }
+
+    #[test]
+    fn one_that_cannot_be_read_is_no_missing_one() {
+        let judged = |installed| judge(&installed, &api::crd());
+        assert_eq!(judged(Installed::Missing).mend.as_deref(), Some(APPLY));
+        assert_eq!(judged(Installed::Forbidden { served: false }).status, Status::Failed);
+        assert_eq!(judged(Installed::Forbidden { served: true }).status, Status::Warning);
+        assert_eq!(judged(Installed::Unread("a time-out".into())).status, Status::Failed);
+    }
+}

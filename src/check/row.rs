@@ -1,0 +1,179 @@
+//! No I/O: what a check says, as a line for people and as JSON.
+
+use serde::Serialize;
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// The operator works, with less than it could have.
+    Warning,
+    /// The operator cannot work, or a user would be lost.
+    Failed,
+}
+
+impl Status {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What one check found. Its members are the keys of the JSON form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// Which check, one word that stays.
+    pub check: &'static str,
+    /// How it ended.
+    pub status: Status,
+    /// What was found.
+    pub message: String,
+    /// What to do about it, where there is something to do.
+    pub mend: Option<String>,
+}
+
+impl Row {
+    /// As it should be.
+    pub fn ok(check: &'static str, message: impl Into<String>) -> Self {
+        Self { check, status: Status::Ok, message: message.into(), mend: None }
+    }
+
+    /// The operator works, with less than it could have.
+    pub fn warning(check: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, status: Status::Warning, message: message.into(), mend: Some(mend.into()) }
+    }
+
+    /// The operator cannot work, or a user would be lost.
+    pub fn failed(check: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, status: Status::Failed, message: message.into(), mend: Some(mend.into()) }
+    }
+
+    /// The same, where a person has said that it shall not stop anything.
+    #[must_use]
+    pub fn forced(mut self) -> Self {
+        if self.status == Status::Failed {
+            self.status = Status::Warning;
+            self.message.push_str(" Let go by --force.");
+        }
+        self
+    }
+
+    /// The lines of the table: what was found, and below it what to do.
+    #[must_use]
+    pub fn lines(&self) -> String {
+        let mut lines = line(self.status.as_str(), self.check, &self.message);
+        for (index, step) in self.mend.iter().flat_map(|mend| mend.lines()).enumerate() {
+            lines.push_str(&line("", if index == 0 { "                   mend:" } else { "" }, step));
+        }
+        lines
+    }
+}
+
+/// The head of the table.
+#[must_use]
+pub fn head() -> String {
+    line("STATUS", "CHECK", "FOUND")
+}
+
+/// What it all comes to, below the table.
+#[must_use]
+pub fn foot(rows: &[Row]) -> String {
+    let count = |status| rows.iter().filter(|row| row.status == status).count();
+    let (ok, warning, failed) = (count(Status::Ok), count(Status::Warning), count(Status::Failed));
+    format!("\n{ok} ok, {warning} warning, {failed} failed\n")
+}
+
+fn line(status: &str, check: &str, text: &str) -> String {
+    format!("{status:<8} {check:<24} {text}").trim_end().to_owned() + "\n"
+}
+
+/// The worst of all.
+#[must_use]
+pub fn worst(rows: &[Row]) -> Status {
+    rows.iter().map(|row| row.status).max().unwrap_or(Status::Ok)
+}
+
+/// Everything. Its members are the keys of the JSON form.
+#[derive(Serialize)]
+struct Page<'a> {
+    version: &'static str,
+    status: Status,
+    checks: &'a [Row],
+}
+
+/// The JSON form of everything.
+///
+/// # Errors
+/// Where the serializer fails, which it has no reason to.
+pub fn json(rows: &[Row]) -> Result<String, serde_json::Error> {
+    let page = Page { version: env!("CARGO_PKG_VERSION"), status: worst(rows), checks: rows };
+    serde_json::to_string_pretty(&page).map(|text| text + "\n")
+}
+
+/// Names for people: all of a few, the first of many.
+#[must_use]
+pub fn named(names: &[String]) -> String {
+    const FIRST: usize = 5;
+    let first = names.get(..FIRST.min(names.len())).unwrap_or_default().join(", ");
+    match names.len().saturating_sub(FIRST) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+/// `1 object`, `2 objects`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mend_stands_below_what_it_mends() {
+        let row = Row::warning("crd", "It is older.", "one\ntwo");
+        let expected = "warning  crd                      It is older.\n                            mend: one\n                                  two\n";
+        assert_eq!(row.lines(), expected);
+        assert_eq!(Row::ok("crd", "Fine.").lines().lines().count(), 1);
+    }
+
+    #[test]
+    fn the_worst_row_counts() {
+        assert_eq!(worst(&[]), Status::Ok);
+        let (ok, warning) = (Row::ok("a", ""), Row::warning("b", "", ""));
+        assert_eq!(worst(&[ok.clone(), warning.clone()]), Status::Warning);
+        let failed = Row::failed("c", "Why.", "");
+        assert_eq!(worst(&[ok.clone(), failed.clone(), warning.clone()]), Status::Failed);
+        assert_eq!(failed.forced().status, Status::Warning);
+        assert_eq!(ok.clone().forced(), ok);
+        assert_eq!(foot(&[ok, warning]), "\n1 ok, 1 warning, 0 failed\n");
+    }
+
+    #[test]
+    fn the_keys_of_the_json_form_are_those_of_the_documentation() {
+        let page: serde_json::Value =
+            serde_json::from_str(&json(&[Row::failed("crd", "None.", "kubectl apply")]).unwrap()).unwrap();
+        assert_eq!(page["status"], "failed");
+        assert_eq!(page["version"], env!("CARGO_PKG_VERSION"));
+        let row = serde_json::json!({
+            "check": "crd", "status": "failed", "message": "None.", "mend": "kubectl apply",
+        });
+        assert_eq!(page["checks"], serde_json::json!([row]));
+    }
+
+    #[test]
+    fn many_names_are_cut_short() {
+        let names = |count: usize| (1..=count).map(|number| format!("n{number}")).collect::<Vec<_>>();
+        assert_eq!(named(&names(0)), "");
+        assert_eq!(named(&names(5)), "n1, n2, n3, n4, n5");
+        assert_eq!(named(&names(7)), "n1, n2, n3, n4, n5 and 2 more");
+        assert_eq!((counted(1, "object"), counted(2, "object")), ("1 object".into(), "2 objects".into()));
+    }
+}

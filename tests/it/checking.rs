@@ -1,0 +1,307 @@
+//! `check`: what is missing is told, and the mend that it names mends it.
+
+mod amazon;
+mod uninstalling;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use cluster::Cluster;
+use serde_json::Value;
+
+use crate::stage::{Stage, iam, until, with_password};
+use crate::world;
+
+/// What `check` has answered.
+pub(crate) struct Answer {
+    code: Option<i32>,
+    rows: Vec<Value>,
+    page: String,
+}
+
+impl Answer {
+    /// The row of a check, by its name.
+    fn row(&self, check: &str) -> &Value {
+        self.find(check).unwrap_or_else(|| panic!("no row {check} in {}", self.page))
+    }
+
+    fn find(&self, check: &str) -> Option<&Value> {
+        self.rows.iter().find(|row| row["check"] == check)
+    }
+
+    /// Names of the rows with this status.
+    fn with(&self, status: &str) -> Vec<&str> {
+        let rows = self.rows.iter().filter(|row| row["status"] == status);
+        rows.filter_map(|row| row["check"].as_str()).collect()
+    }
+
+    /// Fails where a row is not so, or its message and mend do not say this.
+    fn says(&self, claim: &str, check: &str, status: &str, message: &str, mend: &str) {
+        let row = self.row(check);
+        assert_eq!(row["status"], status, "{claim}: {row:#}");
+        assert!(row["message"].as_str().unwrap().contains(message), "{claim}: {row:#}");
+        assert!(row["mend"].as_str().unwrap_or_default().contains(mend), "{claim}: {row:#}");
+        assert_eq!(row["mend"].is_null(), status == "ok", "{claim}: {row:#}");
+    }
+}
+
+/// The command, with the environment of a stage and every service of AWS at its emulator.
+pub(crate) fn command(stage: &Stage) -> Command {
+    let mut command = stage.command();
+    command.arg("check").env_remove("LOG").env("AWS_ENDPOINT_URL", stage.aws.url());
+    command
+}
+
+/// Runs it to its end.
+pub(crate) async fn ended(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+/// Runs `check --output json` with more arguments and environment.
+pub(crate) async fn check(stage: &Stage, args: &[&str], env: &[(&str, &str)]) -> Answer {
+    let mut command = command(stage);
+    command.args(["--output", "json"]).args(args).envs(env.iter().copied());
+    let Output { status, stdout, stderr } = ended(command).await;
+    let page = String::from_utf8(stdout).unwrap();
+    let read: Value = serde_json::from_str(&page)
+        .unwrap_or_else(|error| panic!("{error}: {page}{}", String::from_utf8_lossy(&stderr)));
+    let rows = read["checks"].as_array().unwrap().clone();
+    let failed = rows.iter().any(|row| row["status"] == "failed");
+    assert_eq!(status.code(), Some(i32::from(failed)), "the exit code tells whether a row failed: {page}");
+    assert_eq!(read["status"] == "failed", failed, "{page}");
+    Answer { code: status.code(), rows, page }
+}
+
+/// Runs the commands of a mend, as a person would who types them.
+pub(crate) async fn mend(cluster: &Cluster, row: &Value) {
+    let lines: Vec<String> = row["mend"].as_str().unwrap().lines().map(str::to_owned).collect();
+    for line in lines.iter().filter(|line| line.starts_with("kubectl") || line.starts_with("elasticache")) {
+        run(cluster, line).await;
+    }
+}
+
+/// Runs a line of shell against the cluster.
+pub(crate) async fn run(cluster: &Cluster, line: &str) {
+    let here = Path::new(env!("CARGO_BIN_EXE_elasticache-user-operator")).parent().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", line])
+        .env_clear()
+        .env("HOME", home.path())
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .env("PATH", format!("{}:{}:/usr/bin:/bin", cluster.bin_dir().display(), here.display()));
+    let Output { status, stderr, .. } = ended(shell).await;
+    assert!(status.success(), "{line}: {}", String::from_utf8_lossy(&stderr));
+}
+
+/// Every row, where there is one of our users and leader election.
+const ALL: [&str; 19] = [
+    "cluster",
+    "crd",
+    "cluster-id",
+    "permission-objects",
+    "permission-status",
+    "permission-finalizers",
+    "permission-events",
+    "permission-crd",
+    "permission-lease",
+    "permission-secrets",
+    "permission-secrets-watch",
+    "aws-region",
+    "aws-credentials",
+    "aws-identity",
+    "aws-place",
+    "aws-describe-users",
+    "aws-list-tags",
+    "clock-aws",
+    "clock-api-server",
+];
+
+#[tokio::test]
+async fn nothing_is_missing_for_an_administrator() {
+    let stage = Stage::new().await;
+    stage.ready("app", iam()).await;
+    let answer = check(&stage, &["--leader-elect"], &[]).await;
+    assert_eq!(answer.code, Some(0));
+    assert_eq!(answer.with("ok"), ALL, "{}", answer.page);
+    answer.says("the tags of our user", "aws-list-tags", "ok", ":user:app is answered", "");
+    answer.says("who it is", "aws-identity", "ok", "Account 123456789012, as arn:aws:iam::", "");
+
+    // The same for people, and without leader election.
+    let Output { status, stdout, stderr } = ended(command(&stage)).await;
+    let table = String::from_utf8(stdout).unwrap();
+    assert!(status.success(), "{table}");
+    for check in ALL {
+        let line = table.lines().find(|line| line.split_whitespace().nth(1) == Some(check));
+        assert_eq!(line.is_some(), check != "permission-lease", "{check}: {table}");
+        assert!(line.is_none_or(|line| line.starts_with("ok ")), "{table}");
+    }
+    assert!(table.ends_with("\n18 ok, 0 warning, 0 failed\n"), "{table}");
+    assert!(stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
+    stage.end().await;
+}
+
+#[test]
+fn the_documentation_has_each_row_and_no_other() {
+    let page = std::fs::read_to_string(world::path("docs/src/reference/check.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let rows = rows.filter(|first| !first.starts_with("--"));
+    let uninstall = ["objects", "objects-delete", "objects-deleting", "objects-finalizer"];
+    let expected: Vec<&str> = ALL.into_iter().chain(uninstall).collect();
+    assert_eq!(rows.collect::<Vec<_>>(), expected);
+}
+
+/// What a row is where its rule is missing.
+const RULES: [(&str, &str); 9] = [
+    ("cluster-id", "failed"),
+    ("permission-objects", "failed"),
+    ("permission-status", "failed"),
+    ("permission-finalizers", "warning"),
+    ("permission-events", "warning"),
+    ("permission-crd", "warning"),
+    ("permission-lease", "failed"),
+    ("permission-secrets", "warning"),
+    ("permission-secrets-watch", "warning"),
+];
+
+#[tokio::test]
+async fn each_missing_rule_is_told_and_its_mend_grants_it_and_nothing_else() {
+    let stage = Stage::dark(crate::stage::Setting::default()).await;
+    let cluster = world::control_plane();
+    let namespace = stage.ns.clone();
+    let account =
+        tokio::task::spawn_blocking(move || cluster.service_account_kubeconfig(&namespace, "lean").unwrap())
+            .await
+            .unwrap();
+    let env = [("KUBECONFIG", account.to_str().unwrap()), ("LEADER_ELECT", "true")];
+    let bare = check(&stage, &[], &env).await;
+    for (rule, status) in RULES {
+        bare.says("a ServiceAccount without any rule", rule, status, "", "--serviceaccount=");
+    }
+    bare.says("passwords", "permission-secrets", "warning", "SecretForbidden", "create role");
+    bare.says("news of passwords", "permission-secrets-watch", "warning", "--resync", "create role");
+    bare.says("the definition", "crd", "warning", "is not known", "permission-crd");
+    bare.says("the cluster's name", "cluster-id", "failed", "kube-system", "--cluster-id NAME");
+    let named = check(&stage, &["--cluster-id", "shop"], &env).await;
+    named.says("a cluster with a name", "cluster-id", "ok", "shop", "");
+
+    let mut missing: Vec<&str> = RULES.iter().map(|(rule, _)| *rule).collect();
+    for (rule, _) in RULES {
+        mend(cluster, bare.row(rule)).await;
+        missing.retain(|other| *other != rule);
+        until(&format!("{rule} is granted, and no other"), || async {
+            let answer = check(&stage, &[], &env).await;
+            let still = RULES.iter().map(|(rule, _)| *rule).filter(|rule| answer.row(rule)["status"] != "ok");
+            (still.collect::<Vec<_>>() == missing).then_some(())
+        })
+        .await;
+    }
+    let whole = check(&stage, &[], &env).await;
+    assert_eq!((whole.code, whole.with("warning").len()), (Some(0), 0), "{}", whole.page);
+    for kind in ["clusterrolebinding", "clusterrole"] {
+        let names = "elasticache-user-operator-cluster-id elasticache-user-operator-permission-crd";
+        run(cluster, &format!("kubectl delete {kind} {names}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_definition_that_is_missing_or_old_is_told_and_its_mend_brings_it_up_to_date() {
+    let stage = Stage::dark(crate::stage::Setting::default()).await;
+    let cluster = tokio::task::spawn_blocking(|| Cluster::start(cluster::Options::default()).unwrap());
+    let cluster = cluster.await.unwrap();
+    let env = [("KUBECONFIG", cluster.kubeconfig().to_str().unwrap()), ("NAMESPACE", "")];
+    let answer = check(&stage, &[], &env).await;
+    answer.says("none", "crd", "failed", "is not installed", "crd | kubectl apply --server-side");
+    assert_eq!(answer.with("failed"), ["crd"], "{}", answer.page);
+    let uninstall = check(&stage, &["--uninstall"], &env).await;
+    uninstall.says("nothing to lose", "objects", "ok", "There are no objects", "");
+
+    // An older one, under which everything could be stored.
+    let lax = uninstalling::lax_definition();
+    let file = cluster.dir().join("lax.json");
+    std::fs::write(&file, lax.to_string()).unwrap();
+    run(&cluster, &format!("kubectl apply --server-side -f {}", file.display())).await;
+    run(&cluster, "kubectl wait --for=condition=Established crd/elasticacheusers.elasticache-users.dev")
+        .await;
+    let old = check(&stage, &[], &env).await;
+    old.says(
+        "an old one",
+        "crd",
+        "warning",
+        "older than this binary: it lacks metadata, spec, status",
+        "kubectl apply",
+    );
+    uninstalling::odd_objects_count(&stage, &cluster, &env).await;
+    in_namespaces_with_passwords(&stage, &cluster).await;
+
+    mend(&cluster, old.row("crd")).await;
+    until("the new definition", || async {
+        (check(&stage, &[], &env).await.row("crd")["status"] == "ok").then_some(())
+    })
+    .await;
+}
+
+/// Where the whole cluster is watched, Secrets may be read in the namespaces that have users with passwords alone.
+async fn in_namespaces_with_passwords(stage: &Stage, cluster: &Cluster) {
+    for line in [
+        "kubectl create namespace shop",
+        "kubectl create clusterrole lists --verb=list --resource=elasticacheusers.elasticache-users.dev",
+        "kubectl create serviceaccount lean",
+        "kubectl create clusterrolebinding lists --clusterrole=lists --serviceaccount=default:lean",
+    ] {
+        run(cluster, line).await;
+    }
+    let object = crate::stage::manifest("app", with_password("app"));
+    let file = cluster.dir().join("app.json");
+    std::fs::write(&file, object.to_string()).unwrap();
+    run(cluster, &format!("kubectl --namespace shop create -f {}", file.display())).await;
+    let account = cluster.service_account_kubeconfig("default", "lean").unwrap();
+    let env = [("KUBECONFIG", account.to_str().unwrap()), ("NAMESPACE", "")];
+    let answer = check(stage, &[], &env).await;
+    answer.says(
+        "denied",
+        "permission-secrets",
+        "warning",
+        "in the namespace shop.",
+        "--namespace shop create role",
+    );
+    mend(cluster, answer.row("permission-secrets")).await;
+    until("Secrets may be read in shop", || async {
+        let answer = check(stage, &[], &env).await;
+        (answer.row("permission-secrets")["status"] == "ok").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_does_not_answer_is_told_in_bounded_time() {
+    let stage = Stage::dark(crate::stage::Setting::default()).await;
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let kubeconfig = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{ "name": "c", "cluster": { "server": format!("http://{}", silent.local_addr().unwrap()) } }],
+        "users": [{ "name": "u", "user": {} }],
+        "contexts": [{ "name": "c", "context": { "cluster": "c", "user": "u" } }],
+    });
+    std::fs::write(file.path(), kubeconfig.to_string()).unwrap();
+    let began = std::time::Instant::now();
+    let env = [("KUBECONFIG", file.path().to_str().unwrap()), ("KUBERNETES_TIMEOUT", "1s")];
+    let answer = check(&stage, &[], &env).await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+    answer.says("silence", "cluster", "failed", "does not answer", "kubectl version");
+    assert!(answer.find("permission-objects").is_none(), "what cannot be known is not told");
+    assert_eq!(answer.row("aws-describe-users")["status"], "ok", "AWS is asked all the same");
+    let refused = check(&stage, &["--uninstall"], &env).await;
+    assert_eq!((refused.code, refused.with("failed")), (Some(1), vec!["cluster"]));
+
+    let mut none = command(&stage);
+    none.env_remove("KUBECONFIG").env("HOME", "/nonexistent");
+    let Output { status, stdout, .. } = ended(none).await;
+    let table = String::from_utf8(stdout).unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert!(table.lines().any(|line| line.starts_with("failed   cluster")), "{table}");
+    assert!(table.contains("mend: set KUBECONFIG"), "{table}");
+}
