@@ -35,8 +35,8 @@ impl Pass<'_> {
                 self.owner_read_at = Some(self.world.now);
                 if let TagSight::Read(tags) = self.observed.tags.clone() {
                     let ownership = owner().judge(&tags);
+                    self.note_tags(&tags);
                     if ownership == Ownership::Ours {
-                        self.note_tags(&tags);
                         self.settle_creation();
                     } else {
                         self.memory.sent = None;
@@ -136,10 +136,11 @@ impl Pass<'_> {
     }
 
     pub(crate) fn note_tags(&mut self, tags: &Tags) {
-        if let Goal::Present(desired) = &self.goal
-            && tags_match(desired, tags, &self.observed.record)
-        {
+        let Goal::Present(desired) = &self.goal else { return };
+        if owner().judge(tags) == Ownership::Ours && tags_match(desired, tags, &self.observed.record) {
             self.memory.tags_match(self.object.generation);
+        } else {
+            self.memory.tags_differ();
         }
     }
 

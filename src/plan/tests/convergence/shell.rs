@@ -48,6 +48,11 @@ impl Memory {
     pub(crate) fn tags_match(&mut self, generation: u32) {
         self.tags = Some((generation, TAG_PACE));
     }
+
+    /// They are compared at each pass until they match.
+    pub(crate) fn tags_differ(&mut self) {
+        self.tags = Some((0, 1));
+    }
 }
 
 /// One pass over the newest version, and over the next one where that was overtaken.
