@@ -170,8 +170,9 @@ pub(crate) fn tag(world: &mut World, object: &Object, observed: &Observed, found
     if foreign || whose(&tag.tags) == Whose::Anothers {
         world.breach("tags that are neither the owner's nor the spec's");
     }
-    // Whatever status says.
-    let strange = world.service.user.as_ref().is_some_and(|user| world.service.is_strange(user));
+    // Whatever status says. On the way out there is a gap: see `a_user_that_came_after_ours_outlives_our_object`.
+    let strange =
+        world.service.user.as_ref().is_some_and(|user| world.service.is_strange(user)) && !terminating;
     let adopts = spec.adoption == Adoption::Allowed && !terminating;
     let (Some(whose), Sight::Seen(user)) = (truly(world, observed), &observed.user) else {
         return;
