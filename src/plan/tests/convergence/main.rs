@@ -260,6 +260,17 @@ fn a_tag_whose_sending_was_lost_goes_with_the_spec() {
 }
 
 #[test]
+fn a_tag_of_a_creation_that_shows_late_goes_with_the_spec() {
+    let mut start = settled(&[]);
+    start.object.status = Status::default();
+    start.service.user = None;
+    // It looks at the user and announces; CreateUser shows only later, and its report is lost.
+    let calls = vec![Mishap::Fine, Mishap::Fine, Mishap::Late, Mishap::KilledBefore];
+    let world = walk(&start, calls, vec![Happening::Nothing, Happening::Edits(Edit::Tags(3))]);
+    assert!(!has_tag(&world, "team"), "{}", world.tale());
+}
+
+#[test]
 fn a_tag_that_was_taken_off_and_comes_back_is_somebody_elses() {
     let mut start = settled(&["team", "tier"]);
     start.service.user.as_mut().unwrap().tags.insert("tier".into(), "gold".into());
