@@ -76,7 +76,8 @@ pub enum Announcement {
         /// From now on it is not known which passwords AWS has.
         forget_passwords: bool,
     },
-    /// The `Deleting` condition: from here on an `active` user without our tags is not the one that we had.
+    /// The `Deleting` condition, and `lastApplied` goes: from here on an `active` user without our tags is not the one that we
+    /// had. What AWS refuses puts it back.
     Departure,
 }
 

@@ -47,6 +47,14 @@ pub fn remembered(
             last.tag_keys.retain(|key| !untag.keys.contains(key));
             Some(last)
         }
+        // UserNotFound was seen, or AWS lets it go, or may: a user that is there later without our tags is another one.
+        (Action::Delete(_), outcome) if !outcome.is_refusal() || *outcome == Outcome::NotFound => {
+            Some(LastApplied::default())
+        }
+        // The DeleteUser that was announced did nothing, or was not sent.
+        (_, _) if matches!((goal, &observed.user), (Goal::Gone(_), Sight::Seen(_)) if observed.announced) => {
+            Some(observed.record.last_applied.clone().unwrap_or_default())
+        }
         (Action::Rest, _) => match (goal, &observed.user) {
             (Goal::Present(desired), Sight::Seen(user)) => Some(applied(desired, user, observed)),
             _ => None,
@@ -83,7 +91,8 @@ fn announced(announcement: &Announcement, before: LastApplied) -> Option<LastApp
             }
             Some(last)
         }
-        Announcement::Departure => None,
+        // Should the report of DeleteUser be lost: nothing in status may still pass for what AWS has.
+        Announcement::Departure => Some(LastApplied::default()),
     }
 }
 

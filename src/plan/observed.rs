@@ -43,9 +43,6 @@ pub struct Record {
     pub creation: Creation,
     /// AWS accepted a DeleteUser, or `deleting` was seen.
     pub deletion_accepted: bool,
-    /// A DeleteUser may have been accepted (announced, or its answer lost): a user that is `active` now and lacks our tags
-    /// may be another one.
-    pub deletion_possible: bool,
     /// Status says that DeleteUser is next, or what came of the last one.
     pub departure_announced: bool,
     /// A ModifyUser of ours is being applied.

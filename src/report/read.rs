@@ -33,16 +33,7 @@ pub fn record(
         reported: reported(status),
         creation,
         deletion_accepted: status.state.as_deref() == Some(plan::Lifecycle::Deleting.as_str()),
-        deletion_possible: matches!(told, Some(Reason::DeletingUser | Reason::AWSUnavailable)),
-        departure_announced: told.is_some_and(|told| {
-            !matches!(
-                told,
-                Reason::WaitingForUserActive
-                    | Reason::DeletionProtected
-                    | Reason::Suspended
-                    | Reason::WrongAWSAccount
-            )
-        }),
+        departure_announced: told.is_some_and(Reason::may_follow_a_departure),
         modifying: ready_now(object).is_some_and(|ready| ready.reason == Reason::Modifying.as_str()),
         ready: condition(status, READY).is_some_and(|ready| ready.status == "True"),
         settled: settled(object),

@@ -32,10 +32,9 @@ pub(crate) fn whose(tags: &Tags) -> Whose {
 }
 
 /// A user that lost its owner tags is still ours where status shows that we managed it, it is as status last reported it,
-/// and no DeleteUser of ours may have been accepted since.
+/// and it was not on its way out since.
 pub(crate) fn managed(status: &Status, user: &RemoteUser) -> bool {
-    let deleted = status.state == Some(Lifecycle::Deleting)
-        || matches!(status.departing(), Some(Reason::DeletingUser | Reason::AWSUnavailable));
+    let deleted = status.state == Some(Lifecycle::Deleting);
     status.arn.as_ref() == Some(&user.arn)
         && status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some())
         && status.reported.as_ref() == Some(&identity(user))
@@ -170,9 +169,8 @@ pub(crate) fn tag(world: &mut World, object: &Object, observed: &Observed, found
     if foreign || whose(&tag.tags) == Whose::Anothers {
         world.breach("tags that are neither the owner's nor the spec's");
     }
-    // Whatever status says. On the way out there is a gap: see `a_user_that_came_after_ours_outlives_our_object`.
-    let strange =
-        world.service.user.as_ref().is_some_and(|user| world.service.is_strange(user)) && !terminating;
+    // Whatever status says.
+    let strange = world.service.user.as_ref().is_some_and(|user| world.service.is_strange(user));
     let adopts = spec.adoption == Adoption::Allowed && !terminating;
     let (Some(whose), Sight::Seen(user)) = (truly(world, observed), &observed.user) else {
         return;
@@ -218,9 +216,13 @@ pub(crate) fn delete(world: &mut World, observed: &Observed) {
     if truly(world, observed).is_some_and(|whose| whose != Whose::Ours) {
         world.breach("DeleteUser of a user that is not ours");
     }
-    let departing = world.object.as_ref().and_then(|object| object.status.departing());
-    if departing.is_none_or(|reason| reason == Reason::WaitingForUserActive) {
-        world.breach("DeleteUser that was not announced");
+    let announced = world.object.as_ref().is_some_and(|object| {
+        let told = object.status.departing();
+        let remembers = object.status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some());
+        told.is_some_and(|reason| reason != Reason::WaitingForUserActive) && !remembers
+    });
+    if !announced {
+        world.breach("DeleteUser that was not announced, or while status takes any user for ours");
     }
 }
 

@@ -293,18 +293,43 @@ fn owner_tags_are_not_put_back_for_an_object_that_leaves_meanwhile() {
     assert_eq!(world.mutations, [], "{}", world.tale());
 }
 
-#[test]
-#[ignore = "a gap: that a DeleteUser may have been accepted is forgotten with the next reason that `Deleting` shows"]
-fn a_user_that_came_after_ours_outlives_our_object() {
+/// On its way out: of the five calls up to each DeleteUser the look at the definition is the first, the announcement the
+/// fourth. `ends` tells how each DeleteUser ends.
+fn leaves(ends: &[Mishap], then: Others) -> World {
     let mut start = settled(&["team"]);
     let shown = &start.service.user.as_ref().unwrap().shown;
     start.object.status.reported = Some(status::identity(shown));
     start.object.status.arn = Some(shown.arn.clone());
-    // It looks at the definition, the user and its tags, announces, looks at the object, and the answer to DeleteUser is lost.
-    let mut calls = vec![Mishap::Fine; 5];
-    calls.push(Mishap::Lost);
-    let stranger = Happening::Others(Others::Creates(Claim::Nobodys, 0));
-    let world = walk(&start, calls, vec![Happening::Deletes, stranger]);
-    assert!(world.mutations.contains(&(Mutation::Delete, true)), "{}", world.tale());
-    assert!(world.service.user.is_some(), "{}", world.tale());
+    let mut calls = vec![];
+    let mut between = vec![Happening::Deletes];
+    for end in ends {
+        calls.extend(vec![Mishap::Fine; 5]);
+        calls.push(end.clone());
+        // The report.
+        calls.push(Mishap::Fine);
+        between.push(Happening::Nothing);
+    }
+    *between.last_mut().unwrap() = Happening::Others(then);
+    walk(&start, calls, between)
+}
+
+#[test]
+fn a_user_that_came_after_ours_outlives_our_object() {
+    use Mishap::{KilledAfter, Lost, Refused};
+    let refused = || Refused(common::throttled());
+    for ends in [vec![Lost], vec![KilledAfter], vec![refused(), Lost], vec![refused(), KilledAfter]] {
+        let world = leaves(&ends, Others::Creates(Claim::Nobodys, 0));
+        assert!(world.mutations.contains(&(Mutation::Delete, true)), "{}", world.tale());
+        assert!(world.service.user.is_some(), "{ends:?}: {}", world.tale());
+    }
+}
+
+#[test]
+fn a_user_that_loses_its_tags_after_a_deletion_was_refused_is_deleted_still() {
+    for fault in common::faults().into_iter().filter(|fault| !fault.outcome_unknown()) {
+        let world = leaves(&[Mishap::Refused(fault)], Others::Retags(Claim::Nobodys));
+        let kinds: Vec<_> = world.mutations.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds, [Mutation::Delete, Mutation::Claim, Mutation::Delete], "{}", world.tale());
+        assert!(world.service.user.is_none(), "{}", world.tale());
+    }
 }

@@ -237,7 +237,11 @@ impl<'a> Pass<'a> {
             }
             Action::Delete(_) => {
                 judge::delete(self.world, &self.observed);
-                accepted(self.mutate(Mutation::Delete, |service, _| service.delete())?)
+                accepted(self.mutate(Mutation::Delete, |service, _| {
+                    let told = service.delete()?;
+                    service.forget_looks();
+                    Ok(told)
+                })?)
             }
             Action::Release(_) => {
                 self.write(|object| object.held = false)?;
