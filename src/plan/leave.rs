@@ -99,7 +99,7 @@ fn delete(user_id: &UserId, observed: &Observed) -> Action {
         return Action::Announce(Announcement::Departure);
     }
     if !observed.confirmed {
-        return Action::Look(Look::Object);
+        return Action::Look(Look::ObjectAndDefinition);
     }
     Action::Delete(Delete { user_id: user_id.clone() })
 }

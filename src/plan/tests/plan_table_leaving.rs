@@ -88,7 +88,7 @@ fn delete_user_is_announced_confirmed_and_sent_to_an_active_user_of_ours_only() 
     let busy = |lifecycle: Lifecycle| wait(Wait::UserNotActive(lifecycle));
     let unknown = |lifecycle: Lifecycle| wait(Wait::OwnerUnknown(lifecycle));
     let departure = || Action::Announce(Announcement::Departure);
-    let object = || Action::Look(Look::Object);
+    let object = || Action::Look(Look::ObjectAndDefinition);
     let delete = || Action::Delete(Delete { user_id: id() });
     let theirs = || release(Release::LeftToOwner(owner_named("other")));
     let seen = || leaving().seen(active());

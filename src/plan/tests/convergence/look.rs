@@ -57,6 +57,10 @@ impl Pass<'_> {
             Look::Other(_) => self.observed.other = self.other()?,
             Look::Definition => self.observed.definition = self.definition()?,
             Look::Object => self.confirm()?,
+            Look::ObjectAndDefinition => {
+                self.confirm()?;
+                self.observed.definition = self.definition()?;
+            }
         }
         self.world.tell(|| format!("  {look:?}"));
         Ok(())
@@ -72,9 +76,13 @@ impl Pass<'_> {
         })
     }
 
-    /// The token is in hand: the object is read again, and whose the user is as well.
+    /// The token is in hand: the object is read again.
     pub(crate) fn confirm(&mut self) -> Result<(), Interrupted> {
-        self.observed.definition = self.definition()?;
+        match self.befalls()? {
+            Mishap::KilledAfter => return Err(Interrupted::Killed),
+            Mishap::Refused(_) | Mishap::Lost => return Err(Interrupted::Kubernetes),
+            Mishap::Fine | Mishap::Late | Mishap::KilledBefore | Mishap::Meanwhile(_) => {}
+        }
         match &self.world.object {
             Some(object) if object.version == self.object.version => {}
             Some(_) | None => return Err(Interrupted::Overtaken),

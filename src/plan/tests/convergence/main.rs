@@ -139,7 +139,7 @@ proptest! {
 }
 
 /// What the walks have to meet, or they would prove little.
-const ACTIONS: [&str; 52] = [
+const ACTIONS: [&str; 53] = [
     "Announce Change",
     "Announce Creation",
     "Announce Departure",
@@ -153,6 +153,7 @@ const ACTIONS: [&str; 52] = [
     "Look Account",
     "Look Definition",
     "Look Object",
+    "Look ObjectAndDefinition",
     "Look Other",
     "Look Tags",
     "Look User",
@@ -293,7 +294,7 @@ fn owner_tags_are_not_put_back_for_an_object_that_leaves_meanwhile() {
     assert_eq!(world.mutations, [], "{}", world.tale());
 }
 
-/// On its way out: of the five calls up to each DeleteUser the look at the definition is the first, the announcement the
+/// On its way out: of the six calls up to each DeleteUser the look at the definition is the first, the announcement the
 /// fourth. `ends` tells how each DeleteUser ends.
 fn leaves(ends: &[Mishap], then: Others) -> World {
     let mut start = settled(&["team"]);
@@ -303,7 +304,7 @@ fn leaves(ends: &[Mishap], then: Others) -> World {
     let mut calls = vec![];
     let mut between = vec![Happening::Deletes];
     for end in ends {
-        calls.extend(vec![Mishap::Fine; 5]);
+        calls.extend(vec![Mishap::Fine; 6]);
         calls.push(end.clone());
         // The report.
         calls.push(Mishap::Fine);

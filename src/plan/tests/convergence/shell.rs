@@ -209,33 +209,43 @@ impl<'a> Pass<'a> {
     }
 
     fn perform(&mut self, action: &Action) -> Result<Outcome, Interrupted> {
-        let mutates =
-            matches!(action, Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_));
-        if (mutates || *action == Action::Rest) && matches!(self.goal, Goal::Present(_)) {
+        let mutation = action.mutation();
+        if (mutation.is_some() || *action == Action::Rest) && matches!(self.goal, Goal::Present(_)) {
             self.hold()?;
         }
         self.world.tell(|| format!("  {action:?}"));
-        let outcome = match action {
-            Action::Create(create) => {
+        match mutation {
+            Some(mutation) => self.send(mutation),
+            None if matches!(action, Action::Release(_)) => {
+                self.write(|object| object.held = false)?;
+                Ok(Outcome::Released)
+            }
+            None => Ok(Outcome::Decided),
+        }
+    }
+
+    fn send(&mut self, mutation: plan::Mutation<'_>) -> Result<Outcome, Interrupted> {
+        Ok(match mutation {
+            plan::Mutation::Create(create) => {
                 judge::create(self.world, &self.goal, create);
                 accepted(self.mutate(Mutation::Create, |service, late| service.create(create, late))?)
             }
-            Action::Modify(Modify { changes, .. }) => {
+            plan::Mutation::Modify(Modify { changes, .. }) => {
                 judge::modify(self.world, &self.goal, &self.observed, changes);
                 accepted(self.mutate(Mutation::Modify, |service, _| service.modify(changes))?)
             }
-            Action::Tag(tag) => {
+            plan::Mutation::Tag(tag) => {
                 judge::tag(self.world, &self.object, &self.observed, &self.found, tag);
                 let claims = tag.tags.contains_key(CLUSTER_TAG);
                 let kind = if claims { Mutation::Claim } else { Mutation::Tag };
                 self.mutate(kind, |service, _| service.tag(&tag.tags))?.map_or_else(failed, Outcome::Tagged)
             }
-            Action::Untag(Untag { keys, .. }) => {
+            plan::Mutation::Untag(Untag { keys, .. }) => {
                 judge::untag(self.world, &self.goal, &self.observed, keys);
                 let told = self.mutate(Mutation::Untag, |service, _| service.untag(keys))?;
                 told.map_or_else(failed, Outcome::Tagged)
             }
-            Action::Delete(_) => {
+            plan::Mutation::Delete(_) => {
                 judge::delete(self.world, &self.observed);
                 accepted(self.mutate(Mutation::Delete, |service, _| {
                     let told = service.delete()?;
@@ -243,19 +253,7 @@ impl<'a> Pass<'a> {
                     Ok(told)
                 })?)
             }
-            Action::Release(_) => {
-                self.write(|object| object.held = false)?;
-                Outcome::Released
-            }
-            Action::Look(_)
-            | Action::Announce(_)
-            | Action::Wait(_)
-            | Action::Refuse(_)
-            | Action::Rest
-            | Action::Pause { .. }
-            | Action::Compare(_) => Outcome::Decided,
-        };
-        Ok(outcome)
+        })
     }
 
     fn report(&mut self, action: &Action, outcome: &Outcome) -> Result<(), Interrupted> {

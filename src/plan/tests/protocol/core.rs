@@ -97,7 +97,7 @@ impl Core {
             Action::Look(Look::User(_)) => Act::LookAtUser,
             Action::Look(Look::Tags(_)) => Act::LookAtTags,
             Action::Look(Look::Account) => Act::LookAtAccount,
-            Action::Look(Look::Object) => Act::LookAtObject,
+            Action::Look(Look::Object | Look::ObjectAndDefinition) => Act::LookAtObject,
             Action::Look(Look::Definition | Look::Other(_)) => {
                 panic!("{action:?}: the model does not know of it")
             }
