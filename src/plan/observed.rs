@@ -49,8 +49,10 @@ pub struct Record {
     pub modifying: bool,
     /// Status says Ready=True, of whatever generation.
     pub ready: bool,
-    /// The generation at hand is the one that is Ready: what differs now is nobody's edit.
+    /// The generation at hand is the one that is Ready.
     pub settled: bool,
+    /// It is, or was while this process ran: what differs now is nobody's edit, though an attempt to mend it may have failed.
+    pub was_settled: bool,
     /// Our finalizer is on the object.
     pub held: bool,
 }

@@ -32,6 +32,8 @@ pub(crate) struct Memory {
     pub(crate) sent: Option<Passwords>,
     /// The generation whose tags were found right, and in how many passes they are compared again.
     pub(crate) tags: Option<(u32, u32)>,
+    /// The generation that was Ready last.
+    pub(crate) ready: Option<u32>,
     /// Passes in a row in which AWS did not tell the state, or denied.
     pub(crate) silent: u32,
     pub(crate) denied: u32,
@@ -107,9 +109,15 @@ impl<'a> Pass<'a> {
         let creation = if found.request.filter(open).is_some() { Creation::Open } else { Creation::Closed };
         let requested = object.requested != found.handled;
         let tags_due = memory.tags_due(object.generation, object.settled());
+        if object.settled() {
+            memory.ready = Some(object.generation);
+        }
         let account = memory.account.clone().unwrap_or(Account::Unasked);
         let observed = Observed {
-            record: status::record(&object, creation),
+            record: Record {
+                was_settled: memory.ready == Some(object.generation),
+                ..status::record(&object, creation)
+            },
             here: Place { region: arn().region().to_owned(), account },
             user: Sight::Unseen,
             tags: TagSight::Unread,

@@ -32,6 +32,7 @@ pub(crate) fn record(object: &Object, creation: Creation) -> Record {
         modifying: object.conditions_now().is_some_and(|now| now.reason == Reason::Modifying),
         ready: status.conditions.as_ref().is_some_and(Conditions::ready),
         settled: object.settled(),
+        was_settled: object.settled(),
         held: object.held,
     }
 }

@@ -138,6 +138,7 @@ impl Core {
             modifying: false,
             ready: false,
             settled: false,
+            was_settled: false,
             held: true,
         };
         let here = self.arn(question.place);
