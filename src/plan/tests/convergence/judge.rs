@@ -233,13 +233,14 @@ pub(crate) fn release(world: &mut World, object: &Object) {
         world.breach("the finalizer went in spite of prevent-deletion");
     }
     let late = world.service.user.as_ref().is_some_and(|user| user.shows_in > 0);
-    if late && status.arn.is_none() && spec.sense != Sense::Nameless {
-        world.breach("the finalizer went while a CreateUser was about to show");
-    }
     let stays = spec.policy == DeletionPolicy::Retain
         || spec.observes
         || spec.sense == Sense::Nameless
         || world.definition == Definition::Going;
+    // Where the user is to stay, it is enough that AWS has answered.
+    if late && !(stays && status.arn.is_some()) && spec.sense != Sense::Nameless {
+        world.breach("the finalizer went while a CreateUser was about to show");
+    }
     if stays {
         return;
     }

@@ -32,6 +32,7 @@ impl Pass<'_> {
                     Err(Answer::Fault(fault)) => TagSight::Failed(fault),
                 };
                 self.world.raced = false;
+                self.world.retagged &= !matches!(self.observed.tags, TagSight::Read(_));
                 self.owner_read_at = Some(self.world.now);
                 if let TagSight::Read(tags) = self.observed.tags.clone() {
                     let ownership = owner().judge(&tags);
