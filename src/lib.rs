@@ -32,8 +32,9 @@
 //! - No mutation of a user whose owner tags were not read in the same pass, at most 2 s before. What they say decides: ours;
 //!   or nobody's, where it may be adopted or is the one that we managed.
 //! - DeleteUser is sent only to a user that is `active`, after the object was read again.
-//! - `createRequestedAt` is in status before CreateUser is called, tag keys before tags are sent, and whatever a ModifyUser
-//!   overwrites is unsaid before: a lost answer, or a kill, loses nothing.
+//! - `createRequestedAt` is in status before CreateUser is called, tag keys before tags are sent, whatever a ModifyUser
+//!   overwrites is unsaid before, and `lastApplied` is out of status before DeleteUser: a lost answer, or a kill, loses
+//!   nothing.
 //! - A pass that changes nothing writes nothing.
 //! - A check that finds no token for its first call ends its pass: it holds no slot, and writes nothing.
 //! - A password is never formatted.

@@ -26,6 +26,8 @@ pub struct Entry {
     creation_sighted: Option<(MicroTime, Instant)>,
     /// The passwords that this process last sent, and AWS accepted.
     pub sent: Option<Passwords>,
+    /// The generation that was Ready last.
+    pub settled: Option<i64>,
     tags_checked: Option<TagsChecked>,
     /// The newest resourceVersion that this process wrote.
     pub version: Option<u64>,

@@ -59,7 +59,7 @@ pub fn status(pass: &Pass<'_>) -> Option<ElastiCacheUserStatus> {
 }
 
 fn set_conditions(status: &mut ElastiCacheUserStatus, pass: &Pass<'_>) {
-    if matches!(pass.action, Action::Announce(Announcement::Creation { .. })) && is_repetition(pass.object) {
+    if is_repetition(pass) {
         return;
     }
     let Some((ready, others)) = (match pass.verdict.progress {
@@ -95,28 +95,19 @@ fn seconds(now: jiff::Timestamp) -> Time {
     Time(jiff::Timestamp::from_second(now.as_second()).unwrap_or(now))
 }
 
-/// A CreateUser of this generation failed before: its conditions say so and do not move with each further attempt.
-fn is_repetition(object: &ElastiCacheUser) -> bool {
-    let failed_before = |reason: Reason| {
-        matches!(
-            reason,
-            Reason::Creating
-                | Reason::Throttled
-                | Reason::AWSUnavailable
-                | Reason::CredentialsUnavailable
-                | Reason::AccessDenied
-                | Reason::ServiceLinkedRoleMissing
-                | Reason::QuotaExceeded
-                | Reason::AWSRefused
-                | Reason::InvalidSpec
-                | Reason::InvalidAccessString
-                | Reason::InvalidPassword
-                | Reason::AuthenticationConflict
-        )
+/// What is announced was tried before for this generation: its conditions say what came of that, and do not move with each
+/// further attempt.
+fn is_repetition(pass: &Pass<'_>) -> bool {
+    let (Action::Announce(announcement), Some(ready)) = (pass.action, ready_now(pass.object)) else {
+        return false;
     };
-    ready_now(object).is_some_and(|ready| {
-        ready.status == "False" && Reason::parse(&ready.reason).is_some_and(failed_before)
-    })
+    match announcement {
+        Announcement::Creation { .. } => {
+            ready.status == "False" && Reason::parse(&ready.reason).is_some_and(Reason::may_follow_a_creation)
+        }
+        Announcement::Departure => pass.observed.record.departure_announced,
+        Announcement::Tags { .. } | Announcement::Change { .. } => false,
+    }
 }
 
 /// The user as AWS shows it, where it is ours; nothing where it is not there.

@@ -38,6 +38,39 @@ pub enum Action {
     Compare(Comparison),
 }
 
+/// A call that changes something in AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the action of its name")]
+pub enum Mutation<'a> {
+    Create(&'a Create),
+    Modify(&'a Modify),
+    Tag(&'a Tag),
+    Untag(&'a Untag),
+    Delete(&'a Delete),
+}
+
+impl Action {
+    /// The call that changes something in AWS; `None`: the action changes nothing there.
+    #[must_use]
+    pub fn mutation(&self) -> Option<Mutation<'_>> {
+        match self {
+            Self::Create(create) => Some(Mutation::Create(create)),
+            Self::Modify(modify) => Some(Mutation::Modify(modify)),
+            Self::Tag(tag) => Some(Mutation::Tag(tag)),
+            Self::Untag(untag) => Some(Mutation::Untag(untag)),
+            Self::Delete(delete) => Some(Mutation::Delete(delete)),
+            Self::Look(_)
+            | Self::Announce(_)
+            | Self::Release(_)
+            | Self::Wait(_)
+            | Self::Refuse(_)
+            | Self::Rest
+            | Self::Pause { .. }
+            | Self::Compare(_) => None,
+        }
+    }
+}
+
 /// A fact to find out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Look {
@@ -51,8 +84,10 @@ pub enum Look {
     Other(Owner),
     /// The CustomResourceDefinition, uncached.
     Definition,
-    /// The object and the CustomResourceDefinition, uncached, once the rate limiter's token is in hand.
+    /// The object, uncached, once the rate limiter's token is in hand.
     Object,
+    /// The same, and then the CustomResourceDefinition.
+    ObjectAndDefinition,
 }
 
 /// A status write that precedes a mutation.
@@ -76,7 +111,8 @@ pub enum Announcement {
         /// From now on it is not known which passwords AWS has.
         forget_passwords: bool,
     },
-    /// The `Deleting` condition: from here on an `active` user without our tags is not the one that we had.
+    /// The `Deleting` condition, and `lastApplied` goes: from here on an `active` user without our tags is not the one that we
+    /// had. What AWS refuses puts it back.
     Departure,
 }
 

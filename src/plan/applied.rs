@@ -4,8 +4,8 @@ use crate::access_string::same_meaning;
 use crate::changes::tags_match;
 use crate::verdict::Outcome;
 use crate::{
-    Action, Announcement, Authentication, Create, Desired, Goal, Lifecycle, Modify, OWNER_TAG_PREFIX,
-    Observed, RemoteUser, Sight, TagSight,
+    Action, Announcement, Authentication, Create, Desired, Goal, Lifecycle, Modify, Mutation,
+    OWNER_TAG_PREFIX, Observed, RemoteUser, Sight, TagSight,
 };
 
 /// What was last sent, and what AWS made of it. The first one differing from the spec is a new request, the second one
@@ -32,39 +32,38 @@ pub fn remembered(
     outcome: &Outcome,
     before: LastApplied,
 ) -> Option<LastApplied> {
-    match (action, outcome) {
-        (Action::Announce(announcement), _) => announced(announcement, before),
-        (Action::Create(create), Outcome::Accepted(user)) => Some(created(create, outcome, user)),
-        (Action::Modify(modify), Outcome::Accepted(_)) => Some(modified(modify, goal, before)),
+    if let Action::Announce(announcement) = action {
+        return announced(announcement, before);
+    }
+    match (action.mutation(), outcome) {
+        (Some(Mutation::Create(create)), Outcome::Accepted(user)) => Some(created(create, outcome, user)),
+        (Some(Mutation::Modify(modify)), Outcome::Accepted(_)) => Some(modified(modify, goal, before)),
         // Of a removal whose answer was lost, this answer tells.
-        (Action::Tag(_), Outcome::Tagged(tags)) => {
+        (Some(Mutation::Tag(_)), Outcome::Tagged(tags)) => {
             let mut last = before;
             last.tag_keys.retain(|key| tags.contains_key(key));
             Some(last)
         }
-        (Action::Untag(untag), Outcome::Tagged(_)) => {
+        (Some(Mutation::Untag(untag)), Outcome::Tagged(_)) => {
             let mut last = before;
             last.tag_keys.retain(|key| !untag.keys.contains(key));
             Some(last)
         }
-        (Action::Rest, _) => match (goal, &observed.user) {
-            (Goal::Present(desired), Sight::Seen(user)) => Some(applied(desired, user, observed)),
+        // UserNotFound was seen, or AWS lets it go, or may: a user that is there later without our tags is another one.
+        (Some(Mutation::Delete(_)), outcome) if !outcome.is_refusal() || *outcome == Outcome::NotFound => {
+            Some(LastApplied::default())
+        }
+        (Some(Mutation::Create(_) | Mutation::Modify(_) | Mutation::Tag(_) | Mutation::Untag(_)), _) => None,
+        (Some(Mutation::Delete(_)) | None, _) => match (goal, &observed.user) {
+            (Goal::Present(desired), Sight::Seen(user)) if *action == Action::Rest => {
+                Some(applied(desired, user, observed))
+            }
+            // DeleteUser did nothing, or was not sent, though it was announced.
+            (Goal::Gone(_), Sight::Seen(_)) if observed.announced => {
+                Some(observed.record.last_applied.clone().unwrap_or_default())
+            }
             _ => None,
         },
-        (
-            Action::Look(_)
-            | Action::Create(_)
-            | Action::Modify(_)
-            | Action::Tag(_)
-            | Action::Untag(_)
-            | Action::Delete(_)
-            | Action::Release(_)
-            | Action::Wait(_)
-            | Action::Refuse(_)
-            | Action::Pause { .. }
-            | Action::Compare(_),
-            _,
-        ) => None,
     }
 }
 
@@ -83,7 +82,8 @@ fn announced(announcement: &Announcement, before: LastApplied) -> Option<LastApp
             }
             Some(last)
         }
-        Announcement::Departure => None,
+        // Should the report of DeleteUser be lost: nothing in status may still pass for what AWS has.
+        Announcement::Departure => Some(LastApplied::default()),
     }
 }
 

@@ -179,8 +179,9 @@ pub(crate) fn differences(desired: &Desired, user: &RemoteUser, tags: Option<&Ta
 
 fn engine_difference(engine: Engine, user: &RemoteUser, record: &Record) -> Option<Difference> {
     // Of a user that is not Ready, what AWS shows may be an earlier edit that has just been applied.
-    let was_right =
-        record.ready && record.reported.as_ref().is_some_and(|reported| reported.engine == engine.as_str());
+    let was_right = record.was_settled
+        || record.ready
+            && record.reported.as_ref().is_some_and(|reported| reported.engine == engine.as_str());
     (!engine.as_str().eq_ignore_ascii_case(&user.engine)).then(|| Difference {
         field: "engine",
         is: user.engine.clone(),
@@ -195,8 +196,9 @@ fn type_difference(
     record: &Record,
 ) -> Option<Difference> {
     let wanted = authentication.kind().output();
-    let was_right = record.ready
-        && record.reported.as_ref().is_some_and(|reported| reported.authentication_type == wanted);
+    let was_right = record.was_settled
+        || record.ready
+            && record.reported.as_ref().is_some_and(|reported| reported.authentication_type == wanted);
     (wanted != user.authentication_type).then(|| Difference {
         field: "authentication type",
         is: user.authentication_type.clone(),
@@ -291,7 +293,7 @@ pub(crate) fn tag_change(desired: &Desired, tags: &Tags, record: &Record) -> Opt
             None => format!("tag \"{key}\" was missing"),
         })
         .collect();
-    let cause = if record.settled { Cause::Drift(others) } else { Cause::Edit };
+    let cause = if record.was_settled { Cause::Drift(others) } else { Cause::Edit };
     (!missing.is_empty()).then_some(TagChange::Add(missing, cause))
 }
 

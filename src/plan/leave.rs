@@ -93,11 +93,13 @@ fn delete(user_id: &UserId, observed: &Observed) -> Action {
     if observed.definition == Definition::Unreadable {
         return Action::Wait(Wait::DefinitionUnreadable);
     }
-    if !(observed.record.departure_announced || observed.announced) {
+    // Each time: `lastApplied` has to be out of status, as a lost answer, or a kill, may hide that AWS accepted.
+    let announced = observed.record.departure_announced && !observed.record.manages();
+    if !(announced || observed.announced) {
         return Action::Announce(Announcement::Departure);
     }
     if !observed.confirmed {
-        return Action::Look(Look::Object);
+        return Action::Look(Look::ObjectAndDefinition);
     }
     Action::Delete(Delete { user_id: user_id.clone() })
 }

@@ -43,17 +43,16 @@ pub struct Record {
     pub creation: Creation,
     /// AWS accepted a DeleteUser, or `deleting` was seen.
     pub deletion_accepted: bool,
-    /// A DeleteUser may have been accepted (announced, or its answer lost): a user that is `active` now and lacks our tags
-    /// may be another one.
-    pub deletion_possible: bool,
     /// Status says that DeleteUser is next, or what came of the last one.
     pub departure_announced: bool,
     /// A ModifyUser of ours is being applied.
     pub modifying: bool,
     /// Status says Ready=True, of whatever generation.
     pub ready: bool,
-    /// The generation at hand is the one that is Ready: what differs now is nobody's edit.
+    /// The generation at hand is the one that is Ready.
     pub settled: bool,
+    /// It is, or was while this process ran: what differs now is nobody's edit, though an attempt to mend it may have failed.
+    pub was_settled: bool,
     /// Our finalizer is on the object.
     pub held: bool,
 }

@@ -50,7 +50,7 @@ pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -
     // one of the same ID: only its tags can tell.
     let familiar = user.lifecycle != Lifecycle::Active
         || as_reported(&observed.record, user) && !observed.record.deletion_accepted;
-    let managed = observed.record.arn.as_ref() == Some(&user.arn) && observed.record.manages();
+    let managed = is_recorded(&observed.record, user);
     match (&observed.tags, &observed.remembered) {
         (TagSight::Read(tags), _) => Known::As(owner.judge(tags)),
         (TagSight::Failed(fault), _) => {
@@ -70,12 +70,21 @@ pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -
     }
 }
 
-/// A user without our tags is still ours where status shows that we managed this very user: see `api.md`, Ownership.
+/// A user without our tags is still ours where status shows that we managed this very user, and no DeleteUser of ours may
+/// have been accepted since: that takes `lastApplied` out of status. See `api.md`, Ownership.
 pub(crate) fn still_ours(record: &Record, user: &RemoteUser) -> bool {
     record.arn.as_ref() == Some(&user.arn)
         && record.manages()
         && as_reported(record, user)
-        && !(record.deletion_accepted || record.deletion_possible)
+        && !record.deletion_accepted
+}
+
+/// Status knows the user as ours: by what was applied to it, or as AWS lets it go after a DeleteUser of ours, which took that
+/// out of status.
+pub(crate) fn is_recorded(record: &Record, user: &RemoteUser) -> bool {
+    let departs =
+        user.lifecycle == Lifecycle::Deleting && (record.deletion_accepted || record.departure_announced);
+    record.arn.as_ref() == Some(&user.arn) && (record.manages() || departs)
 }
 
 /// The user is the one that status last reported, as far as anybody can tell.

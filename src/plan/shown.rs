@@ -1,6 +1,6 @@
 //! Pure: what status may say of the user after a pass. An ARN in status is a claim, and later passes decide by it.
 
-use crate::ownership::as_reported;
+use crate::ownership::{as_reported, is_recorded};
 use crate::*;
 
 /// What becomes of the user in status.
@@ -52,7 +52,7 @@ pub fn read_as_ours(goal: &Goal, observed: &Observed) -> bool {
 /// ours in the next pass, as status would not speak of the deletion any more.
 fn is_the_managed_one(record: &Record, user: &RemoteUser) -> bool {
     let another = record.deletion_accepted && user.lifecycle != Lifecycle::Deleting;
-    record.arn.as_ref() == Some(&user.arn) && record.manages() && as_reported(record, user) && !another
+    is_recorded(record, user) && as_reported(record, user) && !another
 }
 
 /// AWS was asked where the user that status knows may not be, or while that is not known: the ARN has to stay.

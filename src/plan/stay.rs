@@ -43,7 +43,7 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
     tags.extend(desired.owner.tags(&desired.uid));
     let record = &observed.record;
     // A DeleteUser of ours means that the object goes too: a user that was managed and went did so by somebody else's hand.
-    let cause = match record.arn.is_some() && record.manages() {
+    let cause = match record.was_settled || record.arn.is_some() && record.manages() {
         true => Cause::Drift(vec!["the AWS user was gone".to_owned()]),
         false => Cause::Edit,
     };

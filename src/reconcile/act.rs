@@ -1,7 +1,7 @@
 //! I/O: what a pass does. The writes that have to stand in status first, and the one mutation.
 
 use plan::verdict::{Outcome, Verdict, verdict};
-use plan::{Action, Announcement, Cause, Goal, Sight, TagSight};
+use plan::{Action, Announcement, Cause, Goal, Mutation, Sight, TagSight};
 use tokio::time::Instant;
 
 use super::{Ended, Pass, is_held};
@@ -85,35 +85,23 @@ impl<U: Users> Pass<'_, U> {
     }
 
     async fn perform(&mut self, action: &Action) -> Result<Outcome, Interruption> {
-        let mutates =
-            matches!(action, Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_));
+        let mutation = action.mutation();
         // On the way out it is there, or there would be no pass.
-        if (mutates || *action == Action::Rest) && matches!(self.goal, Goal::Present(_)) {
+        if (mutation.is_some() || *action == Action::Rest) && matches!(self.goal, Goal::Present(_)) {
             self.hold().await?;
         }
+        if mutation.is_some() {
+            self.take_permit().await;
+            self.go_on()?;
+        }
         let users = &self.shell.users;
-        let permit = match action {
-            Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_) => {
-                self.take_permit().await;
-                self.go_on()?;
-                self.permit.take()
-            }
-            Action::Look(_)
-            | Action::Announce(_)
-            | Action::Release(_)
-            | Action::Wait(_)
-            | Action::Refuse(_)
-            | Action::Rest
-            | Action::Pause { .. }
-            | Action::Compare(_) => None,
-        };
-        Ok(match (action, permit) {
-            (Action::Create(create), Some(permit)) => users.create(permit, create).await,
-            (Action::Modify(modify), Some(permit)) => users.modify(permit, modify).await,
-            (Action::Tag(tag), Some(permit)) => users.tag(permit, tag).await,
-            (Action::Untag(untag), Some(permit)) => users.untag(permit, untag).await,
-            (Action::Delete(delete), Some(permit)) => users.delete(permit, delete).await,
-            (Action::Release(_), _) => {
+        Ok(match (mutation, self.permit.take_if(|_| mutation.is_some())) {
+            (Some(Mutation::Create(create)), Some(permit)) => users.create(permit, create).await,
+            (Some(Mutation::Modify(modify)), Some(permit)) => users.modify(permit, modify).await,
+            (Some(Mutation::Tag(tag)), Some(permit)) => users.tag(permit, tag).await,
+            (Some(Mutation::Untag(untag)), Some(permit)) => users.untag(permit, untag).await,
+            (Some(Mutation::Delete(delete)), Some(permit)) => users.delete(permit, delete).await,
+            _ if matches!(action, Action::Release(_)) => {
                 let released = self.shell.objects.release(&self.object).await?;
                 self.replace(released);
                 Outcome::Released

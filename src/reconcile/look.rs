@@ -44,17 +44,23 @@ impl<U: Users> Pass<'_, U> {
                 self.observed.here.account = account;
             }
             Look::Definition => self.observed.definition = self.shell.objects.definition().await,
-            Look::Object => {
-                self.take_permit().await;
-                match self.shell.objects.read(&self.object).await? {
-                    Some(found)
-                        if found.metadata.resource_version == self.object.metadata.resource_version => {}
-                    Some(_) | None => return Err(Interruption::Overtaken),
-                }
+            Look::Object => self.confirm().await?,
+            Look::ObjectAndDefinition => {
+                self.confirm().await?;
                 self.observed.definition = self.shell.objects.definition().await;
-                self.observed.confirmed = true;
             }
         }
+        Ok(())
+    }
+
+    /// The object is the version that is decided on, now that the mutation need not wait for its token any more.
+    async fn confirm(&mut self) -> Result<(), Interruption> {
+        self.take_permit().await;
+        match self.shell.objects.read(&self.object).await? {
+            Some(found) if found.metadata.resource_version == self.object.metadata.resource_version => {}
+            Some(_) | None => return Err(Interruption::Overtaken),
+        }
+        self.observed.confirmed = true;
         Ok(())
     }
 

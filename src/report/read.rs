@@ -27,25 +27,21 @@ pub fn record(
         }
         Some(_) | None => plan::Creation::Closed,
     };
+    let settled = settled(object);
+    if settled {
+        memory.settled = object.metadata.generation;
+    }
     Record {
         arn,
         last_applied: status.last_applied.as_ref().map(last_applied),
         reported: reported(status),
         creation,
         deletion_accepted: status.state.as_deref() == Some(plan::Lifecycle::Deleting.as_str()),
-        deletion_possible: matches!(told, Some(Reason::DeletingUser | Reason::AWSUnavailable)),
-        departure_announced: told.is_some_and(|told| {
-            !matches!(
-                told,
-                Reason::WaitingForUserActive
-                    | Reason::DeletionProtected
-                    | Reason::Suspended
-                    | Reason::WrongAWSAccount
-            )
-        }),
+        departure_announced: told.is_some_and(Reason::may_follow_a_departure),
         modifying: ready_now(object).is_some_and(|ready| ready.reason == Reason::Modifying.as_str()),
         ready: condition(status, READY).is_some_and(|ready| ready.status == "True"),
-        settled: settled(object),
+        settled,
+        was_settled: settled || memory.settled.is_some() && memory.settled == object.metadata.generation,
         held: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
     }
 }

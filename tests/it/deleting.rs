@@ -440,14 +440,37 @@ async fn a_user_that_another_made_after_our_delete_was_accepted_is_left_alone() 
     stage.aws.settings(json!({ "delete-time": "60s" })).await;
     stage.delete("app").await;
     stage.shows("app", "deleting", |object| object["status"]["state"] == "deleting").await;
+    outlived_by_its_twin(stage, &user).await;
+}
+
+#[tokio::test]
+async fn so_is_one_that_came_after_our_delete_was_accepted_without_an_answer() {
+    let stage = leaving().await;
+    stage.ready("app", iam()).await;
+    let user = stage.aws.user("app").await.unwrap();
+    stage.aws.settings(json!({ "delete-time": "60s" })).await;
+    let hang = json!({ "Action": "DeleteUser", "Kind": "hang", "Ms": 60_000, "When": "after" });
+    let lost = stage.aws.fault(hang).await;
+    stage.delete("app").await;
+    stage.aws.struck(lost, 1).await;
+    // Nobody sees the user go, and another reason writes over that of the lost answer.
+    let throttle = json!({ "Action": "DescribeUsers", "UserId": "app", "Kind": "throttle", "Times": null });
+    stage.aws.fault(throttle).await;
+    stage.reason("app", "Throttled").await;
+    outlived_by_its_twin(stage, &user).await;
+}
+
+/// While no operator runs, AWS lets the user go, and somebody makes the very same again, but for the tags: only the record
+/// of our DeleteUser tells them apart.
+async fn outlived_by_its_twin(stage: Stage, user: &Value) {
     stage.kill();
     stage.aws.remove_user("app").await;
-    // The very same but for the tags, so that only the record of our DeleteUser tells them apart.
     let same = json!({
         "AccessString": user["AccessString"], "Engine": user["Engine"], "UserName": user["UserName"],
         "Authentication": { "Type": "iam" }, "MinimumEngineVersion": user["MinimumEngineVersion"],
     });
     stage.aws.put_user("app", same).await;
+    stage.aws.heal().await;
     stage.start();
     stage.gone("app").await;
     assert!(stage.aws.user("app").await.is_some());

@@ -70,8 +70,18 @@ fn rows() -> Vec<(&'static str, Value, Value, &'static [&'static str])> {
     ]
 }
 
+/// How the operator comes to look.
+#[derive(Clone, Copy, PartialEq)]
+enum Look {
+    Checks,
+    Asked,
+    /// As well, and the first call that mends each user fails.
+    AskedAndFails,
+}
+
 /// Somebody changes each of the users, and each is as it was before once the operator has looked.
-async fn put_right(stage: &Stage, ask: bool) {
+async fn put_right(stage: &Stage, look: Look) {
+    let (ask, fails) = (look != Look::Checks, look == Look::AskedAndFails);
     stage.secret("pw", PASSWORD).await;
     for (name, spec, ..) in rows() {
         stage.create(name, spec).await;
@@ -88,6 +98,14 @@ async fn put_right(stage: &Stage, ask: bool) {
             let was = was.as_ref().unwrap()["Tags"].as_object().unwrap();
             let owner = was.iter().filter(|(key, _)| key.starts_with("elasticache-users.dev/"));
             tags.as_object_mut().unwrap().extend(owner.map(|(key, value)| (key.clone(), value.clone())));
+        }
+        if fails {
+            let action = match name {
+                "tags" => "AddTagsToResource",
+                "gone" => "CreateUser",
+                _ => "ModifyUser",
+            };
+            stage.aws.fault(json!({ "Action": action, "UserId": name, "Kind": "throttle" })).await;
         }
         if change.is_null() {
             stage.aws.remove_user(name).await;
@@ -118,7 +136,8 @@ async fn put_right(stage: &Stage, ask: bool) {
         assert_eq!(count("UserCreated"), if name == "gone" { 2 } else { 1 }, "{events:#?}");
         assert_eq!(count("UserModified"), 0, "{events:#?}");
         let modified = stage.aws.calls_of("ModifyUser", name).await.len();
-        assert_eq!(modified, if ["tags", "gone"].contains(&name) { 0 } else { 1 }, "{name}");
+        let needed = if ["tags", "gone"].contains(&name) { 0 } else { 1 + usize::from(fails) };
+        assert_eq!(modified, needed, "{name}");
     }
     let page = stage.metrics();
     let counted =
@@ -129,7 +148,7 @@ async fn put_right(stage: &Stage, ask: bool) {
 #[tokio::test]
 async fn a_drift_check_puts_right_what_somebody_changed() {
     let stage = Stage::set(env(&[("RESYNC", "2s"), ("TAG_RESYNC_EVERY", "1")])).await;
-    put_right(&stage, false).await;
+    put_right(&stage, Look::Checks).await;
     ended(stage).await;
 }
 
@@ -137,7 +156,7 @@ async fn a_drift_check_puts_right_what_somebody_changed() {
 async fn a_request_puts_right_what_somebody_changed() {
     // The next drift check would be ten minutes from now.
     let stage = Stage::new().await;
-    put_right(&stage, true).await;
+    put_right(&stage, Look::Asked).await;
     ended(stage).await;
 }
 
@@ -179,6 +198,13 @@ async fn tags_that_were_never_in_the_spec_are_left_alone() {
 
 /// How long the operator of the tests below leaves a Ready object alone.
 const STALE_AFTER: Duration = Duration::from_secs(4);
+
+#[tokio::test]
+async fn what_is_put_right_is_told_so_though_the_first_call_fails() {
+    let stage = Stage::new().await;
+    put_right(&stage, Look::AskedAndFails).await;
+    ended(stage).await;
+}
 
 #[tokio::test]
 async fn an_outage_leaves_a_ready_object_alone_until_it_is_stale() {

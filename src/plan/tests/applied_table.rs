@@ -91,10 +91,10 @@ fn what_was_sent_is_remembered_once_it_was_answered() {
             Some(LastApplied { password_versions: vec![], ..before() }),
         ),
         (
-            "a deletion that is announced says nothing of it",
+            "a deletion that is announced forgets all: its answer may be lost",
             Action::Announce(Announcement::Departure),
             Outcome::Decided,
-            None,
+            Some(LastApplied::default()),
         ),
         (
             "a created user, with the keys of the spec's tags and AWS's form",
@@ -146,6 +146,34 @@ fn what_was_sent_is_remembered_once_it_was_answered() {
         let found = remembered(&present(), &nothing_known().seen(active()), &action, &outcome, before());
         assert_eq!(found, expected, "{claim}");
     }
+}
+
+#[test]
+fn a_deletion_that_did_nothing_leaves_what_is_remembered_as_it_was() {
+    let record = managed();
+    let was = record.last_applied.clone();
+    let before = LastApplied::default;
+    let announced = || nothing_known().seen(active()).record(managed()).announced();
+    let delete = || Action::Delete(Delete { user_id: id() });
+    let refusals = [busy(), throttled(), denied(), credentials(), rejected(Rejection::DefaultUserInGroup)];
+    for fault in refusals {
+        let found = remembered(&gone(), &announced(), &delete(), &Outcome::Failed(fault.clone()), before());
+        assert_eq!(found, was, "{fault:?}");
+    }
+    let forgets = [
+        ("accepted", Outcome::Accepted(user(Lifecycle::Deleting))),
+        ("lost", Outcome::Failed(unavailable())),
+        ("there is no such user", Outcome::NotFound),
+    ];
+    for (claim, outcome) in forgets {
+        let found = remembered(&gone(), &announced(), &delete(), &outcome, before());
+        assert_eq!(found, Some(LastApplied::default()), "{claim}");
+    }
+    let not_sent = Action::Wait(Wait::OwnerUnknown(Lifecycle::Active));
+    let found = |observed| remembered(&gone(), &observed, &not_sent, &Outcome::Decided, before());
+    assert_eq!(found(announced()), was, "announced, and not sent");
+    assert_eq!(found(announced().absent()), None, "there is nothing left to remember");
+    assert_eq!(found(nothing_known().seen(active()).record(managed())), None, "not announced");
 }
 
 #[test]

@@ -292,7 +292,6 @@ fn a_user_that_lost_its_tags_is_ours_only_where_status_proves_it() {
         ("another authentication", reported_as(|reported| reported.authentication_type = "password".into())),
         ("another access string", reported_as(|reported| reported.access_string = "off -@all".into())),
         ("a deletion was accepted", Record { deletion_accepted: true, ..managed() }),
-        ("a deletion may have been accepted", Record { deletion_possible: true, ..managed() }),
     ];
     let mut rows: Vec<Row> = vec![
         ("the object is read again before anything is put back", present(), bare(managed()), object()),

@@ -169,6 +169,11 @@ fn a_user_that_somebody_deleted_is_created_again_and_that_is_drift() {
         ("nor one that was found gone before", Record { arn: None, ..managed() }, Cause::Edit),
         ("nor one that was seen and never managed", Record { last_applied: None, ..managed() }, Cause::Edit),
         ("a user that was managed and is gone is", managed(), gone()),
+        (
+            "also once the first attempt to create it has failed",
+            Record { was_settled: true, ..Record::default() },
+            gone(),
+        ),
         ("also where it was seen on its way out", Record { deletion_accepted: true, ..managed() }, gone()),
     ];
     for (claim, record, expected) in rows {

@@ -79,7 +79,8 @@ fn nobody_leaves_while_a_creation_is_in_doubt() {
 #[test]
 fn delete_user_is_announced_confirmed_and_sent_to_an_active_user_of_ours_only() {
     let mine = || ours().definition(Definition::Stays);
-    let announced_before = || Record { departure_announced: true, ..managed() };
+    let refused = || Record { departure_announced: true, ..managed() };
+    let announced_before = || Record { last_applied: None, ..refused() };
     let claimed_only = || Record { last_applied: None, ..managed() };
     let unplaced = || Record { arn: None, ..managed() };
     let in_state = |lifecycle: Lifecycle| leaving().seen(user(lifecycle)).record(managed());
@@ -87,7 +88,7 @@ fn delete_user_is_announced_confirmed_and_sent_to_an_active_user_of_ours_only() 
     let busy = |lifecycle: Lifecycle| wait(Wait::UserNotActive(lifecycle));
     let unknown = |lifecycle: Lifecycle| wait(Wait::OwnerUnknown(lifecycle));
     let departure = || Action::Announce(Announcement::Departure);
-    let object = || Action::Look(Look::Object);
+    let object = || Action::Look(Look::ObjectAndDefinition);
     let delete = || Action::Delete(Delete { user_id: id() });
     let theirs = || release(Release::LeftToOwner(owner_named("other")));
     let seen = || leaving().seen(active());
@@ -98,6 +99,8 @@ fn delete_user_is_announced_confirmed_and_sent_to_an_active_user_of_ours_only() 
         ("the deletion is announced", gone(), mine(), departure()),
         ("the object is read again once that stands in status", gone(), mine().announced(), object()),
         ("also where it stood there before", gone(), mine().record(announced_before()), object()),
+        ("not where status takes a user without our tags for ours again, as AWS refused the one before",
+            gone(), mine().record(refused()).confirmed(), departure()),
         ("then DeleteUser is called", gone(), mine().announced().confirmed(), delete()),
         ("also where the announcement is an older one",
             gone(), mine().record(announced_before()).confirmed(), delete()),
@@ -111,6 +114,16 @@ fn delete_user_is_announced_confirmed_and_sent_to_an_active_user_of_ours_only() 
             gone(), seen().tagged(anothers_tags()).record(managed()).announced().confirmed(), theirs()),
         ("a user that is being deleted is waited for",
             gone(), in_state(Lifecycle::Deleting), wait(Wait::UserDeleting)),
+        ("also where its DeleteUser took out of status all that was applied to it",
+            gone(), of_unknown(Lifecycle::Deleting).record(announced_before()), wait(Wait::UserDeleting)),
+        ("whatever status says meanwhile, once it was seen",
+            gone(), of_unknown(Lifecycle::Deleting).record(Record { deletion_accepted: true, ..claimed_only() }), wait(Wait::UserDeleting)),
+        ("nothing of it is known of one that is not being deleted",
+            gone(), of_unknown(Lifecycle::Modifying).record(announced_before()), unknown(Lifecycle::Modifying)),
+        ("nor of one of another ARN",
+            gone(), of_unknown(Lifecycle::Deleting).record(Record { arn: None, ..announced_before() }), unknown(Lifecycle::Deleting)),
+        ("one without our tags that is there again is left alone",
+            gone(), seen().tagged(Tags::new()).record(announced_before()), release(Release::LeftUnowned)),
         ("a user that is being modified is waited for",
             gone(), in_state(Lifecycle::Modifying), busy(Lifecycle::Modifying)),
         ("a user that is being created is waited for",

@@ -81,6 +81,10 @@ fn what_differs_is_an_edit_unless_somebody_else_changed_it() {
     let shown = |reported: Reported| Record { reported: Some(reported), ..managed() };
     let was_valkey = || shown(Reported { engine: "valkey".into(), ..reported() });
     let was_open = || shown(Reported { authentication_type: "no-password".into(), ..reported() });
+    let was_drifted = || {
+        let authentication_type = "no-password".into();
+        Some(Reported { engine: "valkey".into(), authentication_type, ..reported() })
+    };
     let everything = || Changes {
         access_string: Some(WANTED.into()),
         engine: Some(Engine::Redis),
@@ -110,6 +114,12 @@ fn what_differs_is_an_edit_unless_somebody_else_changed_it() {
             present(), sees(open(), was_open()), sends(authentication(AuthenticationChange::Iam), Cause::Edit)),
         ("and drift where status showed the spec's",
             present(), sees(open(), managed()), sends(authentication(AuthenticationChange::Iam), drift(&["authentication type was no-password instead of iam"]))),
+        ("it is drift still once status shows it, where the generation was Ready before",
+            present(), sees(RemoteUser { engine: "valkey".into(), ..open() }, Record { was_settled: true, reported: was_drifted(), ready: false, ..managed() }),
+            sends(
+                Changes { engine: Some(Engine::Redis), ..authentication(AuthenticationChange::Iam) },
+                drift(&["engine was valkey instead of redis", "authentication type was no-password instead of iam"]),
+            )),
         ("everything goes in one call, and all of the drift is told",
             present(), sees(all(), managed()), sends(everything(), drift(&[
                 "access string was \"off ~* -@all\" instead of \"on allkeys +@all\"",
@@ -279,6 +289,8 @@ fn the_tags_of_the_spec_are_kept_and_no_others() {
         ("a tag that has another value is set", present(), has(&[("team", "web")], managed()).confirmed(), set(Cause::Edit)),
         ("on a generation that was Ready a lost tag is drift",
             present(), bare().record(settled()).confirmed(), set(drift(&["tag \"team\" was missing"]))),
+        ("also once the first attempt to put it back has failed",
+            present(), bare().record(Record { was_settled: true, ..managed() }).confirmed(), set(drift(&["tag \"team\" was missing"]))),
         ("and so is another value",
             present(), has(&[("team", "web")], settled()).confirmed(), set(drift(&["tag \"team\" was \"web\""]))),
         ("a tag that left the spec is removed", none(), has(&[("team", "shop")], managed()), untag(&["team"])),
@@ -317,7 +329,7 @@ fn the_tags_of_the_spec_are_kept_and_no_others() {
 }
 
 fn settled() -> Record {
-    Record { settled: true, ready: true, ..managed() }
+    Record { settled: true, was_settled: true, ready: true, ..managed() }
 }
 
 fn with_keys(keys: &[&str]) -> Record {

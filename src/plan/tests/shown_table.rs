@@ -69,6 +69,22 @@ fn status_shows_a_user_only_where_it_is_known_to_be_the_objects() {
             Shown::AsBefore,
         ),
         (
+            "but one that AWS lets go after a DeleteUser, which took that out of status",
+            gone(),
+            nothing_known()
+                .seen(user(Lifecycle::Deleting))
+                .record(Record { departure_announced: true, ..unmanaged() }),
+            wait(Wait::UserDeleting),
+            Shown::Seen,
+        ),
+        (
+            "not one that looks like it and stays",
+            gone(),
+            seen().record(Record { departure_announced: true, ..unmanaged() }),
+            look_at_tags(),
+            Shown::AsBefore,
+        ),
+        (
             "memory alone shows nothing",
             present(),
             seen().remembering(Ownership::Ours),

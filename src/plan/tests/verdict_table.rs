@@ -108,7 +108,7 @@ fn leaving() -> Vec<Row> {
         ("the deletion is announced and gone on with",
             Action::Announce(Announcement::Departure), d.clone(), out_there(), Leaving, DeletingUser, Now, vec![], "Deleting AWS user \"app\""),
         ("a confirmation that failed is taken up at once",
-            Action::Look(Look::Object), d.clone(), out_there(), Leaving, DeletingUser, Now, vec![], "Looking at"),
+            Action::Look(Look::ObjectAndDefinition), d.clone(), out_there(), Leaving, DeletingUser, Now, vec![], "Looking at"),
         ("a deletion that AWS accepted is polled",
             delete(), accepted(Lifecycle::Deleting), out_there(), Leaving, DeletingUser, Poll, vec![Done::DeletionStarted], "AWS is deleting user \"app\""),
         ("UserNotFound from DeleteUser is looked at again",

@@ -1,7 +1,7 @@
 //! Pure: what a pass did, as the events that tell it.
 
 use super::{Outcome, Reason};
-use crate::{Action, Cause, Release};
+use crate::{Action, Cause, Mutation, Release};
 
 /// Something that was done, as a Normal event; [`Done::Left`] is a Warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,32 +52,19 @@ pub(super) fn done(action: &Action, outcome: &Outcome) -> Vec<Done> {
         Cause::Drift(differences) => Done::Corrected(differences.clone()),
         Cause::Adoption => Done::Adopted,
     };
-    match (action, outcome) {
-        (Action::Create(create), Outcome::Accepted(_)) => match &create.cause {
+    if let (Action::Release(why), Outcome::Released) = (action, outcome) {
+        return released_event(why).into_iter().collect();
+    }
+    match (action.mutation(), outcome) {
+        (Some(Mutation::Create(create)), Outcome::Accepted(_)) => match &create.cause {
             drift @ Cause::Drift(_) => vec![Done::Created, changed(drift)],
             Cause::Edit | Cause::Rotation | Cause::Adoption => vec![Done::Created],
         },
-        (Action::Modify(modify), Outcome::Accepted(_)) => vec![changed(&modify.cause)],
-        (Action::Tag(tag), Outcome::Tagged(_)) => vec![changed(&tag.cause)],
-        (Action::Untag(_), Outcome::Tagged(_)) => vec![Done::Modified],
-        (Action::Delete(_), Outcome::Accepted(_)) => vec![Done::DeletionStarted],
-        (Action::Release(why), Outcome::Released) => released_event(why).into_iter().collect(),
-        (
-            Action::Look(_)
-            | Action::Announce(_)
-            | Action::Create(_)
-            | Action::Modify(_)
-            | Action::Tag(_)
-            | Action::Untag(_)
-            | Action::Delete(_)
-            | Action::Release(_)
-            | Action::Wait(_)
-            | Action::Refuse(_)
-            | Action::Rest
-            | Action::Pause { .. }
-            | Action::Compare(_),
-            _,
-        ) => Vec::new(),
+        (Some(Mutation::Modify(modify)), Outcome::Accepted(_)) => vec![changed(&modify.cause)],
+        (Some(Mutation::Tag(tag)), Outcome::Tagged(_)) => vec![changed(&tag.cause)],
+        (Some(Mutation::Untag(_)), Outcome::Tagged(_)) => vec![Done::Modified],
+        (Some(Mutation::Delete(_)), Outcome::Accepted(_)) => vec![Done::DeletionStarted],
+        (_, _) => Vec::new(),
     }
 }
 

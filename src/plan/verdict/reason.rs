@@ -224,4 +224,34 @@ impl Reason {
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == word)
     }
+
+    /// As the reason of `Deleting`: DeleteUser may have been announced, as it is next, or this came of the last one.
+    #[must_use]
+    pub fn may_follow_a_departure(self) -> bool {
+        !matches!(
+            self,
+            Self::WaitingForUserActive | Self::DeletionProtected | Self::Suspended | Self::WrongAWSAccount
+        )
+    }
+
+    /// As the reason of a Ready that is False: CreateUser may have been announced, as it is next, or this came of the last
+    /// one.
+    #[must_use]
+    pub fn may_follow_a_creation(self) -> bool {
+        matches!(
+            self,
+            Self::Creating
+                | Self::Throttled
+                | Self::AWSUnavailable
+                | Self::CredentialsUnavailable
+                | Self::AccessDenied
+                | Self::ServiceLinkedRoleMissing
+                | Self::QuotaExceeded
+                | Self::AWSRefused
+                | Self::InvalidSpec
+                | Self::InvalidAccessString
+                | Self::InvalidPassword
+                | Self::AuthenticationConflict
+        )
+    }
 }

@@ -97,7 +97,7 @@ impl Pass<'_> {
         let told = call(&mut self.world.service, matches!(mishap, Mishap::Late));
         if let (Ok(_), Some((_, accepted))) = (&told, self.world.mutations.last_mut()) {
             *accepted = true;
-            self.world.in_flight = true;
+            self.world.in_flight |= matches!(kind, Mutation::Create | Mutation::Modify);
         }
         match mishap {
             Mishap::KilledAfter => Err(Interrupted::Killed),

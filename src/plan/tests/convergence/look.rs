@@ -32,11 +32,12 @@ impl Pass<'_> {
                     Err(Answer::Fault(fault)) => TagSight::Failed(fault),
                 };
                 self.world.raced = false;
+                self.world.retagged &= !matches!(self.observed.tags, TagSight::Read(_));
                 self.owner_read_at = Some(self.world.now);
                 if let TagSight::Read(tags) = self.observed.tags.clone() {
                     let ownership = owner().judge(&tags);
+                    self.note_tags(&tags);
                     if ownership == Ownership::Ours {
-                        self.note_tags(&tags);
                         self.settle_creation();
                     } else {
                         self.memory.sent = None;
@@ -57,6 +58,10 @@ impl Pass<'_> {
             Look::Other(_) => self.observed.other = self.other()?,
             Look::Definition => self.observed.definition = self.definition()?,
             Look::Object => self.confirm()?,
+            Look::ObjectAndDefinition => {
+                self.confirm()?;
+                self.observed.definition = self.definition()?;
+            }
         }
         self.world.tell(|| format!("  {look:?}"));
         Ok(())
@@ -72,9 +77,13 @@ impl Pass<'_> {
         })
     }
 
-    /// The token is in hand: the object is read again, and whose the user is as well.
+    /// The token is in hand: the object is read again.
     pub(crate) fn confirm(&mut self) -> Result<(), Interrupted> {
-        self.observed.definition = self.definition()?;
+        match self.befalls()? {
+            Mishap::KilledAfter => return Err(Interrupted::Killed),
+            Mishap::Refused(_) | Mishap::Lost => return Err(Interrupted::Kubernetes),
+            Mishap::Fine | Mishap::Late | Mishap::KilledBefore | Mishap::Meanwhile(_) => {}
+        }
         match &self.world.object {
             Some(object) if object.version == self.object.version => {}
             Some(_) | None => return Err(Interrupted::Overtaken),
@@ -136,10 +145,11 @@ impl Pass<'_> {
     }
 
     pub(crate) fn note_tags(&mut self, tags: &Tags) {
-        if let Goal::Present(desired) = &self.goal
-            && tags_match(desired, tags, &self.observed.record)
-        {
+        let Goal::Present(desired) = &self.goal else { return };
+        if owner().judge(tags) == Ownership::Ours && tags_match(desired, tags, &self.observed.record) {
             self.memory.tags_match(self.object.generation);
+        } else {
+            self.memory.tags_differ();
         }
     }
 

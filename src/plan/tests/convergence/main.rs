@@ -33,8 +33,8 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use calls::Mutation;
 use object::Status;
-use plan::LastApplied;
-use schedule::{Edit, Happening, Mishap, Schedule, schedules};
+use plan::{DeletionPolicy, LastApplied};
+use schedule::{Claim, Edit, Happening, Mishap, Others, Schedule, schedules};
 use service::ACCESS;
 use start::{Start, starts};
 use world::World;
@@ -139,7 +139,7 @@ proptest! {
 }
 
 /// What the walks have to meet, or they would prove little.
-const ACTIONS: [&str; 52] = [
+const ACTIONS: [&str; 53] = [
     "Announce Change",
     "Announce Creation",
     "Announce Departure",
@@ -153,6 +153,7 @@ const ACTIONS: [&str; 52] = [
     "Look Account",
     "Look Definition",
     "Look Object",
+    "Look ObjectAndDefinition",
     "Look Other",
     "Look Tags",
     "Look User",
@@ -212,30 +213,124 @@ fn the_last_edit_wins_though_the_report_of_the_one_before_is_lost() {
     let start =
         start::settled_but_for(Status { last_applied: Some(last_applied), ..Status::default() }, first);
     let edits = [second, first].map(|access| Happening::Edits(Edit::Access(access)));
-    // It looks at the user and its tags, sends the second access string, and is killed.
-    let calls = vec![Mishap::Fine, Mishap::Fine, Mishap::KilledAfter];
-    let schedule = Schedule { calls, between: edits.to_vec(), mended: false };
-    let world = follow(&start, &schedule, true).unwrap_or_else(|story| panic!("{story}"));
-    let access = world.service.user.as_ref().map(|user| user.shown.access_string.as_str());
-    assert_eq!(access, Some(ACCESS[first].1), "{}", world.tale());
+    // It looks at the user and its tags, announces, sends the second access string, reports; and is killed at one of these.
+    let worlds = (0..6).map(|last| {
+        let mut calls = vec![Mishap::Fine; last];
+        calls.push(Mishap::KilledAfter);
+        walk(&start, calls, edits.to_vec())
+    });
+    let mut sent = 0;
+    for world in worlds {
+        sent = sent.max(world.mutations.len());
+        let access = world.service.user.as_ref().map(|user| user.shown.access_string.as_str());
+        assert_eq!(access, Some(ACCESS[first].1), "{}", world.tale());
+    }
+    assert_eq!(sent, 2, "the second one has to get there, and be taken back");
+}
+
+/// Ready, with AWS's form of its access string and the keys of these tags in status.
+fn settled(tag_keys: &[&str]) -> Start {
+    let last_applied = LastApplied {
+        access_string: Some(ACCESS[0].0.into()),
+        expanded_access_string: Some(ACCESS[0].1.into()),
+        tag_keys: tag_keys.iter().map(|key| (*key).to_owned()).collect(),
+        ..LastApplied::default()
+    };
+    start::settled_but_for(Status { last_applied: Some(last_applied), ..Status::default() }, 0)
+}
+
+/// Follows a case that nothing may be wrong with.
+fn walk(start: &Start, calls: Vec<Mishap>, between: Vec<Happening>) -> World {
+    let schedule = Schedule { calls, between, mended: false };
+    follow(start, &schedule, true).unwrap_or_else(|story| panic!("{story}"))
+}
+
+fn has_tag(world: &World, key: &str) -> bool {
+    world.service.user.as_ref().is_some_and(|user| user.tags.contains_key(key))
 }
 
 #[test]
 fn a_tag_whose_sending_was_lost_goes_with_the_spec() {
-    let last_applied = LastApplied {
-        access_string: Some(ACCESS[0].0.into()),
-        expanded_access_string: Some(ACCESS[0].1.into()),
-        tag_keys: vec!["team".into()],
-        ..LastApplied::default()
-    };
-    let start = start::settled_but_for(Status { last_applied: Some(last_applied), ..Status::default() }, 0);
     let edits = [2, 0].map(|tags| Happening::Edits(Edit::Tags(tags)));
     // It looks at the user and its tags, announces, looks at the object, sends the second tag, and is killed.
     let mut calls = vec![Mishap::Fine; 4];
     calls.push(Mishap::KilledAfter);
-    let schedule = Schedule { calls, between: edits.to_vec(), mended: false };
-    let world = follow(&start, &schedule, true).unwrap_or_else(|story| panic!("{story}"));
+    let world = walk(&settled(&["team"]), calls, edits.to_vec());
     assert!(world.mutations.contains(&(Mutation::Tag, true)), "{}", world.tale());
-    let tags = world.service.user.as_ref().map(|user| user.tags.contains_key("tier"));
-    assert_eq!(tags, Some(false), "{}", world.tale());
+    assert!(!has_tag(&world, "tier"), "{}", world.tale());
+}
+
+#[test]
+fn a_tag_of_a_creation_that_shows_late_goes_with_the_spec() {
+    let mut start = settled(&[]);
+    start.object.status = Status::default();
+    start.service.user = None;
+    // It looks at the user and announces; CreateUser shows only later, and its report is lost.
+    let calls = vec![Mishap::Fine, Mishap::Fine, Mishap::Late, Mishap::KilledBefore];
+    let world = walk(&start, calls, vec![Happening::Nothing, Happening::Edits(Edit::Tags(3))]);
+    assert!(!has_tag(&world, "team"), "{}", world.tale());
+}
+
+#[test]
+fn a_tag_that_was_taken_off_and_comes_back_is_somebody_elses() {
+    let mut start = settled(&["team", "tier"]);
+    start.service.user.as_mut().unwrap().tags.insert("tier".into(), "gold".into());
+    let world = walk(&start, vec![], vec![Happening::Nothing, Happening::Others(Others::Labels(2))]);
+    assert!(world.mutations.contains(&(Mutation::Untag, true)), "{}", world.tale());
+    assert!(has_tag(&world, "tier"), "{}", world.tale());
+}
+
+#[test]
+fn owner_tags_are_not_put_back_for_an_object_that_leaves_meanwhile() {
+    let mut start = settled(&["team"]);
+    let user = start.service.user.as_mut().unwrap();
+    user.tags = others::claimed(Claim::Nobodys);
+    start.object.status.reported = Some(status::identity(&user.shown));
+    start.object.status.arn = Some(user.shown.arn.clone());
+    start.object.spec.policy = DeletionPolicy::Retain;
+    // Another process does not know the owner: it reads the tags, and then the object goes.
+    start.object.requested = 1;
+    let world = walk(&start, vec![Mishap::Fine, Mishap::Meanwhile(Happening::Deletes)], vec![]);
+    assert_eq!(world.mutations, [], "{}", world.tale());
+}
+
+/// On its way out: of the six calls up to each DeleteUser the look at the definition is the first, the announcement the
+/// fourth. `ends` tells how each DeleteUser ends.
+fn leaves(ends: &[Mishap], then: Others) -> World {
+    let mut start = settled(&["team"]);
+    let shown = &start.service.user.as_ref().unwrap().shown;
+    start.object.status.reported = Some(status::identity(shown));
+    start.object.status.arn = Some(shown.arn.clone());
+    let mut calls = vec![];
+    let mut between = vec![Happening::Deletes];
+    for end in ends {
+        calls.extend(vec![Mishap::Fine; 6]);
+        calls.push(end.clone());
+        // The report.
+        calls.push(Mishap::Fine);
+        between.push(Happening::Nothing);
+    }
+    *between.last_mut().unwrap() = Happening::Others(then);
+    walk(&start, calls, between)
+}
+
+#[test]
+fn a_user_that_came_after_ours_outlives_our_object() {
+    use Mishap::{KilledAfter, Lost, Refused};
+    let refused = || Refused(common::throttled());
+    for ends in [vec![Lost], vec![KilledAfter], vec![refused(), Lost], vec![refused(), KilledAfter]] {
+        let world = leaves(&ends, Others::Creates(Claim::Nobodys, 0));
+        assert!(world.mutations.contains(&(Mutation::Delete, true)), "{}", world.tale());
+        assert!(world.service.user.is_some(), "{ends:?}: {}", world.tale());
+    }
+}
+
+#[test]
+fn a_user_that_loses_its_tags_after_a_deletion_was_refused_is_deleted_still() {
+    for fault in common::faults().into_iter().filter(|fault| !fault.outcome_unknown()) {
+        let world = leaves(&[Mishap::Refused(fault)], Others::Retags(Claim::Nobodys));
+        let kinds: Vec<_> = world.mutations.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds, [Mutation::Delete, Mutation::Claim, Mutation::Delete], "{}", world.tale());
+        assert!(world.service.user.is_none(), "{}", world.tale());
+    }
 }

@@ -9,14 +9,26 @@ use crate::object::TAGS;
 use crate::schedule::{Claim, Others};
 use crate::secrets::of_others;
 use crate::service::{ACCESS, Habits, User, form};
+use crate::status::identity;
 use crate::world::World;
 
 impl World {
     pub(crate) fn others(&mut self, others: &Others) {
-        self.raced = true;
+        let before = self.looks();
+        self.have_a_hand(others);
+        self.raced |= self.looks() != before;
+    }
+
+    /// What decides whose the user is.
+    fn looks(&self) -> Option<(Tags, Reported)> {
+        self.service.user.as_ref().map(|user| (user.tags.clone(), identity(&user.shown)))
+    }
+
+    fn have_a_hand(&mut self, others: &Others) {
         // What the access string in status has become is seen once: what stands there before that passes for it.
         let last = self.object.as_ref().and_then(|object| object.status.last_applied.as_ref());
-        let unseen = self.in_flight || last.is_some_and(|last| last.expanded_access_string.is_none());
+        let sent = last.filter(|last| last.access_string.is_some());
+        let unseen = self.in_flight || sent.is_some_and(|last| last.expanded_access_string.is_none());
         let service = &mut self.service;
         match (others, &mut service.user) {
             (Others::Creates(claim, access), None) => {

@@ -70,7 +70,7 @@ pub(crate) struct Service {
     pub(crate) habits: Habits,
     /// What DescribeUsers showed before the last change: an answer that is late shows it still.
     before: Option<RemoteUser>,
-    /// What a user of this object has ever looked like.
+    /// What a user of this object has ever looked like, since a DeleteUser of ours was accepted last.
     ours: Vec<Reported>,
 }
 
@@ -88,6 +88,11 @@ impl Service {
     fn note_looks(&mut self) {
         let ours = self.user.as_ref().filter(|user| user.was_ours);
         self.ours.extend(ours.map(|user| identity(&user.shown)));
+    }
+
+    /// A DeleteUser of ours was accepted: whoever comes after that user is another one, however much it resembles it.
+    pub(crate) fn forget_looks(&mut self) {
+        self.ours.clear();
     }
 
     /// Somebody else's user that nobody could take for ours.

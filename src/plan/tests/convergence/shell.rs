@@ -32,6 +32,8 @@ pub(crate) struct Memory {
     pub(crate) sent: Option<Passwords>,
     /// The generation whose tags were found right, and in how many passes they are compared again.
     pub(crate) tags: Option<(u32, u32)>,
+    /// The generation that was Ready last.
+    pub(crate) ready: Option<u32>,
     /// Passes in a row in which AWS did not tell the state, or denied.
     pub(crate) silent: u32,
     pub(crate) denied: u32,
@@ -47,6 +49,11 @@ impl Memory {
 
     pub(crate) fn tags_match(&mut self, generation: u32) {
         self.tags = Some((generation, TAG_PACE));
+    }
+
+    /// They are compared at each pass until they match.
+    pub(crate) fn tags_differ(&mut self) {
+        self.tags = Some((0, 1));
     }
 }
 
@@ -102,9 +109,15 @@ impl<'a> Pass<'a> {
         let creation = if found.request.filter(open).is_some() { Creation::Open } else { Creation::Closed };
         let requested = object.requested != found.handled;
         let tags_due = memory.tags_due(object.generation, object.settled());
+        if object.settled() {
+            memory.ready = Some(object.generation);
+        }
         let account = memory.account.clone().unwrap_or(Account::Unasked);
         let observed = Observed {
-            record: status::record(&object, creation),
+            record: Record {
+                was_settled: memory.ready == Some(object.generation),
+                ..status::record(&object, creation)
+            },
             here: Place { region: arn().region().to_owned(), account },
             user: Sight::Unseen,
             tags: TagSight::Unread,
@@ -204,49 +217,51 @@ impl<'a> Pass<'a> {
     }
 
     fn perform(&mut self, action: &Action) -> Result<Outcome, Interrupted> {
-        let mutates =
-            matches!(action, Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_));
-        if (mutates || *action == Action::Rest) && matches!(self.goal, Goal::Present(_)) {
+        let mutation = action.mutation();
+        if (mutation.is_some() || *action == Action::Rest) && matches!(self.goal, Goal::Present(_)) {
             self.hold()?;
         }
         self.world.tell(|| format!("  {action:?}"));
-        let outcome = match action {
-            Action::Create(create) => {
+        match mutation {
+            Some(mutation) => self.send(mutation),
+            None if matches!(action, Action::Release(_)) => {
+                self.write(|object| object.held = false)?;
+                Ok(Outcome::Released)
+            }
+            None => Ok(Outcome::Decided),
+        }
+    }
+
+    fn send(&mut self, mutation: plan::Mutation<'_>) -> Result<Outcome, Interrupted> {
+        Ok(match mutation {
+            plan::Mutation::Create(create) => {
                 judge::create(self.world, &self.goal, create);
                 accepted(self.mutate(Mutation::Create, |service, late| service.create(create, late))?)
             }
-            Action::Modify(Modify { changes, .. }) => {
+            plan::Mutation::Modify(Modify { changes, .. }) => {
                 judge::modify(self.world, &self.goal, &self.observed, changes);
                 accepted(self.mutate(Mutation::Modify, |service, _| service.modify(changes))?)
             }
-            Action::Tag(tag) => {
+            plan::Mutation::Tag(tag) => {
                 judge::tag(self.world, &self.object, &self.observed, &self.found, tag);
                 let claims = tag.tags.contains_key(CLUSTER_TAG);
                 let kind = if claims { Mutation::Claim } else { Mutation::Tag };
                 self.mutate(kind, |service, _| service.tag(&tag.tags))?.map_or_else(failed, Outcome::Tagged)
             }
-            Action::Untag(Untag { keys, .. }) => {
+            plan::Mutation::Untag(Untag { keys, .. }) => {
                 judge::untag(self.world, &self.goal, &self.observed, keys);
                 let told = self.mutate(Mutation::Untag, |service, _| service.untag(keys))?;
                 told.map_or_else(failed, Outcome::Tagged)
             }
-            Action::Delete(_) => {
+            plan::Mutation::Delete(_) => {
                 judge::delete(self.world, &self.observed);
-                accepted(self.mutate(Mutation::Delete, |service, _| service.delete())?)
+                accepted(self.mutate(Mutation::Delete, |service, _| {
+                    let told = service.delete()?;
+                    service.forget_looks();
+                    Ok(told)
+                })?)
             }
-            Action::Release(_) => {
-                self.write(|object| object.held = false)?;
-                Outcome::Released
-            }
-            Action::Look(_)
-            | Action::Announce(_)
-            | Action::Wait(_)
-            | Action::Refuse(_)
-            | Action::Rest
-            | Action::Pause { .. }
-            | Action::Compare(_) => Outcome::Decided,
-        };
-        Ok(outcome)
+        })
     }
 
     fn report(&mut self, action: &Action, outcome: &Outcome) -> Result<(), Interrupted> {

@@ -28,19 +28,11 @@ pub(crate) fn record(object: &Object, creation: Creation) -> Record {
         reported: status.reported.clone(),
         creation,
         deletion_accepted: status.state == Some(Lifecycle::Deleting),
-        deletion_possible: matches!(told, Some(Reason::DeletingUser | Reason::AWSUnavailable)),
-        departure_announced: told.is_some_and(|told| {
-            !matches!(
-                told,
-                Reason::WaitingForUserActive
-                    | Reason::DeletionProtected
-                    | Reason::Suspended
-                    | Reason::WrongAWSAccount
-            )
-        }),
+        departure_announced: told.is_some_and(Reason::may_follow_a_departure),
         modifying: object.conditions_now().is_some_and(|now| now.reason == Reason::Modifying),
         ready: status.conditions.as_ref().is_some_and(Conditions::ready),
         settled: object.settled(),
+        was_settled: object.settled(),
         held: object.held,
     }
 }
@@ -62,8 +54,7 @@ pub(crate) fn status(done: &Done<'_>) -> Option<Status> {
 
 fn set_conditions(status: &mut Status, done: &Done<'_>) {
     let Verdict { progress, reason, message, .. } = done.verdict;
-    let repeated = matches!(done.action, Action::Announce(Announcement::Creation { .. }))
-        && done.object.conditions_now().is_some_and(failed_before);
+    let repeated = is_repetition(done);
     if repeated || *progress == Progress::Unchanged {
         return;
     }
@@ -75,25 +66,18 @@ fn set_conditions(status: &mut Status, done: &Done<'_>) {
     });
 }
 
-/// A CreateUser of this generation failed before: its conditions do not move with each further attempt.
-fn failed_before(now: &Conditions) -> bool {
-    let unready = !now.ready() && now.progress != Progress::Unknown;
-    let about_a_creation = matches!(
-        now.reason,
-        Reason::Creating
-            | Reason::Throttled
-            | Reason::AWSUnavailable
-            | Reason::CredentialsUnavailable
-            | Reason::AccessDenied
-            | Reason::ServiceLinkedRoleMissing
-            | Reason::QuotaExceeded
-            | Reason::AWSRefused
-            | Reason::InvalidSpec
-            | Reason::InvalidAccessString
-            | Reason::InvalidPassword
-            | Reason::AuthenticationConflict
-    );
-    unready && about_a_creation
+/// What is announced was tried before for this generation: its conditions do not move with each further attempt.
+fn is_repetition(done: &Done<'_>) -> bool {
+    let (Action::Announce(announcement), Some(now)) = (done.action, done.object.conditions_now()) else {
+        return false;
+    };
+    match announcement {
+        Announcement::Creation { .. } => {
+            !now.ready() && now.progress != Progress::Unknown && now.reason.may_follow_a_creation()
+        }
+        Announcement::Departure => done.observed.record.departure_announced,
+        Announcement::Tags { .. } | Announcement::Change { .. } => false,
+    }
 }
 
 fn set_user(status: &mut Status, done: &Done<'_>) {

@@ -33,11 +33,11 @@ pub(crate) struct World {
     pub(crate) last_seen: Option<Lifecycle>,
     /// Asking for the account did not help once: the region decided alone.
     pub(crate) account_untold: bool,
-    /// Somebody else changed the user's tags.
+    /// Somebody else changed the user's tags, and they were not read since.
     pub(crate) retagged: bool,
-    /// Somebody else had a hand in it after the pass at hand had looked.
+    /// Somebody else changed what decides whose the user is after the pass at hand had looked.
     pub(crate) raced: bool,
-    /// AWS accepted a mutation that status does not tell of yet.
+    /// AWS accepted a CreateUser or ModifyUser that status does not tell of yet.
     pub(crate) in_flight: bool,
     /// Mutations that were attempted, and whether they took effect.
     pub(crate) mutations: Vec<(Mutation, bool)>,

@@ -145,7 +145,7 @@ fn fair(model: &mut Model, mut world: World) -> World {
                 }
                 return world;
             }
-            Some(Life::Deleting) => {
+            Some(Life::Deleting | Life::Condemned) => {
                 *user = None;
                 return world;
             }

@@ -97,7 +97,7 @@ impl Core {
             Action::Look(Look::User(_)) => Act::LookAtUser,
             Action::Look(Look::Tags(_)) => Act::LookAtTags,
             Action::Look(Look::Account) => Act::LookAtAccount,
-            Action::Look(Look::Object) => Act::LookAtObject,
+            Action::Look(Look::Object | Look::ObjectAndDefinition) => Act::LookAtObject,
             Action::Look(Look::Definition | Look::Other(_)) => {
                 panic!("{action:?}: the model does not know of it")
             }
@@ -134,11 +134,11 @@ impl Core {
             },
             creation: if question.open { Creation::Open } else { Creation::Closed },
             deletion_accepted: deleting,
-            deletion_possible: departing == Departing::Possible,
-            departure_announced: departing != Departing::No,
+            departure_announced: departing == Departing::Announced,
             modifying: false,
             ready: false,
             settled: false,
+            was_settled: false,
             held: true,
         };
         let here = self.arn(question.place);
@@ -247,7 +247,7 @@ fn remote(life: Life, strange: bool, arn: Arn) -> RemoteUser {
     let lifecycle = match life {
         Life::Active => Lifecycle::Active,
         Life::Modifying => Lifecycle::Modifying,
-        Life::Deleting => Lifecycle::Deleting,
+        Life::Deleting | Life::Condemned => Lifecycle::Deleting,
         Life::Late => panic!("nobody sees a user that is late"),
     };
     RemoteUser {
@@ -283,38 +283,5 @@ fn told(action: &Action, question: &Question) -> Told {
 
 /// How `src/report.rs` reads the reason of `Deleting` in the next pass.
 pub(crate) fn departing(reason: Reason) -> Departing {
-    match reason {
-        Reason::DeletingUser | Reason::AWSUnavailable => Departing::Possible,
-        Reason::WaitingForUserActive
-        | Reason::DeletionProtected
-        | Reason::Suspended
-        | Reason::WrongAWSAccount => Departing::No,
-        Reason::Active
-        | Reason::Creating
-        | Reason::Modifying
-        | Reason::Observed
-        | Reason::Differs
-        | Reason::UserMissing
-        | Reason::UserIDNotAllowed
-        | Reason::AdoptionNotAllowed
-        | Reason::WaitingForPreviousUser
-        | Reason::SecretNotFound
-        | Reason::SecretKeyNotFound
-        | Reason::SecretForbidden
-        | Reason::Throttled
-        | Reason::CredentialsUnavailable
-        | Reason::AccessDenied
-        | Reason::ServiceLinkedRoleMissing
-        | Reason::QuotaExceeded
-        | Reason::AWSRefused
-        | Reason::InvalidSpec
-        | Reason::InvalidAccessString
-        | Reason::InvalidPassword
-        | Reason::AuthenticationConflict
-        | Reason::UserAlreadyExists
-        | Reason::UserOwnedByAnother
-        | Reason::InvalidUserState
-        | Reason::DefaultUserInGroup
-        | Reason::Retained => Departing::Announced,
-    }
+    if reason.may_follow_a_departure() { Departing::Announced } else { Departing::No }
 }

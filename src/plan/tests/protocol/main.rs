@@ -203,6 +203,18 @@ fn only_a_user_that_is_ours_may_settle_a_creation() {
 }
 
 #[test]
+fn a_departure_must_be_remembered_by_more_than_its_reason() {
+    let guards = Guards { departure_forgets: false, ..Guards::ALL };
+    let nature = Nature { budget: 2, crashes: true, others: true, ..Nature::CALM };
+    needs(
+        "somebody else's user that looks like ours, and came after it, is deleted",
+        guards,
+        nature,
+        Bad::Murder,
+    );
+}
+
+#[test]
 fn a_create_user_must_follow_its_announcement_soon() {
     let guards = Guards { prompt: false, ..Guards::ALL };
     let nature = Nature { budget: 2, others: true, crashes: false, ..BESIDE };

@@ -118,6 +118,12 @@ impl Model {
             Life::Late => add(Step::Appear(place), 0, Some((Life::Active, holder))),
             Life::Modifying => add(Step::Settle(place), 0, Some((Life::Active, holder))),
             Life::Deleting => add(Step::Vanish(place), 0, None),
+            Life::Condemned => {
+                add(Step::Vanish(place), 0, None);
+                if others {
+                    add(Step::SomebodyReplaces(place), 1, Some((Life::Active, Holder::Twin)));
+                }
+            }
             Life::Active => {
                 if others {
                     add(Step::SomebodyModifies(place), 1, Some((Life::Modifying, holder)));
@@ -209,6 +215,7 @@ pub(crate) fn window_passes(world: &World) -> Option<World> {
 
 /// The object is gone, and AWS has a user with its tags that nobody deletes.
 fn orphaned(world: &World) -> bool {
-    let left = |user: &User| user.holder == Holder::Ours && user.life != Life::Deleting;
+    let left =
+        |user: &User| user.holder == Holder::Ours && !matches!(user.life, Life::Deleting | Life::Condemned);
     world.object.is_none() && [world.home, world.abroad].iter().flatten().any(left)
 }

@@ -35,6 +35,8 @@ pub(crate) struct Guards {
     pub(crate) doubt_keeps_arn: bool,
     /// A user closes the creation's window only where its tags show it as ours.
     pub(crate) only_ours_settles: bool,
+    /// The announcement of a DeleteUser takes out of status what takes a user without our tags for ours.
+    pub(crate) departure_forgets: bool,
     /// An assumption: a CreateUser is not overtaken by the whole life of another one: see `Nature`.
     pub(crate) prompt: bool,
 }
@@ -55,6 +57,7 @@ impl Guards {
         only_ours_shown: true,
         doubt_keeps_arn: true,
         only_ours_settles: true,
+        departure_forgets: true,
         prompt: true,
     };
 }

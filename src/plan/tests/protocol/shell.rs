@@ -154,7 +154,8 @@ impl Worker<'_> {
             _ if luck != Luck::Fine => Sight::Failed,
             None | Some(User { life: Life::Late, .. }) => Sight::Absent,
             Some(User { life, holder }) => {
-                Sight::Seen(life, !matches!(holder, Holder::Ours | Holder::Stripped))
+                let life = if life == Life::Condemned { Life::Deleting } else { life };
+                Sight::Seen(life, !matches!(holder, Holder::Ours | Holder::Stripped | Holder::Twin))
             }
         };
         let seen = pass.user;
@@ -194,7 +195,7 @@ impl Worker<'_> {
                 _ if !checked => Whose::Ours,
                 Holder::Ours | Holder::Stolen => Whose::Ours,
                 Holder::Anothers => Whose::Anothers,
-                Holder::Stripped | Holder::Strangers => Whose::Nobodys,
+                Holder::Stripped | Holder::Strangers | Holder::Twin => Whose::Nobodys,
             }),
             _ => TagSight::Unreadable,
         };
@@ -288,7 +289,8 @@ impl Worker<'_> {
 
     fn announce_departure(&mut self) -> Did {
         let mut status = self.status_of(Act::AnnounceDeparture, None);
-        status.departing = Departing::Possible;
+        status.departing = Departing::Announced;
+        status.applied &= !self.guards.departure_forgets;
         let before = self.pass().object.status;
         let written = if status == before {
             Some(self.pass().object)
@@ -343,7 +345,7 @@ impl Worker<'_> {
             (Some(user @ User { life: Life::Active, .. }), Luck::Fine | Luck::Lost) => {
                 user.holder = match user.holder {
                     Holder::Ours | Holder::Stripped => Holder::Ours,
-                    Holder::Anothers | Holder::Strangers | Holder::Stolen => Holder::Stolen,
+                    Holder::Anothers | Holder::Strangers | Holder::Twin | Holder::Stolen => Holder::Stolen,
                 };
                 if luck == Luck::Fine { Answer::Accepted } else { Answer::Lost }
             }
@@ -361,15 +363,14 @@ impl Worker<'_> {
         let mut bad = blind.then_some(Bad::DeletedNotActive);
         let answer = match (self.here_mut(), luck) {
             (None | Some(User { life: Life::Late, .. }), _) => Answer::NotFound,
-            (Some(User { life: Life::Modifying | Life::Deleting, .. }), _) | (_, Luck::Refused) => {
-                Answer::Refused
-            }
+            (Some(User { life: Life::Modifying | Life::Deleting | Life::Condemned, .. }), _)
+            | (_, Luck::Refused) => Answer::Refused,
             (_, Luck::Dropped) => Answer::Lost,
             (Some(user), _) => {
                 if live || !matches!(user.holder, Holder::Ours | Holder::Stripped) {
                     bad = Some(Bad::Murder);
                 }
-                user.life = Life::Deleting;
+                user.life = Life::Condemned;
                 if luck == Luck::Lost { Answer::Lost } else { Answer::Accepted }
             }
         };
@@ -409,7 +410,6 @@ impl Worker<'_> {
         let guards = *self.guards;
         let pass = *self.pass();
         let mut status = pass.object.status;
-        let managed = pass.record.arn == Some(place) && pass.record.applied;
         let told = if let Act::Tell(told) = act { Some(told) } else { None };
         match (did, pass.user) {
             (Some((Mutation::Create, Answer::Accepted)), _) => {
@@ -424,11 +424,14 @@ impl Worker<'_> {
             (_, Sight::Seen(life, strange)) => {
                 let by_action = did.is_some() || told.is_none_or(|told| told.ours);
                 let deleting = life == Life::Deleting;
-                if !guards.only_ours_shown && (by_action || managed)
-                    || pass.tags == TagSight::Read(Whose::Ours)
+                let record = pass.record;
+                let asked = record.deleting || record.departing == Departing::Announced;
+                let known = record.arn == Some(place) && (record.applied || deleting && asked);
+                let another = record.deleting && !deleting;
+                if !guards.only_ours_shown && (by_action || known) || pass.tags == TagSight::Read(Whose::Ours)
                 {
                     show(&mut status, place, strange, deleting);
-                } else if managed && status.reported == identity(strange) {
+                } else if known && status.reported == identity(strange) && !another {
                     status.deleting = deleting;
                 }
             }
@@ -449,6 +452,11 @@ impl Worker<'_> {
         if act == Act::Rest && did.is_none() {
             status.applied = true;
         }
+        // DeleteUser did nothing, or was not sent, though it was announced.
+        let undone = matches!(did, None | Some((Mutation::Delete, Answer::Refused)));
+        if pass.leaving && pass.announced && undone && matches!(pass.user, Sight::Seen(..)) {
+            status.applied = pass.record.applied;
+        }
         let ours_seen = pass.tags == TagSight::Read(Whose::Ours) || !guards.only_ours_settles;
         status.request = match did {
             Some((Mutation::Create, Answer::Refused)) => pass.former,
@@ -464,8 +472,7 @@ impl Worker<'_> {
         status.departing = match (pass.leaving, did, told) {
             (false, ..) => Departing::No,
             (true, Some((Mutation::Tag, Answer::Accepted | Answer::NotFound)), _) => Departing::No,
-            (true, Some((_, Answer::Refused)), _) => Departing::Announced,
-            (true, Some(_), _) => Departing::Possible,
+            (true, Some(_), _) => Departing::Announced,
             (true, None, Some(told)) => told.departing,
             (true, None, None) => status.departing,
         };

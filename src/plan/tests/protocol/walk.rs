@@ -60,6 +60,7 @@ pub(crate) enum Step {
     PersonCreatesAgain,
     PersonMoves(Place),
     SomebodyCreates(Place, Holder),
+    SomebodyReplaces(Place),
     SomebodyDeletes(Place),
     SomebodyModifies(Place),
     SomebodyStrips(Place),
@@ -98,6 +99,13 @@ impl fmt::Display for Step {
             }
             Self::SomebodyCreates(place, _) => {
                 write!(f, "somebody else creates a user without tags {}", at(*place))
+            }
+            Self::SomebodyReplaces(place) => {
+                write!(
+                    f,
+                    "AWS has let the user go, and somebody else creates one that looks like it {}",
+                    at(*place)
+                )
             }
             Self::SomebodyDeletes(place) => write!(f, "somebody else deletes the user {}", at(*place)),
             Self::SomebodyModifies(place) => write!(f, "somebody else changes the user {}", at(*place)),

@@ -25,6 +25,8 @@ pub(crate) enum Life {
     Active,
     Modifying,
     Deleting,
+    /// As well, after a DeleteUser of ours: whoever comes next is another one.
+    Condemned,
 }
 
 /// Whose a user is, and what its tags say.
@@ -38,6 +40,8 @@ pub(crate) enum Holder {
     Anothers,
     /// Somebody else's, without tags.
     Strangers,
+    /// Such a one that looks just like ours, and came after it.
+    Twin,
     /// Somebody else's, onto which the operator wrongly put this object's tags.
     Stolen,
 }
@@ -81,10 +85,8 @@ pub(crate) enum Departing {
     /// Nothing of a DeleteUser.
     #[default]
     No,
-    /// It was announced, and AWS refused it.
+    /// It may have been announced.
     Announced,
-    /// It is next, was accepted, or got no answer.
-    Possible,
 }
 
 /// Whose identity (`userName`, `engine`, ..) status reports.
