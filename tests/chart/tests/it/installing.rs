@@ -1,6 +1,6 @@
 //! The chart on a real API server. There are no nodes: hooks are left out, and nobody waits for Pods.
 
-use std::{process::Command, slice};
+use std::{fs, path::PathBuf, process::Command, slice};
 
 use chart::{CHART, Helm, path, run};
 use cluster::Tool;
@@ -20,7 +20,7 @@ fn on_the_cluster(helm: &Helm, verb: &str, namespace: &str) -> Command {
 
 fn apply(namespace: &str, text: &str) {
     let file = control_plane().dir().join(format!("{namespace}-users.yaml"));
-    std::fs::write(&file, text).unwrap();
+    fs::write(&file, text).unwrap();
     kubectl(&["apply", "--namespace", namespace, "--filename", &file.display().to_string()]);
 }
 
@@ -35,7 +35,30 @@ spec:
     type: iam
 ";
 
-/// Each of the two: installed beside a definition that was there before, upgraded, and gone again.
+/// The chart as it might have been a version ago, with another definition.
+fn former_chart(helm: &Helm) -> PathBuf {
+    let chart = helm.home().join("former");
+    run(Command::new("cp").arg("-r").arg(path(CHART)).arg(&chart)).unwrap();
+    for (file, now, then) in
+        [("Chart.yaml", "\nversion: 0.1.0", "\nversion: 0.0.9"), ("files/crd.yaml", COLUMN, FORMER_COLUMN)]
+    {
+        let file = chart.join(file);
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(now), "{now} in {}", file.display());
+        fs::write(&file, text.replace(now, then)).unwrap();
+    }
+    chart
+}
+
+const COLUMN: &str = "The ID in ElastiCache";
+const FORMER_COLUMN: &str = "Some ID";
+
+fn definition_says(words: &str) -> bool {
+    let definition = get(&["customresourcedefinition", "elasticacheusers.elasticache-users.dev"]);
+    definition["spec"]["versions"][0]["additionalPrinterColumns"].to_string().contains(words)
+}
+
+/// Each of the two: a former version is installed, upgraded to this one while there are objects, and goes again.
 #[test]
 fn both_helms_install_upgrade_and_uninstall_and_objects_stay() {
     let _alone = the_definition();
@@ -43,12 +66,15 @@ fn both_helms_install_upgrade_and_uninstall_and_objects_stay() {
         let helm = helm(tool);
         namespace(name);
         let mut install = on_the_cluster(&helm, "install", name);
-        let chart = path(CHART);
+        let (chart, former) = (path(CHART), former_chart(&helm));
         // The definition was applied by kubectl, and then belonged to the other release.
-        let told = run(install.arg(&chart).args(["--no-hooks", "--take-ownership"]).args(LEAST)).unwrap();
+        let more: &[&str] = if tool == Tool::Helm4 { &["--force-conflicts"] } else { &[] };
+        let told = run(install.arg(&former).args(["--no-hooks", "--take-ownership"]).args(more).args(LEAST))
+            .unwrap();
         assert!(told.contains("manages the ElastiCache users of eu-west-1 for all namespaces"), "{told}");
         apply(name, USER);
         let before = get(&["elasticacheuser/reader", "--namespace", name]);
+        assert!(definition_says(FORMER_COLUMN));
 
         let mut upgrade = on_the_cluster(&helm, "upgrade", name);
         let more = format!("--set=aws.region=eu-west-1,secrets.namespaces={{{name}}},replicas=3");
@@ -56,6 +82,10 @@ fn both_helms_install_upgrade_and_uninstall_and_objects_stay() {
         assert!(told.contains(&format!("Secrets may be read in {name}")), "{told}");
         let deployment = get(&["deployment", RELEASE, "--namespace", name]);
         assert_eq!(deployment["spec"]["replicas"], 3);
+        assert!(
+            definition_says(COLUMN) && !definition_says(FORMER_COLUMN),
+            "the definition goes with the release"
+        );
 
         run(on_the_cluster(&helm, "uninstall", name).arg("--no-hooks")).unwrap();
         let left = get(&[
