@@ -170,10 +170,12 @@ async fn in_cluster<W: Write>(
     let (read, watched) = (permissions::SECRETS, permissions::SECRETS_WATCH);
     report.tell(permissions::judge(&read, &secrets(flags, cluster, &objects).await, who.as_deref()))?;
     let places = match flags.run.secret_namespaces() {
-        none if none.is_empty() => places,
-        namespaces => namespaces.into_iter().map(Some).collect(),
+        None => places,
+        Some(namespaces) => namespaces.into_iter().map(Some).collect(),
     };
-    report.tell(permissions::judge(&watched, &cluster.may(&watched, &places).await, who.as_deref()))?;
+    if !places.is_empty() {
+        report.tell(permissions::judge(&watched, &cluster.may(&watched, &places).await, who.as_deref()))?;
+    }
     Ok(objects)
 }
 
@@ -183,7 +185,7 @@ async fn secrets(flags: &Check, cluster: &Cluster, objects: &[Found]) -> Vec<Ans
     let rule = permissions::SECRETS;
     let with_passwords = objects.iter().filter(|object| object.with_passwords);
     let mut needed: BTreeSet<String> = with_passwords.map(|object| object.namespace.clone()).collect();
-    let named = flags.run.secret_namespaces();
+    let named = flags.run.secret_namespaces().unwrap_or_default();
     let answers = cluster.may(&rule, &scope(flags)).await;
     let everywhere = answers.iter().all(|answer| answer.allowed == Ok(true));
     // Each namespace of a list is told by itself.

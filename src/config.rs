@@ -11,6 +11,9 @@ use plan::pace::Pace;
 /// What is logged by default. A watch that fails is told once by the controller, and by kube at each attempt.
 pub const DEFAULT_LOG: &str = "info,kube_runtime=warn,kube_runtime::watcher=error";
 
+/// In a list of namespaces: none of them.
+const NONE: &str = "-";
+
 /// Manages Amazon ElastiCache RBAC users as Kubernetes objects.
 ///
 /// Apply an ElastiCacheUser, and the AWS user exists, matches it and stays so; delete it, and the AWS user is gone before
@@ -51,7 +54,8 @@ pub struct Run {
     pub namespace: Vec<String>,
 
     /// Namespace whose Secrets are watched, where that is not all of those above; repeatable, comma-separated in the
-    /// environment. A Secret elsewhere is read as well where that is allowed, and a change of it noticed at the next --resync.
+    /// environment, - for none. A Secret elsewhere is read as well where that is allowed, and a change of it noticed at the
+    /// next --resync.
     #[arg(long, env = "SECRET_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub secret_namespace: Vec<String>,
 
@@ -217,10 +221,12 @@ impl Run {
         listed(&self.namespace)
     }
 
-    /// The namespaces whose Secrets are watched, empty for all that are watched.
+    /// The namespaces whose Secrets are watched; `None`: wherever objects are.
     #[must_use]
-    pub fn secret_namespaces(&self) -> Vec<String> {
-        listed(&self.secret_namespace)
+    pub fn secret_namespaces(&self) -> Option<Vec<String>> {
+        let listed = listed(&self.secret_namespace);
+        let named = listed.iter().filter(|name| *name != NONE).cloned().collect();
+        (!listed.is_empty()).then_some(named)
     }
 
     /// The namespaces whose objects may adopt; `*` stands for all.

@@ -36,8 +36,8 @@ pub struct Context<U> {
 pub struct Watched {
     /// The objects of these namespaces; of all where it is empty.
     pub namespaces: Vec<String>,
-    /// The Secrets of these among them; of all of them where it is empty.
-    pub secrets: Vec<String>,
+    /// The Secrets of these among them; `None`: of all of them.
+    pub secrets: Option<Vec<String>>,
 }
 
 /// Runs until `ending` turns true, then until the passes under way have ended. One controller for each namespace, or a
@@ -56,7 +56,7 @@ pub async fn run<U: Users>(
     let freed = broadcast::Sender::new(FREED);
     let controllers = scopes.into_iter().enumerate().map(|(index, namespace)| {
         let synced = synced.clone();
-        let secrets = secrets_within(namespace.as_deref(), &secrets);
+        let secrets = secrets_within(namespace.as_deref(), secrets.as_deref());
         let scope = Scope { namespace, secrets, freed: freed.clone() };
         control(&watches, scope, concurrency, context.clone(), ending.clone(), move || synced(index))
     });
@@ -192,11 +192,13 @@ where
 }
 
 /// The namespaces of Secrets that are watched for the objects of a namespace, or of all.
-fn secrets_within(namespace: Option<&str>, listed: &[String]) -> Vec<Option<String>> {
-    match namespace {
-        _ if listed.is_empty() => vec![namespace.map(str::to_owned)],
-        None => listed.iter().cloned().map(Some).collect(),
-        Some(namespace) => listed.iter().filter(|listed| *listed == namespace).cloned().map(Some).collect(),
+fn secrets_within(namespace: Option<&str>, listed: Option<&[String]>) -> Vec<Option<String>> {
+    match (namespace, listed) {
+        (namespace, None) => vec![namespace.map(str::to_owned)],
+        (None, Some(listed)) => listed.iter().cloned().map(Some).collect(),
+        (Some(namespace), Some(listed)) => {
+            listed.iter().filter(|listed| *listed == namespace).cloned().map(Some).collect()
+        }
     }
 }
 
@@ -297,10 +299,11 @@ mod tests {
     fn secrets_are_watched_where_objects_are_and_no_further() {
         let listed = ["a".to_owned(), "b".to_owned()];
         let named = |name: &str| Some(name.to_owned());
-        assert_eq!(secrets_within(None, &[]), [None], "nothing listed: those of all objects");
-        assert_eq!(secrets_within(Some("a"), &[]), [named("a")]);
-        assert_eq!(secrets_within(None, &listed), [named("a"), named("b")]);
-        assert_eq!(secrets_within(Some("a"), &listed), [named("a")]);
-        assert_eq!(secrets_within(Some("c"), &listed), []);
+        assert_eq!(secrets_within(None, None), [None], "nothing listed: those of all objects");
+        assert_eq!(secrets_within(Some("a"), None), [named("a")]);
+        assert_eq!(secrets_within(None, Some(&listed)), [named("a"), named("b")]);
+        assert_eq!(secrets_within(Some("a"), Some(&listed)), [named("a")]);
+        assert_eq!(secrets_within(Some("c"), Some(&listed)), []);
+        assert_eq!(secrets_within(None, Some(&[])), []);
     }
 }

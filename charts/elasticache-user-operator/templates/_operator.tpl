@@ -12,9 +12,11 @@ operator's own default. */ -}}
 {{- $aws := .Values.aws }}
 {{- $operator := .Values.operator }}
 {{- $secrets := .Values.secrets.namespaces }}
-{{- /* Where single Secrets are named there is nothing to watch, and cluster-wide everything. */ -}}
-{{- if or .Values.secrets.clusterWide .Values.secrets.names }}
+{{- /* Where single Secrets are named, or none, there is nothing to watch, and cluster-wide everything. */ -}}
+{{- if .Values.secrets.clusterWide }}
 {{- $secrets = list }}
+{{- else if or .Values.secrets.names (not $secrets) }}
+{{- $secrets = list "-" }}
 {{- end }}
 {{- $settings := list
   (list "AWS_REGION" $aws.region)
