@@ -93,7 +93,9 @@ fn rests(world: &mut World, memory: &mut shell::Memory) -> Option<String> {
 
 /// Nor by a restart, save that a status write that did not come through while a person is needed is made up for.
 fn survives_a_restart(world: &mut World) -> Option<String> {
-    if judge::is_told_by_memory_alone(world) {
+    // Tags that somebody changed are not read before a person has done their part, but by a new process.
+    let unread = world.retagged && ends::needs_a_person(world);
+    if unread || judge::is_told_by_memory_alone(world) {
         return None;
     }
     let before = (world.object.clone(), world.mutations.len());
