@@ -13,9 +13,12 @@ use serde_json::json;
 use self::policy::Policy;
 use crate::stage::{ACCOUNT, PASSWORD, REGION, Setting, Stage, iam, with_password};
 
-/// What was asked of a policy: the statement that allowed it, or none.
+/// What was asked, and the statement that allowed it, or none.
+type Answered = (Asked, Option<String>);
+
+/// What was asked of a policy.
 #[derive(Clone, Default)]
-pub(crate) struct Guard(Arc<Mutex<Vec<(Asked, Option<String>)>>>);
+pub(crate) struct Guard(Arc<Mutex<Vec<Answered>>>);
 
 impl Guard {
     /// Answers by the policy, for users whose IDs begin like this, and notes what was asked. Any account and any region: that
@@ -31,7 +34,7 @@ impl Guard {
         })
     }
 
-    fn log(&self) -> Vec<(Asked, Option<String>)> {
+    fn log(&self) -> Vec<Answered> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

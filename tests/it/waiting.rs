@@ -15,6 +15,8 @@ use crate::world;
 
 /// The time-out of whoever waits, longer than anything here takes.
 const TIMEOUT: &str = "--timeout=90s";
+/// The object, in full: other tests have kinds of that name in other groups.
+const APP: &str = "elasticacheusers.elasticache-users.dev/app";
 /// What is far from it.
 const SOON: Duration = Duration::from_secs(45);
 
@@ -88,17 +90,17 @@ async fn is_in_aws(stage: &Stage, access: &str) {
 #[tokio::test]
 async fn kubectl_waits_until_aws_is_as_the_spec_says() {
     let stage = slow().await;
-    let ready = ["wait", "--for=condition=Ready", "elasticacheuser/app", TIMEOUT];
+    let ready = ["wait", "--for=condition=Ready", APP, TIMEOUT];
     stage.create("app", iam()).await;
     succeeds(kubectl(&stage, &ready)).await;
     is_in_aws(&stage, "on ~* +@all").await;
     // It was Ready, and is not for the edit.
     let edit = json!({ "spec": { "accessString": "on ~x:* +@all" } }).to_string();
-    succeeds(kubectl(&stage, &["patch", "ecu", "app", "--type=merge", "--patch", &edit])).await;
+    succeeds(kubectl(&stage, &["patch", APP, "--type=merge", "--patch", &edit])).await;
     succeeds(kubectl(&stage, &ready)).await;
     is_in_aws(&stage, "on ~x:* +@all").await;
-    succeeds(kubectl(&stage, &["delete", "ecu", "app", "--wait=false"])).await;
-    succeeds(kubectl(&stage, &["wait", "--for=delete", "elasticacheuser/app", TIMEOUT])).await;
+    succeeds(kubectl(&stage, &["delete", APP, "--wait=false"])).await;
+    succeeds(kubectl(&stage, &["wait", "--for=delete", APP, TIMEOUT])).await;
     assert_eq!(stage.aws.user("app").await, None);
     stage.end().await;
 }
