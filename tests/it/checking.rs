@@ -48,6 +48,8 @@ impl Answer {
 /// The command, with the environment of a stage and every service of AWS at its emulator.
 pub(crate) fn command(stage: &Stage) -> Command {
     let mut command = stage.command();
+    // By an administrator, unless the test says otherwise.
+    command.env("KUBECONFIG", world::control_plane().kubeconfig()).env_remove("CLUSTER_ID");
     command.arg("check").env_remove("LOG").env("AWS_ENDPOINT_URL", stage.aws.url());
     command
 }

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use crate::policies::ended;
+use crate::rights::Rights;
 use crate::stage::{PASSWORD, Setting, Stage, condition, until};
 use crate::world;
 
@@ -193,7 +194,10 @@ async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
 
 #[tokio::test]
 async fn an_object_is_renamed_and_moved() {
-    let (shop, checkout) = (dark().await, dark().await);
+    // One operator for two stages.
+    let rights = Some(Rights::Administrator);
+    let shop = Stage::dark(Setting { leaves_users: true, rights, ..Setting::default() }).await;
+    let checkout = dark().await;
     let both = format!("{},{}", shop.ns, checkout.ns);
     shop.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", checkout.ns.clone())]);
     let spec = json!({

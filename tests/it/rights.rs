@@ -34,6 +34,8 @@ pub(crate) enum Rights {
     ClusterSecrets,
     /// Nothing for the whole cluster.
     RolesOnly,
+    /// Everything: for an operator of several stages.
+    Administrator,
 }
 
 impl Rights {
@@ -59,6 +61,7 @@ impl Rights {
         let watch = format!("watch.namespaces={{{PLACEHOLDER}}}");
         let secrets = format!("secrets.namespaces={{{PLACEHOLDER}}}");
         match self {
+            Self::Administrator => Vec::new(),
             Self::Namespaced => vec![watch, secrets],
             Self::ClusterSecrets => vec![watch, "secrets.clusterWide=true".to_owned()],
             Self::RolesOnly => {
@@ -111,6 +114,9 @@ pub(crate) async fn grant(
     namespace: &str,
     dir: &Path,
 ) -> PathBuf {
+    if rights == Rights::Administrator {
+        return cluster.kubeconfig().to_owned();
+    }
     let home = Namespace {
         metadata: kube::api::ObjectMeta { name: Some(HOME.to_owned()), ..Default::default() },
         ..Default::default()
