@@ -102,6 +102,16 @@ async fn dark() -> Stage {
     Stage::dark(Setting { leaves_users: true, ..Setting::default() }).await
 }
 
+/// Two stages, and one operator for both, of the first: objects move from there to the second.
+async fn two() -> (Stage, Stage) {
+    let rights = Some(Rights::Administrator);
+    let from = Stage::dark(Setting { leaves_users: true, rights, ..Setting::default() }).await;
+    let to = dark().await;
+    let both = format!("{},{}", from.ns, to.ns);
+    from.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", to.ns.clone())]);
+    (from, to)
+}
+
 /// What was asked of AWS so far that changed anything.
 async fn mutations(stage: &Stage) -> Vec<Value> {
     let mut calls = stage.aws.calls().await;
@@ -194,12 +204,7 @@ async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
 
 #[tokio::test]
 async fn an_object_is_renamed_and_moved() {
-    // One operator for two stages.
-    let rights = Some(Rights::Administrator);
-    let shop = Stage::dark(Setting { leaves_users: true, rights, ..Setting::default() }).await;
-    let checkout = dark().await;
-    let both = format!("{},{}", shop.ns, checkout.ns);
-    shop.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", checkout.ns.clone())]);
+    let (shop, checkout) = two().await;
     let spec = json!({
         "engine": "valkey", "accessString": "on ~orders:* -@all +@read +@write", "authentication": { "type": "iam" },
     });
@@ -220,9 +225,7 @@ async fn an_object_is_renamed_and_moved() {
 
 #[tokio::test]
 async fn the_new_object_may_be_applied_first() {
-    let (shop, checkout) = (dark().await, dark().await);
-    let both = format!("{},{}", shop.ns, checkout.ns);
-    shop.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", checkout.ns.clone())]);
+    let (shop, checkout) = two().await;
     let spec = json!({
         "engine": "valkey", "accessString": "on ~orders:* -@all +@read +@write", "authentication": { "type": "iam" },
     });
