@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::policies::ended;
+use crate::rights::Rights;
 use crate::stage::{PASSWORD, Setting, Stage, condition, iam, until, with_password};
 
 /// A stage where users may stay, without an operator yet.
@@ -216,7 +217,10 @@ async fn owner_tags_of_an_object_that_is_gone_claim_nothing() {
 
 /// A second namespace, and one operator for both.
 async fn two_namespaces() -> (Stage, Stage) {
-    let (stage, other) = (dark().await, dark().await);
+    // One operator for both.
+    let rights = Some(Rights::Administrator);
+    let stage = Stage::dark(Setting { leaves_users: true, rights, ..Setting::default() }).await;
+    let other = dark().await;
     let both = format!("{}, {}", stage.ns, other.ns);
     stage.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", "*".to_owned())]);
     (stage, other)
