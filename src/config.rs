@@ -119,6 +119,17 @@ pub enum Policy {
     Retain,
 }
 
+impl Policy {
+    /// The word in a manifest.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delete => "Delete",
+            Self::Retain => "Retain",
+        }
+    }
+}
+
 impl From<Policy> for DeletionPolicy {
     fn from(policy: Policy) -> Self {
         match policy {

@@ -6,7 +6,7 @@ use plan::classify::Answer;
 use plan::{Fault, Password};
 
 use super::failure::Failure;
-use super::metered::Meter;
+use super::metered::{Ended, Meter};
 
 /// The calls that the operator makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,18 @@ impl<'a> Call<'a> {
                 | Fault::Rejected(..)),
             )) => Told::Failed(&fault.said().code, &fault.said().message),
         };
-        meter.record(self.operation.name(), facts.status, told.code(), took);
+        let fault = match &result {
+            Err(Answer::Fault(fault)) => Some(fault),
+            Ok(_) | Err(Answer::NotFound | Answer::AlreadyExists) => None,
+        };
+        meter.record(Ended {
+            operation: self.operation.name(),
+            user_id: self.user_id,
+            status: facts.status,
+            code: told.code(),
+            fault,
+            took,
+        });
         self.log(&told, facts, took);
         result
     }

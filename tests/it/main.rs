@@ -30,4 +30,5 @@ mod stage;
 mod throttling;
 mod transcript;
 mod users;
+mod watching;
 mod world;

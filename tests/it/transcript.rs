@@ -1,7 +1,7 @@
 //! What a person sees of a deletion that is blocked and then goes through: docs/src/concepts/deletion.md shows it, word by
 //! word as kubectl said it here.
 
-mod golden;
+pub(crate) mod golden;
 
 use serde_json::json;
 
