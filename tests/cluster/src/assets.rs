@@ -6,8 +6,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     environment::{self, ASSETS, KUBECONFIG, USE_KUBECONFIG},
-    go::{Go, Recipe},
+    go::Go,
     lock::BuildLock,
+    recipe::{CONTROL_PLANE, Recipe},
 };
 
 /// The programs of a control plane.
@@ -33,14 +34,14 @@ impl Assets {
         if let Some(dir) = environment::assets() {
             return Assets::given(dir);
         }
-        let recipe = Recipe::committed()?;
-        let root = cache_root()?;
+        let recipe = Recipe::of(&CONTROL_PLANE)?;
+        let root = environment::cache("control-plane")?;
         let dir = root.join(recipe.key());
         if is_complete(&dir) {
             return Ok(Assets { dir });
         }
         let Some(go) = Go::find() else { bail!(three_ways_on(&recipe)) };
-        let _lock = BuildLock::acquire(&root, progress)?;
+        let _lock = BuildLock::acquire(&root, CONTROL_PLANE.what, progress)?;
         // Another process may have built while this one waited.
         if !is_complete(&dir) {
             go.build(&recipe, &root, &dir, progress)?;
@@ -56,7 +57,7 @@ impl Assets {
         if let Some(dir) = environment::assets() {
             return Assets::given(dir);
         }
-        let dir = cache_root()?.join(Recipe::committed()?.key());
+        let dir = environment::cache("control-plane")?.join(Recipe::of(&CONTROL_PLANE)?.key());
         if !is_complete(&dir) {
             bail!("nothing is built yet (it would be in {}): run `cluster build`", dir.display());
         }
@@ -102,14 +103,7 @@ impl Assets {
     }
 }
 
-fn cache_root() -> Result<PathBuf> {
-    let home = environment::cache_home();
-    let home =
-        home.context("neither XDG_CACHE_HOME nor HOME is set: there is no folder for what is built")?;
-    Ok(home.join("elasticache-user-operator").join("control-plane"))
-}
-
-pub(crate) fn is_complete(dir: &Path) -> bool {
+fn is_complete(dir: &Path) -> bool {
     missing(dir).is_empty()
 }
 
@@ -123,7 +117,7 @@ fn three_ways_on(recipe: &Recipe) -> String {
          1. install Go {} or newer (https://go.dev/dl): the programs are then built once, in about 7 minutes\n  \
          2. set {ASSETS} to a folder with {}\n  \
          3. set {USE_KUBECONFIG}=1, and {KUBECONFIG} to a cluster that may be used for tests: they make and delete objects in it",
-        recipe.go_version(),
+        recipe.go,
         PROGRAMS.join(", "),
     )
 }

@@ -7,8 +7,12 @@ use std::{
     path::{self, Path, PathBuf},
 };
 
+use anyhow::{Context, Result};
+
 /// A folder with ready-made programs, envtest's convention.
 pub(crate) const ASSETS: &str = "KUBEBUILDER_ASSETS";
+/// A folder with ready-made tools, each by the name of its [`crate::Tool`].
+pub(crate) const TOOLS: &str = "CLUSTER_TOOLS";
 /// `1`: use the cluster of `KUBECONFIG` and start nothing.
 pub(crate) const USE_KUBECONFIG: &str = "CLUSTER_USE_KUBECONFIG";
 /// kubectl's own.
@@ -17,6 +21,11 @@ pub(crate) const KUBECONFIG: &str = "KUBECONFIG";
 /// `KUBEBUILDER_ASSETS`, where it is set and not empty.
 pub(crate) fn assets() -> Option<PathBuf> {
     set(ASSETS).map(PathBuf::from)
+}
+
+/// `CLUSTER_TOOLS`, where it is set and not empty.
+pub(crate) fn tools() -> Option<PathBuf> {
+    set(TOOLS).map(PathBuf::from)
 }
 
 /// Whether somebody said that the cluster of `KUBECONFIG` may be used for tests. Any value but `0` and
@@ -30,11 +39,17 @@ pub(crate) fn kubeconfig() -> Option<OsString> {
     set(KUBECONFIG)
 }
 
-/// The user's cache folder: `XDG_CACHE_HOME` (a relative one is to be ignored, says its specification), else
-/// `~/.cache`.
-pub(crate) fn cache_home() -> Option<PathBuf> {
+/// The folder in the user's cache for what is built of `kind`. The cache is `XDG_CACHE_HOME` (a relative one
+/// is to be ignored, says its specification), else `~/.cache`.
+///
+/// # Errors
+/// When the environment names neither.
+pub(crate) fn cache(kind: &str) -> Result<PathBuf> {
     let xdg = set("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    xdg.or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".cache")))
+    let home = xdg.or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    let home =
+        home.context("neither XDG_CACHE_HOME nor HOME is set: there is no folder for what is built")?;
+    Ok(home.join("elasticache-user-operator").join(kind))
 }
 
 /// Where temporary directories are made: `TMPDIR`, else `/tmp`. Absolute: the programs run elsewhere.

@@ -10,67 +10,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use crate::{assets, environment, janitor::Janitor, process::Process, wait};
+use crate::{environment, janitor::Janitor, process::Process, recipe::Recipe, version::Version, wait};
 
-/// The module is part of this library: whoever has a built test has the recipe as well.
-const GO_MOD: &str = include_str!("../tools/go.mod");
-const GO_SUM: &str = include_str!("../tools/go.sum");
-
-const PACKAGES: [&str; 4] = [
-    "go.etcd.io/etcd/server/v3",
-    "k8s.io/kubernetes/cmd/kube-apiserver",
-    "k8s.io/kubernetes/cmd/kube-controller-manager",
-    "k8s.io/kubernetes/cmd/kubectl",
-];
-/// The name that Go gives to etcd, whose package is the module's root.
-const ETCD_BUILT_AS: &str = "server";
 const BUILDING: &str = "building-";
 const REMIND: Duration = Duration::from_secs(15);
-
-/// What is built, and how.
-#[derive(Debug)]
-pub(crate) struct Recipe {
-    /// For example `v1.37.2`.
-    kubernetes: String,
-    /// The oldest Go that can build it.
-    go: Version,
-    flags: Vec<String>,
-}
-
-impl Recipe {
-    /// The recipe of `tools/go.mod`.
-    pub(crate) fn committed() -> Result<Recipe> {
-        let word_after = |name: &str| {
-            GO_MOD.lines().find_map(|line| {
-                let mut words = line.split_whitespace().skip_while(|word| *word == "require");
-                (words.next() == Some(name)).then(|| words.next()).flatten()
-            })
-        };
-        let kubernetes =
-            word_after("k8s.io/kubernetes").context("tools/go.mod requires no k8s.io/kubernetes")?;
-        let go = word_after("go").and_then(Version::parse).context("tools/go.mod names no version of Go")?;
-        let mut numbers = kubernetes.trim_start_matches('v').split('.');
-        let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
-        let version = "-X k8s.io/component-base/version.git";
-        let link = format!(
-            "-s -w {version}Version={kubernetes} {version}Major={major} {version}Minor={minor} {version}TreeState=clean"
-        );
-        let flags = vec!["-mod=readonly".into(), "-trimpath".into(), "-ldflags".into(), link];
-        Ok(Recipe { kubernetes: kubernetes.to_owned(), go, flags })
-    }
-
-    /// The name of the result in the cache: another recipe or another machine has another name.
-    pub(crate) fn key(&self) -> String {
-        let parts = [GO_MOD, GO_SUM].into_iter().chain(self.flags.iter().map(String::as_str));
-        let hash = fnv1a(parts);
-        format!("{}-{hash:016x}-{}-{}", self.kubernetes, std::env::consts::OS, std::env::consts::ARCH)
-    }
-
-    /// The oldest Go that can build it, for people.
-    pub(crate) fn go_version(&self) -> String {
-        format!("{}.{}.{}", self.go.0, self.go.1, self.go.2)
-    }
-}
 
 /// The `go` command.
 #[derive(Debug)]
@@ -94,32 +37,38 @@ impl Go {
         progress: &mut dyn FnMut(&str),
     ) -> Result<()> {
         let begin = Instant::now();
+        let module = recipe.module;
         let toolchain = self.toolchain(recipe, progress)?;
         progress(&format!(
-            "building {} {} from Go modules, once, into {}: usually 7 to 10 minutes on 2 cores, less where Go has them cached",
-            assets::PROGRAMS.join(", "),
-            recipe.kubernetes,
-            target.display()
+            "building {} {} from Go modules, once, into {}: {}, less where Go has them cached",
+            module.programs.join(", "),
+            recipe.version,
+            target.display(),
+            module.takes
         ));
         let stage = stage(root)?;
         let _janitor = Janitor::watch(stage.path())?;
-        fs::write(stage.path().join("go.mod"), GO_MOD).context("failed to write go.mod")?;
-        fs::write(stage.path().join("go.sum"), GO_SUM).context("failed to write go.sum")?;
+        let files = [("go.mod", module.go_mod), ("go.sum", module.go_sum)];
+        for (name, text) in files.iter().chain(module.sources) {
+            fs::write(stage.path().join(name), text).with_context(|| format!("failed to write {name}"))?;
+        }
         fs::create_dir(stage.path().join("tmp")).context("failed to make a folder for temporary files")?;
-        let mut steps = Steps { begin, log: root.join("build.log"), progress };
+        let mut steps = Steps { what: module.what, begin, log: root.join("build.log"), progress };
 
         let mut list = self.command(stage.path(), toolchain);
-        list.args(["list", "-mod=readonly", "-deps"]).args(PACKAGES);
+        list.args(["list", "-mod=readonly", "-deps"]).args(module.packages);
         let total = steps.run(list, |lines| format!("fetching modules, {lines} of them"))?;
 
         let bin = stage.path().join("bin");
         fs::create_dir(&bin).context("failed to make a folder for the programs")?;
         let mut build = self.command(stage.path(), toolchain);
-        build.args(["build", "-v"]).args(&recipe.flags).arg("-o").arg(&bin).args(PACKAGES);
+        build.args(["build", "-v"]).args(&recipe.flags).arg("-o").arg(&bin).args(module.packages);
         steps.run(build, |lines| format!("compiled {lines} packages of at most {total}"))?;
 
-        fs::rename(bin.join(ETCD_BUILT_AS), bin.join("etcd")).context("failed to rename etcd")?;
-        if !assets::is_complete(&bin) {
+        if let Some((from, to)) = module.built_as {
+            fs::rename(bin.join(from), bin.join(to)).with_context(|| format!("failed to rename {to}"))?;
+        }
+        if !module.programs.iter().all(|program| environment::is_executable(&bin.join(program))) {
             bail!("go build ended well, but not all programs are there; its log is {}", steps.log.display());
         }
         if target.exists() {
@@ -145,7 +94,7 @@ impl Go {
         if installed >= recipe.go {
             return Ok(None);
         }
-        let (installed, needed) = (text.trim().to_owned(), recipe.go_version());
+        let (installed, needed) = (text.trim().to_owned(), recipe.go);
         if Version::parse(installed.trim_start_matches("go")).is_some_and(|version| version < FETCHES) {
             bail!("{} is {installed}; install Go {needed} or newer", self.program.display());
         }
@@ -171,6 +120,7 @@ impl Go {
 
 /// Runs of `go`, one after the other, and what they tell about themselves.
 struct Steps<'a> {
+    what: &'static str,
     begin: Instant,
     log: PathBuf,
     progress: &'a mut dyn FnMut(&str),
@@ -197,7 +147,8 @@ impl Steps<'_> {
         };
         if !status.success() {
             bail!(
-                "building the control plane failed: go ended with {status}; all it said is in {log}; {}",
+                "building {} failed: go ended with {status}; all it said is in {log}; {}",
+                self.what,
                 go.last_words()
             );
         }
@@ -226,63 +177,4 @@ fn stage(root: &Path) -> Result<TempDir> {
 fn minutes(time: Duration) -> String {
     let seconds = time.as_secs();
     if seconds < 60 { format!("{seconds} s") } else { format!("{} min {} s", seconds / 60, seconds % 60) }
-}
-
-/// A version of Go: major, minor, patch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Version(u32, u32, u32);
-
-impl Version {
-    /// `1.26.8`, `1.26`, `1.27rc1` (which counts as 1.27.0).
-    fn parse(text: &str) -> Option<Version> {
-        let text = text.split_whitespace().next()?;
-        let mut numbers = text.splitn(3, '.').map(|part| {
-            let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-            part.get(..digits).and_then(|digits| digits.parse().ok())
-        });
-        let (major, minor) = (numbers.next()??, numbers.next()??);
-        Some(Version(major, minor, numbers.next().flatten().unwrap_or(0)))
-    }
-}
-
-/// FNV-1a, 64 bits: the standard library's hash may change with the compiler, and with it the name of the
-/// folder.
-fn fnv1a<'a>(parts: impl Iterator<Item = &'a str>) -> u64 {
-    // A byte that no text contains keeps parts apart.
-    let bytes = parts.flat_map(|part| part.bytes().chain([0xff]));
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_recipe_comes_from_go_mod() {
-        let recipe = Recipe::committed().unwrap();
-        assert!(recipe.kubernetes.starts_with("v1."), "{recipe:?}");
-        assert!(recipe.key().starts_with(&recipe.kubernetes));
-        assert!(recipe.go >= Version(1, 26, 0));
-        for package in PACKAGES {
-            assert!(GO_MOD.contains(&format!("\t{package}\n")), "{package} is no tool of go.mod");
-        }
-    }
-
-    #[test]
-    fn versions_of_go_are_read_and_ordered() {
-        let parse = |text| Version::parse(text).unwrap();
-        assert_eq!(parse("1.26.8"), Version(1, 26, 8));
-        assert_eq!(parse("1.26"), Version(1, 26, 0));
-        assert_eq!(parse("1.27rc1"), Version(1, 27, 0));
-        assert_eq!(parse("1.26.8 X:nocoverageredesign"), Version(1, 26, 8));
-        assert!(parse("1.9.7") < parse("1.21.0"));
-        assert_eq!(Version::parse("devel"), None);
-    }
-
-    #[test]
-    fn the_hash_is_the_published_one() {
-        assert_eq!(fnv1a(std::iter::empty()), 0xcbf2_9ce4_8422_2325);
-        let differs = fnv1a(["ab", "c"].into_iter()) != fnv1a(["a", "bc"].into_iter());
-        assert!(differs, "parts are kept apart");
-    }
 }

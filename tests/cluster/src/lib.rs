@@ -23,7 +23,8 @@
 //! So a `static` cluster that is never dropped is fine, and so are SIGKILL and Ctrl-C. Linux only.
 //!
 //! # Map
-//! `assets` where the programs come from · `go` how they are built · `lock` one builder at a time · `cluster`
+//! `assets` where the programs come from · `tool` others, Helm for example · `recipe` what is built, `go` how,
+//! `version` with which Go · `lock` one builder at a time · `cluster`
 //! the handle · `plane` the three processes · `programs` their arguments · `process` one process · `home` the
 //! directory · `janitor` removes it · `port` a port nobody else gets · `pki` keys and certificates ·
 //! `kubeconfig` · `audit` · `environment` every variable that is read · `wait` between two looks.
@@ -42,6 +43,9 @@ mod plane;
 mod port;
 mod process;
 mod programs;
+mod recipe;
+mod tool;
+mod version;
 mod wait;
 
 pub use assets::{Assets, PROGRAMS};
@@ -49,3 +53,4 @@ pub use audit::{AuditLevel, AuditLog};
 pub use cluster::{Cluster, Options};
 pub use process::Process;
 pub use rustix::process::Signal;
+pub use tool::Tool;

@@ -21,8 +21,8 @@ pub(crate) struct BuildLock {
 }
 
 impl BuildLock {
-    /// Waits for the right to build in `root`, and tells what it waits for.
-    pub(crate) fn acquire(root: &Path, progress: &mut dyn FnMut(&str)) -> Result<BuildLock> {
+    /// Waits for the right to build `what` in `root`, and tells what it waits for.
+    pub(crate) fn acquire(root: &Path, what: &str, progress: &mut dyn FnMut(&str)) -> Result<BuildLock> {
         fs::create_dir_all(root).with_context(|| format!("failed to make {}", root.display()))?;
         let path = root.join("build.lock");
         let file = File::options().create(true).truncate(false).read(true).write(true).open(&path);
@@ -39,7 +39,7 @@ impl BuildLock {
             }
             if told.is_none_or(|told| told.elapsed() >= REMIND) {
                 told = Some(Instant::now());
-                progress(&waiting(&path, begin.elapsed()));
+                progress(&waiting(&path, what, begin.elapsed()));
             }
             wait::a_moment();
         }
@@ -50,11 +50,11 @@ impl BuildLock {
     }
 }
 
-fn waiting(path: &Path, since: Duration) -> String {
+fn waiting(path: &Path, what: &str, since: Duration) -> String {
     let holder = fs::read_to_string(path).unwrap_or_default();
     let holder = match holder.trim() {
         "" => "another process".to_owned(),
         pid => format!("process {pid}"),
     };
-    format!("waiting for {holder}, which is building the control plane ({} s so far)", since.as_secs())
+    format!("waiting for {holder}, which is building {what} ({} s so far)", since.as_secs())
 }

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use cluster::{Assets, AuditLevel, Cluster, Options};
+use cluster::{Assets, AuditLevel, Cluster, Options, Tool};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -26,7 +26,9 @@ struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  cluster build         build the programs, 7 to 10 minutes once; `cluster up` does it too
+  cluster build         build the programs and the tools for tests, some 20 minutes once
+  cluster build helm-4  build this alone; `control-plane` are the programs, and `cluster up` builds them too
+  cluster tool helm-4   print where a tool is; it is built first where it is missing
   cluster up            start; paste the two `export` lines that it prints into another shell, then
                           kubectl get namespaces
                         Ctrl-C ends everything and removes every trace
@@ -34,18 +36,39 @@ Examples:
 
 Environment:
   KUBEBUILDER_ASSETS      a folder with the four programs, to be used instead of building
+  CLUSTER_TOOLS           a folder with tools, each by its name (helm-4), to be used instead of building them
   XDG_CACHE_HOME          where the built programs are kept (default ~/.cache)
   TMPDIR                  where the directories of running clusters are made (default /tmp)
   CLUSTER_USE_KUBECONFIG  1: start nothing and use the cluster of KUBECONFIG; only for one that may be used for tests";
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Build the programs, if they are not there yet
-    Build,
+    /// Build the programs and the tools, where they are not there yet
+    Build(Build),
+    /// Print the path of a tool
+    Tool {
+        /// Its name, for example helm-4
+        #[arg(value_parser = tool)]
+        name: Tool,
+    },
     /// Print the folder of the programs
     Assets,
     /// Start a control plane and keep it until Ctrl-C
     Up(Up),
+}
+
+#[derive(clap::Args)]
+struct Build {
+    /// These alone: control-plane, or the name of a tool
+    #[arg(value_parser = target)]
+    only: Vec<Target>,
+}
+
+/// Something that is built.
+#[derive(Clone, Copy)]
+enum Target {
+    ControlPlane,
+    Tool(Tool),
 }
 
 #[derive(clap::Args)]
@@ -57,7 +80,10 @@ struct Up {
 
 fn main() -> ExitCode {
     let end = match Arguments::parse().command {
-        Verb::Build => build(),
+        Verb::Build(Build { only }) => build(&only),
+        Verb::Tool { name } => {
+            name.locate_or_build(&mut tell).and_then(|path| print(&format!("{}\n", path.display())))
+        }
         Verb::Assets => assets(),
         Verb::Up(options) => up(&options),
     };
@@ -70,9 +96,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn build() -> Result<()> {
-    let assets = Assets::locate_or_build(&mut tell)?;
-    tell(&format!("everything is in {}", assets.dir().display()));
+fn tool(name: &str) -> Result<Tool, String> {
+    let names = || Tool::ALL.map(Tool::name).join(", ");
+    Tool::named(name).ok_or_else(|| format!("there are {}", names()))
+}
+
+fn target(name: &str) -> Result<Target, String> {
+    if name == "control-plane" {
+        return Ok(Target::ControlPlane);
+    }
+    tool(name).map(Target::Tool).map_err(|others| format!("{others} and control-plane"))
+}
+
+fn build(only: &[Target]) -> Result<()> {
+    let all = || std::iter::once(Target::ControlPlane).chain(Tool::ALL.map(Target::Tool)).collect();
+    let targets: Vec<Target> = if only.is_empty() { all() } else { only.to_vec() };
+    for target in targets {
+        match target {
+            Target::ControlPlane => {
+                let assets = Assets::locate_or_build(&mut tell)?;
+                tell(&format!("the control plane is in {}", assets.dir().display()));
+            }
+            Target::Tool(tool) => {
+                let path = tool.locate_or_build(&mut tell)?;
+                tell(&format!("{} is {}", tool.name(), path.display()));
+            }
+        }
+    }
     Ok(())
 }
 

@@ -28,7 +28,7 @@ build)
     until [ -e "$world/release" ]; do sleep 0.02; done
     if [ -e "$world/fail" ]; then echo 'undefined: everything' >&2; exit 1; fi
     while [ "$1" != -o ]; do shift; done
-    for program in server kube-apiserver kube-controller-manager kubectl; do
+    for program in server kube-apiserver kube-controller-manager kubectl helm; do
         : > "$2/$program"
         chmod 755 "$2/$program"
     done ;;
@@ -62,8 +62,8 @@ impl World {
         let path = format!("{}:/usr/bin:/bin", self.path("bin").display());
         // A `go` of the machine's must not be found where none is wanted.
         let path = if self.path("bin/go").exists() { path } else { self.path("bin").display().to_string() };
-        command.arg(verb).env("PATH", path).env("XDG_CACHE_HOME", self.path("cache"));
-        command.env_remove("KUBEBUILDER_ASSETS").env_remove("GOTOOLCHAIN");
+        command.args(verb.split(' ')).env("PATH", path).env("XDG_CACHE_HOME", self.path("cache"));
+        command.env_remove("KUBEBUILDER_ASSETS").env_remove("CLUSTER_TOOLS").env_remove("GOTOOLCHAIN");
         command
     }
 
@@ -85,7 +85,11 @@ impl World {
 
     /// What is in the cache: finished builds and unfinished ones.
     fn cached(&self) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(self.path("cache/elasticache-user-operator/control-plane")) else {
+        self.cached_of("control-plane")
+    }
+
+    fn cached_of(&self, kind: &str) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.path("cache/elasticache-user-operator").join(kind)) else {
             return Vec::new();
         };
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -130,11 +134,11 @@ fn programs(directory: &Path, names: &[&str]) {
 #[test]
 fn two_builders_build_once() {
     let world = World::with_go("go1.26.8");
-    let mut first = world.start("build");
+    let mut first = world.start("build control-plane");
     first.says("building etcd, kube-apiserver, kube-controller-manager, kubectl v1.");
     first.says("usually 7 to 10 minutes on 2 cores");
     eventually("go builds", || world.builds().len() == 1);
-    let mut second = world.start("build");
+    let mut second = world.start("build control-plane");
     second.says(&format!("waiting for process {}", first.child.id()));
     world.release();
     first.succeeds();
@@ -149,9 +153,9 @@ fn two_builders_build_once() {
 #[test]
 fn who_waits_for_a_builder_that_dies_builds_itself() {
     let world = World::with_go("go1.26.8");
-    let first = world.start("build");
+    let first = world.start("build control-plane");
     eventually("go builds", || world.builds().len() == 1);
-    let mut second = world.start("build");
+    let mut second = world.start("build control-plane");
     second.says("waiting for process");
     signal(first.child.id(), Signal::KILL);
     eventually("the other builds", || world.builds().len() == 2);
@@ -163,7 +167,7 @@ fn who_waits_for_a_builder_that_dies_builds_itself() {
 #[test]
 fn a_builder_that_is_killed_leaves_nothing_behind() {
     let world = World::with_go("go1.26.8");
-    let builder = world.start("build");
+    let builder = world.start("build control-plane");
     let pid = || fs::read_to_string(world.path("pid")).ok()?.trim().parse().ok();
     eventually("go builds", || pid().is_some() && world.cached().len() == 1);
     signal(builder.child.id(), Signal::KILL);
@@ -176,7 +180,7 @@ fn a_build_that_fails_says_why_and_leaves_no_half_result() {
     let world = World::with_go("go1.26.8");
     world.release();
     fs::write(world.path("fail"), "").unwrap();
-    let (success, said) = run(&mut world.cluster("build"));
+    let (success, said) = run(&mut world.cluster("build control-plane"));
     assert!(!success);
     for part in ["go ended with exit status: 1", "    undefined: everything", "build.log"] {
         assert!(said.contains(part), "{part:?} is not in {said}");
@@ -190,11 +194,11 @@ fn a_build_that_fails_says_why_and_leaves_no_half_result() {
 fn a_result_that_lost_a_program_is_built_again() {
     let world = World::with_go("go1.26.8");
     world.release();
-    succeed(&mut world.cluster("build"));
+    succeed(&mut world.cluster("build control-plane"));
     let [cached] = world.cached().try_into().unwrap();
     let etcd = world.path("cache/elasticache-user-operator/control-plane").join(cached).join("etcd");
     fs::remove_file(&etcd).unwrap();
-    succeed(&mut world.cluster("build"));
+    succeed(&mut world.cluster("build control-plane"));
     assert!(etcd.exists());
     assert_eq!(world.builds().len(), 2);
 }
@@ -206,16 +210,16 @@ fn a_go_that_is_too_old_fetches_a_newer_one_if_it_can() {
     {
         let world = World::with_go(version);
         world.release();
-        succeed(&mut world.cluster("build"));
+        succeed(&mut world.cluster("build control-plane"));
         assert_eq!(world.builds(), [toolchain], "{version}");
     }
-    let (success, said) = run(&mut World::with_go("go1.20.14").cluster("build"));
+    let (success, said) = run(&mut World::with_go("go1.20.14").cluster("build control-plane"));
     assert!(!success && said.contains("is go1.20.14; install Go 1.26.0 or newer"), "{said}");
 }
 
 #[test]
 fn without_go_and_programs_there_are_three_ways_on() {
-    for verb in ["build", "up"] {
+    for verb in ["build control-plane", "up"] {
         let (success, said) = run(&mut World::new().cluster(verb));
         assert!(!success);
         for way in
@@ -233,7 +237,7 @@ fn a_folder_of_programs_is_used_as_it_is() {
     let folder = fs::canonicalize(world.path("bin")).unwrap();
     let printed = succeed(world.cluster("assets").env("KUBEBUILDER_ASSETS", &folder));
     assert_eq!(printed.trim(), folder.to_str().unwrap());
-    succeed(world.cluster("build").env("KUBEBUILDER_ASSETS", &folder));
+    succeed(world.cluster("build control-plane").env("KUBEBUILDER_ASSETS", &folder));
     assert!(world.cached().is_empty(), "nothing is built");
 }
 
@@ -252,4 +256,32 @@ fn a_folder_that_lacks_programs_is_explained() {
     );
     programs(&world.path("bin"), &["etcd", "kube-apiserver", "kubectl"]);
     assert!(refused().contains("lacks kube-controller-manager (envtest's own bundles"), "{}", refused());
+}
+
+#[test]
+fn a_tool_is_built_once_by_version_and_printed() {
+    let world = World::with_go("go1.26.8");
+    world.release();
+    let said = succeed(&mut world.cluster("build helm-3"));
+    assert!(said.contains("building helm v3."), "{said}");
+    assert!(said.contains("minute"), "how long it takes: {said}");
+    assert!(world.cached().is_empty(), "no control plane");
+    let [cached] = world.cached_of("go-tools").try_into().unwrap();
+    assert!(cached.starts_with("helm-3-v3."), "{cached}");
+    let printed = succeed(&mut world.cluster("tool helm-3"));
+    let expected = world.path("cache/elasticache-user-operator/go-tools").join(cached).join("helm");
+    assert_eq!(printed.trim(), expected.to_str().unwrap());
+    assert_eq!(world.builds().len(), 1);
+}
+
+#[test]
+fn a_tool_of_the_users_is_used_as_it_is() {
+    let world = World::new();
+    programs(&world.path("bin"), &["helm-4"]);
+    let printed = succeed(world.cluster("tool helm-4").env("CLUSTER_TOOLS", world.path("bin")));
+    assert_eq!(Path::new(printed.trim()), fs::canonicalize(world.path("bin/helm-4")).unwrap());
+    let (success, said) = run(world.cluster("tool helm-3").env("CLUSTER_TOOLS", world.path("bin")));
+    assert!(!success && said.contains("CLUSTER_TOOLS to a folder that has helm-3 v3."), "{said}");
+    let (success, said) = run(&mut world.cluster("tool helm-2"));
+    assert!(!success && said.contains("there are helm-4, helm-3, "), "{said}");
 }

@@ -1,0 +1,160 @@
+//! What is built from Go modules, and how.
+
+use anyhow::{Context, Result};
+
+use crate::{assets::PROGRAMS, version::Version};
+
+/// A Go module of this package: which programs it pins, and how they are built. It is part of this library:
+/// whoever has a built test has it as well.
+#[derive(Debug)]
+pub(crate) struct Module {
+    /// What it is called in messages.
+    pub(crate) what: &'static str,
+    pub(crate) go_mod: &'static str,
+    pub(crate) go_sum: &'static str,
+    /// Go files of our own, with their names. Most modules only pin what others wrote.
+    pub(crate) sources: &'static [(&'static str, &'static str)],
+    /// The module whose version is that of the whole.
+    pub(crate) versioned_by: &'static str,
+    pub(crate) packages: &'static [&'static str],
+    /// What comes out, and where Go names it otherwise, how.
+    pub(crate) programs: &'static [&'static str],
+    pub(crate) built_as: Option<(&'static str, &'static str)>,
+    /// How long it takes, for people.
+    pub(crate) takes: &'static str,
+    /// What the linker writes into the program: a variable, and which part of which module's version.
+    pub(crate) stamps: &'static [(&'static str, &'static str, Part)],
+}
+
+/// A part of a version like `v1.37.2`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part {
+    Whole,
+    Major,
+    Minor,
+    /// Not of the version: these words.
+    Words(&'static str),
+}
+
+/// The control plane.
+pub(crate) const CONTROL_PLANE: Module = Module {
+    what: "the control plane",
+    go_mod: include_str!("../tools/go.mod"),
+    go_sum: include_str!("../tools/go.sum"),
+    sources: &[],
+    versioned_by: "k8s.io/kubernetes",
+    packages: &[
+        "go.etcd.io/etcd/server/v3",
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+        "k8s.io/kubernetes/cmd/kubectl",
+    ],
+    programs: &PROGRAMS,
+    // The name that Go gives to etcd, whose package is the module's root.
+    built_as: Some(("server", "etcd")),
+    takes: "usually 7 to 10 minutes on 2 cores",
+    stamps: &[
+        ("k8s.io/component-base/version.gitVersion", "k8s.io/kubernetes", Part::Whole),
+        ("k8s.io/component-base/version.gitMajor", "k8s.io/kubernetes", Part::Major),
+        ("k8s.io/component-base/version.gitMinor", "k8s.io/kubernetes", Part::Minor),
+        ("k8s.io/component-base/version.gitTreeState", "k8s.io/kubernetes", Part::Words("clean")),
+    ],
+};
+
+/// A [`Module`] that has been read.
+#[derive(Debug)]
+pub(crate) struct Recipe {
+    pub(crate) module: &'static Module,
+    /// For example `v1.37.2`.
+    pub(crate) version: String,
+    /// The oldest Go that can build it.
+    pub(crate) go: Version,
+    pub(crate) flags: Vec<String>,
+}
+
+impl Recipe {
+    /// Reads `module`.
+    ///
+    /// # Errors
+    /// When its go.mod does not say what it has to.
+    pub(crate) fn of(module: &'static Module) -> Result<Recipe> {
+        let Module { what, go_mod, .. } = module;
+        let version = version_of(go_mod, module.versioned_by)
+            .with_context(|| format!("go.mod of {what} requires no {}", module.versioned_by))?;
+        let go = version_of(go_mod, "go").and_then(Version::parse);
+        let go = go.with_context(|| format!("go.mod of {what} names no version of Go"))?;
+        let mut link = "-s -w".to_owned();
+        for (variable, of, part) in module.stamps {
+            let version = version_of(go_mod, of).with_context(|| format!("{what} requires no {of}"))?;
+            link.push_str(&format!(" -X {variable}={}", part.of(version)));
+        }
+        let flags = vec!["-mod=readonly".into(), "-trimpath".into(), "-ldflags".into(), link];
+        Ok(Recipe { module, version: version.to_owned(), go, flags })
+    }
+
+    /// The name of the result in the cache: another recipe or another machine has another name.
+    pub(crate) fn key(&self) -> String {
+        let Module { go_mod, go_sum, sources, .. } = self.module;
+        let sources = sources.iter().flat_map(|(name, text)| [*name, *text]);
+        let parts = [*go_mod, *go_sum].into_iter().chain(sources);
+        let hash = fnv1a(parts.chain(self.flags.iter().map(String::as_str)));
+        format!("{}-{hash:016x}-{}-{}", self.version, std::env::consts::OS, std::env::consts::ARCH)
+    }
+}
+
+impl Part {
+    fn of(self, version: &str) -> &str {
+        let mut numbers = version.trim_start_matches('v').split('.');
+        match self {
+            Part::Whole => version,
+            Part::Major => numbers.next().unwrap_or_default(),
+            Part::Minor => numbers.nth(1).unwrap_or_default(),
+            Part::Words(words) => words,
+        }
+    }
+}
+
+/// The word after `name` in a go.mod.
+fn version_of<'a>(go_mod: &'a str, name: &str) -> Option<&'a str> {
+    go_mod.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip_while(|word| *word == "require");
+        (words.next() == Some(name)).then(|| words.next()).flatten()
+    })
+}
+
+/// FNV-1a, 64 bits: the standard library's hash may change with the compiler, and with it the name of the
+/// folder.
+fn fnv1a<'a>(parts: impl Iterator<Item = &'a str>) -> u64 {
+    // A byte that no text contains keeps parts apart.
+    let bytes = parts.flat_map(|part| part.bytes().chain([0xff]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recipe_comes_from_go_mod() {
+        let recipe = Recipe::of(&CONTROL_PLANE).unwrap();
+        assert!(recipe.version.starts_with("v1."), "{recipe:?}");
+        assert!(recipe.key().starts_with(&recipe.version));
+        assert!(recipe.go >= Version(1, 26, 0));
+        for package in CONTROL_PLANE.packages {
+            assert!(
+                CONTROL_PLANE.go_mod.contains(&format!("\t{package}\n")),
+                "{package} is no tool of go.mod"
+            );
+        }
+        let link = recipe.flags.last().unwrap();
+        let version = recipe.version.split('.').nth(1).unwrap();
+        assert!(link.contains(&format!("version.gitMinor={version} ")), "{link}");
+    }
+
+    #[test]
+    fn the_hash_is_the_published_one() {
+        assert_eq!(fnv1a(std::iter::empty()), 0xcbf2_9ce4_8422_2325);
+        let differs = fnv1a(["ab", "c"].into_iter()) != fnv1a(["a", "bc"].into_iter());
+        assert!(differs, "parts are kept apart");
+    }
+}

@@ -1,0 +1,229 @@
+//! Programs for tests that are no part of the control plane.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    environment::{self, TOOLS},
+    go::Go,
+    lock::BuildLock,
+    recipe::{Module, Part, Recipe},
+};
+
+/// A program that is built from its Go module, once for each version, into the user's cache folder.
+///
+/// ```no_run
+/// # fn main() -> anyhow::Result<()> {
+/// let helm = cluster::Tool::Helm4.path()?;
+/// let status = std::process::Command::new(helm).arg("version").status()?;
+/// # drop(status); Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tool {
+    /// Helm 4.
+    Helm4,
+    /// Helm 3.
+    Helm3,
+    /// Unit tests of charts. A plugin of Helm's that runs as a program of its own.
+    HelmUnittest,
+    /// The table of values in a chart's README.
+    HelmDocs,
+    /// Manifests against schemas.
+    Kubeconform,
+    /// Manifests against good practice.
+    KubeScore,
+    /// Prometheus' tool for rules and their tests.
+    Promtool,
+}
+
+impl Tool {
+    /// All of them.
+    pub const ALL: [Tool; 7] = [
+        Tool::Helm4,
+        Tool::Helm3,
+        Tool::HelmUnittest,
+        Tool::HelmDocs,
+        Tool::Kubeconform,
+        Tool::KubeScore,
+        Tool::Promtool,
+    ];
+
+    /// The name, for example `helm-4`.
+    pub fn name(self) -> &'static str {
+        self.module().what
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Tool> {
+        Tool::ALL.into_iter().find(|tool| tool.name() == name)
+    }
+
+    /// The program: of the folder `CLUSTER_TOOLS` where that has it by this name, else the one in the user's
+    /// cache, which is built first where it is missing. Progress goes to standard error.
+    ///
+    /// # Errors
+    /// When it is missing and there is no Go, or the build fails.
+    pub fn path(self) -> Result<PathBuf> {
+        // Written directly: `eprintln!` in a test is captured, and a build of minutes would be silent.
+        self.locate_or_build(&mut |line| {
+            let _nobody_reads = writeln!(io::stderr(), "cluster: {line}");
+        })
+    }
+
+    /// [`Tool::path`] with the progress for `progress`. Two processes do not build at once: the second waits
+    /// for the first.
+    ///
+    /// # Errors
+    /// Those of [`Tool::path`].
+    pub fn locate_or_build(self, progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+        let given = environment::tools().map(|folder| folder.join(self.name()));
+        if let Some(given) = given.filter(|file| environment::is_executable(file)) {
+            // It may be started in another working directory.
+            return given.canonicalize().with_context(|| format!("failed to resolve {TOOLS}"));
+        }
+        let recipe = Recipe::of(self.module())?;
+        let root = environment::cache("go-tools")?;
+        let dir = root.join(format!("{}-{}", self.name(), recipe.key()));
+        if let Some(program) = self.built_in(&dir) {
+            return Ok(program);
+        }
+        let Some(go) = Go::find() else {
+            bail!(
+                "{0} is needed, and it is neither built nor is there Go to build it: install Go {1} or newer \
+                 (https://go.dev/dl), or set {TOOLS} to a folder that has {0} {2}",
+                self.name(),
+                recipe.go,
+                recipe.version
+            );
+        };
+        let _lock = BuildLock::acquire(&root, "tools for tests", progress)?;
+        // Another process may have built while this one waited.
+        if self.built_in(&dir).is_none() {
+            go.build(&recipe, &root, &dir, progress)?;
+        }
+        self.built_in(&dir).with_context(|| format!("{} was built and is not there", self.name()))
+    }
+
+    fn built_in(self, dir: &Path) -> Option<PathBuf> {
+        let program = dir.join(self.module().programs.first()?);
+        environment::is_executable(&program).then_some(program)
+    }
+
+    pub(crate) fn module(self) -> &'static Module {
+        match self {
+            Tool::Helm4 => &HELM_4,
+            Tool::Helm3 => &HELM_3,
+            Tool::HelmUnittest => &HELM_UNITTEST,
+            Tool::HelmDocs => &HELM_DOCS,
+            Tool::Kubeconform => &KUBECONFORM,
+            Tool::KubeScore => &KUBE_SCORE,
+            Tool::Promtool => &PROMTOOL,
+        }
+    }
+}
+
+/// The module in `tools/NAME`, whose only package is a program.
+macro_rules! module {
+    ($name:literal, $versioned_by:literal, $package:literal, $program:literal, $takes:literal, $stamps:expr) => {
+        Module {
+            what: $name,
+            go_mod: include_str!(concat!("../tools/", $name, "/go.mod")),
+            go_sum: include_str!(concat!("../tools/", $name, "/go.sum")),
+            sources: &[],
+            versioned_by: $versioned_by,
+            packages: &[$package],
+            programs: &[$program],
+            built_as: None,
+            takes: $takes,
+            stamps: $stamps,
+        }
+    };
+}
+
+const HELM_4: Module = module!(
+    "helm-4",
+    "helm.sh/helm/v4",
+    "helm.sh/helm/v4/cmd/helm",
+    "helm",
+    "some 3 minutes on 2 cores",
+    &[("helm.sh/helm/v4/internal/version.version", "helm.sh/helm/v4", Part::Whole)]
+);
+// Without these Helm 3 takes itself for a client of Kubernetes 1.20, and charts refuse that.
+const HELM_3: Module = module!(
+    "helm-3",
+    "helm.sh/helm/v3",
+    "helm.sh/helm/v3/cmd/helm",
+    "helm",
+    "some 3 minutes on 2 cores",
+    &[
+        ("helm.sh/helm/v3/internal/version.version", "helm.sh/helm/v3", Part::Whole),
+        ("helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor", "k8s.io/client-go", Part::Words("1")),
+        ("helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor", "k8s.io/client-go", Part::Minor),
+        ("helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor", "k8s.io/client-go", Part::Words("1")),
+        ("helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor", "k8s.io/client-go", Part::Minor),
+    ]
+);
+const HELM_UNITTEST: Module = module!(
+    "helm-unittest",
+    "github.com/helm-unittest/helm-unittest",
+    "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
+    "helm-unittest",
+    "a minute or two on 2 cores",
+    &[]
+);
+const HELM_DOCS: Module = module!(
+    "helm-docs",
+    "github.com/norwoodj/helm-docs",
+    "github.com/norwoodj/helm-docs/cmd/helm-docs",
+    "helm-docs",
+    "a minute or two on 2 cores",
+    &[("main.version", "github.com/norwoodj/helm-docs", Part::Whole)]
+);
+const KUBECONFORM: Module = module!(
+    "kubeconform",
+    "github.com/yannh/kubeconform",
+    "github.com/yannh/kubeconform/cmd/kubeconform",
+    "kubeconform",
+    "a minute at most",
+    &[("main.version", "github.com/yannh/kubeconform", Part::Whole)]
+);
+const KUBE_SCORE: Module = module!(
+    "kube-score",
+    "github.com/zegl/kube-score",
+    "github.com/zegl/kube-score/cmd/kube-score",
+    "kube-score",
+    "a minute or two on 2 cores",
+    &[("main.version", "github.com/zegl/kube-score", Part::Whole)]
+);
+const PROMTOOL: Module = module!(
+    "promtool",
+    "github.com/prometheus/prometheus",
+    "github.com/prometheus/prometheus/cmd/promtool",
+    "promtool",
+    "some 5 minutes on 2 cores",
+    &[]
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tool_is_pinned_by_its_module() {
+        for tool in Tool::ALL {
+            let module = tool.module();
+            let recipe = Recipe::of(module).unwrap();
+            assert!(recipe.version.starts_with('v'), "{recipe:?}");
+            for package in module.packages.iter().filter(|package| **package != ".") {
+                let pinned = module.go_mod.lines().any(|line| line == format!("tool {package}"));
+                assert!(pinned, "{package} is no tool of {}'s go.mod", tool.name());
+            }
+            assert_eq!(Tool::named(tool.name()), Some(tool));
+        }
+    }
+}
