@@ -1,6 +1,8 @@
 //! What people on call see: metrics, and what is made of them.
 
-pub(crate) mod page;
+mod alerts;
+mod page;
+mod promql;
 
 use std::collections::BTreeSet;
 
