@@ -19,7 +19,7 @@ use crate::objects::{Interruption, secret_version};
 use crate::reconcile::{Shell, is_held};
 use crate::resolve::secrets_named;
 use crate::telemetry::{Metrics, Reconciled};
-use crate::users::Users;
+use crate::users::{Users, noting};
 
 /// What the controllers work with.
 pub struct Context<U> {
@@ -259,7 +259,7 @@ async fn pass<U: Users>(
 ) -> Result<Requeue, Interruption> {
     let name = named(&object);
     let measured = context.metrics.begin(&name);
-    let within = tokio::time::timeout(context.pass_timeout, context.shell.pass(&object)).await;
+    let within = tokio::time::timeout(context.pass_timeout, noting(context.shell.pass(&object))).await;
     let result = within.unwrap_or_else(|_| {
         let why = format!("not done within {} s", context.pass_timeout.as_secs());
         Err(Interruption::Kubernetes { what: "finish the pass", why })

@@ -45,7 +45,9 @@ pub fn start_logging(run: &Run) -> anyhow::Result<()> {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(true);
     match run.log_format {
         LogFormat::Text => registry.with(lines.with_ansi(false)).init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true).with_current_span(false)).init(),
+        LogFormat::Json => registry
+            .with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false))
+            .init(),
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ use plan::verdict::Outcome;
 use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, Untag, UserId};
 
 pub use aws::{Aws, ConnectError, Connection, Timeouts};
+pub use journal::{noting, request_id};
 pub use limit::{Limiter, Overdue, Permit, Urgency};
 pub use metered::Meter;
 pub use paced::Paced;
