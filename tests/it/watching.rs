@@ -1,6 +1,7 @@
 //! What people on call see: metrics, and what is made of them.
 
 mod alerts;
+pub(crate) mod events;
 mod logs;
 mod page;
 mod promql;
