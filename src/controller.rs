@@ -18,7 +18,7 @@ use crate::api::{ElastiCacheUser, user_id};
 use crate::objects::{Interruption, secret_version};
 use crate::reconcile::{Shell, is_held};
 use crate::resolve::secrets_named;
-use crate::telemetry::{Metrics, Reconciled};
+use crate::telemetry::{Metrics, Queue, Reconciled};
 use crate::users::{Users, noting};
 
 /// What the controllers work with.
@@ -31,23 +31,34 @@ pub struct Context<U> {
     pub pass_timeout: Duration,
 }
 
+/// What is watched.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// The objects of these namespaces; of all where it is empty.
+    pub namespaces: Vec<String>,
+    /// The Secrets of these among them; of all of them where it is empty.
+    pub secrets: Vec<String>,
+}
+
 /// Runs until `ending` turns true, then until the passes under way have ended. One controller for each namespace, or a
-/// single one for all where `namespaces` is empty.
+/// single one for all.
 pub async fn run<U: Users>(
     watches: Client,
-    namespaces: Vec<String>,
+    watched: Watched,
     concurrency: u16,
     context: Arc<Context<U>>,
     ending: watch::Receiver<bool>,
     synced: Arc<dyn Fn(usize) + Send + Sync>,
 ) {
+    let Watched { namespaces, secrets } = watched;
     let scopes: Vec<Option<String>> =
         if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
     context.metrics.allow(usize::from(concurrency) * scopes.len());
     let freed = broadcast::Sender::new(FREED);
-    let controllers = scopes.into_iter().enumerate().map(|(index, scope)| {
+    let controllers = scopes.into_iter().enumerate().map(|(index, namespace)| {
         let synced = synced.clone();
-        let scope = Scope { namespace: scope, freed: freed.clone() };
+        let secrets = secrets_within(namespace.as_deref(), &secrets);
+        let scope = Scope { namespace, secrets, freed: freed.clone() };
         control(&watches, scope, concurrency, context.clone(), ending.clone(), move || synced(index))
     });
     future::join_all(controllers).await;
@@ -64,13 +75,15 @@ const CHANGED: usize = 1024;
 struct Scope {
     /// Its namespace, or all.
     namespace: Option<String>,
+    /// The namespaces whose Secrets are watched for it; `None` stands for all.
+    secrets: Vec<Option<String>>,
     /// Tells all controllers which user IDs have become free.
     freed: broadcast::Sender<String>,
 }
 
 fn control<U, F>(
     watches: &Client,
-    Scope { namespace, freed }: Scope,
+    Scope { namespace, secrets, freed }: Scope,
     concurrency: u16,
     context: Arc<Context<U>>,
     mut ending: watch::Receiver<bool>,
@@ -108,15 +121,15 @@ where
             kube::runtime::PredicateConfig::default(),
         )
         .inspect_ok(move |object| changed.request(named(object), Duration::ZERO));
-    let secrets = secrets(scoped(watches, namespace.as_deref()));
+    let secrets =
+        secrets.iter().map(|namespace| changed_secrets(scoped(watches, namespace.as_deref())).boxed());
     let naming = reader.clone();
     let ready = reader.clone();
     let controller = Controller::for_stream(objects, reader)
         .with_config(kube::runtime::controller::Config::default().concurrency(concurrency))
-        .watches_stream(secrets, move |secret| {
-            let objects = naming_secret(&naming, &secret);
-            objects.iter().for_each(|object| renamed.request(referred(object), Duration::ZERO));
-            objects
+        .watches_stream(futures::stream::select_all(secrets), move |secret| {
+            let objects = naming_secret(&naming, &secret).into_iter();
+            objects.inspect(|object| renamed.request(referred(object), Duration::ZERO)).collect::<Vec<_>>()
         })
         .reconcile_on(waiting)
         .graceful_shutdown_on(async move {
@@ -124,13 +137,7 @@ where
         })
         .run(pass, failed, context)
         .for_each(move |result| {
-            if let Err(error) = result {
-                // A deletion leaves requests for an object that is gone; a watch that fails is tried again.
-                tracing::debug!(%error, "controller");
-                if let kube::runtime::controller::Error::ObjectNotFound(object) = error {
-                    lost.forget(&referred(&object));
-                }
-            }
+            noticed(result, &lost);
             future::ready(())
         });
     async move {
@@ -144,6 +151,18 @@ where
             () = controller => {}
             () = announce => {}
         }
+    }
+}
+
+/// A deletion leaves requests for an object that is gone; a watch that fails is tried again.
+fn noticed<T, E: std::error::Error + 'static, Q: std::error::Error + 'static>(
+    result: Result<T, kube::runtime::controller::Error<E, Q>>,
+    queue: &Queue,
+) {
+    let Err(error) = result else { return };
+    tracing::debug!(%error, "controller");
+    if let kube::runtime::controller::Error::ObjectNotFound(object) = error {
+        queue.forget(&referred(&object));
     }
 }
 
@@ -194,9 +213,18 @@ where
     }
 }
 
+/// The namespaces of Secrets that are watched for the objects of a namespace, or of all.
+fn secrets_within(namespace: Option<&str>, listed: &[String]) -> Vec<Option<String>> {
+    match namespace {
+        _ if listed.is_empty() => vec![namespace.map(str::to_owned)],
+        None => listed.iter().cloned().map(Some).collect(),
+        Some(namespace) => listed.iter().filter(|listed| *listed == namespace).cloned().map(Some).collect(),
+    }
+}
+
 /// Secrets as metadata only: their data is never held. Errors stay out of the stream, as all streams of a controller share
 /// one backoff and a forbidden watch would slow the objects' own.
-fn secrets(
+fn changed_secrets(
     secrets: Api<PartialObjectMeta<Secret>>,
 ) -> impl Stream<Item = Result<PartialObjectMeta<Secret>, watcher::Error>> + Send + 'static {
     watcher(secrets, watcher::Config::default())
@@ -290,4 +318,20 @@ fn failed<U: Users>(object: Arc<ElastiCacheUser>, error: &Interruption, context:
     }
     context.metrics.queue.request(object, pause);
     Requeue::requeue(pause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_watched_where_objects_are_and_no_further() {
+        let listed = ["a".to_owned(), "b".to_owned()];
+        let named = |name: &str| Some(name.to_owned());
+        assert_eq!(secrets_within(None, &[]), [None], "nothing listed: those of all objects");
+        assert_eq!(secrets_within(Some("a"), &[]), [named("a")]);
+        assert_eq!(secrets_within(None, &listed), [named("a"), named("b")]);
+        assert_eq!(secrets_within(Some("a"), &listed), [named("a")]);
+        assert_eq!(secrets_within(Some("c"), &listed), []);
+    }
 }

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::Run;
-use crate::controller::{self, Context};
+use crate::controller::{self, Context, Watched};
 use crate::memory::Memory;
 use crate::objects::Objects;
 use crate::reconcile::Shell;
@@ -82,8 +82,9 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
     let synced = Arc::new(move |_| {
         unsynced.fetch_sub(1, Ordering::Relaxed);
     });
+    let watched = Watched { namespaces, secrets: run.secret_namespaces() };
     let controllers =
-        tokio::spawn(controller::run(watches, namespaces, run.concurrency, context, ending, synced));
+        tokio::spawn(controller::run(watches, watched, run.concurrency, context, ending, synced));
     let server = tokio::spawn(telemetry::serve(listener, registry, readiness));
     supervise(controllers, server, end).await
 }

@@ -4,7 +4,7 @@ use elasticache_user_operator::plan::verdict::Reason;
 use k8s_openapi::api::events::v1::Event;
 use serde_json::json;
 
-use crate::stage::{Stage, iam};
+use crate::stage::{Stage, asks, iam};
 
 const NORMAL: [&str; 8] = [
     "UserCreated",
@@ -61,10 +61,7 @@ async fn what_lasts_is_told_once_and_what_takes_its_place_again() {
     stage.create("app", iam()).await;
     for times in 1..=4 {
         stage.aws.struck(denied, times).await;
-        let asks = json!({ "metadata": { "annotations": {
-            "elasticache-users.dev/reconcile-requested-at": times.to_string(),
-        }}});
-        stage.patch("app", asks).await;
+        stage.patch("app", asks(&times.to_string())).await;
     }
     stage.aws.heal().await;
     let quota = stage.aws.fault(refuse("UserQuotaExceeded", 400)).await;
