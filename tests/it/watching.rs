@@ -96,7 +96,8 @@ async fn the_reference_lists_the_metrics_as_they_are() {
     counts_what_happened(&stage).await;
 
     // One that starts knows what it did not do itself, as soon as it has its first list.
-    stage.kill();
+    stage.signal(cluster::Signal::TERM);
+    assert_eq!(stage.exit_code().await, Some(0));
     start(&stage);
     let info =
         [("namespace", ns), ("name", "ready"), ("user_id", "ready"), ("engine", "valkey"), ("auth", "iam")];
