@@ -1,5 +1,6 @@
 //! No I/O but the environment: flags and environment variables become a [`Run`]. The only reader of the environment.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -196,6 +197,17 @@ pub enum Policy {
     Retain,
 }
 
+impl Policy {
+    /// The word in a manifest.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delete => "Delete",
+            Self::Retain => "Retain",
+        }
+    }
+}
+
 impl From<Policy> for DeletionPolicy {
     fn from(policy: Policy) -> Self {
         match policy {
@@ -264,9 +276,10 @@ fn cluster_id(text: &str) -> Result<String, String> {
     }
 }
 
+/// Each once: a namespace that is watched twice would have two passes at a time over its objects.
 fn listed(names: &[String]) -> Vec<String> {
-    let named = names.iter().map(|name| name.trim());
-    named.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    let named: BTreeSet<&str> = names.iter().map(|name| name.trim()).collect();
+    named.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// What a user ID can begin with, once the namespace is filled in.
@@ -319,7 +332,7 @@ mod tests {
 
     #[test]
     fn flags_stand_with_and_without_the_subcommand() {
-        for args in [&["--namespace", "a", "--namespace", "b"][..], &["run", "--namespace=a,b"][..]] {
+        for args in [&["--namespace", "a", "--namespace", "b"][..], &["run", "--namespace=b,a,b"][..]] {
             let cli = parse(args).unwrap();
             let run = match cli.command {
                 Some(Command::Run(run)) => run,

@@ -14,12 +14,12 @@ use kube::runtime::{Controller, Predicate, WatchStreamExt, predicates};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::{broadcast, watch};
 
-use crate::api::ElastiCacheUser;
+use crate::api::{ElastiCacheUser, user_id};
 use crate::objects::{Interruption, secret_version};
 use crate::reconcile::{Shell, is_held};
 use crate::resolve::secrets_named;
-use crate::telemetry::{Metrics, Reconciled};
-use crate::users::Users;
+use crate::telemetry::{Metrics, Queue, Reconciled};
+use crate::users::{Users, noting};
 
 /// What the controllers work with.
 pub struct Context<U> {
@@ -53,6 +53,7 @@ pub async fn run<U: Users>(
     let Watched { namespaces, secrets } = watched;
     let scopes: Vec<Option<String>> =
         if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
+    context.metrics.allow(usize::from(concurrency) * scopes.len());
     let freed = broadcast::Sender::new(FREED);
     let controllers = scopes.into_iter().enumerate().map(|(index, namespace)| {
         let synced = synced.clone();
@@ -94,14 +95,19 @@ where
 {
     let users: Api<ElastiCacheUser> = scoped(watches, namespace.as_deref());
     let (reader, writer) = reflector::store();
+    context.metrics.objects.add(reader.clone());
+    let queue = context.metrics.queue.clone();
+    let [changed, renamed, freeing, leaving, lost] = std::array::from_fn(|_| queue.clone());
     let forgetful = context.clone();
-    let waiting = freed_objects(freed.subscribe(), reader.clone());
+    let waiting = freed_objects(freed.subscribe(), reader.clone())
+        .inspect(move |object| freeing.request(referred(object), Duration::ZERO));
     let objects = watcher(users, watcher::Config::default())
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .inspect_ok(move |event| {
             if let watcher::Event::Delete(gone) = event {
                 forgetful.shell.memory.forget(&gone.uid().unwrap_or_default());
+                leaving.forget(&named(gone));
                 // Nobody listens where the controllers are ending.
                 let _ = freed.send(user_id(gone));
             }
@@ -113,24 +119,25 @@ where
         .predicate_filter(
             predicates::generation.combine(predicates::annotations).combine(lost_finalizer),
             kube::runtime::PredicateConfig::default(),
-        );
+        )
+        .inspect_ok(move |object| changed.request(named(object), Duration::ZERO));
     let secrets =
         secrets.iter().map(|namespace| changed_secrets(scoped(watches, namespace.as_deref())).boxed());
     let naming = reader.clone();
     let ready = reader.clone();
     let controller = Controller::for_stream(objects, reader)
         .with_config(kube::runtime::controller::Config::default().concurrency(concurrency))
-        .watches_stream(futures::stream::select_all(secrets), move |secret| naming_secret(&naming, &secret))
+        .watches_stream(futures::stream::select_all(secrets), move |secret| {
+            let objects = naming_secret(&naming, &secret).into_iter();
+            objects.inspect(|object| renamed.request(referred(object), Duration::ZERO)).collect::<Vec<_>>()
+        })
         .reconcile_on(waiting)
         .graceful_shutdown_on(async move {
             let _ = ending.wait_for(|ending| *ending).await;
         })
         .run(pass, failed, context)
-        .for_each(|result| {
-            if let Err(error) = result {
-                // A deletion leaves requests for an object that is gone; a watch that fails is tried again.
-                tracing::debug!(%error, "controller");
-            }
+        .for_each(move |result| {
+            noticed(result, &lost);
             future::ready(())
         });
     async move {
@@ -147,11 +154,26 @@ where
     }
 }
 
-/// The user ID that an object stands for.
-fn user_id(object: &ElastiCacheUser) -> String {
-    let status = object.status.as_ref();
-    let known = status.and_then(|status| status.user_id.as_ref()).or(object.spec.user_id.as_ref());
-    known.cloned().unwrap_or_else(|| object.name_any())
+/// A deletion leaves requests for an object that is gone; a watch that fails is tried again.
+fn noticed<T, E: std::error::Error + 'static, Q: std::error::Error + 'static>(
+    result: Result<T, kube::runtime::controller::Error<E, Q>>,
+    queue: &Queue,
+) {
+    let Err(error) = result else { return };
+    tracing::debug!(%error, "controller");
+    if let kube::runtime::controller::Error::ObjectNotFound(object) = error {
+        queue.forget(&referred(&object));
+    }
+}
+
+/// `namespace/name`, as logs and the queue name an object.
+fn named(object: &ElastiCacheUser) -> String {
+    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// The same, of a reference.
+fn referred<K: reflector::Lookup>(object: &ObjectRef<K>) -> String {
+    format!("{}/{}", object.namespace.as_deref().unwrap_or_default(), object.name)
 }
 
 /// Objects whose user ID another object had until now: they may take over.
@@ -265,8 +287,9 @@ async fn pass<U: Users>(
     object: Arc<ElastiCacheUser>,
     context: Arc<Context<U>>,
 ) -> Result<Requeue, Interruption> {
-    let measured = context.metrics.begin();
-    let within = tokio::time::timeout(context.pass_timeout, context.shell.pass(&object)).await;
+    let name = named(&object);
+    let measured = context.metrics.begin(&name);
+    let within = tokio::time::timeout(context.pass_timeout, noting(context.shell.pass(&object))).await;
     let result = within.unwrap_or_else(|_| {
         let why = format!("not done within {} s", context.pass_timeout.as_secs());
         Err(Interruption::Kubernetes { what: "finish the pass", why })
@@ -274,20 +297,28 @@ async fn pass<U: Users>(
     measured.end(match &result {
         Ok(Some(_)) => Reconciled::RequeueAfter,
         Ok(None) => Reconciled::Success,
-        Err(_) => Reconciled::Error,
+        Err(Interruption::Kubernetes { .. }) => Reconciled::Error,
+        Err(Interruption::Overtaken | Interruption::Ending | Interruption::Crowded) => Reconciled::Requeue,
     });
-    Ok(result?.map_or_else(Requeue::await_change, Requeue::requeue))
+    Ok(match result? {
+        Some(pause) => {
+            context.metrics.queue.request(name, pause);
+            Requeue::requeue(pause)
+        }
+        None => Requeue::await_change(),
+    })
 }
 
 fn failed<U: Users>(object: Arc<ElastiCacheUser>, error: &Interruption, context: Arc<Context<U>>) -> Requeue {
     let pause = context.shell.put_off(&object);
-    let object = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
+    let object = named(&object);
     match error {
         Interruption::Kubernetes { .. } => tracing::warn!(object, "{error}; trying again in {pause:.1?}"),
         Interruption::Overtaken | Interruption::Ending | Interruption::Crowded => {
             tracing::debug!(object, "{error}")
         }
     }
+    context.metrics.queue.request(object, pause);
     Requeue::requeue(pause)
 }
 

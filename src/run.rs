@@ -43,7 +43,9 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
         None => cluster_uid(&requests).await?,
     };
     let mut registry = Registry::default();
-    let metrics = Metrics::register(&mut registry);
+    let objects = telemetry::Objects::new(run.default_deletion_policy.as_str());
+    let metrics = Metrics::register(&mut registry, objects);
+    registry.register_collector(Box::new(telemetry::Process::default()));
     let (aws, region) = Aws::connect(Timeouts::within(run.aws_call_timeout)).await?;
     aws.meter().register(&mut registry);
     let listener = TcpListener::bind(run.http_addr)

@@ -1,7 +1,11 @@
 //! I/O: logs, metrics, and the HTTP server for /livez, /readyz and /metrics.
 
+mod objects;
+mod passes;
+mod process;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -10,15 +14,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use kube::api::ListParams;
 use kube::{Api, Client};
-use prometheus_client::encoding::{EncodeLabelSet, text};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::metrics::info::Info;
+use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::time::Instant;
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
@@ -28,7 +26,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::api::ElastiCacheUser;
 use crate::config::{LogFormat, Run};
 
-const CONTROLLER: &str = "elasticacheuser";
+pub use objects::Objects;
+pub use passes::{Measured, Metrics, Queue, Reconciled};
+pub use process::Process;
 
 /// Begins to log, to standard error.
 ///
@@ -45,7 +45,9 @@ pub fn start_logging(run: &Run) -> anyhow::Result<()> {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(true);
     match run.log_format {
         LogFormat::Text => registry.with(lines.with_ansi(false)).init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true).with_current_span(false)).init(),
+        LogFormat::Json => registry
+            .with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false))
+            .init(),
     }
     Ok(())
 }
@@ -53,122 +55,6 @@ pub fn start_logging(run: &Run) -> anyhow::Result<()> {
 /// At its finest level the SDK logs whole answers, and AWS may repeat a password in one: that level is not to be had.
 fn may_be_logged(line: &Metadata<'_>) -> bool {
     *line.level() <= Level::DEBUG || !line.target().starts_with("aws_")
-}
-
-/// How a pass ended, as controller-runtime counts it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reconciled {
-    /// Nothing more to do until something changes.
-    Success,
-    /// Looked at again after a pause.
-    RequeueAfter,
-    /// The API server interrupted it.
-    Error,
-}
-
-impl Reconciled {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::RequeueAfter => "requeue_after",
-            Self::Error => "error",
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ControllerLabel {
-    controller: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResultLabels {
-    controller: &'static str,
-    result: &'static str,
-}
-
-/// What is counted about passes, under the names that dashboards for controller-runtime know.
-#[derive(Clone, Debug)]
-pub struct Metrics {
-    total: Family<ResultLabels, Counter>,
-    errors: Family<ControllerLabel, Counter>,
-    time: Family<ControllerLabel, Histogram>,
-    active: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
-    corrections: Counter,
-}
-
-impl Metrics {
-    /// Registers everything.
-    #[must_use]
-    pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            total: Family::default(),
-            errors: Family::default(),
-            time: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14))),
-            active: Family::default(),
-            corrections: Counter::default(),
-        };
-        registry.register("controller_runtime_reconcile", "Passes, by result", metrics.total.clone());
-        registry.register(
-            "controller_runtime_reconcile_errors",
-            "Passes that failed",
-            metrics.errors.clone(),
-        );
-        registry.register(
-            "controller_runtime_reconcile_time_seconds",
-            "Duration of passes",
-            metrics.time.clone(),
-        );
-        registry.register("controller_runtime_active_workers", "Passes under way", metrics.active.clone());
-        registry.register(
-            "elasticache_user_drift_corrections",
-            "Changes of others in AWS that were put right",
-            metrics.corrections.clone(),
-        );
-        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("elasticache_user_build", "The operator's version", build);
-        metrics
-    }
-
-    /// Counts what was put right that somebody else had changed in AWS.
-    #[must_use]
-    pub fn corrections(&self) -> Counter {
-        self.corrections.clone()
-    }
-
-    /// A pass begins.
-    pub fn begin(&self) -> Measured<'_> {
-        self.active.get_or_create(&ControllerLabel { controller: CONTROLLER }).inc();
-        Measured { metrics: self, since: Instant::now() }
-    }
-}
-
-/// A pass under way; counted also where it is dropped before its end.
-#[derive(Debug)]
-pub struct Measured<'a> {
-    metrics: &'a Metrics,
-    since: Instant,
-}
-
-impl Measured<'_> {
-    /// The pass ended.
-    pub fn end(self, result: Reconciled) {
-        let label = ControllerLabel { controller: CONTROLLER };
-        self.metrics
-            .total
-            .get_or_create(&ResultLabels { controller: CONTROLLER, result: result.as_str() })
-            .inc();
-        if result == Reconciled::Error {
-            self.metrics.errors.get_or_create(&label).inc();
-        }
-        self.metrics.time.get_or_create(&label).observe(self.since.elapsed().as_secs_f64());
-    }
-}
-
-impl Drop for Measured<'_> {
-    fn drop(&mut self) {
-        self.metrics.active.get_or_create(&ControllerLabel { controller: CONTROLLER }).dec();
-    }
 }
 
 /// Whether the operator can work: its caches are synced, the API server answers, and the CRD is there.

@@ -56,5 +56,13 @@ pub const USER_ID_PATTERN: &str = "^[a-z]([a-z0-9]*)(-[a-z0-9]+)*$";
 /// The longest user ID.
 pub const USER_ID_MAX_LENGTH: usize = 40;
 
+/// The user ID that an object stands for.
+#[must_use]
+pub fn user_id(object: &ElastiCacheUser) -> String {
+    let status = object.status.as_ref();
+    let known = status.and_then(|status| status.user_id.as_ref()).or(object.spec.user_id.as_ref());
+    known.or(object.metadata.name.as_ref()).cloned().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests;

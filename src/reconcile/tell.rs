@@ -2,12 +2,12 @@
 
 use kube::ResourceExt;
 use plan::verdict::{Done, Outcome, Progress, Standing, Verdict, verdict};
-use plan::{Account, Action, Arn, Creation, Goal, Sight, Wait};
+use plan::{Account, Action, Arn, Creation, Fault, Goal, Sight, Wait};
 
 use super::{Ended, Pass};
 use crate::objects::{Interruption, News};
 use crate::report::read;
-use crate::users::Users;
+use crate::users::{self, Users};
 
 impl<U: Users> Pass<'_, U> {
     /// Status, event and the next visit, all from the same action and outcome.
@@ -126,31 +126,39 @@ impl<U: Users> Pass<'_, U> {
         self.shell.objects.publish(&self.object, &news).await;
     }
 
+    /// One line for each thing that was done, as its event tells it; else one for what is in the way, or waited for.
     fn log(&self, action: &Action, outcome: &Outcome, verdict: &Verdict) {
-        let (object, reason) = (self.name(), verdict.reason.as_str());
+        let (object, step, reason) = (self.name(), step(action), verdict.reason.as_str());
         let user_id = self.standing().user_id.to_owned();
-        let step = step(action);
+        let request_id = users::request_id();
+        for done in &verdict.done {
+            let note = told(done, action, verdict, &user_id);
+            let event = done.reason();
+            tracing::info!(%object, user_id, step, event, reason, request_id, "{note}");
+        }
+        let (fault, message) = (fault(action, outcome), &verdict.message);
+        let code = fault.map(|fault| fault.said().code.as_str());
         match verdict.progress {
             _ if !verdict.done.is_empty() => {
-                tracing::info!(%object, user_id, step, reason, "{}", verdict.message)
+                tracing::debug!(%object, user_id, step, reason, "{message}")
+            }
+            _ if fault.is_some() => {
+                tracing::warn!(%object, user_id, step, reason, code, request_id, "{message}");
             }
             Progress::Done | Progress::PausedReady | Progress::PausedUnready => {
-                tracing::debug!(%object, user_id, step, reason, "{}", verdict.message)
+                tracing::debug!(%object, user_id, step, reason, "{message}")
             }
             Progress::Unknown | Progress::Unchanged | Progress::Stalled => {
-                tracing::warn!(%object, user_id, step, reason, "{}", verdict.message);
-            }
-            Progress::Reconciling | Progress::Leaving if matches!(outcome, Outcome::Failed(_)) => {
-                tracing::warn!(%object, user_id, step, reason, "{}", verdict.message);
+                tracing::warn!(%object, user_id, step, reason, request_id, "{message}");
             }
             // Still waiting for the same thing.
             Progress::Reconciling | Progress::Leaving
-                if read::shown_message(&self.object) == Some(&verdict.message) =>
+                if read::shown_message(&self.object) == Some(message) =>
             {
-                tracing::debug!(%object, user_id, step, reason, "{}", verdict.message);
+                tracing::debug!(%object, user_id, step, reason, "{message}");
             }
             Progress::Reconciling | Progress::Leaving => {
-                tracing::info!(%object, user_id, step, reason, "{}", verdict.message);
+                tracing::info!(%object, user_id, step, reason, request_id, "{message}");
             }
         }
     }
@@ -173,6 +181,14 @@ fn told(done: &Done, action: &Action, verdict: &Verdict, id: &str) -> String {
         Done::Modified => format!("AWS accepted ModifyUser of \"{id}\" and applies it now."),
         Done::DeletionStarted => format!("AWS accepted DeleteUser of \"{id}\"."),
         Done::Adopted | Done::Deleted | Done::Retained | Done::Left(_) => verdict.message.clone(),
+    }
+}
+
+/// What a call of this pass failed for.
+fn fault<'a>(action: &'a Action, outcome: &'a Outcome) -> Option<&'a Fault> {
+    match (action, outcome) {
+        (_, Outcome::Failed(fault)) | (Action::Wait(Wait::Failed(_, fault)), _) => Some(fault),
+        _ => None,
     }
 }
 

@@ -1,12 +1,29 @@
-//! I/O: the log. What is noted about every call of AWS, one line and its metrics.
+//! I/O: the log. What is noted about every call of AWS: its metrics, one line for those who look closely, and the request's ID
+//! for the line that the pass writes.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
+use plan::Password;
 use plan::classify::Answer;
-use plan::{Fault, Password};
 
 use super::failure::Failure;
-use super::metered::Meter;
+use super::metered::{Ended, Meter};
+
+tokio::task_local! {
+    static REQUEST_ID: RefCell<Option<String>>;
+}
+
+/// Runs a pass so that it can ask for [`request_id`].
+pub async fn noting<F: Future>(pass: F) -> F::Output {
+    REQUEST_ID.scope(RefCell::default(), pass).await
+}
+
+/// AWS's ID of the last request of this pass; `None` where AWS did not answer it, or none was made.
+#[must_use]
+pub fn request_id() -> Option<String> {
+    REQUEST_ID.try_with(|id| id.borrow().clone()).ok().flatten()
+}
 
 /// The calls that the operator makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +51,6 @@ impl Operation {
             Self::DeleteUser => "DeleteUser",
             Self::GetCallerIdentity => "GetCallerIdentity",
         }
-    }
-
-    fn reads(self) -> bool {
-        matches!(self, Self::DescribeUsers | Self::ListTagsForResource | Self::GetCallerIdentity)
     }
 }
 
@@ -90,18 +103,23 @@ impl<'a> Call<'a> {
             Ok(_) => Told::Accepted,
             Err(Answer::NotFound) => Told::Refused("UserNotFound", ""),
             Err(Answer::AlreadyExists) => Told::Refused("UserAlreadyExists", ""),
-            Err(Answer::Fault(fault @ (Fault::Busy(_) | Fault::Throttled(_)))) => {
-                Told::Refused(&fault.said().code, &fault.said().message)
-            }
-            Err(Answer::Fault(
-                fault @ (Fault::Unavailable(_)
-                | Fault::Credentials(_)
-                | Fault::Denied(_)
-                | Fault::Rejected(..)),
-            )) => Told::Failed(&fault.said().code, &fault.said().message),
+            Err(Answer::Fault(fault)) => Told::Refused(&fault.said().code, &fault.said().message),
         };
-        meter.record(self.operation.name(), facts.status, told.code(), took);
+        let fault = match &result {
+            Err(Answer::Fault(fault)) => Some(fault),
+            Ok(_) | Err(Answer::NotFound | Answer::AlreadyExists) => None,
+        };
+        meter.record(Ended {
+            operation: self.operation.name(),
+            user_id: self.user_id,
+            status: facts.status,
+            code: told.code(),
+            fault,
+            took,
+        });
         self.log(&told, facts, took);
+        // Outside a pass, as in tests of the adapter alone, nobody asks for it.
+        let _ = REQUEST_ID.try_with(|id| id.replace(facts.request_id.clone()));
         result
     }
 
@@ -111,21 +129,11 @@ impl<'a> Call<'a> {
         let request_id = facts.request_id.as_deref();
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match told {
-            Told::Accepted if self.operation.reads() => {
+            Told::Accepted => {
                 tracing::debug!(operation, user_id, request_id, duration_ms, "AWS answered");
             }
-            Told::Accepted => {
-                tracing::info!(operation, user_id, request_id, duration_ms, "AWS accepted");
-            }
-            // What every deletion ends with, and every look at tags that have just been changed.
-            Told::Refused(code @ "UserNotFound", _) if self.operation.reads() => {
-                tracing::debug!(operation, user_id, request_id, code, duration_ms, "AWS answered");
-            }
             Told::Refused(code, message) => {
-                tracing::info!(operation, user_id, request_id, code, message, duration_ms, "AWS refused");
-            }
-            Told::Failed(code, message) => {
-                tracing::warn!(operation, user_id, request_id, code, message, duration_ms, "AWS call failed");
+                tracing::debug!(operation, user_id, request_id, code, duration_ms, "AWS refused: {message}");
             }
         }
     }
@@ -134,17 +142,15 @@ impl<'a> Call<'a> {
 /// How a call ended, for the log.
 enum Told<'a> {
     Accepted,
-    /// Code and sentence of what belongs to the work.
+    /// Code and sentence.
     Refused(&'a str, &'a str),
-    /// Code and sentence of what somebody should know of.
-    Failed(&'a str, &'a str),
 }
 
 impl<'a> Told<'a> {
     fn code(&self) -> Option<&'a str> {
         match self {
             Self::Accepted => None,
-            Self::Refused(code, _) | Self::Failed(code, _) => Some(code),
+            Self::Refused(code, _) => Some(code),
         }
     }
 }

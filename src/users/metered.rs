@@ -2,6 +2,8 @@
 //!
 //! Not a decorator of [`Users`](super::Users): the HTTP status and AWS's code are known where the call is made only.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use plan::classify::{Answer, classify};
@@ -16,11 +18,36 @@ const SERVICE: &str = "ElastiCache";
 /// Upper bounds in seconds. A call takes some tenths of a second, and is given up after 20 s.
 const BUCKETS: [f64; 10] = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0];
 
+/// Upper bounds of how often a call was repeated.
+const RETRIES: [f64; 8] = [0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0];
+/// Users whose failures in a row are counted at the same time, at most.
+const FAILING: usize = 10_000;
+
 /// The metrics of AWS calls. Clones share their values.
 #[derive(Clone, Debug)]
 pub struct Meter {
     calls: Family<Call, Counter>,
     durations: Family<Operation, Histogram>,
+    retries: Family<Operation, Histogram>,
+    denied: Family<Call, Counter>,
+    throttled: Family<Call, Counter>,
+    /// How many calls of an operation for a user have failed in a row. Every other answer ends the row.
+    failing: Arc<Mutex<HashMap<(&'static str, String), u32>>>,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended<'a> {
+    pub(super) operation: &'static str,
+    /// Whom it was about.
+    pub(super) user_id: &'a str,
+    /// HTTP's status, `None` without an answer.
+    pub(super) status: Option<u16>,
+    /// AWS's code or the operator's, `None` without an error.
+    pub(super) code: Option<&'a str>,
+    /// What it failed for; an error that is an observation is none.
+    pub(super) fault: Option<&'a Fault>,
+    pub(super) took: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -39,7 +66,14 @@ struct Operation {
 
 impl Default for Meter {
     fn default() -> Self {
-        Self { calls: Family::default(), durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)) }
+        Self {
+            calls: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            retries: Family::new_with_constructor(|| Histogram::new(RETRIES)),
+            denied: Family::default(),
+            throttled: Family::default(),
+            failing: Arc::default(),
+        }
     }
 }
 
@@ -58,16 +92,26 @@ impl Meter {
             Unit::Seconds,
             self.durations.clone(),
         );
+        registry.register(
+            "aws_api_call_retries",
+            "Calls of the same operation for the same user that failed before one that AWS answered; each after a pause of the operator's, as the SDK repeats none",
+            self.retries.clone(),
+        );
+        registry.register(
+            "aws_api_call_permission_errors",
+            "Calls that failed because the role may not make them, or the credentials are missing or not valid",
+            self.denied.clone(),
+        );
+        registry.register(
+            "aws_api_call_throttled_errors",
+            "Calls that AWS refused for their rate",
+            self.throttled.clone(),
+        );
     }
 
-    /// One call: `status` is HTTP's, `None` without an answer; `code` AWS's or the operator's, `None` without an error.
-    pub(super) fn record(
-        &self,
-        operation: &'static str,
-        status: Option<u16>,
-        code: Option<&str>,
-        took: Duration,
-    ) {
+    /// One call.
+    pub(super) fn record(&self, ended: Ended<'_>) {
+        let Ended { operation, user_id, status, code, fault, took } = ended;
         let call = Call {
             service: SERVICE,
             operation,
@@ -75,7 +119,34 @@ impl Meter {
             error_code: code.map(label).unwrap_or_default().to_owned(),
         };
         self.calls.get_or_create(&call).inc();
-        self.durations.get_or_create(&Operation { service: SERVICE, operation }).observe(took.as_secs_f64());
+        match fault {
+            Some(Fault::Denied(_) | Fault::Credentials(_)) => {
+                self.denied.get_or_create(&call).inc();
+            }
+            Some(Fault::Throttled(_)) => {
+                self.throttled.get_or_create(&call).inc();
+            }
+            Some(Fault::Busy(_) | Fault::Unavailable(_) | Fault::Rejected(..)) | None => {}
+        }
+        let labels = Operation { service: SERVICE, operation };
+        self.durations.get_or_create(&labels).observe(took.as_secs_f64());
+        if let Some(failures) = self.failures(operation, user_id, fault.is_some()) {
+            self.retries.get_or_create(&labels).observe(f64::from(failures));
+        }
+    }
+
+    /// The failures that went before an answer; `None` where the row of them goes on.
+    fn failures(&self, operation: &'static str, user_id: &str, failed: bool) -> Option<u32> {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let row = (operation, user_id.to_owned());
+        if !failed {
+            return Some(failing.remove(&row).unwrap_or_default());
+        }
+        if failing.len() < FAILING || failing.contains_key(&row) {
+            let failures = failing.entry(row).or_default();
+            *failures = failures.saturating_add(1);
+        }
+        None
     }
 }
 
@@ -114,30 +185,47 @@ mod tests {
     #[test]
     fn the_text_has_the_names_that_dashboards_use_and_closed_labels() {
         let meter = Meter::default();
-        let took = Duration::from_millis(120);
-        meter.record("CreateUser", Some(200), None, took);
-        meter.record("CreateUser", Some(400), Some("InvalidParameterValue"), took);
-        meter.record("CreateUser", Some(400), Some("MadeUpByAws"), took);
-        meter.record("CreateUser", Some(400), Some("SomethingQuotaOfTomorrow"), took);
-        meter.record("DescribeUsers", None, Some("TimedOut"), Duration::from_secs(20));
+        let said = || plan::Said::new("", "");
+        let record = |operation, status, code, fault: Option<Fault>| {
+            let took = Duration::from_millis(120);
+            meter.record(Ended { operation, user_id: "app", status, code, fault: fault.as_ref(), took });
+        };
+        let rejected = |why| Some(Fault::Rejected(why, said()));
+        record("CreateUser", Some(400), Some("InvalidParameterValue"), rejected(Rejection::ParameterValue));
+        record("CreateUser", Some(400), Some("MadeUpByAws"), rejected(Rejection::Other));
+        record("CreateUser", Some(400), Some("SomethingQuotaOfTomorrow"), rejected(Rejection::Quota));
+        record("CreateUser", Some(200), None, None);
+        record("CreateUser", Some(200), None, None);
+        record("DescribeUsers", None, Some("TimedOut"), Some(Fault::Unavailable(said())));
+        record("DescribeUsers", Some(400), Some("Throttling"), Some(Fault::Throttled(said())));
+        record("DeleteUser", Some(403), Some("AccessDenied"), Some(Fault::Denied(said())));
+        record("DeleteUser", None, Some("NoCredentials"), Some(Fault::Credentials(said())));
         let mut registry = Registry::default();
         meter.register(&mut registry);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
-        let line = |operation: &str, status: u16, error: &str, value: u8| {
+        let line = |name: &str, operation: &str, status: u16, error: &str, value: u8| {
             format!(
-                "aws_api_calls_total{{service=\"ElastiCache\",operation=\"{operation}\",status_code=\"{status}\",error_code=\"{error}\"}} {value}\n"
+                "aws_api_{name}_total{{service=\"ElastiCache\",operation=\"{operation}\",status_code=\"{status}\",error_code=\"{error}\"}} {value}\n"
             )
         };
+        let create = "service=\"ElastiCache\",operation=\"CreateUser\"";
         for expected in [
-            line("CreateUser", 200, "", 1),
-            line("CreateUser", 400, "InvalidParameterValue", 1),
-            line("CreateUser", 400, "other", 2),
-            line("DescribeUsers", 0, "TimedOut", 1),
-            "aws_api_call_duration_seconds_count{service=\"ElastiCache\",operation=\"CreateUser\"} 4\n"
-                .to_owned(),
+            line("calls", "CreateUser", 200, "", 2),
+            line("calls", "CreateUser", 400, "InvalidParameterValue", 1),
+            line("calls", "CreateUser", 400, "other", 2),
+            line("calls", "DescribeUsers", 0, "TimedOut", 1),
+            line("call_permission_errors", "DeleteUser", 403, "AccessDenied", 1),
+            line("call_permission_errors", "DeleteUser", 0, "NoCredentials", 1),
+            line("call_throttled_errors", "DescribeUsers", 400, "Throttling", 1),
+            format!("aws_api_call_duration_seconds_count{{{create}}} 5\n"),
+            // Three failures and then an answer; the next one at once.
+            format!("aws_api_call_retries_count{{{create}}} 2\n"),
+            format!("aws_api_call_retries_sum{{{create}}} 3.0\n"),
         ] {
             assert!(text.contains(&expected), "{expected} stands in:\n{text}");
         }
+        assert_eq!(text.matches("errors_total{").count(), 3, "nothing else is counted as such:\n{text}");
+        assert_eq!(text.matches("aws_api_call_retries_count{").count(), 1, "the others were never answered");
     }
 }

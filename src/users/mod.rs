@@ -19,6 +19,7 @@ use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, Untag, Us
 
 pub use aws::preflight::{Asked, Identity, Preflight};
 pub use aws::{Aws, ConnectError, Connection, Timeouts};
+pub use journal::{noting, request_id};
 pub use limit::{Limiter, Overdue, Permit, Urgency};
 pub use metered::Meter;
 pub use paced::Paced;

@@ -120,6 +120,7 @@ async fn what_is_wrong_with_a_secret_is_said_and_mended_without_a_person() {
     stage.event("app", "SecretNotFound").await;
     stage.secret_with("late", json!({ "other": PASSWORD })).await;
     stage.reason("app", "SecretKeyNotFound").await;
+    stage.event("app", "SecretKeyNotFound").await;
     for (bad, says) in [
         (format!("{PASSWORD}\n"), "newline"),
         ("too-short".to_owned(), "shorter than 16"),
@@ -225,6 +226,7 @@ async fn a_previous_user_on_its_way_out_is_waited_for() {
     stage.aws.put_user("app", json!({ "Status": "deleting" })).await;
     stage.create("app", iam()).await;
     stage.reason("app", "WaitingForPreviousUser").await;
+    stage.event("app", "WaitingForPreviousUser").await;
     stage.aws.remove_user("app").await;
     stage.is_ready("app").await;
     stage.deleted("app").await;

@@ -557,6 +557,7 @@ async fn another_region_or_account_never_counts_as_gone() {
         stage.delete("app").await;
         let object = stage.reason("app", "WrongAWSAccount").await;
         assert!(message(&object).contains("us-east-1"), "{}", message(&object));
+        stage.event("app", "WrongAWSAccount").await;
         stage.patch("stays", json!({ "spec": { "accessString": "on ~x +@all" } })).await;
         let object = stage.reason("stays", "WrongAWSAccount").await;
         assert!(condition(&object, "Stalled").is_some());

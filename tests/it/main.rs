@@ -39,4 +39,5 @@ mod throttling;
 mod transcript;
 mod users;
 mod waiting;
+mod watching;
 mod world;

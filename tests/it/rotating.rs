@@ -366,6 +366,7 @@ async fn a_secret_that_may_not_be_read_is_told_and_read_once_it_may() {
     stage.create("app", with_password("one")).await;
     let told = stage.reason("app", "SecretForbidden").await;
     assert!(condition(&told, "Stalled").is_none());
+    stage.event("app", "SecretForbidden").await;
     allow(&stage, "secrets", may_get("one")).await;
     holds(&stage, &[PASSWORD]).await;
     stage.end().await;

@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 use crate::iam::{Guard, policy};
 use crate::rights::{self, Rights};
 use crate::secrecy::{self, redacted};
+use crate::watching::events;
 use crate::{argocd, audit, kstatus, world};
 
 /// Longest time that a fact may take on a busy machine.
@@ -510,6 +511,9 @@ impl Stage {
         let events: Api<k8s_openapi::api::events::v1::Event> = Api::namespaced(self.client.clone(), &self.ns);
         for event in events.list(&Default::default()).await.unwrap() {
             secrecy::assert_silent("an event", &serde_json::to_string(&event).unwrap());
+            let about = event.regarding.as_ref().and_then(|about| about.kind.as_deref());
+            let fault = events::fault(&event).filter(|_| about == Some("ElastiCacheUser"));
+            assert!(fault.is_none(), "{}: {event:#?}", fault.unwrap_or_default());
         }
     }
 }

@@ -6,23 +6,28 @@ use crate::world;
 const UPDATE: &str = "UPDATE_DOCS";
 
 /// A page, and what its sections should be.
-pub(super) struct Page {
+pub(crate) struct Page {
     file: &'static str,
     sections: Vec<(String, String)>,
 }
 
 impl Page {
-    pub(super) fn of(file: &'static str) -> Self {
+    pub(crate) fn of(file: &'static str) -> Self {
         Self { file, sections: Vec::new() }
     }
 
     /// This is what the section should show.
-    pub(super) fn section(&mut self, name: &str, text: &str) {
-        self.sections.push((name.to_owned(), format!("```console\n{}\n```\n", text.trim_end())));
+    pub(crate) fn section(&mut self, name: &str, text: &str) {
+        self.text(name, &format!("```console\n{}\n```", text.trim_end()));
+    }
+
+    /// The same, of text that stands in the page as it is.
+    pub(crate) fn text(&mut self, name: &str, text: &str) {
+        self.sections.push((name.to_owned(), format!("{}\n", text.trim_end())));
     }
 
     /// The page shows these sections.
-    pub(super) fn hold(self) {
+    pub(crate) fn hold(self) {
         // Two tests may write the same page.
         static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
         let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -44,7 +49,7 @@ impl Page {
         }
         assert!(
             shown.is_empty(),
-            "{} does not show what kubectl shows (- page, + kubectl). Where the new text is right: {UPDATE}=1 cargo test --test it transcript\n{}",
+            "{} does not show what is there (- page, + what is there). Where the new text is right, run this test with {UPDATE}=1\n{}",
             self.file,
             shown.join("\n")
         );

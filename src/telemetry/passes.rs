@@ -1,0 +1,302 @@
+//! No I/O: counts passes, and those that wait, under the names that dashboards for controller-runtime know.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use tokio::time::Instant;
+
+use super::objects::Objects;
+
+const CONTROLLER: &str = "elasticacheuser";
+/// Upper bounds in seconds: a free slot takes a pass at once, and none waits for as long as the longest pass may take.
+const WAITS: [f64; 10] = [0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 900.0];
+
+/// How a pass ended, as controller-runtime counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reconciled {
+    /// Nothing more to do until something changes.
+    Success,
+    /// Looked at again after a pause.
+    RequeueAfter,
+    /// Overtaken, or cut short by the operator's end: its object is looked at again at once.
+    Requeue,
+    /// The API server interrupted it.
+    Error,
+}
+
+impl Reconciled {
+    const ALL: [Self; 4] = [Self::Success, Self::RequeueAfter, Self::Requeue, Self::Error];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::RequeueAfter => "requeue_after",
+            Self::Requeue => "requeue",
+            Self::Error => "error",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ControllerLabel {
+    controller: &'static str,
+}
+
+const LABEL: ControllerLabel = ControllerLabel { controller: CONTROLLER };
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    controller: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabel {
+    name: &'static str,
+}
+
+const QUEUE: QueueLabel = QueueLabel { name: CONTROLLER };
+
+/// What is counted about passes. Clones share their values.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    total: Family<ResultLabels, Counter>,
+    errors: Family<ControllerLabel, Counter>,
+    time: Family<ControllerLabel, Histogram>,
+    active: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
+    most: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
+    corrections: Counter,
+    /// Passes that are due.
+    pub queue: Queue,
+    /// The objects, whose series are made when they are asked for.
+    pub objects: Objects,
+}
+
+impl Metrics {
+    /// Registers everything, with a value for each series that is known beforehand: a counter that begins at its first
+    /// event has no rate then.
+    #[must_use]
+    pub fn register(registry: &mut Registry, objects: Objects) -> Self {
+        let metrics = Self {
+            total: Family::default(),
+            errors: Family::default(),
+            time: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14))),
+            active: Family::default(),
+            most: Family::default(),
+            corrections: Counter::default(),
+            queue: Queue::default(),
+            objects,
+        };
+        for result in Reconciled::ALL {
+            drop(metrics.total.get_or_create(&labels(result)));
+        }
+        drop(metrics.errors.get_or_create(&LABEL));
+        drop(metrics.time.get_or_create(&LABEL));
+        drop(metrics.active.get_or_create(&LABEL));
+        // The library appends the unit and `_total` to the names.
+        registry.register("controller_runtime_reconcile", "Passes, by result", metrics.total.clone());
+        registry.register(
+            "controller_runtime_reconcile_errors",
+            "Passes that the API server interrupted; what AWS refuses is counted in aws_api_calls",
+            metrics.errors.clone(),
+        );
+        registry.register_with_unit(
+            "controller_runtime_reconcile_time",
+            "Duration of passes, waits for the AWS rate limit included",
+            Unit::Seconds,
+            metrics.time.clone(),
+        );
+        registry.register("controller_runtime_active_workers", "Passes under way", metrics.active.clone());
+        registry.register(
+            "controller_runtime_max_concurrent_reconciles",
+            "Passes that may be under way at once: --concurrency, for each watched namespace where they are listed",
+            metrics.most.clone(),
+        );
+        registry.register_with_unit(
+            "workqueue_queue_duration",
+            "Time from when a pass was due, by a change or by the end of a pause, to its beginning",
+            Unit::Seconds,
+            metrics.queue.0.waits.clone(),
+        );
+        registry.register_collector(Box::new(metrics.queue.clone()));
+        registry.register(
+            "elasticache_user_drift_corrections",
+            "Changes of others in AWS that were put right",
+            metrics.corrections.clone(),
+        );
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("elasticache_user_build", "The operator's version", build);
+        registry.register_collector(Box::new(metrics.objects.clone()));
+        metrics
+    }
+
+    /// Counts what was put right that somebody else had changed in AWS.
+    #[must_use]
+    pub fn corrections(&self) -> Counter {
+        self.corrections.clone()
+    }
+
+    /// So many passes may be under way at once.
+    pub fn allow(&self, passes: usize) {
+        self.most.get_or_create(&LABEL).set(i64::try_from(passes).unwrap_or(i64::MAX));
+    }
+
+    /// A pass over this object begins.
+    pub fn begin(&self, object: &str) -> Measured<'_> {
+        self.queue.begin(object);
+        self.active.get_or_create(&LABEL).inc();
+        Measured { metrics: self, since: Instant::now() }
+    }
+}
+
+fn labels(result: Reconciled) -> ResultLabels {
+    ResultLabels { controller: CONTROLLER, result: result.as_str() }
+}
+
+/// A pass under way; counted also where it is dropped before its end.
+#[derive(Debug)]
+pub struct Measured<'a> {
+    metrics: &'a Metrics,
+    since: Instant,
+}
+
+impl Measured<'_> {
+    /// The pass ended.
+    pub fn end(self, result: Reconciled) {
+        self.metrics.total.get_or_create(&labels(result)).inc();
+        if result == Reconciled::Error {
+            self.metrics.errors.get_or_create(&LABEL).inc();
+        }
+        self.metrics.time.get_or_create(&LABEL).observe(self.since.elapsed().as_secs_f64());
+    }
+}
+
+impl Drop for Measured<'_> {
+    fn drop(&mut self) {
+        self.metrics.active.get_or_create(&LABEL).dec();
+    }
+}
+
+/// When the next pass over each object is due. kube's own queue is hidden; this one sees what goes into it and what comes
+/// out, and merges as it does: of two requests for one object the earlier counts.
+#[derive(Clone, Debug)]
+pub struct Queue(Arc<Due>);
+
+#[derive(Debug)]
+struct Due {
+    /// By `namespace/name`.
+    at: Mutex<HashMap<String, Instant>>,
+    waits: Family<QueueLabel, Histogram>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        let waits: Family<QueueLabel, Histogram> = Family::new_with_constructor(|| Histogram::new(WAITS));
+        drop(waits.get_or_create(&QUEUE));
+        Self(Arc::new(Due { at: Mutex::default(), waits }))
+    }
+}
+
+impl Queue {
+    /// A pass over this object is due after `pause`.
+    pub fn request(&self, object: String, pause: Duration) {
+        let due = Instant::now() + pause;
+        self.lock().entry(object).and_modify(|before| *before = due.min(*before)).or_insert(due);
+    }
+
+    /// There is no such object any more.
+    pub fn forget(&self, object: &str) {
+        self.lock().remove(object);
+    }
+
+    fn begin(&self, object: &str) {
+        let due = self.lock().remove(object);
+        if let Some(due) = due {
+            // A pass may begin a moment before the pause is over: kube counts it from another moment than we do.
+            self.0.waits.get_or_create(&QUEUE).observe(due.elapsed().as_secs_f64());
+        }
+    }
+
+    fn depth(&self) -> usize {
+        let now = Instant::now();
+        self.lock().values().filter(|due| **due <= now).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.0.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Collector for Queue {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let depth = i64::try_from(self.depth()).unwrap_or(i64::MAX);
+        let help = "Passes that are due and have not begun: all slots are taken.";
+        let mut metric = encoder.encode_descriptor("workqueue_depth", help, None, MetricType::Gauge)?;
+        ConstGauge::new(depth).encode(metric.encode_family(&QUEUE)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn page(registry: &Registry) -> String {
+        let mut page = String::new();
+        prometheus_client::encoding::text::encode(&mut page, registry).unwrap();
+        page
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pass_waits_from_when_it_is_due_until_it_begins() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry, Objects::default());
+        let holds = |lines: &[&str]| {
+            let page = page(&registry);
+            for line in lines {
+                assert!(page.lines().any(|found| found == *line), "{line} stands in:\n{page}");
+            }
+        };
+        metrics.queue.request("shop/a".to_owned(), 10 * SECOND);
+        metrics.queue.request("shop/b".to_owned(), SECOND);
+        metrics.queue.request("shop/gone".to_owned(), SECOND);
+        holds(&["workqueue_depth{name=\"elasticacheuser\"} 0"]);
+        tokio::time::advance(2 * SECOND).await;
+        holds(&["workqueue_depth{name=\"elasticacheuser\"} 2"]);
+        metrics.queue.forget("shop/gone");
+        // A change comes before the pause is over, and a later one adds nothing.
+        metrics.queue.request("shop/a".to_owned(), Duration::ZERO);
+        metrics.queue.request("shop/a".to_owned(), SECOND);
+        tokio::time::advance(2 * SECOND).await;
+        holds(&["workqueue_depth{name=\"elasticacheuser\"} 2"]);
+        let under_way = [metrics.begin("shop/a"), metrics.begin("shop/b")];
+        holds(&[
+            "workqueue_depth{name=\"elasticacheuser\"} 0",
+            "workqueue_queue_duration_seconds_count{name=\"elasticacheuser\"} 2",
+            "workqueue_queue_duration_seconds_sum{name=\"elasticacheuser\"} 5.0",
+            "controller_runtime_active_workers{controller=\"elasticacheuser\"} 2",
+        ]);
+        let [one, other] = under_way;
+        one.end(Reconciled::Error);
+        drop(other);
+        holds(&[
+            "controller_runtime_active_workers{controller=\"elasticacheuser\"} 0",
+            "controller_runtime_reconcile_total{controller=\"elasticacheuser\",result=\"error\"} 1",
+            "controller_runtime_reconcile_total{controller=\"elasticacheuser\",result=\"requeue\"} 0",
+            "controller_runtime_reconcile_errors_total{controller=\"elasticacheuser\"} 1",
+            "controller_runtime_reconcile_time_seconds_count{controller=\"elasticacheuser\"} 1",
+        ]);
+    }
+}

@@ -1,0 +1,187 @@
+//! What people on call see: metrics, and what is made of them.
+
+mod alerts;
+pub(crate) mod events;
+mod logs;
+mod page;
+mod promql;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::stage::{PASSWORD, Setting, Stage, iam, until, with_password};
+use crate::transcript::golden;
+use page::Page;
+
+/// What delivery promises, by the names that queries use.
+const PROMISED: [&str; 23] = [
+    "aws_api_call_duration_seconds",
+    "aws_api_call_permission_errors_total",
+    "aws_api_call_retries",
+    "aws_api_call_throttled_errors_total",
+    "aws_api_calls_total",
+    "controller_runtime_active_workers",
+    "controller_runtime_max_concurrent_reconciles",
+    "controller_runtime_reconcile_errors_total",
+    "controller_runtime_reconcile_time_seconds",
+    "controller_runtime_reconcile_total",
+    "elasticache_user_build_info",
+    "elasticache_user_drift_corrections_total",
+    "elasticache_user_info",
+    "operator_status_condition_count",
+    "operator_termination_current_time_seconds",
+    "process_cpu_seconds_total",
+    "process_max_fds",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+    "process_virtual_memory_bytes",
+    "workqueue_depth",
+    "workqueue_queue_duration_seconds",
+];
+
+/// The page of the newest operator.
+fn scraped(stage: &Stage) -> Page {
+    let pages = stage.metrics();
+    Page::of(pages.rsplit("HTTP/1.1 200 OK").next().unwrap())
+}
+
+/// Waits until the page has a sample with these labels.
+async fn shows(stage: &Stage, name: &str, labels: &[(&str, &str)]) -> f64 {
+    until(&format!("{name}{labels:?}"), || async { scraped(stage).value(name, labels) }).await
+}
+
+/// An operator of this stage that leads, where it can.
+fn start(stage: &Stage) {
+    stage.start_with(&[("LEADER_ELECT", "true".to_owned()), ("POD_NAMESPACE", stage.ns.clone())]);
+}
+
+/// A user of each kind of luck: `ready`, `drifted`, `denied`, `throttled`, `secretless`, `leaving`, and `gone`.
+async fn a_day(stage: &Stage) {
+    stage.ready("ready", iam()).await;
+    stage.ready("drifted", iam()).await;
+    stage.aws.put_user("drifted", json!({ "AccessString": "off -@all" })).await;
+    stage.nudge("drifted").await;
+    stage.event("drifted", "DriftCorrected").await;
+    stage.ready("gone", iam()).await;
+    stage.deleted("gone").await;
+    let denied = json!({
+        "Action": "CreateUser", "UserId": "denied", "Kind": "error", "Code": "AccessDenied", "Status": 403, "Times": null,
+    });
+    stage.aws.fault(denied).await;
+    stage.create("denied", iam()).await;
+    stage.reason("denied", "AccessDenied").await;
+    stage.create("secretless", with_password("nowhere")).await;
+    stage.reason("secretless", "SecretNotFound").await;
+    stage.secret("pw", PASSWORD).await;
+    stage.ready("leaving", with_password("pw")).await;
+    stage.aws.put_user("leaving", json!({ "Status": "modifying" })).await;
+    stage.delete("leaving").await;
+    stage.reason("leaving", "WaitingForUserActive").await;
+    // Last, as it slows the operator down.
+    let throttled = json!({ "Action": "CreateUser", "UserId": "throttled", "Kind": "throttle", "Times": 2 });
+    let throttled = stage.aws.fault(throttled).await;
+    stage.create("throttled", iam()).await;
+    stage.aws.struck(throttled, 2).await;
+    stage.is_ready("throttled").await;
+}
+
+#[tokio::test]
+async fn the_reference_lists_the_metrics_as_they_are() {
+    let stage = Stage::dark(Setting { leaves_users: true, ..Setting::default() }).await;
+    start(&stage);
+    a_day(&stage).await;
+    let ns = stage.ns.as_str();
+    counts_what_happened(&stage).await;
+
+    // One that starts knows what it did not do itself, as soon as it has its first list.
+    stage.signal(cluster::Signal::TERM);
+    assert_eq!(stage.exit_code().await, Some(0));
+    start(&stage);
+    let info =
+        [("namespace", ns), ("name", "ready"), ("user_id", "ready"), ("engine", "valkey"), ("auth", "iam")];
+    assert_eq!(shows(&stage, "elasticache_user_info", &info).await, 1.0);
+    let found = scraped(&stage);
+    let names = |name: &str| -> BTreeSet<String> { found.values_of(name, "name").into_iter().collect() };
+    let here = ["denied", "drifted", "leaving", "ready", "secretless", "throttled"].map(str::to_owned);
+    for name in ["elasticache_user_info", "operator_status_condition_count"] {
+        assert_eq!(names(name), BTreeSet::from(here.clone()), "{name}");
+    }
+    assert_eq!(names("operator_termination_current_time_seconds"), BTreeSet::from(["leaving".to_owned()]));
+
+    // What each of them did makes the whole list.
+    let pages = stage.metrics();
+    let all = Page::of(&pages);
+    for name in PROMISED {
+        assert!(all.has(name), "{name} is promised");
+    }
+    holds_closed_lists(&all);
+    let mut reference = golden::Page::of("docs/src/reference/metrics.md");
+    reference.text("metrics", &all.table());
+    reference.hold();
+    stage.end().await;
+}
+
+async fn counts_what_happened(stage: &Stage) {
+    let (ns, controller) = (stage.ns.as_str(), ("controller", "elasticacheuser"));
+    let aws = |operation, code| [("service", "ElastiCache"), ("operation", operation), ("error_code", code)];
+    let page = scraped(stage);
+    let value = |name: &str, labels: &[(&str, &str)]| {
+        page.value(name, labels).unwrap_or_else(|| panic!("{name}{labels:?} is not in the page"))
+    };
+    assert_eq!(value("aws_api_calls_total", &aws("CreateUser", "")), 5.0);
+    assert_eq!(value("aws_api_call_throttled_errors_total", &aws("CreateUser", "Throttling")), 2.0);
+    assert!(value("aws_api_call_permission_errors_total", &aws("CreateUser", "AccessDenied")) >= 1.0);
+    // The denied user was not answered yet; the throttled one took two more calls.
+    let create = [("service", "ElastiCache"), ("operation", "CreateUser")];
+    assert_eq!(value("aws_api_call_retries_count", &create), 5.0);
+    assert_eq!(value("aws_api_call_retries_sum", &create), 2.0);
+    assert_eq!(value("elasticache_user_drift_corrections_total", &[]), 1.0);
+    let told = |name, type_, status, reason| {
+        [("namespace", ns), ("name", name), ("type", type_), ("status", status), ("reason", reason)]
+    };
+    for labels in [
+        told("ready", "Ready", "True", "Active"),
+        told("denied", "Reconciling", "True", "AccessDenied"),
+        told("secretless", "Ready", "False", "SecretNotFound"),
+        told("leaving", "Deleting", "True", "WaitingForUserActive"),
+    ] {
+        assert_eq!(value("operator_status_condition_count", &labels), 1.0);
+        assert!((0.0..600.0).contains(&value("operator_status_condition_current_status_seconds", &labels)));
+    }
+    let leaving = [("namespace", ns), ("name", "leaving")];
+    assert!((0.0..600.0).contains(&value("operator_termination_current_time_seconds", &leaving)));
+    let passes = value("controller_runtime_reconcile_time_seconds_count", &[controller]);
+    let waited = value("workqueue_queue_duration_seconds_count", &[("name", "elasticacheuser")]);
+    assert!(
+        passes >= 10.0 && (waited - passes).abs() <= 2.0,
+        "{waited} of {passes} passes were seen to wait"
+    );
+    let (depth, active) = (value("workqueue_depth", &[]), value("controller_runtime_active_workers", &[]));
+    assert!(depth <= 2.0 && active <= 2.0, "{depth} wait and {active} work while next to nothing is due");
+    assert_eq!(value("controller_runtime_max_concurrent_reconciles", &[controller]), 10.0);
+}
+
+/// Whatever a label says comes from a closed list, or tells an object apart.
+fn holds_closed_lists(page: &Page) {
+    let words: Value = json!({
+        "auth": ["iam", "password"],
+        "controller": ["elasticacheuser"],
+        "engine": ["redis", "valkey"],
+        "error_code": ["", "AccessDenied", "Throttling", "UserNotFound"],
+        "operation": ["CreateUser", "DeleteUser", "DescribeUsers", "ListTagsForResource", "ModifyUser"],
+        "policy": ["Delete", "Retain"],
+        "result": ["error", "requeue", "requeue_after", "success"],
+        "service": ["ElastiCache"],
+        "status": ["True", "False", "Unknown"],
+        "status_code": ["200", "400", "403", "404"],
+        "type": ["Ready", "Reconciling", "Stalled", "Deleting"],
+    });
+    for (label, values) in page.labels() {
+        let Some(words) = words[label.as_str()].as_array() else { continue };
+        for value in values {
+            assert!(words.contains(&json!(value)), "{label}={value} is in no closed list");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The events of a run: each is one of the list, of the right type, and complete. Each stage holds it at its end.
+
+use elasticache_user_operator::plan::verdict::Reason;
+use k8s_openapi::api::events::v1::Event;
+use serde_json::json;
+
+use crate::stage::{Stage, asks, iam};
+
+const NORMAL: [&str; 8] = [
+    "UserCreated",
+    "UserModified",
+    "PasswordRotated",
+    "DriftCorrected",
+    "Adopted",
+    "DeletionStarted",
+    "UserDeleted",
+    "Retained",
+];
+/// Reasons of which no event warns.
+const SILENT: [Reason; 8] = [
+    Reason::Active,
+    Reason::Creating,
+    Reason::Modifying,
+    Reason::Observed,
+    Reason::Differs,
+    Reason::UserMissing,
+    Reason::DeletingUser,
+    Reason::Retained,
+];
+
+/// What is wrong with the event; `None` where it is as it should be.
+pub(crate) fn fault(event: &Event) -> Option<&'static str> {
+    let reason = event.reason.as_deref().unwrap_or_default();
+    let warns = Reason::parse(reason).is_some_and(|reason| !SILENT.contains(&reason));
+    let about = event.regarding.as_ref();
+    let told = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    match event.type_.as_deref() {
+        Some("Normal") if !NORMAL.contains(&reason) => Some("a Normal event that is not in the list"),
+        Some("Warning") if !warns => Some("a Warning that is not in the list"),
+        Some("Normal" | "Warning") if !told(&event.action) => Some("no action"),
+        Some("Normal" | "Warning") if !told(&event.note) => Some("no note"),
+        Some("Normal" | "Warning") if event.event_time.is_none() => Some("no time"),
+        Some("Normal" | "Warning")
+            if event.reporting_controller.as_deref() != Some("elasticache-user-operator") =>
+        {
+            Some("another reportingController")
+        }
+        Some("Normal" | "Warning") if about.is_none_or(|about| !told(&about.uid)) => {
+            Some("no object that it is about")
+        }
+        Some("Normal" | "Warning") => None,
+        Some(_) | None => Some("neither Normal nor Warning"),
+    }
+}
+
+#[tokio::test]
+async fn what_lasts_is_told_once_and_what_takes_its_place_again() {
+    let stage = Stage::new().await;
+    let refuse = |code: &str, status: u16| json!({ "Action": "CreateUser", "Kind": "error", "Code": code, "Status": status, "Times": null });
+    let denied = stage.aws.fault(refuse("AccessDenied", 403)).await;
+    stage.create("app", iam()).await;
+    for times in 1..=4 {
+        stage.aws.struck(denied, times).await;
+        stage.patch("app", asks(&times.to_string())).await;
+    }
+    stage.aws.heal().await;
+    let quota = stage.aws.fault(refuse("UserQuotaExceeded", 400)).await;
+    stage.nudge("app").await;
+    stage.aws.struck(quota, 1).await;
+    stage.event("app", "QuotaExceeded").await;
+    stage.aws.heal().await;
+    stage.patch("app", json!({ "spec": { "accessString": "on ~app:* +@all" } })).await;
+    stage.event("app", "UserCreated").await;
+    let told: Vec<String> = stage.events("app").await.into_iter().map(|(_, reason, _)| reason).collect();
+    assert_eq!(told, ["AccessDenied", "QuotaExceeded", "UserCreated"]);
+    stage.end().await;
+}
+
+#[test]
+fn an_event_that_is_not_in_the_list_is_noticed() {
+    let event = |type_: &str, reason: &str| -> Event {
+        serde_json::from_value(json!({
+            "metadata": {}, "type": type_, "reason": reason, "action": "Wait", "note": "Why.",
+            "eventTime": "2026-01-01T09:00:00.000000Z", "reportingController": "elasticache-user-operator",
+            "regarding": { "uid": "1" },
+        }))
+        .unwrap()
+    };
+    assert_eq!(fault(&event("Normal", "UserCreated")), None);
+    assert_eq!(fault(&event("Warning", "AccessDenied")), None);
+    for (type_, reason) in [
+        ("Normal", "AccessDenied"),
+        ("Warning", "DeletingUser"),
+        ("Warning", "Retained"),
+        ("Error", "Throttled"),
+    ] {
+        assert!(fault(&event(type_, reason)).is_some(), "{type_} {reason}");
+    }
+    let mut silent = event("Normal", "UserDeleted");
+    silent.note = None;
+    assert_eq!(fault(&silent), Some("no note"));
+}

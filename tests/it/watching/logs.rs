@@ -1,0 +1,101 @@
+//! The log as machines read it: its keys are those of the reference, and what somebody on call needs is one line each.
+
+use std::collections::BTreeSet;
+
+use elasticache_user_operator::config::DEFAULT_LOG;
+use serde_json::{Value, json};
+
+use super::a_day;
+use crate::stage::{PASSWORD, Setting, Stage, is_ready};
+use crate::world;
+
+const OURS: &str = "elasticache_user_operator";
+/// Tells of each AWS call, at a level of its own.
+const CALLS: &str = "elasticache_user_operator::users::journal";
+
+/// The keys in each table of the reference.
+fn documented() -> (BTreeSet<String>, BTreeSet<String>) {
+    let page = std::fs::read_to_string(world::path("docs/src/reference/logs.md")).unwrap();
+    let (always, _) = page.split_once("Only where something breaks").unwrap();
+    let keys = |text: &str| -> BTreeSet<String> {
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+        rows.map(|(key, _)| key.to_owned()).collect()
+    };
+    (keys(always), keys(&page))
+}
+
+#[tokio::test]
+async fn the_log_has_the_keys_of_the_reference_and_a_line_for_each_thing() {
+    let env = vec![("LOG_FORMAT", "json".to_owned()), ("LOG", format!("{DEFAULT_LOG},{CALLS}=debug"))];
+    let stage = Stage::set(Setting { env, leaves_users: true, ..Setting::default() }).await;
+    a_day(&stage).await;
+    stage.patch("ready", json!({ "spec": { "accessString": "on ~orders:* -@all +@read" } })).await;
+    stage.event("ready", "UserModified").await;
+    stage.is_ready("ready").await;
+    stage.aws.put_user("leaving", json!({ "Status": "active" })).await;
+    stage.nudge("leaving").await;
+    stage.gone("leaving").await;
+    stage.secret("nowhere", PASSWORD).await;
+    stage.nudge("secretless").await;
+    stage.is_ready("secretless").await;
+    stage.secret("nowhere", "another-long-passphrase").await;
+    stage.event("secretless", "PasswordRotated").await;
+    stage.shows("secretless", "Ready after the rotation", is_ready).await;
+    // What is told when the operator ends is whole only then.
+    stage.signal(cluster::Signal::TERM);
+    assert_eq!(stage.exit_code().await, Some(0));
+
+    let logs = stage.logs();
+    let lines: Vec<Value> = logs.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ours: Vec<&Value> =
+        lines.iter().filter(|line| line["target"].as_str().unwrap().starts_with(OURS)).collect();
+    let (always, all) = documented();
+    let used: BTreeSet<String> =
+        ours.iter().flat_map(|line| line.as_object().unwrap().keys().cloned()).collect();
+    let unknown: Vec<&String> = used.difference(&all).collect();
+    assert!(unknown.is_empty(), "docs/src/reference/logs.md lacks {unknown:?}");
+    let unused: Vec<&String> = always.difference(&used).collect();
+    assert!(unused.is_empty(), "docs/src/reference/logs.md tells of {unused:?}, which no line has");
+    tells_each_thing_once(&stage, &ours).await;
+    stage.end().await;
+}
+
+async fn tells_each_thing_once(stage: &Stage, lines: &[&Value]) {
+    let calls = stage.aws.calls().await;
+    let of = |name: &str, key: &str, value: &str| -> Vec<&Value> {
+        let object = format!("{}/{name}", stage.ns);
+        lines.iter().copied().filter(|line| line["object"] == object && line[key] == value).collect()
+    };
+    let requests = |action: &str, id: &Value| {
+        let calls = lines.iter().filter(|line| line["target"] == CALLS && line["operation"] == action);
+        calls.filter(|line| line["request_id"] == *id && id.is_string()).count()
+    };
+    for (name, event, action) in [
+        ("ready", "UserCreated", "CreateUser"),
+        ("ready", "UserModified", "ModifyUser"),
+        ("drifted", "DriftCorrected", "ModifyUser"),
+        ("secretless", "PasswordRotated", "ModifyUser"),
+        ("leaving", "DeletionStarted", "DeleteUser"),
+        ("leaving", "UserDeleted", "DescribeUsers"),
+    ] {
+        let [line] = of(name, "event", event)[..] else {
+            panic!("{name}: one line tells {event}: {lines:#?}")
+        };
+        assert_eq!((&line["level"], &line["user_id"]), (&json!("INFO"), &json!(name)));
+        assert_eq!(requests(action, &line["request_id"]), 1, "{line} names a {action}");
+    }
+    for (name, reason, code) in
+        [("denied", "AccessDenied", "AccessDenied"), ("throttled", "Throttled", "Throttling")]
+    {
+        let told = of(name, "reason", reason);
+        let refused = calls.iter().filter(|call| call["Code"] == code && call["Params"]["UserId"] == name);
+        assert_eq!(told.len(), refused.count(), "{name}: a line for each refusal: {told:#?}");
+        for line in told {
+            assert_eq!((&line["level"], &line["code"]), (&json!("WARN"), &json!(code)));
+            assert_eq!(requests("CreateUser", &line["request_id"]), 1, "{line}");
+        }
+    }
+    let slowed = |line: &&&Value| line["message"].as_str().unwrap().starts_with("AWS throttles");
+    assert!(lines.iter().any(|line| slowed(&line)), "throttling is told");
+    assert_eq!(of("secretless", "reason", "SecretNotFound").len(), 1, "what is waited for is told once");
+}
