@@ -34,7 +34,8 @@ impl Operation {
         }
     }
 
-    fn reads(self) -> bool {
+    /// It changes nothing.
+    pub(super) fn reads(self) -> bool {
         matches!(self, Self::DescribeUsers | Self::ListTagsForResource)
     }
 }
