@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use plan::DeletionPolicy;
 use plan::pace::Pace;
 
@@ -94,6 +94,28 @@ pub struct Run {
     #[arg(long, env = "HTTP_ADDR", default_value = "0.0.0.0:8080", value_name = "ADDR:PORT")]
     pub http_addr: SocketAddr,
 
+    /// Work only while holding the Lease elasticache-user-operator, so that several replicas may run: one works, the
+    /// others stand by. It is in POD_NAMESPACE, else in the namespace of the kubeconfig's context.
+    #[arg(
+        long,
+        env = "LEADER_ELECT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        action = ArgAction::Set,
+        value_name = "BOOL"
+    )]
+    pub leader_elect: bool,
+
+    /// For pods: the namespace of the Lease.
+    #[arg(long, env = "POD_NAMESPACE", hide = true)]
+    pub pod_namespace: Option<String>,
+
+    /// For pods: what the holder of the Lease is called.
+    #[arg(long, env = "POD_NAME", hide = true)]
+    pub pod_name: Option<String>,
+
     /// Form of the log lines.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
@@ -171,6 +193,19 @@ impl Run {
     #[must_use]
     pub fn adoption_namespaces(&self) -> Vec<String> {
         listed(&self.adoption_namespace)
+    }
+
+    /// Where the Lease is, unless the kubeconfig decides. An empty variable is none.
+    #[must_use]
+    pub fn lease_namespace(&self) -> Option<&str> {
+        self.pod_namespace.as_deref().map(str::trim).filter(|name| !name.is_empty())
+    }
+
+    /// What this process is called in the Lease, before what makes it unique.
+    #[must_use]
+    pub fn replica(&self) -> &str {
+        let name = self.pod_name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+        name.unwrap_or("elasticache-user-operator")
     }
 
     /// The pace that the flags ask for.
@@ -254,6 +289,7 @@ mod tests {
         assert_eq!(run.stale_after, Duration::from_secs(900));
         assert_eq!(run.http_addr.to_string(), "0.0.0.0:8080");
         assert_eq!(run.pace(), Pace::default());
+        assert!(!run.leader_elect);
     }
 
     #[test]
@@ -266,6 +302,15 @@ mod tests {
             };
             assert_eq!(run.namespaces(), ["a", "b"], "{args:?}");
         }
+    }
+
+    #[test]
+    fn leader_election_is_turned_on_by_the_bare_flag_and_off_by_its_value() {
+        let elects = |args: &[&str]| parse(args).map(|cli| cli.run.leader_elect);
+        assert!(elects(&["--leader-elect"]).unwrap());
+        assert!(elects(&["--leader-elect=true", "--concurrency", "3"]).unwrap());
+        assert!(!elects(&["--leader-elect=false"]).unwrap());
+        assert!(elects(&["--leader-elect=perhaps"]).is_err());
     }
 
     #[test]

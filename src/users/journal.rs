@@ -50,6 +50,11 @@ impl Operation {
             Self::DeleteUser => "DeleteUser",
         }
     }
+
+    /// It changes nothing.
+    pub(super) fn reads(self) -> bool {
+        matches!(self, Self::DescribeUsers | Self::ListTagsForResource)
+    }
 }
 
 /// What was seen of a call on its way.

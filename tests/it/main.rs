@@ -19,6 +19,7 @@ mod drifting;
 mod faults;
 mod following;
 mod idling;
+mod leading;
 mod passwords;
 mod policies;
 mod program;
