@@ -160,9 +160,9 @@ async fn in_cluster<W: Write>(
     }
     let rule = permissions::DEFINITION;
     report.tell(permissions::judge(&rule, &cluster.may(&rule, &[None]).await, who.as_deref()))?;
-    if flags.leader_elect {
+    if flags.run.leader_elect {
         let rule = permissions::LEASE;
-        let lease = [Some(flags.pod_namespace.clone().unwrap_or_else(|| cluster.namespace.clone()))];
+        let lease = [Some(flags.run.lease_namespace().unwrap_or(&cluster.namespace).to_owned())];
         report.tell(permissions::judge(&rule, &cluster.may(&rule, &lease).await, who.as_deref()))?;
     }
     let default = flags.run.default_deletion_policy.into();

@@ -106,6 +106,28 @@ pub struct Run {
     #[arg(long, env = "HTTP_ADDR", default_value = "0.0.0.0:8080", value_name = "ADDR:PORT")]
     pub http_addr: SocketAddr,
 
+    /// Work only while holding the Lease elasticache-user-operator, so that several replicas may run: one works, the
+    /// others stand by. It is in POD_NAMESPACE, else in the namespace of the kubeconfig's context.
+    #[arg(
+        long,
+        env = "LEADER_ELECT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        action = ArgAction::Set,
+        value_name = "BOOL"
+    )]
+    pub leader_elect: bool,
+
+    /// For pods: the namespace of the Lease.
+    #[arg(long, env = "POD_NAMESPACE", hide = true)]
+    pub pod_namespace: Option<String>,
+
+    /// For pods: what the holder of the Lease is called.
+    #[arg(long, env = "POD_NAME", hide = true)]
+    pub pod_name: Option<String>,
+
     /// Form of the log lines.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
@@ -146,14 +168,6 @@ pub struct Check {
     /// With --uninstall: tell the same, but let go.
     #[arg(long, env = "FORCE", value_parser = FalseyValueParser::new())]
     pub force: bool,
-
-    /// Whether the operator runs with leader election, and needs a Lease.
-    #[arg(long, env = "LEADER_ELECT", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false)]
-    pub leader_elect: bool,
-
-    /// The namespace of the Lease, which a Pod has from the downward API. Left out: that of the kubeconfig's context.
-    #[arg(long, env = "POD_NAMESPACE", hide = true, value_name = "NAME")]
-    pub pod_namespace: Option<String>,
 
     /// For tests: objects in a page of a list.
     #[arg(long, env = "PAGE_SIZE", default_value_t = 500, hide = true, value_parser = clap::value_parser!(u32).range(1..))]
@@ -247,6 +261,19 @@ impl Run {
         listed(&self.adoption_namespace)
     }
 
+    /// Where the Lease is, unless the kubeconfig decides. An empty variable is none.
+    #[must_use]
+    pub fn lease_namespace(&self) -> Option<&str> {
+        self.pod_namespace.as_deref().map(str::trim).filter(|name| !name.is_empty())
+    }
+
+    /// What this process is called in the Lease, before what makes it unique.
+    #[must_use]
+    pub fn replica(&self) -> &str {
+        let name = self.pod_name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+        name.unwrap_or("elasticache-user-operator")
+    }
+
     /// The pace that the flags ask for.
     #[must_use]
     pub fn pace(&self) -> Pace {
@@ -328,6 +355,7 @@ mod tests {
         assert_eq!(run.stale_after, Duration::from_secs(900));
         assert_eq!(run.http_addr.to_string(), "0.0.0.0:8080");
         assert_eq!(run.pace(), Pace::default());
+        assert!(!run.leader_elect);
     }
 
     #[test]
@@ -350,15 +378,24 @@ mod tests {
             ["check", "--namespace=a", "--aws-rate=3", "--leader-elect", "--uninstall", "--output=json"];
         let Some(Command::Check(check)) = parse(&args).unwrap().command else { panic!("it is check") };
         assert_eq!(check.run.namespaces(), ["a"]);
-        assert!(check.leader_elect && check.uninstall && !check.force);
+        assert!(check.run.leader_elect && check.uninstall && !check.force);
         assert_eq!(check.output, Output::Json);
         let Some(Command::Check(plain)) = parse(&["check", "--leader-elect=false"]).unwrap().command else {
             panic!("it is check")
         };
-        assert!(!plain.leader_elect && !plain.uninstall);
+        assert!(!plain.run.leader_elect && !plain.uninstall);
         let help = parse(&["check", "--help"]).unwrap_err().to_string();
         assert!(help.contains("--namespace") && help.contains("--cluster-id"), "{help}");
         assert!(!help.contains("--concurrency") && !help.contains("--page-size"), "{help}");
+    }
+
+    #[test]
+    fn leader_election_is_turned_on_by_the_bare_flag_and_off_by_its_value() {
+        let elects = |args: &[&str]| parse(args).map(|cli| cli.run.leader_elect);
+        assert!(elects(&["--leader-elect"]).unwrap());
+        assert!(elects(&["--leader-elect=true", "--concurrency", "3"]).unwrap());
+        assert!(!elects(&["--leader-elect=false"]).unwrap());
+        assert!(elects(&["--leader-elect=perhaps"]).is_err());
     }
 
     #[test]

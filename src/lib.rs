@@ -15,6 +15,7 @@
 //! | [`api`] | no | the custom resource as users write it, and its CRD |
 //! | [`plan`] (a crate) | no | what to do next, what to say about it, when to come back |
 //! | [`resolve`] | Secrets | object to goal |
+//! | [`lead`] | API server | which of several replicas works, and its right to change something |
 //! | [`users`] | AWS | the port to AWS, rate limit and metering |
 //! | [`objects`] | API server | reads and writes about one object, each testing its version |
 //! | [`reconcile`] | through these | one pass |
@@ -37,6 +38,7 @@
 //!   nothing.
 //! - A pass that changes nothing writes nothing.
 //! - A check that finds no token for its first call ends its pass: it holds no slot, and writes nothing.
+//! - With `--leader-elect`, no mutation is sent and no object written without a valid token; no two replicas have one at a time.
 //! - A password is never formatted.
 
 pub mod api;
@@ -44,6 +46,7 @@ pub mod check;
 pub mod clock;
 pub mod config;
 pub mod controller;
+pub mod lead;
 pub mod memory;
 pub mod objects;
 pub mod reconcile;

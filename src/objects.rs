@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::api::{ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION};
 use crate::clock;
+use crate::lead::Token;
 
 /// Why a pass cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -34,17 +35,23 @@ pub enum Interruption {
     },
 }
 
-/// The API server, for requests. Each has the client's time-out; none is repeated by itself.
+/// The API server, for requests. Each has the client's time-out; none is repeated by itself. Writes need a valid token.
 #[derive(Clone)]
 pub struct Objects {
     client: Client,
+    token: Token,
 }
 
 impl Objects {
     /// Through this client.
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    pub fn new(client: Client, token: Token) -> Self {
+        Self { client, token }
+    }
+
+    /// A replica that does not lead any more writes nothing: what it would say may be wrong by now.
+    fn may_write(&self) -> Result<(), Interruption> {
+        if self.token.is_valid() { Ok(()) } else { Err(Interruption::Ending) }
     }
 
     fn users(&self, object: &ElastiCacheUser) -> Api<ElastiCacheUser> {
@@ -101,6 +108,7 @@ impl Objects {
         finalizers: &[String],
         what: &'static str,
     ) -> Result<ElastiCacheUser, Interruption> {
+        self.may_write()?;
         let patch = json!({ "metadata": {
             "uid": object.metadata.uid,
             "resourceVersion": object.metadata.resource_version,
@@ -120,6 +128,7 @@ impl Objects {
         object: &ElastiCacheUser,
         status: &ElastiCacheUserStatus,
     ) -> Result<ElastiCacheUser, Interruption> {
+        self.may_write()?;
         // The uid is not tested by `/status`; the resourceVersion is, and no two objects share one.
         let apply = json!({
             "apiVersion": format!("{GROUP}/{VERSION}"),
@@ -200,6 +209,9 @@ impl Objects {
 
     /// Publishes an event about an object. Namespaces that are being deleted refuse it; that never fails a pass.
     pub async fn publish(&self, object: &ElastiCacheUser, news: &News) {
+        if self.may_write().is_err() {
+            return;
+        }
         let namespace = object.namespace().unwrap_or_default();
         let now = clock::now();
         let event = Event {

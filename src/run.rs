@@ -9,11 +9,14 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, Config};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::config::Run;
 use crate::controller::{self, Context, Watched};
+use crate::lead::{self, Candidate, Election, Leases, Reign, Timing, Token};
 use crate::memory::Memory;
 use crate::objects::Objects;
 use crate::reconcile::Shell;
@@ -28,13 +31,14 @@ const GRACE: Duration = Duration::from_secs(8);
 /// A pass may wait for the rate limiter, for long where AWS throttles; a pass that hangs is a defect.
 const PASS_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
-/// Runs the controller until SIGTERM or SIGINT.
+/// Runs the controller until SIGTERM or SIGINT; with leader election, from when this replica leads.
 ///
 /// # Errors
 /// One sentence, where something is missing that it cannot begin without, or something broke that it cannot go on without.
 pub async fn run(run: &Run) -> anyhow::Result<()> {
-    let (watches, requests) = clients(run.kubernetes_timeout).await?;
+    let Clients { watches, requests, namespace } = clients(run.kubernetes_timeout).await?;
     let namespaces = run.namespaces();
+    let scopes = namespaces.len().max(1);
     telemetry::resource(&requests, namespaces.first().map(String::as_str))
         .await
         .map_err(|why| anyhow!(why))?;
@@ -48,6 +52,12 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
     registry.register_collector(Box::new(telemetry::Process::default()));
     let (aws, region) = Aws::connect(Timeouts::within(run.aws_call_timeout)).await?;
     aws.meter().register(&mut registry);
+    let token = if run.leader_elect { Token::none() } else { Token::unlimited() };
+    let candidate = run.leader_elect.then(|| {
+        let leases = Leases::new(requests.clone(), run.lease_namespace().unwrap_or(&namespace));
+        let election = Election::new(lead::identity(run.replica()), Timing::default(), Instant::now());
+        Candidate::new(leases, election, token.clone(), lead::register(&mut registry))
+    });
     let listener = TcpListener::bind(run.http_addr)
         .await
         .with_context(|| format!("cannot listen on {}; choose another --http-addr", run.http_addr))?;
@@ -57,8 +67,8 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
     let (end, ending) = watch::channel(false);
     let context = Arc::new(Context {
         shell: Shell {
-            objects: Objects::new(requests.clone()),
-            users: Paced::new(aws, Limiter::new(run.aws_rate, run.aws_burst)),
+            objects: Objects::new(requests.clone(), token.clone()),
+            users: Paced::new(aws.led_by(token), Limiter::new(run.aws_rate, run.aws_burst)),
             policy: Policy {
                 cluster_id,
                 default_deletion_policy: run.default_deletion_policy.into(),
@@ -76,59 +86,141 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
         metrics,
         pass_timeout: PASS_TIMEOUT,
     });
-    let unsynced = Arc::new(AtomicUsize::new(namespaces.len().max(1)));
+    // A standby has no cache that could be out of date.
+    let unsynced = Arc::new(AtomicUsize::new(if run.leader_elect { 0 } else { scopes }));
     let readiness =
         Readiness { unsynced: unsynced.clone(), client: requests, namespace: namespaces.first().cloned() };
+    let mut server = tokio::spawn(telemetry::serve(listener, registry, readiness));
+    let mut told = Told::listen()?;
+    let reign = match candidate {
+        None => None,
+        Some(candidate) => match stand_by(candidate, &mut told, &mut server).await? {
+            Some(reign) => Some(reign),
+            None => return Ok(()),
+        },
+    };
+    unsynced.store(scopes, Ordering::Relaxed);
     let synced = Arc::new(move |_| {
         unsynced.fetch_sub(1, Ordering::Relaxed);
     });
     let watched = Watched { namespaces, secrets: run.secret_namespaces() };
     let controllers =
         tokio::spawn(controller::run(watches, watched, run.concurrency, context, ending, synced));
-    let server = tokio::spawn(telemetry::serve(listener, registry, readiness));
-    supervise(controllers, server, end).await
+    supervise(controllers, server, reign, told, end).await
+}
+
+/// Whether this replica leads now; `None` where it was told to end before its turn came.
+async fn stand_by(
+    mut candidate: Candidate<Leases>,
+    told: &mut Told,
+    server: &mut JoinHandle<std::io::Result<()>>,
+) -> anyhow::Result<Option<Reign>> {
+    tokio::select! {
+        won = candidate.win() => won?,
+        () = told.end() => {
+            candidate.leave().await;
+            tracing::info!("ended");
+            return Ok(None);
+        }
+        ended = server => return Err(broken(ended)),
+    }
+    Ok(Some(candidate.reign()))
 }
 
 /// Ends when told to, or when a part ends that should not.
 async fn supervise(
-    mut controllers: tokio::task::JoinHandle<()>,
-    mut server: tokio::task::JoinHandle<std::io::Result<()>>,
+    mut controllers: JoinHandle<()>,
+    mut server: JoinHandle<std::io::Result<()>>,
+    mut reign: Option<Reign>,
+    mut told: Told,
     end: watch::Sender<bool>,
 ) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: finishing what is under way"),
-        _ = interrupt.recv() => tracing::info!("interrupted: finishing what is under way"),
+        () = told.end() => {}
+        why = lost(&mut reign) => return Err(deposed(&why)),
         ended = &mut controllers => {
             ended.context("the controller broke")?;
             bail!("the controller ended by itself");
         }
-        ended = &mut server => {
-            ended.context("the HTTP server broke")?.context("the HTTP server broke")?;
-            bail!("the HTTP server ended by itself");
-        }
+        ended = &mut server => return Err(broken(ended)),
     }
     end.send_replace(true);
-    match tokio::time::timeout(GRACE, &mut controllers).await {
-        Ok(ended) => ended.context("the controller broke")?,
-        Err(_) => {
-            tracing::warn!("cutting what did not finish within {} s", GRACE.as_secs());
-            controllers.abort();
-        }
+    tokio::select! {
+        ended = tokio::time::timeout(GRACE, &mut controllers) => match ended {
+            Ok(ended) => ended.context("the controller broke")?,
+            Err(_) => {
+                tracing::warn!("cutting what did not finish within {} s", GRACE.as_secs());
+                controllers.abort();
+            }
+        },
+        why = lost(&mut reign) => return Err(deposed(&why)),
+    }
+    if let Some(reign) = reign {
+        reign.leave().await;
     }
     server.abort();
     tracing::info!("ended");
     Ok(())
 }
 
-/// One client for watches, which may be silent for long, and one for requests, which may not.
-async fn clients(timeout: Duration) -> anyhow::Result<(Client, Client)> {
+/// Waits until the lead is lost; without leader election it never is.
+async fn lost(reign: &mut Option<Reign>) -> String {
+    match reign {
+        Some(reign) => reign.lost().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A process that led may have work under way that it has no right to any more: it ends, and stands by as a new one.
+fn deposed(why: &str) -> anyhow::Error {
+    anyhow!("this replica does not lead any more, as {why}; it ends, to stand by once it is started again")
+}
+
+fn broken(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> anyhow::Error {
+    match ended {
+        Ok(Ok(())) => anyhow!("the HTTP server ended by itself"),
+        Ok(Err(error)) => anyhow::Error::new(error).context("the HTTP server broke"),
+        Err(error) => anyhow::Error::new(error).context("the HTTP server broke"),
+    }
+}
+
+/// The signals that tell it to end.
+struct Told {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Told {
+    fn listen() -> std::io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => tracing::info!("SIGTERM: finishing what is under way"),
+            _ = self.interrupt.recv() => tracing::info!("interrupted: finishing what is under way"),
+        }
+    }
+}
+
+/// Connections to the cluster.
+struct Clients {
+    /// For watches, which may be silent for long.
+    watches: Client,
+    /// For requests, which may not.
+    requests: Client,
+    /// The namespace of the kubeconfig's context, or the pod's own.
+    namespace: String,
+}
+
+async fn clients(timeout: Duration) -> anyhow::Result<Clients> {
     let mut config = Config::infer().await.map_err(|error| {
         tracing::debug!(%error, "no cluster");
         anyhow!("no Kubernetes cluster is configured: set KUBECONFIG, or run in a pod with a ServiceAccount")
     })?;
     config.headers.push(("user-agent".parse()?, USER_AGENT.parse()?));
+    let namespace = config.default_namespace.clone();
     let mut watches = config.clone();
     watches.default_retry = false;
     let mut requests = config;
@@ -138,7 +230,7 @@ async fn clients(timeout: Duration) -> anyhow::Result<(Client, Client)> {
     requests.write_timeout = Some(timeout);
     requests.reset_reader_on_write = true;
     let client = |config| Client::try_from(config).context("cannot use the Kubernetes configuration");
-    Ok((client(watches)?, client(requests)?))
+    Ok(Clients { watches: client(watches)?, requests: client(requests)?, namespace })
 }
 
 /// The UID of the namespace kube-system: the same for as long as the cluster lives.

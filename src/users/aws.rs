@@ -38,6 +38,7 @@ use super::Users;
 use super::failure::Failure;
 use super::journal::{Call, Operation};
 use super::metered::Meter;
+use crate::lead::Token;
 use wire::Wire;
 use words::{answered_tags, answered_user, authentication_mode, sent_tags};
 
@@ -104,6 +105,7 @@ pub enum ConnectError {
 pub struct Aws {
     client: Client,
     meter: Meter,
+    token: Token,
 }
 
 impl fmt::Debug for Aws {
@@ -157,7 +159,13 @@ impl Aws {
                 StalledStreamProtectionConfig::enabled().grace_period(timeouts.read).build(),
             )
             .build();
-        Self { client: Client::from_conf(config), meter: Meter::default() }
+        Self { client: Client::from_conf(config), meter: Meter::default(), token: Token::unlimited() }
+    }
+
+    /// Mutations need this token.
+    #[must_use]
+    pub fn led_by(self, token: Token) -> Self {
+        Self { token, ..self }
     }
 
     /// What is counted about the calls.
@@ -167,7 +175,7 @@ impl Aws {
     }
 
     async fn describe_one(&self, user_id: &str) -> Result<RemoteUser, Answer> {
-        let wire = Wire::default();
+        let wire = Wire::new(Operation::DescribeUsers, &self.token);
         let call = Call::new(Operation::DescribeUsers, user_id, &[]);
         let sent = self.client.describe_users().user_id(user_id).customize().interceptor(wire.clone()).send();
         let read = |answer: aws_sdk_elasticache::operation::describe_users::DescribeUsersOutput| {
@@ -192,7 +200,7 @@ impl Aws {
         let began = Instant::now();
         let ended = sent.await;
         let took = began.elapsed();
-        let facts = wire.facts();
+        let facts = wire.ended();
         let unreadable = || Failure::Unreadable(facts.status.unwrap_or_default());
         let result = match ended {
             Ok(answer) if facts.whole => read(answer).ok_or_else(unreadable),
@@ -227,7 +235,7 @@ impl Users for Aws {
     }
 
     async fn list_tags(&self, arn: &Arn) -> TagSight {
-        let wire = Wire::default();
+        let wire = Wire::new(Operation::ListTagsForResource, &self.token);
         let call = Call::new(Operation::ListTagsForResource, arn.user(), &[]);
         let request = self.client.list_tags_for_resource().resource_name(arn.to_string());
         let sent = request.customize().interceptor(wire.clone()).send();
@@ -240,7 +248,7 @@ impl Users for Aws {
 
     async fn create(&self, create: &Create) -> Outcome {
         let Create { user_id, user_name, engine, access_string, authentication, tags, cause: _ } = create;
-        let wire = Wire::default();
+        let wire = Wire::new(Operation::CreateUser, &self.token);
         let call = Call::new(Operation::CreateUser, user_id.as_str(), passwords(Some(authentication)));
         let request = self
             .client
@@ -262,7 +270,7 @@ impl Users for Aws {
     async fn modify(&self, modify: &Modify) -> Outcome {
         let Modify { user_id, changes, cause: _ } = modify;
         let plan::Changes { access_string, engine, authentication } = changes;
-        let wire = Wire::default();
+        let wire = Wire::new(Operation::ModifyUser, &self.token);
         let call = Call::new(Operation::ModifyUser, user_id.as_str(), passwords(authentication.as_ref()));
         let request = self
             .client
@@ -277,7 +285,7 @@ impl Users for Aws {
 
     async fn tag(&self, tag: &Tag) -> Outcome {
         let Tag { arn, tags, cause: _ } = tag;
-        let wire = Wire::default();
+        let wire = Wire::new(Operation::AddTagsToResource, &self.token);
         let call = Call::new(Operation::AddTagsToResource, arn.user(), &[]);
         let request =
             self.client.add_tags_to_resource().resource_name(arn.to_string()).set_tags(sent_tags(tags));
@@ -287,7 +295,7 @@ impl Users for Aws {
 
     async fn untag(&self, untag: &Untag) -> Outcome {
         let Untag { arn, keys } = untag;
-        let wire = Wire::default();
+        let wire = Wire::new(Operation::RemoveTagsFromResource, &self.token);
         let call = Call::new(Operation::RemoveTagsFromResource, arn.user(), &[]);
         let request = self.client.remove_tags_from_resource().resource_name(arn.to_string());
         let sent = request.set_tag_keys(Some(keys.clone())).customize().interceptor(wire.clone()).send();
@@ -296,7 +304,7 @@ impl Users for Aws {
 
     async fn delete(&self, delete: &Delete) -> Outcome {
         let Delete { user_id } = delete;
-        let wire = Wire::default();
+        let wire = Wire::new(Operation::DeleteUser, &self.token);
         let call = Call::new(Operation::DeleteUser, user_id.as_str(), &[]);
         let request = self.client.delete_user().user_id(user_id.as_str());
         let sent = request.customize().interceptor(wire.clone()).send();

@@ -52,6 +52,11 @@ impl Operation {
             Self::GetCallerIdentity => "GetCallerIdentity",
         }
     }
+
+    /// It changes nothing.
+    pub(super) fn reads(self) -> bool {
+        matches!(self, Self::DescribeUsers | Self::ListTagsForResource | Self::GetCallerIdentity)
+    }
 }
 
 /// What was seen of a call on its way.

@@ -1,5 +1,5 @@
 //! What the operator writes to the API server, by the server's own audit log: the list of finalizers, the status, and
-//! events. Never spec, labels or annotations, and never anything of others.
+//! events; with leader election its Lease. Never spec, labels or annotations, and never anything of others.
 //!
 //! Each stage holds it at its end.
 
@@ -21,6 +21,7 @@ pub(crate) struct Writes {
     pub(crate) finalizers: usize,
     pub(crate) statuses: usize,
     pub(crate) events: usize,
+    pub(crate) leases: usize,
 }
 
 /// A write that the operator may make.
@@ -28,6 +29,7 @@ enum Write {
     Finalizers,
     Status,
     Event,
+    Lease,
 }
 
 /// The requests of operators in this namespace, and those outside every stage's. Fails where one is a write that the
@@ -47,6 +49,7 @@ pub(crate) fn writes(log: &AuditLog, namespace: &str) -> Writes {
             Ok(Write::Finalizers) => writes.finalizers += 1,
             Ok(Write::Status) => writes.statuses += 1,
             Ok(Write::Event) => writes.events += 1,
+            Ok(Write::Lease) => writes.leases += 1,
             Err(why) => panic!("the operator must not do this to a cluster: {why}\n{event:#}"),
         }
     }
@@ -101,7 +104,12 @@ fn write(event: &Value) -> Result<Write, &'static str> {
             if applied { Ok(Write::Status) } else { Err("the status is applied under the operator's name") }
         }
         ("create", "events.k8s.io", "events", "") => Ok(Write::Event),
-        _ => Err("it writes finalizers, status and events"),
+        ("create" | "update", "coordination.k8s.io", "leases", "")
+            if text(&body["metadata"]["name"]) == "elasticache-user-operator" =>
+        {
+            Ok(Write::Lease)
+        }
+        _ => Err("it writes finalizers, status, events and its Lease"),
     }
 }
 
@@ -125,6 +133,7 @@ async fn a_life_takes_few_writes_of_three_kinds() {
     if let Some(writes) = stage.writes() {
         assert_eq!(writes.finalizers, 2, "on and off: {writes:?}");
         assert!(writes.statuses > 2 && writes.events > 2, "{writes:?}");
+        assert_eq!(writes.leases, 0, "nobody asked for leader election");
     }
     stage.end().await;
 }

@@ -25,6 +25,7 @@ mod following;
 mod iam;
 mod idling;
 mod kstatus;
+mod leading;
 mod passwords;
 mod policies;
 mod program;

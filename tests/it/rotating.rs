@@ -309,7 +309,7 @@ fn warnings(stage: &Stage, word: &str) -> Vec<String> {
     logs.lines().filter(warns).filter(|line| line.contains(word)).map(str::to_owned).collect()
 }
 
-async fn allow(stage: &Stage, name: &str, rules: Value) {
+pub(crate) async fn allow(stage: &Stage, name: &str, rules: Value) {
     use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
     let params = PatchParams::apply("test").force();
     let role = json!({

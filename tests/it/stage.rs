@@ -254,13 +254,18 @@ impl Stage {
         status.code()
     }
 
+    /// The newest operator's process, for whoever looks after it alone.
+    pub(crate) fn newest(&self) -> Process {
+        self.operators.lock().unwrap().pop().unwrap()
+    }
+
     /// What all operators of this stage have logged.
     pub(crate) fn logs(&self) -> String {
         self.each_log().concat()
     }
 
     /// What each operator has said: its log, and whatever else it wrote to its output.
-    fn each_log(&self) -> Vec<String> {
+    pub(crate) fn each_log(&self) -> Vec<String> {
         let count = self.started.load(Ordering::Relaxed);
         let files = (0..count).map(|index| self.dir.path().join(format!("operator-{index}.log")));
         files.map(|file| std::fs::read_to_string(file).unwrap_or_default()).collect()

@@ -6,5 +6,6 @@ mod broken;
 mod calls;
 mod connecting;
 mod faults;
+mod led;
 mod secrets;
 mod stand;

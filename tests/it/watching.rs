@@ -15,7 +15,7 @@ use crate::transcript::golden;
 use page::Page;
 
 /// What delivery promises, by the names that queries use.
-const PROMISED: [&str; 23] = [
+const PROMISED: [&str; 24] = [
     "aws_api_call_duration_seconds",
     "aws_api_call_permission_errors_total",
     "aws_api_call_retries",
@@ -29,6 +29,7 @@ const PROMISED: [&str; 23] = [
     "elasticache_user_build_info",
     "elasticache_user_drift_corrections_total",
     "elasticache_user_info",
+    "leader_election_master_status",
     "operator_status_condition_count",
     "operator_termination_current_time_seconds",
     "process_cpu_seconds_total",

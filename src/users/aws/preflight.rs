@@ -83,7 +83,7 @@ impl Preflight {
             .retry_config(aws_config::retry::RetryConfig::disabled())
             .timeout_config(super::limits(self.timeouts))
             .build();
-        let wire = Wire::default();
+        let wire = Wire::new(Operation::GetCallerIdentity, &self.aws.token);
         let call = Call::new(Operation::GetCallerIdentity, "", &[]);
         let request = aws_sdk_sts::Client::from_conf(config).get_caller_identity();
         let sent = request.customize().interceptor(wire.clone()).send();
@@ -91,12 +91,12 @@ impl Preflight {
             Some(Identity { account: answer.account?, arn: answer.arn? })
         };
         let answer = self.aws.made(call, &wire, sent, read).await.map_err(fault);
-        Asked { answer, date: wire.facts().date }
+        Asked { answer, date: wire.ended().date }
     }
 
     /// DescribeUsers of one user; tells whether it is there.
     pub async fn describe(&self, user_id: &str) -> Asked<bool> {
-        let wire = Wire::default();
+        let wire = Wire::new(Operation::DescribeUsers, &self.aws.token);
         let call = Call::new(Operation::DescribeUsers, user_id, &[]);
         let request = self.aws.client.describe_users().user_id(user_id);
         let sent = request.customize().interceptor(wire.clone()).send();
@@ -105,12 +105,12 @@ impl Preflight {
             Err(Answer::NotFound) => Ok(false),
             Err(answer) => Err(fault(answer)),
         };
-        Asked { answer, date: wire.facts().date }
+        Asked { answer, date: wire.ended().date }
     }
 
     /// ListTagsForResource; that the tags cannot be read just now is an answer as well.
     pub async fn list_tags(&self, arn: &Arn) -> Asked<()> {
-        let wire = Wire::default();
+        let wire = Wire::new(Operation::ListTagsForResource, &self.aws.token);
         let call = Call::new(Operation::ListTagsForResource, arn.user(), &[]);
         let request = self.aws.client.list_tags_for_resource().resource_name(arn.to_string());
         let sent = request.customize().interceptor(wire.clone()).send();
@@ -118,6 +118,6 @@ impl Preflight {
             Ok(_) | Err(Answer::NotFound) => Ok(()),
             Err(answer) => Err(fault(answer)),
         };
-        Asked { answer, date: wire.facts().date }
+        Asked { answer, date: wire.ended().date }
     }
 }

@@ -14,21 +14,46 @@ use aws_sdk_elasticache::config::interceptors::{
 use aws_sdk_elasticache::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_elasticache::error::{BoxError, ErrorMetadata, ProvideErrorMetadata, SdkError};
 
+use crate::lead::{Sending, Token};
 use crate::users::failure::Failure;
-use crate::users::journal::Facts;
+use crate::users::journal::{Facts, Operation};
 
-/// Notes the facts of one call. A clone goes along with the call.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Wire(Arc<Mutex<Facts>>);
+/// Notes the facts of one call, and stops a mutation that has no right to be sent. A clone goes along with the call.
+#[derive(Clone, Debug)]
+pub(super) struct Wire {
+    noted: Arc<Mutex<Noted>>,
+    /// What a mutation needs a right from.
+    token: Option<Token>,
+}
+
+#[derive(Debug, Default)]
+struct Noted {
+    facts: Facts,
+    sending: Option<Sending>,
+}
+
+/// A mutation was about to be sent by a replica that does not lead any more.
+#[derive(Debug, thiserror::Error)]
+#[error("this replica of the operator does not lead any more")]
+struct Deposed;
 
 impl Wire {
-    /// The facts so far.
-    pub(super) fn facts(&self) -> Facts {
-        self.noted().clone()
+    /// For one call of this operation.
+    pub(super) fn new(operation: Operation, token: &Token) -> Self {
+        Self { noted: Arc::default(), token: (!operation.reads()).then(|| token.clone()) }
     }
 
-    fn noted(&self) -> MutexGuard<'_, Facts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The call has ended: the facts.
+    pub(super) fn ended(&self) -> Facts {
+        let mut noted = self.noted();
+        if let Some(sending) = noted.sending.take() {
+            sending.ended();
+        }
+        noted.facts.clone()
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -43,7 +68,12 @@ impl Intercept for Wire {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.noted().sent = true;
+        // The last moment before it goes: credentials are there, and the request is signed.
+        let mut noted = self.noted();
+        if let Some(token) = &self.token {
+            noted.sending = Some(token.send().ok_or(Deposed)?);
+        }
+        noted.facts.sent = true;
         Ok(())
     }
 
@@ -54,7 +84,7 @@ impl Intercept for Wire {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let response = context.response();
-        let mut facts = self.noted();
+        let facts = &mut self.noted().facts;
         facts.status = Some(response.status().as_u16());
         facts.date = response.headers().get("date").map(str::to_owned);
         facts.request_id = response.headers().get("x-amzn-requestid").map(str::to_owned);
@@ -70,7 +100,7 @@ impl Intercept for Wire {
         // The SDK's parser takes the end of the text for the end of every element, so that a document that was cut between
         // two tags reads as one with fewer members: tags would be missing that are there.
         let body = context.response().body().bytes().unwrap_or_default();
-        self.noted().whole = body.trim_ascii_end().ends_with(b"Response>");
+        self.noted().facts.whole = body.trim_ascii_end().ends_with(b"Response>");
         Ok(())
     }
 }

@@ -114,12 +114,19 @@ pub(crate) enum Step {
     },
 }
 
+/// What the headers of a call say about who calls.
+#[derive(Debug)]
+pub(crate) struct Caller<'a> {
+    pub(crate) authorization: Option<&'a str>,
+    pub(crate) agent: &'a str,
+}
+
 /// Takes a call as far as it goes at once. Pure but for the state and the data file.
-pub(crate) fn begin(state: &mut State, now: Millis, authorization: Option<&str>, params: Params) -> Step {
-    let Some(authorization) = authorization else { return Step::Answer(refused(&unauthenticated())) };
+pub(crate) fn begin(state: &mut State, now: Millis, who: &Caller<'_>, params: Params) -> Step {
+    let Some(authorization) = who.authorization else { return Step::Answer(refused(&unauthenticated())) };
     let call = Call { place: caller(authorization), params };
     let at = now.saturating_sub(state.started);
-    let seq = state.calls.begin(at, call.action(), &call.params, &call.place);
+    let seq = state.calls.begin(at, call.action(), &call.params, &call.place, who.agent);
     let step = check(state, now, call, seq);
     match &step {
         Step::Answer(answer) | Step::Truncate(answer) => state.calls.answered(seq, answer.outcome.clone()),

@@ -21,6 +21,7 @@ struct Call {
     action: String,
     params: Params,
     place: Place,
+    agent: String,
     outcome: Option<Outcome>,
 }
 
@@ -33,7 +34,14 @@ pub(crate) struct Outcome {
 
 impl Calls {
     /// Notes a call `at` milliseconds after the start, as yet without an answer; gives its number.
-    pub(crate) fn begin(&mut self, at: Millis, action: &str, params: &Params, place: &Place) -> u64 {
+    pub(crate) fn begin(
+        &mut self,
+        at: Millis,
+        action: &str,
+        params: &Params,
+        place: &Place,
+        agent: &str,
+    ) -> u64 {
         self.last += 1;
         self.calls.push(Call {
             seq: self.last,
@@ -41,6 +49,7 @@ impl Calls {
             action: action.to_owned(),
             params: params.clone(),
             place: place.clone(),
+            agent: agent.to_owned(),
             outcome: None,
         });
         self.last
@@ -68,6 +77,7 @@ impl Calls {
                 "Code": call.outcome.as_ref().and_then(|outcome| outcome.code.as_deref()),
                 "Account": call.place.account,
                 "Region": call.place.region,
+                "UserAgent": call.agent,
             })
         };
         self.calls.iter().map(call).collect()

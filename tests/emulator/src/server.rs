@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -93,10 +93,13 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     let mut params = Params::default();
     params.read(query.as_bytes());
     params.read(&body);
-    let authorization =
-        head.headers.get(AUTHORIZATION).map(|header| String::from_utf8_lossy(header.as_bytes()));
+    let header = |name: &str| head.headers.get(name).map(|header| String::from_utf8_lossy(header.as_bytes()));
+    let authorization = header(AUTHORIZATION.as_str());
+    // AWS's SDKs tell all about themselves in the first, and some of it in the second.
+    let agent = header("x-amz-user-agent").or_else(|| header(USER_AGENT.as_str())).unwrap_or_default();
+    let who = api::Caller { authorization: authorization.as_deref(), agent: &agent };
     let now = shared.clock.now();
-    let step = api::begin(&mut shared.lock(), now, authorization.as_deref(), params);
+    let step = api::begin(&mut shared.lock(), now, &who, params);
     match step {
         Step::Answer(answer) => Ok(api_response(answer, false)),
         Step::Truncate(answer) => Ok(api_response(answer, true)),

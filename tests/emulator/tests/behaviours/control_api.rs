@@ -36,10 +36,12 @@ async fn calls_are_recorded() {
             "Code": "UserNotFound",
             "Account": "123456789012",
             "Region": "eu-west-1",
+            "UserAgent": "",
         })
     );
     assert_eq!(calls[1]["Params"]["Passwords.member.1"], "short", "as sent");
     assert_eq!(calls[1]["Params"]["AccessString"], "on ~* +@all", "decoded");
+    assert!(calls[1]["UserAgent"].as_str().unwrap().contains("aws-sdk-rust"));
     let place = (&calls[2]["Account"], &calls[2]["Region"]);
     assert_eq!(place, (&json!("000000000000"), &json!("us-west-2")));
     assert_eq!((&calls[2]["Status"], &calls[2]["Code"]), (&json!(200), &Value::Null));

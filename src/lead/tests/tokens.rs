@@ -1,0 +1,56 @@
+use tokio::time::{Instant, advance};
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_token_ends_by_itself() {
+    let token = Token::none();
+    assert!(!token.is_valid() && token.send().is_none());
+    assert!(token.extend(Instant::now() + 10 * SECOND));
+    advance(Duration::from_millis(9_999)).await;
+    assert!(token.is_valid() && token.send().is_some());
+    advance(Duration::from_millis(1)).await;
+    assert!(!token.is_valid() && token.send().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_found_to_have_ended_never_comes_back() {
+    let token = Token::none();
+    token.extend(Instant::now() + SECOND);
+    advance(SECOND).await;
+    assert!(token.clone().extend(Instant::now() + SECOND), "nobody was refused: a late answer may extend it");
+    advance(SECOND).await;
+    assert!(token.send().is_none());
+    assert!(!token.extend(Instant::now() + SECOND));
+    assert!(!token.is_valid());
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_knows_of_mutations_that_were_cut() {
+    for (claim, cut) in [("answered", false), ("cut", true)] {
+        let token = Token::none();
+        token.extend(Instant::now() + SECOND);
+        let (one, other) = (token.send().unwrap(), token.send().unwrap());
+        one.ended();
+        if cut {
+            drop(other)
+        } else {
+            other.ended()
+        }
+        assert_eq!(token.end(), !cut, "{claim}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_election_there_is_no_limit() {
+    let token = Token::unlimited();
+    advance(1_000_000 * SECOND).await;
+    assert!(token.is_valid() && token.send().is_some());
+}
+
+#[test]
+fn every_process_is_another_holder() {
+    let (one, other) = (identity("pod-0"), identity("pod-0"));
+    assert!(one.starts_with("pod-0_") && one.len() > 16, "{one}");
+    assert_ne!(one, other);
+}

@@ -1,0 +1,387 @@
+use k8s_openapi::api::coordination::v1::LeaseSpec;
+use tokio::time::{Instant, advance, sleep};
+
+use super::server::Way;
+use super::*;
+
+async fn after(millis: u64) {
+    sleep(Duration::from_millis(millis)).await;
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+async fn lost(leader: &mut Candidate<Link>) -> Loss {
+    tokio::time::timeout(60 * SECOND, leader.hold()).await.expect("it loses the lead")
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_replica_leads_at_once() {
+    let server = Server::default();
+    let one = Replica::start(&server, "one");
+    assert!(one.led().await < seconds(0.1));
+    assert!(one.leads());
+    assert_eq!(server.holder(), "one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_renews_every_two_seconds_and_a_tenth_more_at_most() {
+    let server = Server::default();
+    let one = Replica::start(&server, "one");
+    sleep(600 * SECOND).await;
+    assert!(one.token.is_valid());
+    let writes = server.writes();
+    for pair in writes.windows(2) {
+        let pause = pair[1] - pair[0];
+        assert!((seconds(2.0)..=seconds(2.21)).contains(&pause), "{pause:?}");
+    }
+    assert!(writes.len() > 260, "{}", writes.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_writes_nothing_while_another_one_renews() {
+    let server = Server::default();
+    let (one, two) = (Replica::start(&server, "one"), Replica::start(&server, "two"));
+    sleep(100 * SECOND).await;
+    assert!(one.token.is_valid() != two.token.is_valid(), "one of them leads");
+    assert!(one.leads() != two.leads());
+    assert_eq!(server.spec().lease_transitions, Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_leader_is_followed_within_20_s_and_not_before_its_lease_ended() {
+    for millis in (0..2200).step_by(50) {
+        let server = Server::default();
+        let one = Replica::start(&server, "one");
+        one.led().await;
+        let two = Replica::start(&server, "two");
+        after(10_000 + millis).await;
+        one.kill();
+        let renewed = server.writes().last().unwrap().to_owned();
+        let took = two.led().await;
+        assert!(took < 18 * SECOND, "{took:?}, killed after {millis} ms");
+        assert!(renewed.elapsed() >= 15 * SECOND, "{:?}", renewed.elapsed());
+        assert_eq!(server.spec().lease_transitions, Some(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_leaves_is_followed_within_3_s() {
+    for millis in (0..2200).step_by(100) {
+        let server = Server::default();
+        let (mut candidate, ..) = Replica::candidate(&server.link(), "one");
+        candidate.win().await.unwrap();
+        let reign = candidate.reign();
+        let two = Replica::start(&server, "two");
+        after(10_000 + millis).await;
+        assert!(!two.token.is_valid());
+        reign.leave().await;
+        assert_eq!(server.holder(), "");
+        let took = two.led().await;
+        assert!(took < 3 * SECOND, "{took:?}, left after {millis} ms");
+        assert_eq!((server.holder().as_str(), server.spec().lease_transitions), ("two", Some(1)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_left_has_no_right_any_more() {
+    let server = Server::default();
+    let (mut candidate, token, leads) = Replica::candidate(&server.link(), "one");
+    candidate.win().await.unwrap();
+    assert!(token.is_valid());
+    candidate.reign().leave().await;
+    assert!(!token.is_valid());
+    assert_eq!(leads.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_is_kept_where_a_mutation_was_cut() {
+    let server = Server::default();
+    let (mut candidate, token, _) = Replica::candidate(&server.link(), "one");
+    candidate.win().await.unwrap();
+    drop(token.send());
+    candidate.reign().leave().await;
+    assert_eq!(server.holder(), "one");
+    assert!(!token.is_valid());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_on_its_way_does_not_keep_the_lease_from_being_released() {
+    let server = Server::default();
+    let link = server.link();
+    let (mut candidate, ..) = Replica::candidate(&link, "one");
+    candidate.win().await.unwrap();
+    let reign = candidate.reign();
+    link.set(Way::Slow(Duration::ZERO, 4 * SECOND));
+    after(3_000).await;
+    link.set(Way::Open);
+    // The renewal has taken effect, its answer is not there yet.
+    reign.leave().await;
+    assert_eq!(server.holder(), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaving_takes_1_5_s_where_the_api_server_does_not_answer() {
+    let server = Server::default();
+    let link = server.link();
+    let (mut candidate, ..) = Replica::candidate(&link, "one");
+    candidate.win().await.unwrap();
+    link.set(Way::Cut);
+    let began = Instant::now();
+    candidate.reign().leave().await;
+    assert!(began.elapsed() <= seconds(1.6), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_that_leaves_asks_nothing() {
+    let server = Server::default();
+    let one = Replica::start(&server, "one");
+    one.led().await;
+    let (mut two, ..) = Replica::candidate(&server.link(), "two");
+    let stood = tokio::time::timeout(9 * SECOND, two.win()).await;
+    assert!(stood.is_err(), "it stands by");
+    let (writes, began) = (server.writes().len(), Instant::now());
+    two.leave().await;
+    assert!(began.elapsed() < seconds(0.01) && server.writes().len() == writes);
+    assert_eq!(server.holder(), "one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_cut_off_stops_before_its_successor_begins() {
+    for way in [Way::Cut, Way::Deaf, Way::Broken, Way::Forbidden, Way::Slow(6 * SECOND, Duration::ZERO)] {
+        for millis in (0..2200).step_by(200) {
+            let server = Server::default();
+            let one = Replica::start(&server, "one");
+            one.led().await;
+            let two = Replica::start(&server, "two");
+            after(10_000 + millis).await;
+            one.link.set(way);
+            let stopped = one.stopped().await;
+            assert!(stopped <= seconds(10.1), "{way:?}: it stopped after {stopped:?}");
+            assert!(!one.leads() || one.task.is_finished() || stopped > Duration::ZERO);
+            let began = two.led().await;
+            assert!(began >= seconds(4.8), "{way:?}: there are 5 s between, and were {began:?}");
+            after(100).await;
+            assert!(one.task.is_finished(), "{way:?}: whoever lost the lead ends");
+            assert!(!one.leads() && two.leads());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_answers_cost_no_lead() {
+    let server = Server::default();
+    let (one, two) = (Replica::start(&server, "one"), Replica::start(&server, "two"));
+    sleep(5 * SECOND).await;
+    let leader = if one.token.is_valid() { &one } else { &two };
+    for there in [0.0, 2.0, 4.0] {
+        leader.link.set(Way::Slow(seconds(there), seconds(4.5 - there)));
+        for _ in 0..600 {
+            after(100).await;
+            assert!(leader.token.is_valid(), "{there} s there, {} s back", 4.5 - there);
+        }
+    }
+    assert_eq!(server.spec().lease_transitions, Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trouble_of_seven_seconds_costs_no_lead() {
+    for way in [Way::Cut, Way::Deaf, Way::Broken, Way::Forbidden, Way::Contended] {
+        for millis in (0..2200).step_by(200) {
+            let server = Server::default();
+            let one = Replica::start(&server, "one");
+            one.led().await;
+            after(10_000 + millis).await;
+            one.link.set(way);
+            sleep(2 * SECOND).await;
+            one.link.set(Way::Open);
+            for _ in 0..100 {
+                after(100).await;
+                assert!(one.token.is_valid(), "{way:?} after {millis} ms");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_stood_still_has_lost_its_right_when_it_wakes() {
+    let server = Server::default();
+    let (mut candidate, token, _) = Replica::candidate(&server.link(), "one");
+    candidate.win().await.unwrap();
+    let two = Replica::start(&server, "two");
+    sleep(SECOND).await;
+    // Nobody polls the first one meanwhile.
+    two.led().await;
+    assert!(token.send().is_none());
+    assert!(matches!(lost(&mut candidate).await, Loss::Unheard(_)));
+    assert!(!token.is_valid());
+    assert_eq!(server.holder(), "two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_stops_at_once_when_it_sees_that_it_is_one_no_more() {
+    let held =
+        |holder: &str| Some(LeaseSpec { holder_identity: Some(holder.to_owned()), ..LeaseSpec::default() });
+    type Act = Box<dyn Fn(&Server)>;
+    let acts: [(Loss, Act); 4] = [
+        (Loss::Taken("two".to_owned()), Box::new(move |server| server.put(held("two")))),
+        (Loss::Released, Box::new(move |server| server.put(held("")))),
+        (Loss::Released, Box::new(|server| server.put(None))),
+        (Loss::Deleted, Box::new(Server::delete)),
+    ];
+    for (loss, act) in acts {
+        let server = Server::default();
+        let (mut candidate, token, leads) = Replica::candidate(&server.link(), "one");
+        candidate.win().await.unwrap();
+        act(&server);
+        let began = Instant::now();
+        assert_eq!(lost(&mut candidate).await, loss);
+        assert!(began.elapsed() < seconds(2.3), "{loss}: {:?}", began.elapsed());
+        assert!(!token.is_valid());
+        assert_eq!(leads.get(), 0);
+        assert!(server.holder() != "one", "{loss}: it does not take it back");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_that_saw_a_lease_waits_after_its_deletion_for_its_leader_to_stop() {
+    let server = Server::default();
+    let one = Replica::start(&server, "one");
+    one.led().await;
+    let two = Replica::start(&server, "two");
+    sleep(10 * SECOND).await;
+    one.link.set(Way::Cut);
+    server.delete();
+    let deleted = Instant::now();
+    let stopped = Instant::now() + one.stopped().await;
+    assert_eq!(server.holder(), "the holder of the deleted Lease");
+    two.led().await;
+    assert!(stopped + 5 * SECOND <= Instant::now(), "there are 5 s between");
+    assert!(deleted.elapsed() < 18 * SECOND, "{:?}", deleted.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn labels_that_others_write_do_not_keep_a_dead_leaders_lease_alive() {
+    let server = Server::default();
+    let one = Replica::start(&server, "one");
+    one.led().await;
+    let two = Replica::start(&server, "two");
+    sleep(10 * SECOND).await;
+    one.kill();
+    let touching = tokio::spawn({
+        let server = server.clone();
+        async move {
+            loop {
+                server.touch();
+                after(700).await;
+            }
+        }
+    });
+    let took = two.led().await;
+    assert!(took < 20 * SECOND, "{took:?}");
+    sleep(30 * SECOND).await;
+    assert!(two.token.is_valid(), "nor cost they the next one's");
+    touching.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_always_conflicts_is_not_written_in_a_hurry() {
+    let server = Server::default();
+    let one = Replica::start(&server, "one");
+    one.link.set(Way::Contended);
+    sleep(60 * SECOND).await;
+    assert!(!one.token.is_valid());
+    assert!(server.requests() < 130, "{} requests in a minute", server.requests());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_candidate_whose_winning_answer_was_lost_leads_by_the_next_one() {
+    let server = Server::default();
+    let one = Replica::start(&server, "one");
+    one.link.set(Way::Deaf);
+    after(6_000).await;
+    one.link.set(Way::Open);
+    let took = one.led().await;
+    assert!(took < 10 * SECOND, "{took:?}");
+    assert_eq!(server.spec().lease_transitions, Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_after_the_token_it_is_for_makes_no_leader() {
+    let server = Server::default();
+    let link = server.link();
+    let (mut candidate, token, _) = Replica::candidate(&link, "one");
+    link.set(Way::Slow(Duration::ZERO, SECOND));
+    {
+        let winning = candidate.win();
+        tokio::pin!(winning);
+        for _ in 0..3 {
+            // Begun, and not polled while its answer comes and ages.
+            let _ = tokio::time::timeout(seconds(0.6), &mut winning).await;
+            advance(11 * SECOND).await;
+        }
+        assert!(!token.is_valid());
+    }
+    candidate.win().await.unwrap();
+    assert!(token.is_valid());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_forbidden_the_lease_from_the_beginning_says_so_and_ends() {
+    let server = Server::default();
+    let link = server.link();
+    link.set(Way::Forbidden);
+    let (mut candidate, ..) = Replica::candidate(&link, "one");
+    let said = candidate.win().await.unwrap_err().to_string();
+    assert!(said.contains("leases in the group coordination.k8s.io") && said.contains("403"), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_that_is_forbidden_it_later_tries_again() {
+    let server = Server::default();
+    let one = Replica::start(&server, "one");
+    one.led().await;
+    let two = Replica::start(&server, "two");
+    sleep(5 * SECOND).await;
+    two.link.set(Way::Forbidden);
+    one.kill();
+    sleep(60 * SECOND).await;
+    two.link.set(Way::Open);
+    // The last renewal may be news to it.
+    assert!(two.led().await < 18 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_of_nonsense_is_taken_once_it_has_not_changed_for_15_s() {
+    let x = || Some("x".to_owned());
+    let rows = [
+        ("no record", None, 0.0),
+        ("no holder", Some(LeaseSpec::default()), 0.0),
+        ("a holder alone", Some(LeaseSpec { holder_identity: x(), ..LeaseSpec::default() }), 15.0),
+        (
+            "a duration below nothing",
+            Some(LeaseSpec {
+                holder_identity: x(),
+                lease_duration_seconds: Some(-5),
+                ..LeaseSpec::default()
+            }),
+            15.0,
+        ),
+        (
+            "a holder that asks for longer",
+            Some(LeaseSpec {
+                holder_identity: x(),
+                lease_duration_seconds: Some(40),
+                ..LeaseSpec::default()
+            }),
+            40.0,
+        ),
+    ];
+    for (claim, spec, expected) in rows {
+        let server = Server::default();
+        server.put(spec);
+        let took = Replica::start(&server, "one").led().await;
+        assert!((seconds(expected)..=seconds(expected + 0.1)).contains(&took), "{claim}: {took:?}");
+    }
+}

@@ -1,0 +1,309 @@
+//! Several replicas with `--leader-elect`, as real processes on the real control plane: one works, and whatever becomes of it in
+//! the middle of its work, another one goes on. Nothing is lost, nothing done twice.
+
+use std::time::{Duration, Instant};
+
+use cluster::{Process, Signal};
+use elasticache_user_operator::api::ElastiCacheUser;
+use elasticache_user_operator::lead::Token;
+use elasticache_user_operator::objects::{Interruption, Objects};
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use kube::Api;
+use serde_json::{Value, json};
+
+use crate::stage::{Setting, Stage, iam, until};
+use crate::world;
+
+mod lease;
+
+const LEASE: &str = "elasticache-user-operator";
+const MUTATIONS: [&str; 5] =
+    ["CreateUser", "ModifyUser", "DeleteUser", "AddTagsToResource", "RemoveTagsFromResource"];
+/// The objects of each kind that a change of leader finds.
+const OBJECTS: usize = 6;
+
+/// A stage whose AWS takes few calls a second, so that there is a middle of the work.
+async fn stage() -> Stage {
+    let env = vec![("AWS_RATE", "4".to_owned()), ("AWS_BURST", "4".to_owned())];
+    Stage::dark(Setting { env, ..Setting::default() }).await
+}
+
+/// Starts a replica that is called `name` in the Lease and in its AWS calls.
+fn replica(stage: &Stage, name: &str) -> Process {
+    stage.start_with(&[
+        ("LEADER_ELECT", "true".to_owned()),
+        ("POD_NAMESPACE", stage.ns.clone()),
+        ("POD_NAME", name.to_owned()),
+        ("AWS_SDK_UA_APP_ID", name.to_owned()),
+    ]);
+    stage.newest()
+}
+
+async fn spec(stage: &Stage) -> LeaseSpec {
+    let leases: Api<Lease> = Api::namespaced(stage.client.clone(), &stage.ns);
+    let lease = leases.get_opt(LEASE).await.unwrap();
+    lease.and_then(|lease| lease.spec).unwrap_or_default()
+}
+
+/// Waits until the replica holds the Lease.
+async fn held_by(stage: &Stage, name: &str) -> LeaseSpec {
+    until(&format!("{name} holds the Lease"), || async {
+        let spec = spec(stage).await;
+        let holder = spec.holder_identity.clone().unwrap_or_default();
+        holder.starts_with(&format!("{name}_")).then_some(spec)
+    })
+    .await
+}
+
+/// A leader, called one, and a standby, called two.
+async fn two(stage: &Stage) -> (Process, Process) {
+    let one = replica(stage, "one");
+    held_by(stage, "one").await;
+    let two = replica(stage, "two");
+    until("two stands by", || async { stage.logs().contains("standing by").then_some(()) }).await;
+    (one, two)
+}
+
+/// Users to delete are there; then users are created and deleted, and some of it is done.
+async fn in_the_middle(stage: &Stage) {
+    for index in 0..OBJECTS {
+        stage.create(&format!("old-{index}"), iam()).await;
+    }
+    for index in 0..OBJECTS {
+        stage.is_ready(&format!("old-{index}")).await;
+    }
+    for index in 0..OBJECTS {
+        stage.create(&format!("new-{index}"), iam()).await;
+        stage.delete(&format!("old-{index}")).await;
+    }
+    until("some is done, and some is not", || async {
+        let calls = stage.aws.calls().await;
+        let done = |action: &str, begins: &str| {
+            let about = |call: &&Value| {
+                call["Action"] == action
+                    && call["Params"]["UserId"].as_str().is_some_and(|id| id.starts_with(begins))
+            };
+            calls.iter().filter(about).count()
+        };
+        (done("CreateUser", "new-") >= 1 && done("DeleteUser", "old-") >= 1).then_some(())
+    })
+    .await;
+}
+
+/// All that was asked for has come about, by one accepted call for each.
+async fn nothing_is_lost_or_done_twice(stage: &Stage) {
+    for index in 0..OBJECTS {
+        let (new, old) = (format!("new-{index}"), format!("old-{index}"));
+        stage.is_ready(&new).await;
+        stage.gone(&old).await;
+        for (action, id, times) in [
+            ("CreateUser", &new, 1),
+            ("DeleteUser", &new, 0),
+            ("CreateUser", &old, 1),
+            ("DeleteUser", &old, 1),
+        ] {
+            assert_eq!(stage.aws.accepted(action, id).await, times, "{action} of {id}");
+        }
+    }
+}
+
+/// The mutations that a replica has sent, by their numbers.
+async fn sent_by(stage: &Stage, name: &str) -> Vec<u64> {
+    let agent = format!("app/{name}");
+    let by = |call: &&Value| {
+        let said = call["UserAgent"].as_str().unwrap();
+        said.split(' ').any(|part| part == agent)
+            && MUTATIONS.iter().any(|mutation| call["Action"] == *mutation)
+    };
+    stage.aws.calls().await.iter().filter(by).map(|call| call["Seq"].as_u64().unwrap()).collect()
+}
+
+/// When a replica logged a line that says this.
+fn logged(stage: &Stage, index: usize, says: &str) -> jiff::Timestamp {
+    let log = stage.each_log().swap_remove(index);
+    let line = log.lines().find(|line| line.contains(says));
+    let line = line.unwrap_or_else(|| stage.fail(&format!("replica {index} has not logged {says:?}")));
+    line.split(' ').next().unwrap().parse().unwrap()
+}
+
+async fn ended(mut process: Process) -> Option<i32> {
+    let status = until("the replica ends", || {
+        let status = process.status().unwrap();
+        async move { status }
+    });
+    status.await.code()
+}
+
+#[tokio::test]
+async fn a_leader_that_is_killed_in_the_middle_of_its_work_is_followed_within_20_s() {
+    let stage = stage().await;
+    let (mut one, _two) = two(&stage).await;
+    let first = spec(&stage).await;
+    // Of one creation and of one deletion it will not know that they were accepted.
+    for (action, id) in [("CreateUser", "new-2"), ("DeleteUser", "old-2")] {
+        let lost = json!({ "Action": action, "UserId": id, "Kind": "hang", "Ms": 120_000, "When": "after" });
+        stage.aws.fault(lost).await;
+    }
+    in_the_middle(&stage).await;
+    let killed = jiff::Timestamp::now();
+    one.kill();
+    let taken = held_by(&stage, "two").await;
+    let took = taken.acquire_time.unwrap().0.duration_since(killed);
+    assert!(took.as_secs_f64() < 20.0, "taken over after {took:?}");
+    assert_eq!(taken.lease_transitions, Some(first.lease_transitions.unwrap() + 1));
+    nothing_is_lost_or_done_twice(&stage).await;
+    assert!(!sent_by(&stage, "one").await.is_empty() && !sent_by(&stage, "two").await.is_empty());
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_leader_that_stood_still_for_30_s_changes_nothing_when_it_goes_on() {
+    let stage = stage().await;
+    let (mut one, _two) = two(&stage).await;
+    in_the_middle(&stage).await;
+    // Nothing comes through from here on: there is work left when it goes on.
+    for action in ["CreateUser", "DeleteUser"] {
+        let refused = json!({ "Action": action, "Kind": "unavailable", "Times": null });
+        stage.aws.fault(refused).await;
+    }
+    one.signal(Signal::STOP).unwrap();
+    let stopped = Instant::now();
+    let taken = held_by(&stage, "two").await;
+    assert!(stopped.elapsed() < Duration::from_secs(21), "taken over after {:?}", stopped.elapsed());
+    assert_eq!(taken.lease_transitions, Some(1));
+    // How long it stands still is what is tested.
+    tokio::time::sleep(Duration::from_secs(30).saturating_sub(stopped.elapsed())).await;
+    let before = sent_by(&stage, "one").await;
+    one.signal(Signal::CONT).unwrap();
+    assert_eq!(ended(one).await, Some(1), "it ends, as it does not lead any more");
+    let log = stage.each_log().swap_remove(0);
+    assert!(log.lines().last().unwrap().contains("does not lead any more"), "{log}");
+    stage.aws.heal().await;
+    nothing_is_lost_or_done_twice(&stage).await;
+    assert_eq!(sent_by(&stage, "one").await, before, "it has changed nothing since");
+    held_by(&stage, "two").await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_leader_that_is_told_to_end_in_the_middle_of_its_work_is_followed_within_3_s() {
+    let stage = stage().await;
+    let (mut one, _two) = two(&stage).await;
+    in_the_middle(&stage).await;
+    let asked = Instant::now();
+    one.signal(Signal::TERM).unwrap();
+    assert_eq!(ended(one).await, Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    let taken = held_by(&stage, "two").await;
+    let took = taken.acquire_time.unwrap().0.duration_since(logged(&stage, 0, "released"));
+    assert!(took.as_secs_f64() < 3.0, "taken over after {took:?}");
+    assert_eq!(taken.lease_duration_seconds, Some(15));
+    nothing_is_lost_or_done_twice(&stage).await;
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn the_lease_is_not_released_where_a_mutation_had_to_be_cut() {
+    let stage = stage().await;
+    let mut one = replica(&stage, "one");
+    let held = held_by(&stage, "one").await;
+    let hang = json!({ "Action": "CreateUser", "Kind": "hang", "Ms": 120_000, "When": "before" });
+    let hang = stage.aws.fault(hang).await;
+    stage.create("app", iam()).await;
+    stage.aws.struck(hang, 1).await;
+    let asked = Instant::now();
+    one.signal(Signal::TERM).unwrap();
+    assert_eq!(ended(one).await, Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert_eq!(spec(&stage).await.holder_identity, held.holder_identity);
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_standby_is_ready_and_leaves_everything_alone() {
+    let stage = stage().await;
+    let (_one, mut two) = two(&stage).await;
+    let addresses: Vec<String> = stage.each_log().iter().map(|log| address(log)).collect();
+    let page = |index: usize, path: &str| {
+        let url = format!("http://{}/{path}", addresses[index]);
+        async move { reqwest::get(url).await.unwrap() }
+    };
+    assert!(page(1, "readyz").await.status().is_success());
+    let status = "leader_election_master_status{name=\"elasticache-user-operator\"}";
+    for (index, leads) in [(0, 1), (1, 0)] {
+        let metrics = page(index, "metrics").await.text().await.unwrap();
+        assert!(metrics.contains(&format!("{status} {leads}\n")), "replica {index}: {metrics}");
+    }
+    stage.ready("app", iam()).await;
+    assert!(!sent_by(&stage, "one").await.is_empty());
+    let calls = stage.aws.calls().await;
+    assert!(calls.iter().all(|call| !call["UserAgent"].as_str().unwrap().contains("app/two")));
+
+    let asked = Instant::now();
+    two.signal(Signal::TERM).unwrap();
+    assert_eq!(ended(two).await, Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    let lease = held_by(&stage, "one").await;
+    assert_eq!((lease.lease_transitions, lease.lease_duration_seconds), (Some(0), Some(15)));
+    stage.end().await;
+}
+
+/// Where a replica serves HTTP, by its log.
+fn address(log: &str) -> String {
+    let rest = log.split_once(" http=").expect("an address in the log").1;
+    rest.split([' ', '\n']).next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn without_a_token_no_object_is_written() {
+    let stage = Stage::dark(Setting::default()).await;
+    let created = stage.create("app", iam()).await;
+    let object: ElastiCacheUser = serde_json::from_value(created).unwrap();
+    let objects = Objects::new(stage.client.clone(), Token::none());
+    let status = serde_json::from_value(json!({ "observedGeneration": 1 })).unwrap();
+    for written in [
+        objects.hold(&object).await,
+        objects.apply_status(&object, &status).await,
+        objects.release(&object).await,
+    ] {
+        assert!(matches!(written, Err(Interruption::Ending)), "{written:?}");
+    }
+    let now = objects.read(&object).await.unwrap().unwrap();
+    assert_eq!(now.metadata.resource_version, object.metadata.resource_version);
+    stage.users().delete("app", &kube::api::DeleteParams::default()).await.unwrap();
+    stage.end().await;
+}
+
+#[tokio::test]
+async fn a_leader_whose_api_server_stops_answering_ends_within_12_s() {
+    let cluster = tokio::task::spawn_blocking(world::own_control_plane).await.unwrap();
+    let stage = Stage::dark(Setting::default()).await;
+    let logs = tempfile::tempdir().unwrap();
+    let log = |name: &str| logs.path().join(name);
+    let start = |name: &str| {
+        let mut command = stage.command();
+        command.env("KUBECONFIG", cluster.kubeconfig()).env("NAMESPACE", "default");
+        command.env("LEADER_ELECT", "true").env("POD_NAME", name);
+        Process::start("operator", command, &log(name)).unwrap()
+    };
+    let leads = async |name: &str| {
+        until("it leads", || async {
+            let log = std::fs::read_to_string(log(name)).unwrap_or_default();
+            log.contains("leading").then_some(())
+        })
+        .await;
+    };
+    let one = start("one");
+    leads("one").await;
+    cluster.pause_apiserver().unwrap();
+    let paused = Instant::now();
+    assert_eq!(ended(one).await, Some(1));
+    assert!(paused.elapsed() < Duration::from_secs(12), "{:?}", paused.elapsed());
+    cluster.resume_apiserver().unwrap();
+    // In the namespace of the kubeconfig's context.
+    let _two = start("two");
+    leads("two").await;
+    let leases: Api<Lease> = Api::namespaced(world::client_of(cluster.kubeconfig()).await, "default");
+    let lease = leases.get(LEASE).await.unwrap().spec.unwrap();
+    assert!(lease.holder_identity.unwrap().starts_with("two_"));
+}

@@ -1,0 +1,43 @@
+//! Mutations need a token at the moment when they are sent; reads never do.
+
+use elasticache_user_operator::lead::Token;
+use elasticache_user_operator::plan::{Tag, Untag};
+use elasticache_user_operator::users::Users;
+use serde_json::json;
+
+use super::stand::{Ended, Method, Stand, arn};
+
+#[tokio::test]
+async fn without_a_token_no_mutation_reaches_the_wire() {
+    let stand = Stand::start();
+    stand.put("users/app", json!({})).await;
+    let aws = stand.aws.clone().led_by(Token::none());
+    for method in Method::ALL {
+        let user = if method == Method::Create { "new" } else { "app" };
+        let ended = method.call(&aws, user).await;
+        let calls = stand.calls().await;
+        if ["DescribeUsers", "ListTagsForResource"].contains(&method.action()) {
+            assert_eq!((ended, calls.len()), (Ended::Well, 1), "{method:?} changes nothing");
+        } else {
+            assert_eq!(ended.words(), "Other NotSent", "{method:?}");
+            assert!(calls.is_empty(), "{method:?}: {calls:?}");
+        }
+    }
+    let untag = Untag { arn: arn("app"), keys: vec!["team".to_owned()] };
+    assert_eq!(Ended::from(aws.untag(&untag).await).words(), "Other NotSent");
+    assert!(stand.calls().await.is_empty());
+}
+
+#[tokio::test]
+async fn with_one_they_do() {
+    let stand = Stand::start();
+    let aws = stand.aws.clone().led_by(Token::unlimited());
+    assert_eq!(Method::Create.call(&aws, "app").await, Ended::Well);
+    let tag = Tag {
+        arn: arn("app"),
+        tags: [("team".to_owned(), "a".to_owned())].into(),
+        cause: elasticache_user_operator::plan::Cause::Edit,
+    };
+    assert_eq!(Ended::from(aws.tag(&tag).await), Ended::Well);
+    assert_eq!(stand.calls().await.len(), 2);
+}
