@@ -42,6 +42,11 @@ pub struct Run {
     #[arg(long, env = "NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub namespace: Vec<String>,
 
+    /// Namespace whose Secrets are watched, where that is not all of those above; repeatable, comma-separated in the
+    /// environment. A Secret elsewhere is read as well where that is allowed, and a change of it noticed at the next --resync.
+    #[arg(long, env = "SECRET_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
+    pub secret_namespace: Vec<String>,
+
     /// Names this cluster in the owner tags of AWS users. Left out: the UID of the namespace kube-system.
     #[arg(long, env = "CLUSTER_ID", value_name = "ID", value_parser = cluster_id)]
     pub cluster_id: Option<String>,
@@ -164,6 +169,12 @@ impl Run {
     #[must_use]
     pub fn namespaces(&self) -> Vec<String> {
         listed(&self.namespace)
+    }
+
+    /// The namespaces whose Secrets are watched, empty for all that are watched.
+    #[must_use]
+    pub fn secret_namespaces(&self) -> Vec<String> {
+        listed(&self.secret_namespace)
     }
 
     /// The namespaces whose objects may adopt; `*` stands for all.

@@ -31,22 +31,33 @@ pub struct Context<U> {
     pub pass_timeout: Duration,
 }
 
+/// What is watched.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// The objects of these namespaces; of all where it is empty.
+    pub namespaces: Vec<String>,
+    /// The Secrets of these among them; of all of them where it is empty.
+    pub secrets: Vec<String>,
+}
+
 /// Runs until `ending` turns true, then until the passes under way have ended. One controller for each namespace, or a
-/// single one for all where `namespaces` is empty.
+/// single one for all.
 pub async fn run<U: Users>(
     watches: Client,
-    namespaces: Vec<String>,
+    watched: Watched,
     concurrency: u16,
     context: Arc<Context<U>>,
     ending: watch::Receiver<bool>,
     synced: Arc<dyn Fn(usize) + Send + Sync>,
 ) {
+    let Watched { namespaces, secrets } = watched;
     let scopes: Vec<Option<String>> =
         if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
     let freed = broadcast::Sender::new(FREED);
-    let controllers = scopes.into_iter().enumerate().map(|(index, scope)| {
+    let controllers = scopes.into_iter().enumerate().map(|(index, namespace)| {
         let synced = synced.clone();
-        let scope = Scope { namespace: scope, freed: freed.clone() };
+        let secrets = secrets_within(namespace.as_deref(), &secrets);
+        let scope = Scope { namespace, secrets, freed: freed.clone() };
         control(&watches, scope, concurrency, context.clone(), ending.clone(), move || synced(index))
     });
     future::join_all(controllers).await;
@@ -63,13 +74,15 @@ const CHANGED: usize = 1024;
 struct Scope {
     /// Its namespace, or all.
     namespace: Option<String>,
+    /// The namespaces whose Secrets are watched for it; `None` stands for all.
+    secrets: Vec<Option<String>>,
     /// Tells all controllers which user IDs have become free.
     freed: broadcast::Sender<String>,
 }
 
 fn control<U, F>(
     watches: &Client,
-    Scope { namespace, freed }: Scope,
+    Scope { namespace, secrets, freed }: Scope,
     concurrency: u16,
     context: Arc<Context<U>>,
     mut ending: watch::Receiver<bool>,
@@ -101,12 +114,13 @@ where
             predicates::generation.combine(predicates::annotations).combine(lost_finalizer),
             kube::runtime::PredicateConfig::default(),
         );
-    let secrets = secrets(scoped(watches, namespace.as_deref()));
+    let secrets =
+        secrets.iter().map(|namespace| changed_secrets(scoped(watches, namespace.as_deref())).boxed());
     let naming = reader.clone();
     let ready = reader.clone();
     let controller = Controller::for_stream(objects, reader)
         .with_config(kube::runtime::controller::Config::default().concurrency(concurrency))
-        .watches_stream(secrets, move |secret| naming_secret(&naming, &secret))
+        .watches_stream(futures::stream::select_all(secrets), move |secret| naming_secret(&naming, &secret))
         .reconcile_on(waiting)
         .graceful_shutdown_on(async move {
             let _ = ending.wait_for(|ending| *ending).await;
@@ -177,9 +191,18 @@ where
     }
 }
 
+/// The namespaces of Secrets that are watched for the objects of a namespace, or of all.
+fn secrets_within(namespace: Option<&str>, listed: &[String]) -> Vec<Option<String>> {
+    match namespace {
+        _ if listed.is_empty() => vec![namespace.map(str::to_owned)],
+        None => listed.iter().cloned().map(Some).collect(),
+        Some(namespace) => listed.iter().filter(|listed| *listed == namespace).cloned().map(Some).collect(),
+    }
+}
+
 /// Secrets as metadata only: their data is never held. Errors stay out of the stream, as all streams of a controller share
 /// one backoff and a forbidden watch would slow the objects' own.
-fn secrets(
+fn changed_secrets(
     secrets: Api<PartialObjectMeta<Secret>>,
 ) -> impl Stream<Item = Result<PartialObjectMeta<Secret>, watcher::Error>> + Send + 'static {
     watcher(secrets, watcher::Config::default())
@@ -264,4 +287,20 @@ fn failed<U: Users>(object: Arc<ElastiCacheUser>, error: &Interruption, context:
         }
     }
     Requeue::requeue(pause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_watched_where_objects_are_and_no_further() {
+        let listed = ["a".to_owned(), "b".to_owned()];
+        let named = |name: &str| Some(name.to_owned());
+        assert_eq!(secrets_within(None, &[]), [None], "nothing listed: those of all objects");
+        assert_eq!(secrets_within(Some("a"), &[]), [named("a")]);
+        assert_eq!(secrets_within(None, &listed), [named("a"), named("b")]);
+        assert_eq!(secrets_within(Some("a"), &listed), [named("a")]);
+        assert_eq!(secrets_within(Some("c"), &listed), []);
+    }
 }

@@ -56,6 +56,10 @@ impl Outcome {
 pub struct Standing<'a> {
     /// The object is on its way out.
     pub leaving: bool,
+    /// The object's namespace, for the commands in sentences.
+    pub namespace: &'a str,
+    /// The object's name, likewise.
+    pub name: &'a str,
     /// The object's user ID, for sentences.
     pub user_id: &'a str,
     /// The user's ARN, where status remembers it.

@@ -98,6 +98,8 @@ impl<U: Users> Pass<'_, U> {
         };
         Standing {
             leaving: matches!(self.goal, Goal::Gone(_)),
+            namespace: self.object.metadata.namespace.as_deref().unwrap_or_default(),
+            name: self.object.metadata.name.as_deref().unwrap_or_default(),
             user_id: user_id.unwrap_or_default(),
             arn: user.map(|user| &user.arn).or(self.observed.record.arn.as_ref()),
             user,

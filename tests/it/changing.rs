@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::stage::{PASSWORD, Setting, Stage, condition, iam, is_ready, with_password};
+use crate::stage::{PASSWORD, Setting, Stage, condition, iam, with_password};
 
 /// A stage on which many objects are not held up by the limiter.
 async fn roomy() -> Stage {
@@ -46,18 +46,6 @@ fn asked(params: &Value) -> Value {
         said.insert("Passwords".to_owned(), json!(passwords));
     }
     Value::Object(said)
-}
-
-/// The operator has looked at the object once more, and it is Ready.
-async fn looked_at_again(stage: &Stage, name: &str) {
-    static TIMES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-    let at = format!("again-{}", TIMES.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-    let asked =
-        json!({ "metadata": { "annotations": { "elasticache-users.dev/reconcile-requested-at": at } } });
-    stage.patch(name, asked).await;
-    let echoed =
-        |object: &Value| object["status"]["lastHandledReconcileAt"] == at.as_str() && is_ready(object);
-    stage.shows(name, "Ready after another look", echoed).await;
 }
 
 /// Changes the object, and goes on at once.
@@ -139,7 +127,7 @@ async fn one_call_sends_only_what_differs_whatever_aws_shows_meanwhile() {
         for (index, (_, _, wanted)) in rows.iter().enumerate() {
             let name = format!("app-{index}");
             let object = stage.is_ready(&name).await;
-            looked_at_again(&stage, &name).await;
+            stage.looked_at(&name).await;
             assert_eq!(modifications(&stage, &name).await, std::slice::from_ref(wanted), "{name}, {answer}");
             matches(&object, &stage.aws.user(&name).await.unwrap());
             let modifying = stage.versions(&name).iter().any(|version| {
@@ -188,10 +176,10 @@ async fn nothing_is_sent_where_nothing_differs() {
         stage.is_ready("app").await;
     }
     stage.patch("app", json!({ "spec": { "deletionPolicy": "Delete", "tags": {} } })).await;
-    looked_at_again(&stage, "app").await;
+    stage.looked_at("app").await;
     stage.kill();
     stage.start();
-    looked_at_again(&stage, "app").await;
+    stage.looked_at("app").await;
     assert_eq!(stage.aws.calls_of("ModifyUser", "app").await.len(), 0);
     stage.end().await;
 }
@@ -210,10 +198,10 @@ async fn what_aws_makes_of_a_request_is_no_difference() {
         let object = stage.is_ready("app").await;
         assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@all -@dangerous");
         assert_eq!(object["status"]["lastApplied"]["expandedAccessString"], made);
-        looked_at_again(&stage, "app").await;
+        stage.looked_at("app").await;
         stage.kill();
         stage.start();
-        looked_at_again(&stage, "app").await;
+        stage.looked_at("app").await;
         assert_eq!(stage.aws.calls_of("ModifyUser", "app").await.len(), 1, "{answer}");
         stage.end().await;
     }
@@ -307,7 +295,7 @@ async fn of_two_quick_edits_the_last_one_wins() {
         [("together", "on ~two:* +@all"), ("busy", "on ~two:* +@all"), ("back", "on ~* +@all")]
     {
         stage.is_ready(name).await;
-        looked_at_again(&stage, name).await;
+        stage.looked_at(name).await;
         // AWS's answer, and what it holds once it is done with it.
         let user = stage.aws.user(name).await.unwrap();
         assert_eq!((&user["AccessString"], &user["Status"]), (&json!(wanted), &json!("active")), "{name}");

@@ -5,16 +5,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::policies::ended;
-use crate::stage::{PASSWORD, Setting, Stage, condition, iam, is_ready, until, with_password};
+use crate::stage::{PASSWORD, Setting, Stage, asks, condition, iam, is_ready, until, with_password};
 
 /// An operator with these variables.
 pub(crate) fn env(variables: &[(&'static str, &str)]) -> Setting {
     let env = variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     Setting { env, ..Setting::default() }
-}
-
-fn asks(value: &str) -> Value {
-    json!({ "metadata": { "annotations": { "elasticache-users.dev/reconcile-requested-at": value } } })
 }
 
 /// Everything of the user but the number of its changes.

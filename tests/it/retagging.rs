@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use crate::stage::{Setting, Stage, condition, iam, is_ready, until};
+use crate::stage::{Setting, Stage, condition, iam, until};
 
 /// AWS answers tagging calls with 404 for a while after each change of tags.
 async fn windowed() -> Stage {
@@ -46,15 +46,6 @@ fn keys(object: &Value) -> Vec<&str> {
 
 async fn count(stage: &Stage, action: &str) -> usize {
     stage.aws.accepted(action, "app").await
-}
-
-/// Asks for a pass, and waits until it ended with the object Ready.
-async fn looked_at(stage: &Stage, value: &str) -> Value {
-    let asked =
-        json!({ "metadata": { "annotations": { "elasticache-users.dev/reconcile-requested-at": value } } });
-    stage.patch("app", asked).await;
-    let echoed = |object: &Value| object["status"]["lastHandledReconcileAt"] == value && is_ready(object);
-    stage.shows("app", "the request is acknowledged", echoed).await
 }
 
 #[tokio::test]
@@ -117,7 +108,7 @@ async fn only_the_tags_that_differ_are_sent() {
     let mut said: Vec<&str> = sent.values().filter_map(Value::as_str).collect();
     said.sort_unstable();
     assert_eq!(said, ["3", "4", "b", "c"], "{sent:#?}");
-    looked_at(&stage, "1").await;
+    stage.looked_at("app").await;
     assert_eq!(count(&stage, "AddTagsToResource").await, 1);
     stage.end().await;
 }
@@ -253,7 +244,7 @@ async fn owner_tags_that_were_stripped_are_put_back_where_status_proves_the_user
     let stage = windowed().await;
     stage.ready("app", tagged(json!({ "team": "search" }))).await;
     stage.aws.put_user("app", json!({ "Tags": {} })).await;
-    looked_at(&stage, "1").await;
+    stage.looked_at("app").await;
     let (_, _, note) = stage.event("app", "DriftCorrected").await;
     assert!(note.contains("owner tags"), "{note}");
     // Whose it is comes first: the spec's own tags follow.
@@ -288,11 +279,11 @@ async fn tags_that_somebody_changed_are_put_back_though_the_first_calls_fail() {
     let whole = stage.aws.user("app").await.unwrap()["Tags"].clone();
     let mut changed = whole.clone();
     changed["team"] = json!("ads");
-    for (number, spoilt) in [changed, json!({}), json!({ "team": "ads" })].into_iter().enumerate() {
+    for spoilt in [changed, json!({}), json!({ "team": "ads" })] {
         let rule = json!({ "Action": "AddTagsToResource", "Kind": "unavailable", "Times": 2 });
         let fault = stage.aws.fault(rule).await;
         stage.aws.put_user("app", json!({ "Tags": spoilt })).await;
-        looked_at(&stage, &format!("request-{number}")).await;
+        stage.looked_at("app").await;
         stage.aws.struck(fault, 2).await;
         until(&format!("{spoilt} is put right"), || async {
             (stage.aws.user("app").await.unwrap()["Tags"] == whole).then_some(())

@@ -281,12 +281,23 @@ impl Stage {
 
     /// Asks for a pass now, where the object is still there.
     pub(crate) async fn nudge(&self, name: &str) {
-        let now = json!({ "metadata": { "annotations": { "elasticache-users.dev/reconcile-requested-at": "now" } } });
-        match self.users().patch(name, &PatchParams::default(), &Patch::Merge(now)).await {
+        let patch = Patch::Merge(asks("now"));
+        match self.users().patch(name, &PatchParams::default(), &patch).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(error) => self.fail(&format!("failed to annotate {name}: {error}")),
         }
+    }
+
+    /// Asks for a pass and waits until it is acknowledged with the object Ready: whatever there was to do is done.
+    pub(crate) async fn looked_at(&self, name: &str) -> Value {
+        static TIMES: AtomicUsize = AtomicUsize::new(0);
+        let request = format!("request-{}", TIMES.fetch_add(1, Ordering::Relaxed));
+        self.patch(name, asks(&request)).await;
+        let echoed = |object: &Value| {
+            object["status"]["lastHandledReconcileAt"] == request.as_str() && is_ready(object)
+        };
+        self.shows(name, "Ready after another look", echoed).await
     }
 
     /// Asks for the object's deletion.
@@ -473,6 +484,11 @@ pub(crate) fn manifest(name: &str, spec: Value) -> Value {
         "metadata": { "name": name },
         "spec": spec,
     })
+}
+
+/// A patch that asks for a pass.
+pub(crate) fn asks(value: &str) -> Value {
+    json!({ "metadata": { "annotations": { "elasticache-users.dev/reconcile-requested-at": value } } })
 }
 
 /// A spec without passwords.

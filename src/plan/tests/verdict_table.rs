@@ -104,7 +104,7 @@ fn leaving() -> Vec<Row> {
     let left = |reason| vec![Done::Left(reason)];
     rows! {
         ("prevent-deletion holds, and says how it goes",
-            Action::Wait(Wait::Protected), d.clone(), out_there(), Leaving, DeletionProtected, Resync, vec![], "prevent-deletion-"),
+            Action::Wait(Wait::Protected), d.clone(), out_there(), Leaving, DeletionProtected, Resync, vec![], "kubectl annotate ecu -n shop orders elasticache-users.dev/prevent-deletion-"),
         ("the deletion is announced and gone on with",
             Action::Announce(Announcement::Departure), d.clone(), out_there(), Leaving, DeletingUser, Now, vec![], "Deleting AWS user \"app\""),
         ("a confirmation that failed is taken up at once",

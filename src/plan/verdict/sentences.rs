@@ -141,8 +141,14 @@ fn waiting(wait: &Wait, id: &str, standing: &Standing<'_>) -> String {
         false => "The operator goes on once it is active.",
     };
     match wait {
-        Wait::Protected => "The annotation elasticache-users.dev/prevent-deletion is \"true\": nothing is deleted until it is removed, for example with: kubectl annotate ecu NAME elasticache-users.dev/prevent-deletion-".to_owned(),
-        Wait::Suspended => "spec.suspend is true: nothing is deleted until it is false, or deletionPolicy is Retain.".to_owned(),
+        Wait::Protected => format!(
+            "The annotation elasticache-users.dev/prevent-deletion is \"true\": nothing is deleted until it is removed, for example with: kubectl annotate ecu -n {} {} elasticache-users.dev/prevent-deletion-",
+            standing.namespace, standing.name
+        ),
+        Wait::Suspended => {
+            "spec.suspend is true: nothing is deleted until it is false, or deletionPolicy is Retain."
+                .to_owned()
+        }
         Wait::CreationOpen => format!(
             "A CreateUser for \"{id}\" was sent a moment ago and its outcome may still show. Waiting for up to a minute, so that no AWS user is left behind."
         ),

@@ -76,6 +76,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<()> {
         flags: &flags,
         modify_time: Duration::from_secs(2),
         delete_time: Duration::from_secs(2),
+        quota: bench.objects.max(1000),
     };
     let options = Options { audit: Some(AuditLevel::Metadata), ..Options::default() };
     let mut stage = Stage::set_on(&cast, options)?;

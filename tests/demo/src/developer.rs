@@ -34,6 +34,7 @@ pub(crate) fn stay(times: &Times, flags: &[String]) -> Result<()> {
         flags,
         modify_time: times.modify_time,
         delete_time: times.delete_time,
+        quota: 1000,
     };
     let mut stage = Stage::set(&cast)?;
     // Until here a signal ends this process at once, and with it all the others.

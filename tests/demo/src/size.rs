@@ -26,7 +26,7 @@ pub(crate) fn measure() -> Result<()> {
     let bytes = fs::metadata(&operator).with_context(missing)?.len();
 
     let second = Duration::from_secs(1);
-    let cast = Cast { operator, flags: &[], modify_time: second, delete_time: second };
+    let cast = Cast { operator, flags: &[], modify_time: second, delete_time: second, quota: 1000 };
     let mut stage = Stage::set(&cast)?;
     let figures = resident(&mut stage);
     let (idle, busy) = figures.map_err(|error| stage.failed(error))?;

@@ -36,6 +36,8 @@ pub(crate) struct Cast<'a> {
     pub(crate) modify_time: Duration,
     /// How long a user stays `deleting`.
     pub(crate) delete_time: Duration,
+    /// Users that the account may have; AWS allows 1,000 unless asked for more.
+    pub(crate) quota: u32,
 }
 
 impl Stage {
@@ -179,6 +181,7 @@ fn start_emulator(cluster: &Cluster, cast: &Cast<'_>) -> Result<(Process, Aws)> 
     let mut command = Command::new(beside("elasticache-emulator")?);
     command.env_clear().args(["--addr", "127.0.0.1:0"]);
     command.args(["--modify-time", &seconds(cast.modify_time), "--delete-time", &seconds(cast.delete_time)]);
+    command.args(["--user-quota", &cast.quota.to_string()]);
     let log = cluster.logs_dir().join("emulator.log");
     let mut emulator = Process::start("emulator", command, &log)?;
     let url = until("the emulator listens", || {

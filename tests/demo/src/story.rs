@@ -37,6 +37,7 @@ pub(crate) fn tell(times: &Times) -> Result<()> {
         flags: &[],
         modify_time: times.modify_time,
         delete_time: times.delete_time,
+        quota: 1000,
     };
     let mut stage = Stage::set(&cast).context("step 1, starting everything")?;
     match play(&mut stage) {

@@ -3,7 +3,7 @@
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::{access, looked_at_again, matches, modifications, roomy};
+use super::{access, matches, modifications, roomy};
 use crate::stage::{PASSWORD, condition, iam, until, with_password};
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn a_status_that_was_wiped_costs_at_most_one_modify() {
         stage.secret("pw", PASSWORD).await;
         stage.ready("app", with_password("pw")).await;
         // Once it was seen, the CreateUser is history.
-        looked_at_again(&stage, "app").await;
+        stage.looked_at("app").await;
         if restarts {
             stage.kill();
         }
@@ -195,7 +195,7 @@ async fn a_status_that_was_wiped_costs_at_most_one_modify() {
         if restarts {
             stage.start();
         }
-        looked_at_again(&stage, "app").await;
+        stage.looked_at("app").await;
         let sent = modifications(&stage, "app").await;
         assert!(sent.len() <= usize::from(restarts), "{wiped}: {sent:#?}");
         let object = until("lastApplied is there again", || async {
@@ -204,10 +204,10 @@ async fn a_status_that_was_wiped_costs_at_most_one_modify() {
         })
         .await;
         matches(&object, &stage.aws.user("app").await.unwrap());
-        looked_at_again(&stage, "app").await;
+        stage.looked_at("app").await;
         stage.kill();
         stage.start();
-        looked_at_again(&stage, "app").await;
+        stage.looked_at("app").await;
         assert_eq!(modifications(&stage, "app").await, sent, "{wiped}: it came to no rest");
         assert_eq!(stage.aws.accepted("CreateUser", "app").await, 1);
         stage.deleted("app").await;

@@ -31,6 +31,8 @@ impl Where {
         let Self { leaving, ref user, settled, differs, stale, denied_for_long } = *self;
         Standing {
             leaving,
+            namespace: "shop",
+            name: "orders",
             user_id: "app",
             arn: user.as_ref().map(|user| &user.arn),
             user: user.as_ref(),

@@ -322,6 +322,8 @@ impl<'a> Pass<'a> {
         };
         Standing {
             leaving: matches!(self.goal, Goal::Gone(_)),
+            namespace: "",
+            name: "",
             user_id: "app",
             arn: user.map(|user| &user.arn).or(self.observed.record.arn.as_ref()),
             user,
