@@ -53,11 +53,8 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
     let (aws, region) = Aws::connect(Timeouts::within(run.aws_call_timeout)).await?;
     aws.meter().register(&mut registry);
     let token = if run.leader_elect { Token::none() } else { Token::unlimited() };
-    let candidate = run.leader_elect.then(|| {
-        let leases = Leases::new(requests.clone(), run.lease_namespace().unwrap_or(&namespace));
-        let election = Election::new(lead::identity(run.replica()), Timing::default(), Instant::now());
-        Candidate::new(leases, election, token.clone(), lead::register(&mut registry))
-    });
+    let candidate =
+        run.leader_elect.then(|| candidate(run, requests.clone(), &namespace, token.clone(), &mut registry));
     let listener = TcpListener::bind(run.http_addr)
         .await
         .with_context(|| format!("cannot listen on {}; choose another --http-addr", run.http_addr))?;
@@ -107,6 +104,18 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
     let controllers =
         tokio::spawn(controller::run(watches, watched, run.concurrency, context, ending, synced));
     supervise(controllers, server, reign, told, end).await
+}
+
+fn candidate(
+    run: &Run,
+    client: Client,
+    namespace: &str,
+    token: Token,
+    registry: &mut Registry,
+) -> Candidate<Leases> {
+    let leases = Leases::new(client, run.lease_namespace().unwrap_or(namespace));
+    let election = Election::new(lead::identity(run.replica()), Timing::default(), Instant::now());
+    Candidate::new(leases, election, token, lead::register(registry))
 }
 
 /// Whether this replica leads now; `None` where it was told to end before its turn came.

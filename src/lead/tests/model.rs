@@ -199,7 +199,7 @@ async fn play(events: Vec<(u64, Event)>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_two_replicas_may_change_something_at_the_same_time(
