@@ -1,8 +1,11 @@
-//! What pages name outside of the book is there: files of the repository, values of the chart, alerts.
+//! What pages name is there: files of the repository, values of the chart, alerts, flags, fields.
 
 use std::collections::BTreeSet;
 use std::fs;
 
+use clap::CommandFactory;
+use elasticache_user_operator::api;
+use elasticache_user_operator::config::Cli;
 use serde_json::Value;
 
 use super::{BOOK, pages, read};
@@ -72,4 +75,49 @@ fn each_alert_has_its_runbook_and_no_other_is_there() {
     let wanted: BTreeSet<String> = alerts.map(|alert| format!("{BOOK}/runbooks/{alert}.md")).collect();
     let runbooks = pages(BOOK).into_iter().filter(|page| page.starts_with(&format!("{BOOK}/runbooks/")));
     assert_eq!(runbooks.collect::<BTreeSet<_>>(), wanted);
+}
+
+/// Flags of kubectl, Helm and cargo.
+const OF_OTHERS: [&str; 5] = ["--from-literal", "--no-hooks", "--server-side", "--set", "--wait"];
+
+#[test]
+fn flags_are_the_programs() {
+    let cli = Cli::command();
+    let long = |arg: &clap::Arg| arg.get_long().map(|long| format!("--{long}"));
+    let known: BTreeSet<String> =
+        cli.get_subcommands().flat_map(|command| command.get_arguments().filter_map(long)).collect();
+    let (mut missing, mut seen) = (Vec::new(), 0);
+    for page in readers_pages() {
+        for code in read(&page).codes.iter().filter(|code| code.starts_with("--")) {
+            let flag = code.split(['=', ' ']).next().unwrap_or_default();
+            seen += 1;
+            if !known.contains(flag) && !OF_OTHERS.contains(&flag) {
+                missing.push(format!("{page}: {flag}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no flags of the program\n  {}", missing.join("\n  "));
+    assert!(seen > 30, "{seen} flags are named");
+}
+
+#[test]
+fn fields_are_in_the_definition() {
+    let crd = serde_json::to_value(api::crd()).unwrap();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let there = |path: &str| {
+        path.split('.').try_fold(schema, |schema, part| schema["properties"].get(part)).is_some()
+    };
+    let (mut missing, mut seen) = (Vec::new(), 0);
+    for page in readers_pages() {
+        let codes = read(&page).codes;
+        let paths = codes.iter().map(|code| code.split([':', ' ', '=', '[']).next().unwrap_or_default());
+        for path in paths.filter(|path| path.starts_with("spec.") || path.starts_with("status.")) {
+            seen += 1;
+            if !there(path) {
+                missing.push(format!("{page}: {path}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no fields of an ElastiCacheUser\n  {}", missing.join("\n  "));
+    assert!(seen > 10, "{seen} fields are named");
 }
