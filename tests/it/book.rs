@@ -2,6 +2,7 @@
 //! and what a page says is tested is there.
 
 mod markdown;
+mod named;
 
 use std::collections::BTreeSet;
 use std::fs;

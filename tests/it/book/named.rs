@@ -1,0 +1,127 @@
+//! What pages name is there: files of the repository, values of the chart, alerts, flags, fields.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use clap::CommandFactory;
+use elasticache_user_operator::api;
+use elasticache_user_operator::config::Cli;
+use serde_json::Value;
+
+use super::{BOOK, pages, read};
+use crate::world;
+
+const CHART: &str = "charts/elasticache-user-operator";
+/// Names values of the chart alone.
+const OF_THE_CHART: &str = "docs/src/install/helm.md";
+
+fn yaml(file: &str) -> Value {
+    serde_saphyr::from_str(&fs::read_to_string(world::path(file)).unwrap()).unwrap()
+}
+
+/// The pages that people read before they have anything.
+fn readers_pages() -> Vec<String> {
+    pages(BOOK).into_iter().chain(["README.md".to_owned()]).collect()
+}
+
+#[test]
+fn files_are_there() {
+    let begins = |code: &&String| ["deploy/", "charts/"].iter().any(|folder| code.starts_with(folder));
+    let mut missing = Vec::new();
+    for page in readers_pages() {
+        let codes = read(&page).codes;
+        let gone = codes.iter().filter(begins).filter(|file| fs::metadata(world::path(file)).is_err());
+        missing.extend(gone.map(|file| format!("{page}: {file}")));
+    }
+    assert!(missing.is_empty(), "files that are not there\n  {}", missing.join("\n  "));
+}
+
+/// `a.b.c`
+fn is_dotted(code: &str) -> bool {
+    code.split('.').count() > 1
+        && code.split('.').all(|part| !part.is_empty() && part.chars().all(char::is_alphanumeric))
+}
+
+#[test]
+fn values_are_the_charts() {
+    let values = yaml(&format!("{CHART}/values.yaml"));
+    let there = |name: &str| values.pointer(&format!("/{}", name.replace('.', "/"))).is_some();
+    let (mut missing, mut seen) = (Vec::new(), 0);
+    for page in readers_pages() {
+        let text = read(&page);
+        let group = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+        let dotted = text.codes.iter().filter(|code| is_dotted(code));
+        let named = dotted.filter(|name| page == OF_THE_CHART || values.get(group(name)).is_some()).cloned();
+        // `--set a.b=c`, `--set 'a.b={c}'`
+        let set = text.blocks.iter().flat_map(|(_, block)| block.split("--set ").skip(1));
+        let set = set.filter_map(|rest| Some(rest.split_once('=')?.0.trim_start_matches('\'').to_owned()));
+        for name in named.chain(set) {
+            seen += 1;
+            if !there(&name) {
+                missing.push(format!("{page}: {name}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no values of the chart\n  {}", missing.join("\n  "));
+    assert!(seen > 15, "{seen} values are named: the pages are written otherwise than this test thinks");
+}
+
+#[test]
+fn each_alert_has_its_runbook_and_no_other_is_there() {
+    let rules = yaml(&format!("{CHART}/files/alerts.yaml"));
+    let groups = rules["groups"].as_array().unwrap().iter();
+    let alerts =
+        groups.flat_map(|group| group["rules"].as_array().unwrap()).filter_map(|rule| rule["alert"].as_str());
+    let wanted: BTreeSet<String> = alerts.map(|alert| format!("{BOOK}/runbooks/{alert}.md")).collect();
+    let runbooks = pages(BOOK).into_iter().filter(|page| page.starts_with(&format!("{BOOK}/runbooks/")));
+    assert_eq!(runbooks.collect::<BTreeSet<_>>(), wanted);
+}
+
+/// Flags of kubectl, Helm and cargo.
+const OF_OTHERS: [&str; 6] =
+    ["--field-selector", "--from-literal", "--no-hooks", "--server-side", "--set", "--wait"];
+
+#[test]
+fn flags_are_the_programs() {
+    let cli = Cli::command();
+    let long = |arg: &clap::Arg| arg.get_long().map(|long| format!("--{long}"));
+    let known: BTreeSet<String> =
+        cli.get_subcommands().flat_map(|command| command.get_arguments().filter_map(long)).collect();
+    let (mut missing, mut seen) = (Vec::new(), 0);
+    for page in readers_pages() {
+        for code in read(&page).codes.iter().filter(|code| code.starts_with("--")) {
+            let flag = code.split(['=', ' ']).next().unwrap_or_default();
+            seen += 1;
+            if !known.contains(flag) && !OF_OTHERS.contains(&flag) {
+                missing.push(format!("{page}: {flag}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no flags of the program\n  {}", missing.join("\n  "));
+    assert!(seen > 30, "{seen} flags are named");
+}
+
+/// Fields of a Lease.
+const OF_A_LEASE: [&str; 2] = ["spec.holderIdentity", "spec.renewTime"];
+
+#[test]
+fn fields_are_in_the_definition() {
+    let crd = serde_json::to_value(api::crd()).unwrap();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let there = |path: &str| {
+        path.split('.').try_fold(schema, |schema, part| schema["properties"].get(part)).is_some()
+    };
+    let (mut missing, mut seen) = (Vec::new(), 0);
+    for page in readers_pages() {
+        let codes = read(&page).codes;
+        let paths = codes.iter().map(|code| code.split([':', ' ', '=', '[']).next().unwrap_or_default());
+        for path in paths.filter(|path| path.starts_with("spec.") || path.starts_with("status.")) {
+            seen += 1;
+            if !there(path) && !OF_A_LEASE.contains(&path) {
+                missing.push(format!("{page}: {path}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no fields of an ElastiCacheUser\n  {}", missing.join("\n  "));
+    assert!(seen > 10, "{seen} fields are named");
+}
