@@ -97,6 +97,7 @@ impl Pass<'_> {
             Sight::Seen(user) => user.clone(),
             Sight::Absent => {
                 self.memory.owner = None;
+                self.memory.departure.1 = None;
                 self.memory.sent = None;
                 self.observed.sent = None;
                 self.observed.remembered = None;
@@ -111,6 +112,7 @@ impl Pass<'_> {
         }
         if user.lifecycle == Lifecycle::Deleting {
             self.memory.owner = None;
+            self.memory.departure.1 = None;
         }
         self.learn_account(Account::Known(user.arn.account().to_owned()));
     }

@@ -39,6 +39,10 @@ pub(crate) struct World {
     pub(crate) raced: bool,
     /// AWS accepted a CreateUser or ModifyUser that status does not tell of yet.
     pub(crate) in_flight: bool,
+    /// What the announcement of a deletion took out of status, where no DeleteUser took effect since and the process that
+    /// wrote it is there still.
+    pub(crate) departed: Option<LastApplied>,
+    pub(crate) writes_by_operator: usize,
     /// Mutations that were attempted, and whether they took effect.
     pub(crate) mutations: Vec<(Mutation, bool)>,
     /// Keys of tags that were in the spec at any time.
@@ -74,6 +78,8 @@ impl World {
             retagged: false,
             raced: false,
             in_flight: false,
+            departed: None,
+            writes_by_operator: 0,
             mutations: vec![],
             met: BTreeSet::new(),
             breaches: vec![],
@@ -161,6 +167,12 @@ impl World {
         change(object);
         object.version += 1;
         let written = object.clone();
+        self.writes_by_operator += 1;
+        if let Some(last) = before.status.last_applied.clone().filter(LastApplied::manages)
+            && written.status.last_applied.is_none()
+        {
+            self.departed = Some(last);
+        }
         if before.held && !written.held {
             judge::release(self, &before);
         }
