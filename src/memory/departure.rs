@@ -17,9 +17,9 @@ pub struct Departure {
 }
 
 impl Departure {
-    /// A pass begins on this version.
+    /// A pass goes on with this version. Of one that cannot be told from others nothing is known.
     pub fn begin(&mut self, version: Option<u64>) {
-        if self.version != version {
+        if self.version.is_none() || self.version != version {
             *self = Self::default();
         }
     }
@@ -125,5 +125,8 @@ mod tests {
         assert_eq!(departure, Departure::default());
         departure.wrote(Some(10));
         assert!(!departure.is_announced());
+        departure.announce(None, applied());
+        departure.begin(None);
+        assert_eq!(departure, Departure::default());
     }
 }

@@ -112,7 +112,7 @@ pub enum Announcement {
         /// From now on it is not known which passwords AWS has.
         forget_passwords: bool,
     },
-    /// The `Deleting` condition, and `lastApplied` goes for good: from here on an `active` user without our tags is not the one
+    /// The `Deleting` condition, and `lastApplied` goes: from here on an `active` user without our tags is not the one
     /// that we had, for all that status says.
     Departure {
         /// Until now status shows, or this process knows, that no DeleteUser may have been accepted. Where neither does, the
