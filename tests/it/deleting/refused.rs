@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{accepted_once, message, with_user};
+use super::{accepted_once, leaving, message, with_user};
 use crate::stage::{Stage, iam};
 
 #[tokio::test]
@@ -24,6 +24,61 @@ async fn invalid_user_state_is_backed_off_from() {
     stage.aws.heal().await;
     stage.gone("app").await;
     accepted_once(stage).await;
+}
+
+#[tokio::test]
+async fn a_deletion_that_is_refused_again_and_again_writes_nothing_more() {
+    let stage = with_user().await;
+    let refusal =
+        json!({ "Action": "DeleteUser", "Kind": "error", "Code": "InvalidUserState", "Times": null });
+    let fault = stage.aws.fault(refusal).await;
+    stage.delete("app").await;
+    stage.reason("app", "InvalidUserState").await;
+    stage.aws.struck(fault, 2).await;
+    let statuses = || stage.writes().map(|writes| writes.statuses);
+    let (versions, before) = (stage.versions("app").len(), statuses());
+    let told = stage.versions("app").pop().unwrap();
+    assert!(told["status"]["lastApplied"].is_null(), "a lost answer could hide behind it: {told:#}");
+    stage.aws.struck(fault, 6).await;
+    assert_eq!(stage.versions("app").len(), versions, "{:#?}", &stage.versions("app")[versions - 1..]);
+    assert_eq!(statuses(), before);
+    stage.aws.heal().await;
+    stage.gone("app").await;
+    accepted_once(stage).await;
+}
+
+#[tokio::test]
+async fn a_user_that_lost_its_tags_while_its_deletion_was_refused_is_deleted_still() {
+    let stage = with_user().await;
+    let refusal =
+        json!({ "Action": "DeleteUser", "Kind": "error", "Code": "InvalidUserState", "Times": null });
+    let fault = stage.aws.fault(refusal).await;
+    stage.delete("app").await;
+    stage.aws.struck(fault, 2).await;
+    stage.aws.put_user("app", json!({ "Tags": {} })).await;
+    stage.aws.heal().await;
+    stage.gone("app").await;
+    assert_eq!(stage.aws.accepted("AddTagsToResource", "app").await, 1);
+    accepted_once(stage).await;
+}
+
+#[tokio::test]
+async fn it_is_left_and_told_by_an_operator_that_did_not_see_the_refusal() {
+    let stage = leaving().await;
+    stage.ready("app", iam()).await;
+    stage
+        .aws
+        .fault(json!({ "Action": "DeleteUser", "Kind": "error", "Code": "InvalidUserState", "Times": null }))
+        .await;
+    stage.delete("app").await;
+    stage.reason("app", "InvalidUserState").await;
+    stage.kill();
+    stage.aws.put_user("app", json!({ "Tags": {} })).await;
+    stage.start();
+    stage.gone("app").await;
+    assert!(stage.aws.user("app").await.is_some());
+    stage.event("app", "UserAlreadyExists").await;
+    stage.end().await;
 }
 
 #[tokio::test]
