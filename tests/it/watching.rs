@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::stage::{PASSWORD, Setting, Stage, iam, until, with_password};
-use crate::transcript::golden;
+use crate::written;
 use page::Page;
 
 /// What delivery promises, by the names that queries use.
@@ -118,7 +118,7 @@ async fn the_reference_lists_the_metrics_as_they_are() {
         assert!(all.has(name), "{name} is promised");
     }
     holds_closed_lists(&all);
-    let mut reference = golden::Page::of("docs/src/reference/metrics.md");
+    let mut reference = written::Page::of("docs/src/reference/metrics.md");
     reference.text("metrics", &all.table());
     reference.hold();
     stage.end().await;

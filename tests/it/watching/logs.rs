@@ -15,7 +15,7 @@ const CALLS: &str = "elasticache_user_operator::users::journal";
 
 /// The keys in each table of the reference.
 fn documented() -> (BTreeSet<String>, BTreeSet<String>) {
-    let page = std::fs::read_to_string(world::path("docs/src/reference/logs.md")).unwrap();
+    let page = world::read("docs/src/reference/logs.md");
     let (always, _) = page.split_once("Only where something breaks").unwrap();
     let keys = |text: &str| -> BTreeSet<String> {
         let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
