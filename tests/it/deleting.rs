@@ -113,8 +113,9 @@ async fn the_default_user_of_a_group_is_waited_for_and_goes_on_by_itself() {
 
 #[tokio::test]
 async fn a_namespace_goes_with_its_secret_and_without_events() {
-    // Where there are only RoleBindings in it, they go before its objects: the documentation says so.
-    let stage = Stage::set(Setting { rights: Some(Rights::Namespaced), ..Setting::default() }).await;
+    // Where there are only RoleBindings in it, they go before its objects: the documentation says so. That of the Secrets
+    // does so anyway.
+    let stage = Stage::set(Setting { rights: Some(Rights::ClusterSecrets), ..Setting::default() }).await;
     stage.secret("pw", PASSWORD).await;
     stage.ready("app", with_password("pw")).await;
     let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(stage.client.clone());

@@ -11,7 +11,7 @@ use chart::{CHART, path, run};
 use cluster::Tool;
 use serde_json::{Value, json};
 
-use crate::world::{LEAST, RELEASE, file, helm, kubectl, rendered, values};
+use crate::world::{LEAST, RELEASE, file, helm, kubectl, rendered, the, values};
 
 /// Its suites are files of the chart: `charts/*/tests`.
 #[test]
@@ -121,4 +121,32 @@ fn kube_score_has_nothing_to_say_but_what_is_meant() {
     }
     let said = run(score.arg(&rendered_file)).unwrap();
     assert!(said.contains("apps/v1/Deployment"), "{said}");
+}
+
+/// The rules as Prometheus gets them, from a PrometheusRule that no API server here knows.
+#[test]
+fn the_rendered_alerts_are_good_rules_and_link_to_runbooks() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rules.yaml");
+    let render = "--set=metrics.prometheusRule.mode=render";
+    let by_default = [LEAST[0], "--set=metrics.prometheusRule.enabled=true", render];
+    let own_pages = [&values("everything"), render];
+    for (arguments, base) in [
+        (&by_default[..], "https://elasticache-users.dev/runbooks/"),
+        (&own_pages, "https://runbooks.example.com/elasticache/"),
+    ] {
+        let objects = rendered("system", arguments);
+        let rules = &the(&objects, "PrometheusRule")["spec"];
+        assert!(!rules.to_string().contains("RUNBOOK_URL_BASE"), "{rules:#}");
+        let alerts = rules["groups"][0]["rules"].as_array().unwrap();
+        assert!(alerts.len() > 8, "{rules:#}");
+        for alert in alerts {
+            let page = alert["annotations"]["runbook_url"].as_str().unwrap().strip_prefix(base);
+            let page = page.unwrap_or_else(|| panic!("{alert:#}"));
+            assert!(path("docs/src/runbooks").join(page).is_file(), "{page}");
+        }
+        fs::write(&file, rules.to_string()).unwrap();
+        let mut promtool = Command::new(Tool::Promtool.path().unwrap());
+        run(promtool.args(["check", "rules", "--lint=all", "--lint-fatal"]).arg(&file)).unwrap();
+    }
 }

@@ -43,7 +43,11 @@ fn both_helms_find_nothing_to_complain_of() {
 #[test]
 fn a_release_fits_into_the_secret_that_helm_keeps_it_in() {
     // And into the annotation of a client-side apply.
-    for arguments in [LEAST, &[values("everything").as_str()]] {
+    let everything = values("everything");
+    let monitors = ["serviceMonitor", "podMonitor", "prometheusRule"]
+        .map(|kind| format!("--set=metrics.{kind}.mode=render"));
+    let whole = [&everything, &monitors[0], &monitors[1], &monitors[2]].map(String::as_str);
+    for arguments in [LEAST, &whole] {
         let text = helm(Tool::Helm4).template(RELEASE, "system", arguments).unwrap();
         assert!(text.len() < 256 * 1024, "{} bytes", text.len());
     }
@@ -124,6 +128,17 @@ fn the_definition_is_the_programs_and_outlives_the_release() {
 }
 
 #[test]
+fn the_dashboard_is_rendered_as_it_is() {
+    let objects = rendered("system", &[LEAST[0], "--set=metrics.dashboard.enabled=true"]);
+    let text = the(&objects, "ConfigMap")["data"]["elasticache-user-operator.json"].as_str().unwrap();
+    let [shown, file]: [Value; 2] =
+        [text, &fs::read_to_string(path(CHART).join("files/dashboard.json")).unwrap()]
+            .map(|text| serde_json::from_str(text).unwrap());
+    assert!(file["panels"].as_array().unwrap().len() > 5);
+    assert_eq!(shown, file);
+}
+
+#[test]
 fn the_package_holds_what_people_need_and_no_tests() {
     let helm = helm(Tool::Helm4);
     run(helm.command().arg("package").arg(path(CHART))).unwrap();
@@ -136,7 +151,15 @@ fn the_package_holds_what_people_need_and_no_tests() {
     .unwrap();
     let files: BTreeSet<&str> =
         list.lines().map(|file| file.trim_start_matches("elasticache-user-operator/")).collect();
-    for needed in ["Chart.yaml", "README.md", "files/crd.yaml", "templates/NOTES.txt", "values.schema.json"] {
+    for needed in [
+        "Chart.yaml",
+        "README.md",
+        "files/alerts.yaml",
+        "files/crd.yaml",
+        "files/dashboard.json",
+        "templates/NOTES.txt",
+        "values.schema.json",
+    ] {
         assert!(files.contains(needed), "{needed} is not in {files:?}");
     }
     for file in files {
