@@ -25,7 +25,7 @@ lint: ## Formatting, clippy, documentation, licences
 	@"$$(hack/tool cargo-deny 0.20.2)" --log-level error --locked check licenses bans sources
 
 docs: ## Write anew what tests write: docs/src, the policies of other partitions
-	@UPDATE=1 cargo test --test it -- reference:: transcript:: watching:: iam::files::
+	@UPDATE=1 cargo test --test it -- reference:: transcript:: the_reference_lists iam::files::
 
 crds: ## Write crds/ anew from the Rust types
 	@cargo run --quiet -- crd > crds/elasticacheusers.yaml.new
