@@ -5,9 +5,9 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
 use kube::config::InferConfigError;
-use kube::{Api, Client, Config};
+use kube::{Api, Client, Config, CustomResourceExt};
 
-use crate::api::ElastiCacheUser;
+use crate::api::{APPLY_CRD, ElastiCacheUser};
 
 /// By KUBECONFIG, or the pod's ServiceAccount, under this name in the API server's audit log. For watches, which may be silent
 /// for long. Nothing is asked yet, and nothing will be repeated by itself.
@@ -54,10 +54,10 @@ pub async fn serves_users(client: &Client, namespace: Option<&str>) -> Result<()
     };
     match users.list_metadata(&ListParams::default().limit(1)).await {
         Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 404 => Err(
-            "the CustomResourceDefinition elasticacheusers.elasticache-users.dev is not installed; install it with: elasticache-user-operator crd | kubectl apply --server-side -f -"
-                .to_owned(),
-        ),
+        Err(kube::Error::Api(status)) if status.code == 404 => Err(format!(
+            "the CustomResourceDefinition {} is not installed; install it with: {APPLY_CRD}",
+            ElastiCacheUser::crd_name()
+        )),
         Err(kube::Error::Api(status)) => {
             Err(format!("the API server refuses to list ElastiCacheUsers: {}", status.message))
         }

@@ -42,10 +42,7 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
     connection::serves_users(&requests, namespaces.first().map(String::as_str))
         .await
         .map_err(|why| anyhow!(why))?;
-    let cluster_id = match &run.cluster_id {
-        Some(id) => id.clone(),
-        None => cluster_uid(&requests).await?,
-    };
+    let cluster_id = cluster_id(run, &requests).await?;
     let mut registry = Registry::default();
     let objects = telemetry::Objects::new(run.default_deletion_policy.as_str());
     let metrics = Metrics::register(&mut registry, objects);
@@ -234,7 +231,11 @@ async fn clients(timeout: Duration) -> anyhow::Result<Clients> {
     Ok(Clients { watches: client(config)?, requests, namespace })
 }
 
-async fn cluster_uid(client: &Client) -> anyhow::Result<String> {
+/// What owner tags call the cluster.
+async fn cluster_id(run: &Run, client: &Client) -> anyhow::Result<String> {
+    if let Some(id) = &run.cluster_id {
+        return Ok(id.clone());
+    }
     connection::cluster_uid(client).await.map_err(|error| {
         tracing::debug!(%error, "no UID");
         anyhow!("cannot read the namespace kube-system, whose UID names the cluster in owner tags: allow `get` on it, or set --cluster-id")
