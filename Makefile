@@ -1,6 +1,6 @@
 # Thin lines only: each target calls cargo or a script.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint crds manifests dev size bench faults mutants
+.PHONY: help demo test lint docs crds manifests dev size bench faults mutants
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ lint: ## Formatting, clippy, documentation, licences
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
 	@"$$(hack/tool cargo-deny 0.20.2)" --log-level error --locked check licenses bans sources
+
+docs: ## Write anew what tests write: docs/src, the policies of other partitions
+	@UPDATE=1 cargo test --test it -- reference:: transcript:: the_reference_lists iam::files::
 
 crds: ## Write crds/ anew from the Rust types
 	@cargo run --quiet -- crd > crds/elasticacheusers.yaml.new

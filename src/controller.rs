@@ -141,17 +141,19 @@ where
             future::ready(())
         });
     async move {
-        let announce = async {
-            if ready.wait_until_ready().await.is_ok() {
-                synced();
-            }
-            future::pending::<()>().await;
-        };
         tokio::select! {
             () = controller => {}
-            () = announce => {}
+            () = announce(ready, synced) => {}
         }
     }
+}
+
+/// Says once that the first list is in, and never ends.
+async fn announce(objects: Store<ElastiCacheUser>, synced: impl FnOnce()) {
+    if objects.wait_until_ready().await.is_ok() {
+        synced();
+    }
+    future::pending().await
 }
 
 /// A deletion leaves requests for an object that is gone; a watch that fails is tried again.

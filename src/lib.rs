@@ -15,6 +15,7 @@
 //! | [`api`] | no | the custom resource as users write it, and its CRD |
 //! | [`plan`] (a crate) | no | what to do next, what to say about it, when to come back |
 //! | [`resolve`] | Secrets | object to goal |
+//! | [`connection`] | API server | how the cluster is reached |
 //! | [`lead`] | API server | which of several replicas works, and its right to change something |
 //! | [`users`] | AWS | the port to AWS, rate limit and metering |
 //! | [`objects`] | API server | reads and writes about one object, each testing its version |
@@ -46,6 +47,7 @@ pub mod api;
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod connection;
 pub mod controller;
 pub mod lead;
 pub mod memory;

@@ -5,7 +5,7 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, CustomResourceExt, Resource, ResourceExt};
 use plan::{Definition, InvalidPassword, Other, Owner, Password, SecretProblem};
 use serde_json::json;
 
@@ -145,8 +145,7 @@ impl Objects {
     /// Whether the CustomResourceDefinition is being deleted, uncached.
     pub async fn definition(&self) -> Definition {
         let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-        let name = format!("{}.{GROUP}", ElastiCacheUser::plural(&()));
-        match definitions.get_metadata(&name).await {
+        match definitions.get_metadata(ElastiCacheUser::crd_name()).await {
             Ok(found) if found.metadata.deletion_timestamp.is_some() => Definition::Going,
             Ok(_) => Definition::Stays,
             Err(kube::Error::Api(status)) if status.code == 403 => self.offered().await,

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client, Config};
+use kube::Client;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::config::Run;
+use crate::connection;
 use crate::controller::{self, Context, Watched};
 use crate::lead::{self, Candidate, Election, Leases, Reign, Timing, Token};
 use crate::memory::Memory;
@@ -39,13 +39,10 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
     let Clients { watches, requests, namespace } = clients(run.kubernetes_timeout).await?;
     let namespaces = run.namespaces();
     let scopes = namespaces.len().max(1);
-    telemetry::resource(&requests, namespaces.first().map(String::as_str))
+    connection::serves_users(&requests, namespaces.first().map(String::as_str))
         .await
         .map_err(|why| anyhow!(why))?;
-    let cluster_id = match &run.cluster_id {
-        Some(id) => id.clone(),
-        None => cluster_uid(&requests).await?,
-    };
+    let cluster_id = cluster_id(run, &requests).await?;
     let mut registry = Registry::default();
     let objects = telemetry::Objects::new(run.default_deletion_policy.as_str());
     let metrics = Metrics::register(&mut registry, objects);
@@ -224,30 +221,23 @@ struct Clients {
 }
 
 async fn clients(timeout: Duration) -> anyhow::Result<Clients> {
-    let mut config = Config::infer().await.map_err(|error| {
+    let config = connection::configuration(USER_AGENT).await.map_err(|error| {
         tracing::debug!(%error, "no cluster");
         anyhow!("no Kubernetes cluster is configured: set KUBECONFIG, or run in a pod with a ServiceAccount")
     })?;
-    config.headers.push(("user-agent".parse()?, USER_AGENT.parse()?));
     let namespace = config.default_namespace.clone();
-    let mut watches = config.clone();
-    watches.default_retry = false;
-    let mut requests = config;
-    requests.default_retry = false;
-    requests.connect_timeout = Some(timeout.min(Duration::from_secs(5)));
-    requests.read_timeout = Some(timeout);
-    requests.write_timeout = Some(timeout);
-    requests.reset_reader_on_write = true;
     let client = |config| Client::try_from(config).context("cannot use the Kubernetes configuration");
-    Ok(Clients { watches: client(watches)?, requests: client(requests)?, namespace })
+    let requests = client(connection::within(&config, timeout))?;
+    Ok(Clients { watches: client(config)?, requests, namespace })
 }
 
-/// The UID of the namespace kube-system: the same for as long as the cluster lives.
-async fn cluster_uid(client: &Client) -> anyhow::Result<String> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let found = namespaces.get_metadata("kube-system").await;
-    let uid = found.ok().and_then(|namespace| namespace.metadata.uid);
-    uid.ok_or_else(|| {
+/// What owner tags call the cluster.
+async fn cluster_id(run: &Run, client: &Client) -> anyhow::Result<String> {
+    if let Some(id) = &run.cluster_id {
+        return Ok(id.clone());
+    }
+    connection::cluster_uid(client).await.map_err(|error| {
+        tracing::debug!(%error, "no UID");
         anyhow!("cannot read the namespace kube-system, whose UID names the cluster in owner tags: allow `get` on it, or set --cluster-id")
     })
 }

@@ -12,8 +12,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use kube::api::ListParams;
-use kube::{Api, Client};
+use kube::Client;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -23,8 +22,8 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::api::ElastiCacheUser;
 use crate::config::{LogFormat, Run};
+use crate::connection;
 
 pub use objects::Objects;
 pub use passes::{Measured, Metrics, Queue, Reconciled};
@@ -73,35 +72,15 @@ impl Readiness {
         if self.unsynced.load(Ordering::Relaxed) > 0 {
             return Some("the watch of ElastiCacheUsers has not delivered its first list yet".to_owned());
         }
-        let asked =
-            tokio::time::timeout(Duration::from_secs(2), resource(&self.client, self.namespace.as_deref()));
+        let asked = tokio::time::timeout(
+            Duration::from_secs(2),
+            connection::serves_users(&self.client, self.namespace.as_deref()),
+        );
         match asked.await {
             Ok(Ok(())) => None,
             Ok(Err(why)) => Some(why),
             Err(_) => Some("the API server does not answer".to_owned()),
         }
-    }
-}
-
-/// Whether the API server serves ElastiCacheUsers to this client.
-///
-/// # Errors
-/// A sentence that says why not.
-pub async fn resource(client: &Client, namespace: Option<&str>) -> Result<(), String> {
-    let users: Api<ElastiCacheUser> = match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
-    match users.list_metadata(&ListParams::default().limit(1)).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 404 => Err(
-            "the CustomResourceDefinition elasticacheusers.elasticache-users.dev is not installed; install it with: elasticache-user-operator crd | kubectl apply --server-side -f -"
-                .to_owned(),
-        ),
-        Err(kube::Error::Api(status)) => {
-            Err(format!("the API server refuses to list ElastiCacheUsers: {}", status.message))
-        }
-        Err(error) => Err(format!("the API server does not answer: {error}")),
     }
 }
 

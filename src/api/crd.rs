@@ -8,6 +8,9 @@ use serde_json::json;
 
 use super::ElastiCacheUser;
 
+/// The command that installs the CRD, or brings it up to date.
+pub const APPLY_CRD: &str = "elasticache-user-operator crd | kubectl apply --server-side -f -";
+
 /// The CRD as it is installed: exactly what `crds/elasticacheusers.yaml` holds.
 pub fn crd() -> CustomResourceDefinition {
     let mut crd = ElastiCacheUser::crd();

@@ -12,7 +12,7 @@ mod spec;
 mod status;
 mod words;
 
-pub use crd::{crd, crd_yaml};
+pub use crd::{APPLY_CRD, crd, crd_yaml};
 pub use spec::{Authentication, ElastiCacheUser, ElastiCacheUserSpec, PasswordSource, SecretKeyRef};
 pub use status::{ElastiCacheUserStatus, LastApplied, ReportedAuthentication};
 pub use words::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};

@@ -8,11 +8,10 @@ use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
-use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ApiResource, DynamicObject, ListParams, PostParams};
 use kube::client::Body;
-use kube::{Api, Client, Config, Resource, ResourceExt};
+use kube::{Api, Client, CustomResourceExt, ResourceExt};
 use plan::DeletionPolicy;
 use serde_json::Value;
 
@@ -23,8 +22,7 @@ use super::uninstall::Found;
 use crate::api::{
     AuthenticationType, ElastiCacheUser, ElastiCacheUserSpec, FINALIZER, GROUP, PREVENT_DELETION, VERSION,
 };
-use crate::clock;
-use crate::resolve;
+use crate::{clock, connection, resolve};
 
 /// Not the operator's: whoever reads the audit log can tell both apart.
 const USER_AGENT: &str = concat!("elasticache-user-operator-check/", env!("CARGO_PKG_VERSION"));
@@ -58,17 +56,11 @@ impl Cluster {
     /// # Errors
     /// A sentence, where there is nothing to connect to.
     pub async fn connect(timeout: Duration) -> Result<Self, String> {
-        let mut config =
-            Config::infer().await.map_err(|_| "No Kubernetes cluster is configured.".to_owned())?;
-        config.default_retry = false;
-        config.connect_timeout = Some(timeout.min(Duration::from_secs(5)));
-        config.read_timeout = Some(timeout);
-        config.write_timeout = Some(timeout);
-        let agent = "user-agent".parse().ok().zip(USER_AGENT.parse().ok());
-        config.headers.extend(agent);
+        let config = connection::configuration(USER_AGENT).await;
+        let config = config.map_err(|_| "No Kubernetes cluster is configured.".to_owned())?;
         let (namespace, url) = (config.default_namespace.clone(), config.cluster_url.to_string());
         let url = url.trim_end_matches('/').to_owned();
-        let client = Client::try_from(config)
+        let client = Client::try_from(connection::within(&config, timeout))
             .map_err(|error| format!("The Kubernetes configuration cannot be used: {error}"))?;
         Ok(Self { client, timeout, namespace, url })
     }
@@ -146,8 +138,7 @@ impl Cluster {
     /// The CustomResourceDefinition.
     pub async fn definition(&self) -> Installed {
         let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-        let name = format!("{}.{GROUP}", ElastiCacheUser::plural(&()));
-        match self.within(definitions.get(&name)).await {
+        match self.within(definitions.get(ElastiCacheUser::crd_name())).await {
             Ok(found) => Installed::Read(Box::new(found)),
             Err(kube::Error::Api(status)) if status.code == 404 => Installed::Missing,
             Err(kube::Error::Api(status)) if status.code == 403 => {
@@ -164,10 +155,7 @@ impl Cluster {
     /// # Errors
     /// Why it cannot be read.
     pub async fn cluster_uid(&self) -> Result<String, String> {
-        let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let found = self.within(namespaces.get_metadata("kube-system")).await;
-        let found = found.map_err(|error| words(&error))?;
-        found.metadata.uid.ok_or_else(|| "it has no UID".to_owned())
+        self.within(connection::cluster_uid(&self.client)).await.map_err(|error| words(&error))
     }
 
     /// All objects of the scope. They are read as they are stored: whatever one is, the others are told.

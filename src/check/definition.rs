@@ -8,11 +8,9 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 
 use super::row::{Row, named};
-use crate::api::VERSION;
+use crate::api::{APPLY_CRD, VERSION};
 
 const CHECK: &str = "crd";
-/// Installs it, or brings it up to date.
-pub const APPLY: &str = "elasticache-user-operator crd | kubectl apply --server-side -f -";
 const NAME: &str = "elasticacheusers.elasticache-users.dev";
 
 /// What the API server tells of it.
@@ -36,7 +34,7 @@ pub enum Installed {
 pub fn judge(installed: &Installed, ours: &CustomResourceDefinition) -> Row {
     match installed {
         Installed::Missing | Installed::Forbidden { served: false } => {
-            Row::failed(CHECK, format!("The CustomResourceDefinition {NAME} is not installed."), APPLY)
+            Row::failed(CHECK, format!("The CustomResourceDefinition {NAME} is not installed."), APPLY_CRD)
         }
         Installed::Forbidden { served: true } => Row::warning(
             CHECK,
@@ -59,19 +57,19 @@ fn compare(found: &CustomResourceDefinition, ours: &CustomResourceDefinition) ->
         return Row::failed(
             CHECK,
             "The CustomResourceDefinition is being deleted: every object goes with it, and every AWS user stays.",
-            format!("kubectl wait --for=delete crd/{NAME} --timeout=10m\n{APPLY}"),
+            format!("kubectl wait --for=delete crd/{NAME} --timeout=10m\n{APPLY_CRD}"),
         );
     }
     let (Some(here), Some(wanted)) = (version(found), version(ours)) else {
         return Row::failed(
             CHECK,
             format!("It has no version {VERSION}, which this binary works with."),
-            APPLY,
+            APPLY_CRD,
         );
     };
     if !here.served || !here.storage {
         let lacks = if here.served { "stored" } else { "served" };
-        return Row::failed(CHECK, format!("Its version {VERSION} is not {lacks}."), APPLY);
+        return Row::failed(CHECK, format!("Its version {VERSION} is not {lacks}."), APPLY_CRD);
     }
     let conditions = found.status.as_ref().and_then(|status| status.conditions.as_ref());
     let established = conditions
@@ -112,13 +110,13 @@ fn differences(here: &CustomResourceDefinitionVersion, wanted: &CustomResourceDe
                 "It is older than this binary: it lacks {}, which the API server drops.",
                 named(&lacking)
             ),
-            APPLY,
+            APPLY_CRD,
         ),
         (true, false) => Row::warning(
             CHECK,
             format!("It is newer than this binary, which does not know {}.", named(&further)),
             format!(
-                "run the operator's version that the CustomResourceDefinition came with, or go back with: {APPLY}"
+                "run the operator's version that the CustomResourceDefinition came with, or go back with: {APPLY_CRD}"
             ),
         ),
         (false, false) => Row::warning(
@@ -128,12 +126,12 @@ fn differences(here: &CustomResourceDefinitionVersion, wanted: &CustomResourceDe
                 named(&lacking),
                 named(&further)
             ),
-            APPLY,
+            APPLY_CRD,
         ),
         (true, true) => Row::warning(
             CHECK,
             "It has this binary's fields, but other rules, columns or descriptions: it is another version's.",
-            APPLY,
+            APPLY_CRD,
         ),
     }
 }
@@ -265,7 +263,7 @@ mod tests {
     #[test]
     fn one_that_cannot_be_read_is_no_missing_one() {
         let judged = |installed| judge(&installed, &api::crd());
-        assert_eq!(judged(Installed::Missing).mend.as_deref(), Some(APPLY));
+        assert_eq!(judged(Installed::Missing).mend.as_deref(), Some(APPLY_CRD));
         assert_eq!(judged(Installed::Forbidden { served: false }).status, Status::Failed);
         assert_eq!(judged(Installed::Forbidden { served: true }).status, Status::Warning);
         assert_eq!(judged(Installed::Unread("a time-out".into())).status, Status::Failed);

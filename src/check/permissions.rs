@@ -1,6 +1,7 @@
 //! No I/O: what the operator must be allowed in the cluster, and what it means where it is not.
 
 use super::row::{Row, Status, named};
+use crate::api::GROUP;
 
 /// Where something must be allowed: a namespace, or the whole cluster.
 pub type Place = Option<String>;
@@ -28,7 +29,7 @@ pub struct Rule {
 
 const PLAIN: Rule = Rule {
     check: "",
-    group: "elasticache-users.dev",
+    group: GROUP,
     resource: "elasticacheusers",
     subresource: None,
     name: None,

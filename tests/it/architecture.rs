@@ -11,7 +11,7 @@ use source::{Source, manifest, sources};
 const LAYERS: [&[&str]; 9] = [
     &["plan"],
     &["api", "clock"],
-    &["config", "lead"],
+    &["config", "connection", "lead"],
     &["memory", "objects", "users"],
     &["report", "resolve", "telemetry"],
     &["reconcile"],

@@ -14,8 +14,7 @@ const FILE: &str = "deploy/argocd/argocd-cm.yaml";
 
 /// A value of the ConfigMap.
 fn customization(kind: &str) -> String {
-    let text = std::fs::read_to_string(world::path(FILE)).unwrap();
-    let file: Value = serde_saphyr::from_str(&text).unwrap();
+    let file = world::yaml(FILE);
     let key = format!("resource.customizations.{kind}.elasticache-users.dev_ElastiCacheUser");
     file["data"][&key].as_str().unwrap_or_else(|| panic!("{FILE} has no {key}")).to_owned()
 }

@@ -43,7 +43,7 @@ fn pages(folder: &str) -> Vec<String> {
 }
 
 fn read(file: &str) -> Page {
-    Page::parse(&fs::read_to_string(world::path(file)).unwrap())
+    Page::parse(&world::read(file))
 }
 
 /// The file that a link of another file leads to, from the root; with the part behind `#`.
@@ -188,6 +188,6 @@ async fn every_object_that_a_page_shows_is_taken_by_the_api_server() {
 
 #[test]
 fn the_readme_is_short() {
-    let lines = fs::read_to_string(world::path("README.md")).unwrap().lines().count();
+    let lines = world::read("README.md").lines().count();
     assert!(lines <= 120, "{lines} lines");
 }

@@ -54,16 +54,11 @@ pub(crate) fn command(stage: &Stage) -> Command {
     command
 }
 
-/// Runs it to its end.
-pub(crate) async fn ended(mut command: Command) -> Output {
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
-}
-
 /// Runs `check --output json` with more arguments and environment.
 pub(crate) async fn check(stage: &Stage, args: &[&str], env: &[(&str, &str)]) -> Answer {
     let mut command = command(stage);
     command.args(["--output", "json"]).args(args).envs(env.iter().copied());
-    let Output { status, stdout, stderr } = ended(command).await;
+    let Output { status, stdout, stderr } = world::output(command).await;
     let page = String::from_utf8(stdout).unwrap();
     let read: Value = serde_json::from_str(&page)
         .unwrap_or_else(|error| panic!("{error}: {page}{}", String::from_utf8_lossy(&stderr)));
@@ -93,7 +88,7 @@ pub(crate) async fn run(cluster: &Cluster, line: &str) {
         .env("HOME", home.path())
         .env("KUBECONFIG", cluster.kubeconfig())
         .env("PATH", format!("{}:{}:/usr/bin:/bin", cluster.bin_dir().display(), here.display()));
-    let Output { status, stderr, .. } = ended(shell).await;
+    let Output { status, stderr, .. } = world::output(shell).await;
     assert!(status.success(), "{line}: {}", String::from_utf8_lossy(&stderr));
 }
 
@@ -131,7 +126,7 @@ async fn nothing_is_missing_for_an_administrator() {
     answer.says("who it is", "aws-identity", "ok", "Account 123456789012, as arn:aws:iam::", "");
 
     // The same for people, and without leader election.
-    let Output { status, stdout, stderr } = ended(command(&stage)).await;
+    let Output { status, stdout, stderr } = world::output(command(&stage)).await;
     let table = String::from_utf8(stdout).unwrap();
     assert!(status.success(), "{table}");
     for check in ALL {
@@ -146,7 +141,7 @@ async fn nothing_is_missing_for_an_administrator() {
 
 #[test]
 fn the_documentation_has_each_row_and_no_other() {
-    let page = std::fs::read_to_string(world::path("docs/src/reference/check.md")).unwrap();
+    let page = world::read("docs/src/reference/check.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let rows = rows.filter(|first| !first.starts_with("--"));
     let uninstall = ["objects", "objects-delete", "objects-deleting", "objects-finalizer"];
@@ -224,8 +219,7 @@ async fn a_definition_that_is_missing_or_old_is_told_and_its_mend_brings_it_up_t
     let file = cluster.dir().join("lax.json");
     std::fs::write(&file, lax.to_string()).unwrap();
     run(&cluster, &format!("kubectl apply --server-side -f {}", file.display())).await;
-    run(&cluster, "kubectl wait --for=condition=Established crd/elasticacheusers.elasticache-users.dev")
-        .await;
+    cluster.established(world::DEFINITION).unwrap();
     let old = check(&stage, &[], &env).await;
     old.says(
         "an old one",
@@ -301,7 +295,7 @@ async fn a_cluster_that_does_not_answer_is_told_in_bounded_time() {
 
     let mut none = command(&stage);
     none.env_remove("KUBECONFIG").env("HOME", "/nonexistent");
-    let Output { status, stdout, .. } = ended(none).await;
+    let Output { status, stdout, .. } = world::output(none).await;
     let table = String::from_utf8(stdout).unwrap();
     assert_eq!(status.code(), Some(1));
     assert!(table.lines().any(|line| line.starts_with("failed   cluster")), "{table}");

@@ -1,4 +1,4 @@
-//! The heart: every row of the deletion table of `api.md`, on the real control plane and the emulator.
+//! The heart: every row of what docs/src/concepts/deletion.md promises, on the real control plane and the emulator.
 //!
 //! That an object never vanishes before its AWS user is held by the stage's watch, in each of these tests.
 

@@ -38,7 +38,7 @@ const KINDS: [(&str, &str, &[&str]); 4] = [
 ];
 
 fn documents(file: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(world::path(&format!("deploy/{file}"))).unwrap();
+    let text = world::read(&format!("deploy/{file}"));
     serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
@@ -101,8 +101,7 @@ fn name_of(reference: &Value) -> &str {
 #[test]
 fn the_chart_is_where_they_look_and_has_their_values() {
     let chart = "charts/elasticache-user-operator";
-    let text = std::fs::read_to_string(world::path(&format!("{chart}/values.yaml"))).unwrap();
-    let known: Value = serde_saphyr::from_str(&text).unwrap();
+    let known = world::yaml(&format!("{chart}/values.yaml"));
     let objects = all(&[FLUX[0], ARGO_CD[0]]);
     let release = objects.iter().find(|object| object["kind"] == "HelmRelease").unwrap();
     assert_eq!(release["spec"]["chart"]["spec"]["chart"], format!("./{chart}"));
@@ -125,9 +124,7 @@ async fn their_users_become_ready_and_outlive_a_deletion() {
     let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
     for file in [FLUX[2], ARGO_CD[1]] {
         let path = world::path(&format!("deploy/{file}"));
-        let mut command = world::control_plane().kubectl();
-        command.args(["--namespace", &stage.ns, "apply", "--filename", &path]);
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let output = world::output(stage.kubectl(&["apply", "--filename", &path])).await;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let objects = documents(file);
         let user = name(&objects[0]);

@@ -33,7 +33,7 @@ enum Piece {
 /// The pieces of a page, in order. What needs another program than kubectl is marked as something else there.
 fn pieces(page: &str) -> Vec<Piece> {
     assert!(FOLLOWED.contains(&page), "{page} is not listed");
-    let text = fs::read_to_string(world::path(&format!("docs/src/{page}.md"))).unwrap();
+    let text = world::read(&format!("docs/src/{page}.md"));
     let fenced = text.split("\n```").skip(1).step_by(2);
     let pieces = fenced.filter_map(|block| {
         let (kind, body) = block.split_once('\n').unwrap();
@@ -76,7 +76,7 @@ impl Reader {
         shell.args(["-e", "-c", &self.here(text)]).current_dir(self.folder.path());
         shell.env("PATH", format!("{}:/usr/bin:/bin", plane.bin_dir().display()));
         shell.envs(kubectl.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        tokio::task::spawn_blocking(move || shell.output().unwrap()).await.unwrap()
+        world::output(shell).await
     }
 
     /// Does what the piece says, and answers what was printed. The shell's every command must succeed.

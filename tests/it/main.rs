@@ -42,3 +42,4 @@ mod users;
 mod waiting;
 mod watching;
 mod world;
+mod written;

@@ -5,23 +5,7 @@ mod fields;
 mod flags;
 mod reasons;
 
-use crate::transcript::golden::{difference, updating};
 use crate::world;
-
-/// The page is this text.
-fn page(file: &str, text: &str) {
-    let path = world::path(file);
-    if updating() {
-        std::fs::write(&path, text).unwrap();
-        return;
-    }
-    let there = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        there == text,
-        "{file} is not what the source says (- page, + source). Where the source is right: UPDATE_DOCS=1 cargo test --test it reference\n{}",
-        difference(&there, text)
-    );
-}
 
 /// Text that nobody wrote as Markdown.
 fn plain(text: &str) -> String {
@@ -35,7 +19,7 @@ fn cell(text: &str) -> String {
 
 /// The documentation of what follows it in a Rust file, by the name that follows: its paragraphs, each on one line.
 fn documented(file: &str, enumeration: &str) -> Vec<(String, Vec<String>)> {
-    let text = std::fs::read_to_string(world::path(file)).unwrap();
+    let text = world::read(file);
     let (_, body) = text.split_once(&format!("pub enum {enumeration} {{\n")).unwrap();
     let (body, _) = body.split_once("\n}").unwrap();
     let (mut found, mut paragraphs) = (Vec::new(), vec![String::new()]);

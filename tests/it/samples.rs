@@ -20,10 +20,7 @@ fn stem(sample: &Path) -> &str {
 
 /// kubectl in the stage's namespace, which must succeed, and what it printed.
 async fn kubectl(stage: &Stage, arguments: &[&str]) -> String {
-    let mut command = world::control_plane().kubectl();
-    command.args(["--namespace", &stage.ns]).args(arguments);
-    let Output { status, stdout, stderr } =
-        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let Output { status, stdout, stderr } = world::output(stage.kubectl(arguments)).await;
     let stderr = String::from_utf8_lossy(&stderr);
     assert!(status.success(), "kubectl {arguments:?}: {stderr}");
     assert!(!stderr.contains("Warning"), "kubectl {arguments:?}: {stderr}");
@@ -61,7 +58,7 @@ fn there_is_a_sample_for_each_type_of_authentication_with_a_comment() {
 
 #[test]
 fn the_readme_shows_a_part_of_a_sample() {
-    let readme = fs::read_to_string(world::path("README.md")).unwrap();
+    let readme = world::read("README.md");
     let (_, after) = readme.split_once("```yaml\n").unwrap();
     let (shown, _) = after.split_once("```").unwrap();
     let is_part = |sample: &Path| fs::read_to_string(sample).unwrap().contains(shown);

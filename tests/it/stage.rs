@@ -157,7 +157,7 @@ impl Stage {
             kubeconfig,
             guard,
             refuses: setting.refuses,
-            audit: cluster.is_own().then(|| cluster.audit_log().unwrap()),
+            audit: cluster.is_own().then(|| cluster.audit_log().unwrap().from_now().unwrap()),
             dir,
             started: AtomicUsize::new(0),
             ended: AtomicBool::new(false),

@@ -1,13 +1,14 @@
 //! What a person sees of a deletion that is blocked and then goes through: docs/src/concepts/deletion.md shows it, word by
 //! word as kubectl said it here.
 
-pub(crate) mod golden;
+mod settled;
 
 use serde_json::json;
 
 use crate::stage::{PASSWORD, Stage, iam, with_password};
 use crate::world;
-use golden::{Page, settled};
+use crate::written::Page;
+use settled::settled;
 
 /// What was typed and what kubectl answered.
 struct Transcript<'a> {
@@ -21,9 +22,8 @@ impl Transcript<'_> {
     }
 
     async fn kubectl(&mut self, line: &str) {
-        let mut command = world::control_plane().kubectl();
-        command.args(["--namespace", &self.stage.ns]).args(line.split(' '));
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let output = world::output(self.stage.kubectl(&arguments)).await;
         let said = [output.stdout, output.stderr].concat();
         let said = settled(&String::from_utf8(said).unwrap(), &self.stage.ns);
         assert!(output.status.success(), "kubectl {line}: {said}");

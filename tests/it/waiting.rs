@@ -2,9 +2,10 @@
 //! spec says, nor long after, and not at their time-out where a person is needed.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use chart::Helm;
 use cluster::Tool;
 use elasticache_emulator::Settings;
 use serde_json::json;
@@ -34,15 +35,11 @@ struct Ended {
     after: Duration,
 }
 
-async fn ended(mut command: Command) -> Ended {
-    let run = move || {
-        let begun = Instant::now();
-        let output = command.output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        let said = redacted(&String::from_utf8_lossy(&said));
-        Ended { well: output.status.success(), said, after: begun.elapsed() }
-    };
-    tokio::task::spawn_blocking(run).await.unwrap()
+async fn ended(command: Command) -> Ended {
+    let begun = Instant::now();
+    let Output { status, stdout, stderr } = world::output(command).await;
+    let said = redacted(&String::from_utf8_lossy(&[stdout, stderr].concat()));
+    Ended { well: status.success(), said, after: begun.elapsed() }
 }
 
 async fn succeeds(command: Command) {
@@ -50,18 +47,10 @@ async fn succeeds(command: Command) {
     assert!(ended.well && ended.after < SOON, "after {:?}: {}", ended.after, ended.said);
 }
 
-fn kubectl(stage: &Stage, arguments: &[&str]) -> Command {
-    let mut command = world::control_plane().kubectl();
-    command.args(["--namespace", &stage.ns]).args(arguments);
+/// Helm in the stage's namespace.
+fn helm(stage: &Stage, helm: &Helm, arguments: &[&str]) -> Command {
+    let mut command = helm.command();
     command
-}
-
-/// Helm that knows nothing of whoever runs the test.
-fn helm(stage: &Stage, home: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(Tool::Helm4.path().expect("helm"));
-    command
-        .env_clear()
-        .env("HOME", home)
         .env("KUBECONFIG", world::control_plane().kubeconfig())
         .args(["--namespace", &stage.ns])
         .args(arguments);
@@ -69,7 +58,7 @@ fn helm(stage: &Stage, home: &Path, arguments: &[&str]) -> Command {
 }
 
 /// A chart with one object, whose access string is a value.
-fn chart(home: &Path) -> String {
+fn shop(home: &Path) -> String {
     let chart = home.join("chart");
     std::fs::create_dir_all(chart.join("templates")).unwrap();
     let about = "apiVersion: v2\nname: shop\nversion: 0.1.0\n";
@@ -92,15 +81,15 @@ async fn kubectl_waits_until_aws_is_as_the_spec_says() {
     let stage = slow().await;
     let ready = ["wait", "--for=condition=Ready", APP, TIMEOUT];
     stage.create("app", iam()).await;
-    succeeds(kubectl(&stage, &ready)).await;
+    succeeds(stage.kubectl(&ready)).await;
     is_in_aws(&stage, "on ~* +@all").await;
     // It was Ready, and is not for the edit.
     let edit = json!({ "spec": { "accessString": "on ~x:* +@all" } }).to_string();
-    succeeds(kubectl(&stage, &["patch", APP, "--type=merge", "--patch", &edit])).await;
-    succeeds(kubectl(&stage, &ready)).await;
+    succeeds(stage.kubectl(&["patch", APP, "--type=merge", "--patch", &edit])).await;
+    succeeds(stage.kubectl(&ready)).await;
     is_in_aws(&stage, "on ~x:* +@all").await;
-    succeeds(kubectl(&stage, &["delete", APP, "--wait=false"])).await;
-    succeeds(kubectl(&stage, &["wait", "--for=delete", APP, TIMEOUT])).await;
+    succeeds(stage.kubectl(&["delete", APP, "--wait=false"])).await;
+    succeeds(stage.kubectl(&["wait", "--for=delete", APP, TIMEOUT])).await;
     assert_eq!(stage.aws.user("app").await, None);
     stage.end().await;
 }
@@ -108,17 +97,17 @@ async fn kubectl_waits_until_aws_is_as_the_spec_says() {
 #[tokio::test]
 async fn helm_waits_until_aws_is_as_the_spec_says() {
     let stage = slow().await;
-    let home = tempfile::tempdir().unwrap();
-    let chart = chart(home.path());
+    let program = Helm::new(Tool::Helm4).unwrap();
+    let chart = shop(program.home());
     let release = |verb: &str, access: &str| {
         let set = format!("--set=access={access}");
-        helm(&stage, home.path(), &[verb, "shop", &chart, &set, "--wait", TIMEOUT])
+        helm(&stage, &program, &[verb, "shop", &chart, &set, "--wait", TIMEOUT])
     };
     succeeds(release("install", "on ~* +@all")).await;
     is_in_aws(&stage, "on ~* +@all").await;
     succeeds(release("upgrade", "on ~x:* +@all")).await;
     is_in_aws(&stage, "on ~x:* +@all").await;
-    succeeds(helm(&stage, home.path(), &["uninstall", "shop", "--wait", TIMEOUT])).await;
+    succeeds(helm(&stage, &program, &["uninstall", "shop", "--wait", TIMEOUT])).await;
     assert_eq!(stage.aws.user("app").await, None);
     stage.end().await;
 }
@@ -126,10 +115,10 @@ async fn helm_waits_until_aws_is_as_the_spec_says() {
 #[tokio::test]
 async fn helm_does_not_wait_for_what_needs_a_person() {
     let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
-    let home = tempfile::tempdir().unwrap();
-    let chart = chart(home.path());
+    let program = Helm::new(Tool::Helm4).unwrap();
+    let chart = shop(program.home());
     let install = ["install", "shop", &chart, "--set=access=on ~* +@nonsense", "--wait", TIMEOUT];
-    let ended = ended(helm(&stage, home.path(), &install)).await;
+    let ended = ended(helm(&stage, &program, &install)).await;
     assert!(!ended.well && ended.after < SOON, "after {:?}: {}", ended.after, ended.said);
     assert!(ended.said.contains("app") && ended.said.contains("Failed"), "{}", ended.said);
     stage.reason("app", "InvalidAccessString").await;

@@ -1,11 +1,15 @@
 //! What the tests share: one control plane for the whole process, with the CRD in it.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use cluster::{AuditLevel, Cluster, Options};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use serde_json::Value;
+
+/// The name of the CustomResourceDefinition.
+pub(crate) const DEFINITION: &str = "elasticacheusers.elasticache-users.dev";
 
 /// The control plane, started by the first who asks. It ends with the process.
 pub(crate) fn control_plane() -> &'static Cluster {
@@ -20,9 +24,11 @@ pub(crate) fn own_control_plane() -> Cluster {
     let options = Options { audit, ..Options::default() };
     let cluster = Cluster::start(options).expect("a control plane for tests");
     // The way the documentation tells people to install it.
-    kubectl_in(&cluster, &["apply", "--server-side", "-f", &path("crds/elasticacheusers.yaml")]);
-    let established = ["wait", "--for=condition=Established", "crd/elasticacheusers.elasticache-users.dev"];
-    kubectl_in(&cluster, &established);
+    let mut apply = cluster.kubectl();
+    apply.args(["apply", "--server-side", "-f", &path("crds/elasticacheusers.yaml")]);
+    let Output { status, stderr, .. } = apply.output().expect("kubectl can be run");
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    cluster.established(DEFINITION).expect("a definition that is served");
     cluster
 }
 
@@ -43,17 +49,24 @@ pub(crate) async fn client_of(kubeconfig: &Path) -> kube::Client {
     kube::Client::try_from(config).expect("a client")
 }
 
-fn kubectl_in(cluster: &Cluster, arguments: &[&str]) -> String {
-    let Output { status, stdout, stderr } =
-        cluster.kubectl().args(arguments).output().expect("kubectl can be run");
-    let stderr = String::from_utf8_lossy(&stderr);
-    assert!(status.success(), "kubectl {arguments:?}: {status}\n{stderr}");
-    String::from_utf8_lossy(&stdout).into_owned()
+/// Runs a program to its end, while other tests go on.
+pub(crate) async fn output(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
 /// A file of the repository, wherever the test is run from.
 pub(crate) fn path(file: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file).to_string_lossy().into_owned()
+}
+
+/// The text of a file of the repository.
+pub(crate) fn read(file: &str) -> String {
+    std::fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// A file of the repository that holds one document of YAML, or JSON.
+pub(crate) fn yaml(file: &str) -> Value {
+    serde_saphyr::from_str(&read(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 /// The custom resource, for clients that know no Rust types of it.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -52,11 +53,22 @@ impl AuditLevel {
 #[derive(Debug, Clone)]
 pub struct AuditLog {
     file: PathBuf,
+    /// What stands before this byte is left out.
+    from: u64,
 }
 
 impl AuditLog {
     pub(crate) fn at(file: &Path) -> AuditLog {
-        AuditLog { file: file.to_owned() }
+        AuditLog { file: file.to_owned(), from: 0 }
+    }
+
+    /// The same without what is in it by now: reading it does not cost more the longer the cluster has lived.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn from_now(&self) -> Result<AuditLog> {
+        let from = self.from + complete(&self.text()?).len() as u64;
+        Ok(AuditLog { file: self.file.clone(), from })
     }
 
     /// All complete events of the log, in the order in which they were written.
@@ -73,22 +85,33 @@ impl AuditLog {
     /// # Errors
     /// When it cannot be read.
     pub fn events_where(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Value>> {
-        let text = match fs::read(&self.file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => {
-                return Err(error).with_context(|| format!("failed to read {}", self.file.display()));
-            }
-        };
-        // A line without an end is being written.
-        let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let complete = std::str::from_utf8(text.get(..complete).unwrap_or_default());
-        let lines = complete.context("the audit log is not UTF-8")?.lines();
+        let text = self.text()?;
+        let lines = std::str::from_utf8(complete(&text)).context("the audit log is not UTF-8")?.lines();
         lines
             .filter(|line| !line.is_empty() && wanted(line))
             .map(|line| serde_json::from_str(line).context("failed to read a line of the audit log"))
             .collect()
     }
+
+    fn text(&self) -> Result<Vec<u8>> {
+        let mut text = Vec::new();
+        let read = fs::File::open(&self.file).and_then(|mut file| {
+            file.seek(SeekFrom::Start(self.from))?;
+            file.read_to_end(&mut text)
+        });
+        match read {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("failed to read {}", self.file.display()))
+            }
+            Ok(_) | Err(_) => Ok(text),
+        }
+    }
+}
+
+/// A line without an end is being written.
+fn complete(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    text.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -103,6 +126,20 @@ mod tests {
         assert!(log.events().unwrap().is_empty(), "no log yet");
         fs::write(&file, "{\"verb\":\"get\"}\n{\"verb\":\"li").unwrap();
         assert_eq!(log.events().unwrap(), [serde_json::json!({ "verb": "get" })]);
+    }
+
+    #[test]
+    fn what_was_written_before_now_is_left_out_and_nothing_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("audit.log");
+        assert!(AuditLog::at(&file).from_now().unwrap().events().unwrap().is_empty(), "no log yet");
+        let begun = "{\"verb\":\"get\"}\n{\"verb\":\"li";
+        fs::write(&file, begun).unwrap();
+        let log = AuditLog::at(&file).from_now().unwrap();
+        assert!(log.events().unwrap().is_empty());
+        fs::write(&file, format!("{begun}st\"}}\n")).unwrap();
+        assert_eq!(log.events().unwrap(), [serde_json::json!({ "verb": "list" })]);
+        assert!(log.from_now().unwrap().events().unwrap().is_empty());
     }
 
     #[test]

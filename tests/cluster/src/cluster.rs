@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::{Command, Output},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -17,6 +18,7 @@ use crate::{
     home::Home,
     kubeconfig::Server,
     plane::{Plane, kubectl},
+    wait,
 };
 
 /// What a cluster should be like.
@@ -157,6 +159,28 @@ impl Cluster {
     /// alone.
     pub fn kubectl(&self) -> Command {
         kubectl(&self.assets.program("kubectl"), &self.kubeconfig, &self.home)
+    }
+
+    /// Waits until the API server serves what this CustomResourceDefinition defines. `kubectl wait` fails where
+    /// there is no status yet.
+    ///
+    /// # Errors
+    /// When there is no such definition, or it is not served within a minute.
+    pub fn established(&self, definition: &str) -> Result<()> {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        let deadline = Instant::now() + PATIENCE;
+        let serves = |condition: &Value| condition["type"] == "Established" && condition["status"] == "True";
+        loop {
+            let found = succeed(self.kubectl().args(["get", "crd", definition, "--output=json"]))?;
+            let found: Value = serde_json::from_slice(&found.stdout).context("kubectl printed no JSON")?;
+            if found["status"]["conditions"].as_array().is_some_and(|all| all.iter().any(serves)) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("{definition} is not served after {} s: {}", PATIENCE.as_secs(), found["status"]);
+            }
+            wait::a_moment();
+        }
     }
 
     /// The folder of kubectl and the other programs, for a `PATH`.

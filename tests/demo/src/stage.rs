@@ -67,8 +67,7 @@ impl Stage {
         say(&format!("The ElastiCache emulator is ready at {}", aws.url()));
         say("The custom resource is installed:");
         show(kubectl(cluster).args(["apply", "--server-side", "-f", CRD]))?;
-        let crd = "crd/elasticacheusers.elasticache-users.dev";
-        run(kubectl(cluster).args(["wait", "--for=condition=Established", crd, "--timeout=60s"]))?;
+        cluster.established("elasticacheusers.elasticache-users.dev")?;
         run(kubectl(cluster).args(["create", "namespace", NAMESPACE]))?;
         run(kubectl(cluster).args(["config", "set-context", "--current", "--namespace", NAMESPACE]))?;
         let operator = start_operator(cluster, &aws, cast)?;

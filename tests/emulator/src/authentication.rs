@@ -1,5 +1,5 @@
-//! How a user authenticates: from the three ways to say it on the wire to one value, or the refusal of the table in
-//! section 2 of `service.md` (B42-B56). CreateUser and ModifyUser share every rule.
+//! How a user authenticates: from the three ways to say it on the wire to one value, or the refusal that
+//! fits (B42-B56). CreateUser and ModifyUser share every rule.
 
 use crate::records::{IAM, NO_PASSWORD, PASSWORD, VALKEY};
 use crate::refusal::{Refusal, invalid_combination, invalid_value};

@@ -5,7 +5,7 @@ use crate::refusal::{Refusal, group_not_found, malformed_id, refuse, service_man
 use crate::region::{DEFAULT, Place, Region};
 use crate::wire::Params;
 
-/// The longest id. The model has no bound; this is the console's for groups (`emulator.md`).
+/// The longest id. The model has no bound; this is the console's for groups.
 const LONGEST: usize = 40;
 
 /// Whether a customer may create this id (B14, B15).

@@ -6,7 +6,6 @@ use std::fs;
 use clap::CommandFactory;
 use elasticache_user_operator::api;
 use elasticache_user_operator::config::Cli;
-use serde_json::Value;
 
 use super::{BOOK, pages, read};
 use crate::world;
@@ -14,10 +13,6 @@ use crate::world;
 const CHART: &str = "charts/elasticache-user-operator";
 /// Names values of the chart alone.
 const OF_THE_CHART: &str = "docs/src/install/helm.md";
-
-fn yaml(file: &str) -> Value {
-    serde_saphyr::from_str(&fs::read_to_string(world::path(file)).unwrap()).unwrap()
-}
 
 /// The pages that people read before they have anything.
 fn readers_pages() -> Vec<String> {
@@ -44,7 +39,7 @@ fn is_dotted(code: &str) -> bool {
 
 #[test]
 fn values_are_the_charts() {
-    let values = yaml(&format!("{CHART}/values.yaml"));
+    let values = world::yaml(&format!("{CHART}/values.yaml"));
     let there = |name: &str| values.pointer(&format!("/{}", name.replace('.', "/"))).is_some();
     let (mut missing, mut seen) = (Vec::new(), 0);
     for page in readers_pages() {
@@ -68,7 +63,7 @@ fn values_are_the_charts() {
 
 #[test]
 fn each_alert_has_its_runbook_and_no_other_is_there() {
-    let rules = yaml(&format!("{CHART}/files/alerts.yaml"));
+    let rules = world::yaml(&format!("{CHART}/files/alerts.yaml"));
     let groups = rules["groups"].as_array().unwrap().iter();
     let alerts =
         groups.flat_map(|group| group["rules"].as_array().unwrap()).filter_map(|rule| rule["alert"].as_str());

@@ -55,7 +55,7 @@ async fn it_refuses_while_a_user_would_be_lost() {
     // Force without --uninstall is about nothing.
     let mut whole = super::command(&stage);
     whole.arg("--force").env("AWS_REGION", "");
-    assert_eq!(super::ended(whole).await.status.code(), Some(1));
+    assert_eq!(world::output(whole).await.status.code(), Some(1));
 
     // The first way out that it names.
     let mend = answer.row("objects-delete")["mend"].as_str().unwrap().to_owned();

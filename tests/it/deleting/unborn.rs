@@ -7,6 +7,18 @@ use serde_json::json;
 use super::accepted_once;
 use crate::stage::{Setting, Stage, iam};
 
+/// A CreateUser was sent, and no answer comes to any: as if AWS accepted the call and showed nothing for a while.
+async fn without_an_answer() -> Stage {
+    let stage = Stage::new().await;
+    let fault = stage
+        .aws
+        .fault(json!({ "Action": "CreateUser", "Kind": "reset", "When": "before", "Times": null }))
+        .await;
+    stage.create("app", iam()).await;
+    stage.aws.struck(fault, 1).await;
+    stage
+}
+
 #[tokio::test]
 async fn a_create_in_flight_is_followed_to_its_end() {
     let stage = Stage::new().await;
@@ -20,14 +32,7 @@ async fn a_create_in_flight_is_followed_to_its_end() {
 
 #[tokio::test]
 async fn not_found_is_doubted_while_a_lost_create_may_still_show() {
-    let stage = Stage::new().await;
-    // Every answer is lost, and the user appears late: as if AWS accepted the call and showed nothing for a while.
-    let fault = stage
-        .aws
-        .fault(json!({ "Action": "CreateUser", "Kind": "reset", "When": "before", "Times": null }))
-        .await;
-    stage.create("app", iam()).await;
-    stage.aws.struck(fault, 1).await;
+    let stage = without_an_answer().await;
     stage.delete("app").await;
     let object = stage.reason("app", "WaitingForUserActive").await;
     assert!(object["status"]["createRequestedAt"].is_string());
@@ -44,13 +49,7 @@ async fn not_found_is_doubted_while_a_lost_create_may_still_show() {
 
 #[tokio::test]
 async fn the_doubt_survives_a_restart_and_ends() {
-    let stage = Stage::new().await;
-    let fault = stage
-        .aws
-        .fault(json!({ "Action": "CreateUser", "Kind": "reset", "When": "before", "Times": null }))
-        .await;
-    stage.create("app", iam()).await;
-    stage.aws.struck(fault, 1).await;
+    let stage = without_an_answer().await;
     stage.kill();
     stage.delete("app").await;
     stage.start();

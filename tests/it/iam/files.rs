@@ -1,12 +1,11 @@
-//! The files of `deploy/iam` themselves. Those of the partition `aws` are written by hand; the others follow from them:
-//! `UPDATE_IAM=1` writes them.
+//! The files of `deploy/iam` themselves. Those of the partition `aws` are written by hand; the others follow from them.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::policy::{read, texts};
-use crate::world;
+use crate::{world, written};
 
 /// The files of each partition.
 const FILES: [&str; 4] = ["policy.json", "user-groups.json", "trust-irsa.json", "trust-pod-identity.json"];
@@ -17,7 +16,6 @@ const PARTITIONS: [(&str, &str); 4] = [
     ("aws-iso", "c2s.ic.gov"),
     ("aws-iso-b", "sc2s.sgov.gov"),
 ];
-const UPDATE: &str = "UPDATE_IAM";
 /// What there is of these names: a slip would be a permission that is never granted.
 const ACTIONS: [&str; 12] = [
     "elasticache:AddTagsToResource",
@@ -35,15 +33,7 @@ const ACTIONS: [&str; 12] = [
 ];
 
 fn text(file: &str) -> String {
-    std::fs::read_to_string(world::path(&format!("deploy/iam/{file}"))).unwrap_or_default()
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the rule is the operator's; this asks whether to write the files"
-)]
-fn is_update() -> bool {
-    std::env::var_os(UPDATE).is_some()
+    world::read(&format!("deploy/iam/{file}"))
 }
 
 #[test]
@@ -54,13 +44,7 @@ fn the_other_partitions_follow_from_aws() {
             let expected = text(file)
                 .replace("arn:aws:", &format!("arn:{partition}:"))
                 .replace("oidc.eks.REGION.amazonaws.com/", &format!("oidc.eks.REGION.{hosts}/"));
-            let name = format!("{partition}/{file}");
-            if is_update() {
-                let path = world::path(&format!("deploy/iam/{name}"));
-                std::fs::create_dir_all(world::path(&format!("deploy/iam/{partition}"))).unwrap();
-                std::fs::write(path, &expected).unwrap();
-            }
-            assert_eq!(text(&name), expected, "{name}: {UPDATE}=1 writes it");
+            written::file(&format!("deploy/iam/{partition}/{file}"), &expected);
         }
     }
 }

@@ -38,8 +38,7 @@ struct Condition {
 
 /// A policy's file.
 pub(super) fn read(file: &str) -> Value {
-    let text = std::fs::read_to_string(world::path(&format!("deploy/iam/{file}"))).unwrap();
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
+    world::yaml(&format!("deploy/iam/{file}"))
 }
 
 /// One text or a list of them.

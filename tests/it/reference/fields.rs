@@ -7,11 +7,12 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 
-use super::{cell, page, plain};
+use super::{cell, plain};
+use crate::written;
 
 #[test]
 fn the_page_of_fields_is_what_the_definition_says() {
-    page("docs/src/reference/api.md", &text(&api::crd()));
+    written::file("docs/src/reference/api.md", &text(&api::crd()));
 }
 
 fn text(crd: &CustomResourceDefinition) -> String {

@@ -3,7 +3,8 @@
 use clap::{Arg, Command, CommandFactory};
 use elasticache_user_operator::config::Cli;
 
-use super::{cell, page, plain};
+use super::{cell, plain};
+use crate::written;
 
 const BEGIN: &str = "\
 # Flags
@@ -20,7 +21,7 @@ ServiceAccount.
 
 #[test]
 fn the_page_of_flags_is_what_the_program_takes() {
-    page("docs/src/reference/flags.md", &text());
+    written::file("docs/src/reference/flags.md", &text());
 }
 
 fn text() -> String {

@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 use plan::pace::{Pace, Visit};
 use plan::verdict::{Outcome, Progress, Reason, verdict};
 
-use super::{cell, documented, page};
+use super::{cell, documented};
+use crate::written;
 use verdict_table::all_rows;
 use verdict_table::common::verdicts::{EVERY_EVENT, EVERY_PROGRESS, EVERY_VISIT};
 
 #[test]
 fn the_page_of_reasons_is_what_the_core_decides() {
-    page("docs/src/reference/reasons.md", &text());
+    written::file("docs/src/reference/reasons.md", &text());
 }
 
 fn text() -> String {

@@ -1,5 +1,6 @@
 //! What people do on a stage: objects and Secrets are made, changed and deleted.
 
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -10,6 +11,13 @@ use super::{Stage, Vanished, asks, is_ready, manifest};
 use crate::{secrecy, world};
 
 impl Stage {
+    /// kubectl, as an administrator, in the stage's namespace.
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Command {
+        let mut command = world::control_plane().kubectl();
+        command.args(["--namespace", &self.ns]).args(arguments);
+        command
+    }
+
     /// The objects.
     pub(crate) fn users(&self) -> Api<DynamicObject> {
         users(&self.client, &self.ns)

@@ -18,16 +18,8 @@ const RUNBOOKS: &str = "RUNBOOK_URL_BASE/";
 /// The scrape adds these to every series.
 const ADDED: [&str; 4] = ["instance", "job", "namespace", "pod"];
 
-fn read(file: &str) -> String {
-    std::fs::read_to_string(world::path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-fn yaml(file: &str) -> Value {
-    serde_saphyr::from_str(&read(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
 fn rules() -> Vec<Value> {
-    let groups = yaml(ALERTS)["groups"].as_array().cloned().unwrap();
+    let groups = world::yaml(ALERTS)["groups"].as_array().cloned().unwrap();
     groups.iter().flat_map(|group| group["rules"].as_array().cloned().unwrap()).collect()
 }
 
@@ -49,7 +41,7 @@ fn each_alert_fires_for_what_it_is_made_for_and_says_what_to_do() {
 
 #[test]
 fn each_alert_has_a_severity_a_runbook_and_tests_that_it_fires_and_does_not() {
-    let tests = yaml(TESTS);
+    let tests = world::yaml(TESTS);
     let tests: Vec<&Value> = tests["tests"].as_array().unwrap().iter().collect();
     let mut pages = BTreeSet::new();
     for rule in rules() {
@@ -59,7 +51,7 @@ fn each_alert_has_a_severity_a_runbook_and_tests_that_it_fires_and_does_not() {
         assert!(!text(&rule, "/annotations/summary").is_empty() && rule["for"].is_string(), "{alert}");
         let page = text(&rule, "/annotations/runbook_url").strip_prefix(RUNBOOKS).unwrap();
         assert_eq!(page, format!("{alert}.md"));
-        let runbook = read(&format!("docs/src/runbooks/{page}"));
+        let runbook = world::read(&format!("docs/src/runbooks/{page}"));
         assert!(runbook.starts_with(&format!("# {alert}\n")), "{page}");
         for part in ["**What it means.**", "**How to look.**", "**How to mend it**"] {
             assert!(runbook.contains(part.trim_end_matches("**")), "{page}: {part}");
@@ -92,7 +84,7 @@ fn expressions() -> Vec<(String, String)> {
             found.extend(queries.map(|(query, _)| (format!("{alert}'s sentence"), query.to_owned())));
         }
     }
-    let dashboard: Value = serde_json::from_str(&read(DASHBOARD)).unwrap();
+    let dashboard: Value = serde_json::from_str(&world::read(DASHBOARD)).unwrap();
     for panel in dashboard["panels"].as_array().unwrap() {
         let title = text(panel, "/title");
         for target in panel["targets"].as_array().unwrap() {
@@ -113,7 +105,7 @@ fn expressions() -> Vec<(String, String)> {
 /// Metrics and their labels, as the reference lists them, which another test compares with a running operator.
 fn reference() -> BTreeMap<String, BTreeSet<String>> {
     let mut metrics = BTreeMap::new();
-    for row in read("docs/src/reference/metrics.md").lines().filter(|line| line.starts_with("| `")) {
+    for row in world::read("docs/src/reference/metrics.md").lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<&str> = row.split(" | ").collect();
         let [name, type_, labels, ..] = cells[..] else { continue };
         let quoted = |cell: &str| -> BTreeSet<String> {

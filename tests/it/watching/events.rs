@@ -69,7 +69,7 @@ async fn what_lasts_is_told_once_and_what_takes_its_place_again() {
     stage.aws.struck(quota, 1).await;
     stage.event("app", "QuotaExceeded").await;
     stage.aws.heal().await;
-    stage.patch("app", json!({ "spec": { "accessString": "on ~app:* +@all" } })).await;
+    stage.patch("app", asks("healed")).await;
     stage.event("app", "UserCreated").await;
     let told: Vec<String> = stage.events("app").await.into_iter().map(|(_, reason, _)| reason).collect();
     assert_eq!(told, ["AccessDenied", "QuotaExceeded", "UserCreated"]);

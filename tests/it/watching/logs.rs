@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use elasticache_user_operator::config::DEFAULT_LOG;
 use serde_json::{Value, json};
 
-use super::{a_day, start};
+use super::{LEADS, a_day, start};
 use crate::stage::{PASSWORD, Setting, Stage, is_ready};
 use crate::world;
 
@@ -15,7 +15,7 @@ const CALLS: &str = "elasticache_user_operator::users::journal";
 
 /// The keys in each table of the reference.
 fn documented() -> (BTreeSet<String>, BTreeSet<String>) {
-    let page = std::fs::read_to_string(world::path("docs/src/reference/logs.md")).unwrap();
+    let page = world::read("docs/src/reference/logs.md");
     let (always, _) = page.split_once("Only where something breaks").unwrap();
     let keys = |text: &str| -> BTreeSet<String> {
         let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
@@ -27,7 +27,7 @@ fn documented() -> (BTreeSet<String>, BTreeSet<String>) {
 #[tokio::test]
 async fn the_log_has_the_keys_of_the_reference_and_a_line_for_each_thing() {
     let env = vec![("LOG_FORMAT", "json".to_owned()), ("LOG", format!("{DEFAULT_LOG},{CALLS}=debug"))];
-    let stage = Stage::dark(Setting { env, leaves_users: true, ..Setting::default() }).await;
+    let stage = Stage::dark(Setting { env, leaves_users: true, rights: LEADS, ..Setting::default() }).await;
     start(&stage);
     a_day(&stage).await;
     stage.patch("ready", json!({ "spec": { "accessString": "on ~orders:* -@all +@read" } })).await;
