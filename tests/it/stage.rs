@@ -129,11 +129,15 @@ impl Stage {
 
     /// A stage with an operator on another control plane than the shared one. Users may stay.
     pub(crate) async fn on(cluster: &Cluster) -> Self {
-        let client = world::client_of(cluster.kubeconfig()).await;
-        let setting = Setting { leaves_users: true, ..Setting::default() };
-        let stage = Self::with(setting, client, cluster).await;
+        let stage = Self::dark_on(cluster, Setting { leaves_users: true, ..Setting::default() }).await;
         stage.start();
         stage
+    }
+
+    /// The same with no operator yet.
+    pub(crate) async fn dark_on(cluster: &Cluster, setting: Setting) -> Self {
+        let client = world::client_of(cluster.kubeconfig()).await;
+        Self::with(setting, client, cluster).await
     }
 
     /// A stage whose operator has not been started.
@@ -189,11 +193,16 @@ impl Stage {
 
     /// Starts an operator with more environment; later entries win.
     pub(crate) fn start_with(&self, env: &[(&'static str, String)]) {
-        let log =
-            self.dir.path().join(format!("operator-{}.log", self.started.fetch_add(1, Ordering::Relaxed)));
         let mut command = self.command();
         command.envs(env.iter().map(|(name, value)| (name, value)));
         env.iter().filter(|(name, _)| *name == "CLUSTER_ID").for_each(|(_, id)| policy::named(id));
+        self.run(command);
+    }
+
+    /// Starts an operator by this command.
+    pub(crate) fn run(&self, command: Command) {
+        let log =
+            self.dir.path().join(format!("operator-{}.log", self.started.fetch_add(1, Ordering::Relaxed)));
         let operator = Process::start("operator", command, &log).unwrap();
         self.operators.lock().unwrap().push(operator);
     }
