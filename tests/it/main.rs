@@ -40,6 +40,7 @@ mod secrecy;
 mod stage;
 mod throttling;
 mod transcript;
+mod upgrading;
 mod users;
 mod waiting;
 mod watching;
