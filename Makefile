@@ -1,6 +1,6 @@
 # Thin lines only: each target calls cargo or a script.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs crds manifests dev size bench faults mutants
+.PHONY: help demo test lint docs crds manifests dev size bench rights faults mutants
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ bench: ## What the operator costs; BENCH="--objects 2000 --json FILE" for more
 	@cargo build --release
 	@cargo build --workspace --bins
 	@cargo run --quiet -p demo -- bench --release $(BENCH)
+
+rights: ## The operator's tests with each of the chart's rights of a namespace: takes some 10 minutes
+	@cargo build --workspace --bins
+	@for rights in namespaced cluster-secrets roles-only; do RIGHTS=$$rights cargo test --test it || exit 1; done
 
 faults: ## A fault of each kind at every call of each scenario, at real pace: takes some 10 minutes
 	@cargo build --workspace --bins

@@ -11,6 +11,7 @@ use crate::stage::{Stage, iam, with_password};
 
 /// The operator's user agent begins with it, and nobody else's.
 const AGENT: &str = "elasticache-user-operator/";
+const LEASE: &str = "elasticache-user-operator";
 const READS: [&str; 3] = ["get", "list", "watch"];
 
 /// What the operator asked for, counted.
@@ -104,11 +105,11 @@ fn write(event: &Value) -> Result<Write, &'static str> {
             if applied { Ok(Write::Status) } else { Err("the status is applied under the operator's name") }
         }
         ("create", "events.k8s.io", "events", "") => Ok(Write::Event),
-        ("create" | "update", "coordination.k8s.io", "leases", "")
-            if text(&body["metadata"]["name"]) == "elasticache-user-operator" =>
-        {
+        // Of a refused request the body is not in the log, and of a create no name is in its URI.
+        ("create", "coordination.k8s.io", "leases", "") if text(&body["metadata"]["name"]) == LEASE => {
             Ok(Write::Lease)
         }
+        ("update", "coordination.k8s.io", "leases", "") if text(&about["name"]) == LEASE => Ok(Write::Lease),
         _ => Err("it writes finalizers, status, events and its Lease"),
     }
 }

@@ -112,11 +112,15 @@ impl Stage {
 
     /// A stage with an operator on another control plane than the shared one. Users may stay.
     pub(crate) async fn on(cluster: &Cluster) -> Self {
-        let client = world::client_of(cluster.kubeconfig()).await;
-        let setting = Setting { leaves_users: true, ..Setting::default() };
-        let stage = Self::with(setting, client, cluster).await;
+        let stage = Self::dark_on(cluster, Setting { leaves_users: true, ..Setting::default() }).await;
         stage.start();
         stage
+    }
+
+    /// The same with no operator yet.
+    pub(crate) async fn dark_on(cluster: &Cluster, setting: Setting) -> Self {
+        let client = world::client_of(cluster.kubeconfig()).await;
+        Self::with(setting, client, cluster).await
     }
 
     /// A stage whose operator has not been started.

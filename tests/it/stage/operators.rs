@@ -20,11 +20,16 @@ impl Stage {
 
     /// Starts an operator with more environment; later entries win.
     pub(crate) fn start_with(&self, env: &[(&'static str, String)]) {
-        let log =
-            self.dir.path().join(format!("operator-{}.log", self.started.fetch_add(1, Ordering::Relaxed)));
         let mut command = self.command();
         command.envs(env.iter().map(|(name, value)| (name, value)));
         env.iter().filter(|(name, _)| *name == "CLUSTER_ID").for_each(|(_, id)| policy::named(id));
+        self.run(command);
+    }
+
+    /// Starts an operator by this command.
+    pub(crate) fn run(&self, command: Command) {
+        let log =
+            self.dir.path().join(format!("operator-{}.log", self.started.fetch_add(1, Ordering::Relaxed)));
         let operator = Process::start("operator", command, &log).unwrap();
         self.operators.lock().unwrap().push(operator);
     }

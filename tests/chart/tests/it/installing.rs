@@ -50,6 +50,8 @@ fn former_chart(helm: &Helm) -> PathBuf {
     chart
 }
 
+/// What a Secret can hold.
+const SECRET: usize = 1024 * 1024;
 const COLUMN: &str = "The ID in ElastiCache";
 const FORMER_COLUMN: &str = "Some ID";
 
@@ -86,6 +88,14 @@ fn both_helms_install_upgrade_and_uninstall_and_objects_stay() {
             definition_says(COLUMN) && !definition_says(FORMER_COLUMN),
             "the definition goes with the release"
         );
+
+        let releases = get(&["secrets", "--namespace", name, "--selector=owner=helm"]);
+        let releases = releases["items"].as_array().unwrap();
+        assert_eq!(releases.len(), 2, "one for each version");
+        for release in releases {
+            let size = release["data"]["release"].as_str().unwrap().len();
+            assert!(size < SECRET / 2, "{size} bytes of {SECRET}");
+        }
 
         run(on_the_cluster(&helm, "uninstall", name).arg("--no-hooks")).unwrap();
         let left = get(&[

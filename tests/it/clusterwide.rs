@@ -1,0 +1,262 @@
+//! An operator of the whole cluster, as the chart runs it: the environment of the rendered Deployment, the rendered
+//! ServiceAccount with exactly the rendered rights, leader election. On a control plane of its own, as it would look after
+//! every other test's objects.
+
+mod hook;
+
+use std::time::{Duration, Instant};
+
+use cluster::Cluster;
+use futures::join;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+use crate::deployed::Deployed;
+use crate::rights::Rights;
+use crate::stage::{PASSWORD, Setting, Stage, iam, until, with_password};
+use crate::{audit, world};
+
+const SECOND: &str = "second-long-passphrase";
+/// What "within seconds" allows on a busy machine; the next resync is a minute away.
+const SECONDS: Duration = Duration::from_secs(10);
+
+/// Where the Secrets may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Secrets {
+    Nowhere,
+    InOne,
+    Everywhere,
+}
+
+impl Secrets {
+    /// Name of the release, and its values besides the region.
+    fn release(self, one: &str) -> (&'static str, Vec<String>) {
+        let (name, secrets) = match self {
+            Self::Nowhere => ("no-secrets", None),
+            Self::InOne => ("secrets-of-one", Some(format!("secrets.namespaces={{{one}}}"))),
+            Self::Everywhere => ("all-secrets", Some("secrets.clusterWide=true".to_owned())),
+        };
+        (name, secrets.into_iter().chain(["operator.adoptionNamespaces={*}".to_owned()]).collect())
+    }
+}
+
+/// Two namespaces of the cluster that have one AWS.
+struct Life {
+    one: Stage,
+    two: Stage,
+    secrets: Secrets,
+}
+
+#[tokio::test]
+async fn an_operator_of_the_whole_cluster_is_refused_nothing_all_life_long() {
+    let cluster = tokio::task::spawn_blocking(world::own_control_plane).await.unwrap();
+    let mut gone = Vec::new();
+    for secrets in [Secrets::Nowhere, Secrets::InOne, Secrets::Everywhere] {
+        let life = Life::begin(&cluster, secrets).await;
+        let (name, values) = secrets.release(&life.one.ns);
+        let release = Deployed::apply(&cluster, &life.one.client, name, &life.one.ns, &values).await;
+        life.one.run(release.operator("operator-0", &life.one.aws));
+        life.is_born().await;
+        life.is_changed().await;
+        life.is_watched().await;
+        if secrets == Secrets::Nowhere {
+            hook::holds(&cluster, &life.one, &life.two, &release).await;
+        }
+        join!(life.goes(), life.namespace_goes());
+        life.was_refused_nothing_else(&cluster, &release);
+        life.one.kill();
+        gone.push((namespaces(&life.two), life.two.ns.clone()));
+        life.one.end().await;
+        life.two.end().await;
+    }
+    // They go some seconds after their objects.
+    for (namespaces, name) in gone {
+        until("the namespace is gone", || async {
+            namespaces.get_opt(&name).await.unwrap().is_none().then_some(())
+        })
+        .await;
+    }
+}
+
+fn namespaces(stage: &Stage) -> Api<Namespace> {
+    Api::all(stage.client.clone())
+}
+
+impl Life {
+    async fn begin(cluster: &Cluster, secrets: Secrets) -> Self {
+        let setting = || Setting {
+            leaves_users: true,
+            // Its own rights are the release's.
+            rights: Some(Rights::Administrator),
+            ..Setting::default()
+        };
+        let (one, mut two) = join!(Stage::dark_on(cluster, setting()), Stage::dark_on(cluster, setting()));
+        two.aws = one.aws.clone();
+        Self { one, two, secrets }
+    }
+
+    /// Users of each kind in both namespaces.
+    async fn is_born(&self) {
+        let Self { one, two, secrets } = self;
+        let open = json!({
+            "engine": "redis", "accessString": "on ~public:* -@all +@read",
+            "authentication": { "type": "no-password-required" },
+        });
+        join!(one.create("one-iam", iam()), two.create("two-iam", iam()), one.create("one-open", open));
+        if *secrets != Secrets::Nowhere {
+            join!(one.secret("pw", PASSWORD), two.secret("pw", PASSWORD));
+            join!(one.create("one-pw", with_password("pw")), two.create("two-pw", with_password("pw")));
+            one.is_ready("one-pw").await;
+        }
+        match secrets {
+            Secrets::Nowhere => {}
+            Secrets::InOne => drop(two.reason("two-pw", "SecretForbidden").await),
+            Secrets::Everywhere => drop(two.is_ready("two-pw").await),
+        }
+        join!(one.is_ready("one-iam"), two.is_ready("two-iam"), one.is_ready("one-open"));
+    }
+
+    /// The objects change, their Secrets, and an AWS user behind everybody's back.
+    async fn is_changed(&self) {
+        let Self { one, two, .. } = self;
+        join!(self.is_edited(one, "one-iam"), self.is_edited(two, "two-iam"), self.is_rotated());
+        one.aws.put_user("two-iam", json!({ "AccessString": "on ~* +@all" })).await;
+        two.looked_at("two-iam").await;
+        assert_eq!(one.aws.user("two-iam").await.unwrap()["AccessString"], "on ~x:* +@all");
+        two.event("two-iam", "DriftCorrected").await;
+    }
+
+    async fn is_edited(&self, stage: &Stage, name: &str) {
+        let spec = json!({ "spec": { "accessString": "on ~x:* +@all", "tags": { "team": "red" } } });
+        stage.patch(name, spec).await;
+        stage.is_ready(name).await;
+        let user = self.one.aws.user(name).await.unwrap();
+        assert_eq!(user["AccessString"], "on ~x:* +@all");
+        assert_eq!(user["Tags"]["team"], "red");
+    }
+
+    async fn is_rotated(&self) {
+        let Self { one, two, secrets } = self;
+        match secrets {
+            Secrets::Nowhere => {}
+            Secrets::InOne => self.has_new_password(one, "one-pw").await,
+            Secrets::Everywhere => {
+                join!(self.has_new_password(one, "one-pw"), self.has_new_password(two, "two-pw"));
+            }
+        }
+    }
+
+    async fn has_new_password(&self, stage: &Stage, name: &str) {
+        stage.secret("pw", SECOND).await;
+        let written = Instant::now();
+        // Compared, never shown.
+        until("AWS has the new password", || async {
+            (self.one.aws.user(name).await?["Passwords"] == json!([SECOND])).then_some(())
+        })
+        .await;
+        assert!(written.elapsed() < SECONDS, "{:?} after the Secret changed", written.elapsed());
+        stage.is_ready(name).await;
+    }
+
+    /// Adopted, only looked at, let be.
+    async fn is_watched(&self) {
+        let Self { one, two, .. } = self;
+        let matching =
+            json!({ "Engine": "valkey", "AccessString": "on ~* +@all", "Authentication": { "Type": "iam" } });
+        join!(one.aws.put_user("one-old", matching.clone()), one.aws.put_user("one-seen", matching));
+        let with = |member: &str, value: &str| {
+            let mut spec = iam();
+            spec[member] = json!(value);
+            spec
+        };
+        one.ready("one-old", with("adoptionPolicy", "Adopt")).await;
+        one.event("one-old", "Adopted").await;
+        one.create("one-seen", with("managementPolicy", "Observe")).await;
+        one.reason("one-seen", "Observed").await;
+        one.deleted("one-seen").await;
+        assert!(one.aws.user("one-seen").await.is_some());
+        two.patch("two-iam", json!({ "spec": { "suspend": true } })).await;
+        two.reason("two-iam", "Suspended").await;
+        two.patch("two-iam", json!({ "spec": { "suspend": false } })).await;
+        two.is_ready("two-iam").await;
+    }
+
+    /// Held on purpose, held up by AWS, retained, or simply deleted.
+    async fn goes(&self) {
+        let one = &self.one;
+        let with_password = async {
+            if self.secrets != Secrets::Nowhere {
+                one.deleted("one-pw").await;
+                assert!(one.aws.user("one-pw").await.is_none());
+            }
+        };
+        let retained = async {
+            one.patch("one-open", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
+            one.is_ready("one-open").await;
+            one.deleted("one-open").await;
+            assert!(one.aws.user("one-open").await.is_some());
+        };
+        join!(self.is_protected(), self.is_held_up(), retained, with_password);
+    }
+
+    async fn is_protected(&self) {
+        let (one, aws) = (&self.one, &self.one.aws);
+        let note = |value: Value| json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": value } } });
+        one.patch("one-old", note(json!("true"))).await;
+        one.delete("one-old").await;
+        one.reason("one-old", "DeletionProtected").await;
+        assert!(aws.user("one-old").await.is_some());
+        one.patch("one-old", note(Value::Null)).await;
+        one.gone("one-old").await;
+        assert!(aws.user("one-old").await.is_none());
+    }
+
+    async fn is_held_up(&self) {
+        let (one, aws) = (&self.one, &self.one.aws);
+        aws.put_user("one-iam", json!({ "Status": "modifying" })).await;
+        one.delete("one-iam").await;
+        one.reason("one-iam", "WaitingForUserActive").await;
+        aws.put_user("one-iam", json!({ "Status": "active" })).await;
+        one.gone("one-iam").await;
+        assert!(aws.user("one-iam").await.is_none());
+    }
+
+    /// Its Secrets and RoleBindings go before its objects do, and nothing can be made in it: takes the controller manager some
+    /// seconds.
+    async fn namespace_goes(&self) {
+        let Self { one, two, secrets } = self;
+        if *secrets == Secrets::Nowhere {
+            two.deleted("two-iam").await;
+            return;
+        }
+        namespaces(two).delete(&two.ns, &DeleteParams::default()).await.unwrap();
+        for name in ["two-iam", "two-pw"] {
+            two.gone(name).await;
+            assert!(one.aws.user(name).await.is_none(), "{name}");
+        }
+    }
+
+    /// By the API server's own log. Events in a namespace that is going are refused by admission, and not there.
+    fn was_refused_nothing_else(&self, cluster: &Cluster, release: &Deployed) {
+        if !cluster.is_own() {
+            return;
+        }
+        let (log, user) = (cluster.audit_log().unwrap(), release.user());
+        let led = |line: &str| line.contains(&user) && line.contains("\"resource\":\"leases\"");
+        assert!(log.events_where(led).unwrap().len() > 1, "{user} did not lead");
+        let closed = format!("/namespaces/{}/secrets/pw\"", self.two.ns);
+        let (expected, refused): (Vec<String>, Vec<String>) =
+            audit::refusals(&log, &user, Rights::Administrator)
+                .into_iter()
+                .partition(|line| line.contains(&closed));
+        assert!(
+            refused.is_empty(),
+            "{:?}: the chart's rights do not suffice:\n{}",
+            self.secrets,
+            refused.join("\n")
+        );
+        assert_eq!(!expected.is_empty(), self.secrets == Secrets::InOne, "{expected:?}");
+    }
+}

@@ -1,0 +1,57 @@
+//! The chart's pre-delete hook, by the command line, the environment and the rights of the rendered Job.
+
+use std::process::{Command, Output};
+
+use cluster::Cluster;
+use serde_json::{Value, json};
+
+use crate::deployed::Deployed;
+use crate::stage::Stage;
+use crate::world;
+
+/// It refuses while objects of the cluster would lose their users, and lets go where these stay, or by force.
+pub(super) async fn holds(cluster: &Cluster, one: &Stage, two: &Stage, release: &Deployed) {
+    let force = ["uninstallCheck.force=true".to_owned()];
+    let forced = Deployed::apply(cluster, &one.client, "by-force", &one.ns, &force).await;
+    // Of one namespace, and nothing for the whole cluster.
+    let roles = [
+        format!("watch.namespaces={{{}}}", one.ns),
+        "rbac.rolesOnly=true".to_owned(),
+        "operator.clusterID=any".to_owned(),
+    ];
+    let roles = Deployed::apply(cluster, &one.client, "roles-only", &one.ns, &roles).await;
+
+    let refused = says(release.hook(), 1, &["failed", "objects-delete", "to keep the AWS users:"]).await;
+    for name in [format!("{}/one-iam", one.ns), format!("{}/two-iam", two.ns)] {
+        assert!(refused.contains(&name), "{name}: {refused}");
+    }
+    let warned = says(forced.hook(), 0, &["warning", "objects-delete", "Let go by --force."]).await;
+    assert!(warned.contains(&format!("{}/two-iam", two.ns)), "{warned}");
+    let refused = says(roles.hook(), 1, &["failed", "objects-delete", &format!("{}/one-iam", one.ns)]).await;
+    assert!(!refused.contains(&two.ns), "{refused}");
+
+    let policy = |word: Value| json!({ "spec": { "deletionPolicy": word } });
+    let all = [(one, "one-iam"), (one, "one-open"), (two, "two-iam"), (one, "one-old")];
+    for (stage, name) in all {
+        stage.patch(name, policy(json!("Retain"))).await;
+    }
+    for hook in [release, &forced, &roles] {
+        let let_go = says(hook.hook(), 0, &["warning", "objects-finalizer"]).await;
+        assert!(!let_go.contains("objects-delete"), "{let_go}");
+    }
+    for (stage, name) in all {
+        stage.patch(name, policy(Value::Null)).await;
+        stage.is_ready(name).await;
+    }
+}
+
+/// What the hook prints, where it ends so and says all this.
+async fn says(hook: Command, code: i32, words: &[&str]) -> String {
+    let Output { status, stdout, stderr } = world::output(hook).await;
+    let (said, errors) = (String::from_utf8(stdout).unwrap(), String::from_utf8_lossy(&stderr));
+    assert_eq!(status.code(), Some(code), "{said}{errors}");
+    for word in words {
+        assert!(said.contains(word), "{word}: {said}{errors}");
+    }
+    said
+}

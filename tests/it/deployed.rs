@@ -1,0 +1,119 @@
+//! What the chart renders, as processes. There is no kubelet: a container of a Deployment or a Job is run here as one would, as
+//! its ServiceAccount, with its arguments and nothing but its environment.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use cluster::Cluster;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{DynamicObject, ObjectMeta, PostParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::Value;
+
+use crate::rights;
+use crate::stage::{ACCOUNT, Aws};
+
+/// A release of the chart.
+pub(crate) struct Deployed {
+    namespace: String,
+    objects: Vec<DynamicObject>,
+    account: String,
+    kubeconfig: PathBuf,
+}
+
+impl Deployed {
+    /// Renders the chart with these values, and applies its ServiceAccount and its rights in a namespace of its own. It may
+    /// watch the objects in the namespace `within` then.
+    pub(crate) async fn apply(
+        cluster: &Cluster,
+        client: &Client,
+        namespace: &str,
+        within: &str,
+        values: &[String],
+    ) -> Self {
+        let metadata = ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() };
+        let home = Namespace { metadata, ..Namespace::default() };
+        Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &home).await.unwrap();
+        let text = Self::render(namespace, values).await;
+        rights::apply(client, rights::objects(&text)).await;
+        Self::of(cluster, client, namespace, within, &text).await
+    }
+
+    /// What a chart rendered that is applied already.
+    pub(crate) async fn of(
+        cluster: &Cluster,
+        client: &Client,
+        namespace: &str,
+        within: &str,
+        text: &str,
+    ) -> Self {
+        let objects = rights::objects(text);
+        let pod = &the(&objects, "Deployment").data["spec"]["template"]["spec"];
+        let account = pod["serviceAccountName"].as_str().unwrap().to_owned();
+        let kubeconfig = rights::account(cluster, client, namespace, &account, within, cluster.dir()).await;
+        Self { namespace: namespace.to_owned(), objects, account, kubeconfig }
+    }
+
+    /// The chart's objects with these values.
+    pub(crate) async fn render(namespace: &str, values: &[String]) -> String {
+        let (namespace, values) = (namespace.to_owned(), values.to_vec());
+        tokio::task::spawn_blocking(move || rights::render(&namespace, &namespace, &values)).await.unwrap()
+    }
+
+    /// Who it is to the API server.
+    pub(crate) fn user(&self) -> String {
+        format!("system:serviceaccount:{}:{}", self.namespace, self.account)
+    }
+
+    /// The operator, in a pod of this name, with AWS at an emulator.
+    pub(crate) fn operator(&self, pod: &str, aws: &Aws) -> Command {
+        let mut command = self.command(the(&self.objects, "Deployment"), pod);
+        command
+            // What one finds in a pod by other ways, and no fixed port.
+            .env("HTTP_ADDR", "127.0.0.1:0")
+            .env("AWS_ENDPOINT_URL_ELASTICACHE", aws.url())
+            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("PACE_DIVISOR", "10");
+        command
+    }
+
+    /// What Helm runs before it uninstalls the release.
+    pub(crate) fn hook(&self) -> Command {
+        let job = the(&self.objects, "Job");
+        assert_eq!(job.annotations()["helm.sh/hook"], "pre-delete");
+        self.command(job, "hook")
+    }
+
+    fn command(&self, owner: &DynamicObject, pod: &str) -> Command {
+        let spec = &owner.data["spec"]["template"]["spec"];
+        assert_eq!(spec["serviceAccountName"], self.account.as_str(), "{}", owner.name_any());
+        let container = &spec["containers"][0];
+        assert!(container["command"].is_null(), "the image's entry point is the operator");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_elasticache-user-operator"));
+        command.env_clear().env("KUBECONFIG", &self.kubeconfig);
+        command.args(container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()));
+        for variable in container["env"].as_array().unwrap() {
+            command.env(variable["name"].as_str().unwrap(), self.value(variable, pod));
+        }
+        command
+    }
+
+    fn value(&self, variable: &Value, pod: &str) -> String {
+        let field = variable.pointer("/valueFrom/fieldRef/fieldPath").and_then(Value::as_str);
+        match field {
+            Some("metadata.namespace") => self.namespace.clone(),
+            Some("metadata.name") => pod.to_owned(),
+            Some(other) => panic!("no pod here has {other}"),
+            None => variable["value"].as_str().unwrap().to_owned(),
+        }
+    }
+}
+
+/// The one object of a kind.
+fn the<'a>(objects: &'a [DynamicObject], kind: &str) -> &'a DynamicObject {
+    let mut of_kind = objects.iter().filter(|object| object.types.as_ref().unwrap().kind == kind);
+    let first = of_kind.next().unwrap_or_else(|| panic!("no {kind}"));
+    assert!(of_kind.next().is_none(), "more than one {kind}");
+    first
+}

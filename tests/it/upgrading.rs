@@ -1,0 +1,161 @@
+//! A release is upgraded with its CustomResourceDefinition while its operator runs, and uninstalled: the objects stay as they
+//! are, and AWS is only read. On a control plane of its own: there is one definition for a whole cluster.
+
+use std::path::Path;
+use std::process::Command;
+
+use cluster::{AuditLevel, Cluster, Options, Process, Signal, Tool};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+use serde_json::{Value, json};
+
+use crate::deployed::Deployed;
+use crate::rights::Rights;
+use crate::stage::{PASSWORD, Setting, Stage, condition, iam, until, with_password};
+use crate::{audit, world};
+
+const CHART: &str = "charts/elasticache-user-operator";
+/// Namespace of the release.
+const HOME: &str = "operator-home";
+const NAMES: [&str; 3] = ["by-iam", "by-password", "kept"];
+
+/// Helm, with nothing of the user's, on this cluster.
+async fn helm(cluster: &Cluster, words: &[&str]) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let mut helm = Command::new(Tool::Helm4.path().unwrap());
+    helm.env_clear().env("HOME", home.path()).env("KUBECONFIG", cluster.kubeconfig());
+    helm.args(words).args(["--namespace", HOME]);
+    let output = world::output(helm).await;
+    assert!(output.status.success(), "helm {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The chart as it might have been a version ago: its definition does not know `spec.suspend` and a column yet.
+fn former_chart(folder: &Path) -> String {
+    let chart = folder.join("former");
+    let copied = Command::new("cp").arg("-r").arg(world::path(CHART)).arg(&chart).status().unwrap();
+    assert!(copied.success());
+    let about = std::fs::read_to_string(chart.join("Chart.yaml")).unwrap();
+    let before = about.replace("\nversion: 0.1.0", "\nversion: 0.0.9");
+    assert_ne!(about, before);
+    std::fs::write(chart.join("Chart.yaml"), before).unwrap();
+    let file = chart.join("files/crd.yaml");
+    let mut definition: Value = serde_saphyr::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let version = &mut definition["spec"]["versions"][0];
+    assert!(version["additionalPrinterColumns"].as_array_mut().unwrap().pop().is_some());
+    let spec = &mut version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
+    assert!(spec.as_object_mut().unwrap().remove("suspend").is_some());
+    // JSON is YAML.
+    std::fs::write(&file, definition.to_string()).unwrap();
+    chart.display().to_string()
+}
+
+/// What was asked of AWS that changes anything, after so many calls.
+async fn changes(stage: &Stage, calls: usize) -> Vec<Value> {
+    let reads = ["DescribeUsers", "ListTagsForResource"];
+    let later = stage.aws.calls().await.split_off(calls);
+    later.into_iter().filter(|call| !reads.contains(&call["Action"].as_str().unwrap())).collect()
+}
+
+/// How often the watch has shown each object.
+fn seen(stage: &Stage) -> [usize; 3] {
+    NAMES.map(|name| stage.versions(name).len())
+}
+
+/// Since then the objects were Ready at all times.
+fn stayed_ready(stage: &Stage, since: [usize; 3]) {
+    for (name, since) in NAMES.into_iter().zip(since) {
+        for version in stage.versions(name).split_off(since) {
+            let ready = condition(&version, "Ready").unwrap();
+            assert!(
+                ready["status"] == "True" && version["metadata"]["deletionTimestamp"].is_null(),
+                "{version:#}"
+            );
+        }
+    }
+}
+
+async fn told_to_end(mut operator: Process) -> Option<i32> {
+    operator.signal(Signal::TERM).unwrap();
+    let status = until("the operator ends", || {
+        let status = operator.status().unwrap();
+        async move { status }
+    });
+    status.await.code()
+}
+
+/// An operator of the release as it is installed now.
+async fn operator(cluster: &Cluster, stage: &Stage, pod: &str) -> (Deployed, Process) {
+    let mut rendered = helm(cluster, &["get", "manifest", "operator"]).await;
+    rendered.push_str(&helm(cluster, &["get", "hooks", "operator"]).await);
+    let release = Deployed::of(cluster, &stage.client, HOME, &stage.ns, &rendered).await;
+    stage.run(release.operator(pod, &stage.aws));
+    (release, stage.newest())
+}
+
+async fn says(stage: &Stage, replica: usize, words: &str) {
+    until(&format!("replica {replica} logs {words:?}"), || async {
+        stage.each_log().get(replica)?.contains(words).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_upgrade_and_an_uninstall_leave_objects_ready_and_aws_alone() {
+    let audit = Cluster::would_be_own().then_some(AuditLevel::Request);
+    let options = Options { audit, ..Options::default() };
+    let cluster = tokio::task::spawn_blocking(|| Cluster::start(options).unwrap()).await.unwrap();
+    let (former, chart) = (former_chart(cluster.dir()), world::path(CHART));
+    let set = "--set=aws.region=us-east-1,secrets.clusterWide=true,metrics.dashboard.enabled=true";
+    helm(&cluster, &["install", "operator", &former, "--create-namespace", "--no-hooks", set]).await;
+    let setting = Setting { leaves_users: true, rights: Some(Rights::Administrator), ..Setting::default() };
+    let stage = Stage::dark_on(&cluster, setting).await;
+    let (_, old) = operator(&cluster, &stage, "old").await;
+    stage.secret("pw", PASSWORD).await;
+    let mut kept = iam();
+    kept["deletionPolicy"] = json!("Retain");
+    for (name, spec) in NAMES.into_iter().zip([iam(), with_password("pw"), kept]) {
+        stage.ready(name, spec).await;
+    }
+    let (calls, versions) = (stage.aws.calls().await.len(), seen(&stage));
+
+    // The new replica stands by while the old one works with the new definition, and then is ended.
+    helm(&cluster, &["upgrade", "operator", &chart, "--no-hooks", set]).await;
+    let (release, new) = operator(&cluster, &stage, "new").await;
+    says(&stage, 1, "standing by").await;
+    for name in NAMES {
+        stage.looked_at(name).await;
+    }
+    assert_eq!(told_to_end(old).await, Some(0));
+    says(&stage, 1, "leading").await;
+    for name in NAMES {
+        stage.looked_at(name).await;
+    }
+    stayed_ready(&stage, versions);
+    assert_eq!(changes(&stage, calls).await, Vec::<Value>::new());
+    stage.patch("by-iam", json!({ "spec": { "suspend": true } })).await;
+    stage.reason("by-iam", "Suspended").await;
+    stage.patch("by-iam", json!({ "spec": { "suspend": null } })).await;
+    stage.is_ready("by-iam").await;
+    if cluster.is_own() {
+        let refused = audit::refusals(&cluster.audit_log().unwrap(), &release.user(), Rights::Administrator);
+        assert!(refused.is_empty(), "{refused:#?}");
+    }
+
+    let versions = seen(&stage);
+    assert_eq!(world::output(release.hook()).await.status.code(), Some(1), "the hook refuses");
+    // Which goes past the hook; the rights go before the process does.
+    helm(&cluster, &["uninstall", "operator", "--no-hooks"]).await;
+    assert_eq!(told_to_end(new).await, Some(0));
+    let definitions: Api<CustomResourceDefinition> = Api::all(stage.client.clone());
+    let definition = definitions.get("elasticacheusers.elasticache-users.dev").await.unwrap();
+    assert!(definition.metadata.deletion_timestamp.is_none(), "with it every object would go");
+    for name in NAMES {
+        let object = stage.users().get(name).await.unwrap();
+        assert!(object.metadata.deletion_timestamp.is_none(), "{name}");
+        assert!(stage.aws.user(name).await.is_some(), "{name}");
+    }
+    stayed_ready(&stage, versions);
+    assert_eq!(changes(&stage, calls).await, Vec::<Value>::new());
+    stage.end().await;
+}
