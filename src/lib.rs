@@ -36,6 +36,7 @@
 //! - `createRequestedAt` is in status before CreateUser is called, tag keys before tags are sent, whatever a ModifyUser
 //!   overwrites is unsaid before, and `lastApplied` is out of status before DeleteUser: a lost answer, or a kill, loses
 //!   nothing.
+//! - A process announces before its first DeleteUser, whatever another one wrote; later ones that AWS refuses write nothing.
 //! - A pass that changes nothing writes nothing.
 //! - A check that finds no token for its first call ends its pass: it holds no slot, and writes nothing.
 //! - With `--leader-elect`, no mutation is sent and no object written without a valid token; no two replicas have one at a time.

@@ -1,6 +1,8 @@
 //! No I/O: what this process remembers of each object between passes. Everything here may be lost at any time: a restart
 //! costs some calls, never correctness.
 
+mod departure;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,6 +12,8 @@ use plan::pace::{Pace, Visit};
 use plan::verdict::{Reason, Verdict};
 use plan::{Arn, Ownership, Passwords};
 use tokio::time::Instant;
+
+pub use departure::Departure;
 
 /// The memory of all objects, by uid.
 #[derive(Debug, Default)]
@@ -29,6 +33,10 @@ pub struct Entry {
     /// The generation that was Ready last.
     pub settled: Option<i64>,
     tags_checked: Option<TagsChecked>,
+    /// The deletion, where the object is on its way out.
+    pub departure: Departure,
+    /// The object is on its way out and UserNotFound was seen: what status says was applied was so to a user that is gone.
+    pub gone: bool,
     /// The newest resourceVersion that this process wrote.
     pub version: Option<u64>,
     failures: Failures,

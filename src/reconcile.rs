@@ -65,7 +65,7 @@ impl<U: Users> Shell<U> {
         let uid = cached.uid().unwrap_or_default();
         let mut entry = self.memory.recall(&uid);
         let mut object = cached.clone();
-        if version(cached) < entry.version {
+        if read::version(cached) < entry.version {
             // The cache has not caught up with our own last write.
             match self.objects.read(cached).await? {
                 Some(newer) => object = newer,
@@ -247,16 +247,12 @@ impl<U: Users> Pass<'_, U> {
 
     fn replace(&mut self, newer: ElastiCacheUser) {
         self.object = newer;
-        self.entry.version = version(&self.object);
+        self.entry.version = read::version(&self.object);
+        self.entry.departure.wrote(self.entry.version);
     }
 }
 
 /// Our finalizer is on the object.
 pub fn is_held(object: &ElastiCacheUser) -> bool {
     object.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
-}
-
-/// Versions are comparable as numbers since Kubernetes 1.35; where one is no number, nothing is said about its age.
-fn version(object: &ElastiCacheUser) -> Option<u64> {
-    object.metadata.resource_version.as_deref().and_then(|version| version.parse().ok())
 }

@@ -105,8 +105,12 @@ fn is_repetition(pass: &Pass<'_>) -> bool {
         Announcement::Creation { .. } => {
             ready.status == "False" && Reason::parse(&ready.reason).is_some_and(Reason::may_follow_a_creation)
         }
-        Announcement::Departure => pass.observed.record.departure_announced,
-        Announcement::Tags { .. } | Announcement::Change { .. } => false,
+        // Its condition goes back to what is next: where another process announced before, nothing else tells of this one, and
+        // `memory::Departure` relies on that.
+        Announcement::Departure { .. }
+        | Announcement::Claim { .. }
+        | Announcement::Tags { .. }
+        | Announcement::Change { .. } => false,
     }
 }
 

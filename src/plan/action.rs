@@ -1,7 +1,8 @@
 //! Pure: what can be done next. The table of contents of everything that the operator does.
 
 use crate::{
-    Arn, AuthenticationChange, Changes, Engine, Fault, Lifecycle, Owner, SecretProblem, Tags, UserId,
+    Arn, AuthenticationChange, Changes, Engine, Fault, LastApplied, Lifecycle, Owner, SecretProblem, Tags,
+    UserId,
 };
 
 /// What to do next. Each carries every argument: whoever performs it has no choice left.
@@ -111,9 +112,18 @@ pub enum Announcement {
         /// From now on it is not known which passwords AWS has.
         forget_passwords: bool,
     },
-    /// The `Deleting` condition, and `lastApplied` goes: from here on an `active` user without our tags is not the one that we
-    /// had. What AWS refuses puts it back.
-    Departure,
+    /// The `Deleting` condition, and `lastApplied` goes: from here on an `active` user without our tags is not the one
+    /// that we had, for all that status says.
+    Departure {
+        /// Until now status shows, or this process knows, that no DeleteUser may have been accepted. Where neither does, the
+        /// condition says so in other words: this is how a process that knows learns that another one has had its turn.
+        known: bool,
+    },
+    /// `lastApplied` comes back into status, as the user has lost its owner tags and this process knows it still.
+    Claim {
+        /// What was there before.
+        last_applied: LastApplied,
+    },
 }
 
 /// Arguments of CreateUser.

@@ -22,6 +22,14 @@ pub struct LastApplied {
     pub tag_keys: Vec<String>,
 }
 
+impl LastApplied {
+    /// Whether something was applied to the user.
+    #[must_use]
+    pub fn manages(&self) -> bool {
+        self.access_string.is_some()
+    }
+}
+
 /// What status remembers after a pass, of what it remembered until now (`before`, writes of this pass included); `None`
 /// where that stays.
 #[must_use]
@@ -49,21 +57,22 @@ pub fn remembered(
             last.tag_keys.retain(|key| !untag.keys.contains(key));
             Some(last)
         }
-        // UserNotFound was seen, or AWS lets it go, or may: a user that is there later without our tags is another one.
-        (Some(Mutation::Delete(_)), outcome) if !outcome.is_refusal() || *outcome == Outcome::NotFound => {
-            Some(LastApplied::default())
-        }
-        (Some(Mutation::Create(_) | Mutation::Modify(_) | Mutation::Tag(_) | Mutation::Untag(_)), _) => None,
-        (Some(Mutation::Delete(_)) | None, _) => match (goal, &observed.user) {
-            (Goal::Present(desired), Sight::Seen(user)) if *action == Action::Rest => {
-                Some(applied(desired, user, observed))
-            }
-            // DeleteUser did nothing, or was not sent, though it was announced.
-            (Goal::Gone(_), Sight::Seen(_)) if observed.announced => {
-                Some(observed.record.last_applied.clone().unwrap_or_default())
-            }
+        (None, _) if *action == Action::Rest => match (goal, &observed.user) {
+            (Goal::Present(desired), Sight::Seen(user)) => Some(applied(desired, user, observed)),
             _ => None,
         },
+        (
+            Some(
+                Mutation::Create(_)
+                | Mutation::Modify(_)
+                | Mutation::Tag(_)
+                | Mutation::Untag(_)
+                // Its announcement took out all there was.
+                | Mutation::Delete(_),
+            )
+            | None,
+            _,
+        ) => None,
     }
 }
 
@@ -82,8 +91,10 @@ fn announced(announcement: &Announcement, before: LastApplied) -> Option<LastApp
             }
             Some(last)
         }
-        // Should the report of DeleteUser be lost: nothing in status may still pass for what AWS has.
-        Announcement::Departure => Some(LastApplied::default()),
+        // Should what came of DeleteUser be lost: nothing in status may still pass for what AWS has. Not even a refusal puts it
+        // back, so that one that is repeated writes nothing.
+        Announcement::Departure { .. } => Some(LastApplied::default()),
+        Announcement::Claim { last_applied } => Some(last_applied.clone()),
     }
 }
 

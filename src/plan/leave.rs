@@ -78,11 +78,14 @@ fn part(departure: &Departure, user_id: &UserId, user: &RemoteUser, observed: &O
         (Known::As(Ownership::Ours), Lifecycle::Active) => {
             owner_just_read(user, observed).unwrap_or_else(|| delete(user_id, observed))
         }
-        // Once the deletion is announced, whoever reads that takes a user without our tags for another one.
-        (Known::As(Ownership::Nobodys), Lifecycle::Active)
-            if still_ours(&observed.record, user) && !observed.announced =>
-        {
-            put_tags_back(&departure.owner, &departure.uid, user, observed)
+        (Known::As(Ownership::Nobodys), Lifecycle::Active) if still_ours(&observed.record, user) => {
+            // Whoever reads status now takes the user for nobody's, and may let the object go meanwhile.
+            match &observed.record.spared {
+                Some(last_applied) => {
+                    Action::Announce(Announcement::Claim { last_applied: last_applied.clone() })
+                }
+                None => put_tags_back(&departure.owner, &departure.uid, user, observed),
+            }
         }
         (Known::As(Ownership::Nobodys), Lifecycle::Active) => Action::Release(Release::LeftUnowned),
     }
@@ -93,10 +96,13 @@ fn delete(user_id: &UserId, observed: &Observed) -> Action {
     if observed.definition == Definition::Unreadable {
         return Action::Wait(Wait::DefinitionUnreadable);
     }
-    // Each time: `lastApplied` has to be out of status, as a lost answer, or a kill, may hide that AWS accepted.
-    let announced = observed.record.departure_announced && !observed.record.manages();
+    // `lastApplied` has to be out of status, as a lost answer, or a kill, may hide that AWS accepted; and a process that does
+    // not know by itself that AWS refused every DeleteUser since then leaves a trace before its own.
+    let record = &observed.record;
+    let announced = record.departure_announced && record.departure_ours && !record.manages();
     if !(announced || observed.announced) {
-        return Action::Announce(Announcement::Departure);
+        let known = record.manages() || record.spared.is_some();
+        return Action::Announce(Announcement::Departure { known });
     }
     if !observed.confirmed {
         return Action::Look(Look::ObjectAndDefinition);

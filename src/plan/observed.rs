@@ -45,6 +45,12 @@ pub struct Record {
     pub deletion_accepted: bool,
     /// Status says that DeleteUser is next, or what came of the last one.
     pub departure_announced: bool,
+    /// It was this process that announced it, and nobody else has written the object since: no other process may have sent a
+    /// DeleteUser unseen, and the next one needs no announcement.
+    pub departure_ours: bool,
+    /// `last_applied` before that took it out, where no DeleteUser may have been accepted: the process that sent them knows
+    /// that AWS refused each.
+    pub spared: Option<LastApplied>,
     /// A ModifyUser of ours is being applied.
     pub modifying: bool,
     /// Status says Ready=True, of whatever generation.

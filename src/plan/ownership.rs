@@ -71,20 +71,21 @@ pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -
 }
 
 /// A user without our tags is still ours where status shows that we managed this very user, and no DeleteUser of ours may
-/// have been accepted since: that takes `lastApplied` out of status. See `api.md`, Ownership.
+/// have been accepted since: its announcement takes `lastApplied` out of status. As long as AWS refuses, the process that asks
+/// knows the user still. After a restart it is nobody's, left alone and told: the safe side. See `api.md`, Ownership.
 pub(crate) fn still_ours(record: &Record, user: &RemoteUser) -> bool {
     record.arn.as_ref() == Some(&user.arn)
-        && record.manages()
+        && (record.manages() || record.spared.is_some())
         && as_reported(record, user)
         && !record.deletion_accepted
 }
 
-/// Status knows the user as ours: by what was applied to it, or as AWS lets it go after a DeleteUser of ours, which took that
-/// out of status.
+/// The user is known as ours: by what was applied to it, which status says or, once a DeleteUser was announced, this process
+/// alone; or as AWS lets it go after a DeleteUser of ours.
 pub(crate) fn is_recorded(record: &Record, user: &RemoteUser) -> bool {
     let departs =
         user.lifecycle == Lifecycle::Deleting && (record.deletion_accepted || record.departure_announced);
-    record.arn.as_ref() == Some(&user.arn) && (record.manages() || departs)
+    record.arn.as_ref() == Some(&user.arn) && (record.manages() || record.spared.is_some() || departs)
 }
 
 /// The user is the one that status last reported, as far as anybody can tell.
@@ -102,6 +103,6 @@ impl Record {
     /// Whether this object applied something to its user.
     #[must_use]
     pub fn manages(&self) -> bool {
-        self.last_applied.as_ref().is_some_and(|applied| applied.access_string.is_some())
+        self.last_applied.as_ref().is_some_and(LastApplied::manages)
     }
 }

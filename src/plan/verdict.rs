@@ -168,7 +168,8 @@ pub fn verdict(action: &Action, outcome: &Outcome, standing: &Standing<'_>) -> V
         (Action::Announce(Announcement::Tags { .. } | Announcement::Change { .. }), _) => {
             (Reason::Modifying, Visit::Now)
         }
-        (Action::Announce(Announcement::Departure), _) => (Reason::DeletingUser, Visit::Now),
+        (Action::Announce(Announcement::Claim { .. }), _) => (Reason::WaitingForUserActive, Visit::Now),
+        (Action::Announce(Announcement::Departure { .. }), _) => (Reason::DeletingUser, Visit::Now),
         (Action::Create(_), outcome) if outcome.shows_active() => (Reason::Active, Visit::Resync),
         (Action::Create(_), Outcome::Accepted(_)) => (Reason::Creating, Visit::Poll),
         (Action::Create(_), _) => (Reason::Creating, Visit::Backoff),

@@ -1,14 +1,16 @@
 //! I/O: what a pass does. The writes that have to stand in status first, and the one mutation.
 
+use kube::ResourceExt;
 use plan::verdict::{Outcome, Verdict, verdict};
-use plan::{Action, Announcement, Cause, Goal, Mutation, Sight, TagSight};
+use plan::{Action, Announcement, Cause, Delete, Goal, LastApplied, Mutation, Sight, TagSight};
 use tokio::time::Instant;
 
 use super::{Ended, Pass, is_held};
 use crate::clock;
+use crate::memory::Departure;
 use crate::objects::Interruption;
-use crate::report;
-use crate::users::Users;
+use crate::report::{self, read};
+use crate::users::{Permit, Users};
 
 impl<U: Users> Pass<'_, U> {
     pub(super) async fn act(&mut self, action: &Action) -> Result<Ended, Interruption> {
@@ -44,16 +46,35 @@ impl<U: Users> Pass<'_, U> {
                 self.announced_at = Some(Instant::now());
             }
             Announcement::Tags { .. } | Announcement::Change { .. } => self.hold().await?,
-            Announcement::Departure => {}
+            Announcement::Departure { .. } | Announcement::Claim { .. } => {}
         }
         let verdict = verdict(action, &Outcome::Decided, &self.standing());
         self.write(action, &Outcome::Decided, &verdict).await?;
-        let leaves = matches!(announcement, Announcement::Departure);
-        if self.object.metadata.deletion_timestamp.is_some() && !leaves {
-            return Err(Interruption::Overtaken);
+        match announcement {
+            Announcement::Departure { .. } => {
+                let before = self.observed.record.last_applied.take().filter(LastApplied::manages);
+                self.entry.departure.announce(read::version(&self.object), before);
+                self.record();
+            }
+            Announcement::Claim { .. } => {
+                self.entry.departure = Departure::default();
+                self.record();
+                self.observed.announced = false;
+                return Ok(());
+            }
+            Announcement::Creation { .. } | Announcement::Tags { .. } | Announcement::Change { .. } => {
+                if self.object.metadata.deletion_timestamp.is_some() {
+                    return Err(Interruption::Overtaken);
+                }
+            }
         }
         self.observed.announced = true;
         Ok(())
+    }
+
+    /// Status says something else now of whose the user is.
+    fn record(&mut self) {
+        self.observed.record = read::record(&self.object, self.entry, &self.shell.pace, clock::now());
     }
 
     /// A CreateUser starts soon after its `createRequestedAt`, or that is written anew.
@@ -100,7 +121,7 @@ impl<U: Users> Pass<'_, U> {
             (Some(Mutation::Modify(modify)), Some(permit)) => users.modify(permit, modify).await,
             (Some(Mutation::Tag(tag)), Some(permit)) => users.tag(permit, tag).await,
             (Some(Mutation::Untag(untag)), Some(permit)) => users.untag(permit, untag).await,
-            (Some(Mutation::Delete(delete)), Some(permit)) => users.delete(permit, delete).await,
+            (Some(Mutation::Delete(delete)), Some(permit)) => self.delete(permit, delete).await,
             _ if matches!(action, Action::Release(_)) => {
                 let released = self.shell.objects.release(&self.object).await?;
                 self.replace(released);
@@ -108,6 +129,17 @@ impl<U: Users> Pass<'_, U> {
             }
             _ => Outcome::Decided,
         })
+    }
+
+    /// What is certain of the user is forgotten before: the pass may be dropped in mid-call.
+    async fn delete(&mut self, permit: Permit, delete: &Delete) -> Outcome {
+        let before = self.entry.departure.send();
+        self.shell.memory.keep(&self.object.uid().unwrap_or_default(), self.entry.clone());
+        let outcome = self.shell.users.delete(permit, delete).await;
+        if outcome.is_refusal() && outcome != Outcome::NotFound {
+            self.entry.departure.refused(before);
+        }
+        outcome
     }
 
     /// Writes the status where it changed, to the very version that was decided on.

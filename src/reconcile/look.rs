@@ -95,6 +95,8 @@ impl<U: Users> Pass<'_, U> {
             Sight::Seen(user) => user.clone(),
             Sight::Absent => {
                 self.entry.owner = None;
+                self.entry.departure.end();
+                self.entry.gone |= matches!(self.goal, plan::Goal::Gone(_));
                 self.entry.sent = None;
                 self.observed.sent = None;
                 self.observed.remembered = None;
@@ -110,6 +112,7 @@ impl<U: Users> Pass<'_, U> {
         if user.lifecycle == plan::Lifecycle::Deleting {
             // Whatever comes after it under this ID is another user.
             self.entry.owner = None;
+            self.entry.departure.end();
         }
         let account = Account::Known(user.arn.account().to_owned());
         self.observed.here.account = account.clone();

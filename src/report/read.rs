@@ -21,6 +21,7 @@ pub fn record(
     let status = object.status.as_ref().unwrap_or(&none);
     let arn = status.arn.as_deref().and_then(plan::Arn::parse);
     let told = reason_of(status, DELETING);
+    memory.departure.begin(version(object));
     let creation = match &status.create_requested_at {
         Some(requested) if memory.creation_settled.as_ref() != Some(requested) => {
             pace.creation(memory.age(requested, now))
@@ -33,11 +34,13 @@ pub fn record(
     }
     Record {
         arn,
-        last_applied: status.last_applied.as_ref().map(last_applied),
+        last_applied: status.last_applied.as_ref().filter(|_| !memory.gone).map(last_applied),
         reported: reported(status),
         creation,
         deletion_accepted: status.state.as_deref() == Some(plan::Lifecycle::Deleting.as_str()),
         departure_announced: told.is_some_and(Reason::may_follow_a_departure),
+        departure_ours: memory.departure.is_announced(),
+        spared: memory.departure.last_applied().cloned(),
         modifying: ready_now(object).is_some_and(|ready| ready.reason == Reason::Modifying.as_str()),
         ready: condition(status, READY).is_some_and(|ready| ready.status == "True"),
         settled,
@@ -59,6 +62,12 @@ fn reported(status: &ElastiCacheUserStatus) -> Option<Reported> {
         authentication_type: status.authentication.as_ref()?.type_.clone()?,
         access_string: status.access_string.clone()?,
     })
+}
+
+/// Versions are comparable as numbers since Kubernetes 1.35; where one is no number, nothing is said about its age.
+#[must_use]
+pub fn version(object: &ElastiCacheUser) -> Option<u64> {
+    object.metadata.resource_version.as_deref().and_then(|version| version.parse().ok())
 }
 
 /// The condition of this type.

@@ -1,6 +1,7 @@
 //! What kstatus makes of objects: the library that Flux, Helm 4 and kpt wait with, by its own code. Each stage asks it at
 //! its end about every version that it has seen ([`agree`]).
 
+mod conditions;
 mod reports;
 
 use std::io::{Seek, Write};
@@ -11,6 +12,7 @@ use std::sync::OnceLock;
 use cluster::Tool;
 use serde_json::{Value, json};
 
+pub(crate) use self::conditions::fault;
 use crate::secrecy::redacted;
 use crate::stage::{PASSWORD, Setting, Stage, condition, iam, with_password};
 

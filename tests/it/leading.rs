@@ -11,6 +11,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
 use serde_json::{Value, json};
 
+use crate::rights::Rights;
 use crate::stage::{Setting, Stage, iam, until};
 use crate::world;
 
@@ -22,10 +23,15 @@ const MUTATIONS: [&str; 5] =
 /// The objects of each kind that a change of leader finds.
 const OBJECTS: usize = 6;
 
+/// Each stage has a Lease of its own, in its namespace, where the chart has it in the operator's.
+fn setting() -> Setting {
+    Setting { rights: Some(Rights::Administrator), ..Setting::default() }
+}
+
 /// A stage whose AWS takes few calls a second, so that there is a middle of the work.
 async fn stage() -> Stage {
     let env = vec![("AWS_RATE", "4".to_owned()), ("AWS_BURST", "4".to_owned())];
-    Stage::dark(Setting { env, ..Setting::default() }).await
+    Stage::dark(Setting { env, ..setting() }).await
 }
 
 /// Starts a replica that is called `name` in the Lease and in its AWS calls.
@@ -256,7 +262,7 @@ fn address(log: &str) -> String {
 
 #[tokio::test]
 async fn without_a_token_no_object_is_written() {
-    let stage = Stage::dark(Setting::default()).await;
+    let stage = Stage::dark(setting()).await;
     let created = stage.create("app", iam()).await;
     let object: ElastiCacheUser = serde_json::from_value(created).unwrap();
     let objects = Objects::new(stage.client.clone(), Token::none());
@@ -277,7 +283,7 @@ async fn without_a_token_no_object_is_written() {
 #[tokio::test]
 async fn a_leader_whose_api_server_stops_answering_ends_within_12_s() {
     let cluster = tokio::task::spawn_blocking(world::own_control_plane).await.unwrap();
-    let stage = Stage::dark(Setting::default()).await;
+    let stage = Stage::dark(setting()).await;
     let logs = tempfile::tempdir().unwrap();
     let log = |name: &str| logs.path().join(name);
     let start = |name: &str| {

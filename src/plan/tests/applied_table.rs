@@ -92,9 +92,15 @@ fn what_was_sent_is_remembered_once_it_was_answered() {
         ),
         (
             "a deletion that is announced forgets all: its answer may be lost",
-            Action::Announce(Announcement::Departure),
+            Action::Announce(Announcement::Departure { known: true }),
             Outcome::Decided,
             Some(LastApplied::default()),
+        ),
+        (
+            "a user that is claimed brings it back",
+            Action::Announce(Announcement::Claim { last_applied: before() }),
+            Outcome::Decided,
+            Some(before()),
         ),
         (
             "a created user, with the keys of the spec's tags and AWS's form",
@@ -149,31 +155,22 @@ fn what_was_sent_is_remembered_once_it_was_answered() {
 }
 
 #[test]
-fn a_deletion_that_did_nothing_leaves_what_is_remembered_as_it_was() {
-    let record = managed();
-    let was = record.last_applied.clone();
-    let before = LastApplied::default;
-    let announced = || nothing_known().seen(active()).record(managed()).announced();
-    let delete = || Action::Delete(Delete { user_id: id() });
-    let refusals = [busy(), throttled(), denied(), credentials(), rejected(Rejection::DefaultUserInGroup)];
-    for fault in refusals {
-        let found = remembered(&gone(), &announced(), &delete(), &Outcome::Failed(fault.clone()), before());
-        assert_eq!(found, was, "{fault:?}");
-    }
-    let forgets = [
-        ("accepted", Outcome::Accepted(user(Lifecycle::Deleting))),
-        ("lost", Outcome::Failed(unavailable())),
-        ("there is no such user", Outcome::NotFound),
+fn what_the_announcement_of_a_deletion_took_out_does_not_come_back() {
+    let announced = nothing_known().seen(active()).record(managed()).announced();
+    let delete = Action::Delete(Delete { user_id: id() });
+    let outcomes = [
+        Outcome::Failed(busy()),
+        Outcome::Failed(unavailable()),
+        Outcome::NotFound,
+        Outcome::Accepted(user(Lifecycle::Deleting)),
     ];
-    for (claim, outcome) in forgets {
-        let found = remembered(&gone(), &announced(), &delete(), &outcome, before());
-        assert_eq!(found, Some(LastApplied::default()), "{claim}");
+    for outcome in outcomes {
+        let found = remembered(&gone(), &announced, &delete, &outcome, LastApplied::default());
+        assert_eq!(found, None, "{outcome:?}");
     }
     let not_sent = Action::Wait(Wait::OwnerUnknown(Lifecycle::Active));
-    let found = |observed| remembered(&gone(), &observed, &not_sent, &Outcome::Decided, before());
-    assert_eq!(found(announced()), was, "announced, and not sent");
-    assert_eq!(found(announced().absent()), None, "there is nothing left to remember");
-    assert_eq!(found(nothing_known().seen(active()).record(managed())), None, "not announced");
+    let found = remembered(&gone(), &announced, &not_sent, &Outcome::Decided, LastApplied::default());
+    assert_eq!(found, None, "announced, and not sent");
 }
 
 #[test]

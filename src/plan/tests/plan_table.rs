@@ -304,12 +304,6 @@ fn a_user_that_lost_its_tags_is_ours_only_where_status_proves_it() {
             tag(),
         ),
         (
-            "not once this pass has announced the deletion: others take the user for nobody's from then on",
-            gone(),
-            bare(managed()).definition(Definition::Stays).announced().confirmed(),
-            release(Release::LeftUnowned),
-        ),
-        (
             "not before they were read in this pass",
             present(),
             nothing_known().seen(active()).remembering(Ownership::Nobodys).record(managed()),

@@ -79,15 +79,18 @@ fn nobody_leaves_while_a_creation_is_in_doubt() {
 #[test]
 fn delete_user_is_announced_confirmed_and_sent_to_an_active_user_of_ours_only() {
     let mine = || ours().definition(Definition::Stays);
-    let refused = || Record { departure_announced: true, ..managed() };
-    let announced_before = || Record { last_applied: None, ..refused() };
+    let told = || Record { departure_announced: true, ..managed() };
+    let announced_before = || Record { last_applied: None, ..told() };
+    let announced_by_us = || Record { departure_ours: true, ..announced_before() };
+    let spared = || Record { spared: managed().last_applied, ..announced_by_us() };
     let claimed_only = || Record { last_applied: None, ..managed() };
     let unplaced = || Record { arn: None, ..managed() };
     let in_state = |lifecycle: Lifecycle| leaving().seen(user(lifecycle)).record(managed());
     let of_unknown = |lifecycle: Lifecycle| leaving().seen(user(lifecycle));
     let busy = |lifecycle: Lifecycle| wait(Wait::UserNotActive(lifecycle));
     let unknown = |lifecycle: Lifecycle| wait(Wait::OwnerUnknown(lifecycle));
-    let departure = || Action::Announce(Announcement::Departure);
+    let departure = |known| Action::Announce(Announcement::Departure { known });
+    let claim = || Action::Announce(Announcement::Claim { last_applied: managed().last_applied.unwrap() });
     let object = || Action::Look(Look::ObjectAndDefinition);
     let delete = || Action::Delete(Delete { user_id: id() });
     let theirs = || release(Release::LeftToOwner(owner_named("other")));
@@ -96,15 +99,21 @@ fn delete_user_is_announced_confirmed_and_sent_to_an_active_user_of_ours_only() 
         ("the owner is read right before",
             gone(), seen().remembering(Ownership::Ours).record(managed()), look_at_tags()),
         ("also where this process saw another's", gone(), seen().remembering(another()), look_at_tags()),
-        ("the deletion is announced", gone(), mine(), departure()),
+        ("the deletion is announced", gone(), mine().record(managed()), departure(true)),
+        ("in other words where nothing says what came before", gone(), mine(), departure(false)),
         ("the object is read again once that stands in status", gone(), mine().announced(), object()),
-        ("also where it stood there before", gone(), mine().record(announced_before()), object()),
-        ("not where status takes a user without our tags for ours again, as AWS refused the one before",
-            gone(), mine().record(refused()).confirmed(), departure()),
+        ("also where this process announced it before", gone(), mine().record(announced_by_us()), object()),
+        ("another process announces it again, as it may have been sent",
+            gone(), mine().record(announced_before()).confirmed(), departure(false)),
+        ("so does this one where status has spoken of something else since",
+            gone(), mine().record(Record { departure_announced: false, ..spared() }).confirmed(), departure(true)),
+        ("and where status takes a user without our tags for ours",
+            gone(), mine().record(Record { departure_ours: true, ..told() }).confirmed(), departure(true)),
         ("then DeleteUser is called", gone(), mine().announced().confirmed(), delete()),
         ("also where the announcement is an older one",
-            gone(), mine().record(announced_before()).confirmed(), delete()),
-        ("a confirmation does not replace the announcement", gone(), mine().confirmed(), departure()),
+            gone(), mine().record(announced_by_us()).confirmed(), delete()),
+        ("and AWS refused each", gone(), mine().record(spared()).confirmed(), delete()),
+        ("a confirmation does not replace the announcement", gone(), mine().confirmed(), departure(false)),
         ("not while it is not known whether the definition goes",
             gone(), ours().definition(Definition::Unreadable).announced().confirmed(), wait(Wait::DefinitionUnreadable)),
         ("another's user is left alone", gone(), seen().tagged(anothers_tags()), theirs()),
@@ -123,7 +132,13 @@ fn delete_user_is_announced_confirmed_and_sent_to_an_active_user_of_ours_only() 
         ("nor of one of another ARN",
             gone(), of_unknown(Lifecycle::Deleting).record(Record { arn: None, ..announced_before() }), unknown(Lifecycle::Deleting)),
         ("one without our tags that is there again is left alone",
-            gone(), seen().tagged(Tags::new()).record(announced_before()), release(Release::LeftUnowned)),
+            gone(), seen().tagged(Tags::new()).record(announced_by_us()), release(Release::LeftUnowned)),
+        ("one that this process knows to be there still is claimed first: status takes it for nobody's",
+            gone(), seen().tagged(Tags::new()).record(spared()).confirmed(), claim()),
+        ("not one that looks otherwise", gone(),
+            leaving().seen(RemoteUser { user_name: "else".into(), ..active() }).tagged(Tags::new()).record(spared()), release(Release::LeftUnowned)),
+        ("it is known while it is being modified too",
+            gone(), of_unknown(Lifecycle::Modifying).record(spared()), busy(Lifecycle::Modifying)),
         ("a user that is being modified is waited for",
             gone(), in_state(Lifecycle::Modifying), busy(Lifecycle::Modifying)),
         ("a user that is being created is waited for",

@@ -17,9 +17,12 @@ pub(super) fn message(action: &Action, outcome: &Outcome, standing: &Standing<'_
         Action::Announce(Announcement::Creation { .. }) => format!("Creating AWS user \"{id}\"."),
         Action::Announce(Announcement::Tags { .. }) | Action::Untag(_) => tagging(id),
         Action::Announce(Announcement::Change { .. }) => format!("Changing AWS user \"{id}\"."),
-        Action::Announce(Announcement::Departure) => {
+        Action::Announce(Announcement::Departure { known: true }) => {
             format!("Deleting AWS user \"{id}\". This object goes once AWS no longer has it.")
         }
+        Action::Announce(Announcement::Departure { known: false }) => format!(
+            "Deleting AWS user \"{id}\"; whether DeleteUser was called before is not known. This object goes once AWS no longer has it."
+        ),
         Action::Create(_) if outcome.shows_active() => is_active(id),
         Action::Create(_) if *outcome == Outcome::AlreadyExists => format!(
             "CreateUser answered UserAlreadyExists for \"{id}\", which AWS did not show before. Looking again at whose it is."
@@ -45,7 +48,7 @@ pub(super) fn message(action: &Action, outcome: &Outcome, standing: &Standing<'_
             ),
         },
         Action::Tag(tag) if !tag.tags.contains_key(crate::CLUSTER_TAG) => tagging(id),
-        Action::Tag(_) => format!(
+        Action::Tag(_) | Action::Announce(Announcement::Claim { .. }) => format!(
             "AWS user \"{id}\" had lost its owner tags; they are put back. Waiting until AWS shows them, which takes some seconds."
         ),
         Action::Release(why) => release(why, id, standing),

@@ -191,6 +191,7 @@ impl<'a> Case<'a> {
             Step::CreateAndDelete(spec) => {
                 self.create(spec).await;
                 until("CreateUser is called", || async {
+                    self.operator.keep_up();
                     (!self.aws.calls_of("CreateUser", "app").await.is_empty()).then_some(())
                 })
                 .await;

@@ -8,8 +8,8 @@ use plan::verdict::{Outcome, Progress, Reason, Verdict};
 use plan::*;
 use serde_json::{Value, json};
 
-use super::{agree, judge};
-use crate::stage::{breaks_kstatus, iam, manifest};
+use super::{agree, fault, judge};
+use crate::stage::{iam, manifest};
 
 const EVERY: [Progress; 8] = [
     Progress::Done,
@@ -117,7 +117,7 @@ fn whatever_was_there_before_a_verdict_amounts_to_the_same_for_kstatus() {
         }
     }
     for object in &seen {
-        assert_eq!(breaks_kstatus(object), None, "{:#}", object["status"]);
+        assert_eq!(fault(object), None, "{:#}", object["status"]);
     }
     assert_eq!(judge(&seen), expected);
     agree(&seen);

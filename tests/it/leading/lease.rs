@@ -4,14 +4,14 @@ use kube::Api;
 use kube::api::DeleteParams;
 use serde_json::json;
 
-use super::{LEASE, Lease, ended, held_by, replica};
+use super::{LEASE, Lease, ended, held_by, replica, setting};
 use crate::rotating::allow;
-use crate::stage::{Setting, Stage};
+use crate::stage::Stage;
 use crate::world;
 
 #[tokio::test]
 async fn a_replica_that_may_not_read_the_lease_says_what_to_allow() {
-    let stage = Stage::dark(Setting::default()).await;
+    let stage = Stage::dark(setting()).await;
     let ns = stage.ns.clone();
     let account = move || world::control_plane().service_account_kubeconfig(&ns, "restricted").unwrap();
     let kubeconfig = tokio::task::spawn_blocking(account).await.unwrap();
@@ -36,7 +36,7 @@ async fn a_replica_that_may_not_read_the_lease_says_what_to_allow() {
 
 #[tokio::test]
 async fn a_leader_whose_lease_is_deleted_ends_and_does_not_write_it_again() {
-    let stage = Stage::dark(Setting::default()).await;
+    let stage = Stage::dark(setting()).await;
     let one = replica(&stage, "one");
     held_by(&stage, "one").await;
     let leases: Api<Lease> = Api::namespaced(stage.client.clone(), &stage.ns);

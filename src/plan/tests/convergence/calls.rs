@@ -97,6 +97,9 @@ impl Pass<'_> {
         let told = call(&mut self.world.service, matches!(mishap, Mishap::Late));
         if let (Ok(_), Some((_, accepted))) = (&told, self.world.mutations.last_mut()) {
             *accepted = true;
+            if kind == Mutation::Delete {
+                self.world.departed = None;
+            }
             self.world.in_flight |= matches!(kind, Mutation::Create | Mutation::Modify);
         }
         match mishap {
@@ -129,6 +132,9 @@ impl Pass<'_> {
         // What was read before the write may be out of date with it.
         self.observed.confirmed = false;
         self.object = written.ok_or(Interrupted::Overtaken)?;
+        if let (Some(version), _) = &mut self.memory.departure {
+            *version = self.object.version;
+        }
         Ok(())
     }
 }

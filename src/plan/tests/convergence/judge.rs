@@ -171,6 +171,9 @@ pub(crate) fn tag(world: &mut World, object: &Object, observed: &Observed, found
     }
     // Whatever status says.
     let strange = world.service.user.as_ref().is_some_and(|user| world.service.is_strange(user));
+    // The process that announced the deletion knows what was there before, as long as AWS refuses.
+    let last_applied = found.last_applied.clone().or_else(|| world.departed.clone().filter(|_| *terminating));
+    let known = Status { last_applied, ..found.clone() };
     let adopts = spec.adoption == Adoption::Allowed && !terminating;
     let (Some(whose), Sight::Seen(user)) = (truly(world, observed), &observed.user) else {
         return;
@@ -178,7 +181,7 @@ pub(crate) fn tag(world: &mut World, object: &Object, observed: &Observed, found
     let right = match whose {
         Whose::Ours => true,
         Whose::Anothers => adopts && is_orphan(observed),
-        Whose::Nobodys => adopts || managed(found, user) && !strange,
+        Whose::Nobodys => adopts || managed(&known, user) && !strange,
     };
     if !right {
         world.breach("tags for a user that is not ours");
@@ -252,7 +255,7 @@ pub(crate) fn release(world: &mut World, object: &Object) {
     }
     let ours = world.service.user.as_ref().is_some_and(|user| match whose(&user.tags) {
         Whose::Ours => true,
-        Whose::Nobodys => managed(status, &user.shown),
+        Whose::Nobodys => managed(status, &user.shown) && !world.gone_seen,
         Whose::Anothers => false,
     });
     // Its tags cannot be read while it is not active: what this process read before counts, as `api.md` has it.

@@ -24,6 +24,7 @@ impl Pass<'_> {
                     Err(Answer::Fault(fault)) => Sight::Failed(fault),
                 };
                 self.learn_from_sight();
+                self.world.gone_seen |= self.memory.gone;
             }
             Look::Tags(arn) => {
                 self.observed.tags = match self.read(Service::list_tags, |_| Err(Answer::NotFound))? {
@@ -97,6 +98,8 @@ impl Pass<'_> {
             Sight::Seen(user) => user.clone(),
             Sight::Absent => {
                 self.memory.owner = None;
+                self.memory.departure.1 = None;
+                self.memory.gone |= matches!(self.goal, Goal::Gone(_));
                 self.memory.sent = None;
                 self.observed.sent = None;
                 self.observed.remembered = None;
@@ -111,6 +114,7 @@ impl Pass<'_> {
         }
         if user.lifecycle == Lifecycle::Deleting {
             self.memory.owner = None;
+            self.memory.departure.1 = None;
         }
         self.learn_account(Account::Known(user.arn.account().to_owned()));
     }

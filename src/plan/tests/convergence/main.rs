@@ -15,6 +15,7 @@ mod calls;
 mod ends;
 mod judge;
 mod look;
+mod memory;
 mod object;
 mod others;
 mod schedule;
@@ -32,6 +33,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use calls::Mutation;
+use memory::Memory;
 use object::Status;
 use plan::{DeletionPolicy, LastApplied};
 use schedule::{Claim, Edit, Happening, Mishap, Others, Schedule, schedules};
@@ -63,7 +65,7 @@ fn run(start: &Start, schedule: &Schedule) -> Result<World, String> {
 
 fn follow(start: &Start, schedule: &Schedule, telling: bool) -> Result<World, String> {
     let mut world = World::new(start.clone(), schedule, telling);
-    let mut memory = shell::Memory::default();
+    let mut memory = Memory::default();
     passes(STORM, &mut world, &mut memory);
     world.calm();
     if schedule.mended {
@@ -83,7 +85,7 @@ fn follow(start: &Start, schedule: &Schedule, telling: bool) -> Result<World, St
 }
 
 /// Nothing is written and nothing changes in AWS any more.
-fn rests(world: &mut World, memory: &mut shell::Memory) -> Option<String> {
+fn rests(world: &mut World, memory: &mut Memory) -> Option<String> {
     let before = (world.object.clone(), world.mutations.len());
     world.tell(|| "from here on nothing may change any more");
     passes(REST, world, memory);
@@ -100,7 +102,7 @@ fn survives_a_restart(world: &mut World) -> Option<String> {
     }
     let before = (world.object.clone(), world.mutations.len());
     world.tell(|| "a restart");
-    let mut memory = shell::Memory::default();
+    let mut memory = Memory::default();
     passes(REST, world, &mut memory);
     let wrote = world.object != before.0 && !ends::needs_a_person(world);
     let moved = wrote || world.mutations.len() != before.1;
@@ -115,7 +117,7 @@ fn too_many(mutations: &[(Mutation, bool)]) -> Option<String> {
     (repeated || mutations.len() > MOST_MUTATIONS).then(|| format!("too many mutations: {mutations:?}"))
 }
 
-fn passes(count: usize, world: &mut World, memory: &mut shell::Memory) {
+fn passes(count: usize, world: &mut World, memory: &mut Memory) {
     for _ in 0..count {
         if world.object.is_none() {
             return;
@@ -296,43 +298,68 @@ fn owner_tags_are_not_put_back_for_an_object_that_leaves_meanwhile() {
     assert_eq!(world.mutations, [], "{}", world.tale());
 }
 
-/// On its way out: of the six calls up to each DeleteUser the look at the definition is the first, the announcement the
-/// fourth. `ends` tells how each DeleteUser ends.
-fn leaves(ends: &[Mishap], then: Others) -> World {
+/// On its way out: of the six calls up to the first DeleteUser the look at the definition is the first, the announcement the
+/// fourth, which one that is repeated does without. `ends` tells how each DeleteUser ends, and its report.
+fn leaves(ends: &[(Mishap, Mishap)], then: Others) -> World {
     let mut start = settled(&["team"]);
     let shown = &start.service.user.as_ref().unwrap().shown;
     start.object.status.reported = Some(status::identity(shown));
     start.object.status.arn = Some(shown.arn.clone());
     let mut calls = vec![];
     let mut between = vec![Happening::Deletes];
-    for end in ends {
-        calls.extend(vec![Mishap::Fine; 6]);
+    for (end, report) in ends {
+        let first = calls.is_empty();
+        calls.extend(vec![Mishap::Fine; if first { 6 } else { 5 }]);
         calls.push(end.clone());
-        // The report.
-        calls.push(Mishap::Fine);
+        // That AWS refuses again is not written.
+        calls.extend(first.then(|| report.clone()));
         between.push(Happening::Nothing);
     }
     *between.last_mut().unwrap() = Happening::Others(then);
     walk(&start, calls, between)
 }
 
+fn refused(fault: plan::Fault) -> (Mishap, Mishap) {
+    (Mishap::Refused(fault), Mishap::Fine)
+}
+
 #[test]
 fn a_user_that_came_after_ours_outlives_our_object() {
-    use Mishap::{KilledAfter, Lost, Refused};
-    let refused = || Refused(common::throttled());
-    for ends in [vec![Lost], vec![KilledAfter], vec![refused(), Lost], vec![refused(), KilledAfter]] {
-        let world = leaves(&ends, Others::Creates(Claim::Nobodys, 0));
-        assert!(world.mutations.contains(&(Mutation::Delete, true)), "{}", world.tale());
-        assert!(world.service.user.is_some(), "{ends:?}: {}", world.tale());
+    for end in [Mishap::Lost, Mishap::KilledAfter] {
+        for before in [vec![], vec![refused(common::throttled())]] {
+            let ends = [before, vec![(end.clone(), Mishap::Fine)]].concat();
+            let world = leaves(&ends, Others::Creates(Claim::Nobodys, 0));
+            assert_eq!(world.mutations.last(), Some(&(Mutation::Delete, true)), "{}", world.tale());
+            assert!(world.service.user.is_some(), "{ends:?}: {}", world.tale());
+        }
     }
 }
 
 #[test]
 fn a_user_that_loses_its_tags_after_a_deletion_was_refused_is_deleted_still() {
     for fault in common::faults().into_iter().filter(|fault| !fault.outcome_unknown()) {
-        let world = leaves(&[Mishap::Refused(fault)], Others::Retags(Claim::Nobodys));
-        let kinds: Vec<_> = world.mutations.iter().map(|(kind, _)| *kind).collect();
-        assert_eq!(kinds, [Mutation::Delete, Mutation::Claim, Mutation::Delete], "{}", world.tale());
-        assert!(world.service.user.is_none(), "{}", world.tale());
+        for times in 1..3 {
+            let ends = vec![refused(fault.clone()); times];
+            let world = leaves(&ends, Others::Retags(Claim::Nobodys));
+            let kinds: Vec<_> = world.mutations.iter().skip(times).map(|(kind, _)| *kind).collect();
+            assert_eq!(kinds, [Mutation::Claim, Mutation::Delete], "{}", world.tale());
+            assert!(world.service.user.is_none(), "{}", world.tale());
+        }
     }
+}
+
+#[test]
+fn it_is_left_by_a_process_that_did_not_see_the_refusal() {
+    let killed = (Mishap::Refused(common::busy()), Mishap::KilledAfter);
+    let world = leaves(&[killed], Others::Retags(Claim::Nobodys));
+    assert_eq!(world.mutations, [(Mutation::Delete, false)], "{}", world.tale());
+    assert!(world.object.is_none() && world.service.user.is_some(), "{}", world.tale());
+}
+
+#[test]
+fn a_deletion_that_is_refused_again_and_again_writes_once() {
+    let world = leaves(&vec![refused(common::busy()); 6], Others::Labels(2));
+    let writes = world.writes_by_operator;
+    let once = leaves(&[refused(common::busy())], Others::Labels(2)).writes_by_operator;
+    assert_eq!(writes, once, "{}", world.tale());
 }

@@ -8,6 +8,7 @@ use plan::*;
 use crate::calls::{Interrupted, Mutation};
 use crate::common::{arn, owner};
 use crate::judge;
+use crate::memory::Memory;
 use crate::object::{Object, Status};
 use crate::schedule::Happening;
 use crate::service::Told;
@@ -16,51 +17,13 @@ use crate::world::{TICK, WINDOW, World};
 
 /// More looks than any pass needs.
 const MOST_STEPS: usize = 24;
-/// Passes from one comparison of the tags to the next.
-const TAG_PACE: u32 = 5;
 /// Passes in a row that count as long.
 const LONG: u32 = 4;
-
-/// What the process remembers between passes.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Memory {
-    pub(crate) owner: Option<(Arn, Ownership)>,
-    /// The `createRequestedAt` whose user was seen, or let go, since.
-    pub(crate) settled: Option<u32>,
-    pub(crate) account: Option<Account>,
-    /// The passwords that were last sent, and accepted.
-    pub(crate) sent: Option<Passwords>,
-    /// The generation whose tags were found right, and in how many passes they are compared again.
-    pub(crate) tags: Option<(u32, u32)>,
-    /// The generation that was Ready last.
-    pub(crate) ready: Option<u32>,
-    /// Passes in a row in which AWS did not tell the state, or denied.
-    pub(crate) silent: u32,
-    pub(crate) denied: u32,
-}
-
-impl Memory {
-    /// Whether it is time to compare the tags.
-    fn tags_due(&mut self, generation: u32, settled: bool) -> bool {
-        let (checked, due_in) = self.tags.get_or_insert((0, TAG_PACE));
-        *due_in = due_in.saturating_sub(1);
-        *due_in == 0 || (!settled && *checked != generation)
-    }
-
-    pub(crate) fn tags_match(&mut self, generation: u32) {
-        self.tags = Some((generation, TAG_PACE));
-    }
-
-    /// They are compared at each pass until they match.
-    pub(crate) fn tags_differ(&mut self) {
-        self.tags = Some((0, 1));
-    }
-}
 
 /// One pass over the newest version, and over the next one where that was overtaken.
 pub(crate) fn pass(world: &mut World, memory: &mut Memory) {
     match world.between.pop_front() {
-        Some(Happening::Restarts) => *memory = Memory::default(),
+        Some(Happening::Restarts) => memory.end(world),
         Some(happening) => world.happen(&happening),
         None => {}
     }
@@ -81,7 +44,7 @@ pub(crate) fn pass(world: &mut World, memory: &mut Memory) {
         }
         match ended {
             Err(Interrupted::Overtaken) => {}
-            Err(Interrupted::Killed) => return *memory = Memory::default(),
+            Err(Interrupted::Killed) => return memory.end(world),
             Ok(()) | Err(Interrupted::Kubernetes) => return,
         }
     }
@@ -112,12 +75,10 @@ impl<'a> Pass<'a> {
         if object.settled() {
             memory.ready = Some(object.generation);
         }
+        let record = memory.record(&object, creation);
         let account = memory.account.clone().unwrap_or(Account::Unasked);
         let observed = Observed {
-            record: Record {
-                was_settled: memory.ready == Some(object.generation),
-                ..status::record(&object, creation)
-            },
+            record,
             here: Place { region: arn().region().to_owned(), account },
             user: Sight::Unseen,
             tags: TagSight::Unread,
@@ -194,18 +155,34 @@ impl<'a> Pass<'a> {
     }
 
     fn announce(&mut self, action: &Action, announcement: &Announcement) -> Result<(), Interrupted> {
-        if !matches!(announcement, Announcement::Departure) {
+        let leaves = matches!(announcement, Announcement::Departure { .. } | Announcement::Claim { .. });
+        if !leaves {
             self.hold()?;
             self.announced_at = Some(self.world.now);
         }
         let verdict = verdict(action, &Outcome::Decided, &self.standing());
         self.write_status(action, &Outcome::Decided, &verdict)?;
         self.world.tell(|| format!("  announced: {announcement:?}"));
-        if !matches!(announcement, Announcement::Departure) && self.object.terminating {
+        if !leaves && self.object.terminating {
             return Err(Interrupted::Overtaken);
         }
-        self.observed.announced = true;
+        self.observed.announced = !matches!(announcement, Announcement::Claim { .. });
+        if leaves {
+            self.departs(announcement);
+        }
         Ok(())
+    }
+
+    /// Status says something else now of whose the user is.
+    fn departs(&mut self, announcement: &Announcement) {
+        if matches!(announcement, Announcement::Departure { .. }) {
+            let before = self.observed.record.last_applied.clone().filter(LastApplied::manages);
+            let kept = self.memory.departure.1.take();
+            self.memory.departure = (Some(self.object.version), before.or(kept));
+        } else {
+            self.memory.departure = (None, None);
+        }
+        self.observed.record = self.memory.record(&self.object, self.observed.record.creation);
     }
 
     fn hold(&mut self) -> Result<(), Interrupted> {
@@ -255,11 +232,16 @@ impl<'a> Pass<'a> {
             }
             plan::Mutation::Delete(_) => {
                 judge::delete(self.world, &self.observed);
-                accepted(self.mutate(Mutation::Delete, |service, _| {
+                let before = self.memory.departure.1.take();
+                let outcome = accepted(self.mutate(Mutation::Delete, |service, _| {
                     let told = service.delete()?;
                     service.forget_looks();
                     Ok(told)
-                })?)
+                })?);
+                if outcome.is_refusal() && outcome != Outcome::NotFound {
+                    self.memory.departure.1 = before;
+                }
+                outcome
             }
         })
     }

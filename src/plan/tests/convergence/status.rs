@@ -29,6 +29,8 @@ pub(crate) fn record(object: &Object, creation: Creation) -> Record {
         creation,
         deletion_accepted: status.state == Some(Lifecycle::Deleting),
         departure_announced: told.is_some_and(Reason::may_follow_a_departure),
+        departure_ours: false,
+        spared: None,
         modifying: object.conditions_now().is_some_and(|now| now.reason == Reason::Modifying),
         ready: status.conditions.as_ref().is_some_and(Conditions::ready),
         settled: object.settled(),
@@ -75,8 +77,10 @@ fn is_repetition(done: &Done<'_>) -> bool {
         Announcement::Creation { .. } => {
             !now.ready() && now.progress != Progress::Unknown && now.reason.may_follow_a_creation()
         }
-        Announcement::Departure => done.observed.record.departure_announced,
-        Announcement::Tags { .. } | Announcement::Change { .. } => false,
+        Announcement::Departure { .. }
+        | Announcement::Claim { .. }
+        | Announcement::Tags { .. }
+        | Announcement::Change { .. } => false,
     }
 }
 

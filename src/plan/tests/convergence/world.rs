@@ -39,6 +39,13 @@ pub(crate) struct World {
     pub(crate) raced: bool,
     /// AWS accepted a CreateUser or ModifyUser that status does not tell of yet.
     pub(crate) in_flight: bool,
+    /// What the announcement of a deletion took out of status, where no DeleteUser took effect since and the process that
+    /// wrote it is there still.
+    pub(crate) departed: Option<LastApplied>,
+    /// The process that is there has seen, on the object's way out, that the user is gone: one that comes after it is not ours
+    /// unless its tags say so.
+    pub(crate) gone_seen: bool,
+    pub(crate) writes_by_operator: usize,
     /// Mutations that were attempted, and whether they took effect.
     pub(crate) mutations: Vec<(Mutation, bool)>,
     /// Keys of tags that were in the spec at any time.
@@ -74,6 +81,9 @@ impl World {
             retagged: false,
             raced: false,
             in_flight: false,
+            departed: None,
+            gone_seen: false,
+            writes_by_operator: 0,
             mutations: vec![],
             met: BTreeSet::new(),
             breaches: vec![],
@@ -161,8 +171,14 @@ impl World {
         change(object);
         object.version += 1;
         let written = object.clone();
+        self.writes_by_operator += 1;
         if before.status != written.status {
             judge::status(self, &before, &written);
+        }
+        if let Some(last) = before.status.last_applied.clone().filter(LastApplied::manages)
+            && written.status.last_applied.is_none()
+        {
+            self.departed = Some(last);
         }
         if before.held && !written.held {
             judge::release(self, &before);

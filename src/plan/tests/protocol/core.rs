@@ -21,6 +21,8 @@ pub(crate) struct Question {
     pub(crate) open: bool,
     pub(crate) announced: bool,
     pub(crate) confirmed: bool,
+    pub(crate) ours: bool,
+    pub(crate) spared: bool,
 }
 
 /// What the shell does next, in the model's words.
@@ -34,6 +36,7 @@ pub(crate) enum Act {
     Hold,
     AnnounceCreation,
     AnnounceDeparture,
+    AnnounceClaim,
     Create,
     Tag,
     Delete,
@@ -81,6 +84,8 @@ impl Core {
             open: pass.open,
             announced: pass.announced,
             confirmed: pass.confirmed,
+            ours: pass.ours,
+            spared: pass.spared,
         };
         if let Some(act) = self.known.get(&question) {
             return *act;
@@ -106,7 +111,8 @@ impl Core {
             | Action::Untag(_)
             | Action::Pause { .. }
             | Action::Compare(_) => panic!("{action:?}: nothing in the model asks for it"),
-            Action::Announce(Announcement::Departure) => Act::AnnounceDeparture,
+            Action::Announce(Announcement::Departure { .. }) => Act::AnnounceDeparture,
+            Action::Announce(Announcement::Claim { .. }) => Act::AnnounceClaim,
             Action::Create(_) => Act::Create,
             Action::Modify(_) => panic!("nothing differs in the model"),
             Action::Tag(_) => Act::Tag,
@@ -126,7 +132,7 @@ impl Core {
         };
         let record = Record {
             arn: arn.map(|place| self.arn(place)),
-            last_applied: applied.then_some(last_applied),
+            last_applied: applied.then(|| last_applied.clone()),
             reported: match reported {
                 Identity::Nothing => None,
                 Identity::Ours => Some(identity(false)),
@@ -134,7 +140,9 @@ impl Core {
             },
             creation: if question.open { Creation::Open } else { Creation::Closed },
             deletion_accepted: deleting,
-            departure_announced: departing == Departing::Announced,
+            departure_announced: departing != Departing::No,
+            departure_ours: question.ours,
+            spared: question.spared.then_some(last_applied),
             modifying: false,
             ready: false,
             settled: false,
@@ -283,5 +291,5 @@ fn told(action: &Action, question: &Question) -> Told {
 
 /// How `src/report.rs` reads the reason of `Deleting` in the next pass.
 pub(crate) fn departing(reason: Reason) -> Departing {
-    if reason.may_follow_a_departure() { Departing::Announced } else { Departing::No }
+    if reason.may_follow_a_departure() { Departing::Told } else { Departing::No }
 }

@@ -63,8 +63,8 @@ fn two_processes_keep_the_protocol_while_caches_are_stale_and_objects_come_again
 
 #[test]
 fn two_processes_keep_the_protocol_among_other_people() {
-    holds("beside, others", Nature { others: true, crashes: false, ..BESIDE });
-    holds("beside, strips", Nature { strips: true, crashes: false, ..BESIDE });
+    holds("beside, others", BLOCKED);
+    holds("beside, strips", Nature { others: false, strips: true, ..BLOCKED });
     holds("beside, moves", Nature { moves: true, crashes: false, ..BESIDE });
 }
 
@@ -212,6 +212,46 @@ fn a_departure_must_be_remembered_by_more_than_its_reason() {
         nature,
         Bad::Murder,
     );
+}
+
+/// Two processes, one of which may know that AWS refused each DeleteUser.
+const BLOCKED: Nature = Nature { blocked: true, others: true, crashes: false, ..BESIDE };
+
+#[test]
+fn a_process_must_announce_before_its_first_delete_user() {
+    let guards = Guards { departure_announced: false, ..Guards::ALL };
+    needs("another process deleted the user without a word", guards, BLOCKED, Bad::Murder);
+}
+
+#[test]
+fn it_must_announce_in_words_of_its_own() {
+    let guards = Guards { departure_told: false, ..Guards::ALL };
+    needs(
+        "another process deleted the user, and what it wrote changed nothing",
+        guards,
+        BLOCKED,
+        Bad::Murder,
+    );
+}
+
+#[test]
+fn a_refusal_must_be_forgotten_when_another_process_has_its_turn() {
+    let guards = Guards { departure_ages: false, ..Guards::ALL };
+    needs("another process deleted the user, and what it wrote is ignored", guards, BLOCKED, Bad::Murder);
+}
+
+#[test]
+fn what_one_process_knows_must_be_told_before_it_puts_tags_back() {
+    let guards = Guards { claim_told: false, ..Guards::ALL };
+    let nature = Nature { strips: true, crashes: false, ..BESIDE };
+    needs("another process let the object go meanwhile", guards, nature, Bad::Orphan);
+}
+
+#[test]
+fn what_is_certain_of_a_user_must_be_forgotten_before_its_deletion() {
+    let guards = Guards { departure_doubted: false, ..Guards::ALL };
+    let nature = Nature { budget: 2, faults: true, others: true, ..Nature::CALM };
+    needs("a DeleteUser without an answer passes for one that was refused", guards, nature, Bad::Murder);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Everything that may happen next.
 
-use crate::core::Core;
+use crate::core::{Act, Core};
 use crate::rules::{Guards, Nature};
 use crate::shell::{Luck, Worker};
 use crate::walk::{Bad, Step};
@@ -56,9 +56,12 @@ impl Model {
             out.push((Step::Crash(who), after, None));
         }
         if process.pass.is_some() {
+            let deletes = matches!(self.worker(*world, who).next(), Some(Act::Delete | Act::LookAtObject));
             for (luck, cost) in self.worker(*world, who).lucks() {
-                if *cost <= world.budget && (*cost == 0 || self.befalls(*luck)) {
-                    let mut worker = self.worker(spend(*world, *cost), who);
+                let free = self.nature.blocked && deletes && *luck == Luck::Refused;
+                let cost = if free { 0 } else { *cost };
+                if cost <= world.budget && (cost == 0 || self.befalls(*luck)) {
+                    let mut worker = self.worker(spend(*world, cost), who);
                     let (did, bad) = worker.step(*luck);
                     out.push((Step::Go(who, did), worker.world, bad));
                 }

@@ -37,6 +37,16 @@ pub(crate) struct Guards {
     pub(crate) only_ours_settles: bool,
     /// The announcement of a DeleteUser takes out of status what takes a user without our tags for ours.
     pub(crate) departure_forgets: bool,
+    /// A process announces a DeleteUser before its first one, whatever status says of one before.
+    pub(crate) departure_announced: bool,
+    /// And in other words than the process that knows whether one may have been accepted.
+    pub(crate) departure_told: bool,
+    /// That no DeleteUser may have been accepted is worth nothing once somebody else wrote the object.
+    pub(crate) departure_ages: bool,
+    /// Before owner tags are put back by what this process knows alone, status says so.
+    pub(crate) claim_told: bool,
+    /// What is certain of a user is taken out of memory before DeleteUser, and comes back with a refusal alone.
+    pub(crate) departure_doubted: bool,
     /// An assumption: a CreateUser is not overtaken by the whole life of another one: see `Nature`.
     pub(crate) prompt: bool,
 }
@@ -58,6 +68,11 @@ impl Guards {
         doubt_keeps_arn: true,
         only_ours_settles: true,
         departure_forgets: true,
+        departure_announced: true,
+        departure_told: true,
+        departure_ages: true,
+        claim_told: true,
+        departure_doubted: true,
         prompt: true,
     };
 }
@@ -74,6 +89,8 @@ pub(crate) struct Nature {
     pub(crate) stale: bool,
     /// Answers of mutations are lost, calls are refused, reads fail.
     pub(crate) faults: bool,
+    /// AWS refuses DeleteUser again and again: no mishap of its own.
+    pub(crate) blocked: bool,
     /// A user that was created shows late.
     pub(crate) late: bool,
     /// A person changes the region in the configuration.
@@ -96,6 +113,7 @@ impl Nature {
         crashes: false,
         stale: false,
         faults: false,
+        blocked: false,
         late: false,
         moves: false,
         accounts: false,

@@ -40,6 +40,11 @@ impl Worker<'_> {
             process.memory = Memory { uid: object.uid, ..Memory::default() };
         }
         process.stale = Some(object);
+        let memory = &mut process.memory;
+        if self.guards.departure_ages && memory.wrote != object.version {
+            memory.forget_departure();
+        }
+        let (ours, spared) = (memory.wrote > 0, memory.managed);
         let stamp = object.status.request.stamp();
         let open = stamp > 0 && process.memory.settled != stamp && self.guards.creation_remembered;
         process.pass = Some(Pass {
@@ -54,6 +59,8 @@ impl Worker<'_> {
             open,
             announced: false,
             confirmed: false,
+            ours: ours || !self.guards.departure_announced,
+            spared,
             dying: false,
             did: None,
         });
@@ -137,6 +144,7 @@ impl Worker<'_> {
             Act::Hold => (self.hold(), None),
             Act::AnnounceCreation => (self.announce_creation(), None),
             Act::AnnounceDeparture => (self.announce_departure(), None),
+            Act::AnnounceClaim => (self.announce_claim(), None),
             Act::Create => self.create(luck),
             Act::Tag => (self.tag(luck), None),
             Act::Delete => self.delete(luck),
@@ -167,12 +175,16 @@ impl Worker<'_> {
                     self.settle();
                 }
                 if life == Life::Deleting {
-                    self.world.processes[self.who].memory.owner = None;
+                    let memory = &mut self.world.processes[self.who].memory;
+                    memory.owner = None;
+                    memory.managed = false;
                 }
             }
             Sight::Absent => {
                 pass.remembered = None;
-                self.world.processes[self.who].memory.owner = None;
+                let memory = &mut self.world.processes[self.who].memory;
+                memory.owner = None;
+                memory.managed = false;
             }
             Sight::Unseen | Sight::Failed => {}
         }
@@ -253,6 +265,10 @@ impl Worker<'_> {
         object.version = version;
         let written = *object;
         self.pass().object = written;
+        let memory = &mut self.world.processes[self.who].memory;
+        if memory.wrote > 0 {
+            memory.wrote = version;
+        }
         Some(written)
     }
 
@@ -289,7 +305,8 @@ impl Worker<'_> {
 
     fn announce_departure(&mut self) -> Did {
         let mut status = self.status_of(Act::AnnounceDeparture, None);
-        status.departing = Departing::Announced;
+        let known = self.pass().record.applied || self.pass().spared;
+        status.departing = Departing::Announced(known || !self.guards.departure_told);
         status.applied &= !self.guards.departure_forgets;
         let before = self.pass().object.status;
         let written = if status == before {
@@ -301,10 +318,47 @@ impl Worker<'_> {
         if self.guards.confirmation_ages {
             self.pass().confirmed = false;
         }
-        if written.is_none() {
-            self.end();
+        match written {
+            Some(object) => {
+                let managed = self.pass().record.applied;
+                let memory = &mut self.world.processes[self.who].memory;
+                memory.wrote = object.version;
+                memory.managed |= managed;
+                self.record(object);
+            }
+            None => self.end(),
         }
         Did::AnnounceDeparture(written.is_some())
+    }
+
+    fn announce_claim(&mut self) -> Did {
+        if !self.guards.claim_told {
+            let pass = self.pass();
+            (pass.record.applied, pass.spared) = (true, false);
+            return Did::AnnounceClaim(true);
+        }
+        let mut status = self.status_of(Act::AnnounceClaim, None);
+        (status.departing, status.applied) = (Departing::No, true);
+        let written = self.write(self.guards.status_tests_version, |object| object.status = status);
+        match written {
+            Some(object) => {
+                self.world.processes[self.who].memory.forget_departure();
+                self.record(object);
+                let pass = self.pass();
+                (pass.announced, pass.confirmed) = (false, false);
+            }
+            None => self.end(),
+        }
+        Did::AnnounceClaim(written.is_some())
+    }
+
+    /// Status says something else now of whose the user is.
+    fn record(&mut self, object: Object) {
+        let memory = self.world.processes[self.who].memory;
+        let unguarded = !self.guards.departure_announced;
+        let pass = self.pass();
+        pass.record = Status { request: Request::Never, ..object.status };
+        (pass.ours, pass.spared) = (memory.wrote > 0 || unguarded, memory.managed);
     }
 
     fn create(&mut self, luck: Luck) -> (Did, Option<Bad>) {
@@ -374,6 +428,9 @@ impl Worker<'_> {
                 if luck == Luck::Lost { Answer::Lost } else { Answer::Accepted }
             }
         };
+        let certain = answer == Answer::Refused || !self.guards.departure_doubted;
+        let memory = &mut self.world.processes[self.who].memory;
+        memory.managed &= certain;
         self.did(Mutation::Delete, answer);
         (Did::Delete(answer), bad)
     }
@@ -425,8 +482,8 @@ impl Worker<'_> {
                 let by_action = did.is_some() || told.is_none_or(|told| told.ours);
                 let deleting = life == Life::Deleting;
                 let record = pass.record;
-                let asked = record.deleting || record.departing == Departing::Announced;
-                let known = record.arn == Some(place) && (record.applied || deleting && asked);
+                let asked = record.deleting || record.departing != Departing::No;
+                let known = record.arn == Some(place) && (record.applied || pass.spared || deleting && asked);
                 let another = record.deleting && !deleting;
                 if !guards.only_ours_shown && (by_action || known) || pass.tags == TagSight::Read(Whose::Ours)
                 {
@@ -452,11 +509,6 @@ impl Worker<'_> {
         if act == Act::Rest && did.is_none() {
             status.applied = true;
         }
-        // DeleteUser did nothing, or was not sent, though it was announced.
-        let undone = matches!(did, None | Some((Mutation::Delete, Answer::Refused)));
-        if pass.leaving && pass.announced && undone && matches!(pass.user, Sight::Seen(..)) {
-            status.applied = pass.record.applied;
-        }
         let ours_seen = pass.tags == TagSight::Read(Whose::Ours) || !guards.only_ours_settles;
         status.request = match did {
             Some((Mutation::Create, Answer::Refused)) => pass.former,
@@ -472,7 +524,7 @@ impl Worker<'_> {
         status.departing = match (pass.leaving, did, told) {
             (false, ..) => Departing::No,
             (true, Some((Mutation::Tag, Answer::Accepted | Answer::NotFound)), _) => Departing::No,
-            (true, Some(_), _) => Departing::Announced,
+            (true, Some(_), _) => Departing::Told,
             (true, None, Some(told)) => told.departing,
             (true, None, None) => status.departing,
         };

@@ -85,8 +85,10 @@ pub(crate) enum Departing {
     /// Nothing of a DeleteUser.
     #[default]
     No,
-    /// It may have been announced.
-    Announced,
+    /// It is next; `true`: and none may have been accepted before.
+    Announced(bool),
+    /// What came of it, or of a look since.
+    Told,
 }
 
 /// Whose identity (`userName`, `engine`, ..) status reports.
@@ -130,6 +132,9 @@ pub(crate) enum Whose {
     Nobodys,
 }
 
+/// A version that nobody has in hand any more.
+const OLD: u8 = u8::MAX;
+
 /// What a process remembers of the object between passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Memory {
@@ -137,6 +142,19 @@ pub(crate) struct Memory {
     pub(crate) owner: Option<Whose>,
     /// The stamp of the CreateUser whose user was seen since.
     pub(crate) settled: u8,
+    /// The version that it wrote last, where that matters: since it announced a deletion.
+    pub(crate) wrote: u8,
+    /// Status showed until then that the user was managed, and no DeleteUser may have been accepted since.
+    pub(crate) managed: bool,
+}
+
+impl Memory {
+    pub(crate) const NOTHING: Self = Self { uid: 0, owner: None, settled: 0, wrote: 0, managed: false };
+
+    /// What it knows of a deletion is worth nothing any more.
+    pub(crate) fn forget_departure(&mut self) {
+        (self.wrote, self.managed) = (0, false);
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -199,6 +217,9 @@ pub(crate) struct Pass {
     pub(crate) open: bool,
     pub(crate) announced: bool,
     pub(crate) confirmed: bool,
+    /// This process announced the deletion, and knows the user by it.
+    pub(crate) ours: bool,
+    pub(crate) spared: bool,
     /// The object was terminating when its creation was announced.
     pub(crate) dying: bool,
     /// The mutation is done; its outcome is to be reported.
@@ -216,13 +237,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) const DEAD: Self = Self {
-        running: false,
-        place: Place::Home,
-        memory: Memory { uid: 0, owner: None, settled: 0 },
-        stale: None,
-        pass: None,
-    };
+    pub(crate) const DEAD: Self =
+        Self { running: false, place: Place::Home, memory: Memory::NOTHING, stale: None, pass: None };
 }
 
 /// One state of everything.
@@ -315,6 +331,14 @@ impl World {
             }
         });
         for process in &mut self.processes {
+            let wrote = process.memory.wrote;
+            if wrote == 0 || wrote == OLD {
+                // Whatever is, or comes, is newer.
+            } else if versions & (1 << wrote) != 0 {
+                process.memory.wrote = rank(versions, wrote);
+            } else {
+                process.memory.wrote = OLD;
+            }
             let settled = process.memory.settled;
             let known = settled > 0 && stamps & (1 << settled) != 0;
             process.memory.settled = if known { rank(stamps, settled) } else { 0 };

@@ -1,0 +1,88 @@
+//! Flags and variables, as they are typed.
+
+use super::*;
+
+fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(std::iter::once(&"elasticache-user-operator").chain(args))
+}
+
+#[test]
+fn the_defaults_are_those_of_the_contract() {
+    let run = parse(&[]).unwrap().run;
+    assert!(run.namespaces().is_empty());
+    assert_eq!(run.cluster_id, None);
+    assert_eq!(run.default_deletion_policy, Policy::Delete);
+    assert_eq!((run.aws_rate, run.aws_burst), (10.0, 20));
+    assert_eq!(run.resync, Duration::from_secs(600));
+    assert_eq!(run.stale_after, Duration::from_secs(900));
+    assert_eq!(run.http_addr.to_string(), "0.0.0.0:8080");
+    assert_eq!(run.pace(), Pace::default());
+    assert!(!run.leader_elect);
+}
+
+#[test]
+fn flags_stand_with_and_without_the_subcommand() {
+    for args in [&["--namespace", "a", "--namespace", "b"][..], &["run", "--namespace=b,a,b"][..]] {
+        let cli = parse(args).unwrap();
+        let run = match cli.command {
+            Some(Command::Run(run)) => run,
+            Some(Command::Crd | Command::Check(_)) | None => cli.run,
+        };
+        assert_eq!(run.namespaces(), ["a", "b"], "{args:?}");
+    }
+}
+
+#[test]
+fn check_takes_what_run_takes() {
+    use clap::CommandFactory;
+    Cli::command().debug_assert();
+    let args = ["check", "--namespace=a", "--aws-rate=3", "--leader-elect", "--uninstall", "--output=json"];
+    let Some(Command::Check(check)) = parse(&args).unwrap().command else { panic!("it is check") };
+    assert_eq!(check.run.namespaces(), ["a"]);
+    assert!(check.run.leader_elect && check.uninstall && !check.force);
+    assert_eq!(check.output, Output::Json);
+    let Some(Command::Check(plain)) = parse(&["check", "--leader-elect=false"]).unwrap().command else {
+        panic!("it is check")
+    };
+    assert!(!plain.run.leader_elect && !plain.uninstall);
+    let help = parse(&["check", "--help"]).unwrap_err().to_string();
+    assert!(help.contains("--namespace") && help.contains("--cluster-id"), "{help}");
+    assert!(!help.contains("--concurrency") && !help.contains("--page-size"), "{help}");
+}
+
+#[test]
+fn leader_election_is_turned_on_by_the_bare_flag_and_off_by_its_value() {
+    let elects = |args: &[&str]| parse(args).map(|cli| cli.run.leader_elect);
+    assert!(elects(&["--leader-elect"]).unwrap());
+    assert!(elects(&["--leader-elect=true", "--concurrency", "3"]).unwrap());
+    assert!(!elects(&["--leader-elect=false"]).unwrap());
+    assert!(elects(&["--leader-elect=perhaps"]).is_err());
+}
+
+#[test]
+fn a_bad_value_is_answered_with_what_is_right() {
+    let rows = [
+        ("an empty cluster id", &["--cluster-id", " "][..], "must not be empty"),
+        ("no calls at all", &["--aws-rate", "0"][..], "calls a second"),
+        ("a duration without unit", &["--resync", "10"][..], "10m or 1h30m"),
+        ("a duration of nothing", &["--resync", "0s"][..], "at least a second"),
+        ("nobody at work", &["--concurrency", "0"][..], "1..=1000"),
+        ("an unknown policy", &["--default-deletion-policy", "Keep"][..], "Delete, Retain"),
+        ("an address without port", &["--http-addr", "localhost"][..], "invalid socket address"),
+    ];
+    for (claim, args, expected) in rows {
+        let error = parse(args).unwrap_err().to_string();
+        assert!(error.contains(expected), "{claim}: {error}");
+    }
+}
+
+#[test]
+fn every_flag_has_an_environment_variable_of_the_same_name() {
+    use clap::CommandFactory;
+    let (run, check) = (Cli::command(), Cli::command().find_subcommand("check").unwrap().clone());
+    let args = run.get_arguments().chain(check.get_arguments());
+    for arg in args.filter(|arg| !["help", "version"].contains(&arg.get_id().as_str())) {
+        let flag = arg.get_long().unwrap().replace('-', "_").to_uppercase();
+        assert_eq!(arg.get_env().and_then(|name| name.to_str()), Some(flag.as_str()));
+    }
+}
