@@ -45,7 +45,7 @@ bench: ## What the operator costs; BENCH="--objects 2000 --json FILE" for more
 	@cargo build --workspace --bins
 	@cargo run --quiet -p demo -- bench --release $(BENCH)
 
-rights: ## The operator's tests with each of the chart's rights of a namespace: takes some 10 minutes
+rights: ## The tests of `it` with each of the chart's rights of a namespace: takes half an hour
 	@cargo build --workspace --bins
 	@for rights in namespaced cluster-secrets roles-only; do RIGHTS=$$rights cargo test --test it || exit 1; done
 

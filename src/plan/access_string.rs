@@ -1,6 +1,6 @@
 //! Pure: what an access string means, whatever its form.
 //!
-//! ElastiCache hands an access string back in a form of its own (`service.md` 2, B31-B36): `off +get ~keys*` returns as
+//! ElastiCache hands an access string back in a form of its own (B31-B36): `off +get ~keys*` returns as
 //! `off ~keys* -@all +get`. [`same_meaning`] tells such a pair from a real difference. A text that this module cannot read
 //! is compared literally, white space apart: AWS may learn rules that it does not know.
 

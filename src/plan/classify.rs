@@ -113,7 +113,7 @@ pub enum Answer {
 /// Stands for the code of an answer that has none.
 const UNKNOWN: &str = "UnknownError";
 
-/// Reads an error answer: AWS's code (`service.md` 1), its sentence and the HTTP status.
+/// Reads an error answer: AWS's code, its sentence and the HTTP status.
 #[must_use]
 pub fn classify(code: &str, message: &str, status: u16) -> Answer {
     let said = || Said::new(if code.is_empty() { UNKNOWN } else { code }, message);

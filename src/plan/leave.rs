@@ -4,7 +4,7 @@ use crate::ownership::{Known, owner_just_read, ownership, put_tags_back, still_o
 use crate::place::{Absence, absence, elsewhere};
 use crate::*;
 
-/// The object is on its way out: the first match of `api.md`'s list holds.
+/// The object is on its way out: the first match holds.
 pub(crate) fn leave(departure: &Departure, observed: &Observed) -> Action {
     if departure.protected {
         return Action::Wait(Wait::Protected);

@@ -7,7 +7,7 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// Longest user ID that the operator uses, in characters (AWS does not document its own limit; `service.md` 2).
+/// Longest user ID that the operator uses, in characters (AWS does not document its own limit).
 pub const USER_ID_MAX: usize = 40;
 
 /// The tags of a resource, or those that an object asks for.
@@ -408,7 +408,7 @@ impl fmt::Display for Arn {
     }
 }
 
-/// The states of an AWS user (`service.md` 3).
+/// The states of an AWS user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Lifecycle {
     /// Not documented for users, and yet tolerated by everyone.

@@ -72,7 +72,7 @@ pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -
 
 /// A user without our tags is still ours where status shows that we managed this very user, and no DeleteUser of ours may
 /// have been accepted since: its announcement takes `lastApplied` out of status. As long as AWS refuses, the process that asks
-/// knows the user still. After a restart it is nobody's, left alone and told: the safe side. See `api.md`, Ownership.
+/// knows the user still. After a restart it is nobody's, left alone and told: the safe side. See docs/src/concepts/ownership.md.
 pub(crate) fn still_ours(record: &Record, user: &RemoteUser) -> bool {
     record.arn.as_ref() == Some(&user.arn)
         && (record.manages() || record.spared.is_some())

@@ -214,3 +214,18 @@ fn an_object_manages_its_user_once_it_applied_an_access_string() {
     assert!(!Record::default().manages());
     assert!(!Record { last_applied: Some(keys_only), ..Record::default() }.manages());
 }
+
+#[test]
+fn a_user_differs_where_aws_has_shown_something_to_change() {
+    let seen = |user: RemoteUser| Observed { user: Sight::Seen(user), ..nothing_known() };
+    let rows = [
+        ("what is as wanted", present(), seen(active()), false),
+        ("another access string", present(), seen(has("off ~* +@all")), true),
+        ("one that AWS has not shown", present(), nothing_known(), false),
+        ("one that is not there", present(), Observed { user: Sight::Absent, ..nothing_known() }, false),
+        ("on the way out nothing is changed", Goal::Gone(departure()), seen(has("off ~* +@all")), false),
+    ];
+    for (claim, goal, observed, expected) in rows {
+        assert_eq!(differs(&goal, &observed), expected, "{claim}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Pure: the reasons of conditions and events, and their words.
 
-/// The reasons of conditions and events, a closed list (`api.md`). Of each, what it means and what there is to do: these
+/// The reasons of conditions and events, a closed list. Of each, what it means and what there is to do: these
 /// sentences are the ones that the documentation shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {

@@ -258,7 +258,7 @@ pub(crate) fn release(world: &mut World, object: &Object) {
         Whose::Nobodys => managed(status, &user.shown) && !world.gone_seen,
         Whose::Anothers => false,
     });
-    // Its tags cannot be read while it is not active: what this process read before counts, as `api.md` has it.
+    // Its tags cannot be read while it is not active: what this process read before counts.
     let believed = world.retagged && world.last_seen != Some(Lifecycle::Active);
     if ours && !world.raced && !believed {
         world.breach("the finalizer went while the user was there");
