@@ -1,10 +1,12 @@
 //! I/O: how the cluster is reached, and the questions about it that the operator and `check` share.
 
+use std::error::Error;
+use std::io::ErrorKind::NotFound;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
-use kube::config::InferConfigError;
+use kube::config::{InferConfigError, KubeconfigError};
 use kube::{Api, Client, Config, CustomResourceExt};
 
 use crate::api::{APPLY_CRD, ElastiCacheUser};
@@ -20,6 +22,25 @@ pub async fn configuration(user_agent: &'static str) -> Result<Config, InferConf
     config.headers.extend(header);
     config.default_retry = false;
     Ok(config)
+}
+
+/// Why there is no configuration, as a sentence without its end. Never a piece of the file, which may hold a token.
+#[must_use]
+pub fn no_configuration(error: &InferConfigError) -> String {
+    match error.source().and_then(|source| source.downcast_ref()) {
+        // The path that is looked at where none is given.
+        Some(KubeconfigError::ReadConfig(why, path))
+            if why.kind() == NotFound && path.ends_with(".kube/config") =>
+        {
+            "no Kubernetes cluster is configured".to_owned()
+        }
+        Some(KubeconfigError::ReadConfig(why, path)) => {
+            format!("the kubeconfig {} cannot be read: {why}", path.display())
+        }
+        Some(KubeconfigError::Parse(_)) => "the kubeconfig is not YAML of its kind".to_owned(),
+        Some(KubeconfigError::FindPath) | None => "no Kubernetes cluster is configured".to_owned(),
+        Some(why) => format!("the kubeconfig cannot be used: {why}"),
+    }
 }
 
 /// The same for requests, which may take no longer than this.

@@ -223,7 +223,8 @@ struct Clients {
 async fn clients(timeout: Duration) -> anyhow::Result<Clients> {
     let config = connection::configuration(USER_AGENT).await.map_err(|error| {
         tracing::debug!(%error, "no cluster");
-        anyhow!("no Kubernetes cluster is configured: set KUBECONFIG, or run in a pod with a ServiceAccount")
+        let why = connection::no_configuration(&error);
+        anyhow!("{why}: set KUBECONFIG, or run in a pod with a ServiceAccount")
     })?;
     let namespace = config.default_namespace.clone();
     let client = |config| Client::try_from(config).context("cannot use the Kubernetes configuration");

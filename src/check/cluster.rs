@@ -50,6 +50,12 @@ pub enum Unlisted {
     Refused(String),
 }
 
+/// As a row tells it: with a capital, and a full stop.
+fn told(why: &str) -> String {
+    let (first, rest) = why.split_at(1);
+    format!("{}{rest}.", first.to_uppercase())
+}
+
 impl Cluster {
     /// By KUBECONFIG, or the pod's ServiceAccount. Nothing is asked yet.
     ///
@@ -57,7 +63,7 @@ impl Cluster {
     /// A sentence, where there is nothing to connect to.
     pub async fn connect(timeout: Duration) -> Result<Self, String> {
         let config = connection::configuration(USER_AGENT).await;
-        let config = config.map_err(|_| "No Kubernetes cluster is configured.".to_owned())?;
+        let config = config.map_err(|error| told(&connection::no_configuration(&error)))?;
         let (namespace, url) = (config.default_namespace.clone(), config.cluster_url.to_string());
         let url = url.trim_end_matches('/').to_owned();
         let client = Client::try_from(connection::within(&config, timeout))

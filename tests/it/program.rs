@@ -27,7 +27,21 @@ async fn it_refuses_to_begin_without_what_it_needs() {
         refuses(
             "no cluster",
             stage.command().env_remove("KUBECONFIG").env("HOME", "/nonexistent"),
-            "KUBECONFIG",
+            "no Kubernetes cluster is configured: set KUBECONFIG",
+        );
+        refuses(
+            "a kubeconfig that is not there",
+            stage.command().env("KUBECONFIG", "/nonexistent/mistyped"),
+            "the kubeconfig /nonexistent/mistyped cannot be read: No such file",
+        );
+        let broken = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(broken.path(), "users: {token: hidden").unwrap();
+        let mut command = stage.command();
+        command.env("KUBECONFIG", broken.path());
+        refuses(
+            "a broken kubeconfig",
+            &mut command,
+            "the kubeconfig is not YAML of its kind: set KUBECONFIG",
         );
         refuses("no region", stage.command().env_remove("AWS_REGION"), "AWS_REGION");
         let bare = |command: &mut Command| {
