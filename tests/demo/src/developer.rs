@@ -1,5 +1,6 @@
 //! Control plane, emulator and operator for a developer, until Ctrl-C.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -39,7 +40,7 @@ pub(crate) fn stay(times: &Times, flags: &[String]) -> Result<()> {
     let mut stage = Stage::set(&cast)?;
     // Until here a signal ends this process at once, and with it all the others.
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("failed to wait for signals")?;
-    explain(&stage);
+    explain(&stage, &cast.operator)?;
     while signals.pending().next().is_none() {
         if let Err(error) = stage.check_alive() {
             return Err(stage.failed(error));
@@ -53,9 +54,9 @@ pub(crate) fn stay(times: &Times, flags: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn explain(stage: &Stage) {
+fn explain(stage: &Stage, operator: &Path) -> Result<()> {
     let cluster = stage.cluster();
-    let path = |path: &std::path::Path| quoted(&path.display().to_string());
+    let path = |path: &Path| quoted(&path.display().to_string());
     let (url, users) = (stage.aws().url(), stage.aws().list_url("users"));
     say("\nCtrl-C ends everything and removes every trace. In another shell:\n");
     say(&format!("export KUBECONFIG={}", path(cluster.kubeconfig())));
@@ -66,7 +67,12 @@ fn explain(stage: &Stage) {
     say("\nWhat the ElastiCache emulator has (passwords too), and the same as AWS tells it:\n");
     say(&format!("curl -s '{users}'"));
     say(&format!("export AWS_ACCESS_KEY_ID={ACCOUNT} AWS_SECRET_ACCESS_KEY=any AWS_REGION={REGION}"));
-    say(&format!("aws elasticache describe-users --endpoint-url {url}"));
-    say("\nThe operator's log:\n");
+    say(&format!("export AWS_ENDPOINT_URL={url}"));
+    say("aws elasticache describe-users");
+    say("\nThe same environment is enough for the operator's own questions:\n");
+    say(&format!("{} check", path(operator)));
+    say("\nThe operator's metrics, and its log:\n");
+    say(&format!("curl -s http://{}/metrics", stage.operator_address()?));
     say(&format!("tail -f {}\n", path(&stage.operator_log())));
+    Ok(())
 }

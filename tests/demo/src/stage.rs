@@ -100,6 +100,11 @@ impl Stage {
         operator_log(&self.cluster)
     }
 
+    /// Where the operator serves its metrics: `HOST:PORT`.
+    pub(crate) fn operator_address(&self) -> Result<String> {
+        served(&self.operator_log())?.context("the operator does not say where it serves")
+    }
+
     /// An error when a program has ended that should not have.
     pub(crate) fn check_alive(&mut self) -> Result<()> {
         self.emulator.check_alive()?;
@@ -212,13 +217,20 @@ fn start_operator(cluster: &Cluster, aws: &Aws, cast: &Cast<'_>) -> Result<Proce
     let mut operator = Process::start("operator", command, &log)?;
     let address = until("the operator says where it serves /readyz", || {
         operator.check_alive()?;
-        Ok(word_after(&log, "http=")?)
+        Ok(served(&log)?)
     })?;
     until("the operator is ready", || {
         operator.check_alive()?;
         Ok(get(&address, "/readyz").ok())
     })?;
     Ok(operator)
+}
+
+/// Where the operator serves, by its log: text, or JSON where the developer asked for it.
+fn served(log: &Path) -> std::io::Result<Option<String>> {
+    let json = word_after(log, "\"http\":\"")?;
+    let json = json.and_then(|rest| rest.split_once('"').map(|(address, _)| address.to_owned()));
+    Ok(json.or(word_after(log, "http=")?))
 }
 
 /// The word that follows `mark` in a file, once its line is whole.

@@ -90,25 +90,24 @@ fn a_failed_demonstration_says_at_which_step_and_keeps_the_logs() {
 #[test]
 fn what_dev_prints_works_in_another_shell_and_ctrl_c_leaves_nothing_behind() {
     let temporary = tempfile::tempdir().unwrap();
-    let mut play = Play::start(demo(&["dev"], &temporary));
+    let mut play = Play::start(demo(&["dev", "--", "--log-format", "json"], &temporary));
     let told = play.tells("tail -f ");
-    let exports = told
-        .lines()
-        .filter(|line| line.starts_with("export KUBECONFIG=") || line.starts_with("export PATH="));
-    let mut script: Vec<&str> = exports.collect();
-    assert_eq!(script.len(), 2, "{told}");
+    let mut script: Vec<&str> = told.lines().filter(|line| line.starts_with("export ")).collect();
+    assert_eq!(script.len(), 4, "{told}");
     script.extend(
         told.lines()
             .skip_while(|line| !line.starts_with("kubectl apply"))
             .take_while(|line| !line.is_empty()),
     );
     script.push("kubectl wait --for=condition=Ready ecu --all --timeout=60s");
+    script.extend(told.lines().filter(|line| line.ends_with("elasticache-user-operator check")));
     let shell =
         Command::new("/bin/sh").args(["-ec", &script.join("\n")]).env("PATH", "/usr/bin:/bin").output();
     let Output { status, stdout, stderr } = shell.unwrap();
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
     let printed = String::from_utf8(stdout).unwrap();
     assert!(printed.contains("orders-reader condition met"), "{printed}");
+    assert!(printed.contains(" 0 warning, 0 failed"), "{printed}");
     play.ends_completely(Signal::INT, &temporary);
 }
 
