@@ -72,7 +72,9 @@ fn compared(comparison: &Comparison, id: &str) -> String {
             differences.join("; ")
         ),
         Comparison::Missing => {
-            format!("There is no AWS user \"{id}\", and none is created as managementPolicy is Observe.")
+            format!(
+                "There is no AWS user \"{id}\", and none is created as managementPolicy is Observe. Check the user ID and the operator's account and region, or set managementPolicy to Manage to create it."
+            )
         }
     }
 }
@@ -200,7 +202,10 @@ fn secret(problem: &SecretProblem) -> String {
             format!("The API server did not answer when Secret \"{secret}\" was read. Retrying.")
         }
         SecretProblem::Invalid { secret, key, why } => {
-            format!("Key \"{key}\" of Secret \"{secret}\" {}.", why.sentence())
+            format!(
+                "Key \"{key}\" of Secret \"{secret}\" {}. Change the Secret; the operator goes on by itself.",
+                why.sentence()
+            )
         }
     }
 }
