@@ -31,14 +31,16 @@ pub(crate) fn whose(tags: &Tags) -> Whose {
     }
 }
 
-/// A user that lost its owner tags is still ours where status shows that we managed it, it is as status last reported it,
-/// and it was not on its way out since.
-pub(crate) fn managed(status: &Status, user: &RemoteUser) -> bool {
+/// What a user that lost its owner tags has to look like to be still ours: as status last reported it, where status shows
+/// that we managed it, and not that it was on its way out since.
+pub(crate) fn managed_look<'a>(status: &'a Status, arn: &Arn) -> Option<&'a Reported> {
     let deleted = status.state == Some(Lifecycle::Deleting);
-    status.arn.as_ref() == Some(&user.arn)
-        && status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some())
-        && status.reported.as_ref() == Some(&identity(user))
-        && !deleted
+    let manages = status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some());
+    status.reported.as_ref().filter(|_| status.arn.as_ref() == Some(arn) && manages && !deleted)
+}
+
+pub(crate) fn managed(status: &Status, user: &RemoteUser) -> bool {
+    managed_look(status, &user.arn) == Some(&identity(user))
 }
 
 /// Where status knows the user.
