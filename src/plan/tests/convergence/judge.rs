@@ -6,7 +6,7 @@ use plan::*;
 
 use crate::common::{arn, owner, reasons};
 use crate::object::{Conditions, Object, Sense, Status};
-use crate::service::form;
+use crate::service::{User, form};
 use crate::status::identity;
 use crate::world::{TICK, World};
 
@@ -172,7 +172,8 @@ pub(crate) fn tag(world: &mut World, object: &Object, observed: &Observed, found
         world.breach("tags that are neither the owner's nor the spec's");
     }
     // Whatever status says.
-    let strange = world.service.user.as_ref().is_some_and(|user| world.service.is_strange(user));
+    let another = |user: &User| world.gone_seen && !user.was_ours || world.service.is_strange(user);
+    let strange = world.service.user.as_ref().is_some_and(another);
     // The process that announced the deletion knows what was there before, as long as AWS refuses.
     let last_applied = found.last_applied.clone().or_else(|| world.departed.clone().filter(|_| *terminating));
     let known = Status { last_applied, ..found.clone() };

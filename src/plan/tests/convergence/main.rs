@@ -319,6 +319,28 @@ fn leaves(ends: &[(Mishap, Mishap)], then: Others) -> World {
     walk(&start, calls, between)
 }
 
+#[test]
+fn a_user_that_came_after_ours_was_seen_gone_is_not_ours_though_status_could_not_say_so() {
+    for leaves in [false, true] {
+        let mut start = settled(&["team"]);
+        let shown = &start.service.user.as_ref().unwrap().shown;
+        start.object.status.reported = Some(status::identity(shown));
+        start.object.status.arn = Some(shown.arn.clone());
+        start.object.terminating = leaves;
+        // Gone before anybody sees it `deleting`; then neither an announcement nor the finalizer's end is written.
+        let goes_on = Mishap::Meanwhile(Happening::AwsGoesOn);
+        let mut calls = vec![goes_on, Mishap::Fine, Mishap::Refused(common::busy())];
+        if leaves {
+            // The definition is looked at first.
+            calls.insert(0, Mishap::Fine);
+        }
+        let twin = Happening::Others(Others::Creates(Claim::Nobodys, 0));
+        let world = walk(&start, calls, vec![Happening::Others(Others::Deletes), twin]);
+        assert_eq!(world.mutations, [], "{}", world.tale());
+        assert!(world.service.user.is_some(), "{}", world.tale());
+    }
+}
+
 fn refused(fault: plan::Fault) -> (Mishap, Mishap) {
     (Mishap::Refused(fault), Mishap::Fine)
 }
