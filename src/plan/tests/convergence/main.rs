@@ -320,20 +320,19 @@ fn leaves(ends: &[(Mishap, Mishap)], then: Others) -> World {
 }
 
 #[test]
-fn a_user_that_came_after_ours_was_seen_gone_is_not_ours_though_status_could_not_say_so() {
-    for leaves in [false, true] {
+fn a_user_that_came_after_ours_was_seen_to_go_is_not_ours_though_status_could_not_say_so() {
+    let goes_on = || Mishap::Meanwhile(Happening::AwsGoesOn);
+    // Gone before anybody sees it `deleting`, and neither the announcement nor the finalizer's end is written; then the other
+    // one is `active` at first sight.
+    let unseen = vec![goes_on(), Mishap::Fine, Mishap::Refused(common::busy()), goes_on()];
+    // On the way out the definition is looked at first.
+    let leaving = [vec![Mishap::Fine], unseen.clone()].concat();
+    for (leaves, calls) in [(false, unseen), (true, leaving), (false, vec![]), (true, vec![])] {
         let mut start = settled(&["team"]);
         let shown = &start.service.user.as_ref().unwrap().shown;
         start.object.status.reported = Some(status::identity(shown));
         start.object.status.arn = Some(shown.arn.clone());
         start.object.terminating = leaves;
-        // Gone before anybody sees it `deleting`; then neither an announcement nor the finalizer's end is written.
-        let goes_on = Mishap::Meanwhile(Happening::AwsGoesOn);
-        let mut calls = vec![goes_on, Mishap::Fine, Mishap::Refused(common::busy())];
-        if leaves {
-            // The definition is looked at first.
-            calls.insert(0, Mishap::Fine);
-        }
         let twin = Happening::Others(Others::Creates(Claim::Nobodys, 0));
         let world = walk(&start, calls, vec![Happening::Others(Others::Deletes), twin]);
         assert_eq!(world.mutations, [], "{}", world.tale());
