@@ -35,7 +35,7 @@ pub struct Entry {
     tags_checked: Option<TagsChecked>,
     /// The deletion, where the object is on its way out.
     pub departure: Departure,
-    /// The object is on its way out and UserNotFound was seen: what status says was applied was so to a user that is gone.
+    /// UserNotFound was seen: what status says was applied was so to a user that is gone, until status says so itself.
     pub gone: bool,
     /// The newest resourceVersion that this process wrote.
     pub version: Option<u64>,

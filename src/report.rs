@@ -196,8 +196,7 @@ fn hide(status: &mut ElastiCacheUserStatus, goal: &Goal) {
 }
 
 fn set_last_applied(status: &mut ElastiCacheUserStatus, pass: &Pass<'_>) {
-    let before = pass.object.status.as_ref().and_then(|status| status.last_applied.as_ref());
-    let before = before.map(last_applied).unwrap_or_default();
+    let before = status.last_applied.as_ref().map(last_applied).unwrap_or_default();
     let after = plan::remembered(pass.goal, pass.observed, pass.action, pass.outcome, before);
     let Some(plan::LastApplied { access_string, expanded_access_string, password_versions, tag_keys }) =
         after

@@ -51,6 +51,8 @@ pub struct Record {
     /// `last_applied` before that took it out, where no DeleteUser may have been accepted: the process that sent them knows
     /// that AWS refused each.
     pub spared: Option<LastApplied>,
+    /// This process saw that the user is gone, and status could not be told: what it says is about a former user.
+    pub lost: bool,
     /// A ModifyUser of ours is being applied.
     pub modifying: bool,
     /// Status says Ready=True, of whatever generation.

@@ -8,9 +8,10 @@ use crate::*;
 pub enum Shown {
     /// It is shown as DescribeUsers shows it.
     Seen,
-    /// It is shown, and nothing that status remembers of an earlier one is about it: the object only observes.
+    /// It is shown, and nothing that status remembers of an earlier one is about it: the object only observes, or the earlier
+    /// one was seen gone.
     Strange,
-    /// AWS has no such user.
+    /// AWS has no such user, or another one.
     Nothing,
     /// Status stays as it was: nobody looked, or what was seen may be somebody else's.
     AsBefore,
@@ -25,10 +26,15 @@ pub enum Shown {
 pub fn shown(goal: &Goal, observed: &Observed, action: &Action) -> Shown {
     match &observed.user {
         Sight::Seen(user) => {
+            let lost = observed.record.lost;
             if read_as_ours(goal, observed) || is_the_managed_one(&observed.record, user) {
-                Shown::Seen
-            } else if matches!(goal, Goal::Compared(_)) && !is_in_doubt(action) {
+                if lost { Shown::Strange } else { Shown::Seen }
+            } else if is_in_doubt(action) {
+                Shown::AsBefore
+            } else if matches!(goal, Goal::Compared(_)) {
                 Shown::Strange
+            } else if lost {
+                Shown::Nothing
             } else {
                 Shown::AsBefore
             }

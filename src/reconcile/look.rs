@@ -96,7 +96,7 @@ impl<U: Users> Pass<'_, U> {
             Sight::Absent => {
                 self.entry.owner = None;
                 self.entry.departure.end();
-                self.entry.gone |= matches!(self.goal, plan::Goal::Gone(_));
+                self.entry.gone = true;
                 self.entry.sent = None;
                 self.observed.sent = None;
                 self.observed.remembered = None;

@@ -37,6 +37,10 @@ impl<U: Users> Pass<'_, U> {
     }
 
     fn learn_from_outcome(&mut self, action: &Action, outcome: &Outcome) {
+        // From now on status speaks of the user that is there.
+        let sends = matches!(action, Action::Create(_) | Action::Modify(_));
+        let applied = *action == Action::Rest || sends && matches!(outcome, Outcome::Accepted(_));
+        self.entry.gone &= !applied;
         match (action, outcome) {
             (Action::Create(create), Outcome::Accepted(user)) => {
                 self.entry.owner =

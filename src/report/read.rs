@@ -22,6 +22,7 @@ pub fn record(
     let arn = status.arn.as_deref().and_then(plan::Arn::parse);
     let told = reason_of(status, DELETING);
     memory.departure.begin(version(object));
+    memory.gone &= status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some());
     let creation = match &status.create_requested_at {
         Some(requested) if memory.creation_settled.as_ref() != Some(requested) => {
             pace.creation(memory.age(requested, now))
@@ -41,6 +42,7 @@ pub fn record(
         departure_announced: told.is_some_and(Reason::may_follow_a_departure),
         departure_ours: memory.departure.is_announced(),
         spared: memory.departure.last_applied().cloned(),
+        lost: memory.gone,
         modifying: ready_now(object).is_some_and(|ready| ready.reason == Reason::Modifying.as_str()),
         ready: condition(status, READY).is_some_and(|ready| ready.status == "True"),
         settled,

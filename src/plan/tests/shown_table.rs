@@ -21,6 +21,7 @@ fn status_shows_a_user_only_where_it_is_known_to_be_the_objects() {
     let other_rules = || RemoteUser { access_string: "off".into(), ..active() };
     let other_arn = || RemoteUser { arn: arn_in("eu-west-1", "111111111111"), ..active() };
     let unmanaged = || Record { last_applied: None, ..managed() };
+    let lost = || Record { lost: true, ..unmanaged() };
     let rests = || Action::Rest;
     let suspended = || Goal::Suspended(None);
     let pause = || Action::Pause { ready: true };
@@ -66,6 +67,28 @@ fn status_shows_a_user_only_where_it_is_known_to_be_the_objects() {
             present(),
             seen().record(unmanaged()),
             look_at_tags(),
+            Shown::AsBefore,
+        ),
+        (
+            "another one is not shown, nor the one that was seen gone, though status could not be told before",
+            present(),
+            seen().record(lost()),
+            look_at_tags(),
+            Shown::Nothing,
+        ),
+        ("also on the way out", gone(), seen().record(lost()), wait(Wait::UserDeleting), Shown::Nothing),
+        (
+            "one read as ours is shown without what was applied to that one",
+            present(),
+            seen().record(lost()).tagged(owner_tags()),
+            rests(),
+            Shown::Strange,
+        ),
+        (
+            "of one that is elsewhere nothing is known",
+            present(),
+            nothing_known().seen(other_arn()).record(lost()),
+            refused(),
             Shown::AsBefore,
         ),
         (

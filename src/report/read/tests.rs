@@ -91,3 +91,21 @@ fn a_pass_is_a_check_only_where_nobody_waits_for_it() {
         assert_eq!(awaited(&object, goal), expected, "{claim}");
     }
 }
+
+#[test]
+fn what_status_says_of_a_user_that_was_seen_gone_counts_for_nothing_until_status_says_so_itself() {
+    let unmanaged: ElastiCacheUser = serde_json::from_value(ready()).unwrap();
+    let mut managed = unmanaged.clone();
+    let last = managed.status.as_mut().and_then(|status| status.last_applied.as_mut());
+    last.unwrap().access_string = Some("on ~* +@all".to_owned());
+    let mut memory = Entry::default();
+    memory.gone = true;
+    let pace = plan::pace::Pace::default();
+    let mut read = |object| {
+        let record = record(object, &mut memory, &pace, jiff::Timestamp::UNIX_EPOCH);
+        (record.lost, record.manages())
+    };
+    assert_eq!(read(&managed), (true, false));
+    assert_eq!(read(&unmanaged), (false, false));
+    assert_eq!(read(&managed), (false, true), "that is about another user");
+}

@@ -100,6 +100,7 @@ impl Pass<'_> {
             if kind == Mutation::Delete {
                 self.world.departed = None;
             }
+            self.world.gone_seen &= kind != Mutation::Create;
             self.world.in_flight |= matches!(kind, Mutation::Create | Mutation::Modify);
         }
         match mishap {

@@ -6,7 +6,7 @@ use plan::*;
 
 use crate::common::{arn, owner, reasons};
 use crate::object::{Conditions, Object, Sense, Status};
-use crate::service::form;
+use crate::service::{User, form};
 use crate::status::identity;
 use crate::world::{TICK, World};
 
@@ -31,14 +31,16 @@ pub(crate) fn whose(tags: &Tags) -> Whose {
     }
 }
 
-/// A user that lost its owner tags is still ours where status shows that we managed it, it is as status last reported it,
-/// and it was not on its way out since.
-pub(crate) fn managed(status: &Status, user: &RemoteUser) -> bool {
+/// What a user that lost its owner tags has to look like to be still ours: as status last reported it, where status shows
+/// that we managed it, and not that it was on its way out since.
+pub(crate) fn managed_look<'a>(status: &'a Status, arn: &Arn) -> Option<&'a Reported> {
     let deleted = status.state == Some(Lifecycle::Deleting);
-    status.arn.as_ref() == Some(&user.arn)
-        && status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some())
-        && status.reported.as_ref() == Some(&identity(user))
-        && !deleted
+    let manages = status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some());
+    status.reported.as_ref().filter(|_| status.arn.as_ref() == Some(arn) && manages && !deleted)
+}
+
+pub(crate) fn managed(status: &Status, user: &RemoteUser) -> bool {
+    managed_look(status, &user.arn) == Some(&identity(user))
 }
 
 /// Where status knows the user.
@@ -170,7 +172,8 @@ pub(crate) fn tag(world: &mut World, object: &Object, observed: &Observed, found
         world.breach("tags that are neither the owner's nor the spec's");
     }
     // Whatever status says.
-    let strange = world.service.user.as_ref().is_some_and(|user| world.service.is_strange(user));
+    let another = |user: &User| world.gone_seen && !user.was_ours || world.service.is_strange(user);
+    let strange = world.service.user.as_ref().is_some_and(another);
     // The process that announced the deletion knows what was there before, as long as AWS refuses.
     let last_applied = found.last_applied.clone().or_else(|| world.departed.clone().filter(|_| *terminating));
     let known = Status { last_applied, ..found.clone() };

@@ -24,7 +24,7 @@ impl Pass<'_> {
                     Err(Answer::Fault(fault)) => Sight::Failed(fault),
                 };
                 self.learn_from_sight();
-                self.world.gone_seen |= self.memory.gone;
+                self.world.gone_seen |= self.observed.user == Sight::Absent;
             }
             Look::Tags(arn) => {
                 self.observed.tags = match self.read(Service::list_tags, |_| Err(Answer::NotFound))? {
@@ -99,7 +99,7 @@ impl Pass<'_> {
             Sight::Absent => {
                 self.memory.owner = None;
                 self.memory.departure.1 = None;
-                self.memory.gone |= matches!(self.goal, Goal::Gone(_));
+                self.memory.gone = true;
                 self.memory.sent = None;
                 self.observed.sent = None;
                 self.observed.remembered = None;

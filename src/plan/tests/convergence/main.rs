@@ -319,6 +319,27 @@ fn leaves(ends: &[(Mishap, Mishap)], then: Others) -> World {
     walk(&start, calls, between)
 }
 
+#[test]
+fn a_user_that_came_after_ours_was_seen_to_go_is_not_ours_though_status_could_not_say_so() {
+    let goes_on = || Mishap::Meanwhile(Happening::AwsGoesOn);
+    // Gone before anybody sees it `deleting`, and neither the announcement nor the finalizer's end is written; then the other
+    // one is `active` at first sight.
+    let unseen = vec![goes_on(), Mishap::Fine, Mishap::Refused(common::busy()), goes_on()];
+    // On the way out the definition is looked at first.
+    let leaving = [vec![Mishap::Fine], unseen.clone()].concat();
+    for (leaves, calls) in [(false, unseen), (true, leaving), (false, vec![]), (true, vec![])] {
+        let mut start = settled(&["team"]);
+        let shown = &start.service.user.as_ref().unwrap().shown;
+        start.object.status.reported = Some(status::identity(shown));
+        start.object.status.arn = Some(shown.arn.clone());
+        start.object.terminating = leaves;
+        let twin = Happening::Others(Others::Creates(Claim::Nobodys, 0));
+        let world = walk(&start, calls, vec![Happening::Others(Others::Deletes), twin]);
+        assert_eq!(world.mutations, [], "{}", world.tale());
+        assert!(world.service.user.is_some(), "{}", world.tale());
+    }
+}
+
 fn refused(fault: plan::Fault) -> (Mishap, Mishap) {
     (Mishap::Refused(fault), Mishap::Fine)
 }

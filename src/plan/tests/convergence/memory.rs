@@ -25,7 +25,7 @@ pub(crate) struct Memory {
     /// The version of the object in which this process announced a deletion, or wrote since, where nobody else did; and what
     /// the announcement took out of status, where no DeleteUser may have been accepted.
     pub(crate) departure: (Option<u32>, Option<LastApplied>),
-    /// The object is on its way out, and UserNotFound was seen.
+    /// UserNotFound was seen, and what status says was applied was so before that.
     pub(crate) gone: bool,
     /// Passes in a row in which AWS did not tell the state, or denied.
     pub(crate) silent: u32,
@@ -53,10 +53,12 @@ impl Memory {
             self.departure = (None, None);
         }
         let recorded = status::record(object, creation);
+        self.gone &= recorded.manages();
         Record {
             last_applied: recorded.last_applied.filter(|_| !self.gone),
             departure_ours: self.departure.0.is_some(),
             spared: self.departure.1.clone(),
+            lost: self.gone,
             was_settled: self.ready == Some(object.generation),
             ..recorded
         }

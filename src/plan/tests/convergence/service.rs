@@ -70,7 +70,8 @@ pub(crate) struct Service {
     pub(crate) habits: Habits,
     /// What DescribeUsers showed before the last change: an answer that is late shows it still.
     before: Option<RemoteUser>,
-    /// What a user of this object has ever looked like, since a DeleteUser of ours was accepted last.
+    /// What a user of this object has ever looked like, since a DeleteUser of ours was accepted last; also one that was
+    /// before the walk began, as status tells of it.
     ours: Vec<Reported>,
 }
 
@@ -78,8 +79,9 @@ pub(crate) struct Service {
 pub(crate) type Told<T> = Result<T, Answer>;
 
 impl Service {
-    pub(crate) fn new(user: Option<User>, habits: Habits) -> Self {
-        let mut service = Self { user, habits, before: None, ours: vec![] };
+    /// `look`: what a user of this object looked like before.
+    pub(crate) fn new(user: Option<User>, habits: Habits, look: Option<&Reported>) -> Self {
+        let mut service = Self { user, habits, before: None, ours: look.cloned().into_iter().collect() };
         service.note_looks();
         service
     }

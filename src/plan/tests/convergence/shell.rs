@@ -247,6 +247,7 @@ impl<'a> Pass<'a> {
     }
 
     fn report(&mut self, action: &Action, outcome: &Outcome) -> Result<(), Interrupted> {
+        self.memory.gone &= !applies(action, outcome);
         match (action, outcome) {
             (Action::Create(create), Outcome::Accepted(user)) => {
                 self.memory.owner = Some((user.arn.clone(), Ownership::Ours));
@@ -335,6 +336,12 @@ impl<'a> Pass<'a> {
 /// The call puts owner tags back that a user of ours lost.
 fn restores_owner(tag: &Tag) -> bool {
     tag.cause != Cause::Adoption && tag.tags.contains_key(CLUSTER_TAG)
+}
+
+/// AWS has what the spec says, or will have: from now on status speaks of this user.
+fn applies(action: &Action, outcome: &Outcome) -> bool {
+    let sends = matches!(action, Action::Create(_) | Action::Modify(_));
+    *action == Action::Rest || sends && matches!(outcome, Outcome::Accepted(_))
 }
 
 fn accepted(told: Told<RemoteUser>) -> Outcome {

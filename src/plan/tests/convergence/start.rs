@@ -8,7 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::common::{arn, arn_in, odd, user};
-use crate::judge::managed;
+use crate::judge::{managed, managed_look};
 use crate::object::{Conditions, Object, Sense, Spec, Status, TAGS};
 use crate::others::claimed;
 use crate::schedule::{
@@ -61,7 +61,10 @@ pub(crate) fn starts() -> impl Strategy<Value = Start> {
         if let Some(user) = &mut user {
             user.was_ours |= managed(&object.status, &user.shown);
         }
-        Start { object, secrets, other, service: Service::new(user, habits) }
+        // Whoever looks like it, or is made to by somebody, cannot be told from the user that status tells of.
+        let look = managed_look(&object.status, &arn());
+        let service = Service::new(user, habits, look);
+        Start { object, secrets, other, service }
     })
 }
 
@@ -103,7 +106,7 @@ pub(crate) fn settled_but_for(status: Status, access: usize) -> Start {
     };
     let habits = Habits { creates_slowly: false, answers_new: true, tells_account: true, pace: 1 };
     let secret = Secret { access: Access::Readable, value: 0, version: 1 };
-    let service = Service::new(Some(user), habits);
+    let service = Service::new(Some(user), habits, None);
     Start { object, secrets: Secrets([secret; 2]), other: Other::There, service }
 }
 

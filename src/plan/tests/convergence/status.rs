@@ -31,6 +31,7 @@ pub(crate) fn record(object: &Object, creation: Creation) -> Record {
         departure_announced: told.is_some_and(Reason::may_follow_a_departure),
         departure_ours: false,
         spared: None,
+        lost: false,
         modifying: object.conditions_now().is_some_and(|now| now.reason == Reason::Modifying),
         ready: status.conditions.as_ref().is_some_and(Conditions::ready),
         settled: object.settled(),

@@ -42,7 +42,7 @@ pub(crate) struct World {
     /// What the announcement of a deletion took out of status, where no DeleteUser took effect since and the process that
     /// wrote it is there still.
     pub(crate) departed: Option<LastApplied>,
-    /// The process that is there has seen, on the object's way out, that the user is gone: one that comes after it is not ours
+    /// The process that is there has seen that the user is gone, and made none since: one that comes after it is not ours
     /// unless its tags say so.
     pub(crate) gone_seen: bool,
     pub(crate) writes_by_operator: usize,

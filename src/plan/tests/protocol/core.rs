@@ -142,6 +142,7 @@ impl Core {
             deletion_accepted: deleting,
             departure_announced: departing != Departing::No,
             departure_ours: question.ours,
+            lost: false,
             spared: question.spared.then_some(last_applied),
             modifying: false,
             ready: false,
