@@ -131,7 +131,13 @@ async fn the_reference_lists_the_metrics_as_they_are() {
 async fn counts_what_happened(stage: &Stage) {
     let (ns, controller) = (stage.ns.as_str(), ("controller", "elasticacheuser"));
     let aws = |operation, code| [("service", "ElastiCache"), ("operation", operation), ("error_code", code)];
-    let page = scraped(stage);
+    // AWS has throttled: what waits for the limiter's next token is under way until it has it.
+    let page = until("next to nothing waits or is under way", || async {
+        let page = scraped(stage);
+        let few = |name: &str| page.value(name, &[]).is_some_and(|value| value <= 2.0);
+        (few("workqueue_depth") && few("controller_runtime_active_workers")).then_some(page)
+    })
+    .await;
     let value = |name: &str, labels: &[(&str, &str)]| {
         page.value(name, labels).unwrap_or_else(|| panic!("{name}{labels:?} is not in the page"))
     };
@@ -159,13 +165,10 @@ async fn counts_what_happened(stage: &Stage) {
     assert!((0.0..600.0).contains(&value("operator_termination_current_time_seconds", &leaving)));
     let passes = value("controller_runtime_reconcile_time_seconds_count", &[controller]);
     let waited = value("workqueue_queue_duration_seconds_count", &[("name", "elasticacheuser")]);
-    let (depth, active) = (value("workqueue_depth", &[]), value("controller_runtime_active_workers", &[]));
-    // What has begun has waited, and is counted as a pass once it has ended.
     assert!(
-        passes >= 10.0 && (waited - passes - active).abs() <= 2.0,
-        "{waited} passes were seen to wait, {passes} to end, and {active} are under way"
+        passes >= 10.0 && (waited - passes).abs() <= 2.0,
+        "{waited} of {passes} passes were seen to wait"
     );
-    assert!(depth <= 2.0 && active <= 2.0, "{depth} wait and {active} work while next to nothing is due");
     assert_eq!(value("controller_runtime_max_concurrent_reconciles", &[controller]), 10.0);
 }
 
