@@ -23,7 +23,7 @@ use crate::users::{Asked, Preflight, Timeouts};
 use crate::{api, clock};
 use clocks::Reading;
 use cluster::{Cluster, Unlisted};
-use permissions::{Answered, Place};
+use permissions::{Answered, Place, Rule};
 use row::{Row, Status};
 use uninstall::Found;
 
@@ -155,28 +155,32 @@ async fn in_cluster<W: Write>(
     report.tell(cluster_id(flags, cluster).await)?;
     let places = scope(flags);
     let who = cluster.who().await;
+    let who = who.as_deref();
     for rule in [permissions::OBJECTS, permissions::STATUS, permissions::FINALIZERS, permissions::EVENTS] {
-        report.tell(permissions::judge(&rule, &cluster.may(&rule, &places).await, who.as_deref()))?;
+        report.tell(granted(cluster, &rule, &places, who).await)?;
     }
-    let rule = permissions::DEFINITION;
-    report.tell(permissions::judge(&rule, &cluster.may(&rule, &[None]).await, who.as_deref()))?;
+    report.tell(granted(cluster, &permissions::DEFINITION, &[None], who).await)?;
     if flags.run.leader_elect {
-        let rule = permissions::LEASE;
         let lease = [Some(flags.run.lease_namespace().unwrap_or(&cluster.namespace).to_owned())];
-        report.tell(permissions::judge(&rule, &cluster.may(&rule, &lease).await, who.as_deref()))?;
+        report.tell(granted(cluster, &permissions::LEASE, &lease, who).await)?;
     }
     let default = flags.run.default_deletion_policy.into();
     let objects = cluster.objects(&places, flags.page_size, default).await.unwrap_or_default();
-    let (read, watched) = (permissions::SECRETS, permissions::SECRETS_WATCH);
-    report.tell(permissions::judge(&read, &secrets(flags, cluster, &objects).await, who.as_deref()))?;
+    let read = secrets(flags, cluster, &objects).await;
+    report.tell(permissions::judge(&permissions::SECRETS, &read, who))?;
     let places = match flags.run.secret_namespaces() {
         None => places,
         Some(namespaces) => namespaces.into_iter().map(Some).collect(),
     };
     if !places.is_empty() {
-        report.tell(permissions::judge(&watched, &cluster.may(&watched, &places).await, who.as_deref()))?;
+        report.tell(granted(cluster, &permissions::SECRETS_WATCH, &places, who).await)?;
     }
     Ok(objects)
+}
+
+/// Whether a rule is granted to `who` in all these places.
+async fn granted(cluster: &Cluster, rule: &Rule, places: &[Place], who: Option<&str>) -> Row {
+    permissions::judge(rule, &cluster.may(rule, places).await, who)
 }
 
 /// Whether Secrets may be read in the whole scope; else in the namespaces that are named for it, and those that have users
@@ -209,10 +213,9 @@ async fn cluster_id(flags: &Check, cluster: &Cluster) -> Row {
             format!("Owner tags name this cluster {uid}, the UID of the namespace kube-system."),
         ),
         Err(why) => {
-            let rule = permissions::KUBE_SYSTEM;
-            let answers = cluster.may(&rule, &[None]).await;
-            let granted = permissions::judge(&rule, &answers, cluster.who().await.as_deref());
-            let allow = granted.mend.map(|allow| allow + "\n").unwrap_or_default();
+            let who = cluster.who().await;
+            let row = granted(cluster, &permissions::KUBE_SYSTEM, &[None], who.as_deref()).await;
+            let allow = row.mend.map(|allow| allow + "\n").unwrap_or_default();
             let message = format!(
                 "The UID of the namespace kube-system names the cluster in owner tags, and cannot be read: {why}"
             );
@@ -304,10 +307,8 @@ async fn uninstalling<W: Write>(
             report.tell(Row::ok("objects", format!("There are no objects: {error}.")))?;
         }
         Err(Unlisted::Refused(why)) => {
-            let rule = permissions::LISTING;
             let who = cluster.who().await;
-            let mend =
-                permissions::judge(&rule, &cluster.may(&rule, &scope(flags)).await, who.as_deref()).mend;
+            let mend = granted(cluster, &permissions::LISTING, &scope(flags), who.as_deref()).await.mend;
             report.tell(Row::failed(
                 "objects",
                 format!(

@@ -14,7 +14,7 @@ use kube::runtime::{Controller, Predicate, WatchStreamExt, predicates};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::{broadcast, watch};
 
-use crate::api::{ElastiCacheUser, user_id};
+use crate::api::{ElastiCacheUser, full_name, user_id};
 use crate::objects::{Interruption, secret_version};
 use crate::reconcile::{Shell, is_held};
 use crate::resolve::secrets_named;
@@ -107,7 +107,7 @@ where
         .inspect_ok(move |event| {
             if let watcher::Event::Delete(gone) = event {
                 forgetful.shell.memory.forget(&gone.uid().unwrap_or_default());
-                leaving.forget(&named(gone));
+                leaving.forget(&full_name(gone));
                 // Nobody listens where the controllers are ending.
                 let _ = freed.send(user_id(gone));
             }
@@ -120,7 +120,7 @@ where
             predicates::generation.combine(predicates::annotations).combine(lost_finalizer),
             kube::runtime::PredicateConfig::default(),
         )
-        .inspect_ok(move |object| changed.request(named(object), Duration::ZERO));
+        .inspect_ok(move |object| changed.request(full_name(object), Duration::ZERO));
     let secrets =
         secrets.iter().map(|namespace| changed_secrets(scoped(watches, namespace.as_deref())).boxed());
     let naming = reader.clone();
@@ -168,12 +168,7 @@ fn noticed<T, E: std::error::Error + 'static, Q: std::error::Error + 'static>(
     }
 }
 
-/// `namespace/name`, as logs and the queue name an object.
-fn named(object: &ElastiCacheUser) -> String {
-    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
-}
-
-/// The same, of a reference.
+/// [`full_name`] of a reference.
 fn referred<K: reflector::Lookup>(object: &ObjectRef<K>) -> String {
     format!("{}/{}", object.namespace.as_deref().unwrap_or_default(), object.name)
 }
@@ -289,7 +284,7 @@ async fn pass<U: Users>(
     object: Arc<ElastiCacheUser>,
     context: Arc<Context<U>>,
 ) -> Result<Requeue, Interruption> {
-    let name = named(&object);
+    let name = full_name(&object);
     let measured = context.metrics.begin(&name);
     let within = tokio::time::timeout(context.pass_timeout, noting(context.shell.pass(&object))).await;
     let result = within.unwrap_or_else(|_| {
@@ -313,7 +308,7 @@ async fn pass<U: Users>(
 
 fn failed<U: Users>(object: Arc<ElastiCacheUser>, error: &Interruption, context: Arc<Context<U>>) -> Requeue {
     let pause = context.shell.put_off(&object);
-    let object = named(&object);
+    let object = full_name(&object);
     match error {
         Interruption::Kubernetes { .. } => tracing::warn!(object, "{error}; trying again in {pause:.1?}"),
         Interruption::Overtaken | Interruption::Ending | Interruption::Crowded => {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::tell::step;
-use crate::api::{ElastiCacheUser, FINALIZER};
+use crate::api::{ElastiCacheUser, FINALIZER, full_name};
 use crate::clock;
 use crate::memory::{Entry, Memory};
 use crate::objects::{Interruption, Objects};
@@ -191,7 +191,7 @@ impl<U: Users> Pass<'_, U> {
         for _ in 0..MOST_STEPS {
             self.go_on()?;
             let action = plan(&self.goal, &self.observed);
-            tracing::debug!(object = %self.name(), step = step(&action), "planned");
+            tracing::debug!(object = %full_name(&self.object), step = step(&action), "planned");
             match &action {
                 Action::Look(look) => self.look(look).await?,
                 Action::Announce(announcement) => self.announce(&action, announcement).await?,
@@ -217,7 +217,7 @@ impl<U: Users> Pass<'_, U> {
                 | Action::Compare(_) => return self.act(&action).await,
             }
         }
-        tracing::error!(object = %self.name(), "a pass does not come to an end; this is a defect of the operator");
+        tracing::error!(object = %full_name(&self.object), "a pass does not come to an end; this is a defect of the operator");
         Ok(Ended::Next(self.shell.pace.slow_cap))
     }
 

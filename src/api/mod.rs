@@ -56,6 +56,13 @@ pub const USER_ID_PATTERN: &str = "^[a-z]([a-z0-9]*)(-[a-z0-9]+)*$";
 /// The longest user ID.
 pub const USER_ID_MAX_LENGTH: usize = 40;
 
+/// `namespace/name`, as logs and the queue name an object.
+#[must_use]
+pub fn full_name(object: &ElastiCacheUser) -> String {
+    let (namespace, name) = (object.metadata.namespace.as_deref(), object.metadata.name.as_deref());
+    format!("{}/{}", namespace.unwrap_or_default(), name.unwrap_or_default())
+}
+
 /// The user ID that an object stands for.
 #[must_use]
 pub fn user_id(object: &ElastiCacheUser) -> String {

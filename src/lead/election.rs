@@ -138,7 +138,7 @@ impl Election {
         if let Some(leaving) = self.leaving {
             return self.leave_on(leaving, now, wall);
         }
-        if let Some(loss) = self.loss() {
+        if let Some(loss) = &self.loss {
             return Next::Lost(loss.clone());
         }
         if let Some(until) = self.until {
@@ -302,10 +302,6 @@ impl Election {
             Some(other) => Some(Loss::Taken(other.to_owned())),
             None => Some(Loss::Released),
         }
-    }
-
-    fn loss(&self) -> Option<&Loss> {
-        self.loss.as_ref()
     }
 
     fn newest(&self) -> Option<&Seen> {

@@ -97,6 +97,20 @@ pub enum Progress {
     Unchanged,
 }
 
+impl Progress {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Reconciling,
+        Self::Unknown,
+        Self::Stalled,
+        Self::Leaving,
+        Self::Unchanged,
+        Self::PausedReady,
+        Self::PausedUnready,
+    ];
+}
+
 /// What a pass amounts to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {

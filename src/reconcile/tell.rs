@@ -5,6 +5,7 @@ use plan::verdict::{Done, Outcome, Progress, Standing, Verdict, verdict};
 use plan::{Account, Action, Arn, Creation, Fault, Goal, Sight, Wait};
 
 use super::{Ended, Pass};
+use crate::api::full_name;
 use crate::objects::{Interruption, News};
 use crate::report::read;
 use crate::users::{self, Users};
@@ -95,16 +96,11 @@ impl<U: Users> Pass<'_, U> {
             Sight::Seen(user) => Some(user),
             Sight::Unseen | Sight::Absent | Sight::Failed(_) => None,
         };
-        let user_id = match &self.goal {
-            Goal::Present(desired) | Goal::Compared(desired) => Some(desired.user_id.as_str()),
-            Goal::Gone(departure) => departure.user_id.as_ref().map(plan::UserId::as_str),
-            Goal::Unattainable(_) | Goal::Suspended(_) => None,
-        };
         Standing {
             leaving: matches!(self.goal, Goal::Gone(_)),
             namespace: self.object.metadata.namespace.as_deref().unwrap_or_default(),
             name: self.object.metadata.name.as_deref().unwrap_or_default(),
-            user_id: user_id.unwrap_or_default(),
+            user_id: self.user_id(),
             arn: user.map(|user| &user.arn).or(self.observed.record.arn.as_ref()),
             user,
             settled: self.observed.record.settled,
@@ -115,13 +111,23 @@ impl<U: Users> Pass<'_, U> {
         }
     }
 
+    /// The user ID that the pass is about; empty where it calls AWS for none.
+    fn user_id(&self) -> &str {
+        let user_id = match &self.goal {
+            Goal::Present(desired) | Goal::Compared(desired) => Some(&desired.user_id),
+            Goal::Gone(departure) => departure.user_id.as_ref(),
+            Goal::Unattainable(_) | Goal::Suspended(_) => None,
+        };
+        user_id.map(plan::UserId::as_str).unwrap_or_default()
+    }
+
     async fn tell_done(&self, action: &Action, verdict: &Verdict) {
         for done in &verdict.done {
             if matches!(done, Done::Corrected(_)) {
                 self.shell.corrections.inc();
             }
             let warning = matches!(done, Done::Left(_));
-            let note = told(done, action, verdict, self.standing().user_id);
+            let note = told(done, action, verdict, self.user_id());
             self.tell(News { warning, reason: done.reason(), action: step(action), note }).await;
         }
     }
@@ -132,11 +138,11 @@ impl<U: Users> Pass<'_, U> {
 
     /// One line for each thing that was done, as its event tells it; else one for what is in the way, or waited for.
     fn log(&self, action: &Action, outcome: &Outcome, verdict: &Verdict) {
-        let (object, step, reason) = (self.name(), step(action), verdict.reason.as_str());
-        let user_id = self.standing().user_id.to_owned();
+        let (object, step, reason) = (full_name(&self.object), step(action), verdict.reason.as_str());
+        let user_id = self.user_id();
         let request_id = users::request_id();
         for done in &verdict.done {
-            let note = told(done, action, verdict, &user_id);
+            let note = told(done, action, verdict, user_id);
             let event = done.reason();
             tracing::info!(%object, user_id, step, event, reason, request_id, "{note}");
         }
@@ -165,10 +171,6 @@ impl<U: Users> Pass<'_, U> {
                 tracing::info!(%object, user_id, step, reason, request_id, "{message}");
             }
         }
-    }
-
-    pub(super) fn name(&self) -> String {
-        format!("{}/{}", self.object.namespace().unwrap_or_default(), self.object.name_any())
     }
 }
 

@@ -72,6 +72,7 @@ impl Told<'_> {
 impl Collector for Objects {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let (objects, now) = (self.all(), clock::now());
+        let conditions: Vec<Told<'_>> = objects.iter().flat_map(|object| conditions(object)).collect();
         let age = |since: &Time| now.duration_since(since.0).as_secs_f64().max(0.0);
 
         let help = "An ElastiCacheUser: always 1.";
@@ -88,7 +89,7 @@ impl Collector for Objects {
         let help = "A condition of an ElastiCacheUser, with its status and reason: always 1.";
         let name = "operator_status_condition_count";
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for told in objects.iter().flat_map(|object| conditions(object)) {
+        for told in &conditions {
             ConstGauge::new(1_i64).encode(metric.encode_family(&told.labels)?)?;
         }
 
@@ -96,7 +97,7 @@ impl Collector for Objects {
         let name = "operator_status_condition_current_status";
         let seconds = Unit::Seconds;
         let mut metric = encoder.encode_descriptor(name, help, Some(&seconds), MetricType::Gauge)?;
-        for told in objects.iter().flat_map(|object| conditions(object)) {
+        for told in &conditions {
             let Some(since) = told.since else { continue };
             ConstGauge::new(age(since)).encode(metric.encode_family(&told.labels)?)?;
         }

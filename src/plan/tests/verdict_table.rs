@@ -312,7 +312,7 @@ fn every_reason_progress_visit_and_event_stands_in_a_row() {
     for reason in Reason::ALL {
         assert!(reasons.contains(&reason), "no row with {reason:?}");
     }
-    for progress in EVERY_PROGRESS {
+    for progress in Progress::ALL {
         assert!(rows.iter().any(|row| row.4 == progress), "no row with {progress:?}");
     }
     for visit in EVERY_VISIT {
@@ -337,7 +337,7 @@ fn conditions_have_the_reasons_that_the_contract_lists_for_them() {
         assert_eq!(progress == Progress::Leaving, standing.leaving, "{claim}: {action:?} {outcome:?}");
     }
     let rows = all_rows();
-    for progress in EVERY_PROGRESS.into_iter().filter(|progress| *progress != Progress::Unknown) {
+    for progress in Progress::ALL.into_iter().filter(|progress| *progress != Progress::Unknown) {
         for reason in reasons::of(progress) {
             let stands = rows.iter().any(|row| (row.4, row.5) == (progress, *reason));
             assert!(stands, "no row has {progress:?} with {reason:?}");

@@ -11,17 +11,6 @@ use serde_json::{Value, json};
 use super::{agree, fault, judge};
 use crate::stage::{iam, manifest};
 
-const EVERY: [Progress; 8] = [
-    Progress::Done,
-    Progress::Reconciling,
-    Progress::Unknown,
-    Progress::Stalled,
-    Progress::Leaving,
-    Progress::Unchanged,
-    Progress::PausedReady,
-    Progress::PausedUnready,
-];
-
 /// A reason that goes with it, and what kstatus makes of the object then. `None`: of what was there before.
 fn meaning(progress: Progress) -> (Reason, Option<&'static str>) {
     match progress {
@@ -93,12 +82,14 @@ fn edited(object: &Value, deleted: bool) -> Value {
 #[test]
 fn whatever_was_there_before_a_verdict_amounts_to_the_same_for_kstatus() {
     let (mut seen, mut expected) = (vec![new()], vec!["InProgress"]);
-    for first in EVERY.into_iter().filter(|first| !matches!(first, Progress::Leaving | Progress::Unchanged)) {
+    for first in
+        Progress::ALL.into_iter().filter(|first| !matches!(first, Progress::Leaving | Progress::Unchanged))
+    {
         let once = after(&new(), first);
         seen.push(once.clone());
         let once_means = meaning(first).1.unwrap();
         expected.push(once_means);
-        for next in EVERY {
+        for next in Progress::ALL {
             let leaving = next == Progress::Leaving;
             let mut starts = vec![(edited(&once, leaving), false)];
             if !leaving {

@@ -11,7 +11,7 @@ use plan::verdict::{Outcome, Progress, Reason, verdict};
 use super::{cell, documented};
 use crate::written;
 use verdict_table::all_rows;
-use verdict_table::common::verdicts::{EVERY_EVENT, EVERY_PROGRESS, EVERY_VISIT};
+use verdict_table::common::verdicts::{EVERY_EVENT, EVERY_VISIT};
 
 #[test]
 fn the_page_of_reasons_is_what_the_core_decides() {
@@ -55,7 +55,7 @@ A closed list: there are no other reasons. What to do about each in more words: 
 fn states(reason: Reason) -> String {
     let found: BTreeSet<&str> =
         all_rows().iter().filter(|row| row.5 == reason).map(|row| state(row.4).0).collect();
-    let order = EVERY_PROGRESS.map(|progress| state(progress).0);
+    let order = Progress::ALL.map(|progress| state(progress).0);
     let mut listed: Vec<&str> = order.into_iter().filter(|word| found.contains(word)).collect();
     listed.dedup();
     listed.join(", ")
@@ -94,7 +94,7 @@ fn state(progress: Progress) -> (&'static str, &'static str) {
 fn states_explained() -> String {
     let mut text = "\n## States\n\n| state | conditions |\n|---|---|\n".to_owned();
     let mut last = "";
-    for (word, about) in EVERY_PROGRESS.map(state) {
+    for (word, about) in Progress::ALL.map(state) {
         if word != last {
             text.push_str(&format!("| {word} | {about} |\n"));
         }

@@ -129,17 +129,6 @@ pub(crate) fn failed(fault: Fault) -> Outcome {
     Outcome::Failed(fault)
 }
 
-pub(crate) const EVERY_PROGRESS: [Progress; 8] = [
-    Progress::Done,
-    Progress::Reconciling,
-    Progress::Unknown,
-    Progress::Stalled,
-    Progress::Leaving,
-    Progress::Unchanged,
-    Progress::PausedReady,
-    Progress::PausedUnready,
-];
-
 pub(crate) const EVERY_VISIT: [Visit; 5] =
     [Visit::Now, Visit::Poll, Visit::Backoff, Visit::Slowly, Visit::Resync];
 
