@@ -6,8 +6,8 @@ use std::process::Command;
 
 use cluster::Cluster;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{DynamicObject, ObjectMeta, PostParams};
-use kube::{Api, Client, ResourceExt};
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
 use serde_json::Value;
 
 use crate::rights;
@@ -16,7 +16,7 @@ use crate::stage::{ACCOUNT, Aws};
 /// A release of the chart.
 pub(crate) struct Deployed {
     namespace: String,
-    objects: Vec<DynamicObject>,
+    objects: Vec<Value>,
     account: String,
     kubeconfig: PathBuf,
 }
@@ -35,7 +35,7 @@ impl Deployed {
         let home = Namespace { metadata, ..Namespace::default() };
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &home).await.unwrap();
         let text = Self::render(namespace, values).await;
-        rights::apply(client, rights::objects(&text)).await;
+        rights::apply(client, &chart::objects(&text).unwrap()).await;
         Self::of(cluster, client, namespace, within, &text).await
     }
 
@@ -47,8 +47,8 @@ impl Deployed {
         within: &str,
         text: &str,
     ) -> Self {
-        let objects = rights::objects(text);
-        let pod = &the(&objects, "Deployment").data["spec"]["template"]["spec"];
+        let objects = chart::objects(text).unwrap();
+        let pod = &the(&objects, "Deployment")["spec"]["template"]["spec"];
         let account = pod["serviceAccountName"].as_str().unwrap().to_owned();
         let kubeconfig = rights::account(cluster, client, namespace, &account, within, cluster.dir()).await;
         Self { namespace: namespace.to_owned(), objects, account, kubeconfig }
@@ -81,13 +81,13 @@ impl Deployed {
     /// What Helm runs before it uninstalls the release.
     pub(crate) fn hook(&self) -> Command {
         let job = the(&self.objects, "Job");
-        assert_eq!(job.annotations()["helm.sh/hook"], "pre-delete");
+        assert_eq!(job["metadata"]["annotations"]["helm.sh/hook"], "pre-delete");
         self.command(job, "hook")
     }
 
-    fn command(&self, owner: &DynamicObject, pod: &str) -> Command {
-        let spec = &owner.data["spec"]["template"]["spec"];
-        assert_eq!(spec["serviceAccountName"], self.account.as_str(), "{}", owner.name_any());
+    fn command(&self, owner: &Value, pod: &str) -> Command {
+        let spec = &owner["spec"]["template"]["spec"];
+        assert_eq!(spec["serviceAccountName"], self.account.as_str(), "{}", owner["metadata"]["name"]);
         let container = &spec["containers"][0];
         assert!(container["command"].is_null(), "the image's entry point is the operator");
         let mut command = Command::new(env!("CARGO_BIN_EXE_elasticache-user-operator"));
@@ -111,8 +111,8 @@ impl Deployed {
 }
 
 /// The one object of a kind.
-fn the<'a>(objects: &'a [DynamicObject], kind: &str) -> &'a DynamicObject {
-    let mut of_kind = objects.iter().filter(|object| object.types.as_ref().unwrap().kind == kind);
+fn the<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+    let mut of_kind = objects.iter().filter(|object| object["kind"] == kind);
     let first = of_kind.next().unwrap_or_else(|| panic!("no {kind}"));
     assert!(of_kind.next().is_none(), "more than one {kind}");
     first

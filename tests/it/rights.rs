@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 
+use chart::Helm;
 use cluster::{Cluster, Tool};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
@@ -16,9 +16,9 @@ use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::config::Kubeconfig;
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, ResourceExt};
+use serde_json::Value;
 
-use crate::stage::until;
-use crate::world;
+use crate::stage::{REGION, until};
 
 /// Where the operators' ServiceAccounts live: a stage's own namespace may be deleted, and with it all that is in it.
 const HOME: &str = "operators";
@@ -57,53 +57,38 @@ impl Rights {
         Self::ALL[sum % Self::ALL.len()].1
     }
 
-    fn values(self) -> Vec<String> {
+    /// `None`: the chart has no say in it.
+    fn values(self) -> Option<Vec<String>> {
         let watch = format!("watch.namespaces={{{PLACEHOLDER}}}");
         let secrets = format!("secrets.namespaces={{{PLACEHOLDER}}}");
         match self {
-            Self::Administrator => Vec::new(),
-            Self::Namespaced => vec![watch, secrets],
-            Self::ClusterSecrets => vec![watch, "secrets.clusterWide=true".to_owned()],
+            Self::Administrator => None,
+            Self::Namespaced => Some(vec![watch, secrets]),
+            Self::ClusterSecrets => Some(vec![watch, "secrets.clusterWide=true".to_owned()]),
             Self::RolesOnly => {
-                vec![watch, secrets, "rbac.rolesOnly=true".to_owned(), "operator.clusterID=any".to_owned()]
+                let whole = ["rbac.rolesOnly=true", "operator.clusterID=any"].map(str::to_owned);
+                Some([watch, secrets].into_iter().chain(whole).collect())
             }
         }
     }
 
-    /// What the chart renders for an operator of this namespace.
-    async fn rendered(self, namespace: &str) -> Vec<DynamicObject> {
+    /// What the chart renders with these values for an operator of this namespace.
+    async fn rendered(self, values: Vec<String>, namespace: &str) -> Vec<Value> {
         static RENDERED: OnceLock<Mutex<HashMap<Rights, String>>> = OnceLock::new();
         let text = tokio::task::spawn_blocking(move || {
             let mut rendered = RENDERED.get_or_init(Mutex::default).lock().unwrap();
-            rendered.entry(self).or_insert_with(|| render(HOME, PLACEHOLDER, &self.values())).clone()
+            rendered.entry(self).or_insert_with(|| render(HOME, PLACEHOLDER, &values)).clone()
         });
-        objects(&text.await.unwrap().replace(PLACEHOLDER, namespace))
+        chart::objects(&text.await.unwrap().replace(PLACEHOLDER, namespace)).unwrap()
     }
 }
 
-/// `helm template` of the chart.
+/// The chart, rendered by Helm 4, with objects of this name.
 pub(crate) fn render(namespace: &str, name: &str, values: &[String]) -> String {
-    let helm = Tool::Helm4.path().unwrap();
-    let mut command = Command::new(helm);
-    command.args(["template", "operator", &world::path("charts/elasticache-user-operator")]);
-    command.args([
-        "--namespace",
-        namespace,
-        "--set",
-        &format!("aws.region=us-east-1,fullnameOverride={name}"),
-    ]);
-    for value in values {
-        command.args(["--set", value]);
-    }
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// The objects of a rendered chart.
-pub(crate) fn objects(text: &str) -> Vec<DynamicObject> {
-    let documents = text.split("\n---").filter(|part| part.contains("kind:"));
-    documents.map(|document| serde_saphyr::from_str(document.trim_start_matches("---")).unwrap()).collect()
+    let mut arguments = vec![format!("--set=aws.region={REGION},fullnameOverride={name}")];
+    arguments.extend(values.iter().map(|value| format!("--set={value}")));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    Helm::new(Tool::Helm4).unwrap().template("operator", namespace, &arguments).unwrap()
 }
 
 /// Gives an operator of this namespace its ServiceAccount and its rights, and answers a kubeconfig of it.
@@ -114,9 +99,7 @@ pub(crate) async fn grant(
     namespace: &str,
     dir: &Path,
 ) -> PathBuf {
-    if rights == Rights::Administrator {
-        return cluster.kubeconfig().to_owned();
-    }
+    let Some(values) = rights.values() else { return cluster.kubeconfig().to_owned() };
     let home = Namespace {
         metadata: kube::api::ObjectMeta { name: Some(HOME.to_owned()), ..Default::default() },
         ..Default::default()
@@ -125,7 +108,7 @@ pub(crate) async fn grant(
         Err(kube::Error::Api(status)) if status.code == 409 => {}
         made => drop(made.unwrap()),
     }
-    apply(client, rights.rendered(namespace).await).await;
+    apply(client, &rights.rendered(values, namespace).await).await;
     account(cluster, client, HOME, namespace, namespace, dir).await
 }
 
@@ -135,14 +118,11 @@ pub(crate) fn user_of(namespace: &str) -> String {
 }
 
 /// Applies the ServiceAccounts, roles and bindings among these.
-pub(crate) async fn apply(client: &Client, objects: Vec<DynamicObject>) {
-    let kinds = ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
-    for object in objects {
-        let types = object.types.clone().unwrap();
-        if !kinds.contains(&types.kind.as_str()) {
-            continue;
-        }
-        let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(&types).unwrap());
+pub(crate) async fn apply(client: &Client, objects: &[Value]) {
+    for object in objects.iter().filter(|object| chart::is_role(object)) {
+        let object: DynamicObject = serde_json::from_value(object.clone()).unwrap();
+        let resource =
+            ApiResource::from_gvk(&GroupVersionKind::try_from(object.types.as_ref().unwrap()).unwrap());
         let api: Api<DynamicObject> = match object.namespace() {
             Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
             None => Api::all_with(client.clone(), &resource),
@@ -152,7 +132,8 @@ pub(crate) async fn apply(client: &Client, objects: Vec<DynamicObject>) {
     }
 }
 
-/// A kubeconfig of this ServiceAccount, once it may do what it was given in the namespace `within`.
+/// A kubeconfig of this ServiceAccount, once it may do what it was given in the namespace `within`. Each stage needs one, so
+/// it is made without the two runs of kubectl that [`Cluster::service_account_kubeconfig`] takes.
 pub(crate) async fn account(
     cluster: &Cluster,
     client: &Client,

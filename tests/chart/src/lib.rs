@@ -42,6 +42,13 @@ pub fn objects(rendered: &str) -> Result<Vec<Value>> {
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
 }
 
+/// Whether it is an account, or something that gives one rights.
+pub fn is_role(object: &Value) -> bool {
+    ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
+        .iter()
+        .any(|kind| object["kind"] == *kind)
+}
+
 /// The chart's README, as helm-docs makes it from the values' comments.
 ///
 /// # Errors

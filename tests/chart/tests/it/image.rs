@@ -6,13 +6,13 @@ use std::{
     process::{Command, Output},
 };
 
-use chart::{path, run};
+use chart::{is_role, path, run};
 use cluster::Process;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::world::{
-    LEAST, RELEASE, control_plane, eventually, file, get, is_role, kubectl, namespace, program, rendered, the,
+    LEAST, RELEASE, control_plane, eventually, file, get, kubectl, namespace, program, rendered, the,
 };
 
 /// The root file system, with the program in it.

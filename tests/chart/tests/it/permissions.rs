@@ -1,11 +1,9 @@
 //! What the rendered roles allow, asked of the API server's own authorizer.
 
-use chart::path;
+use chart::{is_role, path};
 use serde_json::Value;
 
-use crate::world::{
-    LEAST, RELEASE, control_plane, eventually, file, get, is_role, kubectl, rendered, values,
-};
+use crate::world::{LEAST, RELEASE, control_plane, eventually, file, get, kubectl, rendered, values};
 
 /// Applies the roles of a rendering; those are its namespaces.
 fn grant(namespaces: &[&str], arguments: &[&str]) {

@@ -35,12 +35,6 @@ pub(crate) fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
     objects.iter().filter(|object| object["kind"] == kind).collect()
 }
 
-/// An account, or something that gives it rights.
-pub(crate) fn is_role(object: &Value) -> bool {
-    ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
-        .contains(&object["kind"].as_str().unwrap())
-}
-
 /// The one object of a kind.
 pub(crate) fn the<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     let [one] = of_kind(objects, kind).try_into().unwrap_or_else(|all| panic!("{kind}: {all:?}"));
@@ -54,9 +48,7 @@ pub(crate) fn control_plane() -> &'static Cluster {
         let cluster = Cluster::start(Options::default()).expect("a control plane for tests");
         let definition = path("crds/elasticacheusers.yaml");
         run(cluster.kubectl().args(["apply", "--server-side", "--filename"]).arg(definition)).unwrap();
-        let established =
-            ["wait", "--for=condition=Established", "crd/elasticacheusers.elasticache-users.dev"];
-        run(cluster.kubectl().args(established)).unwrap();
+        cluster.established("elasticacheusers.elasticache-users.dev").unwrap();
         cluster
     })
 }
