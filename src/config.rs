@@ -9,6 +9,8 @@ use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
 use plan::DeletionPolicy;
 use plan::pace::Pace;
 
+use crate::api::FIELD_MANAGER;
+
 /// What is logged by default. A watch that fails is told once by the controller, and by kube at each attempt.
 pub const DEFAULT_LOG: &str = "info,kube_runtime=warn,kube_runtime::watcher=error";
 
@@ -261,17 +263,16 @@ impl Run {
         listed(&self.adoption_namespace)
     }
 
-    /// Where the Lease is, unless the kubeconfig decides. An empty variable is none.
+    /// Where the Lease is, unless the kubeconfig decides.
     #[must_use]
     pub fn lease_namespace(&self) -> Option<&str> {
-        self.pod_namespace.as_deref().map(str::trim).filter(|name| !name.is_empty())
+        given(self.pod_namespace.as_ref())
     }
 
     /// What this process is called in the Lease, before what makes it unique.
     #[must_use]
     pub fn replica(&self) -> &str {
-        let name = self.pod_name.as_deref().map(str::trim).filter(|name| !name.is_empty());
-        name.unwrap_or("elasticache-user-operator")
+        given(self.pod_name.as_ref()).unwrap_or(FIELD_MANAGER)
     }
 
     /// The pace that the flags ask for.
@@ -301,6 +302,11 @@ fn cluster_id(text: &str) -> Result<String, String> {
         }
         id => Ok(id.to_owned()),
     }
+}
+
+/// An empty variable is none.
+fn given(name: Option<&String>) -> Option<&str> {
+    name.map(|name| name.trim()).filter(|name| !name.is_empty())
 }
 
 /// Each once: a namespace that is watched twice would have two passes at a time over its objects.
