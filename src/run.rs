@@ -1,7 +1,7 @@
 //! I/O: puts the operator together from its flags, and runs it until it is told to end.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -16,13 +16,14 @@ use tokio::time::Instant;
 use crate::config::Run;
 use crate::connection;
 use crate::controller::{self, Context, Watched};
+use crate::kubernetes::Kubernetes;
 use crate::lead::{self, Candidate, Election, Leases, Reign, Timing, Token};
-use crate::memory::Memory;
-use crate::objects::Objects;
-use crate::reconcile::Shell;
+use crate::memories::Memories;
+use crate::reconcile::Reconciler;
 use crate::resolve::Policy;
 use crate::telemetry::{self, Metrics, Readiness};
 use crate::users::{Aws, Limiter, Paced, Timeouts};
+use plan::pass::Settings;
 
 /// Who asks, in the API server's audit log.
 const USER_AGENT: &str = concat!("elasticache-user-operator/", env!("CARGO_PKG_VERSION"));
@@ -60,8 +61,8 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
 
     let (end, ending) = watch::channel(false);
     let context = Arc::new(Context {
-        shell: Shell {
-            objects: Objects::new(requests.clone(), token.clone()),
+        reconciler: Reconciler {
+            kubernetes: Kubernetes::new(requests.clone(), token.clone()),
             users: Paced::new(aws.led_by(token), Limiter::new(run.aws_rate, run.aws_burst)),
             policy: Policy {
                 cluster_id,
@@ -69,16 +70,19 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
                 adoption_namespaces: run.adoption_namespaces(),
                 required_prefix: run.required_user_id_prefix.clone(),
             },
-            pace: run.pace(),
-            region,
-            memory: Memory::default(),
-            namespaces: namespaces.clone(),
+            settings: Arc::new(Settings {
+                pace: run.pace(),
+                region,
+                identity: lead::identity(run.replica()),
+                namespaces: namespaces.clone(),
+            }),
+            memories: Memories::default(),
             corrections: metrics.corrections(),
-            account: Mutex::new(None),
+            pass_timeout: PASS_TIMEOUT,
+            started: Instant::now(),
             ending: ending.clone(),
         },
         metrics,
-        pass_timeout: PASS_TIMEOUT,
     });
     // A standby has no cache that could be out of date.
     let unsynced = Arc::new(AtomicUsize::new(if run.leader_elect { 0 } else { scopes }));

@@ -14,7 +14,7 @@ mod words;
 
 pub use crd::{APPLY_CRD, crd, crd_yaml};
 pub use spec::{Authentication, ElastiCacheUser, ElastiCacheUserSpec, PasswordSource, SecretKeyRef};
-pub use status::{ElastiCacheUserStatus, LastApplied, ReportedAuthentication};
+pub use status::{ElastiCacheUserStatus, LastApplied, Location, ReportedAuthentication};
 pub use words::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
 
 /// The API group of the custom resource.

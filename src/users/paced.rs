@@ -31,6 +31,24 @@ impl<U: Users> Paced<U> {
         self.limiter.try_permit(urgency)
     }
 
+    /// The right to make one call for a pass of this urgency; `None` if it is not to be had now. An overdue check that may
+    /// wait takes the turn for that, and holds it until the pass ends.
+    pub async fn acquire(&self, urgency: plan::pass::Urgency, turn: &mut Option<Overdue>) -> Option<Permit> {
+        match urgency {
+            plan::pass::Urgency::Work => Some(self.permit(Urgency::Work).await),
+            plan::pass::Urgency::Check => self.try_permit(Urgency::Check),
+            plan::pass::Urgency::OverdueCheck => {
+                if turn.is_none() {
+                    *turn = self.overdue();
+                }
+                match turn {
+                    Some(_) => Some(self.permit(Urgency::Work).await),
+                    None => self.try_permit(Urgency::Check),
+                }
+            }
+        }
+    }
+
     /// [`Limiter::overdue`].
     #[must_use]
     pub fn overdue(&self) -> Option<Overdue> {
