@@ -1,8 +1,8 @@
 //! Pure: what can be done next. The table of contents of everything that the operator does.
 
 use crate::{
-    Arn, AuthenticationChange, Changes, Engine, Fault, LastApplied, Lifecycle, Location, Owner, SecretProblem,
-    Tags, UserId,
+    Arn, AuthenticationChange, Changes, Engine, Fault, LastApplied, Lifecycle, Location, Owner,
+    SecretProblem, Tags, UserId,
 };
 
 /// What to do next. Each carries every argument: whoever performs it has no choice left.

@@ -73,9 +73,9 @@ impl DeletionProgress {
         match self {
             Self::Requested(Requester::ThisProcess { last_applied })
             | Self::Accepted(Requester::ThisProcess { last_applied }) => last_applied.as_ref(),
-            Self::NotRequested
-            | Self::Requested(Requester::Another)
-            | Self::Accepted(Requester::Another) => None,
+            Self::NotRequested | Self::Requested(Requester::Another) | Self::Accepted(Requester::Another) => {
+                None
+            }
         }
     }
 }

@@ -399,7 +399,6 @@ impl Arn {
     pub fn user(&self) -> &str {
         &self.user
     }
-
 }
 
 impl fmt::Display for Arn {

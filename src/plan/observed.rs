@@ -1,7 +1,8 @@
 //! Pure: what is known in a pass: what status remembers, and one fact more with each look.
 
 use crate::{
-    Arn, CallSource, DeletionProgress, Fault, LastApplied, Location, Ownership, Passwords, Readiness, RemoteUser, Tags,
+    Arn, CallSource, DeletionProgress, Fault, LastApplied, Location, Ownership, Passwords, Readiness,
+    RemoteUser, Tags,
 };
 
 /// What is known so far in this pass. Begins with what status remembers and grows by one fact with each look.

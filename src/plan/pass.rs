@@ -87,7 +87,9 @@ enum Awaiting {
     MutationToken,
     Finalizer,
     /// The object, read again with the token in hand; `true`: then the CustomResourceDefinition.
-    Confirmation { definition: bool },
+    Confirmation {
+        definition: bool,
+    },
     Intent(Announcement),
     Release(Action),
     Call(Action, Doubts),
@@ -236,7 +238,9 @@ impl Pass {
             (Response::Resolved(Some((goal, object))), _) => self.begin(goal, object, now),
             (Response::Resolved(None), _) => self.object_is_gone(),
             (Response::Written(object), awaiting) => self.written(object, awaiting, now),
-            (Response::Conflict, Awaiting::FinalStatus) => self.final_status_written(Err(PassResult::Conflict), now),
+            (Response::Conflict, Awaiting::FinalStatus) => {
+                self.final_status_written(Err(PassResult::Conflict), now)
+            }
             (Response::Conflict, _) => self.conflict(),
             (Response::KubernetesFailed { what, why }, Awaiting::FinalStatus) => {
                 self.final_status_written(Err(PassResult::KubernetesFailed { what, why }), now);
@@ -358,6 +362,3 @@ fn has_new_password(object: &ObjectFacts, goal: &Goal) -> bool {
     let sent = object.status.last_applied.as_ref().map(|last| last.password_versions.as_slice());
     sent.unwrap_or_default() != passwords.versions()
 }
-
-#[cfg(test)]
-mod tests;

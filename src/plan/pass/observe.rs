@@ -2,8 +2,8 @@
 
 use super::{Awaiting, Pass, Request};
 use crate::{
-    Account, Arn, CallSource, Creation, Definition, Goal, Lifecycle, Look, Now, ObjectFacts, Other, Ownership,
-    Sight, TagSight, Tags, tags_match,
+    Account, Arn, CallSource, Creation, Definition, Goal, Lifecycle, Look, Now, ObjectFacts, Other,
+    Ownership, Sight, TagSight, Tags, tags_match,
 };
 
 impl Pass {
@@ -72,8 +72,12 @@ impl Pass {
         self.observed.source = source;
         match &user {
             Sight::Seen(user) => {
-                self.observed.remembered =
-                    self.memory.owner.as_ref().filter(|(arn, _)| *arn == user.arn).map(|(_, owner)| owner.clone());
+                self.observed.remembered = self
+                    .memory
+                    .owner
+                    .as_ref()
+                    .filter(|(arn, _)| *arn == user.arn)
+                    .map(|(_, owner)| owner.clone());
                 if self.observed.remembered == Some(Ownership::Ours) {
                     self.settle_creation();
                 }

@@ -151,7 +151,8 @@ impl Pass {
         }
         match (action, outcome) {
             (Action::Create(create), Outcome::Accepted(user)) => {
-                self.memory.owner = self.goal.owner().map(|owner| (user.arn.clone(), owner.judge(&create.tags)));
+                self.memory.owner =
+                    self.goal.owner().map(|owner| (user.arn.clone(), owner.judge(&create.tags)));
                 self.memory.sent_passwords = create.authentication.passwords().cloned();
                 let (roll, generation) = (self.rolls.roll(), self.object.generation);
                 self.memory.tags_match(generation, &self.settings.pace, now.moment, roll);
@@ -244,7 +245,9 @@ impl Pass {
         if !verdict.done.is_empty() {
             let done = verdict.done.iter();
             return done
-                .map(|done| line(LogLevel::Info, Some(done.reason()), note(done, action, verdict, self.user_id())))
+                .map(|done| {
+                    line(LogLevel::Info, Some(done.reason()), note(done, action, verdict, self.user_id()))
+                })
                 .collect();
         }
         let ready = self.object.status.condition(ConditionType::Ready);

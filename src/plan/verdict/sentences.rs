@@ -3,8 +3,8 @@
 
 use super::{Outcome, Reason, Standing};
 use crate::{
-    Action, Announcement, Cause, Comparison, Elsewhere, Fault, Lifecycle, Location, Read, Refusal, Rejection, Release,
-    SecretProblem, Wait,
+    Action, Announcement, Cause, Comparison, Elsewhere, Fault, Lifecycle, Location, Read, Refusal, Rejection,
+    Release, SecretProblem, Wait,
 };
 
 const ROLE_COMMAND: &str = "aws iam create-service-linked-role --aws-service-name elasticache.amazonaws.com";
