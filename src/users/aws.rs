@@ -39,7 +39,7 @@ use super::failure::Failure;
 use super::journal::{Call, Operation};
 use super::metered::Meter;
 use super::{UserPage, Users};
-use crate::lead::Token;
+use crate::leader_election::Token;
 use wire::Wire;
 use words::{answered_tags, answered_user, authentication_mode, sent_tags};
 
