@@ -150,7 +150,10 @@ fn a_place_is_a_region_and_an_account() {
         assert_eq!(Location::of(&arn()).may_be(&Location::of(&arn_in(region, account))), same, "{claim}");
     }
     let neighbour = Arn::parse("arn:aws:elasticache:us-east-1:111111111111:user:other").unwrap();
-    assert!(Location::of(&arn()).may_be(&Location::of(&neighbour)) && arn() != neighbour, "another user of the same place");
+    assert!(
+        Location::of(&arn()).may_be(&Location::of(&neighbour)) && arn() != neighbour,
+        "another user of the same place"
+    );
 }
 
 #[test]

@@ -174,7 +174,11 @@ fn a_user_that_somebody_deleted_is_created_again_and_that_is_drift() {
             Record { readiness: Readiness::WasReady, ..Record::default() },
             gone(),
         ),
-        ("also where it was seen on its way out", Record { deletion: accepted_by_another(), ..managed() }, gone()),
+        (
+            "also where it was seen on its way out",
+            Record { deletion: accepted_by_another(), ..managed() },
+            gone(),
+        ),
     ];
     for (claim, record, expected) in rows {
         assert_eq!(cause_of(&absent(record)), expected, "{claim}");
