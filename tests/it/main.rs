@@ -11,6 +11,7 @@ mod adopting;
 mod architecture;
 mod argocd;
 mod audit;
+mod aws;
 mod book;
 mod changing;
 mod checking;
@@ -41,7 +42,7 @@ mod stage;
 mod throttling;
 mod transcript;
 mod upgrading;
-mod users;
+
 mod waiting;
 mod watching;
 mod world;

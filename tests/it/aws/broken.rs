@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use elasticache_user_operator::plan::{Fault, TagSight};
-use elasticache_user_operator::users::{Aws, Users};
+use aws::{Aws, UserApi};
+use plan::{Fault, TagSight};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::stand::{ACCOUNT, IMPATIENT, Method, PATIENT, REGION, arn, aws, tags};
+use super::emulator_fixture::{ACCOUNT, IMPATIENT, Method, PATIENT, REGION, arn, aws, tags};
 
 const NS: &str = "xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"";
 

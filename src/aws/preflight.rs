@@ -1,20 +1,20 @@
-//! I/O: AWS as a preflight asks it: who the credentials are, and whether the operator's reads are allowed.
-//!
-//! Each call has a time-out, and changes nothing.
+//! I/O: the calls of `check`: who the credentials are, and whether the operator's reads are allowed. None changes anything.
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
+use plan::classify::Answer;
 use plan::{Arn, Fault};
 
-use super::wire::{self, Wire};
-use super::words::answered_tags;
-use super::{Aws, ConnectError, START, Timeouts, fault};
-use crate::users::journal::{Call, Operation};
-use crate::users::sentence;
-use plan::classify::Answer;
+use crate::adapter::fault;
+use crate::call_log::{Call, Operation};
+use crate::connect::{START, limits};
+use crate::convert::answered_tags;
+use crate::interceptor::root_cause;
+use crate::sanitize;
+use crate::{Aws, ConnectError, Timeouts};
 
-/// AWS, by the standard chain's region, credentials and endpoints.
+/// AWS with region, credentials and endpoints of the standard chain.
 #[derive(Debug)]
 pub struct Preflight {
     shared: SdkConfig,
@@ -31,35 +31,35 @@ pub struct Identity {
     pub arn: String,
 }
 
-/// How a call ended.
+/// The answer to a call, and when AWS made it.
 #[derive(Clone, Debug)]
 pub struct Asked<T> {
-    /// What it is made for.
+    /// The answer.
     pub answer: Result<T, Fault>,
-    /// When AWS made the answer, by AWS's clock; in the form of HTTP's `Date`.
+    /// The answer's `Date` header.
     pub date: Option<String>,
 }
 
 impl Preflight {
-    /// Reads the standard chain; no call is made.
+    /// Reads the standard chain. Makes no call.
     pub async fn load(timeouts: Timeouts) -> Self {
         let shared = aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12()).load().await;
         Self { aws: Aws::new(&shared, timeouts), shared, timeouts }
     }
 
-    /// The region.
+    /// The region of the standard chain.
     ///
     /// # Errors
-    /// Where the chain gives none.
+    /// If the chain has none.
     pub fn region(&self) -> Result<String, ConnectError> {
         let region = self.shared.region().map(ToString::to_string).filter(|region| !region.is_empty());
         region.ok_or(ConnectError::NoRegion)
     }
 
-    /// Whether the chain gives credentials.
+    /// Asks the chain for credentials.
     ///
     /// # Errors
-    /// A sentence that says why not.
+    /// Why there are none.
     pub async fn credentials(&self) -> Result<(), String> {
         let none = || ConnectError::NoCredentials.to_string();
         let provider = self.shared.credentials_provider().ok_or_else(none)?;
@@ -67,10 +67,10 @@ impl Preflight {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(CredentialsError::CredentialsNotLoaded(_))) => Err(none()),
             Ok(Err(error)) => {
-                let why = wire::root(&error).unwrap_or_else(|| error.to_string());
+                let why = root_cause(&error).unwrap_or_else(|| error.to_string());
                 Err(format!(
                     "The credentials provider that is configured fails: {}",
-                    sentence::stable(&why, &[])
+                    sanitize::stable(&why, &[])
                 ))
             }
             Err(_) => Err("The credentials provider did not answer in time.".to_owned()),
@@ -81,43 +81,43 @@ impl Preflight {
     pub async fn identity(&self) -> Asked<Identity> {
         let config = aws_sdk_sts::config::Builder::from(&self.shared)
             .retry_config(aws_config::retry::RetryConfig::disabled())
-            .timeout_config(super::limits(self.timeouts))
+            .timeout_config(limits(self.timeouts))
             .build();
-        let wire = Wire::new(Operation::GetCallerIdentity, &self.aws.token);
+        let seen = self.aws.interceptor(Operation::GetCallerIdentity);
         let call = Call::new(Operation::GetCallerIdentity, "", &[]);
         let request = aws_sdk_sts::Client::from_conf(config).get_caller_identity();
-        let sent = request.customize().interceptor(wire.clone()).send();
+        let sent = request.customize().interceptor(seen.clone()).send();
         let read = |answer: aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput| {
             Some(Identity { account: answer.account?, arn: answer.arn? })
         };
-        let answer = self.aws.made(call, &wire, sent, read).await.map_err(fault);
-        Asked { answer, date: wire.ended().date }
+        let answer = self.aws.finish(call, &seen, sent, read).await.map_err(fault);
+        Asked { answer, date: seen.ended().date }
     }
 
-    /// DescribeUsers of one user; tells whether it is there.
+    /// DescribeUsers. Whether the user is there.
     pub async fn describe(&self, user_id: &str) -> Asked<bool> {
-        let wire = Wire::new(Operation::DescribeUsers, &self.aws.token);
+        let seen = self.aws.interceptor(Operation::DescribeUsers);
         let call = Call::new(Operation::DescribeUsers, user_id, &[]);
         let request = self.aws.client.describe_users().user_id(user_id);
-        let sent = request.customize().interceptor(wire.clone()).send();
-        let answer = match self.aws.made(call, &wire, sent, |answer| answer.users).await {
+        let sent = request.customize().interceptor(seen.clone()).send();
+        let answer = match self.aws.finish(call, &seen, sent, |answer| answer.users).await {
             Ok(_) => Ok(true),
             Err(Answer::NotFound) => Ok(false),
             Err(answer) => Err(fault(answer)),
         };
-        Asked { answer, date: wire.ended().date }
+        Asked { answer, date: seen.ended().date }
     }
 
-    /// ListTagsForResource; that the tags cannot be read just now is an answer as well.
+    /// ListTagsForResource. Tags that cannot be read at this moment are an answer as well.
     pub async fn list_tags(&self, arn: &Arn) -> Asked<()> {
-        let wire = Wire::new(Operation::ListTagsForResource, &self.aws.token);
+        let seen = self.aws.interceptor(Operation::ListTagsForResource);
         let call = Call::new(Operation::ListTagsForResource, arn.user(), &[]);
         let request = self.aws.client.list_tags_for_resource().resource_name(arn.to_string());
-        let sent = request.customize().interceptor(wire.clone()).send();
-        let answer = match self.aws.made(call, &wire, sent, |answer| answered_tags(answer.tag_list)).await {
+        let sent = request.customize().interceptor(seen.clone()).send();
+        let answer = match self.aws.finish(call, &seen, sent, |answer| answered_tags(answer.tag_list)).await {
             Ok(_) | Err(Answer::NotFound) => Ok(()),
             Err(answer) => Err(fault(answer)),
         };
-        Asked { answer, date: wire.ended().date }
+        Asked { answer, date: seen.ended().date }
     }
 }

@@ -1,21 +1,21 @@
-//! I/O: AWS's users under the rate limit: what the shell calls.
+//! I/O: the calls to AWS under the rate limit.
 
+use aws::UserApi;
 use plan::verdict::Outcome;
 use plan::{Account, Arn, Create, Delete, Fault, Modify, Sight, Tag, TagSight, Untag, UserId};
 
-use super::Users;
 use super::limit::{InFlight, Limiter, Overdue, Permit, Urgency};
 
-/// Users behind a limiter. Each call takes a permit that the caller got before: a check does not wait for one, and what has to
-/// stand in an object's status when a mutation begins is written with the permit in hand.
+/// The port behind a limiter. The caller gets the permit before the call, because a check does not wait for one, and because
+/// the status write that must precede a mutation is made with the permit in hand.
 #[derive(Clone, Debug)]
-pub struct Paced<U> {
+pub struct RateLimited<U> {
     users: U,
     limiter: Limiter,
 }
 
-impl<U: Users> Paced<U> {
-    /// Puts users behind a limiter.
+impl<U: UserApi> RateLimited<U> {
+    /// All calls of `users` need a permit of `limiter`.
     pub fn new(users: U, limiter: Limiter) -> Self {
         Self { users, limiter }
     }
@@ -25,7 +25,7 @@ impl<U: Users> Paced<U> {
         self.limiter.permit(urgency).await
     }
 
-    /// The right to make one call, if it can be had at once.
+    /// The right to make one call, if nobody has to wait for it.
     #[must_use]
     pub fn try_permit(&self, urgency: Urgency) -> Option<Permit> {
         self.limiter.try_permit(urgency)
@@ -37,13 +37,7 @@ impl<U: Users> Paced<U> {
         self.limiter.overdue()
     }
 
-    /// The limiter, for metrics.
-    #[must_use]
-    pub fn limiter(&self) -> &Limiter {
-        &self.limiter
-    }
-
-    /// [`Users::describe`].
+    /// [`UserApi::describe`].
     pub async fn describe(&self, permit: Permit, user_id: &UserId) -> Sight {
         let call = permit.spend();
         let sight = self.users.describe(user_id).await;
@@ -51,7 +45,7 @@ impl<U: Users> Paced<U> {
         sight
     }
 
-    /// [`Users::account`].
+    /// [`UserApi::account`].
     pub async fn account(&self, permit: Permit) -> Account {
         let call = permit.spend();
         let account = self.users.account().await;
@@ -59,7 +53,7 @@ impl<U: Users> Paced<U> {
         account
     }
 
-    /// [`Users::list_tags`].
+    /// [`UserApi::list_tags`].
     pub async fn list_tags(&self, permit: Permit, arn: &Arn) -> TagSight {
         let call = permit.spend();
         let tags = self.users.list_tags(arn).await;
@@ -67,33 +61,33 @@ impl<U: Users> Paced<U> {
         tags
     }
 
-    /// [`Users::create`].
+    /// [`UserApi::create`].
     pub async fn create(&self, permit: Permit, create: &Create) -> Outcome {
         mutated(permit.spend(), self.users.create(create)).await
     }
 
-    /// [`Users::modify`].
+    /// [`UserApi::modify`].
     pub async fn modify(&self, permit: Permit, modify: &Modify) -> Outcome {
         mutated(permit.spend(), self.users.modify(modify)).await
     }
 
-    /// [`Users::tag`].
+    /// [`UserApi::tag`].
     pub async fn tag(&self, permit: Permit, tag: &Tag) -> Outcome {
         mutated(permit.spend(), self.users.tag(tag)).await
     }
 
-    /// [`Users::untag`].
+    /// [`UserApi::untag`].
     pub async fn untag(&self, permit: Permit, untag: &Untag) -> Outcome {
         mutated(permit.spend(), self.users.untag(untag)).await
     }
 
-    /// [`Users::delete`].
+    /// [`UserApi::delete`].
     pub async fn delete(&self, permit: Permit, delete: &Delete) -> Outcome {
         mutated(permit.spend(), self.users.delete(delete)).await
     }
 }
 
-/// Waits for a mutation's outcome, and lets the limiter learn from it.
+/// Waits for the outcome of a mutation, and tells the limiter whether AWS throttled it.
 async fn mutated(call: InFlight, made: impl Future<Output = Outcome> + Send) -> Outcome {
     let outcome = made.await;
     call.ended(matches!(&outcome, Outcome::Failed(fault) if is_throttling(fault)));

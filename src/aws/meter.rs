@@ -1,6 +1,6 @@
-//! No I/O: counts AWS calls and their time for Prometheus, under the names that existing dashboards use.
+//! No I/O: counts AWS calls and measures their time for Prometheus, under the names that existing dashboards use.
 //!
-//! Not a decorator of [`Users`](super::Users): the HTTP status and AWS's code are known where the call is made only.
+//! This is no decorator of [`UserApi`](crate::UserApi), because only the adapter knows the HTTP status and AWS's code.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,40 +18,39 @@ const SERVICE: &str = "ElastiCache";
 /// Upper bounds in seconds. A call takes some tenths of a second, and is given up after 20 s.
 const BUCKETS: [f64; 10] = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0];
 
-/// Upper bounds of how often a call was repeated.
+/// Upper bounds of the failures before an answer.
 const RETRIES: [f64; 8] = [0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0];
-/// Users whose failures in a row are counted at the same time, at most.
+/// At most so many rows of failures are counted at the same time.
 const FAILING: usize = 10_000;
 
 /// The metrics of AWS calls. Clones share their values.
 #[derive(Clone, Debug)]
 pub struct Meter {
-    calls: Family<Call, Counter>,
-    durations: Family<Operation, Histogram>,
-    retries: Family<Operation, Histogram>,
-    denied: Family<Call, Counter>,
-    throttled: Family<Call, Counter>,
-    /// How many calls of an operation for a user have failed in a row. Every other answer ends the row.
+    calls: Family<CallLabels, Counter>,
+    durations: Family<OperationLabels, Histogram>,
+    retries: Family<OperationLabels, Histogram>,
+    denied: Family<CallLabels, Counter>,
+    throttled: Family<CallLabels, Counter>,
+    /// For an operation and a user: the failures in a row. An answer ends the row.
     failing: Arc<Mutex<HashMap<(&'static str, String), u32>>>,
 }
 
-/// How a call ended.
+/// A call that has ended.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ended<'a> {
-    pub(super) operation: &'static str,
-    /// Whom it was about.
-    pub(super) user_id: &'a str,
-    /// HTTP's status, `None` without an answer.
-    pub(super) status: Option<u16>,
-    /// AWS's code or the operator's, `None` without an error.
-    pub(super) code: Option<&'a str>,
-    /// What it failed for; an error that is an observation is none.
-    pub(super) fault: Option<&'a Fault>,
-    pub(super) took: Duration,
+pub(crate) struct CallRecord<'a> {
+    pub(crate) operation: &'static str,
+    pub(crate) user_id: &'a str,
+    /// HTTP. `None`: there was no answer.
+    pub(crate) status: Option<u16>,
+    /// AWS's error code or the operator's own.
+    pub(crate) code: Option<&'a str>,
+    /// `None` also for an error that is an observation, such as UserNotFound.
+    pub(crate) fault: Option<&'a Fault>,
+    pub(crate) took: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Call {
+struct CallLabels {
     service: &'static str,
     operation: &'static str,
     status_code: u16,
@@ -59,7 +58,7 @@ struct Call {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Operation {
+struct OperationLabels {
     service: &'static str,
     operation: &'static str,
 }
@@ -109,10 +108,9 @@ impl Meter {
         );
     }
 
-    /// One call.
-    pub(super) fn record(&self, ended: Ended<'_>) {
-        let Ended { operation, user_id, status, code, fault, took } = ended;
-        let call = Call {
+    pub(crate) fn record(&self, ended: CallRecord<'_>) {
+        let CallRecord { operation, user_id, status, code, fault, took } = ended;
+        let call = CallLabels {
             service: SERVICE,
             operation,
             status_code: status.unwrap_or_default(),
@@ -128,14 +126,14 @@ impl Meter {
             }
             Some(Fault::Busy(_) | Fault::Unavailable(_) | Fault::Rejected(..)) | None => {}
         }
-        let labels = Operation { service: SERVICE, operation };
+        let labels = OperationLabels { service: SERVICE, operation };
         self.durations.get_or_create(&labels).observe(took.as_secs_f64());
         if let Some(failures) = self.failures(operation, user_id, fault.is_some()) {
             self.retries.get_or_create(&labels).observe(f64::from(failures));
         }
     }
 
-    /// The failures that went before an answer; `None` where the row of them goes on.
+    /// The failures before this answer. `None`: this call failed, and the row goes on.
     fn failures(&self, operation: &'static str, user_id: &str, failed: bool) -> Option<u32> {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let row = (operation, user_id.to_owned());
@@ -150,11 +148,11 @@ impl Meter {
     }
 }
 
-/// The code where it is one of a closed list: the operator's own and those of `plan`'s table; else `other`.
+/// The code if the operator or `plan`'s table knows it, else `other`: a label needs a closed list of values.
 fn label(code: &str) -> &str {
     const OWN: [&str; 6] =
         ["NoCredentials", "NotSent", "TimedOut", "NoAnswer", "UnreadableAnswer", "UnknownError"];
-    // Any code with `Quota` in it is one to the table, which is no closed list.
+    // To the table every code that contains `Quota` is a quota. That is no closed list.
     const QUOTAS: [&str; 2] = ["UserQuotaExceeded", "TagQuotaPerResourceExceeded"];
     let in_table = match classify(code, "", 400) {
         Answer::NotFound | Answer::AlreadyExists => true,
@@ -188,7 +186,7 @@ mod tests {
         let said = || plan::Said::new("", "");
         let record = |operation, status, code, fault: Option<Fault>| {
             let took = Duration::from_millis(120);
-            meter.record(Ended { operation, user_id: "app", status, code, fault: fault.as_ref(), took });
+            meter.record(CallRecord { operation, user_id: "app", status, code, fault: fault.as_ref(), took });
         };
         let rejected = |why| Some(Fault::Rejected(why, said()));
         record("CreateUser", Some(400), Some("InvalidParameterValue"), rejected(Rejection::ParameterValue));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::users::tests::AwsBucket;
+use crate::account::tests::AwsBucket;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,5 +1,4 @@
-//! Pure: AWS's words made fit for a condition: the same at every repetition, of bounded length, without secrets, and a
-//! sentence.
+//! Pure: makes AWS's text fit for a condition: a bounded sentence without secrets that is the same at every repetition.
 
 use plan::Password;
 
@@ -10,11 +9,11 @@ const LONGEST_CODE: usize = 64;
 /// What stands for a password that AWS repeated.
 const REDACTED: &str = "[redacted]";
 
-/// What AWS said, without what changes from call to call: request ids, attempts, times, temporary access keys, session
-/// names, addresses of sockets, encoded authorization messages. The passwords of the call are blotted out.
-pub(super) fn stable(text: &str, passwords: &[Password]) -> String {
+/// AWS's text without the passwords of the call, and without what changes from call to call: request IDs, attempts, times,
+/// temporary access keys, session names, socket addresses, encoded authorization messages.
+pub(crate) fn stable(text: &str, passwords: &[Password]) -> String {
     let text = without_passwords(text, passwords);
-    // What follows is the request, spelt out, with its time and its signature.
+    // After these words AWS prints the request with its time and its signature.
     let text = ["The Canonical String", "The canonical string"]
         .iter()
         .fold(text.as_str(), |text, cut| text.find(cut).and_then(|at| text.get(..at)).unwrap_or(text));
@@ -25,7 +24,7 @@ pub(super) fn stable(text: &str, passwords: &[Password]) -> String {
         match label(word, next) {
             Label::None => kept.push(steady(word)),
             Label::WithValue(more) => {
-                // Its value goes as well; the brackets and marks after that stay.
+                // The value goes as well. The punctuation after it stays.
                 let value = if more == 0 { Some(word) } else { words.by_ref().nth(more - 1) };
                 close(&mut kept, word, value.unwrap_or_default());
             }
@@ -34,15 +33,15 @@ pub(super) fn stable(text: &str, passwords: &[Password]) -> String {
     sentence(bounded(&kept.join(" ")))
 }
 
-/// An error code: a word, and nothing that AWS never puts into one.
-pub(super) fn code(text: &str, passwords: &[Password]) -> String {
+/// An error code, reduced to the characters that AWS uses in codes.
+pub(crate) fn code(text: &str, passwords: &[Password]) -> String {
     let text = without_passwords(text, passwords);
     text.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).take(LONGEST_CODE).collect()
 }
 
 fn without_passwords(text: &str, passwords: &[Password]) -> String {
     let mut secrets: Vec<&str> = passwords.iter().map(Password::expose).collect();
-    // A password may contain the other one.
+    // One password may contain another.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))
 }

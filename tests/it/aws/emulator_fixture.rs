@@ -1,15 +1,15 @@
-//! What the tests of the port stand on: an emulator, the port to it, and the emulator's control API.
+//! What the tests of the port fixture on: an emulator, the port to it, and the emulator's control API.
 
 use std::time::Duration;
 
 use elasticache_emulator::{Emulator, Settings};
-use elasticache_user_operator::plan;
-use elasticache_user_operator::plan::verdict::Outcome;
-use elasticache_user_operator::plan::{
+
+use aws::{Aws, Connection, Timeouts, UserApi};
+use plan::verdict::Outcome;
+use plan::{
     Account, Arn, AuthenticationChange, Changes, Create, Delete, Engine, Fault, Modify, Password, Passwords,
     Rejection, Sight, Tag, TagSight, Tags, UserId,
 };
-use elasticache_user_operator::users::{Aws, Connection, Timeouts, Users};
 use serde_json::Value;
 
 use crate::secrecy;
@@ -42,13 +42,13 @@ pub(super) fn aws(endpoint: &str, timeouts: Timeouts) -> Aws {
 }
 
 /// An emulator and the port to it.
-pub(super) struct Stand {
+pub(super) struct Fixture {
     pub(super) emulator: Emulator,
     pub(super) aws: Aws,
     http: reqwest::Client,
 }
 
-impl Stand {
+impl Fixture {
     pub(super) fn start() -> Self {
         let emulator = Emulator::start(Settings::default(), "127.0.0.1:0").expect("an emulator");
         let aws = aws(&emulator.url(), PATIENT);

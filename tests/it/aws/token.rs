@@ -1,21 +1,21 @@
 //! Mutations need a token at the moment when they are sent; reads never do.
 
+use aws::UserApi;
 use elasticache_user_operator::lead::Token;
-use elasticache_user_operator::plan::{Tag, Untag};
-use elasticache_user_operator::users::Users;
+use plan::{Tag, Untag};
 use serde_json::json;
 
-use super::stand::{Ended, Method, Stand, arn};
+use super::emulator_fixture::{Ended, Fixture, Method, arn};
 
 #[tokio::test]
 async fn without_a_token_no_mutation_reaches_the_wire() {
-    let stand = Stand::start();
-    stand.put("users/app", json!({})).await;
-    let aws = stand.aws.clone().led_by(Token::none());
+    let fixture = Fixture::start();
+    fixture.put("users/app", json!({})).await;
+    let aws = fixture.aws.clone().with_token(Token::none());
     for method in Method::ALL {
         let user = if method == Method::Create { "new" } else { "app" };
         let ended = method.call(&aws, user).await;
-        let calls = stand.calls().await;
+        let calls = fixture.calls().await;
         if ["DescribeUsers", "ListTagsForResource"].contains(&method.action()) {
             assert_eq!((ended, calls.len()), (Ended::Well, 1), "{method:?} changes nothing");
         } else {
@@ -25,19 +25,16 @@ async fn without_a_token_no_mutation_reaches_the_wire() {
     }
     let untag = Untag { arn: arn("app"), keys: vec!["team".to_owned()] };
     assert_eq!(Ended::from(aws.untag(&untag).await).words(), "Other NotSent");
-    assert!(stand.calls().await.is_empty());
+    assert!(fixture.calls().await.is_empty());
 }
 
 #[tokio::test]
 async fn with_one_they_do() {
-    let stand = Stand::start();
-    let aws = stand.aws.clone().led_by(Token::unlimited());
+    let fixture = Fixture::start();
+    let aws = fixture.aws.clone().with_token(Token::unlimited());
     assert_eq!(Method::Create.call(&aws, "app").await, Ended::Well);
-    let tag = Tag {
-        arn: arn("app"),
-        tags: [("team".to_owned(), "a".to_owned())].into(),
-        cause: elasticache_user_operator::plan::Cause::Edit,
-    };
+    let tag =
+        Tag { arn: arn("app"), tags: [("team".to_owned(), "a".to_owned())].into(), cause: plan::Cause::Edit };
     assert_eq!(Ended::from(aws.tag(&tag).await), Ended::Well);
-    assert_eq!(stand.calls().await.len(), 2);
+    assert_eq!(fixture.calls().await.len(), 2);
 }

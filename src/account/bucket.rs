@@ -1,44 +1,44 @@
-//! Pure: a token bucket whose rate follows what AWS bears.
+//! Pure: a token bucket whose rate follows the rate that AWS accepts.
 //!
-//! AWS's own bucket is hidden, shared with whoever else calls from the account, and shows itself only when it is empty: by a
-//! refusal. That is the one thing to learn from:
-//! - Two refusals are two moments at which AWS's bucket was empty, so what it accepted between them is what it bears.
-//! - After a refusal nothing is saved up: the bucket is emptied, and holds hardly anything until the rate is back.
-//! - The rate drops a little below what AWS bears, comes back to it within some seconds, stays about there, and then rises
-//!   faster and faster, in case AWS bears more by now. That is the curve of TCP's CUBIC, in calls a second. While it is below,
-//!   AWS saves up; so calls that AWS would have accepted are not lost, they are made a little later.
-//! - Calls that were on their way, or permitted, when AWS refused one tell nothing new: a volley of refusals slows down once.
+//! AWS has a bucket of its own. It is hidden, other callers of the account share it, and only a refusal shows that it is
+//! empty. So a refusal is all that can be learnt from:
+//! - At two refusals AWS's bucket was empty. The calls that AWS accepted between them show the rate that it accepts.
+//! - After a refusal our bucket is emptied, and it holds hardly anything until the rate is back.
+//! - The rate drops a little below the accepted rate, returns to it within seconds, stays there for a while, and then rises
+//!   faster and faster, because AWS may accept more by now. This is the curve of TCP's CUBIC, in calls a second. While our
+//!   rate is lower, AWS's bucket fills. So no call is lost, but some are made a little later.
+//! - A call that was permitted before the last refusal shows nothing new. So many refusals at once slow down only once.
 //!
-//! The configured rate and burst are what it begins with, what it comes back to by itself, and what it never passes.
+//! The rate begins at the configured rate, returns to it by itself, and never exceeds it.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What remains of a rate at the first refusal, when nothing is known of AWS's bucket but that it is empty now.
+/// The share of the rate that remains at the first refusal, when nothing but that refusal is known.
 const FIRST_CUT: f64 = 0.7;
-/// No refusal says more than that AWS bears this share of the rate: a quiet time before it looks the same.
+/// One refusal never cuts the rate deeper than this, because a quiet time before it looks like a low accepted rate.
 const DEEPEST_CUT: f64 = 0.5;
-/// Where the rate begins below what AWS bears.
+/// After a refusal the rate begins this share below the accepted rate.
 const BELOW: f64 = 0.15;
-/// So many calls at the present rate are imagined besides those that were made, so that a second refusal which comes by
-/// chance right after the first is not taken for a rate of nothing.
+/// So many calls at the present rate are added to those that were made. Otherwise a second refusal right after the first,
+/// by chance, would look like a rate of zero.
 const DOUBT: f64 = 2.0;
-/// Time from a refusal until the rate is back at what AWS bears: as long as that took to find out, within these bounds.
+/// The time from a refusal until the rate is back at the accepted rate: as long as the time between the refusals, within these
+/// bounds.
 const SHORTEST_RETURN: Duration = Duration::from_secs(3);
 const LONGEST_RETURN: Duration = Duration::from_secs(10);
-/// Tokens that can be saved up while slowed down: enough for a pass that was busy elsewhere when its token came.
+/// The bucket's capacity while it is slowed down: enough for a pass that was busy when its token came.
 const SLOWED_BURST: f64 = 2.0;
-/// Share of the configured rate below which it never falls: where AWS refuses everything, it is asked now and then.
+/// The rate never falls below this share of the configured rate: even if AWS refuses everything, it is asked now and then.
 const SLOWEST_SHARE: f64 = 0.01;
-/// A token is whole when so little is missing: fractions add up with an error.
+/// A token counts as whole if only this much is missing, because sums of fractions have an error.
 const ROUNDING: f64 = 1e-6;
 
-/// The time between two slow-downs. What was permitted in an earlier era tells nothing about this one.
+/// The time between two slow-downs. A call that was permitted in an earlier era shows nothing about this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Era(u64);
 
-/// The bucket. All times come from outside.
 pub(super) struct Bucket {
     /// Tokens a second, as configured.
     fastest: f64,
@@ -53,12 +53,12 @@ pub(super) struct Bucket {
     accepted: u32,
 }
 
-/// AWS refused a call, and the rate has not come back since.
+/// AWS refused a call, and the rate has not returned since.
 struct Slowed {
-    /// Calls a second that AWS seems to bear.
-    bearable: f64,
+    /// Calls a second that AWS seems to accept.
+    accepted_rate: f64,
     since: Instant,
-    /// From `since` until the rate is at `bearable` again.
+    /// After this time the rate is at `accepted_rate` again.
     back: Duration,
 }
 
@@ -66,12 +66,12 @@ impl Slowed {
     fn rate(&self, now: Instant) -> f64 {
         let since = now.saturating_duration_since(self.since).as_secs_f64();
         let back = self.back.as_secs_f64();
-        self.bearable * (1.0 + BELOW * ((since - back) / back).powi(3))
+        self.accepted_rate * (1.0 + BELOW * ((since - back) / back).powi(3))
     }
 }
 
 impl Bucket {
-    /// A full one.
+    /// A full bucket.
     pub(super) fn new(rate: f64, burst: u32, now: Instant) -> Self {
         let burst = f64::from(burst);
         Self {
@@ -101,34 +101,34 @@ impl Bucket {
         Some(self.era)
     }
 
-    /// When there is a token; `now` where there is one.
+    /// When the next token is there. `now` if one is there already.
     pub(super) fn due(&mut self, now: Instant) -> Instant {
         self.fill(now);
         let missing = 1.0 - self.tokens;
         if missing <= ROUNDING { now } else { now + Duration::from_secs_f64(missing / self.rate(now)) }
     }
 
-    /// A token that was not used. One of an earlier era is void, as all that were left then.
+    /// A token that was not used. A token of an earlier era is void, because a refusal empties the bucket.
     pub(super) fn put_back(&mut self, era: Era) {
         if era == self.era {
             self.tokens = (self.tokens + 1.0).min(self.capacity());
         }
     }
 
-    /// AWS did not refuse a call that was permitted in `era`.
+    /// AWS did not throttle a call that was permitted in `era`.
     pub(super) fn accepted(&mut self, era: Era) {
         if era == self.era {
             self.accepted = self.accepted.saturating_add(1);
         }
     }
 
-    /// AWS refused a call for the rate alone, that was permitted in `era` and sent at `sent`. Tells whether it is slower for it.
+    /// AWS throttled a call that was permitted in `era` and sent at `sent`. Whether the bucket slowed down for it.
     pub(super) fn refused(&mut self, era: Era, sent: Instant, now: Instant) -> bool {
         if era != self.era {
             return false;
         }
         let rate = self.rate(now);
-        let (bearable, back) = match self.slowed {
+        let (accepted_rate, back) = match self.slowed {
             None => (rate * FIRST_CUT, SHORTEST_RETURN),
             Some(_) => {
                 let since = sent.saturating_duration_since(self.era_began);
@@ -137,8 +137,8 @@ impl Bucket {
                 (borne.clamp(rate * DEEPEST_CUT, rate), since.clamp(SHORTEST_RETURN, LONGEST_RETURN))
             }
         };
-        let bearable = bearable.max(self.fastest * SLOWEST_SHARE);
-        self.slowed = Some(Slowed { bearable, since: now, back });
+        let accepted_rate = accepted_rate.max(self.fastest * SLOWEST_SHARE);
+        self.slowed = Some(Slowed { accepted_rate, since: now, back });
         self.tokens = self.tokens.min(0.0);
         self.filled_at = now;
         self.era = Era(self.era.0.wrapping_add(1));

@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use aws::{Aws, Timeouts, UserApi};
 use elasticache_emulator::{Emulator, Settings};
-use elasticache_user_operator::users::{Aws, Timeouts, Users};
 
-use super::stand::user_id;
+use super::emulator_fixture::user_id;
 
 /// Variables and their values.
 type Environment<'a> = &'a [(&'a str, &'a str)];
@@ -30,7 +30,7 @@ async fn other_process() {
 /// What it says with this environment and no other.
 fn with(environment: Environment<'_>) -> String {
     let program = std::env::current_exe().expect("this program");
-    let name = "users::connecting::other_process";
+    let name = "aws::connecting::other_process";
     let output = Command::new(program)
         .args(["--exact", name, "--ignored", "--nocapture"])
         .env_clear()

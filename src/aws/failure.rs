@@ -1,37 +1,35 @@
-//! Pure: how a call can fail, and what that is in the words of `plan`.
+//! Pure: how a call can fail, and which fault of `plan` that is.
 
 use plan::classify::{Answer, classify};
 use plan::{Fault, Password, Rejection, Said};
 
-use super::sentence;
+use crate::sanitize;
 
-/// A call without the answer that it is made for.
+/// Why a call has no useful answer.
 #[derive(Debug)]
-pub(super) enum Failure {
-    /// There were no credentials to sign it with, so it was not sent. Why, where the provider told.
+pub(crate) enum Failure {
+    /// Not sent, because there were no credentials to sign it with. The text is what the provider says.
     NoCredentials(Option<String>),
-    /// It could not be made, so it was not sent. Why.
+    /// Not sent for another reason.
     NotSent(String),
     /// No answer in time.
     TimedOut,
-    /// The connection could not be made, or ended before the answer did.
+    /// The connection failed before the answer was complete.
     NoAnswer,
-    /// An answer that is not one of ElastiCache's, or only a part of one, with this HTTP status.
+    /// An answer with this HTTP status that is not AWS's, or not complete.
     Unreadable(u16),
-    /// AWS's own error.
+    /// AWS answered with an error.
     Refused {
-        /// Its code.
         code: String,
-        /// Its sentence.
         message: String,
-        /// Its HTTP status.
+        /// HTTP.
         status: u16,
     },
 }
 
 impl Failure {
-    /// In the words of `plan`; the same for every failure of a kind. `passwords` are those that the call carried.
-    pub(super) fn answer(&self, passwords: &[Password]) -> Answer {
+    /// As `plan` knows it. Two failures of one kind give the same text. `passwords` are those that the call carried.
+    pub(crate) fn answer(&self, passwords: &[Password]) -> Answer {
         let unavailable = |code, message: &str| Answer::Fault(Fault::Unavailable(Said::new(code, message)));
         match self {
             Self::NoCredentials(why) => {
@@ -39,17 +37,17 @@ impl Failure {
                     Some(why) => format!("the provider gave none: {why}"),
                     None => "the provider gave none".to_owned(),
                 };
-                Answer::Fault(Fault::Credentials(said("NoCredentials", &why, passwords)))
+                Answer::Fault(Fault::Credentials(sanitized("NoCredentials", &why, passwords)))
             }
             Self::NotSent(why) => {
-                Answer::Fault(Fault::Rejected(Rejection::Other, said("NotSent", why, passwords)))
+                Answer::Fault(Fault::Rejected(Rejection::Other, sanitized("NotSent", why, passwords)))
             }
             Self::TimedOut => unavailable("TimedOut", "AWS did not answer in time."),
             Self::NoAnswer => unavailable(
                 "NoAnswer",
                 "the connection to AWS could not be made, or ended before the answer did.",
             ),
-            // Nobody but AWS's front end throttles or breaks down without a word of its own.
+            // Only AWS's front end throttles or fails without a document.
             Self::Unreadable(status @ (429 | 500..)) => {
                 classify("", &format!("the answer has HTTP status {status} and no words."), *status)
             }
@@ -60,15 +58,15 @@ impl Failure {
                 ),
             ),
             Self::Refused { code, message, status } => {
-                let Said { code, message } = said(code, message, passwords);
+                let Said { code, message } = sanitized(code, message, passwords);
                 classify(&code, &message, *status)
             }
         }
     }
 }
 
-fn said(code: &str, message: &str, passwords: &[Password]) -> Said {
-    Said { code: sentence::code(code, passwords), message: sentence::stable(message, passwords) }
+fn sanitized(code: &str, message: &str, passwords: &[Password]) -> Said {
+    Said { code: sanitize::code(code, passwords), message: sanitize::stable(message, passwords) }
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! Pure: forms in and out, `plan`'s words as the SDK's, and the other way round.
+//! Pure: converts the types of `plan` to those of the SDK, and back.
 
 use aws_sdk_elasticache::types::{self, AuthenticationMode, InputAuthenticationType};
 use plan::{Arn, AuthenticationChange, Lifecycle, Password, RemoteUser, Tags};
 
-/// A user in an answer: `DescribeUsers` lists it as a type of its own, the mutations have its members among their own.
-/// `None` where it is not the one that was asked for, or lacks what every user has.
+/// The user in an answer. `None` if it is another user, or if a required member is missing. A macro, because DescribeUsers
+/// lists users of one type, and each mutation has the user's members in a type of its own.
 macro_rules! answered_user {
     ($answer:expr, $user_id:expr) => {{
         let answer = $answer;
-        words::remote_user(
+        crate::convert::remote_user(
             aws_sdk_elasticache::types::User::builder()
                 .set_user_id(answer.user_id)
                 .set_user_name(answer.user_name)
@@ -24,10 +24,10 @@ macro_rules! answered_user {
         )
     }};
 }
-pub(super) use answered_user;
+pub(crate) use answered_user;
 
-/// The user, where it is this one and whole.
-pub(super) fn remote_user(user: types::User, user_id: &str) -> Option<RemoteUser> {
+/// `None` if it is another user, or if a required member is missing.
+pub(crate) fn remote_user(user: types::User, user_id: &str) -> Option<RemoteUser> {
     let authentication = user.authentication?;
     let arn = Arn::parse(&user.arn?)?;
     let remote = RemoteUser {
@@ -45,20 +45,19 @@ pub(super) fn remote_user(user: types::User, user_id: &str) -> Option<RemoteUser
     (remote.user_id == user_id && remote.arn.user() == user_id).then_some(remote)
 }
 
-/// The tags in an answer, where each has a key. AWS may leave out a value (B95), and an empty list.
-pub(super) fn answered_tags(tags: Option<Vec<types::Tag>>) -> Option<Tags> {
+/// `None` if a tag has no key. AWS may leave out a value (B95), and an empty list.
+pub(crate) fn answered_tags(tags: Option<Vec<types::Tag>>) -> Option<Tags> {
     let tags = tags.unwrap_or_default();
     tags.into_iter().map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect()
 }
 
-/// Tags to send; `None` where there are none, as AWS wants no empty list.
-pub(super) fn sent_tags(tags: &Tags) -> Option<Vec<types::Tag>> {
+/// `None` if there are no tags, because AWS refuses an empty list.
+pub(crate) fn sent_tags(tags: &Tags) -> Option<Vec<types::Tag>> {
     let tags = tags.iter().map(|(key, value)| types::Tag::builder().key(key).value(value).build());
     Some(tags.collect::<Vec<_>>()).filter(|tags| !tags.is_empty())
 }
 
-/// How the user shall authenticate.
-pub(super) fn authentication_mode(change: &AuthenticationChange) -> AuthenticationMode {
+pub(crate) fn authentication_mode(change: &AuthenticationChange) -> AuthenticationMode {
     let passwords = match change {
         AuthenticationChange::Password(passwords) => {
             Some(passwords.values().iter().map(Password::expose).map(str::to_owned).collect())

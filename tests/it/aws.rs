@@ -5,7 +5,7 @@
 mod broken;
 mod calls;
 mod connecting;
+mod emulator_fixture;
 mod faults;
-mod led;
 mod secrets;
-mod stand;
+mod token;

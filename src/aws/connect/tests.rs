@@ -1,9 +1,11 @@
 use std::net::TcpListener;
 
-use aws_config::SdkConfig;
 use aws_credential_types::provider::future;
+use plan::verdict::Outcome;
+use plan::{Delete, UserId};
 
 use super::*;
+use crate::UserApi;
 
 /// A provider of credentials for a test.
 #[derive(Clone, Debug)]

@@ -1,11 +1,9 @@
-//! No I/O: the rate limit for AWS calls, a token bucket with two classes of waiters, work before checks.
+//! No I/O: the rate limit for AWS calls: a token bucket with two classes of waiters, work before checks.
 //!
-//! AWS gives an account few calls a second for its whole control plane, so the operator limits itself, and slows down for
-//! all objects together where AWS refuses calls all the same (`bucket`). Within a class waiters are served in the order of
-//! their arrival; a check is served only while no work waits. No task of its own runs: one of the waiters at a time sleeps
-//! until the next token is due and hands it out.
-
-mod bucket;
+//! AWS allows an account only few calls a second, for all its control plane. So the operator limits itself, and it slows
+//! down for all objects together if AWS refuses calls anyway (`bucket`). Waiters of one class are served in the order of
+//! their arrival. A check is served only while no work waits. The limiter has no task of its own: one waiter at a time
+//! sleeps until the next token is due, and hands it out.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,31 +12,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 use tokio::time::Instant;
 
-use bucket::{Bucket, Era};
+use super::bucket::{Bucket, Era};
 
 /// Who goes first. The order of the variants is the order of service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Urgency {
-    /// Somebody waits for it: a spec changed, an object is on its way out.
+    /// Somebody waits for it: a spec changed, or an object is being deleted.
     Work,
-    /// Nobody does: a drift check.
+    /// Nobody waits for it: a drift check.
     Check,
 }
 
-/// The slowest rate in calls a second; a lower one, and what is no number, counts as this.
+/// The slowest rate in calls a second. A lower rate, or NaN, counts as this.
 const SLOWEST: f64 = 0.01;
-/// The fastest rate in calls a second; a higher one counts as this.
+/// The fastest rate in calls a second. A higher one counts as this.
 const FASTEST: f64 = 1_000_000.0;
 
 /// Gives permits for AWS calls. Clones share one bucket.
 #[derive(Clone)]
-pub struct Limiter(Arc<Shared>);
+pub struct Limiter(Arc<LimiterShared>);
 
-struct Shared {
-    state: Mutex<State>,
-    /// Held by the one waiter that sleeps until the next token is due; the others only wait to be served.
+struct LimiterShared {
+    state: Mutex<LimiterState>,
+    /// Held by the waiter that sleeps until the next token is due. The others wait to be served.
     timekeeper: tokio::sync::Mutex<()>,
-    /// Held by the one check that goes as work.
+    /// Held by the check that has the overdue turn.
     overdue: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -46,11 +44,11 @@ impl Limiter {
     /// A full bucket of `burst` tokens (at least one), filled at `rate` tokens a second.
     #[must_use]
     pub fn new(rate: f64, burst: u32) -> Self {
-        // In this form what is no number counts as the slowest.
+        // NaN counts as the slowest rate too.
         let rate = if rate > SLOWEST { rate.min(FASTEST) } else { SLOWEST };
         let bucket = Bucket::new(rate, burst.max(1), Instant::now());
-        let state = State { bucket, waiters: BTreeMap::new(), arrivals: 0 };
-        Self(Arc::new(Shared {
+        let state = LimiterState { bucket, waiters: BTreeMap::new(), arrivals: 0 };
+        Self(Arc::new(LimiterShared {
             state: Mutex::new(state),
             timekeeper: tokio::sync::Mutex::default(),
             overdue: Arc::default(),
@@ -62,23 +60,23 @@ impl Limiter {
         loop {
             let mut waiter = Waiter::join(&self.0, urgency);
             serve(&self.0);
-            let place = waiter.place;
+            let position = waiter.position;
             tokio::select! {
                 biased;
-                // The sender goes with a permit in it, or never: but should it, there is nothing lost by asking again.
+                // A sender is never dropped without a permit. If it were, the loop would ask again.
                 Ok(permit) = &mut waiter.served => return permit,
-                () = self.keep_time(place) => {}
+                () = self.keep_time(position) => {}
             }
         }
     }
 
-    /// Hands out tokens as they become due, until the waiter at `place` has left the queue; its permit is on its way then.
-    async fn keep_time(&self, place: Place) {
+    /// Hands out tokens when they are due, until the waiter at `position` has left the queue. Then its permit is on its way.
+    async fn keep_time(&self, position: QueuePosition) {
         let _timekeeper = self.0.timekeeper.lock().await;
         loop {
             let due = {
                 let mut state = self.0.state();
-                state.waiters.contains_key(&place).then(|| state.bucket.due(Instant::now()))
+                state.waiters.contains_key(&position).then(|| state.bucket.due(Instant::now()))
             };
             match due {
                 Some(due) => tokio::time::sleep_until(due).await,
@@ -88,7 +86,7 @@ impl Limiter {
         }
     }
 
-    /// A permit if one can be had at once, that is if a token is there and nobody who goes first waits.
+    /// A permit, if a token is there and nobody waits who goes first.
     #[must_use]
     pub fn try_permit(&self, urgency: Urgency) -> Option<Permit> {
         let mut waiter = Waiter::join(&self.0, urgency);
@@ -96,27 +94,25 @@ impl Limiter {
         waiter.served.try_recv().ok()
     }
 
-    /// How many wait now, in both classes.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
+    /// How many wait now, in both classes together.
+    pub(super) fn waiting(&self) -> usize {
         self.0.state().waiters.len()
     }
 
-    /// The turn of a check that found no token for long: with it in hand it goes as work. One at a time, so that checks take a
-    /// small share of the tokens and never the place of those that somebody waits for.
+    /// For a check that has found no token for long. With this turn it may wait for a permit as work does. There is one turn at
+    /// a time, so that checks take a small share of the tokens only.
     #[must_use]
     pub fn overdue(&self) -> Option<Overdue> {
         Arc::clone(&self.0.overdue).try_lock_owned().ok().map(|turn| Overdue { _turn: turn })
     }
 
-    /// Calls a second that are permitted now: as configured, or fewer since AWS refused some.
-    #[must_use]
-    pub fn rate(&self) -> f64 {
+    /// Calls a second that are permitted now: as configured, or fewer if AWS has refused some.
+    pub(super) fn rate(&self) -> f64 {
         self.0.state().bucket.rate(Instant::now())
     }
 }
 
-/// See [`Limiter::overdue`]. Ends when dropped.
+/// See [`Limiter::overdue`]. Dropping it ends the turn.
 #[derive(Debug)]
 pub struct Overdue {
     _turn: OwnedMutexGuard<()>,
@@ -131,16 +127,16 @@ impl fmt::Debug for Limiter {
     }
 }
 
-/// The right to make one call. Dropped unused it goes back; a call spends it.
+/// The right to make one call. A call spends it. If it is dropped unused, the token goes back.
 #[must_use = "a permit that is dropped goes back to the limiter"]
 pub struct Permit {
     /// `None` once it is spent.
-    limiter: Option<Arc<Shared>>,
+    limiter: Option<Arc<LimiterShared>>,
     era: Era,
 }
 
 impl Permit {
-    /// Uses it up: the call is made now.
+    /// The call is made now.
     pub(super) fn spend(mut self) -> InFlight {
         InFlight { limiter: self.limiter.take(), era: self.era, sent: Instant::now() }
     }
@@ -161,16 +157,16 @@ impl fmt::Debug for Permit {
     }
 }
 
-/// A call on its way. Dropped without its end it has told nothing.
+/// A call on its way. If it is dropped, the limiter learns nothing from it.
 #[must_use = "how the call ended is what the limiter learns from"]
 pub(super) struct InFlight {
-    limiter: Option<Arc<Shared>>,
+    limiter: Option<Arc<LimiterShared>>,
     era: Era,
     sent: Instant,
 }
 
 impl InFlight {
-    /// The call ended; AWS refused it for the rate alone, or did not.
+    /// `throttled`: AWS refused the call because of the rate.
     pub(super) fn ended(self, throttled: bool) {
         let Some(limiter) = self.limiter else { return };
         let mut state = limiter.state();
@@ -188,23 +184,23 @@ impl InFlight {
 }
 
 /// Place in the queue: the class, then the order of arrival.
-type Place = (Urgency, u64);
+type QueuePosition = (Urgency, u64);
 
-struct State {
+struct LimiterState {
     bucket: Bucket,
-    waiters: BTreeMap<Place, oneshot::Sender<Permit>>,
+    waiters: BTreeMap<QueuePosition, oneshot::Sender<Permit>>,
     arrivals: u64,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // No code panics while it holds the lock; and a bucket is sound whoever left it.
+impl LimiterShared {
+    fn state(&self) -> MutexGuard<'_, LimiterState> {
+        // A poisoned lock is no danger: the bucket is consistent after each of its methods.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Hands out every token that is there, first come first served within a class.
-fn serve(shared: &Arc<Shared>) {
+/// Hands out every token that is there.
+fn serve(shared: &Arc<LimiterShared>) {
     loop {
         let next = {
             let mut state = shared.state();
@@ -215,34 +211,34 @@ fn serve(shared: &Arc<Shared>) {
             state.waiters.pop_first().map(|(_, waiter)| (waiter, era))
         };
         if let Some((waiter, era)) = next {
-            // Out of the lock: for a waiter that has just gone the permit is dropped here, and serves the next one.
+            // Outside the lock: if the waiter has just gone, the permit is dropped here and serves the next waiter.
             drop(waiter.send(Permit { limiter: Some(Arc::clone(shared)), era }));
         }
     }
 }
 
-/// One that waits; leaves the queue when dropped.
+/// Leaves the queue when it is dropped.
 struct Waiter<'a> {
-    shared: &'a Shared,
-    place: Place,
+    shared: &'a LimiterShared,
+    position: QueuePosition,
     served: oneshot::Receiver<Permit>,
 }
 
 impl<'a> Waiter<'a> {
-    fn join(shared: &'a Shared, urgency: Urgency) -> Self {
+    fn join(shared: &'a LimiterShared, urgency: Urgency) -> Self {
         let (sender, served) = oneshot::channel();
         let mut state = shared.state();
         state.arrivals += 1;
-        let place = (urgency, state.arrivals);
-        state.waiters.insert(place, sender);
+        let position = (urgency, state.arrivals);
+        state.waiters.insert(position, sender);
         drop(state);
-        Self { shared, place, served }
+        Self { shared, position, served }
     }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        let left = self.shared.state().waiters.remove(&self.place);
+        let left = self.shared.state().waiters.remove(&self.position);
         drop(left);
     }
 }

@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use elasticache_emulator::{Emulator, Settings};
-use elasticache_user_operator::plan;
-use elasticache_user_operator::plan::verdict::Outcome;
-use elasticache_user_operator::plan::{
+
+use aws::UserApi;
+use elasticache_user_operator::account::{Limiter, RateLimited, Urgency};
+use plan::verdict::Outcome;
+use plan::{
     Account, AuthenticationChange, Changes, Create, Delete, Engine, Lifecycle, Modify, RemoteUser, Sight,
     Tag, TagSight,
 };
-use elasticache_user_operator::users::{Limiter, Paced, Urgency, Users};
 use serde_json::{Value, json};
 
-use super::stand::{PATIENT, Stand, arn, aws, create, passwords, tags, user_id};
+use super::emulator_fixture::{Fixture, PATIENT, arn, aws, create, passwords, tags, user_id};
 
 const ONE: &str = "correct-horse-battery";
 const OTHER: &str = "staple-staple-staple";
 
 /// The parameters of the one call that came over the wire.
-async fn params(stand: &Stand) -> BTreeMap<String, String> {
-    let calls = stand.calls().await;
+async fn params(fixture: &Fixture) -> BTreeMap<String, String> {
+    let calls = fixture.calls().await;
     assert_eq!(calls.len(), 1, "one call on the wire: {calls:?}");
     let params: BTreeMap<String, String> =
         serde_json::from_value(calls[0]["Params"].clone()).expect("parameters");
@@ -38,7 +39,7 @@ fn accepted(outcome: Outcome) -> RemoteUser {
 
 #[tokio::test]
 async fn a_description_has_all_nine_members() {
-    let stand = Stand::start();
+    let fixture = Fixture::start();
     let user = json!({
         "UserName": "App <&> User",
         "Engine": "valkey",
@@ -47,10 +48,10 @@ async fn a_description_has_all_nine_members() {
         "Passwords": [ONE, OTHER],
         "Status": "modifying",
     });
-    stand.put("users/app", user).await;
-    stand.put("groups/blue", json!({"UserIds": ["app"]})).await;
-    stand.put("groups/green", json!({"UserIds": ["app"]})).await;
-    let Sight::Seen(mut seen) = stand.aws.describe(&user_id("App")).await else { panic!("seen") };
+    fixture.put("users/app", user).await;
+    fixture.put("groups/blue", json!({"UserIds": ["app"]})).await;
+    fixture.put("groups/green", json!({"UserIds": ["app"]})).await;
+    let Sight::Seen(mut seen) = fixture.aws.describe(&user_id("App")).await else { panic!("seen") };
     seen.user_group_ids.sort();
     let expected = RemoteUser {
         user_id: "app".to_owned(),
@@ -65,15 +66,15 @@ async fn a_description_has_all_nine_members() {
         arn: arn("app"),
     };
     assert_eq!(seen, expected);
-    assert_eq!(params(&stand).await, pairs(&[("UserId", "app")]));
+    assert_eq!(params(&fixture).await, pairs(&[("UserId", "app")]));
 }
 
 #[tokio::test]
 async fn every_state_is_read_and_an_unknown_word_is_kept() {
-    let stand = Stand::start();
+    let fixture = Fixture::start();
     for word in ["creating", "active", "modifying", "deleting", "hibernating"] {
-        stand.put("users/app", json!({"Status": word})).await;
-        let Sight::Seen(user) = stand.aws.describe(&user_id("app")).await else { panic!("seen") };
+        fixture.put("users/app", json!({"Status": word})).await;
+        let Sight::Seen(user) = fixture.aws.describe(&user_id("app")).await else { panic!("seen") };
         assert_eq!(user.lifecycle.as_str(), word);
         assert_eq!(user.lifecycle, Lifecycle::parse(word));
     }
@@ -81,15 +82,15 @@ async fn every_state_is_read_and_an_unknown_word_is_kept() {
 
 #[tokio::test]
 async fn a_user_that_is_not_there_is_absent() {
-    let stand = Stand::start();
-    assert_eq!(stand.aws.describe(&user_id("app")).await, Sight::Absent);
+    let fixture = Fixture::start();
+    assert_eq!(fixture.aws.describe(&user_id("app")).await, Sight::Absent);
 }
 
 #[tokio::test]
 async fn the_account_is_read_from_the_default_user() {
-    let stand = Stand::start();
-    assert_eq!(stand.aws.account().await, Account::Known("111122223333".to_owned()));
-    assert_eq!(params(&stand).await, pairs(&[("UserId", "default")]));
+    let fixture = Fixture::start();
+    assert_eq!(fixture.aws.account().await, Account::Known("111122223333".to_owned()));
+    assert_eq!(params(&fixture).await, pairs(&[("UserId", "default")]));
 }
 
 #[tokio::test]
@@ -129,7 +130,7 @@ async fn a_create_sends_everything_and_answers_with_the_user() {
         ),
     ];
     for (claim, engine, authentication, mode, shown) in rows {
-        let stand = Stand::start();
+        let fixture = Fixture::start();
         let request = Create {
             engine,
             authentication,
@@ -137,12 +138,12 @@ async fn a_create_sends_everything_and_answers_with_the_user() {
             tags: tags(&[("elasticache-users.dev/name", "app"), ("team", "shop & co")]),
             ..create("app")
         };
-        let user = accepted(stand.aws.create(&request).await);
+        let user = accepted(fixture.aws.create(&request).await);
         assert_eq!((user.authentication_type.as_str(), user.password_count), shown, "{claim}");
         assert_eq!(user.lifecycle, Lifecycle::Active, "{claim}");
         assert_eq!(user.engine, engine.as_str(), "{claim}");
         assert_eq!(user.arn, arn("app"), "{claim}");
-        assert_eq!(stand.aws.describe(&user_id("app")).await, Sight::Seen(user), "{claim}");
+        assert_eq!(fixture.aws.describe(&user_id("app")).await, Sight::Seen(user), "{claim}");
         let mut sent = pairs(&[
             ("UserId", "app"),
             ("UserName", "app"),
@@ -154,12 +155,12 @@ async fn a_create_sends_everything_and_answers_with_the_user() {
             ("Tags.Tag.2.Value", "shop & co"),
         ]);
         sent.extend(pairs(mode));
-        let calls = stand.calls().await;
+        let calls = fixture.calls().await;
         let mut params: BTreeMap<String, String> =
             serde_json::from_value(calls[0]["Params"].clone()).expect("parameters");
         params.retain(|key, _| key != "Action" && key != "Version");
         assert_eq!(params, sent, "{claim}");
-        let truth = stand.truth("app").await.expect("the user");
+        let truth = fixture.truth("app").await.expect("the user");
         assert_eq!(
             truth["Tags"],
             json!({"elasticache-users.dev/name": "app", "team": "shop & co"}),
@@ -170,9 +171,9 @@ async fn a_create_sends_everything_and_answers_with_the_user() {
 
 #[tokio::test]
 async fn a_create_of_a_user_that_is_there_says_so() {
-    let stand = Stand::start();
-    stand.put("users/app", json!({})).await;
-    assert_eq!(stand.aws.create(&create("app")).await, Outcome::AlreadyExists);
+    let fixture = Fixture::start();
+    fixture.put("users/app", json!({})).await;
+    assert_eq!(fixture.aws.create(&create("app")).await, Outcome::AlreadyExists);
 }
 
 #[tokio::test]
@@ -219,69 +220,69 @@ async fn a_modify_sends_only_what_changes() {
         ),
     ];
     for (claim, changes, sent) in rows {
-        let stand = Stand::start();
-        stand.put("users/app", json!({"Passwords": [ONE]})).await;
+        let fixture = Fixture::start();
+        fixture.put("users/app", json!({"Passwords": [ONE]})).await;
         let request = Modify { user_id: user_id("app"), changes, cause: plan::Cause::Edit };
-        let user = accepted(stand.aws.modify(&request).await);
+        let user = accepted(fixture.aws.modify(&request).await);
         assert_eq!((user.lifecycle, user.arn), (Lifecycle::Modifying, arn("app")), "{claim}");
         let mut expected = pairs(&[("UserId", "app")]);
         expected.extend(pairs(sent));
-        assert_eq!(params(&stand).await, expected, "{claim}");
+        assert_eq!(params(&fixture).await, expected, "{claim}");
     }
 }
 
 #[tokio::test]
 async fn tags_are_added_and_read() {
-    let stand = Stand::start();
-    stand.put("users/app", json!({"Tags": {"team": "shop", "empty": ""}})).await;
-    let TagSight::Read(read) = stand.aws.list_tags(&arn("app")).await else { panic!("read") };
+    let fixture = Fixture::start();
+    fixture.put("users/app", json!({"Tags": {"team": "shop", "empty": ""}})).await;
+    let TagSight::Read(read) = fixture.aws.list_tags(&arn("app")).await else { panic!("read") };
     assert_eq!(read, tags(&[("team", "shop"), ("empty", "")]));
-    assert_eq!(params(&stand).await, pairs(&[("ResourceName", &arn("app").to_string())]));
+    assert_eq!(params(&fixture).await, pairs(&[("ResourceName", &arn("app").to_string())]));
 
     let request =
         Tag { arn: arn("app"), tags: tags(&[("team", "till"), ("x", "y")]), cause: plan::Cause::Edit };
     let all = tags(&[("team", "till"), ("empty", ""), ("x", "y")]);
-    assert_eq!(stand.aws.tag(&request).await, Outcome::Tagged(all.clone()));
-    assert_eq!(stand.aws.list_tags(&arn("app")).await, TagSight::Read(all));
+    assert_eq!(fixture.aws.tag(&request).await, Outcome::Tagged(all.clone()));
+    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagSight::Read(all));
 }
 
 #[tokio::test]
 async fn a_user_without_tags_has_none() {
-    let stand = Stand::start();
-    stand.put("users/app", json!({"Tags": {}})).await;
-    assert_eq!(stand.aws.list_tags(&arn("app")).await, TagSight::Read(tags(&[])));
+    let fixture = Fixture::start();
+    fixture.put("users/app", json!({"Tags": {}})).await;
+    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagSight::Read(tags(&[])));
 }
 
 #[tokio::test]
 async fn tags_in_their_window_are_unreadable_which_is_not_absent() {
-    let stand = Stand::start();
-    stand.put("settings", json!({"tag-window": "1h"})).await;
-    stand.put("users/app", json!({})).await;
+    let fixture = Fixture::start();
+    fixture.put("settings", json!({"tag-window": "1h"})).await;
+    fixture.put("users/app", json!({})).await;
     let request = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
-    assert!(matches!(stand.aws.tag(&request).await, Outcome::Tagged(_)));
-    assert_eq!(stand.aws.list_tags(&arn("app")).await, TagSight::Unreadable);
-    assert_eq!(stand.aws.tag(&request).await, Outcome::NotFound);
-    assert!(matches!(stand.aws.describe(&user_id("app")).await, Sight::Seen(_)));
+    assert!(matches!(fixture.aws.tag(&request).await, Outcome::Tagged(_)));
+    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagSight::Unreadable);
+    assert_eq!(fixture.aws.tag(&request).await, Outcome::NotFound);
+    assert!(matches!(fixture.aws.describe(&user_id("app")).await, Sight::Seen(_)));
 }
 
 #[tokio::test]
 async fn a_delete_answers_with_the_user_on_its_way_out() {
-    let stand = Stand::start();
-    stand.put("settings", json!({"delete-time": "1h"})).await;
-    stand.put("users/app", json!({})).await;
+    let fixture = Fixture::start();
+    fixture.put("settings", json!({"delete-time": "1h"})).await;
+    fixture.put("users/app", json!({})).await;
     let request = Delete { user_id: user_id("app") };
-    let user = accepted(stand.aws.delete(&request).await);
+    let user = accepted(fixture.aws.delete(&request).await);
     assert_eq!((user.lifecycle, user.arn), (Lifecycle::Deleting, arn("app")));
-    assert_eq!(params(&stand).await, pairs(&[("UserId", "app")]));
+    assert_eq!(params(&fixture).await, pairs(&[("UserId", "app")]));
     let missing = Delete { user_id: user_id("nobody") };
-    assert_eq!(stand.aws.delete(&missing).await, Outcome::NotFound);
+    assert_eq!(fixture.aws.delete(&missing).await, Outcome::NotFound);
 }
 
 #[tokio::test]
 async fn calls_are_signed_for_the_region_and_account() {
-    let stand = Stand::start();
-    stand.aws.describe(&user_id("app")).await;
-    let calls = stand.calls().await;
+    let fixture = Fixture::start();
+    fixture.aws.describe(&user_id("app")).await;
+    let calls = fixture.calls().await;
     assert_eq!((&calls[0]["Region"], &calls[0]["Account"]), (&json!("eu-west-1"), &json!("111122223333")));
 }
 
@@ -317,29 +318,30 @@ async fn again(addr: std::net::SocketAddr) -> Emulator {
 }
 
 #[tokio::test]
-async fn the_paced_port_makes_every_call_with_one_permit() {
-    let stand = Stand::start();
+async fn the_rate_limited_port_makes_every_call_with_one_permit() {
+    let fixture = Fixture::start();
     let limiter = Limiter::new(0.01, 7);
-    let paced = Paced::new(stand.aws.clone(), limiter.clone());
+    let limited = RateLimited::new(fixture.aws.clone(), limiter.clone());
     let app = user_id("app");
-    paced.create(paced.permit(Urgency::Work).await, &create("app")).await;
-    assert!(matches!(paced.describe(paced.permit(Urgency::Check).await, &app).await, Sight::Seen(_)));
+    limited.create(limited.permit(Urgency::Work).await, &create("app")).await;
+    assert!(matches!(limited.describe(limited.permit(Urgency::Check).await, &app).await, Sight::Seen(_)));
     assert!(matches!(
-        paced.list_tags(paced.permit(Urgency::Work).await, &arn("app")).await,
+        limited.list_tags(limited.permit(Urgency::Work).await, &arn("app")).await,
         TagSight::Read(_)
     ));
-    assert!(matches!(paced.account(paced.permit(Urgency::Work).await).await, Account::Known(_)));
+    assert!(matches!(limited.account(limited.permit(Urgency::Work).await).await, Account::Known(_)));
     let tag = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
-    paced.tag(paced.permit(Urgency::Work).await, &tag).await;
+    limited.tag(limited.permit(Urgency::Work).await, &tag).await;
     let changes = Changes { access_string: Some("off -@all".to_owned()), ..Changes::default() };
     let modify = Modify { user_id: app.clone(), changes, cause: plan::Cause::Edit };
-    paced.modify(paced.permit(Urgency::Work).await, &modify).await;
-    let unused = paced.permit(Urgency::Work).await;
-    assert!(paced.try_permit(Urgency::Work).is_none(), "each call has cost one");
+    limited.modify(limited.permit(Urgency::Work).await, &modify).await;
+    let unused = limited.permit(Urgency::Work).await;
+    assert!(limited.try_permit(Urgency::Work).is_none(), "each call has cost one");
     drop(unused);
-    paced.delete(paced.permit(Urgency::Work).await, &Delete { user_id: app }).await;
-    assert!(paced.try_permit(Urgency::Work).is_none());
-    let actions: Vec<Value> = stand.calls().await.into_iter().map(|mut call| call["Action"].take()).collect();
+    limited.delete(limited.permit(Urgency::Work).await, &Delete { user_id: app }).await;
+    assert!(limited.try_permit(Urgency::Work).is_none());
+    let actions: Vec<Value> =
+        fixture.calls().await.into_iter().map(|mut call| call["Action"].take()).collect();
     let expected = [
         "CreateUser",
         "DescribeUsers",
@@ -354,17 +356,17 @@ async fn the_paced_port_makes_every_call_with_one_permit() {
 
 #[tokio::test]
 async fn calls_are_counted_by_status_and_code() {
-    let stand = Stand::start();
-    stand.aws.describe(&user_id("app")).await;
-    stand.aws.create(&create("app")).await;
-    stand
+    let fixture = Fixture::start();
+    fixture.aws.describe(&user_id("app")).await;
+    fixture.aws.create(&create("app")).await;
+    fixture
         .order(&json!({"Action": "CreateUser", "Kind": "error", "Code": "NeverHeardOf", "Status": 409}))
         .await;
-    stand.aws.create(&create("app")).await;
-    stand.order(&json!({"Action": "DescribeUsers", "Kind": "reset"})).await;
-    stand.aws.describe(&user_id("app")).await;
+    fixture.aws.create(&create("app")).await;
+    fixture.order(&json!({"Action": "DescribeUsers", "Kind": "reset"})).await;
+    fixture.aws.describe(&user_id("app")).await;
     let mut registry = prometheus_client::registry::Registry::default();
-    stand.aws.meter().register(&mut registry);
+    fixture.aws.meter().register(&mut registry);
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
     for (operation, status, code) in [

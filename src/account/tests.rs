@@ -9,6 +9,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use aws::UserApi;
+use plan::verdict::Outcome;
+use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, Untag, UserId};
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -58,7 +62,7 @@ impl Seen {
     }
 }
 
-/// AWS as [`Paced`] sees it: no user is there, every mutation is accepted or throttled.
+/// AWS as [`RateLimited`] sees it: no user is there, every mutation is accepted or throttled.
 struct Throttling {
     bucket: Mutex<AwsBucket>,
     seen: Mutex<Seen>,
@@ -88,43 +92,47 @@ impl Throttling {
     }
 }
 
-impl Users for Arc<Throttling> {
+/// A foreign trait needs a type of this crate.
+struct SharedAws(Arc<Throttling>);
+
+impl UserApi for SharedAws {
     async fn describe(&self, _: &UserId) -> Sight {
-        self.call().await.map_or_else(Sight::Failed, |()| Sight::Absent)
+        self.0.call().await.map_or_else(Sight::Failed, |()| Sight::Absent)
     }
 
     async fn account(&self) -> Account {
-        self.call().await.map_or_else(Account::Failed, |()| Account::Untold)
+        self.0.call().await.map_or_else(Account::Failed, |()| Account::Untold)
     }
 
     async fn list_tags(&self, _: &Arn) -> TagSight {
-        self.call().await.map_or_else(TagSight::Failed, |()| TagSight::Unreadable)
+        self.0.call().await.map_or_else(TagSight::Failed, |()| TagSight::Unreadable)
     }
 
     async fn create(&self, _: &Create) -> Outcome {
-        self.mutated().await
+        self.0.mutated().await
     }
 
     async fn modify(&self, _: &Modify) -> Outcome {
-        self.mutated().await
+        self.0.mutated().await
     }
 
     async fn tag(&self, _: &Tag) -> Outcome {
-        self.mutated().await
+        self.0.mutated().await
     }
 
     async fn untag(&self, _: &Untag) -> Outcome {
-        self.mutated().await
+        self.0.mutated().await
     }
 
     async fn delete(&self, _: &Delete) -> Outcome {
-        self.mutated().await
+        self.0.mutated().await
     }
 }
 
 struct World {
     aws: Arc<Throttling>,
-    users: Paced<Arc<Throttling>>,
+    users: RateLimited<SharedAws>,
+    limiter: Limiter,
     slots: Semaphore,
     create: Create,
 }
@@ -146,8 +154,9 @@ impl World {
             tags: plan::Tags::new(),
             cause: plan::Cause::Edit,
         };
-        let users = Paced::new(Arc::clone(&aws), Limiter::new(10.0, 20));
-        Arc::new(Self { aws, users, slots: Semaphore::new(concurrency), create })
+        let limiter = Limiter::new(10.0, 20);
+        let users = RateLimited::new(SharedAws(Arc::clone(&aws)), limiter.clone());
+        Arc::new(Self { aws, users, limiter, slots: Semaphore::new(concurrency), create })
     }
 
     fn roll(&self) -> f64 {
@@ -155,7 +164,7 @@ impl World {
     }
 
     fn rate(&self) -> f64 {
-        self.users.limiter().rate()
+        self.limiter.rate()
     }
 
     /// A look; whether it was answered.

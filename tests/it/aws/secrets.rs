@@ -4,16 +4,15 @@ use std::io;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use elasticache_user_operator::plan;
-use elasticache_user_operator::plan::verdict::Outcome;
-use elasticache_user_operator::plan::{Changes, Create, Modify};
-use elasticache_user_operator::users::Users;
+use aws::UserApi;
+use plan::verdict::Outcome;
+use plan::{Changes, Create, Modify};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::secrecy::assert_silent;
 
-use super::stand::{Stand, create, passwords, user_id};
+use super::emulator_fixture::{Fixture, create, passwords, user_id};
 
 const ONE: &str = "correct horse+battery%staple";
 const OTHER: &str = "another-one-of-16-or-more";
@@ -62,7 +61,7 @@ impl Log {
 /// Runs a test of this file in a process of its own.
 fn alone(test: &str) {
     let program = std::env::current_exe().expect("this program");
-    let name = format!("users::secrets::{test}");
+    let name = format!("aws::secrets::{test}");
     let output =
         Command::new(program).args(["--exact", &name, "--ignored"]).output().expect("the other process");
     let text = String::from_utf8_lossy(&output.stdout);
@@ -97,17 +96,17 @@ async fn with_passwords() {
     ];
     let (create, modify) = requests();
     for fault in faults {
-        let stand = Stand::start();
+        let fixture = Fixture::start();
         if !fault.is_null() {
-            stand.order(&fault).await;
+            fixture.order(&fault).await;
         }
-        let created = stand.aws.create(&create).await;
-        stand.put("users/app", json!({})).await;
+        let created = fixture.aws.create(&create).await;
+        fixture.put("users/app", json!({})).await;
         if !fault.is_null() {
-            stand.order(&fault).await;
+            fixture.order(&fault).await;
         }
-        let modified = stand.aws.modify(&modify).await;
-        let shown = format!("{create:?} {modify:?} {created:?} {modified:?} {:?}", stand.aws);
+        let modified = fixture.aws.modify(&modify).await;
+        let shown = format!("{create:?} {modify:?} {created:?} {modified:?} {:?}", fixture.aws);
         assert_silent(&format!("Debug, {fault}"), &shown);
         for outcome in [&created, &modified] {
             if let Outcome::Failed(failure) = outcome {
@@ -118,7 +117,7 @@ async fn with_passwords() {
         assert!(logged.contains("operation=\"CreateUser\""), "something is logged:\n{logged}");
         assert_silent(&format!("log, {fault}"), &logged);
         if fault.is_null() {
-            let truth = stand.truth("app").await.expect("the user");
+            let truth = fixture.truth("app").await.expect("the user");
             assert_eq!(truth["Authentication"]["PasswordCount"], json!(2), "AWS has them");
         }
     }
@@ -126,10 +125,10 @@ async fn with_passwords() {
 
 #[tokio::test]
 async fn a_password_that_aws_repeats_is_blotted_out() {
-    let stand = Stand::start();
+    let fixture = Fixture::start();
     let message = format!("Password '{ONE}' is bad, so is {OTHER}");
-    stand.order(&json!({"Kind": "error", "Code": "InvalidParameterValue", "Message": message})).await;
-    let Outcome::Failed(fault) = stand.aws.create(&requests().0).await else { panic!("failed") };
+    fixture.order(&json!({"Kind": "error", "Code": "InvalidParameterValue", "Message": message})).await;
+    let Outcome::Failed(fault) = fixture.aws.create(&requests().0).await else { panic!("failed") };
     assert_eq!(fault.said().message, "Password '[redacted]' is bad, so is [redacted].");
 }
 
@@ -142,15 +141,15 @@ fn each_call_is_one_line_for_those_who_look_closely() {
 #[ignore = "the other process of each_call_is_one_line_for_those_who_look_closely"]
 async fn some_calls() {
     let log = Log::start();
-    let stand = Stand::start();
+    let fixture = Fixture::start();
     let app = user_id("app");
-    stand.aws.describe(&app).await;
-    stand.aws.create(&create("app")).await;
-    stand.aws.describe(&app).await;
-    stand.order(&json!({"Kind": "unavailable"})).await;
-    stand.aws.describe(&app).await;
-    stand.order(&json!({"Kind": "throttle"})).await;
-    stand.aws.describe(&app).await;
+    fixture.aws.describe(&app).await;
+    fixture.aws.create(&create("app")).await;
+    fixture.aws.describe(&app).await;
+    fixture.order(&json!({"Kind": "unavailable"})).await;
+    fixture.aws.describe(&app).await;
+    fixture.order(&json!({"Kind": "throttle"})).await;
+    fixture.aws.describe(&app).await;
     let parts = [
         "operation=\"DescribeUsers\" user_id=\"app\"",
         "operation=\"CreateUser\" user_id=\"app\"",
@@ -160,7 +159,7 @@ async fn some_calls() {
     ];
     let text = log.text();
     let of_level = |level: &str| {
-        let target = format!(" {level} elasticache_user_operator::users::journal");
+        let target = format!(" {level} elasticache_user_operator::aws::call_log");
         text.lines().filter(|line| line.contains(&target)).collect::<Vec<_>>()
     };
     let lines = of_level("DEBUG");

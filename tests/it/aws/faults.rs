@@ -2,18 +2,18 @@
 
 use std::net::TcpListener;
 
-use elasticache_user_operator::plan::Fault;
-use elasticache_user_operator::users::Users;
+use aws::UserApi;
+use plan::Fault;
 use serde_json::{Value, json};
 
-use super::stand::{Ended, IMPATIENT, Method, PATIENT, Stand, aws, user_id};
+use super::emulator_fixture::{Ended, Fixture, IMPATIENT, Method, PATIENT, aws, user_id};
 
 /// A user for a row to play with; CreateUser needs one that is not there yet.
-async fn stage(stand: &Stand, method: Method, user: &str) {
+async fn stage(fixture: &Fixture, method: Method, user: &str) {
     if method != Method::Create {
-        stand.put(&format!("users/{user}"), json!({})).await;
+        fixture.put(&format!("users/{user}"), json!({})).await;
     }
-    stand.calls().await;
+    fixture.calls().await;
 }
 
 /// What a row's failure is for this method; `account()` does not wait for what will not change.
@@ -60,23 +60,23 @@ async fn an_error_answer_is_what_the_table_says_and_is_not_repeated() {
         ("an ARN", "InvalidARN", 400, "Other InvalidARN"),
         ("a code that nobody knows", "NeverHeardOf", 418, "Other NeverHeardOf"),
     ];
-    let stand = Stand::start();
+    let fixture = Fixture::start();
     for (number, (claim, code, status, words)) in rows.into_iter().enumerate() {
         for method in Method::ALL {
             for when in ["before", "after"] {
                 let user = format!("u{number}-{}-{when}", format!("{method:?}").to_lowercase());
-                stage(&stand, method, &user).await;
+                stage(&fixture, method, &user).await;
                 let fault = json!({
                     "Action": method.action(), "UserId": method.about(&user), "Kind": "error",
                     "Code": code, "Message": "Because of <that>.", "Status": status, "When": when,
                 });
-                stand.order(&fault).await;
-                let ended = method.call(&stand.aws, &user).await;
+                fixture.order(&fault).await;
+                let ended = method.call(&fixture.aws, &user).await;
                 assert_eq!(ended.words(), expected(method, words), "{claim}, {method:?} {when}");
                 if let Ended::Failed(fault) = &ended {
                     assert_eq!(fault.said().message, "Because of <that>.", "{claim}, {method:?} {when}");
                 }
-                assert_one(&stand, method, claim).await;
+                assert_one(&fixture, method, claim).await;
             }
         }
     }
@@ -84,16 +84,16 @@ async fn an_error_answer_is_what_the_table_says_and_is_not_repeated() {
 
 #[tokio::test]
 async fn not_found_and_already_exists_are_observations_where_they_belong() {
-    let stand = Stand::start();
+    let fixture = Fixture::start();
     for (code, status) in [("UserNotFound", 404), ("UserAlreadyExists", 400)] {
         for method in Method::ALL {
             let user = format!("{}-{status}", format!("{method:?}").to_lowercase());
-            stage(&stand, method, &user).await;
+            stage(&fixture, method, &user).await;
             let fault = json!({
                 "Action": method.action(), "UserId": method.about(&user), "Kind": "error",
                 "Code": code, "Message": "x is not available for tagging", "Status": status,
             });
-            stand.order(&fault).await;
+            fixture.order(&fault).await;
             let words = match (code, method) {
                 ("UserNotFound", Method::Account) => "Untold",
                 ("UserNotFound", Method::Create) => "Unavailable UserNotFound",
@@ -101,8 +101,8 @@ async fn not_found_and_already_exists_are_observations_where_they_belong() {
                 (_, Method::Create) => "AlreadyExists",
                 (_, _) => "Unavailable UserAlreadyExists",
             };
-            assert_eq!(method.call(&stand.aws, &user).await.words(), words, "{method:?}");
-            assert_one(&stand, method, code).await;
+            assert_eq!(method.call(&fixture.aws, &user).await.words(), words, "{method:?}");
+            assert_one(&fixture, method, code).await;
         }
     }
 }
@@ -132,53 +132,53 @@ async fn an_answer_that_is_none_leaves_the_outcome_unknown_and_is_not_repeated()
         ("half an answer", json!({"Kind": "truncate"}), "Unavailable UnreadableAnswer"),
         ("a slow answer is a good one", json!({"Kind": "slow", "Ms": 100}), "Well"),
     ];
-    let stand = Stand::start();
+    let fixture = Fixture::start();
     for (number, (claim, fault, words)) in rows.into_iter().enumerate() {
         for method in Method::ALL {
-            check(&stand, method, claim, &format!("u{number}"), fault.clone(), words).await;
+            check(&fixture, method, claim, &format!("u{number}"), fault.clone(), words).await;
         }
     }
 }
 
 #[tokio::test]
 async fn silence_ends_in_time() {
-    let mut stand = Stand::start();
-    stand.aws = aws(&stand.emulator.url(), IMPATIENT);
+    let mut fixture = Fixture::start();
+    fixture.aws = aws(&fixture.emulator.url(), IMPATIENT);
     for when in ["before", "after"] {
         for method in Method::ALL {
             let fault = json!({"Kind": "hang", "Ms": 60_000, "When": when});
             let began = std::time::Instant::now();
-            check(&stand, method, "silence", when, fault, "Unavailable TimedOut").await;
+            check(&fixture, method, "silence", when, fault, "Unavailable TimedOut").await;
             assert!(began.elapsed().as_secs() < 10, "{method:?} {when} took {:?}", began.elapsed());
         }
     }
 }
 
 /// Orders the fault for one method, calls it, and compares how that ends.
-async fn check(stand: &Stand, method: Method, claim: &str, name: &str, mut fault: Value, words: &str) {
+async fn check(fixture: &Fixture, method: Method, claim: &str, name: &str, mut fault: Value, words: &str) {
     let user = format!("{name}-{}", format!("{method:?}").to_lowercase());
-    stage(stand, method, &user).await;
+    stage(fixture, method, &user).await;
     fault["Action"] = json!(method.action());
     fault["UserId"] = json!(method.about(&user));
-    stand.order(&fault).await;
-    let ended = method.call(&stand.aws, &user).await;
+    fixture.order(&fault).await;
+    let ended = method.call(&fixture.aws, &user).await;
     assert_eq!(ended.words(), expected(method, words), "{claim}, {method:?}: {fault}");
     if let Ended::Failed(fault @ Fault::Unavailable(_)) = &ended {
         assert!(fault.outcome_unknown(), "{claim}, {method:?}");
         assert!(fault.said().message.ends_with('.'), "{claim}, {method:?}: {fault:?}");
     }
-    assert_one(stand, method, claim).await;
+    assert_one(fixture, method, claim).await;
 }
 
-async fn assert_one(stand: &Stand, method: Method, claim: &str) {
-    let calls = stand.calls().await;
+async fn assert_one(fixture: &Fixture, method: Method, claim: &str) {
+    let calls = fixture.calls().await;
     let actions: Vec<_> = calls.iter().map(|call| &call["Action"]).collect();
     assert_eq!(actions, [method.action()], "{claim}, {method:?}: exactly one call");
 }
 
 #[tokio::test]
 async fn a_failure_says_the_same_every_time() {
-    let stand = Stand::start();
+    let fixture = Fixture::start();
     let rows = [
         json!({"Kind": "throttle"}),
         json!({"Kind": "unavailable"}),
@@ -192,8 +192,8 @@ async fn a_failure_says_the_same_every_time() {
         let mut said = Vec::new();
         for serial in 1..=3 {
             let numbered = fault.to_string().replace("SERIAL", &format!("{serial}{serial}"));
-            stand.order(&serde_json::from_str(&numbered).expect("a fault")).await;
-            said.push(Method::Describe.call(&stand.aws, "app").await);
+            fixture.order(&serde_json::from_str(&numbered).expect("a fault")).await;
+            said.push(Method::Describe.call(&fixture.aws, "app").await);
         }
         assert!(matches!(said[0], Ended::Failed(_)), "{fault}: {said:?}");
         assert!(said.iter().all(|one| *one == said[0]), "{fault}: {said:?}");
@@ -214,12 +214,12 @@ async fn a_port_on_which_nobody_listens_is_no_answer() {
 
 #[tokio::test]
 async fn a_call_that_is_given_up_is_not_repeated() {
-    let stand = Stand::start();
-    stand.put("users/app", json!({})).await;
-    stand.order(&json!({"Kind": "slow", "Ms": 300})).await;
+    let fixture = Fixture::start();
+    fixture.put("users/app", json!({})).await;
+    fixture.order(&json!({"Kind": "slow", "Ms": 300})).await;
     let patience = std::time::Duration::from_millis(100);
-    let given_up = tokio::time::timeout(patience, stand.aws.describe(&user_id("app"))).await;
+    let given_up = tokio::time::timeout(patience, fixture.aws.describe(&user_id("app"))).await;
     assert!(given_up.is_err());
     tokio::time::sleep(std::time::Duration::from_millis(600)).await;
-    assert_one(&stand, Method::Describe, "a call that is dropped").await;
+    assert_one(&fixture, Method::Describe, "a call that is dropped").await;
 }

@@ -1,6 +1,7 @@
-//! No I/O: what is seen of a call on its way. Whether it was sent, what came back, and whether that was whole: the SDK's
-//! own errors do not tell. A failing provider of credentials looks like a lost connection, and half a document like a
-//! shorter one.
+//! No I/O: what an SDK interceptor sees of a call: whether it was sent, what came back, and whether the answer was whole.
+//!
+//! The SDK's errors do not say this. To them a failing credentials provider looks like a lost connection, and half a
+//! document looks like a shorter one.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,52 +15,50 @@ use aws_sdk_elasticache::config::interceptors::{
 use aws_sdk_elasticache::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_elasticache::error::{BoxError, ErrorMetadata, ProvideErrorMetadata, SdkError};
 
-use crate::lead::{Sending, Token};
-use crate::users::failure::Failure;
-use crate::users::journal::{Facts, Operation};
+use crate::call_log::{CallFacts, Operation};
+use crate::failure::Failure;
+use crate::{MutationGuard, SentMutation};
 
-/// Notes the facts of one call, and stops a mutation that has no right to be sent. A clone goes along with the call.
+/// Records the facts of one call, and stops a mutation that the guard does not allow. The call gets a clone.
 #[derive(Clone, Debug)]
-pub(super) struct Wire {
-    noted: Arc<Mutex<Noted>>,
-    /// What a mutation needs a right from.
-    token: Option<Token>,
+pub(crate) struct CallInterceptor {
+    record: Arc<Mutex<Record>>,
+    /// `None` for a read, and if there is no guard.
+    guard: Option<Arc<dyn MutationGuard>>,
 }
 
 #[derive(Debug, Default)]
-struct Noted {
-    facts: Facts,
-    sending: Option<Sending>,
+struct Record {
+    facts: CallFacts,
+    sent: Option<Box<dyn SentMutation>>,
 }
 
-/// A mutation was about to be sent by a replica that does not lead any more.
 #[derive(Debug, thiserror::Error)]
 #[error("this replica of the operator does not lead any more")]
-struct Deposed;
+struct NotLeading;
 
-impl Wire {
-    /// For one call of this operation.
-    pub(super) fn new(operation: Operation, token: &Token) -> Self {
-        Self { noted: Arc::default(), token: (!operation.reads()).then(|| token.clone()) }
+impl CallInterceptor {
+    pub(crate) fn new(operation: Operation, guard: Option<Arc<dyn MutationGuard>>) -> Self {
+        Self { record: Arc::default(), guard: guard.filter(|_| !operation.is_read()) }
     }
 
-    /// The call has ended: the facts.
-    pub(super) fn ended(&self) -> Facts {
-        let mut noted = self.noted();
-        if let Some(sending) = noted.sending.take() {
-            sending.ended();
+    /// To be called when the call has ended.
+    pub(crate) fn ended(&self) -> CallFacts {
+        let mut record = self.record();
+        if let Some(sent) = record.sent.take() {
+            sent.answered();
         }
-        noted.facts.clone()
+        record.facts.clone()
     }
 
-    fn noted(&self) -> MutexGuard<'_, Noted> {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Intercept for Wire {
+impl Intercept for CallInterceptor {
     fn name(&self) -> &'static str {
-        "Wire"
+        "CallInterceptor"
     }
 
     fn read_before_transmit(
@@ -68,12 +67,12 @@ impl Intercept for Wire {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // The last moment before it goes: credentials are there, and the request is signed.
-        let mut noted = self.noted();
-        if let Some(token) = &self.token {
-            noted.sending = Some(token.send().ok_or(Deposed)?);
+        // The last moment before the request leaves: the credentials are there, and the request is signed.
+        let mut record = self.record();
+        if let Some(guard) = &self.guard {
+            record.sent = Some(guard.begin().ok_or(NotLeading)?);
         }
-        noted.facts.sent = true;
+        record.facts.sent = true;
         Ok(())
     }
 
@@ -84,7 +83,7 @@ impl Intercept for Wire {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let response = context.response();
-        let facts = &mut self.noted().facts;
+        let facts = &mut self.record().facts;
         facts.status = Some(response.status().as_u16());
         facts.date = response.headers().get("date").map(str::to_owned);
         facts.request_id = response.headers().get("x-amzn-requestid").map(str::to_owned);
@@ -97,16 +96,16 @@ impl Intercept for Wire {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // The SDK's parser takes the end of the text for the end of every element, so that a document that was cut between
-        // two tags reads as one with fewer members: tags would be missing that are there.
+        // The SDK's parser accepts a document that was cut between two tags. Such a document reads as one with fewer
+        // members, so existing tags would seem to be missing.
         let body = context.response().body().bytes().unwrap_or_default();
-        self.noted().facts.whole = body.trim_ascii_end().ends_with(b"Response>");
+        self.record().facts.whole = body.trim_ascii_end().ends_with(b"Response>");
         Ok(())
     }
 }
 
-/// What a call failed of.
-pub(super) fn failure<E>(error: &SdkError<E, HttpResponse>, facts: &Facts) -> Failure
+/// Why a call failed.
+pub(crate) fn failure<E>(error: &SdkError<E, HttpResponse>, facts: &CallFacts) -> Failure
 where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
@@ -126,30 +125,30 @@ where
             None => Failure::Unreadable(status),
         },
         SdkError::ServiceError(_) | SdkError::ResponseError(_) => Failure::Unreadable(status),
-        // Of the SDK's kinds that are known, only these are left for a call that was sent.
+        // A call that was sent can only fail in these ways besides. The SDK's enum is non-exhaustive.
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) | _ => Failure::NoAnswer,
     }
 }
 
-/// What kept a call from being sent.
+/// Why a call was not sent.
 fn unsent<E>(error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: Error + 'static,
 {
     let causes = || std::iter::successors(error.source(), |&cause| cause.source());
-    // Nothing but credentials takes time before a call is sent. The error of the SDK's cache has no public type.
+    // Only credentials take time before a call is sent. The error of the SDK's identity cache has no public type.
     let late = |cause: &(dyn Error + 'static)| cause.to_string().starts_with("identity resolver timed out");
     if matches!(error, SdkError::TimeoutError(_)) || causes().any(late) {
         return Failure::NoCredentials(Some("it took too long".to_owned()));
     }
     if causes().any(|cause| cause.is::<CredentialsError>()) {
-        return Failure::NoCredentials(root(error));
+        return Failure::NoCredentials(root_cause(error));
     }
-    Failure::NotSent(root(error).unwrap_or_else(|| error.to_string()))
+    Failure::NotSent(root_cause(error).unwrap_or_else(|| error.to_string()))
 }
 
-/// What is at the root of an error: AWS's own words, where they are among its causes, else the last of these.
-pub(super) fn root(error: &(dyn Error + 'static)) -> Option<String> {
+/// The root cause of an error: AWS's own text if a cause has it, else the last cause.
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> Option<String> {
     let causes = || std::iter::successors(error.source(), |&cause| cause.source());
     let said = causes()
         .filter_map(|cause| cause.downcast_ref::<ErrorMetadata>())
