@@ -16,7 +16,7 @@
 //! | [`plan`] (a crate) | no | what to do next, what to say about it, when to come back |
 //! | [`resolve`] | Secrets | object to goal |
 //! | [`connection`] | API server | how the cluster is reached |
-//! | [`lead`] | API server | which of several replicas works, and its right to change something |
+//! | [`leader_election`] | API server | which of several replicas works, and its right to change something |
 //! | [`aws`] (a crate) | AWS | the calls of AWS, and their metrics; the only crate that depends on the AWS SDK |
 //! | [`account`] | AWS | one AWS account and region: the calls to it, and their rate limit |
 //! | [`objects`] | API server | reads and writes about one object, each testing its version |
@@ -51,7 +51,7 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod controller;
-pub mod lead;
+pub mod leader_election;
 pub mod memory;
 pub mod objects;
 pub mod reconcile;

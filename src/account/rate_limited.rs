@@ -1,6 +1,6 @@
 //! I/O: the calls to AWS under the rate limit.
 
-use aws::UserApi;
+use aws::{UserApi, UserPage};
 use plan::verdict::Outcome;
 use plan::{Account, Arn, Create, Delete, Fault, Modify, Sight, Tag, TagSight, Untag, UserId};
 
@@ -43,6 +43,14 @@ impl<U: UserApi> RateLimited<U> {
         let sight = self.users.describe(user_id).await;
         call.ended(matches!(&sight, Sight::Failed(fault) if is_throttling(fault)));
         sight
+    }
+
+    /// [`UserApi::list`].
+    pub async fn list(&self, permit: Permit, marker: Option<&str>) -> Result<UserPage, Fault> {
+        let call = permit.spend();
+        let page = self.users.list(marker).await;
+        call.ended(matches!(&page, Err(fault) if is_throttling(fault)));
+        page
     }
 
     /// [`UserApi::account`].

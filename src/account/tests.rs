@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use aws::UserApi;
+use aws::{UserApi, UserPage};
 use plan::verdict::Outcome;
 use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, Untag, UserId};
 
@@ -98,6 +98,10 @@ struct SharedAws(Arc<Throttling>);
 impl UserApi for SharedAws {
     async fn describe(&self, _: &UserId) -> Sight {
         self.0.call().await.map_or_else(Sight::Failed, |()| Sight::Absent)
+    }
+
+    async fn list(&self, _: Option<&str>) -> Result<UserPage, Fault> {
+        self.0.call().await.map(|()| UserPage::default())
     }
 
     async fn account(&self) -> Account {

@@ -22,7 +22,7 @@ use crate::call_log::{Call, Operation};
 use crate::convert::{answered_tags, answered_user, authentication_mode, sent_tags};
 use crate::failure::Failure;
 use crate::interceptor::{CallInterceptor, failure};
-use crate::{Meter, MutationGuard, UserApi};
+use crate::{Meter, MutationGuard, UserApi, UserPage};
 
 /// Below the name of the operator, so that a log filter for the operator shows it.
 const ERROR_TARGET: &str = "elasticache_user_operator::aws::adapter";
@@ -109,6 +109,10 @@ impl UserApi for Aws {
             Err(Answer::NotFound) => Sight::Absent,
             Err(answer) => Sight::Failed(fault(answer)),
         }
+    }
+
+    async fn list(&self, marker: Option<&str>) -> Result<UserPage, Fault> {
+        self.page(marker).await
     }
 
     async fn account(&self) -> Account {

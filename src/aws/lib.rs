@@ -10,6 +10,7 @@ mod connect;
 mod convert;
 mod failure;
 mod interceptor;
+mod listing;
 mod meter;
 mod preflight;
 mod sanitize;
@@ -18,7 +19,7 @@ use std::fmt::Debug;
 use std::future::Future;
 
 use plan::verdict::Outcome;
-use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, Untag, UserId};
+use plan::{Account, Arn, Create, Delete, Fault, Modify, RemoteUser, Sight, Tag, TagSight, Untag, UserId};
 
 pub use adapter::Aws;
 pub use call_log::{last_request_id, remember_request_id};
@@ -31,6 +32,8 @@ pub use preflight::{Asked, Identity, Preflight};
 pub trait UserApi: Send + Sync + 'static {
     /// DescribeUsers of one user.
     fn describe(&self, user_id: &UserId) -> impl Future<Output = Sight> + Send;
+    /// DescribeUsers of all users: one page of at most 100, and the marker of the next.
+    fn list(&self, marker: Option<&str>) -> impl Future<Output = Result<UserPage, Fault>> + Send;
     /// The account, from DescribeUsers of the user `default`, which every account has (B20).
     fn account(&self) -> impl Future<Output = Account> + Send;
     /// ListTagsForResource.
@@ -45,6 +48,18 @@ pub trait UserApi: Send + Sync + 'static {
     fn untag(&self, untag: &Untag) -> impl Future<Output = Outcome> + Send;
     /// DeleteUser.
     fn delete(&self, delete: &Delete) -> impl Future<Output = Outcome> + Send;
+}
+
+/// A page of the list of all users. A user may be missing from, or twice in, a walk over pages during which users are created
+/// or deleted (B111).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserPage {
+    /// The users that the answer describes completely.
+    pub users: Vec<RemoteUser>,
+    /// The IDs of users whose description lacks a member; an empty text stands for an ID that is missing itself.
+    pub incomplete: Vec<String>,
+    /// Asks for the next page; `None` on the last page.
+    pub marker: Option<String>,
 }
 
 /// Decides whether this process may change something in AWS. The operator asks its Lease.

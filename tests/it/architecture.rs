@@ -61,7 +61,7 @@ fn source_files() -> Vec<SourceFile> {
 
 /// The crates in the table `[table]` of a manifest.
 fn dependencies(manifest: &str, table: &str) -> Vec<String> {
-    let text = crate::world::read(manifest);
+    let text = crate::repository::read(manifest);
     let rows = text.lines().skip_while(|line| *line != format!("[{table}]")).skip(1);
     let rows = rows.take_while(|line| !line.starts_with('[')).filter(|line| !line.trim().is_empty());
     rows.map(|line| line.split(['.', '=', ' ']).next().unwrap_or_default().to_owned()).collect()

@@ -1,7 +1,7 @@
 //! Mutations need a token at the moment when they are sent; reads never do.
 
 use aws::UserApi;
-use elasticache_user_operator::lead::Token;
+use elasticache_user_operator::leader_election::Token;
 use plan::{Tag, Untag};
 use serde_json::json;
 
