@@ -29,10 +29,6 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
         Ok(authentication) => authentication,
         Err(problem) => return lacking(&problem),
     };
-    if observed.source.account == Account::Unasked {
-        // The location of the user has to stand in status before CreateUser is sent.
-        return Action::Look(Look::Account);
-    }
     if !observed.announced {
         let mut tag_keys: BTreeSet<String> = desired.tags.keys().cloned().collect();
         if observed.record.creation == Creation::Open {
