@@ -64,7 +64,7 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
     let context = Arc::new(Context {
         reconciler: Reconciler {
             kubernetes: Kubernetes::new(requests.clone(), token.clone()),
-            users: RateLimited::new(aws.led_by(token), Limiter::new(run.aws_rate, run.aws_burst)),
+            users: RateLimited::new(aws.with_token(token), Limiter::new(run.aws_rate, run.aws_burst)),
             policy: Policy {
                 cluster_id,
                 default_deletion_policy: run.default_deletion_policy.into(),
