@@ -5,7 +5,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::leaving;
-use crate::stage::{PASSWORD, Stage, condition, iam, until, with_password};
+use crate::fixture::{Fixture, PASSWORD, condition, iam, until, with_password};
 
 /// What is wrong, and how it is put right.
 struct Wrong {
@@ -69,25 +69,25 @@ fn wrongs() -> Vec<Wrong> {
 }
 
 /// A user of ours without an object: made, retained, and its object deleted.
-async fn retained() -> Stage {
-    let stage = leaving().await;
+async fn retained() -> Fixture {
+    let fixture = leaving().await;
     let mut spec = iam();
     spec["deletionPolicy"] = json!("Retain");
-    stage.ready("app", spec).await;
-    stage.deleted("app").await;
-    stage.secret("pw", PASSWORD).await;
-    stage.secret("short", "too-short").await;
-    stage
+    fixture.ready("app", spec).await;
+    fixture.deleted("app").await;
+    fixture.secret("pw", PASSWORD).await;
+    fixture.secret("short", "too-short").await;
+    fixture
 }
 
 /// Applies the object again, with `deletionPolicy: Delete`, and answers its uid.
-async fn applied_again(stage: &Stage, spec: &Value, annotations: &Value) -> Value {
+async fn applied_again(fixture: &Fixture, spec: &Value, annotations: &Value) -> Value {
     let mut spec = spec.clone();
     spec["deletionPolicy"] = json!("Delete");
-    let mut object = crate::stage::manifest("app", spec);
+    let mut object = crate::fixture::manifest("app", spec);
     object["metadata"]["annotations"] = annotations.clone();
     let object = serde_json::from_value(object).unwrap();
-    let created = stage.users().create(&Default::default(), &object).await.unwrap();
+    let created = fixture.users().create(&Default::default(), &object).await.unwrap();
     json!(created.metadata.uid.unwrap())
 }
 
@@ -96,55 +96,55 @@ fn finalizers(object: &Value) -> usize {
 }
 
 /// Waits until this very object tells this reason.
-async fn tells(stage: &Stage, uid: &Value, reason: &str, leaving: bool) -> Value {
+async fn tells(fixture: &Fixture, uid: &Value, reason: &str, leaving: bool) -> Value {
     let told = |object: &Value| {
         let of_it = object["metadata"]["uid"] == *uid;
         let type_ = if leaving { "Deleting" } else { "Ready" };
         of_it && condition(object, type_).is_some_and(|told| told["reason"] == reason)
     };
-    stage.shows("app", &format!("it tells {reason}"), told).await
+    fixture.shows("app", &format!("it tells {reason}"), told).await
 }
 
-async fn gone(stage: &Stage) {
+async fn gone(fixture: &Fixture) {
     until("the object is gone", || async {
-        stage.users().get_opt("app").await.unwrap().is_none().then_some(())
+        fixture.users().get_opt("app").await.unwrap().is_none().then_some(())
     })
     .await;
 }
 
 async fn is_held(Wrong { name, spec, annotations, env, fault, user, reason, holds }: Wrong) {
     println!("{name}");
-    let stage = retained().await;
+    let fixture = retained().await;
     if !env.is_empty() {
-        stage.kill();
-        stage.start_with(&env);
+        fixture.kill();
+        fixture.start_with(&env);
     }
     if let Some(fault) = fault {
-        stage.aws.fault(fault).await;
+        fixture.aws.fault(fault).await;
     }
     if !user.is_null() {
-        stage.aws.put_user("app", user).await;
+        fixture.aws.put_user("app", user).await;
     }
-    let uid = applied_again(&stage, &spec, &annotations).await;
-    let object = tells(&stage, &uid, reason, false).await;
+    let uid = applied_again(&fixture, &spec, &annotations).await;
+    let object = tells(&fixture, &uid, reason, false).await;
     assert_eq!(finalizers(&object), 1, "{name}: {object:#}");
-    stage.delete("app").await;
+    fixture.delete("app").await;
     if let Some(reason) = holds {
-        tells(&stage, &uid, reason, true).await;
-        assert!(stage.aws.user("app").await.is_some());
-        stage.aws.heal().await;
-        stage.aws.put_user("app", json!({ "Status": "active" })).await;
-        stage.nudge("app").await;
+        tells(&fixture, &uid, reason, true).await;
+        assert!(fixture.aws.user("app").await.is_some());
+        fixture.aws.clear_faults().await;
+        fixture.aws.put_user("app", json!({ "Status": "active" })).await;
+        fixture.request_reconcile("app").await;
         if !annotations.is_null() {
             let none =
                 json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": null } } });
-            stage.patch("app", none).await;
+            fixture.patch("app", none).await;
         }
     }
-    gone(&stage).await;
-    assert_eq!(stage.aws.user("app").await, None, "{name}: the object went before its user");
-    assert_eq!(stage.aws.accepted("DeleteUser", "app").await, 1, "{name}");
-    stage.end().await;
+    gone(&fixture).await;
+    assert_eq!(fixture.aws.user("app").await, None, "{name}: the object went before its user");
+    assert_eq!(fixture.aws.accepted("DeleteUser", "app").await, 1, "{name}");
+    fixture.end().await;
 }
 
 #[tokio::test]
@@ -154,36 +154,36 @@ async fn a_user_of_ours_holds_its_object_whatever_is_wrong_with_it() {
 
 #[tokio::test]
 async fn an_object_for_which_aws_could_not_be_asked_goes_at_once() {
-    let stage = retained().await;
+    let fixture = retained().await;
     let denied = json!({
         "Action": "DescribeUsers", "Kind": "error", "Code": "AccessDenied", "Status": 403, "Times": null,
     });
-    stage.aws.fault(denied).await;
-    let uid = applied_again(&stage, &iam(), &Value::Null).await;
-    let object = tells(&stage, &uid, "AccessDenied", false).await;
+    fixture.aws.fault(denied).await;
+    let uid = applied_again(&fixture, &iam(), &Value::Null).await;
+    let object = tells(&fixture, &uid, "AccessDenied", false).await;
     assert_eq!(finalizers(&object), 0, "{object:#}");
-    stage.delete("app").await;
-    gone(&stage).await;
-    assert!(stage.aws.user("app").await.is_some());
-    stage.end().await;
+    fixture.delete("app").await;
+    gone(&fixture).await;
+    assert!(fixture.aws.user("app").await.is_some());
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_user_of_anothers_or_of_nobody_never_holds_an_object() {
-    let stage = retained().await;
+    let fixture = retained().await;
     let theirs = json!({
         "elasticache-users.dev/cluster": "elsewhere",
         "elasticache-users.dev/namespace": "theirs",
         "elasticache-users.dev/name": "app",
     });
     for (tags, reason) in [(theirs, "UserOwnedByAnother"), (json!({}), "UserAlreadyExists")] {
-        stage.aws.put_user("app", json!({ "Tags": tags })).await;
-        let uid = applied_again(&stage, &iam(), &Value::Null).await;
-        let object = tells(&stage, &uid, reason, false).await;
+        fixture.aws.put_user("app", json!({ "Tags": tags })).await;
+        let uid = applied_again(&fixture, &iam(), &Value::Null).await;
+        let object = tells(&fixture, &uid, reason, false).await;
         assert_eq!(finalizers(&object), 0, "{object:#}");
-        stage.delete("app").await;
-        gone(&stage).await;
-        assert!(stage.aws.user("app").await.is_some());
+        fixture.delete("app").await;
+        gone(&fixture).await;
+        assert!(fixture.aws.user("app").await.is_some());
     }
-    stage.end().await;
+    fixture.end().await;
 }
