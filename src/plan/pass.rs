@@ -202,6 +202,10 @@ impl Pass {
         let action = plan(&self.goal, &self.observed);
         match &action {
             Action::Look(fetch) => self.fetch(fetch),
+            Action::AddFinalizer => {
+                self.awaiting = Awaiting::Finalizer;
+                Some(Request::AddFinalizer)
+            }
             Action::Announce(intent) => self.write_intent(&action, intent, now),
             Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_) => {
                 self.call(&action, now)
@@ -210,7 +214,6 @@ impl Pass {
                 self.awaiting = Awaiting::Release(action);
                 Some(Request::RemoveFinalizer)
             }
-            Action::Rest if self.lacks_finalizer() => Some(self.add_finalizer()),
             Action::Wait(_)
             | Action::Refuse(_)
             | Action::Rest
