@@ -102,6 +102,17 @@ fn plan_depends_on_nothing_that_could_make_it_impure() {
 }
 
 #[test]
+fn the_emulator_depends_on_nothing_of_the_operator() {
+    for table in ["dependencies", "dev-dependencies"] {
+        let ours = ["plan", "elasticache-user-operator", "elasticache-user-plan"];
+        let found = manifest("tests/emulator/Cargo.toml", table);
+        let offences: Vec<String> = found.into_iter().filter(|name| ours.contains(&name.as_str())).collect();
+        let mend = "the emulator answers as AWS does: it must not share the operator's view of AWS";
+        none(&offences, mend);
+    }
+}
+
+#[test]
 fn only_the_adapter_names_the_aws_sdk() {
     let others =
         below_src(|source| source.path != "src/users/aws.rs" && !source.path.starts_with("src/users/aws/"));
