@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::api::{ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION};
 use crate::clock;
-use crate::lead::Token;
+use crate::leader_election::Token;
 
 /// Why a pass cannot go on.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cluster::{Process, Signal};
 use elasticache_user_operator::api::ElastiCacheUser;
-use elasticache_user_operator::lead::Token;
+use elasticache_user_operator::leader_election::Token;
 use elasticache_user_operator::objects::{Interruption, Objects};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;

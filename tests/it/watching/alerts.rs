@@ -53,7 +53,7 @@ fn each_alert_has_a_severity_a_runbook_and_tests_that_it_fires_and_does_not() {
         assert_eq!(page, format!("{alert}.md"));
         let runbook = world::read(&format!("docs/src/runbooks/{page}"));
         assert!(runbook.starts_with(&format!("# {alert}\n")), "{page}");
-        for part in ["**What it means.**", "**How to look.**", "**How to mend it**"] {
+        for part in ["**What it means.**", "**How to look.**", "**How to fix it**"] {
             assert!(runbook.contains(part.trim_end_matches("**")), "{page}: {part}");
         }
         pages.insert(page.to_owned());
