@@ -39,8 +39,9 @@ const REFUSED_WORDS: [&str; 20] = [
     "+g?t",
     "(~a))",
 ];
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "get",
+    "getex",
     "set",
     "GET",
     "mget",

@@ -12,7 +12,7 @@ use crate::grammar::{pairs, texts};
 
 const CASES: u32 = 8_000;
 
-/// The same cases in each run. `PROPTEST_RNG_SEED` gives others, and `PROPTEST_CASES` more.
+/// The same cases in each run.
 fn runner() -> TestRunner {
     let rng_seed = RngSeed::Fixed(20_240_229);
     let config = Config { cases: CASES, rng_seed, failure_persistence: None, ..Config::default() };

@@ -94,7 +94,7 @@ fn access_strings_of_different_rights_are_not_equal() {
         "commands: a category covers no command for certain": "on ~* +@all -get +@read", "on ~* +@all +@read";
         "commands: a sub-command is less": "on ~* +config|get", "on ~* +config";
         "commands: a later sub-command is not covered": "on ~* +@all -config +config|get", "on ~* +@all -config";
-        "commands: names that only begin alike": "on ~* +get +getex", "on ~* +getex";
+        "commands: names that only begin alike": "on ~* +getex +get", "on ~* +get";
         "payload": "on ~* +@all", "on ~* skip-sanitize-payload +@all";
         "selectors": "on -@all (~a +get)", "on -@all (~b +get)";
         "selectors: one more": "on -@all (~a +get)", "on -@all (~a +get) (~b +get)";
@@ -137,6 +137,7 @@ fn what_elasticache_refuses_equals_nothing_that_it_takes() {
         "a state in a selector": "on (on ~a)", "on (~a)";
         "a payload word in a selector": "on (sanitize-payload ~a)", "on (~a)";
         "a pattern of a selector that ends in a parenthesis": "on (~a))", "on (~a)";
+        "a pattern of a removed selector that ends in a parenthesis": "on (~a)) clearselectors", "on";
         "an unknown word": "on banana", "on";
     };
     for Pair { claim, one, other } in pairs {
