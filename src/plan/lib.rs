@@ -53,6 +53,7 @@ pub use time::{Moment, Now, Rolls, Timestamp};
 
 /// Decides the next action. See the crate's documentation.
 #[must_use]
+#[warn(missing_docs)]
 pub fn plan(goal: &Goal, observed: &Observed) -> Action {
     match goal {
         Goal::Present(desired) => {
