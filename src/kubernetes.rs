@@ -16,7 +16,7 @@ use plan::{Definition, Other, Owner};
 use serde_json::json;
 
 use crate::api::{ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION};
-use crate::lead::Token;
+use crate::leader_election::Token;
 
 /// Why a request did not do what was asked.
 #[derive(Debug, thiserror::Error)]

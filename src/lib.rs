@@ -16,7 +16,7 @@
 //! | [`plan`] (a crate) | no | what to do next, what to say about it, when to come back |
 //! | [`resolve`] | Secrets | object to goal |
 //! | [`connection`] | API server | how the cluster is reached |
-//! | [`lead`] | API server | which of several replicas works, and its right to change something |
+//! | [`leader_election`] | API server | which of several replicas works, and its right to change something |
 //! | [`users`] | AWS | the port to AWS, rate limit and metering |
 //! | [`objects`] | API server | reads and writes about one object, each testing its version |
 //! | [`reconcile`] | through these | one pass |
@@ -50,7 +50,7 @@ pub mod config;
 pub mod connection;
 pub mod controller;
 pub mod kubernetes;
-pub mod lead;
+pub mod leader_election;
 pub mod memories;
 pub mod reconcile;
 pub mod resolve;

@@ -17,7 +17,7 @@ use crate::config::Run;
 use crate::connection;
 use crate::controller::{self, Context, Watched};
 use crate::kubernetes::Kubernetes;
-use crate::lead::{self, Candidate, Election, Leases, Reign, Timing, Token};
+use crate::leader_election::{self, Candidate, Election, Leadership, Leases, Timing, Token};
 use crate::memories::Memories;
 use crate::reconcile::Reconciler;
 use crate::resolve::Policy;
@@ -73,7 +73,7 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
             settings: Arc::new(Settings {
                 pace: run.pace(),
                 region,
-                identity: lead::identity(run.replica()),
+                identity: leader_election::identity(run.replica()),
                 namespaces: namespaces.clone(),
             }),
             memories: Memories::default(),
@@ -90,10 +90,10 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
         Readiness { unsynced: unsynced.clone(), client: requests, namespace: namespaces.first().cloned() };
     let mut server = tokio::spawn(telemetry::serve(listener, registry, readiness));
     let mut told = Told::listen()?;
-    let reign = match candidate {
+    let leadership = match candidate {
         None => None,
         Some(candidate) => match stand_by(candidate, &mut told, &mut server).await? {
-            Some(reign) => Some(reign),
+            Some(leadership) => Some(leadership),
             None => return Ok(()),
         },
     };
@@ -104,7 +104,7 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
     let watched = Watched { namespaces, secrets: run.secret_namespaces() };
     let controllers =
         tokio::spawn(controller::run(watches, watched, run.concurrency, context, ending, synced));
-    supervise(controllers, server, reign, told, end).await
+    supervise(controllers, server, leadership, told, end).await
 }
 
 fn candidate(
@@ -115,8 +115,8 @@ fn candidate(
     registry: &mut Registry,
 ) -> Candidate<Leases> {
     let leases = Leases::new(client, run.lease_namespace().unwrap_or(namespace));
-    let election = Election::new(lead::identity(run.replica()), Timing::default(), Instant::now());
-    Candidate::new(leases, election, token, lead::register(registry))
+    let election = Election::new(leader_election::identity(run.replica()), Timing::default(), Instant::now());
+    Candidate::new(leases, election, token, leader_election::register(registry))
 }
 
 /// Whether this replica leads now; `None` where it was told to end before its turn came.
@@ -124,7 +124,7 @@ async fn stand_by(
     mut candidate: Candidate<Leases>,
     told: &mut Told,
     server: &mut JoinHandle<std::io::Result<()>>,
-) -> anyhow::Result<Option<Reign>> {
+) -> anyhow::Result<Option<Leadership>> {
     tokio::select! {
         won = candidate.win() => won?,
         () = told.end() => {
@@ -134,20 +134,20 @@ async fn stand_by(
         }
         ended = server => return Err(broken(ended)),
     }
-    Ok(Some(candidate.reign()))
+    Ok(Some(candidate.lead()))
 }
 
 /// Ends when told to, or when a part ends that should not.
 async fn supervise(
     mut controllers: JoinHandle<()>,
     mut server: JoinHandle<std::io::Result<()>>,
-    mut reign: Option<Reign>,
+    mut leadership: Option<Leadership>,
     mut told: Told,
     end: watch::Sender<bool>,
 ) -> anyhow::Result<()> {
     tokio::select! {
         () = told.end() => {}
-        why = lost(&mut reign) => return Err(deposed(&why)),
+        why = lost(&mut leadership) => return Err(deposed(&why)),
         ended = &mut controllers => {
             ended.context("the controller broke")?;
             bail!("the controller ended by itself");
@@ -163,10 +163,10 @@ async fn supervise(
                 controllers.abort();
             }
         },
-        why = lost(&mut reign) => return Err(deposed(&why)),
+        why = lost(&mut leadership) => return Err(deposed(&why)),
     }
-    if let Some(reign) = reign {
-        reign.leave().await;
+    if let Some(leadership) = leadership {
+        leadership.leave().await;
     }
     server.abort();
     tracing::info!("ended");
@@ -174,9 +174,9 @@ async fn supervise(
 }
 
 /// Waits until the lead is lost; without leader election it never is.
-async fn lost(reign: &mut Option<Reign>) -> String {
-    match reign {
-        Some(reign) => reign.lost().await,
+async fn lost(leadership: &mut Option<Leadership>) -> String {
+    match leadership {
+        Some(leadership) => leadership.lost().await,
         None => std::future::pending().await,
     }
 }

@@ -7,15 +7,15 @@
 //! every field of the spec is an `Option`, and a word that is not known is an `Unrecognized(word)`.
 
 mod crd;
+mod enums;
 mod lenient;
 mod spec;
 mod status;
-mod words;
 
 pub use crd::{APPLY_CRD, crd, crd_yaml};
+pub use enums::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
 pub use spec::{Authentication, ElastiCacheUser, ElastiCacheUserSpec, PasswordSource, SecretKeyRef};
 pub use status::{ElastiCacheUserStatus, LastApplied, Location, ReportedAuthentication};
-pub use words::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
 
 /// The API group of the custom resource.
 pub const GROUP: &str = "elasticache-users.dev";

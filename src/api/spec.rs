@@ -17,9 +17,9 @@ use std::collections::BTreeMap;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+use super::enums::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
 use super::lenient::Fields;
 use super::status::ElastiCacheUserStatus;
-use super::words::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
 use super::{USER_ID_MAX_LENGTH, USER_ID_PATTERN};
 
 /// No token that is about passwords or resets: at the beginning, after white space or after an opening

@@ -5,6 +5,7 @@
 //! The SDK's retries are off, as a blind repeat of a mutation is what the operator must never do. A request or a builder
 //! with passwords is never formatted: their `Debug` shows them.
 
+mod listing;
 pub mod preflight;
 mod wire;
 mod words;
@@ -34,11 +35,11 @@ use plan::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use super::Users;
 use super::failure::Failure;
 use super::journal::{Call, Operation};
 use super::metered::Meter;
-use crate::lead::Token;
+use super::{UserPage, Users};
+use crate::leader_election::Token;
 use wire::Wire;
 use words::{answered_tags, answered_user, authentication_mode, sent_tags};
 
@@ -224,6 +225,10 @@ impl Users for Aws {
             Err(Answer::NotFound) => Sight::Absent,
             Err(answer) => Sight::Failed(fault(answer)),
         }
+    }
+
+    async fn list(&self, marker: Option<&str>) -> Result<UserPage, Fault> {
+        self.page(marker).await
     }
 
     async fn account(&self) -> Account {

@@ -15,7 +15,7 @@ mod sentence;
 use std::future::Future;
 
 use plan::verdict::Outcome;
-use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, Untag, UserId};
+use plan::{Account, Arn, Create, Delete, Fault, Modify, RemoteUser, Sight, Tag, TagSight, Untag, UserId};
 
 pub use aws::preflight::{Asked, Identity, Preflight};
 pub use aws::{Aws, ConnectError, Connection, Timeouts};
@@ -29,6 +29,8 @@ pub use paced::Paced;
 pub trait Users: Send + Sync + 'static {
     /// DescribeUsers of one user.
     fn describe(&self, user_id: &UserId) -> impl Future<Output = Sight> + Send;
+    /// DescribeUsers of all users: one page of at most 100, and the marker of the next.
+    fn list(&self, marker: Option<&str>) -> impl Future<Output = Result<UserPage, Fault>> + Send;
     /// The account, from DescribeUsers of the user `default`, which every account has (B20).
     fn account(&self) -> impl Future<Output = Account> + Send;
     /// ListTagsForResource.
@@ -43,6 +45,18 @@ pub trait Users: Send + Sync + 'static {
     fn untag(&self, untag: &Untag) -> impl Future<Output = Outcome> + Send;
     /// DeleteUser.
     fn delete(&self, delete: &Delete) -> impl Future<Output = Outcome> + Send;
+}
+
+/// A page of the list of all users. A user may be missing from, or twice in, a walk over pages during which users are created
+/// or deleted (B111).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserPage {
+    /// The users that the answer describes completely.
+    pub users: Vec<RemoteUser>,
+    /// The IDs of users whose description lacks a member; an empty text stands for an ID that is missing itself.
+    pub incomplete: Vec<String>,
+    /// Asks for the next page; `None` on the last page.
+    pub marker: Option<String>,
 }
 
 #[cfg(test)]

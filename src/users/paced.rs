@@ -3,8 +3,8 @@
 use plan::verdict::Outcome;
 use plan::{Account, Arn, Create, Delete, Fault, Modify, Sight, Tag, TagSight, Untag, UserId};
 
-use super::Users;
 use super::limit::{InFlight, Limiter, Overdue, Permit, Urgency};
+use super::{UserPage, Users};
 
 /// Users behind a limiter. Each call takes a permit that the caller got before: a check does not wait for one, and what has to
 /// stand in an object's status when a mutation begins is written with the permit in hand.
@@ -67,6 +67,14 @@ impl<U: Users> Paced<U> {
         let sight = self.users.describe(user_id).await;
         call.ended(matches!(&sight, Sight::Failed(fault) if is_throttling(fault)));
         sight
+    }
+
+    /// [`Users::list`].
+    pub async fn list(&self, permit: Permit, marker: Option<&str>) -> Result<UserPage, Fault> {
+        let call = permit.spend();
+        let page = self.users.list(marker).await;
+        call.ended(matches!(&page, Err(fault) if is_throttling(fault)));
+        page
     }
 
     /// [`Users::account`].

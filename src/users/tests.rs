@@ -93,6 +93,10 @@ impl Users for Arc<Throttling> {
         self.call().await.map_or_else(Sight::Failed, |()| Sight::Absent)
     }
 
+    async fn list(&self, _: Option<&str>) -> Result<UserPage, Fault> {
+        self.call().await.map(|()| UserPage::default())
+    }
+
     async fn account(&self) -> Account {
         self.call().await.map_or_else(Account::Failed, |()| Account::Untold)
     }

@@ -11,7 +11,7 @@ use source::{Source, manifest, sources};
 const LAYERS: [&[&str]; 9] = [
     &["plan"],
     &["api", "clock"],
-    &["config", "connection", "lead"],
+    &["config", "connection", "leader_election"],
     &["memory", "objects", "users"],
     &["report", "resolve", "telemetry"],
     &["reconcile"],

@@ -77,6 +77,12 @@ impl Preflight {
         }
     }
 
+    /// The users, for a check that reads many of them.
+    #[must_use]
+    pub fn users(&self) -> &Aws {
+        &self.aws
+    }
+
     /// STS GetCallerIdentity, which needs no permission.
     pub async fn identity(&self) -> Asked<Identity> {
         let config = aws_sdk_sts::config::Builder::from(&self.shared)

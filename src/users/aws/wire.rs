@@ -14,7 +14,7 @@ use aws_sdk_elasticache::config::interceptors::{
 use aws_sdk_elasticache::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_elasticache::error::{BoxError, ErrorMetadata, ProvideErrorMetadata, SdkError};
 
-use crate::lead::{Sending, Token};
+use crate::leader_election::{Sending, Token};
 use crate::users::failure::Failure;
 use crate::users::journal::{Facts, Operation};
 

@@ -36,7 +36,7 @@ pub(super) fn sources(folder: &str) -> Vec<Source> {
 
 /// The crates that a table of a manifest names.
 pub(super) fn manifest(file: &str, table: &str) -> Vec<String> {
-    let text = crate::world::read(file);
+    let text = crate::repository::read(file);
     let after = text.lines().skip_while(|line| line.trim() != format!("[{table}]")).skip(1);
     let rows = after.take_while(|line| !line.starts_with('[')).filter(|line| !line.trim().is_empty());
     rows.map(|line| line.split(['.', '=', ' ']).next().unwrap_or_default().to_owned()).collect()

@@ -291,3 +291,15 @@ async fn a_fault_tells_nothing_that_changes_from_call_to_call() {
     let TagSight::Failed(Fault::Denied(said)) = &said[0] else { panic!("denied: {said:?}") };
     assert_eq!(said.to_string(), "AccessDenied: No way (Service: ElastiCache, Status Code: 403).");
 }
+
+#[tokio::test]
+async fn a_page_names_the_users_that_it_does_not_describe_completely() {
+    let server = Server::start().await;
+    let odd = "<member><UserId>odd</UserId><Status>active</Status></member>";
+    server.answers(200, &answer(Method::Describe, &format!("<member>{}</member>{odd}", user("app"))));
+    let page = server.aws.list(None).await.expect("a page");
+    assert_eq!((page.users.len(), page.incomplete), (1, vec!["odd".to_owned()]));
+
+    server.answers(200, &answer(Method::Describe, "").replace("<Users></Users>", ""));
+    assert!(matches!(server.aws.list(None).await, Err(Fault::Unavailable(_))), "an answer without a list");
+}

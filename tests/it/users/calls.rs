@@ -379,3 +379,28 @@ async fn calls_are_counted_by_status_and_code() {
         assert!(text.contains(&line), "{line} stands in:\n{text}");
     }
 }
+
+#[tokio::test]
+async fn a_walk_over_the_pages_lists_every_user_once() {
+    let stand = Stand::start();
+    let mut expected = vec!["default".to_owned()];
+    for number in 0..205 {
+        let id = format!("u-{number}");
+        stand.put(&format!("users/{id}"), json!({})).await;
+        expected.push(id);
+    }
+    let (mut listed, mut marker, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = stand.aws.list(marker.as_deref()).await.expect("a page");
+        assert!(page.users.len() <= 100 && page.incomplete.is_empty(), "{page:?}");
+        listed.extend(page.users.into_iter().map(|user| user.user_id));
+        pages += 1;
+        marker = page.marker;
+        if marker.is_none() {
+            break;
+        }
+    }
+    listed.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!((pages, listed), (3, expected));
+}

@@ -1,6 +1,6 @@
 //! Mutations need a token at the moment when they are sent; reads never do.
 
-use elasticache_user_operator::lead::Token;
+use elasticache_user_operator::leader_election::Token;
 use elasticache_user_operator::plan::{Tag, Untag};
 use elasticache_user_operator::users::Users;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What the tests share: one control plane for the whole process, with the CRD in it.
+//! One control plane for all tests of the process, with the CRD in it, and clients of it.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -6,26 +6,25 @@ use std::sync::OnceLock;
 
 use cluster::{AuditLevel, Cluster, Options};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
-use serde_json::Value;
 
 /// The name of the CustomResourceDefinition.
 pub(crate) const DEFINITION: &str = "elasticacheusers.elasticache-users.dev";
 
 /// The control plane, started by the first who asks. It ends with the process.
-pub(crate) fn control_plane() -> &'static Cluster {
+pub(crate) fn shared() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(own_control_plane)
+    CLUSTER.get_or_init(own)
 }
 
 /// A control plane for a test that does to it what others could not bear. It ends when it is dropped.
-pub(crate) fn own_control_plane() -> Cluster {
+pub(crate) fn own() -> Cluster {
     // What the operator does to a cluster is read there; somebody's own cluster shows it to nobody.
     let audit = Cluster::would_be_own().then_some(AuditLevel::Request);
     let options = Options { audit, ..Options::default() };
     let cluster = Cluster::start(options).expect("a control plane for tests");
     // The way the documentation tells people to install it.
     let mut apply = cluster.kubectl();
-    apply.args(["apply", "--server-side", "-f", &path("crds/elasticacheusers.yaml")]);
+    apply.args(["apply", "--server-side", "-f", &crate::repository::path("crds/elasticacheusers.yaml")]);
     let Output { status, stderr, .. } = apply.output().expect("kubectl can be run");
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
     cluster.established(DEFINITION).expect("a definition that is served");
@@ -36,7 +35,7 @@ pub(crate) fn own_control_plane() -> Cluster {
 /// that made it.
 pub(crate) async fn client() -> kube::Client {
     // Starting takes seconds and blocks.
-    let cluster = tokio::task::spawn_blocking(control_plane).await.expect("the control plane");
+    let cluster = tokio::task::spawn_blocking(shared).await.expect("the control plane");
     client_of(cluster.kubeconfig()).await
 }
 
@@ -52,21 +51,6 @@ pub(crate) async fn client_of(kubeconfig: &Path) -> kube::Client {
 /// Runs a program to its end, while other tests go on.
 pub(crate) async fn output(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
-}
-
-/// A file of the repository, wherever the test is run from.
-pub(crate) fn path(file: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(file).to_string_lossy().into_owned()
-}
-
-/// The text of a file of the repository.
-pub(crate) fn read(file: &str) -> String {
-    std::fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-/// A file of the repository that holds one document of YAML, or JSON.
-pub(crate) fn yaml(file: &str) -> Value {
-    serde_saphyr::from_str(&read(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 /// The custom resource, for clients that know no Rust types of it.

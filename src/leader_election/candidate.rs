@@ -106,7 +106,7 @@ impl<S: Store> Candidate<S> {
     }
 
     /// Leads in a task of its own, so that nothing keeps it from renewing.
-    pub fn reign(mut self) -> Reign {
+    pub fn lead(mut self) -> Leadership {
         let (leave, asked) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             tokio::select! {
@@ -116,7 +116,7 @@ impl<S: Store> Candidate<S> {
             self.leave().await;
             None
         });
-        Reign { task, leave }
+        Leadership { task, leave }
     }
 
     async fn step(&mut self) -> Option<Stop> {
@@ -202,12 +202,12 @@ impl<S: Store> Candidate<S> {
 
 /// A leader at work.
 #[derive(Debug)]
-pub struct Reign {
+pub struct Leadership {
     task: JoinHandle<Option<Loss>>,
     leave: oneshot::Sender<()>,
 }
 
-impl Reign {
+impl Leadership {
     /// Waits until the lead is lost; why.
     pub async fn lost(&mut self) -> String {
         match (&mut self.task).await {

@@ -1,4 +1,4 @@
-//! The stage: a control plane, the emulator and the operator, each a real process that ends with this one.
+//! The fixture: a control plane, the emulator and the operator, each a real process that ends with this one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use crate::aws::{ACCOUNT, Aws, REGION, get};
 use crate::shell::{run, say, show};
 use crate::wait::until;
 
-/// The namespace that kubectl means on a stage.
+/// The namespace that kubectl means on a fixture.
 pub(crate) const NAMESPACE: &str = "demo";
 /// The file of the CRD.
 const CRD: &str = "crds/elasticacheusers.yaml";
 
-/// A running stage.
-pub(crate) struct Stage {
+/// A running fixture.
+pub(crate) struct Fixture {
     // Dropped in this order: the operator before what it talks to.
     operator: Process,
     emulator: Process,
@@ -26,8 +26,8 @@ pub(crate) struct Stage {
     cluster: Cluster,
 }
 
-/// What a stage is made of.
-pub(crate) struct Cast<'a> {
+/// What a fixture is made of.
+pub(crate) struct Setup<'a> {
     /// The operator's program.
     pub(crate) operator: PathBuf,
     /// Flags of the operator.
@@ -40,42 +40,42 @@ pub(crate) struct Cast<'a> {
     pub(crate) quota: u32,
 }
 
-impl Stage {
+impl Fixture {
     /// Starts everything and waits until the operator is ready, telling what it does.
-    pub(crate) fn set(cast: &Cast<'_>) -> Result<Self> {
-        Self::set_on(cast, Options::default())
+    pub(crate) fn set(setup: &Setup<'_>) -> Result<Self> {
+        Self::set_on(setup, Options::default())
     }
 
     /// The same on a control plane with these options.
-    pub(crate) fn set_on(cast: &Cast<'_>, options: Options) -> Result<Self> {
-        for program in [&cast.operator, &beside("elasticache-emulator")?] {
+    pub(crate) fn set_on(setup: &Setup<'_>, options: Options) -> Result<Self> {
+        for program in [&setup.operator, &beside("elasticache-emulator")?] {
             if !program.is_file() {
                 bail!("{} is not there: `cargo build --workspace --bins` builds it", program.display());
             }
         }
         say("Kubernetes starts: etcd, kube-apiserver and kube-controller-manager on loopback ..");
         let cluster = Cluster::start(options)?;
-        match Self::around(&cluster, cast) {
+        match Self::around(&cluster, setup) {
             Ok((operator, emulator, aws)) => Ok(Self { operator, emulator, aws, cluster }),
             Err(error) => Err(with_logs(error, &cluster)),
         }
     }
 
-    fn around(cluster: &Cluster, cast: &Cast<'_>) -> Result<(Process, Process, Aws)> {
+    fn around(cluster: &Cluster, setup: &Setup<'_>) -> Result<(Process, Process, Aws)> {
         say(&format!("  it is ready at {}", cluster.url()));
-        let (emulator, aws) = start_emulator(cluster, cast)?;
+        let (emulator, aws) = start_emulator(cluster, setup)?;
         say(&format!("The ElastiCache emulator is ready at {}", aws.url()));
         say("The custom resource is installed:");
         show(kubectl(cluster).args(["apply", "--server-side", "-f", CRD]))?;
         cluster.established("elasticacheusers.elasticache-users.dev")?;
         run(kubectl(cluster).args(["create", "namespace", NAMESPACE]))?;
         run(kubectl(cluster).args(["config", "set-context", "--current", "--namespace", NAMESPACE]))?;
-        let operator = start_operator(cluster, &aws, cast)?;
+        let operator = start_operator(cluster, &aws, setup)?;
         say("The operator runs, and is ready.");
         Ok((operator, emulator, aws))
     }
 
-    /// kubectl, as an administrator, in the repository's folder and the stage's namespace.
+    /// kubectl, as an administrator, in the repository's folder and the fixture's namespace.
     pub(crate) fn kubectl(&self) -> Command {
         kubectl(&self.cluster)
     }
@@ -118,10 +118,10 @@ impl Stage {
     }
 
     /// Starts an operator again, after the former one has ended.
-    pub(crate) fn restart_operator(&mut self, cast: &Cast<'_>) -> Result<()> {
+    pub(crate) fn restart_operator(&mut self, setup: &Setup<'_>) -> Result<()> {
         let log = self.operator_log();
         fs::rename(&log, log.with_file_name("operator-before.log"))?;
-        self.operator = start_operator(&self.cluster, &self.aws, cast)?;
+        self.operator = start_operator(&self.cluster, &self.aws, setup)?;
         Ok(())
     }
 
@@ -180,12 +180,17 @@ fn operator_log(cluster: &Cluster) -> PathBuf {
     cluster.logs_dir().join("operator.log")
 }
 
-fn start_emulator(cluster: &Cluster, cast: &Cast<'_>) -> Result<(Process, Aws)> {
+fn start_emulator(cluster: &Cluster, setup: &Setup<'_>) -> Result<(Process, Aws)> {
     let seconds = |time: Duration| format!("{}s", time.as_secs());
     let mut command = Command::new(beside("elasticache-emulator")?);
     command.env_clear().args(["--addr", "127.0.0.1:0"]);
-    command.args(["--modify-time", &seconds(cast.modify_time), "--delete-time", &seconds(cast.delete_time)]);
-    command.args(["--user-quota", &cast.quota.to_string()]);
+    command.args([
+        "--modify-time",
+        &seconds(setup.modify_time),
+        "--delete-time",
+        &seconds(setup.delete_time),
+    ]);
+    command.args(["--user-quota", &setup.quota.to_string()]);
     let log = cluster.logs_dir().join("emulator.log");
     let mut emulator = Process::start("emulator", command, &log)?;
     let url = until("the emulator listens", || {
@@ -195,9 +200,9 @@ fn start_emulator(cluster: &Cluster, cast: &Cast<'_>) -> Result<(Process, Aws)> 
     Ok((emulator, Aws::at(&url)?))
 }
 
-/// The environment is the stage's alone: a developer's AWS profile or proxy must not be what it runs with.
-fn start_operator(cluster: &Cluster, aws: &Aws, cast: &Cast<'_>) -> Result<Process> {
-    let mut command = Command::new(&cast.operator);
+/// The environment is the fixture's alone: a developer's AWS profile or proxy must not be what it runs with.
+fn start_operator(cluster: &Cluster, aws: &Aws, setup: &Setup<'_>) -> Result<Process> {
+    let mut command = Command::new(&setup.operator);
     command
         .env_clear()
         .env("KUBECONFIG", cluster.kubeconfig())
@@ -212,7 +217,7 @@ fn start_operator(cluster: &Cluster, aws: &Aws, cast: &Cast<'_>) -> Result<Proce
         // Whatever else is in that cluster is not for an emulator.
         command.env("NAMESPACE", NAMESPACE);
     }
-    command.arg("run").args(cast.flags);
+    command.arg("run").args(setup.flags);
     let log = operator_log(cluster);
     let mut operator = Process::start("operator", command, &log)?;
     let address = until("the operator says where it serves /readyz", || {

@@ -23,7 +23,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-pub use candidate::{Candidate, Reign};
+pub use candidate::{Candidate, Leadership};
 pub use election::{Election, Loss, Timing};
 pub use store::{Leases, Store};
 pub use token::{Sending, Token};

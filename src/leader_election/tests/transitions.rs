@@ -72,11 +72,11 @@ async fn a_leader_that_leaves_is_followed_within_3_s() {
         let server = Server::default();
         let (mut candidate, ..) = Replica::candidate(&server.link(), "one");
         candidate.win().await.unwrap();
-        let reign = candidate.reign();
+        let leadership = candidate.lead();
         let two = Replica::start(&server, "two");
         after(10_000 + millis).await;
         assert!(!two.token.is_valid());
-        reign.leave().await;
+        leadership.leave().await;
         assert_eq!(server.holder(), "");
         let took = two.led().await;
         assert!(took < 3 * SECOND, "{took:?}, left after {millis} ms");
@@ -90,7 +90,7 @@ async fn one_that_left_has_no_right_any_more() {
     let (mut candidate, token, leads) = Replica::candidate(&server.link(), "one");
     candidate.win().await.unwrap();
     assert!(token.is_valid());
-    candidate.reign().leave().await;
+    candidate.lead().leave().await;
     assert!(!token.is_valid());
     assert_eq!(leads.get(), 0);
 }
@@ -101,7 +101,7 @@ async fn the_lease_is_kept_where_a_mutation_was_cut() {
     let (mut candidate, token, _) = Replica::candidate(&server.link(), "one");
     candidate.win().await.unwrap();
     drop(token.send());
-    candidate.reign().leave().await;
+    candidate.lead().leave().await;
     assert_eq!(server.holder(), "one");
     assert!(!token.is_valid());
 }
@@ -112,12 +112,12 @@ async fn a_renewal_on_its_way_does_not_keep_the_lease_from_being_released() {
     let link = server.link();
     let (mut candidate, ..) = Replica::candidate(&link, "one");
     candidate.win().await.unwrap();
-    let reign = candidate.reign();
+    let leadership = candidate.lead();
     link.set(Way::Slow(Duration::ZERO, 4 * SECOND));
     after(3_000).await;
     link.set(Way::Open);
     // The renewal has taken effect, its answer is not there yet.
-    reign.leave().await;
+    leadership.leave().await;
     assert_eq!(server.holder(), "");
 }
 
@@ -129,7 +129,7 @@ async fn leaving_takes_1_5_s_where_the_api_server_does_not_answer() {
     candidate.win().await.unwrap();
     link.set(Way::Cut);
     let began = Instant::now();
-    candidate.reign().leave().await;
+    candidate.lead().leave().await;
     assert!(began.elapsed() <= seconds(1.6), "{:?}", began.elapsed());
 }
 

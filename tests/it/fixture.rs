@@ -1,15 +1,15 @@
-//! A stage for tests of the whole operator: a namespace on the shared control plane, an emulator, and the real binary.
+//! A fixture for tests of the whole operator: a namespace on the shared control plane, an emulator, and the real binary.
 //!
 //! A watch records every version of every object, and holds what must hold at any time: the conditions are what kstatus
 //! expects, and whatever vanished has no AWS user any more.
 
+mod actions;
 mod aws;
-mod deeds;
 mod end;
-mod facts;
 mod objects;
 mod operators;
-mod seen;
+mod wait;
+mod watch_log;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,25 +23,25 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client, ResourceExt};
 
 pub(crate) use self::aws::Aws;
-pub(crate) use self::facts::until;
-pub(crate) use self::objects::{asks, condition, iam, is_ready, manifest, with_password};
-use self::seen::{Seen, Vanished, record};
+pub(crate) use self::objects::{condition, iam, is_ready, manifest, reconcile_request, with_password};
+pub(crate) use self::wait::until;
+use self::watch_log::{Vanished, WatchLog, record};
+use crate::control_plane;
 use crate::iam::{Guard, policy};
 use crate::rights::{self, Rights};
-use crate::world;
 
-/// The AWS account of a stage; its access key id too, which is how the emulator tells accounts apart.
+/// The AWS account of a fixture; its access key id too, which is how the emulator tells accounts apart.
 pub(crate) const ACCOUNT: &str = "123456789012";
-/// The AWS region of a stage.
+/// The AWS region of a fixture.
 pub(crate) const REGION: &str = "us-east-1";
-/// The password in the Secret that [`Stage::secret`] makes.
+/// The password in the Secret that [`Fixture::secret`] makes.
 pub(crate) const PASSWORD: &str = "a-long-enough-passphrase";
 
-/// How a stage is set.
-pub(crate) struct Setting {
+/// How a fixture is set.
+pub(crate) struct Setup {
     /// How the emulator behaves.
     pub(crate) aws: Settings,
-    /// Environment of the operator, besides what every stage sets.
+    /// Environment of the operator, besides what every fixture sets.
     pub(crate) env: Vec<(&'static str, String)>,
     /// Objects may vanish while their user is still there: retained, or somebody else's.
     pub(crate) leaves_users: bool,
@@ -53,7 +53,7 @@ pub(crate) struct Setting {
     pub(crate) refuses: bool,
 }
 
-impl Default for Setting {
+impl Default for Setup {
     fn default() -> Self {
         let short = Duration::from_millis(600);
         Self {
@@ -73,13 +73,13 @@ impl Default for Setting {
 }
 
 /// A namespace, an emulator and (mostly) an operator.
-pub(crate) struct Stage {
+pub(crate) struct Fixture {
     pub(crate) ns: String,
     pub(crate) client: Client,
     pub(crate) aws: Aws,
     /// What the owner tags call the cluster.
     pub(crate) cluster_id: String,
-    seen: Arc<Seen>,
+    log: Arc<WatchLog>,
     operators: Mutex<Vec<Process>>,
     pages: Mutex<String>,
     env: Vec<(&'static str, String)>,
@@ -95,42 +95,43 @@ pub(crate) struct Stage {
     watching: tokio::task::JoinHandle<()>,
 }
 
-static STAGES: AtomicUsize = AtomicUsize::new(0);
+static FIXTURES: AtomicUsize = AtomicUsize::new(0);
 
-impl Stage {
-    /// A stage with an operator.
+impl Fixture {
+    /// A fixture with an operator.
     pub(crate) async fn new() -> Self {
-        Self::set(Setting::default()).await
+        Self::with(Setup::default()).await
     }
 
     /// The same, set otherwise.
-    pub(crate) async fn set(setting: Setting) -> Self {
-        let stage = Self::dark(setting).await;
-        stage.start();
-        stage
+    pub(crate) async fn with(setup: Setup) -> Self {
+        let fixture = Self::without_operator(setup).await;
+        fixture.start();
+        fixture
     }
 
-    /// A stage with an operator on another control plane than the shared one. Users may stay.
+    /// A fixture with an operator on another control plane than the shared one. Users may stay.
     pub(crate) async fn on(cluster: &Cluster) -> Self {
-        let stage = Self::dark_on(cluster, Setting { leaves_users: true, ..Setting::default() }).await;
-        stage.start();
-        stage
+        let fixture =
+            Self::without_operator_on(cluster, Setup { leaves_users: true, ..Setup::default() }).await;
+        fixture.start();
+        fixture
     }
 
     /// The same with no operator yet.
-    pub(crate) async fn dark_on(cluster: &Cluster, setting: Setting) -> Self {
-        let client = world::client_of(cluster.kubeconfig()).await;
-        Self::with(setting, client, cluster).await
+    pub(crate) async fn without_operator_on(cluster: &Cluster, setup: Setup) -> Self {
+        let client = control_plane::client_of(cluster.kubeconfig()).await;
+        Self::on_client(setup, client, cluster).await
     }
 
-    /// A stage whose operator has not been started.
-    pub(crate) async fn dark(setting: Setting) -> Self {
-        let client = world::client().await;
-        Self::with(setting, client, world::control_plane()).await
+    /// A fixture whose operator has not been started.
+    pub(crate) async fn without_operator(setup: Setup) -> Self {
+        let client = control_plane::client().await;
+        Self::on_client(setup, client, control_plane::shared()).await
     }
 
-    async fn with(setting: Setting, client: Client, cluster: &Cluster) -> Self {
-        let ns = format!("stage-{}-{}", std::process::id(), STAGES.fetch_add(1, Ordering::Relaxed));
+    async fn on_client(setup: Setup, client: Client, cluster: &Cluster) -> Self {
+        let ns = format!("fixture-{}-{}", std::process::id(), FIXTURES.fetch_add(1, Ordering::Relaxed));
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let namespace = Namespace {
             metadata: ObjectMeta { name: Some(ns.clone()), ..ObjectMeta::default() },
@@ -138,29 +139,29 @@ impl Stage {
         };
         namespaces.create(&PostParams::default(), &namespace).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let rights = setting.rights.unwrap_or_else(Rights::of_this_test);
+        let rights = setup.rights.unwrap_or_else(Rights::of_this_test);
         let kubeconfig = rights::grant(rights, cluster, &client, &ns, dir.path()).await;
         let cluster_id = namespaces.get("kube-system").await.unwrap().uid().unwrap();
         let guard = Guard::default();
         policy::named(&cluster_id);
-        let permits = guard.permits(setting.user_ids);
-        let aws = Aws::new(Emulator::start_guarded(setting.aws, "127.0.0.1:0", permits).unwrap());
-        let seen = Arc::new(Seen::default());
-        let watching = tokio::spawn(record(deeds::users(&client, &ns), aws.clone(), seen.clone()));
+        let permits = guard.permits(setup.user_ids);
+        let aws = Aws::new(Emulator::start_guarded(setup.aws, "127.0.0.1:0", permits).unwrap());
+        let log = Arc::new(WatchLog::default());
+        let watching = tokio::spawn(record(actions::users(&client, &ns), aws.clone(), log.clone()));
         Self {
             ns,
             client,
             aws,
-            seen,
+            log,
             operators: Mutex::new(Vec::new()),
             pages: Mutex::default(),
-            env: setting.env,
-            leaves_users: setting.leaves_users,
+            env: setup.env,
+            leaves_users: setup.leaves_users,
             cluster_id,
             rights,
             kubeconfig,
             guard,
-            refuses: setting.refuses,
+            refuses: setup.refuses,
             audit: cluster.is_own().then(|| cluster.audit_log().unwrap().from_now().unwrap()),
             dir,
             started: AtomicUsize::new(0),

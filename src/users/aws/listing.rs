@@ -1,0 +1,37 @@
+//! I/O: DescribeUsers of all users, one page a call.
+
+use aws_sdk_elasticache::operation::describe_users::DescribeUsersOutput;
+use plan::Fault;
+
+use super::wire::Wire;
+use super::{Aws, fault, words};
+use crate::users::UserPage;
+use crate::users::journal::{Call, Operation};
+
+/// The most users that AWS puts on a page.
+const PAGE_SIZE: i32 = 100;
+
+impl Aws {
+    pub(super) async fn page(&self, marker: Option<&str>) -> Result<UserPage, Fault> {
+        let wire = Wire::new(Operation::DescribeUsers, &self.token);
+        let call = Call::new(Operation::DescribeUsers, "", &[]);
+        let request =
+            self.client.describe_users().max_records(PAGE_SIZE).set_marker(marker.map(str::to_owned));
+        let sent = request.customize().interceptor(wire.clone()).send();
+        self.made(call, &wire, sent, read).await.map_err(fault)
+    }
+}
+
+/// `None` if the answer has no list of users: then it is not the answer to this call.
+fn read(answer: DescribeUsersOutput) -> Option<UserPage> {
+    let marker = answer.marker.filter(|marker| !marker.is_empty());
+    let mut page = UserPage { marker, ..UserPage::default() };
+    for user in answer.users? {
+        let user_id = user.user_id.clone().unwrap_or_default();
+        match words::remote_user(user, &user_id) {
+            Some(user) => page.users.push(user),
+            None => page.incomplete.push(user_id),
+        }
+    }
+    Some(page)
+}
