@@ -61,7 +61,9 @@ pub(crate) enum Event {
     /// The cache shows the version before the last one when the next pass begins.
     CacheLags,
     /// The credentials are replaced; `true`: by those of the other account.
-    Credentials { moves: bool },
+    Credentials {
+        moves: bool,
+    },
 }
 
 /// A change of the spec.

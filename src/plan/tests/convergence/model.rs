@@ -47,6 +47,8 @@ pub(crate) struct Answers {
     pub(crate) found: Status,
     /// DescribeUsers, and when it was asked for.
     pub(crate) user: Option<(Sight, Duration)>,
+    /// That answer was one of a moment ago.
+    pub(crate) is_stale: bool,
     pub(crate) tags: Option<(TagSight, Duration)>,
     pub(crate) other: Other,
     pub(crate) definition: Definition,
@@ -81,6 +83,7 @@ impl Answers {
             found: given.status.clone(),
             given,
             user: None,
+            is_stale: false,
             tags: None,
             other: Other::Unasked,
             definition: Definition::Unread,

@@ -228,9 +228,7 @@ fn status_line(status: &Status) -> String {
     let conditions: Vec<String> = status
         .conditions
         .iter()
-        .map(|condition| {
-            format!("{}={:?} {}", condition.kind.as_str(), condition.status, condition.reason)
-        })
+        .map(|condition| format!("{}={:?} {}", condition.kind.as_str(), condition.status, condition.reason))
         .collect();
     format!(
         "{conditions:?} arn {:?}, location {:?}, state {:?}, lastApplied {:?}, createRequestedAt {:?}, deleteRequestedBy {:?}",

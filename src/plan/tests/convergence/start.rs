@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use plan::verdict::{Progress, Reason};
+use plan::verdict::Reason;
 use plan::*;
 use proptest::option;
 use proptest::prelude::*;
@@ -45,7 +45,7 @@ pub(crate) fn starts() -> impl Strategy<Value = Start> {
             }
             // Whoever looks like it, or is made to by somebody, cannot be told from the user that status tells of.
             let look = managed_look(&object.status, &arn_in("us-east-1", ACCOUNTS[account]));
-            Service::new(ACCOUNTS[account], user, habits.clone(), look.as_ref())
+            Service::new(ACCOUNTS[account], user, habits, look.as_ref())
         };
         let services = [service(0, user), service(1, second)];
         Start { object, secrets, other, services, fixed }
@@ -139,7 +139,7 @@ pub(crate) fn settled_but_for(status: Status, access: usize) -> Start {
     let mut account = ACCOUNTS.iter();
     let services = services.map(|user| {
         let account = account.next().copied().unwrap_or_default();
-        Service::new(account, user, habits.clone(), None)
+        Service::new(account, user, habits, None)
     });
     Start { object, secrets: Secrets([secret; 2]), other: Other::There, services, fixed: false }
 }

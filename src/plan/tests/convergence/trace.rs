@@ -15,10 +15,6 @@ impl Trace {
         Self { enabled, ..Self::default() }
     }
 
-    pub(crate) fn is_enabled(&self) -> bool {
-        self.enabled
-    }
-
     pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
         if self.enabled {
             self.chapter.push(line());

@@ -16,10 +16,12 @@ use crate::trace::Trace;
 /// Steps in which something may go wrong, at most.
 pub(crate) const STEPS: usize = 60;
 /// Passes after the last fault within which the goal is reached.
-const BOUND: usize = 30;
+const BOUND: usize = 50;
 /// Mutations that may be attempted until it is. Four may be due for one user: its owner's tags, tags that left the spec, tags
 /// that are new, and one ModifyUser with all the rest. A CreateUser or a DeleteUser leaves nothing to be done.
 const MOST_MUTATIONS: usize = 4;
+/// Attempts to create a user that is there already and does not show for 25 s.
+const MOST_REFUSED_CREATES: usize = 6;
 /// Passes that change nothing any more; the tags are compared in one of them.
 const REST: usize = 9;
 
@@ -41,7 +43,10 @@ impl ReferenceStateMachine for Walk {
     }
 
     fn transitions(_: &Self) -> BoxedStrategy<Step> {
-        steps().boxed()
+        thread_local! {
+            static STEPS: BoxedStrategy<Step> = steps().boxed();
+        }
+        STEPS.with(BoxedStrategy::clone)
     }
 
     fn apply(mut walk: Self, step: &Step) -> Self {
@@ -81,8 +86,7 @@ pub(crate) fn follow_traced(start: &Start, steps: &[Step], traced: bool) -> Resu
     let wrong = ends::wrong(&model)
         .or_else(|| ends::forsaken(start, steps, &model))
         .or_else(|| too_many(&model.history.mutations[before..]));
-    let moved =
-        rests(&mut operator, &mut model).or_else(|| survives_a_restart(&mut operator, &mut model));
+    let moved = rests(&mut operator, &mut model).or_else(|| survives_a_restart(&mut operator, &mut model));
     match model.history.breaches.first().cloned().or(wrong).or(moved) {
         None => Ok(model),
         Some(what) => Err(format!("{what}; the walk:\n{}", model.trace)),
@@ -102,6 +106,8 @@ fn take(step: &Step, operator: &mut Operator, model: &mut Model) {
             }
         }
         Step::Pass => operator.finish_pass(model),
+        // An answer that is out of date is so for some seconds, not for long.
+        Step::Wait(_) if model.answers.as_ref().is_some_and(|answers| answers.is_stale) => {}
         Step::Wait(duration) => wait(*duration, model),
         Step::Kill => operator.restart(model),
         // Between two requests an answer may come from other credentials: only if the pass is about to ask for their account.
@@ -154,5 +160,8 @@ fn too_many(mutations: &[(Kind, bool)]) -> Option<String> {
     let repeated = mutations.iter().enumerate().any(|(at, (kind, done))| {
         *done && mutations[..at].iter().any(|(before, done)| *done && before == kind)
     });
-    (repeated || mutations.len() > MOST_MUTATIONS).then(|| format!("too many mutations: {mutations:?}"))
+    let refused_creates = mutations.iter().filter(|one| **one == (Kind::Create, false)).count();
+    let too_many =
+        refused_creates > MOST_REFUSED_CREATES || mutations.len() - refused_creates > MOST_MUTATIONS;
+    (repeated || too_many).then(|| format!("too many mutations: {mutations:?}"))
 }

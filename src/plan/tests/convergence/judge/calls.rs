@@ -128,12 +128,7 @@ fn wrong_modify(model: &Model, answers: &Answers, changes: &Changes) -> Vec<&'st
 }
 
 /// What is sent although it changes nothing.
-fn needless(
-    model: &Model,
-    answers: &Answers,
-    user: &RemoteUser,
-    changes: &Changes,
-) -> Option<&'static str> {
+fn needless(model: &Model, answers: &Answers, user: &RemoteUser, changes: &Changes) -> Option<&'static str> {
     // What status says was applied was applied to a user that is gone.
     let last = answers.found.last_applied.clone().filter(|_| !model.history.gone_seen).unwrap_or_default();
     let Changes { access_string, engine, authentication } = changes;
@@ -174,10 +169,7 @@ fn wrong_tag(model: &Model, answers: &Answers, tag: &Tag) -> Vec<&'static str> {
             spec.observes || spec.sense != Sense::Sound && !terminating,
             "tags for an object that does not ask for it",
         ),
-        (
-            foreign || whose(&tag.tags) == Whose::Anothers,
-            "tags that are neither the owner's nor the spec's",
-        ),
+        (foreign || whose(&tag.tags) == Whose::Anothers, "tags that are neither the owner's nor the spec's"),
         (!seen_active(answers), "tags for a user that was not seen active"),
         (!may_tag(model, answers), "tags for a user that is not ours"),
     ])

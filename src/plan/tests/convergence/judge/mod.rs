@@ -16,7 +16,6 @@ use crate::common::owner;
 use crate::model::Model;
 use crate::model::answer::Kind;
 use crate::model::aws::identity;
-use crate::model::object::Object;
 
 /// What happened so far, as far as it decides what may happen next.
 #[derive(Debug, Default)]
@@ -37,12 +36,12 @@ pub(crate) struct History {
     pub(crate) in_flight: bool,
     /// What the announcement of a deletion took out of status, if no DeleteUser took effect since and the process that wrote
     /// it is there still.
-    departed: Option<LastApplied>,
+    pub(crate) departed: Option<LastApplied>,
     /// The process that is there has seen that the user is gone, and made none since: one that comes after it is not ours
     /// unless its tags say so.
-    gone_seen: bool,
+    pub(crate) gone_seen: bool,
     /// The passwords that the process that is there sent last, if AWS said that it accepted them.
-    sent: Option<Passwords>,
+    pub(crate) sent: Option<Passwords>,
     /// Requests and verdicts, for the test that all of them are met.
     pub(crate) met: BTreeSet<String>,
     /// What must never happen, and happened.
@@ -110,8 +109,7 @@ pub(crate) fn place(model: &Model, status: &Status) -> Where {
     let Some(Location { account, region }) = status.location() else { return Where::Here };
     let other_account = account.is_some_and(|account| account != model.account());
     // The ARN of a user that is seen tells the account.
-    let told = !model.history.account_untold
-        || model.services[model.credentials.account].visible().is_some();
+    let told = !model.history.account_untold || model.services[model.credentials.account].visible().is_some();
     match (region == "us-east-1", other_account) {
         (false, _) => Where::Elsewhere,
         (true, true) if told => Where::Elsewhere,
@@ -153,9 +151,4 @@ pub(crate) fn identified(model: &mut Model, account: &Account) {
         Account::Untold | Account::Failed(Denied(_) | Rejected(..) | Busy(_)) => true,
         Account::Known(_) | Account::Unasked | Account::Failed(_) => false,
     };
-}
-
-/// A person asks for the user, and nothing in the spec is in the way.
-fn wants_user(object: &Object) -> bool {
-    object.manages()
 }

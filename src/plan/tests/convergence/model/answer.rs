@@ -67,6 +67,7 @@ impl Model {
             Request::AcquireToken(urgency) => Response::Token(*urgency != Urgency::Check || !fails),
             Request::DescribeUser(_) => {
                 let told = self.read(fault, |model| model.service().describe(late));
+                self.note(|answers| answers.is_stale = late);
                 self.described(told)
             }
             Request::ListTags(arn) => {

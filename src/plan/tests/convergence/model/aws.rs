@@ -67,7 +67,7 @@ pub(crate) struct User {
 }
 
 /// What the service is like; the operator has to be right with each of these.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Habits {
     /// A CreateUser answers `creating`, not `active`.
     pub(crate) creates_slowly: bool,
@@ -163,9 +163,7 @@ impl Service {
     pub(crate) fn describe(&self, late: bool) -> Told<RemoteUser> {
         match &self.before {
             Some((before, at)) if late && self.now - *at < STALE => Ok(before.clone()),
-            Some(_) | None => {
-                self.visible().map(|user| user.shown.clone()).ok_or(Answer::NotFound)
-            }
+            Some(_) | None => self.visible().map(|user| user.shown.clone()).ok_or(Answer::NotFound),
         }
     }
 
