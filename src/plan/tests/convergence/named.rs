@@ -234,6 +234,41 @@ fn a_user_that_changes_hands_more_than_2_s_before_its_deletion_stays() {
 }
 
 #[test]
+fn nothing_is_lost_or_made_twice_if_the_credentials_move_to_another_account() {
+    let created = vec![Step::Until("CreateUser"), Step::Request(Injection::Lost), Step::Pass];
+    let deleted = vec![Step::Event(Event::Deletes)];
+    let deleting = [deleted.clone(), vec![Step::Pass]].concat();
+    let rows = [
+        ("at rest", reported(), vec![Step::Pass], None),
+        ("in creation", without_user(), created, Some(Kind::Create)),
+        ("before its deletion", reported(), deleted, Some(Kind::Delete)),
+        ("in deletion", reported(), deleting, Some(Kind::Delete)),
+    ];
+    for (claim, mut start, before, mutation) in rows {
+        start.fixed = true;
+        for tells_account in [true, false] {
+            for service in &mut start.services {
+                service.habits.tells_account = tells_account;
+            }
+            // If nobody tells the account, the region decides alone.
+            if !tells_account && claim != "at rest" {
+                continue;
+            }
+            let steps = [&before[..], &[moves(), seconds(60.0), Step::Pass, Step::Kill, Step::Pass]].concat();
+            let model = walk(&start, &steps);
+            let expected: Vec<_> = mutation.map(|kind| (kind, true)).into_iter().collect();
+            let trace = &model.trace;
+            if tells_account {
+                assert_eq!(mutations(&model), expected, "{claim}: {trace}");
+                assert!(model.services[1].user.is_none(), "{claim}: {trace}");
+            }
+            let is_there = model.services[0].user.is_some();
+            assert_eq!(is_there, mutation != Some(Kind::Delete), "{claim}: {trace}");
+        }
+    }
+}
+
+#[test]
 fn credentials_that_are_replaced_within_the_account_change_nothing() {
     let replaced = Step::Event(Event::Credentials { moves: false });
     let steps = [Step::Pass, replaced.clone(), seconds(660.0), Step::Pass, replaced];
