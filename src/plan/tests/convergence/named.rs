@@ -234,6 +234,20 @@ fn a_user_that_changes_hands_more_than_2_s_before_its_deletion_stays() {
 }
 
 #[test]
+fn an_edit_that_retains_the_user_counts_up_to_2_s_before_its_deletion() {
+    let retains = || edit(Edit::Policy(DeletionPolicy::Retain));
+    let waits = [Step::Until("DeleteUser"), seconds(2.5), retains()];
+    let model = walk(&reported(), &[&[Step::Event(Event::Deletes)], &waits[..]].concat());
+    assert_eq!(mutations(&model), [], "{}", model.trace);
+    // A cache that lags does not show it.
+    let lags =
+        [Step::Event(Event::Deletes), Step::Wait(Duration::ZERO), retains(), Step::Event(Event::CacheLags)];
+    let model = walk(&reported(), &lags);
+    assert_eq!(mutations(&model), [], "{}", model.trace);
+    assert!(model.object.is_none() && model.services[0].user.is_some(), "{}", model.trace);
+}
+
+#[test]
 fn nothing_is_lost_or_made_twice_if_the_credentials_move_to_another_account() {
     let created = vec![Step::Until("CreateUser"), Step::Request(Injection::Lost), Step::Pass];
     let deleted = vec![Step::Event(Event::Deletes)];
