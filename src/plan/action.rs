@@ -82,8 +82,11 @@ pub enum Look {
     User(UserId),
     /// Its tags, by ListTagsForResource.
     Tags(Arn),
-    /// The account, by DescribeUsers of the user `default`, which every account has (B20).
+    /// The account of the credentials, by all means: STS, or DescribeUsers of the user `default`, which every account has
+    /// (B20).
     Account,
+    /// The account of the credentials, by STS alone, which costs no call of ElastiCache.
+    Caller,
     /// Whether the object that another owner's tags name is there, uncached.
     Other(Owner),
     /// The CustomResourceDefinition, uncached.

@@ -9,7 +9,7 @@ use crate::*;
 pub(crate) fn add_first(owner: &Owner, observed: &Observed, action: Action) -> Action {
     let needed = match &action {
         // These looks find out whose the user is. A user that is another's never holds the object.
-        Action::Look(Look::User(_) | Look::Tags(_) | Look::Account | Look::Other(_)) => false,
+        Action::Look(Look::User(_) | Look::Tags(_) | Look::Account | Look::Caller | Look::Other(_)) => false,
         // These looks are the last step before a mutation.
         Action::Look(Look::Object | Look::ObjectAndDefinition | Look::Definition)
         | Action::Announce(_)

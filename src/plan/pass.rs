@@ -85,6 +85,8 @@ enum Awaiting {
     Answer,
     ReadToken,
     MutationToken,
+    /// The account, from STS.
+    Caller,
     Finalizer,
     /// The object, read again with the token in hand; `true`: then the CustomResourceDefinition.
     Confirmation {
@@ -232,7 +234,7 @@ impl Pass {
             (Response::Token(granted), awaiting) => self.take_token(granted, &awaiting, now),
             (Response::Described(user, source), _) => self.described(user, source),
             (Response::Tags(tags), _) => self.read_tags(tags, now),
-            (Response::Identified(source), _) => self.identified(source),
+            (Response::Identified(source), awaiting) => self.identified(source, &awaiting),
             (Response::Owner(other), _) => self.observed.other = other,
             (Response::Definition(definition), _) => self.read_definition(definition),
             (Response::Object(object), Awaiting::Confirmation { definition }) => {
@@ -324,6 +326,7 @@ fn nothing_observed(settings: &Settings) -> Observed {
             credentials: CredentialsId(0),
             account: Account::Unasked,
         },
+        caller_asked: false,
         user: Sight::Unseen,
         tags: TagSight::Unread,
         remembered: None,

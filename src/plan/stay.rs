@@ -29,6 +29,11 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
         Ok(authentication) => authentication,
         Err(problem) => return lacking(&problem),
     };
+    if observed.source.account == Account::Unasked && !observed.caller_asked {
+        // The location of the user has to stand in status before CreateUser is sent. If STS does not answer, it has the
+        // region alone until AWS has shown the user.
+        return Action::Look(Look::Caller);
+    }
     if !observed.announced {
         let mut tag_keys: BTreeSet<String> = desired.tags.keys().cloned().collect();
         if observed.record.creation == Creation::Open {

@@ -110,6 +110,8 @@ impl Pass {
         let old = is_old(self.ages.tags, pace.owner_valid);
         if old {
             self.observed.tags = TagSight::Unread;
+            // The object was read after the tags, and may have changed since as well.
+            self.observed.confirmed = false;
         }
         old
     }
@@ -170,6 +172,7 @@ impl Pass {
             | Awaiting::Answer
             | Awaiting::ReadToken
             | Awaiting::MutationToken
+            | Awaiting::Caller
             | Awaiting::Confirmation { .. }
             | Awaiting::Call(..) => {}
         }

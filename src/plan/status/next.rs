@@ -170,8 +170,9 @@ fn clear(status: &mut Status, report: &Report<'_>) {
         Goal::Gone(_) => {}
         Goal::Present(_) | Goal::Compared(_) | Goal::Suspended(_) | Goal::Unattainable { .. } => {
             status.arn = None;
-            // While a CreateUser may still take effect, its location has to stay.
-            if report.observed.record.creation == Creation::Closed {
+            // While a CreateUser may still take effect, also one that this pass sent, its location has to stay.
+            let sent = matches!(report.action, Action::Create(_));
+            if report.observed.record.creation == Creation::Closed && !sent {
                 status.location = None;
             }
         }

@@ -156,6 +156,7 @@ pub(crate) fn nothing_known() -> Observed {
             credentials: CredentialsId(1),
             account: Account::Known("111111111111".into()),
         },
+        caller_asked: false,
         user: Sight::Unseen,
         tags: TagSight::Unread,
         remembered: None,

@@ -1,39 +1,40 @@
 //! What somebody else does in AWS.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use plan::*;
 
-use crate::common::{anothers_tags, arn, owner_tags, tags};
-use crate::object::TAGS;
-use crate::schedule::{Claim, Others};
-use crate::secrets::of_others;
-use crate::service::{ACCESS, Habits, User, form};
-use crate::status::identity;
-use crate::world::World;
+use super::Model;
+use super::aws::{ACCESS, Service, User, form, identity};
+use super::object::TAGS;
+use super::secrets::of_others;
+use crate::common::{anothers_tags, arn_in, owner_tags, tags};
+use crate::events::{Claim, Others};
 
-impl World {
+impl Model {
     pub(crate) fn others(&mut self, others: &Others) {
         let before = self.looks();
         self.have_a_hand(others);
-        self.raced |= self.looks() != before;
+        self.history.raced |= self.looks() != before;
     }
 
     /// What decides whose the user is.
     fn looks(&self) -> Option<(Tags, Reported)> {
-        self.service.user.as_ref().map(|user| (user.tags.clone(), identity(&user.shown)))
+        self.user().map(|user| (user.tags.clone(), identity(&user.shown)))
     }
 
     fn have_a_hand(&mut self, others: &Others) {
         // What the access string in status has become is seen once: what stands there before that passes for it.
         let last = self.object.as_ref().and_then(|object| object.status.last_applied.as_ref());
         let sent = last.filter(|last| last.access_string.is_some());
-        let unseen = self.in_flight || sent.is_some_and(|last| last.expanded_access_string.is_none());
-        let service = &mut self.service;
+        let unseen = self.history.in_flight || sent.is_some_and(|last| last.expanded_access_string.is_none());
+        let now = self.now;
+        let service = &mut self.services[self.credentials.account];
         match (others, &mut service.user) {
             (Others::Creates(claim, access), None) => {
-                service.user = Some(stranger(*claim, *access, unseen, &service.habits));
-                self.retagged = true;
+                service.user = Some(stranger(*claim, *access, unseen, now, service));
+                self.history.retagged = true;
             }
             (Others::Deletes, Some(_)) => drop(service.delete()),
             (Others::ChangesAccess(at), Some(_)) => {
@@ -64,15 +65,15 @@ impl World {
             }
             (Others::Hibernates, Some(user)) if user.shown.lifecycle == Lifecycle::Active => {
                 user.shown.lifecycle = crate::common::odd();
-                user.settles_in = service.habits.pace;
+                user.settles_at = now + service.habits.pace;
             }
-            (Others::Retags(claim), Some(user)) if user.shows_in == 0 => {
+            (Others::Retags(claim), Some(user)) if user.shows_at <= now => {
                 user.tags = claimed(*claim);
                 user.put.clear();
                 user.was_ours |= *claim == Claim::Ours;
-                self.retagged = true;
+                self.history.retagged = true;
             }
-            (Others::Labels(at), Some(user)) if user.shows_in == 0 => {
+            (Others::Labels(at), Some(user)) if user.shows_at <= now => {
                 user.tags.retain(|key, _| key.starts_with(OWNER_TAG_PREFIX));
                 user.tags.extend(tags(TAGS[*at]));
                 user.put.clear();
@@ -97,11 +98,11 @@ pub(crate) fn claimed(claim: Claim) -> Tags {
     all
 }
 
-fn stranger(claim: Claim, access: usize, foreign_access: bool, habits: &Habits) -> User {
+fn stranger(claim: Claim, access: usize, foreign_access: bool, now: Duration, service: &Service) -> User {
     User {
         shown: RemoteUser {
             access_string: form(ACCESS[access].0),
-            arn: arn(),
+            arn: arn_in("us-east-1", service.account),
             ..crate::common::user(Lifecycle::Modifying)
         },
         tags: claimed(claim),
@@ -110,8 +111,8 @@ fn stranger(claim: Claim, access: usize, foreign_access: bool, habits: &Habits) 
         passwords: None,
         foreign_passwords: false,
         foreign_access,
-        settles_in: habits.pace,
-        shows_in: 0,
-        taggable_in: 0,
+        settles_at: now + service.habits.pace,
+        shows_at: now,
+        taggable_at: now,
     }
 }

@@ -1,39 +1,51 @@
-//! What befalls: mishaps, one for each call in turn, and what people do, one for each pass in turn. When both are used up,
-//! nothing happens any more but what AWS does by itself.
+//! What a walk is made of: faults of single requests, and what people, other processes and time do between them.
+
+use std::time::Duration;
 
 use plan::*;
 use proptest::prelude::*;
 
 use crate::common::faults;
-use crate::object::{Sense, TAGS};
-use crate::secrets::{Access, SOURCES, VALUES, Write};
-use crate::service::ACCESS;
+use crate::model::aws::ACCESS;
+use crate::model::object::{Sense, TAGS};
+use crate::model::secrets::{Access, SOURCES, VALUES, Write};
 
-/// What befalls one call, of AWS or of the API server.
-#[derive(Clone, Debug)]
-pub(crate) enum Mishap {
+/// What goes wrong with one request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Injection {
     Fine,
-    /// The call is refused, and nothing happened.
+    /// It is refused, and nothing happened. The API server answers with an error.
     Refused(Fault),
     /// It happened, and the answer is lost.
     Lost,
-    /// The answer is that of a moment ago; a CreateUser shows only later; tags cannot be read just now.
+    /// It takes 3 s. AWS's answer is that of a moment ago; a CreateUser shows only later; tags cannot be read just now.
     Late,
-    /// The process is killed before the call.
-    KilledBefore,
-    /// The process is killed when the call has happened.
-    KilledAfter,
-    /// Something happens right before the call.
-    Meanwhile(Happening),
+    /// It happened, and the process is killed before it has the answer.
+    Killed,
+    /// It happened, and the pass takes longer than a pass may take.
+    TimedOut,
+}
+
+/// One step of a walk.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// The operator makes its next request.
+    Request(Injection),
+    /// The operator goes on until it is about to make this request. Only in walks by hand.
+    Until(&'static str),
+    /// The operator goes on until the pass is over; if none is under way, that is a whole pass.
+    Pass,
+    /// Time goes on.
+    Wait(Duration),
+    /// The process is killed, and another one begins.
+    Kill,
+    Event(Event),
 }
 
 /// What happens outside of the operator.
 #[derive(Clone, Debug)]
-pub(crate) enum Happening {
-    Nothing,
-    /// AWS goes on with what it does.
-    AwsGoesOn,
-    /// Somebody writes the object, though nothing that matters.
+pub(crate) enum Event {
+    /// Somebody writes the object, but nothing that matters.
     Touches,
     /// Somebody asks for a pass.
     Requests,
@@ -46,8 +58,12 @@ pub(crate) enum Happening {
     Other(Other),
     /// Somebody else does something to the user, in AWS.
     Others(Others),
-    /// The process is killed, and another one begins.
-    Restarts,
+    /// The cache shows the version before the last one when the next pass begins.
+    CacheLags,
+    /// The credentials are replaced; `true`: by those of the other account.
+    Credentials {
+        moves: bool,
+    },
 }
 
 /// A change of the spec.
@@ -98,48 +114,40 @@ pub(crate) enum Claim {
     Nobodys,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct Schedule {
-    pub(crate) calls: Vec<Mishap>,
-    /// Before each pass.
-    pub(crate) between: Vec<Happening>,
-    /// At last people lift the protection and mend the Secret.
-    pub(crate) mended: bool,
-}
-
-impl Schedule {
-    /// Somebody else has a hand in it, so that what becomes of the user cannot be told from how it was.
-    pub(crate) fn has_others(&self) -> bool {
-        let others = |happening: &Happening| matches!(happening, Happening::Others(_));
-        let meanwhile = |mishap: &Mishap| matches!(mishap, Mishap::Meanwhile(Happening::Others(_)));
-        self.between.iter().any(others) || self.calls.iter().any(meanwhile)
-    }
-}
-
-pub(crate) fn schedules() -> impl Strategy<Value = Schedule> {
-    let calls = prop::collection::vec(mishaps(), 0..40);
-    let between = prop::collection::vec(prop_oneof![2 => Just(Happening::Nothing), 1 => happenings()], 0..14);
-    (calls, between, any::<bool>()).prop_map(|(calls, between, mended)| Schedule { calls, between, mended })
-}
-
-/// Simplest first: a case that fails shrinks towards it.
-fn mishaps() -> impl Strategy<Value = Mishap> {
+pub(crate) fn steps() -> impl Strategy<Value = Step> {
+    // Simplest first: a walk that fails shrinks towards it.
     prop_oneof![
-        6 => Just(Mishap::Fine),
-        2 => prop::sample::select(faults()).prop_map(Mishap::Refused),
-        1 => Just(Mishap::Lost),
-        1 => Just(Mishap::Late),
-        1 => prop_oneof![Just(Mishap::KilledBefore), Just(Mishap::KilledAfter)],
-        1 => happenings().prop_map(Mishap::Meanwhile),
+        4 => Just(Step::Request(Injection::Fine)),
+        3 => Just(Step::Pass),
+        6 => injections().prop_map(Step::Request),
+        2 => waits().prop_map(Step::Wait),
+        1 => Just(Step::Kill),
+        6 => events().prop_map(Step::Event),
     ]
 }
 
-fn happenings() -> impl Strategy<Value = Happening> {
+fn injections() -> impl Strategy<Value = Injection> {
     prop_oneof![
-        4 => by_people(),
-        1 => Just(Happening::AwsGoesOn),
-        1 => Just(Happening::Restarts),
-        3 => by_others().prop_map(Happening::Others),
+        4 => prop::sample::select(faults()).prop_map(Injection::Refused),
+        2 => Just(Injection::Lost),
+        2 => Just(Injection::Late),
+        1 => Just(Injection::Killed),
+        1 => Just(Injection::TimedOut),
+    ]
+}
+
+/// Around each duration that the operator decides by, and from one check to the next.
+fn waits() -> impl Strategy<Value = Duration> {
+    let millis = [1_500_u64, 2_500, 4_000, 6_000, 28_000, 55_000, 660_000, 4_000_000];
+    prop::sample::select(millis.map(Duration::from_millis).to_vec())
+}
+
+fn events() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        12 => by_people(),
+        9 => by_others().prop_map(Event::Others),
+        2 => Just(Event::CacheLags),
+        1 => any::<bool>().prop_map(|moves| Event::Credentials { moves }),
     ]
 }
 
@@ -159,16 +167,16 @@ fn by_others() -> impl Strategy<Value = Others> {
     ]
 }
 
-fn by_people() -> impl Strategy<Value = Happening> {
+fn by_people() -> impl Strategy<Value = Event> {
     prop_oneof![
-        2 => Just(Happening::Touches),
-        1 => Just(Happening::Requests),
-        4 => Just(Happening::Deletes),
-        10 => edits().prop_map(Happening::Edits),
-        2 => any::<bool>().prop_map(Happening::Protects),
-        6 => writes().prop_map(Happening::Secret),
-        1 => Just(Happening::DefinitionGoes),
-        2 => others().prop_map(Happening::Other),
+        2 => Just(Event::Touches),
+        1 => Just(Event::Requests),
+        4 => Just(Event::Deletes),
+        10 => edits().prop_map(Event::Edits),
+        2 => any::<bool>().prop_map(Event::Protects),
+        6 => writes().prop_map(Event::Secret),
+        1 => Just(Event::DefinitionGoes),
+        2 => others().prop_map(Event::Other),
     ]
 }
 

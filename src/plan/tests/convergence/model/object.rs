@@ -1,25 +1,23 @@
 //! The object as the API server has it, and the goal that follows from it.
 
-use plan::verdict::{Progress, Reason};
 use plan::*;
 
+use super::aws::ACCESS;
+use super::secrets::Secrets;
 use crate::common::{departure, desired, id, owner, tags};
-use crate::secrets::Secrets;
-use crate::service::ACCESS;
 
 /// One version of the object.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Object {
-    pub(crate) version: u32,
-    pub(crate) generation: u32,
+    pub(crate) version: u64,
+    pub(crate) generation: i64,
     pub(crate) spec: Spec,
     /// The annotation `prevent-deletion`.
     pub(crate) protected: bool,
-    /// The annotation `reconcile-requested-at`.
+    /// The annotation `reconcile-requested-at`; 0: none.
     pub(crate) requested: u32,
     pub(crate) terminating: bool,
-    /// Our finalizer is on it.
-    pub(crate) held: bool,
+    pub(crate) has_finalizer: bool,
     pub(crate) status: Status,
 }
 
@@ -30,7 +28,7 @@ pub(crate) struct Spec {
     /// Which of [`ACCESS`].
     pub(crate) access: usize,
     pub(crate) authentication: AuthenticationType,
-    /// Which of [`crate::secrets::SOURCES`].
+    /// Which of [`super::secrets::SOURCES`].
     pub(crate) sources: usize,
     pub(crate) policy: DeletionPolicy,
     /// `managementPolicy: Observe`.
@@ -48,9 +46,7 @@ pub(crate) const TAGS: [&[(&str, &str)]; 4] =
 /// What a spec amounts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sense {
-    /// It can be had.
     Sound,
-    /// It cannot be had.
     Broken,
     /// Its user ID is not one that this namespace may have.
     Disallowed,
@@ -58,44 +54,22 @@ pub(crate) enum Sense {
     Nameless,
 }
 
-/// `status`, as far as later passes rest on it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Status {
-    pub(crate) arn: Option<Arn>,
-    pub(crate) state: Option<Lifecycle>,
-    pub(crate) reported: Option<Reported>,
-    pub(crate) last_applied: Option<LastApplied>,
-    /// `createRequestedAt`.
-    pub(crate) request: Option<u32>,
-    /// `lastHandledReconcileAt`.
-    pub(crate) handled: u32,
-    pub(crate) conditions: Option<Conditions>,
-}
-
-/// All conditions: on any version they have one reason and one message.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Conditions {
-    pub(crate) progress: Progress,
-    pub(crate) reason: Reason,
-    pub(crate) message: String,
-    pub(crate) generation: u32,
-}
-
-impl Conditions {
-    pub(crate) fn ready(&self) -> bool {
-        matches!(self.progress, Progress::Done | Progress::PausedReady)
-    }
-}
-
-impl Status {
-    /// The reason of `Deleting`.
-    pub(crate) fn departing(&self) -> Option<Reason> {
-        let leaving = self.conditions.as_ref().filter(|conditions| conditions.progress == Progress::Leaving);
-        leaving.map(|conditions| conditions.reason)
-    }
-}
-
 impl Object {
+    pub(crate) fn facts(&self) -> ObjectFacts {
+        ObjectFacts {
+            uid: "uid-1".to_owned(),
+            namespace: "shop".to_owned(),
+            name: "app".to_owned(),
+            version: ResourceVersion(self.version.to_string()),
+            generation: Some(self.generation),
+            terminating: self.terminating,
+            has_finalizer: self.has_finalizer,
+            has_other_finalizers: false,
+            reconcile_requested_at: (self.requested > 0).then(|| self.requested.to_string()),
+            status: self.status.clone(),
+        }
+    }
+
     pub(crate) fn goal(&self, secrets: &Secrets) -> Goal {
         let Spec { sense, engine, access, authentication, sources, policy, .. } = self.spec;
         let Spec { observes, suspended, adoption, tags: at, .. } = self.spec;
@@ -138,19 +112,13 @@ impl Object {
         stands_for_it.then(|| Subject { user_id: id(), owner: owner() })
     }
 
-    /// Ready, where it speaks of the generation at hand.
-    pub(crate) fn conditions_now(&self) -> Option<&Conditions> {
-        self.status.conditions.as_ref().filter(|conditions| conditions.generation == self.generation)
+    /// The spec asks for a user and lets the operator change it.
+    pub(crate) fn manages(&self) -> bool {
+        let Spec { sense, observes, suspended, .. } = self.spec;
+        !self.terminating && sense == Sense::Sound && !observes && !suspended
     }
 
-    /// The generation at hand is the one that is Ready.
-    pub(crate) fn settled(&self) -> bool {
-        self.conditions_now()
-            .is_some_and(|conditions| conditions.ready() || conditions.progress == Progress::Unknown)
-    }
-
-    /// `tag`'s key is one of the spec's.
-    pub(crate) fn asks_for(&self, key: &str) -> bool {
-        TAGS[self.spec.tags].iter().any(|(asked, _)| *asked == key)
+    pub(crate) fn asks_for(&self, tag_key: &str) -> bool {
+        TAGS[self.spec.tags].iter().any(|(asked, _)| *asked == tag_key)
     }
 }

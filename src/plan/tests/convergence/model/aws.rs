@@ -1,16 +1,16 @@
-//! ElastiCache as far as one user ID goes: its states, its tags, and what it makes of an access string. Time is counted in
-//! ticks, and nothing happens by itself but in [`Service::tick`].
+//! ElastiCache of one account as far as one user ID goes: its states, its tags, and what it makes of an access string.
+//! Nothing happens by itself but in [`Service::advance`].
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use plan::classify::Answer;
 use plan::*;
 
-use crate::common::{arn, busy};
-use crate::status::identity;
+use crate::common::{arn_in, busy, denied};
 
-/// An access string of a spec, and the form in which AWS has it. The meaning of the last one is nothing that the operator
-/// can read, so that only what AWS made of it before tells whether it is still there.
+/// An access string of a spec, and the form in which AWS has it. The operator cannot read the meaning of the last one: only
+/// what AWS made of it before tells whether it is still there.
 pub(crate) const ACCESS: [(&str, &str); 4] = [
     ("on allkeys +@all", "on ~* +@all"),
     ("on ~* +@all", "on ~* +@all"),
@@ -23,10 +23,25 @@ pub(crate) fn form(sent: &str) -> String {
     ACCESS.iter().find(|(text, _)| *text == sent).map_or(sent, |(_, form)| form).to_owned()
 }
 
-/// How long AWS tells nothing of a user that was created late: less than the window in which UserNotFound is doubted.
-pub(crate) const LATE: u8 = 3;
+/// The accounts that credentials may belong to.
+pub(crate) const ACCOUNTS: [&str; 2] = ["111111111111", "222222222222"];
+
+/// How long AWS shows nothing of a user that was created late: less than the 30 s of the contract.
+pub(crate) const LATE: Duration = Duration::from_secs(25);
 /// How long tags cannot be read after they were written (B92).
-const TAG_WINDOW: u8 = 2;
+const TAG_WINDOW: Duration = Duration::from_secs(5);
+/// How long an answer may show what was so before the last change.
+const STALE: Duration = Duration::from_secs(5);
+
+/// What tells a user from another of the same ID.
+pub(crate) fn identity(user: &RemoteUser) -> Reported {
+    Reported {
+        user_name: user.user_name.clone(),
+        engine: user.engine.clone(),
+        authentication_type: user.authentication_type.clone(),
+        access_string: user.access_string.clone(),
+    }
+}
 
 /// The one user, with what only AWS knows.
 #[derive(Clone, Debug)]
@@ -37,41 +52,43 @@ pub(crate) struct User {
     pub(crate) put: BTreeSet<String>,
     /// Its tags have ever said that it is this object's.
     pub(crate) was_ours: bool,
-    /// Which no call tells.
+    /// No call tells them.
     pub(crate) passwords: Option<Passwords>,
     /// Somebody else set the passwords, as many as there should be: nobody can see that they are others.
     pub(crate) foreign_passwords: bool,
     /// Somebody else set the access string before status knew AWS's form of the one before: it is taken for that.
     pub(crate) foreign_access: bool,
-    /// Ticks until its state changes by itself.
-    pub(crate) settles_in: u8,
-    /// Ticks until DescribeUsers shows it.
-    pub(crate) shows_in: u8,
-    /// Ticks until its tags can be asked for again.
-    pub(crate) taggable_in: u8,
+    /// When its state changes by itself.
+    pub(crate) settles_at: Duration,
+    /// When DescribeUsers begins to show it.
+    pub(crate) shows_at: Duration,
+    /// When its tags can be asked for again.
+    pub(crate) taggable_at: Duration,
 }
 
 /// What the service is like; the operator has to be right with each of these.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Habits {
     /// A CreateUser answers `creating`, not `active`.
     pub(crate) creates_slowly: bool,
     /// ModifyUser answers with what was sent, not with what was there before.
     pub(crate) answers_new: bool,
-    /// The user `default` may be described, which tells the account.
+    /// The account can be asked for.
     pub(crate) tells_account: bool,
-    /// How many ticks a change takes.
-    pub(crate) pace: u8,
+    /// How long a change takes. Longer than an owner that was read may be believed (2 s).
+    pub(crate) pace: Duration,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
+    pub(crate) account: &'static str,
     pub(crate) user: Option<User>,
     pub(crate) habits: Habits,
-    /// What DescribeUsers showed before the last change: an answer that is late shows it still.
-    before: Option<RemoteUser>,
-    /// What a user of this object has ever looked like, since a DeleteUser of ours was accepted last; also one that was
-    /// before the walk began, as status tells of it.
+    now: Duration,
+    /// What DescribeUsers showed before the last change, and when that was.
+    before: Option<(RemoteUser, Duration)>,
+    /// What a user of this object has ever looked like since a DeleteUser of ours was accepted last; also one that was there
+    /// before the walk began, if status tells of it.
     ours: Vec<Reported>,
 }
 
@@ -80,13 +97,19 @@ pub(crate) type Told<T> = Result<T, Answer>;
 
 impl Service {
     /// `look`: what a user of this object looked like before.
-    pub(crate) fn new(user: Option<User>, habits: Habits, look: Option<&Reported>) -> Self {
-        let mut service = Self { user, habits, before: None, ours: look.cloned().into_iter().collect() };
+    pub(crate) fn new(
+        account: &'static str,
+        user: Option<User>,
+        habits: Habits,
+        look: Option<&Reported>,
+    ) -> Self {
+        let ours = look.cloned().into_iter().collect();
+        let mut service = Self { account, user, habits, now: Duration::ZERO, before: None, ours };
         service.note_looks();
         service
     }
 
-    /// Where the user is, or was, this object's, it is remembered what it looks like.
+    /// If the user is, or was, this object's, what it looks like is remembered.
     fn note_looks(&mut self) {
         let ours = self.user.as_ref().filter(|user| user.was_ours);
         self.ours.extend(ours.map(|user| identity(&user.shown)));
@@ -102,37 +125,31 @@ impl Service {
         !user.was_ours && !self.ours.contains(&identity(&user.shown))
     }
 
-    /// Time passes.
-    pub(crate) fn tick(&mut self) {
-        let before = self.visible().map(|user| user.shown.clone());
-        let Some(user) = &mut self.user else {
-            return;
-        };
-        user.shows_in = user.shows_in.saturating_sub(1);
-        user.taggable_in = user.taggable_in.saturating_sub(1);
-        if user.shown.lifecycle == Lifecycle::Active {
+    pub(crate) fn advance(&mut self, now: Duration) {
+        self.now = now;
+        let Some(user) = &mut self.user else { return };
+        if user.shown.lifecycle == Lifecycle::Active || now < user.settles_at {
             return;
         }
-        user.settles_in = user.settles_in.saturating_sub(1);
-        if user.settles_in == 0 {
-            self.before = before;
-            if user.shown.lifecycle == Lifecycle::Deleting {
-                self.user = None;
-            } else {
-                user.shown.lifecycle = Lifecycle::Active;
-            }
+        if user.shows_at <= now {
+            self.before = Some((user.shown.clone(), now));
+        }
+        if user.shown.lifecycle == Lifecycle::Deleting {
+            self.user = None;
+        } else {
+            user.shown.lifecycle = Lifecycle::Active;
         }
     }
 
-    fn visible(&self) -> Option<&User> {
-        self.user.as_ref().filter(|user| user.shows_in == 0)
+    pub(crate) fn visible(&self) -> Option<&User> {
+        self.user.as_ref().filter(|user| user.shows_at <= self.now)
     }
 
-    /// The user where it is there, shown and `active`.
+    /// The user if it is there, shown and `active`.
     fn changeable(&mut self) -> Told<&mut User> {
-        self.before = self.visible().map(|user| user.shown.clone());
+        self.before = self.visible().map(|user| (user.shown.clone(), self.now));
         match &mut self.user {
-            Some(user) if user.shows_in == 0 => match user.shown.lifecycle {
+            Some(user) if user.shows_at <= self.now => match user.shown.lifecycle {
                 Lifecycle::Active => Ok(user),
                 Lifecycle::Creating
                 | Lifecycle::Modifying
@@ -143,21 +160,27 @@ impl Service {
         }
     }
 
-    pub(crate) fn describe(&self) -> Told<RemoteUser> {
-        self.visible().map(|user| user.shown.clone()).ok_or(Answer::NotFound)
+    pub(crate) fn describe(&self, late: bool) -> Told<RemoteUser> {
+        match &self.before {
+            Some((before, at)) if late && self.now - *at < STALE => Ok(before.clone()),
+            Some(_) | None => self.visible().map(|user| user.shown.clone()).ok_or(Answer::NotFound),
+        }
     }
 
-    /// The state before the last change; never UserNotFound for a user that was there.
-    pub(crate) fn describe_late(&self) -> Told<RemoteUser> {
-        self.before.clone().map_or_else(|| self.describe(), Ok)
+    pub(crate) fn list_tags(&self, arn: &Arn, late: bool) -> Told<Tags> {
+        if arn.account() != self.account {
+            return Err(Answer::Fault(denied()));
+        }
+        let user = self.visible().filter(|user| !late && self.is_taggable(user));
+        user.map(|user| user.tags.clone()).ok_or(Answer::NotFound)
     }
 
-    pub(crate) fn list_tags(&self) -> Told<Tags> {
-        self.visible().filter(|user| taggable(user)).map(|user| user.tags.clone()).ok_or(Answer::NotFound)
+    fn is_taggable(&self, user: &User) -> bool {
+        user.shown.lifecycle == Lifecycle::Active && user.taggable_at <= self.now
     }
 
-    pub(crate) fn account(&self) -> Account {
-        if self.habits.tells_account { Account::Known(arn().account().to_owned()) } else { Account::Untold }
+    pub(crate) fn tells_account(&self) -> Account {
+        if self.habits.tells_account { Account::Known(self.account.to_owned()) } else { Account::Untold }
     }
 
     /// `late`: nothing shows it for a while.
@@ -176,7 +199,7 @@ impl Service {
             user_group_ids: Vec::new(),
             authentication_type: create.authentication.kind().output().to_owned(),
             password_count: password_count(&create.authentication),
-            arn: arn(),
+            arn: arn_in("us-east-1", self.account),
         };
         self.before = None;
         self.user = Some(User {
@@ -187,16 +210,16 @@ impl Service {
             passwords: create.authentication.passwords().cloned(),
             foreign_passwords: false,
             foreign_access: false,
-            settles_in: self.habits.pace,
-            shows_in: if late { LATE } else { 0 },
-            taggable_in: 0,
+            settles_at: self.now + self.habits.pace,
+            shows_at: if late { self.now + LATE } else { self.now },
+            taggable_at: self.now,
         });
         self.note_looks();
         Ok(shown)
     }
 
     pub(crate) fn modify(&mut self, changes: &Changes) -> Told<RemoteUser> {
-        let Habits { answers_new, pace, .. } = self.habits;
+        let (now, Habits { answers_new, pace, .. }) = (self.now, self.habits);
         let user = self.changeable()?;
         let before = RemoteUser { lifecycle: Lifecycle::Modifying, ..user.shown.clone() };
         let Changes { access_string, engine, authentication } = changes;
@@ -214,48 +237,50 @@ impl Service {
             user.foreign_passwords = false;
         }
         user.shown.lifecycle = Lifecycle::Modifying;
-        user.settles_in = pace;
+        user.settles_at = now + pace;
         let answer = if answers_new { user.shown.clone() } else { before };
         self.note_looks();
         Ok(answer)
     }
 
-    pub(crate) fn tag(&mut self, tags: &Tags) -> Told<Tags> {
+    /// The user if its tags can be changed now.
+    fn taggable(&mut self, arn: &Arn) -> Told<&mut User> {
+        if arn.account() != self.account {
+            return Err(Answer::Fault(denied()));
+        }
+        let now = self.now;
         let user = self.changeable().map_err(|_| Answer::NotFound)?;
-        if !taggable(user) {
+        if user.taggable_at > now {
             return Err(Answer::NotFound);
         }
+        user.taggable_at = now + TAG_WINDOW;
+        Ok(user)
+    }
+
+    pub(crate) fn tag(&mut self, arn: &Arn, tags: &Tags) -> Told<Tags> {
+        let user = self.taggable(arn)?;
         user.tags.extend(tags.clone());
         user.put.extend(tags.keys().cloned());
         user.was_ours |= tags.contains_key(CLUSTER_TAG);
-        user.taggable_in = TAG_WINDOW;
         let all = user.tags.clone();
         self.note_looks();
         Ok(all)
     }
 
-    pub(crate) fn untag(&mut self, keys: &[String]) -> Told<Tags> {
-        let user = self.changeable().map_err(|_| Answer::NotFound)?;
-        if !taggable(user) {
-            return Err(Answer::NotFound);
-        }
+    pub(crate) fn untag(&mut self, arn: &Arn, keys: &[String]) -> Told<Tags> {
+        let user = self.taggable(arn)?;
         user.tags.retain(|key, _| !keys.contains(key));
         user.put.retain(|key| !keys.contains(key));
-        user.taggable_in = TAG_WINDOW;
         Ok(user.tags.clone())
     }
 
     pub(crate) fn delete(&mut self) -> Told<RemoteUser> {
-        let pace = self.habits.pace;
+        let (now, pace) = (self.now, self.habits.pace);
         let user = self.changeable()?;
         user.shown.lifecycle = Lifecycle::Deleting;
-        user.settles_in = pace;
+        user.settles_at = now + pace;
         Ok(user.shown.clone())
     }
-}
-
-fn taggable(user: &User) -> bool {
-    user.shown.lifecycle == Lifecycle::Active && user.taggable_in == 0
 }
 
 fn password_count(change: &AuthenticationChange) -> Option<i32> {

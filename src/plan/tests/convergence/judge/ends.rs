@@ -1,54 +1,58 @@
-//! Where every run has to end, in the words of the contract.
+//! Where every walk has to end, in the words of the contract.
 
 use plan::verdict::{Progress, Reason};
 use plan::*;
 
-use crate::judge::{Where, Whose, managed, place, whose};
-use crate::object::{Object, Sense, TAGS};
-use crate::service::{ACCESS, User, form};
-use crate::status::identity;
-use crate::world::World;
+use super::{Where, Whose, managed, place, shown, whose};
+use crate::events::{Event, Step};
+use crate::model::Model;
+use crate::model::aws::{ACCESS, User, form, identity};
+use crate::model::object::{Object, Sense, TAGS};
+use crate::start::Start;
 
 /// What is wrong with the end, where anything is.
-pub(crate) fn wrong(world: &World) -> Option<String> {
-    let object = world.object.as_ref()?;
+pub(crate) fn wrong(model: &Model) -> Option<String> {
+    let object = model.object.as_ref()?;
     let wrong = match () {
-        () if object.terminating => leaving(world, object),
+        () if object.terminating => leaving(model, object),
         () if object.spec.suspended => suspended(object),
         () => match object.spec.sense {
             Sense::Broken | Sense::Nameless => shows(object, Progress::Stalled, Reason::InvalidSpec),
             Sense::Disallowed => shows(object, Progress::Stalled, Reason::UserIDNotAllowed),
-            Sense::Sound if object.spec.observes => observing(world, object),
-            Sense::Sound => staying(world, object),
+            Sense::Sound if object.spec.observes => observing(model, object),
+            Sense::Sound => staying(model, object),
         },
     };
-    let wrong = wrong.or_else(|| unheld(world, object));
-    let told = object.status.conditions.as_ref();
-    let old = told.is_none_or(|told| told.generation != object.generation);
+    let wrong = wrong.or_else(|| lacks_finalizer(model, object));
+    let ready = object.status.condition(ConditionType::Ready);
+    let old = ready.is_none_or(|ready| ready.observed_generation != Some(object.generation));
     wrong.or_else(|| old.then(|| "status does not speak of the newest generation".to_owned())).or_else(|| {
-        (object.status.handled != object.requested)
+        object
+            .facts()
+            .is_requested()
             .then(|| "status does not say that the request for a pass was handled".to_owned())
     })
 }
 
 /// Whatever is wrong with the object: without the finalizer it would go at once, and leave its user behind.
-fn unheld(world: &World, object: &Object) -> Option<String> {
-    let user = world.service.user.as_ref()?;
+fn lacks_finalizer(model: &Model, object: &Object) -> Option<String> {
+    let user = model.user()?;
     let ours = whose(&user.tags) == Whose::Ours && object.subject().is_some();
-    (ours && !object.held).then(|| "the user is ours, and the object has no finalizer".to_owned())
+    (ours && !object.facts().has_finalizer)
+        .then(|| "the user is ours, and the object has no finalizer".to_owned())
 }
 
 fn shows(object: &Object, progress: Progress, reason: Reason) -> Option<String> {
-    let told = object.status.conditions.as_ref().map(|told| (told.progress, told.reason));
+    let told = shown(&object.status);
     (told != Some((progress, reason))).then(|| format!("status shows {told:?}, not {progress:?}, {reason:?}"))
 }
 
-fn leaving(world: &World, object: &Object) -> Option<String> {
+fn leaving(model: &Model, object: &Object) -> Option<String> {
     if object.protected {
         shows(object, Progress::Leaving, Reason::DeletionProtected)
     } else if object.spec.suspended && object.spec.policy == DeletionPolicy::Delete {
         shows(object, Progress::Leaving, Reason::Suspended)
-    } else if place(world, &object.status) != Where::Here {
+    } else if place(model, &object.status) != Where::Here {
         shows(object, Progress::Leaving, Reason::WrongAWSAccount)
     } else {
         Some("the object is there still".to_owned())
@@ -56,39 +60,38 @@ fn leaving(world: &World, object: &Object) -> Option<String> {
 }
 
 fn suspended(object: &Object) -> Option<String> {
-    let told = object.status.conditions.as_ref();
     let shows_spec = object.status.last_applied.as_ref().is_some_and(|last| {
         let wanted = ACCESS[object.spec.access].0;
         last.access_string.as_ref().is_some_and(|sent| access_string::same_meaning(sent, wanted))
-    }) && object.status.reported.as_ref().is_some_and(|reported| {
+    }) && object.status.reported().is_some_and(|reported| {
         let (engine, type_) = (object.spec.engine.as_str(), object.spec.authentication.output());
         reported.engine == engine && reported.authentication_type == type_
     });
-    match told.map(|told| (told.progress, told.reason)) {
+    match shown(&object.status) {
         Some((Progress::PausedUnready, Reason::Suspended)) => None,
         Some((Progress::PausedReady, Reason::Suspended)) if shows_spec => None,
         told => Some(format!("suspended, status shows {told:?}")),
     }
 }
 
-fn observing(world: &World, object: &Object) -> Option<String> {
-    if object.held {
+fn observing(model: &Model, object: &Object) -> Option<String> {
+    if object.has_finalizer {
         return Some("an object that observes has the finalizer".to_owned());
     }
     let refused = shows(object, Progress::Stalled, Reason::WrongAWSAccount);
-    match place(world, &object.status) {
+    match place(model, &object.status) {
         Where::Elsewhere => return refused,
         Where::Perhaps if refused.is_none() => return None,
         Where::Perhaps | Where::Here => {}
     }
-    let Some(user) = &world.service.user else {
+    let Some(user) = model.user() else {
         return shows(object, Progress::Reconciling, Reason::UserMissing);
     };
-    if let Some((progress, reason)) = lacks(world, object) {
+    if let Some((progress, reason)) = lacks(model, object) {
         return shows(object, progress, reason);
     }
     let reads = access_string::same_meaning(ACCESS[object.spec.access].0, &user.shown.access_string);
-    let counted = wanted_passwords(world, object)
+    let counted = wanted_passwords(model, object)
         .is_none_or(|wanted| i32::try_from(wanted.values().len()).ok() == user.shown.password_count);
     let matches = reads
         && counted
@@ -103,34 +106,34 @@ fn observing(world: &World, object: &Object) -> Option<String> {
     }
 }
 
-fn staying(world: &World, object: &Object) -> Option<String> {
+fn staying(model: &Model, object: &Object) -> Option<String> {
     let refused = shows(object, Progress::Stalled, Reason::WrongAWSAccount);
-    match place(world, &object.status) {
+    match place(model, &object.status) {
         Where::Elsewhere => return refused,
         Where::Perhaps if refused.is_none() => return None,
         Where::Perhaps | Where::Here => {}
     }
-    let lacks = lacks(world, object);
-    let Some(user) = &world.service.user else {
+    let lacks = lacks(model, object);
+    let Some(user) = model.user() else {
         return lacks.map_or_else(
             || Some("there is no user".to_owned()),
             |(progress, reason)| shows(object, progress, reason),
         );
     };
-    let wrong = seen_as(whose(&user.tags), world, object, lacks);
+    let wrong = seen_as(whose(&user.tags), model, object, lacks);
     // Where a person is needed first, for a name that cannot change or for passwords, tags are not compared until then.
-    let believed = needs_a_person(world) && (world.retagged || managed(&object.status, &user.shown));
-    wrong.filter(|_| !believed || seen_as(Whose::Ours, world, object, lacks).is_some())
+    let believed = needs_a_person(model) && (model.history.retagged || managed(&object.status, &user.shown));
+    wrong.filter(|_| !believed || seen_as(Whose::Ours, model, object, lacks).is_some())
 }
 
 fn seen_as(
     whose: Whose,
-    world: &World,
+    model: &Model,
     object: &Object,
     lacks: Option<(Progress, Reason)>,
 ) -> Option<String> {
-    let user = world.service.user.as_ref()?;
-    let orphan = world.other == Other::Gone && names_a_neighbour(&user.tags);
+    let user = model.user()?;
+    let orphan = model.other == Other::Gone && names_a_neighbour(&user.tags);
     match whose {
         Whose::Anothers if orphan => strange(object, user),
         Whose::Anothers => shows(object, Progress::Stalled, Reason::UserOwnedByAnother),
@@ -140,9 +143,9 @@ fn seen_as(
         Whose::Ours => match lacks {
             Some((progress, reason)) => {
                 let typed = user.shown.authentication_type == AuthenticationType::Password.output();
-                differs(world, object, user).filter(|_| typed).or_else(|| shows(object, progress, reason))
+                differs(model, object, user).filter(|_| typed).or_else(|| shows(object, progress, reason))
             }
-            None => differs(world, object, user).or_else(|| shows(object, Progress::Done, Reason::Active)),
+            None => differs(model, object, user).or_else(|| shows(object, Progress::Done, Reason::Active)),
         },
     }
 }
@@ -166,17 +169,17 @@ fn names_a_neighbour(tags: &Tags) -> bool {
         && tags.contains_key(NAME_TAG)
 }
 
-fn wanted_passwords(world: &World, object: &Object) -> Option<Passwords> {
+fn wanted_passwords(model: &Model, object: &Object) -> Option<Passwords> {
     let needed = object.spec.authentication == AuthenticationType::Password;
-    needed.then(|| world.secrets.read(object.spec.sources).ok()).flatten()
+    needed.then(|| model.secrets.read(object.spec.sources).ok()).flatten()
 }
 
 /// The passwords that a person has to provide.
-fn lacks(world: &World, object: &Object) -> Option<(Progress, Reason)> {
+fn lacks(model: &Model, object: &Object) -> Option<(Progress, Reason)> {
     if object.spec.authentication != AuthenticationType::Password {
         return None;
     }
-    Some(match world.secrets.read(object.spec.sources).err()? {
+    Some(match model.secrets.read(object.spec.sources).err()? {
         SecretProblem::NotFound { .. } | SecretProblem::Unreadable { .. } => {
             (Progress::Reconciling, Reason::SecretNotFound)
         }
@@ -187,9 +190,9 @@ fn lacks(world: &World, object: &Object) -> Option<(Progress, Reason)> {
 }
 
 /// Nothing goes on before a person has provided passwords, or another object: the user's tags are not read meanwhile.
-pub(crate) fn needs_a_person(world: &World) -> bool {
-    let named_otherwise = world.service.user.as_ref().is_some_and(|user| user.shown.user_name != "app");
-    named_otherwise || world.object.as_ref().is_some_and(|object| lacks(world, object).is_some())
+pub(crate) fn needs_a_person(model: &Model) -> bool {
+    let named_otherwise = model.user().is_some_and(|user| user.shown.user_name != "app");
+    named_otherwise || model.object.as_ref().is_some_and(|object| lacks(model, object).is_some())
 }
 
 fn has_tags(object: &Object, user: &User) -> bool {
@@ -197,10 +200,10 @@ fn has_tags(object: &Object, user: &User) -> bool {
 }
 
 /// What is not as the spec says, nor as status shows it.
-fn differs(world: &World, object: &Object, user: &User) -> Option<String> {
+fn differs(model: &Model, object: &Object, user: &User) -> Option<String> {
     let shown = &user.shown;
     let same_access = shown.access_string == form(ACCESS[object.spec.access].0) || user.foreign_access;
-    let wanted = wanted_passwords(world, object);
+    let wanted = wanted_passwords(model, object);
     let same_passwords = wanted.as_ref().is_none_or(|wanted| {
         let count = i32::try_from(wanted.values().len()).ok();
         let same = user.passwords.as_ref().is_some_and(|has| has.same(wanted));
@@ -213,7 +216,7 @@ fn differs(world: &World, object: &Object, user: &User) -> Option<String> {
         ("its engine", shown.engine != object.spec.engine.as_str()),
         ("how it authenticates", shown.authentication_type != object.spec.authentication.output()),
         ("its passwords", !same_passwords),
-        ("what status reports", object.status.reported.as_ref() != Some(&identity(shown))),
+        ("what status reports", object.status.reported() != Some(identity(shown))),
         ("its tags", !has_tags(object, user)),
         ("tags that left the spec", user.put.iter().any(|key| user.tags.contains_key(key) && left(key))),
         ("the ARN in status", object.status.arn.as_ref() != Some(&shown.arn)),
@@ -222,21 +225,17 @@ fn differs(world: &World, object: &Object, user: &User) -> Option<String> {
     found.map(|(what, _)| format!("the user is not as it should be: {what}"))
 }
 
-/// A user that was ours at the start is given up, though nobody else had a hand in it.
-pub(crate) fn forsaken(
-    start: &crate::start::Start,
-    schedule: &crate::schedule::Schedule,
-    world: &World,
-) -> Option<String> {
-    let before = start.service.user.as_ref()?;
+/// A user that was ours at the start is given up, although nobody else had a hand in it.
+pub(crate) fn forsaken(start: &Start, steps: &[Step], model: &Model) -> Option<String> {
+    let before = start.services[0].user.as_ref()?;
     let was_ours = match whose(&before.tags) {
         Whose::Ours => true,
         Whose::Nobodys => managed(&start.object.status, &before.shown),
         Whose::Anothers => false,
     };
-    let object = world.object.as_ref()?;
-    let reason = object.status.conditions.as_ref()?.reason;
+    let (_, reason) = shown(&model.object.as_ref()?.status)?;
     let given_up = matches!(reason, Reason::UserAlreadyExists | Reason::AdoptionNotAllowed);
-    (given_up && was_ours && !schedule.has_others())
+    let others = |step: &Step| matches!(step, Step::Event(Event::Others(_) | Event::Credentials { .. }));
+    (given_up && was_ours && !steps.iter().any(others))
         .then(|| "the user was ours, and is taken for nobody's".to_owned())
 }

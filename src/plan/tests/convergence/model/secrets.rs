@@ -50,7 +50,7 @@ impl Secrets {
     }
 
     /// People see to it that all can be read.
-    pub(crate) fn mend(&mut self) {
+    pub(crate) fn fix(&mut self) {
         for secret in &mut self.0 {
             secret.access = Access::Readable;
         }
