@@ -6,14 +6,13 @@ mod act;
 mod look;
 mod tell;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws::UserApi;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::ResourceExt;
 use plan::pace::{Pace, Visit};
-use plan::{Account, Action, Definition, Goal, Observed, Other, Place, Sight, TagSight, plan};
+use plan::{Account, Action, CredentialsId, Definition, Goal, Observed, Other, Place, Sight, TagSight, plan};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -45,8 +44,6 @@ pub struct Shell<U> {
     pub namespaces: Vec<String>,
     /// Counts what was put right that somebody else had changed in AWS.
     pub corrections: Counter,
-    /// The account, once any ARN told it.
-    pub account: Mutex<Option<Account>>,
     /// True once the operator is ending.
     pub ending: watch::Receiver<bool>,
 }
@@ -119,7 +116,6 @@ impl<U: UserApi> Shell<U> {
     async fn attempt(&self, object: ElastiCacheUser, entry: &mut Entry) -> Result<Ended, Interruption> {
         let goal = resolve(&object, &self.policy, &self.objects).await;
         let record = read::record(&object, entry, &self.pace, clock::now());
-        let account = self.account.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let requested = read::is_requested(&object);
         let awaited = read::awaited(&object, &goal);
         let overdue = if !awaited && entry.is_overdue(&self.pace) { self.users.overdue() } else { None };
@@ -129,7 +125,7 @@ impl<U: UserApi> Shell<U> {
         let observed = Observed {
             remembered: None,
             record,
-            here: Place { region: self.region.clone(), account: account.unwrap_or(Account::Unasked) },
+            here: Place { region: self.region.clone(), account: Account::Unasked },
             user: Sight::Unseen,
             tags: TagSight::Unread,
             tags_due: tags_due || requested,
@@ -153,6 +149,7 @@ impl<U: UserApi> Shell<U> {
             announced_at: None,
             owner_read_at: None,
             seen_at: None,
+            described_by: None,
             former_request,
         };
         pass.run().await
@@ -184,6 +181,8 @@ struct Pass<'a, U> {
     announced_at: Option<Instant>,
     owner_read_at: Option<Instant>,
     seen_at: Option<Instant>,
+    /// The credentials that signed the last DescribeUsers.
+    described_by: Option<CredentialsId>,
     former_request: Option<MicroTime>,
 }
 

@@ -1,7 +1,7 @@
 //! I/O: puts the operator together from its flags, and runs it until it is told to end.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -75,7 +75,6 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
             memory: Memory::default(),
             namespaces: namespaces.clone(),
             corrections: metrics.corrections(),
-            account: Mutex::new(None),
             ending: ending.clone(),
         },
         metrics,

@@ -22,6 +22,7 @@ mod ownership;
 pub mod pace;
 mod place;
 mod shown;
+mod source;
 mod stay;
 pub mod verdict;
 
@@ -33,6 +34,7 @@ pub use goal::*;
 pub use model::*;
 pub use observed::*;
 pub use shown::{Shown, read_as_ours, shown};
+pub use source::{CallSource, CredentialsId};
 
 /// Decides the next action. See the crate's documentation.
 #[must_use]

@@ -112,7 +112,7 @@ pub struct Place {
 }
 
 /// The account that AWS calls go to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Account {
     /// Nobody asked yet.
     Unasked,

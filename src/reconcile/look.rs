@@ -1,9 +1,7 @@
 //! I/O: the looks of a pass, and what they tell beyond it.
 
-use std::sync::PoisonError;
-
 use aws::UserApi;
-use plan::{Account, Creation, Goal, Look, Other, Ownership, Sight, TagSight};
+use plan::{Creation, Goal, Look, Other, Ownership, Sight, TagSight};
 use tokio::time::Instant;
 
 use super::Pass;
@@ -15,7 +13,10 @@ impl<U: UserApi> Pass<'_, U> {
         let users = &self.shell.users;
         match look {
             Look::User(user_id) => {
-                self.observed.user = users.describe(self.turn().await?, user_id).await;
+                let (sight, source) = users.describe(self.turn().await?, user_id).await;
+                self.observed.user = sight;
+                self.observed.here.account = source.account;
+                self.described_by = Some(source.credentials);
                 self.seen_at = Some(Instant::now());
                 self.learn_from_sight();
             }
@@ -37,11 +38,13 @@ impl<U: UserApi> Pass<'_, U> {
                 };
             }
             Look::Account => {
-                let account = users.account(self.turn().await?).await;
-                if !matches!(account, Account::Failed(_)) {
-                    self.learn_account(account.clone());
+                let source = users.identify(self.turn().await?).await;
+                if self.described_by == Some(source.credentials) {
+                    self.observed.here.account = source.account;
+                } else {
+                    // The credentials changed after the user was looked at, so the account of that answer is not known.
+                    self.observed.user = Sight::Unseen;
                 }
-                self.observed.here.account = account;
             }
             Look::Definition => self.observed.definition = self.shell.objects.definition().await,
             Look::Object => self.confirm().await?,
@@ -114,13 +117,6 @@ impl<U: UserApi> Pass<'_, U> {
             self.entry.owner = None;
             self.entry.departure.end();
         }
-        let account = Account::Known(user.arn.account().to_owned());
-        self.observed.here.account = account.clone();
-        self.learn_account(account);
-    }
-
-    pub(super) fn learn_account(&self, account: Account) {
-        *self.shell.account.lock().unwrap_or_else(PoisonError::into_inner) = Some(account);
     }
 
     /// The user of the last CreateUser was seen, or let go: from now on UserNotFound means what it says.

@@ -3,7 +3,7 @@
 use aws::UserApi;
 use kube::ResourceExt;
 use plan::verdict::{Done, Outcome, Progress, Standing, Verdict, verdict};
-use plan::{Account, Action, Arn, Creation, Fault, Goal, Sight, Wait};
+use plan::{Action, Arn, Creation, Fault, Goal, Sight, Wait};
 
 use super::{Ended, Pass};
 use crate::api::full_name;
@@ -48,7 +48,6 @@ impl<U: UserApi> Pass<'_, U> {
                     self.goal.owner().map(|owner| (user.arn.clone(), owner.judge(&create.tags)));
                 self.entry.sent = create.authentication.passwords().cloned();
                 self.entry.tags_match(self.object.metadata.generation, &self.shell.pace, fastrand::f64());
-                self.learn_account(Account::Known(user.arn.account().to_owned()));
             }
             (Action::Modify(modify), outcome) => {
                 self.learn_from_modify(modify, outcome);
