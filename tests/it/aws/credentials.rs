@@ -41,7 +41,8 @@ fn alone(test: &str) {
 }
 
 /// Answers as the agent of EKS Pod Identity does, with the credentials of the account that the folder names. They are about to
-/// expire: the SDK loads credentials again some seconds before that, so these are loaded for each call.
+/// expire, and the SDK loads credentials again some seconds before that. So it loads these for each call, unless the folder has
+/// a file `lasting`.
 fn credentials_agent(folder: PathBuf) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/v1/credentials", listener.local_addr().expect("an address"));
@@ -50,7 +51,8 @@ fn credentials_agent(folder: PathBuf) -> String {
             let Ok(mut stream) = stream else { return };
             let _ = stream.read(&mut [0; 8192]);
             let account = std::fs::read_to_string(folder.join("account")).unwrap_or_default();
-            let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
+            let seconds = if folder.join("lasting").exists() { 3600 } else { 2 };
+            let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
             let body = json!({"AccessKeyId": account, "SecretAccessKey": "secret", "Token": "token", "Expiration": expires.to_string()}).to_string();
             let head = format!(
                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
@@ -147,4 +149,20 @@ async fn with_calls_at_the_same_time() {
         }
     }
     assert!(counts.iter().all(|count| *count > 0), "both accounts answered: {}", json!(counts));
+}
+
+#[test]
+fn sts_is_asked_with_the_credentials_that_sign_the_other_calls() {
+    alone("with_cached_credentials");
+}
+
+#[tokio::test]
+#[ignore = "the other process of sts_is_asked_with_the_credentials_that_sign_the_other_calls"]
+async fn with_cached_credentials() {
+    let (aws, folder, app) = connect().await;
+    std::fs::write(folder.join("lasting"), "").expect("a file");
+    assert_eq!(aws.describe(&app).await, (Sight::Absent, source(1, Account::Unasked)));
+    use_account(&folder, LATTER);
+    assert_eq!(aws.identify().await, source(1, known(FORMER)), "the SDK has cached the former credentials");
+    assert_eq!(aws.describe(&app).await, (Sight::Absent, source(1, known(FORMER))));
 }
