@@ -31,6 +31,7 @@ pub use preflight::{Asked, Identity, Preflight};
 
 /// ElastiCache's users. Each method makes one call. It never repeats the call, and it gives up after a time-out. Failures are
 /// part of the answer.
+#[warn(missing_docs)]
 pub trait UserApi: Send + Sync + 'static {
     /// DescribeUsers of one user, and where the answer came from. The account is `Known` or `Untold` if an earlier answer to
     /// these credentials has shown it, else `Unasked`. If the call was not signed, the credentials are `CredentialsId(0)`.
