@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use plan::DeletionPolicy;
 use plan::pace::Pace;
 
@@ -45,7 +46,8 @@ pub enum Command {
     /// Takes the environment and the arguments of `run`, so that a Pod's serve both, and changes nothing. Asks whether the
     /// cluster can be reached, which CustomResourceDefinition is there, what RBAC allows, who the AWS credentials are, what
     /// they may do and whether the clocks agree. Exit code 0 where nothing failed, 1 otherwise. With --uninstall it asks
-    /// instead whether an AWS user would be lost if the operator went.
+    /// instead whether an AWS user would be lost if the operator went, with --orphans which AWS users lack their object; then
+    /// exit code 1 says that something could not be asked.
     Check(Check),
 }
 
@@ -167,6 +169,11 @@ pub struct Check {
     #[arg(long, env = "UNINSTALL", value_parser = FalseyValueParser::new())]
     pub uninstall: bool,
 
+    /// List the AWS users whose owner tags name an object of this cluster that is not there, each with the commands that
+    /// adopt or delete it. Makes one AWS call for 100 users and one for the tags of each.
+    #[arg(long, env = "ORPHANS", value_parser = FalseyValueParser::new())]
+    pub orphans: bool,
+
     /// With --uninstall: tell the same, but let go.
     #[arg(long, env = "FORCE", value_parser = FalseyValueParser::new())]
     pub force: bool,
@@ -174,6 +181,47 @@ pub struct Check {
     /// For tests: objects in a page of a list.
     #[arg(long, env = "PAGE_SIZE", default_value_t = 500, hide = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub page_size: u32,
+}
+
+/// What `check` looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckMode {
+    /// What the operator lacks.
+    Preflight,
+    /// Which AWS users would be lost without the operator.
+    Uninstall {
+        /// A person has decided that nothing stands in the way.
+        force: bool,
+    },
+    /// Which AWS users lack their object.
+    Orphans,
+}
+
+impl Check {
+    /// # Errors
+    /// If flags or variables that are set do not go together.
+    pub fn mode(&self) -> Result<CheckMode, clap::Error> {
+        match (self.uninstall, self.orphans, self.force) {
+            (true, true, _) => {
+                Err(conflict("--uninstall and --orphans are two checks: run one after the other"))
+            }
+            (false, _, true) => {
+                Err(conflict("--force is about --uninstall alone: give both, or leave --force out"))
+            }
+            (true, false, force) => Ok(CheckMode::Uninstall { force }),
+            (false, true, false) => Ok(CheckMode::Orphans),
+            (false, false, false) => Ok(CheckMode::Preflight),
+        }
+    }
+}
+
+/// An error that ends the program as clap's own do: with the usage and exit code 2.
+fn conflict(message: &str) -> clap::Error {
+    let mut cli = Cli::command();
+    // Without this the usage would not name the subcommand.
+    cli.build();
+    let check = cli.find_subcommand_mut("check").map(std::mem::take);
+    check.unwrap_or(cli).error(ErrorKind::ArgumentConflict, message)
 }
 
 /// Form of the answer.
@@ -187,11 +235,9 @@ pub enum Output {
 
 /// Flags of `run` that `check` takes without making anything of them are not in its help.
 fn shown_for_check(arg: Arg) -> Arg {
-    const IDLE: [&str; 10] = [
+    const IDLE: [&str; 8] = [
         "adoption_namespace",
         "concurrency",
-        "aws_rate",
-        "aws_burst",
         "resync",
         "tag_resync_every",
         "stale_after",
