@@ -9,16 +9,17 @@ mod findings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
+use aws::{Aws, Preflight, Timeouts};
 use plan::Fault;
 
 use self::findings::{Finding, KnownObjects};
 use super::cluster::{Cluster, Unlisted};
 use super::progress::Progress;
 use super::row::{Row, counted, named};
-use super::survey::{Interruption, Pauses, Survey, SurveyedTags, Surveyor};
+use super::survey::{Interruption, Survey, SurveyPace, SurveyedTags, Surveyor};
 use super::{PATIENCE, Report, amazon, permissions};
+use crate::account::{Limiter, RateLimited};
 use crate::config::Check;
-use crate::users::{Aws, Limiter, Paced, Preflight, Timeouts};
 
 pub(super) async fn check<W: Write>(
     flags: &Check,
@@ -30,7 +31,8 @@ pub(super) async fn check<W: Write>(
     report.tell(row)?;
     let Some(cluster_id) = cluster_id else { return Ok(()) };
     let Some((aws, region)) = connect(flags, report).await? else { return Ok(()) };
-    let surveyor = Surveyor::new(&aws, Pauses::divided(flags.run.pace_divisor), progress);
+    let pace = SurveyPace::new(flags.run.aws_rate, flags.run.pace_divisor);
+    let surveyor = Surveyor::new(&aws, pace, progress);
     let survey = surveyor.survey().await;
     survey_rows(&survey, &region).into_iter().try_for_each(|row| report.tell(row))?;
     let known = known_objects(flags, cluster, findings::namespaces(&survey, &cluster_id)).await;
@@ -57,7 +59,7 @@ pub(super) async fn check<W: Write>(
 async fn connect<W: Write>(
     flags: &Check,
     report: &mut Report<W>,
-) -> anyhow::Result<Option<(Paced<Aws>, String)>> {
+) -> anyhow::Result<Option<(RateLimited<Aws>, String)>> {
     let aws = Preflight::load(Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE))).await;
     let region = aws.region();
     report.tell(amazon::region(&region))?;
@@ -65,7 +67,7 @@ async fn connect<W: Write>(
     report.tell(amazon::credentials(&credentials))?;
     let (Ok(region), Ok(())) = (region, credentials) else { return Ok(None) };
     let limiter = Limiter::new(flags.run.aws_rate, flags.run.aws_burst);
-    Ok(Some((Paced::new(aws.users().clone(), limiter), region)))
+    Ok(Some((RateLimited::new(aws.users().clone(), limiter), region)))
 }
 
 /// Whether the finding still holds. A user may go, or begin to go, while the others are read.

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws::{Aws, UserPage};
 use futures::{StreamExt, stream};
 use plan::{Arn, Fault, Lifecycle, RemoteUser, Said, Sight, TagSight, Tags, UserId};
 
 use super::progress::Progress;
 use super::row::counted;
-use crate::users::{Aws, Paced, Urgency, UserPage};
+use crate::account::{RateLimited, Urgency};
 
 /// AWS's own user, which is in every account and never carries owner tags.
 const DEFAULT_USER: &str = "default";
@@ -20,17 +21,19 @@ const ATTEMPTS: u32 = 6;
 const TAG_ROUNDS: u32 = 3;
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pauses {
+pub(crate) struct SurveyPace {
+    /// AWS calls a second, as configured.
+    rate: f64,
     /// Before the first repetition of a call. Each further pause is twice as long.
     retry: Duration,
     /// Before AWS is asked again for tags: AWS hides them for about 5 s after they changed.
     hidden_tags: Duration,
 }
 
-impl Pauses {
-    pub(crate) fn divided(divisor: u32) -> Self {
+impl SurveyPace {
+    pub(crate) fn new(rate: f64, divisor: u32) -> Self {
         let divisor = divisor.max(1);
-        Self { retry: Duration::from_secs(1) / divisor, hidden_tags: Duration::from_secs(6) / divisor }
+        Self { rate, retry: Duration::from_secs(1) / divisor, hidden_tags: Duration::from_secs(6) / divisor }
     }
 }
 
@@ -68,14 +71,14 @@ pub(crate) struct Interruption {
 }
 
 pub(crate) struct Surveyor<'a, 'out> {
-    aws: &'a Paced<Aws>,
-    pauses: Pauses,
+    aws: &'a RateLimited<Aws>,
+    pace: SurveyPace,
     progress: &'a Progress<'out>,
 }
 
 impl<'a, 'out> Surveyor<'a, 'out> {
-    pub(crate) fn new(aws: &'a Paced<Aws>, pauses: Pauses, progress: &'a Progress<'out>) -> Self {
-        Self { aws, pauses, progress }
+    pub(crate) fn new(aws: &'a RateLimited<Aws>, pace: SurveyPace, progress: &'a Progress<'out>) -> Self {
+        Self { aws, pace, progress }
     }
 
     pub(crate) async fn survey(&self) -> Survey {
@@ -121,7 +124,7 @@ impl<'a, 'out> Surveyor<'a, 'out> {
             }
             if round > 0 {
                 let users = counted(pending.len(), "AWS user");
-                let again = self.pauses.hidden_tags;
+                let again = self.pace.hidden_tags;
                 self.progress
                     .line(&format!("AWS does not show the tags of {users}; asking again in {again:?}"));
                 tokio::time::sleep(again).await;
@@ -135,10 +138,9 @@ impl<'a, 'out> Surveyor<'a, 'out> {
     }
 
     fn announce(&self, users: usize) {
-        let rate = self.aws.limiter().rate();
+        let (users, rate) = (counted(users, "AWS user"), self.pace.rate);
         self.progress.line(&format!(
-            "reading the tags of {}, one call each, at {rate} calls a second (--aws-rate)",
-            counted(users, "AWS user")
+            "reading the tags of {users}, one call each, at {rate} calls a second (--aws-rate)"
         ));
     }
 
@@ -187,7 +189,7 @@ impl<'a, 'out> Surveyor<'a, 'out> {
         operation: &str,
         call: impl AsyncFn() -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let mut pause = self.pauses.retry;
+        let mut pause = self.pace.retry;
         for _ in 1..ATTEMPTS {
             match call().await {
                 Err(fault) if may_pass(&fault) => self

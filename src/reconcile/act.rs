@@ -1,18 +1,19 @@
 //! I/O: what a pass does. The writes that have to stand in status first, and the one mutation.
 
+use aws::UserApi;
 use kube::ResourceExt;
 use plan::verdict::{Outcome, Verdict, verdict};
 use plan::{Action, Announcement, Cause, Delete, Goal, LastApplied, Mutation, Sight, TagSight};
 use tokio::time::Instant;
 
 use super::{Ended, Pass, is_held};
+use crate::account::Permit;
 use crate::clock;
 use crate::memory::Departure;
 use crate::objects::Interruption;
 use crate::report::{self, read};
-use crate::users::{Permit, Users};
 
-impl<U: Users> Pass<'_, U> {
+impl<U: UserApi> Pass<'_, U> {
     pub(super) async fn act(&mut self, action: &Action) -> Result<Ended, Interruption> {
         let outcome = self.perform(action).await?;
         self.report(action, &outcome).await

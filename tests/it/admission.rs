@@ -10,7 +10,7 @@ use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, Status};
 use serde_json::{Value, json};
 
-use crate::world;
+use crate::control_plane;
 use corpus::Row;
 
 /// How many requests are under way at once.
@@ -20,7 +20,7 @@ const AT_ONCE: usize = 16;
 async fn what_breaks_a_rule_is_refused_with_a_sentence() {
     let rows = corpus::rows(include_str!("admission/invalid.yaml"));
     assert!(rows.len() >= 60, "{} rows", rows.len());
-    let users = users(world::client().await, "default", &resource());
+    let users = users(control_plane::client().await, "default", &resource());
     check(&rows, |_, row| {
         let users = users.clone();
         async move { judge_refusal(row, users.create(&dry_run(), &row.object()).await) }
@@ -32,7 +32,7 @@ async fn what_breaks_a_rule_is_refused_with_a_sentence() {
 async fn what_keeps_the_rules_is_taken_as_it_is() {
     let rows = corpus::rows(include_str!("admission/valid.yaml"));
     assert!(rows.len() >= 25, "{} rows", rows.len());
-    let users = users(world::client().await, "default", &resource());
+    let users = users(control_plane::client().await, "default", &resource());
     check(&rows, |_, row| {
         let users = users.clone();
         async move {
@@ -49,7 +49,7 @@ async fn what_keeps_the_rules_is_taken_as_it_is() {
 #[tokio::test]
 async fn updates_keep_the_rules_too() {
     let rows = corpus::rows(include_str!("admission/updates.yaml"));
-    let client = world::client().await;
+    let client = control_plane::client().await;
     check(&rows, |number, row| {
         let client = client.clone();
         // A namespace for each row: names matter, and these objects are stored.

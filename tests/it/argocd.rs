@@ -1,4 +1,4 @@
-//! What Argo CD makes of objects, by the Lua that we ship for it. Each stage asks at its end about every version that it has
+//! What Argo CD makes of objects, by the Lua that we ship for it. Each fixture asks at its end about every version that it has
 //! seen ([`agree`]).
 
 mod lua;
@@ -6,15 +6,15 @@ mod lua;
 use serde_json::{Value, json};
 
 use self::lua::Script;
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, with_password};
 use crate::secrecy::redacted;
-use crate::stage::{PASSWORD, Setting, Stage, condition, with_password};
-use crate::world;
+use crate::{control_plane, repository};
 
 const FILE: &str = "deploy/argocd/argocd-cm.yaml";
 
 /// A value of the ConfigMap.
 fn customization(kind: &str) -> String {
-    let file = world::yaml(FILE);
+    let file = repository::yaml(FILE);
     let key = format!("resource.customizations.{kind}.elasticache-users.dev_ElastiCacheUser");
     file["data"][&key].as_str().unwrap_or_else(|| panic!("{FILE} has no {key}")).to_owned()
 }
@@ -86,12 +86,12 @@ fn action(name: &str, object: &Value) -> Value {
 
 #[tokio::test]
 async fn health_is_shown_and_the_actions_do_what_they_say() {
-    let stage = Stage::dark(Setting::default()).await;
-    is(&stage.create("app", with_password("pw")).await, "Progressing");
-    stage.start();
-    is(&stage.reason("app", "SecretNotFound").await, "Progressing");
-    stage.secret("pw", PASSWORD).await;
-    let object = stage.is_ready("app").await;
+    let fixture = Fixture::without_operator(Setup::default()).await;
+    is(&fixture.create("app", with_password("pw")).await, "Progressing");
+    fixture.start();
+    is(&fixture.reason("app", "SecretNotFound").await, "Progressing");
+    fixture.secret("pw", PASSWORD).await;
+    let object = fixture.wait_ready("app").await;
     is(&object, "Healthy");
     assert_eq!(offered(&object), ["reconcile", "suspend"]);
 
@@ -101,35 +101,35 @@ async fn health_is_shown_and_the_actions_do_what_they_say() {
         patch,
         json!({ "metadata": { "annotations": { "elasticache-users.dev/reconcile-requested-at": asked } } })
     );
-    stage.patch("app", patch).await;
-    let echoed = stage
+    fixture.patch("app", patch).await;
+    let echoed = fixture
         .shows("app", "the request is echoed", |object| object["status"]["lastHandledReconcileAt"] == asked);
     let again = action("reconcile", &echoed.await);
     assert_ne!(again["metadata"]["annotations"]["elasticache-users.dev/reconcile-requested-at"], asked);
 
-    stage.patch("app", action("suspend", &object)).await;
-    let object = stage.reason("app", "Suspended").await;
+    fixture.patch("app", action("suspend", &object)).await;
+    let object = fixture.reason("app", "Suspended").await;
     is(&object, "Suspended");
     assert_eq!(offered(&object), ["resume"]);
     let patch = action("resume", &object);
     assert_eq!(patch, json!({ "spec": { "suspend": false } }));
-    stage.patch("app", patch).await;
-    is(&stage.reason("app", "Active").await, "Healthy");
-    stage.deleted("app").await;
-    stage.end().await;
+    fixture.patch("app", patch).await;
+    is(&fixture.reason("app", "Active").await, "Healthy");
+    fixture.deleted("app").await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn what_needs_a_person_is_degraded_and_says_why() {
-    let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
-    stage.aws.put_user("app", json!({})).await;
-    stage.create("app", crate::stage::iam()).await;
-    let object = stage.reason("app", "UserAlreadyExists").await;
+    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
+    fixture.aws.put_user("app", json!({})).await;
+    fixture.create("app", crate::fixture::iam()).await;
+    let object = fixture.reason("app", "UserAlreadyExists").await;
     let (status, message) = health(std::slice::from_ref(&object)).remove(0);
     assert_eq!(status, "Degraded");
     assert!(message.starts_with("UserAlreadyExists: AWS user \"app\""), "{message}");
-    stage.deleted("app").await;
-    stage.end().await;
+    fixture.deleted("app").await;
+    fixture.end().await;
 }
 
 #[test]
@@ -145,18 +145,18 @@ fn an_object_without_a_status_is_no_error() {
 /// Every key but ours stays: that it is a patch is what people are told.
 #[tokio::test]
 async fn the_file_is_a_patch_of_argo_cds_own_config_map() {
-    let stage = Stage::dark(Setting::default()).await;
+    let fixture = Fixture::without_operator(Setup::default()).await;
     let kubectl = |arguments: &[&str]| {
-        let mut command = world::control_plane().kubectl();
-        let output = command.args(["--namespace", &stage.ns]).args(arguments).output().unwrap();
+        let mut command = control_plane::shared().kubectl();
+        let output = command.args(["--namespace", &fixture.ns]).args(arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     };
     kubectl(&["create", "configmap", "argocd-cm", "--from-literal=url=https://argocd.example.com"]);
-    kubectl(&["patch", "configmap", "argocd-cm", "--patch-file", &world::path(FILE)]);
+    kubectl(&["patch", "configmap", "argocd-cm", "--patch-file", &repository::path(FILE)]);
     let found: Value =
         serde_json::from_slice(&kubectl(&["get", "configmap", "argocd-cm", "-o", "json"])).unwrap();
     assert_eq!(found["data"]["url"], "https://argocd.example.com");
     assert_eq!(found["data"].as_object().unwrap().len(), 3);
-    stage.end().await;
+    fixture.end().await;
 }

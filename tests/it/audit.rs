@@ -1,13 +1,13 @@
 //! What the operator writes to the API server, by the server's own audit log: the list of finalizers, the status, and
 //! events; with leader election its Lease. Never spec, labels or annotations, and never anything of others.
 //!
-//! Each stage holds it at its end.
+//! Each fixture holds it at its end.
 
 use cluster::AuditLog;
 use serde_json::{Value, json};
 
+use crate::fixture::{Fixture, iam, with_password};
 use crate::rights::Rights;
-use crate::stage::{Stage, iam, with_password};
 
 /// The operator's user agent begins with it, and nobody else's.
 const AGENT: &str = "elasticache-user-operator/";
@@ -33,13 +33,14 @@ enum Write {
     Lease,
 }
 
-/// The requests of operators in this namespace, and those outside every stage's. Fails where one is a write that the
+/// The requests of operators in this namespace, and those outside every fixture's. Fails where one is a write that the
 /// operator must not make.
 pub(crate) fn writes(log: &AuditLog, namespace: &str) -> Writes {
     let agent = format!("\"userAgent\":\"{AGENT}");
     let here = format!("/namespaces/{namespace}/");
-    let wanted =
-        |line: &str| line.contains(&agent) && (line.contains(&here) || !line.contains("/namespaces/stage-"));
+    let wanted = |line: &str| {
+        line.contains(&agent) && (line.contains(&here) || !line.contains("/namespaces/fixture-"))
+    };
     let mut writes = Writes::default();
     for event in log.events_where(wanted).unwrap() {
         writes.requests += 1;
@@ -124,38 +125,38 @@ fn only(object: &Value, members: &[&str], why: &'static str) -> Result<(), &'sta
 
 #[tokio::test]
 async fn a_life_takes_few_writes_of_three_kinds() {
-    let stage = Stage::new().await;
-    stage.secret("pw", "a-passphrase-of-some-length").await;
-    stage.ready("app", with_password("pw")).await;
-    stage.patch("app", json!({ "spec": { "accessString": "on ~x:* +@all" } })).await;
-    stage.is_ready("app").await;
-    stage.deleted("app").await;
-    stage.event("app", "UserDeleted").await;
-    if let Some(writes) = stage.writes() {
+    let fixture = Fixture::new().await;
+    fixture.secret("pw", "a-passphrase-of-some-length").await;
+    fixture.ready("app", with_password("pw")).await;
+    fixture.patch("app", json!({ "spec": { "accessString": "on ~x:* +@all" } })).await;
+    fixture.wait_ready("app").await;
+    fixture.deleted("app").await;
+    fixture.event("app", "UserDeleted").await;
+    if let Some(writes) = fixture.writes() {
         assert_eq!(writes.finalizers, 2, "on and off: {writes:?}");
         assert!(writes.statuses > 2 && writes.events > 2, "{writes:?}");
         assert_eq!(writes.leases, 0, "nobody asked for leader election");
     }
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn what_others_wrote_beside_it_is_left_alone() {
-    let stage = Stage::new().await;
-    stage.ready("app", iam()).await;
+    let fixture = Fixture::new().await;
+    fixture.ready("app", iam()).await;
     let theirs = json!({ "metadata": {
         "labels": { "team": "orders" }, "annotations": { "note": "ours" }, "finalizers": ["example.com/theirs", "elasticache-users.dev/user-cleanup"],
     }});
-    stage.patch("app", theirs).await;
-    stage.delete("app").await;
-    let object = stage
+    fixture.patch("app", theirs).await;
+    fixture.delete("app").await;
+    let object = fixture
         .shows("app", "released", |object| object["metadata"]["finalizers"] == json!(["example.com/theirs"]));
     let object = object.await;
     assert_eq!(object["metadata"]["labels"], json!({ "team": "orders" }));
     assert_eq!(object["metadata"]["annotations"], json!({ "note": "ours" }));
-    stage.patch("app", json!({ "metadata": { "finalizers": [] } })).await;
-    stage.gone("app").await;
-    stage.end().await;
+    fixture.patch("app", json!({ "metadata": { "finalizers": [] } })).await;
+    fixture.gone("app").await;
+    fixture.end().await;
 }
 
 #[test]

@@ -15,12 +15,12 @@ use plan::verdict::Reason;
 use serde_json::Value;
 
 use crate::following::FOLLOWED;
-use crate::world;
+use crate::{control_plane, repository};
 
 const BOOK: &str = "docs/src";
 
 fn root() -> PathBuf {
-    PathBuf::from(world::path(""))
+    PathBuf::from(repository::path(""))
 }
 
 /// The Markdown files below a folder, hidden and built ones apart, from the root of the repository.
@@ -43,7 +43,7 @@ fn pages(folder: &str) -> Vec<String> {
 }
 
 fn read(file: &str) -> Page {
-    Page::parse(&world::read(file))
+    Page::parse(&repository::read(file))
 }
 
 /// The file that a link of another file leads to, from the root; with the part behind `#`.
@@ -140,7 +140,7 @@ fn the_tests_that_pages_name_are_there() {
             let places = ["tests/it", "src/plan/tests", "src"];
             let file = |place| format!("{place}/{}.rs", module.replace("::", "/"));
             let held = places.iter().any(|place| {
-                let text = fs::read_to_string(world::path(&file(place))).unwrap_or_default();
+                let text = fs::read_to_string(repository::path(&file(place))).unwrap_or_default();
                 text.contains(&format!("fn {test}("))
             });
             assert!(held, "{page} names {module}::{test}, which is no test");
@@ -164,7 +164,7 @@ fn commands_of_sh_are_run_by_a_test() {
 #[tokio::test]
 async fn every_object_that_a_page_shows_is_taken_by_the_api_server() {
     let users: Api<DynamicObject> =
-        Api::namespaced_with(world::client().await, "default", &world::resource());
+        Api::namespaced_with(control_plane::client().await, "default", &control_plane::resource());
     let mut params = PatchParams::apply("test").force().validation_strict();
     params.dry_run = true;
     let mut seen = 0;
@@ -188,6 +188,6 @@ async fn every_object_that_a_page_shows_is_taken_by_the_api_server() {
 
 #[test]
 fn the_readme_is_short() {
-    let lines = world::read("README.md").lines().count();
+    let lines = repository::read("README.md").lines().count();
     assert!(lines <= 120, "{lines} lines");
 }

@@ -10,8 +10,8 @@ use std::process::{Command, Output};
 use cluster::Cluster;
 use serde_json::Value;
 
-use crate::stage::{Stage, iam, until, with_password};
-use crate::world;
+use crate::fixture::{Fixture, iam, until, with_password};
+use crate::{control_plane, repository};
 
 /// What `check` has answered.
 pub(crate) struct Answer {
@@ -48,20 +48,20 @@ impl Answer {
     }
 }
 
-/// The command, with the environment of a stage and every service of AWS at its emulator.
-pub(crate) fn command(stage: &Stage) -> Command {
-    let mut command = stage.command();
+/// The command, with the environment of a fixture and every service of AWS at its emulator.
+pub(crate) fn command(fixture: &Fixture) -> Command {
+    let mut command = fixture.command();
     // By an administrator, unless the test says otherwise.
-    command.env("KUBECONFIG", world::control_plane().kubeconfig()).env_remove("CLUSTER_ID");
-    command.arg("check").env_remove("LOG").env("AWS_ENDPOINT_URL", stage.aws.url());
+    command.env("KUBECONFIG", control_plane::shared().kubeconfig()).env_remove("CLUSTER_ID");
+    command.arg("check").env_remove("LOG").env("AWS_ENDPOINT_URL", fixture.aws.url());
     command
 }
 
 /// Runs `check --output json` with more arguments and environment.
-pub(crate) async fn check(stage: &Stage, args: &[&str], env: &[(&str, &str)]) -> Answer {
-    let mut command = command(stage);
+pub(crate) async fn check(fixture: &Fixture, args: &[&str], env: &[(&str, &str)]) -> Answer {
+    let mut command = command(fixture);
     command.args(["--output", "json"]).args(args).envs(env.iter().copied());
-    let Output { status, stdout, stderr } = world::output(command).await;
+    let Output { status, stdout, stderr } = control_plane::output(command).await;
     let (page, errors) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
     let read: Value = serde_json::from_str(&page).unwrap_or_else(|error| panic!("{error}: {page}{errors}"));
     let rows = read["checks"].as_array().unwrap().clone();
@@ -90,7 +90,7 @@ pub(crate) async fn run(cluster: &Cluster, line: &str) {
         .env("HOME", home.path())
         .env("KUBECONFIG", cluster.kubeconfig())
         .env("PATH", format!("{}:{}:/usr/bin:/bin", cluster.bin_dir().display(), here.display()));
-    let Output { status, stderr, .. } = world::output(shell).await;
+    let Output { status, stderr, .. } = control_plane::output(shell).await;
     assert!(status.success(), "{line}: {}", String::from_utf8_lossy(&stderr));
 }
 
@@ -119,16 +119,16 @@ const ALL: [&str; 19] = [
 
 #[tokio::test]
 async fn nothing_is_missing_for_an_administrator() {
-    let stage = Stage::new().await;
-    stage.ready("app", iam()).await;
-    let answer = check(&stage, &["--leader-elect"], &[]).await;
+    let fixture = Fixture::new().await;
+    fixture.ready("app", iam()).await;
+    let answer = check(&fixture, &["--leader-elect"], &[]).await;
     assert_eq!(answer.code, Some(0));
     assert_eq!(answer.with("ok"), ALL, "{}", answer.page);
     answer.says("the tags of our user", "aws-list-tags", "ok", ":user:app is answered", "");
     answer.says("who it is", "aws-identity", "ok", "Account 123456789012, as arn:aws:iam::", "");
 
     // The same for people, and without leader election.
-    let Output { status, stdout, stderr } = world::output(command(&stage)).await;
+    let Output { status, stdout, stderr } = control_plane::output(command(&fixture)).await;
     let table = String::from_utf8(stdout).unwrap();
     assert!(status.success(), "{table}");
     for check in ALL {
@@ -138,12 +138,12 @@ async fn nothing_is_missing_for_an_administrator() {
     }
     assert!(table.ends_with("\n18 ok, 0 warning, 0 failed\n"), "{table}");
     assert!(stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[test]
 fn the_documentation_has_each_row_and_no_other() {
-    let page = world::read("docs/src/reference/check.md");
+    let page = repository::read("docs/src/reference/check.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let rows = rows.filter(|first| !first.starts_with("--"));
     let uninstall = ["objects", "objects-delete", "objects-deleting", "objects-finalizer"];
@@ -167,15 +167,15 @@ const RULES: [(&str, &str); 9] = [
 
 #[tokio::test]
 async fn each_missing_rule_is_told_and_its_mend_grants_it_and_nothing_else() {
-    let stage = Stage::dark(crate::stage::Setting::default()).await;
-    let cluster = world::control_plane();
-    let namespace = stage.ns.clone();
+    let fixture = Fixture::without_operator(crate::fixture::Setup::default()).await;
+    let cluster = control_plane::shared();
+    let namespace = fixture.ns.clone();
     let account =
         tokio::task::spawn_blocking(move || cluster.service_account_kubeconfig(&namespace, "lean").unwrap())
             .await
             .unwrap();
     let env = [("KUBECONFIG", account.to_str().unwrap()), ("LEADER_ELECT", "true")];
-    let bare = check(&stage, &[], &env).await;
+    let bare = check(&fixture, &[], &env).await;
     for (rule, status) in RULES {
         bare.says("a ServiceAccount without any rule", rule, status, "", "--serviceaccount=");
     }
@@ -183,7 +183,7 @@ async fn each_missing_rule_is_told_and_its_mend_grants_it_and_nothing_else() {
     bare.says("news of passwords", "permission-secrets-watch", "warning", "--resync", "create role");
     bare.says("the definition", "crd", "warning", "is not known", "permission-crd");
     bare.says("the cluster's name", "cluster-id", "failed", "kube-system", "--cluster-id NAME");
-    let named = check(&stage, &["--cluster-id", "shop"], &env).await;
+    let named = check(&fixture, &["--cluster-id", "shop"], &env).await;
     named.says("a cluster with a name", "cluster-id", "ok", "shop", "");
 
     let mut missing: Vec<&str> = RULES.iter().map(|(rule, _)| *rule).collect();
@@ -191,13 +191,13 @@ async fn each_missing_rule_is_told_and_its_mend_grants_it_and_nothing_else() {
         mend(cluster, bare.row(rule)).await;
         missing.retain(|other| *other != rule);
         until(&format!("{rule} is granted, and no other"), || async {
-            let answer = check(&stage, &[], &env).await;
+            let answer = check(&fixture, &[], &env).await;
             let still = RULES.iter().map(|(rule, _)| *rule).filter(|rule| answer.row(rule)["status"] != "ok");
             (still.collect::<Vec<_>>() == missing).then_some(())
         })
         .await;
     }
-    let whole = check(&stage, &[], &env).await;
+    let whole = check(&fixture, &[], &env).await;
     assert_eq!((whole.code, whole.with("warning").len()), (Some(0), 0), "{}", whole.page);
     for kind in ["clusterrolebinding", "clusterrole"] {
         let names = "elasticache-user-operator-cluster-id elasticache-user-operator-permission-crd";
@@ -207,14 +207,14 @@ async fn each_missing_rule_is_told_and_its_mend_grants_it_and_nothing_else() {
 
 #[tokio::test]
 async fn a_definition_that_is_missing_or_old_is_told_and_its_mend_brings_it_up_to_date() {
-    let stage = Stage::dark(crate::stage::Setting::default()).await;
+    let fixture = Fixture::without_operator(crate::fixture::Setup::default()).await;
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(cluster::Options::default()).unwrap());
     let cluster = cluster.await.unwrap();
     let env = [("KUBECONFIG", cluster.kubeconfig().to_str().unwrap()), ("NAMESPACE", "")];
-    let answer = check(&stage, &[], &env).await;
+    let answer = check(&fixture, &[], &env).await;
     answer.says("none", "crd", "failed", "is not installed", "crd | kubectl apply --server-side");
     assert_eq!(answer.with("failed"), ["crd"], "{}", answer.page);
-    let uninstall = check(&stage, &["--uninstall"], &env).await;
+    let uninstall = check(&fixture, &["--uninstall"], &env).await;
     uninstall.says("nothing to lose", "objects", "ok", "There are no objects", "");
 
     // An older one, under which everything could be stored.
@@ -222,8 +222,8 @@ async fn a_definition_that_is_missing_or_old_is_told_and_its_mend_brings_it_up_t
     let file = cluster.dir().join("lax.json");
     std::fs::write(&file, lax.to_string()).unwrap();
     run(&cluster, &format!("kubectl apply --server-side -f {}", file.display())).await;
-    cluster.established(world::DEFINITION).unwrap();
-    let old = check(&stage, &[], &env).await;
+    cluster.established(control_plane::DEFINITION).unwrap();
+    let old = check(&fixture, &[], &env).await;
     old.says(
         "an old one",
         "crd",
@@ -231,18 +231,18 @@ async fn a_definition_that_is_missing_or_old_is_told_and_its_mend_brings_it_up_t
         "older than this binary: it lacks metadata, spec, status",
         "kubectl apply",
     );
-    uninstalling::odd_objects_count(&stage, &cluster, &env).await;
-    in_namespaces_with_passwords(&stage, &cluster).await;
+    uninstalling::odd_objects_count(&fixture, &cluster, &env).await;
+    in_namespaces_with_passwords(&fixture, &cluster).await;
 
     mend(&cluster, old.row("crd")).await;
     until("the new definition", || async {
-        (check(&stage, &[], &env).await.row("crd")["status"] == "ok").then_some(())
+        (check(&fixture, &[], &env).await.row("crd")["status"] == "ok").then_some(())
     })
     .await;
 }
 
 /// Where the whole cluster is watched, Secrets may be read in the namespaces that have users with passwords alone.
-async fn in_namespaces_with_passwords(stage: &Stage, cluster: &Cluster) {
+async fn in_namespaces_with_passwords(fixture: &Fixture, cluster: &Cluster) {
     for line in [
         "kubectl create namespace shop",
         "kubectl create clusterrole lists --verb=list --resource=elasticacheusers.elasticache-users.dev",
@@ -251,13 +251,13 @@ async fn in_namespaces_with_passwords(stage: &Stage, cluster: &Cluster) {
     ] {
         run(cluster, line).await;
     }
-    let object = crate::stage::manifest("app", with_password("app"));
+    let object = crate::fixture::manifest("app", with_password("app"));
     let file = cluster.dir().join("app.json");
     std::fs::write(&file, object.to_string()).unwrap();
     run(cluster, &format!("kubectl --namespace shop create -f {}", file.display())).await;
     let account = cluster.service_account_kubeconfig("default", "lean").unwrap();
     let env = [("KUBECONFIG", account.to_str().unwrap()), ("NAMESPACE", "")];
-    let answer = check(stage, &[], &env).await;
+    let answer = check(fixture, &[], &env).await;
     answer.says(
         "denied",
         "permission-secrets",
@@ -267,7 +267,7 @@ async fn in_namespaces_with_passwords(stage: &Stage, cluster: &Cluster) {
     );
     mend(cluster, answer.row("permission-secrets")).await;
     until("Secrets may be read in shop", || async {
-        let answer = check(stage, &[], &env).await;
+        let answer = check(fixture, &[], &env).await;
         (answer.row("permission-secrets")["status"] == "ok").then_some(())
     })
     .await;
@@ -275,7 +275,7 @@ async fn in_namespaces_with_passwords(stage: &Stage, cluster: &Cluster) {
 
 #[tokio::test]
 async fn a_cluster_that_does_not_answer_is_told_in_bounded_time() {
-    let stage = Stage::dark(crate::stage::Setting::default()).await;
+    let fixture = Fixture::without_operator(crate::fixture::Setup::default()).await;
     // It takes connections and says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -288,17 +288,17 @@ async fn a_cluster_that_does_not_answer_is_told_in_bounded_time() {
     std::fs::write(file.path(), kubeconfig.to_string()).unwrap();
     let began = std::time::Instant::now();
     let env = [("KUBECONFIG", file.path().to_str().unwrap()), ("KUBERNETES_TIMEOUT", "1s")];
-    let answer = check(&stage, &[], &env).await;
+    let answer = check(&fixture, &[], &env).await;
     assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
     answer.says("silence", "cluster", "failed", "does not answer", "kubectl version");
     assert!(answer.find("permission-objects").is_none(), "what cannot be known is not told");
     assert_eq!(answer.row("aws-describe-users")["status"], "ok", "AWS is asked all the same");
-    let refused = check(&stage, &["--uninstall"], &env).await;
+    let refused = check(&fixture, &["--uninstall"], &env).await;
     assert_eq!((refused.code, refused.with("failed")), (Some(1), vec!["cluster"]));
 
-    let mut none = command(&stage);
+    let mut none = command(&fixture);
     none.env_remove("KUBECONFIG").env("HOME", "/nonexistent");
-    let Output { status, stdout, .. } = world::output(none).await;
+    let Output { status, stdout, .. } = control_plane::output(none).await;
     let table = String::from_utf8(stdout).unwrap();
     assert_eq!(status.code(), Some(1));
     assert!(table.lines().any(|line| line.starts_with("failed   cluster")), "{table}");

@@ -14,9 +14,9 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::deployed::Deployed;
+use crate::fixture::{Fixture, PASSWORD, Setup, iam, until, with_password};
 use crate::rights::Rights;
-use crate::stage::{PASSWORD, Setting, Stage, iam, until, with_password};
-use crate::{audit, world};
+use crate::{audit, control_plane};
 
 const SECOND: &str = "second-long-passphrase";
 /// What "within seconds" allows on a busy machine; the next resync is a minute away.
@@ -44,14 +44,14 @@ impl Secrets {
 
 /// Two namespaces of the cluster that have one AWS.
 struct Life {
-    one: Stage,
-    two: Stage,
+    one: Fixture,
+    two: Fixture,
     secrets: Secrets,
 }
 
 #[tokio::test]
 async fn an_operator_of_the_whole_cluster_is_refused_nothing_all_life_long() {
-    let cluster = tokio::task::spawn_blocking(world::own_control_plane).await.unwrap();
+    let cluster = tokio::task::spawn_blocking(control_plane::own).await.unwrap();
     let mut gone = Vec::new();
     for secrets in [Secrets::Nowhere, Secrets::InOne, Secrets::Everywhere] {
         let life = Life::begin(&cluster, secrets).await;
@@ -80,19 +80,22 @@ async fn an_operator_of_the_whole_cluster_is_refused_nothing_all_life_long() {
     }
 }
 
-fn namespaces(stage: &Stage) -> Api<Namespace> {
-    Api::all(stage.client.clone())
+fn namespaces(fixture: &Fixture) -> Api<Namespace> {
+    Api::all(fixture.client.clone())
 }
 
 impl Life {
     async fn begin(cluster: &Cluster, secrets: Secrets) -> Self {
-        let setting = || Setting {
+        let setup = || Setup {
             leaves_users: true,
             // Its own rights are the release's.
             rights: Some(Rights::Administrator),
-            ..Setting::default()
+            ..Setup::default()
         };
-        let (one, mut two) = join!(Stage::dark_on(cluster, setting()), Stage::dark_on(cluster, setting()));
+        let (one, mut two) = join!(
+            Fixture::without_operator_on(cluster, setup()),
+            Fixture::without_operator_on(cluster, setup())
+        );
         two.aws = one.aws.clone();
         Self { one, two, secrets }
     }
@@ -108,14 +111,14 @@ impl Life {
         if *secrets != Secrets::Nowhere {
             join!(one.secret("pw", PASSWORD), two.secret("pw", PASSWORD));
             join!(one.create("one-pw", with_password("pw")), two.create("two-pw", with_password("pw")));
-            one.is_ready("one-pw").await;
+            one.wait_ready("one-pw").await;
         }
         match secrets {
             Secrets::Nowhere => {}
             Secrets::InOne => drop(two.reason("two-pw", "SecretForbidden").await),
-            Secrets::Everywhere => drop(two.is_ready("two-pw").await),
+            Secrets::Everywhere => drop(two.wait_ready("two-pw").await),
         }
-        join!(one.is_ready("one-iam"), two.is_ready("two-iam"), one.is_ready("one-open"));
+        join!(one.wait_ready("one-iam"), two.wait_ready("two-iam"), one.wait_ready("one-open"));
     }
 
     /// The objects change, their Secrets, and an AWS user behind everybody's back.
@@ -123,15 +126,15 @@ impl Life {
         let Self { one, two, .. } = self;
         join!(self.is_edited(one, "one-iam"), self.is_edited(two, "two-iam"), self.is_rotated());
         one.aws.put_user("two-iam", json!({ "AccessString": "on ~* +@all" })).await;
-        two.looked_at("two-iam").await;
+        two.reconcile_now("two-iam").await;
         assert_eq!(one.aws.user("two-iam").await.unwrap()["AccessString"], "on ~x:* +@all");
         two.event("two-iam", "DriftCorrected").await;
     }
 
-    async fn is_edited(&self, stage: &Stage, name: &str) {
+    async fn is_edited(&self, fixture: &Fixture, name: &str) {
         let spec = json!({ "spec": { "accessString": "on ~x:* +@all", "tags": { "team": "red" } } });
-        stage.patch(name, spec).await;
-        stage.is_ready(name).await;
+        fixture.patch(name, spec).await;
+        fixture.wait_ready(name).await;
         let user = self.one.aws.user(name).await.unwrap();
         assert_eq!(user["AccessString"], "on ~x:* +@all");
         assert_eq!(user["Tags"]["team"], "red");
@@ -148,8 +151,8 @@ impl Life {
         }
     }
 
-    async fn has_new_password(&self, stage: &Stage, name: &str) {
-        stage.secret("pw", SECOND).await;
+    async fn has_new_password(&self, fixture: &Fixture, name: &str) {
+        fixture.secret("pw", SECOND).await;
         let written = Instant::now();
         // Compared, never shown.
         until("AWS has the new password", || async {
@@ -157,7 +160,7 @@ impl Life {
         })
         .await;
         assert!(written.elapsed() < SECONDS, "{:?} after the Secret changed", written.elapsed());
-        stage.is_ready(name).await;
+        fixture.wait_ready(name).await;
     }
 
     /// Adopted, only looked at, let be.
@@ -180,7 +183,7 @@ impl Life {
         two.patch("two-iam", json!({ "spec": { "suspend": true } })).await;
         two.reason("two-iam", "Suspended").await;
         two.patch("two-iam", json!({ "spec": { "suspend": false } })).await;
-        two.is_ready("two-iam").await;
+        two.wait_ready("two-iam").await;
     }
 
     /// Held on purpose, held up by AWS, retained, or simply deleted.
@@ -194,7 +197,7 @@ impl Life {
         };
         let retained = async {
             one.patch("one-open", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
-            one.is_ready("one-open").await;
+            one.wait_ready("one-open").await;
             one.deleted("one-open").await;
             assert!(one.aws.user("one-open").await.is_some());
         };

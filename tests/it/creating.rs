@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{ACCOUNT, PASSWORD, Setting, Stage, condition, iam, is_ready, with_password};
+use crate::fixture::{ACCOUNT, Fixture, PASSWORD, Setup, condition, iam, is_ready, with_password};
 
-fn owner_tags(stage: &Stage, tags: &Value, name: &str) {
-    assert_eq!(tags["elasticache-users.dev/namespace"], stage.ns);
+fn owner_tags(fixture: &Fixture, tags: &Value, name: &str) {
+    assert_eq!(tags["elasticache-users.dev/namespace"], fixture.ns);
     assert_eq!(tags["elasticache-users.dev/name"], name);
     assert!(
         tags["elasticache-users.dev/cluster"].is_string() && tags["elasticache-users.dev/uid"].is_string()
@@ -14,16 +14,16 @@ fn owner_tags(stage: &Stage, tags: &Value, name: &str) {
 
 #[tokio::test]
 async fn an_iam_user_is_created_with_two_calls_and_three_writes() {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let mut spec = iam();
     spec["tags"] = json!({ "team": "search" });
-    let object = stage.ready("app", spec).await;
+    let object = fixture.ready("app", spec).await;
 
-    let user = stage.aws.user("app").await.unwrap();
+    let user = fixture.aws.user("app").await.unwrap();
     assert_eq!((&user["UserName"], &user["Engine"]), (&json!("app"), &json!("valkey")));
     assert_eq!(user["Authentication"]["Type"], "iam");
     assert_eq!(user["Tags"]["team"], "search");
-    owner_tags(&stage, &user["Tags"], "app");
+    owner_tags(&fixture, &user["Tags"], "app");
 
     let status = &object["status"];
     assert_eq!(status["userID"], "app");
@@ -39,32 +39,32 @@ async fn an_iam_user_is_created_with_two_calls_and_three_writes() {
     assert_eq!(status["lastApplied"]["tagKeys"], json!(["team"]));
 
     // A further pass would show by now: the event is the last thing that this one wrote.
-    let (kind, _, _) = stage.event("app", "UserCreated").await;
+    let (kind, _, _) = fixture.event("app", "UserCreated").await;
     assert_eq!(kind, "Normal");
-    let actions: Vec<Value> = stage.aws.calls().await.iter().map(|call| call["Action"].clone()).collect();
+    let actions: Vec<Value> = fixture.aws.calls().await.iter().map(|call| call["Action"].clone()).collect();
     assert_eq!(actions, ["DescribeUsers", "CreateUser"]);
-    let versions = stage.versions("app");
+    let versions = fixture.versions("app");
     // As it was created, with the finalizer, with createRequestedAt, Ready.
     assert_eq!(versions.len(), 4, "{versions:#?}");
     assert!(versions[1]["metadata"]["finalizers"].as_array().unwrap().len() == 1);
     assert!(versions[1]["status"]["createRequestedAt"].is_null());
     assert!(versions[2]["status"]["createRequestedAt"].is_string());
     assert_eq!(condition(&versions[2], "Ready").unwrap()["reason"], "Creating");
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_password_user_gets_the_passwords_of_both_secrets() {
-    let stage = Stage::new().await;
-    stage.secret("one", PASSWORD).await;
-    stage.secret("two", "another-long-passphrase").await;
+    let fixture = Fixture::new().await;
+    fixture.secret("one", PASSWORD).await;
+    fixture.secret("two", "another-long-passphrase").await;
     let mut spec = with_password("one");
     spec["userID"] = json!("orders");
     spec["userName"] = json!("Orders Service");
     let second = json!({ "secretKeyRef": { "name": "two", "key": "password" } });
     spec["authentication"]["passwords"].as_array_mut().unwrap().push(second);
-    let object = stage.ready("app", spec).await;
-    let user = stage.aws.user("orders").await.unwrap();
+    let object = fixture.ready("app", spec).await;
+    let user = fixture.aws.user("orders").await.unwrap();
     assert_eq!(user["UserName"], "Orders Service");
     let mut passwords: Vec<&str> =
         user["Passwords"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
@@ -72,63 +72,63 @@ async fn a_password_user_gets_the_passwords_of_both_secrets() {
     assert!(passwords == [PASSWORD, "another-long-passphrase"], "not the two passwords that were asked for");
     assert_eq!(object["status"]["authentication"], json!({ "type": "password", "passwordCount": 2 }));
     assert_eq!(object["status"]["lastApplied"]["passwordVersions"].as_array().unwrap().len(), 2);
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn the_same_password_twice_is_sent_once() {
-    let stage = Stage::new().await;
-    stage.secret_with("both", json!({ "a": PASSWORD, "b": PASSWORD })).await;
+    let fixture = Fixture::new().await;
+    fixture.secret_with("both", json!({ "a": PASSWORD, "b": PASSWORD })).await;
     let mut spec = with_password("both");
     spec["authentication"]["passwords"] = json!([
         { "secretKeyRef": { "name": "both", "key": "a" } },
         { "secretKeyRef": { "name": "both", "key": "b" } },
     ]);
-    let object = stage.ready("app", spec).await;
+    let object = fixture.ready("app", spec).await;
     assert_eq!(object["status"]["authentication"]["passwordCount"], 1);
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_user_without_a_password_is_created() {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let spec = json!({
         "engine": "redis", "accessString": "on ~* +@read",
         "authentication": { "type": "no-password-required" },
     });
-    let object = stage.ready("app", spec).await;
+    let object = fixture.ready("app", spec).await;
     assert_eq!(object["status"]["authentication"]["type"], "no-password");
     // AWS gave the access string a form of its own; that is no difference.
     assert_eq!(object["status"]["accessString"], "on ~* -@all +@read");
     assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@read");
     assert_eq!(object["status"]["lastApplied"]["expandedAccessString"], "on ~* -@all +@read");
-    stage.nudge("app").await;
-    stage
+    fixture.request_reconcile("app").await;
+    fixture
         .shows("app", "echo", |object| {
             object["status"]["lastHandledReconcileAt"] == "now" && is_ready(object)
         })
         .await;
-    assert_eq!(stage.aws.accepted("ModifyUser", "app").await, 0);
-    stage.end().await;
+    assert_eq!(fixture.aws.accepted("ModifyUser", "app").await, 0);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn what_is_wrong_with_a_secret_is_said_and_mended_without_a_person() {
-    let stage = Stage::new().await;
-    stage.create("app", with_password("late")).await;
-    stage.reason("app", "SecretNotFound").await;
-    stage.event("app", "SecretNotFound").await;
-    stage.secret_with("late", json!({ "other": PASSWORD })).await;
-    stage.reason("app", "SecretKeyNotFound").await;
-    stage.event("app", "SecretKeyNotFound").await;
+    let fixture = Fixture::new().await;
+    fixture.create("app", with_password("late")).await;
+    fixture.reason("app", "SecretNotFound").await;
+    fixture.event("app", "SecretNotFound").await;
+    fixture.secret_with("late", json!({ "other": PASSWORD })).await;
+    fixture.reason("app", "SecretKeyNotFound").await;
+    fixture.event("app", "SecretKeyNotFound").await;
     for (bad, says) in [
         (format!("{PASSWORD}\n"), "newline"),
         ("too-short".to_owned(), "shorter than 16"),
         ("x".repeat(129), "longer than 128"),
         ("with,comma,in,the,middle".to_owned(), "does not accept"),
     ] {
-        stage.secret_with("late", json!({ "password": bad })).await;
-        let object = stage
+        fixture.secret_with("late", json!({ "password": bad })).await;
+        let object = fixture
             .shows("app", says, |object| {
                 condition(object, "Stalled").is_some_and(|stalled| {
                     stalled["reason"] == "InvalidPassword"
@@ -139,44 +139,44 @@ async fn what_is_wrong_with_a_secret_is_said_and_mended_without_a_person() {
         let status = serde_json::to_string(&object["status"]).unwrap();
         assert!(!status.contains(bad.trim()), "the value stands in status");
     }
-    assert!(stage.aws.user("app").await.is_none());
-    stage.secret("late", PASSWORD).await;
-    stage.is_ready("app").await;
-    stage.end().await;
+    assert!(fixture.aws.user("app").await.is_none());
+    fixture.secret("late", PASSWORD).await;
+    fixture.wait_ready("app").await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_user_of_ours_is_taken_on_as_it_is() {
-    let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
-    stage.ready("app", iam()).await;
+    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
+    fixture.ready("app", iam()).await;
     // As after a restored backup: the object is new, the user has its tags.
-    stage.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
-    stage.is_ready("app").await;
-    stage.delete("app").await;
-    stage.gone("app").await;
-    assert!(stage.aws.user("app").await.is_some());
-    stage.create("app", iam()).await;
-    let object = stage.is_ready("app").await;
+    fixture.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
+    fixture.wait_ready("app").await;
+    fixture.delete("app").await;
+    fixture.gone("app").await;
+    assert!(fixture.aws.user("app").await.is_some());
+    fixture.create("app", iam()).await;
+    let object = fixture.wait_ready("app").await;
     assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@all");
-    assert_eq!(stage.aws.accepted("CreateUser", "app").await, 1);
-    assert_eq!(stage.aws.calls_of("ModifyUser", "app").await.len(), 0);
-    stage.aws.put_user("app", json!({})).await;
-    stage.deleted("app").await;
-    stage.end().await;
+    assert_eq!(fixture.aws.accepted("CreateUser", "app").await, 1);
+    assert_eq!(fixture.aws.calls_of("ModifyUser", "app").await.len(), 0);
+    fixture.aws.put_user("app", json!({})).await;
+    fixture.deleted("app").await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_user_of_nobody_is_left_alone() {
-    let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
-    stage.aws.put_user("app", json!({ "Tags": { "made-by": "hand" } })).await;
-    let before = stage.aws.user("app").await.unwrap();
-    stage.create("app", iam()).await;
-    let object = stage.reason("app", "UserAlreadyExists").await;
+    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
+    fixture.aws.put_user("app", json!({ "Tags": { "made-by": "hand" } })).await;
+    let before = fixture.aws.user("app").await.unwrap();
+    fixture.create("app", iam()).await;
+    let object = fixture.reason("app", "UserAlreadyExists").await;
     assert!(condition(&object, "Stalled").is_some());
     assert!(object["status"]["arn"].is_null(), "its ARN in status would be a claim");
-    stage.deleted("app").await;
-    assert_eq!(stage.aws.user("app").await.unwrap(), before);
-    stage.end().await;
+    fixture.deleted("app").await;
+    assert_eq!(fixture.aws.user("app").await.unwrap(), before);
+    fixture.end().await;
 }
 
 fn anothers_tags() -> Value {
@@ -190,64 +190,64 @@ fn anothers_tags() -> Value {
 
 #[tokio::test]
 async fn a_user_of_another_owner_is_left_alone_and_the_owner_named() {
-    let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
-    stage.aws.put_user("app", json!({ "Tags": anothers_tags() })).await;
-    let before = stage.aws.user("app").await.unwrap();
-    stage.create("app", iam()).await;
-    let object = stage.reason("app", "UserOwnedByAnother").await;
+    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
+    fixture.aws.put_user("app", json!({ "Tags": anothers_tags() })).await;
+    let before = fixture.aws.user("app").await.unwrap();
+    fixture.create("app", iam()).await;
+    let object = fixture.reason("app", "UserOwnedByAnother").await;
     let message = condition(&object, "Stalled").unwrap()["message"].as_str().unwrap().to_owned();
     for part in ["elsewhere", "theirs", "orders"] {
         assert!(message.contains(part), "{message}");
     }
-    stage.deleted("app").await;
-    assert_eq!(stage.aws.user("app").await.unwrap(), before);
-    stage.end().await;
+    fixture.deleted("app").await;
+    assert_eq!(fixture.aws.user("app").await.unwrap(), before);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_user_that_appears_between_the_look_and_the_call_is_not_claimed() {
-    let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
+    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
     // The call waits long enough for somebody else's user to come first.
-    let slow = stage.aws.fault(json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 700 })).await;
-    stage.create("app", iam()).await;
-    stage.aws.struck(slow, 1).await;
-    stage.aws.put_user("app", json!({ "Tags": anothers_tags() })).await;
-    stage.reason("app", "UserOwnedByAnother").await;
-    let before = stage.aws.user("app").await.unwrap();
-    stage.deleted("app").await;
-    assert_eq!(stage.aws.user("app").await.unwrap(), before);
-    assert_eq!(stage.aws.calls_of("DeleteUser", "app").await.len(), 0);
-    stage.end().await;
+    let slow = fixture.aws.fault(json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 700 })).await;
+    fixture.create("app", iam()).await;
+    fixture.aws.struck(slow, 1).await;
+    fixture.aws.put_user("app", json!({ "Tags": anothers_tags() })).await;
+    fixture.reason("app", "UserOwnedByAnother").await;
+    let before = fixture.aws.user("app").await.unwrap();
+    fixture.deleted("app").await;
+    assert_eq!(fixture.aws.user("app").await.unwrap(), before);
+    assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len(), 0);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_previous_user_on_its_way_out_is_waited_for() {
-    let stage = Stage::new().await;
-    stage.aws.put_user("app", json!({ "Status": "deleting" })).await;
-    stage.create("app", iam()).await;
-    stage.reason("app", "WaitingForPreviousUser").await;
-    stage.event("app", "WaitingForPreviousUser").await;
-    stage.aws.remove_user("app").await;
-    stage.is_ready("app").await;
-    stage.deleted("app").await;
-    stage.end().await;
+    let fixture = Fixture::new().await;
+    fixture.aws.put_user("app", json!({ "Status": "deleting" })).await;
+    fixture.create("app", iam()).await;
+    fixture.reason("app", "WaitingForPreviousUser").await;
+    fixture.event("app", "WaitingForPreviousUser").await;
+    fixture.aws.remove_user("app").await;
+    fixture.wait_ready("app").await;
+    fixture.deleted("app").await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_create_whose_answer_is_lost_ends_in_one_usable_user() {
     for kind in ["reset", "garbage", "truncate", "unavailable"] {
-        let stage = Stage::new().await;
+        let fixture = Fixture::new().await;
         let mut rule = json!({ "Action": "CreateUser", "Kind": kind });
         if kind != "truncate" {
             rule["When"] = json!("after");
         }
-        let fault = stage.aws.fault(rule).await;
-        let object = stage.ready("app", iam()).await;
-        assert_eq!(stage.aws.fired(fault).await, 1, "{kind}");
-        assert_eq!(stage.aws.calls_of("CreateUser", "app").await.len(), 1, "{kind}");
+        let fault = fixture.aws.fault(rule).await;
+        let object = fixture.ready("app", iam()).await;
+        assert_eq!(fixture.aws.fired(fault).await, 1, "{kind}");
+        assert_eq!(fixture.aws.calls_of("CreateUser", "app").await.len(), 1, "{kind}");
         assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@all", "{kind}");
-        stage.deleted("app").await;
-        stage.end().await;
+        fixture.deleted("app").await;
+        fixture.end().await;
     }
 }
 
@@ -289,27 +289,27 @@ async fn failures_of_create_are_told_and_gone_through() {
             "Stalled",
         ),
     ];
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     for (index, (claim, mut rule, reason, beside)) in rows.into_iter().enumerate() {
         let name = format!("app-{index}");
         rule["Action"] = json!("CreateUser");
         rule["UserId"] = json!(name);
         rule["Times"] = Value::Null;
-        stage.aws.fault(rule).await;
-        stage.create(&name, iam()).await;
-        let object = stage.reason(&name, reason).await;
+        fixture.aws.fault(rule).await;
+        fixture.create(&name, iam()).await;
+        let object = fixture.reason(&name, reason).await;
         assert!(condition(&object, beside).is_some(), "{claim}: {object:#}");
         assert!(
             object["status"]["createRequestedAt"].is_null() || reason == "AWSUnavailable",
             "{claim}: {object:#}"
         );
-        stage.event(&name, reason).await;
+        fixture.event(&name, reason).await;
     }
-    stage.aws.heal().await;
+    fixture.aws.clear_faults().await;
     for index in 0..9 {
         let name = format!("app-{index}");
-        stage.nudge(&name).await;
-        stage.is_ready(&name).await;
+        fixture.request_reconcile(&name).await;
+        fixture.wait_ready(&name).await;
     }
-    stage.end().await;
+    fixture.end().await;
 }

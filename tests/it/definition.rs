@@ -3,41 +3,41 @@
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use crate::stage::{Stage, iam, until};
-use crate::world;
+use crate::control_plane;
+use crate::fixture::{Fixture, iam, until};
 
 #[tokio::test]
 async fn the_definitions_deletion_retains_every_user_but_the_protected() {
-    let cluster = tokio::task::spawn_blocking(world::own_control_plane).await.unwrap();
-    let stage = Stage::on(&cluster).await;
-    stage.ready("app", iam()).await;
-    stage.ready("busy", iam()).await;
-    stage.ready("held", iam()).await;
+    let cluster = tokio::task::spawn_blocking(control_plane::own).await.unwrap();
+    let fixture = Fixture::on(&cluster).await;
+    fixture.ready("app", iam()).await;
+    fixture.ready("busy", iam()).await;
+    fixture.ready("held", iam()).await;
     let protect =
         json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": "true" } } });
-    stage.users().patch("held", &PatchParams::default(), &Patch::Merge(protect)).await.unwrap();
+    fixture.users().patch("held", &PatchParams::default(), &Patch::Merge(protect)).await.unwrap();
     // One is on its way out already, and waits: it stays as well.
-    stage.aws.put_user("busy", json!({ "Status": "modifying" })).await;
-    stage.delete("busy").await;
-    stage.reason("busy", "WaitingForUserActive").await;
+    fixture.aws.put_user("busy", json!({ "Status": "modifying" })).await;
+    fixture.delete("busy").await;
+    fixture.reason("busy", "WaitingForUserActive").await;
     let delete = ["delete", "crd", "elasticacheusers.elasticache-users.dev", "--wait=false"];
     assert!(cluster.kubectl().args(delete).status().unwrap().success());
-    stage.gone("app").await;
-    stage.gone("busy").await;
-    assert!(stage.aws.user("app").await.is_some());
-    stage.reason("held", "DeletionProtected").await;
+    fixture.gone("app").await;
+    fixture.gone("busy").await;
+    assert!(fixture.aws.user("app").await.is_some());
+    fixture.reason("held", "DeletionProtected").await;
     let free = json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": null } } });
-    stage.users().patch("held", &PatchParams::default(), &Patch::Merge(free)).await.unwrap();
+    fixture.users().patch("held", &PatchParams::default(), &Patch::Merge(free)).await.unwrap();
     until("the definition is gone", || async {
         let get = ["get", "crd", "elasticacheusers.elasticache-users.dev"];
         let found = cluster.kubectl().args(get).output().unwrap();
         (!found.status.success()).then_some(())
     })
     .await;
-    assert!(stage.aws.user("held").await.is_some());
+    assert!(fixture.aws.user("held").await.is_some());
     for name in ["app", "busy", "held"] {
-        assert_eq!(stage.aws.calls_of("DeleteUser", name).await.len(), 0);
+        assert_eq!(fixture.aws.calls_of("DeleteUser", name).await.len(), 0);
     }
-    assert!(stage.logs().contains("CustomResourceDefinition is being deleted"), "not logged");
-    stage.end().await;
+    assert!(fixture.logs().contains("CustomResourceDefinition is being deleted"), "not logged");
+    fixture.end().await;
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::stage::{Setting, Stage};
-use crate::world;
+use crate::fixture::{Fixture, Setup};
+use crate::{control_plane, repository};
 
 const FLUX: [&str; 3] = ["flux/operator.yaml", "flux/clusters.yaml", "flux/user.yaml"];
 const ARGO_CD: [&str; 2] = ["argocd/applications.yaml", "argocd/user.yaml"];
@@ -38,7 +38,7 @@ const KINDS: [(&str, &str, &[&str]); 4] = [
 ];
 
 fn documents(file: &str) -> Vec<Value> {
-    let text = world::read(&format!("deploy/{file}"));
+    let text = repository::read(&format!("deploy/{file}"));
     serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
@@ -101,7 +101,7 @@ fn name_of(reference: &Value) -> &str {
 #[test]
 fn the_chart_is_where_they_look_and_has_their_values() {
     let chart = "charts/elasticache-user-operator";
-    let known = world::yaml(&format!("{chart}/values.yaml"));
+    let known = repository::yaml(&format!("{chart}/values.yaml"));
     let objects = all(&[FLUX[0], ARGO_CD[0]]);
     let release = objects.iter().find(|object| object["kind"] == "HelmRelease").unwrap();
     assert_eq!(release["spec"]["chart"]["spec"]["chart"], format!("./{chart}"));
@@ -121,16 +121,16 @@ fn the_chart_is_where_they_look_and_has_their_values() {
 
 #[tokio::test]
 async fn their_users_become_ready_and_outlive_a_deletion() {
-    let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
+    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
     for file in [FLUX[2], ARGO_CD[1]] {
-        let path = world::path(&format!("deploy/{file}"));
-        let output = world::output(stage.kubectl(&["apply", "--filename", &path])).await;
+        let path = repository::path(&format!("deploy/{file}"));
+        let output = control_plane::output(fixture.kubectl(&["apply", "--filename", &path])).await;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let objects = documents(file);
         let user = name(&objects[0]);
-        stage.is_ready(user).await;
-        stage.deleted(user).await;
-        assert_eq!(stage.aws.user(user).await.unwrap()["Status"], "active");
+        fixture.wait_ready(user).await;
+        fixture.deleted(user).await;
+        assert_eq!(fixture.aws.user(user).await.unwrap()["Status"], "active");
     }
-    stage.end().await;
+    fixture.end().await;
 }

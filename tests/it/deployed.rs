@@ -10,8 +10,8 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use serde_json::Value;
 
+use crate::fixture::{ACCOUNT, Aws};
 use crate::rights;
-use crate::stage::{ACCOUNT, Aws};
 
 /// A release of the chart.
 pub(crate) struct Deployed {

@@ -28,7 +28,7 @@ use self::case::{Case, Disturbance, Run};
 use self::fault::{Call, Fault};
 use self::operator::Speed;
 use self::scenario::Scenario;
-use crate::{secrecy, world};
+use crate::{control_plane, secrecy};
 
 /// Namespaces that no case plays in now.
 static FREE: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -76,7 +76,7 @@ async fn create_and_delete_at_once_ends_the_same_whatever_fails() {
 }
 
 async fn whatever_fails(scenario: Scenario) {
-    let (speed, client, began) = (speed(), world::client().await, Instant::now());
+    let (speed, client, began) = (speed(), control_plane::client().await, Instant::now());
     let scenario = &scenario;
     let undisturbed = within_a_case(&client, scenario, speed, None, None).await;
     let undisturbed = undisturbed.unwrap_or_else(|why| panic!("{}, undisturbed: {why}", scenario.name));
@@ -204,9 +204,9 @@ async fn within_a_case(
 }
 
 async fn new_namespace(client: &Client) -> String {
-    // Named as a stage is, so that nobody else's audit counts what is written here.
+    // Named as a fixture is, so that nobody else's audit counts what is written here.
     let number = NAMESPACES.fetch_add(1, Ordering::Relaxed);
-    let name = format!("stage-faults-{}-{number}", std::process::id());
+    let name = format!("fixture-faults-{}-{number}", std::process::id());
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let namespace = Namespace {
         metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },

@@ -7,10 +7,10 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, until};
 use crate::policies::ended;
 use crate::rights::Rights;
-use crate::stage::{PASSWORD, Setting, Stage, condition, until};
-use crate::world;
+use crate::{control_plane, repository};
 
 /// The pages whose commands are run here: a block of `sh` stands nowhere else.
 pub(crate) const FOLLOWED: [&str; 6] = [
@@ -33,7 +33,7 @@ enum Piece {
 /// The pieces of a page, in order. What needs another program than kubectl is marked as something else there.
 fn pieces(page: &str) -> Vec<Piece> {
     assert!(FOLLOWED.contains(&page), "{page} is not listed");
-    let text = world::read(&format!("docs/src/{page}.md"));
+    let text = repository::read(&format!("docs/src/{page}.md"));
     let fenced = text.split("\n```").skip(1).step_by(2);
     let pieces = fenced.filter_map(|block| {
         let (kind, body) = block.split_once('\n').unwrap();
@@ -54,8 +54,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(names: &[(&'static str, &Stage)]) -> Self {
-        let names = names.iter().map(|(name, stage)| (*name, stage.ns.clone())).collect();
+    fn new(names: &[(&'static str, &Fixture)]) -> Self {
+        let names = names.iter().map(|(name, fixture)| (*name, fixture.ns.clone())).collect();
         Self { folder: tempfile::tempdir().unwrap(), names }
     }
 
@@ -70,13 +70,13 @@ impl Reader {
     /// Runs the commands of the piece, whatever comes of it.
     async fn tries(&self, piece: &Piece) -> Output {
         let Piece::Shell(text) = piece else { panic!("no command") };
-        let plane = world::control_plane();
+        let plane = control_plane::shared();
         let kubectl = plane.kubectl();
         let mut shell = Command::new("sh");
         shell.args(["-e", "-c", &self.here(text)]).current_dir(self.folder.path());
         shell.env("PATH", format!("{}:/usr/bin:/bin", plane.bin_dir().display()));
         shell.envs(kubectl.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        world::output(shell).await
+        control_plane::output(shell).await
     }
 
     /// Does what the piece says, and answers what was printed. The shell's every command must succeed.
@@ -97,15 +97,15 @@ impl Reader {
     }
 }
 
-/// A stage without an operator, where users may stay.
-async fn dark() -> Stage {
-    Stage::dark(Setting { leaves_users: true, ..Setting::default() }).await
+/// A fixture without an operator, where users may stay.
+async fn dark() -> Fixture {
+    Fixture::without_operator(Setup { leaves_users: true, ..Setup::default() }).await
 }
 
-/// Two stages, and one operator for both, of the first: objects move from there to the second.
-async fn two() -> (Stage, Stage) {
+/// Two fixtures, and one operator for both, of the first: objects move from there to the second.
+async fn two() -> (Fixture, Fixture) {
     let rights = Some(Rights::Administrator);
-    let from = Stage::dark(Setting { leaves_users: true, rights, ..Setting::default() }).await;
+    let from = Fixture::without_operator(Setup { leaves_users: true, rights, ..Setup::default() }).await;
     let to = dark().await;
     let both = format!("{},{}", from.ns, to.ns);
     from.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", to.ns.clone())]);
@@ -113,16 +113,16 @@ async fn two() -> (Stage, Stage) {
 }
 
 /// What was asked of AWS so far that changed anything.
-async fn mutations(stage: &Stage) -> Vec<Value> {
-    let mut calls = stage.aws.calls().await;
+async fn mutations(fixture: &Fixture) -> Vec<Value> {
+    let mut calls = fixture.aws.calls().await;
     calls
         .retain(|call| !["DescribeUsers", "ListTagsForResource"].contains(&call["Action"].as_str().unwrap()));
     calls
 }
 
 /// The user but for its tags and the number of its changes.
-async fn all_but_tags(stage: &Stage, id: &str) -> Option<Value> {
-    let mut user = stage.aws.user(id).await?;
+async fn all_but_tags(fixture: &Fixture, id: &str) -> Option<Value> {
+    let mut user = fixture.aws.user(id).await?;
     let members = user.as_object_mut()?;
     members.remove("Tags");
     members.remove("Version");
@@ -139,11 +139,11 @@ fn terraforms() -> Value {
 
 #[tokio::test]
 async fn a_user_is_taken_over_from_terraform_or_ack() {
-    let stage = dark().await;
-    stage.start_with(&[("ADOPTION_NAMESPACE", stage.ns.clone()), ("RESYNC", "1s".to_owned())]);
-    stage.aws.put_user("orders-api", terraforms()).await;
-    let before = all_but_tags(&stage, "orders-api").await;
-    let reader = Reader::new(&[("shop", &stage)]);
+    let fixture = dark().await;
+    fixture.start_with(&[("ADOPTION_NAMESPACE", fixture.ns.clone()), ("RESYNC", "1s".to_owned())]);
+    fixture.aws.put_user("orders-api", terraforms()).await;
+    let before = all_but_tags(&fixture, "orders-api").await;
+    let reader = Reader::new(&[("shop", &fixture)]);
     let pieces = pieces("how-to/adopt-from-terraform-or-ack");
     let take_over = pieces
         .iter()
@@ -151,37 +151,37 @@ async fn a_user_is_taken_over_from_terraform_or_ack() {
         .unwrap();
     for (index, piece) in pieces.iter().enumerate() {
         if index == take_over {
-            let object = stage.reason("orders-api", "Observed").await;
+            let object = fixture.reason("orders-api", "Observed").await;
             assert!(object["metadata"]["finalizers"].is_null(), "{object:#}");
-            assert!(mutations(&stage).await.is_empty(), "a preview changes nothing");
+            assert!(mutations(&fixture).await.is_empty(), "a preview changes nothing");
         }
         reader.follow(piece).await;
     }
-    let calls = mutations(&stage).await;
+    let calls = mutations(&fixture).await;
     assert_eq!(calls.len(), 1, "{calls:#?}");
     assert_eq!(calls[0]["Action"], "AddTagsToResource");
-    assert!(all_but_tags(&stage, "orders-api").await == before, "more than tags was changed");
-    assert_eq!(stage.aws.user("orders-api").await.unwrap()["Tags"]["made-by"], "terraform");
+    assert!(all_but_tags(&fixture, "orders-api").await == before, "more than tags was changed");
+    assert_eq!(fixture.aws.user("orders-api").await.unwrap()["Tags"]["made-by"], "terraform");
     // kubectl's list of events may lag behind what was written a moment ago.
     let events = pieces.last().unwrap();
     until("kubectl shows the event Adopted", || async {
         reader.follow(events).await.contains("Adopted").then_some(())
     })
     .await;
-    ended(stage).await;
+    ended(fixture).await;
 }
 
 #[tokio::test]
 async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
-    let stage = dark().await;
-    stage.start_with(&[("ADOPTION_NAMESPACE", stage.ns.clone()), ("RESYNC", "1s".to_owned())]);
+    let fixture = dark().await;
+    fixture.start_with(&[("ADOPTION_NAMESPACE", fixture.ns.clone()), ("RESYNC", "1s".to_owned())]);
     let mut user = terraforms();
     user["Passwords"] = json!([PASSWORD]);
     user["Authentication"] = json!({ "Type": "password" });
-    stage.aws.put_user("orders-api", user).await;
-    stage.secret("orders-api", PASSWORD).await;
-    let before = all_but_tags(&stage, "orders-api").await;
-    let reader = Reader::new(&[("shop", &stage)]);
+    fixture.aws.put_user("orders-api", user).await;
+    fixture.secret("orders-api", PASSWORD).await;
+    let before = all_but_tags(&fixture, "orders-api").await;
+    let reader = Reader::new(&[("shop", &fixture)]);
     for piece in pieces("how-to/adopt-from-terraform-or-ack") {
         let piece = match piece {
             Piece::Yaml(text) => Piece::Yaml(text.replace(
@@ -192,14 +192,14 @@ async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
         };
         reader.follow(&piece).await;
     }
-    let calls = mutations(&stage).await;
+    let calls = mutations(&fixture).await;
     let actions: Vec<&Value> = calls.iter().map(|call| &call["Action"]).collect();
     assert_eq!(actions, ["AddTagsToResource", "ModifyUser"]);
     let sent = &calls[1]["Params"];
     assert!(sent["AccessString"].is_null() && sent["Engine"].is_null(), "only the passwords are sent");
     assert!(sent.to_string().contains(PASSWORD), "the Secret's password is not sent");
-    assert!(all_but_tags(&stage, "orders-api").await == before, "a client would notice");
-    ended(stage).await;
+    assert!(all_but_tags(&fixture, "orders-api").await == before, "a client would notice");
+    ended(fixture).await;
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn an_object_is_renamed_and_moved() {
     for piece in pieces("how-to/rename-or-move") {
         reader.follow(&piece).await;
     }
-    let object = checkout.is_ready("orders-api").await;
+    let object = checkout.wait_ready("orders-api").await;
     assert_eq!(condition(&object, "Ready").unwrap()["reason"], "Active");
     let actions: Vec<Value> = mutations(&shop).await.iter().map(|call| call["Action"].clone()).collect();
     assert_eq!(actions, ["CreateUser", "AddTagsToResource"]);
@@ -244,7 +244,7 @@ async fn the_new_object_may_be_applied_first() {
         }
     );
     drop(waiting);
-    checkout.is_ready("orders-api").await;
+    checkout.wait_ready("orders-api").await;
     let actions: Vec<Value> = mutations(&shop).await.iter().map(|call| call["Action"].clone()).collect();
     assert_eq!(actions, ["CreateUser", "AddTagsToResource"]);
     ended(shop).await;

@@ -1,5 +1,5 @@
-//! The policies of `deploy/iam`: every operator of every stage works under the one that people attach, with its conditions.
-//! Whoever needs more is refused as AWS refuses, and the stage fails.
+//! The policies of `deploy/iam`: every operator of every fixture works under the one that people attach, with its conditions.
+//! Whoever needs more is refused as AWS refuses, and the fixture fails.
 
 mod files;
 pub(crate) mod policy;
@@ -11,7 +11,7 @@ use elasticache_emulator::{Asked, Permits};
 use serde_json::json;
 
 use self::policy::Policy;
-use crate::stage::{ACCOUNT, PASSWORD, REGION, Setting, Stage, iam, with_password};
+use crate::fixture::{ACCOUNT, Fixture, PASSWORD, REGION, Setup, iam, with_password};
 
 /// What was asked, and the statement that allowed it, or none.
 type Answered = (Asked, Option<String>);
@@ -22,7 +22,7 @@ pub(crate) struct Guard(Arc<Mutex<Vec<Answered>>>);
 
 impl Guard {
     /// Answers by the policy, for users whose IDs begin like this, and notes what was asked. Any account and any region: that
-    /// is what stages are about.
+    /// is what fixtures are about.
     pub(crate) fn permits(&self, prefix: &str) -> Permits {
         let policy = Policy::of("policy.json", &[("REGION", "*"), ("ACCOUNT_ID", "*"), ("PREFIX-", prefix)]);
         let log = self.0.clone();
@@ -44,48 +44,51 @@ impl Guard {
     }
 }
 
-/// A stage for users whose IDs begin with `shop-`.
-async fn shop(setting: Setting) -> Stage {
+/// A fixture for users whose IDs begin with `shop-`.
+async fn shop(setup: Setup) -> Fixture {
     let env = vec![("RESYNC", "1s".to_owned()), ("TAG_RESYNC_EVERY", "1".to_owned())];
-    Stage::dark(Setting { user_ids: "shop-", env, ..setting }).await
+    Fixture::without_operator(Setup { user_ids: "shop-", env, ..setup }).await
 }
 
 #[tokio::test]
 async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
-    let stage = shop(Setting::default()).await;
-    let adopters = ("ADOPTION_NAMESPACE", stage.ns.clone());
-    stage.start_with(&[adopters]);
-    stage.secret("pw", PASSWORD).await;
+    let fixture = shop(Setup::default()).await;
+    let adopters = ("ADOPTION_NAMESPACE", fixture.ns.clone());
+    fixture.start_with(&[adopters]);
+    fixture.secret("pw", PASSWORD).await;
     let mut spec = with_password("pw");
     spec["tags"] = json!({ "team": "blue", "tier": "gold" });
-    stage.ready("shop-app", spec).await;
-    stage
+    fixture.ready("shop-app", spec).await;
+    fixture
         .patch(
             "shop-app",
             json!({ "spec": { "accessString": "on ~x:* +@all", "tags": { "team": "red", "tier": null } } }),
         )
         .await;
-    stage.is_ready("shop-app").await;
+    fixture.wait_ready("shop-app").await;
     // Somebody takes the owner tags off: they are put back.
-    stage.aws.put_user("shop-app", json!({ "Tags": { "team": "red" } })).await;
-    crate::stage::until("the owner tags are back", || async {
-        let user = stage.aws.user("shop-app").await?;
+    fixture.aws.put_user("shop-app", json!({ "Tags": { "team": "red" } })).await;
+    crate::fixture::until("the owner tags are back", || async {
+        let user = fixture.aws.user("shop-app").await?;
         user["Tags"]["elasticache-users.dev/cluster"].is_string().then_some(())
     })
     .await;
     // One that nobody's tags claim is taken over.
-    stage.aws.put_user("shop-old", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } })).await;
+    fixture
+        .aws
+        .put_user("shop-old", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } }))
+        .await;
     let mut spec = iam();
     spec["adoptionPolicy"] = json!("Adopt");
-    stage.ready("shop-old", spec).await;
+    fixture.ready("shop-old", spec).await;
     // The check for orphans works under the same policy, for users outside of the prefix too.
-    stage.aws.put_user("other", json!({})).await;
-    let answer = crate::checking::check(&stage, &["--orphans"], &[]).await;
+    fixture.aws.put_user("other", json!({})).await;
+    let answer = crate::checking::check(&fixture, &["--orphans"], &[]).await;
     answer.says("orphans", "aws-users", "ok", "3 AWS users and their tags were read", "");
-    stage.deleted("shop-app").await;
-    stage.deleted("shop-old").await;
+    fixture.deleted("shop-app").await;
+    fixture.deleted("shop-old").await;
 
-    let log = stage.guard().log();
+    let log = fixture.guard().log();
     let used: BTreeSet<(String, String)> = log
         .into_iter()
         .filter_map(|(asked, allowed)| Some((allowed?, format!("elasticache:{}", asked.action))))
@@ -97,20 +100,21 @@ async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
         .flat_map(|statement| statement.actions.iter().map(|action| (statement.sid.clone(), action.clone())))
         .collect();
     assert_eq!(used, granted, "each action of each statement is used, and none besides");
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_user_id_that_the_policy_does_not_know_is_refused_and_told() {
-    let stage = shop(Setting { refuses: true, ..Setting::default() }).await;
-    stage.start();
-    stage.create("other", iam()).await;
-    let object = stage.reason("other", "AccessDenied").await;
-    let message = crate::stage::condition(&object, "Ready").unwrap()["message"].as_str().unwrap().to_owned();
+    let fixture = shop(Setup { refuses: true, ..Setup::default() }).await;
+    fixture.start();
+    fixture.create("other", iam()).await;
+    let object = fixture.reason("other", "AccessDenied").await;
+    let message =
+        crate::fixture::condition(&object, "Ready").unwrap()["message"].as_str().unwrap().to_owned();
     assert!(message.contains("elasticache:CreateUser") && message.contains(":user:other"), "{message}");
-    stage.patch("other", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
-    stage.deleted("other").await;
-    stage.end().await;
+    fixture.patch("other", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
+    fixture.deleted("other").await;
+    fixture.end().await;
 }
 
 fn asked(action: &str, id: &str, request: &[&str], has: &[&str]) -> Asked {

@@ -5,31 +5,31 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::drifting::{env, tagged};
+use crate::fixture::{Fixture, PASSWORD, iam, until, with_password};
 use crate::policies::ended;
-use crate::stage::{PASSWORD, Stage, iam, until, with_password};
 
 /// Two objects of each kind, all Ready, and their passes over.
-async fn objects(stage: &Stage) -> Vec<String> {
-    stage.secret("pw", PASSWORD).await;
+async fn objects(fixture: &Fixture) -> Vec<String> {
+    fixture.secret("pw", PASSWORD).await;
     let mut names = Vec::new();
     for number in 0..2 {
         let kinds = [("password", with_password("pw")), ("iam", iam()), ("tags", tagged())];
         for (kind, spec) in kinds {
             let name = format!("{kind}-{number}");
-            stage.create(&name, spec).await;
+            fixture.create(&name, spec).await;
             names.push(name);
         }
     }
     for name in &names {
-        stage.is_ready(name).await;
+        fixture.wait_ready(name).await;
         // The last thing that a pass writes.
-        stage.event(name, "UserCreated").await;
+        fixture.event(name, "UserCreated").await;
     }
     names
 }
 
-async fn versions(stage: &Stage, names: &[String]) -> Vec<Option<String>> {
-    let users = stage.users();
+async fn versions(fixture: &Fixture, names: &[String]) -> Vec<Option<String>> {
+    let users = fixture.users();
     let mut versions = Vec::new();
     for name in names {
         versions.push(users.get(name).await.unwrap().metadata.resource_version);
@@ -37,9 +37,9 @@ async fn versions(stage: &Stage, names: &[String]) -> Vec<Option<String>> {
     versions
 }
 
-/// Finalizers, statuses and events that the stage's operators have written, by the audit log; `None` where there is none.
-fn written(stage: &Stage) -> Option<[usize; 3]> {
-    stage.writes().map(|writes| [writes.finalizers, writes.statuses, writes.events])
+/// Finalizers, statuses and events that the fixture's operators have written, by the audit log; `None` where there is none.
+fn written(fixture: &Fixture) -> Option<[usize; 3]> {
+    fixture.writes().map(|writes| [writes.finalizers, writes.statuses, writes.events])
 }
 
 /// When the emulator got the calls of this action about this user, of the calls after so many.
@@ -55,18 +55,18 @@ fn times(calls: &[Value], after: usize, action: &str, id: &str) -> Vec<Duration>
 #[tokio::test]
 async fn idle_objects_cost_one_look_each_resync_and_no_write() {
     const RESYNCS: usize = 8;
-    let stage = Stage::set(env(&[("RESYNC", "1s")])).await;
-    let names = objects(&stage).await;
-    let (before, calls) = (versions(&stage, &names).await, stage.aws.calls().await.len());
-    let wrote = written(&stage);
+    let fixture = Fixture::with(env(&[("RESYNC", "1s")])).await;
+    let names = objects(&fixture).await;
+    let (before, calls) = (versions(&fixture, &names).await, fixture.aws.calls().await.len());
+    let wrote = written(&fixture);
     for name in &names {
         until(&format!("{name} is looked at {RESYNCS} times"), || async {
-            let all = stage.aws.calls().await;
+            let all = fixture.aws.calls().await;
             (times(&all, calls, "DescribeUsers", name).len() >= RESYNCS).then_some(())
         })
         .await;
     }
-    let all = stage.aws.calls().await;
+    let all = fixture.aws.calls().await;
     for name in &names {
         let looks = times(&all, calls, "DescribeUsers", name);
         let gaps: Vec<Duration> = looks.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -83,41 +83,41 @@ async fn idle_objects_cost_one_look_each_resync_and_no_write() {
     let reads = ["DescribeUsers", "ListTagsForResource"];
     let other = all.iter().skip(calls).find(|call| !reads.contains(&call["Action"].as_str().unwrap()));
     assert!(other.is_none(), "{other:#?}");
-    assert_eq!(versions(&stage, &names).await, before);
-    assert_eq!(written(&stage), wrote);
+    assert_eq!(versions(&fixture, &names).await, before);
+    assert_eq!(written(&fixture), wrote);
     assert!(wrote.is_none_or(|wrote| wrote.iter().all(|count| *count >= names.len())), "{wrote:?}");
-    ended(stage).await;
+    ended(fixture).await;
 }
 
 #[tokio::test]
 async fn a_restart_costs_one_look_for_each_object_and_no_write() {
-    let stage = Stage::new().await;
-    let names = objects(&stage).await;
-    stage.kill();
-    let (before, calls) = (versions(&stage, &names).await, stage.aws.calls().await.len());
-    let wrote = written(&stage);
-    stage.start();
+    let fixture = Fixture::new().await;
+    let names = objects(&fixture).await;
+    fixture.kill();
+    let (before, calls) = (versions(&fixture, &names).await, fixture.aws.calls().await.len());
+    let wrote = written(&fixture);
+    fixture.start();
     for name in &names {
         until(&format!("{name} is looked at"), || async {
-            let all = stage.aws.calls().await;
+            let all = fixture.aws.calls().await;
             (!times(&all, calls, "DescribeUsers", name).is_empty()).then_some(())
         })
         .await;
     }
     // What comes after all of them is done: anything more would show by now.
-    stage.ready("later", iam()).await;
-    let all = stage.aws.calls().await;
+    fixture.ready("later", iam()).await;
+    let all = fixture.aws.calls().await;
     for name in &names {
         assert_eq!(times(&all, calls, "DescribeUsers", name).len(), 1, "{name}");
     }
     let lists = all.iter().skip(calls).filter(|call| call["Action"] == "ListTagsForResource").count();
     assert!(lists <= 1, "{lists} of {} objects have their tags read at once", names.len());
-    assert_eq!(versions(&stage, &names).await, before);
-    stage.event("later", "UserCreated").await;
+    assert_eq!(versions(&fixture, &names).await, before);
+    fixture.event("later", "UserCreated").await;
     // Those of the one that came later, and no other.
     assert_eq!(
-        written(&stage),
+        written(&fixture),
         wrote.map(|[finalizers, statuses, events]| [finalizers + 1, statuses + 2, events + 1])
     );
-    ended(stage).await;
+    ended(fixture).await;
 }

@@ -1,4 +1,4 @@
-//! What kstatus makes of objects: the library that Flux, Helm 4 and kpt wait with, by its own code. Each stage asks it at
+//! What kstatus makes of objects: the library that Flux, Helm 4 and kpt wait with, by its own code. Each fixture asks it at
 //! its end about every version that it has seen ([`agree`]).
 
 mod conditions;
@@ -13,8 +13,8 @@ use cluster::Tool;
 use serde_json::{Value, json};
 
 pub(crate) use self::conditions::fault;
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, with_password};
 use crate::secrecy::redacted;
-use crate::stage::{PASSWORD, Setting, Stage, condition, iam, with_password};
 
 /// The library's word for each object, such as `Current`.
 fn judge(objects: &[Value]) -> Vec<String> {
@@ -63,35 +63,35 @@ fn is(object: &Value, status: &str) {
 }
 
 /// Ready has this reason, for the newest generation.
-async fn told(stage: &Stage, name: &str, reason: &str) -> Value {
+async fn told(fixture: &Fixture, name: &str, reason: &str) -> Value {
     let newest = |object: &Value| object["status"]["observedGeneration"] == object["metadata"]["generation"];
     let told = |object: &Value| condition(object, "Ready").is_some_and(|ready| ready["reason"] == reason);
-    stage.shows(name, reason, |object| newest(object) && told(object)).await
+    fixture.shows(name, reason, |object| newest(object) && told(object)).await
 }
 
 #[tokio::test]
 async fn what_takes_time_is_in_progress_and_what_needs_a_person_has_failed() {
-    let stage = Stage::dark(Setting { leaves_users: true, ..Setting::default() }).await;
+    let fixture = Fixture::without_operator(Setup { leaves_users: true, ..Setup::default() }).await;
     // Nobody has looked at it yet: the CRD's default status speaks.
-    is(&stage.create("app", with_password("pw")).await, "InProgress");
-    stage.start();
-    is(&told(&stage, "app", "SecretNotFound").await, "InProgress");
-    stage.secret("pw", PASSWORD).await;
-    is(&stage.is_ready("app").await, "Current");
+    is(&fixture.create("app", with_password("pw")).await, "InProgress");
+    fixture.start();
+    is(&told(&fixture, "app", "SecretNotFound").await, "InProgress");
+    fixture.secret("pw", PASSWORD).await;
+    is(&fixture.wait_ready("app").await, "Current");
     // Nobody has looked at the edit yet.
-    stage.patch("app", json!({ "spec": { "accessString": "on ~x:* +@all" } })).await;
-    let edited = stage.versions("app").into_iter().find(|version| version["metadata"]["generation"] == 2);
+    fixture.patch("app", json!({ "spec": { "accessString": "on ~x:* +@all" } })).await;
+    let edited = fixture.versions("app").into_iter().find(|version| version["metadata"]["generation"] == 2);
     is(&edited.unwrap(), "InProgress");
-    is(&stage.is_ready("app").await, "Current");
+    is(&fixture.wait_ready("app").await, "Current");
 
-    stage.create("refused", json!({ "engine": "valkey", "accessString": "on ~* +@nonsense", "authentication": { "type": "iam" } })).await;
-    is(&told(&stage, "refused", "InvalidAccessString").await, "Failed");
+    fixture.create("refused", json!({ "engine": "valkey", "accessString": "on ~* +@nonsense", "authentication": { "type": "iam" } })).await;
+    is(&told(&fixture, "refused", "InvalidAccessString").await, "Failed");
 
-    stage.patch("app", json!({ "spec": { "suspend": true } })).await;
-    is(&told(&stage, "app", "Suspended").await, "Current");
-    stage.patch("app", json!({ "spec": { "accessString": "on ~y:* +@all" } })).await;
+    fixture.patch("app", json!({ "spec": { "suspend": true } })).await;
+    is(&told(&fixture, "app", "Suspended").await, "Current");
+    fixture.patch("app", json!({ "spec": { "accessString": "on ~y:* +@all" } })).await;
     is(
-        &stage
+        &fixture
             .shows("app", "suspended before it was done", |object| {
                 object["status"]["observedGeneration"] == 4
             })
@@ -101,51 +101,51 @@ async fn what_takes_time_is_in_progress_and_what_needs_a_person_has_failed() {
 
     let mut observing = iam();
     observing["managementPolicy"] = json!("Observe");
-    stage.create("seen", observing).await;
-    is(&told(&stage, "seen", "UserMissing").await, "InProgress");
-    stage
+    fixture.create("seen", observing).await;
+    is(&told(&fixture, "seen", "UserMissing").await, "InProgress");
+    fixture
         .aws
         .put_user(
             "seen",
             json!({ "Engine": "valkey", "AccessString": "on ~* +@all", "Authentication": { "Type": "iam" } }),
         )
         .await;
-    stage.nudge("seen").await;
-    is(&told(&stage, "seen", "Observed").await, "Current");
-    stage.end().await;
+    fixture.request_reconcile("seen").await;
+    is(&told(&fixture, "seen", "Observed").await, "Current");
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_deletion_that_is_blocked_is_terminating_and_an_outage_unmakes_nothing_at_once() {
     let env = vec![("RESYNC", "1s".to_owned()), ("STALE_AFTER", "2s".to_owned())];
-    let stage = Stage::set(Setting { env, ..Setting::default() }).await;
-    stage.ready("app", iam()).await;
-    stage.aws.fault(json!({ "Kind": "unavailable", "Times": null })).await;
+    let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
+    fixture.ready("app", iam()).await;
+    fixture.aws.fault(json!({ "Kind": "unavailable", "Times": null })).await;
     let asked = json!({ "elasticache-users.dev/reconcile-requested-at": "in the outage" });
-    stage.patch("app", json!({ "metadata": { "annotations": asked } })).await;
-    let echoed = stage.shows("app", "the request is echoed", |object| {
+    fixture.patch("app", json!({ "metadata": { "annotations": asked } })).await;
+    let echoed = fixture.shows("app", "the request is echoed", |object| {
         object["status"]["lastHandledReconcileAt"] == "in the outage"
     });
     is(&echoed.await, "Current");
-    let unknown = stage.shows("app", "Ready is Unknown", |object| {
+    let unknown = fixture.shows("app", "Ready is Unknown", |object| {
         condition(object, "Ready").is_some_and(|ready| ready["status"] == "Unknown")
     });
     is(&unknown.await, "InProgress");
-    stage.create("new", iam()).await;
-    is(&told(&stage, "new", "AWSUnavailable").await, "InProgress");
+    fixture.create("new", iam()).await;
+    is(&told(&fixture, "new", "AWSUnavailable").await, "InProgress");
 
-    stage.aws.heal().await;
-    stage.is_ready("app").await;
+    fixture.aws.clear_faults().await;
+    fixture.wait_ready("app").await;
     let held = json!({ "elasticache-users.dev/prevent-deletion": "true" });
-    stage.patch("app", json!({ "metadata": { "annotations": held } })).await;
-    stage.delete("app").await;
-    is(&told(&stage, "app", "DeletionProtected").await, "Terminating");
-    stage
+    fixture.patch("app", json!({ "metadata": { "annotations": held } })).await;
+    fixture.delete("app").await;
+    is(&told(&fixture, "app", "DeletionProtected").await, "Terminating");
+    fixture
         .patch(
             "app",
             json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": null } } }),
         )
         .await;
-    stage.gone("app").await;
-    stage.end().await;
+    fixture.gone("app").await;
+    fixture.end().await;
 }

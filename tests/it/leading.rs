@@ -11,9 +11,9 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
 use serde_json::{Value, json};
 
+use crate::control_plane;
+use crate::fixture::{Fixture, Setup, iam, until};
 use crate::rights::Rights;
-use crate::stage::{Setting, Stage, iam, until};
-use crate::world;
 
 mod lease;
 
@@ -23,38 +23,38 @@ const MUTATIONS: [&str; 5] =
 /// The objects of each kind that a change of leader finds.
 const OBJECTS: usize = 6;
 
-/// Each stage has a Lease of its own, in its namespace, where the chart has it in the operator's.
-fn setting() -> Setting {
-    Setting { rights: Some(Rights::Administrator), ..Setting::default() }
+/// Each fixture has a Lease of its own, in its namespace, where the chart has it in the operator's.
+fn setup() -> Setup {
+    Setup { rights: Some(Rights::Administrator), ..Setup::default() }
 }
 
-/// A stage whose AWS takes few calls a second, so that there is a middle of the work.
-async fn stage() -> Stage {
+/// A fixture whose AWS takes few calls a second, so that there is a middle of the work.
+async fn fixture() -> Fixture {
     let env = vec![("AWS_RATE", "4".to_owned()), ("AWS_BURST", "4".to_owned())];
-    Stage::dark(Setting { env, ..setting() }).await
+    Fixture::without_operator(Setup { env, ..setup() }).await
 }
 
 /// Starts a replica that is called `name` in the Lease and in its AWS calls.
-fn replica(stage: &Stage, name: &str) -> Process {
-    stage.start_with(&[
+fn replica(fixture: &Fixture, name: &str) -> Process {
+    fixture.start_with(&[
         ("LEADER_ELECT", "true".to_owned()),
-        ("POD_NAMESPACE", stage.ns.clone()),
+        ("POD_NAMESPACE", fixture.ns.clone()),
         ("POD_NAME", name.to_owned()),
         ("AWS_SDK_UA_APP_ID", name.to_owned()),
     ]);
-    stage.newest()
+    fixture.newest()
 }
 
-async fn spec(stage: &Stage) -> LeaseSpec {
-    let leases: Api<Lease> = Api::namespaced(stage.client.clone(), &stage.ns);
+async fn spec(fixture: &Fixture) -> LeaseSpec {
+    let leases: Api<Lease> = Api::namespaced(fixture.client.clone(), &fixture.ns);
     let lease = leases.get_opt(LEASE).await.unwrap();
     lease.and_then(|lease| lease.spec).unwrap_or_default()
 }
 
 /// Waits until the replica holds the Lease.
-async fn held_by(stage: &Stage, name: &str) -> LeaseSpec {
+async fn held_by(fixture: &Fixture, name: &str) -> LeaseSpec {
     until(&format!("{name} holds the Lease"), || async {
-        let spec = spec(stage).await;
+        let spec = spec(fixture).await;
         let holder = spec.holder_identity.clone().unwrap_or_default();
         holder.starts_with(&format!("{name}_")).then_some(spec)
     })
@@ -62,28 +62,28 @@ async fn held_by(stage: &Stage, name: &str) -> LeaseSpec {
 }
 
 /// A leader, called one, and a standby, called two.
-async fn two(stage: &Stage) -> (Process, Process) {
-    let one = replica(stage, "one");
-    held_by(stage, "one").await;
-    let two = replica(stage, "two");
-    until("two stands by", || async { stage.logs().contains("standing by").then_some(()) }).await;
+async fn two(fixture: &Fixture) -> (Process, Process) {
+    let one = replica(fixture, "one");
+    held_by(fixture, "one").await;
+    let two = replica(fixture, "two");
+    until("two stands by", || async { fixture.logs().contains("standing by").then_some(()) }).await;
     (one, two)
 }
 
 /// Users to delete are there; then users are created and deleted, and some of it is done.
-async fn in_the_middle(stage: &Stage) {
+async fn in_the_middle(fixture: &Fixture) {
     for index in 0..OBJECTS {
-        stage.create(&format!("old-{index}"), iam()).await;
+        fixture.create(&format!("old-{index}"), iam()).await;
     }
     for index in 0..OBJECTS {
-        stage.is_ready(&format!("old-{index}")).await;
+        fixture.wait_ready(&format!("old-{index}")).await;
     }
     for index in 0..OBJECTS {
-        stage.create(&format!("new-{index}"), iam()).await;
-        stage.delete(&format!("old-{index}")).await;
+        fixture.create(&format!("new-{index}"), iam()).await;
+        fixture.delete(&format!("old-{index}")).await;
     }
     until("some is done, and some is not", || async {
-        let calls = stage.aws.calls().await;
+        let calls = fixture.aws.calls().await;
         let done = |action: &str, begins: &str| {
             let about = |call: &&Value| {
                 call["Action"] == action
@@ -97,38 +97,38 @@ async fn in_the_middle(stage: &Stage) {
 }
 
 /// All that was asked for has come about, by one accepted call for each.
-async fn nothing_is_lost_or_done_twice(stage: &Stage) {
+async fn nothing_is_lost_or_done_twice(fixture: &Fixture) {
     for index in 0..OBJECTS {
         let (new, old) = (format!("new-{index}"), format!("old-{index}"));
-        stage.is_ready(&new).await;
-        stage.gone(&old).await;
+        fixture.wait_ready(&new).await;
+        fixture.gone(&old).await;
         for (action, id, times) in [
             ("CreateUser", &new, 1),
             ("DeleteUser", &new, 0),
             ("CreateUser", &old, 1),
             ("DeleteUser", &old, 1),
         ] {
-            assert_eq!(stage.aws.accepted(action, id).await, times, "{action} of {id}");
+            assert_eq!(fixture.aws.accepted(action, id).await, times, "{action} of {id}");
         }
     }
 }
 
 /// The mutations that a replica has sent, by their numbers.
-async fn sent_by(stage: &Stage, name: &str) -> Vec<u64> {
+async fn sent_by(fixture: &Fixture, name: &str) -> Vec<u64> {
     let agent = format!("app/{name}");
     let by = |call: &&Value| {
         let said = call["UserAgent"].as_str().unwrap();
         said.split(' ').any(|part| part == agent)
             && MUTATIONS.iter().any(|mutation| call["Action"] == *mutation)
     };
-    stage.aws.calls().await.iter().filter(by).map(|call| call["Seq"].as_u64().unwrap()).collect()
+    fixture.aws.calls().await.iter().filter(by).map(|call| call["Seq"].as_u64().unwrap()).collect()
 }
 
 /// When a replica logged a line that says this.
-fn logged(stage: &Stage, index: usize, says: &str) -> jiff::Timestamp {
-    let log = stage.each_log().swap_remove(index);
+fn logged(fixture: &Fixture, index: usize, says: &str) -> jiff::Timestamp {
+    let log = fixture.each_log().swap_remove(index);
     let line = log.lines().find(|line| line.contains(says));
-    let line = line.unwrap_or_else(|| stage.fail(&format!("replica {index} has not logged {says:?}")));
+    let line = line.unwrap_or_else(|| fixture.fail(&format!("replica {index} has not logged {says:?}")));
     line.split(' ').next().unwrap().parse().unwrap()
 }
 
@@ -142,94 +142,94 @@ async fn ended(mut process: Process) -> Option<i32> {
 
 #[tokio::test]
 async fn a_leader_that_is_killed_in_the_middle_of_its_work_is_followed_within_20_s() {
-    let stage = stage().await;
-    let (mut one, _two) = two(&stage).await;
-    let first = spec(&stage).await;
+    let fixture = fixture().await;
+    let (mut one, _two) = two(&fixture).await;
+    let first = spec(&fixture).await;
     // Of one creation and of one deletion it will not know that they were accepted.
     for (action, id) in [("CreateUser", "new-2"), ("DeleteUser", "old-2")] {
         let lost = json!({ "Action": action, "UserId": id, "Kind": "hang", "Ms": 120_000, "When": "after" });
-        stage.aws.fault(lost).await;
+        fixture.aws.fault(lost).await;
     }
-    in_the_middle(&stage).await;
+    in_the_middle(&fixture).await;
     let killed = jiff::Timestamp::now();
     one.kill();
-    let taken = held_by(&stage, "two").await;
+    let taken = held_by(&fixture, "two").await;
     let took = taken.acquire_time.unwrap().0.duration_since(killed);
     assert!(took.as_secs_f64() < 20.0, "taken over after {took:?}");
     assert_eq!(taken.lease_transitions, Some(first.lease_transitions.unwrap() + 1));
-    nothing_is_lost_or_done_twice(&stage).await;
-    assert!(!sent_by(&stage, "one").await.is_empty() && !sent_by(&stage, "two").await.is_empty());
-    stage.end().await;
+    nothing_is_lost_or_done_twice(&fixture).await;
+    assert!(!sent_by(&fixture, "one").await.is_empty() && !sent_by(&fixture, "two").await.is_empty());
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_leader_that_stood_still_for_30_s_changes_nothing_when_it_goes_on() {
-    let stage = stage().await;
-    let (mut one, _two) = two(&stage).await;
-    in_the_middle(&stage).await;
+    let fixture = fixture().await;
+    let (mut one, _two) = two(&fixture).await;
+    in_the_middle(&fixture).await;
     // Nothing comes through from here on: there is work left when it goes on.
     for action in ["CreateUser", "DeleteUser"] {
         let refused = json!({ "Action": action, "Kind": "unavailable", "Times": null });
-        stage.aws.fault(refused).await;
+        fixture.aws.fault(refused).await;
     }
     one.signal(Signal::STOP).unwrap();
     let stopped = Instant::now();
-    let taken = held_by(&stage, "two").await;
+    let taken = held_by(&fixture, "two").await;
     assert!(stopped.elapsed() < Duration::from_secs(21), "taken over after {:?}", stopped.elapsed());
     assert_eq!(taken.lease_transitions, Some(1));
     // How long it stands still is what is tested.
     tokio::time::sleep(Duration::from_secs(30).saturating_sub(stopped.elapsed())).await;
-    let before = sent_by(&stage, "one").await;
+    let before = sent_by(&fixture, "one").await;
     one.signal(Signal::CONT).unwrap();
     assert_eq!(ended(one).await, Some(1), "it ends, as it does not lead any more");
-    let log = stage.each_log().swap_remove(0);
+    let log = fixture.each_log().swap_remove(0);
     assert!(log.lines().last().unwrap().contains("does not lead any more"), "{log}");
-    stage.aws.heal().await;
-    nothing_is_lost_or_done_twice(&stage).await;
-    assert_eq!(sent_by(&stage, "one").await, before, "it has changed nothing since");
-    held_by(&stage, "two").await;
-    stage.end().await;
+    fixture.aws.clear_faults().await;
+    nothing_is_lost_or_done_twice(&fixture).await;
+    assert_eq!(sent_by(&fixture, "one").await, before, "it has changed nothing since");
+    held_by(&fixture, "two").await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_leader_that_is_told_to_end_in_the_middle_of_its_work_is_followed_within_3_s() {
-    let stage = stage().await;
-    let (mut one, _two) = two(&stage).await;
-    in_the_middle(&stage).await;
+    let fixture = fixture().await;
+    let (mut one, _two) = two(&fixture).await;
+    in_the_middle(&fixture).await;
     let asked = Instant::now();
     one.signal(Signal::TERM).unwrap();
     assert_eq!(ended(one).await, Some(0));
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
-    let taken = held_by(&stage, "two").await;
-    let took = taken.acquire_time.unwrap().0.duration_since(logged(&stage, 0, "released"));
+    let taken = held_by(&fixture, "two").await;
+    let took = taken.acquire_time.unwrap().0.duration_since(logged(&fixture, 0, "released"));
     assert!(took.as_secs_f64() < 3.0, "taken over after {took:?}");
     assert_eq!(taken.lease_duration_seconds, Some(15));
-    nothing_is_lost_or_done_twice(&stage).await;
-    stage.end().await;
+    nothing_is_lost_or_done_twice(&fixture).await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn the_lease_is_not_released_where_a_mutation_had_to_be_cut() {
-    let stage = stage().await;
-    let mut one = replica(&stage, "one");
-    let held = held_by(&stage, "one").await;
+    let fixture = fixture().await;
+    let mut one = replica(&fixture, "one");
+    let held = held_by(&fixture, "one").await;
     let hang = json!({ "Action": "CreateUser", "Kind": "hang", "Ms": 120_000, "When": "before" });
-    let hang = stage.aws.fault(hang).await;
-    stage.create("app", iam()).await;
-    stage.aws.struck(hang, 1).await;
+    let hang = fixture.aws.fault(hang).await;
+    fixture.create("app", iam()).await;
+    fixture.aws.struck(hang, 1).await;
     let asked = Instant::now();
     one.signal(Signal::TERM).unwrap();
     assert_eq!(ended(one).await, Some(0));
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
-    assert_eq!(spec(&stage).await.holder_identity, held.holder_identity);
-    stage.end().await;
+    assert_eq!(spec(&fixture).await.holder_identity, held.holder_identity);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_standby_is_ready_and_leaves_everything_alone() {
-    let stage = stage().await;
-    let (_one, mut two) = two(&stage).await;
-    let addresses: Vec<String> = stage.each_log().iter().map(|log| address(log)).collect();
+    let fixture = fixture().await;
+    let (_one, mut two) = two(&fixture).await;
+    let addresses: Vec<String> = fixture.each_log().iter().map(|log| address(log)).collect();
     let page = |index: usize, path: &str| {
         let url = format!("http://{}/{path}", addresses[index]);
         async move { reqwest::get(url).await.unwrap() }
@@ -240,18 +240,18 @@ async fn a_standby_is_ready_and_leaves_everything_alone() {
         let metrics = page(index, "metrics").await.text().await.unwrap();
         assert!(metrics.contains(&format!("{status} {leads}\n")), "replica {index}: {metrics}");
     }
-    stage.ready("app", iam()).await;
-    assert!(!sent_by(&stage, "one").await.is_empty());
-    let calls = stage.aws.calls().await;
+    fixture.ready("app", iam()).await;
+    assert!(!sent_by(&fixture, "one").await.is_empty());
+    let calls = fixture.aws.calls().await;
     assert!(calls.iter().all(|call| !call["UserAgent"].as_str().unwrap().contains("app/two")));
 
     let asked = Instant::now();
     two.signal(Signal::TERM).unwrap();
     assert_eq!(ended(two).await, Some(0));
     assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
-    let lease = held_by(&stage, "one").await;
+    let lease = held_by(&fixture, "one").await;
     assert_eq!((lease.lease_transitions, lease.lease_duration_seconds), (Some(0), Some(15)));
-    stage.end().await;
+    fixture.end().await;
 }
 
 /// Where a replica serves HTTP, by its log.
@@ -262,10 +262,10 @@ fn address(log: &str) -> String {
 
 #[tokio::test]
 async fn without_a_token_no_object_is_written() {
-    let stage = Stage::dark(setting()).await;
-    let created = stage.create("app", iam()).await;
+    let fixture = Fixture::without_operator(setup()).await;
+    let created = fixture.create("app", iam()).await;
     let object: ElastiCacheUser = serde_json::from_value(created).unwrap();
-    let objects = Objects::new(stage.client.clone(), Token::none());
+    let objects = Objects::new(fixture.client.clone(), Token::none());
     let status = serde_json::from_value(json!({ "observedGeneration": 1 })).unwrap();
     for written in [
         objects.hold(&object).await,
@@ -276,18 +276,18 @@ async fn without_a_token_no_object_is_written() {
     }
     let now = objects.read(&object).await.unwrap().unwrap();
     assert_eq!(now.metadata.resource_version, object.metadata.resource_version);
-    stage.users().delete("app", &kube::api::DeleteParams::default()).await.unwrap();
-    stage.end().await;
+    fixture.users().delete("app", &kube::api::DeleteParams::default()).await.unwrap();
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_leader_whose_api_server_stops_answering_ends_within_12_s() {
-    let cluster = tokio::task::spawn_blocking(world::own_control_plane).await.unwrap();
-    let stage = Stage::dark(setting()).await;
+    let cluster = tokio::task::spawn_blocking(control_plane::own).await.unwrap();
+    let fixture = Fixture::without_operator(setup()).await;
     let logs = tempfile::tempdir().unwrap();
     let log = |name: &str| logs.path().join(name);
     let start = |name: &str| {
-        let mut command = stage.command();
+        let mut command = fixture.command();
         command.env("KUBECONFIG", cluster.kubeconfig()).env("NAMESPACE", "default");
         command.env("LEADER_ELECT", "true").env("POD_NAME", name);
         Process::start("operator", command, &log(name)).unwrap()
@@ -309,7 +309,7 @@ async fn a_leader_whose_api_server_stops_answering_ends_within_12_s() {
     // In the namespace of the kubeconfig's context.
     let _two = start("two");
     leads("two").await;
-    let leases: Api<Lease> = Api::namespaced(world::client_of(cluster.kubeconfig()).await, "default");
+    let leases: Api<Lease> = Api::namespaced(control_plane::client_of(cluster.kubeconfig()).await, "default");
     let lease = leases.get(LEASE).await.unwrap().spec.unwrap();
     assert!(lease.holder_identity.unwrap().starts_with("two_"));
 }

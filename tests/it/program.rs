@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use cluster::Signal;
 use serde_json::{Value, json};
 
-use crate::stage::{Setting, Stage, iam, until};
+use crate::fixture::{Fixture, Setup, iam, until};
 
 fn output(command: &mut Command) -> Output {
     command.output().unwrap()
@@ -22,36 +22,36 @@ fn refuses(claim: &str, command: &mut Command, says: &str) {
 
 #[tokio::test]
 async fn it_refuses_to_begin_without_what_it_needs() {
-    let stage = Stage::dark(Setting::default()).await;
+    let fixture = Fixture::without_operator(Setup::default()).await;
     let run = tokio::task::spawn_blocking(move || {
         refuses(
             "no cluster",
-            stage.command().env_remove("KUBECONFIG").env("HOME", "/nonexistent"),
+            fixture.command().env_remove("KUBECONFIG").env("HOME", "/nonexistent"),
             "no Kubernetes cluster is configured: set KUBECONFIG",
         );
         refuses(
             "a kubeconfig that is not there",
-            stage.command().env("KUBECONFIG", "/nonexistent/mistyped"),
+            fixture.command().env("KUBECONFIG", "/nonexistent/mistyped"),
             "the kubeconfig /nonexistent/mistyped cannot be read: No such file",
         );
         let broken = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(broken.path(), "users: {token: hidden").unwrap();
-        let mut command = stage.command();
+        let mut command = fixture.command();
         command.env("KUBECONFIG", broken.path());
         refuses(
             "a broken kubeconfig",
             &mut command,
             "the kubeconfig is not YAML of its kind: set KUBECONFIG",
         );
-        refuses("no region", stage.command().env_remove("AWS_REGION"), "AWS_REGION");
+        refuses("no region", fixture.command().env_remove("AWS_REGION"), "AWS_REGION");
         let bare = |command: &mut Command| {
             command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
         };
-        let mut command = stage.command();
+        let mut command = fixture.command();
         bare(&mut command);
         refuses("no credentials", &mut command, "credentials");
-        refuses("a bad filter", stage.command().env("LOG", "a=b=c"), "--log");
-        let mut taken = stage.command();
+        refuses("a bad filter", fixture.command().env("LOG", "a=b=c"), "--log");
+        let mut taken = fixture.command();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         taken.env("HTTP_ADDR", listener.local_addr().unwrap().to_string());
         refuses("an address in use", &mut taken, "--http-addr");
@@ -61,10 +61,10 @@ async fn it_refuses_to_begin_without_what_it_needs() {
 
 #[tokio::test]
 async fn it_refuses_to_begin_without_the_crd() {
-    let stage = Stage::dark(Setting::default()).await;
+    let fixture = Fixture::without_operator(Setup::default()).await;
     let run = tokio::task::spawn_blocking(move || {
         let cluster = cluster::Cluster::start(cluster::Options::default()).unwrap();
-        let mut command = stage.command();
+        let mut command = fixture.command();
         command.env("KUBECONFIG", cluster.kubeconfig());
         refuses("no CRD", &mut command, "crd | kubectl apply");
     });
@@ -72,9 +72,9 @@ async fn it_refuses_to_begin_without_the_crd() {
 }
 
 /// The address that the newest operator has told in its log.
-async fn address(stage: &Stage) -> String {
+async fn address(fixture: &Fixture) -> String {
     until("the address in the log", || async {
-        let logs = stage.logs();
+        let logs = fixture.logs();
         let after = logs.rsplit_once(" http=")?.1;
         Some(format!("http://{}", after.split_whitespace().next()?))
     })
@@ -83,8 +83,8 @@ async fn address(stage: &Stage) -> String {
 
 #[tokio::test]
 async fn it_serves_health_and_metrics() {
-    let stage = Stage::new().await;
-    let address = address(&stage).await;
+    let fixture = Fixture::new().await;
+    let address = address(&fixture).await;
     let http = reqwest::Client::new();
     until("ready", || async {
         let answer = http.get(format!("{address}/readyz")).send().await.ok()?;
@@ -92,7 +92,7 @@ async fn it_serves_health_and_metrics() {
     })
     .await;
     assert!(http.get(format!("{address}/livez")).send().await.unwrap().status().is_success());
-    stage.ready("app", iam()).await;
+    fixture.ready("app", iam()).await;
     // The first pass is counted when it ends, a moment after its status write.
     let page = until("the metrics", || async {
         let page = http.get(format!("{address}/metrics")).send().await.ok()?.text().await.ok()?;
@@ -102,51 +102,51 @@ async fn it_serves_health_and_metrics() {
     })
     .await;
     assert!(page.contains("operation=\"CreateUser\""), "{page}");
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn it_ends_on_sigterm_after_the_call_in_flight() {
-    let stage = Stage::new().await;
-    let slow = stage.aws.fault(json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 1500 })).await;
-    stage.create("app", iam()).await;
-    stage.aws.struck(slow, 1).await;
+    let fixture = Fixture::new().await;
+    let slow = fixture.aws.fault(json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 1500 })).await;
+    fixture.create("app", iam()).await;
+    fixture.aws.struck(slow, 1).await;
     let asked = std::time::Instant::now();
-    stage.signal(Signal::TERM);
-    assert_eq!(stage.exit_code().await, Some(0));
+    fixture.signal(Signal::TERM);
+    assert_eq!(fixture.exit_code().await, Some(0));
     assert!(asked.elapsed() < std::time::Duration::from_secs(10));
     // The call's outcome stands in status: it was not cut.
-    stage.is_ready("app").await;
-    stage.end().await;
+    fixture.wait_ready("app").await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_call_that_hangs_is_cut_on_sigterm() {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let hang = json!({ "Action": "CreateUser", "Kind": "hang", "Ms": 120_000, "When": "after" });
-    let hang = stage.aws.fault(hang).await;
-    stage.create("app", iam()).await;
-    stage.aws.struck(hang, 1).await;
+    let hang = fixture.aws.fault(hang).await;
+    fixture.create("app", iam()).await;
+    fixture.aws.struck(hang, 1).await;
     let asked = std::time::Instant::now();
-    stage.signal(Signal::TERM);
-    assert_eq!(stage.exit_code().await, Some(0));
+    fixture.signal(Signal::TERM);
+    assert_eq!(fixture.exit_code().await, Some(0));
     assert!(asked.elapsed() < std::time::Duration::from_secs(10), "{:?}", asked.elapsed());
-    stage.start();
-    stage.is_ready("app").await;
-    assert_eq!(stage.aws.calls_of("CreateUser", "app").await.len(), 1);
-    stage.end().await;
+    fixture.start();
+    fixture.wait_ready("app").await;
+    assert_eq!(fixture.aws.calls_of("CreateUser", "app").await.len(), 1);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn logs_in_json_are_one_object_a_line() {
     let env = vec![("LOG_FORMAT", "json".to_owned())];
-    let stage = Stage::set(Setting { env, ..Setting::default() }).await;
-    stage.ready("app", iam()).await;
-    let logs = stage.logs();
+    let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
+    fixture.ready("app", iam()).await;
+    let logs = fixture.logs();
     let lines: Vec<Value> = logs.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let created =
         lines.iter().find(|line| line["operation"] == "CreateUser" && !line["request_id"].is_null());
     assert_eq!(created.unwrap()["user_id"], "app");
-    assert!(lines.iter().any(|line| line["object"] == format!("{}/app", stage.ns)));
-    stage.end().await;
+    assert!(lines.iter().any(|line| line["object"] == format!("{}/app", fixture.ns)));
+    fixture.end().await;
 }

@@ -5,7 +5,7 @@ mod fields;
 mod flags;
 mod reasons;
 
-use crate::world;
+use crate::repository;
 
 /// Text that nobody wrote as Markdown.
 fn plain(text: &str) -> String {
@@ -19,7 +19,7 @@ fn cell(text: &str) -> String {
 
 /// The documentation of what follows it in a Rust file, by the name that follows: its paragraphs, each on one line.
 fn documented(file: &str, enumeration: &str) -> Vec<(String, Vec<String>)> {
-    let text = world::read(file);
+    let text = repository::read(file);
     let (_, body) = text.split_once(&format!("pub enum {enumeration} {{\n")).unwrap();
     let (body, _) = body.split_once("\n}").unwrap();
     let (mut found, mut paragraphs) = (Vec::new(), vec![String::new()]);

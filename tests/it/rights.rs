@@ -1,7 +1,7 @@
-//! The rights that the chart gives an operator: every stage's operator runs with exactly these, so that one too few fails
+//! The rights that the chart gives an operator: every fixture's operator runs with exactly these, so that one too few fails
 //! the test that needs it.
 //!
-//! `RIGHTS=namespaced`, `cluster-secrets` or `roles-only` gives all stages the same; left out, each test has its own.
+//! `RIGHTS=namespaced`, `cluster-secrets` or `roles-only` gives all fixtures the same; left out, each test has its own.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -18,11 +18,11 @@ use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 
-use crate::stage::{REGION, until};
+use crate::fixture::{REGION, until};
 
-/// Where the operators' ServiceAccounts live: a stage's own namespace may be deleted, and with it all that is in it.
+/// Where the operators' ServiceAccounts live: a fixture's own namespace may be deleted, and with it all that is in it.
 const HOME: &str = "operators";
-/// Stands for the stage's namespace in what Helm renders once for all.
+/// Stands for the fixture's namespace in what Helm renders once for all.
 const PLACEHOLDER: &str = "the-namespace-of-the-stage";
 
 /// Values of the chart, as far as they are about rights.
@@ -34,7 +34,7 @@ pub(crate) enum Rights {
     ClusterSecrets,
     /// Nothing for the whole cluster.
     RolesOnly,
-    /// Everything: for an operator of several stages.
+    /// Everything: for an operator of several fixtures.
     Administrator,
 }
 
@@ -112,7 +112,7 @@ pub(crate) async fn grant(
     account(cluster, client, HOME, namespace, namespace, dir).await
 }
 
-/// The user that the operator of a stage's namespace is.
+/// The user that the operator of a fixture's namespace is.
 pub(crate) fn user_of(namespace: &str) -> String {
     format!("system:serviceaccount:{HOME}:{namespace}")
 }
@@ -132,7 +132,7 @@ pub(crate) async fn apply(client: &Client, objects: &[Value]) {
     }
 }
 
-/// A kubeconfig of this ServiceAccount, once it may do what it was given in the namespace `within`. Each stage needs one, so
+/// A kubeconfig of this ServiceAccount, once it may do what it was given in the namespace `within`. Each fixture needs one, so
 /// it is made without the two runs of kubectl that [`Cluster::service_account_kubeconfig`] takes.
 pub(crate) async fn account(
     cluster: &Cluster,

@@ -8,8 +8,8 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::stage::{PASSWORD, Setting, Stage, condition, iam, is_ready, until, with_password};
-use crate::world;
+use crate::control_plane;
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, is_ready, until, with_password};
 
 const SECOND: &str = "second-long-passphrase";
 /// What "within seconds" allows on a busy machine.
@@ -29,232 +29,232 @@ fn with_secrets(names: &[&str]) -> Value {
     with_keys(&names.iter().map(|name| (*name, "password")).collect::<Vec<_>>())
 }
 
-/// A stage with a Secret `one` and a Ready user that has its password.
-async fn settled() -> Stage {
-    let stage = Stage::new().await;
-    stage.secret("one", PASSWORD).await;
-    stage.ready("app", with_password("one")).await;
-    stage
+/// A fixture with a Secret `one` and a Ready user that has its password.
+async fn settled() -> Fixture {
+    let fixture = Fixture::new().await;
+    fixture.secret("one", PASSWORD).await;
+    fixture.ready("app", with_password("one")).await;
+    fixture
 }
 
-async fn passwords(stage: &Stage) -> Vec<String> {
-    let Some(user) = stage.aws.user("app").await else { return Vec::new() };
+async fn passwords(fixture: &Fixture) -> Vec<String> {
+    let Some(user) = fixture.aws.user("app").await else { return Vec::new() };
     let mut found: Vec<String> = serde_json::from_value(user["Passwords"].clone()).unwrap();
     found.sort();
     found
 }
 
 /// Waits until AWS has these passwords and the object is Ready.
-async fn holds(stage: &Stage, wanted: &[&str]) {
+async fn holds(fixture: &Fixture, wanted: &[&str]) {
     let mut wanted: Vec<String> = wanted.iter().map(|text| (*text).to_owned()).collect();
     wanted.sort();
     // Compared, never shown.
     until("AWS has the passwords of the Secrets", || async {
-        (passwords(stage).await == wanted).then_some(())
+        (passwords(fixture).await == wanted).then_some(())
     })
     .await;
-    stage.is_ready("app").await;
+    fixture.wait_ready("app").await;
 }
 
-async fn rotations(stage: &Stage) -> usize {
-    stage.aws.accepted("ModifyUser", "app").await
+async fn rotations(fixture: &Fixture) -> usize {
+    fixture.aws.accepted("ModifyUser", "app").await
 }
 
-fn secrets(stage: &Stage) -> Api<Secret> {
-    Api::namespaced(stage.client.clone(), &stage.ns)
+fn secrets(fixture: &Fixture) -> Api<Secret> {
+    Api::namespaced(fixture.client.clone(), &fixture.ns)
 }
 
-async fn annotate_secret(stage: &Stage, name: &str, value: &str) {
+async fn annotate_secret(fixture: &Fixture, name: &str, value: &str) {
     let patch = json!({ "metadata": { "annotations": { "written": value } } });
-    secrets(stage).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    secrets(fixture).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_changed_secret_reaches_aws_with_one_modify_user() {
-    let stage = settled().await;
-    stage.secret("one", SECOND).await;
+    let fixture = settled().await;
+    fixture.secret("one", SECOND).await;
     let written = Instant::now();
     until("AWS has the password of the Secret", || async {
-        (passwords(&stage).await == [SECOND]).then_some(())
+        (passwords(&fixture).await == [SECOND]).then_some(())
     })
     .await;
     // A debounce of one second, two looks and the call; not seen at all, it would take the resync's ten minutes.
     assert!(written.elapsed() < SECONDS, "{:?} after the Secret changed", written.elapsed());
-    holds(&stage, &[SECOND]).await;
-    stage.looked_at("app").await;
-    assert_eq!(rotations(&stage).await, 1);
-    let call = &stage.aws.calls_of("ModifyUser", "app").await[0]["Params"];
+    holds(&fixture, &[SECOND]).await;
+    fixture.reconcile_now("app").await;
+    assert_eq!(rotations(&fixture).await, 1);
+    let call = &fixture.aws.calls_of("ModifyUser", "app").await[0]["Params"];
     assert!(call["AccessString"].is_null() && call["Engine"].is_null(), "only what differs is sent");
-    let (kind, _, _) = stage.event("app", "PasswordRotated").await;
+    let (kind, _, _) = fixture.event("app", "PasswordRotated").await;
     assert_eq!(kind, "Normal");
     assert!(
-        stage.events("app").await.iter().all(|(_, reason, _)| reason != "UserModified"),
+        fixture.events("app").await.iter().all(|(_, reason, _)| reason != "UserModified"),
         "one call, one event"
     );
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn two_secrets_that_change_at_once_are_sent_together() {
-    let stage = Stage::new().await;
-    stage.secret("one", PASSWORD).await;
-    stage.secret("two", SECOND).await;
-    stage.ready("app", with_secrets(&["one", "two"])).await;
-    futures::join!(stage.secret("one", THIRD), stage.secret("two", PASSWORD));
-    holds(&stage, &[THIRD, PASSWORD]).await;
-    stage.looked_at("app").await;
-    assert_eq!(rotations(&stage).await, 1);
-    stage.end().await;
+    let fixture = Fixture::new().await;
+    fixture.secret("one", PASSWORD).await;
+    fixture.secret("two", SECOND).await;
+    fixture.ready("app", with_secrets(&["one", "two"])).await;
+    futures::join!(fixture.secret("one", THIRD), fixture.secret("two", PASSWORD));
+    holds(&fixture, &[THIRD, PASSWORD]).await;
+    fixture.reconcile_now("app").await;
+    assert_eq!(rotations(&fixture).await, 1);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn the_order_of_two_references_means_nothing() {
-    let stage = Stage::new().await;
-    stage.secret("one", PASSWORD).await;
-    stage.secret("two", SECOND).await;
-    stage.ready("app", with_secrets(&["one", "two"])).await;
-    stage.patch("app", json!({ "spec": with_secrets(&["two", "one"]) })).await;
-    stage.is_ready("app").await;
-    assert_eq!(rotations(&stage).await, 0);
-    stage.end().await;
+    let fixture = Fixture::new().await;
+    fixture.secret("one", PASSWORD).await;
+    fixture.secret("two", SECOND).await;
+    fixture.ready("app", with_secrets(&["one", "two"])).await;
+    fixture.patch("app", json!({ "spec": with_secrets(&["two", "one"]) })).await;
+    fixture.wait_ready("app").await;
+    assert_eq!(rotations(&fixture).await, 0);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_rotation_has_an_overlap() {
-    let stage = settled().await;
-    stage.secret("two", SECOND).await;
-    stage.patch("app", json!({ "spec": with_secrets(&["one", "two"]) })).await;
-    holds(&stage, &[PASSWORD, SECOND]).await;
-    stage.patch("app", json!({ "spec": with_secrets(&["two"]) })).await;
-    holds(&stage, &[SECOND]).await;
-    assert_eq!(rotations(&stage).await, 2);
-    stage.end().await;
+    let fixture = settled().await;
+    fixture.secret("two", SECOND).await;
+    fixture.patch("app", json!({ "spec": with_secrets(&["one", "two"]) })).await;
+    holds(&fixture, &[PASSWORD, SECOND]).await;
+    fixture.patch("app", json!({ "spec": with_secrets(&["two"]) })).await;
+    holds(&fixture, &[SECOND]).await;
+    assert_eq!(rotations(&fixture).await, 2);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn the_same_password_in_two_secrets_is_sent_once() {
-    let stage = Stage::new().await;
-    stage.secret("one", PASSWORD).await;
-    stage.secret("two", PASSWORD).await;
-    stage.ready("app", with_secrets(&["one", "two"])).await;
-    assert_eq!(passwords(&stage).await.len(), 1);
-    stage.looked_at("app").await;
-    assert_eq!(rotations(&stage).await, 0);
-    stage.end().await;
+    let fixture = Fixture::new().await;
+    fixture.secret("one", PASSWORD).await;
+    fixture.secret("two", PASSWORD).await;
+    fixture.ready("app", with_secrets(&["one", "two"])).await;
+    assert_eq!(passwords(&fixture).await.len(), 1);
+    fixture.reconcile_now("app").await;
+    assert_eq!(rotations(&fixture).await, 0);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn two_secrets_that_come_to_the_same_password_send_it_once() {
-    let stage = Stage::new().await;
-    stage.secret("one", PASSWORD).await;
-    stage.secret("two", SECOND).await;
-    stage.ready("app", with_secrets(&["one", "two"])).await;
-    stage.secret("two", PASSWORD).await;
-    holds(&stage, &[PASSWORD]).await;
-    let object = stage.looked_at("app").await;
+    let fixture = Fixture::new().await;
+    fixture.secret("one", PASSWORD).await;
+    fixture.secret("two", SECOND).await;
+    fixture.ready("app", with_secrets(&["one", "two"])).await;
+    fixture.secret("two", PASSWORD).await;
+    holds(&fixture, &[PASSWORD]).await;
+    let object = fixture.reconcile_now("app").await;
     assert_eq!(object["status"]["authentication"]["passwordCount"], 1);
     assert_eq!(object["status"]["lastApplied"]["passwordVersions"].as_array().unwrap().len(), 2);
-    assert_eq!(rotations(&stage).await, 1);
-    stage.end().await;
+    assert_eq!(rotations(&fixture).await, 1);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_secret_written_again_with_its_password_is_not_sent_by_the_process_that_sent_it() {
-    let stage = settled().await;
+    let fixture = settled().await;
     let versions = |object: &Value| object["status"]["lastApplied"]["passwordVersions"].clone();
-    let before = versions(&stage.is_ready("app").await);
-    annotate_secret(&stage, "one", "again").await;
-    let after = stage
+    let before = versions(&fixture.wait_ready("app").await);
+    annotate_secret(&fixture, "one", "again").await;
+    let after = fixture
         .shows("app", "the new version of the Secret is remembered", |object| {
             is_ready(object) && versions(object) != before
         })
         .await;
     assert_eq!(versions(&after).as_array().unwrap().len(), 1);
-    assert_eq!(rotations(&stage).await, 0);
+    assert_eq!(rotations(&fixture).await, 0);
     // A restart may cost one, as nobody knows any more what was sent; here status does.
-    stage.kill();
-    stage.start();
-    stage.looked_at("app").await;
-    assert_eq!(rotations(&stage).await, 0);
-    stage.kill();
-    annotate_secret(&stage, "one", "while nobody looked").await;
-    stage.start();
-    stage.looked_at("app").await;
-    assert!(rotations(&stage).await <= 1);
-    holds(&stage, &[PASSWORD]).await;
-    stage.end().await;
+    fixture.kill();
+    fixture.start();
+    fixture.reconcile_now("app").await;
+    assert_eq!(rotations(&fixture).await, 0);
+    fixture.kill();
+    annotate_secret(&fixture, "one", "while nobody looked").await;
+    fixture.start();
+    fixture.reconcile_now("app").await;
+    assert!(rotations(&fixture).await <= 1);
+    holds(&fixture, &[PASSWORD]).await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn another_key_of_the_same_secret_is_another_password_also_where_the_operator_was_down() {
-    let stage = Stage::new().await;
-    stage.secret_with("one", json!({ "blue": PASSWORD, "green": SECOND })).await;
-    stage.ready("app", with_keys(&[("one", "blue")])).await;
-    stage.patch("app", json!({ "spec": with_keys(&[("one", "green")]) })).await;
-    holds(&stage, &[SECOND]).await;
-    stage.kill();
-    stage.patch("app", json!({ "spec": with_keys(&[("one", "blue")]) })).await;
-    stage.start();
-    holds(&stage, &[PASSWORD]).await;
-    assert_eq!(rotations(&stage).await, 2);
-    stage.end().await;
+    let fixture = Fixture::new().await;
+    fixture.secret_with("one", json!({ "blue": PASSWORD, "green": SECOND })).await;
+    fixture.ready("app", with_keys(&[("one", "blue")])).await;
+    fixture.patch("app", json!({ "spec": with_keys(&[("one", "green")]) })).await;
+    holds(&fixture, &[SECOND]).await;
+    fixture.kill();
+    fixture.patch("app", json!({ "spec": with_keys(&[("one", "blue")]) })).await;
+    fixture.start();
+    holds(&fixture, &[PASSWORD]).await;
+    assert_eq!(rotations(&fixture).await, 2);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_rotation_while_the_user_is_modifying_is_not_lost() {
-    let stage = settled().await;
-    stage.aws.settings(json!({ "modify-time": "2s" })).await;
-    stage.patch("app", json!({ "spec": { "accessString": "on ~other:* -@all +@read" } })).await;
-    stage.reason("app", "Modifying").await;
-    stage.secret("one", SECOND).await;
-    holds(&stage, &[SECOND]).await;
-    assert_eq!(rotations(&stage).await, 2);
-    stage.end().await;
+    let fixture = settled().await;
+    fixture.aws.settings(json!({ "modify-time": "2s" })).await;
+    fixture.patch("app", json!({ "spec": { "accessString": "on ~other:* -@all +@read" } })).await;
+    fixture.reason("app", "Modifying").await;
+    fixture.secret("one", SECOND).await;
+    holds(&fixture, &[SECOND]).await;
+    assert_eq!(rotations(&fixture).await, 2);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn going_back_to_the_former_secret_is_seen_though_the_report_of_the_new_one_was_lost() {
-    let stage = settled().await;
-    stage.secret("two", SECOND).await;
+    let fixture = settled().await;
+    fixture.secret("two", SECOND).await;
     // AWS takes the second password, and nobody ever learns of it.
     let fault =
         json!({ "Action": "ModifyUser", "UserId": "app", "Kind": "hang", "When": "after", "Ms": 60_000 });
-    let fault = stage.aws.fault(fault).await;
-    stage.patch("app", json!({ "spec": with_secrets(&["two"]) })).await;
-    stage.aws.struck(fault, 1).await;
-    stage.kill();
-    stage.aws.heal().await;
-    assert_eq!(passwords(&stage).await.len(), 1);
-    stage.patch("app", json!({ "spec": with_secrets(&["one"]) })).await;
-    stage.start();
-    holds(&stage, &[PASSWORD]).await;
-    stage.end().await;
+    let fault = fixture.aws.fault(fault).await;
+    fixture.patch("app", json!({ "spec": with_secrets(&["two"]) })).await;
+    fixture.aws.struck(fault, 1).await;
+    fixture.kill();
+    fixture.aws.clear_faults().await;
+    assert_eq!(passwords(&fixture).await.len(), 1);
+    fixture.patch("app", json!({ "spec": with_secrets(&["one"]) })).await;
+    fixture.start();
+    holds(&fixture, &[PASSWORD]).await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_secret_that_cannot_be_a_password_is_told_and_mended_without_touching_the_object() {
-    let stage = settled().await;
-    stage.secret("one", &format!("{SECOND}\n")).await;
-    let told = stage.reason("app", "InvalidPassword").await;
+    let fixture = settled().await;
+    fixture.secret("one", &format!("{SECOND}\n")).await;
+    let told = fixture.reason("app", "InvalidPassword").await;
     assert!(condition(&told, "Stalled").is_some());
     let message = condition(&told, "Ready").unwrap()["message"].as_str().unwrap().to_owned();
     assert!(message.contains("newline"), "{message}");
-    assert_eq!(rotations(&stage).await, 0, "AWS has the former password still");
-    stage.secret("one", SECOND).await;
-    holds(&stage, &[SECOND]).await;
-    stage.end().await;
+    assert_eq!(rotations(&fixture).await, 0, "AWS has the former password still");
+    fixture.secret("one", SECOND).await;
+    holds(&fixture, &[SECOND]).await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_secret_that_goes_leaves_the_aws_user_as_it_is() {
-    let stage = settled().await;
-    secrets(&stage).delete("one", &DeleteParams::default()).await.unwrap();
-    stage.reason("app", "SecretNotFound").await;
-    assert_eq!(passwords(&stage).await.len(), 1);
-    assert_eq!(rotations(&stage).await, 0);
-    stage.secret("one", SECOND).await;
-    holds(&stage, &[SECOND]).await;
-    stage.end().await;
+    let fixture = settled().await;
+    secrets(&fixture).delete("one", &DeleteParams::default()).await.unwrap();
+    fixture.reason("app", "SecretNotFound").await;
+    assert_eq!(passwords(&fixture).await.len(), 1);
+    assert_eq!(rotations(&fixture).await, 0);
+    fixture.secret("one", SECOND).await;
+    holds(&fixture, &[SECOND]).await;
+    fixture.end().await;
 }
 
 #[tokio::test]
@@ -266,30 +266,30 @@ async fn a_rotation_outlasts_refusals_and_lost_answers() {
         json!({ "Kind": "garbage", "When": "after" }),
         json!({ "Kind": "unavailable" }),
     ];
-    let stage = settled().await;
+    let fixture = settled().await;
     for (number, mut fault) in faults.into_iter().enumerate() {
         fault["Action"] = json!("ModifyUser");
-        let id = stage.aws.fault(fault).await;
+        let id = fixture.aws.fault(fault).await;
         let next = format!("long-passphrase-number-{number}");
-        stage.secret("one", &next).await;
-        stage.aws.struck(id, 1).await;
-        holds(&stage, &[&next]).await;
+        fixture.secret("one", &next).await;
+        fixture.aws.struck(id, 1).await;
+        holds(&fixture, &[&next]).await;
     }
-    stage.end().await;
+    fixture.end().await;
 }
 
 /// A ServiceAccount that may do what the operator needs, and with Secrets only what `secrets` says.
-async fn restricted(stage: &Stage, secrets: Value) -> PathBuf {
-    let cluster = world::control_plane();
-    let (ns, account) = (stage.ns.clone(), "restricted");
+async fn restricted(fixture: &Fixture, secrets: Value) -> PathBuf {
+    let cluster = control_plane::shared();
+    let (ns, account) = (fixture.ns.clone(), "restricted");
     let kubeconfig = {
         let ns = ns.clone();
         tokio::task::spawn_blocking(move || cluster.service_account_kubeconfig(&ns, account).unwrap())
             .await
             .unwrap()
     };
-    allow(stage, "operator", may_on_objects(&["get", "list", "watch", "patch"])).await;
-    allow(stage, "secrets", secrets).await;
+    allow(fixture, "operator", may_on_objects(&["get", "list", "watch", "patch"])).await;
+    allow(fixture, "secrets", secrets).await;
     kubeconfig
 }
 
@@ -302,26 +302,26 @@ fn may_on_objects(verbs: &[&str]) -> Value {
 }
 
 /// Warnings in the operator's log that speak of this.
-fn warnings(stage: &Stage, word: &str) -> Vec<String> {
-    let logs = stage.logs();
+fn warnings(fixture: &Fixture, word: &str) -> Vec<String> {
+    let logs = fixture.logs();
     let warns = |line: &&str| line.contains(" WARN ") || line.contains(" ERROR ");
     logs.lines().filter(warns).filter(|line| line.contains(word)).map(str::to_owned).collect()
 }
 
-pub(crate) async fn allow(stage: &Stage, name: &str, rules: Value) {
+pub(crate) async fn allow(fixture: &Fixture, name: &str, rules: Value) {
     use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
     let params = PatchParams::apply("test").force();
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": { "name": name }, "rules": rules,
     });
-    let roles: Api<Role> = Api::namespaced(stage.client.clone(), &stage.ns);
+    let roles: Api<Role> = Api::namespaced(fixture.client.clone(), &fixture.ns);
     roles.patch(name, &params, &Patch::Apply(&role)).await.unwrap();
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": name },
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name },
-        "subjects": [{ "kind": "ServiceAccount", "name": "restricted", "namespace": stage.ns }],
+        "subjects": [{ "kind": "ServiceAccount", "name": "restricted", "namespace": fixture.ns }],
     });
-    let bindings: Api<RoleBinding> = Api::namespaced(stage.client.clone(), &stage.ns);
+    let bindings: Api<RoleBinding> = Api::namespaced(fixture.client.clone(), &fixture.ns);
     bindings.patch(name, &params, &Patch::Apply(&binding)).await.unwrap();
 }
 
@@ -331,62 +331,62 @@ fn may_get(name: &str) -> Value {
 
 #[tokio::test]
 async fn leave_to_get_named_secrets_is_enough() {
-    let stage = Stage::dark(Setting::default()).await;
-    let kubeconfig = restricted(&stage, may_get("one")).await;
-    stage.secret("one", PASSWORD).await;
-    stage.start_with(&[
+    let fixture = Fixture::without_operator(Setup::default()).await;
+    let kubeconfig = restricted(&fixture, may_get("one")).await;
+    fixture.secret("one", PASSWORD).await;
+    fixture.start_with(&[
         ("KUBECONFIG", kubeconfig.display().to_string()),
         ("CLUSTER_ID", "restricted".to_owned()),
         ("RESYNC", "2s".to_owned()),
         ("LOG", elasticache_user_operator::config::DEFAULT_LOG.to_owned()),
     ]);
-    stage.ready("app", with_password("one")).await;
+    fixture.ready("app", with_password("one")).await;
     // Meanwhile the watch is tried again and again.
     for next in [SECOND, THIRD, PASSWORD] {
-        stage.secret("one", next).await;
-        holds(&stage, &[next]).await;
+        fixture.secret("one", next).await;
+        holds(&fixture, &[next]).await;
     }
-    assert_eq!(rotations(&stage).await, 3);
-    let told = warnings(&stage, "ecrets");
+    assert_eq!(rotations(&fixture).await, 3);
+    let told = warnings(&fixture, "ecrets");
     assert!(told[0].contains("--resync"), "{}", told[0]);
     assert_eq!(told.len(), 1, "one line says that a changed Secret is noticed late: {told:#?}");
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_secret_that_may_not_be_read_is_told_and_read_once_it_may() {
-    let stage = Stage::dark(Setting::default()).await;
-    let kubeconfig = restricted(&stage, may_get("another")).await;
-    stage.secret("one", PASSWORD).await;
-    stage.start_with(&[
+    let fixture = Fixture::without_operator(Setup::default()).await;
+    let kubeconfig = restricted(&fixture, may_get("another")).await;
+    fixture.secret("one", PASSWORD).await;
+    fixture.start_with(&[
         ("KUBECONFIG", kubeconfig.display().to_string()),
         ("CLUSTER_ID", "restricted".to_owned()),
     ]);
-    stage.create("app", with_password("one")).await;
-    let told = stage.reason("app", "SecretForbidden").await;
+    fixture.create("app", with_password("one")).await;
+    let told = fixture.reason("app", "SecretForbidden").await;
     assert!(condition(&told, "Stalled").is_none());
-    stage.event("app", "SecretForbidden").await;
-    allow(&stage, "secrets", may_get("one")).await;
-    holds(&stage, &[PASSWORD]).await;
-    stage.end().await;
+    fixture.event("app", "SecretForbidden").await;
+    allow(&fixture, "secrets", may_get("one")).await;
+    holds(&fixture, &[PASSWORD]).await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_watch_of_the_objects_that_is_forbidden_is_told_once_and_taken_up_once_it_may() {
-    let stage = Stage::dark(Setting::default()).await;
-    let kubeconfig = restricted(&stage, may_get("one")).await;
-    allow(&stage, "operator", may_on_objects(&["get", "list", "patch"])).await;
-    stage.start_with(&[
+    let fixture = Fixture::without_operator(Setup::default()).await;
+    let kubeconfig = restricted(&fixture, may_get("one")).await;
+    allow(&fixture, "operator", may_on_objects(&["get", "list", "patch"])).await;
+    fixture.start_with(&[
         ("KUBECONFIG", kubeconfig.display().to_string()),
         ("CLUSTER_ID", "restricted".to_owned()),
         ("LOG", elasticache_user_operator::config::DEFAULT_LOG.to_owned()),
     ]);
-    until("it is told", || async { warnings(&stage, "ElastiCacheUsers").pop() }).await;
-    stage.create("app", iam()).await;
-    allow(&stage, "operator", may_on_objects(&["get", "list", "watch", "patch"])).await;
-    stage.is_ready("app").await;
-    let told = warnings(&stage, "watch");
+    until("it is told", || async { warnings(&fixture, "ElastiCacheUsers").pop() }).await;
+    fixture.create("app", iam()).await;
+    allow(&fixture, "operator", may_on_objects(&["get", "list", "watch", "patch"])).await;
+    fixture.wait_ready("app").await;
+    let told = warnings(&fixture, "watch");
     let of_secrets = |line: &&String| line.contains("watch Secrets");
     assert_eq!((told.len(), told.iter().filter(of_secrets).count()), (2, 1), "{told:#?}");
-    stage.end().await;
+    fixture.end().await;
 }

@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::stage::Stage;
-use crate::world;
+use crate::fixture::Fixture;
+use crate::{control_plane, repository};
 
 /// All of them.
 fn samples() -> Vec<PathBuf> {
-    let folder = fs::read_dir(world::path("deploy/samples")).unwrap();
+    let folder = fs::read_dir(repository::path("deploy/samples")).unwrap();
     folder.map(|entry| entry.unwrap().path()).collect()
 }
 
@@ -18,9 +18,9 @@ fn stem(sample: &Path) -> &str {
     sample.file_stem().unwrap().to_str().unwrap()
 }
 
-/// kubectl in the stage's namespace, which must succeed, and what it printed.
-async fn kubectl(stage: &Stage, arguments: &[&str]) -> String {
-    let Output { status, stdout, stderr } = world::output(stage.kubectl(arguments)).await;
+/// kubectl in the fixture's namespace, which must succeed, and what it printed.
+async fn kubectl(fixture: &Fixture, arguments: &[&str]) -> String {
+    let Output { status, stdout, stderr } = control_plane::output(fixture.kubectl(arguments)).await;
     let stderr = String::from_utf8_lossy(&stderr);
     assert!(status.success(), "kubectl {arguments:?}: {stderr}");
     assert!(!stderr.contains("Warning"), "kubectl {arguments:?}: {stderr}");
@@ -29,21 +29,21 @@ async fn kubectl(stage: &Stage, arguments: &[&str]) -> String {
 
 #[tokio::test]
 async fn each_sample_by_itself_becomes_ready_and_goes_again() {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     for sample in samples() {
         let file = sample.to_str().unwrap();
-        let applied = kubectl(&stage, &["apply", "--filename", file, "--output", "name"]).await;
+        let applied = kubectl(&fixture, &["apply", "--filename", file, "--output", "name"]).await;
         let name =
             applied.lines().find_map(|line| line.strip_prefix("elasticacheuser.elasticache-users.dev/"));
         let name = name.unwrap_or_else(|| panic!("{file} holds no ElastiCacheUser: {applied}"));
-        let object = stage.is_ready(name).await;
+        let object = fixture.wait_ready(name).await;
         // The file is named in the words of `status`.
         assert_eq!(object["status"]["authentication"]["type"], stem(&sample), "{file}");
-        assert_eq!(stage.aws.user(name).await.unwrap()["Status"], "active", "{file}");
-        kubectl(&stage, &["delete", "--filename", file]).await;
-        stage.gone(name).await;
+        assert_eq!(fixture.aws.user(name).await.unwrap()["Status"], "active", "{file}");
+        kubectl(&fixture, &["delete", "--filename", file]).await;
+        fixture.gone(name).await;
     }
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn there_is_a_sample_for_each_type_of_authentication_with_a_comment() {
 
 #[test]
 fn the_readme_shows_a_part_of_a_sample() {
-    let readme = world::read("README.md");
+    let readme = repository::read("README.md");
     let (_, after) = readme.split_once("```yaml\n").unwrap();
     let (shown, _) = after.split_once("```").unwrap();
     let is_part = |sample: &Path| fs::read_to_string(sample).unwrap().contains(shown);

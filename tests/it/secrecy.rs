@@ -1,6 +1,6 @@
 //! What must show nowhere: every password that this process has put into a Secret or handed to AWS, in whatever form.
 //!
-//! The list is the process's, not the stage's: a password of one test in another's log would be no better. From the first
+//! The list is the process's, not the fixture's: a password of one test in another's log would be no better. From the first
 //! one on, no panic of a test shows them either.
 
 use std::backtrace::{Backtrace, BacktraceStatus};

@@ -5,27 +5,27 @@ mod settled;
 
 use serde_json::json;
 
-use crate::stage::{PASSWORD, Stage, iam, with_password};
-use crate::world;
+use crate::control_plane;
+use crate::fixture::{Fixture, PASSWORD, iam, with_password};
 use crate::written::Page;
 use settled::settled;
 
 /// What was typed and what kubectl answered.
 struct Transcript<'a> {
-    stage: &'a Stage,
+    fixture: &'a Fixture,
     text: String,
 }
 
 impl Transcript<'_> {
-    fn of(stage: &Stage) -> Transcript<'_> {
-        Transcript { stage, text: String::new() }
+    fn of(fixture: &Fixture) -> Transcript<'_> {
+        Transcript { fixture, text: String::new() }
     }
 
     async fn kubectl(&mut self, line: &str) {
         let arguments: Vec<&str> = line.split(' ').collect();
-        let output = world::output(self.stage.kubectl(&arguments)).await;
+        let output = control_plane::output(self.fixture.kubectl(&arguments)).await;
         let said = [output.stdout, output.stderr].concat();
-        let said = settled(&String::from_utf8(said).unwrap(), &self.stage.ns);
+        let said = settled(&String::from_utf8(said).unwrap(), &self.fixture.ns);
         assert!(output.status.success(), "kubectl {line}: {said}");
         self.text.push_str(&format!("$ kubectl {line}\n{said}\n"));
     }
@@ -47,61 +47,61 @@ fn from_conditions(text: &str) -> String {
 
 #[tokio::test]
 async fn the_documentation_shows_a_blocked_deletion_as_it_is() {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let mut page = Page::of("docs/src/concepts/deletion.md");
-    let mut transcript = Transcript::of(&stage);
-    stage.ready("orders-api", iam()).await;
-    stage.event("orders-api", "UserCreated").await;
+    let mut transcript = Transcript::of(&fixture);
+    fixture.ready("orders-api", iam()).await;
+    fixture.event("orders-api", "UserCreated").await;
 
-    stage.aws.put_user("orders-api", json!({ "Status": "modifying" })).await;
+    fixture.aws.put_user("orders-api", json!({ "Status": "modifying" })).await;
     transcript.kubectl("delete ecu orders-api --wait=false").await;
-    stage.reason("orders-api", "WaitingForUserActive").await;
-    stage.event("orders-api", "WaitingForUserActive").await;
+    fixture.reason("orders-api", "WaitingForUserActive").await;
+    fixture.event("orders-api", "WaitingForUserActive").await;
     page.section("modifying", &transcript.look().await);
 
     let refusal =
         json!({ "Action": "DeleteUser", "Kind": "error", "Code": "InvalidUserState", "Times": null });
-    stage.aws.fault(refusal).await;
-    stage.aws.put_user("orders-api", json!({ "Status": "active" })).await;
-    stage.reason("orders-api", "InvalidUserState").await;
-    stage.event("orders-api", "InvalidUserState").await;
+    fixture.aws.fault(refusal).await;
+    fixture.aws.put_user("orders-api", json!({ "Status": "active" })).await;
+    fixture.reason("orders-api", "InvalidUserState").await;
+    fixture.event("orders-api", "InvalidUserState").await;
     page.section("refused", &from_conditions(&transcript.look().await));
 
-    stage.aws.settings(json!({ "delete-time": "1h" })).await;
-    stage.aws.heal().await;
-    stage.shows("orders-api", "deleting", |object| object["status"]["state"] == "deleting").await;
-    stage.event("orders-api", "DeletionStarted").await;
+    fixture.aws.settings(json!({ "delete-time": "1h" })).await;
+    fixture.aws.clear_faults().await;
+    fixture.shows("orders-api", "deleting", |object| object["status"]["state"] == "deleting").await;
+    fixture.event("orders-api", "DeletionStarted").await;
     page.section("deleting", &from_conditions(&transcript.look().await));
 
-    stage.aws.remove_user("orders-api").await;
-    stage.gone("orders-api").await;
-    stage.event("orders-api", "UserDeleted").await;
+    fixture.aws.remove_user("orders-api").await;
+    fixture.gone("orders-api").await;
+    fixture.event("orders-api", "UserDeleted").await;
     transcript.kubectl("get ecu").await;
     transcript.kubectl("get events").await;
     page.section("gone", &transcript.text);
 
     page.hold();
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn the_documentation_shows_the_default_user_of_a_group_as_it_is() {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let mut page = Page::of("docs/src/concepts/deletion.md");
-    let mut transcript = Transcript::of(&stage);
-    stage.secret("orders-default", PASSWORD).await;
+    let mut transcript = Transcript::of(&fixture);
+    fixture.secret("orders-default", PASSWORD).await;
     let mut spec = with_password("orders-default");
     spec["userName"] = json!("default");
-    stage.ready("orders-default", spec).await;
-    stage.aws.put_group("orders", json!({ "UserIds": ["orders-default"] })).await;
+    fixture.ready("orders-default", spec).await;
+    fixture.aws.put_group("orders", json!({ "UserIds": ["orders-default"] })).await;
     transcript.kubectl("delete ecu orders-default --wait=false").await;
-    stage.reason("orders-default", "DefaultUserInGroup").await;
-    stage.event("orders-default", "DefaultUserInGroup").await;
+    fixture.reason("orders-default", "DefaultUserInGroup").await;
+    fixture.event("orders-default", "DefaultUserInGroup").await;
     transcript.kubectl("get ecu").await;
     transcript.kubectl("get events").await;
     page.section("group", &transcript.text);
-    stage.aws.remove_group("orders").await;
-    stage.gone("orders-default").await;
+    fixture.aws.remove_group("orders").await;
+    fixture.gone("orders-default").await;
     page.hold();
-    stage.end().await;
+    fixture.end().await;
 }

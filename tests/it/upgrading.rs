@@ -10,9 +10,9 @@ use kube::Api;
 use serde_json::{Value, json};
 
 use crate::deployed::Deployed;
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, until, with_password};
 use crate::rights::Rights;
-use crate::stage::{PASSWORD, Setting, Stage, condition, iam, until, with_password};
-use crate::{audit, world};
+use crate::{audit, control_plane, repository};
 
 const CHART: &str = "charts/elasticache-user-operator";
 /// Namespace of the release.
@@ -25,7 +25,7 @@ async fn helm(cluster: &Cluster, words: &[&str]) -> String {
     let mut helm = Command::new(Tool::Helm4.path().unwrap());
     helm.env_clear().env("HOME", home.path()).env("KUBECONFIG", cluster.kubeconfig());
     helm.args(words).args(["--namespace", HOME]);
-    let output = world::output(helm).await;
+    let output = control_plane::output(helm).await;
     assert!(output.status.success(), "helm {words:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -33,7 +33,7 @@ async fn helm(cluster: &Cluster, words: &[&str]) -> String {
 /// The chart as it might have been a version ago: its definition does not know `spec.suspend` and a column yet.
 fn former_chart(folder: &Path) -> String {
     let chart = folder.join("former");
-    let copied = Command::new("cp").arg("-r").arg(world::path(CHART)).arg(&chart).status().unwrap();
+    let copied = Command::new("cp").arg("-r").arg(repository::path(CHART)).arg(&chart).status().unwrap();
     assert!(copied.success());
     let about = std::fs::read_to_string(chart.join("Chart.yaml")).unwrap();
     let before = about.replace("\nversion: 0.1.0", "\nversion: 0.0.9");
@@ -51,21 +51,21 @@ fn former_chart(folder: &Path) -> String {
 }
 
 /// What was asked of AWS that changes anything, after so many calls.
-async fn changes(stage: &Stage, calls: usize) -> Vec<Value> {
+async fn changes(fixture: &Fixture, calls: usize) -> Vec<Value> {
     let reads = ["DescribeUsers", "ListTagsForResource"];
-    let later = stage.aws.calls().await.split_off(calls);
+    let later = fixture.aws.calls().await.split_off(calls);
     later.into_iter().filter(|call| !reads.contains(&call["Action"].as_str().unwrap())).collect()
 }
 
 /// How often the watch has shown each object.
-fn seen(stage: &Stage) -> [usize; 3] {
-    NAMES.map(|name| stage.versions(name).len())
+fn seen(fixture: &Fixture) -> [usize; 3] {
+    NAMES.map(|name| fixture.versions(name).len())
 }
 
 /// Since then the objects were Ready at all times.
-fn stayed_ready(stage: &Stage, since: [usize; 3]) {
+fn stayed_ready(fixture: &Fixture, since: [usize; 3]) {
     for (name, since) in NAMES.into_iter().zip(since) {
-        for version in stage.versions(name).split_off(since) {
+        for version in fixture.versions(name).split_off(since) {
             let ready = condition(&version, "Ready").unwrap();
             assert!(
                 ready["status"] == "True" && version["metadata"]["deletionTimestamp"].is_null(),
@@ -85,17 +85,17 @@ async fn told_to_end(mut operator: Process) -> Option<i32> {
 }
 
 /// An operator of the release as it is installed now.
-async fn operator(cluster: &Cluster, stage: &Stage, pod: &str) -> (Deployed, Process) {
+async fn operator(cluster: &Cluster, fixture: &Fixture, pod: &str) -> (Deployed, Process) {
     let mut rendered = helm(cluster, &["get", "manifest", "operator"]).await;
     rendered.push_str(&helm(cluster, &["get", "hooks", "operator"]).await);
-    let release = Deployed::of(cluster, &stage.client, HOME, &stage.ns, &rendered).await;
-    stage.run(release.operator(pod, &stage.aws));
-    (release, stage.newest())
+    let release = Deployed::of(cluster, &fixture.client, HOME, &fixture.ns, &rendered).await;
+    fixture.run(release.operator(pod, &fixture.aws));
+    (release, fixture.newest())
 }
 
-async fn says(stage: &Stage, replica: usize, words: &str) {
+async fn says(fixture: &Fixture, replica: usize, words: &str) {
     until(&format!("replica {replica} logs {words:?}"), || async {
-        stage.each_log().get(replica)?.contains(words).then_some(())
+        fixture.each_log().get(replica)?.contains(words).then_some(())
     })
     .await;
 }
@@ -105,57 +105,57 @@ async fn an_upgrade_and_an_uninstall_leave_objects_ready_and_aws_alone() {
     let audit = Cluster::would_be_own().then_some(AuditLevel::Request);
     let options = Options { audit, ..Options::default() };
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(options).unwrap()).await.unwrap();
-    let (former, chart) = (former_chart(cluster.dir()), world::path(CHART));
+    let (former, chart) = (former_chart(cluster.dir()), repository::path(CHART));
     let set = "--set=aws.region=us-east-1,secrets.clusterWide=true,metrics.dashboard.enabled=true";
     helm(&cluster, &["install", "operator", &former, "--create-namespace", "--no-hooks", set]).await;
-    let setting = Setting { leaves_users: true, rights: Some(Rights::Administrator), ..Setting::default() };
-    let stage = Stage::dark_on(&cluster, setting).await;
-    let (_, old) = operator(&cluster, &stage, "old").await;
-    stage.secret("pw", PASSWORD).await;
+    let setup = Setup { leaves_users: true, rights: Some(Rights::Administrator), ..Setup::default() };
+    let fixture = Fixture::without_operator_on(&cluster, setup).await;
+    let (_, old) = operator(&cluster, &fixture, "old").await;
+    fixture.secret("pw", PASSWORD).await;
     let mut kept = iam();
     kept["deletionPolicy"] = json!("Retain");
     for (name, spec) in NAMES.into_iter().zip([iam(), with_password("pw"), kept]) {
-        stage.ready(name, spec).await;
+        fixture.ready(name, spec).await;
     }
-    let (calls, versions) = (stage.aws.calls().await.len(), seen(&stage));
+    let (calls, versions) = (fixture.aws.calls().await.len(), seen(&fixture));
 
     // The new replica stands by while the old one works with the new definition, and then is ended.
     helm(&cluster, &["upgrade", "operator", &chart, "--no-hooks", set]).await;
-    let (release, new) = operator(&cluster, &stage, "new").await;
-    says(&stage, 1, "standing by").await;
+    let (release, new) = operator(&cluster, &fixture, "new").await;
+    says(&fixture, 1, "standing by").await;
     for name in NAMES {
-        stage.looked_at(name).await;
+        fixture.reconcile_now(name).await;
     }
     assert_eq!(told_to_end(old).await, Some(0));
-    says(&stage, 1, "leading").await;
+    says(&fixture, 1, "leading").await;
     for name in NAMES {
-        stage.looked_at(name).await;
+        fixture.reconcile_now(name).await;
     }
-    stayed_ready(&stage, versions);
-    assert_eq!(changes(&stage, calls).await, Vec::<Value>::new());
-    stage.patch("by-iam", json!({ "spec": { "suspend": true } })).await;
-    stage.reason("by-iam", "Suspended").await;
-    stage.patch("by-iam", json!({ "spec": { "suspend": null } })).await;
-    stage.is_ready("by-iam").await;
+    stayed_ready(&fixture, versions);
+    assert_eq!(changes(&fixture, calls).await, Vec::<Value>::new());
+    fixture.patch("by-iam", json!({ "spec": { "suspend": true } })).await;
+    fixture.reason("by-iam", "Suspended").await;
+    fixture.patch("by-iam", json!({ "spec": { "suspend": null } })).await;
+    fixture.wait_ready("by-iam").await;
     if cluster.is_own() {
         let refused = audit::refusals(&cluster.audit_log().unwrap(), &release.user(), Rights::Administrator);
         assert!(refused.is_empty(), "{refused:#?}");
     }
 
-    let versions = seen(&stage);
-    assert_eq!(world::output(release.hook()).await.status.code(), Some(1), "the hook refuses");
+    let versions = seen(&fixture);
+    assert_eq!(control_plane::output(release.hook()).await.status.code(), Some(1), "the hook refuses");
     // Which goes past the hook; the rights go before the process does.
     helm(&cluster, &["uninstall", "operator", "--no-hooks"]).await;
     assert_eq!(told_to_end(new).await, Some(0));
-    let definitions: Api<CustomResourceDefinition> = Api::all(stage.client.clone());
+    let definitions: Api<CustomResourceDefinition> = Api::all(fixture.client.clone());
     let definition = definitions.get("elasticacheusers.elasticache-users.dev").await.unwrap();
     assert!(definition.metadata.deletion_timestamp.is_none(), "with it every object would go");
     for name in NAMES {
-        let object = stage.users().get(name).await.unwrap();
+        let object = fixture.users().get(name).await.unwrap();
         assert!(object.metadata.deletion_timestamp.is_none(), "{name}");
-        assert!(stage.aws.user(name).await.is_some(), "{name}");
+        assert!(fixture.aws.user(name).await.is_some(), "{name}");
     }
-    stayed_ready(&stage, versions);
-    assert_eq!(changes(&stage, calls).await, Vec::<Value>::new());
-    stage.end().await;
+    stayed_ready(&fixture, versions);
+    assert_eq!(changes(&fixture, calls).await, Vec::<Value>::new());
+    fixture.end().await;
 }

@@ -10,9 +10,9 @@ use cluster::Tool;
 use elasticache_emulator::Settings;
 use serde_json::json;
 
+use crate::control_plane;
+use crate::fixture::{Fixture, Setup, iam, manifest};
 use crate::secrecy::redacted;
-use crate::stage::{Setting, Stage, iam, manifest};
-use crate::world;
 
 /// The time-out of whoever waits, longer than anything here takes.
 const TIMEOUT: &str = "--timeout=90s";
@@ -21,11 +21,11 @@ const APP: &str = "elasticacheusers.elasticache-users.dev/app";
 /// What is far from it.
 const SOON: Duration = Duration::from_secs(45);
 
-/// A stage whose AWS takes its time with everything.
-async fn slow() -> Stage {
+/// A fixture whose AWS takes its time with everything.
+async fn slow() -> Fixture {
     let time = Duration::from_millis(1500);
     let aws = Settings { create_time: time, modify_time: time, delete_time: time, ..Settings::default() };
-    Stage::set(Setting { aws, ..Setting::default() }).await
+    Fixture::with(Setup { aws, ..Setup::default() }).await
 }
 
 /// How a command ended, and all that it said.
@@ -37,7 +37,7 @@ struct Ended {
 
 async fn ended(command: Command) -> Ended {
     let begun = Instant::now();
-    let Output { status, stdout, stderr } = world::output(command).await;
+    let Output { status, stdout, stderr } = control_plane::output(command).await;
     let said = redacted(&String::from_utf8_lossy(&[stdout, stderr].concat()));
     Ended { well: status.success(), said, after: begun.elapsed() }
 }
@@ -47,12 +47,12 @@ async fn succeeds(command: Command) {
     assert!(ended.well && ended.after < SOON, "after {:?}: {}", ended.after, ended.said);
 }
 
-/// Helm in the stage's namespace.
-fn helm(stage: &Stage, helm: &Helm, arguments: &[&str]) -> Command {
+/// Helm in the fixture's namespace.
+fn helm(fixture: &Fixture, helm: &Helm, arguments: &[&str]) -> Command {
     let mut command = helm.command();
     command
-        .env("KUBECONFIG", world::control_plane().kubeconfig())
-        .args(["--namespace", &stage.ns])
+        .env("KUBECONFIG", control_plane::shared().kubeconfig())
+        .args(["--namespace", &fixture.ns])
         .args(arguments);
     command
 }
@@ -71,57 +71,57 @@ fn shop(home: &Path) -> String {
 }
 
 /// AWS has it like this, by now.
-async fn is_in_aws(stage: &Stage, access: &str) {
-    let user = stage.aws.user("app").await.expect("a user");
+async fn is_in_aws(fixture: &Fixture, access: &str) {
+    let user = fixture.aws.user("app").await.expect("a user");
     assert_eq!((&user["Status"], &user["AccessString"]), (&json!("active"), &json!(access)));
 }
 
 #[tokio::test]
 async fn kubectl_waits_until_aws_is_as_the_spec_says() {
-    let stage = slow().await;
+    let fixture = slow().await;
     let ready = ["wait", "--for=condition=Ready", APP, TIMEOUT];
-    stage.create("app", iam()).await;
-    succeeds(stage.kubectl(&ready)).await;
-    is_in_aws(&stage, "on ~* +@all").await;
+    fixture.create("app", iam()).await;
+    succeeds(fixture.kubectl(&ready)).await;
+    is_in_aws(&fixture, "on ~* +@all").await;
     // It was Ready, and is not for the edit.
     let edit = json!({ "spec": { "accessString": "on ~x:* +@all" } }).to_string();
-    succeeds(stage.kubectl(&["patch", APP, "--type=merge", "--patch", &edit])).await;
-    succeeds(stage.kubectl(&ready)).await;
-    is_in_aws(&stage, "on ~x:* +@all").await;
-    succeeds(stage.kubectl(&["delete", APP, "--wait=false"])).await;
-    succeeds(stage.kubectl(&["wait", "--for=delete", APP, TIMEOUT])).await;
-    assert_eq!(stage.aws.user("app").await, None);
-    stage.end().await;
+    succeeds(fixture.kubectl(&["patch", APP, "--type=merge", "--patch", &edit])).await;
+    succeeds(fixture.kubectl(&ready)).await;
+    is_in_aws(&fixture, "on ~x:* +@all").await;
+    succeeds(fixture.kubectl(&["delete", APP, "--wait=false"])).await;
+    succeeds(fixture.kubectl(&["wait", "--for=delete", APP, TIMEOUT])).await;
+    assert_eq!(fixture.aws.user("app").await, None);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn helm_waits_until_aws_is_as_the_spec_says() {
-    let stage = slow().await;
+    let fixture = slow().await;
     let program = Helm::new(Tool::Helm4).unwrap();
     let chart = shop(program.home());
     let release = |verb: &str, access: &str| {
         let set = format!("--set=access={access}");
-        helm(&stage, &program, &[verb, "shop", &chart, &set, "--wait", TIMEOUT])
+        helm(&fixture, &program, &[verb, "shop", &chart, &set, "--wait", TIMEOUT])
     };
     succeeds(release("install", "on ~* +@all")).await;
-    is_in_aws(&stage, "on ~* +@all").await;
+    is_in_aws(&fixture, "on ~* +@all").await;
     succeeds(release("upgrade", "on ~x:* +@all")).await;
-    is_in_aws(&stage, "on ~x:* +@all").await;
-    succeeds(helm(&stage, &program, &["uninstall", "shop", "--wait", TIMEOUT])).await;
-    assert_eq!(stage.aws.user("app").await, None);
-    stage.end().await;
+    is_in_aws(&fixture, "on ~x:* +@all").await;
+    succeeds(helm(&fixture, &program, &["uninstall", "shop", "--wait", TIMEOUT])).await;
+    assert_eq!(fixture.aws.user("app").await, None);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn helm_does_not_wait_for_what_needs_a_person() {
-    let stage = Stage::set(Setting { leaves_users: true, ..Setting::default() }).await;
+    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
     let program = Helm::new(Tool::Helm4).unwrap();
     let chart = shop(program.home());
     let install = ["install", "shop", &chart, "--set=access=on ~* +@nonsense", "--wait", TIMEOUT];
-    let ended = ended(helm(&stage, &program, &install)).await;
+    let ended = ended(helm(&fixture, &program, &install)).await;
     assert!(!ended.well && ended.after < SOON, "after {:?}: {}", ended.after, ended.said);
     assert!(ended.said.contains("app") && ended.said.contains("Failed"), "{}", ended.said);
-    stage.reason("app", "InvalidAccessString").await;
-    stage.deleted("app").await;
-    stage.end().await;
+    fixture.reason("app", "InvalidAccessString").await;
+    fixture.deleted("app").await;
+    fixture.end().await;
 }

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::fixture::{Fixture, PASSWORD, Setup, iam, until, with_password};
 use crate::rights::Rights;
-use crate::stage::{PASSWORD, Setting, Stage, iam, until, with_password};
 use crate::written;
 use page::Page;
 
@@ -44,70 +44,71 @@ const PROMISED: [&str; 24] = [
 ];
 
 /// The page of the newest operator.
-fn scraped(stage: &Stage) -> Page {
-    let pages = stage.metrics();
+fn scraped(fixture: &Fixture) -> Page {
+    let pages = fixture.metrics();
     Page::of(pages.rsplit("HTTP/1.1 200 OK").next().unwrap())
 }
 
 /// Waits until the page has a sample with these labels.
-async fn shows(stage: &Stage, name: &str, labels: &[(&str, &str)]) -> f64 {
-    until(&format!("{name}{labels:?}"), || async { scraped(stage).value(name, labels) }).await
+async fn shows(fixture: &Fixture, name: &str, labels: &[(&str, &str)]) -> f64 {
+    until(&format!("{name}{labels:?}"), || async { scraped(fixture).value(name, labels) }).await
 }
 
-/// Its Lease is in the stage's namespace, where the chart has it in the operator's.
+/// Its Lease is in the fixture's namespace, where the chart has it in the operator's.
 const LEADS: Option<Rights> = Some(Rights::Administrator);
 
-/// An operator of this stage that leads, where it can.
-fn start(stage: &Stage) {
-    stage.start_with(&[("LEADER_ELECT", "true".to_owned()), ("POD_NAMESPACE", stage.ns.clone())]);
+/// An operator of this fixture that leads, where it can.
+fn start(fixture: &Fixture) {
+    fixture.start_with(&[("LEADER_ELECT", "true".to_owned()), ("POD_NAMESPACE", fixture.ns.clone())]);
 }
 
 /// A user of each kind of luck: `ready`, `drifted`, `denied`, `throttled`, `secretless`, `leaving`, and `gone`.
-async fn a_day(stage: &Stage) {
-    stage.ready("ready", iam()).await;
-    stage.ready("drifted", iam()).await;
-    stage.aws.put_user("drifted", json!({ "AccessString": "off -@all" })).await;
-    stage.nudge("drifted").await;
-    stage.event("drifted", "DriftCorrected").await;
-    stage.ready("gone", iam()).await;
-    stage.deleted("gone").await;
+async fn a_day(fixture: &Fixture) {
+    fixture.ready("ready", iam()).await;
+    fixture.ready("drifted", iam()).await;
+    fixture.aws.put_user("drifted", json!({ "AccessString": "off -@all" })).await;
+    fixture.request_reconcile("drifted").await;
+    fixture.event("drifted", "DriftCorrected").await;
+    fixture.ready("gone", iam()).await;
+    fixture.deleted("gone").await;
     let denied = json!({
         "Action": "CreateUser", "UserId": "denied", "Kind": "error", "Code": "AccessDenied", "Status": 403, "Times": null,
     });
-    stage.aws.fault(denied).await;
-    stage.create("denied", iam()).await;
-    stage.reason("denied", "AccessDenied").await;
-    stage.create("secretless", with_password("nowhere")).await;
-    stage.reason("secretless", "SecretNotFound").await;
-    stage.secret("pw", PASSWORD).await;
-    stage.ready("leaving", with_password("pw")).await;
-    stage.aws.put_user("leaving", json!({ "Status": "modifying" })).await;
-    stage.delete("leaving").await;
-    stage.reason("leaving", "WaitingForUserActive").await;
+    fixture.aws.fault(denied).await;
+    fixture.create("denied", iam()).await;
+    fixture.reason("denied", "AccessDenied").await;
+    fixture.create("secretless", with_password("nowhere")).await;
+    fixture.reason("secretless", "SecretNotFound").await;
+    fixture.secret("pw", PASSWORD).await;
+    fixture.ready("leaving", with_password("pw")).await;
+    fixture.aws.put_user("leaving", json!({ "Status": "modifying" })).await;
+    fixture.delete("leaving").await;
+    fixture.reason("leaving", "WaitingForUserActive").await;
     // Last, as it slows the operator down.
     let throttled = json!({ "Action": "CreateUser", "UserId": "throttled", "Kind": "throttle", "Times": 2 });
-    let throttled = stage.aws.fault(throttled).await;
-    stage.create("throttled", iam()).await;
-    stage.aws.struck(throttled, 2).await;
-    stage.is_ready("throttled").await;
+    let throttled = fixture.aws.fault(throttled).await;
+    fixture.create("throttled", iam()).await;
+    fixture.aws.struck(throttled, 2).await;
+    fixture.wait_ready("throttled").await;
 }
 
 #[tokio::test]
 async fn the_reference_lists_the_metrics_as_they_are() {
-    let stage = Stage::dark(Setting { leaves_users: true, rights: LEADS, ..Setting::default() }).await;
-    start(&stage);
-    a_day(&stage).await;
-    let ns = stage.ns.as_str();
-    counts_what_happened(&stage).await;
+    let fixture =
+        Fixture::without_operator(Setup { leaves_users: true, rights: LEADS, ..Setup::default() }).await;
+    start(&fixture);
+    a_day(&fixture).await;
+    let ns = fixture.ns.as_str();
+    counts_what_happened(&fixture).await;
 
     // One that starts knows what it did not do itself, as soon as it has its first list.
-    stage.signal(cluster::Signal::TERM);
-    assert_eq!(stage.exit_code().await, Some(0));
-    start(&stage);
+    fixture.signal(cluster::Signal::TERM);
+    assert_eq!(fixture.exit_code().await, Some(0));
+    start(&fixture);
     let info =
         [("namespace", ns), ("name", "ready"), ("user_id", "ready"), ("engine", "valkey"), ("auth", "iam")];
-    assert_eq!(shows(&stage, "elasticache_user_info", &info).await, 1.0);
-    let found = scraped(&stage);
+    assert_eq!(shows(&fixture, "elasticache_user_info", &info).await, 1.0);
+    let found = scraped(&fixture);
     let names = |name: &str| -> BTreeSet<String> { found.values_of(name, "name").into_iter().collect() };
     let here = ["denied", "drifted", "leaving", "ready", "secretless", "throttled"].map(str::to_owned);
     for name in ["elasticache_user_info", "operator_status_condition_count"] {
@@ -116,7 +117,7 @@ async fn the_reference_lists_the_metrics_as_they_are() {
     assert_eq!(names("operator_termination_current_time_seconds"), BTreeSet::from(["leaving".to_owned()]));
 
     // What each of them did makes the whole list.
-    let pages = stage.metrics();
+    let pages = fixture.metrics();
     let all = Page::of(&pages);
     for name in PROMISED {
         assert!(all.has(name), "{name} is promised");
@@ -125,15 +126,15 @@ async fn the_reference_lists_the_metrics_as_they_are() {
     let mut reference = written::Page::of("docs/src/reference/metrics.md");
     reference.text("metrics", &all.table());
     reference.hold();
-    stage.end().await;
+    fixture.end().await;
 }
 
-async fn counts_what_happened(stage: &Stage) {
-    let (ns, controller) = (stage.ns.as_str(), ("controller", "elasticacheuser"));
+async fn counts_what_happened(fixture: &Fixture) {
+    let (ns, controller) = (fixture.ns.as_str(), ("controller", "elasticacheuser"));
     let aws = |operation, code| [("service", "ElastiCache"), ("operation", operation), ("error_code", code)];
     // AWS has throttled: what waits for the limiter's next token is under way until it has it.
     let page = until("next to nothing waits or is under way", || async {
-        let page = scraped(stage);
+        let page = scraped(fixture);
         let few = |name: &str| page.value(name, &[]).is_some_and(|value| value <= 2.0);
         (few("workqueue_depth") && few("controller_runtime_active_workers")).then_some(page)
     })

@@ -2,16 +2,16 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::world;
+use crate::repository;
 
-#[allow(clippy::disallowed_methods, reason = "a switch of the tests, no setting of the operator")]
+#[allow(clippy::disallowed_methods, reason = "a switch of the tests, no setup of the operator")]
 fn updating() -> bool {
     std::env::var_os("UPDATE").is_some()
 }
 
 /// The file is this text.
 pub(crate) fn file(file: &str, text: &str) {
-    let path = world::path(file);
+    let path = repository::path(file);
     let there = std::fs::read_to_string(&path).unwrap_or_default();
     if there == text {
         return;
@@ -53,7 +53,7 @@ impl Page {
         // Two tests may write the same page.
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let page = world::read(self.file);
+        let page = repository::read(self.file);
         let mut wanted = page.clone();
         for (name, text) in &self.sections {
             let (begin, end) = markers(name);

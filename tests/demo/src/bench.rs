@@ -13,9 +13,9 @@ use anyhow::{Context, Result};
 use cluster::{AuditLevel, Options};
 use serde_json::{Value, json};
 
+use crate::fixture::{Fixture, Setup, beside};
 use crate::proc::{cpu_seconds, mib, vm_rss};
 use crate::shell::{run, say};
-use crate::stage::{Cast, Stage, beside};
 use crate::wait::until_within;
 
 /// Drift checks come this often, so that a sweep is soon over.
@@ -71,7 +71,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<()> {
     let rate = bench.aws_rate.to_string();
     let flags = ["--aws-rate", &rate, "--aws-burst", &rate, "--resync", &format!("{}s", RESYNC.as_secs())]
         .map(str::to_owned);
-    let cast = Cast {
+    let setup = Setup {
         operator: beside(program)?,
         flags: &flags,
         modify_time: Duration::from_secs(2),
@@ -79,11 +79,11 @@ pub(crate) fn measure(bench: &Bench) -> Result<()> {
         quota: bench.objects.max(1000),
     };
     let options = Options { audit: Some(AuditLevel::Metadata), ..Options::default() };
-    let mut stage = Stage::set_on(&cast, options)?;
-    let steps = Measurement { stage: &mut stage, cast: &cast, bench }.steps();
-    let steps = steps.map_err(|error| stage.failed(error))?;
-    stage.end_operator()?;
-    stage.clear()?;
+    let mut fixture = Fixture::set_on(&setup, options)?;
+    let steps = Measurement { fixture: &mut fixture, setup: &setup, bench }.steps();
+    let steps = steps.map_err(|error| fixture.failed(error))?;
+    fixture.end_operator()?;
+    fixture.clear()?;
     tell(&steps, bench);
     match &bench.json {
         Some(file) => fs::write(file, format!("{:#}\n", as_json(&steps, bench)))
@@ -93,8 +93,8 @@ pub(crate) fn measure(bench: &Bench) -> Result<()> {
 }
 
 struct Measurement<'a> {
-    stage: &'a mut Stage,
-    cast: &'a Cast<'a>,
+    fixture: &'a mut Fixture,
+    setup: &'a Setup<'a>,
     bench: &'a Bench,
 }
 
@@ -125,45 +125,45 @@ impl Measurement<'_> {
         self.all_described("a drift check of everything", mark.calls)?;
         steps.push(self.step("idle sweep", all, &mark)?);
 
-        self.stage.end_operator()?;
+        self.fixture.end_operator()?;
         let mark = Mark { cpu: 0.0, ..self.mark_without_operator()? };
-        self.stage.restart_operator(self.cast)?;
+        self.fixture.restart_operator(self.setup)?;
         self.all_described("everything after a restart", mark.calls)?;
         steps.push(self.step("restart", all, &mark)?);
 
         let mark = self.mark()?;
-        run(self.stage.kubectl().args(["delete", "ecu", "--all", "--wait=false"]))?;
-        self.count_to("gone", 0, |stage| Ok(statuses(stage)?.len()))?;
+        run(self.fixture.kubectl().args(["delete", "ecu", "--all", "--wait=false"]))?;
+        self.count_to("gone", 0, |fixture| Ok(statuses(fixture)?.len()))?;
         steps.push(self.step("delete", all, &mark)?);
         Ok(steps)
     }
 
     fn apply(&self, name: &str, list: &Value) -> Result<()> {
-        let file = self.stage.cluster().dir().join(format!("{name}.json"));
+        let file = self.fixture.cluster().dir().join(format!("{name}.json"));
         fs::write(&file, list.to_string()).with_context(|| format!("failed to write {}", file.display()))?;
-        run(self.stage.kubectl().args(["apply", "--server-side", "--force-conflicts", "-f"]).arg(&file))?;
+        run(self.fixture.kubectl().args(["apply", "--server-side", "--force-conflicts", "-f"]).arg(&file))?;
         Ok(())
     }
 
     fn mark(&self) -> Result<Mark> {
-        let cpu = cpu_seconds(self.stage.operator_pid())?;
+        let cpu = cpu_seconds(self.fixture.operator_pid())?;
         Ok(Mark { cpu, ..self.mark_without_operator()? })
     }
 
     fn mark_without_operator(&self) -> Result<Mark> {
-        let (writes, events) = self.stage.writes()?;
-        let calls = self.stage.aws().every_call()?.len();
+        let (writes, events) = self.fixture.writes()?;
+        let calls = self.fixture.aws().every_call()?.len();
         Ok(Mark { at: Instant::now(), calls, writes, events, cpu: 0.0 })
     }
 
     fn step(&self, name: &'static str, done: u32, mark: &Mark) -> Result<Step> {
         let seconds = mark.at.elapsed().as_secs_f64();
         let mut calls = BTreeMap::new();
-        for call in self.stage.aws().every_call()?.iter().skip(mark.calls) {
+        for call in self.fixture.aws().every_call()?.iter().skip(mark.calls) {
             *calls.entry(call["Action"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
         }
-        let (writes, events) = self.stage.writes()?;
-        let pid = self.stage.operator_pid();
+        let (writes, events) = self.fixture.writes()?;
+        let pid = self.fixture.operator_pid();
         let (memory, cpu) = (vm_rss(pid)?, cpu_seconds(pid)? - mark.cpu);
         let (writes, events) = (writes - mark.writes, events - mark.events);
         say(&format!("  {name}: {seconds:.1} s"));
@@ -173,8 +173,8 @@ impl Measurement<'_> {
     fn all_ready(&mut self, generation: u64) -> Result<()> {
         let all = self.bench.objects as usize;
         let ready = format!("{generation} {generation} True");
-        self.count_to("Ready", all, |stage| {
-            Ok(statuses(stage)?.iter().filter(|line| **line == ready).count())
+        self.count_to("Ready", all, |fixture| {
+            Ok(statuses(fixture)?.iter().filter(|line| **line == ready).count())
         })
     }
 
@@ -184,8 +184,8 @@ impl Measurement<'_> {
             let first = user["Passwords"][0].as_str().unwrap_or_default();
             first.starts_with("second")
         };
-        self.count_to("rotated", passwords, |stage| {
-            Ok(stage.aws().users()?.into_iter().filter(has_new).count())
+        self.count_to("rotated", passwords, |fixture| {
+            Ok(fixture.aws().users()?.into_iter().filter(has_new).count())
         })
     }
 
@@ -193,8 +193,8 @@ impl Measurement<'_> {
     fn all_described(&mut self, what: &str, since: usize) -> Result<()> {
         say(&format!("Waiting for {what}, at most {} s ..", RESYNC.as_secs() * 2));
         let all = self.bench.objects as usize;
-        self.count_to("looked at", all, |stage| {
-            let calls = stage.aws().every_call()?.into_iter().skip(since);
+        self.count_to("looked at", all, |fixture| {
+            let calls = fixture.aws().every_call()?.into_iter().skip(since);
             let described = calls.filter(|call| call["Action"] == "DescribeUsers");
             let ids = described.map(|call| call["Params"]["UserId"].as_str().unwrap_or_default().to_owned());
             Ok(ids.collect::<HashSet<_>>().len())
@@ -206,15 +206,15 @@ impl Measurement<'_> {
         &mut self,
         what: &str,
         goal: usize,
-        mut count: impl FnMut(&Stage) -> Result<usize>,
+        mut count: impl FnMut(&Fixture) -> Result<usize>,
     ) -> Result<()> {
         // Three calls for each object at half of the rate, and a minute for whatever else the machine is at.
         let patience =
             Duration::from_secs(60 + u64::from(self.bench.objects * 6 / self.bench.aws_rate)) + RESYNC * 2;
         let mut told = Instant::now();
         until_within(what, patience, || {
-            self.stage.check_alive()?;
-            let found = count(self.stage)?;
+            self.fixture.check_alive()?;
+            let found = count(self.fixture)?;
             if told.elapsed() > Duration::from_secs(5) {
                 told = Instant::now();
                 say(&format!("  {what}: {found} of {goal}"));
@@ -225,10 +225,10 @@ impl Measurement<'_> {
 }
 
 /// `generation observedGeneration Ready` of each object.
-fn statuses(stage: &Stage) -> Result<Vec<String>> {
+fn statuses(fixture: &Fixture) -> Result<Vec<String>> {
     let path = "jsonpath={range .items[*]}{.metadata.generation} {.status.observedGeneration} \
                 {.status.conditions[?(@.type=='Ready')].status}{'\\n'}{end}";
-    let text = run(stage.kubectl().args(["get", "ecu", "-o", path]))?;
+    let text = run(fixture.kubectl().args(["get", "ecu", "-o", path]))?;
     Ok(text.lines().map(str::to_owned).collect())
 }
 

@@ -9,8 +9,8 @@ use signal_hook::iterator::Signals;
 
 use crate::Times;
 use crate::aws::{ACCOUNT, REGION};
+use crate::fixture::{Fixture, Setup, beside};
 use crate::shell::{quoted, say};
-use crate::stage::{Cast, Stage, beside};
 use crate::wait::pause;
 
 /// The first manifest: it needs no Secret.
@@ -30,34 +30,34 @@ kubectl get ecu";
 
 /// Starts everything, says how to use it, and stays until a signal ends it, or a program fails.
 pub(crate) fn stay(times: &Times, flags: &[String]) -> Result<()> {
-    let cast = Cast {
+    let setup = Setup {
         operator: beside("elasticache-user-operator")?,
         flags,
         modify_time: times.modify_time,
         delete_time: times.delete_time,
         quota: 1000,
     };
-    let mut stage = Stage::set(&cast)?;
+    let mut fixture = Fixture::set(&setup)?;
     // Until here a signal ends this process at once, and with it all the others.
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("failed to wait for signals")?;
-    explain(&stage, &cast.operator)?;
+    explain(&fixture, &setup.operator)?;
     while signals.pending().next().is_none() {
-        if let Err(error) = stage.check_alive() {
-            return Err(stage.failed(error));
+        if let Err(error) = fixture.check_alive() {
+            return Err(fixture.failed(error));
         }
         pause(Duration::from_millis(100));
     }
     say("\nending ..");
-    stage.end_operator()?;
-    stage.clear()?;
+    fixture.end_operator()?;
+    fixture.clear()?;
     say("ended, and nothing is left behind");
     Ok(())
 }
 
-fn explain(stage: &Stage, operator: &Path) -> Result<()> {
-    let cluster = stage.cluster();
+fn explain(fixture: &Fixture, operator: &Path) -> Result<()> {
+    let cluster = fixture.cluster();
     let path = |path: &Path| quoted(&path.display().to_string());
-    let (url, users) = (stage.aws().url(), stage.aws().list_url("users"));
+    let (url, users) = (fixture.aws().url(), fixture.aws().list_url("users"));
     say("\nCtrl-C ends everything and removes every trace. In another shell:\n");
     say(&format!("export KUBECONFIG={}", path(cluster.kubeconfig())));
     say(&format!("export PATH={}:$PATH", path(cluster.bin_dir())));
@@ -72,7 +72,7 @@ fn explain(stage: &Stage, operator: &Path) -> Result<()> {
     say("\nThe same environment is enough for the operator's own questions:\n");
     say(&format!("{} check", path(operator)));
     say("\nThe operator's metrics, and its log:\n");
-    say(&format!("curl -s http://{}/metrics", stage.operator_address()?));
-    say(&format!("tail -f {}\n", path(&stage.operator_log())));
+    say(&format!("curl -s http://{}/metrics", fixture.operator_address()?));
+    say(&format!("tail -f {}\n", path(&fixture.operator_log())));
     Ok(())
 }

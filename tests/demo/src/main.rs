@@ -3,16 +3,16 @@
 //! `demo` tells the story of two users, `dev` keeps everything up for a developer, `size` and `bench` measure the operator.
 //!
 //! # Map
-//! `stage` the processes · `aws` the emulator's truth · `story` the demonstration · `developer` for a developer ·
+//! `fixture` the processes · `aws` the emulator's truth · `story` the demonstration · `developer` for a developer ·
 //! `size` program and memory · `bench` what each thing costs · `proc` facts of a process · `shell` commands, shown as they are typed · `wait` for facts, with a deadline.
 
 mod aws;
 mod bench;
 mod developer;
+mod fixture;
 mod proc;
 mod shell;
 mod size;
-mod stage;
 mod story;
 mod wait;
 

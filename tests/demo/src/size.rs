@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
+use crate::fixture::{Fixture, Setup, beside};
 use crate::proc::{mib, vm_rss};
 use crate::shell::{run, say};
-use crate::stage::{Cast, Stage, beside};
 use crate::wait::{PATIENCE, pause};
 
 /// The most that the program may have, in bytes: 12 MB.
@@ -26,12 +26,12 @@ pub(crate) fn measure() -> Result<()> {
     let bytes = fs::metadata(&operator).with_context(missing)?.len();
 
     let second = Duration::from_secs(1);
-    let cast = Cast { operator, flags: &[], modify_time: second, delete_time: second, quota: 1000 };
-    let mut stage = Stage::set(&cast)?;
-    let figures = resident(&mut stage);
-    let (idle, busy) = figures.map_err(|error| stage.failed(error))?;
-    stage.end_operator()?;
-    stage.clear()?;
+    let setup = Setup { operator, flags: &[], modify_time: second, delete_time: second, quota: 1000 };
+    let mut fixture = Fixture::set(&setup)?;
+    let figures = resident(&mut fixture);
+    let (idle, busy) = figures.map_err(|error| fixture.failed(error))?;
+    fixture.end_operator()?;
+    fixture.clear()?;
 
     say("");
     judge(&Figures { bytes, idle, busy })
@@ -57,18 +57,18 @@ fn judge(figures: &Figures) -> Result<()> {
 }
 
 /// Resident memory without objects, and with some, in KiB.
-fn resident(stage: &mut Stage) -> Result<(u64, u64)> {
+fn resident(fixture: &mut Fixture) -> Result<(u64, u64)> {
     say("\nThe memory of an idle operator, once it no longer changes ..");
-    let idle = settled(stage)?;
+    let idle = settled(fixture)?;
     say(&format!("The same with {OBJECTS} objects .."));
     let items: Vec<Value> = (0..OBJECTS).map(object).collect();
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string();
-    let file = stage.cluster().dir().join("objects.json");
+    let file = fixture.cluster().dir().join("objects.json");
     fs::write(&file, list).with_context(|| format!("failed to write {}", file.display()))?;
-    run(stage.kubectl().arg("apply").arg("-f").arg(&file))?;
-    run(stage.kubectl().args(["wait", "--for=condition=Ready", "ecu", "--all", "--timeout=90s"]))?;
-    let busy = settled(stage)?;
-    run(stage.kubectl().args(["delete", "ecu", "--all", "--timeout=90s"]))?;
+    run(fixture.kubectl().arg("apply").arg("-f").arg(&file))?;
+    run(fixture.kubectl().args(["wait", "--for=condition=Ready", "ecu", "--all", "--timeout=90s"]))?;
+    let busy = settled(fixture)?;
+    run(fixture.kubectl().args(["delete", "ecu", "--all", "--timeout=90s"]))?;
     Ok((idle, busy))
 }
 
@@ -86,17 +86,17 @@ fn object(number: usize) -> Value {
 }
 
 /// The resident memory, once ten looks a second apart have shown (nearly) the same.
-fn settled(stage: &mut Stage) -> Result<u64> {
+fn settled(fixture: &mut Fixture) -> Result<u64> {
     const LOOKS: u32 = 10;
     const NEARLY: u64 = 64;
     let deadline = Instant::now() + PATIENCE;
     let (mut reference, mut same) = (0, 0);
     while same < LOOKS {
-        stage.check_alive()?;
+        fixture.check_alive()?;
         if Instant::now() > deadline {
             bail!("the operator's memory does not settle; it was {reference} KiB last");
         }
-        let now = vm_rss(stage.operator_pid())?;
+        let now = vm_rss(fixture.operator_pid())?;
         if now.abs_diff(reference) <= NEARLY {
             same += 1;
         } else {
@@ -104,7 +104,7 @@ fn settled(stage: &mut Stage) -> Result<u64> {
         }
         pause(Duration::from_secs(1));
     }
-    vm_rss(stage.operator_pid())
+    vm_rss(fixture.operator_pid())
 }
 
 #[cfg(test)]

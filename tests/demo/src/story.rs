@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::Times;
 use crate::aws::Aws;
+use crate::fixture::{Fixture, Setup, beside};
 use crate::shell::{heading, run, say, show};
-use crate::stage::{Cast, Stage, beside};
 use crate::wait::until;
 
 /// Where the manifests are, from the repository's folder.
@@ -32,19 +32,19 @@ pub(crate) fn tell(times: &Times) -> Result<()> {
     );
     say("account behind it. It takes about half a minute, and everything is removed at its end.");
     heading("1. A Kubernetes control plane, an ElastiCache emulator and the operator");
-    let cast = Cast {
+    let setup = Setup {
         operator: beside("elasticache-user-operator")?,
         flags: &[],
         modify_time: times.modify_time,
         delete_time: times.delete_time,
         quota: 1000,
     };
-    let mut stage = Stage::set(&cast).context("step 1, starting everything")?;
-    match play(&mut stage) {
-        Ok(()) => stage.clear()?,
+    let mut fixture = Fixture::set(&setup).context("step 1, starting everything")?;
+    match play(&mut fixture) {
+        Ok(()) => fixture.clear()?,
         Err(error) => {
-            let error = with_objects(&stage, error);
-            return Err(stage.failed(error));
+            let error = with_objects(&fixture, error);
+            return Err(fixture.failed(error));
         }
     }
     say(&format!("Everything has ended, and nothing is left behind. {} s.", begin.elapsed().as_secs()));
@@ -52,48 +52,48 @@ pub(crate) fn tell(times: &Times) -> Result<()> {
 }
 
 /// Adds what the objects say of themselves: a wait that was in vain does not know why.
-fn with_objects(stage: &Stage, error: anyhow::Error) -> anyhow::Error {
+fn with_objects(fixture: &Fixture, error: anyhow::Error) -> anyhow::Error {
     let ready = r#"status.conditions[?(@.type=="Ready")]"#;
     let columns =
         format!("-o=custom-columns=NAME:metadata.name,STATUS:{ready}.reason,MESSAGE:{ready}.message");
-    match run(stage.kubectl().args(["get", "ecu", &columns, "--request-timeout=5s"])) {
+    match run(fixture.kubectl().args(["get", "ecu", &columns, "--request-timeout=5s"])) {
         Ok(objects) if !objects.is_empty() => anyhow!("{error:#}\n\n{}\n", objects.trim_end()),
         Ok(_) | Err(_) => error,
     }
 }
 
-fn play(stage: &mut Stage) -> Result<()> {
+fn play(fixture: &mut Fixture) -> Result<()> {
     heading("2. Two users: one with a password, one with IAM");
-    let (password, iam) = create(stage).context("step 2, creating two users")?;
+    let (password, iam) = create(fixture).context("step 2, creating two users")?;
     heading("3. An edit, and a deletion while AWS is still busy with it");
-    edit_and_delete(stage, &password).context("step 3, deleting a busy user")?;
+    edit_and_delete(fixture, &password).context("step 3, deleting a busy user")?;
     heading("4. The wait, and its end");
-    watch_it_go(stage, &password).context("step 4, the end of the deletion")?;
+    watch_it_go(fixture, &password).context("step 4, the end of the deletion")?;
     heading("5. Cleaning up");
-    clean_up(stage, &iam).context("step 5, cleaning up")
+    clean_up(fixture, &iam).context("step 5, cleaning up")
 }
 
-fn create(stage: &Stage) -> Result<(User, User)> {
-    let password = apply(stage, "password.yaml")?;
-    let iam = apply(stage, "iam.yaml")?;
+fn create(fixture: &Fixture) -> Result<(User, User)> {
+    let password = apply(fixture, "password.yaml")?;
+    let iam = apply(fixture, "iam.yaml")?;
     let both = [&password.object, &iam.object];
     say("");
-    show(stage.kubectl().args(["wait", "--for=condition=Ready", "--timeout=60s"]).args(both))?;
+    show(fixture.kubectl().args(["wait", "--for=condition=Ready", "--timeout=60s"]).args(both))?;
     say("");
-    show(stage.kubectl().args(["get", "ecu"]))?;
+    show(fixture.kubectl().args(["get", "ecu"]))?;
     say("\nWhat the emulator has, asked past the ElastiCache API:");
-    tell_users(stage.aws())?;
+    tell_users(fixture.aws())?;
     for user in [&password, &iam] {
-        ensure!(stage.aws().user(&user.id)?.is_some(), "the emulator has no user {}", user.id);
+        ensure!(fixture.aws().user(&user.id)?.is_some(), "the emulator has no user {}", user.id);
     }
     Ok((password, iam))
 }
 
 /// Applies a sample, and answers which user it asks for.
-fn apply(stage: &Stage, file: &str) -> Result<User> {
+fn apply(fixture: &Fixture, file: &str) -> Result<User> {
     let file = format!("{SAMPLES}/{file}");
-    show(stage.kubectl().args(["apply", "-f", &file]))?;
-    let found = run(stage.kubectl().args(["get", "-f", &file, "-o", "json"]))?;
+    show(fixture.kubectl().args(["apply", "-f", &file]))?;
+    let found = run(fixture.kubectl().args(["get", "-f", &file, "-o", "json"]))?;
     let found: Value = serde_json::from_str(&found)?;
     let one = std::slice::from_ref(&found);
     let objects = found["items"].as_array().map_or(one, Vec::as_slice);
@@ -104,40 +104,40 @@ fn apply(stage: &Stage, file: &str) -> Result<User> {
     Ok(User { object: format!("ecu/{name}"), id: id.to_owned() })
 }
 
-fn edit_and_delete(stage: &Stage, user: &User) -> Result<()> {
-    let aws = stage.aws();
+fn edit_and_delete(fixture: &Fixture, user: &User) -> Result<()> {
+    let aws = fixture.aws();
     let patch = format!(r#"{{"spec":{{"accessString":"{EDITED}"}}}}"#);
-    show(stage.kubectl().args(["patch", &user.object, "--type=merge", "-p", &patch]))?;
+    show(fixture.kubectl().args(["patch", &user.object, "--type=merge", "-p", &patch]))?;
     until("the emulator has the user in `modifying`", || {
         Ok((status(aws, &user.id)?.as_deref() == Some("modifying")).then_some(()))
     })?;
     say("\nThe operator has sent ModifyUser, and AWS works on it: the user is `modifying`.");
     say("AWS refuses to delete a user in that state. It is deleted all the same:\n");
-    show(stage.kubectl().args(["delete", &user.object, "--wait=false"]))?;
+    show(fixture.kubectl().args(["delete", &user.object, "--wait=false"]))?;
     say("\nkubectl says so when the deletion is asked for. The object stays until its user is gone:");
     until("the object says what its deletion waits for", || {
-        let object = object(stage, user)?.context("the object went before its AWS user")?;
+        let object = object(fixture, user)?.context("the object went before its AWS user")?;
         Ok(deleting(&object).map(|_| ()))
     })?;
     say("");
-    show(stage.kubectl().args(["get", &user.object]))?;
+    show(fixture.kubectl().args(["get", &user.object]))?;
     say("\nWhy it is still there stands in its condition Deleting, and in its events:\n");
-    let described = show(stage.kubectl().args(["describe", &user.object]))?;
+    let described = show(fixture.kubectl().args(["describe", &user.object]))?;
     ensure!(described.contains("WaitingForUserActive"), "the wait for `active` does not show");
     Ok(())
 }
 
 /// Tells each change on both sides until both are gone, and holds their order.
-fn watch_it_go(stage: &mut Stage, user: &User) -> Result<()> {
+fn watch_it_go(fixture: &mut Fixture, user: &User) -> Result<()> {
     say("Both sides, whenever one of them changes:\n");
     say("  after      in AWS       in Kubernetes");
     let begin = Instant::now();
     let mut told = None;
     until("the object is gone", || {
-        stage.check_alive()?;
+        fixture.check_alive()?;
         // In this order: a user that is there after its object was gone was left behind.
-        let object = object(stage, user)?;
-        let remote = status(stage.aws(), &user.id)?;
+        let object = object(fixture, user)?;
+        let remote = status(fixture.aws(), &user.id)?;
         let in_aws = remote.as_deref().unwrap_or("gone").to_owned();
         let in_kubernetes = match &object {
             None => "gone".to_owned(),
@@ -154,23 +154,23 @@ fn watch_it_go(stage: &mut Stage, user: &User) -> Result<()> {
         Ok(object.is_none().then_some(()))
     })?;
     say("\nThe object went after its AWS user, not before. What is left at AWS:");
-    tell_users(stage.aws())?;
-    tell_calls(&stage.aws().calls(&user.id)?)?;
+    tell_users(fixture.aws())?;
+    tell_calls(&fixture.aws().calls(&user.id)?)?;
     say("\nThe story as events, which outlive the object:");
-    let events = show(stage.kubectl().args(["get", "events", "--sort-by=.metadata.creationTimestamp"]))?;
+    let events = show(fixture.kubectl().args(["get", "events", "--sort-by=.metadata.creationTimestamp"]))?;
     ensure!(events.contains("UserDeleted"), "no event says that the user was deleted");
     Ok(())
 }
 
-fn clean_up(stage: &mut Stage, iam: &User) -> Result<()> {
+fn clean_up(fixture: &mut Fixture, iam: &User) -> Result<()> {
     for file in ["iam.yaml", "password.yaml"] {
         let file = format!("{SAMPLES}/{file}");
-        show(stage.kubectl().args(["delete", "-f", &file, "--ignore-not-found", "--timeout=60s"]))?;
+        show(fixture.kubectl().args(["delete", "-f", &file, "--ignore-not-found", "--timeout=60s"]))?;
     }
-    ensure!(stage.aws().user(&iam.id)?.is_none(), "the object went, and its user {} is left", iam.id);
+    ensure!(fixture.aws().user(&iam.id)?.is_none(), "the object went, and its user {} is left", iam.id);
     say("\nkubectl came back when the AWS user was gone:");
-    tell_users(stage.aws())?;
-    let end = stage.end_operator()?;
+    tell_users(fixture.aws())?;
+    let end = fixture.end_operator()?;
     ensure!(end.success(), "the operator ended with {end}");
     say("\nThe operator was told to end (SIGTERM), and did.");
     Ok(())
@@ -213,8 +213,8 @@ fn status(aws: &Aws, id: &str) -> Result<Option<String>> {
     Ok(aws.user(id)?.map(|user| user["Status"].as_str().unwrap_or_default().to_owned()))
 }
 
-fn object(stage: &Stage, user: &User) -> Result<Option<Value>> {
-    let text = run(stage.kubectl().args(["get", &user.object, "--ignore-not-found", "-o", "json"]))?;
+fn object(fixture: &Fixture, user: &User) -> Result<Option<Value>> {
+    let text = run(fixture.kubectl().args(["get", &user.object, "--ignore-not-found", "-o", "json"]))?;
     let object = (!text.trim().is_empty()).then(|| serde_json::from_str(&text)).transpose();
     object.context("kubectl did not print JSON")
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::corpus::{self, Row};
 use super::{check, create_namespace, dry_run, same, update, users};
-use crate::world;
+use crate::control_plane;
 
 /// How the server says that a value is of another type than the schema's. Such objects are beyond an
 /// upgrade's reach: CEL can not read the value, which is an error that is not ratcheted, and server-side apply
@@ -42,7 +42,7 @@ const WORST: &str = r#"
 
 #[tokio::test]
 async fn an_object_that_breaks_the_rules_takes_status_and_loses_its_finalizer() {
-    let client = world::client().await;
+    let client = control_plane::client().await;
     let upgrade = Upgrade::begin(&client, "leaving.test").await;
     let mut rows = corpus::rows(include_str!("invalid.yaml"));
     rows.extend(corpus::rows(WORST));
@@ -53,7 +53,7 @@ async fn an_object_that_breaks_the_rules_takes_status_and_loses_its_finalizer() 
 
 #[tokio::test]
 async fn an_edit_is_asked_only_about_what_it_changes() {
-    let client = world::client().await;
+    let client = control_plane::client().await;
     let upgrade = Upgrade::begin(&client, "edited.test").await;
     let rows = corpus::rows(include_str!("upgraded.yaml"));
     check(&rows, |number, row| upgrade.store(format!("edited-{number}"), row.object())).await;
@@ -71,7 +71,7 @@ async fn a_status_that_breaks_the_schema_is_written_over() {
         json!({ "userGroupIDs": ["a", "a"] }),
         json!({ "aMemberOfAnotherVersion": "a" }),
     ];
-    let client = world::client().await;
+    let client = control_plane::client().await;
     let upgrade = Upgrade::begin(&client, "reported.test").await;
     for (number, status) in statuses.iter().enumerate() {
         let namespace = format!("reported-{number}");

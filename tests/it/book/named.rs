@@ -8,7 +8,7 @@ use elasticache_user_operator::api;
 use elasticache_user_operator::config::Cli;
 
 use super::{BOOK, pages, read};
-use crate::world;
+use crate::repository;
 
 const CHART: &str = "charts/elasticache-user-operator";
 /// Names values of the chart alone.
@@ -25,7 +25,7 @@ fn files_are_there() {
     let mut missing = Vec::new();
     for page in readers_pages() {
         let codes = read(&page).codes;
-        let gone = codes.iter().filter(begins).filter(|file| fs::metadata(world::path(file)).is_err());
+        let gone = codes.iter().filter(begins).filter(|file| fs::metadata(repository::path(file)).is_err());
         missing.extend(gone.map(|file| format!("{page}: {file}")));
     }
     assert!(missing.is_empty(), "files that are not there\n  {}", missing.join("\n  "));
@@ -39,7 +39,7 @@ fn is_dotted(code: &str) -> bool {
 
 #[test]
 fn values_are_the_charts() {
-    let values = world::yaml(&format!("{CHART}/values.yaml"));
+    let values = repository::yaml(&format!("{CHART}/values.yaml"));
     let there = |name: &str| values.pointer(&format!("/{}", name.replace('.', "/"))).is_some();
     let (mut missing, mut seen) = (Vec::new(), 0);
     for page in readers_pages() {
@@ -63,7 +63,7 @@ fn values_are_the_charts() {
 
 #[test]
 fn each_alert_has_its_runbook_and_no_other_is_there() {
-    let rules = world::yaml(&format!("{CHART}/files/alerts.yaml"));
+    let rules = repository::yaml(&format!("{CHART}/files/alerts.yaml"));
     let groups = rules["groups"].as_array().unwrap().iter();
     let alerts =
         groups.flat_map(|group| group["rules"].as_array().unwrap()).filter_map(|rule| rule["alert"].as_str());

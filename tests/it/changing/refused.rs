@@ -4,7 +4,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::{access, matches, modifications, roomy};
-use crate::stage::{PASSWORD, condition, iam, until, with_password};
+use crate::fixture::{PASSWORD, condition, iam, until, with_password};
 
 #[tokio::test]
 async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_changes() {
@@ -29,17 +29,17 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
         ),
         ("InvalidParameterValue", "Something else is odd.", "InvalidSpec", "spec"),
     ];
-    let stage = roomy().await;
+    let fixture = roomy().await;
     for (index, (code, sentence, _, _)) in rows.iter().enumerate() {
         let name = format!("app-{index}");
-        stage.secret(&name, PASSWORD).await;
-        stage.ready(&name, with_password(&name)).await;
+        fixture.secret(&name, PASSWORD).await;
+        fixture.ready(&name, with_password(&name)).await;
         let rule = json!({
             "Action": "ModifyUser", "UserId": name, "Kind": "error", "Code": code, "Message": sentence,
             "Times": null,
         });
-        stage.aws.fault(rule).await;
-        stage.patch(&name, access("on ~one:* +get")).await;
+        fixture.aws.fault(rule).await;
+        fixture.patch(&name, access("on ~one:* +get")).await;
     }
     for (index, (code, sentence, reason, field)) in rows.iter().enumerate() {
         let name = format!("app-{index}");
@@ -47,49 +47,49 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
             condition(object, "Stalled").is_some_and(|stalled| stalled["reason"] == *reason)
                 && object["status"]["observedGeneration"] == object["metadata"]["generation"]
         };
-        let object = stage.shows(&name, reason, stalled).await;
+        let object = fixture.shows(&name, reason, stalled).await;
         let message = condition(&object, "Stalled").unwrap()["message"].as_str().unwrap().to_owned();
         for part in [code, sentence, field] {
             assert!(message.contains(part), "{part} is not in: {message}");
         }
-        stage.event(&name, reason).await;
+        fixture.event(&name, reason).await;
         // A new edit is sent, and refused, at once.
-        stage.patch(&name, access("on ~two:* +get")).await;
-        stage.shows(&name, "stalled again", stalled).await;
-        assert_eq!(modifications(&stage, &name).await.len(), 2, "{name}");
+        fixture.patch(&name, access("on ~two:* +get")).await;
+        fixture.shows(&name, "stalled again", stalled).await;
+        assert_eq!(modifications(&fixture, &name).await.len(), 2, "{name}");
     }
-    stage.aws.heal().await;
+    fixture.aws.clear_faults().await;
     for (index, (_, _, reason, _)) in rows.iter().enumerate() {
         let name = format!("app-{index}");
         if index % 2 == 0 {
-            stage.secret(&name, &format!("{PASSWORD}-2")).await;
+            fixture.secret(&name, &format!("{PASSWORD}-2")).await;
         } else {
-            stage.patch(&name, access("on ~three:* +get")).await;
+            fixture.patch(&name, access("on ~three:* +get")).await;
         }
         // Ready it has not been since the first edit.
-        stage.is_ready(&name).await;
-        assert_eq!(modifications(&stage, &name).await.len(), 3, "{name}, after {reason}");
+        fixture.wait_ready(&name).await;
+        assert_eq!(modifications(&fixture, &name).await.len(), 3, "{name}, after {reason}");
     }
     let both = json!({
         "AccessString": "on ~two:* +get", "AuthenticationMode.Type": "password", "Passwords": ["password-2"],
     });
-    assert_eq!(modifications(&stage, "app-0").await[2], both);
-    stage.end().await;
+    assert_eq!(modifications(&fixture, "app-0").await[2], both);
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn what_aws_refuses_of_itself_is_told_and_mended_by_an_edit() {
-    let stage = roomy().await;
-    stage.ready("app", iam()).await;
-    stage.patch("app", access("on ~* +@nonsense")).await;
-    let object = stage.reason("app", "InvalidAccessString").await;
+    let fixture = roomy().await;
+    fixture.ready("app", iam()).await;
+    fixture.patch("app", access("on ~* +@nonsense")).await;
+    let object = fixture.reason("app", "InvalidAccessString").await;
     assert!(condition(&object, "Stalled").is_some());
     assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@all", "it was not applied");
     // The way back is no difference to AWS.
-    stage.patch("app", access("on ~* +@all")).await;
-    stage.is_ready("app").await;
-    assert_eq!(stage.aws.calls_of("ModifyUser", "app").await.len(), 1);
-    stage.end().await;
+    fixture.patch("app", access("on ~* +@all")).await;
+    fixture.wait_ready("app").await;
+    assert_eq!(fixture.aws.calls_of("ModifyUser", "app").await.len(), 1);
+    fixture.end().await;
 }
 
 /// Every way in which an answer does not arrive, and whether the call took effect.
@@ -109,71 +109,74 @@ fn lost_answers() -> Vec<(Value, bool)> {
 
 #[tokio::test]
 async fn a_modify_whose_answer_is_lost_ends_in_the_wanted_state() {
-    let stage = roomy().await;
+    let fixture = roomy().await;
     let rows = lost_answers();
     for index in 0..rows.len() {
-        stage.create(&format!("app-{index}"), iam()).await;
+        fixture.create(&format!("app-{index}"), iam()).await;
     }
     for (index, (rule, _)) in rows.iter().enumerate() {
         let name = format!("app-{index}");
-        stage.is_ready(&name).await;
+        fixture.wait_ready(&name).await;
         let mut rule = rule.clone();
         rule["Action"] = json!("ModifyUser");
         rule["UserId"] = json!(name);
-        stage.aws.fault(rule).await;
-        stage.patch(&name, access("on ~x:* +@all")).await;
+        fixture.aws.fault(rule).await;
+        fixture.patch(&name, access("on ~x:* +@all")).await;
     }
     for (index, (rule, effect)) in rows.iter().enumerate() {
         let name = format!("app-{index}");
-        let object = stage.is_ready(&name).await;
-        matches(&object, &stage.aws.user(&name).await.unwrap());
+        let object = fixture.wait_ready(&name).await;
+        matches(&object, &fixture.aws.user(&name).await.unwrap());
         assert_eq!(object["status"]["accessString"], "on ~x:* +@all", "{rule}");
-        let calls = stage.aws.calls_of("ModifyUser", &name).await.len();
+        let calls = fixture.aws.calls_of("ModifyUser", &name).await.len();
         assert_eq!(calls, if *effect { 1 } else { 2 }, "{rule}");
     }
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_modify_that_times_out_ends_in_the_wanted_state() {
-    let stage = roomy().await;
+    let fixture = roomy().await;
     for (name, when) in [("before", "before"), ("after", "after")] {
-        stage.ready(name, iam()).await;
+        fixture.ready(name, iam()).await;
         let rule =
             json!({ "Action": "ModifyUser", "UserId": name, "Kind": "hang", "Ms": 90_000, "When": when });
-        stage.aws.fault(rule).await;
-        stage.patch(name, access("on ~x:* +@all")).await;
+        fixture.aws.fault(rule).await;
+        fixture.patch(name, access("on ~x:* +@all")).await;
     }
     for name in ["before", "after"] {
-        let object = stage.is_ready(name).await;
-        matches(&object, &stage.aws.user(name).await.unwrap());
-        assert_eq!(stage.aws.calls_of("ModifyUser", name).await.len(), if name == "before" { 2 } else { 1 });
+        let object = fixture.wait_ready(name).await;
+        matches(&object, &fixture.aws.user(name).await.unwrap());
+        assert_eq!(
+            fixture.aws.calls_of("ModifyUser", name).await.len(),
+            if name == "before" { 2 } else { 1 }
+        );
     }
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn an_operator_that_is_killed_at_a_modify_ends_in_the_wanted_state() {
-    let stage = roomy().await;
+    let fixture = roomy().await;
     let mut faults = Vec::new();
     for when in ["before", "after"] {
-        stage.ready(when, iam()).await;
+        fixture.ready(when, iam()).await;
         let rule =
             json!({ "Action": "ModifyUser", "UserId": when, "Kind": "hang", "Ms": 120_000, "When": when });
-        faults.push(stage.aws.fault(rule).await);
-        stage.patch(when, access("on ~x:* +@all")).await;
+        faults.push(fixture.aws.fault(rule).await);
+        fixture.patch(when, access("on ~x:* +@all")).await;
     }
     for fault in faults {
-        stage.aws.struck(fault, 1).await;
+        fixture.aws.struck(fault, 1).await;
     }
-    stage.kill();
-    stage.start();
+    fixture.kill();
+    fixture.start();
     for (name, calls) in [("before", 2), ("after", 1)] {
-        let object = stage.is_ready(name).await;
-        matches(&object, &stage.aws.user(name).await.unwrap());
-        assert_eq!(stage.aws.calls_of("ModifyUser", name).await.len(), calls, "{name}");
+        let object = fixture.wait_ready(name).await;
+        matches(&object, &fixture.aws.user(name).await.unwrap());
+        assert_eq!(fixture.aws.calls_of("ModifyUser", name).await.len(), calls, "{name}");
     }
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
@@ -183,34 +186,34 @@ async fn a_status_that_was_wiped_costs_at_most_one_modify() {
         (json!({ "status": null }), true),
         (json!({ "status": { "lastApplied": null } }), true),
     ] {
-        let stage = roomy().await;
-        stage.secret("pw", PASSWORD).await;
-        stage.ready("app", with_password("pw")).await;
+        let fixture = roomy().await;
+        fixture.secret("pw", PASSWORD).await;
+        fixture.ready("app", with_password("pw")).await;
         // Once it was seen, the CreateUser is history.
-        stage.looked_at("app").await;
+        fixture.reconcile_now("app").await;
         if restarts {
-            stage.kill();
+            fixture.kill();
         }
-        stage.users().patch_status("app", &PatchParams::default(), &Patch::Merge(&wiped)).await.unwrap();
+        fixture.users().patch_status("app", &PatchParams::default(), &Patch::Merge(&wiped)).await.unwrap();
         if restarts {
-            stage.start();
+            fixture.start();
         }
-        stage.looked_at("app").await;
-        let sent = modifications(&stage, "app").await;
+        fixture.reconcile_now("app").await;
+        let sent = modifications(&fixture, "app").await;
         assert!(sent.len() <= usize::from(restarts), "{wiped}: {sent:#?}");
         let object = until("lastApplied is there again", || async {
-            let object = serde_json::to_value(stage.users().get("app").await.unwrap()).unwrap();
+            let object = serde_json::to_value(fixture.users().get("app").await.unwrap()).unwrap();
             object["status"]["lastApplied"]["accessString"].is_string().then_some(object)
         })
         .await;
-        matches(&object, &stage.aws.user("app").await.unwrap());
-        stage.looked_at("app").await;
-        stage.kill();
-        stage.start();
-        stage.looked_at("app").await;
-        assert_eq!(modifications(&stage, "app").await, sent, "{wiped}: it came to no rest");
-        assert_eq!(stage.aws.accepted("CreateUser", "app").await, 1);
-        stage.deleted("app").await;
-        stage.end().await;
+        matches(&object, &fixture.aws.user("app").await.unwrap());
+        fixture.reconcile_now("app").await;
+        fixture.kill();
+        fixture.start();
+        fixture.reconcile_now("app").await;
+        assert_eq!(modifications(&fixture, "app").await, sent, "{wiped}: it came to no rest");
+        assert_eq!(fixture.aws.accepted("CreateUser", "app").await, 1);
+        fixture.deleted("app").await;
+        fixture.end().await;
     }
 }

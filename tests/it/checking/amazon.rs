@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::check;
-use crate::stage::{Setting, Stage, iam};
+use crate::fixture::{Fixture, Setup, iam};
 
 /// A fault that lasts.
 fn always(action: Value, kind: &Value) -> Value {
@@ -22,13 +22,13 @@ fn error(code: &str, status: u16) -> Value {
 
 #[tokio::test]
 async fn what_the_configuration_lacks_is_told() {
-    let stage = Stage::dark(Setting::default()).await;
-    let answer = check(&stage, &[], &[("AWS_REGION", "")]).await;
+    let fixture = Fixture::without_operator(Setup::default()).await;
+    let answer = check(&fixture, &[], &[("AWS_REGION", "")]).await;
     answer.says("no region", "aws-region", "failed", "No AWS region", "AWS_REGION=");
     assert!(answer.find("aws-describe-users").is_none(), "{}", answer.page);
 
     let none = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", ""), ("HOME", "/nonexistent")];
-    let answer = check(&stage, &[], &none).await;
+    let answer = check(&fixture, &[], &none).await;
     answer.says("no credentials", "aws-credentials", "failed", "No AWS credentials provider", "IRSA");
 
     let failing = [
@@ -37,7 +37,7 @@ async fn what_the_configuration_lacks_is_told() {
         ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/operator"),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent/token"),
     ];
-    let answer = check(&stage, &[], &failing).await;
+    let answer = check(&fixture, &[], &failing).await;
     answer.says(
         "a failing provider",
         "aws-credentials",
@@ -46,13 +46,13 @@ async fn what_the_configuration_lacks_is_told() {
         "IRSA",
     );
     assert!(answer.find("aws-identity").is_none(), "{}", answer.page);
-    assert_eq!(stage.aws.calls().await.len(), 0, "nothing was asked of AWS");
+    assert_eq!(fixture.aws.calls().await.len(), 0, "nothing was asked of AWS");
 }
 
 #[tokio::test]
 async fn what_aws_does_not_allow_is_told() {
-    let stage = Stage::new().await;
-    stage.ready("app", iam()).await;
+    let fixture = Fixture::new().await;
+    fixture.ready("app", iam()).await;
     let denied = error("AccessDenied", 403);
     let rows: [(&str, Value, &Value, &str, &str, &str, &str); 5] = [
         (
@@ -102,20 +102,20 @@ async fn what_aws_does_not_allow_is_told() {
         ),
     ];
     for (claim, action, kind, row, status, message, mend) in rows {
-        stage.aws.fault(always(action, kind)).await;
-        check(&stage, &[], &[]).await.says(claim, row, status, message, mend);
-        stage.aws.heal().await;
+        fixture.aws.fault(always(action, kind)).await;
+        check(&fixture, &[], &[]).await.says(claim, row, status, message, mend);
+        fixture.aws.clear_faults().await;
     }
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn an_aws_that_hangs_is_told_in_bounded_time() {
-    let stage = Stage::dark(Setting::default()).await;
+    let fixture = Fixture::without_operator(Setup::default()).await;
     let hang = json!({ "Kind": "hang", "Ms": 120_000 });
-    stage.aws.fault(always(Value::Null, &hang)).await;
+    fixture.aws.fault(always(Value::Null, &hang)).await;
     let began = Instant::now();
-    let answer = check(&stage, &[], &[("AWS_CALL_TIMEOUT", "1s")]).await;
+    let answer = check(&fixture, &[], &[("AWS_CALL_TIMEOUT", "1s")]).await;
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     for row in ["aws-identity", "aws-describe-users"] {
         answer.says("silence", row, "failed", "TimedOut", "HTTPS");
@@ -125,10 +125,10 @@ async fn an_aws_that_hangs_is_told_in_bounded_time() {
 
 #[tokio::test]
 async fn a_user_that_the_policy_covers_is_asked_for() {
-    let stage = Stage::dark(Setting::default()).await;
-    check(&stage, &[], &[]).await;
-    check(&stage, &["--required-user-id-prefix", "team-{namespace}-"], &[("NAMESPACE", "shop")]).await;
-    let calls = stage.aws.calls().await;
+    let fixture = Fixture::without_operator(Setup::default()).await;
+    check(&fixture, &[], &[]).await;
+    check(&fixture, &["--required-user-id-prefix", "team-{namespace}-"], &[("NAMESPACE", "shop")]).await;
+    let calls = fixture.aws.calls().await;
     let asked = calls.iter().filter(|call| call["Action"] == "DescribeUsers");
     let ids: Vec<&Value> = asked.map(|call| &call["Params"]["UserId"]).collect();
     assert_eq!(ids, ["default", "team-shop-check"]);
@@ -136,9 +136,9 @@ async fn a_user_that_the_policy_covers_is_asked_for() {
 
 #[tokio::test]
 async fn another_account_or_region_than_the_users_is_told() {
-    let stage = Stage::new().await;
-    stage.ready("app", iam()).await;
-    let region = check(&stage, &[], &[("AWS_REGION", "eu-west-1")]).await;
+    let fixture = Fixture::new().await;
+    fixture.ready("app", iam()).await;
+    let region = check(&fixture, &[], &[("AWS_REGION", "eu-west-1")]).await;
     region.says(
         "another region",
         "aws-place",
@@ -146,14 +146,14 @@ async fn another_account_or_region_than_the_users_is_told() {
         "region eu-west-1, where the users of these are not",
         "AWS_REGION=us-east-1",
     );
-    let account = check(&stage, &[], &[("AWS_ACCESS_KEY_ID", "210987654321")]).await;
+    let account = check(&fixture, &[], &[("AWS_ACCESS_KEY_ID", "210987654321")]).await;
     account.says("another account", "aws-place", "failed", "account 210987654321", "123456789012");
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_wrong_clock_is_told_with_whose_it_is() {
-    let stage = Stage::dark(Setting::default()).await;
+    let fixture = Fixture::without_operator(Setup::default()).await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     // AWS, ten minutes ago.
@@ -176,7 +176,7 @@ async fn a_wrong_clock_is_told_with_whose_it_is() {
         }
     });
     let env = [("AWS_ENDPOINT_URL", url.as_str()), ("AWS_ENDPOINT_URL_ELASTICACHE", url.as_str())];
-    let answer = check(&stage, &[], &env).await;
+    let answer = check(&fixture, &[], &env).await;
     let agrees = "The API server's clock agrees with this machine's.";
     answer.says("AWS is behind", "clock-aws", "failed", agrees, "chronyc");
     answer.says("AWS is behind", "clock-aws", "failed", "ahead of AWS's", "");

@@ -5,12 +5,12 @@ use std::process::{Command, Output};
 use cluster::Cluster;
 use serde_json::{Value, json};
 
+use crate::control_plane;
 use crate::deployed::Deployed;
-use crate::stage::Stage;
-use crate::world;
+use crate::fixture::Fixture;
 
 /// It refuses while objects of the cluster would lose their users, and lets go where these stay, or by force.
-pub(super) async fn holds(cluster: &Cluster, one: &Stage, two: &Stage, release: &Deployed) {
+pub(super) async fn holds(cluster: &Cluster, one: &Fixture, two: &Fixture, release: &Deployed) {
     let force = ["uninstallCheck.force=true".to_owned()];
     let forced = Deployed::apply(cluster, &one.client, "by-force", &one.ns, &force).await;
     // Of one namespace, and nothing for the whole cluster.
@@ -32,22 +32,22 @@ pub(super) async fn holds(cluster: &Cluster, one: &Stage, two: &Stage, release: 
 
     let policy = |word: Value| json!({ "spec": { "deletionPolicy": word } });
     let all = [(one, "one-iam"), (one, "one-open"), (two, "two-iam"), (one, "one-old")];
-    for (stage, name) in all {
-        stage.patch(name, policy(json!("Retain"))).await;
+    for (fixture, name) in all {
+        fixture.patch(name, policy(json!("Retain"))).await;
     }
     for hook in [release, &forced, &roles] {
         let let_go = says(hook.hook(), 0, &["warning", "objects-finalizer"]).await;
         assert!(!let_go.contains("objects-delete"), "{let_go}");
     }
-    for (stage, name) in all {
-        stage.patch(name, policy(Value::Null)).await;
-        stage.is_ready(name).await;
+    for (fixture, name) in all {
+        fixture.patch(name, policy(Value::Null)).await;
+        fixture.wait_ready(name).await;
     }
 }
 
 /// What the hook prints, where it ends so and says all this.
 async fn says(hook: Command, code: i32, words: &[&str]) -> String {
-    let Output { status, stdout, stderr } = world::output(hook).await;
+    let Output { status, stdout, stderr } = control_plane::output(hook).await;
     let (said, errors) = (String::from_utf8(stdout).unwrap(), String::from_utf8_lossy(&stderr));
     assert_eq!(status.code(), Some(code), "{said}{errors}");
     for word in words {

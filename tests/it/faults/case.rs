@@ -17,8 +17,8 @@ use super::fault::{Call, Fault, How, To};
 use super::operator::{Operator, Speed, command, kubeconfig};
 use super::proxy::Proxy;
 use super::scenario::{PASSWORDS, Scenario, Step};
-use crate::stage::{Aws, manifest, until};
-use crate::{secrecy, world};
+use crate::fixture::{Aws, manifest, until};
+use crate::{control_plane, secrecy};
 
 /// What is done to one call.
 pub(super) struct Disturbance<'a> {
@@ -89,7 +89,8 @@ impl<'a> Case<'a> {
             command
         };
         let operator = Operator::new(dir.path().join("operator.log"), Box::new(recipe));
-        let users: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &world::resource());
+        let users: Api<DynamicObject> =
+            Api::namespaced_with(client.clone(), namespace, &control_plane::resource());
         let proxy = Proxy::new(client.clone(), users.clone(), operator.clone());
         Self {
             scenario,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use cluster::Process;
 use serde_json::json;
 
+use crate::fixture::{ACCOUNT, REGION};
 use crate::secrecy::redacted;
-use crate::stage::{ACCOUNT, REGION};
 
 type Recipe = Box<dyn Fn(bool) -> Command + Send + Sync>;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{iam, with_password};
+use crate::fixture::{iam, with_password};
 
 /// The password under each label. Facts hold labels only.
 pub(super) const PASSWORDS: [(&str, &str); 3] = [

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::policy::{read, texts};
-use crate::{world, written};
+use crate::{repository, written};
 
 /// The files of each partition.
 const FILES: [&str; 4] = ["policy.json", "user-groups.json", "trust-irsa.json", "trust-pod-identity.json"];
@@ -37,7 +37,7 @@ const READS: [&str; 3] =
     ["elasticache:DescribeUserGroups", "elasticache:DescribeUsers", "elasticache:ListTagsForResource"];
 
 fn text(file: &str) -> String {
-    world::read(&format!("deploy/iam/{file}"))
+    repository::read(&format!("deploy/iam/{file}"))
 }
 
 #[test]

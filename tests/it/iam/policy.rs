@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use elasticache_emulator::Asked;
 use serde_json::Value;
 
-use crate::world;
+use crate::repository;
 
 /// Names that operators of this process have given to their clusters: each would have a policy of its own.
 static CLUSTERS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -38,7 +38,7 @@ struct Condition {
 
 /// A policy's file.
 pub(super) fn read(file: &str) -> Value {
-    world::yaml(&format!("deploy/iam/{file}"))
+    repository::yaml(&format!("deploy/iam/{file}"))
 }
 
 /// One text or a list of them.

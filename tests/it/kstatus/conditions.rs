@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::stage::condition;
+use crate::fixture::condition;
 
 /// What the conditions must be at any time, as kstatus and people read them.
 pub(crate) fn fault(object: &Value) -> Option<&'static str> {

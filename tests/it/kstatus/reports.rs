@@ -9,7 +9,7 @@ use plan::*;
 use serde_json::{Value, json};
 
 use super::{agree, fault, judge};
-use crate::stage::{iam, manifest};
+use crate::fixture::{iam, manifest};
 
 /// A reason that goes with it, and what kstatus makes of the object then. `None`: of what was there before.
 fn meaning(progress: Progress) -> (Reason, Option<&'static str>) {

@@ -71,9 +71,9 @@ fn what_differs_from_run_to_run_is_settled() {
         ("    At:  2026-11-24T08:45:18.123456Z", "    At:  2026-01-01T09:00:00.000000Z"),
         ("  UID:  6b1c2f4e-0a1b-4c2d-8e3f-0123456789ab", "  UID:  11111111-2222-3333-4444-555555555555"),
         ("  Resource Version:    981", "  Resource Version:  1234"),
-        ("No resources found in stage-7-1 namespace.", "No resources found in shop namespace."),
+        ("No resources found in fixture-7-1 namespace.", "No resources found in shop namespace."),
     ];
     for (said, wanted) in rows {
-        assert_eq!(settled(said, "stage-7-1"), format!("{wanted}\n"));
+        assert_eq!(settled(said, "fixture-7-1"), format!("{wanted}\n"));
     }
 }

@@ -8,7 +8,7 @@ use elasticache_user_operator::plan::verdict::Reason;
 use serde_json::{Value, json};
 
 use super::promql;
-use crate::world;
+use crate::repository;
 
 const ALERTS: &str = "charts/elasticache-user-operator/files/alerts.yaml";
 const DASHBOARD: &str = "charts/elasticache-user-operator/files/dashboard.json";
@@ -19,7 +19,7 @@ const RUNBOOKS: &str = "RUNBOOK_URL_BASE/";
 const ADDED: [&str; 4] = ["instance", "job", "namespace", "pod"];
 
 fn rules() -> Vec<Value> {
-    let groups = world::yaml(ALERTS)["groups"].as_array().cloned().unwrap();
+    let groups = repository::yaml(ALERTS)["groups"].as_array().cloned().unwrap();
     groups.iter().flat_map(|group| group["rules"].as_array().cloned().unwrap()).collect()
 }
 
@@ -35,13 +35,13 @@ fn promtool(arguments: &[&str]) {
 
 #[test]
 fn each_alert_fires_for_what_it_is_made_for_and_says_what_to_do() {
-    promtool(&["check", "rules", "--lint=all", "--lint-fatal", &world::path(ALERTS)]);
-    promtool(&["test", "rules", &world::path(TESTS)]);
+    promtool(&["check", "rules", "--lint=all", "--lint-fatal", &repository::path(ALERTS)]);
+    promtool(&["test", "rules", &repository::path(TESTS)]);
 }
 
 #[test]
 fn each_alert_has_a_severity_a_runbook_and_tests_that_it_fires_and_does_not() {
-    let tests = world::yaml(TESTS);
+    let tests = repository::yaml(TESTS);
     let tests: Vec<&Value> = tests["tests"].as_array().unwrap().iter().collect();
     let mut pages = BTreeSet::new();
     for rule in rules() {
@@ -51,9 +51,9 @@ fn each_alert_has_a_severity_a_runbook_and_tests_that_it_fires_and_does_not() {
         assert!(!text(&rule, "/annotations/summary").is_empty() && rule["for"].is_string(), "{alert}");
         let page = text(&rule, "/annotations/runbook_url").strip_prefix(RUNBOOKS).unwrap();
         assert_eq!(page, format!("{alert}.md"));
-        let runbook = world::read(&format!("docs/src/runbooks/{page}"));
+        let runbook = repository::read(&format!("docs/src/runbooks/{page}"));
         assert!(runbook.starts_with(&format!("# {alert}\n")), "{page}");
-        for part in ["**What it means.**", "**How to look.**", "**How to mend it**"] {
+        for part in ["**What it means.**", "**How to look.**", "**How to fix it**"] {
             assert!(runbook.contains(part.trim_end_matches("**")), "{page}: {part}");
         }
         pages.insert(page.to_owned());
@@ -66,7 +66,7 @@ fn each_alert_has_a_severity_a_runbook_and_tests_that_it_fires_and_does_not() {
         assert!(expected.iter().any(&fires), "{alert} ({severity}) fires in no test");
         assert!(!expected.iter().all(fires), "{alert} ({severity}) fires in every test");
     }
-    let there = std::fs::read_dir(world::path("docs/src/runbooks")).unwrap();
+    let there = std::fs::read_dir(repository::path("docs/src/runbooks")).unwrap();
     let there: BTreeSet<String> =
         there.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(there, pages, "a runbook for each alert, and none without one");
@@ -84,7 +84,7 @@ fn expressions() -> Vec<(String, String)> {
             found.extend(queries.map(|(query, _)| (format!("{alert}'s sentence"), query.to_owned())));
         }
     }
-    let dashboard: Value = serde_json::from_str(&world::read(DASHBOARD)).unwrap();
+    let dashboard: Value = serde_json::from_str(&repository::read(DASHBOARD)).unwrap();
     for panel in dashboard["panels"].as_array().unwrap() {
         let title = text(panel, "/title");
         for target in panel["targets"].as_array().unwrap() {
@@ -105,7 +105,9 @@ fn expressions() -> Vec<(String, String)> {
 /// Metrics and their labels, as the reference lists them, which another test compares with a running operator.
 fn reference() -> BTreeMap<String, BTreeSet<String>> {
     let mut metrics = BTreeMap::new();
-    for row in world::read("docs/src/reference/metrics.md").lines().filter(|line| line.starts_with("| `")) {
+    for row in
+        repository::read("docs/src/reference/metrics.md").lines().filter(|line| line.starts_with("| `"))
+    {
         let cells: Vec<&str> = row.split(" | ").collect();
         let [name, type_, labels, ..] = cells[..] else { continue };
         let quoted = |cell: &str| -> BTreeSet<String> {

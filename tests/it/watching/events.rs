@@ -1,10 +1,10 @@
-//! The events of a run: each is one of the list, of the right type, and complete. Each stage holds it at its end.
+//! The events of a run: each is one of the list, of the right type, and complete. Each fixture holds it at its end.
 
 use elasticache_user_operator::plan::verdict::Reason;
 use k8s_openapi::api::events::v1::Event;
 use serde_json::json;
 
-use crate::stage::{Stage, asks, iam};
+use crate::fixture::{Fixture, iam, reconcile_request};
 
 const NORMAL: [&str; 8] = [
     "UserCreated",
@@ -55,25 +55,25 @@ pub(crate) fn fault(event: &Event) -> Option<&'static str> {
 
 #[tokio::test]
 async fn what_lasts_is_told_once_and_what_takes_its_place_again() {
-    let stage = Stage::new().await;
+    let fixture = Fixture::new().await;
     let refuse = |code: &str, status: u16| json!({ "Action": "CreateUser", "Kind": "error", "Code": code, "Status": status, "Times": null });
-    let denied = stage.aws.fault(refuse("AccessDenied", 403)).await;
-    stage.create("app", iam()).await;
+    let denied = fixture.aws.fault(refuse("AccessDenied", 403)).await;
+    fixture.create("app", iam()).await;
     for times in 1..=4 {
-        stage.aws.struck(denied, times).await;
-        stage.patch("app", asks(&times.to_string())).await;
+        fixture.aws.struck(denied, times).await;
+        fixture.patch("app", reconcile_request(&times.to_string())).await;
     }
-    stage.aws.heal().await;
-    let quota = stage.aws.fault(refuse("UserQuotaExceeded", 400)).await;
-    stage.nudge("app").await;
-    stage.aws.struck(quota, 1).await;
-    stage.event("app", "QuotaExceeded").await;
-    stage.aws.heal().await;
-    stage.patch("app", asks("healed")).await;
-    stage.event("app", "UserCreated").await;
-    let told: Vec<String> = stage.events("app").await.into_iter().map(|(_, reason, _)| reason).collect();
+    fixture.aws.clear_faults().await;
+    let quota = fixture.aws.fault(refuse("UserQuotaExceeded", 400)).await;
+    fixture.request_reconcile("app").await;
+    fixture.aws.struck(quota, 1).await;
+    fixture.event("app", "QuotaExceeded").await;
+    fixture.aws.clear_faults().await;
+    fixture.patch("app", reconcile_request("healed")).await;
+    fixture.event("app", "UserCreated").await;
+    let told: Vec<String> = fixture.events("app").await.into_iter().map(|(_, reason, _)| reason).collect();
     assert_eq!(told, ["AccessDenied", "QuotaExceeded", "UserCreated"]);
-    stage.end().await;
+    fixture.end().await;
 }
 
 #[test]

@@ -6,16 +6,16 @@ use elasticache_user_operator::config::DEFAULT_LOG;
 use serde_json::{Value, json};
 
 use super::{LEADS, a_day, start};
-use crate::stage::{PASSWORD, Setting, Stage, is_ready};
-use crate::world;
+use crate::fixture::{Fixture, PASSWORD, Setup, is_ready};
+use crate::repository;
 
 const OURS: &str = "elasticache_user_operator";
 /// Tells of each AWS call, at a level of its own.
-const CALLS: &str = "elasticache_user_operator::users::journal";
+const CALLS: &str = "elasticache_user_operator::aws::call_log";
 
 /// The keys in each table of the reference.
 fn documented() -> (BTreeSet<String>, BTreeSet<String>) {
-    let page = world::read("docs/src/reference/logs.md");
+    let page = repository::read("docs/src/reference/logs.md");
     let (always, _) = page.split_once("Only where something breaks").unwrap();
     let keys = |text: &str| -> BTreeSet<String> {
         let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
@@ -27,26 +27,27 @@ fn documented() -> (BTreeSet<String>, BTreeSet<String>) {
 #[tokio::test]
 async fn the_log_has_the_keys_of_the_reference_and_a_line_for_each_thing() {
     let env = vec![("LOG_FORMAT", "json".to_owned()), ("LOG", format!("{DEFAULT_LOG},{CALLS}=debug"))];
-    let stage = Stage::dark(Setting { env, leaves_users: true, rights: LEADS, ..Setting::default() }).await;
-    start(&stage);
-    a_day(&stage).await;
-    stage.patch("ready", json!({ "spec": { "accessString": "on ~orders:* -@all +@read" } })).await;
-    stage.event("ready", "UserModified").await;
-    stage.is_ready("ready").await;
-    stage.aws.put_user("leaving", json!({ "Status": "active" })).await;
-    stage.nudge("leaving").await;
-    stage.gone("leaving").await;
-    stage.secret("nowhere", PASSWORD).await;
-    stage.nudge("secretless").await;
-    stage.is_ready("secretless").await;
-    stage.secret("nowhere", "another-long-passphrase").await;
-    stage.event("secretless", "PasswordRotated").await;
-    stage.shows("secretless", "Ready after the rotation", is_ready).await;
+    let fixture =
+        Fixture::without_operator(Setup { env, leaves_users: true, rights: LEADS, ..Setup::default() }).await;
+    start(&fixture);
+    a_day(&fixture).await;
+    fixture.patch("ready", json!({ "spec": { "accessString": "on ~orders:* -@all +@read" } })).await;
+    fixture.event("ready", "UserModified").await;
+    fixture.wait_ready("ready").await;
+    fixture.aws.put_user("leaving", json!({ "Status": "active" })).await;
+    fixture.request_reconcile("leaving").await;
+    fixture.gone("leaving").await;
+    fixture.secret("nowhere", PASSWORD).await;
+    fixture.request_reconcile("secretless").await;
+    fixture.wait_ready("secretless").await;
+    fixture.secret("nowhere", "another-long-passphrase").await;
+    fixture.event("secretless", "PasswordRotated").await;
+    fixture.shows("secretless", "Ready after the rotation", is_ready).await;
     // What is told when the operator ends is whole only then.
-    stage.signal(cluster::Signal::TERM);
-    assert_eq!(stage.exit_code().await, Some(0));
+    fixture.signal(cluster::Signal::TERM);
+    assert_eq!(fixture.exit_code().await, Some(0));
 
-    let logs = stage.logs();
+    let logs = fixture.logs();
     let lines: Vec<Value> = logs.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let ours: Vec<&Value> =
         lines.iter().filter(|line| line["target"].as_str().unwrap().starts_with(OURS)).collect();
@@ -57,14 +58,14 @@ async fn the_log_has_the_keys_of_the_reference_and_a_line_for_each_thing() {
     assert!(unknown.is_empty(), "docs/src/reference/logs.md lacks {unknown:?}");
     let unused: Vec<&String> = always.difference(&used).collect();
     assert!(unused.is_empty(), "docs/src/reference/logs.md tells of {unused:?}, which no line has");
-    tells_each_thing_once(&stage, &ours).await;
-    stage.end().await;
+    tells_each_thing_once(&fixture, &ours).await;
+    fixture.end().await;
 }
 
-async fn tells_each_thing_once(stage: &Stage, lines: &[&Value]) {
-    let calls = stage.aws.calls().await;
+async fn tells_each_thing_once(fixture: &Fixture, lines: &[&Value]) {
+    let calls = fixture.aws.calls().await;
     let of = |name: &str, key: &str, value: &str| -> Vec<&Value> {
-        let object = format!("{}/{name}", stage.ns);
+        let object = format!("{}/{name}", fixture.ns);
         lines.iter().copied().filter(|line| line["object"] == object && line[key] == value).collect()
     };
     let requests = |action: &str, id: &Value| {

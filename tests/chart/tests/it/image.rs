@@ -11,7 +11,7 @@ use cluster::Process;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::world::{
+use crate::fixture::{
     LEAST, RELEASE, control_plane, eventually, file, get, kubectl, namespace, program, rendered, the,
 };
 

@@ -6,7 +6,7 @@ use chart::{CHART, Helm, path, run};
 use cluster::Tool;
 use serde_json::Value;
 
-use crate::world::{
+use crate::fixture::{
     LEAST, RELEASE, control_plane, file, get, helm, kubectl, kubectl_refuses, namespace, of_kind, rendered,
     the, the_definition, values,
 };

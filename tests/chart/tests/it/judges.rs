@@ -11,7 +11,7 @@ use chart::{CHART, path, run};
 use cluster::Tool;
 use serde_json::{Value, json};
 
-use crate::world::{LEAST, RELEASE, file, helm, kubectl, rendered, the, values};
+use crate::fixture::{LEAST, RELEASE, file, helm, kubectl, rendered, the, values};
 
 /// Its suites are files of the chart: `charts/*/tests`.
 #[test]

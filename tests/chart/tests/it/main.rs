@@ -8,6 +8,7 @@
 )]
 
 mod files;
+mod fixture;
 mod image;
 mod installing;
 mod judges;
@@ -15,4 +16,3 @@ mod permissions;
 mod protecting;
 mod refusing;
 mod rendering;
-mod world;

@@ -3,7 +3,7 @@
 use chart::{is_role, path};
 use serde_json::Value;
 
-use crate::world::{LEAST, RELEASE, control_plane, eventually, file, get, kubectl, rendered, values};
+use crate::fixture::{LEAST, RELEASE, control_plane, eventually, file, get, kubectl, rendered, values};
 
 /// Applies the roles of a rendering; those are its namespaces.
 fn grant(namespaces: &[&str], arguments: &[&str]) {

@@ -3,7 +3,7 @@
 use cluster::Tool;
 use serde_json::Value;
 
-use crate::world::{LEAST, RELEASE, eventually, file, helm, kubectl, kubectl_refuses};
+use crate::fixture::{LEAST, RELEASE, eventually, file, helm, kubectl, kubectl_refuses};
 
 fn user(name: &str, protected: &str) -> Value {
     serde_json::json!({
@@ -34,7 +34,7 @@ fn an_annotated_object_is_not_deleted_and_its_message_says_how_it_would_be() {
     let delete = ["delete", "elasticacheuser/precious", "--namespace=protecting"];
     let said = eventually("the policy is in force", || {
         let dry = [&delete[..], &["--dry-run=server"]].concat();
-        crate::world::attempt(&dry).err()
+        crate::fixture::attempt(&dry).err()
     });
     for part in [
         "ElastiCacheUser precious is protected from deletion",

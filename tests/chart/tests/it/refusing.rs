@@ -2,7 +2,7 @@
 
 use cluster::Tool;
 
-use crate::world::{RELEASE, helm};
+use crate::fixture::{RELEASE, helm};
 
 fn refused(tool: Tool, arguments: &[&str]) -> String {
     format!("{:#}", helm(tool).template(RELEASE, "system", arguments).unwrap_err())

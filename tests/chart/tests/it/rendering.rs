@@ -10,7 +10,7 @@ use chart::{CHART, objects, path, run};
 use cluster::Tool;
 use serde_json::{Value, json};
 
-use crate::world::{LEAST, RELEASE, helm, operator, rendered, the, values};
+use crate::fixture::{LEAST, RELEASE, helm, operator, rendered, the, values};
 
 const HELMS: [Tool; 2] = [Tool::Helm3, Tool::Helm4];
 

@@ -1,0 +1,59 @@
+//! One control plane for all tests of the process, with the CRD in it, and clients of it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use cluster::{AuditLevel, Cluster, Options};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+
+/// The name of the CustomResourceDefinition.
+pub(crate) const DEFINITION: &str = "elasticacheusers.elasticache-users.dev";
+
+/// The control plane, started by the first who asks. It ends with the process.
+pub(crate) fn shared() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(own)
+}
+
+/// A control plane for a test that does to it what others could not bear. It ends when it is dropped.
+pub(crate) fn own() -> Cluster {
+    // What the operator does to a cluster is read there; somebody's own cluster shows it to nobody.
+    let audit = Cluster::would_be_own().then_some(AuditLevel::Request);
+    let options = Options { audit, ..Options::default() };
+    let cluster = Cluster::start(options).expect("a control plane for tests");
+    // The way the documentation tells people to install it.
+    let mut apply = cluster.kubectl();
+    apply.args(["apply", "--server-side", "-f", &crate::repository::path("crds/elasticacheusers.yaml")]);
+    let Output { status, stderr, .. } = apply.output().expect("kubectl can be run");
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    cluster.established(DEFINITION).expect("a definition that is served");
+    cluster
+}
+
+/// A client of the control plane for an administrator. One for each test: a client belongs to the runtime
+/// that made it.
+pub(crate) async fn client() -> kube::Client {
+    // Starting takes seconds and blocks.
+    let cluster = tokio::task::spawn_blocking(shared).await.expect("the control plane");
+    client_of(cluster.kubeconfig()).await
+}
+
+/// A client with this kubeconfig.
+pub(crate) async fn client_of(kubeconfig: &Path) -> kube::Client {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .expect("a usable kubeconfig");
+    kube::Client::try_from(config).expect("a client")
+}
+
+/// Runs a program to its end, while other tests go on.
+pub(crate) async fn output(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+/// The custom resource, for clients that know no Rust types of it.
+pub(crate) fn resource() -> kube::api::ApiResource {
+    kube::api::ApiResource::erase::<elasticache_user_operator::api::ElastiCacheUser>(&())
+}

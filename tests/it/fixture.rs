@@ -1,0 +1,172 @@
+//! A fixture for tests of the whole operator: a namespace on the shared control plane, an emulator, and the real binary.
+//!
+//! A watch records every version of every object, and holds what must hold at any time: the conditions are what kstatus
+//! expects, and whatever vanished has no AWS user any more.
+
+mod actions;
+mod aws;
+mod end;
+mod objects;
+mod operators;
+mod wait;
+mod watch_log;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cluster::{AuditLog, Cluster, Process};
+use elasticache_emulator::{Emulator, Settings};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client, ResourceExt};
+
+pub(crate) use self::aws::Aws;
+pub(crate) use self::objects::{condition, iam, is_ready, manifest, reconcile_request, with_password};
+pub(crate) use self::wait::until;
+use self::watch_log::{Vanished, WatchLog, record};
+use crate::control_plane;
+use crate::iam::{Guard, policy};
+use crate::rights::{self, Rights};
+
+/// The AWS account of a fixture; its access key id too, which is how the emulator tells accounts apart.
+pub(crate) const ACCOUNT: &str = "123456789012";
+/// The AWS region of a fixture.
+pub(crate) const REGION: &str = "us-east-1";
+/// The password in the Secret that [`Fixture::secret`] makes.
+pub(crate) const PASSWORD: &str = "a-long-enough-passphrase";
+
+/// How a fixture is set.
+pub(crate) struct Setup {
+    /// How the emulator behaves.
+    pub(crate) aws: Settings,
+    /// Environment of the operator, besides what every fixture sets.
+    pub(crate) env: Vec<(&'static str, String)>,
+    /// Objects may vanish while their user is still there: retained, or somebody else's.
+    pub(crate) leaves_users: bool,
+    /// What the operator may do; left out, what its test's turn is.
+    pub(crate) rights: Option<Rights>,
+    /// What the operator's IAM policy is bound to: user IDs that begin like this.
+    pub(crate) user_ids: &'static str,
+    /// That policy may have to refuse something.
+    pub(crate) refuses: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let short = Duration::from_millis(600);
+        Self {
+            aws: Settings {
+                modify_time: short,
+                delete_time: short,
+                group_time: short,
+                ..Settings::default()
+            },
+            env: Vec::new(),
+            leaves_users: false,
+            rights: None,
+            user_ids: "",
+            refuses: false,
+        }
+    }
+}
+
+/// A namespace, an emulator and (mostly) an operator.
+pub(crate) struct Fixture {
+    pub(crate) ns: String,
+    pub(crate) client: Client,
+    pub(crate) aws: Aws,
+    /// What the owner tags call the cluster.
+    pub(crate) cluster_id: String,
+    log: Arc<WatchLog>,
+    operators: Mutex<Vec<Process>>,
+    pages: Mutex<String>,
+    env: Vec<(&'static str, String)>,
+    leaves_users: bool,
+    rights: Rights,
+    guard: Guard,
+    refuses: bool,
+    kubeconfig: PathBuf,
+    audit: Option<AuditLog>,
+    dir: tempfile::TempDir,
+    started: AtomicUsize,
+    ended: AtomicBool,
+    watching: tokio::task::JoinHandle<()>,
+}
+
+static FIXTURES: AtomicUsize = AtomicUsize::new(0);
+
+impl Fixture {
+    /// A fixture with an operator.
+    pub(crate) async fn new() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    /// The same, set otherwise.
+    pub(crate) async fn with(setup: Setup) -> Self {
+        let fixture = Self::without_operator(setup).await;
+        fixture.start();
+        fixture
+    }
+
+    /// A fixture with an operator on another control plane than the shared one. Users may stay.
+    pub(crate) async fn on(cluster: &Cluster) -> Self {
+        let fixture =
+            Self::without_operator_on(cluster, Setup { leaves_users: true, ..Setup::default() }).await;
+        fixture.start();
+        fixture
+    }
+
+    /// The same with no operator yet.
+    pub(crate) async fn without_operator_on(cluster: &Cluster, setup: Setup) -> Self {
+        let client = control_plane::client_of(cluster.kubeconfig()).await;
+        Self::on_client(setup, client, cluster).await
+    }
+
+    /// A fixture whose operator has not been started.
+    pub(crate) async fn without_operator(setup: Setup) -> Self {
+        let client = control_plane::client().await;
+        Self::on_client(setup, client, control_plane::shared()).await
+    }
+
+    async fn on_client(setup: Setup, client: Client, cluster: &Cluster) -> Self {
+        let ns = format!("fixture-{}-{}", std::process::id(), FIXTURES.fetch_add(1, Ordering::Relaxed));
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let namespace = Namespace {
+            metadata: ObjectMeta { name: Some(ns.clone()), ..ObjectMeta::default() },
+            ..Namespace::default()
+        };
+        namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let rights = setup.rights.unwrap_or_else(Rights::of_this_test);
+        let kubeconfig = rights::grant(rights, cluster, &client, &ns, dir.path()).await;
+        let cluster_id = namespaces.get("kube-system").await.unwrap().uid().unwrap();
+        let guard = Guard::default();
+        policy::named(&cluster_id);
+        let permits = guard.permits(setup.user_ids);
+        let aws = Aws::new(Emulator::start_guarded(setup.aws, "127.0.0.1:0", permits).unwrap());
+        let log = Arc::new(WatchLog::default());
+        let watching = tokio::spawn(record(actions::users(&client, &ns), aws.clone(), log.clone()));
+        Self {
+            ns,
+            client,
+            aws,
+            log,
+            operators: Mutex::new(Vec::new()),
+            pages: Mutex::default(),
+            env: setup.env,
+            leaves_users: setup.leaves_users,
+            cluster_id,
+            rights,
+            kubeconfig,
+            guard,
+            refuses: setup.refuses,
+            audit: cluster.is_own().then(|| cluster.audit_log().unwrap().from_now().unwrap()),
+            dir,
+            started: AtomicUsize::new(0),
+            ended: AtomicBool::new(false),
+            watching,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The operator as a process: how it is started, what its log says, and how it ends.
+
+use std::path::Path;
+use std::process::Command;
+
+use cluster::Process;
+
+use crate::wait::{PATIENCE, until};
+
+/// The AWS account of the tests. It is also the access key ID, because that is how the emulator tells accounts apart.
+pub const ACCOUNT: &str = "123456789012";
+/// The AWS region of the tests.
+pub const REGION: &str = "us-east-1";
+
+/// The operator's command. Its environment is closed, because a developer's AWS profile or proxy must not reach it.
+pub fn command(program: impl AsRef<Path>, kubeconfig: &Path, aws: &str) -> Command {
+    let mut command = Command::new(program.as_ref());
+    command.env_clear().env("KUBECONFIG", kubeconfig).env("AWS_REGION", REGION);
+    command.envs(environment(aws));
+    command
+}
+
+/// What a cluster would give it in other ways: AWS at `aws`, its credentials, and a port that nobody else has.
+pub fn environment(aws: &str) -> [(&'static str, String); 5] {
+    [
+        ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+        ("AWS_ENDPOINT_URL_ELASTICACHE", aws.to_owned()),
+        ("AWS_ACCESS_KEY_ID", ACCOUNT.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ]
+}
+
+/// Where the operator serves HTTP, by its log of text or JSON: `HOST:PORT`.
+pub fn address(log: &str) -> Option<&str> {
+    let (_, rest) = log.rsplit_once(" http=").or_else(|| log.rsplit_once("\"http\":\""))?;
+    rest.split_once([' ', '"', '\n']).map(|(address, _)| address)
+}
+
+/// The last lines of a log.
+pub fn tail(log: &str, lines: usize) -> String {
+    let all: Vec<&str> = log.lines().collect();
+    all.get(all.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
+}
+
+/// Waits for the end of a process, and answers its exit code.
+///
+/// # Errors
+/// If the process does not end.
+pub async fn exit_code(process: &mut Process) -> anyhow::Result<Option<i32>> {
+    let fact = format!("{} ends", process.name());
+    let look = || std::future::ready(process.status().transpose());
+    Ok(until(&fact, PATIENCE, look).await??.code())
+}
