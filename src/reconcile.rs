@@ -195,12 +195,12 @@ impl<U: UserApi> Pass<'_, U> {
             tracing::debug!(object = %full_name(&self.object), step = step(&action), "planned");
             match &action {
                 Action::Look(look) => self.look(look).await?,
+                Action::AddFinalizer => self.hold().await?,
                 Action::Announce(announcement) => self.announce(&action, announcement).await?,
                 Action::Create(_) if self.announcement_is_old() => self.observed.announced = false,
                 Action::Release(_) if matches!(self.goal, Goal::Compared(_)) => {
                     let released = self.shell.objects.release(&self.object).await?;
                     self.replace(released);
-                    self.observed.record.held = false;
                 }
                 Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_) => {
                     // With the token in hand, so that no wait lies between what was seen and the call.
@@ -248,6 +248,9 @@ impl<U: UserApi> Pass<'_, U> {
 
     fn replace(&mut self, newer: ElastiCacheUser) {
         self.object = newer;
+        self.observed.record.held = is_held(&self.object);
+        // What was read before is no longer the newest version.
+        self.observed.confirmed = false;
         self.entry.version = read::version(&self.object);
         self.entry.departure.wrote(self.entry.version);
     }

@@ -116,7 +116,7 @@ impl<U: UserApi> Pass<'_, U> {
         let user_id = match &self.goal {
             Goal::Present(desired) | Goal::Compared(desired) => Some(&desired.user_id),
             Goal::Gone(departure) => departure.user_id.as_ref(),
-            Goal::Unattainable(_) | Goal::Suspended(_) => None,
+            Goal::Unattainable { .. } | Goal::Suspended(_) => None,
         };
         user_id.map(plan::UserId::as_str).unwrap_or_default()
     }
@@ -202,6 +202,7 @@ fn fault<'a>(action: &'a Action, outcome: &'a Outcome) -> Option<&'a Fault> {
 pub(super) fn step(action: &Action) -> &'static str {
     match action {
         Action::Look(_) => "Look",
+        Action::AddFinalizer => "AddFinalizer",
         Action::Announce(_) => "Announce",
         Action::Create(_) => "CreateUser",
         Action::Modify(_) => "ModifyUser",

@@ -340,8 +340,8 @@ async fn without_the_definition_every_user_of_the_cluster_lacks_its_object() {
 async fn flags_that_do_not_go_together_are_usage_errors() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let rows: [(&[&str], &str); 3] = [
-        (&["--force"], "--force is about --uninstall"),
-        (&["--orphans", "--force"], "--force is about --uninstall"),
+        (&["--force"], "--force needs --uninstall"),
+        (&["--orphans", "--force"], "--force needs --uninstall"),
         (&["--orphans", "--uninstall"], "two checks"),
     ];
     for (flags, says) in rows {
