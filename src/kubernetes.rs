@@ -41,10 +41,8 @@ pub enum RequestError {
 impl RequestError {
     /// 404 and 409 mean that the object is not what it was. Anything else is trouble of the API server, or our own.
     fn new(what: &'static str, error: kube::Error) -> Self {
-        match &error {
-            kube::Error::Api(status) if matches!(status.code, 404 | 409) => Self::Conflict,
-            _ => Self::Failed { what, source: Box::new(error) },
-        }
+        let is_conflict = matches!(&error, kube::Error::Api(status) if matches!(status.code, 404 | 409));
+        if is_conflict { Self::Conflict } else { Self::Failed { what, source: Box::new(error) } }
     }
 
     /// The answer for the pass.
@@ -54,9 +52,10 @@ impl RequestError {
             Self::Conflict => Response::Conflict,
             Self::Ending => Response::Ending,
             Self::Failed { what, source } => {
-                let why = match *source {
-                    kube::Error::Api(status) => status.message,
-                    other => other.to_string(),
+                let why = if let kube::Error::Api(status) = &*source {
+                    status.message.clone()
+                } else {
+                    source.to_string()
                 };
                 Response::KubernetesFailed { what, why }
             }

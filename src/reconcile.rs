@@ -73,10 +73,10 @@ impl<U: UserApi> Reconciler<U> {
             if *self.ending.borrow() && !pass.is_reporting() {
                 return pass.interrupt(PassResult::Ending, self.now());
             }
-            let response = match request {
-                Request::Finish(finish) => return finish,
-                request => self.answer(request, &mut held).await.unwrap_or_else(RequestError::response),
-            };
+            if let Request::Finish(finish) = request {
+                return finish;
+            }
+            let response = self.answer(request, &mut held).await.unwrap_or_else(RequestError::response);
             pass.handle(response, self.now());
         }
     }
@@ -92,14 +92,12 @@ impl<U: UserApi> Reconciler<U> {
                 Response::Token(granted)
             }
             Request::DescribeUser(id) => {
-                let user = users.describe(self.permit(held).await, &id).await;
-                Response::Described(user, self.source(plan::Account::Unasked))
+                let (user, source) = users.describe(self.permit(held).await, &id).await;
+                Response::Described(user, source)
             }
             Request::ListTags(arn) => Response::Tags(users.list_tags(self.permit(held).await, &arn).await),
-            Request::Identify => {
-                let account = users.account(self.permit(held).await).await;
-                Response::Identified(self.source(account))
-            }
+            Request::Identify => Response::Identified(users.identify(self.permit(held).await).await),
+            Request::IdentifyCaller => Response::Identified(users.identify_caller().await),
             Request::Call(mutation) => Response::Called(self.call(&mutation, held).await),
             Request::ReadOwner(owner) => Response::Owner(kubernetes.other(&owner).await),
             Request::ReadDefinition => Response::Definition(kubernetes.definition().await),
@@ -151,11 +149,6 @@ impl<U: UserApi> Reconciler<U> {
         }
         self.kubernetes.publish(object, event).await;
         Response::Done
-    }
-
-    fn source(&self, account: plan::Account) -> plan::CallSource {
-        let region = self.settings.region.clone();
-        plan::CallSource { region, credentials: plan::CredentialsId(0), account }
     }
 
     fn now(&self) -> Now {

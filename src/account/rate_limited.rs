@@ -2,7 +2,7 @@
 
 use aws::{UserApi, UserPage};
 use plan::verdict::Outcome;
-use plan::{Account, Arn, Create, Delete, Fault, Modify, Sight, Tag, TagSight, Untag, UserId};
+use plan::{Account, Arn, CallSource, Create, Delete, Fault, Modify, Sight, Tag, TagSight, Untag, UserId};
 
 use super::limit::{InFlight, Limiter, Overdue, Permit, Urgency};
 
@@ -56,11 +56,11 @@ impl<U: UserApi> RateLimited<U> {
     }
 
     /// [`UserApi::describe`].
-    pub async fn describe(&self, permit: Permit, user_id: &UserId) -> Sight {
+    pub async fn describe(&self, permit: Permit, user_id: &UserId) -> (Sight, CallSource) {
         let call = permit.spend();
-        let sight = self.users.describe(user_id).await;
+        let (sight, source) = self.users.describe(user_id).await;
         call.ended(matches!(&sight, Sight::Failed(fault) if is_throttling(fault)));
-        sight
+        (sight, source)
     }
 
     /// [`UserApi::list`].
@@ -71,12 +71,17 @@ impl<U: UserApi> RateLimited<U> {
         page
     }
 
-    /// [`UserApi::account`].
-    pub async fn account(&self, permit: Permit) -> Account {
+    /// [`UserApi::identify_caller`]. STS has a rate limit of its own, and is asked once for each set of credentials.
+    pub async fn identify_caller(&self) -> CallSource {
+        self.users.identify_caller().await
+    }
+
+    /// [`UserApi::identify`]. One permit covers it, because ElastiCache gets one call at most.
+    pub async fn identify(&self, permit: Permit) -> CallSource {
         let call = permit.spend();
-        let account = self.users.account().await;
-        call.ended(matches!(&account, Account::Failed(fault) if is_throttling(fault)));
-        account
+        let source = self.users.identify().await;
+        call.ended(matches!(&source.account, Account::Failed(fault) if is_throttling(fault)));
+        source
     }
 
     /// [`UserApi::list_tags`].

@@ -105,9 +105,10 @@ impl Pass {
     /// The account of the credentials was learnt. If they are not those of the last DescribeUsers, its answer says nothing
     /// about this account, and the user is looked at again.
     pub(super) fn identified(&mut self, source: CallSource, awaiting: &Awaiting) {
-        match awaiting {
-            Awaiting::Caller => self.observed.caller_asked = true,
-            _ => self.tokens.read = false,
+        if *awaiting == Awaiting::Caller {
+            self.observed.caller_asked = true;
+        } else {
+            self.tokens.read = false;
         }
         if source.credentials == self.observed.source.credentials {
             self.observed.source = source;

@@ -222,16 +222,17 @@ fn set_create_request(status: &mut Status, report: &Report<'_>) {
 }
 
 fn set_delete_request(status: &mut Status, report: &Report<'_>) {
-    match report.action {
-        Action::Announce(Announcement::Departure) => {
+    let Action::Announce(intent) = report.action else { return };
+    match intent {
+        Announcement::Departure => {
             status.delete_requested_at = Some(report.now);
             status.delete_requested_by = Some(report.identity.to_owned());
         }
         // The user is ours again, and no DeleteUser was accepted.
-        Action::Announce(Announcement::Claim { .. }) => {
+        Announcement::Claim { .. } => {
             status.delete_requested_at = None;
             status.delete_requested_by = None;
         }
-        _ => {}
+        Announcement::Creation { .. } | Announcement::Tags { .. } | Announcement::Change { .. } => {}
     }
 }
