@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws::{UserApi, remember_request_id};
 use futures::{Stream, StreamExt, TryStreamExt, future};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::PartialObjectMeta;
@@ -21,7 +22,6 @@ use crate::kubernetes::{facts, secret_version};
 use crate::reconcile::Reconciler;
 use crate::resolve::secrets_named;
 use crate::telemetry::{Metrics, Queue, Reconciled};
-use crate::users::{Users, noting};
 
 /// What the controllers work with.
 pub struct Context<U> {
@@ -42,7 +42,7 @@ pub struct Watched {
 
 /// Runs until `ending` turns true, then until the passes under way have ended. One controller for each namespace, or a
 /// single one for all.
-pub async fn run<U: Users>(
+pub async fn run<U: UserApi>(
     watches: Client,
     watched: Watched,
     concurrency: u16,
@@ -90,7 +90,7 @@ fn control<U, F>(
     synced: F,
 ) -> impl Future<Output = ()> + use<U, F>
 where
-    U: Users,
+    U: UserApi,
     F: FnOnce() + Send + 'static,
 {
     let users: Api<ElastiCacheUser> = scoped(watches, namespace.as_deref());
@@ -280,13 +280,13 @@ fn naming_secret(
     named.map(|object| ObjectRef::from_obj(&*object)).collect()
 }
 
-async fn pass<U: Users>(
+async fn pass<U: UserApi>(
     object: Arc<ElastiCacheUser>,
     context: Arc<Context<U>>,
 ) -> Result<Requeue, Infallible> {
     let name = full_name(&object);
     let measured = context.metrics.begin(&name);
-    let Finish { requeue, result, .. } = noting(context.reconciler.reconcile(&object)).await;
+    let Finish { requeue, result, .. } = remember_request_id(context.reconciler.reconcile(&object)).await;
     let pause = requeue.unwrap_or_default();
     measured.end(match &result {
         PassResult::KubernetesFailed { what, why } => {
@@ -324,7 +324,7 @@ async fn pass<U: Users>(
 }
 
 /// A pass itself says when the object is looked at again.
-fn never_fails<U: Users>(_: Arc<ElastiCacheUser>, error: &Infallible, _: Arc<Context<U>>) -> Requeue {
+fn never_fails<U: UserApi>(_: Arc<ElastiCacheUser>, error: &Infallible, _: Arc<Context<U>>) -> Requeue {
     match *error {}
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws::UserApi;
 use kube::ResourceExt;
 use plan::pass::{EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings};
 use plan::verdict::Outcome;
@@ -11,19 +12,19 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::account::{Overdue, Permit, RateLimited, Urgency};
 use crate::api::{ElastiCacheUser, full_name};
 use crate::clock;
 use crate::kubernetes::{Kubernetes, RequestError, facts, status};
 use crate::memories::Memories;
 use crate::resolve::{Policy, resolve};
-use crate::users::{self, Overdue, Paced, Permit, Users};
 
 /// Everything that passes work with, shared by all of them.
 pub struct Reconciler<U> {
     /// The API server.
     pub kubernetes: Kubernetes,
     /// AWS.
-    pub users: Paced<U>,
+    pub users: RateLimited<U>,
     /// What the flags decide for every object.
     pub policy: Policy,
     /// What is the same for every pass.
@@ -48,7 +49,7 @@ struct Held {
     overdue: Option<Overdue>,
 }
 
-impl<U: Users> Reconciler<U> {
+impl<U: UserApi> Reconciler<U> {
     /// Runs one pass over the object. `cached` may be stale: every write tests its version.
     pub async fn reconcile(&self, cached: &ElastiCacheUser) -> Finish {
         let uid = cached.uid().unwrap_or_default();
@@ -140,7 +141,7 @@ impl<U: Users> Reconciler<U> {
     async fn permit(&self, held: &mut Held) -> Permit {
         match held.permits.pop() {
             Some(permit) => permit,
-            None => self.users.permit(users::Urgency::Work).await,
+            None => self.users.permit(Urgency::Work).await,
         }
     }
 
@@ -174,7 +175,7 @@ impl Held {
 
 fn log(object: &ElastiCacheUser, line: &LogLine) -> Response {
     let LogLine { level, step, user_id, event, reason, code, message } = line;
-    let (object, request_id) = (full_name(object), users::request_id());
+    let (object, request_id) = (full_name(object), aws::last_request_id());
     match level {
         LogLevel::Debug => tracing::debug!(object, user_id, step, event, reason, code, "{message}"),
         LogLevel::Info => tracing::info!(object, user_id, step, event, reason, code, request_id, "{message}"),

@@ -10,6 +10,8 @@ use crate::{
 pub enum Action {
     /// A fact is missing.
     Look(Look),
+    /// The finalizer goes on before anything else is done or told: the user is ours or may be, or AWS is about to be changed.
+    AddFinalizer,
     /// A status write has to precede the next mutation.
     Announce(Announcement),
     /// CreateUser.
@@ -61,6 +63,7 @@ impl Action {
             Self::Untag(untag) => Some(Mutation::Untag(untag.clone())),
             Self::Delete(delete) => Some(Mutation::Delete(delete.clone())),
             Self::Look(_)
+            | Self::AddFinalizer
             | Self::Announce(_)
             | Self::Release(_)
             | Self::Wait(_)
@@ -79,8 +82,11 @@ pub enum Look {
     User(UserId),
     /// Its tags, by ListTagsForResource.
     Tags(Arn),
-    /// The account, by DescribeUsers of the user `default`, which every account has (B20).
+    /// The account of the credentials, by all means: STS, or DescribeUsers of the user `default`, which every account has
+    /// (B20).
     Account,
+    /// The account of the credentials, by STS alone, which costs no call of ElastiCache.
+    Caller,
     /// Whether the object that another owner's tags name is there, uncached.
     Other(Owner),
     /// The CustomResourceDefinition, uncached.

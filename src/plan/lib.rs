@@ -15,6 +15,7 @@ mod changes;
 pub mod classify;
 mod compare;
 mod deletion;
+mod finalizer;
 mod goal;
 mod leave;
 mod memory;
@@ -52,12 +53,15 @@ pub use time::{Moment, Now, Rolls, Timestamp};
 
 /// Decides the next action. See the crate's documentation.
 #[must_use]
+#[warn(missing_docs)]
 pub fn plan(goal: &Goal, observed: &Observed) -> Action {
     match goal {
-        Goal::Present(desired) => stay::stay(desired, observed),
+        Goal::Present(desired) => {
+            finalizer::add_first(&desired.owner, observed, stay::stay(desired, observed))
+        }
         Goal::Compared(desired) => compare::compare(desired, observed),
         Goal::Suspended(outline) => Action::Pause { ready: still_ready(outline.as_ref(), &observed.record) },
-        Goal::Unattainable(refusal) => Action::Refuse(refusal.clone()),
+        Goal::Unattainable { refusal, subject } => finalizer::refuse(refusal, subject.as_ref(), observed),
         Goal::Gone(departure) => leave::leave(departure, observed),
     }
 }

@@ -12,6 +12,8 @@ pub struct Observed {
     pub record: Record,
     /// Where the last DescribeUsers came from; before the first, the region alone.
     pub source: CallSource,
+    /// STS was asked for the account in this pass.
+    pub caller_asked: bool,
     /// DescribeUsers.
     pub user: Sight,
     /// ListTagsForResource in this pass.

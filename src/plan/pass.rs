@@ -85,6 +85,8 @@ enum Awaiting {
     Answer,
     ReadToken,
     MutationToken,
+    /// The account, from STS.
+    Caller,
     Finalizer,
     /// The object, read again with the token in hand; `true`: then the CustomResourceDefinition.
     Confirmation {
@@ -202,6 +204,10 @@ impl Pass {
         let action = plan(&self.goal, &self.observed);
         match &action {
             Action::Look(fetch) => self.fetch(fetch),
+            Action::AddFinalizer => {
+                self.awaiting = Awaiting::Finalizer;
+                Some(Request::AddFinalizer)
+            }
             Action::Announce(intent) => self.write_intent(&action, intent, now),
             Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_) => {
                 self.call(&action, now)
@@ -210,7 +216,6 @@ impl Pass {
                 self.awaiting = Awaiting::Release(action);
                 Some(Request::RemoveFinalizer)
             }
-            Action::Rest if self.lacks_finalizer() => Some(self.add_finalizer()),
             Action::Wait(_)
             | Action::Refuse(_)
             | Action::Rest
@@ -229,7 +234,7 @@ impl Pass {
             (Response::Token(granted), awaiting) => self.take_token(granted, &awaiting, now),
             (Response::Described(user, source), _) => self.described(user, source),
             (Response::Tags(tags), _) => self.read_tags(tags, now),
-            (Response::Identified(source), _) => self.identified(source),
+            (Response::Identified(source), awaiting) => self.identified(source, &awaiting),
             (Response::Owner(other), _) => self.observed.other = other,
             (Response::Definition(definition), _) => self.read_definition(definition),
             (Response::Object(object), Awaiting::Confirmation { definition }) => {
@@ -321,6 +326,7 @@ fn nothing_observed(settings: &Settings) -> Observed {
             credentials: CredentialsId(0),
             account: Account::Unasked,
         },
+        caller_asked: false,
         user: Sight::Unseen,
         tags: TagSight::Unread,
         remembered: None,

@@ -29,9 +29,10 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
         Ok(authentication) => authentication,
         Err(problem) => return lacking(&problem),
     };
-    if observed.source.account == Account::Unasked {
-        // The location of the user has to stand in status before CreateUser is sent.
-        return Action::Look(Look::Account);
+    if observed.source.account == Account::Unasked && !observed.caller_asked {
+        // The location of the user has to stand in status before CreateUser is sent. If STS does not answer, it has the
+        // region alone until AWS has shown the user.
+        return Action::Look(Look::Caller);
     }
     if !observed.announced {
         let mut tag_keys: BTreeSet<String> = desired.tags.keys().cloned().collect();

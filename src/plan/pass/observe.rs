@@ -17,6 +17,10 @@ impl Pass {
             Look::Tags(_) if self.awaited && !self.tokens.mutation => Some(self.mutation_token()),
             Look::Tags(arn) => Some(self.read_token().unwrap_or_else(|| Request::ListTags(arn.clone()))),
             Look::Account => Some(self.read_token().unwrap_or(Request::Identify)),
+            Look::Caller => {
+                self.awaiting = Awaiting::Caller;
+                Some(Request::IdentifyCaller)
+            }
             Look::Other(owner) => {
                 let watched = &self.settings.namespaces;
                 if watched.is_empty() || watched.contains(&owner.namespace) {
@@ -100,8 +104,11 @@ impl Pass {
 
     /// The account of the credentials was learnt. If they are not those of the last DescribeUsers, its answer says nothing
     /// about this account, and the user is looked at again.
-    pub(super) fn identified(&mut self, source: CallSource) {
-        self.tokens.read = false;
+    pub(super) fn identified(&mut self, source: CallSource, awaiting: &Awaiting) {
+        match awaiting {
+            Awaiting::Caller => self.observed.caller_asked = true,
+            _ => self.tokens.read = false,
+        }
         if source.credentials == self.observed.source.credentials {
             self.observed.source = source;
         } else {

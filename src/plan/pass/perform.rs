@@ -20,16 +20,6 @@ impl Pass {
         Request::AcquireToken(Urgency::Work)
     }
 
-    /// The finalizer is on the object before the first mutation. On the way out it is there, or there would be no pass.
-    pub(super) fn lacks_finalizer(&self) -> bool {
-        matches!(self.goal, Goal::Present(_)) && !self.object.has_finalizer
-    }
-
-    pub(super) fn add_finalizer(&mut self) -> Request {
-        self.awaiting = Awaiting::Finalizer;
-        Request::AddFinalizer
-    }
-
     /// The write that has to stand in status before a mutation.
     pub(super) fn write_intent(
         &mut self,
@@ -37,9 +27,6 @@ impl Pass {
         intent: &Announcement,
         now: Now,
     ) -> Option<Request> {
-        if self.lacks_finalizer() {
-            return Some(self.add_finalizer());
-        }
         if matches!(intent, Announcement::Creation { .. }) {
             if !self.tokens.mutation {
                 return Some(self.mutation_token());
@@ -92,9 +79,6 @@ impl Pass {
     /// The one mutation, once everything that it rests on is there and recent.
     pub(super) fn call(&mut self, action: &Action, now: Now) -> Option<Request> {
         let mutation = action.mutation()?;
-        if self.lacks_finalizer() {
-            return Some(self.add_finalizer());
-        }
         // With the token in hand, so that no wait lies between what was seen and the call.
         if !self.tokens.mutation {
             return Some(self.mutation_token());
@@ -145,6 +129,7 @@ impl Pass {
             | Action::Tag(_)
             | Action::Untag(_)
             | Action::Look(_)
+            | Action::AddFinalizer
             | Action::Announce(_)
             | Action::Release(_)
             | Action::Wait(_)
@@ -187,6 +172,7 @@ impl Pass {
             | Awaiting::Answer
             | Awaiting::ReadToken
             | Awaiting::MutationToken
+            | Awaiting::Caller
             | Awaiting::Confirmation { .. }
             | Awaiting::Call(..) => {}
         }

@@ -213,7 +213,7 @@ impl Pass {
         let user_id = match &self.goal {
             Goal::Present(desired) | Goal::Compared(desired) => Some(&desired.user_id),
             Goal::Gone(departure) => departure.user_id.as_ref(),
-            Goal::Unattainable(_) | Goal::Suspended(_) => None,
+            Goal::Unattainable { .. } | Goal::Suspended(_) => None,
         };
         user_id.map(crate::UserId::as_str).unwrap_or_default()
     }
@@ -304,6 +304,7 @@ fn fault<'a>(action: &'a Action, outcome: &'a Outcome) -> Option<&'a Fault> {
 fn step(action: &Action) -> &'static str {
     match action {
         Action::Look(_) => "Look",
+        Action::AddFinalizer => "AddFinalizer",
         Action::Announce(_) => "Announce",
         Action::Create(_) => "CreateUser",
         Action::Modify(_) => "ModifyUser",

@@ -43,8 +43,10 @@ pub enum Request {
     DescribeUser(UserId),
     /// ListTagsForResource: [`Response::Tags`].
     ListTags(Arn),
-    /// Learn the account of the credentials: [`Response::Identified`].
+    /// Learn the account of the credentials by all means: [`Response::Identified`].
     Identify,
+    /// Learn the account of the credentials by STS alone, which needs no token: [`Response::Identified`].
+    IdentifyCaller,
     /// Read whether the object that owner tags name is there, uncached: [`Response::Owner`].
     ReadOwner(Owner),
     /// Read whether the CustomResourceDefinition is being deleted, uncached: [`Response::Definition`].
@@ -194,6 +196,7 @@ impl Request {
             Self::DescribeUser(_) => "DescribeUser",
             Self::ListTags(_) => "ListTags",
             Self::Identify => "Identify",
+            Self::IdentifyCaller => "IdentifyCaller",
             Self::ReadOwner(_) => "ReadOwner",
             Self::ReadDefinition => "ReadDefinition",
             Self::ReadObject => "ReadObject",

@@ -126,7 +126,7 @@ fn set_user(status: &mut Status, report: &Report<'_>) {
 fn user_id(goal: &Goal) -> Option<&str> {
     match goal {
         Goal::Present(desired) | Goal::Compared(desired) => Some(desired.user_id.as_str()),
-        Goal::Suspended(_) | Goal::Unattainable(_) | Goal::Gone(_) => None,
+        Goal::Suspended(_) | Goal::Unattainable { .. } | Goal::Gone(_) => None,
     }
 }
 
@@ -168,7 +168,7 @@ fn clear(status: &mut Status, report: &Report<'_>) {
     status.password_count = None;
     match report.goal {
         Goal::Gone(_) => {}
-        Goal::Present(_) | Goal::Compared(_) | Goal::Suspended(_) | Goal::Unattainable(_) => {
+        Goal::Present(_) | Goal::Compared(_) | Goal::Suspended(_) | Goal::Unattainable { .. } => {
             status.arn = None;
             // While a CreateUser may still take effect, also one that this pass sent, its location has to stay.
             let sent = matches!(report.action, Action::Create(_));

@@ -35,6 +35,7 @@ fn after(object: &Value, progress: Progress) -> Value {
             credentials: CredentialsId(1),
             account: Account::Unasked,
         },
+        caller_asked: false,
         user: Sight::Unseen,
         tags: TagSight::Unread,
         tags_due: false,

@@ -95,6 +95,10 @@ pub(crate) fn present_with(authentication: Authentication) -> Goal {
     Goal::Present(Desired { authentication, ..desired() })
 }
 
+pub(crate) fn subject() -> Subject {
+    Subject { user_id: id(), owner: owner() }
+}
+
 pub(crate) fn departure() -> Departure {
     Departure {
         user_id: Some(id()),
@@ -152,6 +156,7 @@ pub(crate) fn nothing_known() -> Observed {
             credentials: CredentialsId(1),
             account: Account::Known("111111111111".into()),
         },
+        caller_asked: false,
         user: Sight::Unseen,
         tags: TagSight::Unread,
         remembered: None,
@@ -230,6 +235,7 @@ pub(crate) trait With: Sized {
     fn sent(self, passwords: Passwords) -> Self;
     fn announced(self) -> Self;
     fn confirmed(self) -> Self;
+    fn held(self, held: bool) -> Self;
 }
 
 impl With for Observed {
@@ -278,6 +284,10 @@ impl With for Observed {
     }
     fn confirmed(mut self) -> Self {
         self.confirmed = true;
+        self
+    }
+    fn held(mut self, held: bool) -> Self {
+        self.record.has_finalizer = held;
         self
     }
 }

@@ -23,6 +23,7 @@ pub(crate) fn wrong(model: &Model) -> Option<String> {
             Sense::Sound => staying(model, object),
         },
     };
+    let wrong = wrong.or_else(|| lacks_finalizer(model, object));
     let ready = object.status.condition(ConditionType::Ready);
     let old = ready.is_none_or(|ready| ready.observed_generation != Some(object.generation));
     wrong.or_else(|| old.then(|| "status does not speak of the newest generation".to_owned())).or_else(|| {
@@ -31,6 +32,14 @@ pub(crate) fn wrong(model: &Model) -> Option<String> {
             .is_requested()
             .then(|| "status does not say that the request for a pass was handled".to_owned())
     })
+}
+
+/// Whatever is wrong with the object: without the finalizer it would go at once, and leave its user behind.
+fn lacks_finalizer(model: &Model, object: &Object) -> Option<String> {
+    let user = model.user()?;
+    let ours = whose(&user.tags) == Whose::Ours && object.subject().is_some();
+    (ours && !object.facts().has_finalizer)
+        .then(|| "the user is ours, and the object has no finalizer".to_owned())
 }
 
 fn shows(object: &Object, progress: Progress, reason: Reason) -> Option<String> {

@@ -22,7 +22,7 @@ pub(crate) fn written(model: &mut Model, before: &Object, after: &Object) {
     if took_out {
         model.history.departed.clone_from(&before.status.last_applied);
     }
-    if !before.has_finalizer && after.has_finalizer && !after.manages() {
+    if !before.has_finalizer && after.has_finalizer && after.subject().is_none() {
         model.breach("a finalizer for an object that does not ask for a user");
     }
     if before.has_finalizer && !after.has_finalizer {

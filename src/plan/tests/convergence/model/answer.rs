@@ -74,7 +74,7 @@ impl Model {
                 let told = self.read(fault, |model| model.service().list_tags(arn, late));
                 self.listed_tags(told)
             }
-            Request::Identify => {
+            Request::Identify | Request::IdentifyCaller => {
                 let told = self.read(fault, |model| Ok(model.service().tells_account()));
                 self.identified(told)
             }

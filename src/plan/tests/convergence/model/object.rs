@@ -4,7 +4,7 @@ use plan::*;
 
 use super::aws::ACCESS;
 use super::secrets::Secrets;
-use crate::common::{departure, desired, id, tags};
+use crate::common::{departure, desired, id, owner, tags};
 
 /// One version of the object.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,11 +86,13 @@ impl Object {
         match sense {
             Sense::Sound => {}
             Sense::Broken | Sense::Nameless => {
-                return Goal::Unattainable(Refusal::InvalidSpec("it makes no sense".to_owned()));
+                let refusal = Refusal::InvalidSpec("it makes no sense".to_owned());
+                return Goal::Unattainable { refusal, subject: self.subject() };
             }
             Sense::Disallowed => {
                 let prefix = "shop-".to_owned();
-                return Goal::Unattainable(Refusal::UserIdNotAllowed { user_id: id(), prefix });
+                let refusal = Refusal::UserIdNotAllowed { user_id: id(), prefix };
+                return Goal::Unattainable { refusal, subject: self.subject() };
             }
         }
         let authentication = match authentication {
@@ -101,6 +103,13 @@ impl Object {
         let tags = tags(TAGS[at]);
         let desired = Desired { engine, access_string, authentication, tags, adoption, ..desired() };
         if observes { Goal::Compared(desired) } else { Goal::Present(desired) }
+    }
+
+    /// The user that the object stands for, and would leave behind without a finalizer.
+    pub(crate) fn subject(&self) -> Option<Subject> {
+        let Spec { sense, observes, suspended, .. } = self.spec;
+        let stands_for_it = !observes && !suspended && sense != Sense::Nameless;
+        stands_for_it.then(|| Subject { user_id: id(), owner: owner() })
     }
 
     /// The spec asks for a user and lets the operator change it.
