@@ -29,11 +29,19 @@ use proptest_state_machine::ReferenceStateMachine;
 
 use walk::{STEPS, Walk, follow, follow_traced};
 
+/// What proptest takes if the environment does not say how many.
+const CASES_BY_DEFAULT: u32 = 256;
+
 /// The same walks in each run, unless the environment asks for others.
 fn config() -> Config {
-    let rng_seed = RngSeed::Fixed(20_240_229);
+    let given = Config::default();
+    let rng_seed = match given.rng_seed {
+        RngSeed::Random => RngSeed::Fixed(20_240_229),
+        fixed @ RngSeed::Fixed(_) => fixed,
+    };
+    let cases = if given.cases == CASES_BY_DEFAULT { 10_000 } else { given.cases };
     // A walk that failed stands in the output with all that it needs, and the same seed finds it again.
-    Config { cases: 10_000, rng_seed, failure_persistence: None, ..Config::default() }
+    Config { cases, rng_seed, failure_persistence: None, ..given }
 }
 
 #[test]

@@ -77,6 +77,11 @@ pub(crate) struct Model {
     pub(crate) trace: Trace,
 }
 
+/// The model's time on a clock that is right.
+pub(crate) fn timestamp(now: Duration) -> Timestamp {
+    Timestamp(i64::try_from(now.as_micros()).unwrap())
+}
+
 impl Answers {
     pub(crate) fn new(given: Object) -> Self {
         Self {
@@ -130,10 +135,6 @@ impl Model {
         model.advance(Duration::ZERO);
         model.note_tags();
         model
-    }
-
-    pub(crate) fn timestamp(&self) -> Timestamp {
-        Timestamp(i64::try_from(self.now.as_micros()).unwrap())
     }
 
     pub(crate) fn advance(&mut self, by: Duration) {

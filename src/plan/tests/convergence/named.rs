@@ -8,7 +8,8 @@ use crate::common;
 use crate::events::{Claim, Edit, Event, Injection, Others, Step};
 use crate::model::answer::Kind;
 use crate::model::aws::ACCESS;
-use crate::model::{Model, claimed};
+use crate::model::secrets::{Access, Write};
+use crate::model::{BEGIN, Model, claimed};
 use crate::start::{self, Start};
 use crate::walk::follow_traced;
 
@@ -157,11 +158,13 @@ fn a_user_that_came_after_ours_was_seen_to_go_is_not_ours_though_status_could_no
         let failed = [Step::Until(write), Step::Request(Injection::Refused(common::busy())), Step::Pass];
         let unseen = [gone, failed.to_vec()].concat();
         let seen = vec![others(Others::Deletes), Step::Pass, seconds(4.0)];
-        for before in [unseen, seen] {
+        let refused = vec![Step::Until("DeleteUser"), Step::Request(Injection::Refused(common::busy()))];
+        let refused = [refused, vec![Step::Pass], unseen.clone()].concat();
+        for before in [unseen, seen, refused].into_iter().take(if leaves { 3 } else { 2 }) {
             let mut start = reported();
             start.object.terminating = leaves;
             let model = walk(&start, &[&before[..], &twin].concat());
-            assert_eq!(mutations(&model), [], "{}", model.trace);
+            assert!(mutations(&model).iter().all(|(_, done)| !done), "{}", model.trace);
             assert!(model.services[0].user.is_some(), "{}", model.trace);
         }
     }
@@ -288,4 +291,42 @@ fn credentials_that_are_replaced_within_the_account_change_nothing() {
     let steps = [Step::Pass, replaced.clone(), seconds(660.0), Step::Pass, replaced];
     let model = walk(&reported(), &steps);
     assert_eq!(mutations(&model), [], "{}", model.trace);
+}
+
+#[test]
+fn an_absence_is_not_believed_if_other_credentials_say_which_account_it_is() {
+    let mut start = reported();
+    start.fixed = true;
+    let asks = [Step::Event(Event::Deletes), moves(), Step::Until("Identify"), moves(), Step::Pass];
+    let model = walk(&start, &asks);
+    assert!(model.object.is_none() && model.services[0].user.is_none(), "{}", model.trace);
+}
+
+#[test]
+fn a_user_that_lost_its_tags_is_looked_at_at_most_2_s_before_they_are_put_back() {
+    let mut start = reported();
+    start.services[0].user.as_mut().unwrap().tags = claimed(Claim::Nobodys);
+    start.object.requested = 1;
+    let model = walk(&start, &[Step::Until("AddTagsToResource (owner)"), seconds(2.5)]);
+    assert_eq!(mutations(&model)[0], (Kind::Claim, true), "{}", model.trace);
+}
+
+#[test]
+fn a_password_whose_sending_was_lost_goes_with_the_secret() {
+    let mut start = without_user();
+    start.object.spec.authentication = AuthenticationType::Password;
+    let secret = |value| Step::Event(Event::Secret(Write { which: 0, access: Access::Readable, value }));
+    for end in [Injection::Lost, Injection::TimedOut, Injection::Killed] {
+        let sends = [Step::Pass, secret(1), Step::Until("ModifyUser"), Step::Request(end), secret(0)];
+        let model = walk(&start, &sends);
+        let kinds: Vec<_> = mutations(&model).iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds, [Kind::Create, Kind::Modify, Kind::Modify], "{}", model.trace);
+    }
+}
+
+#[test]
+fn an_object_goes_as_soon_as_its_new_user_was_seen_and_let_go() {
+    let model = walk(&without_user(), &[Step::Pass, Step::Pass, Step::Event(Event::Deletes)]);
+    assert_eq!(mutations(&model), [(Kind::Create, true), (Kind::Delete, true)], "{}", model.trace);
+    assert!(model.now - BEGIN < Duration::from_secs(20), "{:?}: {}", model.now, model.trace);
 }

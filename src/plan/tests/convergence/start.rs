@@ -14,7 +14,7 @@ use crate::judge::{managed, managed_look};
 use crate::model::aws::{ACCESS, ACCOUNTS, Habits, LATE, Service, User, form, identity};
 use crate::model::object::{Object, Sense, Spec, TAGS};
 use crate::model::secrets::{Access, SOURCES, Secret, Secrets, VALUES, of_others};
-use crate::model::{BEGIN, claimed};
+use crate::model::{BEGIN, claimed, timestamp};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Start {
@@ -92,8 +92,7 @@ pub(crate) fn report(status: &mut Status, user: &RemoteUser) {
 }
 
 fn before_begin(seconds: u64) -> Timestamp {
-    let at = BEGIN - Duration::from_secs(seconds);
-    Timestamp(i64::try_from(at.as_micros()).unwrap())
+    timestamp(BEGIN - Duration::from_secs(seconds))
 }
 
 /// Our user with this access string, `active`, and its object, which is Ready with this status.

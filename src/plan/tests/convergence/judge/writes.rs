@@ -13,9 +13,11 @@ pub(crate) fn written(model: &mut Model, before: &Object, after: &Object) {
     if before == after {
         model.breach("a write that changes nothing");
     }
-    if before.status != after.status {
-        status(model, before, after);
+    if before.status.conditions != after.status.conditions {
+        // What was there before the first pass may be anything.
+        conditions(model, after);
     }
+    claims(model, before, after);
     let took_out = before.status.manages() && !after.status.manages();
     if took_out {
         model.history.departed.clone_from(&before.status.last_applied);
@@ -56,11 +58,7 @@ pub(crate) fn shown(status: &Status) -> Option<(Progress, Reason)> {
 }
 
 /// What those who wait for an object, kstatus for one, rest on.
-fn status(model: &mut Model, before: &Object, after: &Object) {
-    if before.status.conditions == after.status.conditions {
-        // What was there before the first pass may be anything.
-        return;
-    }
+fn conditions(model: &mut Model, after: &Object) {
     let Some((progress, reason)) = shown(&after.status) else {
         return model.breach("conditions that contradict each other");
     };
@@ -79,6 +77,27 @@ fn status(model: &mut Model, before: &Object, after: &Object) {
     }
     if !reasons::of(progress).contains(&reason) {
         model.breach("a reason that does not go with its conditions");
+    }
+}
+
+/// What later passes and other processes take for the truth: whose the user is, and where one may appear.
+fn claims(model: &mut Model, before: &Object, after: &Object) {
+    let (was, is) = (&before.status, &after.status);
+    let user = is.arn.as_ref().and_then(|arn| {
+        let service = model.services.iter().find(|service| service.account == arn.account());
+        service.and_then(|service| service.user.clone())
+    });
+    let ours = user.is_none_or(|user| whose(&user.tags) == Whose::Ours);
+    if is.arn.is_some() && was.arn != is.arn && !after.spec.observes && !ours && !model.history.raced {
+        model.breach("the ARN of a user in status that is not ours");
+    }
+    let late = model.user().is_some_and(|user| user.shows_at > model.now && user.was_ours);
+    if late && was.create_requested_at.is_some() && is.create_requested_at.is_none() {
+        model.breach("createRequestedAt went while its user was about to show");
+    }
+    let announced = model.answers.as_ref().is_some_and(|answers| answers.announced.is_some());
+    if announced && is.create_requested_at.is_some() && is.location().is_none() {
+        model.breach("a CreateUser may take effect, and status does not say where");
     }
 }
 
