@@ -183,7 +183,7 @@ fn holds_closed_lists(page: &Page) {
         "operation": ["GetCallerIdentity", "CreateUser", "DeleteUser", "DescribeUsers", "ListTagsForResource", "ModifyUser"],
         "policy": ["Delete", "Retain"],
         "result": ["error", "requeue", "requeue_after", "success"],
-        "service": ["ElastiCache"],
+        "service": ["ElastiCache", "STS"],
         "status": ["True", "False", "Unknown"],
         "status_code": ["0", "200", "400", "403", "404"],
         "type": ["Ready", "Reconciling", "Stalled", "Deleting"],

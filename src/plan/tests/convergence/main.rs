@@ -6,7 +6,7 @@
 //!
 //! `tests/protocol` visits every state of a world with few states; here the world is rich, and its walks are random. The same
 //! walks each time: `PROPTEST_RNG_SEED` gives others, and `PROPTEST_CASES` more.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, clippy::panic, reason = "a test may stop")]
 
 #[path = "../common/mod.rs"]
 #[macro_use]
