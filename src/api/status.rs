@@ -73,7 +73,6 @@ pub struct ElastiCacheUserStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create_requested_at: Option<MicroTime>,
 
-<<<<<<< HEAD
     /// When the operator announced that it is about to ask AWS to delete this user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_requested_at: Option<MicroTime>,
@@ -82,12 +81,8 @@ pub struct ElastiCacheUserStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_requested_by: Option<String>,
 
-    /// The value of the annotation elasticache-users.dev/reconcile-requested-at that was last acted on.
-    /// Equal to the annotation: the pass that was asked for is done.
-=======
     /// The value of the annotation elasticache-users.dev/reconcile-requested-at that the operator last
     /// acted on. If it equals the annotation, the requested pass is done.
->>>>>>> main
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
 
