@@ -57,7 +57,7 @@ fn every_goal_is_reached_from_everywhere_whatever_goes_wrong_and_nothing_moves_a
 }
 
 /// What the walks have to meet, or they would prove little: requests, and how passes end.
-const MET: [&str; 67] = [
+const MET: [&str; 68] = [
     "AcquireToken",
     "AddFinalizer",
     "AddTagsToResource",
@@ -68,6 +68,7 @@ const MET: [&str; 67] = [
     "CreateUser",
     "CreateUser Creating",
     "CreateUser DriftCorrected",
+    "CreateUser Throttled",
     "CreateUser UserCreated",
     "DeleteUser",
     "DeleteUser DeletionStarted",
