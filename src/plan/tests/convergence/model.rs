@@ -90,7 +90,7 @@ impl Answers {
             user: None,
             is_stale: false,
             tags: None,
-            other: OwnerObservation::NotRead,
+            other_owner: OwnerObservation::NotRead,
             definition: Definition::NotRead,
             confirmed: None,
             announced: None,

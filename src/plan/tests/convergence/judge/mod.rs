@@ -53,7 +53,7 @@ impl History {
     pub(crate) fn forget_process(&mut self) {
         self.departed = None;
         self.gone_seen = false;
-        self.sent = None;
+        self.sent_passwords = None;
     }
 
     pub(crate) fn meet(&mut self, what: &str) {
