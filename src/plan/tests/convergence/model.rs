@@ -90,7 +90,7 @@ impl Answers {
             user: None,
             is_stale: false,
             tags: None,
-            other_owner: OwnerObservation::NotRead,
+            other: OwnerObservation::NotRead,
             definition: Definition::NotRead,
             confirmed: None,
             announced: None,

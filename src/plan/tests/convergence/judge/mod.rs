@@ -53,7 +53,7 @@ impl History {
     pub(crate) fn forget_process(&mut self) {
         self.departed = None;
         self.gone_seen = false;
-        self.sent_passwords = None;
+        self.sent = None;
     }
 
     pub(crate) fn meet(&mut self, what: &str) {
