@@ -300,7 +300,7 @@ async fn of_two_objects_in_two_namespaces_the_first_keeps_the_user_until_it_goes
 async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_goes() {
     let (fixture, other) = (dark().await, dark().await);
     fixture.start_with(&[("CLUSTER_ID", "one".to_owned())]);
-    let endpoint = ("AWS_ENDPOINT_URL_ELASTICACHE", fixture.aws.url());
+    let endpoint = ("AWS_ENDPOINT_URL_ELASTICACHE", fixture.aws.url().to_owned());
     let resync = ("RESYNC", "2s".to_owned());
     fixture.ready("app", named("orders")).await;
     other.start_with(&[("CLUSTER_ID", "two".to_owned()), endpoint, resync, adopters(&other)]);
@@ -325,7 +325,7 @@ async fn a_hand_over_between_clusters_is_noticed_by_both() {
         resync.clone(),
         ("TAG_RESYNC_EVERY", "1".to_owned()),
     ]);
-    let endpoint = ("AWS_ENDPOINT_URL_ELASTICACHE", fixture.aws.url());
+    let endpoint = ("AWS_ENDPOINT_URL_ELASTICACHE", fixture.aws.url().to_owned());
     fixture.ready("app", named("orders")).await;
     other.start_with(&[("CLUSTER_ID", "two".to_owned()), endpoint, resync]);
     other.create("app", named("orders")).await;

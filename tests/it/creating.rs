@@ -252,7 +252,7 @@ async fn a_create_whose_answer_is_lost_ends_in_one_usable_user() {
 }
 
 #[tokio::test]
-async fn failures_of_create_are_told_and_gone_through() {
+async fn failures_of_create_user_are_reported_and_survived() {
     let rows = [
         ("throttled", json!({ "Kind": "throttle" }), "Throttled", "Reconciling"),
         ("unavailable", json!({ "Kind": "unavailable" }), "AWSUnavailable", "Reconciling"),

@@ -142,7 +142,7 @@ async fn a_secret_that_is_gone_blocks_nothing() {
 }
 
 #[tokio::test]
-async fn the_wait_is_short_and_cheap_at_the_real_pace() {
+async fn a_deletion_waits_shortly_and_cheaply_at_the_real_pace() {
     let env = vec![("PACE_DIVISOR", "1".to_owned())];
     let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
     fixture.ready("app", iam()).await;

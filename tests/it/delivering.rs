@@ -59,7 +59,7 @@ fn named(objects: &[Value], kind: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn they_are_of_kinds_that_flux_and_argo_cd_have() {
+fn gitops_examples_are_of_kinds_that_flux_and_argo_cd_have() {
     for object in all(&[&FLUX[..], &ARGO_CD[..]].concat()).iter().filter(|object| !is_ours(object)) {
         let found = KINDS
             .iter()
@@ -73,7 +73,7 @@ fn they_are_of_kinds_that_flux_and_argo_cd_have() {
 }
 
 #[test]
-fn what_one_names_is_there() {
+fn every_name_in_the_flux_examples_is_defined() {
     let objects = all(&FLUX);
     let (mut sources, kustomizations) = (named(&objects, "GitRepository"), named(&objects, "Kustomization"));
     // The one that `flux bootstrap` makes.
@@ -99,7 +99,7 @@ fn name_of(reference: &Value) -> &str {
 }
 
 #[test]
-fn the_chart_is_where_they_look_and_has_their_values() {
+fn gitops_examples_name_the_charts_place_and_its_values() {
     let chart = "charts/elasticache-user-operator";
     let known = repository::yaml(&format!("{chart}/values.yaml"));
     let objects = all(&[FLUX[0], ARGO_CD[0]]);
@@ -120,7 +120,7 @@ fn the_chart_is_where_they_look_and_has_their_values() {
 }
 
 #[tokio::test]
-async fn their_users_become_ready_and_outlive_a_deletion() {
+async fn users_of_gitops_examples_become_ready_and_outlive_a_deletion() {
     let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
     for file in [FLUX[2], ARGO_CD[1]] {
         let path = repository::path(&format!("deploy/{file}"));

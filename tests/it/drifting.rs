@@ -141,7 +141,7 @@ async fn put_right(fixture: &Fixture, look: Look) {
         let needed = if ["tags", "gone"].contains(&name) { 0 } else { 1 + usize::from(fails) };
         assert_eq!(modified, needed, "{name}");
     }
-    let page = fixture.metrics();
+    let page = fixture.metrics().concat();
     let counted =
         page.lines().find_map(|line| line.strip_prefix("elasticache_user_drift_corrections_total "));
     assert_eq!(counted, Some(rows().len().to_string().as_str()), "{page}");
@@ -155,7 +155,7 @@ async fn a_drift_check_puts_right_what_somebody_changed() {
 }
 
 #[tokio::test]
-async fn a_request_puts_right_what_somebody_changed() {
+async fn a_requested_reconcile_puts_right_what_somebody_changed() {
     // The next drift check would be ten minutes from now.
     let fixture = Fixture::new().await;
     put_right(&fixture, Look::Asked).await;
@@ -163,7 +163,7 @@ async fn a_request_puts_right_what_somebody_changed() {
 }
 
 #[tokio::test]
-async fn another_form_of_the_same_is_no_difference() {
+async fn another_form_of_the_same_access_string_is_no_drift() {
     let fixture = Fixture::new().await;
     fixture.secret("pw", PASSWORD).await;
     fixture.ready("app", with_password("pw")).await;
@@ -202,7 +202,7 @@ async fn tags_that_were_never_in_the_spec_are_left_alone() {
 const STALE_AFTER: Duration = Duration::from_secs(4);
 
 #[tokio::test]
-async fn what_is_put_right_is_told_so_though_the_first_call_fails() {
+async fn a_drift_correction_is_reported_although_its_first_call_fails() {
     let fixture = Fixture::new().await;
     put_right(&fixture, Look::AskedAndFails).await;
     ended(fixture).await;

@@ -18,9 +18,7 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{ObjectMeta, PostParams};
-use kube::{Api, Client};
+use kube::Client;
 use tokio::sync::Semaphore;
 
 use self::asked::Mutations;
@@ -207,11 +205,6 @@ async fn new_namespace(client: &Client) -> String {
     // Named as a fixture is, so that nobody else's audit counts what is written here.
     let number = NAMESPACES.fetch_add(1, Ordering::Relaxed);
     let name = format!("fixture-faults-{}-{number}", std::process::id());
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let namespace = Namespace {
-        metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
-        ..Namespace::default()
-    };
-    namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+    control_plane::create_namespace(client, &name).await;
     name
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use elasticache_emulator::user_of;
 use serde_json::Value;
 
 use crate::drifting::{env, tagged};
@@ -44,11 +45,7 @@ fn written(fixture: &Fixture) -> Option<[usize; 3]> {
 
 /// When the emulator got the calls of this action about this user, of the calls after so many.
 fn times(calls: &[Value], after: usize, action: &str, id: &str) -> Vec<Duration> {
-    let about = calls.iter().skip(after).filter(|call| {
-        let params = &call["Params"];
-        let arn = params["ResourceName"].as_str().unwrap_or_default();
-        call["Action"] == action && (params["UserId"] == id || arn.ends_with(&format!(":{id}")))
-    });
+    let about = calls.iter().skip(after).filter(|call| call["Action"] == action && user_of(call) == id);
     about.map(|call| Duration::from_millis(call["At"].as_u64().unwrap())).collect()
 }
 

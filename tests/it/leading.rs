@@ -10,6 +10,7 @@ use elasticache_user_operator::objects::{Interruption, Objects};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
 use serde_json::{Value, json};
+use support::operator;
 
 use crate::control_plane;
 use crate::fixture::{Fixture, Setup, iam, until};
@@ -133,11 +134,7 @@ fn logged(fixture: &Fixture, index: usize, says: &str) -> jiff::Timestamp {
 }
 
 async fn ended(mut process: Process) -> Option<i32> {
-    let status = until("the replica ends", || {
-        let status = process.status().unwrap();
-        async move { status }
-    });
-    status.await.code()
+    operator::exit_code(&mut process).await.unwrap()
 }
 
 #[tokio::test]
@@ -229,7 +226,8 @@ async fn the_lease_is_not_released_where_a_mutation_had_to_be_cut() {
 async fn a_standby_is_ready_and_leaves_everything_alone() {
     let fixture = fixture().await;
     let (_one, mut two) = two(&fixture).await;
-    let addresses: Vec<String> = fixture.each_log().iter().map(|log| address(log)).collect();
+    let addresses: Vec<String> =
+        fixture.each_log().iter().map(|log| operator::address(log).unwrap().to_owned()).collect();
     let page = |index: usize, path: &str| {
         let url = format!("http://{}/{path}", addresses[index]);
         async move { reqwest::get(url).await.unwrap() }
@@ -252,12 +250,6 @@ async fn a_standby_is_ready_and_leaves_everything_alone() {
     let lease = held_by(&fixture, "one").await;
     assert_eq!((lease.lease_transitions, lease.lease_duration_seconds), (Some(0), Some(15)));
     fixture.end().await;
-}
-
-/// Where a replica serves HTTP, by its log.
-fn address(log: &str) -> String {
-    let rest = log.split_once(" http=").expect("an address in the log").1;
-    rest.split([' ', '\n']).next().unwrap().to_owned()
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn two_passwords(fixture: &Fixture) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn nothing_shows_at_the_finest_level_of_every_crate() {
+async fn no_password_shows_at_the_finest_log_level_of_every_crate() {
     let env = vec![("LOG", "trace".to_owned())];
     let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
     let spec = two_passwords(&fixture).await;
@@ -34,7 +34,7 @@ async fn nothing_shows_at_the_finest_level_of_every_crate() {
         assert!(logs.contains(target), "{target} logs nothing: this test looks at nothing");
     }
     assert_eq!(
-        fixture.metrics().matches("elasticache_user_build_info{").count(),
+        fixture.metrics().concat().matches("elasticache_user_build_info{").count(),
         2,
         "a page of each operator"
     );
@@ -64,9 +64,9 @@ async fn a_password_that_aws_repeats_is_shown_to_nobody() {
 }
 
 #[test]
-fn a_test_that_fails_shows_none_either() {
+fn a_failing_test_shows_no_password() {
     let program = std::env::current_exe().unwrap();
-    let arguments = ["--exact", "passwords::one_that_fails", "--ignored"];
+    let arguments = ["--exact", "passwords::a_test_that_fails_with_a_password", "--ignored"];
     let output = std::process::Command::new(program).args(arguments).output().unwrap();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(said.contains("1 failed") && said.contains("it is [password]"), "{}", secrecy::redacted(&said));
@@ -74,8 +74,8 @@ fn a_test_that_fails_shows_none_either() {
 }
 
 #[test]
-#[ignore = "the other process of a_test_that_fails_shows_none_either"]
-fn one_that_fails() {
+#[ignore = "the other process of a_failing_test_shows_no_password"]
+fn a_test_that_fails_with_a_password() {
     secrecy::remember_password(ONE);
     panic!("it is {ONE}");
 }

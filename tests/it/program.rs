@@ -21,7 +21,7 @@ fn refuses(claim: &str, command: &mut Command, says: &str) {
 }
 
 #[tokio::test]
-async fn it_refuses_to_begin_without_what_it_needs() {
+async fn the_operator_does_not_start_without_its_configuration() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let run = tokio::task::spawn_blocking(move || {
         refuses(
@@ -60,7 +60,7 @@ async fn it_refuses_to_begin_without_what_it_needs() {
 }
 
 #[tokio::test]
-async fn it_refuses_to_begin_without_the_crd() {
+async fn the_operator_does_not_start_without_the_crd() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let run = tokio::task::spawn_blocking(move || {
         let cluster = cluster::Cluster::start(cluster::Options::default()).unwrap();
@@ -75,14 +75,13 @@ async fn it_refuses_to_begin_without_the_crd() {
 async fn address(fixture: &Fixture) -> String {
     until("the address in the log", || async {
         let logs = fixture.logs();
-        let after = logs.rsplit_once(" http=")?.1;
-        Some(format!("http://{}", after.split_whitespace().next()?))
+        support::operator::address(&logs).map(|address| format!("http://{address}"))
     })
     .await
 }
 
 #[tokio::test]
-async fn it_serves_health_and_metrics() {
+async fn the_operator_serves_health_and_metrics() {
     let fixture = Fixture::new().await;
     let address = address(&fixture).await;
     let http = reqwest::Client::new();
@@ -106,7 +105,7 @@ async fn it_serves_health_and_metrics() {
 }
 
 #[tokio::test]
-async fn it_ends_on_sigterm_after_the_call_in_flight() {
+async fn the_operator_ends_on_sigterm_after_the_call_in_flight() {
     let fixture = Fixture::new().await;
     let slow = fixture.aws.fault(json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 1500 })).await;
     fixture.create("app", iam()).await;

@@ -77,11 +77,7 @@ fn stayed_ready(fixture: &Fixture, since: [usize; 3]) {
 
 async fn told_to_end(mut operator: Process) -> Option<i32> {
     operator.signal(Signal::TERM).unwrap();
-    let status = until("the operator ends", || {
-        let status = operator.status().unwrap();
-        async move { status }
-    });
-    status.await.code()
+    support::operator::exit_code(&mut operator).await.unwrap()
 }
 
 /// An operator of the release as it is installed now.

@@ -20,7 +20,7 @@ fn readers_pages() -> Vec<String> {
 }
 
 #[test]
-fn files_are_there() {
+fn files_that_the_documentation_names_exist() {
     let begins = |code: &&String| ["deploy/", "charts/"].iter().any(|folder| code.starts_with(folder));
     let mut missing = Vec::new();
     for page in readers_pages() {
@@ -38,7 +38,7 @@ fn is_dotted(code: &str) -> bool {
 }
 
 #[test]
-fn values_are_the_charts() {
+fn values_in_the_documentation_are_the_charts() {
     let values = repository::yaml(&format!("{CHART}/values.yaml"));
     let there = |name: &str| values.pointer(&format!("/{}", name.replace('.', "/"))).is_some();
     let (mut missing, mut seen) = (Vec::new(), 0);
@@ -77,7 +77,7 @@ const OF_OTHERS: [&str; 6] =
     ["--field-selector", "--from-literal", "--no-hooks", "--server-side", "--set", "--wait"];
 
 #[test]
-fn flags_are_the_programs() {
+fn flags_in_the_documentation_are_the_programs() {
     let cli = Cli::command();
     let long = |arg: &clap::Arg| arg.get_long().map(|long| format!("--{long}"));
     let known: BTreeSet<String> =
@@ -100,7 +100,7 @@ fn flags_are_the_programs() {
 const OF_A_LEASE: [&str; 2] = ["spec.holderIdentity", "spec.renewTime"];
 
 #[test]
-fn fields_are_in_the_definition() {
+fn fields_in_the_documentation_are_in_the_definition() {
     let crd = serde_json::to_value(api::crd()).unwrap();
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     let there = |path: &str| {

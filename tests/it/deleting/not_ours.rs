@@ -61,7 +61,7 @@ async fn a_user_that_another_made_after_our_delete_was_accepted_is_left_alone() 
 }
 
 #[tokio::test]
-async fn so_is_one_that_came_after_our_delete_was_accepted_without_an_answer() {
+async fn a_user_that_came_after_our_unanswered_delete_was_accepted_is_left_alone() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     let user = fixture.aws.user("app").await.unwrap();

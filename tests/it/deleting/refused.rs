@@ -63,7 +63,7 @@ async fn a_user_that_lost_its_tags_while_its_deletion_was_refused_is_deleted_sti
 }
 
 #[tokio::test]
-async fn it_is_left_and_told_by_an_operator_that_did_not_see_the_refusal() {
+async fn a_user_that_lost_its_tags_is_left_by_an_operator_that_did_not_see_the_refusal() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     fixture
@@ -113,7 +113,7 @@ async fn user_not_found_from_a_tagging_call_changes_nothing() {
 }
 
 #[tokio::test]
-async fn refusals_are_told_and_never_terminal() {
+async fn aws_refusals_during_a_deletion_are_reported_and_never_terminal() {
     let denied = "User: arn:aws:iam::1:role/r is not authorized to perform: elasticache:DeleteUser";
     let rows = [
         ("ServiceLinkedRoleNotFoundFault", 400, "ServiceLinkedRoleMissing", "create-service-linked-role"),
@@ -161,7 +161,7 @@ async fn a_missing_service_linked_role_is_told_with_its_command() {
 }
 
 #[tokio::test]
-async fn spoilt_answers_are_gone_through() {
+async fn a_deletion_survives_spoilt_answers() {
     // Each with the number of DeleteUser calls that it takes: a second one only where the first had no effect.
     let kinds = [
         (json!({ "Kind": "reset", "When": "before" }), 2),
@@ -199,7 +199,7 @@ async fn spoilt_answers_are_gone_through() {
 }
 
 #[tokio::test]
-async fn throttling_by_the_service_is_gone_through() {
+async fn a_deletion_survives_throttling() {
     let fixture = Fixture::new().await;
     for index in 0..8 {
         fixture.ready(&format!("app-{index}"), iam()).await;

@@ -54,7 +54,7 @@ pub(crate) fn fault(event: &Event) -> Option<&'static str> {
 }
 
 #[tokio::test]
-async fn what_lasts_is_told_once_and_what_takes_its_place_again() {
+async fn a_lasting_warning_is_published_once_and_the_next_reason_again() {
     let fixture = Fixture::new().await;
     let refuse = |code: &str, status: u16| json!({ "Action": "CreateUser", "Kind": "error", "Code": code, "Status": status, "Times": null });
     let denied = fixture.aws.fault(refuse("AccessDenied", 403)).await;

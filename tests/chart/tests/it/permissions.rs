@@ -1,7 +1,8 @@
 //! What the rendered roles allow, asked of the API server's own authorizer.
 
-use chart::{is_role, path};
+use chart::is_role;
 use serde_json::Value;
+use support::repository::path;
 
 use crate::fixture::{LEAST, RELEASE, control_plane, eventually, file, get, kubectl, rendered, values};
 
@@ -52,7 +53,7 @@ fn holds(operator: &str, rows: &[(&str, &str, &str, bool)]) {
 const USERS: &str = "elasticacheusers.elasticache-users.dev";
 
 #[test]
-fn by_default_all_objects_and_no_secret() {
+fn by_default_the_operator_may_read_all_objects_and_no_secret() {
     grant(&["by-default"], LEAST);
     holds(
         "by-default",
@@ -77,7 +78,7 @@ fn by_default_all_objects_and_no_secret() {
 }
 
 #[test]
-fn secrets_of_listed_namespaces_and_of_no_other() {
+fn the_operator_may_read_secrets_of_listed_namespaces_and_of_no_other() {
     grant(&["listed", "listed-a", "listed-b"], &[LEAST[0], "--set=secrets.namespaces={listed-a}"]);
     holds(
         "listed",
@@ -95,13 +96,13 @@ fn secrets_of_listed_namespaces_and_of_no_other() {
 #[test]
 fn a_namespace_opens_its_secrets_by_a_file() {
     kubectl(&["create", "namespace", "opened"]);
-    let role = path("deploy/secrets-role.yaml").display().to_string();
+    let role = path("deploy/secrets-role.yaml");
     kubectl(&["apply", "--namespace=opened", "--filename", &role]);
     holds(RELEASE, &[("opened", "watch", "secrets", true), ("default", "get", "secrets/any", false)]);
 }
 
 #[test]
-fn named_secrets_and_no_other() {
+fn the_operator_may_read_named_secrets_and_no_other() {
     let named = [LEAST[0], "--set=secrets.namespaces={named-a},secrets.names={orders-api}"];
     grant(&["named", "named-a"], &named);
     holds(
