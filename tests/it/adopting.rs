@@ -159,6 +159,8 @@ async fn what_may_not_be_taken_over_stays_as_it_is() {
     fixture.create("never", named("free")).await;
     let object = fixture.reason("never", "UserAlreadyExists").await;
     assert!(message(&object).contains("adoptionPolicy"), "{}", message(&object));
+    assert!(condition(&object, "Stalled").is_some());
+    assert!(object["status"]["arn"].is_null(), "its ARN in status would be a claim");
     for name in ["adopt", "never"] {
         fixture.deleted(name).await;
     }

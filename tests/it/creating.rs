@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{ACCOUNT, Fixture, PASSWORD, Setup, condition, iam, is_ready, with_password};
+use crate::fixture::{ACCOUNT, Fixture, PASSWORD, Setup, condition, iam, with_password};
 
 fn owner_tags(fixture: &Fixture, tags: &Value, name: &str) {
     assert_eq!(tags["elasticache-users.dev/namespace"], fixture.ns);
@@ -76,43 +76,6 @@ async fn a_password_user_gets_the_passwords_of_both_secrets() {
 }
 
 #[tokio::test]
-async fn the_same_password_twice_is_sent_once() {
-    let fixture = Fixture::new().await;
-    fixture.secret_with("both", json!({ "a": PASSWORD, "b": PASSWORD })).await;
-    let mut spec = with_password("both");
-    spec["authentication"]["passwords"] = json!([
-        { "secretKeyRef": { "name": "both", "key": "a" } },
-        { "secretKeyRef": { "name": "both", "key": "b" } },
-    ]);
-    let object = fixture.ready("app", spec).await;
-    assert_eq!(object["status"]["authentication"]["passwordCount"], 1);
-    fixture.end().await;
-}
-
-#[tokio::test]
-async fn a_user_without_a_password_is_created() {
-    let fixture = Fixture::new().await;
-    let spec = json!({
-        "engine": "redis", "accessString": "on ~* +@read",
-        "authentication": { "type": "no-password-required" },
-    });
-    let object = fixture.ready("app", spec).await;
-    assert_eq!(object["status"]["authentication"]["type"], "no-password");
-    // AWS gave the access string a form of its own; that is no difference.
-    assert_eq!(object["status"]["accessString"], "on ~* -@all +@read");
-    assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@read");
-    assert_eq!(object["status"]["lastApplied"]["expandedAccessString"], "on ~* -@all +@read");
-    fixture.request_reconcile("app").await;
-    fixture
-        .shows("app", "echo", |object| {
-            object["status"]["lastHandledReconcileAt"] == "now" && is_ready(object)
-        })
-        .await;
-    assert_eq!(fixture.aws.accepted("ModifyUser", "app").await, 0);
-    fixture.end().await;
-}
-
-#[tokio::test]
 async fn what_is_wrong_with_a_secret_is_said_and_mended_without_a_person() {
     let fixture = Fixture::new().await;
     fixture.create("app", with_password("late")).await;
@@ -165,20 +128,6 @@ async fn a_user_of_ours_is_taken_on_as_it_is() {
     fixture.end().await;
 }
 
-#[tokio::test]
-async fn a_user_of_nobody_is_left_alone() {
-    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
-    fixture.aws.put_user("app", json!({ "Tags": { "made-by": "hand" } })).await;
-    let before = fixture.aws.user("app").await.unwrap();
-    fixture.create("app", iam()).await;
-    let object = fixture.reason("app", "UserAlreadyExists").await;
-    assert!(condition(&object, "Stalled").is_some());
-    assert!(object["status"]["arn"].is_null(), "its ARN in status would be a claim");
-    fixture.deleted("app").await;
-    assert_eq!(fixture.aws.user("app").await.unwrap(), before);
-    fixture.end().await;
-}
-
 fn anothers_tags() -> Value {
     json!({
         "elasticache-users.dev/cluster": "elsewhere",
@@ -186,22 +135,6 @@ fn anothers_tags() -> Value {
         "elasticache-users.dev/name": "orders",
         "elasticache-users.dev/uid": "u-1",
     })
-}
-
-#[tokio::test]
-async fn a_user_of_another_owner_is_left_alone_and_the_owner_named() {
-    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
-    fixture.aws.put_user("app", json!({ "Tags": anothers_tags() })).await;
-    let before = fixture.aws.user("app").await.unwrap();
-    fixture.create("app", iam()).await;
-    let object = fixture.reason("app", "UserOwnedByAnother").await;
-    let message = condition(&object, "Stalled").unwrap()["message"].as_str().unwrap().to_owned();
-    for part in ["elsewhere", "theirs", "orders"] {
-        assert!(message.contains(part), "{message}");
-    }
-    fixture.deleted("app").await;
-    assert_eq!(fixture.aws.user("app").await.unwrap(), before);
-    fixture.end().await;
 }
 
 #[tokio::test]
@@ -231,24 +164,6 @@ async fn a_previous_user_on_its_way_out_is_waited_for() {
     fixture.wait_ready("app").await;
     fixture.deleted("app").await;
     fixture.end().await;
-}
-
-#[tokio::test]
-async fn a_create_whose_answer_is_lost_ends_in_one_usable_user() {
-    for kind in ["reset", "garbage", "truncate", "unavailable"] {
-        let fixture = Fixture::new().await;
-        let mut rule = json!({ "Action": "CreateUser", "Kind": kind });
-        if kind != "truncate" {
-            rule["When"] = json!("after");
-        }
-        let fault = fixture.aws.fault(rule).await;
-        let object = fixture.ready("app", iam()).await;
-        assert_eq!(fixture.aws.fired(fault).await, 1, "{kind}");
-        assert_eq!(fixture.aws.calls_of("CreateUser", "app").await.len(), 1, "{kind}");
-        assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@all", "{kind}");
-        fixture.deleted("app").await;
-        fixture.end().await;
-    }
 }
 
 #[tokio::test]

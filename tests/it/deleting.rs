@@ -49,16 +49,18 @@ async fn an_active_user_is_deleted_once_and_polled_until_it_is_gone() {
 }
 
 #[tokio::test]
-async fn a_modifying_user_is_waited_for() {
-    let fixture = with_user().await;
-    fixture.aws.put_user("app", json!({ "Status": "modifying" })).await;
-    fixture.delete("app").await;
-    let object = fixture.reason("app", "WaitingForUserActive").await;
-    assert!(message(&object).contains("modifying"), "{}", message(&object));
-    assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len(), 0);
-    fixture.aws.put_user("app", json!({ "Status": "active" })).await;
-    fixture.gone("app").await;
-    accepted_once(fixture).await;
+async fn a_modifying_user_and_one_in_an_unknown_state_are_waited_for() {
+    for state in ["modifying", "migrating"] {
+        let fixture = with_user().await;
+        fixture.aws.put_user("app", json!({ "Status": state })).await;
+        fixture.delete("app").await;
+        let object = fixture.reason("app", "WaitingForUserActive").await;
+        assert!(message(&object).contains(state), "{}", message(&object));
+        assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len(), 0);
+        fixture.aws.put_user("app", json!({ "Status": "active" })).await;
+        fixture.gone("app").await;
+        accepted_once(fixture).await;
+    }
 }
 
 #[tokio::test]
@@ -71,18 +73,6 @@ async fn a_deleting_user_is_polled_and_never_deleted_again() {
     fixture.gone("app").await;
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len(), 0);
     fixture.end().await;
-}
-
-#[tokio::test]
-async fn a_state_that_is_not_known_is_waited_for_and_named() {
-    let fixture = with_user().await;
-    fixture.aws.put_user("app", json!({ "Status": "migrating" })).await;
-    fixture.delete("app").await;
-    let object = fixture.reason("app", "WaitingForUserActive").await;
-    assert!(message(&object).contains("migrating"), "{}", message(&object));
-    fixture.aws.put_user("app", json!({ "Status": "active" })).await;
-    fixture.gone("app").await;
-    accepted_once(fixture).await;
 }
 
 #[tokio::test]

@@ -191,40 +191,6 @@ async fn a_key_is_forgotten_only_once_its_removal_was_answered() {
 }
 
 #[tokio::test]
-async fn tagging_calls_whose_answers_are_lost_end_in_the_wanted_tags() {
-    let fixture = Fixture::new().await;
-    fixture.ready("app", tagged(json!({ "team": "search" }))).await;
-    let mut number = 0;
-    for kind in ["reset", "garbage", "unavailable"] {
-        for when in ["before", "after"] {
-            number += 1;
-            let wanted = json!({ format!("key-{number}"): kind });
-            let mut faults = Vec::new();
-            for action in ["AddTagsToResource", "RemoveTagsFromResource"] {
-                let rule = json!({ "Action": action, "Kind": kind, "When": when });
-                faults.push(fixture.aws.fault(rule).await);
-            }
-            let mut patch = wanted.clone();
-            patch["team"] = Value::Null;
-            patch[format!("key-{}", number - 1)] = Value::Null;
-            fixture.patch("app", edit(patch)).await;
-            let object = fixture.wait_ready("app").await;
-            for fault in faults {
-                assert_eq!(fixture.aws.fired(fault).await, 1, "{kind} {when}");
-            }
-            assert_eq!(tags(&fixture).await, wanted, "{kind} {when}");
-            assert_eq!(
-                keys(&object),
-                wanted.as_object().unwrap().keys().collect::<Vec<_>>(),
-                "{kind} {when}"
-            );
-        }
-    }
-    assert_eq!(owner_tags(&fixture).await, 4);
-    fixture.end().await;
-}
-
-#[tokio::test]
 async fn tags_and_everything_else_are_edited_at_once() {
     let fixture = windowed().await;
     fixture.ready("app", tagged(json!({ "team": "search" }))).await;

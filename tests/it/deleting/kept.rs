@@ -58,21 +58,6 @@ async fn retain_that_comes_too_late_says_so() {
 }
 
 #[tokio::test]
-async fn the_operators_default_policy_holds_where_the_object_has_none() {
-    let env = vec![("DEFAULT_DELETION_POLICY", "Retain".to_owned())];
-    let fixture = Fixture::with(Setup { leaves_users: true, env, ..Setup::default() }).await;
-    fixture.ready("kept", iam()).await;
-    let mut spec = iam();
-    spec["deletionPolicy"] = json!("Delete");
-    fixture.ready("gone", spec).await;
-    fixture.deleted("kept").await;
-    fixture.deleted("gone").await;
-    assert!(fixture.aws.user("kept").await.is_some());
-    assert!(fixture.aws.user("gone").await.is_none());
-    fixture.end().await;
-}
-
-#[tokio::test]
 async fn prevent_deletion_holds_without_an_aws_call() {
     let fixture = with_user().await;
     let protection = |value: Value| json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": value } } });

@@ -116,7 +116,12 @@ async fn user_not_found_from_a_tagging_call_changes_nothing() {
 async fn aws_refusals_during_a_deletion_are_reported_and_never_terminal() {
     let denied = "User: arn:aws:iam::1:role/r is not authorized to perform: elasticache:DeleteUser";
     let rows = [
-        ("ServiceLinkedRoleNotFoundFault", 400, "ServiceLinkedRoleMissing", "create-service-linked-role"),
+        (
+            "ServiceLinkedRoleNotFoundFault",
+            400,
+            "ServiceLinkedRoleMissing",
+            "aws iam create-service-linked-role",
+        ),
         ("InvalidParameterValue", 400, "AWSRefused", "InvalidParameterValue"),
         ("AccessDenied", 403, "AccessDenied", "elasticache:DeleteUser"),
         ("ExpiredToken", 403, "CredentialsUnavailable", "ExpiredToken"),
@@ -146,18 +151,6 @@ async fn aws_refusals_during_a_deletion_are_reported_and_never_terminal() {
         assert_eq!(fixture.aws.accepted("DeleteUser", &name).await, 1);
     }
     fixture.end().await;
-}
-
-#[tokio::test]
-async fn a_missing_service_linked_role_is_told_with_its_command() {
-    let fixture = with_user().await;
-    fixture.aws.settings(json!({ "no-service-linked-role": true })).await;
-    fixture.delete("app").await;
-    let object = fixture.reason("app", "ServiceLinkedRoleMissing").await;
-    assert!(message(&object).contains("aws iam create-service-linked-role"), "{}", message(&object));
-    fixture.aws.settings(json!({ "no-service-linked-role": false })).await;
-    fixture.gone("app").await;
-    accepted_once(fixture).await;
 }
 
 #[tokio::test]
