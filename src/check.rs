@@ -15,11 +15,11 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::Duration;
 
+use aws::{Asked, Preflight, Timeouts};
 use plan::Arn;
 use serde_json::Value;
 
 use crate::config::{Check, Output};
-use crate::users::{Asked, Preflight, Timeouts};
 use crate::{api, clock};
 use clocks::Reading;
 use cluster::{Cluster, Unlisted};

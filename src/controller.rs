@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws::{UserApi, remember_request_id};
 use futures::{Stream, StreamExt, TryStreamExt, future};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::PartialObjectMeta;
@@ -19,7 +20,6 @@ use crate::objects::{Interruption, secret_version};
 use crate::reconcile::{Shell, is_held};
 use crate::resolve::secrets_named;
 use crate::telemetry::{Metrics, Queue, Reconciled};
-use crate::users::{Users, noting};
 
 /// What the controllers work with.
 pub struct Context<U> {
@@ -42,7 +42,7 @@ pub struct Watched {
 
 /// Runs until `ending` turns true, then until the passes under way have ended. One controller for each namespace, or a
 /// single one for all.
-pub async fn run<U: Users>(
+pub async fn run<U: UserApi>(
     watches: Client,
     watched: Watched,
     concurrency: u16,
@@ -90,7 +90,7 @@ fn control<U, F>(
     synced: F,
 ) -> impl Future<Output = ()> + use<U, F>
 where
-    U: Users,
+    U: UserApi,
     F: FnOnce() + Send + 'static,
 {
     let users: Api<ElastiCacheUser> = scoped(watches, namespace.as_deref());
@@ -280,13 +280,14 @@ fn naming_secret(
     named.map(|object| ObjectRef::from_obj(&*object)).collect()
 }
 
-async fn pass<U: Users>(
+async fn pass<U: UserApi>(
     object: Arc<ElastiCacheUser>,
     context: Arc<Context<U>>,
 ) -> Result<Requeue, Interruption> {
     let name = full_name(&object);
     let measured = context.metrics.begin(&name);
-    let within = tokio::time::timeout(context.pass_timeout, noting(context.shell.pass(&object))).await;
+    let within =
+        tokio::time::timeout(context.pass_timeout, remember_request_id(context.shell.pass(&object))).await;
     let result = within.unwrap_or_else(|_| {
         let why = format!("not done within {} s", context.pass_timeout.as_secs());
         Err(Interruption::Kubernetes { what: "finish the pass", why })
@@ -306,7 +307,11 @@ async fn pass<U: Users>(
     })
 }
 
-fn failed<U: Users>(object: Arc<ElastiCacheUser>, error: &Interruption, context: Arc<Context<U>>) -> Requeue {
+fn failed<U: UserApi>(
+    object: Arc<ElastiCacheUser>,
+    error: &Interruption,
+    context: Arc<Context<U>>,
+) -> Requeue {
     let pause = context.shell.put_off(&object);
     let object = full_name(&object);
     match error {

@@ -17,7 +17,8 @@
 //! | [`resolve`] | Secrets | object to goal |
 //! | [`connection`] | API server | how the cluster is reached |
 //! | [`leader_election`] | API server | which of several replicas works, and its right to change something |
-//! | [`users`] | AWS | the port to AWS, rate limit and metering |
+//! | [`aws`] (a crate) | AWS | the calls of AWS, and their metrics; the only crate that depends on the AWS SDK |
+//! | [`account`] | AWS | one AWS account and region: the calls to it, and their rate limit |
 //! | [`objects`] | API server | reads and writes about one object, each testing its version |
 //! | [`reconcile`] | through these | one pass |
 //! | [`report`] | no | the status that follows |
@@ -43,6 +44,7 @@
 //! - With `--leader-elect`, no mutation is sent and no object written without a valid token; no two replicas have one at a time.
 //! - A password is never formatted.
 
+pub mod account;
 pub mod api;
 pub mod check;
 pub mod clock;
@@ -57,6 +59,6 @@ pub mod report;
 pub mod resolve;
 pub mod run;
 pub mod telemetry;
-pub mod users;
 
+pub use aws;
 pub use plan;

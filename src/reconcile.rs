@@ -9,6 +9,7 @@ mod tell;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws::UserApi;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::ResourceExt;
 use plan::pace::{Pace, Visit};
@@ -18,20 +19,20 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::tell::step;
+use crate::account::{Overdue, Permit, RateLimited, Urgency};
 use crate::api::{ElastiCacheUser, FINALIZER, full_name};
 use crate::clock;
 use crate::memory::{Entry, Memory};
 use crate::objects::{Interruption, Objects};
 use crate::report::read;
 use crate::resolve::{Policy, resolve};
-use crate::users::{Overdue, Paced, Permit, Urgency, Users};
 
 /// Everything that a pass works with, shared by all of them.
 pub struct Shell<U> {
     /// The API server.
     pub objects: Objects,
     /// AWS.
-    pub users: Paced<U>,
+    pub users: RateLimited<U>,
     /// What the flags decide for every object.
     pub policy: Policy,
     /// How long to wait for what.
@@ -56,7 +57,7 @@ pub type Next = Option<Duration>;
 /// More looks than any pass needs: a plan that asks on is a defect, not a reason to call AWS for ever.
 const MOST_STEPS: usize = 24;
 
-impl<U: Users> Shell<U> {
+impl<U: UserApi> Shell<U> {
     /// Looks at an object and does the next thing about it. `cached` may be stale: every write tests its version.
     ///
     /// # Errors
@@ -186,7 +187,7 @@ struct Pass<'a, U> {
     former_request: Option<MicroTime>,
 }
 
-impl<U: Users> Pass<'_, U> {
+impl<U: UserApi> Pass<'_, U> {
     async fn run(&mut self) -> Result<Ended, Interruption> {
         for _ in 0..MOST_STEPS {
             self.go_on()?;
@@ -194,12 +195,12 @@ impl<U: Users> Pass<'_, U> {
             tracing::debug!(object = %full_name(&self.object), step = step(&action), "planned");
             match &action {
                 Action::Look(look) => self.look(look).await?,
+                Action::AddFinalizer => self.hold().await?,
                 Action::Announce(announcement) => self.announce(&action, announcement).await?,
                 Action::Create(_) if self.announcement_is_old() => self.observed.announced = false,
                 Action::Release(_) if matches!(self.goal, Goal::Compared(_)) => {
                     let released = self.shell.objects.release(&self.object).await?;
                     self.replace(released);
-                    self.observed.record.held = false;
                 }
                 Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_) => {
                     // With the token in hand, so that no wait lies between what was seen and the call.
@@ -247,6 +248,9 @@ impl<U: Users> Pass<'_, U> {
 
     fn replace(&mut self, newer: ElastiCacheUser) {
         self.object = newer;
+        self.observed.record.held = is_held(&self.object);
+        // What was read before is no longer the newest version.
+        self.observed.confirmed = false;
         self.entry.version = read::version(&self.object);
         self.entry.departure.wrote(self.entry.version);
     }

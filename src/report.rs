@@ -144,7 +144,7 @@ fn set_user(status: &mut ElastiCacheUserStatus, pass: &Pass<'_>) {
 fn user_id(goal: &Goal) -> Option<&str> {
     match goal {
         Goal::Present(desired) | Goal::Compared(desired) => Some(desired.user_id.as_str()),
-        Goal::Suspended(_) | Goal::Unattainable(_) | Goal::Gone(_) => None,
+        Goal::Suspended(_) | Goal::Unattainable { .. } | Goal::Gone(_) => None,
     }
 }
 
@@ -186,7 +186,7 @@ fn hide(status: &mut ElastiCacheUserStatus, goal: &Goal) {
     status.authentication = None;
     match goal {
         Goal::Gone(_) => {}
-        Goal::Present(_) | Goal::Compared(_) | Goal::Suspended(_) | Goal::Unattainable(_) => {
+        Goal::Present(_) | Goal::Compared(_) | Goal::Suspended(_) | Goal::Unattainable { .. } => {
             status.arn = None
         }
     }

@@ -4,7 +4,7 @@
 use kube::ResourceExt;
 use plan::{
     Adoption, Authentication, AuthenticationType, DeletionPolicy, Departure, Desired, Goal, Outline, Owner,
-    Passwords, Refusal, SecretProblem, UserId,
+    Passwords, Refusal, SecretProblem, Subject, UserId,
 };
 
 use crate::api::{self, ElastiCacheUser, ElastiCacheUserSpec, PREVENT_DELETION};
@@ -59,12 +59,13 @@ pub async fn resolve(object: &ElastiCacheUser, policy: &Policy, objects: &Object
         return Goal::Suspended(outline(object));
     }
     match (desired(object, policy, objects).await, &object.spec.management_policy) {
-        (Err(refusal), _) => Goal::Unattainable(refusal),
+        (Err(refusal), _) => Goal::Unattainable { refusal, subject: subject(object, policy) },
         (Ok(desired), Some(api::ManagementPolicy::Manage) | None) => Goal::Present(desired),
         (Ok(desired), Some(api::ManagementPolicy::Observe)) => Goal::Compared(desired),
-        (Ok(_), Some(api::ManagementPolicy::Unrecognized(word))) => Goal::Unattainable(Refusal::InvalidSpec(
-            format!("spec.managementPolicy is \"{word}\"; Manage and Observe are known"),
-        )),
+        (Ok(_), Some(api::ManagementPolicy::Unrecognized(word))) => {
+            let why = format!("spec.managementPolicy is \"{word}\"; Manage and Observe are known");
+            Goal::Unattainable { refusal: Refusal::InvalidSpec(why), subject: subject(object, policy) }
+        }
     }
 }
 
@@ -93,13 +94,23 @@ fn owner(object: &ElastiCacheUser, policy: &Policy) -> Owner {
     }
 }
 
-/// No Secret is read and nothing but the identity is looked at: whatever is wrong with a spec, the object can go.
-fn departure(object: &ElastiCacheUser, policy: &Policy) -> Departure {
+/// The user that the object stands for, whatever else is wrong with its spec. An object that only observes stands for none.
+fn subject(object: &ElastiCacheUser, policy: &Policy) -> Option<Subject> {
+    let user_id = named_user_id(object).filter(|_| !observes(&object.spec))?;
+    Some(Subject { user_id, owner: owner(object, policy) })
+}
+
+/// The user that status shows, else the one that the spec names.
+fn named_user_id(object: &ElastiCacheUser) -> Option<UserId> {
     let managed = object.status.as_ref().and_then(|status| status.arn.as_deref()).and_then(plan::Arn::parse);
     let named = object.spec.user_id.clone().unwrap_or_else(|| object.name_any());
-    let user_id = UserId::parse(managed.as_ref().map_or(named.as_str(), |arn| arn.user())).ok();
+    UserId::parse(managed.as_ref().map_or(named.as_str(), |arn| arn.user())).ok()
+}
+
+/// No Secret is read and nothing but the identity is looked at: whatever is wrong with a spec, the object can go.
+fn departure(object: &ElastiCacheUser, policy: &Policy) -> Departure {
     Departure {
-        user_id,
+        user_id: named_user_id(object),
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
         protected: object.annotations().get(PREVENT_DELETION).is_some_and(|value| value == "true"),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
+use aws::{Aws, Timeouts};
 use kube::Client;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::account::{Limiter, RateLimited};
 use crate::config::Run;
 use crate::connection;
 use crate::controller::{self, Context, Watched};
@@ -22,7 +24,6 @@ use crate::objects::Objects;
 use crate::reconcile::Shell;
 use crate::resolve::Policy;
 use crate::telemetry::{self, Metrics, Readiness};
-use crate::users::{Aws, Limiter, Paced, Timeouts};
 
 /// Who asks, in the API server's audit log.
 const USER_AGENT: &str = concat!("elasticache-user-operator/", env!("CARGO_PKG_VERSION"));
@@ -62,7 +63,7 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
     let context = Arc::new(Context {
         shell: Shell {
             objects: Objects::new(requests.clone(), token.clone()),
-            users: Paced::new(aws.led_by(token), Limiter::new(run.aws_rate, run.aws_burst)),
+            users: RateLimited::new(aws.with_token(token), Limiter::new(run.aws_rate, run.aws_burst)),
             policy: Policy {
                 cluster_id,
                 default_deletion_policy: run.default_deletion_policy.into(),

@@ -1,9 +1,9 @@
 //! No I/O: what AWS's answers to a preflight mean.
 
+use aws::{ConnectError, Identity};
 use plan::{Arn, Fault, Rejection};
 
 use super::row::{Row, Status, counted, named};
-use crate::users::{ConnectError, Identity};
 
 const CREDENTIALS: &str = "give the ServiceAccount an IAM role (IRSA or EKS Pod Identity), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; \
                            with the AWS CLI in the same environment: aws sts get-caller-identity";

@@ -86,6 +86,18 @@ impl Token {
     }
 }
 
+impl aws::MutationGuard for Token {
+    fn begin(&self) -> Option<Box<dyn aws::SentMutation>> {
+        Some(Box::new(self.send()?))
+    }
+}
+
+impl aws::SentMutation for Sending {
+    fn answered(self: Box<Self>) {
+        self.ended();
+    }
+}
+
 impl State {
     fn is_valid(&mut self) -> bool {
         match self.right {

@@ -10,6 +10,8 @@ use crate::{
 pub enum Action {
     /// A fact is missing.
     Look(Look),
+    /// The finalizer goes on before anything else is done or told: the user is ours or may be, or AWS is about to be changed.
+    AddFinalizer,
     /// A status write has to precede the next mutation.
     Announce(Announcement),
     /// CreateUser.
@@ -61,6 +63,7 @@ impl Action {
             Self::Untag(untag) => Some(Mutation::Untag(untag)),
             Self::Delete(delete) => Some(Mutation::Delete(delete)),
             Self::Look(_)
+            | Self::AddFinalizer
             | Self::Announce(_)
             | Self::Release(_)
             | Self::Wait(_)

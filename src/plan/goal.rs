@@ -12,7 +12,12 @@ pub enum Goal {
     /// Nothing, for now: no AWS call is made (`suspend`). The spec as far as it can be read, where it can.
     Suspended(Option<Outline>),
     /// Something that cannot be had: a person has to change it.
-    Unattainable(Refusal),
+    Unattainable {
+        /// What is wrong.
+        refusal: Refusal,
+        /// The user that the object stands for all the same; `None` if the spec names none that could exist, or only observes.
+        subject: Option<Subject>,
+    },
     /// No user: the object is on its way out.
     Gone(Departure),
 }
@@ -24,9 +29,18 @@ impl Goal {
         match self {
             Self::Present(desired) | Self::Compared(desired) => Some(&desired.owner),
             Self::Gone(departure) => Some(&departure.owner),
-            Self::Suspended(_) | Self::Unattainable(_) => None,
+            Self::Suspended(_) | Self::Unattainable { .. } => None,
         }
     }
+}
+
+/// The user that an object stands for, and the object as owner tags name it: enough to know whether the finalizer is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The user's ID.
+    pub user_id: UserId,
+    /// The object, as owner tags name it.
+    pub owner: Owner,
 }
 
 /// The user that the object asks for.

@@ -14,6 +14,7 @@ mod applied;
 mod changes;
 pub mod classify;
 mod compare;
+mod finalizer;
 mod goal;
 mod leave;
 mod model;
@@ -38,10 +39,12 @@ pub use shown::{Shown, read_as_ours, shown};
 #[must_use]
 pub fn plan(goal: &Goal, observed: &Observed) -> Action {
     match goal {
-        Goal::Present(desired) => stay::stay(desired, observed),
+        Goal::Present(desired) => {
+            finalizer::add_first(&desired.owner, observed, stay::stay(desired, observed))
+        }
         Goal::Compared(desired) => compare::compare(desired, observed),
         Goal::Suspended(outline) => Action::Pause { ready: still_ready(outline.as_ref(), &observed.record) },
-        Goal::Unattainable(refusal) => Action::Refuse(refusal.clone()),
+        Goal::Unattainable { refusal, subject } => finalizer::refuse(refusal, subject.as_ref(), observed),
         Goal::Gone(departure) => leave::leave(departure, observed),
     }
 }

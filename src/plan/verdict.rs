@@ -177,7 +177,7 @@ pub fn verdict(action: &Action, outcome: &Outcome, standing: &Standing<'_>) -> V
         return failed(action, fault, standing);
     }
     let (reason, visit) = match (action, outcome) {
-        (Action::Look(_), _) => (waiting(standing), Visit::Now),
+        (Action::Look(_) | Action::AddFinalizer, _) => (waiting(standing), Visit::Now),
         (Action::Announce(Announcement::Creation { .. }), _) => (Reason::Creating, Visit::Now),
         (Action::Announce(Announcement::Tags { .. } | Announcement::Change { .. }), _) => {
             (Reason::Modifying, Visit::Now)

@@ -1,18 +1,19 @@
 //! I/O: what a pass does. The writes that have to stand in status first, and the one mutation.
 
+use aws::UserApi;
 use kube::ResourceExt;
 use plan::verdict::{Outcome, Verdict, verdict};
-use plan::{Action, Announcement, Cause, Delete, Goal, LastApplied, Mutation, Sight, TagSight};
+use plan::{Action, Announcement, Cause, Delete, LastApplied, Mutation, Sight, TagSight};
 use tokio::time::Instant;
 
-use super::{Ended, Pass, is_held};
+use super::{Ended, Pass};
+use crate::account::Permit;
 use crate::clock;
 use crate::memory::Departure;
 use crate::objects::Interruption;
 use crate::report::{self, read};
-use crate::users::{Permit, Users};
 
-impl<U: Users> Pass<'_, U> {
+impl<U: UserApi> Pass<'_, U> {
     pub(super) async fn act(&mut self, action: &Action) -> Result<Ended, Interruption> {
         let outcome = self.perform(action).await?;
         self.report(action, &outcome).await
@@ -41,12 +42,13 @@ impl<U: Users> Pass<'_, U> {
     ) -> Result<(), Interruption> {
         match announcement {
             Announcement::Creation { .. } => {
-                self.hold().await?;
                 self.take_permit().await;
                 self.announced_at = Some(Instant::now());
             }
-            Announcement::Tags { .. } | Announcement::Change { .. } => self.hold().await?,
-            Announcement::Departure { .. } | Announcement::Claim { .. } => {}
+            Announcement::Tags { .. }
+            | Announcement::Change { .. }
+            | Announcement::Departure { .. }
+            | Announcement::Claim { .. } => {}
         }
         let verdict = verdict(action, &Outcome::Decided, &self.standing());
         self.write(action, &Outcome::Decided, &verdict).await?;
@@ -92,11 +94,8 @@ impl<U: Users> Pass<'_, U> {
         self.seen_at.is_none_or(|at| at.elapsed() > self.shell.pace.owner_valid)
     }
 
-    /// The finalizer is there before the first mutation.
-    async fn hold(&mut self) -> Result<(), Interruption> {
-        if is_held(&self.object) {
-            return Ok(());
-        }
+    /// Puts the finalizer on the version that is decided on.
+    pub(super) async fn hold(&mut self) -> Result<(), Interruption> {
         let held = self.shell.objects.hold(&self.object).await?;
         self.replace(held);
         match self.object.metadata.deletion_timestamp {
@@ -107,10 +106,6 @@ impl<U: Users> Pass<'_, U> {
 
     async fn perform(&mut self, action: &Action) -> Result<Outcome, Interruption> {
         let mutation = action.mutation();
-        // On the way out it is there, or there would be no pass.
-        if (mutation.is_some() || *action == Action::Rest) && matches!(self.goal, Goal::Present(_)) {
-            self.hold().await?;
-        }
         if mutation.is_some() {
             self.take_permit().await;
             self.go_on()?;
@@ -162,8 +157,6 @@ impl<U: Users> Pass<'_, U> {
         if let Some(status) = status {
             let written = self.shell.objects.apply_status(&self.object, &status).await?;
             self.replace(written);
-            // What was read before is no longer the newest version.
-            self.observed.confirmed = false;
         }
         Ok(())
     }

@@ -2,14 +2,14 @@
 
 use std::sync::PoisonError;
 
+use aws::UserApi;
 use plan::{Account, Creation, Goal, Look, Other, Ownership, Sight, TagSight};
 use tokio::time::Instant;
 
 use super::Pass;
 use crate::objects::Interruption;
-use crate::users::Users;
 
-impl<U: Users> Pass<'_, U> {
+impl<U: UserApi> Pass<'_, U> {
     /// Finds out one fact.
     pub(super) async fn look(&mut self, look: &Look) -> Result<(), Interruption> {
         let users = &self.shell.users;

@@ -1,5 +1,6 @@
 //! I/O: what people are told of a pass: status, events, logs; and what this process remembers of it.
 
+use aws::UserApi;
 use kube::ResourceExt;
 use plan::verdict::{Done, Outcome, Progress, Standing, Verdict, verdict};
 use plan::{Account, Action, Arn, Creation, Fault, Goal, Sight, Wait};
@@ -8,9 +9,8 @@ use super::{Ended, Pass};
 use crate::api::full_name;
 use crate::objects::{Interruption, News};
 use crate::report::read;
-use crate::users::{self, Users};
 
-impl<U: Users> Pass<'_, U> {
+impl<U: UserApi> Pass<'_, U> {
     /// Status, event and the next visit, all from the same action and outcome.
     pub(super) async fn report(&mut self, action: &Action, outcome: &Outcome) -> Result<Ended, Interruption> {
         self.learn_from_outcome(action, outcome);
@@ -116,7 +116,7 @@ impl<U: Users> Pass<'_, U> {
         let user_id = match &self.goal {
             Goal::Present(desired) | Goal::Compared(desired) => Some(&desired.user_id),
             Goal::Gone(departure) => departure.user_id.as_ref(),
-            Goal::Unattainable(_) | Goal::Suspended(_) => None,
+            Goal::Unattainable { .. } | Goal::Suspended(_) => None,
         };
         user_id.map(plan::UserId::as_str).unwrap_or_default()
     }
@@ -140,7 +140,7 @@ impl<U: Users> Pass<'_, U> {
     fn log(&self, action: &Action, outcome: &Outcome, verdict: &Verdict) {
         let (object, step, reason) = (full_name(&self.object), step(action), verdict.reason.as_str());
         let user_id = self.user_id();
-        let request_id = users::request_id();
+        let request_id = aws::last_request_id();
         for done in &verdict.done {
             let note = told(done, action, verdict, user_id);
             let event = done.reason();
@@ -202,6 +202,7 @@ fn fault<'a>(action: &'a Action, outcome: &'a Outcome) -> Option<&'a Fault> {
 pub(super) fn step(action: &Action) -> &'static str {
     match action {
         Action::Look(_) => "Look",
+        Action::AddFinalizer => "AddFinalizer",
         Action::Announce(_) => "Announce",
         Action::Create(_) => "CreateUser",
         Action::Modify(_) => "ModifyUser",

@@ -6,6 +6,7 @@ mod kept;
 mod not_ours;
 mod refused;
 mod unborn;
+mod unheld;
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{- /* 52 characters leave room for what names are made from it, and for the pods' own. */ -}}
+{{- /* At most 52 characters, so that there is room for the suffixes of other names and of pods. */ -}}
 {{- define "euo.fullname" -}}
 {{- $name := include "euo.name" . -}}
 {{- if .Values.fullnameOverride -}}
@@ -14,7 +14,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- /* Names of what has no namespace: two releases in two namespaces must not share them. */ -}}
+{{- /* Name of cluster-wide objects. Two releases in two namespaces must not have the same one. */ -}}
 {{- define "euo.clusterName" -}}
 {{- $name := include "euo.fullname" . -}}
 {{- if eq $name .Release.Namespace -}}{{ $name }}{{- else -}}{{ printf "%s:%s" .Release.Namespace $name }}{{- end -}}
@@ -57,7 +57,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   namespace: {{ .Release.Namespace }}
 {{- end -}}
 
-{{- /* What the operator does with its objects. */ -}}
+{{- /* RBAC rules for the operator's own objects. */ -}}
 {{- define "euo.objectRules" -}}
 - apiGroups: [elasticache-users.dev]
   resources: [elasticacheusers]
@@ -84,7 +84,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
-{{- /* What a container of the operator must have, whatever it runs. */ -}}
+{{- /* Security context of every container. */ -}}
 {{- define "euo.containerSecurity" -}}
 allowPrivilegeEscalation: false
 capabilities:
@@ -106,7 +106,7 @@ seccompProfile:
   type: RuntimeDefault
 {{- end -}}
 
-{{- /* Whether to render a kind that may not be there: (list root group/version/Kind mode value) gives "true" or nothing. */ -}}
+{{- /* Whether to render a kind that the cluster may not know. The argument is (list root group/version/Kind mode value); the result is "true" or empty. */ -}}
 {{- define "euo.renders" -}}
 {{- $root := index . 0 -}}{{- $kind := index . 1 -}}{{- $mode := index . 2 -}}{{- $value := index . 3 -}}
 {{- if or (eq $mode "render") ($root.Capabilities.APIVersions.Has $kind) -}}
@@ -116,7 +116,7 @@ true
 {{- end -}}
 {{- end -}}
 
-{{- /* Sentences instead of manifests that cannot work. */ -}}
+{{- /* Stop with a sentence if the values cannot work. */ -}}
 {{- define "euo.validate" -}}
 {{- $names := list -}}
 {{- range .Values.extraEnv -}}{{- $names = append $names .name -}}{{- end -}}

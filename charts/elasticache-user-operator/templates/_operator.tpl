@@ -1,5 +1,5 @@
-{{- /* The operator's settings are its environment, so that `kubectl exec .. check` has them as well. What is empty here is the
-operator's own default. */ -}}
+{{- /* Settings are environment variables, so that `kubectl exec .. check` uses them too. An empty value means the operator's own
+default. */ -}}
 {{- define "euo.env" -}}
 - name: POD_NAMESPACE
   valueFrom:
@@ -12,7 +12,7 @@ operator's own default. */ -}}
 {{- $aws := .Values.aws }}
 {{- $operator := .Values.operator }}
 {{- $secrets := .Values.secrets.namespaces }}
-{{- /* Where single Secrets are named, or none, there is nothing to watch, and cluster-wide everything. */ -}}
+{{- /* If no Secrets are allowed, or only single names, the operator can watch none (`-`). If all are allowed, it watches all. */ -}}
 {{- if .Values.secrets.clusterWide }}
 {{- $secrets = list }}
 {{- else if or .Values.secrets.names (not $secrets) }}

@@ -52,8 +52,6 @@ fn a_user_that_is_not_there_is_created_once_that_is_announced() {
             problem(unreadable.clone()), absent(), wait(Wait::Secret(unreadable))),
         ("a value that cannot be a password needs a person",
             problem(invalid.clone()), absent().announced(), refuse(Refusal::InvalidPassword(invalid))),
-        ("what cannot be had is refused before AWS is asked",
-            Goal::Unattainable(Refusal::InvalidSpec("no".into())), nothing_known(), refuse(Refusal::InvalidSpec("no".into()))),
     }
 }
 

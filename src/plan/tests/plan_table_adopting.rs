@@ -152,7 +152,7 @@ fn an_adopted_user_is_changed_to_match_and_its_passwords_are_sent_once() {
 
 #[test]
 fn a_user_that_somebody_deleted_is_created_again_and_that_is_drift() {
-    let absent = |record: Record| nothing_known().absent().record(record).announced();
+    let absent = |record: Record| nothing_known().absent().record(record).announced().held(true);
     let cause_of = |observed: &Observed| {
         let Action::Create(create) = plan(&present(), observed) else { panic!("it is created") };
         create.cause

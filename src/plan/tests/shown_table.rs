@@ -203,7 +203,12 @@ fn tags_are_read_as_ours_only_for_an_object_that_has_an_owner() {
         ("none", present(), read(Tags::new()), false),
         ("remembered only", present(), nothing_known().remembering(Ownership::Ours), false),
         ("suspended", Goal::Suspended(None), read(owner_tags()), false),
-        ("unattainable", Goal::Unattainable(Refusal::AdoptionNotAllowed), read(owner_tags()), false),
+        (
+            "unattainable",
+            Goal::Unattainable { refusal: Refusal::AdoptionNotAllowed, subject: Some(subject()) },
+            read(owner_tags()),
+            false,
+        ),
     ];
     for (claim, goal, observed, expected) in rows {
         assert_eq!(read_as_ours(&goal, &observed), expected, "{claim}");

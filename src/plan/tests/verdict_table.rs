@@ -51,6 +51,8 @@ fn staying() -> Vec<Row> {
             tag(), Outcome::NotFound, fresh(), Reconciling, WaitingForUserActive, Poll, vec![], "had lost its owner tags"),
         ("a look that something else interrupted is taken up at once",
             Action::Look(Look::User(id())), d.clone(), fresh(), Reconciling, WaitingForUserActive, Now, vec![], "Looking at AWS user \"app\""),
+        ("a finalizer that was put on is gone on from at once",
+            Action::AddFinalizer, d.clone(), fresh(), Reconciling, WaitingForUserActive, Now, vec![], "Looking at AWS user \"app\""),
         ("a creation that was announced is gone on with at once",
             Action::Announce(Announcement::Creation { tag_keys: vec![] }), d.clone(), fresh(), Reconciling, Creating, Now, vec![], "Creating AWS user"),
         ("a user that AWS creates is polled",

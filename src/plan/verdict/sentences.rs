@@ -13,7 +13,7 @@ const ROLE_COMMAND: &str = "aws iam create-service-linked-role --aws-service-nam
 pub(super) fn message(action: &Action, outcome: &Outcome, standing: &Standing<'_>) -> String {
     let id = standing.user_id;
     match action {
-        Action::Look(_) => format!("Looking at AWS user \"{id}\"."),
+        Action::Look(_) | Action::AddFinalizer => format!("Looking at AWS user \"{id}\"."),
         Action::Announce(Announcement::Creation { .. }) => format!("Creating AWS user \"{id}\"."),
         Action::Announce(Announcement::Tags { .. }) | Action::Untag(_) => tagging(id),
         Action::Announce(Announcement::Change { .. }) => format!("Changing AWS user \"{id}\"."),
@@ -322,6 +322,7 @@ fn call(action: &Action) -> &'static str {
         Action::Untag(_) => "RemoveTagsFromResource",
         Action::Wait(Wait::Failed(Read::ListTagsForResource, _)) => "ListTagsForResource",
         Action::Look(_)
+        | Action::AddFinalizer
         | Action::Announce(_)
         | Action::Release(_)
         | Action::Wait(_)

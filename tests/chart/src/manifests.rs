@@ -26,9 +26,9 @@ const HEADER: &str = "# Made from charts/elasticache-user-operator: make manifes
 /// Stands for the namespace of those who use passwords, and is not there in the end.
 const USERS: &str = "users";
 const SECRETS: &str = "\
-# Lets the operator read the Secrets of a namespace, for users with passwords:
+# Lets the operator read the Secrets of a namespace. Users with passwords need this:
 #   kubectl apply --namespace NAMESPACE --filename deploy/secrets-role.yaml
-# It notices a changed Secret within seconds where it is told which namespaces to watch:
+# To make the operator notice a changed Secret within seconds, tell it which namespaces to watch:
 #   kubectl set env --namespace elasticache-user-operator deployment/elasticache-user-operator SECRET_NAMESPACE=NAMESPACE,..
 ";
 

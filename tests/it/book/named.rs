@@ -20,12 +20,24 @@ fn readers_pages() -> Vec<String> {
 }
 
 #[test]
-fn files_that_the_documentation_names_exist() {
-    let begins = |code: &&String| ["deploy/", "charts/"].iter().any(|folder| code.starts_with(folder));
+fn files_that_readers_are_sent_to_are_there() {
+    assert_files_are_there(&readers_pages(), &["deploy/", "charts/"]);
+}
+
+#[test]
+fn files_that_contributors_are_sent_to_are_there() {
+    let pages: Vec<String> = pages("docs/design").into_iter().chain(["CONTRIBUTING.md".to_owned()]).collect();
+    assert_files_are_there(&pages, &["charts/", "crds/", "deploy/", "docs/", "src/", "tests/"]);
+}
+
+/// Every path in code that begins with one of these folders. Patterns and messages are no paths.
+fn assert_files_are_there(pages: &[String], folders: &[&str]) {
+    let is_path =
+        |code: &&String| folders.iter().any(|folder| code.starts_with(folder)) && !code.contains(['*', ' ']);
     let mut missing = Vec::new();
-    for page in readers_pages() {
-        let codes = read(&page).codes;
-        let gone = codes.iter().filter(begins).filter(|file| fs::metadata(repository::path(file)).is_err());
+    for page in pages {
+        let codes = read(page).codes;
+        let gone = codes.iter().filter(is_path).filter(|file| fs::metadata(repository::path(file)).is_err());
         missing.extend(gone.map(|file| format!("{page}: {file}")));
     }
     assert!(missing.is_empty(), "files that are not there\n  {}", missing.join("\n  "));

@@ -11,7 +11,7 @@ use crate::repository;
 
 const OURS: &str = "elasticache_user_operator";
 /// Tells of each AWS call, at a level of its own.
-const CALLS: &str = "elasticache_user_operator::users::journal";
+const CALLS: &str = "elasticache_user_operator::aws::call_log";
 
 /// The keys in each table of the reference.
 fn documented() -> (BTreeSet<String>, BTreeSet<String>) {

@@ -95,6 +95,10 @@ pub(crate) fn present_with(authentication: Authentication) -> Goal {
     Goal::Present(Desired { authentication, ..desired() })
 }
 
+pub(crate) fn subject() -> Subject {
+    Subject { user_id: id(), owner: owner() }
+}
+
 pub(crate) fn departure() -> Departure {
     Departure {
         user_id: Some(id()),
@@ -205,6 +209,7 @@ pub(crate) trait With: Sized {
     fn sent(self, passwords: Passwords) -> Self;
     fn announced(self) -> Self;
     fn confirmed(self) -> Self;
+    fn held(self, held: bool) -> Self;
 }
 
 impl With for Observed {
@@ -253,6 +258,10 @@ impl With for Observed {
     }
     fn confirmed(mut self) -> Self {
         self.confirmed = true;
+        self
+    }
+    fn held(mut self, held: bool) -> Self {
+        self.record.held = held;
         self
     }
 }

@@ -145,9 +145,21 @@ pub(crate) const EVERY_EVENT: [&str; 10] = [
     "UserAlreadyExists",
 ];
 
-pub(crate) const EVERY_ACTION: [&str; 13] = [
-    "look", "announce", "create", "modify", "tag", "untag", "delete", "release", "wait", "refuse", "rest",
-    "pause", "compare",
+pub(crate) const EVERY_ACTION: [&str; 14] = [
+    "look",
+    "add finalizer",
+    "announce",
+    "create",
+    "modify",
+    "tag",
+    "untag",
+    "delete",
+    "release",
+    "wait",
+    "refuse",
+    "rest",
+    "pause",
+    "compare",
 ];
 
 pub(crate) const EVERY_OUTCOME: [&str; 7] =
@@ -156,6 +168,7 @@ pub(crate) const EVERY_OUTCOME: [&str; 7] =
 pub(crate) fn kind_of(action: &Action) -> &'static str {
     match action {
         Action::Look(_) => "look",
+        Action::AddFinalizer => "add finalizer",
         Action::Announce(_) => "announce",
         Action::Create(_) => "create",
         Action::Modify(_) => "modify",

@@ -133,6 +133,7 @@ impl Pass<'_> {
         // What was read before the write may be out of date with it.
         self.observed.confirmed = false;
         self.object = written.ok_or(Interrupted::Overtaken)?;
+        self.observed.record.held = self.object.held;
         if let (Some(version), _) = &mut self.memory.departure {
             *version = self.object.version;
         }

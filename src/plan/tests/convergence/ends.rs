@@ -22,12 +22,20 @@ pub(crate) fn wrong(world: &World) -> Option<String> {
             Sense::Sound => staying(world, object),
         },
     };
+    let wrong = wrong.or_else(|| unheld(world, object));
     let told = object.status.conditions.as_ref();
     let old = told.is_none_or(|told| told.generation != object.generation);
     wrong.or_else(|| old.then(|| "status does not speak of the newest generation".to_owned())).or_else(|| {
         (object.status.handled != object.requested)
             .then(|| "status does not say that the request for a pass was handled".to_owned())
     })
+}
+
+/// Whatever is wrong with the object: without the finalizer it would go at once, and leave its user behind.
+fn unheld(world: &World, object: &Object) -> Option<String> {
+    let user = world.service.user.as_ref()?;
+    let ours = whose(&user.tags) == Whose::Ours && object.subject().is_some();
+    (ours && !object.held).then(|| "the user is ours, and the object has no finalizer".to_owned())
 }
 
 fn shows(object: &Object, progress: Progress, reason: Reason) -> Option<String> {

@@ -143,7 +143,8 @@ proptest! {
 }
 
 /// What the walks have to meet, or they would prove little.
-const ACTIONS: [&str; 53] = [
+const ACTIONS: [&str; 54] = [
+    "AddFinalizer",
     "Announce Change",
     "Announce Creation",
     "Announce Departure",

@@ -3,7 +3,7 @@
 use plan::verdict::{Progress, Reason};
 use plan::*;
 
-use crate::common::{departure, desired, id, tags};
+use crate::common::{departure, desired, id, owner, tags};
 use crate::secrets::Secrets;
 use crate::service::ACCESS;
 
@@ -112,11 +112,13 @@ impl Object {
         match sense {
             Sense::Sound => {}
             Sense::Broken | Sense::Nameless => {
-                return Goal::Unattainable(Refusal::InvalidSpec("it makes no sense".to_owned()));
+                let refusal = Refusal::InvalidSpec("it makes no sense".to_owned());
+                return Goal::Unattainable { refusal, subject: self.subject() };
             }
             Sense::Disallowed => {
                 let prefix = "shop-".to_owned();
-                return Goal::Unattainable(Refusal::UserIdNotAllowed { user_id: id(), prefix });
+                let refusal = Refusal::UserIdNotAllowed { user_id: id(), prefix };
+                return Goal::Unattainable { refusal, subject: self.subject() };
             }
         }
         let authentication = match authentication {
@@ -127,6 +129,13 @@ impl Object {
         let tags = tags(TAGS[at]);
         let desired = Desired { engine, access_string, authentication, tags, adoption, ..desired() };
         if observes { Goal::Compared(desired) } else { Goal::Present(desired) }
+    }
+
+    /// The user that the object stands for, and would leave behind without a finalizer.
+    pub(crate) fn subject(&self) -> Option<Subject> {
+        let Spec { sense, observes, suspended, .. } = self.spec;
+        let stands_for_it = !observes && !suspended && sense != Sense::Nameless;
+        stands_for_it.then(|| Subject { user_id: id(), owner: owner() })
     }
 
     /// Ready, where it speaks of the generation at hand.

@@ -109,6 +109,7 @@ impl<'a> Pass<'a> {
             self.world.meet(&action);
             match &action {
                 Action::Look(look) => self.look(look)?,
+                Action::AddFinalizer => self.hold()?,
                 Action::Announce(announcement) => self.announce(&action, announcement)?,
                 Action::Create(_) if self.announced_at.is_none_or(|at| self.world.now - at > TICK) => {
                     self.observed.announced = false;
@@ -116,7 +117,6 @@ impl<'a> Pass<'a> {
                 Action::Release(_) if matches!(self.goal, Goal::Compared(_)) => {
                     self.world.tell(|| format!("  {action:?}"));
                     self.write(|object| object.held = false)?;
-                    self.observed.record.held = false;
                 }
                 Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_)
                     if self.doubts_owner(&action) => {}
@@ -157,7 +157,6 @@ impl<'a> Pass<'a> {
     fn announce(&mut self, action: &Action, announcement: &Announcement) -> Result<(), Interrupted> {
         let leaves = matches!(announcement, Announcement::Departure { .. } | Announcement::Claim { .. });
         if !leaves {
-            self.hold()?;
             self.announced_at = Some(self.world.now);
         }
         let verdict = verdict(action, &Outcome::Decided, &self.standing());
@@ -186,18 +185,13 @@ impl<'a> Pass<'a> {
     }
 
     fn hold(&mut self) -> Result<(), Interrupted> {
-        if self.object.held {
-            return Ok(());
-        }
+        self.world.tell(|| "  the finalizer goes on");
         self.write(|object| object.held = true)?;
         if self.object.terminating { Err(Interrupted::Overtaken) } else { Ok(()) }
     }
 
     fn perform(&mut self, action: &Action) -> Result<Outcome, Interrupted> {
         let mutation = action.mutation();
-        if (mutation.is_some() || *action == Action::Rest) && matches!(self.goal, Goal::Present(_)) {
-            self.hold()?;
-        }
         self.world.tell(|| format!("  {action:?}"));
         match mutation {
             Some(mutation) => self.send(mutation),

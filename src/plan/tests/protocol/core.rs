@@ -23,6 +23,7 @@ pub(crate) struct Question {
     pub(crate) confirmed: bool,
     pub(crate) ours: bool,
     pub(crate) spared: bool,
+    pub(crate) held: bool,
 }
 
 /// What the shell does next, in the model's words.
@@ -86,6 +87,8 @@ impl Core {
             confirmed: pass.confirmed,
             ours: pass.ours,
             spared: pass.spared,
+            // On the way out it does not matter.
+            held: pass.object.held || pass.leaving,
         };
         if let Some(act) = self.known.get(&question) {
             return *act;
@@ -106,6 +109,7 @@ impl Core {
             Action::Look(Look::Definition | Look::Other(_)) => {
                 panic!("{action:?}: the model does not know of it")
             }
+            Action::AddFinalizer => Act::Hold,
             Action::Announce(Announcement::Creation { .. }) => Act::AnnounceCreation,
             Action::Announce(Announcement::Tags { .. } | Announcement::Change { .. })
             | Action::Untag(_)
@@ -148,7 +152,7 @@ impl Core {
             ready: false,
             settled: false,
             was_settled: false,
-            held: true,
+            held: question.held,
         };
         let here = self.arn(question.place);
         let account = match question.account {

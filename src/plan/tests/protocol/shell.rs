@@ -88,9 +88,7 @@ impl Worker<'_> {
             // As if it had stayed: what is asked elsewhere is not answered.
             record.arn = record.arn.or(pass.former.place());
         }
-        let needs_finalizer = |act| matches!(act, Act::AnnounceCreation | Act::Tag | Act::Rest);
-        let act = self.core.decide(&pass, place, record);
-        (!(needs_finalizer(act) && !pass.object.held && !pass.leaving)).then_some(act).or(Some(Act::Hold))
+        Some(self.core.decide(&pass, place, record))
     }
 
     /// What may befall the next step, and what each costs of the walk's mishaps.

@@ -1,0 +1,11 @@
+//! I/O: one AWS account and region: the calls to it, and their rate limit.
+
+mod bucket;
+mod limit;
+mod rate_limited;
+
+pub use limit::{Limiter, Overdue, Permit, Urgency};
+pub use rate_limited::RateLimited;
+
+#[cfg(test)]
+mod tests;

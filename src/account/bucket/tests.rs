@@ -1,0 +1,210 @@
+use super::*;
+use crate::account::tests::AwsBucket;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+/// Takes every token that is there.
+fn drain(bucket: &mut Bucket, now: Instant) -> Vec<Era> {
+    std::iter::from_fn(|| bucket.take(now)).collect()
+}
+
+/// A bucket of ten tokens a second, refused for the first time at the moment of the answer.
+fn slowed() -> (Bucket, Instant) {
+    let now = Instant::now();
+    let mut bucket = Bucket::new(10.0, 20, now);
+    let era = bucket.take(now).expect("a token");
+    assert!(bucket.refused(era, now, now));
+    (bucket, now)
+}
+
+/// Makes calls as they are permitted until AWS refuses one, each answered at once; answers when that was.
+fn call_until_refused(bucket: &mut Bucket, aws: &mut AwsBucket, mut now: Instant) -> Instant {
+    let began = now;
+    loop {
+        assert!(now - began < 600 * SECOND, "it never tries what AWS may bear by now: {}", bucket.rate(now));
+        now = bucket.due(now).max(now + Duration::from_nanos(1));
+        let Some(era) = bucket.take(now) else { continue };
+        if !aws.admits(now) {
+            assert!(bucket.refused(era, now, now));
+            return now;
+        }
+        bucket.accepted(era);
+    }
+}
+
+#[test]
+fn a_refusal_empties_it_and_slows_it_down() {
+    let (mut bucket, now) = slowed();
+    assert!(bucket.rate(now) < 7.0, "{}", bucket.rate(now));
+    assert_eq!(bucket.take(now), None, "what was saved up is gone");
+    let due = bucket.due(now) - now;
+    assert!((seconds(0.1)..seconds(0.2)).contains(&due), "{due:?}");
+}
+
+#[test]
+fn a_volley_of_refusals_slows_down_once() {
+    let now = Instant::now();
+    let mut bucket = Bucket::new(10.0, 20, now);
+    let volley = drain(&mut bucket, now);
+    assert_eq!(volley.len(), 20);
+    let slower: Vec<bool> = volley.into_iter().map(|era| bucket.refused(era, now, now)).collect();
+    assert_eq!(slower.iter().filter(|slower| **slower).count(), 1);
+    assert!(bucket.rate(now) > 5.0, "{}", bucket.rate(now));
+}
+
+#[test]
+fn what_was_permitted_before_a_refusal_tells_nothing_after_it() {
+    let now = Instant::now();
+    let mut bucket = Bucket::new(10.0, 3, now);
+    let (first, held, unused) =
+        (bucket.take(now).unwrap(), bucket.take(now).unwrap(), bucket.take(now).unwrap());
+    assert!(bucket.refused(first, now, now));
+    let rate = bucket.rate(now);
+    // Sent after the refusal, but permitted before it.
+    assert!(!bucket.refused(held, now + SECOND / 10, now + SECOND / 10));
+    assert_eq!(bucket.rate(now), rate);
+    bucket.put_back(unused);
+    assert_eq!(bucket.take(now), None, "a token of before the refusal is void");
+}
+
+#[test]
+fn what_aws_accepts_between_two_refusals_is_what_it_bears() {
+    for bears in [4.0, 5.0, 6.0, 7.0] {
+        let (mut bucket, mut now) = slowed();
+        let mut aws = AwsBucket::empty(bears, 10.0, now);
+        for _ in 0..4 {
+            now = call_until_refused(&mut bucket, &mut aws, now);
+        }
+        let rate = bucket.rate(now);
+        assert!((bears * 0.75..bears).contains(&rate), "AWS bears {bears}, and it calls at {rate}");
+    }
+}
+
+#[test]
+fn it_is_refused_seldom_once_it_knows_what_aws_bears() {
+    for bears in [1.0, 3.0, 5.0, 7.0, 9.0] {
+        let (mut bucket, began) = slowed();
+        let mut now = began;
+        let mut aws = AwsBucket::empty(bears, 10.0, now);
+        let (mut refusals, mut known) = (0, 0);
+        while now - began < 300 * SECOND {
+            now = call_until_refused(&mut bucket, &mut aws, now);
+            refusals += 1;
+            known += i32::from(now - began > 20 * SECOND);
+        }
+        assert!(known <= 20, "AWS bears {bears}: {known} of {refusals} refusals in the last 280 s");
+    }
+}
+
+#[test]
+fn a_refusal_after_a_quiet_time_halves_it_and_no_more() {
+    let (mut bucket, now) = slowed();
+    let later = now + 5 * SECOND;
+    let rate = bucket.rate(later);
+    let era = bucket.take(later).unwrap();
+    // Nothing was called for, so nothing was accepted.
+    assert!(bucket.refused(era, later, later));
+    assert!(bucket.rate(later) >= rate * 0.5 * 0.8, "{} after {rate}", bucket.rate(later));
+}
+
+#[test]
+fn two_refusals_by_chance_are_no_collapse() {
+    let (mut bucket, now) = slowed();
+    let soon = bucket.due(now);
+    let rate = bucket.rate(soon);
+    let era = bucket.take(soon).unwrap();
+    assert!(bucket.refused(era, soon, soon));
+    assert!(bucket.rate(soon) > rate * 0.5, "{} after {rate}", bucket.rate(soon));
+}
+
+#[test]
+fn it_comes_back_by_itself_and_never_past_what_is_configured() {
+    for refusals in [1, 2, 5, 100] {
+        let (mut bucket, mut now) = slowed();
+        for _ in 1..refusals {
+            now = bucket.due(now);
+            let era = bucket.take(now).unwrap();
+            assert!(bucket.refused(era, now, now));
+        }
+        let slowest = bucket.rate(now);
+        let mut before = slowest;
+        for second in 1..=180 {
+            let rate = bucket.rate(now + second * SECOND);
+            assert!(rate >= before, "{refusals} refusals: {rate} after {before}");
+            before = rate;
+        }
+        assert!((before - 10.0).abs() < 1e-9, "{refusals} refusals: from {slowest} to {before}");
+    }
+}
+
+#[test]
+fn nothing_is_saved_up_until_the_rate_is_back() {
+    let (mut bucket, now) = slowed();
+    assert_eq!(drain(&mut bucket, now + 6 * SECOND).len(), 2);
+    // The rate is back, and so is what could be saved up.
+    assert_eq!(drain(&mut bucket, now + 60 * SECOND).len(), 20);
+}
+
+#[test]
+fn a_burst_of_one_stays_one() {
+    let now = Instant::now();
+    let mut bucket = Bucket::new(10.0, 1, now);
+    let era = bucket.take(now).unwrap();
+    bucket.refused(era, now, now);
+    assert_eq!(drain(&mut bucket, now + SECOND).len(), 1);
+}
+
+#[test]
+fn where_aws_refuses_everything_it_is_asked_now_and_then() {
+    let (mut bucket, began) = slowed();
+    let mut now = began;
+    let mut asked = 0;
+    while now - began < 3600 * SECOND {
+        now = bucket.due(now);
+        let era = bucket.take(now).unwrap();
+        bucket.refused(era, now, now);
+        asked += 1;
+    }
+    // At a hundredth of the configured rate these are 360.
+    assert!((250..450).contains(&asked), "{asked} calls in an hour");
+}
+
+#[test]
+fn no_schedule_of_refusals_makes_it_pass_the_configured_rate_and_burst() {
+    for seed in 0..20 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let began = Instant::now();
+        let mut bucket = Bucket::new(10.0, 20, began);
+        let mut now = began;
+        let mut taken = Vec::new();
+        while now - began < 120 * SECOND {
+            now += seconds(random.f64() * 0.5);
+            while let Some(era) = bucket.take(now) {
+                match random.u8(..) {
+                    0..10 => {
+                        taken.push(now);
+                        bucket.refused(era, now, now);
+                    }
+                    10..40 => {
+                        bucket.put_back(era);
+                        break;
+                    }
+                    40.. => {
+                        taken.push(now);
+                        bucket.accepted(era);
+                    }
+                }
+            }
+        }
+        for (index, first) in taken.iter().enumerate() {
+            for (count, last) in taken[index..].iter().enumerate() {
+                let most = 20.0 + 10.0 * (*last - *first).as_secs_f64();
+                assert!(count as f64 + 1.0 <= most + 1e-3, "seed {seed}: {count} calls");
+            }
+        }
+    }
+}

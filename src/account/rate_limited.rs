@@ -1,0 +1,107 @@
+//! I/O: the calls to AWS under the rate limit.
+
+use aws::{UserApi, UserPage};
+use plan::verdict::Outcome;
+use plan::{Account, Arn, Create, Delete, Fault, Modify, Sight, Tag, TagSight, Untag, UserId};
+
+use super::limit::{InFlight, Limiter, Overdue, Permit, Urgency};
+
+/// The port behind a limiter. The caller gets the permit before the call, because a check does not wait for one, and because
+/// the status write that must precede a mutation is made with the permit in hand.
+#[derive(Clone, Debug)]
+pub struct RateLimited<U> {
+    users: U,
+    limiter: Limiter,
+}
+
+impl<U: UserApi> RateLimited<U> {
+    /// All calls of `users` need a permit of `limiter`.
+    pub fn new(users: U, limiter: Limiter) -> Self {
+        Self { users, limiter }
+    }
+
+    /// Waits for the right to make one call.
+    pub async fn permit(&self, urgency: Urgency) -> Permit {
+        self.limiter.permit(urgency).await
+    }
+
+    /// The right to make one call, if nobody has to wait for it.
+    #[must_use]
+    pub fn try_permit(&self, urgency: Urgency) -> Option<Permit> {
+        self.limiter.try_permit(urgency)
+    }
+
+    /// [`Limiter::overdue`].
+    #[must_use]
+    pub fn overdue(&self) -> Option<Overdue> {
+        self.limiter.overdue()
+    }
+
+    /// [`UserApi::describe`].
+    pub async fn describe(&self, permit: Permit, user_id: &UserId) -> Sight {
+        let call = permit.spend();
+        let sight = self.users.describe(user_id).await;
+        call.ended(matches!(&sight, Sight::Failed(fault) if is_throttling(fault)));
+        sight
+    }
+
+    /// [`UserApi::list`].
+    pub async fn list(&self, permit: Permit, marker: Option<&str>) -> Result<UserPage, Fault> {
+        let call = permit.spend();
+        let page = self.users.list(marker).await;
+        call.ended(matches!(&page, Err(fault) if is_throttling(fault)));
+        page
+    }
+
+    /// [`UserApi::account`].
+    pub async fn account(&self, permit: Permit) -> Account {
+        let call = permit.spend();
+        let account = self.users.account().await;
+        call.ended(matches!(&account, Account::Failed(fault) if is_throttling(fault)));
+        account
+    }
+
+    /// [`UserApi::list_tags`].
+    pub async fn list_tags(&self, permit: Permit, arn: &Arn) -> TagSight {
+        let call = permit.spend();
+        let tags = self.users.list_tags(arn).await;
+        call.ended(matches!(&tags, TagSight::Failed(fault) if is_throttling(fault)));
+        tags
+    }
+
+    /// [`UserApi::create`].
+    pub async fn create(&self, permit: Permit, create: &Create) -> Outcome {
+        mutated(permit.spend(), self.users.create(create)).await
+    }
+
+    /// [`UserApi::modify`].
+    pub async fn modify(&self, permit: Permit, modify: &Modify) -> Outcome {
+        mutated(permit.spend(), self.users.modify(modify)).await
+    }
+
+    /// [`UserApi::tag`].
+    pub async fn tag(&self, permit: Permit, tag: &Tag) -> Outcome {
+        mutated(permit.spend(), self.users.tag(tag)).await
+    }
+
+    /// [`UserApi::untag`].
+    pub async fn untag(&self, permit: Permit, untag: &Untag) -> Outcome {
+        mutated(permit.spend(), self.users.untag(untag)).await
+    }
+
+    /// [`UserApi::delete`].
+    pub async fn delete(&self, permit: Permit, delete: &Delete) -> Outcome {
+        mutated(permit.spend(), self.users.delete(delete)).await
+    }
+}
+
+/// Waits for the outcome of a mutation, and tells the limiter whether AWS throttled it.
+async fn mutated(call: InFlight, made: impl Future<Output = Outcome> + Send) -> Outcome {
+    let outcome = made.await;
+    call.ended(matches!(&outcome, Outcome::Failed(fault) if is_throttling(fault)));
+    outcome
+}
+
+fn is_throttling(fault: &Fault) -> bool {
+    matches!(fault, Fault::Throttled(_))
+}

@@ -1,0 +1,348 @@
+//! A hundred new users against a model of AWS's bucket, under a paused clock: what all objects together make of refusals.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use plan::pace::{Pace, Visit};
+use plan::{AuthenticationChange, Engine, Fault, Said};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use aws::{UserApi, UserPage};
+use plan::verdict::Outcome;
+use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, Untag, UserId};
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// AWS's own bucket, as the emulator has it.
+pub(super) struct AwsBucket {
+    rate: f64,
+    burst: f64,
+    tokens: f64,
+    filled_at: Instant,
+}
+
+impl AwsBucket {
+    pub(super) fn empty(rate: f64, burst: f64, now: Instant) -> Self {
+        Self { rate, burst, tokens: 0.0, filled_at: now }
+    }
+
+    fn full(rate: f64, burst: f64) -> Self {
+        Self { tokens: burst, ..Self::empty(rate, burst, Instant::now()) }
+    }
+
+    pub(super) fn admits(&mut self, now: Instant) -> bool {
+        let since = (now - self.filled_at).as_secs_f64();
+        self.tokens = (self.tokens + since * self.rate).min(self.burst);
+        self.filled_at = now;
+        let admits = self.tokens >= 1.0;
+        if admits {
+            self.tokens -= 1.0;
+        }
+        admits
+    }
+}
+
+/// What AWS saw of a run: when each call came, and whether it was answered.
+#[derive(Default)]
+struct Seen {
+    calls: Vec<(Instant, bool)>,
+}
+
+impl Seen {
+    fn answers(&self) -> usize {
+        self.calls.iter().filter(|(_, answered)| *answered).count()
+    }
+
+    fn refusals(&self) -> usize {
+        self.calls.len() - self.answers()
+    }
+}
+
+/// AWS as [`RateLimited`] sees it: no user is there, every mutation is accepted or throttled.
+struct Throttling {
+    bucket: Mutex<AwsBucket>,
+    seen: Mutex<Seen>,
+    random: Mutex<fastrand::Rng>,
+    /// Longest time of a call, in milliseconds.
+    latency: u64,
+}
+
+impl Throttling {
+    async fn pause(&self, milliseconds: std::ops::Range<u64>) {
+        let pause = self.random.lock().expect("random").u64(milliseconds);
+        sleep(Duration::from_millis(pause)).await;
+    }
+
+    /// One call: its way, AWS's bucket, its way back.
+    async fn call(&self) -> Result<(), Fault> {
+        self.pause(1..self.latency / 2).await;
+        let now = Instant::now();
+        let answered = self.bucket.lock().expect("bucket").admits(now);
+        self.seen.lock().expect("seen").calls.push((now, answered));
+        self.pause(1..self.latency / 2).await;
+        if answered { Ok(()) } else { Err(Fault::Throttled(Said::new("Throttling", "Rate exceeded"))) }
+    }
+
+    async fn mutated(&self) -> Outcome {
+        self.call().await.map_or_else(Outcome::Failed, |()| Outcome::NotFound)
+    }
+}
+
+/// A foreign trait needs a type of this crate.
+struct SharedAws(Arc<Throttling>);
+
+impl UserApi for SharedAws {
+    async fn describe(&self, _: &UserId) -> Sight {
+        self.0.call().await.map_or_else(Sight::Failed, |()| Sight::Absent)
+    }
+
+    async fn list(&self, _: Option<&str>) -> Result<UserPage, Fault> {
+        self.0.call().await.map(|()| UserPage::default())
+    }
+
+    async fn account(&self) -> Account {
+        self.0.call().await.map_or_else(Account::Failed, |()| Account::Untold)
+    }
+
+    async fn list_tags(&self, _: &Arn) -> TagSight {
+        self.0.call().await.map_or_else(TagSight::Failed, |()| TagSight::Unreadable)
+    }
+
+    async fn create(&self, _: &Create) -> Outcome {
+        self.0.mutated().await
+    }
+
+    async fn modify(&self, _: &Modify) -> Outcome {
+        self.0.mutated().await
+    }
+
+    async fn tag(&self, _: &Tag) -> Outcome {
+        self.0.mutated().await
+    }
+
+    async fn untag(&self, _: &Untag) -> Outcome {
+        self.0.mutated().await
+    }
+
+    async fn delete(&self, _: &Delete) -> Outcome {
+        self.0.mutated().await
+    }
+}
+
+struct World {
+    aws: Arc<Throttling>,
+    users: RateLimited<SharedAws>,
+    limiter: Limiter,
+    slots: Semaphore,
+    create: Create,
+}
+
+impl World {
+    fn new(bears: f64, concurrency: usize, latency: u64, seed: u64) -> Arc<Self> {
+        let aws = Arc::new(Throttling {
+            bucket: Mutex::new(AwsBucket::full(bears, 10.0)),
+            seen: Mutex::default(),
+            random: Mutex::new(fastrand::Rng::with_seed(seed)),
+            latency,
+        });
+        let create = Create {
+            user_id: UserId::parse("app").expect("a user ID"),
+            user_name: "app".to_owned(),
+            engine: Engine::Valkey,
+            access_string: "on ~* +@all".to_owned(),
+            authentication: AuthenticationChange::Iam,
+            tags: plan::Tags::new(),
+            cause: plan::Cause::Edit,
+        };
+        let limiter = Limiter::new(10.0, 20);
+        let users = RateLimited::new(SharedAws(Arc::clone(&aws)), limiter.clone());
+        Arc::new(Self { aws, users, limiter, slots: Semaphore::new(concurrency), create })
+    }
+
+    fn roll(&self) -> f64 {
+        self.aws.random.lock().expect("random").f64()
+    }
+
+    fn rate(&self) -> f64 {
+        self.limiter.rate()
+    }
+
+    /// A look; whether it was answered.
+    async fn look(&self, permit: Permit) -> bool {
+        self.users.describe(permit, &self.create.user_id).await == Sight::Absent
+    }
+
+    /// A pass over a new user: DescribeUsers, CreateUser, with the writes in between; whether it came to its end.
+    async fn create(&self) -> bool {
+        let _slot = self.slots.acquire().await.expect("a slot");
+        let found = self.look(self.users.permit(Urgency::Work).await).await;
+        self.aws.pause(3..15).await;
+        if !found {
+            return false;
+        }
+        let permit = self.users.permit(Urgency::Work).await;
+        self.aws.pause(3..15).await;
+        let created = self.users.create(permit, &self.create).await;
+        self.aws.pause(6..30).await;
+        created == Outcome::NotFound
+    }
+}
+
+/// A hundred users are created; what was refused is put off as the shell does.
+async fn create_a_hundred(world: &Arc<World>) {
+    let mut users = JoinSet::new();
+    for _ in 0..100 {
+        let world = Arc::clone(world);
+        users.spawn(async move {
+            let mut attempts = 0;
+            while !world.create().await {
+                attempts += 1;
+                let roll = world.roll();
+                sleep(Pace::default().until(Visit::Backoff, attempts, Duration::ZERO, roll)).await;
+            }
+        });
+    }
+    users.join_all().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_users_are_ready_nearly_as_soon_as_aws_allows_with_few_refusals() {
+    for bears in [3.0, 5.0, 7.0] {
+        for concurrency in [1, 10, 50] {
+            for seed in 0..8 {
+                let world = World::new(bears, concurrency, 80, seed);
+                let began = Instant::now();
+                create_a_hundred(&world).await;
+                let took = began.elapsed().as_secs_f64();
+                let seen = world.aws.seen.lock().expect("seen");
+                let least = (seen.answers() as f64 - 10.0) / bears;
+                let claim = format!(
+                    "AWS bears {bears}, concurrency {concurrency}, seed {seed}: {took:.1} s of at least {least:.1} s, {} refused",
+                    seen.refusals()
+                );
+                // A CreateUser that was refused is preceded by another look.
+                assert!((200..=200 + seen.refusals()).contains(&seen.answers()), "{claim}");
+                assert!(took <= 1.25 * least, "{claim}");
+                assert!(seen.refusals() * 10 <= seen.calls.len(), "{claim}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_first_refusals_there_are_no_waves() {
+    for bears in [3.0, 5.0, 7.0] {
+        for seed in 0..8 {
+            // As in production: AWS takes its time, so many calls are on their way when it refuses the first.
+            let world = World::new(bears, 50, 400, seed);
+            let began = Instant::now();
+            create_a_hundred(&world).await;
+            let seen = world.aws.seen.lock().expect("seen");
+            let refused = seen.calls.iter().filter(|(at, answered)| !answered && *at - began > 3 * SECOND);
+            let refused: Vec<Instant> = refused.map(|(at, _)| *at).collect();
+            for (index, first) in refused.iter().enumerate() {
+                let together = refused[index..].iter().take_while(|at| **at - *first < SECOND).count();
+                assert!(together <= 4, "AWS bears {bears}, seed {seed}: {together} refused within a second");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_finds_out_when_aws_bears_more_again() {
+    let world = World::new(2.0, 50, 80, 1);
+    let first = Arc::clone(&world);
+    create_a_hundred(&first).await;
+    assert!(world.rate() < 4.0, "{}", world.rate());
+    world.aws.bucket.lock().expect("bucket").rate = 100.0;
+    let began = Instant::now();
+    create_a_hundred(&world).await;
+    create_a_hundred(&world).await;
+    // 400 calls take 38 s at the configured rate from the beginning on.
+    assert!(began.elapsed() < Duration::from_secs(70), "{:?}", began.elapsed());
+    assert_eq!(world.rate(), 10.0);
+}
+
+/// A check as the shell makes it: it waits for no token, until it is overdue.
+async fn check(world: &World, pace: &Pace) -> Duration {
+    let began = Instant::now();
+    let mut times = 0;
+    loop {
+        let overdue = if began.elapsed() >= pace.resync { world.users.overdue() } else { None };
+        let permit = match overdue {
+            Some(_) => Some(world.users.permit(Urgency::Work).await),
+            None => world.users.try_permit(Urgency::Check),
+        };
+        if let Some(permit) = permit {
+            world.look(permit).await;
+            return began.elapsed();
+        }
+        times += 1;
+        sleep(pace.postponed(times, world.roll())).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn checks_wait_while_work_does_and_get_their_turn_all_the_same() {
+    let world = World::new(100.0, 50, 80, 3);
+    let pace = Pace { resync: Duration::from_secs(60), ..Pace::default() };
+    // Work without end: more of it than there are tokens.
+    let mut work = JoinSet::new();
+    for _ in 0..5 {
+        let world = Arc::clone(&world);
+        work.spawn(async move {
+            loop {
+                world.look(world.users.permit(Urgency::Work).await).await;
+            }
+        });
+    }
+    sleep(Duration::from_secs(10)).await;
+    let mut checks = JoinSet::new();
+    for _ in 0..30 {
+        let (world, pace) = (Arc::clone(&world), pace.clone());
+        checks.spawn(async move { check(&world, &pace).await });
+    }
+    let waits = tokio::time::timeout(pace.resync * 10, checks.join_all()).await;
+    let waits = waits.expect("every check gets its turn");
+    let (first, last) = (waits.iter().min().expect("checks"), waits.iter().max().expect("checks"));
+    assert!(*first >= pace.resync, "no check before it was overdue, but {first:?}");
+    assert!(*last < pace.resync + Duration::from_secs(300), "the last check after {last:?}");
+    work.abort_all();
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_tells_the_limiter_when_it_is_throttled() {
+    let delete = Delete { user_id: UserId::parse("app").expect("a user ID") };
+    let arn = Arn::parse("arn:aws:elasticache:us-east-1:123456789012:user:app").expect("an ARN");
+    let tag = Tag { arn: arn.clone(), tags: plan::Tags::new(), cause: plan::Cause::Edit };
+    let modify = Modify {
+        user_id: delete.user_id.clone(),
+        changes: plan::Changes::default(),
+        cause: plan::Cause::Edit,
+    };
+    let untag = Untag { arn: arn.clone(), keys: vec!["team".to_owned()] };
+    for call in 0..8 {
+        // Accepted, then refused: only the one is a reason to slow down.
+        let world = World::new(1.0, 1, 80, call);
+        world.aws.bucket.lock().expect("bucket").tokens = 1.0;
+        for refused in [false, true] {
+            let users = &world.users;
+            let permit = users.permit(Urgency::Work).await;
+            match call {
+                0 => drop(users.describe(permit, &delete.user_id).await),
+                1 => drop(users.account(permit).await),
+                2 => drop(users.list_tags(permit, &arn).await),
+                3 => drop(users.create(permit, &world.create).await),
+                4 => drop(users.modify(permit, &modify).await),
+                5 => drop(users.tag(permit, &tag).await),
+                6 => drop(users.untag(permit, &untag).await),
+                _ => drop(users.delete(permit, &delete).await),
+            }
+            assert_eq!(world.rate() < 10.0, refused, "call {call}");
+        }
+    }
+}

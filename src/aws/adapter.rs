@@ -1,0 +1,248 @@
+//! I/O: implements the port with the AWS SDK: one SDK call for each method of [`UserApi`].
+//!
+//! The SDK's retries are off, because the operator must never repeat a mutation blindly. Do not format a request or a
+//! builder that carries passwords: its `Debug` shows them.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use aws_sdk_elasticache::Client;
+use aws_sdk_elasticache::config::http::HttpResponse;
+use aws_sdk_elasticache::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use plan::classify::Answer;
+use plan::verdict::Outcome;
+use plan::{
+    Account, Arn, AuthenticationChange, Create, Delete, Fault, Modify, Password, RemoteUser, Said, Sight,
+    Tag, TagSight, Untag, UserId,
+};
+use tokio::time::Instant;
+
+use crate::call_log::{Call, Operation};
+use crate::convert::{answered_tags, answered_user, authentication_mode, sent_tags};
+use crate::failure::Failure;
+use crate::interceptor::{CallInterceptor, failure};
+use crate::{Meter, MutationGuard, UserApi, UserPage};
+
+/// Below the name of the operator, so that a log filter for the operator shows it.
+const ERROR_TARGET: &str = "elasticache_user_operator::aws::adapter";
+
+/// ElastiCache's users, through the SDK. Clones share connections, credentials and metrics.
+#[derive(Clone)]
+pub struct Aws {
+    pub(crate) client: Client,
+    pub(crate) meter: Meter,
+    /// `None`: every mutation may be sent.
+    pub(crate) guard: Option<Arc<dyn MutationGuard>>,
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Aws")
+    }
+}
+
+impl Aws {
+    /// Sends a mutation only if this token allows it.
+    #[must_use]
+    pub fn with_token(self, token: impl MutationGuard) -> Self {
+        Self { guard: Some(Arc::new(token)), ..self }
+    }
+
+    /// The metrics of the calls.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    async fn describe_one(&self, user_id: &str) -> Result<RemoteUser, Answer> {
+        let seen = self.interceptor(Operation::DescribeUsers);
+        let call = Call::new(Operation::DescribeUsers, user_id, &[]);
+        let sent = self.client.describe_users().user_id(user_id).customize().interceptor(seen.clone()).send();
+        let read = |answer: aws_sdk_elasticache::operation::describe_users::DescribeUsersOutput| {
+            answer.users.unwrap_or_default().into_iter().find_map(|user| answered_user!(user, user_id))
+        };
+        self.finish(call, &seen, sent, read).await
+    }
+
+    pub(crate) fn interceptor(&self, operation: Operation) -> CallInterceptor {
+        CallInterceptor::new(operation, self.guard.clone())
+    }
+
+    /// Waits for the end of a call, counts it and logs it. `read` returns `None` if the answer lacks a required member.
+    pub(crate) async fn finish<T, R, E>(
+        &self,
+        call: Call<'_>,
+        seen: &CallInterceptor,
+        sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+        read: impl FnOnce(T) -> Option<R> + Send,
+    ) -> Result<R, Answer>
+    where
+        T: Send,
+        R: Send,
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let began = Instant::now();
+        let ended = sent.await;
+        let took = began.elapsed();
+        let facts = seen.ended();
+        let unreadable = || Failure::Unreadable(facts.status.unwrap_or_default());
+        let result = match ended {
+            Ok(answer) if facts.whole => read(answer).ok_or_else(unreadable),
+            Ok(_) => Err(unreadable()),
+            Err(error) => {
+                // The error's text shows the answer's headers and body. AWS may have repeated a password there.
+                if call.has_no_password() {
+                    tracing::debug!(target: ERROR_TARGET, operation = call.operation().name(), error = %DisplayErrorContext(&error));
+                }
+                Err(failure(&error, &facts))
+            }
+        };
+        call.ended(result, &facts, took, &self.meter)
+    }
+}
+
+impl UserApi for Aws {
+    async fn describe(&self, user_id: &UserId) -> Sight {
+        match self.describe_one(user_id.as_str()).await {
+            Ok(user) => Sight::Seen(user),
+            Err(Answer::NotFound) => Sight::Absent,
+            Err(answer) => Sight::Failed(fault(answer)),
+        }
+    }
+
+    async fn list(&self, marker: Option<&str>) -> Result<UserPage, Fault> {
+        self.page(marker).await
+    }
+
+    async fn account(&self) -> Account {
+        match self.describe_one("default").await.map_err(passing) {
+            Ok(user) => Account::Known(user.arn.account().to_owned()),
+            Err(None) => Account::Untold,
+            Err(Some(fault)) => Account::Failed(fault),
+        }
+    }
+
+    async fn list_tags(&self, arn: &Arn) -> TagSight {
+        let seen = self.interceptor(Operation::ListTagsForResource);
+        let call = Call::new(Operation::ListTagsForResource, arn.user(), &[]);
+        let request = self.client.list_tags_for_resource().resource_name(arn.to_string());
+        let sent = request.customize().interceptor(seen.clone()).send();
+        match self.finish(call, &seen, sent, |answer| answered_tags(answer.tag_list)).await {
+            Ok(tags) => TagSight::Read(tags),
+            Err(Answer::NotFound) => TagSight::Unreadable,
+            Err(answer) => TagSight::Failed(fault(answer)),
+        }
+    }
+
+    async fn create(&self, create: &Create) -> Outcome {
+        let Create { user_id, user_name, engine, access_string, authentication, tags, cause: _ } = create;
+        let seen = self.interceptor(Operation::CreateUser);
+        let call = Call::new(Operation::CreateUser, user_id.as_str(), passwords(Some(authentication)));
+        let request = self
+            .client
+            .create_user()
+            .user_id(user_id.as_str())
+            .user_name(user_name)
+            .engine(engine.as_str())
+            .access_string(access_string)
+            .authentication_mode(authentication_mode(authentication))
+            .set_tags(sent_tags(tags));
+        let sent = request.customize().interceptor(seen.clone()).send();
+        match self.finish(call, &seen, sent, |user| answered_user!(user, user_id.as_str())).await {
+            Ok(user) => Outcome::Accepted(user),
+            Err(Answer::AlreadyExists) => Outcome::AlreadyExists,
+            Err(answer) => Outcome::Failed(fault(answer)),
+        }
+    }
+
+    async fn modify(&self, modify: &Modify) -> Outcome {
+        let Modify { user_id, changes, cause: _ } = modify;
+        let plan::Changes { access_string, engine, authentication } = changes;
+        let seen = self.interceptor(Operation::ModifyUser);
+        let call = Call::new(Operation::ModifyUser, user_id.as_str(), passwords(authentication.as_ref()));
+        let request = self
+            .client
+            .modify_user()
+            .user_id(user_id.as_str())
+            .set_access_string(access_string.clone())
+            .set_engine(engine.map(|engine| engine.as_str().to_owned()))
+            .set_authentication_mode(authentication.as_ref().map(authentication_mode));
+        let sent = request.customize().interceptor(seen.clone()).send();
+        user_outcome(self.finish(call, &seen, sent, |user| answered_user!(user, user_id.as_str())).await)
+    }
+
+    async fn tag(&self, tag: &Tag) -> Outcome {
+        let Tag { arn, tags, cause: _ } = tag;
+        let seen = self.interceptor(Operation::AddTagsToResource);
+        let call = Call::new(Operation::AddTagsToResource, arn.user(), &[]);
+        let request =
+            self.client.add_tags_to_resource().resource_name(arn.to_string()).set_tags(sent_tags(tags));
+        let sent = request.customize().interceptor(seen.clone()).send();
+        tagging_outcome(self.finish(call, &seen, sent, |answer| answered_tags(answer.tag_list)).await)
+    }
+
+    async fn untag(&self, untag: &Untag) -> Outcome {
+        let Untag { arn, keys } = untag;
+        let seen = self.interceptor(Operation::RemoveTagsFromResource);
+        let call = Call::new(Operation::RemoveTagsFromResource, arn.user(), &[]);
+        let request = self.client.remove_tags_from_resource().resource_name(arn.to_string());
+        let sent = request.set_tag_keys(Some(keys.clone())).customize().interceptor(seen.clone()).send();
+        tagging_outcome(self.finish(call, &seen, sent, |answer| answered_tags(answer.tag_list)).await)
+    }
+
+    async fn delete(&self, delete: &Delete) -> Outcome {
+        let Delete { user_id } = delete;
+        let seen = self.interceptor(Operation::DeleteUser);
+        let call = Call::new(Operation::DeleteUser, user_id.as_str(), &[]);
+        let request = self.client.delete_user().user_id(user_id.as_str());
+        let sent = request.customize().interceptor(seen.clone()).send();
+        user_outcome(self.finish(call, &seen, sent, |user| answered_user!(user, user_id.as_str())).await)
+    }
+}
+
+/// The passwords that a call carries.
+fn passwords(authentication: Option<&AuthenticationChange>) -> &[Password] {
+    match authentication {
+        Some(AuthenticationChange::Password(passwords)) => passwords.values(),
+        Some(AuthenticationChange::Iam | AuthenticationChange::NoPassword) | None => &[],
+    }
+}
+
+fn tagging_outcome(ended: Result<plan::Tags, Answer>) -> Outcome {
+    match ended {
+        Ok(tags) => Outcome::Tagged(tags),
+        Err(answer) => user_outcome(Err(answer)),
+    }
+}
+
+fn user_outcome(ended: Result<RemoteUser, Answer>) -> Outcome {
+    match ended {
+        Ok(user) => Outcome::Accepted(user),
+        Err(Answer::NotFound) => Outcome::NotFound,
+        Err(answer) => Outcome::Failed(fault(answer)),
+    }
+}
+
+/// If the answer cannot belong to this call, for instance `UserAlreadyExists` from DeleteUser, nobody knows what the call did.
+pub(crate) fn fault(answer: Answer) -> Fault {
+    let code = match answer {
+        Answer::Fault(fault) => return fault,
+        Answer::NotFound => "UserNotFound",
+        Answer::AlreadyExists => "UserAlreadyExists",
+    };
+    Fault::Unavailable(Said::new(code, "this answer does not belong to the call."))
+}
+
+/// The fault, if asking again later may help. `None`: AWS will never answer this with these credentials.
+fn passing(answer: Answer) -> Option<Fault> {
+    if answer == Answer::NotFound {
+        return None;
+    }
+    match fault(answer) {
+        Fault::Denied(_) | Fault::Rejected(..) => None,
+        passing @ (Fault::Busy(_) | Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_)) => {
+            Some(passing)
+        }
+    }
+}

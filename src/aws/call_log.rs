@@ -1,0 +1,158 @@
+//! I/O: records each AWS call that has ended: metrics, one debug line, and the request ID for the caller's own log line.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use plan::Password;
+use plan::classify::Answer;
+
+use crate::Meter;
+use crate::failure::Failure;
+use crate::meter::CallRecord;
+
+/// Below the name of the operator, so that a log filter for the operator shows its AWS calls too.
+pub(crate) const TARGET: &str = "elasticache_user_operator::aws::call_log";
+
+tokio::task_local! {
+    static REQUEST_ID: RefCell<Option<String>>;
+}
+
+/// Runs a future that can ask for [`last_request_id`].
+pub async fn remember_request_id<F: Future>(future: F) -> F::Output {
+    REQUEST_ID.scope(RefCell::default(), future).await
+}
+
+/// AWS's ID of the last request inside [`remember_request_id`]. `None` if there was no request, or no answer to it.
+#[must_use]
+pub fn last_request_id() -> Option<String> {
+    REQUEST_ID.try_with(|id| id.borrow().clone()).ok().flatten()
+}
+
+/// The API calls that the operator makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    DescribeUsers,
+    ListTagsForResource,
+    CreateUser,
+    ModifyUser,
+    AddTagsToResource,
+    RemoveTagsFromResource,
+    DeleteUser,
+    GetCallerIdentity,
+}
+
+impl Operation {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::DescribeUsers => "DescribeUsers",
+            Self::ListTagsForResource => "ListTagsForResource",
+            Self::CreateUser => "CreateUser",
+            Self::ModifyUser => "ModifyUser",
+            Self::AddTagsToResource => "AddTagsToResource",
+            Self::RemoveTagsFromResource => "RemoveTagsFromResource",
+            Self::DeleteUser => "DeleteUser",
+            Self::GetCallerIdentity => "GetCallerIdentity",
+        }
+    }
+
+    pub(crate) fn is_read(self) -> bool {
+        matches!(self, Self::DescribeUsers | Self::ListTagsForResource | Self::GetCallerIdentity)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CallFacts {
+    /// The request left, so AWS may have it.
+    pub(crate) sent: bool,
+    /// HTTP.
+    pub(crate) status: Option<u16>,
+    pub(crate) request_id: Option<String>,
+    /// The answer's `Date` header.
+    pub(crate) date: Option<String>,
+    /// The answer is a complete document.
+    pub(crate) whole: bool,
+}
+
+/// One call. Its passwords are needed to remove them from AWS's text. Nothing formats them.
+pub(crate) struct Call<'a> {
+    operation: Operation,
+    user_id: &'a str,
+    passwords: &'a [Password],
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(operation: Operation, user_id: &'a str, passwords: &'a [Password]) -> Self {
+        Self { operation, user_id, passwords }
+    }
+
+    pub(crate) fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    pub(crate) fn has_no_password(&self) -> bool {
+        self.passwords.is_empty()
+    }
+
+    /// Records the end of the call, and translates its failure.
+    pub(crate) fn ended<R>(
+        &self,
+        result: Result<R, Failure>,
+        facts: &CallFacts,
+        took: Duration,
+        meter: &Meter,
+    ) -> Result<R, Answer> {
+        let result = result.map_err(|failure| failure.answer(self.passwords));
+        let ending = match &result {
+            Ok(_) => Ending::Accepted,
+            Err(Answer::NotFound) => Ending::Refused("UserNotFound", ""),
+            Err(Answer::AlreadyExists) => Ending::Refused("UserAlreadyExists", ""),
+            Err(Answer::Fault(fault)) => Ending::Refused(&fault.said().code, &fault.said().message),
+        };
+        let fault = match &result {
+            Err(Answer::Fault(fault)) => Some(fault),
+            Ok(_) | Err(Answer::NotFound | Answer::AlreadyExists) => None,
+        };
+        meter.record(CallRecord {
+            operation: self.operation.name(),
+            user_id: self.user_id,
+            status: facts.status,
+            code: ending.code(),
+            fault,
+            took,
+        });
+        self.log(&ending, facts, took);
+        // Outside `remember_request_id` nobody asks for it.
+        let _ = REQUEST_ID.try_with(|id| id.replace(facts.request_id.clone()));
+        result
+    }
+
+    fn log(&self, ending: &Ending<'_>, facts: &CallFacts, took: Duration) {
+        let operation = self.operation.name();
+        let user_id = self.user_id;
+        let request_id = facts.request_id.as_deref();
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        match ending {
+            Ending::Accepted => {
+                tracing::debug!(target: TARGET, operation, user_id, request_id, duration_ms, "AWS answered");
+            }
+            Ending::Refused(code, message) => {
+                tracing::debug!(target: TARGET, operation, user_id, request_id, code, duration_ms, "AWS refused: {message}");
+            }
+        }
+    }
+}
+
+enum Ending<'a> {
+    Accepted,
+    /// Code and message.
+    Refused(&'a str, &'a str),
+}
+
+impl<'a> Ending<'a> {
+    fn code(&self) -> Option<&'a str> {
+        match self {
+            Self::Accepted => None,
+            Self::Refused(code, _) => Some(code),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! I/O: how AWS is reached: region, credentials, endpoint and time-outs.
+
+use std::time::Duration;
+
+use aws_config::identity::IdentityCache;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_elasticache::Client;
+use aws_sdk_elasticache::config::Builder;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{Aws, Meter};
+
+/// Longest wait at start for a credentials provider.
+pub(crate) const START: Duration = Duration::from_secs(15);
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the connection.
+    pub connect: Duration,
+    /// From the end of the request to the beginning of the answer, and between the answer's parts.
+    pub read: Duration,
+    /// For all of it, credentials included.
+    pub call: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(3), read: Duration::from_secs(15), call: Duration::from_secs(20) }
+    }
+}
+
+impl Timeouts {
+    /// The defaults, shortened to what a whole call may take.
+    #[must_use]
+    pub fn within(call: Duration) -> Self {
+        let usual = Self::default();
+        Self { connect: usual.connect.min(call), read: usual.read.min(call), call }
+    }
+}
+
+/// An endpoint and static credentials, for tests and demonstrations.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The endpoint's URL.
+    pub endpoint: String,
+    /// The region.
+    pub region: String,
+    /// The access key's ID.
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret_access_key: SecretString,
+    /// How long a call may take.
+    pub timeouts: Timeouts,
+}
+
+/// Why there is no connection to AWS. The program ends with this sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The standard chain has no region.
+    #[error("No AWS region is configured: set AWS_REGION.")]
+    NoRegion,
+    /// No credentials provider of the standard chain is configured.
+    #[error(
+        "No AWS credentials provider is configured: give the ServiceAccount an IAM role (IRSA or EKS Pod Identity), or \
+         set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+    )]
+    NoCredentials,
+}
+
+impl Aws {
+    /// Reads region, credentials and endpoint from the SDK's standard chain. Returns the region as well.
+    ///
+    /// A configured provider that fails is no error here: the calls end as `Fault::Credentials`. The chain is asked once, for
+    /// at most 15 s, because there is no other way to find out whether an instance metadata service is there.
+    ///
+    /// # Errors
+    /// [`ConnectError`] if the chain has no region, or no provider that could ever give credentials.
+    pub async fn connect(timeouts: Timeouts) -> Result<(Self, String), ConnectError> {
+        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12()).load().await;
+        let region = shared.region().map(ToString::to_string).filter(|region| !region.is_empty());
+        let region = region.ok_or(ConnectError::NoRegion)?;
+        let provider = shared.credentials_provider().ok_or(ConnectError::NoCredentials)?;
+        let asked = tokio::time::timeout(START, provider.provide_credentials()).await;
+        if matches!(asked, Ok(Err(CredentialsError::CredentialsNotLoaded(_)))) {
+            return Err(ConnectError::NoCredentials);
+        }
+        Ok((Self::new(&shared, timeouts), region))
+    }
+
+    /// Explicit settings instead of the standard chain.
+    #[must_use]
+    pub fn with(connection: &Connection) -> Self {
+        let Connection { endpoint, region, access_key_id, secret_access_key, timeouts } = connection;
+        let secret = secret_access_key.expose_secret();
+        let credentials = Credentials::new(access_key_id, secret, None, None, "explicit");
+        let shared = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .endpoint_url(endpoint)
+            .region(Region::new(region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        Self::new(&shared, *timeouts)
+    }
+
+    pub(crate) fn new(shared: &SdkConfig, timeouts: Timeouts) -> Self {
+        let config = Builder::from(shared)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(limits(timeouts))
+            // Longer than the time-out of a call: a call that waits for credentials ends by its own time-out.
+            .identity_cache(IdentityCache::lazy().load_timeout(timeouts.call * 2).build())
+            .stalled_stream_protection(
+                StalledStreamProtectionConfig::enabled().grace_period(timeouts.read).build(),
+            )
+            .build();
+        Self { client: Client::from_conf(config), meter: Meter::default(), guard: None }
+    }
+}
+
+pub(crate) fn limits(timeouts: Timeouts) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(timeouts.connect)
+        .read_timeout(timeouts.read)
+        .operation_attempt_timeout(timeouts.call)
+        .operation_timeout(timeouts.call * 3)
+        .build()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! Pure: how a call can fail, and which fault of `plan` that is.
+
+use plan::classify::{Answer, classify};
+use plan::{Fault, Password, Rejection, Said};
+
+use crate::sanitize;
+
+/// Why a call has no useful answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Not sent, because there were no credentials to sign it with. The text is what the provider says.
+    NoCredentials(Option<String>),
+    /// Not sent for another reason.
+    NotSent(String),
+    /// No answer in time.
+    TimedOut,
+    /// The connection failed before the answer was complete.
+    NoAnswer,
+    /// An answer with this HTTP status that is not AWS's, or not complete.
+    Unreadable(u16),
+    /// AWS answered with an error.
+    Refused {
+        code: String,
+        message: String,
+        /// HTTP.
+        status: u16,
+    },
+}
+
+impl Failure {
+    /// As `plan` knows it. Two failures of one kind give the same text. `passwords` are those that the call carried.
+    pub(crate) fn answer(&self, passwords: &[Password]) -> Answer {
+        let unavailable = |code, message: &str| Answer::Fault(Fault::Unavailable(Said::new(code, message)));
+        match self {
+            Self::NoCredentials(why) => {
+                let why = match why {
+                    Some(why) => format!("the provider gave none: {why}"),
+                    None => "the provider gave none".to_owned(),
+                };
+                Answer::Fault(Fault::Credentials(sanitized("NoCredentials", &why, passwords)))
+            }
+            Self::NotSent(why) => {
+                Answer::Fault(Fault::Rejected(Rejection::Other, sanitized("NotSent", why, passwords)))
+            }
+            Self::TimedOut => unavailable("TimedOut", "AWS did not answer in time."),
+            Self::NoAnswer => unavailable(
+                "NoAnswer",
+                "the connection to AWS could not be made, or ended before the answer did.",
+            ),
+            // Only AWS's front end throttles or fails without a document.
+            Self::Unreadable(status @ (429 | 500..)) => {
+                classify("", &format!("the answer has HTTP status {status} and no words."), *status)
+            }
+            Self::Unreadable(status) => unavailable(
+                "UnreadableAnswer",
+                &format!(
+                    "the answer, with HTTP status {status}, is not one of ElastiCache's or is not whole."
+                ),
+            ),
+            Self::Refused { code, message, status } => {
+                let Said { code, message } = sanitized(code, message, passwords);
+                classify(&code, &message, *status)
+            }
+        }
+    }
+}
+
+fn sanitized(code: &str, message: &str, passwords: &[Password]) -> Said {
+    Said { code: sanitize::code(code, passwords), message: sanitize::stable(message, passwords) }
+}
+
+#[cfg(test)]
+mod tests {
+    use plan::classify::Answer;
+
+    use super::*;
+
+    #[test]
+    fn only_a_call_that_may_have_been_sent_has_an_unknown_outcome() {
+        let refused = |code: &str, status| Failure::Refused {
+            code: code.to_owned(),
+            message: "Why.".to_owned(),
+            status,
+        };
+        let rows = [
+            ("no credentials", Failure::NoCredentials(None), false),
+            ("a request that could not be made", Failure::NotSent("bad endpoint".to_owned()), false),
+            ("a time-out", Failure::TimedOut, true),
+            ("a lost connection", Failure::NoAnswer, true),
+            ("a 200 that cannot be read", Failure::Unreadable(200), true),
+            ("a proxy's 403", Failure::Unreadable(403), true),
+            ("a 503 without words", Failure::Unreadable(503), true),
+            ("a 429 without words", Failure::Unreadable(429), false),
+            ("a refusal", refused("InvalidParameterValue", 400), false),
+            ("AWS's own trouble", refused("InternalFailure", 500), true),
+            ("an unknown code with a 5xx", refused("Odd", 502), true),
+        ];
+        for (claim, failure, unknown) in rows {
+            let Answer::Fault(fault) = failure.answer(&[]) else { panic!("{claim} is a fault") };
+            assert_eq!(fault.outcome_unknown(), unknown, "{claim}: {fault:?}");
+            assert!(fault.said().to_string().ends_with('.'), "{claim} ends as a sentence: {fault:?}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! No I/O: what an SDK interceptor sees of a call: whether it was sent, what came back, and whether the answer was whole.
+//!
+//! The SDK's errors do not say this. To them a failing credentials provider looks like a lost connection, and half a
+//! document looks like a shorter one.
+
+use std::error::Error;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_elasticache::config::http::HttpResponse;
+use aws_sdk_elasticache::config::interceptors::{
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextRef,
+};
+use aws_sdk_elasticache::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_elasticache::error::{BoxError, ErrorMetadata, ProvideErrorMetadata, SdkError};
+
+use crate::call_log::{CallFacts, Operation};
+use crate::failure::Failure;
+use crate::{MutationGuard, SentMutation};
+
+/// Records the facts of one call, and stops a mutation that the guard does not allow. The call gets a clone.
+#[derive(Clone, Debug)]
+pub(crate) struct CallInterceptor {
+    record: Arc<Mutex<Record>>,
+    /// `None` for a read, and if there is no guard.
+    guard: Option<Arc<dyn MutationGuard>>,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    facts: CallFacts,
+    sent: Option<Box<dyn SentMutation>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("this replica of the operator does not lead any more")]
+struct NotLeading;
+
+impl CallInterceptor {
+    pub(crate) fn new(operation: Operation, guard: Option<Arc<dyn MutationGuard>>) -> Self {
+        Self { record: Arc::default(), guard: guard.filter(|_| !operation.is_read()) }
+    }
+
+    /// To be called when the call has ended.
+    pub(crate) fn ended(&self) -> CallFacts {
+        let mut record = self.record();
+        if let Some(sent) = record.sent.take() {
+            sent.answered();
+        }
+        record.facts.clone()
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Intercept for CallInterceptor {
+    fn name(&self) -> &'static str {
+        "CallInterceptor"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // The last moment before the request leaves: the credentials are there, and the request is signed.
+        let mut record = self.record();
+        if let Some(guard) = &self.guard {
+            record.sent = Some(guard.begin().ok_or(NotLeading)?);
+        }
+        record.facts.sent = true;
+        Ok(())
+    }
+
+    fn read_after_transmit(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        let facts = &mut self.record().facts;
+        facts.status = Some(response.status().as_u16());
+        facts.date = response.headers().get("date").map(str::to_owned);
+        facts.request_id = response.headers().get("x-amzn-requestid").map(str::to_owned);
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // The SDK's parser accepts a document that was cut between two tags. Such a document reads as one with fewer
+        // members, so existing tags would seem to be missing.
+        let body = context.response().body().bytes().unwrap_or_default();
+        self.record().facts.whole = body.trim_ascii_end().ends_with(b"Response>");
+        Ok(())
+    }
+}
+
+/// Why a call failed.
+pub(crate) fn failure<E>(error: &SdkError<E, HttpResponse>, facts: &CallFacts) -> Failure
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    if !facts.sent {
+        return unsent(error);
+    }
+    let status = facts.status.unwrap_or_default();
+    match error {
+        SdkError::TimeoutError(_) => Failure::TimedOut,
+        SdkError::DispatchFailure(connector) if connector.is_timeout() => Failure::TimedOut,
+        SdkError::ServiceError(refusal) if facts.whole && status >= 300 => match refusal.err().code() {
+            Some(code) => Failure::Refused {
+                code: code.to_owned(),
+                message: refusal.err().message().unwrap_or_default().to_owned(),
+                status,
+            },
+            None => Failure::Unreadable(status),
+        },
+        SdkError::ServiceError(_) | SdkError::ResponseError(_) => Failure::Unreadable(status),
+        // A call that was sent can only fail in these ways besides. The SDK's enum is non-exhaustive.
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) | _ => Failure::NoAnswer,
+    }
+}
+
+/// Why a call was not sent.
+fn unsent<E>(error: &SdkError<E, HttpResponse>) -> Failure
+where
+    E: Error + 'static,
+{
+    let causes = || std::iter::successors(error.source(), |&cause| cause.source());
+    // Only credentials take time before a call is sent. The error of the SDK's identity cache has no public type.
+    let late = |cause: &(dyn Error + 'static)| cause.to_string().starts_with("identity resolver timed out");
+    if matches!(error, SdkError::TimeoutError(_)) || causes().any(late) {
+        return Failure::NoCredentials(Some("it took too long".to_owned()));
+    }
+    if causes().any(|cause| cause.is::<CredentialsError>()) {
+        return Failure::NoCredentials(root_cause(error));
+    }
+    Failure::NotSent(root_cause(error).unwrap_or_else(|| error.to_string()))
+}
+
+/// The root cause of an error: AWS's own text if a cause has it, else the last cause.
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> Option<String> {
+    let causes = || std::iter::successors(error.source(), |&cause| cause.source());
+    let said = causes()
+        .filter_map(|cause| cause.downcast_ref::<ErrorMetadata>())
+        .find_map(|said| Some(format!("{}: {}", said.code()?, said.message().unwrap_or_default())));
+    said.or_else(|| causes().last().map(ToString::to_string))
+}

@@ -1,0 +1,129 @@
+//! I/O: the calls of `check`: who the credentials are, and whether the operator's reads are allowed. None changes anything.
+
+use aws_config::SdkConfig;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
+use plan::classify::Answer;
+use plan::{Arn, Fault};
+
+use crate::adapter::fault;
+use crate::call_log::{Call, Operation};
+use crate::connect::{START, limits};
+use crate::convert::answered_tags;
+use crate::interceptor::root_cause;
+use crate::sanitize;
+use crate::{Aws, ConnectError, Timeouts};
+
+/// AWS with region, credentials and endpoints of the standard chain.
+#[derive(Debug)]
+pub struct Preflight {
+    shared: SdkConfig,
+    timeouts: Timeouts,
+    aws: Aws,
+}
+
+/// Who the credentials are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The account.
+    pub account: String,
+    /// The user, or the session of a role.
+    pub arn: String,
+}
+
+/// The answer to a call, and when AWS made it.
+#[derive(Clone, Debug)]
+pub struct Asked<T> {
+    /// The answer.
+    pub answer: Result<T, Fault>,
+    /// The answer's `Date` header.
+    pub date: Option<String>,
+}
+
+impl Preflight {
+    /// Reads the standard chain. Makes no call.
+    pub async fn load(timeouts: Timeouts) -> Self {
+        let shared = aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12()).load().await;
+        Self { aws: Aws::new(&shared, timeouts), shared, timeouts }
+    }
+
+    /// The region of the standard chain.
+    ///
+    /// # Errors
+    /// If the chain has none.
+    pub fn region(&self) -> Result<String, ConnectError> {
+        let region = self.shared.region().map(ToString::to_string).filter(|region| !region.is_empty());
+        region.ok_or(ConnectError::NoRegion)
+    }
+
+    /// Asks the chain for credentials.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub async fn credentials(&self) -> Result<(), String> {
+        let none = || ConnectError::NoCredentials.to_string();
+        let provider = self.shared.credentials_provider().ok_or_else(none)?;
+        match tokio::time::timeout(START.min(self.timeouts.call), provider.provide_credentials()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(CredentialsError::CredentialsNotLoaded(_))) => Err(none()),
+            Ok(Err(error)) => {
+                let why = root_cause(&error).unwrap_or_else(|| error.to_string());
+                Err(format!(
+                    "The credentials provider that is configured fails: {}",
+                    sanitize::stable(&why, &[])
+                ))
+            }
+            Err(_) => Err("The credentials provider did not answer in time.".to_owned()),
+        }
+    }
+
+    /// The users, for a check that reads many of them.
+    #[must_use]
+    pub fn users(&self) -> &Aws {
+        &self.aws
+    }
+
+    /// STS GetCallerIdentity, which needs no permission.
+    pub async fn identity(&self) -> Asked<Identity> {
+        let config = aws_sdk_sts::config::Builder::from(&self.shared)
+            .retry_config(aws_config::retry::RetryConfig::disabled())
+            .timeout_config(limits(self.timeouts))
+            .build();
+        let seen = self.aws.interceptor(Operation::GetCallerIdentity);
+        let call = Call::new(Operation::GetCallerIdentity, "", &[]);
+        let request = aws_sdk_sts::Client::from_conf(config).get_caller_identity();
+        let sent = request.customize().interceptor(seen.clone()).send();
+        let read = |answer: aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput| {
+            Some(Identity { account: answer.account?, arn: answer.arn? })
+        };
+        let answer = self.aws.finish(call, &seen, sent, read).await.map_err(fault);
+        Asked { answer, date: seen.ended().date }
+    }
+
+    /// DescribeUsers. Whether the user is there.
+    pub async fn describe(&self, user_id: &str) -> Asked<bool> {
+        let seen = self.aws.interceptor(Operation::DescribeUsers);
+        let call = Call::new(Operation::DescribeUsers, user_id, &[]);
+        let request = self.aws.client.describe_users().user_id(user_id);
+        let sent = request.customize().interceptor(seen.clone()).send();
+        let answer = match self.aws.finish(call, &seen, sent, |answer| answer.users).await {
+            Ok(_) => Ok(true),
+            Err(Answer::NotFound) => Ok(false),
+            Err(answer) => Err(fault(answer)),
+        };
+        Asked { answer, date: seen.ended().date }
+    }
+
+    /// ListTagsForResource. Tags that cannot be read at this moment are an answer as well.
+    pub async fn list_tags(&self, arn: &Arn) -> Asked<()> {
+        let seen = self.aws.interceptor(Operation::ListTagsForResource);
+        let call = Call::new(Operation::ListTagsForResource, arn.user(), &[]);
+        let request = self.aws.client.list_tags_for_resource().resource_name(arn.to_string());
+        let sent = request.customize().interceptor(seen.clone()).send();
+        let answer = match self.aws.finish(call, &seen, sent, |answer| answered_tags(answer.tag_list)).await {
+            Ok(_) | Err(Answer::NotFound) => Ok(()),
+            Err(answer) => Err(fault(answer)),
+        };
+        Asked { answer, date: seen.ended().date }
+    }
+}

@@ -1,0 +1,11 @@
+//! The port to AWS, with the real SDK over HTTP: against the emulator, and against servers that answer what it never would.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may stop")]
+
+mod broken;
+mod calls;
+mod connecting;
+mod emulator_fixture;
+mod faults;
+mod secrets;
+mod token;

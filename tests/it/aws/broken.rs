@@ -1,0 +1,305 @@
+//! Answers that the emulator never gives: cut with the length told right, of another user, a proxy's.
+
+use std::sync::{Arc, Mutex};
+
+use aws::{Aws, UserApi};
+use plan::{Fault, TagSight};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::emulator_fixture::{ACCOUNT, IMPATIENT, Method, PATIENT, REGION, arn, aws, tags};
+
+const NS: &str = "xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"";
+
+/// A server that answers every request with what it was last told to.
+struct Server {
+    aws: Aws,
+    answer: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let answer = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&answer);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&told)));
+            }
+        });
+        Self { aws: aws(&url, PATIENT), answer }
+    }
+
+    /// The next answers: status and body, with the length that the body has.
+    fn answers(&self, status: u16, body: &str) {
+        let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", body.len());
+        *self.answer.lock().expect("answer") = [head.as_bytes(), body.as_bytes()].concat();
+    }
+
+    /// The next answer: status and body without a length, ended by the end of the connection, as old proxies do.
+    fn answers_without_length(&self, body: &str) {
+        let head = "HTTP/1.1 200 X\r\nConnection: close\r\n\r\n";
+        *self.answer.lock().expect("answer") = [head.as_bytes(), body.as_bytes()].concat();
+    }
+}
+
+/// Answers the requests of one connection.
+async fn serve(mut stream: TcpStream, answer: Arc<Mutex<Vec<u8>>>) {
+    let mut read = Vec::new();
+    let mut buffer = [0; 8192];
+    loop {
+        while let Some(end) = request_end(&read) {
+            read.drain(..end);
+            let answer = answer.lock().expect("answer").clone();
+            if stream.write_all(&answer).await.is_err() || answer.windows(5).any(|part| part == b"close") {
+                return;
+            }
+        }
+        match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(length) => read.extend_from_slice(&buffer[..length]),
+        }
+    }
+}
+
+/// Where the first request in these bytes ends, if it is all there.
+fn request_end(bytes: &[u8]) -> Option<usize> {
+    let head = bytes.windows(4).position(|part| part == b"\r\n\r\n")? + 4;
+    let text = String::from_utf8_lossy(&bytes[..head]).to_lowercase();
+    let length = text.split("content-length: ").nth(1)?.split("\r\n").next()?.parse::<usize>().ok()?;
+    (bytes.len() >= head + length).then_some(head + length)
+}
+
+fn user(id: &str) -> String {
+    format!(
+        "<UserId>{id}</UserId><UserName>app</UserName><Status>active</Status><Engine>redis</Engine>\
+         <MinimumEngineVersion>6.0</MinimumEngineVersion><AccessString>on ~* +@all</AccessString>\
+         <UserGroupIds><member>blue</member></UserGroupIds><Authentication><Type>iam</Type></Authentication>\
+         <ARN>arn:aws:elasticache:{REGION}:{ACCOUNT}:user:{id}</ARN>"
+    )
+}
+
+/// A whole answer to this method, with these users or tags in it.
+fn answer(method: Method, content: &str) -> String {
+    let action = method.action();
+    let content = match method {
+        Method::Describe | Method::Account => format!("<Users>{content}</Users>"),
+        Method::ListTags | Method::Tag => format!("<TagList>{content}</TagList>"),
+        Method::Create | Method::Modify | Method::Delete => content.to_owned(),
+    };
+    format!(
+        "<{action}Response {NS}><{action}Result>{content}</{action}Result>\
+         <ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{action}Response>"
+    )
+}
+
+fn good(method: Method) -> String {
+    let content = match method {
+        Method::Describe => format!("<member>{}</member>", user("app")),
+        Method::Account => format!("<member>{}</member>", user("default")),
+        Method::ListTags | Method::Tag => {
+            "<Tag><Key>a</Key><Value>1</Value></Tag><Tag><Key>b</Key><Value>2</Value></Tag>".to_owned()
+        }
+        Method::Create | Method::Modify | Method::Delete => user("app"),
+    };
+    answer(method, &content)
+}
+
+#[tokio::test]
+async fn a_document_that_is_cut_anywhere_is_no_answer() {
+    let server = Server::start().await;
+    for method in Method::ALL {
+        let whole = good(method);
+        server.answers(200, &whole);
+        assert_eq!(method.call(&server.aws, "app").await.words(), "Well", "{method:?}: the whole one");
+        for length in 0..whole.len() {
+            let cut = whole.get(..length).expect("ASCII");
+            server.answers(200, cut);
+            let words = method.call(&server.aws, "app").await.words();
+            assert_eq!(words, "Unavailable UnreadableAnswer", "{method:?}, cut after {cut}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_ends_with_its_connection_is_read_only_when_it_is_whole() {
+    let server = Server::start().await;
+    let whole = good(Method::ListTags);
+    server.answers_without_length(&whole);
+    let read = TagSight::Read(tags(&[("a", "1"), ("b", "2")]));
+    assert_eq!(server.aws.list_tags(&arn("app")).await, read);
+    for length in (0..whole.len()).step_by(7) {
+        server.answers_without_length(whole.get(..length).expect("ASCII"));
+        let words = Method::ListTags.call(&server.aws, "app").await.words();
+        assert_eq!(words, "Unavailable UnreadableAnswer", "cut after {length}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_is_cut_anywhere_is_no_observation() {
+    let server = Server::start().await;
+    let whole = format!(
+        "<ErrorResponse {NS}><Error><Type>Sender</Type><Code>UserNotFound</Code><Message>No.</Message></Error>\
+         <RequestId>1</RequestId></ErrorResponse>"
+    );
+    server.answers(404, &whole);
+    assert_eq!(Method::Describe.call(&server.aws, "app").await.words(), "NotFound");
+    for length in 0..whole.len() {
+        server.answers(404, whole.get(..length).expect("ASCII"));
+        let words = Method::Describe.call(&server.aws, "app").await.words();
+        assert_eq!(words, "Unavailable UnreadableAnswer", "cut after {length}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_what_every_user_has_is_none() {
+    let server = Server::start().await;
+    let users = [Method::Describe, Method::Create, Method::Modify, Method::Delete];
+    let lacking = |member: &str| {
+        let whole = user("app");
+        let (before, after) = whole.split_once(&format!("<{member}>")).expect("a member");
+        let (_, after) = after.split_once(&format!("</{member}>")).expect("its end");
+        format!("{before}{after}")
+    };
+    let mut rows = vec![
+        ("another user".to_owned(), user("shop")),
+        ("an ARN of another user".to_owned(), user("app").replace(":user:app", ":user:shop")),
+        ("an ARN of something else".to_owned(), user("app").replace(":user:app", ":usergroup:app")),
+        ("no user at all".to_owned(), String::new()),
+    ];
+    for member in ["UserId", "UserName", "Status", "Engine", "AccessString", "Authentication", "Type", "ARN"]
+    {
+        rows.push((format!("no {member}"), lacking(member)));
+    }
+    for method in users {
+        for (claim, content) in &rows {
+            let member = format!("<member>{content}</member>");
+            server.answers(200, &answer(method, if method == Method::Describe { &member } else { content }));
+            let words = method.call(&server.aws, "app").await.words();
+            assert_eq!(words, "Unavailable UnreadableAnswer", "{claim}, {method:?}");
+        }
+        for member in ["MinimumEngineVersion", "UserGroupIds"] {
+            let member = format!("<member>{}</member>", lacking(member));
+            let content = if method == Method::Describe { member } else { lacking("UserGroupIds") };
+            server.answers(200, &answer(method, &content));
+            assert_eq!(method.call(&server.aws, "app").await.words(), "Well", "{method:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_empty_list_of_users_is_no_absence() {
+    let server = Server::start().await;
+    for content in ["", "<member/>"] {
+        server.answers(200, &answer(Method::Describe, content));
+        let words = Method::Describe.call(&server.aws, "app").await.words();
+        assert_eq!(words, "Unavailable UnreadableAnswer", "{content}");
+    }
+}
+
+#[tokio::test]
+async fn the_right_user_is_picked_from_several() {
+    let server = Server::start().await;
+    let content = format!("<member>{}</member><member>{}</member>", user("application"), user("app"));
+    server.answers(200, &answer(Method::Describe, &content));
+    assert_eq!(Method::Describe.call(&server.aws, "app").await.words(), "Well");
+}
+
+#[tokio::test]
+async fn a_tag_may_lack_its_value_and_a_list_its_tags() {
+    let server = Server::start().await;
+    let rows = [
+        ("a key alone (B95)", answer(Method::ListTags, "<Tag><Key>a</Key></Tag>"), tags(&[("a", "")])),
+        ("an empty list", answer(Method::ListTags, ""), tags(&[])),
+        ("no list", answer(Method::ListTags, "").replace("<TagList></TagList>", ""), tags(&[])),
+    ];
+    for (claim, body, read) in rows {
+        server.answers(200, &body);
+        assert_eq!(server.aws.list_tags(&arn("app")).await, TagSight::Read(read), "{claim}");
+    }
+    server.answers(200, &answer(Method::ListTags, "<Tag><Value>1</Value></Tag>"));
+    let words = Method::ListTags.call(&server.aws, "app").await.words();
+    assert_eq!(words, "Unavailable UnreadableAnswer", "a tag without a key");
+}
+
+#[tokio::test]
+async fn an_answer_of_something_in_between_is_no_word_of_aws() {
+    let server = Server::start().await;
+    let html = "<html><body>Blocked by policy</body></html>";
+    let rows = [
+        ("a captive portal", 200, html, "Unavailable UnreadableAnswer"),
+        ("another service", 200, "<GetUserResponse></GetUserResponse>", "Unavailable UnreadableAnswer"),
+        ("an empty 200", 200, "", "Unavailable UnreadableAnswer"),
+        ("a redirection", 302, "", "Unavailable UnreadableAnswer"),
+        ("a proxy that refuses", 403, html, "Unavailable UnreadableAnswer"),
+        ("a proxy that asks for a password", 407, html, "Unavailable UnreadableAnswer"),
+        ("a 404 that is none of AWS's", 404, html, "Unavailable UnreadableAnswer"),
+        ("a front end that throttles", 429, "slow down", "Throttled UnknownError"),
+        ("a front end that is down", 503, html, "Unavailable UnknownError"),
+        (
+            "an error without a code",
+            400,
+            "<ErrorResponse><Error><Message>Odd</Message></Error></ErrorResponse>",
+            "Unavailable UnreadableAnswer",
+        ),
+    ];
+    for method in Method::ALL {
+        for (claim, status, body, words) in rows {
+            server.answers(status, body);
+            assert_eq!(method.call(&server.aws, "app").await.words(), words, "{claim}, {method:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let aws = aws(&format!("http://{}", listener.local_addr().expect("an address")), IMPATIENT);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 8192]).await;
+                let _ =
+                    stream.write_all(b"HTTP/1.1 200 X\r\nContent-Length: 100000\r\n\r\n<DescribeUsers").await;
+                while stream.write_all(b" ").await.is_ok() {
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+            });
+        }
+    });
+    let ended = Method::Describe.call(&aws, "app").await;
+    assert_eq!(ended.words(), "Unavailable TimedOut");
+}
+
+#[tokio::test]
+async fn a_fault_tells_nothing_that_changes_from_call_to_call() {
+    let server = Server::start().await;
+    let mut said = Vec::new();
+    for serial in ["6ad6b4c1-9f8a-4a3e-9d8b-0123456789ab", "7be7c5d2-9f8a-4a3e-9d8b-0123456789ab"] {
+        server.answers(
+            403,
+            &format!(
+                "<ErrorResponse {NS}><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>No\n way \
+                 (Service: ElastiCache, Status Code: 403, Request ID: {serial})</Message></Error>\
+                 <RequestId>{serial}</RequestId></ErrorResponse>"
+            ),
+        );
+        said.push(server.aws.list_tags(&arn("app")).await);
+    }
+    assert_eq!(said[0], said[1]);
+    let TagSight::Failed(Fault::Denied(said)) = &said[0] else { panic!("denied: {said:?}") };
+    assert_eq!(said.to_string(), "AccessDenied: No way (Service: ElastiCache, Status Code: 403).");
+}
+
+#[tokio::test]
+async fn a_page_names_the_users_that_it_does_not_describe_completely() {
+    let server = Server::start().await;
+    let odd = "<member><UserId>odd</UserId><Status>active</Status></member>";
+    server.answers(200, &answer(Method::Describe, &format!("<member>{}</member>{odd}", user("app"))));
+    let page = server.aws.list(None).await.expect("a page");
+    assert_eq!((page.users.len(), page.incomplete), (1, vec!["odd".to_owned()]));
+
+    server.answers(200, &answer(Method::Describe, "").replace("<Users></Users>", ""));
+    assert!(matches!(server.aws.list(None).await, Err(Fault::Unavailable(_))), "an answer without a list");
+}

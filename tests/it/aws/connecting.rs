@@ -1,0 +1,170 @@
+//! The standard chain: region, endpoint and credentials from the environment, each row in a process of its own.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use aws::{Aws, Timeouts, UserApi};
+use elasticache_emulator::{Emulator, Settings};
+
+use super::emulator_fixture::user_id;
+
+/// Variables and their values.
+type Environment<'a> = &'a [(&'a str, &'a str)];
+
+const MARK: &str = "the port says: ";
+const NO_REGION: &str = "No AWS region is configured: set AWS_REGION.";
+const NO_CREDENTIALS: &str = "No AWS credentials provider is configured: give the ServiceAccount an IAM role (IRSA or EKS Pod Identity), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
+
+/// The other process: connects, describes a user, and says how that went.
+#[tokio::test]
+#[ignore = "the other process of the tests in this file"]
+async fn other_process() {
+    match Aws::connect(Timeouts::default()).await {
+        Err(error) => println!("{MARK}{error}"),
+        Ok((aws, region)) => println!("{MARK}{region} {:?}", aws.describe(&user_id("app")).await),
+    }
+}
+
+/// What it says with this environment and no other.
+fn with(environment: Environment<'_>) -> String {
+    let program = std::env::current_exe().expect("this program");
+    let name = "aws::connecting::other_process";
+    let output = Command::new(program)
+        .args(["--exact", name, "--ignored", "--nocapture"])
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .envs(environment.iter().copied())
+        .output()
+        .expect("the other process");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = text.lines().find_map(|line| line.split_once(MARK)).map(|(_, said)| said.to_owned());
+    said.unwrap_or_else(|| panic!("{text}\n{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+const REGION: (&str, &str) = ("AWS_REGION", "eu-west-1");
+const NO_IMDS: (&str, &str) = ("AWS_EC2_METADATA_DISABLED", "true");
+const KEY: (&str, &str) = ("AWS_ACCESS_KEY_ID", "111122223333");
+const SECRET: (&str, &str) = ("AWS_SECRET_ACCESS_KEY", "secret");
+
+fn nobody_listens() -> String {
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    format!("http://{closed}")
+}
+
+#[test]
+fn without_a_region_or_a_provider_there_is_one_sentence() {
+    let closed = nobody_listens();
+    let imds = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", closed.as_str());
+    let rows: [(&str, Environment<'_>, &str); 7] = [
+        ("nothing at all", &[NO_IMDS], NO_REGION),
+        ("credentials alone", &[NO_IMDS, KEY, SECRET], NO_REGION),
+        ("an empty region", &[NO_IMDS, KEY, SECRET, ("AWS_REGION", "")], NO_REGION),
+        ("a region alone", &[NO_IMDS, REGION], NO_CREDENTIALS),
+        ("half of a key", &[NO_IMDS, REGION, SECRET], NO_CREDENTIALS),
+        ("a profile that is not there", &[NO_IMDS, REGION, ("AWS_PROFILE", "ops")], NO_CREDENTIALS),
+        ("an instance's metadata that nobody serves", &[REGION, imds], NO_CREDENTIALS),
+    ];
+    for (claim, environment, said) in rows {
+        assert_eq!(with(environment), said, "{claim}");
+    }
+}
+
+#[test]
+fn metadata_that_never_answers_is_none() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", silent.local_addr().expect("an address"));
+    let began = Instant::now();
+    let said = with(&[REGION, ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &url)]);
+    assert_eq!(said, NO_CREDENTIALS);
+    assert!(began.elapsed() < Duration::from_secs(15), "it took {:?}", began.elapsed());
+}
+
+#[test]
+fn the_endpoint_and_the_credentials_come_from_where_the_sdk_looks() {
+    let emulator = Emulator::start(Settings::default(), "127.0.0.1:0").expect("an emulator");
+    let url = emulator.url();
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("config");
+    let profile = format!(
+        "[default]\nregion = eu-west-1\naws_access_key_id = 111122223333\naws_secret_access_key = secret\nendpoint_url = {url}\n"
+    );
+    std::fs::write(&config, profile).expect("a profile");
+    let config = config.to_str().expect("a path");
+    let rows: [(&str, Environment<'_>); 3] = [
+        ("for ElastiCache alone", &[NO_IMDS, REGION, KEY, SECRET, ("AWS_ENDPOINT_URL_ELASTICACHE", &url)]),
+        ("for every service", &[NO_IMDS, REGION, KEY, SECRET, ("AWS_ENDPOINT_URL", &url)]),
+        ("all from a profile", &[NO_IMDS, ("AWS_CONFIG_FILE", config)]),
+    ];
+    for (claim, environment) in rows {
+        assert_eq!(with(environment), "eu-west-1 Absent", "{claim}");
+    }
+}
+
+#[test]
+fn a_provider_that_fails_is_no_error_at_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let token = folder.path().join("token");
+    std::fs::write(&token, "token").expect("a token");
+    let token = ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().expect("a path"));
+    let role = ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/operator");
+    let closed = nobody_listens();
+    let sts = refusing_sts();
+    let rows: [(&str, Environment<'_>, &str); 5] = [
+        (
+            "IRSA without its token",
+            &[("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent"), role],
+            "No such file or directory (os error 2).",
+        ),
+        (
+            "IRSA with an STS that is away",
+            &[token, role, ("AWS_ENDPOINT_URL_STS", &closed)],
+            "Connection refused",
+        ),
+        (
+            "IRSA with an STS that refuses",
+            &[token, role, ("AWS_ENDPOINT_URL_STS", &sts)],
+            "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.",
+        ),
+        (
+            "Pod Identity that is away",
+            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &closed)],
+            "Connection refused",
+        ),
+        (
+            "a profile that makes no sense",
+            &[("AWS_CONFIG_FILE", "/dev/zero/x"), role, token, ("AWS_ENDPOINT_URL_STS", &closed)],
+            "Connection refused",
+        ),
+    ];
+    for (claim, environment, why) in rows {
+        let said = with(&[&[NO_IMDS, REGION], environment].concat());
+        let begin = "eu-west-1 Failed(Credentials(Said { code: \"NoCredentials\", message: \"the provider gave none: ";
+        assert!(said.starts_with(begin), "{claim}: {said}");
+        assert!(said.contains(why), "{claim}: {said}");
+        assert!(!said.contains("127.0.0.1"), "{claim}: {said}");
+    }
+}
+
+/// An STS that refuses, with another request ID each time.
+fn refusing_sts() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for (serial, stream) in listener.incoming().enumerate() {
+            let Ok(mut stream) = stream else { return };
+            let mut request = [0; 8192];
+            let _ = stream.read(&mut request);
+            let body = format!(
+                "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+                 <Code>AccessDenied</Code><Message>Not authorized to perform sts:AssumeRoleWithWebIdentity</Message>\
+                 </Error><RequestId>{serial}</RequestId></ErrorResponse>"
+            );
+            let head =
+                format!("HTTP/1.1 403 X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    url
+}

@@ -1,0 +1,240 @@
+//! What the tests of the port fixture on: an emulator, the port to it, and the emulator's control API.
+
+use std::time::Duration;
+
+use elasticache_emulator::{Emulator, Settings};
+
+use aws::{Aws, Connection, Timeouts, UserApi};
+use plan::verdict::Outcome;
+use plan::{
+    Account, Arn, AuthenticationChange, Changes, Create, Delete, Engine, Fault, Modify, Password, Passwords,
+    Rejection, Sight, Tag, TagSight, Tags, UserId,
+};
+use serde_json::Value;
+
+use crate::secrecy;
+
+pub(super) const REGION: &str = "eu-west-1";
+pub(super) const ACCOUNT: &str = "111122223333";
+
+/// Long enough for a busy machine.
+pub(super) const PATIENT: Timeouts = Timeouts {
+    connect: Duration::from_secs(5),
+    read: Duration::from_secs(20),
+    call: Duration::from_secs(20),
+};
+/// Short enough to wait for.
+pub(super) const IMPATIENT: Timeouts = Timeouts {
+    connect: Duration::from_millis(300),
+    read: Duration::from_millis(300),
+    call: Duration::from_millis(600),
+};
+
+/// The port to whatever listens there.
+pub(super) fn aws(endpoint: &str, timeouts: Timeouts) -> Aws {
+    Aws::with(&Connection {
+        endpoint: endpoint.to_owned(),
+        region: REGION.to_owned(),
+        access_key_id: ACCOUNT.to_owned(),
+        secret_access_key: "secret".into(),
+        timeouts,
+    })
+}
+
+/// An emulator and the port to it.
+pub(super) struct Fixture {
+    pub(super) emulator: Emulator,
+    pub(super) aws: Aws,
+    http: reqwest::Client,
+}
+
+impl Fixture {
+    pub(super) fn start() -> Self {
+        let emulator = Emulator::start(Settings::default(), "127.0.0.1:0").expect("an emulator");
+        let aws = aws(&emulator.url(), PATIENT);
+        Self { emulator, aws, http: reqwest::Client::new() }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/_emulator/{path}?account={ACCOUNT}&region={REGION}", self.emulator.url())
+    }
+
+    /// Changes something through the control API.
+    pub(super) async fn put(&self, path: &str, body: Value) -> Value {
+        let answer = self.http.put(self.url(path)).json(&body).send().await.expect("an answer");
+        let ok = answer.status().is_success();
+        let text = answer.text().await.expect("a body");
+        assert!(ok, "PUT {path} {body}: {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Orders a fault.
+    pub(super) async fn order(&self, fault: &Value) {
+        let answer = self.http.post(self.url("faults")).json(fault).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{fault}: {}", answer.text().await.expect("a body"));
+    }
+
+    /// The calls that came over the wire since this was last asked.
+    pub(super) async fn calls(&self) -> Vec<Value> {
+        let answer = self.http.get(self.url("calls")).send().await.expect("an answer");
+        let calls = answer.json().await.expect("calls");
+        let reset = self.http.delete(self.url("calls")).send().await.expect("an answer");
+        assert!(reset.status().is_success());
+        calls
+    }
+
+    /// A user as the emulator has it.
+    pub(super) async fn truth(&self, user_id: &str) -> Option<Value> {
+        let answer = self.http.get(self.url("users")).send().await.expect("an answer");
+        let users: Vec<Value> = answer.json().await.expect("users");
+        users.into_iter().find(|user| user["UserId"] == user_id)
+    }
+}
+
+pub(super) fn user_id(text: &str) -> UserId {
+    UserId::parse(text).expect("a user ID")
+}
+
+pub(super) fn arn(user: &str) -> Arn {
+    Arn::parse(&format!("arn:aws:elasticache:{REGION}:{ACCOUNT}:user:{user}")).expect("an ARN")
+}
+
+pub(super) fn tags(pairs: &[(&str, &str)]) -> Tags {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+pub(super) fn passwords(texts: &[&str]) -> AuthenticationChange {
+    texts.iter().copied().for_each(secrecy::remember_password);
+    let read = |text: &&str| (Password::parse(text.as_bytes()).expect("a password"), "uid/1".to_owned());
+    AuthenticationChange::Password(Passwords::new(texts.iter().map(read).collect()))
+}
+
+pub(super) fn create(user: &str) -> Create {
+    Create {
+        user_id: user_id(user),
+        user_name: user.to_owned(),
+        engine: Engine::Redis,
+        access_string: "on ~* +@all".to_owned(),
+        authentication: AuthenticationChange::Iam,
+        tags: tags(&[("team", "shop")]),
+        cause: plan::Cause::Edit,
+    }
+}
+
+pub(super) fn modify(user: &str) -> Modify {
+    let changes = Changes { access_string: Some("on ~app:* +@read".to_owned()), ..Changes::default() };
+    Modify { user_id: user_id(user), changes, cause: plan::Cause::Edit }
+}
+
+/// Each method of the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Describe,
+    Account,
+    ListTags,
+    Create,
+    Modify,
+    Tag,
+    Delete,
+}
+
+impl Method {
+    pub(super) const ALL: [Self; 7] =
+        [Self::Describe, Self::Account, Self::ListTags, Self::Create, Self::Modify, Self::Tag, Self::Delete];
+
+    pub(super) fn action(self) -> &'static str {
+        match self {
+            Self::Describe | Self::Account => "DescribeUsers",
+            Self::ListTags => "ListTagsForResource",
+            Self::Create => "CreateUser",
+            Self::Modify => "ModifyUser",
+            Self::Tag => "AddTagsToResource",
+            Self::Delete => "DeleteUser",
+        }
+    }
+
+    /// Whom the call is about, where a test is about `user`.
+    pub(super) fn about(self, user: &str) -> &str {
+        if self == Self::Account { "default" } else { user }
+    }
+
+    pub(super) async fn call(self, aws: &Aws, user: &str) -> Ended {
+        match self {
+            Self::Describe => match aws.describe(&user_id(user)).await {
+                Sight::Seen(_) => Ended::Well,
+                Sight::Absent => Ended::NotFound,
+                Sight::Failed(fault) => Ended::Failed(fault),
+                Sight::Unseen => Ended::Strange,
+            },
+            Self::Account => match aws.account().await {
+                Account::Known(account) if account == ACCOUNT => Ended::Well,
+                Account::Untold => Ended::Untold,
+                Account::Failed(fault) => Ended::Failed(fault),
+                Account::Known(_) | Account::Unasked => Ended::Strange,
+            },
+            Self::ListTags => match aws.list_tags(&arn(user)).await {
+                TagSight::Read(_) => Ended::Well,
+                TagSight::Unreadable => Ended::NotFound,
+                TagSight::Failed(fault) => Ended::Failed(fault),
+                TagSight::Unread => Ended::Strange,
+            },
+            Self::Create => aws.create(&create(user)).await.into(),
+            Self::Modify => aws.modify(&modify(user)).await.into(),
+            Self::Tag => aws
+                .tag(&Tag { arn: arn(user), tags: tags(&[("team", "shop")]), cause: plan::Cause::Edit })
+                .await
+                .into(),
+            Self::Delete => aws.delete(&Delete { user_id: user_id(user) }).await.into(),
+        }
+    }
+}
+
+/// How a method's call ended, whichever it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    Well,
+    NotFound,
+    AlreadyExists,
+    Untold,
+    Failed(Fault),
+    /// An answer that no call gives.
+    Strange,
+}
+
+impl From<Outcome> for Ended {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Accepted(_) | Outcome::Tagged(_) => Self::Well,
+            Outcome::NotFound => Self::NotFound,
+            Outcome::AlreadyExists => Self::AlreadyExists,
+            Outcome::Failed(fault) => Self::Failed(fault),
+            Outcome::Decided | Outcome::Released => Self::Strange,
+        }
+    }
+}
+
+impl Ended {
+    /// `Busy InvalidUserState` for a fault, else the word alone.
+    pub(super) fn words(&self) -> String {
+        let fault = match self {
+            Self::Failed(fault) => fault,
+            Self::Well | Self::NotFound | Self::AlreadyExists | Self::Untold | Self::Strange => {
+                return format!("{self:?}");
+            }
+        };
+        let kind = match fault {
+            Fault::Busy(_) => "Busy",
+            Fault::Throttled(_) => "Throttled",
+            Fault::Unavailable(_) => "Unavailable",
+            Fault::Credentials(_) => "Credentials",
+            Fault::Denied(_) => "Denied",
+            Fault::Rejected(Rejection::ParameterValue, _) => "ParameterValue",
+            Fault::Rejected(Rejection::ParameterCombination, _) => "ParameterCombination",
+            Fault::Rejected(Rejection::Quota, _) => "Quota",
+            Fault::Rejected(Rejection::ServiceLinkedRole, _) => "ServiceLinkedRole",
+            Fault::Rejected(Rejection::DefaultUserInGroup, _) => "DefaultUserInGroup",
+            Fault::Rejected(Rejection::Other, _) => "Other",
+        };
+        format!("{kind} {}", fault.said().code)
+    }
+}

@@ -1,0 +1,173 @@
+//! Passwords: to AWS, and to nobody else.
+
+use std::io;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use aws::UserApi;
+use plan::verdict::Outcome;
+use plan::{Changes, Create, Modify};
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+
+use crate::secrecy::assert_silent;
+
+use super::emulator_fixture::{Fixture, create, passwords, user_id};
+
+const ONE: &str = "correct horse+battery%staple";
+const OTHER: &str = "another-one-of-16-or-more";
+
+/// The log lines of this process.
+///
+/// A process has one: what a thread's own subscriber sees depends on what other threads, without one, have logged before.
+/// So each test that reads them is a process of its own, see [`alone`].
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+#[derive(Clone)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("lines").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn start() -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let writer = Lines(Arc::clone(&lines));
+        let subscriber = tracing_subscriber::fmt()
+            // Everything there is, but of the SDK what is shown by default.
+            .with_env_filter(EnvFilter::new("trace,aws_=info"))
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::set_global_default(subscriber).expect("the first one");
+        Self(lines)
+    }
+
+    /// The lines since this was last asked.
+    fn text(&self) -> String {
+        let lines = std::mem::take(&mut *self.0.lock().expect("lines"));
+        String::from_utf8(lines).expect("text")
+    }
+}
+
+/// Runs a test of this file in a process of its own.
+fn alone(test: &str) {
+    let program = std::env::current_exe().expect("this program");
+    let name = format!("aws::secrets::{test}");
+    let output =
+        Command::new(program).args(["--exact", &name, "--ignored"]).output().expect("the other process");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+fn requests() -> (Create, Modify) {
+    let create = Create { authentication: passwords(&[ONE, OTHER]), ..create("app") };
+    let changes = Changes { authentication: Some(passwords(&[OTHER, ONE])), ..Changes::default() };
+    (create, Modify { user_id: user_id("app"), changes, cause: plan::Cause::Edit })
+}
+
+#[test]
+fn passwords_reach_aws_and_show_nowhere_else() {
+    alone("with_passwords");
+}
+
+#[tokio::test]
+#[ignore = "the other process of passwords_reach_aws_and_show_nowhere_else"]
+async fn with_passwords() {
+    let log = Log::start();
+    let faults = [
+        json!(null),
+        json!({"Kind": "throttle"}),
+        json!({"Kind": "unavailable"}),
+        json!({"Kind": "reset"}),
+        json!({"Kind": "garbage"}),
+        json!({"Kind": "truncate"}),
+        json!({"Kind": "error", "Code": "InvalidParameterValue", "Message": format!("{ONE} and {OTHER} are bad")}),
+        json!({"Kind": "error", "Code": ONE, "Message": format!("Request ID: {OTHER}")}),
+        json!({"Kind": "error", "Code": "AccessDenied", "Message": ONE, "Status": 403}),
+    ];
+    let (create, modify) = requests();
+    for fault in faults {
+        let fixture = Fixture::start();
+        if !fault.is_null() {
+            fixture.order(&fault).await;
+        }
+        let created = fixture.aws.create(&create).await;
+        fixture.put("users/app", json!({})).await;
+        if !fault.is_null() {
+            fixture.order(&fault).await;
+        }
+        let modified = fixture.aws.modify(&modify).await;
+        let shown = format!("{create:?} {modify:?} {created:?} {modified:?} {:?}", fixture.aws);
+        assert_silent(&format!("Debug, {fault}"), &shown);
+        for outcome in [&created, &modified] {
+            if let Outcome::Failed(failure) = outcome {
+                assert_silent(&format!("Display, {fault}"), &failure.said().to_string());
+            }
+        }
+        let logged = log.text();
+        assert!(logged.contains("operation=\"CreateUser\""), "something is logged:\n{logged}");
+        assert_silent(&format!("log, {fault}"), &logged);
+        if fault.is_null() {
+            let truth = fixture.truth("app").await.expect("the user");
+            assert_eq!(truth["Authentication"]["PasswordCount"], json!(2), "AWS has them");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_aws_repeats_is_blotted_out() {
+    let fixture = Fixture::start();
+    let message = format!("Password '{ONE}' is bad, so is {OTHER}");
+    fixture.order(&json!({"Kind": "error", "Code": "InvalidParameterValue", "Message": message})).await;
+    let Outcome::Failed(fault) = fixture.aws.create(&requests().0).await else { panic!("failed") };
+    assert_eq!(fault.said().message, "Password '[redacted]' is bad, so is [redacted].");
+}
+
+#[test]
+fn each_call_is_one_line_for_those_who_look_closely() {
+    alone("some_calls");
+}
+
+#[tokio::test]
+#[ignore = "the other process of each_call_is_one_line_for_those_who_look_closely"]
+async fn some_calls() {
+    let log = Log::start();
+    let fixture = Fixture::start();
+    let app = user_id("app");
+    fixture.aws.describe(&app).await;
+    fixture.aws.create(&create("app")).await;
+    fixture.aws.describe(&app).await;
+    fixture.order(&json!({"Kind": "unavailable"})).await;
+    fixture.aws.describe(&app).await;
+    fixture.order(&json!({"Kind": "throttle"})).await;
+    fixture.aws.describe(&app).await;
+    let parts = [
+        "operation=\"DescribeUsers\" user_id=\"app\"",
+        "operation=\"CreateUser\" user_id=\"app\"",
+        "operation=\"DescribeUsers\" user_id=\"app\"",
+        "code=\"ServiceUnavailable\"",
+        "code=\"Throttling\"",
+    ];
+    let text = log.text();
+    let of_level = |level: &str| {
+        let target = format!(" {level} elasticache_user_operator::aws::call_log");
+        text.lines().filter(|line| line.contains(&target)).collect::<Vec<_>>()
+    };
+    let lines = of_level("DEBUG");
+    assert_eq!(lines.len(), parts.len(), "{lines:#?}");
+    for (line, part) in lines.iter().zip(parts) {
+        assert!(line.contains(part) && line.contains("duration_ms="), "{line} has {part}");
+        assert!(line.contains("request_id="), "{line} has AWS's request ID");
+    }
+    // What a person on call needs is said by the pass.
+    assert!(of_level("INFO").is_empty() && of_level("WARN").is_empty(), "{text}");
+}

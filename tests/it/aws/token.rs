@@ -1,0 +1,40 @@
+//! Mutations need a token at the moment when they are sent; reads never do.
+
+use aws::UserApi;
+use elasticache_user_operator::leader_election::Token;
+use plan::{Tag, Untag};
+use serde_json::json;
+
+use super::emulator_fixture::{Ended, Fixture, Method, arn};
+
+#[tokio::test]
+async fn without_a_token_no_mutation_reaches_the_wire() {
+    let fixture = Fixture::start();
+    fixture.put("users/app", json!({})).await;
+    let aws = fixture.aws.clone().with_token(Token::none());
+    for method in Method::ALL {
+        let user = if method == Method::Create { "new" } else { "app" };
+        let ended = method.call(&aws, user).await;
+        let calls = fixture.calls().await;
+        if ["DescribeUsers", "ListTagsForResource"].contains(&method.action()) {
+            assert_eq!((ended, calls.len()), (Ended::Well, 1), "{method:?} changes nothing");
+        } else {
+            assert_eq!(ended.words(), "Other NotSent", "{method:?}");
+            assert!(calls.is_empty(), "{method:?}: {calls:?}");
+        }
+    }
+    let untag = Untag { arn: arn("app"), keys: vec!["team".to_owned()] };
+    assert_eq!(Ended::from(aws.untag(&untag).await).words(), "Other NotSent");
+    assert!(fixture.calls().await.is_empty());
+}
+
+#[tokio::test]
+async fn with_one_they_do() {
+    let fixture = Fixture::start();
+    let aws = fixture.aws.clone().with_token(Token::unlimited());
+    assert_eq!(Method::Create.call(&aws, "app").await, Ended::Well);
+    let tag =
+        Tag { arn: arn("app"), tags: [("team".to_owned(), "a".to_owned())].into(), cause: plan::Cause::Edit };
+    assert_eq!(Ended::from(aws.tag(&tag).await), Ended::Well);
+    assert_eq!(fixture.calls().await.len(), 2);
+}

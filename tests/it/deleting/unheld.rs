@@ -1,0 +1,189 @@
+//! A user of ours whose object was applied again, with something wrong: the object has the finalizer all the same, and does
+//! not go before its user.
+
+use futures::StreamExt;
+use serde_json::{Value, json};
+
+use super::leaving;
+use crate::fixture::{Fixture, PASSWORD, condition, iam, until, with_password};
+
+/// What is wrong, and how it is put right.
+struct Wrong {
+    name: &'static str,
+    /// The object that is applied again.
+    spec: Value,
+    annotations: Value,
+    /// The operator's environment from then on.
+    env: Vec<(&'static str, String)>,
+    /// What the emulator does to calls.
+    fault: Option<Value>,
+    /// How the emulator shows the user.
+    user: Value,
+    /// What is told of it while the object is there, and once it is being deleted.
+    reason: &'static str,
+    /// What is told once the object is being deleted; `None`: it does not matter any more.
+    holds: Option<&'static str>,
+}
+
+fn wrong(name: &'static str, reason: &'static str, holds: Option<&'static str>) -> Wrong {
+    let (annotations, user) = (Value::Null, Value::Null);
+    Wrong { name, spec: iam(), annotations, env: Vec::new(), fault: None, user, reason, holds }
+}
+
+fn wrongs() -> Vec<Wrong> {
+    let tags = |code: &str, status: u16| {
+        Some(json!({
+            "Action": "ListTagsForResource", "Kind": "error", "Code": code, "Status": status, "Times": null,
+        }))
+    };
+    let shown = |state: &str| json!({ "Status": state });
+    let waits = Some("WaitingForUserActive");
+    let protected = json!({ "elasticache-users.dev/prevent-deletion": "true" });
+    let prefix = vec![("REQUIRED_USER_ID_PREFIX", "theirs-".to_owned())];
+    let named = |name: &str| {
+        let mut spec = with_password("pw");
+        spec["userName"] = json!(name);
+        spec
+    };
+    vec![
+        Wrong { spec: with_password("missing"), ..wrong("the Secret is missing", "SecretNotFound", None) },
+        Wrong { spec: with_password("short"), ..wrong("the password is invalid", "InvalidPassword", None) },
+        Wrong { spec: named("other"), ..wrong("the user name is another", "InvalidSpec", None) },
+        Wrong { env: prefix, ..wrong("the ID is not allowed", "UserIDNotAllowed", None) },
+        Wrong {
+            fault: tags("AccessDenied", 403),
+            ..wrong("ListTagsForResource is denied", "AccessDenied", Some("AccessDenied"))
+        },
+        Wrong {
+            fault: tags("UserNotFound", 404),
+            ..wrong("the tags cannot be read", "WaitingForUserActive", waits)
+        },
+        Wrong { user: shown("modifying"), ..wrong("the user is busy", "WaitingForUserActive", waits) },
+        Wrong { user: shown("migrating"), ..wrong("its state is not known", "WaitingForUserActive", waits) },
+        Wrong {
+            spec: with_password("missing"),
+            annotations: protected,
+            ..wrong("prevent-deletion is set too", "SecretNotFound", Some("DeletionProtected"))
+        },
+    ]
+}
+
+/// A user of ours without an object: made, retained, and its object deleted.
+async fn retained() -> Fixture {
+    let fixture = leaving().await;
+    let mut spec = iam();
+    spec["deletionPolicy"] = json!("Retain");
+    fixture.ready("app", spec).await;
+    fixture.deleted("app").await;
+    fixture.secret("pw", PASSWORD).await;
+    fixture.secret("short", "too-short").await;
+    fixture
+}
+
+/// Applies the object again, with `deletionPolicy: Delete`, and answers its uid.
+async fn applied_again(fixture: &Fixture, spec: &Value, annotations: &Value) -> Value {
+    let mut spec = spec.clone();
+    spec["deletionPolicy"] = json!("Delete");
+    let mut object = crate::fixture::manifest("app", spec);
+    object["metadata"]["annotations"] = annotations.clone();
+    let object = serde_json::from_value(object).unwrap();
+    let created = fixture.users().create(&Default::default(), &object).await.unwrap();
+    json!(created.metadata.uid.unwrap())
+}
+
+fn finalizers(object: &Value) -> usize {
+    object["metadata"]["finalizers"].as_array().map_or(0, Vec::len)
+}
+
+/// Waits until this very object tells this reason.
+async fn tells(fixture: &Fixture, uid: &Value, reason: &str, leaving: bool) -> Value {
+    let told = |object: &Value| {
+        let of_it = object["metadata"]["uid"] == *uid;
+        let type_ = if leaving { "Deleting" } else { "Ready" };
+        of_it && condition(object, type_).is_some_and(|told| told["reason"] == reason)
+    };
+    fixture.shows("app", &format!("it tells {reason}"), told).await
+}
+
+async fn gone(fixture: &Fixture) {
+    until("the object is gone", || async {
+        fixture.users().get_opt("app").await.unwrap().is_none().then_some(())
+    })
+    .await;
+}
+
+async fn is_held(Wrong { name, spec, annotations, env, fault, user, reason, holds }: Wrong) {
+    println!("{name}");
+    let fixture = retained().await;
+    if !env.is_empty() {
+        fixture.kill();
+        fixture.start_with(&env);
+    }
+    if let Some(fault) = fault {
+        fixture.aws.fault(fault).await;
+    }
+    if !user.is_null() {
+        fixture.aws.put_user("app", user).await;
+    }
+    let uid = applied_again(&fixture, &spec, &annotations).await;
+    let object = tells(&fixture, &uid, reason, false).await;
+    assert_eq!(finalizers(&object), 1, "{name}: {object:#}");
+    fixture.delete("app").await;
+    if let Some(reason) = holds {
+        tells(&fixture, &uid, reason, true).await;
+        assert!(fixture.aws.user("app").await.is_some());
+        fixture.aws.clear_faults().await;
+        fixture.aws.put_user("app", json!({ "Status": "active" })).await;
+        fixture.request_reconcile("app").await;
+        if !annotations.is_null() {
+            let none =
+                json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": null } } });
+            fixture.patch("app", none).await;
+        }
+    }
+    gone(&fixture).await;
+    assert_eq!(fixture.aws.user("app").await, None, "{name}: the object went before its user");
+    assert_eq!(fixture.aws.accepted("DeleteUser", "app").await, 1, "{name}");
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn a_user_of_ours_holds_its_object_whatever_is_wrong_with_it() {
+    futures::stream::iter(wrongs()).for_each_concurrent(3, is_held).await;
+}
+
+#[tokio::test]
+async fn an_object_for_which_aws_could_not_be_asked_goes_at_once() {
+    let fixture = retained().await;
+    let denied = json!({
+        "Action": "DescribeUsers", "Kind": "error", "Code": "AccessDenied", "Status": 403, "Times": null,
+    });
+    fixture.aws.fault(denied).await;
+    let uid = applied_again(&fixture, &iam(), &Value::Null).await;
+    let object = tells(&fixture, &uid, "AccessDenied", false).await;
+    assert_eq!(finalizers(&object), 0, "{object:#}");
+    fixture.delete("app").await;
+    gone(&fixture).await;
+    assert!(fixture.aws.user("app").await.is_some());
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn a_user_of_anothers_or_of_nobody_never_holds_an_object() {
+    let fixture = retained().await;
+    let theirs = json!({
+        "elasticache-users.dev/cluster": "elsewhere",
+        "elasticache-users.dev/namespace": "theirs",
+        "elasticache-users.dev/name": "app",
+    });
+    for (tags, reason) in [(theirs, "UserOwnedByAnother"), (json!({}), "UserAlreadyExists")] {
+        fixture.aws.put_user("app", json!({ "Tags": tags })).await;
+        let uid = applied_again(&fixture, &iam(), &Value::Null).await;
+        let object = tells(&fixture, &uid, reason, false).await;
+        assert_eq!(finalizers(&object), 0, "{object:#}");
+        fixture.delete("app").await;
+        gone(&fixture).await;
+        assert!(fixture.aws.user("app").await.is_some());
+    }
+    fixture.end().await;
+}
