@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use elasticache_emulator::user_of;
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, until, with_password};
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, message, until, with, with_password};
 use crate::policies::ended;
 use crate::rights::Rights;
 
 /// A fixture where users may stay, without an operator yet.
 async fn dark() -> Fixture {
-    Fixture::without_operator(Setup { leaves_users: true, ..Setup::default() }).await
+    Fixture::without_operator(Setup::leaving_users()).await
 }
 
 /// Objects of this fixture's namespace may adopt.
@@ -25,22 +26,16 @@ async fn adopting() -> Fixture {
 }
 
 /// The spec of an object that asks for the user.
-fn asking(mut spec: Value, user: &str) -> Value {
-    spec["userID"] = json!(user);
-    spec["adoptionPolicy"] = json!("Adopt");
-    spec
+fn asking(spec: Value, user: &str) -> Value {
+    with(spec, json!({ "userID": user, "adoptionPolicy": "Adopt" }))
 }
 
-fn retained(mut spec: Value, user: &str) -> Value {
-    spec["userID"] = json!(user);
-    spec["deletionPolicy"] = json!("Retain");
-    spec
+fn retained(spec: Value, user: &str) -> Value {
+    with(spec, json!({ "userID": user, "deletionPolicy": "Retain" }))
 }
 
 fn named(user: &str) -> Value {
-    let mut spec = iam();
-    spec["userID"] = json!(user);
-    spec
+    with(iam(), json!({ "userID": user }))
 }
 
 /// A user of nobody that is as [`iam`] asks.
@@ -51,20 +46,10 @@ fn matching() -> Value {
     })
 }
 
-fn message(object: &Value) -> &str {
-    condition(object, "Ready").and_then(|ready| ready["message"].as_str()).unwrap_or_default()
-}
-
 /// The names of the calls that changed anything about the user, in order.
 async fn mutations(fixture: &Fixture, user: &str) -> Vec<String> {
-    let reads = ["DescribeUsers", "ListTagsForResource"];
-    let calls = fixture.aws.calls().await.into_iter().filter(|call| {
-        let params = &call["Params"];
-        let arn = params["ResourceName"].as_str().unwrap_or_default();
-        params["UserId"] == user || arn.ends_with(&format!(":user:{user}"))
-    });
-    let actions = calls.map(|call| call["Action"].as_str().unwrap().to_owned());
-    actions.filter(|action| !reads.contains(&action.as_str())).collect()
+    let calls = fixture.aws.mutations().await.into_iter().filter(|call| user_of(call) == user);
+    calls.map(|call| call["Action"].as_str().unwrap().to_owned()).collect()
 }
 
 async fn reasons(fixture: &Fixture, name: &str) -> Vec<String> {
@@ -123,8 +108,7 @@ async fn passwords_are_sent_once_though_nothing_seems_to_differ() {
     fixture.ready("app", asking(with_password("pw"), "orders")).await;
     let user = fixture.aws.user("orders").await.unwrap();
     assert!(user["Passwords"] == json!([PASSWORD]), "not the Secret's password");
-    fixture.request_reconcile("app").await;
-    fixture.shows("app", "echo", |object| object["status"]["lastHandledReconcileAt"] == "now").await;
+    fixture.acknowledge("app").await;
     let modify = fixture.aws.calls_of("ModifyUser", "orders").await;
     assert_eq!(modify.len(), 1);
     assert!(modify[0]["Params"]["AccessString"].is_null() && modify[0]["Params"]["Engine"].is_null());

@@ -265,8 +265,7 @@ async fn invalid_user_state_is_waited_out_and_never_terminal() {
 
 #[tokio::test]
 async fn the_end_of_modifying_is_noticed_soon_at_the_real_pace() {
-    let env = vec![("PACE_DIVISOR", "1".to_owned())];
-    let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::env(&[("PACE_DIVISOR", "1")])).await;
     fixture.ready("app", iam()).await;
     fixture.aws.settings(json!({ "modify-time": "10s" })).await;
     let before = fixture.aws.calls_of("DescribeUsers", "app").await.len();

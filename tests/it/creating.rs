@@ -110,7 +110,7 @@ async fn what_is_wrong_with_a_secret_is_said_and_mended_without_a_person() {
 
 #[tokio::test]
 async fn a_user_of_ours_is_taken_on_as_it_is() {
-    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::leaving_users()).await;
     fixture.ready("app", iam()).await;
     // As after a restored backup: the object is new, the user has its tags.
     fixture.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
@@ -139,7 +139,7 @@ fn anothers_tags() -> Value {
 
 #[tokio::test]
 async fn a_user_that_appears_between_the_look_and_the_call_is_not_claimed() {
-    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::leaving_users()).await;
     // The call waits long enough for somebody else's user to come first.
     let slow = fixture.aws.fault(json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 700 })).await;
     fixture.create("app", iam()).await;

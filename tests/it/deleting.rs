@@ -10,9 +10,9 @@ mod unheld;
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, until, with_password};
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, message, until, with_password};
 use crate::rights::Rights;
 
 /// Ready with an IAM user, and about to be deleted.
@@ -23,11 +23,7 @@ async fn with_user() -> Fixture {
 }
 
 async fn leaving() -> Fixture {
-    Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await
-}
-
-fn message(object: &Value) -> &str {
-    condition(object, "Deleting").and_then(|deleting| deleting["message"].as_str()).unwrap_or_default()
+    Fixture::with(Setup::leaving_users()).await
 }
 
 /// DeleteUser was accepted once, and the fixture ends well.
@@ -134,8 +130,7 @@ async fn a_secret_that_is_gone_blocks_nothing() {
 
 #[tokio::test]
 async fn a_deletion_waits_shortly_and_cheaply_at_the_real_pace() {
-    let env = vec![("PACE_DIVISOR", "1".to_owned())];
-    let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::env(&[("PACE_DIVISOR", "1")])).await;
     fixture.ready("app", iam()).await;
     fixture.aws.settings(json!({ "delete-time": "10s" })).await;
     let asked = std::time::Instant::now();

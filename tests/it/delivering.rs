@@ -121,7 +121,7 @@ fn gitops_examples_name_the_charts_place_and_its_values() {
 
 #[tokio::test]
 async fn users_of_gitops_examples_become_ready_and_outlive_a_deletion() {
-    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::leaving_users()).await;
     for file in [FLUX[2], ARGO_CD[1]] {
         let path = repository::path(&format!("deploy/{file}"));
         let output = control_plane::output(fixture.kubectl(&["apply", "--filename", &path])).await;

@@ -5,15 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    Fixture, PASSWORD, Setup, condition, iam, is_ready, reconcile_request, until, with_password,
+    Fixture, PASSWORD, Setup, condition, iam, is_ready, message, reconcile_request, until, with_password,
 };
 use crate::policies::ended;
-
-/// An operator with these variables.
-pub(crate) fn env(variables: &[(&'static str, &str)]) -> Setup {
-    let env = variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    Setup { env, ..Setup::default() }
-}
 
 /// Everything of the user but the number of its changes.
 async fn truth(fixture: &Fixture, id: &str) -> Option<Value> {
@@ -149,7 +143,7 @@ async fn put_right(fixture: &Fixture, look: Look) {
 
 #[tokio::test]
 async fn a_drift_check_puts_right_what_somebody_changed() {
-    let fixture = Fixture::with(env(&[("RESYNC", "2s"), ("TAG_RESYNC_EVERY", "1")])).await;
+    let fixture = Fixture::with(Setup::env(&[("RESYNC", "2s"), ("TAG_RESYNC_EVERY", "1")])).await;
     put_right(&fixture, Look::Checks).await;
     ended(fixture).await;
 }
@@ -170,14 +164,8 @@ async fn another_form_of_the_same_access_string_is_no_drift() {
     let somebodys = json!({ "AccessString": "on  -@all  ~app:*   +@read", "Engine": "REDIS" });
     fixture.aws.put_user("app", somebodys.clone()).await;
     let before = truth(&fixture, "app").await;
-    for time in ["first", "second"] {
-        fixture.patch("app", reconcile_request(time)).await;
-        fixture
-            .shows("app", "echo", |object| {
-                object["status"]["lastHandledReconcileAt"] == time && is_ready(object)
-            })
-            .await;
-    }
+    fixture.reconcile_now("app").await;
+    fixture.reconcile_now("app").await;
     assert!(same(&truth(&fixture, "app").await, &before), "the user was changed");
     assert_eq!(fixture.aws.calls_of("ModifyUser", "app").await.len(), 0);
     assert!(fixture.events("app").await.iter().all(|(_, reason, _)| reason == "UserCreated"));
@@ -191,8 +179,7 @@ async fn tags_that_were_never_in_the_spec_are_left_alone() {
     let mut tags = fixture.aws.user("app").await.unwrap()["Tags"].clone();
     tags["made-by"] = json!("somebody");
     fixture.aws.put_user("app", json!({ "Tags": tags })).await;
-    fixture.patch("app", reconcile_request("now")).await;
-    fixture.shows("app", "echo", |object| object["status"]["lastHandledReconcileAt"] == "now").await;
+    fixture.acknowledge("app").await;
     assert_eq!(fixture.aws.user("app").await.unwrap()["Tags"], tags);
     assert!(!fixture.aws.calls_of("ListTagsForResource", "app").await.is_empty(), "nobody looked");
     ended(fixture).await;
@@ -210,7 +197,7 @@ async fn a_drift_correction_is_reported_although_its_first_call_fails() {
 
 #[tokio::test]
 async fn an_outage_leaves_a_ready_object_alone_until_it_is_stale() {
-    let fixture = Fixture::with(env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
+    let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
     let rows = [
         ("unavailable", json!({ "Kind": "unavailable" }), "AWSUnavailable"),
         ("denied", json!({ "Kind": "error", "Code": "AccessDenied", "Status": 403 }), "AccessDenied"),
@@ -230,7 +217,7 @@ async fn an_outage_leaves_a_ready_object_alone_until_it_is_stale() {
 #[tokio::test]
 async fn throttling_leaves_a_ready_object_alone_until_it_is_stale() {
     // Apart from the others, as it slows the operator's calls down for every object.
-    let fixture = Fixture::with(env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
+    let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
     fixture.ready("throttled", iam()).await;
     grows_stale(&fixture, &[("throttled", json!({ "Kind": "throttle" }), "Throttled")]).await;
     ended(fixture).await;
@@ -284,7 +271,7 @@ async fn grows_stale(fixture: &Fixture, rows: &[(&str, Value, &str)]) {
 
 #[tokio::test]
 async fn a_user_that_is_known_to_differ_is_not_called_ready_while_its_tags_cannot_be_read() {
-    let fixture = Fixture::with(env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
+    let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
     fixture.ready("app", iam()).await;
     fixture
         .aws
@@ -295,8 +282,7 @@ async fn a_user_that_is_known_to_differ_is_not_called_ready_while_its_tags_canno
     fixture.aws.put_user("app", json!({ "AccessString": "off -@all" })).await;
     let told = fixture.reason("app", "AccessDenied").await;
     assert_eq!(condition(&told, "Ready").unwrap()["status"], "False");
-    let message = condition(&told, "Ready").unwrap()["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("ListTagsForResource"), "{message}");
+    assert!(message(&told).contains("ListTagsForResource"), "{}", message(&told));
     assert_eq!(
         fixture.aws.accepted("ModifyUser", "app").await,
         0,

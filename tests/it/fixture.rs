@@ -23,7 +23,9 @@ use kube::{Client, ResourceExt};
 pub(crate) use self::aws::Aws;
 pub(crate) use support::operator::{ACCOUNT, REGION};
 
-pub(crate) use self::objects::{condition, iam, is_ready, manifest, reconcile_request, with_password};
+pub(crate) use self::objects::{
+    condition, iam, is_ready, manifest, message, prevent_deletion, reconcile_request, with, with_password,
+};
 pub(crate) use self::wait::until;
 use self::watch_log::{Vanished, WatchLog, record};
 use crate::control_plane;
@@ -65,6 +67,19 @@ impl Default for Setup {
             user_ids: "",
             refuses: false,
         }
+    }
+}
+
+impl Setup {
+    /// Users may stay behind.
+    pub(crate) fn leaving_users() -> Self {
+        Self { leaves_users: true, ..Self::default() }
+    }
+
+    /// An operator with these variables.
+    pub(crate) fn env(variables: &[(&'static str, &str)]) -> Self {
+        let env = variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Self { env, ..Self::default() }
     }
 }
 

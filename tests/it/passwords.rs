@@ -21,8 +21,7 @@ async fn two_passwords(fixture: &Fixture) -> serde_json::Value {
 
 #[tokio::test]
 async fn no_password_shows_at_the_finest_log_level_of_every_crate() {
-    let env = vec![("LOG", "trace".to_owned())];
-    let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::env(&[("LOG", "trace")])).await;
     let spec = two_passwords(&fixture).await;
     fixture.ready("app", spec).await;
     fixture.kill();
@@ -43,8 +42,7 @@ async fn no_password_shows_at_the_finest_log_level_of_every_crate() {
 
 #[tokio::test]
 async fn a_password_that_aws_repeats_is_shown_to_nobody() {
-    let env = vec![("LOG", "trace".to_owned())];
-    let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::env(&[("LOG", "trace")])).await;
     let spec = two_passwords(&fixture).await;
     let message = format!("The password {ONE} is bad, and so is {OTHER}");
     let fault = json!({

@@ -138,8 +138,7 @@ async fn a_call_that_hangs_is_cut_on_sigterm() {
 
 #[tokio::test]
 async fn logs_in_json_are_one_object_a_line() {
-    let env = vec![("LOG_FORMAT", "json".to_owned())];
-    let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::env(&[("LOG_FORMAT", "json")])).await;
     fixture.ready("app", iam()).await;
     let logs = fixture.logs();
     let lines: Vec<Value> = logs.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

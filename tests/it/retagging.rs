@@ -268,7 +268,7 @@ async fn a_user_without_owner_tags_that_status_cannot_prove_ours_is_left_alone()
         ("app-1", json!({ "Tags": {}, "Engine": "redis" })),
         ("app-2", json!({ "Tags": {}, "Authentication": { "Type": "no-password" } })),
     ];
-    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::leaving_users()).await;
     for (name, change) in rows {
         fixture.ready(name, iam()).await;
         fixture.aws.put_user(name, change).await;

@@ -9,7 +9,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::control_plane;
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, is_ready, until, with_password};
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, is_ready, message, until, with_password};
 
 const SECOND: &str = "second-long-passphrase";
 /// What "within seconds" allows on a busy machine.
@@ -233,8 +233,7 @@ async fn a_secret_that_cannot_be_a_password_is_told_and_mended_without_touching_
     fixture.secret("one", &format!("{SECOND}\n")).await;
     let told = fixture.reason("app", "InvalidPassword").await;
     assert!(condition(&told, "Stalled").is_some());
-    let message = condition(&told, "Ready").unwrap()["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("newline"), "{message}");
+    assert!(message(&told).contains("newline"), "{}", message(&told));
     assert_eq!(rotations(&fixture).await, 0, "AWS has the former password still");
     fixture.secret("one", SECOND).await;
     holds(&fixture, &[SECOND]).await;

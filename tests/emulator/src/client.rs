@@ -98,6 +98,14 @@ impl Control {
         self.list("calls").await.expect("the calls")
     }
 
+    /// Every call so far that is no read, refused ones included.
+    pub async fn mutations(&self) -> Vec<Value> {
+        let reads = ["DescribeUsers", "DescribeUserGroups", "ListTagsForResource", "GetCallerIdentity"];
+        let mut calls = self.calls().await;
+        calls.retain(|call| reads.iter().all(|read| call["Action"] != *read));
+        calls
+    }
+
     /// The calls of one action about one user.
     pub async fn calls_of(&self, action: &str, id: &str) -> Vec<Value> {
         let about = |call: &Value| call["Action"] == action && user_of(call) == id;

@@ -1,19 +1,16 @@
 //! Users that stay because somebody wants it so: `deletionPolicy: Retain`, the default policy, and `prevent-deletion`.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{accepted_once, leaving, message, with_user};
-use crate::fixture::{Fixture, Setup, iam, until};
+use super::{accepted_once, leaving, with_user};
+use crate::fixture::{iam, message, prevent_deletion, until, with};
 
 #[tokio::test]
 async fn retain_leaves_the_user_and_says_how_to_hand_it_over() {
     let fixture = leaving().await;
-    let mut spec = iam();
-    spec["deletionPolicy"] = json!("Retain");
-    fixture.ready("app", spec).await;
+    fixture.ready("app", with(iam(), json!({ "deletionPolicy": "Retain" }))).await;
     // Once DescribeUsers has shown the user, the CreateUser is history.
-    fixture.request_reconcile("app").await;
-    fixture.shows("app", "echo", |object| object["status"]["lastHandledReconcileAt"] == "now").await;
+    fixture.acknowledge("app").await;
     let before = fixture.aws.user("app").await.unwrap();
     let calls = fixture.aws.calls().await.len();
     fixture.deleted("app").await;
@@ -60,8 +57,7 @@ async fn retain_that_comes_too_late_says_so() {
 #[tokio::test]
 async fn prevent_deletion_holds_without_an_aws_call() {
     let fixture = with_user().await;
-    let protection = |value: Value| json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": value } } });
-    fixture.patch("app", protection(json!("true"))).await;
+    fixture.patch("app", prevent_deletion(true)).await;
     // The pass that the annotation caused is over once its look is answered.
     let calls = until("the pass has looked", || async {
         let calls = fixture.aws.calls_of("DescribeUsers", "app").await.len();
@@ -82,7 +78,7 @@ async fn prevent_deletion_holds_without_an_aws_call() {
         .await;
     assert_eq!(fixture.aws.calls_of("DescribeUsers", "app").await.len(), calls);
     fixture.patch("app", json!({ "spec": { "deletionPolicy": "Delete" } })).await;
-    fixture.patch("app", protection(Value::Null)).await;
+    fixture.patch("app", prevent_deletion(false)).await;
     fixture.gone("app").await;
     accepted_once(fixture).await;
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{accepted_once, leaving, message, with_user};
-use crate::fixture::{Fixture, condition, iam};
+use super::{accepted_once, leaving, with_user};
+use crate::fixture::{Fixture, condition, iam, message};
 
 #[tokio::test]
 async fn a_user_that_became_anothers_is_left_alone() {

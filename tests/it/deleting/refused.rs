@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{accepted_once, leaving, message, with_user};
-use crate::fixture::{Fixture, iam};
+use super::{accepted_once, leaving, with_user};
+use crate::fixture::{Fixture, iam, message};
 
 #[tokio::test]
 async fn invalid_user_state_is_backed_off_from() {

@@ -5,7 +5,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::leaving;
-use crate::fixture::{Fixture, PASSWORD, condition, iam, until, with_password};
+use crate::fixture::{Fixture, PASSWORD, condition, iam, prevent_deletion, until, with_password};
 
 /// What is wrong, and how it is put right.
 struct Wrong {
@@ -136,8 +136,7 @@ async fn is_held(Wrong { name, spec, annotations, env, fault, user, reason, hold
         fixture.aws.put_user("app", json!({ "Status": "active" })).await;
         fixture.request_reconcile("app").await;
         if !annotations.is_null() {
-            let none =
-                json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": null } } });
+            let none = prevent_deletion(false);
             fixture.patch("app", none).await;
         }
     }
