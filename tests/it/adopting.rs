@@ -53,7 +53,7 @@ async fn mutations(fixture: &Fixture, user: &str) -> Vec<String> {
 }
 
 async fn reasons(fixture: &Fixture, name: &str) -> Vec<String> {
-    fixture.events(name).await.into_iter().map(|(_, reason, _)| reason).collect()
+    fixture.events(name).await.into_iter().map(|event| event.reason).collect()
 }
 
 fn owner(user: &Value) -> (&str, &str) {
@@ -175,9 +175,9 @@ async fn nobody_adopts_what_another_has_or_what_has_another_name() {
     let object = fixture.reason("misnamed", "InvalidSpec").await;
     assert!(message(&object).contains("\"other-name\""), "{}", message(&object));
     for name in ["greedy", "misnamed"] {
-        let (kind, ..) =
+        let event =
             fixture.event(name, if name == "greedy" { "UserOwnedByAnother" } else { "InvalidSpec" }).await;
-        assert_eq!(kind, "Warning");
+        assert_eq!(event.kind, "Warning");
         fixture.deleted(name).await;
     }
     assert_eq!([fixture.aws.user("anothers").await, fixture.aws.user("renamed").await], before);
@@ -336,8 +336,8 @@ async fn a_hand_over_between_clusters_is_noticed_by_both() {
     // The object that went did not look at it as its own any more.
     until("the event that names the owner", || async {
         let events = fixture.events("app").await;
-        let mut told = events.iter().filter(|(_, reason, _)| reason == "UserOwnedByAnother");
-        told.any(|(kind, _, note)| kind == "Warning" && note.contains(&other.ns)).then_some(())
+        let mut told = events.iter().filter(|event| event.reason == "UserOwnedByAnother");
+        told.any(|event| event.kind == "Warning" && event.note.contains(&other.ns)).then_some(())
     })
     .await;
     tokio::time::timeout(Duration::from_secs(30), other.deleted("app")).await.unwrap();

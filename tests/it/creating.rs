@@ -39,8 +39,7 @@ async fn an_iam_user_is_created_with_two_calls_and_three_writes() {
     assert_eq!(status["lastApplied"]["tagKeys"], json!(["team"]));
 
     // A further pass would show by now: the event is the last thing that this one wrote.
-    let (kind, _, _) = fixture.event("app", "UserCreated").await;
-    assert_eq!(kind, "Normal");
+    assert_eq!(fixture.event("app", "UserCreated").await.kind, "Normal");
     let actions: Vec<Value> = fixture.aws.calls().await.iter().map(|call| call["Action"].clone()).collect();
     assert_eq!(actions, ["DescribeUsers", "CreateUser"]);
     let versions = fixture.versions("app");
@@ -166,46 +165,36 @@ async fn a_previous_user_on_its_way_out_is_waited_for() {
     fixture.end().await;
 }
 
+/// An answer to CreateUser, and what the object says then.
+struct Refusal {
+    fault: Value,
+    reason: &'static str,
+    /// The condition beside Ready.
+    beside: &'static str,
+}
+
 #[tokio::test]
 async fn failures_of_create_user_are_reported_and_survived() {
+    let waits = |fault: Value, reason| Refusal { fault, reason, beside: "Reconciling" };
+    let stalls = |code: &str, message: &str, reason| {
+        let fault = json!({ "Kind": "error", "Code": code, "Message": message });
+        Refusal { fault, reason, beside: "Stalled" }
+    };
+    let error = |code: &str, status: u16| json!({ "Kind": "error", "Code": code, "Status": status });
+    let category = "Access string contains invalid category(s)";
     let rows = [
-        ("throttled", json!({ "Kind": "throttle" }), "Throttled", "Reconciling"),
-        ("unavailable", json!({ "Kind": "unavailable" }), "AWSUnavailable", "Reconciling"),
-        (
-            "denied",
-            json!({ "Kind": "error", "Code": "AccessDenied", "Status": 403 }),
-            "AccessDenied",
-            "Reconciling",
-        ),
-        (
-            "expired",
-            json!({ "Kind": "error", "Code": "ExpiredToken", "Status": 403 }),
-            "CredentialsUnavailable",
-            "Reconciling",
-        ),
-        ("quota", json!({ "Kind": "error", "Code": "UserQuotaExceeded" }), "QuotaExceeded", "Reconciling"),
-        (
-            "role",
-            json!({ "Kind": "error", "Code": "ServiceLinkedRoleNotFoundFault" }),
-            "ServiceLinkedRoleMissing",
-            "Reconciling",
-        ),
-        ("other", json!({ "Kind": "error", "Code": "SomethingNew" }), "AWSRefused", "Reconciling"),
-        (
-            "access string",
-            json!({ "Kind": "error", "Code": "InvalidParameterValue", "Message": "Access string contains invalid category(s)" }),
-            "InvalidAccessString",
-            "Stalled",
-        ),
-        (
-            "combination",
-            json!({ "Kind": "error", "Code": "InvalidParameterCombination", "Message": "No." }),
-            "AuthenticationConflict",
-            "Stalled",
-        ),
+        waits(json!({ "Kind": "throttle" }), "Throttled"),
+        waits(json!({ "Kind": "unavailable" }), "AWSUnavailable"),
+        waits(error("AccessDenied", 403), "AccessDenied"),
+        waits(error("ExpiredToken", 403), "CredentialsUnavailable"),
+        waits(error("UserQuotaExceeded", 400), "QuotaExceeded"),
+        waits(error("ServiceLinkedRoleNotFoundFault", 400), "ServiceLinkedRoleMissing"),
+        waits(error("SomethingNew", 400), "AWSRefused"),
+        stalls("InvalidParameterValue", category, "InvalidAccessString"),
+        stalls("InvalidParameterCombination", "No.", "AuthenticationConflict"),
     ];
     let fixture = Fixture::new().await;
-    for (index, (claim, mut rule, reason, beside)) in rows.into_iter().enumerate() {
+    for (index, Refusal { fault: mut rule, reason, beside }) in rows.into_iter().enumerate() {
         let name = format!("app-{index}");
         rule["Action"] = json!("CreateUser");
         rule["UserId"] = json!(name);
@@ -213,10 +202,10 @@ async fn failures_of_create_user_are_reported_and_survived() {
         fixture.aws.fault(rule).await;
         fixture.create(&name, iam()).await;
         let object = fixture.reason(&name, reason).await;
-        assert!(condition(&object, beside).is_some(), "{claim}: {object:#}");
+        assert!(condition(&object, beside).is_some(), "{reason}: {object:#}");
         assert!(
             object["status"]["createRequestedAt"].is_null() || reason == "AWSUnavailable",
-            "{claim}: {object:#}"
+            "{reason}: {object:#}"
         );
         fixture.event(&name, reason).await;
     }

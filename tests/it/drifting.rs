@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    Fixture, PASSWORD, Setup, condition, iam, is_ready, message, reconcile_request, until, with_password,
+    Fixture, PASSWORD, PublishedEvent, Setup, condition, iam, is_ready, message, reconcile_request, until,
+    with_password,
 };
 use crate::policies::ended;
 
@@ -27,42 +28,52 @@ pub(crate) fn tagged() -> Value {
     spec
 }
 
-/// Name, spec, what somebody does to the AWS user (nothing: it is deleted), and what the event says of it.
-fn rows() -> Vec<(&'static str, Value, Value, &'static [&'static str])> {
+/// What somebody does to an AWS user behind the operator's back.
+struct Drift {
+    name: &'static str,
+    spec: Value,
+    /// Null: the user is deleted.
+    change: Value,
+    /// What the event says of it.
+    says: &'static [&'static str],
+}
+
+fn rows() -> Vec<Drift> {
     let password = with_password("pw");
+    let (access, engine) = (json!({ "AccessString": "on ~* +@all" }), json!({ "Engine": "redis" }));
+    let type_ = json!({ "Authentication": { "Type": "no-password" } });
+    let count = json!({ "Passwords": ["somebody-elses-passphrase", PASSWORD] });
+    let tags = json!({ "Tags": { "stage": "test" } });
+    let several = json!({ "Engine": "redis", "AccessString": "off -@all" });
+    let both = &["engine was redis", "access string was \"off -@all\""];
     vec![
-        (
-            "rules",
-            password.clone(),
-            json!({ "AccessString": "on ~* +@all" }),
-            &["access string was \"on ~* +@all\""],
-        ),
-        ("engine", iam(), json!({ "Engine": "redis" }), &["engine was redis instead of valkey"]),
-        (
-            "type",
-            iam(),
-            json!({ "Authentication": { "Type": "no-password" } }),
-            &["authentication type was no-password instead of iam"],
-        ),
-        (
-            "count",
-            password,
-            json!({ "Passwords": ["somebody-elses-passphrase", PASSWORD] }),
-            &["number of passwords was 2 instead of 1"],
-        ),
-        (
-            "tags",
-            tagged(),
-            json!({ "Tags": { "stage": "test" } }),
-            &["\"team\" was missing", "\"stage\" was \"test\""],
-        ),
-        ("gone", iam(), Value::Null, &["the AWS user was gone"]),
-        (
-            "several",
-            iam(),
-            json!({ "Engine": "redis", "AccessString": "off -@all" }),
-            &["engine was redis", "access string was \"off -@all\""],
-        ),
+        Drift {
+            name: "rules",
+            spec: password.clone(),
+            change: access,
+            says: &["access string was \"on ~* +@all\""],
+        },
+        Drift { name: "engine", spec: iam(), change: engine, says: &["engine was redis instead of valkey"] },
+        Drift {
+            name: "type",
+            spec: iam(),
+            change: type_,
+            says: &["authentication type was no-password instead of iam"],
+        },
+        Drift {
+            name: "count",
+            spec: password,
+            change: count,
+            says: &["number of passwords was 2 instead of 1"],
+        },
+        Drift {
+            name: "tags",
+            spec: tagged(),
+            change: tags,
+            says: &["\"team\" was missing", "\"stage\" was \"test\""],
+        },
+        Drift { name: "gone", spec: iam(), change: Value::Null, says: &["the AWS user was gone"] },
+        Drift { name: "several", spec: iam(), change: several, says: both },
     ]
 }
 
@@ -79,16 +90,15 @@ enum Look {
 async fn put_right(fixture: &Fixture, look: Look) {
     let (ask, fails) = (look != Look::Checks, look == Look::AskedAndFails);
     fixture.secret("pw", PASSWORD).await;
-    for (name, spec, ..) in rows() {
+    for Drift { name, spec, .. } in rows() {
         fixture.create(name, spec).await;
     }
     let mut before = Vec::new();
-    for (name, ..) in rows() {
+    for Drift { name, .. } in rows() {
         fixture.wait_ready(name).await;
         before.push(truth(fixture, name).await);
     }
-    for ((name, _, change, _), was) in rows().into_iter().zip(&before) {
-        let mut change = change;
+    for (Drift { name, mut change, .. }, was) in rows().into_iter().zip(&before) {
         if let Some(tags) = change.get_mut("Tags") {
             // Somebody's own tag is no difference, and its owner tags stay.
             let was = was.as_ref().unwrap()["Tags"].as_object().unwrap();
@@ -113,8 +123,8 @@ async fn put_right(fixture: &Fixture, look: Look) {
             fixture.patch(name, reconcile_request("now")).await;
         }
     }
-    for ((name, _, _, says), was) in rows().into_iter().zip(&before) {
-        let (kind, _, note) = fixture.event(name, "DriftCorrected").await;
+    for (Drift { name, says, .. }, was) in rows().into_iter().zip(&before) {
+        let PublishedEvent { kind, note, .. } = fixture.event(name, "DriftCorrected").await;
         assert_eq!(kind, "Normal");
         for words in says {
             assert!(note.contains(words), "{name}: {note}");
@@ -128,7 +138,7 @@ async fn put_right(fixture: &Fixture, look: Look) {
             assert_eq!(object["status"]["lastHandledReconcileAt"], "now");
         }
         let events = fixture.events(name).await;
-        let count = |wanted: &str| events.iter().filter(|(_, reason, _)| reason == wanted).count();
+        let count = |wanted: &str| events.iter().filter(|event| event.reason == wanted).count();
         assert_eq!(count("UserCreated"), if name == "gone" { 2 } else { 1 }, "{events:#?}");
         assert_eq!(count("UserModified"), 0, "{events:#?}");
         let modified = fixture.aws.calls_of("ModifyUser", name).await.len();
@@ -168,7 +178,7 @@ async fn another_form_of_the_same_access_string_is_no_drift() {
     fixture.reconcile_now("app").await;
     assert!(same(&truth(&fixture, "app").await, &before), "the user was changed");
     assert_eq!(fixture.aws.calls_of("ModifyUser", "app").await.len(), 0);
-    assert!(fixture.events("app").await.iter().all(|(_, reason, _)| reason == "UserCreated"));
+    assert!(fixture.events("app").await.iter().all(|event| event.reason == "UserCreated"));
     ended(fixture).await;
 }
 
@@ -198,17 +208,14 @@ async fn a_drift_correction_is_reported_although_its_first_call_fails() {
 #[tokio::test]
 async fn an_outage_leaves_a_ready_object_alone_until_it_is_stale() {
     let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
+    let error = |code: &str| json!({ "Kind": "error", "Code": code, "Status": 403 });
     let rows = [
-        ("unavailable", json!({ "Kind": "unavailable" }), "AWSUnavailable"),
-        ("denied", json!({ "Kind": "error", "Code": "AccessDenied", "Status": 403 }), "AccessDenied"),
-        (
-            "expired",
-            json!({ "Kind": "error", "Code": "ExpiredToken", "Status": 403 }),
-            "CredentialsUnavailable",
-        ),
+        Outage { name: "unavailable", fault: json!({ "Kind": "unavailable" }), reason: "AWSUnavailable" },
+        Outage { name: "denied", fault: error("AccessDenied"), reason: "AccessDenied" },
+        Outage { name: "expired", fault: error("ExpiredToken"), reason: "CredentialsUnavailable" },
     ];
-    for (name, ..) in &rows {
-        fixture.ready(name, iam()).await;
+    for row in &rows {
+        fixture.ready(row.name, iam()).await;
     }
     grows_stale(&fixture, &rows).await;
     ended(fixture).await;
@@ -219,15 +226,23 @@ async fn throttling_leaves_a_ready_object_alone_until_it_is_stale() {
     // Apart from the others, as it slows the operator's calls down for every object.
     let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
     fixture.ready("throttled", iam()).await;
-    grows_stale(&fixture, &[("throttled", json!({ "Kind": "throttle" }), "Throttled")]).await;
+    let fault = json!({ "Kind": "throttle" });
+    grows_stale(&fixture, &[Outage { name: "throttled", fault, reason: "Throttled" }]).await;
     ended(fixture).await;
 }
 
+/// The reads of an object fail.
+struct Outage {
+    name: &'static str,
+    fault: Value,
+    reason: &'static str,
+}
+
 /// The reads of each object fail: it is left as it is, then Ready=Unknown, then Ready again once they succeed.
-async fn grows_stale(fixture: &Fixture, rows: &[(&str, Value, &str)]) {
+async fn grows_stale(fixture: &Fixture, rows: &[Outage]) {
     let mut began = Vec::new();
-    for (name, rule, _) in rows {
-        let mut rule = rule.clone();
+    for Outage { name, fault, .. } in rows {
+        let mut rule = fault.clone();
         rule["Action"] = json!("DescribeUsers");
         rule["UserId"] = json!(name);
         rule["Times"] = Value::Null;
@@ -237,7 +252,7 @@ async fn grows_stale(fixture: &Fixture, rows: &[(&str, Value, &str)]) {
         fixture.patch(name, reconcile_request("meanwhile")).await;
         began.push((fault, asked, versions));
     }
-    for ((name, _, reason), (fault, asked, versions)) in rows.iter().zip(began) {
+    for (Outage { name, reason, .. }, (fault, asked, versions)) in rows.iter().zip(began) {
         fixture.aws.struck(fault, 1).await;
         // It is echoed even so, and nothing else is written.
         fixture.shows(name, "echo", |object| object["status"]["lastHandledReconcileAt"] == "meanwhile").await;
@@ -258,7 +273,7 @@ async fn grows_stale(fixture: &Fixture, rows: &[(&str, Value, &str)]) {
         assert_eq!((ready, since.len()), (2, 3), "{name}: {since:#?}");
     }
     fixture.aws.clear_faults().await;
-    for (name, _, reason) in rows {
+    for Outage { name, reason, .. } in rows {
         // What probably needs a person is tried slowly.
         if ["AccessDenied", "CredentialsUnavailable"].contains(reason) {
             fixture.patch(name, reconcile_request("mended")).await;

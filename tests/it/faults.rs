@@ -25,7 +25,7 @@ use self::asked::Mutations;
 use self::case::{Case, Disturbance, Run};
 use self::fault::{Call, Fault};
 use self::operator::Speed;
-use self::scenario::Scenario;
+use self::scenario::{Accepted, Scenario};
 use crate::{control_plane, secrecy};
 
 /// Namespaces that no case plays in now.
@@ -78,7 +78,7 @@ async fn whatever_fails(scenario: Scenario) {
     let scenario = &scenario;
     let undisturbed = within_a_case(&client, scenario, speed, None, None).await;
     let undisturbed = undisturbed.unwrap_or_else(|why| panic!("{}, undisturbed: {why}", scenario.name));
-    for (action, count, _) in &scenario.accepted {
+    for Accepted { action, undisturbed: count, .. } in &scenario.accepted {
         assert_eq!(
             undisturbed.mutations.accepted.get(*action).unwrap_or(&0),
             count,
@@ -161,8 +161,8 @@ fn judged(
     let run = run.map_err(|why| format!("{case}: {why}"))?;
     let Mutations { accepted, refused } = &run.mutations;
     for (action, count) in accepted {
-        let known = scenario.accepted.iter().find(|(known, ..)| known == action);
-        let most = known.map_or(0, |row| row.2);
+        let known = scenario.accepted.iter().find(|known| known.action == action);
+        let most = known.map_or(0, |known| known.most);
         if *count > most {
             return Err(format!("{case}: {action} was accepted {count} times, at most {most} are right\n"));
         }

@@ -26,7 +26,7 @@ pub(crate) use support::operator::{ACCOUNT, REGION};
 pub(crate) use self::objects::{
     condition, iam, is_ready, manifest, message, prevent_deletion, reconcile_request, with, with_password,
 };
-pub(crate) use self::wait::until;
+pub(crate) use self::wait::{PublishedEvent, until};
 use self::watch_log::{Vanished, WatchLog, record};
 use crate::control_plane;
 use crate::iam::{Guard, policy};

@@ -133,31 +133,36 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
     let words = [("REGION", REGION), ("ACCOUNT_ID", ACCOUNT), ("CLUSTER_ID", "blue"), ("PREFIX", "shop")];
     let policy = Policy::of("policy.json", &words);
     let (none, blue, red): (&[&str], &[&str], &[&str]) = (&[], &["blue"], &["red"]);
-    let rows = [
-        ("reads", asked("DescribeUsers", "shop-a", none, red), true),
-        ("reads the user that tells the account", asked("DescribeUsers", "default", none, none), true),
-        ("reads no other", asked("DescribeUsers", "other", none, none), false),
-        ("reads no list", asked("DescribeUsers", "*", none, none), false),
-        ("creates as this cluster", asked("CreateUser", "shop-a", blue, none), true),
-        ("creates with tags", asked("AddTagsToResource", "shop-a", blue, none), true),
-        ("creates nothing without a tag", asked("CreateUser", "shop-a", none, none), false),
-        ("creates nothing as another cluster", asked("CreateUser", "shop-a", red, none), false),
-        ("creates nothing outside of the prefix", asked("CreateUser", "other-a", blue, none), false),
-        ("changes its own", asked("ModifyUser", "shop-a", none, blue), true),
-        ("changes no other's", asked("ModifyUser", "shop-a", none, red), false),
-        ("changes nobody's", asked("ModifyUser", "shop-a", none, none), false),
-        ("deletes its own", asked("DeleteUser", "shop-a", none, blue), true),
-        ("deletes no other's", asked("DeleteUser", "shop-a", none, red), false),
-        ("deletes nobody's", asked("DeleteUser", "shop-a", none, none), false),
-        ("tags its own", asked("AddTagsToResource", "shop-a", none, blue), true),
-        ("claims no other's", asked("AddTagsToResource", "shop-a", blue, red), false),
-        ("tags nobody's as another's", asked("AddTagsToResource", "shop-a", red, none), false),
-        ("untags no other's", asked("RemoveTagsFromResource", "shop-a", none, red), false),
-        ("touches the default user in no way", asked("ModifyUser", "default", none, none), false),
-        ("makes no groups", asked("CreateUserGroup", "shop-a", none, none), false),
+    let allowed = [
+        ("reads", asked("DescribeUsers", "shop-a", none, red)),
+        ("reads the user that tells the account", asked("DescribeUsers", "default", none, none)),
+        ("creates as this cluster", asked("CreateUser", "shop-a", blue, none)),
+        ("creates with tags", asked("AddTagsToResource", "shop-a", blue, none)),
+        ("changes its own", asked("ModifyUser", "shop-a", none, blue)),
+        ("deletes its own", asked("DeleteUser", "shop-a", none, blue)),
+        ("tags its own", asked("AddTagsToResource", "shop-a", none, blue)),
     ];
-    for (claim, asked, expected) in rows {
-        assert_eq!(policy.allows(&asked).is_some(), expected, "{claim}");
+    let refused = [
+        ("reads no other", asked("DescribeUsers", "other", none, none)),
+        ("reads no list", asked("DescribeUsers", "*", none, none)),
+        ("creates nothing without a tag", asked("CreateUser", "shop-a", none, none)),
+        ("creates nothing as another cluster", asked("CreateUser", "shop-a", red, none)),
+        ("creates nothing outside of the prefix", asked("CreateUser", "other-a", blue, none)),
+        ("changes no other's", asked("ModifyUser", "shop-a", none, red)),
+        ("changes nobody's", asked("ModifyUser", "shop-a", none, none)),
+        ("deletes no other's", asked("DeleteUser", "shop-a", none, red)),
+        ("deletes nobody's", asked("DeleteUser", "shop-a", none, none)),
+        ("claims no other's", asked("AddTagsToResource", "shop-a", blue, red)),
+        ("tags nobody's as another's", asked("AddTagsToResource", "shop-a", red, none)),
+        ("untags no other's", asked("RemoveTagsFromResource", "shop-a", none, red)),
+        ("touches the default user in no way", asked("ModifyUser", "default", none, none)),
+        ("makes no groups", asked("CreateUserGroup", "shop-a", none, none)),
+    ];
+    for (claim, asked) in allowed {
+        assert!(policy.allows(&asked).is_some(), "{claim}");
+    }
+    for (claim, asked) in refused {
+        assert!(policy.allows(&asked).is_none(), "{claim}");
     }
     let other = |part: (&str, &str)| {
         let mut asked = asked("ModifyUser", "shop-a", none, blue);

@@ -53,7 +53,7 @@ async fn a_password_that_aws_repeats_is_shown_to_nobody() {
     let object = fixture.reason("app", "InvalidPassword").await;
     let told = condition(&object, "Ready").unwrap()["message"].as_str().unwrap().to_owned();
     assert!(told.contains("The password [redacted] is bad, and so is [redacted]."), "{told}");
-    let (_, _, note) = fixture.event("app", "InvalidPassword").await;
+    let note = fixture.event("app", "InvalidPassword").await.note;
     assert!(note.contains("[redacted]"), "{note}");
     fixture.aws.clear_faults().await;
     fixture.request_reconcile("app").await;

@@ -214,8 +214,7 @@ async fn a_suspended_deletion_is_held_until_it_goes_on_or_the_user_is_retained()
         let object = fixture.reason(name, "Suspended").await;
         assert_eq!(condition(&object, "Deleting").unwrap()["reason"], "Suspended");
         assert!(is_held(&object));
-        let (kind, ..) = fixture.event(name, "Suspended").await;
-        assert_eq!(kind, "Warning");
+        assert_eq!(fixture.event(name, "Suspended").await.kind, "Warning");
         fixture.acknowledge(name).await;
     }
     fixture.patch("retained", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
@@ -243,8 +242,7 @@ async fn user_ids_must_begin_as_the_administrator_says() {
         let object = judged(&fixture, name, "UserIDNotAllowed").await;
         assert!(condition(&object, "Stalled").is_some());
         assert!(ready(&object).2.contains(&format!("\"{}-\"", fixture.ns)), "{}", ready(&object).2);
-        let (kind, ..) = fixture.event(name, "UserIDNotAllowed").await;
-        assert_eq!(kind, "Warning");
+        assert_eq!(fixture.event(name, "UserIDNotAllowed").await.kind, "Warning");
     }
     // AWS is looked at for the new one alone: the other has its finalizer.
     let since = fixture.aws.calls().await.split_off(calls);

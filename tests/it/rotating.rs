@@ -85,10 +85,9 @@ async fn a_changed_secret_reaches_aws_with_one_modify_user() {
     assert_eq!(rotations(&fixture).await, 1);
     let call = &fixture.aws.calls_of("ModifyUser", "app").await[0]["Params"];
     assert!(call["AccessString"].is_null() && call["Engine"].is_null(), "only what differs is sent");
-    let (kind, _, _) = fixture.event("app", "PasswordRotated").await;
-    assert_eq!(kind, "Normal");
+    assert_eq!(fixture.event("app", "PasswordRotated").await.kind, "Normal");
     assert!(
-        fixture.events("app").await.iter().all(|(_, reason, _)| reason != "UserModified"),
+        fixture.events("app").await.iter().all(|event| event.reason != "UserModified"),
         "one call, one event"
     );
     fixture.end().await;

@@ -4,33 +4,41 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::{access, matches, modifications, roomy};
-use crate::fixture::{PASSWORD, condition, iam, until, with_password};
+use crate::fixture::{PASSWORD, condition, iam, message, until, with_password};
+
+/// A rejection of ModifyUser, and what the object says of it.
+struct Rejection {
+    code: &'static str,
+    sentence: &'static str,
+    reason: &'static str,
+    /// The field to change.
+    field: &'static str,
+}
 
 #[tokio::test]
 async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_changes() {
+    let (value, combination) = ("InvalidParameterValue", "InvalidParameterCombination");
+    let category = "Access string contains invalid category(s)";
+    let length = "Passwords length must be between 16-128 characters.";
+    let same = "User Id and User name must be same.";
     let rows = [
-        (
-            "InvalidParameterValue",
-            "Access string contains invalid category(s)",
-            "InvalidAccessString",
-            "spec.accessString",
-        ),
-        (
-            "InvalidParameterValue",
-            "Passwords length must be between 16-128 characters.",
-            "InvalidPassword",
-            "Secret",
-        ),
-        (
-            "InvalidParameterCombination",
-            "User Id and User name must be same.",
-            "AuthenticationConflict",
-            "spec.authentication",
-        ),
-        ("InvalidParameterValue", "Something else is odd.", "InvalidSpec", "spec"),
+        Rejection {
+            code: value,
+            sentence: category,
+            reason: "InvalidAccessString",
+            field: "spec.accessString",
+        },
+        Rejection { code: value, sentence: length, reason: "InvalidPassword", field: "Secret" },
+        Rejection {
+            code: combination,
+            sentence: same,
+            reason: "AuthenticationConflict",
+            field: "spec.authentication",
+        },
+        Rejection { code: value, sentence: "Something else is odd.", reason: "InvalidSpec", field: "spec" },
     ];
     let fixture = roomy().await;
-    for (index, (code, sentence, _, _)) in rows.iter().enumerate() {
+    for (index, Rejection { code, sentence, .. }) in rows.iter().enumerate() {
         let name = format!("app-{index}");
         fixture.secret(&name, PASSWORD).await;
         fixture.ready(&name, with_password(&name)).await;
@@ -41,16 +49,15 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
         fixture.aws.fault(rule).await;
         fixture.patch(&name, access("on ~one:* +get")).await;
     }
-    for (index, (code, sentence, reason, field)) in rows.iter().enumerate() {
+    for (index, Rejection { code, sentence, reason, field }) in rows.iter().enumerate() {
         let name = format!("app-{index}");
         let stalled = |object: &Value| {
             condition(object, "Stalled").is_some_and(|stalled| stalled["reason"] == *reason)
                 && object["status"]["observedGeneration"] == object["metadata"]["generation"]
         };
         let object = fixture.shows(&name, reason, stalled).await;
-        let message = condition(&object, "Stalled").unwrap()["message"].as_str().unwrap().to_owned();
         for part in [code, sentence, field] {
-            assert!(message.contains(part), "{part} is not in: {message}");
+            assert!(message(&object).contains(part), "{part} is not in: {}", message(&object));
         }
         fixture.event(&name, reason).await;
         // A new edit is sent, and refused, at once.
@@ -59,7 +66,7 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
         assert_eq!(modifications(&fixture, &name).await.len(), 2, "{name}");
     }
     fixture.aws.clear_faults().await;
-    for (index, (_, _, reason, _)) in rows.iter().enumerate() {
+    for (index, Rejection { reason, .. }) in rows.iter().enumerate() {
         let name = format!("app-{index}");
         if index % 2 == 0 {
             fixture.secret(&name, &format!("{PASSWORD}-2")).await;

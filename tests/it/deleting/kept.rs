@@ -15,7 +15,7 @@ async fn retain_leaves_the_user_and_says_how_to_hand_it_over() {
     let calls = fixture.aws.calls().await.len();
     fixture.deleted("app").await;
     assert_eq!(fixture.aws.user("app").await.unwrap(), before);
-    let (_, _, note) = fixture.event("app", "Retained").await;
+    let note = fixture.event("app", "Retained").await.note;
     assert!(note.contains("remove-tags-from-resource") && note.contains(":user:app"), "{note}");
     assert_eq!(fixture.aws.calls().await.len(), calls, "Retain needs no AWS call");
     fixture.end().await;
@@ -47,8 +47,8 @@ async fn retain_that_comes_too_late_says_so() {
     // Not `Retained`, which would be untrue: AWS deletes the user all the same.
     until("the event that says so", || async {
         let events = fixture.events("app").await;
-        assert!(events.iter().all(|(_, reason, _)| reason != "Retained"), "{events:#?}");
-        events.into_iter().find(|(_, _, note)| note.contains("accepted before"))
+        assert!(events.iter().all(|event| event.reason != "Retained"), "{events:#?}");
+        events.into_iter().find(|event| event.note.contains("accepted before"))
     })
     .await;
     fixture.end().await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{accepted_once, leaving, with_user};
-use crate::fixture::{Fixture, condition, iam, message};
+use crate::fixture::{Fixture, PublishedEvent, condition, iam, message};
 
 #[tokio::test]
 async fn a_user_that_became_anothers_is_left_alone() {
@@ -19,7 +19,7 @@ async fn a_user_that_became_anothers_is_left_alone() {
     fixture.deleted("app").await;
     assert_eq!(fixture.aws.user("app").await.unwrap(), before);
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len(), 0);
-    let (kind, _, note) = fixture.event("app", "UserOwnedByAnother").await;
+    let PublishedEvent { kind, note, .. } = fixture.event("app", "UserOwnedByAnother").await;
     assert_eq!(kind, "Warning");
     assert!(note.contains("elsewhere") && note.contains("theirs") && note.contains("orders"), "{note}");
     fixture.end().await;

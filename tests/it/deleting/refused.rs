@@ -112,25 +112,30 @@ async fn user_not_found_from_a_tagging_call_changes_nothing() {
     accepted_once(fixture).await;
 }
 
+/// What AWS answers to DeleteUser, and what the object says then.
+struct Refusal {
+    code: &'static str,
+    status: u16,
+    reason: &'static str,
+    says: &'static str,
+}
+
 #[tokio::test]
 async fn aws_refusals_during_a_deletion_are_reported_and_never_terminal() {
     let denied = "User: arn:aws:iam::1:role/r is not authorized to perform: elasticache:DeleteUser";
+    let row = |code, status, reason, says| Refusal { code, status, reason, says };
+    let role = "aws iam create-service-linked-role";
     let rows = [
-        (
-            "ServiceLinkedRoleNotFoundFault",
-            400,
-            "ServiceLinkedRoleMissing",
-            "aws iam create-service-linked-role",
-        ),
-        ("InvalidParameterValue", 400, "AWSRefused", "InvalidParameterValue"),
-        ("AccessDenied", 403, "AccessDenied", "elasticache:DeleteUser"),
-        ("ExpiredToken", 403, "CredentialsUnavailable", "ExpiredToken"),
-        ("SomethingNew", 400, "AWSRefused", "SomethingNew"),
-        ("Throttling", 400, "Throttled", "Throttling"),
-        ("ServiceUnavailable", 503, "AWSUnavailable", "ServiceUnavailable"),
+        row("ServiceLinkedRoleNotFoundFault", 400, "ServiceLinkedRoleMissing", role),
+        row("InvalidParameterValue", 400, "AWSRefused", "InvalidParameterValue"),
+        row("AccessDenied", 403, "AccessDenied", "elasticache:DeleteUser"),
+        row("ExpiredToken", 403, "CredentialsUnavailable", "ExpiredToken"),
+        row("SomethingNew", 400, "AWSRefused", "SomethingNew"),
+        row("Throttling", 400, "Throttled", "Throttling"),
+        row("ServiceUnavailable", 503, "AWSUnavailable", "ServiceUnavailable"),
     ];
     let fixture = Fixture::new().await;
-    for (index, (code, status, reason, says)) in rows.into_iter().enumerate() {
+    for (index, Refusal { code, status, reason, says }) in rows.iter().enumerate() {
         let name = format!("app-{index}");
         fixture.ready(&name, iam()).await;
         let rule = json!({
@@ -151,6 +156,14 @@ async fn aws_refusals_during_a_deletion_are_reported_and_never_terminal() {
         assert_eq!(fixture.aws.accepted("DeleteUser", &name).await, 1);
     }
     fixture.end().await;
+}
+
+/// An object whose deletion meets a spoilt answer.
+struct Spoilt {
+    name: String,
+    fault: u64,
+    /// The number of DeleteUser calls that it takes.
+    calls: usize,
 }
 
 #[tokio::test]
@@ -180,10 +193,11 @@ async fn a_deletion_survives_spoilt_answers() {
             rule["UserId"] = json!(name);
             let fault = fixture.aws.fault(rule).await;
             fixture.delete(&name).await;
-            spoilt.push((name, fault, if action == "DeleteUser" { *calls } else { 1 }));
+            let calls = if action == "DeleteUser" { *calls } else { 1 };
+            spoilt.push(Spoilt { name, fault, calls });
         }
     }
-    for (name, fault, calls) in spoilt {
+    for Spoilt { name, fault, calls } in spoilt {
         fixture.gone(&name).await;
         assert_eq!(fixture.aws.fired(fault).await, 1, "{name}");
         assert_eq!(fixture.aws.calls_of("DeleteUser", &name).await.len(), calls, "{name}");

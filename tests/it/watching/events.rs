@@ -71,7 +71,7 @@ async fn a_lasting_warning_is_published_once_and_the_next_reason_again() {
     fixture.aws.clear_faults().await;
     fixture.patch("app", reconcile_request("healed")).await;
     fixture.event("app", "UserCreated").await;
-    let told: Vec<String> = fixture.events("app").await.into_iter().map(|(_, reason, _)| reason).collect();
+    let told: Vec<String> = fixture.events("app").await.into_iter().map(|event| event.reason).collect();
     assert_eq!(told, ["AccessDenied", "QuotaExceeded", "UserCreated"]);
     fixture.end().await;
 }
