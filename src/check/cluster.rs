@@ -63,10 +63,10 @@ impl Cluster {
     /// A sentence, where there is nothing to connect to.
     pub async fn connect(timeout: Duration) -> Result<Self, String> {
         let config = connection::configuration(USER_AGENT).await;
-        let config = config.map_err(|error| told(&connection::no_configuration(&error)))?;
+        let config = config.map_err(|error| told(&error.to_string()))?;
         let (namespace, url) = (config.default_namespace.clone(), config.cluster_url.to_string());
         let url = url.trim_end_matches('/').to_owned();
-        let client = Client::try_from(connection::within(&config, timeout))
+        let client = Client::try_from(connection::with_timeout(&config, timeout))
             .map_err(|error| format!("The Kubernetes configuration cannot be used: {error}"))?;
         Ok(Self { client, timeout, namespace, url })
     }
