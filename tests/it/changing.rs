@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, with_password};
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, with, with_password};
 
 /// A fixture on which many objects are not held up by the limiter.
 async fn roomy() -> Fixture {
@@ -89,11 +89,7 @@ struct Edit {
 fn edits() -> Vec<Edit> {
     let iam =
         || json!({ "engine": "redis", "accessString": "on ~* +@all", "authentication": { "type": "iam" } });
-    let valkey = || {
-        let mut spec = with_password("pw");
-        spec["engine"] = json!("valkey");
-        spec
-    };
+    let valkey = || with(with_password("pw"), json!({ "engine": "valkey" }));
     let mode = |type_: &str| json!({ "AuthenticationMode.Type": type_ });
     let password = || json!({ "AuthenticationMode.Type": "password", "Passwords": ["password"] });
     let mut all_at_once = authenticates("iam");

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{ACCOUNT, Fixture, PASSWORD, Setup, condition, iam, with_password};
+use crate::fixture::{
+    ACCOUNT, Fixture, PASSWORD, Setup, condition, iam, with, with_password, with_passwords,
+};
 
 fn owner_tags(fixture: &Fixture, tags: &Value, name: &str) {
     assert_eq!(tags["elasticache-users.dev/namespace"], fixture.ns);
@@ -15,9 +17,7 @@ fn owner_tags(fixture: &Fixture, tags: &Value, name: &str) {
 #[tokio::test]
 async fn an_iam_user_is_created_with_two_calls_and_three_writes() {
     let fixture = Fixture::new().await;
-    let mut spec = iam();
-    spec["tags"] = json!({ "team": "search" });
-    let object = fixture.ready("app", spec).await;
+    let object = fixture.ready("app", with(iam(), json!({ "tags": { "team": "search" } }))).await;
 
     let user = fixture.aws.user("app").await.unwrap();
     assert_eq!((&user["UserName"], &user["Engine"]), (&json!("app"), &json!("valkey")));
@@ -57,12 +57,8 @@ async fn a_password_user_gets_the_passwords_of_both_secrets() {
     let fixture = Fixture::new().await;
     fixture.secret("one", PASSWORD).await;
     fixture.secret("two", "another-long-passphrase").await;
-    let mut spec = with_password("one");
-    spec["userID"] = json!("orders");
-    spec["userName"] = json!("Orders Service");
-    let second = json!({ "secretKeyRef": { "name": "two", "key": "password" } });
-    spec["authentication"]["passwords"].as_array_mut().unwrap().push(second);
-    let object = fixture.ready("app", spec).await;
+    let named = json!({ "userID": "orders", "userName": "Orders Service" });
+    let object = fixture.ready("app", with(with_passwords(&["one", "two"]), named)).await;
     let user = fixture.aws.user("orders").await.unwrap();
     assert_eq!(user["UserName"], "Orders Service");
     let mut passwords: Vec<&str> =

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, message, until, with_password};
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, message, until, with, with_password};
 use crate::rights::Rights;
 
 /// Ready with an IAM user, and about to be deleted.
@@ -85,9 +85,7 @@ async fn a_user_that_is_gone_already_lets_its_object_go() {
 async fn the_default_user_of_a_group_is_waited_for_and_goes_on_by_itself() {
     let fixture = Fixture::new().await;
     fixture.secret("pw", PASSWORD).await;
-    let mut spec = with_password("pw");
-    spec["userName"] = json!("default");
-    fixture.ready("app", spec).await;
+    fixture.ready("app", with(with_password("pw"), json!({ "userName": "default" }))).await;
     fixture.aws.put_group("team", json!({ "UserIds": ["app"] })).await;
     fixture.delete("app").await;
     let object = fixture.reason("app", "DefaultUserInGroup").await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{
     Fixture, PASSWORD, PublishedEvent, Setup, condition, iam, is_ready, message, reconcile_request, until,
-    with_password,
+    with, with_password,
 };
 use crate::policies::ended;
 
@@ -23,9 +23,7 @@ fn same(one: &Option<Value>, other: &Option<Value>) -> bool {
 }
 
 pub(crate) fn tagged() -> Value {
-    let mut spec = iam();
-    spec["tags"] = json!({ "team": "search", "stage": "live" });
-    spec
+    with(iam(), json!({ "tags": { "team": "search", "stage": "live" } }))
 }
 
 /// What somebody does to an AWS user behind the operator's back.

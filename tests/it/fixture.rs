@@ -25,6 +25,7 @@ pub(crate) use support::operator::{ACCOUNT, REGION};
 
 pub(crate) use self::objects::{
     condition, iam, is_ready, manifest, message, prevent_deletion, reconcile_request, with, with_password,
+    with_passwords,
 };
 pub(crate) use self::wait::{PublishedEvent, until};
 use self::watch_log::{Vanished, WatchLog, record};

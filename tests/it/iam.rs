@@ -11,7 +11,7 @@ use elasticache_emulator::{Asked, Permits};
 use serde_json::json;
 
 use self::policy::Policy;
-use crate::fixture::{ACCOUNT, Fixture, PASSWORD, REGION, Setup, iam, with_password};
+use crate::fixture::{ACCOUNT, Fixture, PASSWORD, REGION, Setup, iam, message, until, with, with_password};
 
 /// What was asked, and the statement that allowed it, or none.
 type Answered = (Asked, Option<String>);
@@ -56,9 +56,8 @@ async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
     let adopters = ("ADOPTION_NAMESPACE", fixture.ns.clone());
     fixture.start_with(&[adopters]);
     fixture.secret("pw", PASSWORD).await;
-    let mut spec = with_password("pw");
-    spec["tags"] = json!({ "team": "blue", "tier": "gold" });
-    fixture.ready("shop-app", spec).await;
+    let tags = json!({ "tags": { "team": "blue", "tier": "gold" } });
+    fixture.ready("shop-app", with(with_password("pw"), tags)).await;
     fixture
         .patch(
             "shop-app",
@@ -68,7 +67,7 @@ async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
     fixture.wait_ready("shop-app").await;
     // Somebody takes the owner tags off: they are put back.
     fixture.aws.put_user("shop-app", json!({ "Tags": { "team": "red" } })).await;
-    crate::fixture::until("the owner tags are back", || async {
+    until("the owner tags are back", || async {
         let user = fixture.aws.user("shop-app").await?;
         user["Tags"]["elasticache-users.dev/cluster"].is_string().then_some(())
     })
@@ -78,9 +77,7 @@ async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
         .aws
         .put_user("shop-old", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } }))
         .await;
-    let mut spec = iam();
-    spec["adoptionPolicy"] = json!("Adopt");
-    fixture.ready("shop-old", spec).await;
+    fixture.ready("shop-old", with(iam(), json!({ "adoptionPolicy": "Adopt" }))).await;
     fixture.deleted("shop-app").await;
     fixture.deleted("shop-old").await;
 
@@ -105,9 +102,8 @@ async fn a_user_id_that_the_policy_does_not_know_is_refused_and_told() {
     fixture.start();
     fixture.create("other", iam()).await;
     let object = fixture.reason("other", "AccessDenied").await;
-    let message =
-        crate::fixture::condition(&object, "Ready").unwrap()["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("elasticache:DescribeUsers") && message.contains(":user:other"), "{message}");
+    let says = message(&object);
+    assert!(says.contains("elasticache:DescribeUsers") && says.contains(":user:other"), "{says}");
     fixture.patch("other", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
     fixture.deleted("other").await;
     fixture.end().await;

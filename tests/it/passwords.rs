@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::fixture::{Fixture, Setup, condition, with_password};
+use crate::fixture::{Fixture, Setup, condition, with_passwords};
 use crate::secrecy;
 
 const ONE: &str = "correct horse+battery%staple";
@@ -13,10 +13,7 @@ const OTHER: &str = "another-one-of-16-or-more";
 async fn two_passwords(fixture: &Fixture) -> serde_json::Value {
     fixture.secret("one", ONE).await;
     fixture.secret_with("two", json!({ "password": OTHER, "beside": "what-nobody-asked-for" })).await;
-    let mut spec = with_password("one");
-    let second = json!({ "secretKeyRef": { "name": "two", "key": "password" } });
-    spec["authentication"]["passwords"].as_array_mut().unwrap().push(second);
-    spec
+    with_passwords(&["one", "two"])
 }
 
 #[tokio::test]

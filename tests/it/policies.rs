@@ -203,9 +203,7 @@ async fn a_suspended_object_costs_no_call_and_is_ready_only_as_it_was_applied() 
     }
     fixture.acknowledge("app").await;
     // One that never was anything else, and one that shows that drift checks go on meanwhile.
-    let mut spec = iam();
-    spec["suspend"] = json!(true);
-    fixture.create("new", spec).await;
+    fixture.create("new", with(iam(), json!({ "suspend": true }))).await;
     let object = judged(&fixture, "new", "Suspended").await;
     assert_eq!(ready(&object).0, "False");
     fixture.ready("beside", iam()).await;
@@ -285,9 +283,7 @@ async fn user_ids_must_begin_as_the_administrator_says() {
         since.iter().all(|call| call["Action"] == "DescribeUsers" && call["Params"]["UserId"] == "app");
     assert!(looks && !since.is_empty(), "{since:#?}");
     let allowed = format!("{}-app", fixture.ns);
-    let mut spec = iam();
-    spec["userID"] = json!(allowed);
-    fixture.ready("allowed", spec).await;
+    fixture.ready("allowed", with(iam(), json!({ "userID": allowed }))).await;
     for (name, id) in [("app", "app"), ("before", "before"), ("allowed", &allowed)] {
         fixture.deleted(name).await;
         assert!(fixture.aws.user(id).await.is_none(), "{name}");
@@ -299,9 +295,7 @@ async fn user_ids_must_begin_as_the_administrator_says() {
 #[tokio::test]
 async fn a_default_policy_of_retain_holds_where_the_object_says_nothing() {
     let fixture = watchful(&[("DEFAULT_DELETION_POLICY", "Retain")]).await;
-    let mut spec = iam();
-    spec["deletionPolicy"] = json!("Delete");
-    fixture.ready("gone", spec).await;
+    fixture.ready("gone", with(iam(), json!({ "deletionPolicy": "Delete" }))).await;
     fixture.ready("kept", iam()).await;
     // Said while it is being deleted, it counts as well.
     fixture.ready("asked", iam()).await;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use crate::fixture::{Fixture, Setup, condition, iam, until};
+use crate::fixture::{Fixture, Setup, condition, iam, until, with};
 
 /// AWS answers tagging calls with 404 for a while after each change of tags.
 async fn windowed() -> Fixture {
@@ -14,9 +14,7 @@ async fn windowed() -> Fixture {
 }
 
 fn tagged(tags: Value) -> Value {
-    let mut spec = iam();
-    spec["tags"] = tags;
-    spec
+    with(iam(), json!({ "tags": tags }))
 }
 
 fn edit(tags: Value) -> Value {

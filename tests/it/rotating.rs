@@ -9,7 +9,9 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::control_plane;
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, is_ready, message, until, with_password};
+use crate::fixture::{
+    Fixture, PASSWORD, Setup, condition, iam, is_ready, message, until, with_password, with_passwords,
+};
 
 const SECOND: &str = "second-long-passphrase";
 /// What "within seconds" allows on a busy machine.
@@ -23,10 +25,6 @@ fn with_keys(keys: &[(&str, &str)]) -> Value {
     let mut spec = with_password("one");
     spec["authentication"]["passwords"] = json!(passwords);
     spec
-}
-
-fn with_secrets(names: &[&str]) -> Value {
-    with_keys(&names.iter().map(|name| (*name, "password")).collect::<Vec<_>>())
 }
 
 /// A fixture with a Secret `one` and a Ready user that has its password.
@@ -98,7 +96,7 @@ async fn two_secrets_that_change_at_once_are_sent_together() {
     let fixture = Fixture::new().await;
     fixture.secret("one", PASSWORD).await;
     fixture.secret("two", SECOND).await;
-    fixture.ready("app", with_secrets(&["one", "two"])).await;
+    fixture.ready("app", with_passwords(&["one", "two"])).await;
     futures::join!(fixture.secret("one", THIRD), fixture.secret("two", PASSWORD));
     holds(&fixture, &[THIRD, PASSWORD]).await;
     fixture.reconcile_now("app").await;
@@ -111,8 +109,8 @@ async fn the_order_of_two_references_means_nothing() {
     let fixture = Fixture::new().await;
     fixture.secret("one", PASSWORD).await;
     fixture.secret("two", SECOND).await;
-    fixture.ready("app", with_secrets(&["one", "two"])).await;
-    fixture.patch("app", json!({ "spec": with_secrets(&["two", "one"]) })).await;
+    fixture.ready("app", with_passwords(&["one", "two"])).await;
+    fixture.patch("app", json!({ "spec": with_passwords(&["two", "one"]) })).await;
     fixture.wait_ready("app").await;
     assert_eq!(rotations(&fixture).await, 0);
     fixture.end().await;
@@ -122,9 +120,9 @@ async fn the_order_of_two_references_means_nothing() {
 async fn a_rotation_has_an_overlap() {
     let fixture = settled().await;
     fixture.secret("two", SECOND).await;
-    fixture.patch("app", json!({ "spec": with_secrets(&["one", "two"]) })).await;
+    fixture.patch("app", json!({ "spec": with_passwords(&["one", "two"]) })).await;
     holds(&fixture, &[PASSWORD, SECOND]).await;
-    fixture.patch("app", json!({ "spec": with_secrets(&["two"]) })).await;
+    fixture.patch("app", json!({ "spec": with_passwords(&["two"]) })).await;
     holds(&fixture, &[SECOND]).await;
     assert_eq!(rotations(&fixture).await, 2);
     fixture.end().await;
@@ -139,7 +137,7 @@ async fn the_same_password_in_two_secrets_is_sent_once() {
         assert_eq!(object["status"]["authentication"]["passwordCount"], 1);
         assert_eq!(object["status"]["lastApplied"]["passwordVersions"].as_array().unwrap().len(), 2);
     };
-    once(&fixture.ready("app", with_secrets(&["one", "two"])).await);
+    once(&fixture.ready("app", with_passwords(&["one", "two"])).await);
     assert_eq!(passwords(&fixture).await.len(), 1);
     fixture.reconcile_now("app").await;
     assert_eq!(rotations(&fixture).await, 0);
@@ -215,12 +213,12 @@ async fn going_back_to_the_former_secret_is_seen_though_the_report_of_the_new_on
     let fault =
         json!({ "Action": "ModifyUser", "UserId": "app", "Kind": "hang", "When": "after", "Ms": 60_000 });
     let fault = fixture.aws.fault(fault).await;
-    fixture.patch("app", json!({ "spec": with_secrets(&["two"]) })).await;
+    fixture.patch("app", json!({ "spec": with_passwords(&["two"]) })).await;
     fixture.aws.struck(fault, 1).await;
     fixture.kill();
     fixture.aws.clear_faults().await;
     assert_eq!(passwords(&fixture).await.len(), 1);
-    fixture.patch("app", json!({ "spec": with_secrets(&["one"]) })).await;
+    fixture.patch("app", json!({ "spec": with_passwords(&["one"]) })).await;
     fixture.start();
     holds(&fixture, &[PASSWORD]).await;
     fixture.end().await;

@@ -73,17 +73,6 @@ fn values_in_the_documentation_are_the_charts() {
     assert!(seen > 15, "{seen} values are named: the pages are written otherwise than this test thinks");
 }
 
-#[test]
-fn each_alert_has_its_runbook_and_no_other_is_there() {
-    let rules = repository::yaml(&format!("{CHART}/files/alerts.yaml"));
-    let groups = rules["groups"].as_array().unwrap().iter();
-    let alerts =
-        groups.flat_map(|group| group["rules"].as_array().unwrap()).filter_map(|rule| rule["alert"].as_str());
-    let wanted: BTreeSet<String> = alerts.map(|alert| format!("{BOOK}/runbooks/{alert}.md")).collect();
-    let runbooks = pages(BOOK).into_iter().filter(|page| page.starts_with(&format!("{BOOK}/runbooks/")));
-    assert_eq!(runbooks.collect::<BTreeSet<_>>(), wanted);
-}
-
 /// Flags of kubectl, Helm and cargo.
 const OF_OTHERS: [&str; 6] =
     ["--field-selector", "--from-literal", "--no-hooks", "--server-side", "--set", "--wait"];

@@ -5,7 +5,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::leaving;
-use crate::fixture::{Fixture, PASSWORD, condition, iam, prevent_deletion, until, with_password};
+use crate::fixture::{Fixture, PASSWORD, condition, iam, prevent_deletion, until, with, with_password};
 
 /// What is wrong, and how it is put right.
 struct Wrong {
@@ -40,11 +40,7 @@ fn wrongs() -> Vec<Wrong> {
     let waits = Some("WaitingForUserActive");
     let protected = json!({ "elasticache-users.dev/prevent-deletion": "true" });
     let prefix = vec![("REQUIRED_USER_ID_PREFIX", "theirs-".to_owned())];
-    let named = |name: &str| {
-        let mut spec = with_password("pw");
-        spec["userName"] = json!(name);
-        spec
-    };
+    let named = |name: &str| with(with_password("pw"), json!({ "userName": name }));
     vec![
         Wrong { spec: with_password("missing"), ..wrong("the Secret is missing", "SecretNotFound", None) },
         Wrong { spec: with_password("short"), ..wrong("the password is invalid", "InvalidPassword", None) },
@@ -71,9 +67,7 @@ fn wrongs() -> Vec<Wrong> {
 /// A user of ours without an object: made, retained, and its object deleted.
 async fn retained() -> Fixture {
     let fixture = leaving().await;
-    let mut spec = iam();
-    spec["deletionPolicy"] = json!("Retain");
-    fixture.ready("app", spec).await;
+    fixture.ready("app", with(iam(), json!({ "deletionPolicy": "Retain" }))).await;
     fixture.deleted("app").await;
     fixture.secret("pw", PASSWORD).await;
     fixture.secret("short", "too-short").await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{iam, with_password};
+use crate::fixture::{iam, with, with_password, with_passwords};
 
 /// The password under each label. Facts hold labels only.
 pub(super) const PASSWORDS: [(&str, &str); 3] = [
@@ -55,16 +55,7 @@ pub(super) enum Step {
 }
 
 fn with_tags(tags: Value) -> Value {
-    let mut spec = iam();
-    spec["tags"] = tags;
-    spec
-}
-
-fn with_two_passwords() -> Value {
-    let mut spec = with_password("one");
-    let another = json!({ "secretKeyRef": { "name": "two", "key": "password" } });
-    spec["authentication"]["passwords"].as_array_mut().unwrap().push(another);
-    spec
+    with(iam(), json!({ "tags": tags }))
 }
 
 pub(super) fn create() -> Scenario {
@@ -105,7 +96,7 @@ pub(super) fn rotate() -> Scenario {
         name: "rotate",
         secrets: vec![("one", "first"), ("two", "second")],
         user: None,
-        before: Some(with_two_passwords()),
+        before: Some(with_passwords(&["one", "two"])),
         step: Step::Secret("one", "third"),
         wanted: json!({ "Status": "active", "Passwords": ["second", "third"] }),
         events: vec!["PasswordRotated"],
