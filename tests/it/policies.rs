@@ -114,24 +114,24 @@ async fn an_observing_object_compares_access_strings_by_what_they_permit() {
         ("on ~a allkeys +@read -get +@read", "on ~a allkeys +@read -get"),
     ];
     let returned = |sent: &str| json!({ "AccessString": canonical(sent).unwrap() });
-    let stage = watchful(&[]).await;
-    stage.aws.put_user("app", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } })).await;
-    stage.create("app", observing(iam())).await;
-    judged(&stage, "app", "Observed").await;
+    let fixture = watchful(&[]).await;
+    fixture.aws.put_user("app", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } })).await;
+    fixture.create("app", observing(iam())).await;
+    judged(&fixture, "app", "Observed").await;
     for (sent, other) in rows {
-        stage.aws.put_user("app", returned(sent)).await;
-        stage.patch("app", json!({ "spec": { "accessString": sent } })).await;
+        fixture.aws.put_user("app", returned(sent)).await;
+        fixture.patch("app", json!({ "spec": { "accessString": sent } })).await;
         let observed = |object: &Value, reason: &str| {
             ready(object).1 == reason
                 && object["status"]["observedGeneration"] == object["metadata"]["generation"]
         };
-        stage.shows("app", &format!("{sent} is there"), |object| observed(object, "Observed")).await;
-        stage.aws.put_user("app", returned(other)).await;
-        stage.shows("app", &format!("{sent} is not there"), |object| observed(object, "Differs")).await;
+        fixture.shows("app", &format!("{sent} is there"), |object| observed(object, "Observed")).await;
+        fixture.aws.put_user("app", returned(other)).await;
+        fixture.shows("app", &format!("{sent} is not there"), |object| observed(object, "Differs")).await;
     }
     assert!(fixture.aws.mutations().await.is_empty(), "AWS was changed");
-    stage.deleted("app").await;
-    ended(stage).await;
+    fixture.deleted("app").await;
+    ended(fixture).await;
 }
 
 #[tokio::test]
