@@ -75,18 +75,10 @@ fn rows() -> Vec<Drift> {
     ]
 }
 
-/// How the operator comes to look.
-#[derive(Clone, Copy, PartialEq)]
-enum Look {
-    Checks,
-    Asked,
-    /// As well, and the first call that mends each user fails.
-    AskedAndFails,
-}
-
 /// Somebody changes each of the users, and each is as it was before once the operator has looked.
-async fn put_right(fixture: &Fixture, look: Look) {
-    let (ask, fails) = (look != Look::Checks, look == Look::AskedAndFails);
+///
+/// `asks`: it looks on request, and the first call that corrects each user fails. Otherwise it looks by its drift checks.
+async fn put_right(fixture: &Fixture, asks: bool) {
     fixture.secret("pw", PASSWORD).await;
     for Drift { name, spec, .. } in rows() {
         fixture.create(name, spec).await;
@@ -103,7 +95,7 @@ async fn put_right(fixture: &Fixture, look: Look) {
             let owner = was.iter().filter(|(key, _)| key.starts_with("elasticache-users.dev/"));
             tags.as_object_mut().unwrap().extend(owner.map(|(key, value)| (key.clone(), value.clone())));
         }
-        if fails {
+        if asks {
             let action = match name {
                 "tags" => "AddTagsToResource",
                 "gone" => "CreateUser",
@@ -117,7 +109,7 @@ async fn put_right(fixture: &Fixture, look: Look) {
             fixture.aws.put_user(name, change).await;
         }
         assert!(!same(&truth(fixture, name).await, was), "{name}: nothing was changed");
-        if ask {
+        if asks {
             fixture.patch(name, reconcile_request("now")).await;
         }
     }
@@ -132,7 +124,7 @@ async fn put_right(fixture: &Fixture, look: Look) {
         })
         .await;
         let object = fixture.wait_ready(name).await;
-        if ask {
+        if asks {
             assert_eq!(object["status"]["lastHandledReconcileAt"], "now");
         }
         let events = fixture.events(name).await;
@@ -140,7 +132,7 @@ async fn put_right(fixture: &Fixture, look: Look) {
         assert_eq!(count("UserCreated"), if name == "gone" { 2 } else { 1 }, "{events:#?}");
         assert_eq!(count("UserModified"), 0, "{events:#?}");
         let modified = fixture.aws.calls_of("ModifyUser", name).await.len();
-        let needed = if ["tags", "gone"].contains(&name) { 0 } else { 1 + usize::from(fails) };
+        let needed = if ["tags", "gone"].contains(&name) { 0 } else { 1 + usize::from(asks) };
         assert_eq!(modified, needed, "{name}");
     }
     let page = fixture.metrics().concat();
@@ -152,15 +144,7 @@ async fn put_right(fixture: &Fixture, look: Look) {
 #[tokio::test]
 async fn a_drift_check_puts_right_what_somebody_changed() {
     let fixture = Fixture::with(Setup::env(&[("RESYNC", "2s"), ("TAG_RESYNC_EVERY", "1")])).await;
-    put_right(&fixture, Look::Checks).await;
-    ended(fixture).await;
-}
-
-#[tokio::test]
-async fn a_requested_reconcile_puts_right_what_somebody_changed() {
-    // The next drift check would be ten minutes from now.
-    let fixture = Fixture::new().await;
-    put_right(&fixture, Look::Asked).await;
+    put_right(&fixture, false).await;
     ended(fixture).await;
 }
 
@@ -197,9 +181,10 @@ async fn tags_that_were_never_in_the_spec_are_left_alone() {
 const STALE_AFTER: Duration = Duration::from_secs(4);
 
 #[tokio::test]
-async fn a_drift_correction_is_reported_although_its_first_call_fails() {
+async fn a_requested_reconcile_corrects_drift_although_its_first_call_fails() {
+    // The next drift check would be ten minutes from now.
     let fixture = Fixture::new().await;
-    put_right(&fixture, Look::AskedAndFails).await;
+    put_right(&fixture, true).await;
     ended(fixture).await;
 }
 

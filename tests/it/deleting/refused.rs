@@ -6,27 +6,6 @@ use super::{accepted_once, leaving, with_user};
 use crate::fixture::{Fixture, iam, message};
 
 #[tokio::test]
-async fn invalid_user_state_is_backed_off_from() {
-    let rule = |times: Value| json!({ "Action": "DeleteUser", "Kind": "error", "Code": "InvalidUserState", "Times": times });
-    for times in [1_u64, 3] {
-        let fixture = with_user().await;
-        let fault = fixture.aws.fault(rule(json!(times))).await;
-        fixture.deleted("app").await;
-        assert_eq!(fixture.aws.fired(fault).await, times);
-        accepted_once(fixture).await;
-    }
-    let fixture = with_user().await;
-    let fault = fixture.aws.fault(rule(Value::Null)).await;
-    fixture.delete("app").await;
-    fixture.reason("app", "InvalidUserState").await;
-    fixture.event("app", "InvalidUserState").await;
-    fixture.aws.struck(fault, 4).await;
-    fixture.aws.clear_faults().await;
-    fixture.gone("app").await;
-    accepted_once(fixture).await;
-}
-
-#[tokio::test]
 async fn a_deletion_that_is_refused_again_and_again_writes_nothing_more() {
     let fixture = with_user().await;
     let refusal =
@@ -34,6 +13,7 @@ async fn a_deletion_that_is_refused_again_and_again_writes_nothing_more() {
     let fault = fixture.aws.fault(refusal).await;
     fixture.delete("app").await;
     fixture.reason("app", "InvalidUserState").await;
+    fixture.event("app", "InvalidUserState").await;
     fixture.aws.struck(fault, 2).await;
     let statuses = || fixture.writes().map(|writes| writes.statuses);
     let (versions, before) = (fixture.versions("app").len(), statuses());
