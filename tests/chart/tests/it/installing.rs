@@ -41,14 +41,14 @@ spec:
 fn former_chart(helm: &Helm) -> PathBuf {
     let chart = helm.home().join("former");
     run(Command::new("cp").arg("-r").arg(path(CHART)).arg(&chart)).unwrap();
-    for (file, now, then) in
-        [("Chart.yaml", "\nversion: 0.1.0", "\nversion: 0.0.9"), ("files/crd.yaml", COLUMN, FORMER_COLUMN)]
-    {
+    let replace = |file: &str, now: &str, then: &str| {
         let file = chart.join(file);
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.contains(now), "{now} in {}", file.display());
         fs::write(&file, text.replace(now, then)).unwrap();
-    }
+    };
+    replace("Chart.yaml", "\nversion: 0.1.0", "\nversion: 0.0.9");
+    replace("files/crd.yaml", COLUMN, FORMER_COLUMN);
     chart
 }
 

@@ -130,25 +130,18 @@ async fn values_are_stored_as_given() {
 #[tokio::test]
 async fn passwords_set_the_type_and_authentication_wins() {
     let fixture = EmulatorFixture::start(quick());
-    for (change, authentication, passwords) in [
-        (json!({"Passwords": ["p"]}), json!({"Type": "password", "PasswordCount": 1}), json!(["p"])),
-        (json!({"Authentication": {"Type": "iam"}}), json!({"Type": "iam"}), json!(["p"])),
-        (
-            json!({"Passwords": ["q"], "Authentication": {"Type": "iam"}}),
-            json!({"Type": "iam"}),
-            json!(["q"]),
-        ),
-        (
-            json!({"Authentication": {"Type": "password"}}),
-            json!({"Type": "password", "PasswordCount": 1}),
-            json!(["q"]),
-        ),
-        (json!({"Tags": {"k": "v"}}), json!({"Type": "password", "PasswordCount": 1}), json!(["q"])),
-        (json!({"Passwords": []}), json!({"Type": "no-password"}), json!([])),
-    ] {
+    let holds = async |change: Value, authentication: Value, passwords: Value| {
         let user = fixture.control.put_user("a", change.clone()).await;
         assert_eq!((&user["Authentication"], &user["Passwords"]), (&authentication, &passwords), "{change}");
-    }
+    };
+    let password = || json!({"Type": "password", "PasswordCount": 1});
+    let iam = || json!({"Type": "iam"});
+    holds(json!({"Passwords": ["p"]}), password(), json!(["p"])).await;
+    holds(json!({"Authentication": {"Type": "iam"}}), iam(), json!(["p"])).await;
+    holds(json!({"Passwords": ["q"], "Authentication": {"Type": "iam"}}), iam(), json!(["q"])).await;
+    holds(json!({"Authentication": {"Type": "password"}}), password(), json!(["q"])).await;
+    holds(json!({"Tags": {"k": "v"}}), password(), json!(["q"])).await;
+    holds(json!({"Passwords": []}), json!({"Type": "no-password"}), json!([])).await;
 }
 
 #[tokio::test]
