@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use plan::DeletionPolicy;
 use plan::pace::Pace;
 
@@ -46,7 +47,8 @@ pub enum CliCommand {
     /// Takes the flags and the environment of `run`, so that you can run it in the operator's pod. It changes nothing. It checks
     /// whether the cluster can be reached, which CustomResourceDefinition is installed, what RBAC allows, whose AWS credentials
     /// are in use, what they allow and whether the clocks agree. The exit code is 0 if no check failed, else 1. With --uninstall
-    /// it checks instead whether an AWS user would be lost if you removed the operator.
+    /// it checks instead whether an AWS user would be lost if you removed the operator. With --orphans it lists the AWS users
+    /// that lack their object; the exit code is then 1 only if something could not be asked.
     Check(Check),
 }
 
@@ -166,6 +168,11 @@ pub struct Check {
     #[arg(long, env = "UNINSTALL", value_parser = FalseyValueParser::new())]
     pub uninstall: bool,
 
+    /// List the AWS users whose owner tags name an object of this cluster that does not exist, with the commands that adopt or
+    /// delete each user. Makes one AWS call for 100 users and one for the tags of each user.
+    #[arg(long, env = "ORPHANS", value_parser = FalseyValueParser::new())]
+    pub orphans: bool,
+
     /// With --uninstall: report the same, but exit with code 0.
     #[arg(long, env = "FORCE", value_parser = FalseyValueParser::new())]
     pub force: bool,
@@ -173,6 +180,42 @@ pub struct Check {
     /// For tests: number of objects in a page of a list.
     #[arg(long, env = "PAGE_SIZE", default_value_t = 500, hide = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub page_size: u32,
+}
+
+/// What `check` looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckMode {
+    /// What the operator lacks.
+    Preflight,
+    /// Which AWS users would be lost without the operator. With `force` nothing fails.
+    Uninstall { force: bool },
+    /// Which AWS users lack their object.
+    Orphans,
+}
+
+impl Check {
+    /// # Errors
+    /// If the flags and variables that are set do not go together.
+    pub fn mode(&self) -> Result<CheckMode, clap::Error> {
+        match (self.uninstall, self.orphans, self.force) {
+            (true, true, _) => {
+                Err(conflict("--uninstall and --orphans are two checks: run one after the other"))
+            }
+            (false, _, true) => Err(conflict("--force needs --uninstall: set both, or leave out --force")),
+            (true, false, force) => Ok(CheckMode::Uninstall { force }),
+            (false, true, false) => Ok(CheckMode::Orphans),
+            (false, false, false) => Ok(CheckMode::Preflight),
+        }
+    }
+}
+
+/// An error with the usage of `check` and exit code 2, like clap's own.
+fn conflict(message: &str) -> clap::Error {
+    let mut cli = Cli::command();
+    // The usage names the subcommand only after this.
+    cli.build();
+    let check = cli.find_subcommand_mut("check").map(std::mem::take);
+    check.unwrap_or(cli).error(ErrorKind::ArgumentConflict, message)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -185,11 +228,9 @@ pub enum Output {
 
 /// `check` accepts all flags of `run`. Its help hides those that it does not use.
 fn hide_unused(arg: Arg) -> Arg {
-    const UNUSED: [&str; 10] = [
+    const UNUSED: [&str; 8] = [
         "adoption_namespace",
         "concurrency",
-        "aws_rate",
-        "aws_burst",
         "resync",
         "tag_resync_every",
         "stale_after",

@@ -1,6 +1,6 @@
 //! I/O: the program: arguments, logs, subcommands and exit codes.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -18,11 +18,17 @@ fn main() -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        // Whoever reads the output has seen enough, as in `check | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::FAILURE,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 fn print_crd() -> anyhow::Result<()> {
@@ -32,11 +38,12 @@ fn print_crd() -> anyhow::Result<()> {
 
 /// True if no check failed. Logs only if --log is set, because a log line would be noise beside the answer.
 fn preflight(flags: &Check) -> anyhow::Result<bool> {
+    let mode = flags.mode().unwrap_or_else(|error| error.exit());
     if flags.run.log != DEFAULT_LOG {
         telemetry::start_logging(&flags.run)?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(check::check(flags, std::io::stdout()));
+    let result = runtime.block_on(check::check(flags, mode, std::io::stdout(), &mut std::io::stderr()));
     // Do not wait for a DNS lookup that hangs in a blocking thread.
     runtime.shutdown_background();
     result

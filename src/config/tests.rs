@@ -48,6 +48,25 @@ fn check_takes_what_run_takes() {
     let help = parse(&["check", "--help"]).unwrap_err().to_string();
     assert!(help.contains("--namespace") && help.contains("--cluster-id"), "{help}");
     assert!(!help.contains("--concurrency") && !help.contains("--page-size"), "{help}");
+    assert!(help.contains("--orphans") && help.contains("--aws-rate"), "{help}");
+}
+
+#[test]
+fn check_looks_for_one_thing_at_a_time() {
+    let mode = |args: &[&str]| {
+        let command = parse(&[&["check"], args].concat()).unwrap().command;
+        let Some(CliCommand::Check(check)) = command else { panic!("it is check") };
+        check.mode().map_err(|error| (error.exit_code(), error.to_string()))
+    };
+    assert_eq!(mode(&[]), Ok(CheckMode::Preflight));
+    assert_eq!(mode(&["--uninstall"]), Ok(CheckMode::Uninstall { force: false }));
+    assert_eq!(mode(&["--uninstall", "--force"]), Ok(CheckMode::Uninstall { force: true }));
+    assert_eq!(mode(&["--orphans"]), Ok(CheckMode::Orphans));
+    for wrong in [&["--force"][..], &["--orphans", "--force"], &["--orphans", "--uninstall"]] {
+        let (code, text) = mode(wrong).unwrap_err();
+        assert_eq!(code, 2, "{wrong:?}: {text}");
+        assert!(text.contains("Usage: elasticache-user-operator check"), "{wrong:?}: {text}");
+    }
 }
 
 #[test]

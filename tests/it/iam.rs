@@ -78,6 +78,10 @@ async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
         .put_user("shop-old", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } }))
         .await;
     fixture.ready("shop-old", with(iam(), json!({ "adoptionPolicy": "Adopt" }))).await;
+    // The check for orphans works under the same policy, for users outside of the prefix too.
+    fixture.aws.put_user("other", json!({})).await;
+    let answer = crate::checking::check(&fixture, &["--orphans"], &[]).await;
+    answer.says("orphans", "aws-users", "ok", "3 AWS users and their tags were read", "");
     fixture.deleted("shop-app").await;
     fixture.deleted("shop-old").await;
 
@@ -103,7 +107,7 @@ async fn a_user_id_that_the_policy_does_not_know_is_refused_and_told() {
     fixture.create("other", iam()).await;
     let object = fixture.reason("other", "AccessDenied").await;
     let says = message(&object);
-    assert!(says.contains("elasticache:DescribeUsers") && says.contains(":user:other"), "{says}");
+    assert!(says.contains("elasticache:CreateUser") && says.contains(":user:other"), "{says}");
     fixture.patch("other", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
     fixture.deleted("other").await;
     fixture.end().await;
@@ -132,6 +136,8 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
     let allowed = [
         ("reads", asked("DescribeUsers", "shop-a", none, red)),
         ("reads the user that tells the account", asked("DescribeUsers", "default", none, none)),
+        ("lists all users", asked("DescribeUsers", "*", none, none)),
+        ("reads the tags of all users", asked("ListTagsForResource", "other", none, red)),
         ("creates as this cluster", asked("CreateUser", "shop-a", blue, none)),
         ("creates with tags", asked("AddTagsToResource", "shop-a", blue, none)),
         ("changes its own", asked("ModifyUser", "shop-a", none, blue)),
@@ -139,8 +145,6 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
         ("tags its own", asked("AddTagsToResource", "shop-a", none, blue)),
     ];
     let refused = [
-        ("reads no other", asked("DescribeUsers", "other", none, none)),
-        ("reads no list", asked("DescribeUsers", "*", none, none)),
         ("creates nothing without a tag", asked("CreateUser", "shop-a", none, none)),
         ("creates nothing as another cluster", asked("CreateUser", "shop-a", red, none)),
         ("creates nothing outside of the prefix", asked("CreateUser", "other-a", blue, none)),
