@@ -1,6 +1,6 @@
 //! What AWS refuses on the way out, and answers that are spoilt: told, waited out, never terminal.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{accepted_once, leaving, with_user};
 use crate::fixture::{Fixture, iam, message};
