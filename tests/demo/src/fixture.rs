@@ -179,7 +179,7 @@ fn start_emulator(cluster: &Cluster, setup: &Setup<'_>) -> Result<(Process, Aws)
 
 fn start_operator(cluster: &Cluster, aws: &Aws, setup: &Setup<'_>) -> Result<Process> {
     let mut command = operator::command(&setup.operator, cluster.kubeconfig(), aws.url());
-    command.env("MALLOC_ARENA_MAX", "2");
+    command.env("AWS_ENDPOINT_URL_STS", aws.url()).env("MALLOC_ARENA_MAX", "2");
     if !cluster.is_own() {
         // Whatever else is in that cluster is not for an emulator.
         command.env("NAMESPACE", NAMESPACE);

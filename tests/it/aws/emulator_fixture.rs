@@ -6,7 +6,7 @@ use aws::{Aws, Connection, Timeouts, UserApi};
 use elasticache_emulator::{Control, Emulator, Settings};
 use plan::verdict::Outcome;
 use plan::{
-    Account, Arn, AuthenticationChange, Changes, Create, Delete, Engine, Fault, Modify, Password, Passwords,
+    Arn, AuthenticationChange, Changes, Create, Delete, Engine, Fault, Modify, Password, Passwords,
     Rejection, Sight, Tag, TagSight, Tags, UserId,
 };
 use serde_json::Value;
@@ -31,8 +31,14 @@ pub(super) const IMPATIENT: Timeouts = Timeouts {
 
 /// The port to whatever listens there.
 pub(super) fn aws(endpoint: &str, timeouts: Timeouts) -> Aws {
+    aws_with_sts(endpoint, None, timeouts)
+}
+
+/// The same with another endpoint for STS.
+pub(super) fn aws_with_sts(endpoint: &str, sts_endpoint: Option<String>, timeouts: Timeouts) -> Aws {
     Aws::with(&Connection {
         endpoint: endpoint.to_owned(),
+        sts_endpoint,
         region: REGION.to_owned(),
         access_key_id: ACCOUNT.to_owned(),
         secret_access_key: "secret".into(),
@@ -60,6 +66,12 @@ impl Fixture {
         let calls = self.control.calls().await;
         self.control.forget_calls().await;
         calls
+    }
+
+    /// The names of the calls since this was last asked.
+    pub(super) async fn actions(&self) -> Vec<String> {
+        let calls = self.calls().await;
+        calls.iter().map(|call| call["Action"].as_str().unwrap_or_default().to_owned()).collect()
     }
 }
 
@@ -102,7 +114,6 @@ pub(super) fn modify(user: &str) -> Modify {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
     Describe,
-    Account,
     ListTags,
     Create,
     Modify,
@@ -111,12 +122,12 @@ pub(super) enum Method {
 }
 
 impl Method {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Describe, Self::Account, Self::ListTags, Self::Create, Self::Modify, Self::Tag, Self::Delete];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Describe, Self::ListTags, Self::Create, Self::Modify, Self::Tag, Self::Delete];
 
     pub(super) fn action(self) -> &'static str {
         match self {
-            Self::Describe | Self::Account => "DescribeUsers",
+            Self::Describe => "DescribeUsers",
             Self::ListTags => "ListTagsForResource",
             Self::Create => "CreateUser",
             Self::Modify => "ModifyUser",
@@ -125,24 +136,13 @@ impl Method {
         }
     }
 
-    /// Whom the call is about, where a test is about `user`.
-    pub(super) fn about(self, user: &str) -> &str {
-        if self == Self::Account { "default" } else { user }
-    }
-
     pub(super) async fn call(self, aws: &Aws, user: &str) -> Ended {
         match self {
-            Self::Describe => match aws.describe(&user_id(user)).await {
+            Self::Describe => match aws.describe(&user_id(user)).await.0 {
                 Sight::Seen(_) => Ended::Well,
                 Sight::Absent => Ended::NotFound,
                 Sight::Failed(fault) => Ended::Failed(fault),
                 Sight::Unseen => Ended::Strange,
-            },
-            Self::Account => match aws.account().await {
-                Account::Known(account) if account == ACCOUNT => Ended::Well,
-                Account::Untold => Ended::Untold,
-                Account::Failed(fault) => Ended::Failed(fault),
-                Account::Known(_) | Account::Unasked => Ended::Strange,
             },
             Self::ListTags => match aws.list_tags(&arn(user)).await {
                 TagSight::Read(_) => Ended::Well,
@@ -167,7 +167,6 @@ pub(super) enum Ended {
     Well,
     NotFound,
     AlreadyExists,
-    Untold,
     Failed(Fault),
     /// An answer that no call gives.
     Strange,
@@ -190,7 +189,7 @@ impl Ended {
     pub(super) fn words(&self) -> String {
         let fault = match self {
             Self::Failed(fault) => fault,
-            Self::Well | Self::NotFound | Self::AlreadyExists | Self::Untold | Self::Strange => {
+            Self::Well | Self::NotFound | Self::AlreadyExists | Self::Strange => {
                 return format!("{self:?}");
             }
         };
