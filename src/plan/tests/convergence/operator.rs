@@ -100,7 +100,10 @@ impl Operator {
                 Request::Finish(finish) => return self.finish(finish.clone(), model),
                 Request::Log(line) => {
                     let event = line.event.unwrap_or(line.reason);
-                    model.history.meet(&format!("{} {event}", line.step));
+                    // Each call may fail for each reason: which of them a walk meets is luck.
+                    if line.code.is_none() || line.step == "Wait" {
+                        model.history.meet(&format!("{} {event}", line.step));
+                    }
                     model.trace.note(|| format!("  so: {} {event}: {}", line.step, line.message));
                     pass.handle(Response::Done, now);
                 }

@@ -112,7 +112,8 @@ fn take(step: &Step, operator: &mut Operator, model: &mut Model) {
         Step::Kill => operator.restart(model),
         // Between two requests an answer may come from other credentials: only if the pass is about to ask for their account.
         Step::Event(Event::Credentials { .. })
-            if !operator.is_idle() && operator.upcoming(model) != Some("Identify") => {}
+            if !operator.is_idle()
+                && !matches!(operator.upcoming(model), Some("Identify" | "IdentifyCaller")) => {}
         Step::Event(event) => model.happen(event),
     }
 }

@@ -22,8 +22,8 @@ pub(crate) fn written(model: &mut Model, before: &Object, after: &Object) {
     if took_out {
         model.history.departed.clone_from(&before.status.last_applied);
     }
-    if !before.has_finalizer && after.has_finalizer && after.subject().is_none() {
-        model.breach("a finalizer for an object that does not ask for a user");
+    if !before.has_finalizer && after.has_finalizer {
+        hold(model, after);
     }
     if before.has_finalizer && !after.has_finalizer {
         release(model, before);
@@ -98,6 +98,16 @@ fn claims(model: &mut Model, before: &Object, after: &Object) {
     let announced = model.answers.as_ref().is_some_and(|answers| answers.announced.is_some());
     if announced && is.create_requested_at.is_some() && is.location().is_none() {
         model.breach("a CreateUser may take effect, and status does not say where");
+    }
+}
+
+/// The finalizer is being put on.
+fn hold(model: &mut Model, object: &Object) {
+    let adopts = object.manages() && object.spec.adoption == Adoption::Allowed;
+    let tags = model.answers.as_ref().and_then(|answers| answers.tags());
+    let anothers = tags.is_some_and(|tags| whose(tags) == Whose::Anothers);
+    if object.subject().is_none() || anothers && !adopts {
+        model.breach("a finalizer for an object that stands for no user");
     }
 }
 
