@@ -3,7 +3,7 @@
 use crate::access_string::same_meaning;
 use crate::{
     Authentication, AuthenticationType, Cause, Desired, Engine, Goal, LastApplied, Observed, Passwords,
-    Record, RemoteUser, SecretProblem, Sight, Tags,
+    Record, RemoteUser, SecretProblem, Tags, UserObservation,
 };
 
 /// What one ModifyUser sends: only what differs.
@@ -142,7 +142,9 @@ pub fn changes(
 #[must_use]
 pub fn differs(goal: &Goal, observed: &Observed) -> bool {
     match (goal, &observed.user) {
-        (Goal::Present(desired), Sight::Seen(user)) => !matches!(changes(desired, user, observed), Ok(None)),
+        (Goal::Present(desired), UserObservation::Found(user)) => {
+            !matches!(changes(desired, user, observed), Ok(None))
+        }
         _ => false,
     }
 }

@@ -23,11 +23,11 @@ use std::time::Duration;
 
 use self::perform::Doubts;
 use self::report::Closing;
-use crate::pace::Visit;
+use crate::pace::Requeue;
 use crate::{
-    Account, Action, Announcement, Authentication, CallSource, ConditionStatus, ConditionType, CredentialsId,
-    Definition, Desired, Goal, Memory, Moment, Now, ObjectFacts, Observed, Other, Rolls, Sight, TagSight,
-    Timestamp, plan,
+    Account, Action, Authentication, CallSource, ConditionStatus, ConditionType, CredentialsId, Definition,
+    Desired, Goal, Memory, Moment, Now, ObjectFacts, Observed, OwnerObservation, Rolls, TagsObservation,
+    Timestamp, UserObservation, WriteIntent, plan,
 };
 
 /// More steps than any pass needs. A plan that goes on asking is a defect, not a reason to call AWS for ever.
@@ -92,7 +92,7 @@ enum Awaiting {
     Confirmation {
         definition: bool,
     },
-    Intent(Announcement),
+    Intent(WriteIntent),
     Release(Action),
     Call(Action, Doubts),
     FinalStatus,
@@ -203,24 +203,24 @@ impl Pass {
         self.steps += 1;
         let action = plan(&self.goal, &self.observed);
         match &action {
-            Action::Look(fetch) => self.fetch(fetch),
+            Action::Fetch(fetch) => self.fetch(fetch),
             Action::AddFinalizer => {
                 self.awaiting = Awaiting::Finalizer;
                 Some(Request::AddFinalizer)
             }
-            Action::Announce(intent) => self.write_intent(&action, intent, now),
+            Action::WriteIntent(intent) => self.write_intent(&action, intent, now),
             Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_) => {
                 self.call(&action, now)
             }
-            Action::Release(_) => {
+            Action::ReleaseFinalizer(_) => {
                 self.awaiting = Awaiting::Release(action);
                 Some(Request::RemoveFinalizer)
             }
             Action::Wait(_)
             | Action::Refuse(_)
-            | Action::Rest
-            | Action::Pause { .. }
-            | Action::Compare(_) => {
+            | Action::InSync
+            | Action::Suspended { .. }
+            | Action::Compared(_) => {
                 self.close(action, crate::verdict::Outcome::Decided, now);
                 None
             }
@@ -309,7 +309,7 @@ impl Pass {
 
     fn back_off(&mut self, result: PassResult, now: Now) {
         let roll = self.rolls.roll();
-        let pause = self.memory.pacing.back_off(Visit::Backoff, &self.settings.pace, now.moment, roll);
+        let pause = self.memory.pacing.back_off(Requeue::Backoff, &self.settings.pace, now.moment, roll);
         self.finish = Some(self.finished(Some(pause), result));
     }
 
@@ -324,16 +324,16 @@ fn nothing_observed(settings: &Settings) -> Observed {
         source: CallSource {
             region: settings.region.clone(),
             credentials: CredentialsId(0),
-            account: Account::Unasked,
+            account: Account::NotAsked,
         },
         caller_asked: false,
-        user: Sight::Unseen,
-        tags: TagSight::Unread,
+        user: UserObservation::NotRead,
+        tags: TagsObservation::NotRead,
         remembered: None,
         tags_due: false,
-        other: Other::Unasked,
+        other: OwnerObservation::NotRead,
         sent: None,
-        definition: Definition::Unread,
+        definition: Definition::NotRead,
         announced: false,
         confirmed: false,
     }
@@ -342,7 +342,7 @@ fn nothing_observed(settings: &Settings) -> Observed {
 /// Somebody waits for the pass: for the object to go, or for AWS to have its generation, its passwords or an answer to a
 /// request for a pass. Else it is a check.
 fn is_awaited(object: &ObjectFacts, goal: &Goal) -> bool {
-    matches!(goal, Goal::Gone(_))
+    matches!(goal, Goal::Absent(_))
         || object.is_requested()
         || !is_at_rest(object, goal)
         || has_new_password(object, goal)
@@ -357,7 +357,7 @@ fn is_at_rest(object: &ObjectFacts, goal: &Goal) -> bool {
         // What AWS was only compared with stays as it is, whatever comes of it.
         ready.status != ConditionStatus::False
             || status.condition(ConditionType::Stalled).is_some()
-            || matches!(goal, Goal::Compared(_)) && status.observed_generation == object.generation
+            || matches!(goal, Goal::ObserveOnly(_)) && status.observed_generation == object.generation
     })
 }
 

@@ -320,7 +320,7 @@ async fn a_default_policy_of_retain_holds_where_the_object_says_nothing() {
     spec["deletionPolicy"] = json!("Delete");
     fixture.ready("gone", spec).await;
     fixture.ready("kept", iam()).await;
-    // Said while it is being deleted, it counts as well.
+    // AwsError while it is being deleted, it counts as well.
     fixture.ready("asked", iam()).await;
     let hold = json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": "true" } } });
     fixture.patch("asked", hold).await;

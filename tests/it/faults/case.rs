@@ -292,7 +292,7 @@ impl<'a> Case<'a> {
     }
 
     fn is_sound(&self) -> Result<(), String> {
-        let said = self.operator.said();
+        let said = self.operator.error();
         if said.contains("panicked") || said.contains("this is a defect") {
             return Err(self.told("the operator panicked, or found a defect in itself\n"));
         }

@@ -56,13 +56,13 @@ impl Operator {
     }
 
     /// All that its processes have said.
-    pub(super) fn said(&self) -> String {
+    pub(super) fn error(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// The end of it, without passwords.
     pub(super) fn last_words(&self) -> String {
-        let said = redacted(&self.said());
+        let said = redacted(&self.error());
         let lines: Vec<&str> = said.lines().collect();
         lines.get(lines.len().saturating_sub(40)..).unwrap_or_default().join("\n")
     }

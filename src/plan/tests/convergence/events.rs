@@ -59,7 +59,7 @@ pub(crate) enum Event {
     Secret(Write),
     DefinitionGoes,
     /// Whether the object that another owner's tags name is there.
-    Other(Other),
+    Other(OwnerObservation),
     /// Somebody else does something to the user, in AWS.
     Others(Others),
     /// The cache shows the version before the last one when the next pass begins.
@@ -228,8 +228,8 @@ pub(crate) fn adoptions() -> impl Strategy<Value = Adoption> {
 }
 
 /// Whether the object that another owner's tags name is there.
-pub(crate) fn others() -> impl Strategy<Value = Other> {
-    prop_oneof![2 => Just(Other::There), 2 => Just(Other::Gone), 1 => Just(Other::Unknown)]
+pub(crate) fn others() -> impl Strategy<Value = OwnerObservation> {
+    prop_oneof![2 => Just(OwnerObservation::Exists), 2 => Just(OwnerObservation::Gone), 1 => Just(OwnerObservation::Unknown)]
 }
 
 pub(crate) fn accesses() -> impl Strategy<Value = Access> {

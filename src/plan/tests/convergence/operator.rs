@@ -179,9 +179,9 @@ fn learn(accounts: &mut BTreeMap<CredentialsId, Account>, response: Response) ->
     match response {
         Response::Described(sight, source) => {
             let account = match &sight {
-                Sight::Seen(user) => Account::Known(user.arn.account().to_owned()),
-                Sight::Unseen | Sight::Absent | Sight::Failed(_) => {
-                    accounts.get(&source.credentials).cloned().unwrap_or(Account::Unasked)
+                UserObservation::Found(user) => Account::Known(user.arn.account().to_owned()),
+                UserObservation::NotRead | UserObservation::Absent | UserObservation::Failed(_) => {
+                    accounts.get(&source.credentials).cloned().unwrap_or(Account::NotAsked)
                 }
             };
             if matches!(account, Account::Known(_)) {
@@ -190,7 +190,7 @@ fn learn(accounts: &mut BTreeMap<CredentialsId, Account>, response: Response) ->
             Response::Described(sight, CallSource { account, ..source })
         }
         Response::Identified(source) => {
-            if matches!(source.account, Account::Known(_) | Account::Untold) {
+            if matches!(source.account, Account::Known(_) | Account::Withheld) {
                 accounts.insert(source.credentials, source.account.clone());
             }
             Response::Identified(source)
@@ -224,7 +224,7 @@ fn told(request: &Request, fault: &Injection, answered: Result<&Response, &Unans
         Ok(Response::Resolved(resolved)) => {
             format!("version {}", resolved.as_ref().map_or("none", |(_, object)| &object.version.0))
         }
-        Ok(Response::Described(Sight::Seen(user), source)) => format!(
+        Ok(Response::Described(UserObservation::Found(user), source)) => format!(
             "{}, {}, {}, {} ({source:?})",
             user.lifecycle.as_str(),
             user.engine,

@@ -45,13 +45,13 @@ pub(crate) fn shown(status: &Status) -> Option<(Progress, Reason)> {
     let reason = Reason::ALL.into_iter().find(|reason| reason.as_str() == ready.reason)?;
     let signs = (has(ConditionType::Reconciling), has(ConditionType::Stalled), has(ConditionType::Deleting));
     let progress = match (ready.status, signs) {
-        (True, (false, false, false)) if reason == Reason::Suspended => Progress::PausedReady,
-        (True, (false, false, false)) => Progress::Done,
-        (False, (false, false, false)) => Progress::PausedUnready,
+        (True, (false, false, false)) if reason == Reason::Suspended => Progress::SuspendedReady,
+        (True, (false, false, false)) => Progress::Ready,
+        (False, (false, false, false)) => Progress::SuspendedNotReady,
         (False, (true, false, false)) => Progress::Reconciling,
         (Unknown, (true, false, false)) => Progress::Unknown,
         (False, (false, true, false)) => Progress::Stalled,
-        (False, (true, false, true)) => Progress::Leaving,
+        (False, (true, false, true)) => Progress::Deleting,
         (True | False | Unknown, _) => return None,
     };
     (only_true && others.iter().all(same)).then_some((progress, reason))
@@ -68,8 +68,8 @@ fn conditions(model: &mut Model, after: &Object) {
     {
         model.breach("conditions of another generation than the one that was acted on");
     }
-    let paused = matches!(progress, Progress::PausedReady | Progress::PausedUnready);
-    if (progress == Progress::Leaving) != after.terminating {
+    let paused = matches!(progress, Progress::SuspendedReady | Progress::SuspendedNotReady);
+    if (progress == Progress::Deleting) != after.terminating {
         model.breach("Deleting without a deletionTimestamp, or the other way round");
     }
     if !after.terminating && paused != after.spec.suspended {
@@ -120,7 +120,7 @@ fn release(model: &mut Model, object: &Object) {
     let stays = spec.policy == DeletionPolicy::Retain
         || spec.observes
         || spec.sense == Sense::Nameless
-        || model.definition == Definition::Going;
+        || model.definition == Definition::BeingDeleted;
     let late = model.user().is_some_and(|user| user.shows_at > model.now);
     // If the user is to stay, it is enough that AWS has answered.
     // An account that nobody tells cannot be told from another: the region decides alone.
@@ -137,7 +137,7 @@ fn release(model: &mut Model, object: &Object) {
     if model.history.raced || is_blind {
         return;
     }
-    if place(model, status) == Where::Elsewhere {
+    if place(model, status) == Where::WrongLocation {
         model.breach("the finalizer went while the user may be elsewhere");
     }
     let ours = model.user().is_some_and(|user| match whose(&user.tags) {
