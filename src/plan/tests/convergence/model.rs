@@ -221,6 +221,7 @@ impl Model {
 
     fn switch_credentials(&mut self, moves: bool) {
         let Credentials { id, account } = self.credentials;
+        self.history.moved |= moves;
         let account = if moves { (account + 1) % ACCOUNTS.len() } else { account };
         self.credentials = Credentials { id: CredentialsId(id.0 + 1), account };
     }

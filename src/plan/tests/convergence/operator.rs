@@ -100,7 +100,9 @@ impl Operator {
                 Request::Finish(finish) => return self.finish(finish.clone(), model),
                 Request::Log(line) => {
                     let event = line.event.unwrap_or(line.reason);
-                    model.history.meet(&format!("{} {event}", line.step));
+                    // Each call may fail for each reason: which of them the walks meet is luck.
+                    let end = if line.code.is_some() { "failed" } else { event };
+                    model.history.meet(&format!("{} {end}", line.step));
                     model.trace.note(|| format!("  so: {} {event}: {}", line.step, line.message));
                     pass.handle(Response::Done, now);
                 }
@@ -146,6 +148,18 @@ impl Operator {
                 return;
             }
         }
+    }
+
+    /// Goes on until the pass is about to make such a request; `false`: it is over before that.
+    pub(crate) fn reach(&mut self, model: &mut Model, wanted: impl Fn(&str) -> bool) -> bool {
+        self.begin(model);
+        while let Some(next) = self.upcoming(model) {
+            if wanted(next) {
+                return true;
+            }
+            self.request(model, &Injection::Fine);
+        }
+        false
     }
 
     /// The request that the pass is about to make.

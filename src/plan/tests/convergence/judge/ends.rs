@@ -36,10 +36,8 @@ pub(crate) fn wrong(model: &Model) -> Option<String> {
 
 /// Whatever is wrong with the object: without the finalizer it would go at once, and leave its user behind.
 fn lacks_finalizer(model: &Model, object: &Object) -> Option<String> {
-    let user = model.user()?;
-    let ours = whose(&user.tags) == Whose::Ours && object.subject().is_some();
-    (ours && !object.facts().has_finalizer)
-        .then(|| "the user is ours, and the object has no finalizer".to_owned())
+    let ours = whose(&model.user()?.tags) == Whose::Ours && object.subject().is_some();
+    (ours && !object.has_finalizer).then(|| "the user is ours, and the object has no finalizer".to_owned())
 }
 
 fn shows(object: &Object, progress: Progress, reason: Reason) -> Option<String> {

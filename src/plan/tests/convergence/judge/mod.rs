@@ -28,6 +28,8 @@ pub(crate) struct History {
     pub(crate) asked_for: BTreeSet<String>,
     /// AWS did not tell the account once: the region decided alone.
     pub(crate) account_untold: bool,
+    /// The credentials moved to another account.
+    pub(crate) moved: bool,
     /// Somebody else changed the user's tags, and they were not read since.
     pub(crate) retagged: bool,
     /// Somebody else changed what decides whose the user is after the pass at hand had looked.

@@ -76,7 +76,7 @@ impl Model {
             }
             Request::Identify | Request::IdentifyCaller => {
                 let told = self.read(fault, |model| Ok(model.service().tells_account()));
-                self.identified(told)
+                self.identified(told, *request == Request::IdentifyCaller)
             }
             Request::ReadOwner(_) => {
                 let other = if fails { OwnerObservation::Unknown } else { self.other };
@@ -151,13 +151,15 @@ impl Model {
         Response::Tags(tags)
     }
 
-    fn identified(&mut self, told: Told<Account>) -> Response {
+    fn identified(&mut self, told: Told<Account>, may_ask_otherwise: bool) -> Response {
         let account = match told {
             Ok(account) => account,
             Err(Answer::Fault(fault)) => Account::Failed(fault),
             Err(Answer::NotFound | Answer::AlreadyExists) => Account::Withheld,
         };
-        judge::identified(self, &account);
+        if !may_ask_otherwise {
+            judge::identified(self, &account);
+        }
         Response::Identified(CallSource { account, ..self.source() })
     }
 
