@@ -13,10 +13,11 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{Controller, Predicate, WatchStreamExt, predicates};
 use kube::{Api, Client, ResourceExt};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::api::{ElastiCacheUser, full_name, user_id};
 use crate::objects::{Interruption, secret_version};
+use crate::orphans;
 use crate::reconcile::{Shell, is_held};
 use crate::resolve::secrets_named;
 use crate::telemetry::{Metrics, Queue, Reconciled};
@@ -61,7 +62,15 @@ pub async fn run<U: UserApi>(
         let scope = Scope { namespace, secrets, freed: freed.clone() };
         control(&watches, scope, concurrency, context.clone(), ending.clone(), move || synced(index))
     });
-    future::join_all(controllers).await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let controllers = async move {
+        future::join_all(controllers).await;
+        drop(stop);
+    };
+    let orphans = orphans::run(&context.shell, async {
+        let _ = stopped.await;
+    });
+    future::join(controllers, orphans).await;
 }
 
 /// User IDs whose object went and that nobody has been told of yet, at most.
@@ -106,7 +115,9 @@ where
         .modify(|object| object.managed_fields_mut().clear())
         .inspect_ok(move |event| {
             if let watcher::Event::Delete(gone) = event {
-                forgetful.shell.memory.forget(&gone.uid().unwrap_or_default());
+                let uid = gone.uid().unwrap_or_default();
+                forgetful.shell.memory.forget(&uid);
+                forgetful.shell.orphans.look(&uid);
                 leaving.forget(&full_name(gone));
                 // Nobody listens where the controllers are ending.
                 let _ = freed.send(user_id(gone));

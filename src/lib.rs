@@ -54,6 +54,7 @@ pub mod controller;
 pub mod leader_election;
 pub mod memory;
 pub mod objects;
+pub mod orphans;
 pub mod reconcile;
 pub mod report;
 pub mod resolve;

@@ -6,10 +6,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, CustomResourceExt, Resource, ResourceExt};
-use plan::{Definition, InvalidPassword, Other, Owner, Password, SecretProblem};
+use plan::{Definition, InvalidPassword, Namesake, Orphan, Other, Owner, Password, SecretProblem, UserId};
 use serde_json::json;
 
-use crate::api::{ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION};
+use crate::api::{ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION, user_id};
 use crate::clock;
 use crate::leader_election::Token;
 
@@ -77,6 +77,19 @@ impl Objects {
             Err(error) => {
                 tracing::debug!(%error, %owner, "failed to look for another owner");
                 Other::Unknown
+            }
+        }
+    }
+
+    /// The object that has the namespace and name of one that may have vanished, uncached.
+    pub async fn namesake(&self, orphan: &Orphan) -> Namesake {
+        let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &orphan.owner.namespace);
+        match users.get_opt(&orphan.owner.name).await {
+            Ok(None) => Namesake::Absent,
+            Ok(Some(found)) => namesake(orphan, &found),
+            Err(error) => {
+                tracing::debug!(%error, owner = %orphan.owner, "failed to look for an object that may have vanished");
+                Namesake::Unreadable
             }
         }
     }
@@ -238,6 +251,18 @@ impl Objects {
             tracing::debug!(%error, reason = news.reason, "failed to publish an event");
         }
     }
+}
+
+fn namesake(orphan: &Orphan, found: &ElastiCacheUser) -> Namesake {
+    if found.metadata.uid.as_deref() == Some(orphan.uid.as_str()) {
+        return Namesake::Itself;
+    }
+    if UserId::parse(&user_id(found)).ok().as_ref() != Some(&orphan.user_id) {
+        return Namesake::Absent;
+    }
+    let held = found.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
+    let shows_user = found.status.as_ref().is_some_and(|status| status.arn.is_some());
+    if held && shows_user { Namesake::Manages } else { Namesake::Wants }
 }
 
 /// What a password's version begins with: the Secret's uid and resourceVersion.

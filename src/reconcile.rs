@@ -24,6 +24,7 @@ use crate::api::{ElastiCacheUser, FINALIZER, full_name};
 use crate::clock;
 use crate::memory::{Entry, Memory};
 use crate::objects::{Interruption, Objects};
+use crate::orphans::Orphans;
 use crate::report::read;
 use crate::resolve::{Policy, resolve};
 
@@ -41,6 +42,8 @@ pub struct Shell<U> {
     pub region: String,
     /// What is remembered between passes.
     pub memory: Memory,
+    /// CreateUser calls whose object may have vanished.
+    pub orphans: Orphans,
     /// Namespaces whose objects are known; empty for all.
     pub namespaces: Vec<String>,
     /// Counts what was put right that somebody else had changed in AWS.
@@ -113,6 +116,7 @@ impl<U: UserApi> Shell<U> {
 
     fn gone(&self, uid: &str) -> Next {
         self.memory.forget(uid);
+        self.orphans.look(uid);
         None
     }
 
@@ -248,6 +252,7 @@ impl<U: UserApi> Pass<'_, U> {
 
     fn replace(&mut self, newer: ElastiCacheUser) {
         self.object = newer;
+        self.shell.orphans.written(&self.object.uid().unwrap_or_default());
         self.observed.record.held = is_held(&self.object);
         // What was read before is no longer the newest version.
         self.observed.confirmed = false;

@@ -21,6 +21,7 @@ use crate::controller::{self, Context, Watched};
 use crate::leader_election::{self, Candidate, Election, Leadership, Leases, Timing, Token};
 use crate::memory::Memory;
 use crate::objects::Objects;
+use crate::orphans::Orphans;
 use crate::reconcile::Shell;
 use crate::resolve::Policy;
 use crate::telemetry::{self, Metrics, Readiness};
@@ -74,6 +75,7 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
             region,
             memory: Memory::default(),
             namespaces: namespaces.clone(),
+            orphans: Orphans::new(metrics.orphans_removed()),
             corrections: metrics.corrections(),
             account: Mutex::new(None),
             ending: ending.clone(),

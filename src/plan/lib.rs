@@ -19,6 +19,7 @@ mod goal;
 mod leave;
 mod model;
 mod observed;
+mod orphan;
 mod ownership;
 pub mod pace;
 mod place;
@@ -33,6 +34,7 @@ pub use classify::{Fault, Rejection, Said};
 pub use goal::*;
 pub use model::*;
 pub use observed::*;
+pub use orphan::{Namesake, Orphan, OrphanEnd, OrphanFacts, OrphanStep, follow_orphan};
 pub use shown::{Shown, read_as_ours, shown};
 
 /// Decides the next action. See the crate's documentation.

@@ -3,7 +3,7 @@
 use aws::UserApi;
 use kube::ResourceExt;
 use plan::verdict::{Outcome, Verdict, verdict};
-use plan::{Action, Announcement, Cause, Delete, LastApplied, Mutation, Sight, TagSight};
+use plan::{Action, Announcement, Cause, Create, Delete, LastApplied, Mutation, Orphan, Sight, TagSight};
 use tokio::time::Instant;
 
 use super::{Ended, Pass};
@@ -12,6 +12,7 @@ use crate::clock;
 use crate::memory::Departure;
 use crate::objects::Interruption;
 use crate::report::{self, read};
+use crate::resolve::deletion_policy;
 
 impl<U: UserApi> Pass<'_, U> {
     pub(super) async fn act(&mut self, action: &Action) -> Result<Ended, Interruption> {
@@ -112,7 +113,7 @@ impl<U: UserApi> Pass<'_, U> {
         }
         let users = &self.shell.users;
         Ok(match (mutation, self.permit.take_if(|_| mutation.is_some())) {
-            (Some(Mutation::Create(create)), Some(permit)) => users.create(permit, create).await,
+            (Some(Mutation::Create(create)), Some(permit)) => self.create(permit, create).await,
             (Some(Mutation::Modify(modify)), Some(permit)) => users.modify(permit, modify).await,
             (Some(Mutation::Tag(tag)), Some(permit)) => users.tag(permit, tag).await,
             (Some(Mutation::Untag(untag)), Some(permit)) => users.untag(permit, untag).await,
@@ -124,6 +125,24 @@ impl<U: UserApi> Pass<'_, U> {
             }
             _ => Outcome::Decided,
         })
+    }
+
+    /// The object may vanish while the call is under way, and the pass may be dropped: the call is noted before it is sent.
+    async fn create(&mut self, permit: Permit, create: &Create) -> Outcome {
+        let uid = self.object.uid().unwrap_or_default();
+        if let Some(owner) = self.goal.owner() {
+            let default = self.shell.policy.default_deletion_policy;
+            let orphan = Orphan {
+                user_id: create.user_id.clone(),
+                owner: owner.clone(),
+                uid: uid.clone(),
+                policy: deletion_policy(&self.object.spec, default),
+            };
+            self.shell.orphans.sent(orphan, self.shell.pace.creation_window);
+        }
+        let outcome = self.shell.users.create(permit, create).await;
+        self.shell.orphans.answered(&uid, &outcome);
+        outcome
     }
 
     /// What is certain of the user is forgotten before: the pass may be dropped in mid-call.

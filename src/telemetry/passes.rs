@@ -77,6 +77,7 @@ pub struct Metrics {
     active: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
     most: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
     corrections: Counter,
+    orphans_removed: Counter,
     /// Passes that are due.
     pub queue: Queue,
     /// The objects, whose series are made when they are asked for.
@@ -95,6 +96,7 @@ impl Metrics {
             active: Family::default(),
             most: Family::default(),
             corrections: Counter::default(),
+            orphans_removed: Counter::default(),
             queue: Queue::default(),
             objects,
         };
@@ -135,6 +137,11 @@ impl Metrics {
             "Changes of others in AWS that were put right",
             metrics.corrections.clone(),
         );
+        registry.register(
+            "elasticache_user_orphans_removed",
+            "AWS users that were deleted because their object vanished right after CreateUser, in spite of its finalizer",
+            metrics.orphans_removed.clone(),
+        );
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("elasticache_user_build", "The operator's version", build);
         registry.register_collector(Box::new(metrics.objects.clone()));
@@ -145,6 +152,12 @@ impl Metrics {
     #[must_use]
     pub fn corrections(&self) -> Counter {
         self.corrections.clone()
+    }
+
+    /// Counts users that were deleted because their object vanished.
+    #[must_use]
+    pub fn orphans_removed(&self) -> Counter {
+        self.orphans_removed.clone()
     }
 
     /// So many passes may be under way at once.

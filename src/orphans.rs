@@ -1,0 +1,358 @@
+//! I/O: follows each CreateUser until a later write to its object was answered. If the object vanished before, its user is
+//! deleted here, because no pass runs for it any more. Decisions: [`plan::follow_orphan`].
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws::UserApi;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use plan::verdict::{Outcome, Standing, verdict};
+use plan::{
+    Account, Action, Arn, Creation, Definition, Delete, Look, Namesake, Observed, Orphan, OrphanEnd,
+    OrphanFacts, OrphanStep, Other, Place, Record, Sight, TagSight, UID_TAG, Wait, follow_orphan,
+};
+use prometheus_client::metrics::counter::Counter;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::account::{Permit, Urgency};
+use crate::memory::Entry;
+use crate::reconcile::Shell;
+
+/// More steps than any attempt needs.
+const MOST_STEPS: usize = 24;
+
+/// The CreateUser calls that no later write to their object has followed, by the object's uid. They live as long as the
+/// process: the watch's news that the object is gone must not forget them.
+#[derive(Debug)]
+pub struct Orphans {
+    cases: Mutex<HashMap<String, Case>>,
+    changed: Notify,
+    removed: Counter,
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    orphan: Orphan,
+    sent: Instant,
+    /// The user's ARN, once AWS told it.
+    arn: Option<Arn>,
+    /// The user was seen with its tags, or DeleteUser was accepted: UserNotFound means what it says.
+    settled: bool,
+    /// The object was seen to be gone.
+    vanished: bool,
+    /// A DeleteUser was sent that AWS may have accepted.
+    deleted: bool,
+    entry: Entry,
+    due: Instant,
+    under_way: bool,
+}
+
+impl Orphans {
+    /// `removed` counts the users that are deleted here.
+    #[must_use]
+    pub fn new(removed: Counter) -> Self {
+        Self { cases: Mutex::default(), changed: Notify::new(), removed }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Case>> {
+        self.cases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A CreateUser is about to be sent. Nothing else may tell that its object vanished, so it is looked at after `patience`.
+    pub fn sent(&self, orphan: Orphan, patience: Duration) {
+        let now = Instant::now();
+        let case = Case {
+            sent: now,
+            arn: None,
+            settled: false,
+            vanished: false,
+            deleted: false,
+            entry: Entry::default(),
+            due: now + patience,
+            under_way: false,
+            orphan,
+        };
+        self.lock().insert(case.orphan.uid.clone(), case);
+        self.changed.notify_one();
+    }
+
+    /// What became of the CreateUser.
+    pub fn answered(&self, uid: &str, outcome: &Outcome) {
+        let mut cases = self.lock();
+        if outcome.is_refusal() {
+            cases.remove(uid);
+        } else if let (Some(case), Outcome::Accepted(user)) = (cases.get_mut(uid), outcome) {
+            case.arn = Some(user.arn.clone());
+        }
+    }
+
+    /// A write to the object was answered: it was there after its CreateUser, with the finalizer.
+    pub fn written(&self, uid: &str) {
+        let mut cases = self.lock();
+        if cases.get(uid).is_some_and(|case| !case.vanished) {
+            cases.remove(uid);
+        }
+    }
+
+    /// The object may have vanished.
+    pub fn look(&self, uid: &str) {
+        if let Some(case) = self.lock().get_mut(uid) {
+            case.due = Instant::now();
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits until an attempt is due, and begins it.
+    async fn due(&self) -> String {
+        loop {
+            let next = {
+                let mut cases = self.lock();
+                let waiting = cases.iter_mut().filter(|(_, case)| !case.under_way);
+                match waiting.min_by_key(|(_, case)| case.due) {
+                    Some((uid, case)) if case.due <= Instant::now() => {
+                        case.under_way = true;
+                        return uid.clone();
+                    }
+                    Some((_, case)) => Some(case.due),
+                    None => None,
+                }
+            };
+            match next {
+                Some(due) => tokio::select! {
+                    () = tokio::time::sleep_until(due) => {}
+                    () = self.changed.notified() => {}
+                },
+                None => self.changed.notified().await,
+            }
+        }
+    }
+
+    fn case(&self, uid: &str) -> Option<Case> {
+        self.lock().get(uid).cloned()
+    }
+
+    /// An attempt is over. A CreateUser that was sent meanwhile is another case.
+    fn again(&self, uid: &str, case: Case, pause: Duration) {
+        if let Some(kept) = self.lock().get_mut(uid) {
+            let arn = kept.arn.take();
+            if kept.sent == case.sent {
+                *kept = Case { due: Instant::now() + pause, ..case };
+            }
+            kept.arn = arn.or(kept.arn.take());
+            kept.under_way = false;
+        }
+        self.changed.notify_one();
+    }
+
+    fn close(&self, case: &Case) {
+        let mut cases = self.lock();
+        if cases.get(&case.orphan.uid).is_some_and(|kept| kept.sent == case.sent) {
+            cases.remove(&case.orphan.uid);
+        }
+        if case.deleted {
+            self.removed.inc();
+        }
+    }
+}
+
+/// Runs until `stopped`, then until the attempts under way have ended.
+pub async fn run<U: UserApi>(shell: &Shell<U>, stopped: impl Future<Output = ()>) {
+    let mut attempts = FuturesUnordered::new();
+    tokio::pin!(stopped);
+    loop {
+        tokio::select! {
+            () = &mut stopped => break,
+            uid = shell.orphans.due() => attempts.push(attempt(shell, uid)),
+            Some(()) = attempts.next() => {}
+        }
+    }
+    while attempts.next().await.is_some() {}
+}
+
+async fn attempt<U: UserApi>(shell: &Shell<U>, uid: String) {
+    let Some(case) = shell.orphans.case(&uid) else { return };
+    let mut attempt = Attempt { shell, facts: facts(shell, &case), case, permit: None, tags_read_at: None };
+    match attempt.run().await {
+        Ended::After(pause) => shell.orphans.again(&uid, attempt.case, pause),
+        Ended::For(OrphanEnd::NotVanished) => {
+            shell.orphans.again(&uid, attempt.case, shell.pace.creation_window);
+        }
+        Ended::For(end) => {
+            attempt.tell(end);
+            shell.orphans.close(&attempt.case);
+        }
+    }
+}
+
+fn facts<U>(shell: &Shell<U>, case: &Case) -> OrphanFacts {
+    let observed = Observed {
+        record: Record { arn: case.arn.clone(), ..Record::default() },
+        here: Place { region: shell.region.clone(), account: Account::Unasked },
+        user: Sight::Unseen,
+        tags: TagSight::Unread,
+        remembered: None,
+        tags_due: false,
+        other: Other::Unasked,
+        sent: None,
+        definition: Definition::Unread,
+        // There is no status any more that could announce the deletion.
+        announced: true,
+        confirmed: false,
+    };
+    OrphanFacts { namesake: Namesake::Unread, observed, tags_age: Duration::ZERO }
+}
+
+enum Ended {
+    After(Duration),
+    For(OrphanEnd),
+}
+
+struct Attempt<'a, U> {
+    shell: &'a Shell<U>,
+    case: Case,
+    facts: OrphanFacts,
+    /// The rate limiter's token for DeleteUser.
+    permit: Option<Permit>,
+    tags_read_at: Option<Instant>,
+}
+
+impl<U: UserApi> Attempt<'_, U> {
+    async fn run(&mut self) -> Ended {
+        for _ in 0..MOST_STEPS {
+            if *self.shell.ending.borrow() {
+                return Ended::After(self.shell.pace.backoff_floor);
+            }
+            self.facts.observed.record.creation = match self.case.settled {
+                true => Creation::Closed,
+                false => self.shell.pace.creation(self.case.sent.elapsed()),
+            };
+            self.facts.tags_age = self.tags_read_at.map_or(Duration::ZERO, |at| at.elapsed());
+            match follow_orphan(&self.case.orphan, &self.facts, &self.shell.pace) {
+                OrphanStep::ReadNamesake => self.read_namesake().await,
+                OrphanStep::Look(look) => self.look(&look).await,
+                OrphanStep::Confirm => self.confirm().await,
+                OrphanStep::Delete(delete) => return self.delete(delete).await,
+                OrphanStep::Wait(wait) => return self.pause(&Action::Wait(wait), &Outcome::Decided),
+                OrphanStep::Pause(visit) => {
+                    return Ended::After(self.case.entry.back_off(visit, &self.shell.pace, fastrand::f64()));
+                }
+                OrphanStep::End(end) => return Ended::For(end),
+            }
+        }
+        Ended::After(self.shell.pace.slow_cap)
+    }
+
+    async fn read_namesake(&mut self) {
+        self.facts.namesake = self.shell.objects.namesake(&self.case.orphan).await;
+        let gone = matches!(self.facts.namesake, Namesake::Absent | Namesake::Wants | Namesake::Manages);
+        if gone && !std::mem::replace(&mut self.case.vanished, true) {
+            let Orphan { user_id, owner, uid, .. } = &self.case.orphan;
+            let object = format!("{}/{}", owner.namespace, owner.name);
+            tracing::warn!(
+                %object, %user_id, uid,
+                "the object vanished right after CreateUser was sent for it, in spite of its finalizer (kubernetes/kubernetes#77988); its AWS user is looked for"
+            );
+        }
+    }
+
+    async fn permit(&self) -> Permit {
+        self.shell.users.permit(Urgency::Work).await
+    }
+
+    async fn take_permit(&mut self) {
+        if self.permit.is_none() {
+            self.permit = Some(self.permit().await);
+        }
+    }
+
+    async fn look(&mut self, look: &Look) {
+        let users = &self.shell.users;
+        match look {
+            Look::User(user_id) => {
+                self.facts.observed.user = users.describe(self.permit().await, user_id).await;
+                if let Sight::Seen(user) = &self.facts.observed.user {
+                    self.facts.observed.here.account = Account::Known(user.arn.account().to_owned());
+                }
+            }
+            Look::Tags(arn) => {
+                self.take_permit().await;
+                self.facts.observed.tags = users.list_tags(self.permit().await, arn).await;
+                self.tags_read_at = Some(Instant::now());
+                self.facts.observed.confirmed = false;
+                self.settle(arn);
+            }
+            Look::Account => self.facts.observed.here.account = users.account(self.permit().await).await,
+            Look::Definition => self.facts.observed.definition = self.shell.objects.definition().await,
+            Look::Object | Look::ObjectAndDefinition | Look::Other(_) => self.confirm().await,
+        }
+    }
+
+    /// The user was seen with the tags of its CreateUser.
+    fn settle(&mut self, arn: &Arn) {
+        let TagSight::Read(tags) = &self.facts.observed.tags else { return };
+        if tags.get(UID_TAG) == Some(&self.case.orphan.uid) {
+            self.case.settled = true;
+            self.case.arn = Some(arn.clone());
+        }
+    }
+
+    async fn confirm(&mut self) {
+        self.take_permit().await;
+        self.facts.observed.definition = self.shell.objects.definition().await;
+        self.read_namesake().await;
+        self.facts.observed.confirmed = true;
+    }
+
+    async fn delete(&mut self, delete: Delete) -> Ended {
+        let permit = match self.permit.take() {
+            Some(permit) => permit,
+            None => self.permit().await,
+        };
+        let outcome = self.shell.users.delete(permit, &delete).await;
+        self.case.deleted |= !outcome.is_refusal();
+        self.case.settled |= matches!(outcome, Outcome::Accepted(_));
+        self.pause(&Action::Delete(delete), &outcome)
+    }
+
+    /// Backs off as on the way out of any object.
+    fn pause(&mut self, action: &Action, outcome: &Outcome) -> Ended {
+        let owner = &self.case.orphan.owner;
+        let standing = Standing {
+            leaving: true,
+            namespace: &owner.namespace,
+            name: &owner.name,
+            user_id: self.case.orphan.user_id.as_str(),
+            ..Standing::default()
+        };
+        let verdict = verdict(action, outcome, &standing);
+        let (object, reason) = (format!("{}/{}", owner.namespace, owner.name), verdict.reason.as_str());
+        let user_id = &self.case.orphan.user_id;
+        let failed =
+            matches!((action, outcome), (_, Outcome::Failed(_)) | (Action::Wait(Wait::Failed(..)), _));
+        match failed {
+            true => tracing::warn!(%object, %user_id, reason, "{}", verdict.message),
+            false => tracing::debug!(%object, %user_id, reason, "{}", verdict.message),
+        }
+        Ended::After(self.case.entry.schedule(&verdict, &self.shell.pace, fastrand::f64()))
+    }
+
+    fn tell(&self, end: OrphanEnd) {
+        let Orphan { user_id, owner, uid, .. } = &self.case.orphan;
+        let object = format!("{}/{}", owner.namespace, owner.name);
+        let why = match end {
+            OrphanEnd::UserGone if self.case.deleted => {
+                tracing::warn!(%object, %user_id, uid, "deleted the AWS user that the vanished object left behind");
+                return;
+            }
+            OrphanEnd::UserGone => "AWS has no such user",
+            OrphanEnd::Retained => "deletionPolicy: Retain, or the CustomResourceDefinition is being deleted",
+            OrphanEnd::TakenOver => "another object of that name manages it now",
+            OrphanEnd::NotOurs => "its tags do not name the vanished object",
+            OrphanEnd::NotVanished => "the object is there",
+        };
+        tracing::info!(%object, %user_id, uid, "the AWS user of the vanished object is left alone: {why}");
+    }
+}

@@ -1,0 +1,169 @@
+//! Pure: what becomes of an AWS user whose object vanished right after its CreateUser was sent.
+//!
+//! The API server may let an object go although it has just accepted our finalizer (kubernetes/kubernetes#77988). No pass runs
+//! for an object that is not there, so nothing else would ever delete its user.
+
+use std::time::Duration;
+
+use crate::leave::leave;
+use crate::pace::{Pace, Visit};
+use crate::*;
+
+/// The user of a CreateUser that was sent, and the object as it was when that call was decided on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orphan {
+    /// The user's ID.
+    pub user_id: UserId,
+    /// The object, as owner tags name it.
+    pub owner: Owner,
+    /// The object's uid.
+    pub uid: String,
+    /// The policy of the version that CreateUser was decided on.
+    pub policy: DeletionPolicy,
+}
+
+/// The object that has the vanished object's namespace and name now, read uncached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Namesake {
+    /// Not asked yet.
+    Unread,
+    /// The API server does not tell.
+    Unreadable,
+    /// The very object is there. It did not vanish, and its own passes look after the user.
+    Itself,
+    /// Another object wants this user ID, and could still go without a trace: it has no finalizer, or no ARN in its status.
+    Wants,
+    /// Another object wants this user ID and manages the user: it has our finalizer, and the ARN in its status.
+    Manages,
+    /// There is no object that wants this user ID.
+    Absent,
+}
+
+/// What is known of an orphan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrphanFacts {
+    /// The object of that namespace and name.
+    pub namesake: Namesake,
+    /// The user, its tags and the definition. `confirmed`: namesake and definition were read after the tags.
+    pub observed: Observed,
+    /// How long ago the tags were read.
+    pub tags_age: Duration,
+}
+
+/// The next step for an orphan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrphanStep {
+    /// Find out whether the object is there.
+    ReadNamesake,
+    /// Find out one fact about AWS or the definition.
+    Look(Look),
+    /// Read the namesake and the definition again, with the rate limiter's token for DeleteUser in hand.
+    Confirm,
+    /// DeleteUser.
+    Delete(Delete),
+    /// Time will tell: as on the way out of any object.
+    Wait(Wait),
+    /// Look again after this.
+    Pause(Visit),
+    /// Nothing is left to do.
+    End(OrphanEnd),
+}
+
+/// Why nothing is left to do for an orphan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OrphanEnd {
+    /// The object is there.
+    NotVanished,
+    /// `Retain`, or the CustomResourceDefinition is being deleted: the user stays.
+    Retained,
+    /// Another object of that namespace and name manages the user now.
+    TakenOver,
+    /// The user's tags do not name the vanished object.
+    NotOurs,
+    /// DescribeUsers answers UserNotFound, and the user cannot appear any more.
+    UserGone,
+}
+
+/// Decides the next step. The user is deleted only after everything else has been ruled out.
+#[must_use]
+pub fn follow_orphan(orphan: &Orphan, facts: &OrphanFacts, pace: &Pace) -> OrphanStep {
+    if orphan.policy == DeletionPolicy::Retain {
+        return OrphanStep::End(OrphanEnd::Retained);
+    }
+    match facts.namesake {
+        Namesake::Unread => return OrphanStep::ReadNamesake,
+        // An object that wants the user and could go without a trace is waited for: then the user is an orphan again.
+        Namesake::Unreadable | Namesake::Wants => return OrphanStep::Pause(Visit::Backoff),
+        Namesake::Itself => return OrphanStep::End(OrphanEnd::NotVanished),
+        Namesake::Manages => return OrphanStep::End(OrphanEnd::TakenOver),
+        Namesake::Absent => {}
+    }
+    if let Some(step) = not_named(orphan, &facts.observed) {
+        return step;
+    }
+    step(leave(&departure(orphan), &facts.observed), facts, pace)
+}
+
+/// Deletion rules of any object: this one is deleted, and nothing in its spec stands in the way.
+fn departure(orphan: &Orphan) -> Departure {
+    Departure {
+        user_id: Some(orphan.user_id.clone()),
+        owner: orphan.owner.clone(),
+        uid: orphan.uid.clone(),
+        protected: false,
+        policy: DeletionPolicy::Delete,
+        observes: false,
+        suspended: false,
+    }
+}
+
+/// The tags were read and do not name the vanished object, uid included.
+fn not_named(orphan: &Orphan, observed: &Observed) -> Option<OrphanStep> {
+    let (Sight::Seen(_), TagSight::Read(tags)) = (&observed.user, &observed.tags) else {
+        return None;
+    };
+    match (orphan.owner.judge(tags), tags.get(UID_TAG)) {
+        (Ownership::Ours, Some(uid)) if *uid == orphan.uid => None,
+        // AWS may show the tags of a new user later than the user.
+        (Ownership::Nobodys, _) | (Ownership::Ours, None) if observed.record.creation == Creation::Open => {
+            Some(OrphanStep::Wait(Wait::CreationOpen))
+        }
+        (Ownership::Ours | Ownership::Nobodys | Ownership::Anothers(_), _) => {
+            Some(OrphanStep::End(OrphanEnd::NotOurs))
+        }
+    }
+}
+
+fn step(action: Action, facts: &OrphanFacts, pace: &Pace) -> OrphanStep {
+    match action {
+        Action::Delete(delete) => match &facts.observed.user {
+            Sight::Seen(user) if facts.tags_age > pace.owner_valid => {
+                OrphanStep::Look(Look::Tags(user.arn.clone()))
+            }
+            Sight::Seen(_) | Sight::Unseen | Sight::Absent | Sight::Failed(_) => OrphanStep::Delete(delete),
+        },
+        Action::Look(Look::Object | Look::ObjectAndDefinition) => OrphanStep::Confirm,
+        Action::Look(
+            look @ (Look::User(_) | Look::Tags(_) | Look::Account | Look::Other(_) | Look::Definition),
+        ) => OrphanStep::Look(look),
+        Action::Wait(wait) => OrphanStep::Wait(wait),
+        Action::Release(why) => OrphanStep::End(match why {
+            Release::UserGone | Release::NoSuchUser => OrphanEnd::UserGone,
+            Release::Retained { .. } | Release::DefinitionGoing { .. } | Release::Observes { .. } => {
+                OrphanEnd::Retained
+            }
+            Release::LeftToOwner(_) | Release::LeftUnowned => OrphanEnd::NotOurs,
+        }),
+        // A deletion asks for none of these.
+        Action::AddFinalizer
+        | Action::Announce(_)
+        | Action::Create(_)
+        | Action::Modify(_)
+        | Action::Tag(_)
+        | Action::Untag(_)
+        | Action::Refuse(_)
+        | Action::Rest
+        | Action::Pause { .. }
+        | Action::Compare(_) => OrphanStep::Pause(Visit::Slowly),
+    }
+}
