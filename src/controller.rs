@@ -19,7 +19,7 @@ use crate::api::{ElastiCacheUser, full_name, user_id};
 use crate::objects::{Interruption, secret_version};
 use crate::orphans;
 use crate::reconcile::{Shell, is_held};
-use crate::resolve::secrets_named;
+use crate::resolve::{deletion_policy, secrets_named};
 use crate::telemetry::{Metrics, Queue, Reconciled};
 
 /// What the controllers work with.
@@ -117,7 +117,12 @@ where
             if let watcher::Event::Delete(gone) = event {
                 let uid = gone.uid().unwrap_or_default();
                 forgetful.shell.memory.forget(&uid);
-                forgetful.shell.orphans.look(&uid);
+                if is_held(gone) {
+                    let default = forgetful.shell.policy.default_deletion_policy;
+                    forgetful.shell.orphans.lost(&uid, deletion_policy(&gone.spec, default));
+                } else {
+                    forgetful.shell.orphans.look(&uid);
+                }
                 leaving.forget(&full_name(gone));
                 // Nobody listens where the controllers are ending.
                 let _ = freed.send(user_id(gone));

@@ -10,8 +10,8 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use plan::verdict::{Outcome, Standing, verdict};
 use plan::{
-    Account, Action, Arn, Creation, Definition, Delete, Look, Namesake, Observed, Orphan, OrphanEnd,
-    OrphanFacts, OrphanStep, Other, Place, Record, Sight, TagSight, UID_TAG, Wait, follow_orphan,
+    Account, Action, Arn, Creation, Definition, Delete, DeletionPolicy, Look, Namesake, Observed, Orphan,
+    OrphanEnd, OrphanFacts, OrphanStep, Other, Place, Record, Sight, TagSight, UID_TAG, Wait, follow_orphan,
 };
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
@@ -41,6 +41,10 @@ struct Case {
     arn: Option<Arn>,
     /// The user was seen with its tags, or DeleteUser was accepted: UserNotFound means what it says.
     settled: bool,
+    /// A write to the object was answered after CreateUser was sent.
+    written: bool,
+    /// The watch says that the object is gone, and that our finalizer was on its last version.
+    lost: bool,
     /// The object was seen to be gone.
     vanished: bool,
     /// A DeleteUser was sent that AWS may have accepted.
@@ -68,6 +72,8 @@ impl Orphans {
             sent: now,
             arn: None,
             settled: false,
+            written: false,
+            lost: false,
             vanished: false,
             deleted: false,
             entry: Entry::default(),
@@ -89,18 +95,33 @@ impl Orphans {
         }
     }
 
-    /// A write to the object was answered: it was there after its CreateUser, with the finalizer.
-    pub fn written(&self, uid: &str) {
-        let mut cases = self.lock();
-        if cases.get(uid).is_some_and(|case| !case.vanished) {
-            cases.remove(uid);
+    /// A write to the object was answered: the object was there after CreateUser was sent. A DELETE that has overlooked the
+    /// finalizer may still be under way in the API server, for as long as a request may take. From now on only
+    /// [`Orphans::lost`] tells it apart from a deletion that somebody wants, so the case is kept for `window` after CreateUser.
+    pub fn written(&self, uid: &str, window: Duration) {
+        if let Some(case) = self.lock().get_mut(uid).filter(|case| !case.lost && !case.vanished) {
+            case.written = true;
+            case.due = case.sent + window;
         }
     }
 
-    /// The object may have vanished.
+    /// The object may have vanished before any write to it was answered.
     pub fn look(&self, uid: &str) {
-        if let Some(case) = self.lock().get_mut(uid) {
+        if let Some(case) = self.lock().get_mut(uid).filter(|case| !case.written) {
             case.due = Instant::now();
+            self.changed.notify_one();
+        }
+    }
+
+    /// The object is gone, and our finalizer was on its last version: nobody has taken the finalizer off. `policy` is that
+    /// version's.
+    pub fn lost(&self, uid: &str, policy: DeletionPolicy) {
+        if let Some(case) = self.lock().get_mut(uid) {
+            case.lost = true;
+            case.due = Instant::now();
+            if policy == DeletionPolicy::Retain {
+                case.orphan.policy = policy;
+            }
             self.changed.notify_one();
         }
     }
@@ -130,18 +151,22 @@ impl Orphans {
         }
     }
 
+    /// A copy of the case. One that was written and not lost is over: its object is there, or somebody wanted it to go.
     fn case(&self, uid: &str) -> Option<Case> {
-        self.lock().get(uid).cloned()
+        let mut cases = self.lock();
+        if cases.get(uid).is_some_and(|case| case.written && !case.lost) {
+            cases.remove(uid);
+        }
+        cases.get(uid).cloned()
     }
 
     /// An attempt is over. A CreateUser that was sent meanwhile is another case.
     fn again(&self, uid: &str, case: Case, pause: Duration) {
-        if let Some(kept) = self.lock().get_mut(uid) {
-            let arn = kept.arn.take();
-            if kept.sent == case.sent {
-                *kept = Case { due: Instant::now() + pause, ..case };
-            }
-            kept.arn = arn.or(kept.arn.take());
+        if let Some(kept) = self.lock().get_mut(uid).filter(|kept| kept.sent == case.sent) {
+            let Case { arn, settled, vanished, deleted, entry, .. } = case;
+            kept.arn = kept.arn.take().or(arn);
+            (kept.settled, kept.vanished, kept.deleted, kept.entry) = (settled, vanished, deleted, entry);
+            kept.due = Instant::now() + pause;
             kept.under_way = false;
         }
         self.changed.notify_one();
@@ -247,6 +272,10 @@ impl<U: UserApi> Attempt<'_, U> {
 
     async fn read_namesake(&mut self) {
         self.facts.namesake = self.shell.objects.namesake(&self.case.orphan).await;
+        if self.facts.namesake == Namesake::Wants {
+            let Orphan { user_id, owner, .. } = &self.case.orphan;
+            tracing::debug!(%owner, %user_id, "another object wants the AWS user of the vanished one");
+        }
         let gone = matches!(self.facts.namesake, Namesake::Absent | Namesake::Wants | Namesake::Manages);
         if gone && !std::mem::replace(&mut self.case.vanished, true) {
             let Orphan { user_id, owner, uid, .. } = &self.case.orphan;

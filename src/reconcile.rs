@@ -252,7 +252,8 @@ impl<U: UserApi> Pass<'_, U> {
 
     fn replace(&mut self, newer: ElastiCacheUser) {
         self.object = newer;
-        self.shell.orphans.written(&self.object.uid().unwrap_or_default());
+        let window = self.shell.pace.vanishing_window;
+        self.shell.orphans.written(&self.object.uid().unwrap_or_default(), window);
         self.observed.record.held = is_held(&self.object);
         // What was read before is no longer the newest version.
         self.observed.confirmed = false;
