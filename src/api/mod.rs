@@ -6,6 +6,8 @@
 //! because one object that does not would fail the whole LIST and stop the operator for everyone. So
 //! every field of the spec is an `Option`, and a word that is not known is an `Unrecognized(word)`.
 
+#![warn(missing_docs)]
+
 mod crd;
 mod enums;
 mod lenient;
@@ -70,6 +72,3 @@ pub fn user_id(object: &ElastiCacheUser) -> String {
     let known = status.and_then(|status| status.user_id.as_ref()).or(object.spec.user_id.as_ref());
     known.or(object.metadata.name.as_ref()).cloned().unwrap_or_default()
 }
-
-#[cfg(test)]
-mod tests;

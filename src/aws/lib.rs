@@ -29,6 +29,7 @@ pub use preflight::{Asked, Identity, Preflight};
 
 /// ElastiCache's users. Each method makes one call. It never repeats the call, and it gives up after a time-out. Failures are
 /// part of the answer.
+#[warn(missing_docs)]
 pub trait UserApi: Send + Sync + 'static {
     /// DescribeUsers of one user.
     fn describe(&self, user_id: &UserId) -> impl Future<Output = Sight> + Send;

@@ -39,6 +39,7 @@ pub use shown::{Shown, read_as_ours, shown};
 
 /// Decides the next action. See the crate's documentation.
 #[must_use]
+#[warn(missing_docs)]
 pub fn plan(goal: &Goal, observed: &Observed) -> Action {
     match goal {
         Goal::Present(desired) => {

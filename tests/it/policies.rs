@@ -1,5 +1,6 @@
 //! What an object, or the operator's flags, let the operator do: `Observe`, `suspend`, prefixes of user IDs.
 
+use elasticache_emulator::access_string::canonical;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, until, with_password};
@@ -108,6 +109,40 @@ async fn an_observing_object_tells_what_differs_and_changes_nothing() {
     assert!(!fixture.versions("app").iter().any(is_held), "nothing may hold it");
     nothing_is_changed(&fixture).await;
     ended(fixture).await;
+}
+
+#[tokio::test]
+async fn an_observing_object_compares_access_strings_by_what_they_permit() {
+    // The access string of the spec, and one that looks like it and permits something else.
+    let rows = [
+        ("on ~a +set +get", "on ~a +set"),
+        ("on +config|get +config ~a", "on +config|get ~a"),
+        ("on %R~a %W~a +@all", "on %R~a +@all"),
+        ("on sanitize-payload ~a +@all", "on skip-sanitize-payload ~a +@all"),
+        ("on ~a +get -@all", "on ~a -@all +get"),
+        ("on ~k (~a)~b +set +get %W~c %R~c)", "on ~k (~a) (~b +set +get ~c)"),
+        ("on ~a\u{a0}~b +get", "on ~a ~b +get"),
+        ("on ~a allkeys +@read -get +@read", "on ~a allkeys +@read -get"),
+    ];
+    let returned = |sent: &str| json!({ "AccessString": canonical(sent).unwrap() });
+    let stage = watchful(&[]).await;
+    stage.aws.put_user("app", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } })).await;
+    stage.create("app", observing(iam())).await;
+    judged(&stage, "app", "Observed").await;
+    for (sent, other) in rows {
+        stage.aws.put_user("app", returned(sent)).await;
+        stage.patch("app", json!({ "spec": { "accessString": sent } })).await;
+        let observed = |object: &Value, reason: &str| {
+            ready(object).1 == reason
+                && object["status"]["observedGeneration"] == object["metadata"]["generation"]
+        };
+        stage.shows("app", &format!("{sent} is there"), |object| observed(object, "Observed")).await;
+        stage.aws.put_user("app", returned(other)).await;
+        stage.shows("app", &format!("{sent} is not there"), |object| observed(object, "Differs")).await;
+    }
+    nothing_is_changed(&stage).await;
+    stage.deleted("app").await;
+    ended(stage).await;
 }
 
 #[tokio::test]

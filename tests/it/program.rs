@@ -38,11 +38,7 @@ async fn it_refuses_to_begin_without_what_it_needs() {
         std::fs::write(broken.path(), "users: {token: hidden").unwrap();
         let mut command = fixture.command();
         command.env("KUBECONFIG", broken.path());
-        refuses(
-            "a broken kubeconfig",
-            &mut command,
-            "the kubeconfig is not YAML of its kind: set KUBECONFIG",
-        );
+        refuses("a broken kubeconfig", &mut command, "the kubeconfig is not valid YAML: set KUBECONFIG");
         refuses("no region", fixture.command().env_remove("AWS_REGION"), "AWS_REGION");
         let bare = |command: &mut Command| {
             command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");

@@ -1,4 +1,4 @@
-//! B31-B41: the access string over the wire. The form itself has its table beside the code.
+//! B31-B41 and B105: the access string over the wire. The table of its canonical form is in `src/access_string/tests.rs`.
 
 use crate::support::{Refused, SECRET, World, quick, refused};
 
@@ -29,6 +29,9 @@ async fn is_refused(sent: &str, sentence: &str) {
 
 const PASSWORD_RULES: &str = "Password rules are not supported in Elasticache access string. \
                               Please use Passwords parameter to set/modify user password.";
+
+/// The service's sentence for every word that is no rule.
+const INVALID: &str = "The access-string is invalid.";
 
 #[tokio::test]
 async fn b31_neither_on_nor_off_is_off() {
@@ -79,12 +82,62 @@ async fn b38_reset_is_refused() {
 
 #[tokio::test]
 async fn b39_an_unknown_word_is_refused() {
-    is_refused("on banana", "The access-string is invalid.").await;
+    is_refused("on banana", INVALID).await;
 }
 
 #[tokio::test]
 async fn b40_an_unknown_category_is_refused() {
     is_refused("on ~* +@fruit", "Access string contains invalid category(s)").await;
+}
+
+#[tokio::test]
+async fn b39_a_pattern_after_every_key_is_refused() {
+    for sent in ["on ~* ~a +@all", "on allkeys ~a +@all", "on ~* %R~a +@all", "on ~b -@all (~* ~a)"] {
+        is_refused(sent, INVALID).await;
+    }
+    comes_back_as("on ~a ~* +@all", "on ~* +@all").await;
+}
+
+#[tokio::test]
+async fn b39_a_pattern_after_every_channel_is_refused() {
+    for sent in ["on ~b &* &a +@all", "on ~b allchannels &a +@all", "on ~b -@all (&* &a)"] {
+        is_refused(sent, INVALID).await;
+    }
+    comes_back_as("on ~b &a &* +@all", "on ~b &* +@all").await;
+}
+
+#[tokio::test]
+async fn b105_sanitize_payload_is_not_echoed() {
+    comes_back_as("on sanitize-payload ~a +get", "on ~a -@all +get").await;
+    comes_back_as("on skip-sanitize-payload ~a sanitize-payload +get", "on ~a -@all +get").await;
+}
+
+#[tokio::test]
+async fn b105_command_rules_stay_in_the_order_in_which_they_were_sent() {
+    comes_back_as("on ~a +set +get -@write +set|x", "on ~a -@all +set +get -@write +set|x").await;
+    comes_back_as("on ~a +get +set -@all", "on ~a -@all").await;
+}
+
+#[tokio::test]
+async fn b105_a_later_rule_of_its_command_replaces_a_sub_command() {
+    comes_back_as("on ~a +config|get +config", "on ~a -@all +config").await;
+    comes_back_as("on ~a +@all -config|get +config", "on ~a +@all +config").await;
+    comes_back_as("on ~a +@all -config +config|get", "on ~a +@all -config +config|get").await;
+}
+
+#[tokio::test]
+async fn b105_read_and_write_of_one_pattern_are_a_plain_pattern() {
+    comes_back_as("on %R~a %W~a -@all (%W~b %R~b)", "on ~a -@all (~b -@all)").await;
+}
+
+#[tokio::test]
+async fn b105_a_no_break_space_belongs_to_its_pattern() {
+    comes_back_as("on ~a\u{a0}~b +get", "on ~a\u{a0}~b -@all +get").await;
+}
+
+#[tokio::test]
+async fn b105_a_selector_ends_at_a_word_that_ends_in_a_parenthesis() {
+    comes_back_as("on ~k (~a)~b +get)", "on ~k -@all (~a)~b -@all +get)").await;
 }
 
 #[tokio::test]
