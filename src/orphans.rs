@@ -274,14 +274,15 @@ impl<U: UserApi> Attempt<'_, U> {
         self.facts.namesake = self.shell.objects.namesake(&self.case.orphan).await;
         if self.facts.namesake == Namesake::Wants {
             let Orphan { user_id, owner, .. } = &self.case.orphan;
-            tracing::debug!(%owner, %user_id, "another object wants the AWS user of the vanished one");
+            let object = format!("{}/{}", owner.namespace, owner.name);
+            tracing::debug!(%object, %user_id, "another object wants the AWS user of the vanished one");
         }
         let gone = matches!(self.facts.namesake, Namesake::Absent | Namesake::Wants | Namesake::Manages);
         if gone && !std::mem::replace(&mut self.case.vanished, true) {
-            let Orphan { user_id, owner, uid, .. } = &self.case.orphan;
+            let Orphan { user_id, owner, .. } = &self.case.orphan;
             let object = format!("{}/{}", owner.namespace, owner.name);
             tracing::warn!(
-                %object, %user_id, uid,
+                %object, %user_id,
                 "the object vanished right after CreateUser was sent for it, in spite of its finalizer (kubernetes/kubernetes#77988); its AWS user is looked for"
             );
         }
@@ -369,11 +370,11 @@ impl<U: UserApi> Attempt<'_, U> {
     }
 
     fn tell(&self, end: OrphanEnd) {
-        let Orphan { user_id, owner, uid, .. } = &self.case.orphan;
+        let Orphan { user_id, owner, .. } = &self.case.orphan;
         let object = format!("{}/{}", owner.namespace, owner.name);
         let why = match end {
             OrphanEnd::UserGone if self.case.deleted => {
-                tracing::warn!(%object, %user_id, uid, "deleted the AWS user that the vanished object left behind");
+                tracing::warn!(%object, %user_id, "deleted the AWS user that the vanished object left behind");
                 return;
             }
             OrphanEnd::UserGone => "AWS has no such user",
@@ -382,6 +383,6 @@ impl<U: UserApi> Attempt<'_, U> {
             OrphanEnd::NotOurs => "its tags do not name the vanished object",
             OrphanEnd::NotVanished => "the object is there",
         };
-        tracing::info!(%object, %user_id, uid, "the AWS user of the vanished object is left alone: {why}");
+        tracing::info!(%object, %user_id, "the AWS user of the vanished object is left alone: {why}");
     }
 }

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::ResourceExt;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, Setup, iam, is_ready, until};
@@ -87,10 +88,22 @@ async fn vanishes_during_create_user(fixture: &Fixture, spec: Value, owner: &Own
         made(fixture).await;
         hand_over(fixture, owner, &created["metadata"]["uid"]).await;
     }
+    tear_off(fixture, "app").await;
+}
+
+/// Takes the finalizer off, and the object away before the operator has put it on again.
+async fn tear_off(fixture: &Fixture, name: &str) {
     let unheld = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
-    fixture.users().patch("app", &PatchParams::default(), &unheld).await.unwrap();
-    fixture.users().delete("app", &DeleteParams::default()).await.unwrap();
-    assert!(fixture.users().get_opt("app").await.unwrap().is_none());
+    until("the object is gone", || async {
+        let version =
+            fixture.users().patch(name, &PatchParams::default(), &unheld).await.unwrap().resource_version();
+        let preconditions = Some(Preconditions { resource_version: version, uid: None });
+        let deleted =
+            fixture.users().delete(name, &DeleteParams { preconditions, ..DeleteParams::default() }).await;
+        deleted.is_ok().then_some(())
+    })
+    .await;
+    assert!(fixture.users().get_opt(name).await.unwrap().is_none());
 }
 
 async fn made(fixture: &Fixture) {
@@ -205,13 +218,11 @@ async fn an_object_of_the_same_name_keeps_the_user_as_long_as_it_wants_it() {
 async fn an_object_whose_finalizer_a_person_took_off_leaves_its_user() {
     let fixture = setup().await;
     fixture.ready("app", iam()).await;
-    let unheld = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
     fixture.kill();
     fixture.start();
     fixture.ready("young", iam()).await;
     for name in ["app", "young"] {
-        fixture.users().patch(name, &PatchParams::default(), &unheld).await.unwrap();
-        fixture.users().delete(name, &DeleteParams::default()).await.unwrap();
+        tear_off(&fixture, name).await;
     }
     // The operator has seen both go once it has done what came after.
     fixture.ready("later", iam()).await;
