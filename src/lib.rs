@@ -21,7 +21,6 @@
 //! | [`account`] | AWS | one AWS account and region: the calls to it, and their rate limit |
 //! | [`objects`] | API server | reads and writes about one object, each testing its version |
 //! | [`reconcile`] | through these | one pass |
-//! | [`orphans`] | through these | the user of an object that vanished in spite of its finalizer |
 //! | [`report`] | no | the status that follows |
 //! | [`memory`] | no | what one process remembers between passes |
 //! | [`controller`] | API server | watches, schedule, shutdown |
@@ -33,7 +32,6 @@
 //! # Invariants, each held by tests
 //! - The finalizer goes only when DescribeUsers says UserNotFound, the object is retained, or the user is not ours; its
 //!   removal tests the resourceVersion that was decided on.
-//! - The finalizer goes on before the first mutation, and as soon as AWS shows a user that is ours or may be.
 //! - No mutation of a user whose owner tags were not read in the same pass, at most 2 s before. What they say decides: ours;
 //!   or nobody's, where it may be adopted or is the one that we managed.
 //! - DeleteUser is sent only to a user that is `active`, after the object was read again.
@@ -53,12 +51,11 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod controller;
+pub mod kubernetes;
 pub mod leader_election;
-pub mod memory;
-pub mod objects;
+pub mod memories;
 pub mod orphans;
 pub mod reconcile;
-pub mod report;
 pub mod resolve;
 pub mod run;
 pub mod telemetry;

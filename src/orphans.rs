@@ -8,18 +8,17 @@ use std::time::Duration;
 use aws::UserApi;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use plan::verdict::{Outcome, Standing, verdict};
+use plan::verdict::Outcome;
 use plan::{
-    Account, Action, Arn, Creation, Definition, Delete, DeletionPolicy, Look, Namesake, Observed, Orphan,
-    OrphanEnd, OrphanFacts, OrphanStep, Other, Place, Record, Sight, TagSight, UID_TAG, Wait, follow_orphan,
+    Action, Arn, Creation, Delete, DeletionPolicy, Look, Namesake, Orphan, OrphanEnd, OrphanFacts,
+    OrphanStep, Pacing, TagSight, UID_TAG, Wait, follow_orphan, orphan_verdict,
 };
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::account::{Permit, Urgency};
-use crate::memory::Entry;
-use crate::reconcile::Shell;
+use crate::reconcile::Reconciler;
 
 /// More steps than any attempt needs.
 const MOST_STEPS: usize = 24;
@@ -49,7 +48,7 @@ struct Case {
     vanished: bool,
     /// A DeleteUser was sent that AWS may have accepted.
     deleted: bool,
-    entry: Entry,
+    pacing: Pacing,
     due: Instant,
     under_way: bool,
 }
@@ -76,7 +75,7 @@ impl Orphans {
             lost: false,
             vanished: false,
             deleted: false,
-            entry: Entry::default(),
+            pacing: Pacing::default(),
             due: now + patience,
             under_way: false,
             orphan,
@@ -163,9 +162,9 @@ impl Orphans {
     /// An attempt is over. A CreateUser that was sent meanwhile is another case.
     fn again(&self, uid: &str, case: Case, pause: Duration) {
         if let Some(kept) = self.lock().get_mut(uid).filter(|kept| kept.sent == case.sent) {
-            let Case { arn, settled, vanished, deleted, entry, .. } = case;
+            let Case { arn, settled, vanished, deleted, pacing, .. } = case;
             kept.arn = kept.arn.take().or(arn);
-            (kept.settled, kept.vanished, kept.deleted, kept.entry) = (settled, vanished, deleted, entry);
+            (kept.settled, kept.vanished, kept.deleted, kept.pacing) = (settled, vanished, deleted, pacing);
             kept.due = Instant::now() + pause;
             kept.under_way = false;
         }
@@ -184,50 +183,33 @@ impl Orphans {
 }
 
 /// Runs until `stopped`, then until the attempts under way have ended.
-pub async fn run<U: UserApi>(shell: &Shell<U>, stopped: impl Future<Output = ()>) {
+pub async fn run<U: UserApi>(reconciler: &Reconciler<U>, stopped: impl Future<Output = ()>) {
     let mut attempts = FuturesUnordered::new();
     tokio::pin!(stopped);
     loop {
         tokio::select! {
             () = &mut stopped => break,
-            uid = shell.orphans.due() => attempts.push(attempt(shell, uid)),
+            uid = reconciler.orphans.due() => attempts.push(attempt(reconciler, uid)),
             Some(()) = attempts.next() => {}
         }
     }
     while attempts.next().await.is_some() {}
 }
 
-async fn attempt<U: UserApi>(shell: &Shell<U>, uid: String) {
-    let Some(case) = shell.orphans.case(&uid) else { return };
-    let mut attempt = Attempt { shell, facts: facts(shell, &case), case, permit: None, tags_read_at: None };
+async fn attempt<U: UserApi>(reconciler: &Reconciler<U>, uid: String) {
+    let Some(case) = reconciler.orphans.case(&uid) else { return };
+    let facts = OrphanFacts::unknown(&case.orphan, case.arn.clone(), &reconciler.settings.region);
+    let mut attempt = Attempt { reconciler, facts, case, permit: None, tags_read_at: None };
     match attempt.run().await {
-        Ended::After(pause) => shell.orphans.again(&uid, attempt.case, pause),
+        Ended::After(pause) => reconciler.orphans.again(&uid, attempt.case, pause),
         Ended::For(OrphanEnd::NotVanished) => {
-            shell.orphans.again(&uid, attempt.case, shell.pace.creation_window);
+            reconciler.orphans.again(&uid, attempt.case, reconciler.settings.pace.creation_window);
         }
         Ended::For(end) => {
             attempt.tell(end);
-            shell.orphans.close(&attempt.case);
+            reconciler.orphans.close(&attempt.case);
         }
     }
-}
-
-fn facts<U>(shell: &Shell<U>, case: &Case) -> OrphanFacts {
-    let observed = Observed {
-        record: Record { arn: case.arn.clone(), ..Record::default() },
-        here: Place { region: shell.region.clone(), account: Account::Unasked },
-        user: Sight::Unseen,
-        tags: TagSight::Unread,
-        remembered: None,
-        tags_due: false,
-        other: Other::Unasked,
-        sent: None,
-        definition: Definition::Unread,
-        // There is no status any more that could announce the deletion.
-        announced: true,
-        confirmed: false,
-    };
-    OrphanFacts { namesake: Namesake::Unread, observed, tags_age: Duration::ZERO }
 }
 
 enum Ended {
@@ -236,7 +218,7 @@ enum Ended {
 }
 
 struct Attempt<'a, U> {
-    shell: &'a Shell<U>,
+    reconciler: &'a Reconciler<U>,
     case: Case,
     facts: OrphanFacts,
     /// The rate limiter's token for DeleteUser.
@@ -247,31 +229,32 @@ struct Attempt<'a, U> {
 impl<U: UserApi> Attempt<'_, U> {
     async fn run(&mut self) -> Ended {
         for _ in 0..MOST_STEPS {
-            if *self.shell.ending.borrow() {
-                return Ended::After(self.shell.pace.backoff_floor);
+            if *self.reconciler.ending.borrow() {
+                return Ended::After(self.reconciler.settings.pace.backoff_floor);
             }
             self.facts.observed.record.creation = match self.case.settled {
                 true => Creation::Closed,
-                false => self.shell.pace.creation(self.case.sent.elapsed()),
+                false => self.reconciler.settings.pace.creation(self.case.sent.elapsed()),
             };
             self.facts.tags_age = self.tags_read_at.map_or(Duration::ZERO, |at| at.elapsed());
-            match follow_orphan(&self.case.orphan, &self.facts, &self.shell.pace) {
+            match follow_orphan(&self.case.orphan, &self.facts, &self.reconciler.settings.pace) {
                 OrphanStep::ReadNamesake => self.read_namesake().await,
                 OrphanStep::Look(look) => self.look(&look).await,
                 OrphanStep::Confirm => self.confirm().await,
                 OrphanStep::Delete(delete) => return self.delete(delete).await,
                 OrphanStep::Wait(wait) => return self.pause(&Action::Wait(wait), &Outcome::Decided),
                 OrphanStep::Pause(visit) => {
-                    return Ended::After(self.case.entry.back_off(visit, &self.shell.pace, fastrand::f64()));
+                    let (pace, now) = (&self.reconciler.settings.pace, self.reconciler.now().moment);
+                    return Ended::After(self.case.pacing.back_off(visit, pace, now, fastrand::f64()));
                 }
                 OrphanStep::End(end) => return Ended::For(end),
             }
         }
-        Ended::After(self.shell.pace.slow_cap)
+        Ended::After(self.reconciler.settings.pace.slow_cap)
     }
 
     async fn read_namesake(&mut self) {
-        self.facts.namesake = self.shell.objects.namesake(&self.case.orphan).await;
+        self.facts.namesake = self.reconciler.kubernetes.namesake(&self.case.orphan).await;
         if self.facts.namesake == Namesake::Wants {
             let Orphan { user_id, owner, .. } = &self.case.orphan;
             let object = format!("{}/{}", owner.namespace, owner.name);
@@ -289,7 +272,7 @@ impl<U: UserApi> Attempt<'_, U> {
     }
 
     async fn permit(&self) -> Permit {
-        self.shell.users.permit(Urgency::Work).await
+        self.reconciler.users.permit(Urgency::Work).await
     }
 
     async fn take_permit(&mut self) {
@@ -299,13 +282,11 @@ impl<U: UserApi> Attempt<'_, U> {
     }
 
     async fn look(&mut self, look: &Look) {
-        let users = &self.shell.users;
+        let users = &self.reconciler.users;
         match look {
             Look::User(user_id) => {
-                self.facts.observed.user = users.describe(self.permit().await, user_id).await;
-                if let Sight::Seen(user) = &self.facts.observed.user {
-                    self.facts.observed.here.account = Account::Known(user.arn.account().to_owned());
-                }
+                let (user, source) = users.describe(self.permit().await, user_id).await;
+                (self.facts.observed.user, self.facts.observed.source) = (user, source);
             }
             Look::Tags(arn) => {
                 self.take_permit().await;
@@ -314,8 +295,14 @@ impl<U: UserApi> Attempt<'_, U> {
                 self.facts.observed.confirmed = false;
                 self.settle(arn);
             }
-            Look::Account => self.facts.observed.here.account = users.account(self.permit().await).await,
-            Look::Definition => self.facts.observed.definition = self.shell.objects.definition().await,
+            Look::Account => self.facts.observed.source = users.identify(self.permit().await).await,
+            Look::Caller => {
+                self.facts.observed.source = users.identify_caller().await;
+                self.facts.observed.caller_asked = true;
+            }
+            Look::Definition => {
+                self.facts.observed.definition = self.reconciler.kubernetes.definition().await
+            }
             Look::Object | Look::ObjectAndDefinition | Look::Other(_) => self.confirm().await,
         }
     }
@@ -331,7 +318,7 @@ impl<U: UserApi> Attempt<'_, U> {
 
     async fn confirm(&mut self) {
         self.take_permit().await;
-        self.facts.observed.definition = self.shell.objects.definition().await;
+        self.facts.observed.definition = self.reconciler.kubernetes.definition().await;
         self.read_namesake().await;
         self.facts.observed.confirmed = true;
     }
@@ -341,7 +328,7 @@ impl<U: UserApi> Attempt<'_, U> {
             Some(permit) => permit,
             None => self.permit().await,
         };
-        let outcome = self.shell.users.delete(permit, &delete).await;
+        let outcome = self.reconciler.users.delete(permit, &delete).await;
         self.case.deleted |= !outcome.is_refusal();
         self.case.settled |= matches!(outcome, Outcome::Accepted(_));
         self.pause(&Action::Delete(delete), &outcome)
@@ -350,14 +337,7 @@ impl<U: UserApi> Attempt<'_, U> {
     /// Backs off as on the way out of any object.
     fn pause(&mut self, action: &Action, outcome: &Outcome) -> Ended {
         let owner = &self.case.orphan.owner;
-        let standing = Standing {
-            leaving: true,
-            namespace: &owner.namespace,
-            name: &owner.name,
-            user_id: self.case.orphan.user_id.as_str(),
-            ..Standing::default()
-        };
-        let verdict = verdict(action, outcome, &standing);
+        let verdict = orphan_verdict(&self.case.orphan, action, outcome);
         let (object, reason) = (format!("{}/{}", owner.namespace, owner.name), verdict.reason.as_str());
         let user_id = &self.case.orphan.user_id;
         let failed =
@@ -366,7 +346,8 @@ impl<U: UserApi> Attempt<'_, U> {
             true => tracing::warn!(%object, %user_id, reason, "{}", verdict.message),
             false => tracing::debug!(%object, %user_id, reason, "{}", verdict.message),
         }
-        Ended::After(self.case.entry.schedule(&verdict, &self.shell.pace, fastrand::f64()))
+        let (pace, now) = (&self.reconciler.settings.pace, self.reconciler.now().moment);
+        Ended::After(self.case.pacing.schedule(&verdict, pace, now, fastrand::f64()))
     }
 
     fn tell(&self, end: OrphanEnd) {

@@ -30,8 +30,7 @@ pub(crate) fn credentials(found: &Result<(), String>) -> Row {
     }
 }
 
-/// Who the credentials are. The operator itself never asks STS this, so that silence there is no more than a warning where
-/// ElastiCache answers.
+/// Who the credentials are. The operator can do without STS, so its silence is no more than a warning if ElastiCache answers.
 #[must_use]
 pub(crate) fn identity(answer: &Result<Identity, Fault>, describe: &Result<bool, Fault>) -> Row {
     const CHECK: &str = "aws-identity";

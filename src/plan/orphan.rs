@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use crate::leave::leave;
 use crate::pace::{Pace, Visit};
+use crate::verdict::{Outcome, Standing, Verdict, verdict};
 use crate::*;
 
 /// The user of a CreateUser that was sent, and the object as it was when that call was decided on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Orphan {
     /// The user's ID.
     pub user_id: UserId,
@@ -18,6 +19,8 @@ pub struct Orphan {
     pub owner: Owner,
     /// The object's uid.
     pub uid: String,
+    /// Where CreateUser was sent to.
+    pub location: Option<Location>,
     /// The policy of the version that CreateUser was decided on.
     pub policy: DeletionPolicy,
 }
@@ -40,7 +43,7 @@ pub enum Namesake {
 }
 
 /// What is known of an orphan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OrphanFacts {
     /// The object of that namespace and name.
     pub namesake: Namesake,
@@ -48,6 +51,36 @@ pub struct OrphanFacts {
     pub observed: Observed,
     /// How long ago the tags were read.
     pub tags_age: Duration,
+}
+
+impl OrphanFacts {
+    /// Nothing is known yet. The object has no status that could announce the deletion, so it counts as announced.
+    #[must_use]
+    pub fn unknown(orphan: &Orphan, arn: Option<Arn>, region: &str) -> Self {
+        let location = arn.as_ref().map(Location::of).or_else(|| orphan.location.clone());
+        let record = Record {
+            arn,
+            location,
+            deletion: DeletionProgress::Requested(Requester::ThisProcess { last_applied: None }),
+            ..Record::default()
+        };
+        let (credentials, account) = (CredentialsId(0), Account::Unasked);
+        let observed = Observed {
+            record,
+            source: CallSource { region: region.to_owned(), credentials, account },
+            caller_asked: false,
+            user: Sight::Unseen,
+            tags: TagSight::Unread,
+            remembered: None,
+            tags_due: false,
+            other: Other::Unasked,
+            sent: None,
+            definition: Definition::Unread,
+            announced: true,
+            confirmed: false,
+        };
+        Self { namesake: Namesake::Unread, observed, tags_age: Duration::ZERO }
+    }
 }
 
 /// The next step for an orphan.
@@ -104,6 +137,19 @@ pub fn follow_orphan(orphan: &Orphan, facts: &OrphanFacts, pace: &Pace) -> Orpha
     step(leave(&departure(orphan), &facts.observed), facts, pace)
 }
 
+/// What a wait or a DeleteUser amounts to: the same as on the way out of any object.
+#[must_use]
+pub fn orphan_verdict(orphan: &Orphan, action: &Action, outcome: &Outcome) -> Verdict {
+    let context = Standing {
+        leaving: true,
+        namespace: &orphan.owner.namespace,
+        name: &orphan.owner.name,
+        user_id: orphan.user_id.as_str(),
+        ..Standing::default()
+    };
+    verdict(action, outcome, &context)
+}
+
 /// Deletion rules of any object: this one is deleted, and nothing in its spec stands in the way.
 fn departure(orphan: &Orphan) -> Departure {
     Departure {
@@ -144,7 +190,12 @@ fn step(action: Action, facts: &OrphanFacts, pace: &Pace) -> OrphanStep {
         },
         Action::Look(Look::Object | Look::ObjectAndDefinition) => OrphanStep::Confirm,
         Action::Look(
-            look @ (Look::User(_) | Look::Tags(_) | Look::Account | Look::Other(_) | Look::Definition),
+            look @ (Look::User(_)
+            | Look::Tags(_)
+            | Look::Account
+            | Look::Caller
+            | Look::Other(_)
+            | Look::Definition),
         ) => OrphanStep::Look(look),
         Action::Wait(wait) => OrphanStep::Wait(wait),
         Action::Release(why) => OrphanStep::End(match why {

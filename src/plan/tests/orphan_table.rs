@@ -16,15 +16,18 @@ struct Row {
     step: OrphanStep,
 }
 
+fn orphan(policy: DeletionPolicy) -> Orphan {
+    let location = Some(Location { account: Some("111111111111".into()), region: "us-east-1".into() });
+    Orphan { user_id: id(), owner: owner(), uid: "uid-1".into(), location, policy }
+}
+
 /// The object is gone, and its user is there with its tags: all is ready for DeleteUser.
 fn ready() -> OrphanFacts {
-    let observed = nothing_known()
-        .seen(active())
-        .tagged(owner_tags())
-        .definition(Definition::Stays)
-        .announced()
-        .confirmed();
-    OrphanFacts { namesake: Namesake::Absent, observed, tags_age: Duration::ZERO }
+    let unknown = OrphanFacts::unknown(&orphan(DeletionPolicy::Delete), None, "us-east-1");
+    let mut observed =
+        unknown.observed.seen(active()).tagged(owner_tags()).definition(Definition::Stays).confirmed();
+    observed.source.account = Account::Known("111111111111".into());
+    OrphanFacts { namesake: Namesake::Absent, observed, ..unknown }
 }
 
 fn row(claim: &'static str, change: impl FnOnce(&mut OrphanFacts), step: OrphanStep) -> Row {
@@ -35,8 +38,7 @@ fn row(claim: &'static str, change: impl FnOnce(&mut OrphanFacts), step: OrphanS
 
 fn check(rows: Vec<Row>) {
     for Row { claim, policy, facts, step } in rows {
-        let orphan = Orphan { user_id: id(), owner: owner(), uid: "uid-1".into(), policy };
-        assert_eq!(follow_orphan(&orphan, &facts, &Pace::default()), step, "{claim}");
+        assert_eq!(follow_orphan(&orphan(policy), &facts, &Pace::default()), step, "{claim}");
     }
 }
 
@@ -145,15 +147,15 @@ fn only_describe_users_says_that_the_user_is_gone_and_not_before_it_could_have_a
             OrphanStep::Wait(Wait::CreationOpen),
         ),
         row(
-            "nor in another place than the user was seen in",
+            "nor with credentials of another account than CreateUser was sent with",
             |f| {
                 absent(f);
-                f.observed.record.arn = Some(arn_in("us-east-1", "222222222222"));
+                f.observed.source.account = Account::Known("222222222222".into());
             },
             OrphanStep::Wait(Wait::Elsewhere(Elsewhere {
-                recorded: arn_in("us-east-1", "222222222222"),
-                region: "us-east-1".into(),
-                account: Some("111111111111".into()),
+                arn: None,
+                recorded: Location { account: Some("111111111111".into()), region: "us-east-1".into() },
+                called: Location { account: Some("222222222222".into()), region: "us-east-1".into() },
             })),
         ),
     ];
