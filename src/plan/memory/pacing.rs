@@ -50,7 +50,8 @@ impl Pacing {
     }
 
     /// Takes note of a verdict and returns the pause until the next pass.
-    pub(crate) fn schedule(&mut self, verdict: &Verdict, pace: &Pace, now: Moment, roll: f64) -> Duration {
+    #[must_use]
+    pub fn schedule(&mut self, verdict: &Verdict, pace: &Pace, now: Moment, roll: f64) -> Duration {
         self.rate_limited = None;
         let denied = verdict.reason == Reason::AccessDenied;
         self.denied_since = denied.then(|| self.denied_since.unwrap_or(now));
@@ -83,7 +84,8 @@ impl Pacing {
     }
 
     /// The pause after a failure. A pass that came early, by a watch event, counts no further attempt.
-    pub(crate) fn back_off(&mut self, requeue: Requeue, pace: &Pace, now: Moment, roll: f64) -> Duration {
+    #[must_use]
+    pub fn back_off(&mut self, requeue: Requeue, pace: &Pace, now: Moment, roll: f64) -> Duration {
         if let Some((before, due)) = self.failures.due
             && before == requeue
             && due > now
