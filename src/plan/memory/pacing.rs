@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(pacing.schedule(&failed, &pace, at(0.4), 0.0), Duration::from_millis(600));
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), 2 * SECOND);
         // A success in between begins anew.
-        pacing.schedule(&verdict(Reason::Active, Requeue::Resync), &pace, at(1.0), 0.0);
+        let _ = pacing.schedule(&verdict(Reason::Active, Requeue::Resync), &pace, at(1.0), 0.0);
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), SECOND);
     }
 
@@ -178,7 +178,7 @@ mod tests {
             now = now + pacing.postpone(&pace, now, 0.5);
         }
         assert!(pacing.is_overdue(&pace, now));
-        pacing.schedule(&verdict(Reason::Active, Requeue::Resync), &pace, now, 0.0);
+        let _ = pacing.schedule(&verdict(Reason::Active, Requeue::Resync), &pace, now, 0.0);
         assert!(!pacing.is_overdue(&pace, now));
         assert_eq!(pacing.postpone(&pace, now, 0.0), SECOND, "it begins anew");
     }
@@ -187,7 +187,7 @@ mod tests {
     fn a_check_that_finds_no_token_counts_as_no_failure() {
         let (mut pacing, pace) = (Pacing::default(), Pace::default());
         let failed = verdict(Reason::Throttled, Requeue::Backoff);
-        pacing.schedule(&failed, &pace, at(0.0), 0.0);
+        let _ = pacing.schedule(&failed, &pace, at(0.0), 0.0);
         pacing.postpone(&pace, at(1.0), 0.0);
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), 2 * SECOND);
     }
