@@ -26,19 +26,23 @@ pub(crate) fn absence(observed: &Observed) -> Absence {
     }
     match (&recorded.account, &observed.source.account) {
         (Some(recorded), Account::Known(account)) if recorded != account => elsewhere(called(Some(account))),
-        (Some(_), Account::Unasked) => Absence::Ask(Action::Look(Look::Account)),
-        (
-            Some(_),
-            Account::Failed(fault @ (Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_))),
-        ) => Absence::Ask(Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone()))),
+        (Some(_), _) => ask_account(observed).map_or(Absence::Here, Absence::Ask),
+        (None, _) => Absence::Here,
+    }
+}
+
+/// What has to come before anything that rests on the account of the credentials; `None` if the account is known, or AWS does
+/// not tell it.
+pub(crate) fn ask_account(observed: &Observed) -> Option<Action> {
+    match &observed.source.account {
+        Account::Unasked => Some(Action::Look(Look::Account)),
+        Account::Failed(fault @ (Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_))) => {
+            Some(Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone())))
+        }
         // Credentials that may not ask will not be told tomorrow either. Nothing waits for ever.
-        (
-            Some(_),
-            Account::Known(_)
-            | Account::Untold
-            | Account::Failed(Fault::Denied(_) | Fault::Rejected(..) | Fault::Busy(_)),
-        )
-        | (None, _) => Absence::Here,
+        Account::Known(_)
+        | Account::Untold
+        | Account::Failed(Fault::Denied(_) | Fault::Rejected(..) | Fault::Busy(_)) => None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::changes::{AuthenticationChange, TagChange, changes, tag_change, unannounced_keys};
 use crate::ownership::{Known, before_tags_change, owner_just_read, ownership, put_tags_back, still_ours};
-use crate::place::{Absence, absence, elsewhere};
+use crate::place::{Absence, absence, ask_account, elsewhere};
 use crate::*;
 
 /// The user should be there.
@@ -29,6 +29,11 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
         Ok(authentication) => authentication,
         Err(problem) => return lacking(&problem),
     };
+    // Status has to name the account before CreateUser is called: if the answer is lost and the credentials change, only status
+    // says where the user may be.
+    if let Some(action) = ask_account(observed) {
+        return action;
+    }
     if !observed.announced {
         let mut tag_keys: BTreeSet<String> = desired.tags.keys().cloned().collect();
         if observed.record.creation == Creation::Open {

@@ -171,7 +171,8 @@ fn clear(status: &mut Status, report: &Report<'_>) {
         Goal::Present(_) | Goal::Compared(_) | Goal::Suspended(_) | Goal::Unattainable { .. } => {
             status.arn = None;
             // While a CreateUser may still take effect, its location has to stay.
-            if report.observed.record.creation == Creation::Closed {
+            let is_closed = report.observed.record.creation == Creation::Closed;
+            if is_closed && !matches!(report.action, Action::Create(_)) {
                 status.location = None;
             }
         }

@@ -15,6 +15,8 @@ pub(crate) enum Answer {
     TagsUnreadable,
     Identified(Place),
     IdentifyFailed(Place),
+    /// The pass has nothing to ask.
+    Nothing,
     OwnerIsThere,
     DefinitionStays,
     Object(Option<ObjectId>),
@@ -150,6 +152,7 @@ impl Map {
             Answer::IdentifyFailed(place) => {
                 Response::Identified(self.source(place, Account::Failed(unavailable())))
             }
+            Answer::Nothing => Response::Done,
             Answer::OwnerIsThere => Response::Owner(Other::There),
             Answer::DefinitionStays => Response::Definition(Definition::Stays),
             Answer::Object(found) => Response::Object(found.map(|id| Box::new(object(id)))),
@@ -176,7 +179,7 @@ impl Map {
             }
             Called::AlreadyExists => Outcome::AlreadyExists,
             Called::NotFound => Outcome::NotFound,
-            Called::Refused => Outcome::Failed(Fault::Busy(Said::new("InvalidUserState", ""))),
+            Called::Refused => Outcome::Failed(Fault::Throttled(Said::new("Throttling", ""))),
             Called::NotSent => Outcome::Failed(Fault::Credentials(Said::new("CredentialsChanged", ""))),
             Called::Lost => Outcome::Failed(unavailable()),
         }

@@ -220,7 +220,8 @@ impl Protocol {
         let passes = state.replicas.iter().filter_map(|replica| replica.pass);
         let is_open = objects.map(|id| tables.object_marks(id)).any(|marks| marks.stamps != 0)
             || passes.map(|id| tables.pass_marks(id)).any(|marks| marks.stamps != 0);
-        is_open && !(is_late && self.guarantees.users_show_in_time)
+        let is_soon = state.replicas.iter().any(|replica| replica.watched.outlived_window);
+        is_open && !is_soon && !(is_late && self.guarantees.users_show_in_time)
     }
 
     /// The state after the step.
@@ -245,6 +246,8 @@ impl Protocol {
             }
             Step::PersonMoves(place) => after.configured = place,
             Step::WindowPasses => {
+                let passes = after.replicas.iter_mut().filter(|replica| replica.pass.is_some());
+                passes.for_each(|replica| replica.watched.outlived_window = true);
                 let tables = &mut self.tables();
                 after = tables.change(after, Change::CloseWindow);
                 after = tables.change(after, Change::Age);

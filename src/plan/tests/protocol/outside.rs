@@ -43,7 +43,8 @@ impl Outside<'_> {
         let failed = fault != Fault::None;
         let done = match request {
             Request::DescribeUser(_) => return self.describe(place, failed),
-            Request::ListTags(_) => return self.list_tags(place, failed),
+            // An ARN names its account and region. Nobody else's credentials may ask for it.
+            Request::ListTags(_) => return self.list_tags(place, failed || !self.has_described(place)),
             Request::Identify if failed => Answer::IdentifyFailed(place),
             Request::Identify => Answer::Identified(place),
             Request::Call(mutation) => return self.call(place, mutation, fault),
@@ -55,7 +56,9 @@ impl Outside<'_> {
             Request::AddFinalizer => self.add_finalizer(pass),
             Request::RemoveFinalizer => self.remove_finalizer(pass),
             Request::WriteStatus(status) => self.write_status(pass, status),
-            Request::AcquireToken(_) | Request::Log(_) | Request::Publish(_) | Request::Finish(_) => {
+            // What the request was about to write has become true meanwhile.
+            Request::Finish(_) => return Answer::Nothing,
+            Request::AcquireToken(_) | Request::Log(_) | Request::Publish(_) => {
                 panic!("{request:?} stays in the process")
             }
         };
@@ -109,6 +112,11 @@ impl Outside<'_> {
         })
     }
 
+    /// The last DescribeUsers of the pass went to this place.
+    fn has_described(&self, place: Place) -> bool {
+        self.state.replicas[self.who].watched.described == Some(place)
+    }
+
     fn describe(&mut self, place: Place, failed: bool) -> Answer {
         if failed {
             return Answer::DescribeFailed(place);
@@ -128,14 +136,14 @@ impl Outside<'_> {
     }
 
     fn call(&mut self, place: Place, mutation: &Mutation, fault: Fault) -> Answer {
-        let described = self.state.replicas[self.who].watched.described;
-        if self.guarantees.calls_keep_credentials && described != Some(place) {
+        if self.guarantees.calls_keep_credentials && !self.has_described(place) {
             return Answer::Called(Called::NotSent);
         }
         let called = match (mutation, fault) {
             (_, Fault::Refused) => Called::Refused,
             (_, Fault::Dropped) => Called::Lost,
             (Mutation::Create(_), _) => self.create(place, matches!(fault, Fault::Late | Fault::LostAndLate)),
+            (Mutation::Tag(_), _) if !self.has_described(place) => Called::NotFound,
             (Mutation::Tag(_), _) => self.tag(place),
             (Mutation::Delete(_), _) => self.delete(place),
             (Mutation::Modify(_) | Mutation::Untag(_), _) => panic!("nothing differs in the model"),

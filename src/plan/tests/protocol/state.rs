@@ -101,6 +101,8 @@ pub(crate) struct Watched {
     pub(crate) saw_active: bool,
     /// The object was terminating when the pass wrote its status.
     pub(crate) wrote_terminating: bool,
+    /// A creation's window passed meanwhile. No pass takes so long that a second one passes.
+    pub(crate) outlived_window: bool,
 }
 
 impl Replica {
