@@ -17,8 +17,6 @@ pub(crate) enum Answer {
     IdentifyFailed(Place),
     /// The pass has nothing to ask.
     Nothing,
-    OwnerIsThere,
-    DefinitionStays,
     Object(Option<ObjectId>),
     Resolved(Option<ObjectId>),
     Written(ObjectId),
@@ -153,8 +151,6 @@ impl Map {
                 Response::Identified(self.source(place, Account::Failed(unavailable())))
             }
             Answer::Nothing => Response::Done,
-            Answer::OwnerIsThere => Response::Owner(Other::There),
-            Answer::DefinitionStays => Response::Definition(Definition::Stays),
             Answer::Object(found) => Response::Object(found.map(|id| Box::new(object(id)))),
             Answer::Resolved(found) => Response::Resolved(found.map(|id| {
                 let object = object(id);

@@ -35,14 +35,26 @@ fn two_replicas_keep_the_protocol_while_aws_fails_and_is_late() {
 }
 
 #[test]
-fn two_replicas_keep_the_protocol_while_caches_are_stale_and_objects_come_again() {
+fn two_replicas_keep_the_protocol_while_caches_are_stale() {
     holds("beside, stale", Faults { stale: true, crashes: false, ..Faults::BESIDE });
+}
+
+#[test]
+fn two_replicas_keep_the_protocol_while_objects_come_again() {
     holds("beside, again", Faults { again: true, crashes: false, ..Faults::BESIDE });
 }
 
 #[test]
 fn two_replicas_keep_the_protocol_among_other_people() {
     holds("beside, others", Faults::BLOCKED);
+}
+
+#[test]
+fn two_replicas_keep_the_protocol_while_somebody_takes_tags_off() {
     holds("beside, strips", Faults { others: false, strips: true, ..Faults::BLOCKED });
+}
+
+#[test]
+fn two_replicas_keep_the_protocol_while_their_configuration_changes() {
     holds("beside, moves", Faults { moves: true, crashes: false, ..Faults::BESIDE });
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use plan::pass::Request;
-use plan::{Memory, Mutation, ObjectFacts};
+use plan::{Mutation, ObjectFacts};
 use stateright::Property;
 
 use crate::facts::Map;
@@ -187,12 +187,11 @@ impl Protocol {
     /// user that comes before anybody saw the gap, and looks the same, from the former one.
     fn all_know_it_is_gone(&self, state: &State) -> bool {
         let tables = self.tables();
-        let knows = |memory: &Memory| memory.seen_gone;
         let mut running = state.replicas.iter().filter(|replica| replica.is_running).peekable();
         running.peek().is_some()
             && running.all(|replica| match replica.pass {
-                Some(pass) => knows(tables.pass(pass).parts().memory),
-                None => knows(tables.memory(replica.memory)),
+                Some(pass) => tables.pass_marks(pass).seen_gone,
+                None => tables.memory_marks(replica.memory).seen_gone,
             })
     }
 
@@ -277,7 +276,7 @@ impl Protocol {
         let replica = &mut state.replicas[who];
         let Some(object) = (if stale { replica.cached } else { state.object }) else { return };
         let tables = &mut self.tables();
-        let of: u8 = tables.object(object).uid.parse().unwrap();
+        let of = tables.object_marks(object).uid;
         let memory = if replica.memory_of == of { replica.memory } else { Tables::NO_MEMORY };
         replica.memory_of = of;
         replica.cached = (self.faults.stale && state.faults_left > 0).then_some(object);

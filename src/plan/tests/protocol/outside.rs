@@ -48,8 +48,6 @@ impl Outside<'_> {
             Request::Identify if failed => Answer::IdentifyFailed(place),
             Request::Identify => Answer::Identified(place),
             Request::Call(mutation) => return self.call(place, mutation, fault),
-            Request::ReadOwner(_) => Answer::OwnerIsThere,
-            Request::ReadDefinition => Answer::DefinitionStays,
             Request::ReadObject => Answer::Object(self.state.object.filter(|_| self.is_same(pass))),
             Request::Resolve => Answer::Resolved(self.state.object.filter(|_| self.is_same(pass))),
             _ if fault == Fault::Refused => return Answer::KubernetesFailed,
@@ -58,8 +56,12 @@ impl Outside<'_> {
             Request::WriteStatus(status) => self.write_status(pass, status),
             // What the request was about to write has become true meanwhile.
             Request::Finish(_) => return Answer::Nothing,
-            Request::AcquireToken(_) | Request::Log(_) | Request::Publish(_) => {
-                panic!("{request:?} stays in the process")
+            Request::AcquireToken(_)
+            | Request::Log(_)
+            | Request::Publish(_)
+            | Request::ReadOwner(_)
+            | Request::ReadDefinition => {
+                panic!("{request:?} has the same answer in every state")
             }
         };
         match fault {
@@ -71,14 +73,14 @@ impl Outside<'_> {
 
     /// The object of the pass is still there, and not another one of its name.
     fn is_same(&self, pass: PassId) -> bool {
-        let uid = self.tables.pass(pass).parts().object.uid.clone();
-        self.state.object.is_some_and(|object| self.tables.object(object).uid == uid)
+        let uid = self.tables.pass_marks(pass).uid;
+        self.state.object.is_some_and(|object| self.tables.object_marks(object).uid == uid)
     }
 
     /// The version to write to; `None` if it is not there, or not the version that is decided on.
     fn target(&self, pass: PassId, tested: bool) -> Option<ObjectId> {
-        let decided_on = self.tables.pass(pass).parts().object.version.clone();
-        self.state.object.filter(|object| !tested || self.tables.object(*object).version == decided_on)
+        let decided_on = self.tables.pass_marks(pass).versions;
+        self.state.object.filter(|object| !tested || self.tables.object_marks(*object).versions == decided_on)
     }
 
     fn write(&mut self, target: Option<ObjectId>, change: impl FnOnce(&mut plan::ObjectFacts)) -> Answer {

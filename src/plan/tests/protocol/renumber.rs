@@ -53,6 +53,10 @@ pub(crate) struct Marks {
     recent: bool,
     /// A bit for each replica that `deleteRequestedBy` names.
     requesters: u8,
+    /// The object: the first of the name, the second, ..
+    pub(crate) uid: u8,
+    /// The process has seen that the user is gone.
+    pub(crate) seen_gone: bool,
 }
 
 impl Marks {
@@ -63,6 +67,7 @@ impl Marks {
             versions: 1 << version_of(object),
             stamps: (1 << stamp_of(object.status.create_requested_at)) & !1,
             requesters: requesters[0] | requesters[1],
+            uid: object.uid.parse().unwrap(),
             ..Self::default()
         }
     }
@@ -71,6 +76,7 @@ impl Marks {
         Self {
             settled: stamp_of(memory.creation_settled),
             written: memory.version.map_or(0, |version| u8::try_from(version).unwrap()),
+            seen_gone: memory.seen_gone,
             ..Self::default()
         }
     }
@@ -81,7 +87,8 @@ impl Marks {
         let (object, memory) = (Self::of_object(parts.object), Self::of_memory(parts.memory));
         let stamps = object.stamps | (1 << stamp_of(*parts.former_request)) & !1;
         let recent = parts.moments.iter().any(|at| at.is_some_and(|at| at == NOW.moment));
-        Self { stamps, recent, settled: memory.settled, written: memory.written, ..object }
+        let Self { settled, written, seen_gone, .. } = memory;
+        Self { stamps, recent, settled, written, seen_gone, ..object }
     }
 
     /// The change changes nothing.
@@ -213,8 +220,9 @@ impl Tables {
                 Some(pass) => self.pass_marks(pass),
                 None => self.memory_marks(replica.memory),
             };
-            let cached = replica.cached.map(|cached| version_of(self.object(cached)));
-            if cached.is_some_and(|cached| cached < marks.written) { marks.written } else { 0 }
+            let older = (1_u16 << marks.written) - 1;
+            let cached = replica.cached.map(|cached| self.object_marks(cached));
+            if cached.is_some_and(|cached| cached.versions & older != 0) { marks.written } else { 0 }
         });
         written.iter().filter(|written| **written > 0).for_each(|written| versions |= 1 << *written);
         let (versions, stamps) = (ranks(versions), ranks(stamps));

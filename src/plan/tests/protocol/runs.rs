@@ -12,6 +12,8 @@ use crate::trace::Step;
 /// What a run of the model found.
 pub(crate) struct Found {
     states: usize,
+    /// Versions of the object, memories and passes.
+    values: [usize; 3],
     seconds: f64,
     pub(crate) bad: Option<(Violation, Vec<Step>)>,
     last: Option<String>,
@@ -20,9 +22,11 @@ pub(crate) struct Found {
 impl Found {
     /// The shortest trace in sentences.
     pub(crate) fn report(&self) -> String {
-        let Self { states, seconds, bad, last } = self;
+        let Self { states, values, seconds, bad, last } = self;
         let Some((violation, trace)) = bad else {
-            return format!("{states} states in {seconds:.1} s, nothing bad");
+            let [objects, memories, passes] = values;
+            let values = format!("{objects} versions, {memories} memories, {passes} passes");
+            return format!("{states} states of {values} in {seconds:.1} s, nothing bad");
         };
         let steps: Vec<String> =
             trace.iter().enumerate().map(|(at, step)| format!("{:3}. {step}", at + 1)).collect();
@@ -44,13 +48,16 @@ const VIOLATIONS: [Violation; 5] = [
 pub(crate) fn explore(guarantees: Guarantees, faults: Faults) -> Found {
     let began = Instant::now();
     let model = Protocol::new(guarantees, faults);
-    let checker = model.checker().threads(1).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    let mut checker = model.checker().threads(1).finish_when(HasDiscoveries::AnyFailures);
+    if let Ok(limit) = std::env::var("LIMIT") { checker = checker.timeout(std::time::Duration::from_secs(limit.parse().unwrap())); }
+    let checker = checker.spawn_bfs().join();
     let mut found = checker.discoveries();
     let bad = VIOLATIONS.into_iter().find_map(|violation| Some((violation, found.remove(violation.claim())?)));
     let seconds = began.elapsed().as_secs_f64();
     let last = bad.as_ref().map(|(_, path)| checker.model().show(path.last_state()));
     let bad = bad.map(|(violation, path)| (violation, path.into_actions()));
-    Found { states: checker.unique_state_count(), seconds, bad, last }
+    let values = checker.model().tables().sizes();
+    Found { states: checker.unique_state_count(), values, seconds, bad, last }
 }
 
 pub(crate) fn holds(claim: &str, faults: Faults) {
