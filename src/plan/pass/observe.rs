@@ -90,6 +90,7 @@ impl Pass {
             }
             Sight::Absent => {
                 self.memory.forget_user(None);
+                self.memory.seen_gone_in = self.object.version.clone();
                 self.observed.sent = None;
                 self.observed.remembered = None;
             }

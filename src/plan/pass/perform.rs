@@ -155,6 +155,7 @@ impl Pass {
     /// A write made this version.
     pub(super) fn written(&mut self, object: ObjectFacts, awaiting: Awaiting, now: Now) {
         self.memory.version = object.version.number();
+        self.memory.seen_gone_in = object.version.clone();
         self.observed.record.has_finalizer = object.has_finalizer;
         // What was read before is no longer the newest version.
         self.observed.confirmed = false;

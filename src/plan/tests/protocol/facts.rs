@@ -50,6 +50,8 @@ pub(crate) struct Map {
     /// Abroad is another account of the same region, not another region.
     pub(crate) accounts: bool,
     pub(crate) retain: bool,
+    /// The operator may be told to work abroad.
+    pub(crate) moves: bool,
 }
 
 const ACCESS: &str = "on ~* +@all";

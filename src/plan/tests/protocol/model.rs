@@ -29,7 +29,7 @@ pub(crate) struct Protocol {
 
 impl Protocol {
     pub(crate) fn new(guarantees: Guarantees, faults: Faults) -> Self {
-        let map = Map { accounts: faults.accounts, retain: faults.retain };
+        let map = Map { accounts: faults.accounts, retain: faults.retain, moves: faults.moves };
         let tables = Mutex::new(Tables::new(map));
         Self { guarantees, faults, tables, first: OnceLock::new(), fine: Mutex::default() }
     }
@@ -39,7 +39,7 @@ impl Protocol {
     }
 
     pub(crate) fn map(&self) -> Map {
-        Map { accounts: self.faults.accounts, retain: self.faults.retain }
+        Map { accounts: self.faults.accounts, retain: self.faults.retain, moves: self.faults.moves }
     }
 
     /// The property holds, or the state is not the first one in which it does not.

@@ -49,7 +49,9 @@ pub(crate) fn explore(guarantees: Guarantees, faults: Faults) -> Found {
     let began = Instant::now();
     let model = Protocol::new(guarantees, faults);
     let mut checker = model.checker().threads(1).finish_when(HasDiscoveries::AnyFailures);
-    if let Ok(limit) = std::env::var("LIMIT") { checker = checker.timeout(std::time::Duration::from_secs(limit.parse().unwrap())); }
+    if let Ok(limit) = std::env::var("LIMIT") {
+        checker = checker.target_state_count(limit.parse().unwrap());
+    }
     let checker = checker.spawn_bfs().join();
     let mut found = checker.discoveries();
     let bad = VIOLATIONS.into_iter().find_map(|violation| Some((violation, found.remove(violation.claim())?)));
