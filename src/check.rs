@@ -1,15 +1,18 @@
 //! I/O: the preflight. Asks the cluster and AWS what the operator will need of them, and tells what is missing and how to
 //! mend it; `--uninstall` asks what would be lost without the operator.
 //!
-//! The parts below `check` judge facts and do no I/O, [`cluster`] apart.
+//! The parts below `check` judge facts and do no I/O, `cluster` apart.
 
-pub mod amazon;
-pub mod clocks;
-pub mod cluster;
-pub mod definition;
-pub mod permissions;
-pub mod row;
-pub mod uninstall;
+mod amazon;
+mod clocks;
+mod cluster;
+mod definition;
+mod orphans;
+mod permissions;
+mod progress;
+mod row;
+mod survey;
+mod uninstall;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -19,11 +22,12 @@ use aws::{Asked, Preflight, Timeouts};
 use plan::Arn;
 use serde_json::Value;
 
-use crate::config::{Check, Output};
+use crate::config::{Check, CheckMode, Output};
 use crate::{api, clock};
 use clocks::Reading;
 use cluster::{Cluster, Unlisted};
 use permissions::{Answered, Place, Rule};
+use progress::Progress;
 use row::{Row, Status};
 use uninstall::Found;
 
@@ -37,21 +41,31 @@ const KUBECONFIG: &str = "set KUBECONFIG, or run in a pod with a ServiceAccount;
 ///
 /// # Errors
 /// Where `out` cannot be written to.
-pub async fn check(flags: &Check, out: impl Write + Send) -> anyhow::Result<bool> {
-    let mut report =
-        Report { out, output: flags.output, force: flags.uninstall && flags.force, rows: Vec::new() };
+pub async fn check(
+    flags: &Check,
+    mode: CheckMode,
+    out: impl Write,
+    progress: &mut dyn Write,
+) -> anyhow::Result<bool> {
+    let force = mode == CheckMode::Uninstall { force: true };
+    let mut report = Report { out, output: flags.output, force, rows: Vec::new() };
     if flags.output == Output::Table {
         report.out.write_all(row::head().as_bytes())?;
     }
     let cluster = connect(flags, &mut report).await?;
-    match (flags.uninstall, cluster) {
-        (true, Some((cluster, _))) => uninstalling(flags, &cluster, &mut report).await?,
-        (true, None) => {}
-        (false, Some((cluster, reading))) => {
+    match (mode, cluster) {
+        (CheckMode::Uninstall { .. }, Some((cluster, _))) => {
+            uninstalling(flags, &cluster, &mut report).await?;
+        }
+        (CheckMode::Orphans, Some((cluster, _))) => {
+            orphans::check(flags, &cluster, &mut report, &Progress::new(progress)).await?;
+        }
+        (CheckMode::Uninstall { .. } | CheckMode::Orphans, None) => {}
+        (CheckMode::Preflight, Some((cluster, reading))) => {
             let objects = in_cluster(flags, &cluster, &mut report).await?;
             in_aws(flags, &objects, reading, &mut report).await?;
         }
-        (false, None) => in_aws(flags, &[], None, &mut report).await?,
+        (CheckMode::Preflight, None) => in_aws(flags, &[], None, &mut report).await?,
     }
     report.end()
 }
@@ -152,7 +166,7 @@ async fn in_cluster<W: Write>(
     report: &mut Report<W>,
 ) -> anyhow::Result<Vec<Found>> {
     report.tell(definition::judge(&cluster.definition().await, &api::crd()))?;
-    report.tell(cluster_id(flags, cluster).await)?;
+    report.tell(cluster_id(flags, cluster).await.0)?;
     let places = scope(flags);
     let who = cluster.who().await;
     let who = who.as_deref();
@@ -202,16 +216,19 @@ async fn secrets(flags: &Check, cluster: &Cluster, objects: &[Found]) -> Vec<Ans
     cluster.may(&rule, &needed).await
 }
 
-async fn cluster_id(flags: &Check, cluster: &Cluster) -> Row {
+/// How owner tags name this cluster, if that can be known.
+async fn cluster_id(flags: &Check, cluster: &Cluster) -> (Row, Option<String>) {
     const CHECK: &str = "cluster-id";
     if let Some(id) = &flags.run.cluster_id {
-        return Row::ok(CHECK, format!("Owner tags name this cluster {id}, by --cluster-id."));
+        let message = format!("Owner tags name this cluster {id}, by --cluster-id.");
+        return (Row::ok(CHECK, message), Some(id.clone()));
     }
     match cluster.cluster_uid().await {
-        Ok(uid) => Row::ok(
-            CHECK,
-            format!("Owner tags name this cluster {uid}, the UID of the namespace kube-system."),
-        ),
+        Ok(uid) => {
+            let message =
+                format!("Owner tags name this cluster {uid}, the UID of the namespace kube-system.");
+            (Row::ok(CHECK, message), Some(uid))
+        }
         Err(why) => {
             let who = cluster.who().await;
             let row = granted(cluster, &permissions::KUBE_SYSTEM, &[None], who.as_deref()).await;
@@ -219,7 +236,8 @@ async fn cluster_id(flags: &Check, cluster: &Cluster) -> Row {
             let message = format!(
                 "The UID of the namespace kube-system names the cluster in owner tags, and cannot be read: {why}"
             );
-            Row::failed(CHECK, message, allow + "or give the cluster a name that stays: --cluster-id NAME")
+            let mend = allow + "or give the cluster a name that stays: --cluster-id NAME";
+            (Row::failed(CHECK, message, mend), None)
         }
     }
 }

@@ -1,115 +1,118 @@
-//! No I/O but the environment: flags and environment variables become a [`Run`]. The only reader of the environment.
+//! I/O: reads the flags and their environment variables. No other file reads the environment.
+
+mod values;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use plan::DeletionPolicy;
 use plan::pace::Pace;
 
 use crate::api::FIELD_MANAGER;
 
-/// What is logged by default. A watch that fails is told once by the controller, and by kube at each attempt.
+/// Silences kube's own line for each attempt of a failing watch, because the controller logs the failure once.
 pub const DEFAULT_LOG: &str = "info,kube_runtime=warn,kube_runtime::watcher=error";
 
-/// In a list of namespaces: none of them.
+/// The value of --secret-namespace that stands for no namespace.
 const NONE: &str = "-";
 
 /// Manages Amazon ElastiCache RBAC users as Kubernetes objects.
 ///
-/// Apply an ElastiCacheUser, and the AWS user exists, matches it and stays so; delete it, and the AWS user is gone before
-/// the object is. AWS region, credentials and endpoint come from the AWS SDK's standard chain (AWS_REGION, IRSA, EKS Pod
-/// Identity, profiles, AWS_ENDPOINT_URL_ELASTICACHE); the cluster from KUBECONFIG or, in a pod, from its ServiceAccount.
+/// If you apply an ElastiCacheUser, the operator creates the AWS user and keeps it as the object describes it. If you delete the
+/// object, the operator deletes the AWS user first. The AWS region, credentials and endpoint come from the AWS SDK's standard
+/// chain (AWS_REGION, IRSA, EKS Pod Identity, profiles, AWS_ENDPOINT_URL_ELASTICACHE). The cluster comes from KUBECONFIG or, in a
+/// pod, from its ServiceAccount.
 #[derive(Debug, Parser)]
 #[command(name = "elasticache-user-operator", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// What to do; `run` where it is left out.
+    /// The subcommand. Default: `run`.
     #[command(subcommand)]
-    pub command: Option<Command>,
-    /// Flags of `run`.
+    pub command: Option<CliCommand>,
     #[command(flatten)]
-    pub run: Run,
+    pub run: RunFlags,
 }
 
-/// The subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Run the controller (default).
-    Run(Run),
+    Run(RunFlags),
     /// Print the CustomResourceDefinition as YAML, for: kubectl apply --server-side -f -
     Crd,
-    /// Tell what the operator lacks in the cluster and in AWS, and how to mend it.
+    /// Show what the operator lacks in the cluster and in AWS, and how to fix it.
     ///
-    /// Takes the environment and the arguments of `run`, so that a Pod's serve both, and changes nothing. Asks whether the
-    /// cluster can be reached, which CustomResourceDefinition is there, what RBAC allows, who the AWS credentials are, what
-    /// they may do and whether the clocks agree. Exit code 0 where nothing failed, 1 otherwise. With --uninstall it asks
-    /// instead whether an AWS user would be lost if the operator went.
+    /// Takes the flags and the environment of `run`, so that you can run it in the operator's pod. It changes nothing. It checks
+    /// whether the cluster can be reached, which CustomResourceDefinition is installed, what RBAC allows, whose AWS credentials
+    /// are in use, what they allow and whether the clocks agree. The exit code is 0 if no check failed, else 1. With --uninstall
+    /// it checks instead whether an AWS user would be lost if you removed the operator. With --orphans it lists the AWS users
+    /// that lack their object; the exit code is then 1 only if something could not be asked.
     Check(Check),
 }
 
-/// Flags of `run`. Each has an environment variable of the same name; the flag wins.
+/// Each flag has an environment variable of the same name. The flag wins.
 #[derive(Debug, Clone, Args)]
-pub struct Run {
-    /// Namespace to watch; repeatable, comma-separated in the environment. Left out: all namespaces.
+pub struct RunFlags {
+    /// Namespace to watch; repeatable, comma-separated in the environment. Default: all namespaces.
     #[arg(long, env = "NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub namespace: Vec<String>,
 
-    /// Namespace whose Secrets are watched, where that is not all of those above; repeatable, comma-separated in the
-    /// environment, - for none. A Secret elsewhere is read as well where that is allowed, and a change of it noticed at the
-    /// next --resync.
+    /// Namespace whose Secrets are watched, if not those of every watched namespace; repeatable, comma-separated in the
+    /// environment, - for none. Secrets of other namespaces are still read if RBAC allows it, but their changes are noticed only
+    /// at the next --resync.
     #[arg(long, env = "SECRET_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub secret_namespace: Vec<String>,
 
-    /// Names this cluster in the owner tags of AWS users. Left out: the UID of the namespace kube-system.
-    #[arg(long, env = "CLUSTER_ID", value_name = "ID", value_parser = cluster_id)]
+    /// The name of this cluster in the owner tags of AWS users. Default: the UID of the namespace kube-system.
+    #[arg(long, env = "CLUSTER_ID", value_name = "ID", value_parser = values::cluster_id)]
     pub cluster_id: Option<String>,
 
-    /// What becomes of the AWS user of an object without deletionPolicy.
+    /// The deletionPolicy of objects that set none: whether their AWS user is deleted with them.
     #[arg(long, env = "DEFAULT_DELETION_POLICY", value_enum, ignore_case = true, default_value = "Delete")]
-    pub default_deletion_policy: Policy,
+    pub default_deletion_policy: DefaultDeletionPolicy,
 
-    /// Namespace whose objects may take over AWS users that nobody's tags claim (adoptionPolicy: Adopt); repeatable,
-    /// comma-separated in the environment, * for all. Left out: none.
+    /// Namespace whose objects may take over existing AWS users without owner tags (adoptionPolicy: Adopt); repeatable,
+    /// comma-separated in the environment, * for all. Default: none.
     #[arg(long, env = "ADOPTION_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub adoption_namespace: Vec<String>,
 
-    /// What every user ID must begin with, such as {namespace}- for the object's namespace and a hyphen. Left out:
-    /// anything goes.
-    #[arg(long, env = "REQUIRED_USER_ID_PREFIX", value_name = "TEMPLATE", value_parser = user_id_prefix)]
+    /// Required beginning of every user ID. {namespace} stands for the object's namespace, for example {namespace}-. Default: no
+    /// requirement.
+    #[arg(long, env = "REQUIRED_USER_ID_PREFIX", value_name = "TEMPLATE", value_parser = values::user_id_prefix)]
     pub required_user_id_prefix: Option<String>,
 
-    /// Objects that are worked on at the same time.
+    /// Maximum number of objects that are reconciled at the same time.
     #[arg(long, env = "CONCURRENCY", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub concurrency: u16,
 
-    /// AWS calls a second that the operator makes at most, all objects together.
-    #[arg(long, env = "AWS_RATE", default_value_t = 10.0, value_parser = rate, value_name = "N")]
+    /// Maximum number of AWS calls in a second, for all objects together.
+    #[arg(long, env = "AWS_RATE", default_value_t = 10.0, value_parser = values::rate, value_name = "N")]
     pub aws_rate: f64,
 
-    /// AWS calls that may be made at once after a quiet time.
+    /// Maximum number of AWS calls at once after a quiet time.
     #[arg(long, env = "AWS_BURST", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
     pub aws_burst: u32,
 
-    /// How often each object is compared with AWS, spread by a tenth either way.
-    #[arg(long, env = "RESYNC", default_value = "10m", value_parser = duration, value_name = "DURATION")]
+    /// How often each object is compared with AWS, varied by up to a tenth.
+    #[arg(long, env = "RESYNC", default_value = "10m", value_parser = values::duration, value_name = "DURATION")]
     pub resync: Duration,
 
-    /// Tags are compared at every Nth drift check only, as that costs a call of its own.
+    /// Compare tags only at every Nth drift check, because that takes an extra AWS call.
     #[arg(long, env = "TAG_RESYNC_EVERY", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
     pub tag_resync_every: u32,
 
     /// How long a Ready object stays Ready while AWS does not answer.
-    #[arg(long, env = "STALE_AFTER", default_value = "15m", value_parser = duration, value_name = "DURATION")]
+    #[arg(long, env = "STALE_AFTER", default_value = "15m", value_parser = values::duration, value_name = "DURATION")]
     pub stale_after: Duration,
 
-    /// Where /livez, /readyz and /metrics are served.
+    /// Address of the HTTP server with /livez, /readyz and /metrics.
     #[arg(long, env = "HTTP_ADDR", default_value = "0.0.0.0:8080", value_name = "ADDR:PORT")]
     pub http_addr: SocketAddr,
 
-    /// Work only while holding the Lease elasticache-user-operator, so that several replicas may run: one works, the
-    /// others stand by. It is in POD_NAMESPACE, else in the namespace of the kubeconfig's context.
+    /// Allow several replicas: only the one that holds the Lease elasticache-user-operator works, and the others stand by. The
+    /// Lease is in POD_NAMESPACE, or in the namespace of the kubeconfig's context if that is not set.
     #[arg(
         long,
         env = "LEADER_ELECT",
@@ -126,24 +129,24 @@ pub struct Run {
     #[arg(long, env = "POD_NAMESPACE", hide = true)]
     pub pod_namespace: Option<String>,
 
-    /// For pods: what the holder of the Lease is called.
+    /// For pods: the name of this replica in the Lease.
     #[arg(long, env = "POD_NAME", hide = true)]
     pub pod_name: Option<String>,
 
-    /// Form of the log lines.
+    /// Format of the log lines.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
 
-    /// What is logged: a level, or directives such as info,elasticache_user_operator=debug
+    /// What to log: a level, or directives such as info,elasticache_user_operator=debug
     #[arg(long, env = "LOG", default_value = DEFAULT_LOG, value_name = "FILTER")]
     pub log: String,
 
-    /// For tests: how long one AWS call may take.
-    #[arg(long, env = "AWS_CALL_TIMEOUT", default_value = "20s", hide = true, value_parser = duration)]
+    /// For tests: time-out of one AWS call.
+    #[arg(long, env = "AWS_CALL_TIMEOUT", default_value = "20s", hide = true, value_parser = values::duration)]
     pub aws_call_timeout: Duration,
 
-    /// For tests: how long one request to the API server may take, watches apart.
-    #[arg(long, env = "KUBERNETES_TIMEOUT", default_value = "15s", hide = true, value_parser = duration)]
+    /// For tests: time-out of one request to the API server, except watches.
+    #[arg(long, env = "KUBERNETES_TIMEOUT", default_value = "15s", hide = true, value_parser = values::duration)]
     pub kubernetes_timeout: Duration,
 
     /// For tests: divides the operator's pauses by this number.
@@ -151,47 +154,83 @@ pub struct Run {
     pub pace_divisor: u32,
 }
 
-/// Flags of `check`: those of `run`, and its own.
 #[derive(Debug, Clone, Args)]
-#[command(mut_args(shown_for_check))]
+#[command(mut_args(hide_unused))]
 pub struct Check {
-    /// Flags of `run`.
     #[command(flatten)]
-    pub run: Run,
+    pub run: RunFlags,
 
-    /// Form of the answer on standard output.
+    /// Output format.
     #[arg(long, env = "OUTPUT", value_enum, default_value = "table")]
     pub output: Output,
 
-    /// Refuse, with exit code 1, while objects would lose their AWS users if the operator were removed.
+    /// Check whether the operator can be removed. The exit code is 1 while objects would lose their AWS users.
     #[arg(long, env = "UNINSTALL", value_parser = FalseyValueParser::new())]
     pub uninstall: bool,
 
-    /// With --uninstall: tell the same, but let go.
+    /// List the AWS users whose owner tags name an object of this cluster that does not exist, with the commands that adopt or
+    /// delete each user. Makes one AWS call for 100 users and one for the tags of each user.
+    #[arg(long, env = "ORPHANS", value_parser = FalseyValueParser::new())]
+    pub orphans: bool,
+
+    /// With --uninstall: report the same, but exit with code 0.
     #[arg(long, env = "FORCE", value_parser = FalseyValueParser::new())]
     pub force: bool,
 
-    /// For tests: objects in a page of a list.
+    /// For tests: number of objects in a page of a list.
     #[arg(long, env = "PAGE_SIZE", default_value_t = 500, hide = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub page_size: u32,
 }
 
-/// Form of the answer.
+/// What `check` looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckMode {
+    /// What the operator lacks.
+    Preflight,
+    /// Which AWS users would be lost without the operator. With `force` nothing fails.
+    Uninstall { force: bool },
+    /// Which AWS users lack their object.
+    Orphans,
+}
+
+impl Check {
+    /// # Errors
+    /// If the flags and variables that are set do not go together.
+    pub fn mode(&self) -> Result<CheckMode, clap::Error> {
+        match (self.uninstall, self.orphans, self.force) {
+            (true, true, _) => {
+                Err(conflict("--uninstall and --orphans are two checks: run one after the other"))
+            }
+            (false, _, true) => Err(conflict("--force needs --uninstall: set both, or leave out --force")),
+            (true, false, force) => Ok(CheckMode::Uninstall { force }),
+            (false, true, false) => Ok(CheckMode::Orphans),
+            (false, false, false) => Ok(CheckMode::Preflight),
+        }
+    }
+}
+
+/// An error with the usage of `check` and exit code 2, like clap's own.
+fn conflict(message: &str) -> clap::Error {
+    let mut cli = Cli::command();
+    // The usage names the subcommand only after this.
+    cli.build();
+    let check = cli.find_subcommand_mut("check").map(std::mem::take);
+    check.unwrap_or(cli).error(ErrorKind::ArgumentConflict, message)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// For people: a line for each check, as it comes.
+    /// For people: a line for each check, as soon as it is done.
     Table,
     /// One JSON object.
     Json,
 }
 
-/// Flags of `run` that `check` takes without making anything of them are not in its help.
-fn shown_for_check(arg: Arg) -> Arg {
-    const IDLE: [&str; 10] = [
+/// `check` accepts all flags of `run`. Its help hides those that it does not use.
+fn hide_unused(arg: Arg) -> Arg {
+    const UNUSED: [&str; 8] = [
         "adoption_namespace",
         "concurrency",
-        "aws_rate",
-        "aws_burst",
         "resync",
         "tag_resync_every",
         "stale_after",
@@ -199,22 +238,20 @@ fn shown_for_check(arg: Arg) -> Arg {
         "log_format",
         "log",
     ];
-    let idle = IDLE.contains(&arg.get_id().as_str());
-    if idle { arg.hide(true) } else { arg }
+    let unused = UNUSED.contains(&arg.get_id().as_str());
+    if unused { arg.hide(true) } else { arg }
 }
 
-/// `deletionPolicy`, as a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "PascalCase")]
-pub enum Policy {
+pub enum DefaultDeletionPolicy {
     /// The AWS user is deleted.
     Delete,
     /// The AWS user stays.
     Retain,
 }
 
-impl Policy {
-    /// The word in a manifest.
+impl DefaultDeletionPolicy {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -224,16 +261,15 @@ impl Policy {
     }
 }
 
-impl From<Policy> for DeletionPolicy {
-    fn from(policy: Policy) -> Self {
+impl From<DefaultDeletionPolicy> for DeletionPolicy {
+    fn from(policy: DefaultDeletionPolicy) -> Self {
         match policy {
-            Policy::Delete => Self::Delete,
-            Policy::Retain => Self::Retain,
+            DefaultDeletionPolicy::Delete => Self::Delete,
+            DefaultDeletionPolicy::Retain => Self::Retain,
         }
     }
 }
 
-/// Form of the log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people.
@@ -242,40 +278,39 @@ pub enum LogFormat {
     Json,
 }
 
-impl Run {
-    /// The namespaces to watch, empty for all. An empty environment variable is none.
+impl RunFlags {
+    /// Empty: all namespaces.
     #[must_use]
     pub fn namespaces(&self) -> Vec<String> {
-        listed(&self.namespace)
+        distinct(&self.namespace)
     }
 
-    /// The namespaces whose Secrets are watched; `None`: wherever objects are.
+    /// `None`: Secrets are watched in every namespace whose objects are watched.
     #[must_use]
     pub fn secret_namespaces(&self) -> Option<Vec<String>> {
-        let listed = listed(&self.secret_namespace);
+        let listed = distinct(&self.secret_namespace);
         let named = listed.iter().filter(|name| *name != NONE).cloned().collect();
         (!listed.is_empty()).then_some(named)
     }
 
-    /// The namespaces whose objects may adopt; `*` stands for all.
+    /// `*` stands for all namespaces.
     #[must_use]
     pub fn adoption_namespaces(&self) -> Vec<String> {
-        listed(&self.adoption_namespace)
+        distinct(&self.adoption_namespace)
     }
 
-    /// Where the Lease is, unless the kubeconfig decides.
+    /// `None`: the namespace of the kubeconfig's context.
     #[must_use]
     pub fn lease_namespace(&self) -> Option<&str> {
-        given(self.pod_namespace.as_ref())
+        non_empty(self.pod_namespace.as_ref())
     }
 
-    /// What this process is called in the Lease, before what makes it unique.
+    /// The name of this replica in the Lease, without the suffix that makes it unique.
     #[must_use]
     pub fn replica(&self) -> &str {
-        given(self.pod_name.as_ref()).unwrap_or(FIELD_MANAGER)
+        non_empty(self.pod_name.as_ref()).unwrap_or(FIELD_MANAGER)
     }
 
-    /// The pace that the flags ask for.
     #[must_use]
     pub fn pace(&self) -> Pace {
         let pace = Pace {
@@ -289,57 +324,15 @@ impl Run {
     }
 }
 
-/// What a tag value may hold; an empty one would make every cluster the same.
-fn cluster_id(text: &str) -> Result<String, String> {
-    let allowed = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
-    match text.trim() {
-        "" => Err("must not be empty: leave it out for the UID of the namespace kube-system".to_owned()),
-        id if id.chars().count() > 256 => {
-            Err("must be at most 256 characters, as it is a tag's value".to_owned())
-        }
-        id if !id.chars().all(allowed) => {
-            Err("may hold letters, digits, spaces and + - = . _ : / @, as it is a tag's value".to_owned())
-        }
-        id => Ok(id.to_owned()),
-    }
-}
-
-/// An empty variable is none.
-fn given(name: Option<&String>) -> Option<&str> {
+/// Treats an empty environment variable as one that is not set.
+fn non_empty(name: Option<&String>) -> Option<&str> {
     name.map(|name| name.trim()).filter(|name| !name.is_empty())
 }
 
-/// Each once: a namespace that is watched twice would have two passes at a time over its objects.
-fn listed(names: &[String]) -> Vec<String> {
+/// Removes duplicates, because a namespace that is watched twice would have two passes at a time over its objects.
+fn distinct(names: &[String]) -> Vec<String> {
     let named: BTreeSet<&str> = names.iter().map(|name| name.trim()).collect();
     named.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect()
-}
-
-/// What a user ID can begin with, once the namespace is filled in.
-fn user_id_prefix(text: &str) -> Result<String, String> {
-    let filled = text.replace("{namespace}", "a");
-    let begins = filled.starts_with(|c: char| c.is_ascii_lowercase());
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if begins && filled.chars().all(allowed) && !filled.contains("--") {
-        Ok(text.to_owned())
-    } else {
-        Err("must be what a user ID can begin with: lower-case letters, digits and single hyphens, and {namespace} for the object's namespace, such as {namespace}-".to_owned())
-    }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && (0.01..=10_000.0).contains(&rate) => Ok(rate),
-        Ok(_) | Err(_) => {
-            Err("must be a number of calls a second from 0.01 to 10000, such as 10 or 2.5".to_owned())
-        }
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "must be a duration of at least a second, such as 30s, 10m or 1h30m".to_owned();
-    let parsed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
-    Duration::try_from(parsed).ok().filter(|long| *long >= Duration::from_secs(1)).ok_or_else(wrong)
 }
 
 #[cfg(test)]

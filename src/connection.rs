@@ -1,51 +1,94 @@
-//! I/O: how the cluster is reached, and the questions about it that the operator and `check` share.
+//! I/O: connects to the cluster, and asks it what both `run` and `check` need to know.
 
 use std::error::Error;
-use std::io::ErrorKind::NotFound;
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
 use kube::config::{InferConfigError, KubeconfigError};
+use kube::core::Status;
 use kube::{Api, Client, Config, CustomResourceExt};
 
 use crate::api::{APPLY_CRD, ElastiCacheUser};
 
-/// By KUBECONFIG, or the pod's ServiceAccount, under this name in the API server's audit log. For watches, which may be silent
-/// for long. Nothing is asked yet, and nothing will be repeated by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    #[error("no Kubernetes cluster is configured")]
+    NoCluster,
+    #[error("the kubeconfig {} cannot be read: {error}", .path.display())]
+    Unreadable { path: PathBuf, error: io::Error },
+    /// Without the parser's error, which may quote a token from the file.
+    #[error("the kubeconfig is not valid YAML")]
+    InvalidYaml,
+    #[error("the kubeconfig cannot be used: {}", .0.source().map_or_else(String::new, ToString::to_string))]
+    Unusable(Box<InferConfigError>),
+}
+
+/// Why the API server does not serve ElastiCacheUsers to this client.
+#[derive(Debug, thiserror::Error)]
+pub enum NotServed {
+    #[error(
+        "the CustomResourceDefinition {} is not installed; install it with: {APPLY_CRD}",
+        ElastiCacheUser::crd_name()
+    )]
+    NotInstalled,
+    #[error("the API server refuses to list ElastiCacheUsers: {}", .0.message)]
+    Refused(Box<Status>),
+    #[error("the API server does not answer within {} s", .0.as_secs_f32())]
+    Timeout(Duration),
+    #[error("the API server does not answer: {}", root_cause(.0))]
+    NoAnswer(kube::Error),
+}
+
+/// The API server's own message. If there is no answer, the innermost error, because the outer ones only repeat it.
+#[must_use]
+pub fn root_cause(error: &kube::Error) -> String {
+    if let kube::Error::Api(status) = error {
+        return status.message.clone();
+    }
+    let mut cause: &dyn Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+/// Reads KUBECONFIG, or the pod's ServiceAccount, and sends no request. The configuration has no read time-out, because a watch may
+/// be silent for long, and it never repeats a request.
 ///
 /// # Errors
-/// Where neither is there.
-pub async fn configuration(user_agent: &'static str) -> Result<Config, InferConfigError> {
-    let mut config = Config::infer().await?;
+/// If there is neither, or if the kubeconfig cannot be used.
+pub async fn configuration(user_agent: &'static str) -> Result<Config, ConfigurationError> {
+    let mut config = Config::infer().await.map_err(configuration_error)?;
     let header = "user-agent".parse().ok().zip(user_agent.parse().ok());
     config.headers.extend(header);
     config.default_retry = false;
     Ok(config)
 }
 
-/// Why there is no configuration, as a sentence without its end. Never a piece of the file, which may hold a token.
-#[must_use]
-pub fn no_configuration(error: &InferConfigError) -> String {
+fn configuration_error(error: InferConfigError) -> ConfigurationError {
     match error.source().and_then(|source| source.downcast_ref()) {
-        // The path that is looked at where none is given.
-        Some(KubeconfigError::ReadConfig(why, path))
-            if why.kind() == NotFound && path.ends_with(".kube/config") =>
+        // Nobody asked for the default path.
+        Some(KubeconfigError::ReadConfig(source, path))
+            if source.kind() == io::ErrorKind::NotFound && path.ends_with(".kube/config") =>
         {
-            "no Kubernetes cluster is configured".to_owned()
+            ConfigurationError::NoCluster
         }
-        Some(KubeconfigError::ReadConfig(why, path)) => {
-            format!("the kubeconfig {} cannot be read: {why}", path.display())
+        Some(KubeconfigError::ReadConfig(source, path)) => {
+            let error = io::Error::new(source.kind(), source.to_string());
+            ConfigurationError::Unreadable { path: path.clone(), error }
         }
-        Some(KubeconfigError::Parse(_)) => "the kubeconfig is not YAML of its kind".to_owned(),
-        Some(KubeconfigError::FindPath) | None => "no Kubernetes cluster is configured".to_owned(),
-        Some(why) => format!("the kubeconfig cannot be used: {why}"),
+        Some(KubeconfigError::Parse(_)) => ConfigurationError::InvalidYaml,
+        Some(KubeconfigError::FindPath) | None => ConfigurationError::NoCluster,
+        Some(_) => ConfigurationError::Unusable(Box::new(error)),
     }
 }
 
-/// The same for requests, which may take no longer than this.
+/// `config` with a time-out for each request. Do not use it for watches.
 #[must_use]
-pub fn within(config: &Config, timeout: Duration) -> Config {
+pub fn with_timeout(config: &Config, timeout: Duration) -> Config {
     let mut config = config.clone();
     config.connect_timeout = Some(timeout.min(Duration::from_secs(5)));
     config.read_timeout = Some(timeout);
@@ -54,34 +97,35 @@ pub fn within(config: &Config, timeout: Duration) -> Config {
     config
 }
 
-/// The UID of the namespace kube-system: the same for as long as the cluster lives.
+/// The UID of the namespace kube-system, which stays the same as long as the cluster exists.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// If it cannot be read.
 pub async fn cluster_uid(client: &Client) -> kube::Result<String> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let found = namespaces.get_metadata("kube-system").await?;
-    found.metadata.uid.ok_or_else(|| kube::Error::Service("the namespace kube-system has no UID".into()))
+    let namespace = namespaces.get_metadata("kube-system").await?;
+    namespace.metadata.uid.ok_or_else(|| kube::Error::Service("the namespace kube-system has no UID".into()))
 }
 
-/// Fails where the API server does not serve ElastiCacheUsers to this client.
+/// Checks that the API server serves ElastiCacheUsers to this client.
 ///
 /// # Errors
-/// A sentence that says why not.
-pub async fn serves_users(client: &Client, namespace: Option<&str>) -> Result<(), String> {
+/// If it does not, or if it does not answer in time.
+pub async fn serves_users(
+    client: &Client,
+    namespace: Option<&str>,
+    timeout: Duration,
+) -> Result<(), NotServed> {
     let users: Api<ElastiCacheUser> = match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
-    match users.list_metadata(&ListParams::default().limit(1)).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 404 => Err(format!(
-            "the CustomResourceDefinition {} is not installed; install it with: {APPLY_CRD}",
-            ElastiCacheUser::crd_name()
-        )),
-        Err(kube::Error::Api(status)) => {
-            Err(format!("the API server refuses to list ElastiCacheUsers: {}", status.message))
-        }
-        Err(error) => Err(format!("the API server does not answer: {error}")),
+    let one = ListParams::default().limit(1);
+    match tokio::time::timeout(timeout, users.list_metadata(&one)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(NotServed::NotInstalled),
+        Ok(Err(kube::Error::Api(status))) => Err(NotServed::Refused(status)),
+        Ok(Err(error)) => Err(NotServed::NoAnswer(error)),
+        Err(_) => Err(NotServed::Timeout(timeout)),
     }
 }

@@ -1,18 +1,19 @@
-//! No I/O of its own: who of several replicas works. Leader election by a Lease, as client-go does it.
+//! No I/O: leader election by a Lease, as client-go does it. One of several replicas works, the others stand by.
 //!
-//! [`Election`] decides, on what was seen and when ([`election`], pure); [`Candidate`] does what it says ([`candidate`]);
-//! [`Leases`] is the port to the API server ([`store`]). What the rest of the operator knows of it is a [`Token`]: it is
-//! asked before each change, in AWS and in the cluster, and ends by itself.
+//! [`Election`] decides (pure). [`Candidate`] carries out its decisions. [`Leases`] sends the requests to the API server. The rest
+//! of the operator only sees a [`Token`]: it checks the token before each change in AWS or in the cluster.
 //!
-//! Why no two replicas hold a valid token at a time, whatever hangs, pauses or is cut off: a token ends 10 s after the *start*
-//! of the last request that renewed the Lease. Another replica saw that renewal no earlier than it was requested, and takes
-//! the Lease 15 s after it saw it, by a write that the API server accepts only if nobody renewed since. Both count by their own
-//! monotonic clock, and no clock is compared with another's.
+//! Two replicas never hold a valid token at the same time, whatever hangs, pauses or is cut off:
+//! - A token ends 10 s after the *start* of the last request that renewed the Lease.
+//! - Another replica observes that renewal after its request started. It takes the Lease 15 s after it observed the renewal.
+//! - The API server accepts the write that takes the Lease only if nobody renewed it in between.
+//!
+//! Each replica uses its own monotonic clock, and no two clocks are compared.
 
-pub mod candidate;
-pub mod election;
+mod candidate;
+mod election;
 mod record;
-pub mod store;
+mod store;
 mod token;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -23,36 +24,38 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-pub use candidate::{Candidate, Leadership};
-pub use election::{Election, Loss, Timing};
-pub use store::{Leases, Store};
+pub use candidate::{Candidate, Leadership, LeadershipLost, LeaseForbidden};
+pub use election::{Election, LossReason, Timing};
+pub use store::{LeaseError, LeaseStore, Leases};
 pub use token::{Sending, Token};
 
 use crate::api::FIELD_MANAGER;
 
-/// The name of the Lease.
 pub const LEASE: &str = FIELD_MANAGER;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct NameLabel {
+struct LeaseLabel {
     name: &'static str,
 }
 
-/// What a replica is called in the Lease: the pod's name, and what no other process has, as a container that is started again
-/// is another holder.
+/// The holder's name in the Lease: the replica's name with a random suffix, because a restarted container is another holder.
 #[must_use]
 pub fn identity(replica: &str) -> String {
-    // Seeded by the operating system for each process.
+    // The operating system seeds it for each process.
     let unique = RandomState::new().build_hasher().finish();
     format!("{replica}_{unique:016x}")
 }
 
-/// Registers whether this process leads, under the name that client-go uses.
+/// Registers the gauge under the name that client-go uses.
 #[must_use]
-pub fn register(registry: &mut Registry) -> Gauge<i64, AtomicI64> {
-    let statuses = Family::<NameLabel, Gauge<i64, AtomicI64>>::default();
-    registry.register("leader_election_master_status", "Whether this process leads", statuses.clone());
-    statuses.get_or_create(&NameLabel { name: LEASE }).clone()
+pub fn register_gauge(registry: &mut Registry) -> Gauge<i64, AtomicI64> {
+    let statuses = Family::<LeaseLabel, Gauge<i64, AtomicI64>>::default();
+    registry.register(
+        "leader_election_master_status",
+        "Whether this process is the leader: 1 or 0",
+        statuses.clone(),
+    );
+    statuses.get_or_create(&LeaseLabel { name: LEASE }).clone()
 }
 
 #[cfg(test)]

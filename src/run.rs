@@ -1,63 +1,100 @@
-//! I/O: puts the operator together from its flags, and runs it until it is told to end.
+//! I/O: assembles the operator from its flags, and runs it until a signal or a failure ends it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
-use aws::{Aws, Timeouts};
+use aws::{Aws, ConnectError, Timeouts};
 use kube::Client;
+use plan::pass::Settings;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use crate::account::{Limiter, RateLimited};
-use crate::config::Run;
-use crate::connection;
+use crate::config::RunFlags;
+use crate::connection::{self, ConfigurationError, NotServed};
 use crate::controller::{self, Context, Watched};
 use crate::kubernetes::Kubernetes;
-use crate::leader_election::{self, Candidate, Election, Leadership, Leases, Timing, Token};
+use crate::leader_election::{
+    self, Candidate, Election, Leadership, LeadershipLost, LeaseForbidden, Leases, Timing, Token,
+};
 use crate::memories::Memories;
+use crate::orphans::Orphans;
 use crate::reconcile::Reconciler;
 use crate::resolve::Policy;
-use crate::telemetry::{self, Metrics, Readiness};
-use plan::pass::Settings;
+use crate::telemetry::{self, Metrics, ObjectMetrics, ProcessMetrics, Readiness};
 
-/// Who asks, in the API server's audit log.
+/// The operator's name in the API server's audit log.
 const USER_AGENT: &str = concat!("elasticache-user-operator/", env!("CARGO_PKG_VERSION"));
-/// Calls in flight may finish for this long after SIGTERM.
+/// How long calls in flight may continue after SIGTERM.
 const GRACE: Duration = Duration::from_secs(8);
-/// A pass may wait for the rate limiter, for long where AWS throttles; a pass that hangs is a defect.
+/// A pass may wait long for the rate limiter if AWS throttles. A pass that takes longer than this hangs, which is a defect.
 const PASS_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
-/// Runs the controller until SIGTERM or SIGINT; with leader election, from when this replica leads.
+/// Why the operator could not start, or could not continue. The program prints it as its last line.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("{0}: set KUBECONFIG, or run in a pod with a ServiceAccount")]
+    Configuration(ConfigurationError),
+    #[error("the Kubernetes configuration cannot be used: {}", connection::root_cause(.0))]
+    Client(kube::Error),
+    #[error(transparent)]
+    NotServed(#[from] NotServed),
+    #[error(
+        "cannot read the namespace kube-system, whose UID names the cluster in owner tags: allow `get` on it, or set \
+         --cluster-id ({})",
+        connection::root_cause(.0)
+    )]
+    ClusterUid(kube::Error),
+    #[error(transparent)]
+    Aws(#[from] ConnectError),
+    #[error("cannot listen on {address}; choose another --http-addr")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("cannot handle signals")]
+    Signals(#[source] std::io::Error),
+    #[error(transparent)]
+    LeaseForbidden(#[from] LeaseForbidden),
+    #[error("this replica does not lead any more and ends, so that it can stand by after a restart")]
+    LeadershipLost(#[from] LeadershipLost),
+    #[error("the controller stopped by itself")]
+    ControllerStopped,
+    #[error("the controller failed")]
+    ControllerFailed(#[source] JoinError),
+    #[error("the HTTP server stopped by itself")]
+    ServerStopped,
+    #[error("the HTTP server failed")]
+    ServerFailed(#[source] std::io::Error),
+    #[error("the HTTP server failed")]
+    ServerPanicked(#[source] JoinError),
+}
+
+type ServerTask = JoinHandle<std::io::Result<()>>;
+
+/// Runs the controller until SIGTERM or SIGINT. With leader election, the controller starts when this replica leads.
 ///
 /// # Errors
-/// One sentence, where something is missing that it cannot begin without, or something broke that it cannot go on without.
-pub async fn run(run: &Run) -> anyhow::Result<()> {
+/// If something is missing that the operator cannot start without, or fails that it cannot continue without.
+pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let Clients { watches, requests, namespace } = clients(run.kubernetes_timeout).await?;
     let namespaces = run.namespaces();
     let scopes = namespaces.len().max(1);
-    connection::serves_users(&requests, namespaces.first().map(String::as_str))
-        .await
-        .map_err(|why| anyhow!(why))?;
+    let asked_in = namespaces.first().cloned();
+    connection::serves_users(&requests, asked_in.as_deref(), run.kubernetes_timeout).await?;
     let cluster_id = cluster_id(run, &requests).await?;
     let mut registry = Registry::default();
-    let objects = telemetry::Objects::new(run.default_deletion_policy.as_str());
-    let metrics = Metrics::register(&mut registry, objects);
-    registry.register_collector(Box::new(telemetry::Process::default()));
+    let metrics = Metrics::register(&mut registry, ObjectMetrics::new(run.default_deletion_policy.as_str()));
+    registry.register_collector(Box::new(ProcessMetrics::default()));
     let (aws, region) = Aws::connect(Timeouts::within(run.aws_call_timeout)).await?;
     aws.meter().register(&mut registry);
     let token = if run.leader_elect { Token::none() } else { Token::unlimited() };
     let candidate =
         run.leader_elect.then(|| candidate(run, requests.clone(), &namespace, token.clone(), &mut registry));
-    let listener = TcpListener::bind(run.http_addr)
-        .await
-        .with_context(|| format!("cannot listen on {}; choose another --http-addr", run.http_addr))?;
-    let http = listener.local_addr()?;
+    let (listener, http) = listen(run.http_addr).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), cluster_id, region, ?namespaces, %http, "starting");
 
     let (end, ending) = watch::channel(false);
@@ -78,6 +115,7 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
                 namespaces: namespaces.clone(),
             }),
             memories: Memories::default(),
+            orphans: Orphans::new(metrics.orphans_removed()),
             corrections: metrics.corrections(),
             pass_timeout: PASS_TIMEOUT,
             started: Instant::now(),
@@ -87,17 +125,10 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
     });
     // A standby has no cache that could be out of date.
     let unsynced = Arc::new(AtomicUsize::new(if run.leader_elect { 0 } else { scopes }));
-    let readiness =
-        Readiness { unsynced: unsynced.clone(), client: requests, namespace: namespaces.first().cloned() };
+    let readiness = Readiness { unsynced: unsynced.clone(), client: requests, namespace: asked_in };
     let mut server = tokio::spawn(telemetry::serve(listener, registry, readiness));
-    let mut told = Told::listen()?;
-    let leadership = match candidate {
-        None => None,
-        Some(candidate) => match stand_by(candidate, &mut told, &mut server).await? {
-            Some(leadership) => Some(leadership),
-            None => return Ok(()),
-        },
-    };
+    let mut signals = StopSignals::listen().map_err(RunError::Signals)?;
+    let Turn::Work(leadership) = stand_by(candidate, &mut signals, &mut server).await? else { return Ok(()) };
     unsynced.store(scopes, Ordering::Relaxed);
     let synced = Arc::new(move |_| {
         unsynced.fetch_sub(1, Ordering::Relaxed);
@@ -105,11 +136,18 @@ pub async fn run(run: &Run) -> anyhow::Result<()> {
     let watched = Watched { namespaces, secrets: run.secret_namespaces() };
     let controllers =
         tokio::spawn(controller::run(watches, watched, run.concurrency, context, ending, synced));
-    supervise(controllers, server, leadership, told, end).await
+    Running { controllers, server, leadership, signals }.until_end(&end).await
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
+    let failed = |source| RunError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
 }
 
 fn candidate(
-    run: &Run,
+    run: &RunFlags,
     client: Client,
     namespace: &str,
     token: Token,
@@ -117,133 +155,134 @@ fn candidate(
 ) -> Candidate<Leases> {
     let leases = Leases::new(client, run.lease_namespace().unwrap_or(namespace));
     let election = Election::new(leader_election::identity(run.replica()), Timing::default(), Instant::now());
-    Candidate::new(leases, election, token, leader_election::register(registry))
+    Candidate::new(leases, election, token, leader_election::register_gauge(registry))
 }
 
-/// Whether this replica leads now; `None` where it was told to end before its turn came.
+enum Turn {
+    /// `None` without leader election.
+    Work(Option<Leadership>),
+    /// A signal came before this replica led.
+    Stop,
+}
+
+/// Waits until this replica may work.
 async fn stand_by(
-    mut candidate: Candidate<Leases>,
-    told: &mut Told,
-    server: &mut JoinHandle<std::io::Result<()>>,
-) -> anyhow::Result<Option<Leadership>> {
+    candidate: Option<Candidate<Leases>>,
+    signals: &mut StopSignals,
+    server: &mut ServerTask,
+) -> Result<Turn, RunError> {
+    let Some(mut candidate) = candidate else { return Ok(Turn::Work(None)) };
     tokio::select! {
-        won = candidate.win() => won?,
-        () = told.end() => {
-            candidate.leave().await;
+        elected = candidate.campaign() => elected?,
+        () = signals.received() => {
+            candidate.resign().await;
             tracing::info!("ended");
-            return Ok(None);
+            return Ok(Turn::Stop);
         }
-        ended = server => return Err(broken(ended)),
+        ended = server => return Err(server_error(ended)),
     }
-    Ok(Some(candidate.lead()))
+    Ok(Turn::Work(Some(candidate.lead())))
 }
 
-/// Ends when told to, or when a part ends that should not.
-async fn supervise(
-    mut controllers: JoinHandle<()>,
-    mut server: JoinHandle<std::io::Result<()>>,
-    mut leadership: Option<Leadership>,
-    mut told: Told,
-    end: watch::Sender<bool>,
-) -> anyhow::Result<()> {
-    tokio::select! {
-        () = told.end() => {}
-        why = lost(&mut leadership) => return Err(deposed(&why)),
-        ended = &mut controllers => {
-            ended.context("the controller broke")?;
-            bail!("the controller ended by itself");
-        }
-        ended = &mut server => return Err(broken(ended)),
-    }
-    end.send_replace(true);
-    tokio::select! {
-        ended = tokio::time::timeout(GRACE, &mut controllers) => match ended {
-            Ok(ended) => ended.context("the controller broke")?,
-            Err(_) => {
-                tracing::warn!("cutting what did not finish within {} s", GRACE.as_secs());
-                controllers.abort();
+/// The tasks of a replica that works.
+struct Running {
+    controllers: JoinHandle<()>,
+    server: ServerTask,
+    /// `None` without leader election.
+    leadership: Option<Leadership>,
+    signals: StopSignals,
+}
+
+impl Running {
+    async fn until_end(mut self, end: &watch::Sender<bool>) -> Result<(), RunError> {
+        tokio::select! {
+            () = self.signals.received() => {}
+            lost = leadership_lost(&mut self.leadership) => return Err(lost.into()),
+            ended = &mut self.controllers => {
+                return Err(ended.map_or_else(RunError::ControllerFailed, |()| RunError::ControllerStopped));
             }
-        },
-        why = lost(&mut leadership) => return Err(deposed(&why)),
+            ended = &mut self.server => return Err(server_error(ended)),
+        }
+        end.send_replace(true);
+        self.finish().await
     }
-    if let Some(leadership) = leadership {
-        leadership.leave().await;
+
+    async fn finish(mut self) -> Result<(), RunError> {
+        tokio::select! {
+            ended = tokio::time::timeout(GRACE, &mut self.controllers) => match ended {
+                Ok(ended) => ended.map_err(RunError::ControllerFailed)?,
+                Err(_) => {
+                    tracing::warn!("cutting what did not finish within {} s", GRACE.as_secs());
+                    self.controllers.abort();
+                }
+            },
+            lost = leadership_lost(&mut self.leadership) => return Err(lost.into()),
+        }
+        if let Some(leadership) = self.leadership {
+            leadership.resign().await;
+        }
+        self.server.abort();
+        tracing::info!("ended");
+        Ok(())
     }
-    server.abort();
-    tracing::info!("ended");
-    Ok(())
 }
 
-/// Waits until the lead is lost; without leader election it never is.
-async fn lost(leadership: &mut Option<Leadership>) -> String {
+/// Never returns without leader election. A replica that lost leadership must not continue, because it may have begun work that
+/// it has no right to any more.
+async fn leadership_lost(leadership: &mut Option<Leadership>) -> LeadershipLost {
     match leadership {
         Some(leadership) => leadership.lost().await,
         None => std::future::pending().await,
     }
 }
 
-/// A process that led may have work under way that it has no right to any more: it ends, and stands by as a new one.
-fn deposed(why: &str) -> anyhow::Error {
-    anyhow!("this replica does not lead any more, as {why}; it ends, to stand by once it is started again")
-}
-
-fn broken(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> anyhow::Error {
+fn server_error(ended: Result<std::io::Result<()>, JoinError>) -> RunError {
     match ended {
-        Ok(Ok(())) => anyhow!("the HTTP server ended by itself"),
-        Ok(Err(error)) => anyhow::Error::new(error).context("the HTTP server broke"),
-        Err(error) => anyhow::Error::new(error).context("the HTTP server broke"),
+        Ok(Ok(())) => RunError::ServerStopped,
+        Ok(Err(error)) => RunError::ServerFailed(error),
+        Err(error) => RunError::ServerPanicked(error),
     }
 }
 
-/// The signals that tell it to end.
-struct Told {
+struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Told {
+impl StopSignals {
     fn listen() -> std::io::Result<Self> {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         Ok(Self { terminate, interrupt })
     }
 
-    async fn end(&mut self) {
+    async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => tracing::info!("SIGTERM: finishing what is under way"),
-            _ = self.interrupt.recv() => tracing::info!("interrupted: finishing what is under way"),
+            _ = self.interrupt.recv() => tracing::info!("SIGINT: finishing what is under way"),
         }
     }
 }
 
-/// Connections to the cluster.
 struct Clients {
-    /// For watches, which may be silent for long.
+    /// Without a read time-out, because a watch may be silent for long.
     watches: Client,
-    /// For requests, which may not.
     requests: Client,
     /// The namespace of the kubeconfig's context, or the pod's own.
     namespace: String,
 }
 
-async fn clients(timeout: Duration) -> anyhow::Result<Clients> {
-    let config = connection::configuration(USER_AGENT).await.map_err(|error| {
-        tracing::debug!(%error, "no cluster");
-        let why = connection::no_configuration(&error);
-        anyhow!("{why}: set KUBECONFIG, or run in a pod with a ServiceAccount")
-    })?;
+async fn clients(timeout: Duration) -> Result<Clients, RunError> {
+    let config = connection::configuration(USER_AGENT).await.map_err(RunError::Configuration)?;
     let namespace = config.default_namespace.clone();
-    let client = |config| Client::try_from(config).context("cannot use the Kubernetes configuration");
-    let requests = client(connection::within(&config, timeout))?;
+    let client = |config| Client::try_from(config).map_err(RunError::Client);
+    let requests = client(connection::with_timeout(&config, timeout))?;
     Ok(Clients { watches: client(config)?, requests, namespace })
 }
 
-/// What owner tags call the cluster.
-async fn cluster_id(run: &Run, client: &Client) -> anyhow::Result<String> {
-    if let Some(id) = &run.cluster_id {
-        return Ok(id.clone());
+/// The cluster's name in owner tags.
+async fn cluster_id(run: &RunFlags, client: &Client) -> Result<String, RunError> {
+    match &run.cluster_id {
+        Some(id) => Ok(id.clone()),
+        None => connection::cluster_uid(client).await.map_err(RunError::ClusterUid),
     }
-    connection::cluster_uid(client).await.map_err(|error| {
-        tracing::debug!(%error, "no UID");
-        anyhow!("cannot read the namespace kube-system, whose UID names the cluster in owner tags: allow `get` on it, or set --cluster-id")
-    })
 }

@@ -1,4 +1,4 @@
-//! I/O: logs, metrics, and the HTTP server for /livez, /readyz and /metrics.
+//! I/O: logs, metrics, and the HTTP server with /livez, /readyz and /metrics.
 
 mod objects;
 mod passes;
@@ -18,28 +18,34 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{ParseError, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{LogFormat, Run};
-use crate::connection;
+use crate::config::{LogFormat, RunFlags};
+use crate::connection::{self, NotServed};
 
-pub use objects::Objects;
+pub use objects::ObjectMetrics;
 pub use passes::{Measured, Metrics, Queue, Reconciled};
-pub use process::Process;
+pub use process::ProcessMetrics;
 
-/// Begins to log, to standard error.
+/// How long /readyz waits for the API server.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Debug, thiserror::Error)]
+#[error("--log {filter:?} is not a valid filter; write a level such as info, or info,kube=debug")]
+pub struct InvalidLogFilter {
+    filter: String,
+    source: ParseError,
+}
+
+/// Starts to log to standard error.
 ///
 /// # Errors
-/// A sentence, where the filter cannot be read.
-pub fn start_logging(run: &Run) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&run.log).map_err(|error| {
-        anyhow::anyhow!(
-            "--log {:?} is no filter ({error}); write a level such as info, or info,kube=debug",
-            run.log
-        )
-    })?;
+/// If --log is not a valid filter.
+pub fn start_logging(run: &RunFlags) -> Result<(), InvalidLogFilter> {
+    let filter = EnvFilter::try_new(&run.log)
+        .map_err(|source| InvalidLogFilter { filter: run.log.clone(), source })?;
     let registry = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_logged));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(true);
     match run.log_format {
@@ -51,36 +57,34 @@ pub fn start_logging(run: &Run) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// At its finest level the SDK logs whole answers, and AWS may repeat a password in one: that level is not to be had.
+/// Blocks the SDK's TRACE level, because it logs whole answers and AWS may repeat a password in one.
 fn may_be_logged(line: &Metadata<'_>) -> bool {
     *line.level() <= Level::DEBUG || !line.target().starts_with("aws_")
 }
 
-/// Whether the operator can work: its caches are synced, the API server answers, and the CRD is there.
+/// Decides whether the operator is ready: its caches are synced, and the API server serves ElastiCacheUsers.
 pub struct Readiness {
-    /// Controllers whose cache is not synced yet.
+    /// The number of controllers whose cache is not synced yet.
     pub unsynced: Arc<AtomicUsize>,
-    /// For the question whether the CRD is there.
     pub client: Client,
-    /// Where it may ask.
+    /// A namespace whose objects may be listed. `None`: all namespaces.
     pub namespace: Option<String>,
 }
 
+#[derive(Debug, thiserror::Error)]
+enum NotReady {
+    #[error("the watch of ElastiCacheUsers has not delivered its first list yet")]
+    Unsynced,
+    #[error(transparent)]
+    NotServed(#[from] NotServed),
+}
+
 impl Readiness {
-    /// What is missing; `None` where nothing is.
-    pub async fn missing(&self) -> Option<String> {
+    async fn check(&self) -> Result<(), NotReady> {
         if self.unsynced.load(Ordering::Relaxed) > 0 {
-            return Some("the watch of ElastiCacheUsers has not delivered its first list yet".to_owned());
+            return Err(NotReady::Unsynced);
         }
-        let asked = tokio::time::timeout(
-            Duration::from_secs(2),
-            connection::serves_users(&self.client, self.namespace.as_deref()),
-        );
-        match asked.await {
-            Ok(Ok(())) => None,
-            Ok(Err(why)) => Some(why),
-            Err(_) => Some("the API server does not answer".to_owned()),
-        }
+        Ok(connection::serves_users(&self.client, self.namespace.as_deref(), READY_TIMEOUT).await?)
     }
 }
 
@@ -92,7 +96,7 @@ struct Pages {
 /// Serves /livez, /readyz and /metrics until the process ends.
 ///
 /// # Errors
-/// Where the listener fails.
+/// If the listener fails.
 pub async fn serve(listener: TcpListener, registry: Registry, readiness: Readiness) -> std::io::Result<()> {
     let pages = Arc::new(Pages { registry, readiness });
     let router = axum::Router::new()
@@ -104,9 +108,9 @@ pub async fn serve(listener: TcpListener, registry: Registry, readiness: Readine
 }
 
 async fn ready(State(pages): State<Arc<Pages>>) -> Response {
-    match pages.readiness.missing().await {
-        None => "ok\n".into_response(),
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    match pages.readiness.check().await {
+        Ok(()) => "ok\n".into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }
 }
 

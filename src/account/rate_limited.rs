@@ -2,7 +2,10 @@
 
 use aws::{UserApi, UserPage};
 use plan::verdict::Outcome;
-use plan::{Account, Arn, Create, Delete, Fault, Modify, Sight, Tag, TagSight, Untag, UserId};
+use plan::{
+    Account, Arn, CallSource, Create, Delete, Fault, Modify, Tag, TagsObservation, Untag, UserId,
+    UserObservation,
+};
 
 use super::limit::{InFlight, Limiter, Overdue, Permit, Urgency};
 
@@ -56,11 +59,11 @@ impl<U: UserApi> RateLimited<U> {
     }
 
     /// [`UserApi::describe`].
-    pub async fn describe(&self, permit: Permit, user_id: &UserId) -> Sight {
+    pub async fn describe(&self, permit: Permit, user_id: &UserId) -> (UserObservation, CallSource) {
         let call = permit.spend();
-        let sight = self.users.describe(user_id).await;
-        call.ended(matches!(&sight, Sight::Failed(fault) if is_throttling(fault)));
-        sight
+        let (sight, source) = self.users.describe(user_id).await;
+        call.ended(matches!(&sight, UserObservation::Failed(fault) if is_throttling(fault)));
+        (sight, source)
     }
 
     /// [`UserApi::list`].
@@ -71,19 +74,24 @@ impl<U: UserApi> RateLimited<U> {
         page
     }
 
-    /// [`UserApi::account`].
-    pub async fn account(&self, permit: Permit) -> Account {
+    /// [`UserApi::identify_caller`]. STS has a rate limit of its own, and is asked once for each set of credentials.
+    pub async fn identify_caller(&self) -> CallSource {
+        self.users.identify_caller().await
+    }
+
+    /// [`UserApi::identify`]. One permit covers it, because ElastiCache gets one call at most.
+    pub async fn identify(&self, permit: Permit) -> CallSource {
         let call = permit.spend();
-        let account = self.users.account().await;
-        call.ended(matches!(&account, Account::Failed(fault) if is_throttling(fault)));
-        account
+        let source = self.users.identify().await;
+        call.ended(matches!(&source.account, Account::Failed(fault) if is_throttling(fault)));
+        source
     }
 
     /// [`UserApi::list_tags`].
-    pub async fn list_tags(&self, permit: Permit, arn: &Arn) -> TagSight {
+    pub async fn list_tags(&self, permit: Permit, arn: &Arn) -> TagsObservation {
         let call = permit.spend();
         let tags = self.users.list_tags(arn).await;
-        call.ended(matches!(&tags, TagSight::Failed(fault) if is_throttling(fault)));
+        call.ended(matches!(&tags, TagsObservation::Failed(fault) if is_throttling(fault)));
         tags
     }
 

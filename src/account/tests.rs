@@ -3,15 +3,18 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use plan::pace::{Pace, Visit};
-use plan::{AuthenticationChange, Engine, Fault, Said};
+use plan::pace::{Pace, Requeue};
+use plan::{AuthenticationChange, AwsError, Engine, Fault};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use aws::{UserApi, UserPage};
 use plan::verdict::Outcome;
-use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, Untag, UserId};
+use plan::{
+    Account, Arn, CallSource, Create, CredentialsId, Delete, Modify, Tag, TagsObservation, Untag, UserId,
+    UserObservation,
+};
 
 use super::*;
 
@@ -84,7 +87,7 @@ impl Throttling {
         let answered = self.bucket.lock().expect("bucket").admits(now);
         self.seen.lock().expect("seen").calls.push((now, answered));
         self.pause(1..self.latency / 2).await;
-        if answered { Ok(()) } else { Err(Fault::Throttled(Said::new("Throttling", "Rate exceeded"))) }
+        if answered { Ok(()) } else { Err(Fault::Throttled(AwsError::new("Throttling", "Rate exceeded"))) }
     }
 
     async fn mutated(&self) -> Outcome {
@@ -92,24 +95,33 @@ impl Throttling {
     }
 }
 
+fn source(account: Account) -> CallSource {
+    CallSource { region: "us-east-1".to_owned(), credentials: CredentialsId(1), account }
+}
+
 /// A foreign trait needs a type of this crate.
 struct SharedAws(Arc<Throttling>);
 
 impl UserApi for SharedAws {
-    async fn describe(&self, _: &UserId) -> Sight {
-        self.0.call().await.map_or_else(Sight::Failed, |()| Sight::Absent)
+    async fn describe(&self, _: &UserId) -> (UserObservation, CallSource) {
+        let sight = self.0.call().await.map_or_else(UserObservation::Failed, |()| UserObservation::Absent);
+        (sight, source(Account::Withheld))
     }
 
     async fn list(&self, _: Option<&str>) -> Result<UserPage, Fault> {
         self.0.call().await.map(|()| UserPage::default())
     }
 
-    async fn account(&self) -> Account {
-        self.0.call().await.map_or_else(Account::Failed, |()| Account::Untold)
+    async fn identify_caller(&self) -> CallSource {
+        self.identify().await
     }
 
-    async fn list_tags(&self, _: &Arn) -> TagSight {
-        self.0.call().await.map_or_else(TagSight::Failed, |()| TagSight::Unreadable)
+    async fn identify(&self) -> CallSource {
+        source(self.0.call().await.map_or_else(Account::Failed, |()| Account::Withheld))
+    }
+
+    async fn list_tags(&self, _: &Arn) -> TagsObservation {
+        self.0.call().await.map_or_else(TagsObservation::Failed, |()| TagsObservation::Unreadable)
     }
 
     async fn create(&self, _: &Create) -> Outcome {
@@ -173,7 +185,7 @@ impl World {
 
     /// A look; whether it was answered.
     async fn look(&self, permit: Permit) -> bool {
-        self.users.describe(permit, &self.create.user_id).await == Sight::Absent
+        self.users.describe(permit, &self.create.user_id).await.0 == UserObservation::Absent
     }
 
     /// A pass over a new user: DescribeUsers, CreateUser, with the writes in between; whether it came to its end.
@@ -202,7 +214,7 @@ async fn create_a_hundred(world: &Arc<World>) {
             while !world.create().await {
                 attempts += 1;
                 let roll = world.roll();
-                sleep(Pace::default().until(Visit::Backoff, attempts, Duration::ZERO, roll)).await;
+                sleep(Pace::default().until(Requeue::Backoff, attempts, Duration::ZERO, roll)).await;
             }
         });
     }
@@ -282,7 +294,7 @@ async fn check(world: &World, pace: &Pace) -> Duration {
             return began.elapsed();
         }
         times += 1;
-        sleep(pace.postponed(times, world.roll())).await;
+        sleep(pace.rate_limited(times, world.roll())).await;
     }
 }
 
@@ -334,7 +346,7 @@ async fn every_call_tells_the_limiter_when_it_is_throttled() {
             let permit = users.permit(Urgency::Work).await;
             match call {
                 0 => drop(users.describe(permit, &delete.user_id).await),
-                1 => drop(users.account(permit).await),
+                1 => drop(users.identify(permit).await),
                 2 => drop(users.list_tags(permit, &arn).await),
                 3 => drop(users.create(permit, &world.create).await),
                 4 => drop(users.modify(permit, &modify).await),

@@ -10,7 +10,7 @@ const CREDENTIALS: &str = "give the ServiceAccount an IAM role (IRSA or EKS Pod 
 
 /// The region.
 #[must_use]
-pub fn region(region: &Result<String, ConnectError>) -> Row {
+pub(crate) fn region(region: &Result<String, ConnectError>) -> Row {
     match region {
         Ok(region) => Row::ok("aws-region", format!("AWS is asked in {region}.")),
         Err(error) => Row::failed(
@@ -23,17 +23,16 @@ pub fn region(region: &Result<String, ConnectError>) -> Row {
 
 /// Whether there are credentials.
 #[must_use]
-pub fn credentials(found: &Result<(), String>) -> Row {
+pub(crate) fn credentials(found: &Result<(), String>) -> Row {
     match found {
         Ok(()) => Row::ok("aws-credentials", "The standard chain gives credentials."),
         Err(why) => Row::failed("aws-credentials", why.clone(), CREDENTIALS),
     }
 }
 
-/// Who the credentials are. The operator itself never asks STS this, so that silence there is no more than a warning where
-/// ElastiCache answers.
+/// Who the credentials are. The operator can do without STS, so its silence is no more than a warning if ElastiCache answers.
 #[must_use]
-pub fn identity(answer: &Result<Identity, Fault>, describe: &Result<bool, Fault>) -> Row {
+pub(crate) fn identity(answer: &Result<Identity, Fault>, describe: &Result<bool, Fault>) -> Row {
     const CHECK: &str = "aws-identity";
     let fault = match answer {
         Ok(Identity { account, arn }) => return Row::ok(CHECK, format!("Account {account}, as {arn}.")),
@@ -57,7 +56,7 @@ pub fn identity(answer: &Result<Identity, Fault>, describe: &Result<bool, Fault>
 
 /// Whether the AWS users of objects, by `namespace/name`, are where AWS is asked.
 #[must_use]
-pub fn place(users: &[(String, Arn)], region: &str, account: Option<&str>) -> Option<Row> {
+pub(crate) fn place(users: &[(String, Arn)], region: &str, account: Option<&str>) -> Option<Row> {
     const CHECK: &str = "aws-place";
     let here = |arn: &Arn| arn.region() == region && account.is_none_or(|account| account == arn.account());
     let elsewhere: Vec<&(String, Arn)> = users.iter().filter(|(_, arn)| !here(arn)).collect();
@@ -80,7 +79,7 @@ pub fn place(users: &[(String, Arn)], region: &str, account: Option<&str>) -> Op
 
 /// Whether DescribeUsers of this user is allowed.
 #[must_use]
-pub fn describe(user_id: &str, answer: &Result<bool, Fault>, who: Option<&str>) -> Row {
+pub(crate) fn describe(user_id: &str, answer: &Result<bool, Fault>, who: Option<&str>) -> Row {
     let described = answer.as_ref().map(|there| if *there { "" } else { ", of which there is none," });
     let ok = described.map(|none| format!("DescribeUsers of {user_id}{none} is answered."));
     call("aws-describe-users", "elasticache:DescribeUsers", ok, who)
@@ -88,9 +87,17 @@ pub fn describe(user_id: &str, answer: &Result<bool, Fault>, who: Option<&str>) 
 
 /// Whether ListTagsForResource is allowed.
 #[must_use]
-pub fn list_tags(arn: &str, answer: &Result<(), Fault>, who: Option<&str>) -> Row {
+pub(crate) fn list_tags(arn: &str, answer: &Result<(), Fault>, who: Option<&str>) -> Row {
     let ok = answer.as_ref().map(|()| format!("ListTagsForResource of {arn} is answered."));
     call("aws-list-tags", "elasticache:ListTagsForResource", ok, who)
+}
+
+/// AWS did not answer a survey of its users to the end. `so_far` says what is known.
+#[must_use]
+pub(crate) fn interrupted(action: &str, fault: &Fault, so_far: &str) -> Row {
+    let mut row = Row { status: Status::Failed, ..call("aws-users", action, Err(fault), None) };
+    row.message.push_str(so_far);
+    row
 }
 
 fn call(check: &'static str, action: &str, answer: Result<String, &Fault>, who: Option<&str>) -> Row {
@@ -146,14 +153,14 @@ fn role(arn: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use plan::Said;
+    use plan::AwsError;
 
     use super::*;
 
     const SESSION: Option<&str> = Some("arn:aws:sts::123456789012:assumed-role/operator/1700000000");
 
-    fn said() -> Said {
-        Said::new("Code", "Why.")
+    fn said() -> AwsError {
+        AwsError::new("Code", "Why.")
     }
 
     #[test]

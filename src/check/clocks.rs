@@ -15,19 +15,19 @@ const MEND: &str =
 
 /// What another machine's clock said, and when that was.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// By this machine's clock: before it was asked.
-    pub asked: Timestamp,
+    pub(crate) asked: Timestamp,
     /// By the other's.
-    pub told: Timestamp,
+    pub(crate) told: Timestamp,
     /// By this machine's clock: when it had answered.
-    pub answered: Timestamp,
+    pub(crate) answered: Timestamp,
 }
 
 impl Reading {
     /// A reading, where the answer had a `Date`.
     #[must_use]
-    pub fn new(asked: Timestamp, date: Option<&str>, answered: Timestamp) -> Option<Self> {
+    pub(crate) fn new(asked: Timestamp, date: Option<&str>, answered: Timestamp) -> Option<Self> {
         let told = jiff::fmt::rfc2822::parse(date?).ok()?.timestamp();
         Some(Self { asked, told, answered })
     }
@@ -48,7 +48,7 @@ impl Reading {
 
 /// A row for each pair that is known. Of three clocks two that agree tell which one is wrong.
 #[must_use]
-pub fn judge(aws: Option<&Reading>, api_server: Option<&Reading>) -> Vec<Row> {
+pub(crate) fn judge(aws: Option<&Reading>, api_server: Option<&Reading>) -> Vec<Row> {
     let (aws, api) = (aws.map(Reading::ahead), api_server.map(Reading::ahead));
     let mut rows = Vec::new();
     if let Some(ahead) = aws {

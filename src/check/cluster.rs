@@ -30,18 +30,18 @@ const USER_AGENT: &str = concat!("elasticache-user-operator-check/", env!("CARGO
 const AT_ONCE: usize = 8;
 
 /// The API server.
-pub struct Cluster {
+pub(crate) struct Cluster {
     client: Client,
     timeout: Duration,
     /// The namespace of the kubeconfig's context, or of the pod.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Its address.
-    pub url: String,
+    pub(crate) url: String,
 }
 
 /// How far a list has come when it could not go on.
 #[derive(Debug, thiserror::Error)]
-pub enum Unlisted {
+pub(crate) enum Unlisted {
     /// There is no such resource.
     #[error("the CustomResourceDefinition is not installed")]
     NoDefinition,
@@ -61,12 +61,12 @@ impl Cluster {
     ///
     /// # Errors
     /// A sentence, where there is nothing to connect to.
-    pub async fn connect(timeout: Duration) -> Result<Self, String> {
+    pub(crate) async fn connect(timeout: Duration) -> Result<Self, String> {
         let config = connection::configuration(USER_AGENT).await;
-        let config = config.map_err(|error| told(&connection::no_configuration(&error)))?;
+        let config = config.map_err(|error| told(&error.to_string()))?;
         let (namespace, url) = (config.default_namespace.clone(), config.cluster_url.to_string());
         let url = url.trim_end_matches('/').to_owned();
-        let client = Client::try_from(connection::within(&config, timeout))
+        let client = Client::try_from(connection::with_timeout(&config, timeout))
             .map_err(|error| format!("The Kubernetes configuration cannot be used: {error}"))?;
         Ok(Self { client, timeout, namespace, url })
     }
@@ -81,7 +81,7 @@ impl Cluster {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub async fn version(&self) -> Result<(Value, Option<Reading>), String> {
+    pub(crate) async fn version(&self) -> Result<(Value, Option<Reading>), String> {
         let asked = clock::now();
         let answer = async {
             let request = Request::get("/version").body(Body::empty()).map_err(kube::Error::HttpError)?;
@@ -99,7 +99,7 @@ impl Cluster {
     }
 
     /// Who asks, as the API server sees it.
-    pub async fn who(&self) -> Option<String> {
+    pub(crate) async fn who(&self) -> Option<String> {
         let reviews: Api<SelfSubjectReview> = Api::all(self.client.clone());
         let answer =
             self.within(reviews.create(&PostParams::default(), &SelfSubjectReview::default())).await.ok()?;
@@ -107,7 +107,7 @@ impl Cluster {
     }
 
     /// Whether a rule is granted in all these places.
-    pub async fn may(&self, rule: &Rule, places: &[Place]) -> Vec<Answered> {
+    pub(crate) async fn may(&self, rule: &Rule, places: &[Place]) -> Vec<Answered> {
         let questions = places.iter().flat_map(|place| rule.verbs.iter().map(move |verb| (place, *verb)));
         let asked = questions.map(|(place, verb)| async move {
             let allowed = self.review(rule, place.as_deref(), verb).await;
@@ -142,7 +142,7 @@ impl Cluster {
     }
 
     /// The CustomResourceDefinition.
-    pub async fn definition(&self) -> Installed {
+    pub(crate) async fn definition(&self) -> Installed {
         let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         match self.within(definitions.get(ElastiCacheUser::crd_name())).await {
             Ok(found) => Installed::Read(Box::new(found)),
@@ -160,7 +160,7 @@ impl Cluster {
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub async fn cluster_uid(&self) -> Result<String, String> {
+    pub(crate) async fn cluster_uid(&self) -> Result<String, String> {
         self.within(connection::cluster_uid(&self.client)).await.map_err(|error| words(&error))
     }
 
@@ -168,7 +168,7 @@ impl Cluster {
     ///
     /// # Errors
     /// Where one of the lists cannot be had.
-    pub async fn objects(
+    pub(crate) async fn objects(
         &self,
         places: &[Place],
         page: u32,
@@ -224,6 +224,7 @@ fn summary(object: &DynamicObject, default: DeletionPolicy) -> Found {
     Found {
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
+        wanted_user: spec.user_id.clone().unwrap_or_else(|| object.name_any()).to_ascii_lowercase(),
         policy: resolve::deletion_policy(&spec, default),
         observes: resolve::observes(&spec),
         suspended: spec.suspend == Some(true),

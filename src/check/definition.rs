@@ -15,7 +15,7 @@ const NAME: &str = "elasticacheusers.elasticache-users.dev";
 
 /// What the API server tells of it.
 #[derive(Clone, Debug)]
-pub enum Installed {
+pub(crate) enum Installed {
     /// It is there.
     Read(Box<CustomResourceDefinition>),
     /// It may not be read; whether the version is served is told by discovery.
@@ -31,7 +31,7 @@ pub enum Installed {
 
 /// Holds it against what this binary was built for.
 #[must_use]
-pub fn judge(installed: &Installed, ours: &CustomResourceDefinition) -> Row {
+pub(crate) fn judge(installed: &Installed, ours: &CustomResourceDefinition) -> Row {
     match installed {
         Installed::Missing | Installed::Forbidden { served: false } => {
             Row::failed(CHECK, format!("The CustomResourceDefinition {NAME} is not installed."), APPLY_CRD)

@@ -4,23 +4,23 @@ use super::row::{Row, Status, named};
 use crate::api::GROUP;
 
 /// Where something must be allowed: a namespace, or the whole cluster.
-pub type Place = Option<String>;
+pub(crate) type Place = Option<String>;
 
 /// Verbs on a resource that go together.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// The row that tells of it.
-    pub check: &'static str,
+    pub(crate) check: &'static str,
     /// The API group.
-    pub group: &'static str,
+    pub(crate) group: &'static str,
     /// The plural.
-    pub resource: &'static str,
+    pub(crate) resource: &'static str,
     /// The part of it.
-    pub subresource: Option<&'static str>,
+    pub(crate) subresource: Option<&'static str>,
     /// The only object that matters.
-    pub name: Option<&'static str>,
+    pub(crate) name: Option<&'static str>,
     /// What must be allowed.
-    pub verbs: &'static [&'static str],
+    pub(crate) verbs: &'static [&'static str],
     /// How bad it is where it is not.
     missing: Status,
     /// What does not work then.
@@ -39,16 +39,16 @@ const PLAIN: Rule = Rule {
 };
 
 /// The objects themselves; the finalizer is a patch.
-pub const OBJECTS: Rule = Rule {
+pub(crate) const OBJECTS: Rule = Rule {
     check: "permission-objects",
     verbs: &["get", "list", "watch", "patch"],
     without: "The operator cannot do its work.",
     ..PLAIN
 };
 /// What an uninstall needs of them.
-pub const LISTING: Rule = Rule { verbs: &["list"], ..OBJECTS };
+pub(crate) const LISTING: Rule = Rule { verbs: &["list"], ..OBJECTS };
 /// What the operator reports.
-pub const STATUS: Rule = Rule {
+pub(crate) const STATUS: Rule = Rule {
     check: "permission-status",
     subresource: Some("status"),
     verbs: &["patch"],
@@ -56,7 +56,7 @@ pub const STATUS: Rule = Rule {
     ..PLAIN
 };
 /// What admission plugins ask for.
-pub const FINALIZERS: Rule = Rule {
+pub(crate) const FINALIZERS: Rule = Rule {
     check: "permission-finalizers",
     subresource: Some("finalizers"),
     verbs: &["update"],
@@ -65,7 +65,7 @@ pub const FINALIZERS: Rule = Rule {
     ..PLAIN
 };
 /// Events.
-pub const EVENTS: Rule = Rule {
+pub(crate) const EVENTS: Rule = Rule {
     check: "permission-events",
     group: "events.k8s.io",
     resource: "events",
@@ -75,7 +75,7 @@ pub const EVENTS: Rule = Rule {
     ..PLAIN
 };
 /// The definition, which is read before each deletion.
-pub const DEFINITION: Rule = Rule {
+pub(crate) const DEFINITION: Rule = Rule {
     check: "permission-crd",
     group: "apiextensions.k8s.io",
     resource: "customresourcedefinitions",
@@ -86,7 +86,7 @@ pub const DEFINITION: Rule = Rule {
     ..PLAIN
 };
 /// The namespace whose UID names the cluster in owner tags.
-pub const KUBE_SYSTEM: Rule = Rule {
+pub(crate) const KUBE_SYSTEM: Rule = Rule {
     check: "cluster-id",
     group: "",
     resource: "namespaces",
@@ -96,7 +96,7 @@ pub const KUBE_SYSTEM: Rule = Rule {
     ..PLAIN
 };
 /// The lease of the leader. Its creation cannot be allowed by name.
-pub const LEASE: Rule = Rule {
+pub(crate) const LEASE: Rule = Rule {
     check: "permission-lease",
     group: "coordination.k8s.io",
     resource: "leases",
@@ -105,7 +105,7 @@ pub const LEASE: Rule = Rule {
     ..PLAIN
 };
 /// Passwords.
-pub const SECRETS: Rule = Rule {
+pub(crate) const SECRETS: Rule = Rule {
     check: "permission-secrets",
     group: "",
     resource: "secrets",
@@ -115,7 +115,7 @@ pub const SECRETS: Rule = Rule {
     ..PLAIN
 };
 /// News of passwords.
-pub const SECRETS_WATCH: Rule = Rule {
+pub(crate) const SECRETS_WATCH: Rule = Rule {
     check: "permission-secrets-watch",
     verbs: &["list", "watch"],
     without: "A changed Secret is noticed at the next --resync only.",
@@ -140,18 +140,18 @@ impl Rule {
 
 /// One question, answered.
 #[derive(Clone, Debug)]
-pub struct Answered {
+pub(crate) struct Answered {
     /// Where.
-    pub place: Place,
+    pub(crate) place: Place,
     /// What.
-    pub verb: &'static str,
+    pub(crate) verb: &'static str,
     /// Whether it is allowed, or why nobody knows.
-    pub allowed: Result<bool, String>,
+    pub(crate) allowed: Result<bool, String>,
 }
 
 /// Makes a row of the answers to one rule. `who` is the user that asked.
 #[must_use]
-pub fn judge(rule: &Rule, answers: &[Answered], who: Option<&str>) -> Row {
+pub(crate) fn judge(rule: &Rule, answers: &[Answered], who: Option<&str>) -> Row {
     if let Some(why) = answers.iter().find_map(|answer| answer.allowed.as_ref().err()) {
         let message = format!("Whether {} may be used could not be asked: {why}", rule.what());
         return Row { status: rule.missing, ..Row::failed(rule.check, message, "kubectl auth can-i --list") };

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub(crate) enum Status {
     /// As it should be.
     Ok,
     /// The operator works, with less than it could have.
@@ -26,36 +26,60 @@ impl Status {
 
 /// What one check found. Its members are the keys of the JSON form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
+pub(crate) struct Row {
     /// Which check, one word that stays.
-    pub check: &'static str,
+    pub(crate) check: &'static str,
     /// How it ended.
-    pub status: Status,
+    pub(crate) status: Status,
     /// What was found.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do about it, where there is something to do.
-    pub mend: Option<String>,
+    pub(crate) mend: Option<String>,
+    /// The AWS user that the row is about.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(crate) user: Option<RowUser>,
+}
+
+/// An AWS user, and the object that its owner tags name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RowUser {
+    #[serde(rename = "userID")]
+    pub(crate) user_id: String,
+    pub(crate) arn: String,
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 impl Row {
     /// As it should be.
-    pub fn ok(check: &'static str, message: impl Into<String>) -> Self {
-        Self { check, status: Status::Ok, message: message.into(), mend: None }
+    pub(crate) fn ok(check: &'static str, message: impl Into<String>) -> Self {
+        Self { check, status: Status::Ok, message: message.into(), mend: None, user: None }
     }
 
     /// The operator works, with less than it could have.
-    pub fn warning(check: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { check, status: Status::Warning, message: message.into(), mend: Some(mend.into()) }
+    pub(crate) fn warning(check: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, status: Status::Warning, message: message.into(), mend: Some(mend.into()), user: None }
     }
 
     /// The operator cannot work, or a user would be lost.
-    pub fn failed(check: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { check, status: Status::Failed, message: message.into(), mend: Some(mend.into()) }
+    pub(crate) fn failed(check: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { check, status: Status::Failed, message: message.into(), mend: Some(mend.into()), user: None }
+    }
+
+    /// What could not be asked, with nothing that a command would change about it.
+    pub(crate) fn unknown(check: &'static str, message: impl Into<String>) -> Self {
+        Self { check, status: Status::Failed, message: message.into(), mend: None, user: None }
+    }
+
+    #[must_use]
+    pub(crate) fn about(self, user: RowUser) -> Self {
+        Self { user: Some(user), ..self }
     }
 
     /// The same, where a person has said that it shall not stop anything.
     #[must_use]
-    pub fn forced(mut self) -> Self {
+    pub(crate) fn forced(mut self) -> Self {
         if self.status == Status::Failed {
             self.status = Status::Warning;
             self.message.push_str(" Let go by --force.");
@@ -65,7 +89,7 @@ impl Row {
 
     /// The lines of the table: what was found, and below it what to do.
     #[must_use]
-    pub fn lines(&self) -> String {
+    pub(crate) fn lines(&self) -> String {
         let mut lines = line(self.status.as_str(), self.check, &self.message);
         for (index, step) in self.mend.iter().flat_map(|mend| mend.lines()).enumerate() {
             lines.push_str(&line("", if index == 0 { "                   mend:" } else { "" }, step));
@@ -76,13 +100,13 @@ impl Row {
 
 /// The head of the table.
 #[must_use]
-pub fn head() -> String {
+pub(crate) fn head() -> String {
     line("STATUS", "CHECK", "FOUND")
 }
 
 /// What it all comes to, below the table.
 #[must_use]
-pub fn foot(rows: &[Row]) -> String {
+pub(crate) fn foot(rows: &[Row]) -> String {
     let count = |status| rows.iter().filter(|row| row.status == status).count();
     let (ok, warning, failed) = (count(Status::Ok), count(Status::Warning), count(Status::Failed));
     format!("\n{ok} ok, {warning} warning, {failed} failed\n")
@@ -94,7 +118,7 @@ fn line(status: &str, check: &str, text: &str) -> String {
 
 /// The worst of all.
 #[must_use]
-pub fn worst(rows: &[Row]) -> Status {
+pub(crate) fn worst(rows: &[Row]) -> Status {
     rows.iter().map(|row| row.status).max().unwrap_or(Status::Ok)
 }
 
@@ -110,14 +134,14 @@ struct Page<'a> {
 ///
 /// # Errors
 /// Where the serializer fails, which it has no reason to.
-pub fn json(rows: &[Row]) -> Result<String, serde_json::Error> {
+pub(crate) fn json(rows: &[Row]) -> Result<String, serde_json::Error> {
     let page = Page { version: env!("CARGO_PKG_VERSION"), status: worst(rows), checks: rows };
     serde_json::to_string_pretty(&page).map(|text| text + "\n")
 }
 
 /// Names for people: all of a few, the first of many.
 #[must_use]
-pub fn named(names: &[String]) -> String {
+pub(crate) fn named(names: &[String]) -> String {
     const FIRST: usize = 5;
     let first = names.get(..FIRST.min(names.len())).unwrap_or_default().join(", ");
     match names.len().saturating_sub(FIRST) {
@@ -128,7 +152,7 @@ pub fn named(names: &[String]) -> String {
 
 /// `1 object`, `2 objects`.
 #[must_use]
-pub fn counted(count: usize, noun: &str) -> String {
+pub(crate) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 

@@ -8,27 +8,29 @@ use super::row::{Row, counted, named};
 
 /// What matters of an object here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     /// Its namespace.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
+    /// The ID of the AWS user that its spec wants.
+    pub(crate) wanted_user: String,
     /// What becomes of its AWS user when it goes, the operator's default applied.
-    pub policy: DeletionPolicy,
+    pub(crate) policy: DeletionPolicy,
     /// Its AWS user is only looked at.
-    pub observes: bool,
+    pub(crate) observes: bool,
     /// No AWS call is made for it.
-    pub suspended: bool,
+    pub(crate) suspended: bool,
     /// It carries our finalizer.
-    pub held: bool,
+    pub(crate) held: bool,
     /// It is being deleted.
-    pub leaving: bool,
+    pub(crate) leaving: bool,
     /// The annotation that prevents its deletion is there.
-    pub protected: bool,
+    pub(crate) protected: bool,
     /// Its passwords come from Secrets.
-    pub with_passwords: bool,
+    pub(crate) with_passwords: bool,
     /// The ARN of its AWS user.
-    pub arn: Option<String>,
+    pub(crate) arn: Option<String>,
 }
 
 /// What becomes of it when no operator runs any more.
@@ -56,9 +58,16 @@ impl Found {
         }
     }
 
+    /// Whether the object wants, or has, the AWS user with this ID.
+    #[must_use]
+    pub(crate) fn wants(&self, user_id: &str) -> bool {
+        let arn = self.arn.as_deref().and_then(Arn::parse);
+        self.wanted_user == user_id || arn.is_some_and(|arn| arn.user() == user_id)
+    }
+
     /// Its name and its AWS user, where it has one.
     #[must_use]
-    pub fn user(&self) -> Option<(String, Arn)> {
+    pub(crate) fn user(&self) -> Option<(String, Arn)> {
         Some((self.full_name(), Arn::parse(self.arn.as_deref()?)?))
     }
 
@@ -69,7 +78,7 @@ impl Found {
 
 /// A row for each thing that stands in the way, or that one should know of.
 #[must_use]
-pub fn judge(objects: &[Found]) -> Vec<Row> {
+pub(crate) fn judge(objects: &[Found]) -> Vec<Row> {
     let of = |fate| objects.iter().filter(|object| object.fate() == fate).collect::<Vec<&Found>>();
     let rows = [interrupted(&of(Fate::Interrupted)), lost(&of(Fate::Lost)), held(&of(Fate::Held))];
     let rows: Vec<Row> = rows.into_iter().flatten().collect();
@@ -176,6 +185,7 @@ mod tests {
         Found {
             namespace: "shop".into(),
             name: name.into(),
+            wanted_user: name.into(),
             policy: DeletionPolicy::Delete,
             observes: false,
             suspended: false,

@@ -11,7 +11,7 @@ fn the_defaults_are_those_of_the_contract() {
     let run = parse(&[]).unwrap().run;
     assert!(run.namespaces().is_empty());
     assert_eq!(run.cluster_id, None);
-    assert_eq!(run.default_deletion_policy, Policy::Delete);
+    assert_eq!(run.default_deletion_policy, DefaultDeletionPolicy::Delete);
     assert_eq!((run.aws_rate, run.aws_burst), (10.0, 20));
     assert_eq!(run.resync, Duration::from_secs(600));
     assert_eq!(run.stale_after, Duration::from_secs(900));
@@ -25,8 +25,8 @@ fn flags_stand_with_and_without_the_subcommand() {
     for args in [&["--namespace", "a", "--namespace", "b"][..], &["run", "--namespace=b,a,b"][..]] {
         let cli = parse(args).unwrap();
         let run = match cli.command {
-            Some(Command::Run(run)) => run,
-            Some(Command::Crd | Command::Check(_)) | None => cli.run,
+            Some(CliCommand::Run(run)) => run,
+            Some(CliCommand::Crd | CliCommand::Check(_)) | None => cli.run,
         };
         assert_eq!(run.namespaces(), ["a", "b"], "{args:?}");
     }
@@ -37,17 +37,36 @@ fn check_takes_what_run_takes() {
     use clap::CommandFactory;
     Cli::command().debug_assert();
     let args = ["check", "--namespace=a", "--aws-rate=3", "--leader-elect", "--uninstall", "--output=json"];
-    let Some(Command::Check(check)) = parse(&args).unwrap().command else { panic!("it is check") };
+    let Some(CliCommand::Check(check)) = parse(&args).unwrap().command else { panic!("it is check") };
     assert_eq!(check.run.namespaces(), ["a"]);
     assert!(check.run.leader_elect && check.uninstall && !check.force);
     assert_eq!(check.output, Output::Json);
-    let Some(Command::Check(plain)) = parse(&["check", "--leader-elect=false"]).unwrap().command else {
+    let Some(CliCommand::Check(plain)) = parse(&["check", "--leader-elect=false"]).unwrap().command else {
         panic!("it is check")
     };
     assert!(!plain.run.leader_elect && !plain.uninstall);
     let help = parse(&["check", "--help"]).unwrap_err().to_string();
     assert!(help.contains("--namespace") && help.contains("--cluster-id"), "{help}");
     assert!(!help.contains("--concurrency") && !help.contains("--page-size"), "{help}");
+    assert!(help.contains("--orphans") && help.contains("--aws-rate"), "{help}");
+}
+
+#[test]
+fn check_looks_for_one_thing_at_a_time() {
+    let mode = |args: &[&str]| {
+        let command = parse(&[&["check"], args].concat()).unwrap().command;
+        let Some(CliCommand::Check(check)) = command else { panic!("it is check") };
+        check.mode().map_err(|error| (error.exit_code(), error.to_string()))
+    };
+    assert_eq!(mode(&[]), Ok(CheckMode::Preflight));
+    assert_eq!(mode(&["--uninstall"]), Ok(CheckMode::Uninstall { force: false }));
+    assert_eq!(mode(&["--uninstall", "--force"]), Ok(CheckMode::Uninstall { force: true }));
+    assert_eq!(mode(&["--orphans"]), Ok(CheckMode::Orphans));
+    for wrong in [&["--force"][..], &["--orphans", "--force"], &["--orphans", "--uninstall"]] {
+        let (code, text) = mode(wrong).unwrap_err();
+        assert_eq!(code, 2, "{wrong:?}: {text}");
+        assert!(text.contains("Usage: elasticache-user-operator check"), "{wrong:?}: {text}");
+    }
 }
 
 #[test]
@@ -63,7 +82,7 @@ fn leader_election_is_turned_on_by_the_bare_flag_and_off_by_its_value() {
 fn a_bad_value_is_answered_with_what_is_right() {
     let rows = [
         ("an empty cluster id", &["--cluster-id", " "][..], "must not be empty"),
-        ("no calls at all", &["--aws-rate", "0"][..], "calls a second"),
+        ("no calls at all", &["--aws-rate", "0"][..], "calls in a second"),
         ("a duration without unit", &["--resync", "10"][..], "10m or 1h30m"),
         ("a duration of nothing", &["--resync", "0s"][..], "at least a second"),
         ("nobody at work", &["--concurrency", "0"][..], "1..=1000"),

@@ -1,226 +1,243 @@
-//! I/O: does what [`Election`] says, and tells what comes of it: to the [`Token`], the gauge and the log.
+//! I/O: carries out what [`Election`] decides, and passes the result on to the [`Token`], the gauge and the log.
 
 use std::future::Future;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::core::Status;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use super::LEASE;
-use super::election::{Election, Loss, Next, Times};
-use super::store::{Answer, Store};
+use super::election::{Election, ElectionStep, LossReason, RequestTimes};
+use super::store::{LeaseError, LeaseStore};
 use super::token::Token;
 use crate::clock;
 
-/// Longest time to give the Lease back in, on the way out.
-const LEAVE: Duration = Duration::from_millis(1500);
+/// The longest time that a resignation takes.
+const RELEASE_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// The API server forbids a candidate to read or write the Lease from the beginning.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the API server forbids the Lease \"{LEASE}\", by which replicas agree on the one that works ({0}): allow get, create and \
-     update on leases in the group coordination.k8s.io in that namespace, or run one replica without --leader-elect"
+    "the API server forbids the Lease \"{LEASE}\", by which replicas agree on their leader ({}): allow get, create and update \
+     on leases in the group coordination.k8s.io in that namespace, or run one replica without --leader-elect",
+    .0.message
 )]
-pub struct Forbidden(String);
+pub struct LeaseForbidden(Box<Status>);
 
-/// One that stands by, and leads when its turn comes.
+/// A replica that waits to lead, or leads.
 #[derive(Debug)]
 pub struct Candidate<S> {
     store: S,
     election: Election,
     token: Token,
     leads: Gauge<i64, AtomicI64>,
-    /// Who led when it was last told.
-    told: Option<Option<String>>,
-    in_trouble: bool,
+    /// The holder in the last log line about it.
+    logged_holder: Option<Option<String>>,
+    request_failing: bool,
 }
 
-/// Why a candidate stopped before it was dropped.
 #[derive(Debug)]
 enum Stop {
-    Lost(Loss),
-    Left,
-    Forbidden(String),
+    Lost(LossReason),
+    Resigned,
+    Forbidden(Box<Status>),
 }
 
-impl<S: Store> Candidate<S> {
-    /// Stands in this election. The token is the one that the rest of the operator asks.
+impl<S: LeaseStore> Candidate<S> {
+    /// `token` is the one that guards the changes of this process.
     pub fn new(store: S, election: Election, token: Token, leads: Gauge<i64, AtomicI64>) -> Self {
-        Self { store, election, token, leads, told: None, in_trouble: false }
+        Self { store, election, token, leads, logged_holder: None, request_failing: false }
     }
 
-    /// Stands by until it leads.
+    /// Returns when this replica leads.
     ///
     /// # Errors
-    /// Where the Lease is forbidden from the beginning: nobody would ever lead, and a rollout should show that. Later it may
-    /// pass, and is tried again.
-    pub async fn win(&mut self) -> Result<(), Forbidden> {
+    /// If the API server forbids the first request, because then no replica would ever lead and a rollout should fail. A later
+    /// refusal may pass, so it is only retried.
+    pub async fn campaign(&mut self) -> Result<(), LeaseForbidden> {
         while self.election.leads_until().is_none() {
-            let began = self.election.has_seen();
-            match self.step().await {
-                Some(Stop::Forbidden(why)) if !began => return Err(Forbidden(why)),
-                Some(Stop::Forbidden(_) | Stop::Lost(_) | Stop::Left) | None => {}
+            let first = !self.election.has_observed();
+            match self.advance().await {
+                Some(Stop::Forbidden(status)) if first => return Err(LeaseForbidden(status)),
+                Some(Stop::Forbidden(_) | Stop::Lost(_) | Stop::Resigned) | None => {}
             }
-            self.tell_standing();
+            self.log_leader();
         }
         self.leads.set(1);
-        tracing::info!(lease = LEASE, identity = self.election.me(), "leading");
+        tracing::info!(lease = LEASE, identity = self.election.identity(), "leading");
         Ok(())
     }
 
-    /// Leads until it is lost. Dropped, it has only to [`Candidate::leave`].
-    pub(super) async fn hold(&mut self) -> Loss {
+    /// Returns when leadership is lost. If this future is dropped, call [`Candidate::resign`].
+    pub(super) async fn renew_until_lost(&mut self) -> LossReason {
         loop {
-            if let Some(Stop::Lost(loss)) = self.step().await {
+            if let Some(Stop::Lost(loss)) = self.advance().await {
                 self.token.end();
                 self.leads.set(0);
-                tracing::error!(lease = LEASE, identity = self.election.me(), "lost the lead: {loss}");
+                tracing::error!(lease = LEASE, identity = self.election.identity(), "lost the lead: {loss}");
                 return loss;
             }
         }
     }
 
-    /// Gives the Lease back where it may be its own, so that another one need not wait for its end. Not where a mutation was
-    /// cut, as that may take effect yet.
-    pub async fn leave(&mut self) {
+    /// Releases the Lease, so that another replica can take it at once. If a mutation was cut, the Lease is kept, because the
+    /// mutation may still take effect.
+    pub async fn resign(&mut self) {
         let led = self.election.leads_until().is_some();
-        let answered = self.token.end();
+        let all_answered = self.token.end();
         self.leads.set(0);
-        self.election.leave(Instant::now());
-        if !answered {
+        self.election.resign(Instant::now());
+        if !all_answered {
             tracing::warn!(
                 lease = LEASE,
-                "keeping the Lease until it ends: a change in AWS was cut, and may take effect yet"
+                "keeping the Lease until it expires, because a change in AWS was cut and may still take effect"
             );
             return;
         }
-        let left = async { while !matches!(self.step().await, Some(Stop::Left)) {} };
-        match tokio::time::timeout(LEAVE, left).await {
-            Ok(()) if led => tracing::info!(lease = LEASE, identity = self.election.me(), "released"),
+        let resigned = async { while !matches!(self.advance().await, Some(Stop::Resigned)) {} };
+        match tokio::time::timeout(RELEASE_TIMEOUT, resigned).await {
+            Ok(()) if led => {
+                tracing::info!(lease = LEASE, identity = self.election.identity(), "released the Lease");
+            }
             Ok(()) => {}
-            Err(_) => tracing::warn!(lease = LEASE, "could not release the Lease: it ends by itself"),
+            Err(_) => tracing::warn!(lease = LEASE, "could not release the Lease; it expires by itself"),
         }
     }
 
-    /// Leads in a task of its own, so that nothing keeps it from renewing.
+    /// Renews in a task of its own, so that other work cannot delay a renewal.
     pub fn lead(mut self) -> Leadership {
-        let (leave, asked) = oneshot::channel::<()>();
+        let (resign, requested) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             tokio::select! {
-                loss = self.hold() => return Some(loss),
-                Ok(()) = asked => {}
+                loss = self.renew_until_lost() => return Some(loss),
+                Ok(()) = requested => {}
             }
-            self.leave().await;
+            self.resign().await;
             None
         });
-        Leadership { task, leave }
+        Leadership { task, resign }
     }
 
-    async fn step(&mut self) -> Option<Stop> {
-        let next = self.election.next(Instant::now(), clock::now());
-        match &next {
-            Next::Wait(until) => tokio::time::sleep_until(*until).await,
-            Next::Lost(loss) => return Some(Stop::Lost(loss.clone())),
-            Next::Left => return Some(Stop::Left),
-            Next::Read => {
-                self.election.asking(&next);
-                let (answer, times) = self.asked(self.store.read()).await;
-                let forbidden = self.note(&answer, "read");
-                self.election.read(answer, times);
-                return forbidden;
+    async fn advance(&mut self) -> Option<Stop> {
+        let step = self.election.next(Instant::now(), clock::now());
+        match &step {
+            ElectionStep::Wait(until) => {
+                tokio::time::sleep_until(*until).await;
+                None
             }
-            Next::Write(lease) => {
-                self.election.asking(&next);
-                let (answer, times) = self.asked(self.store.write(lease.clone())).await;
-                let forbidden = self.note(&answer, "write");
-                self.election.written(answer, times);
-                if let Some(until) = self.election.leads_until()
-                    && !self.token.extend(until)
-                {
-                    return Some(Stop::Lost(Loss::Unheard("its answer was late".to_owned())));
-                }
-                return forbidden;
+            ElectionStep::Lost(loss) => Some(Stop::Lost(loss.clone())),
+            ElectionStep::Resigned => Some(Stop::Resigned),
+            ElectionStep::Read => {
+                self.election.request_started(&step);
+                let (answer, times) = self.timed(self.store.read()).await;
+                let forbidden = self.log_answer(&answer, "read");
+                self.election.read_answered(answer, times);
+                forbidden
+            }
+            ElectionStep::Write(lease) => {
+                self.election.request_started(&step);
+                let (answer, times) = self.timed(self.store.write(lease.clone())).await;
+                let forbidden = self.log_answer(&answer, "write");
+                self.election.write_answered(answer, times);
+                self.extend_token().or(forbidden)
             }
         }
-        None
     }
 
-    async fn asked(&self, request: impl Future<Output = Answer>) -> (Answer, Times) {
-        let began = Instant::now();
-        let patience = self.election.patience(began);
-        let answer = tokio::time::timeout(patience, request).await;
-        let answer = answer
-            .unwrap_or_else(|_| Answer::Failed(format!("no answer within {:.1} s", patience.as_secs_f64())));
-        (answer, Times { began, now: Instant::now(), roll: fastrand::f64() })
+    fn extend_token(&self) -> Option<Stop> {
+        let until = self.election.leads_until()?;
+        (!self.token.extend(until)).then_some(Stop::Lost(LossReason::RenewedTooLate))
     }
 
-    /// Tells a trouble once, until it is over.
-    fn note(&mut self, answer: &Answer, what: &str) -> Option<Stop> {
-        let (why, forbidden) = match answer {
-            Answer::Lease(_) | Answer::Absent => {
-                self.in_trouble = false;
+    async fn timed(
+        &self,
+        request: impl Future<Output = Result<Lease, LeaseError>>,
+    ) -> (Result<Lease, LeaseError>, RequestTimes) {
+        let started = Instant::now();
+        let timeout = self.election.request_timeout(started);
+        let answer = tokio::time::timeout(timeout, request).await;
+        let answer = answer.unwrap_or(Err(LeaseError::Timeout(timeout)));
+        (answer, RequestTimes { started, answered: Instant::now(), jitter: fastrand::f64() })
+    }
+
+    /// Warns about the first of several failures in a row. Returns a stop if the Lease is forbidden.
+    fn log_answer(&mut self, answer: &Result<Lease, LeaseError>, verb: &str) -> Option<Stop> {
+        let error = match answer {
+            Ok(_) | Err(LeaseError::NotFound) => {
+                self.request_failing = false;
                 return None;
             }
-            Answer::Conflict => return None,
-            Answer::Forbidden(why) => (why, Some(Stop::Forbidden(why.clone()))),
-            Answer::Failed(why) => (why, None),
+            Err(LeaseError::Conflict) => return None,
+            Err(error) => error,
         };
-        if std::mem::replace(&mut self.in_trouble, true) {
-            tracing::debug!(lease = LEASE, "failed to {what} the Lease: {why}");
+        if std::mem::replace(&mut self.request_failing, true) {
+            tracing::debug!(lease = LEASE, "failed to {verb} the Lease: {error}");
         } else {
-            tracing::warn!(lease = LEASE, "failed to {what} the Lease: {why}; trying again every 2 s");
+            tracing::warn!(lease = LEASE, "failed to {verb} the Lease: {error}; trying again every 2 s");
         }
-        forbidden
+        match error {
+            LeaseError::Forbidden(status) => Some(Stop::Forbidden(status.clone())),
+            LeaseError::NotFound
+            | LeaseError::Conflict
+            | LeaseError::Refused(_)
+            | LeaseError::Timeout(_)
+            | LeaseError::NoAnswer(_) => None,
+        }
     }
 
-    /// Tells who leads, when that changes.
-    fn tell_standing(&mut self) {
-        let waits = matches!(self.election.next(Instant::now(), clock::now()), Next::Wait(_));
-        if self.election.leads_until().is_some() || !self.election.has_seen() || !waits {
+    fn log_leader(&mut self) {
+        let waits = matches!(self.election.next(Instant::now(), clock::now()), ElectionStep::Wait(_));
+        if self.election.leads_until().is_some() || !self.election.has_observed() || !waits {
             return;
         }
         let holder = self.election.holder().map(str::to_owned);
-        if self.told.as_ref() == Some(&holder) {
+        if self.logged_holder.as_ref() == Some(&holder) {
             return;
         }
+        let identity = self.election.identity();
         match &holder {
-            Some(holder) => {
-                tracing::info!(
-                    lease = LEASE,
-                    identity = self.election.me(),
-                    "standing by: \"{holder}\" leads"
-                );
-            }
-            None => tracing::info!(lease = LEASE, identity = self.election.me(), "standing by: nobody leads"),
+            Some(holder) => tracing::info!(lease = LEASE, identity, "standing by: \"{holder}\" leads"),
+            None => tracing::info!(lease = LEASE, identity, "standing by: nobody leads"),
         }
-        self.told = Some(holder);
+        self.logged_holder = Some(holder);
     }
 }
 
-/// A leader at work.
+#[derive(Debug, thiserror::Error)]
+pub enum LeadershipLost {
+    #[error(transparent)]
+    Lost(LossReason),
+    #[error("this replica released the Lease")]
+    Resigned,
+    #[error("the task that renews the Lease failed")]
+    Task(#[source] JoinError),
+}
+
+/// A replica that leads.
 #[derive(Debug)]
 pub struct Leadership {
-    task: JoinHandle<Option<Loss>>,
-    leave: oneshot::Sender<()>,
+    task: JoinHandle<Option<LossReason>>,
+    resign: oneshot::Sender<()>,
 }
 
 impl Leadership {
-    /// Waits until the lead is lost; why.
-    pub async fn lost(&mut self) -> String {
+    /// Returns when leadership is lost.
+    pub async fn lost(&mut self) -> LeadershipLost {
         match (&mut self.task).await {
-            Ok(Some(loss)) => loss.to_string(),
-            Ok(None) => "it was given back".to_owned(),
-            Err(error) => format!("the election broke: {error}"),
+            Ok(Some(loss)) => LeadershipLost::Lost(loss),
+            Ok(None) => LeadershipLost::Resigned,
+            Err(error) => LeadershipLost::Task(error),
         }
     }
 
-    /// Ends it, and gives the Lease back. What was begun has ended by now, or was cut.
-    pub async fn leave(self) {
-        // Where it has lost the lead meanwhile, nobody listens.
-        let _ = self.leave.send(());
+    /// Releases the Lease. All work must have ended, or must have been cut.
+    pub async fn resign(self) {
+        // If leadership was lost meanwhile, the task has ended and nobody receives this.
+        let _ = self.resign.send(());
         let _ = self.task.await;
     }
 }

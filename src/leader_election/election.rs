@@ -1,24 +1,25 @@
-//! Pure: what was seen of the Lease, and when, and what to do then. Times are those of the caller's monotonic clock; what
-//! stands in the Lease is for people.
+//! Pure: decides the next request about the Lease, from what was observed and when. All decisions use the caller's monotonic
+//! clock. The times inside the Lease are for people.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use tokio::time::Instant;
 
 use super::record;
-use super::store::Answer;
+use super::store::LeaseError;
 
-/// How long things take; client-go's own defaults.
+/// The defaults are those of client-go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// The Lease is taken when it has not changed for this long.
+    /// A candidate takes the Lease if it has not changed for this long.
     pub lease: Duration,
-    /// A leader whose renewals do not come through works on for this long at most, from the start of the last that did.
+    /// A leader works for at most this long after the start of its last successful renewal.
     pub deadline: Duration,
-    /// From the start of a request to the next one; up to a tenth more.
+    /// From the start of a request to the start of the next one, plus up to a tenth.
     pub retry: Duration,
-    /// How long one request may take.
+    /// The time-out of one request.
     pub call: Duration,
 }
 
@@ -29,298 +30,285 @@ impl Default for Timing {
     }
 }
 
-/// What to do next.
 #[derive(Clone, Debug)]
-pub enum Next {
-    /// Nothing before this moment.
+pub(super) enum ElectionStep {
     Wait(Instant),
-    /// Read the Lease.
     Read,
-    /// Write it.
     Write(Lease),
-    /// Nothing any more: the lead is lost.
-    Lost(Loss),
-    /// Nothing any more: the Lease is given back, or was not ours.
-    Left,
+    /// Leadership is lost: there is no further step.
+    Lost(LossReason),
+    /// The Lease is released, or was not ours: there is no further step.
+    Resigned,
 }
 
-/// Why a leader is one no more.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Loss {
-    /// No renewal came through in time.
-    #[error("the API server did not confirm it in time ({0})")]
-    Unheard(String),
-    /// Another one holds it.
-    #[error("\"{0}\" holds it now")]
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LossReason {
+    #[error("the API server did not confirm a renewal of the Lease in time")]
+    NotRenewed(#[source] Arc<LeaseError>),
+    #[error("the API server confirmed a renewal of the Lease too late")]
+    RenewedTooLate,
+    #[error("this process was stopped for too long to renew the Lease")]
+    ProcessStopped,
+    #[error("\"{0}\" holds the Lease now")]
     Taken(String),
-    /// Somebody took the holder out of it.
-    #[error("somebody released it")]
+    #[error("somebody released the Lease")]
     Released,
-    /// Somebody deleted it.
-    #[error("somebody deleted it")]
+    #[error("somebody deleted the Lease")]
     Deleted,
 }
 
-/// A candidate, and later a leader, in the election.
+/// What one replica knows about the election.
 #[derive(Clone, Debug)]
 pub struct Election {
-    me: String,
+    identity: String,
     timing: Timing,
-    seen: Option<Seen>,
-    /// A Lease was there once. One that is not there now was deleted, and whoever held it works until its token ends: it is put
-    /// back for that one, so that everybody waits. No version could tell that nobody held it and lost it meanwhile.
+    observed: Option<ObservedLease>,
+    /// The Lease existed once. If it is absent now, somebody deleted it, and its holder may work until its token ends.
     existed: bool,
-    /// `seen` may no longer be the newest: it is read before anything is written.
+    /// `observed` may be out of date: read the Lease before the next write.
     stale: bool,
-    /// The last write met another version than the one it named.
+    /// The last write was a conflict.
     conflicted: bool,
-    /// A write was sent: the Lease may be ours whatever was answered.
-    wrote: bool,
-    /// When the next request is due.
-    due: Instant,
-    /// Leading, and until when.
-    until: Option<Instant>,
-    loss: Option<Loss>,
-    /// Why the last request did not do what it was for.
-    trouble: Option<String>,
-    leaving: Option<Leaving>,
+    /// A write was sent, so the Lease may be ours whatever the answer was.
+    write_sent: bool,
+    next_request: Instant,
+    /// `None`: this replica does not lead.
+    leads_until: Option<Instant>,
+    loss: Option<LossReason>,
+    last_error: Option<Arc<LeaseError>>,
+    resignation: Option<Resignation>,
 }
 
-/// The record as it was last seen.
 #[derive(Clone, Debug)]
-struct Seen {
-    /// `None`: there is none.
+struct ObservedLease {
+    /// `None`: the Lease does not exist.
     lease: Option<Lease>,
-    /// When it was first seen so. It changed before.
+    /// When this record was observed for the first time. It was written before.
     since: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leaving {
-    Asked,
-    Left,
+enum Resignation {
+    Requested,
+    Complete,
 }
 
-/// When a request began and was answered, and a random number from 0 to 1 for the pause after it.
 #[derive(Clone, Copy, Debug)]
-pub struct Times {
-    /// When it began.
-    pub began: Instant,
-    /// When its answer was there.
-    pub now: Instant,
-    /// The random number.
-    pub roll: f64,
+pub(super) struct RequestTimes {
+    pub started: Instant,
+    pub answered: Instant,
+    /// A random number from 0 to 1 for the pause after the request.
+    pub jitter: f64,
 }
 
 impl Election {
-    /// A candidate that nobody else is called like.
+    /// `identity` must be unique among all processes.
     #[must_use]
-    pub fn new(me: String, timing: Timing, now: Instant) -> Self {
+    pub fn new(identity: String, timing: Timing, now: Instant) -> Self {
         Self {
-            me,
+            identity,
             timing,
-            seen: None,
+            observed: None,
             existed: false,
             stale: true,
             conflicted: false,
-            wrote: false,
-            due: now,
-            until: None,
+            write_sent: false,
+            next_request: now,
+            leads_until: None,
             loss: None,
-            trouble: None,
-            leaving: None,
+            last_error: None,
+            resignation: None,
         }
     }
 
-    /// What to do next. `wall` is the time that people read in the Lease.
-    #[must_use]
-    pub fn next(&self, now: Instant, wall: jiff::Timestamp) -> Next {
-        if let Some(leaving) = self.leaving {
-            return self.leave_on(leaving, now, wall);
+    /// `wall` is the time that people read in the Lease.
+    pub(super) fn next(&self, now: Instant, wall: jiff::Timestamp) -> ElectionStep {
+        if let Some(resignation) = self.resignation {
+            return self.next_while_resigning(resignation, now, wall);
         }
         if let Some(loss) = &self.loss {
-            return Next::Lost(loss.clone());
+            return ElectionStep::Lost(loss.clone());
         }
-        if let Some(until) = self.until {
-            return self.stay(until, now, wall);
+        match self.leads_until {
+            Some(until) => self.next_as_leader(until, now, wall),
+            None => self.next_as_standby(now, wall),
         }
-        let Some(seen) = self.newest() else { return self.when_due(self.due, now, Next::Read) };
-        let free = self.free(seen);
-        if free <= now {
-            let (former, lasts) = (seen.lease.as_ref(), self.timing.lease);
-            let deleted = former.is_none() && self.existed;
-            let lease = if deleted {
-                record::restored(lasts, wall)
-            } else {
-                record::taken(former, &self.me, lasts, wall)
-            };
-            return Next::Write(lease);
-        }
-        self.when_due(self.due.min(free), now, Next::Read)
     }
 
-    /// A leader: renews, and gives up where that did not come through.
-    fn stay(&self, until: Instant, now: Instant, wall: jiff::Timestamp) -> Next {
-        if until <= now {
-            let why = self.trouble.as_deref().unwrap_or("this process stood still");
-            return Next::Lost(Loss::Unheard(why.to_owned()));
-        }
-        let step = match self.newest().and_then(|seen| seen.lease.as_ref()) {
-            Some(lease) => Next::Write(record::renewed(lease, &self.me, self.timing.lease, wall)),
-            None => Next::Read,
+    fn next_as_standby(&self, now: Instant, wall: jiff::Timestamp) -> ElectionStep {
+        let Some(observed) = self.fresh() else {
+            return wait_until(self.next_request, now, ElectionStep::Read);
         };
-        self.when_due(self.due.min(until), now, step)
+        let free = self.free_from(observed);
+        if free > now {
+            return wait_until(self.next_request.min(free), now, ElectionStep::Read);
+        }
+        let (former, duration) = (observed.lease.as_ref(), self.timing.lease);
+        ElectionStep::Write(if former.is_none() && self.existed {
+            record::restored(duration, wall)
+        } else {
+            record::acquired(former, &self.identity, duration, wall)
+        })
     }
 
-    /// Whoever leaves: gives back what is its own.
-    fn leave_on(&self, leaving: Leaving, now: Instant, wall: jiff::Timestamp) -> Next {
-        if leaving == Leaving::Left || !self.wrote {
-            return Next::Left;
+    fn next_as_leader(&self, until: Instant, now: Instant, wall: jiff::Timestamp) -> ElectionStep {
+        if until <= now {
+            let error = self.last_error.clone();
+            return ElectionStep::Lost(error.map_or(LossReason::ProcessStopped, LossReason::NotRenewed));
         }
-        let Some(seen) = self.newest() else { return self.when_due(self.due, now, Next::Read) };
-        match &seen.lease {
-            Some(lease) if record::holder(lease) == Some(&self.me) => {
-                Next::Write(record::released(lease, wall))
+        let step = match self.fresh().and_then(|observed| observed.lease.as_ref()) {
+            Some(lease) => {
+                ElectionStep::Write(record::renewed(lease, &self.identity, self.timing.lease, wall))
             }
-            Some(_) | None => Next::Left,
+            None => ElectionStep::Read,
+        };
+        wait_until(self.next_request.min(until), now, step)
+    }
+
+    fn next_while_resigning(
+        &self,
+        resignation: Resignation,
+        now: Instant,
+        wall: jiff::Timestamp,
+    ) -> ElectionStep {
+        if resignation == Resignation::Complete || !self.write_sent {
+            return ElectionStep::Resigned;
+        }
+        let Some(observed) = self.fresh() else {
+            return wait_until(self.next_request, now, ElectionStep::Read);
+        };
+        match &observed.lease {
+            Some(lease) if self.is_holder(lease) => ElectionStep::Write(record::released(lease, wall)),
+            Some(_) | None => ElectionStep::Resigned,
         }
     }
 
-    fn when_due(&self, due: Instant, now: Instant, step: Next) -> Next {
-        if due <= now { step } else { Next::Wait(due) }
-    }
-
-    /// A request is about to be made, and may be dropped before its answer.
-    pub fn asking(&mut self, next: &Next) {
+    /// Call this before each request, because the caller may never learn the answer.
+    pub(super) fn request_started(&mut self, step: &ElectionStep) {
         self.stale = true;
-        self.wrote |= matches!(next, Next::Write(_));
+        self.write_sent |= matches!(step, ElectionStep::Write(_));
     }
 
-    /// A reading request was answered.
-    pub fn read(&mut self, answer: Answer, times: Times) {
-        self.due = self.pause(times);
+    pub(super) fn read_answered(&mut self, answer: Result<Lease, LeaseError>, times: RequestTimes) {
+        self.next_request = self.after_pause(times);
         match answer {
-            Answer::Lease(lease) => {
-                self.note(Some(lease), times.now);
-                if self.until.is_some() || self.leaving.is_some() {
-                    // It was read to be written.
-                    self.due = times.now;
+            Ok(lease) => {
+                self.observe(Some(lease), times.answered);
+                if self.leads_until.is_some() || self.resignation.is_some() {
+                    // The Lease was read in order to write it.
+                    self.next_request = times.answered;
                 }
             }
-            Answer::Absent => self.note(None, times.now),
-            Answer::Conflict => self.trouble = Some("a conflict".to_owned()),
-            Answer::Forbidden(why) | Answer::Failed(why) => self.trouble = Some(why),
+            Err(LeaseError::NotFound) => self.observe(None, times.answered),
+            Err(error) => self.last_error = Some(Arc::new(error)),
         }
     }
 
-    /// A writing request was answered.
-    pub fn written(&mut self, answer: Answer, times: Times) {
-        self.due = self.pause(times);
-        let conflicted = std::mem::take(&mut self.conflicted);
+    pub(super) fn write_answered(&mut self, answer: Result<Lease, LeaseError>, times: RequestTimes) {
+        self.next_request = self.after_pause(times);
+        let conflicted_before = std::mem::take(&mut self.conflicted);
         match answer {
-            Answer::Lease(lease) => {
-                let ours = record::holder(&lease) == Some(&self.me);
-                self.note(Some(lease), times.now);
-                self.trouble = None;
-                let until = times.began + self.timing.deadline;
-                if self.leaving.is_some() {
-                    self.leaving = Some(Leaving::Left);
-                } else if ours && (self.until.is_some() || times.now < until) {
-                    self.until = Some(until);
+            Ok(lease) => self.written(lease, times),
+            Err(LeaseError::NotFound) => self.observe(None, times.answered),
+            Err(error) => {
+                self.conflicted = matches!(error, LeaseError::Conflict);
+                if self.conflicted && !conflicted_before {
+                    // Reading the Lease explains the first conflict. Only the second one in a row makes it wait.
+                    self.next_request = times.answered;
                 }
+                self.last_error = Some(Arc::new(error));
             }
-            Answer::Absent => self.note(None, times.now),
-            Answer::Conflict => {
-                self.conflicted = true;
-                self.trouble = Some("others write the Lease all the time".to_owned());
-                if !conflicted {
-                    // Somebody wrote it, which a look explains. Only whoever meets that twice in a row waits.
-                    self.due = times.now;
-                }
-            }
-            Answer::Forbidden(why) | Answer::Failed(why) => self.trouble = Some(why),
         }
     }
 
-    /// Leads no more, of its own will.
-    pub fn leave(&mut self, now: Instant) {
-        self.until = None;
-        self.due = now;
-        self.leaving.get_or_insert(Leaving::Asked);
+    fn written(&mut self, lease: Lease, times: RequestTimes) {
+        let ours = self.is_holder(&lease);
+        self.observe(Some(lease), times.answered);
+        self.last_error = None;
+        let until = times.started + self.timing.deadline;
+        if self.resignation.is_some() {
+            self.resignation = Some(Resignation::Complete);
+        } else if ours && (self.leads_until.is_some() || times.answered < until) {
+            self.leads_until = Some(until);
+        }
     }
 
-    /// Until when it leads; `None` where it does not.
-    #[must_use]
-    pub fn leads_until(&self) -> Option<Instant> {
-        self.until
+    pub(super) fn resign(&mut self, now: Instant) {
+        self.leads_until = None;
+        self.next_request = now;
+        self.resignation.get_or_insert(Resignation::Requested);
     }
 
-    /// Who holds the Lease, as last seen; `None` where nobody does, or nothing was seen yet.
-    #[must_use]
-    pub fn holder(&self) -> Option<&str> {
-        self.seen.as_ref()?.lease.as_ref().and_then(record::holder)
+    pub(super) fn leads_until(&self) -> Option<Instant> {
+        self.leads_until
     }
 
-    /// What the Lease is like was read at least once.
-    #[must_use]
-    pub fn has_seen(&self) -> bool {
-        self.seen.is_some()
+    /// The holder in the last observed Lease.
+    pub(super) fn holder(&self) -> Option<&str> {
+        self.observed.as_ref()?.lease.as_ref().and_then(record::holder)
     }
 
-    /// How long one request may take that begins now.
-    #[must_use]
-    pub fn patience(&self, now: Instant) -> Duration {
-        let left = self.until.map_or(self.timing.call, |until| until.saturating_duration_since(now));
+    pub(super) fn has_observed(&self) -> bool {
+        self.observed.is_some()
+    }
+
+    pub(super) fn request_timeout(&self, now: Instant) -> Duration {
+        let left = self.leads_until.map_or(self.timing.call, |until| until.saturating_duration_since(now));
         self.timing.call.min(left)
     }
 
-    /// Its own name.
-    #[must_use]
-    pub fn me(&self) -> &str {
-        &self.me
+    pub(super) fn identity(&self) -> &str {
+        &self.identity
     }
 
-    /// A record that differs from the one before is seen now for the first time. What others write beside it, such as labels,
-    /// does not make it younger, or they could keep a dead leader's alive.
-    fn note(&mut self, lease: Option<Lease>, now: Instant) {
-        let same = |seen: &Seen| match (&seen.lease, &lease) {
+    /// `since` moves only if the record itself changes. If it moved with labels too, whoever writes labels could keep the Lease
+    /// of a dead leader alive.
+    fn observe(&mut self, lease: Option<Lease>, now: Instant) {
+        let same = |observed: &ObservedLease| match (&observed.lease, &lease) {
             (Some(one), Some(other)) => one.spec == other.spec && one.metadata.uid == other.metadata.uid,
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        let since = self.seen.as_ref().filter(|seen| same(seen)).map_or(now, |seen| seen.since);
+        let since = self.observed.as_ref().filter(|observed| same(observed)).map_or(now, |found| found.since);
         self.existed |= lease.is_some();
-        self.seen = Some(Seen { lease, since });
+        self.loss = if self.leads_until.is_some() { self.loss_shown_by(lease.as_ref()) } else { None };
+        self.observed = Some(ObservedLease { lease, since });
         self.stale = false;
-        self.loss = if self.until.is_some() { self.deposed() } else { None };
     }
 
-    fn deposed(&self) -> Option<Loss> {
-        let Some(lease) = self.seen.as_ref()?.lease.as_ref() else { return Some(Loss::Deleted) };
+    fn loss_shown_by(&self, lease: Option<&Lease>) -> Option<LossReason> {
+        let Some(lease) = lease else { return Some(LossReason::Deleted) };
         match record::holder(lease) {
-            Some(holder) if holder == self.me => None,
-            Some(other) => Some(Loss::Taken(other.to_owned())),
-            None => Some(Loss::Released),
+            Some(holder) if holder == self.identity => None,
+            Some(other) => Some(LossReason::Taken(other.to_owned())),
+            None => Some(LossReason::Released),
         }
     }
 
-    fn newest(&self) -> Option<&Seen> {
-        self.seen.as_ref().filter(|_| !self.stale)
+    fn is_holder(&self, lease: &Lease) -> bool {
+        record::holder(lease) == Some(&self.identity)
     }
 
-    /// From when on the record may be taken.
-    fn free(&self, seen: &Seen) -> Instant {
-        match &seen.lease {
-            None => seen.since,
-            Some(lease) => match record::holder(lease) {
-                Some(holder) if holder != self.me => seen.since + record::lasts(lease, self.timing.lease),
-                Some(_) | None => seen.since,
-            },
+    fn fresh(&self) -> Option<&ObservedLease> {
+        self.observed.as_ref().filter(|_| !self.stale)
+    }
+
+    /// From when this replica may take the Lease.
+    fn free_from(&self, observed: &ObservedLease) -> Instant {
+        match &observed.lease {
+            Some(lease) if record::holder(lease).is_some() && !self.is_holder(lease) => {
+                observed.since + record::duration(lease, self.timing.lease)
+            }
+            Some(_) | None => observed.since,
         }
     }
 
-    fn pause(&self, times: Times) -> Instant {
-        let pause = self.timing.retry.mul_f64(1.0 + 0.1 * times.roll.clamp(0.0, 1.0));
-        times.now.max(times.began + pause)
+    fn after_pause(&self, times: RequestTimes) -> Instant {
+        let pause = self.timing.retry.mul_f64(1.0 + 0.1 * times.jitter.clamp(0.0, 1.0));
+        times.answered.max(times.started + pause)
     }
+}
+
+fn wait_until(moment: Instant, now: Instant, step: ElectionStep) -> ElectionStep {
+    if moment <= now { step } else { ElectionStep::Wait(moment) }
 }

@@ -1,4 +1,4 @@
-//! Pure: the record in a Lease, as client-go keeps it. Whatever stands there can be read.
+//! Pure: the leader election record in a Lease, as client-go writes it. Any content can be read.
 
 use std::time::Duration;
 
@@ -8,70 +8,64 @@ use kube::api::ObjectMeta;
 
 use super::LEASE;
 
-/// The holder that a Lease is put back for.
+/// The holder in a Lease that was put back after somebody deleted it.
 const DELETED: &str = "the holder of the deleted Lease";
 
-/// Who holds it; `None` where it was released, or nobody ever did.
+/// `None` if the Lease was released, or if nobody ever held it.
 pub(super) fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
 }
 
-/// How long it is held since it was last renewed: as its holder says, and at least as long as `usual`. A holder of another
-/// version may renew less often; nonsense does not make it shorter.
-pub(super) fn lasts(lease: &Lease, usual: Duration) -> Duration {
-    let said = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
-    let said =
-        said.and_then(|seconds| u64::try_from(seconds).ok()).map_or(Duration::ZERO, Duration::from_secs);
-    said.max(usual)
+/// How long the Lease is held after a renewal: what its holder wrote, but at least `minimum`. A holder of another version may
+/// renew less often. A wrong value must not make the Lease shorter.
+pub(super) fn duration(lease: &Lease, minimum: Duration) -> Duration {
+    let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
+    let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or_default();
+    Duration::from_secs(seconds).max(minimum)
 }
 
-/// The Lease as `me` takes it; a new one where there is none.
-pub(super) fn taken(former: Option<&Lease>, me: &str, lasts: Duration, now: jiff::Timestamp) -> Lease {
+/// `former`, or a new Lease, with `identity` as the holder.
+pub(super) fn acquired(
+    former: Option<&Lease>,
+    identity: &str,
+    duration: Duration,
+    now: jiff::Timestamp,
+) -> Lease {
     let Some(former) = former else {
         let metadata = ObjectMeta { name: Some(LEASE.to_owned()), ..ObjectMeta::default() };
-        let spec = LeaseSpec {
-            acquire_time: Some(MicroTime(now)),
-            lease_transitions: Some(0),
-            ..LeaseSpec::default()
-        };
-        return renewed(&Lease { metadata, spec: Some(spec) }, me, lasts, now);
+        let spec = LeaseSpec { lease_transitions: Some(0), ..LeaseSpec::default() };
+        return renewed(&Lease { metadata, spec: Some(spec) }, identity, duration, now);
     };
-    if holder(former) == Some(me) {
-        return renewed(former, me, lasts, now);
+    if holder(former) == Some(identity) {
+        return renewed(former, identity, duration, now);
     }
     let mut lease = former.clone();
     let spec = lease.spec.get_or_insert_default();
     spec.acquire_time = Some(MicroTime(now));
     let transitions = spec.lease_transitions.unwrap_or_default().max(0);
     spec.lease_transitions = Some(transitions.saturating_add(1));
-    renewed(&lease, me, lasts, now)
+    renewed(&lease, identity, duration, now)
 }
 
-/// The Lease as it is put back after somebody deleted it: for whoever held it, and may not know yet.
-pub(super) fn restored(lasts: Duration, now: jiff::Timestamp) -> Lease {
-    taken(None, DELETED, lasts, now)
+/// The Lease after somebody deleted it. It names nobody, because its former holder may not know of the deletion yet.
+pub(super) fn restored(duration: Duration, now: jiff::Timestamp) -> Lease {
+    acquired(None, DELETED, duration, now)
 }
 
-/// The Lease as `me` renews it. What others wrote beside the record stays.
-pub(super) fn renewed(lease: &Lease, me: &str, lasts: Duration, now: jiff::Timestamp) -> Lease {
+/// Keeps everything that others wrote into the Lease, such as labels.
+pub(super) fn renewed(lease: &Lease, identity: &str, duration: Duration, now: jiff::Timestamp) -> Lease {
     let mut lease = lease.clone();
     let spec = lease.spec.get_or_insert_default();
-    spec.holder_identity = Some(me.to_owned());
-    spec.lease_duration_seconds = Some(i32::try_from(lasts.as_secs()).unwrap_or(i32::MAX));
+    spec.holder_identity = Some(identity.to_owned());
+    spec.lease_duration_seconds = Some(i32::try_from(duration.as_secs()).unwrap_or(i32::MAX));
     spec.acquire_time.get_or_insert(MicroTime(now));
     spec.renew_time = Some(MicroTime(now));
     spec.lease_transitions = Some(spec.lease_transitions.unwrap_or_default().max(0));
     lease
 }
 
-/// The Lease as its holder gives it back.
 pub(super) fn released(lease: &Lease, now: jiff::Timestamp) -> Lease {
-    let mut lease = lease.clone();
-    let spec = lease.spec.get_or_insert_default();
-    spec.holder_identity = Some(String::new());
-    spec.lease_duration_seconds = Some(1);
-    spec.acquire_time = Some(MicroTime(now));
-    spec.renew_time = Some(MicroTime(now));
-    spec.lease_transitions = Some(spec.lease_transitions.unwrap_or_default().max(0));
+    let mut lease = renewed(lease, "", Duration::from_secs(1), now);
+    lease.spec.get_or_insert_default().acquire_time = Some(MicroTime(now));
     lease
 }

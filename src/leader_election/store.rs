@@ -1,77 +1,79 @@
-//! I/O: the Lease at the API server.
+//! I/O: reads and writes the Lease at the API server.
 
 use std::future::Future;
+use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::PostParams;
+use kube::core::Status;
 use kube::{Api, Client};
 
 use super::LEASE;
 use crate::api::FIELD_MANAGER;
 
-/// Where the Lease is. Every method is one request, never repeated by itself.
-pub trait Store: Send + Sync + 'static {
-    /// The Lease as it is now, uncached.
-    fn read(&self) -> impl Future<Output = Answer> + Send;
-    /// Replaces the version that `lease` names; where it names none, creates it.
-    fn write(&self, lease: Lease) -> impl Future<Output = Answer> + Send;
+/// Access to one Lease. Every method sends one request and never repeats it.
+pub trait LeaseStore: Send + Sync + 'static {
+    fn read(&self) -> impl Future<Output = Result<Lease, LeaseError>> + Send;
+    /// Replaces the version that `lease` names. If it names none, creates the Lease.
+    fn write(&self, lease: Lease) -> impl Future<Output = Result<Lease, LeaseError>> + Send;
 }
 
-/// What the API server answers.
-#[derive(Clone, Debug)]
-pub enum Answer {
-    /// This is the Lease now.
-    Lease(Lease),
-    /// There is none.
-    Absent,
-    /// It is no longer the version that was named: nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    #[error("the Lease does not exist")]
+    NotFound,
+    /// Nothing was written.
+    #[error("another process wrote the Lease at the same time")]
     Conflict,
-    /// Not allowed: why.
-    Forbidden(String),
-    /// Anything else, no answer in time among it: what became of the request is not known. Why.
-    Failed(String),
+    #[error("{}", .0.message)]
+    Forbidden(Box<Status>),
+    #[error("{}", .0.message)]
+    Refused(Box<Status>),
+    /// The request may have taken effect.
+    #[error("no answer within {:.1} s", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// The request may have taken effect.
+    #[error(transparent)]
+    NoAnswer(kube::Error),
 }
 
-/// The Lease in a namespace.
 #[derive(Clone, Debug)]
 pub struct Leases {
     leases: Api<Lease>,
 }
 
 impl Leases {
-    /// Through this client, which repeats nothing by itself.
+    /// The client must not repeat requests by itself.
     #[must_use]
     pub fn new(client: Client, namespace: &str) -> Self {
         Self { leases: Api::namespaced(client, namespace) }
     }
 }
 
-impl Store for Leases {
-    async fn read(&self) -> Answer {
-        answer(self.leases.get(LEASE).await, true)
+impl LeaseStore for Leases {
+    async fn read(&self) -> Result<Lease, LeaseError> {
+        self.leases.get(LEASE).await.map_err(lease_error)
     }
 
-    async fn write(&self, lease: Lease) -> Answer {
+    async fn write(&self, lease: Lease) -> Result<Lease, LeaseError> {
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         if lease.metadata.resource_version.is_some() {
-            answer(self.leases.replace(LEASE, &params, &lease).await, true)
-        } else {
-            // Not found is the namespace then.
-            answer(self.leases.create(&params, &lease).await, false)
+            return self.leases.replace(LEASE, &params, &lease).await.map_err(lease_error);
+        }
+        match self.leases.create(&params, &lease).await {
+            // The namespace does not exist.
+            Err(kube::Error::Api(status)) if status.code == 404 => Err(LeaseError::Refused(status)),
+            created => created.map_err(lease_error),
         }
     }
 }
 
-fn answer(result: kube::Result<Lease>, may_be_absent: bool) -> Answer {
-    let error = match result {
-        Ok(lease) => return Answer::Lease(lease),
-        Err(error) => error,
-    };
-    let kube::Error::Api(status) = error else { return Answer::Failed(error.to_string()) };
+fn lease_error(error: kube::Error) -> LeaseError {
+    let kube::Error::Api(status) = error else { return LeaseError::NoAnswer(error) };
     match status.code {
-        404 if may_be_absent => Answer::Absent,
-        409 => Answer::Conflict,
-        403 => Answer::Forbidden(status.message.clone()),
-        _ => Answer::Failed(status.message.clone()),
+        404 => LeaseError::NotFound,
+        409 => LeaseError::Conflict,
+        403 => LeaseError::Forbidden(status),
+        _ => LeaseError::Refused(status),
     }
 }

@@ -11,34 +11,34 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use self::server::{Link, Server};
+use self::server::{ApiServer, ServerLink};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A replica: its election, and what it changes while it may, ten times a second.
+/// A running replica.
 struct Replica {
-    link: Link,
+    link: ServerLink,
     token: Token,
     leads: Gauge<i64, AtomicI64>,
     task: JoinHandle<()>,
 }
 
 impl Replica {
-    fn start(server: &Server, me: &str) -> Self {
+    fn start(server: &ApiServer, identity: &str) -> Self {
         let link = server.link();
-        let mut candidate = Replica::candidate(&link, me);
+        let mut candidate = Replica::candidate(&link, identity);
         let (token, leads) = (candidate.1.clone(), candidate.2.clone());
         let task = tokio::spawn(async move {
-            candidate.0.win().await.unwrap();
-            candidate.0.hold().await;
+            candidate.0.campaign().await.unwrap();
+            candidate.0.renew_until_lost().await;
         });
         Self { link, token, leads, task }
     }
 
-    fn candidate(link: &Link, me: &str) -> (Candidate<Link>, Token, Gauge<i64, AtomicI64>) {
+    fn candidate(link: &ServerLink, identity: &str) -> (Candidate<ServerLink>, Token, Gauge<i64, AtomicI64>) {
         let (token, leads) = (Token::none(), Gauge::default());
-        let election = Election::new(me.to_owned(), Timing::default(), Instant::now());
+        let election = Election::new(identity.to_owned(), Timing::default(), Instant::now());
         (Candidate::new(link.clone(), election, token.clone(), leads.clone()), token, leads)
     }
 
@@ -46,8 +46,8 @@ impl Replica {
         self.leads.inner().load(Ordering::Relaxed) == 1
     }
 
-    /// Waits until it has a valid token; how long that took.
-    async fn led(&self) -> Duration {
+    /// Waits until the replica has a valid token. Returns how long that took.
+    async fn becomes_leader(&self) -> Duration {
         let began = Instant::now();
         while !self.token.is_valid() {
             assert!(began.elapsed() < 60 * SECOND, "it does not lead");
@@ -56,8 +56,8 @@ impl Replica {
         began.elapsed()
     }
 
-    /// Waits until it has none; how long that took.
-    async fn stopped(&self) -> Duration {
+    /// Waits until the replica has no valid token. Returns how long that took.
+    async fn stops_leading(&self) -> Duration {
         let began = Instant::now();
         while self.token.is_valid() {
             assert!(began.elapsed() < 60 * SECOND, "it leads on");

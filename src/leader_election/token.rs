@@ -1,57 +1,56 @@
-//! No I/O: the right to change something, which ends by itself.
+//! No I/O: the right to change something. It ends by itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-/// Asked directly before each change. Clones share one right.
+/// Must be checked directly before each change. Clones share one right.
 ///
-/// Once it was found to have ended it never comes back, also not by an answer that was late: whoever was refused can count on
-/// the process ending.
+/// After any check found that the token has ended, it stays ended, even if a late answer would extend it. So whoever was refused
+/// can rely on it that this process ends.
 #[derive(Clone, Debug)]
-pub struct Token(Arc<Mutex<State>>);
+pub struct Token(Arc<Mutex<TokenState>>);
 
 #[derive(Debug)]
-struct State {
+struct TokenState {
     right: Right,
-    /// Mutations that were begun and have no answer. One that is cut stays among them.
+    /// Mutations that were sent and not answered. A mutation that was cut is counted for ever.
     sending: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Right {
-    /// There is no election.
+    /// Without leader election.
     Unlimited,
-    /// It does not lead yet.
+    /// Before this replica leads.
     None,
     Until(Instant),
     Over,
 }
 
 impl Token {
-    /// The right of the only replica.
+    /// For a single replica without leader election.
     #[must_use]
     pub fn unlimited() -> Self {
         Self::new(Right::Unlimited)
     }
 
-    /// That of a replica that does not lead yet.
+    /// For a replica that does not lead yet.
     #[must_use]
     pub fn none() -> Self {
         Self::new(Right::None)
     }
 
     fn new(right: Right) -> Self {
-        Self(Arc::new(Mutex::new(State { right, sending: 0 })))
+        Self(Arc::new(Mutex::new(TokenState { right, sending: 0 })))
     }
 
-    /// Whether something may be changed now.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.state().is_valid()
     }
 
-    /// The right to send one mutation now, if there is one.
+    /// The permission to send one mutation now; `None` if the token is not valid.
     #[must_use]
     pub fn send(&self) -> Option<Sending> {
         let mut state = self.state();
@@ -61,7 +60,7 @@ impl Token {
         })
     }
 
-    /// Valid until then; false where it has ended.
+    /// False if the token has ended.
     pub(super) fn extend(&self, until: Instant) -> bool {
         let mut state = self.state();
         match state.right {
@@ -74,14 +73,14 @@ impl Token {
         }
     }
 
-    /// Ends it. True where every mutation that was begun has been answered.
+    /// True if every mutation that was sent has been answered.
     pub(super) fn end(&self) -> bool {
         let mut state = self.state();
         state.right = Right::Over;
         state.sending == 0
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, TokenState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -98,7 +97,7 @@ impl aws::SentMutation for Sending {
     }
 }
 
-impl State {
+impl TokenState {
     fn is_valid(&mut self) -> bool {
         match self.right {
             Right::Unlimited => true,
@@ -112,13 +111,13 @@ impl State {
     }
 }
 
-/// A mutation on its way. Dropped without its end it was cut, and may take effect at any time.
+/// A mutation in flight. If this is dropped without [`Sending::ended`], the mutation was cut and may still take effect.
 #[derive(Debug)]
-#[must_use = "whether a mutation was answered decides on the release of the Lease"]
+#[must_use = "the Lease is released only if every mutation was answered"]
 pub struct Sending(Token);
 
 impl Sending {
-    /// It was answered, or given up after its own time-out.
+    /// The mutation was answered, or its own time-out passed.
     pub fn ended(self) {
         let mut state = self.0.state();
         state.sending = state.sending.saturating_sub(1);

@@ -1,184 +1,245 @@
 //! Pure: what an access string means, whatever its form.
 //!
-//! ElastiCache hands an access string back in a form of its own (B31-B36): `off +get ~keys*` returns as
-//! `off ~keys* -@all +get`. [`same_meaning`] tells such a pair from a real difference. A text that this module cannot read
-//! is compared literally, white space apart: AWS may learn rules that it does not know.
+//! ElastiCache returns an access string in a form of its own (B31-B36, B105): `off +get ~keys*` comes back as
+//! `off ~keys* -@all +get`. [`same_meaning`] tells such a pair from a real difference.
+//!
+//! If one of the two strings cannot be read, both are compared word by word. A word cannot be read if ElastiCache
+//! refuses it (`resetkeys`, a pattern after `~*`), or if this module does not know it: AWS may learn new rules.
 
-/// Whether both texts give the same rights.
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The categories of ElastiCache, except `all`. It refuses a rule of any other category (B40).
+const CATEGORIES: &str = "admin bitmap blocking connection dangerous fast geo hash hyperloglog keyspace list pubsub \
+                          read scripting set sortedset slow stream string transaction write";
+
+/// Whether both strings give the same rights.
 #[must_use]
 pub fn same_meaning(one: &str, other: &str) -> bool {
-    match (Rules::parse(one), Rules::parse(other)) {
+    match (AccessRights::parse(one), AccessRights::parse(other)) {
         (Some(one), Some(other)) => one == other,
-        (None, _) | (_, None) => one.split_whitespace().eq(other.split_whitespace()),
+        (Some(_), None) | (None, Some(_)) | (None, None) => words(one).eq(words(other)),
     }
 }
 
-/// An access string without its accidents: redundant and overruled rules dropped, sets sorted.
-#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Rules {
+/// The words of `text`. ASCII blanks separate them: space, tab, line feed, carriage return, vertical tab and form
+/// feed. A no-break space is part of a word.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split([' ', '\t', '\n', '\r', '\x0b', '\x0c']).filter(|word| !word.is_empty())
+}
+
+/// What a user may do. Two equal values give the same rights.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct AccessRights {
     on: bool,
-    sanitize: Option<String>,
-    keys: Vec<String>,
-    channels: Vec<String>,
-    /// In order, as a later rule overrules an earlier one; the first is always `+@all` or `-@all`.
-    commands: Vec<String>,
-    selectors: Vec<Rules>,
+    skips_sanitizing: bool,
+    root: SelectorRights,
+    selectors: BTreeSet<SelectorRights>,
+    /// Command rules that ElastiCache may refuse because of their name. They are kept even if a later rule overrules
+    /// them: a string that ElastiCache refuses must not equal one that it takes.
+    doubtful: BTreeSet<String>,
 }
 
-impl Rules {
+impl AccessRights {
     fn parse(text: &str) -> Option<Self> {
-        let mut rules = Self::default();
-        let mut rest = text.trim_start();
-        while !rest.is_empty() {
-            let end = if rest.starts_with('(') { rest.find(')')? + 1 } else { word_end(rest) };
-            let (token, after) = rest.split_at(end);
-            rules.take(token)?;
-            rest = after.trim_start();
-        }
-        rules.tidy();
-        Some(rules)
-    }
-
-    fn take(&mut self, token: &str) -> Option<()> {
-        if let Some(inner) = token.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {
-            self.selectors.push(Self::parse(inner)?);
-            return Some(());
-        }
-        if let Some(pattern) = token.strip_prefix('~') {
-            self.keys.push(format!("~{pattern}"));
-            return Some(());
-        }
-        if token.starts_with('%') {
-            let (permission, pattern) = token.split_once('~')?;
-            self.keys.push(match permission.to_ascii_uppercase().as_str() {
-                "%RW" | "%WR" => format!("~{pattern}"),
-                one @ ("%R" | "%W") => format!("{one}~{pattern}"),
-                _ => return None,
-            });
-            return Some(());
-        }
-        if token.starts_with('&') {
-            self.channels.push(token.to_owned());
-            return Some(());
-        }
-        self.take_word(&token.to_ascii_lowercase())
-    }
-
-    fn take_word(&mut self, word: &str) -> Option<()> {
-        match word {
-            "on" => self.on = true,
-            "off" => self.on = false,
-            "allkeys" => self.keys.push("~*".to_owned()),
-            "resetkeys" => self.keys.clear(),
-            "allchannels" => self.channels.push("&*".to_owned()),
-            "resetchannels" => self.channels.clear(),
-            "allcommands" => self.commands.push("+@all".to_owned()),
-            "nocommands" => self.commands.push("-@all".to_owned()),
-            "clearselectors" => self.selectors.clear(),
-            "sanitize-payload" | "skip-sanitize-payload" => self.sanitize = Some(word.to_owned()),
-            command if command.len() > 1 && command.starts_with(['+', '-']) => {
-                self.commands.push(command.to_owned());
+        let mut rights = Self::default();
+        let mut words = words(text);
+        while let Some(word) = words.next() {
+            if let Some(first) = word.strip_prefix('(') {
+                let selector = selector(first, &mut words, &mut rights.doubtful)?;
+                rights.selectors.insert(selector);
+                continue;
             }
-            _ => return None,
+            match word.to_ascii_lowercase().as_str() {
+                "on" => rights.on = true,
+                "off" => rights.on = false,
+                "sanitize-payload" => rights.skips_sanitizing = false,
+                "skip-sanitize-payload" => rights.skips_sanitizing = true,
+                "clearselectors" => rights.selectors.clear(),
+                _ => rights.root.take(word, &mut rights.doubtful)?,
+            }
+        }
+        rights.root.simplify();
+        Some(rights)
+    }
+}
+
+/// Reads a selector up to the word that ends in `)`. `first` is its first word without the `(`.
+fn selector<'a>(
+    first: &'a str,
+    rest: &mut impl Iterator<Item = &'a str>,
+    doubtful: &mut BTreeSet<String>,
+) -> Option<SelectorRights> {
+    let mut permissions = SelectorRights::default();
+    let mut word = first;
+    loop {
+        let (inner, is_last) = match word.strip_suffix(')') {
+            Some(inner) => (inner, true),
+            None => (word, false),
+        };
+        // ElastiCache could not print a pattern that ends in `)`: the selector would end there.
+        if inner.ends_with(')') {
+            return None;
+        }
+        if !inner.is_empty() {
+            permissions.take(inner, doubtful)?;
+        }
+        if is_last {
+            permissions.simplify();
+            return Some(permissions);
+        }
+        word = rest.next()?;
+    }
+}
+
+/// What the root or one selector permits.
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct SelectorRights {
+    all_keys: bool,
+    keys: BTreeMap<String, KeyAccess>,
+    all_channels: bool,
+    channels: BTreeSet<String>,
+    /// What `commands` change: every command (`+@all`) or none (`-@all`).
+    all_commands: bool,
+    commands: Vec<RuleRun>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct KeyAccess {
+    read: bool,
+    write: bool,
+}
+
+/// Consecutive command rules of one sign. Their order means nothing, but the order of runs does.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct RuleRun {
+    allow: bool,
+    targets: BTreeSet<String>,
+}
+
+impl SelectorRights {
+    fn take(&mut self, word: &str, doubtful: &mut BTreeSet<String>) -> Option<()> {
+        match word.to_ascii_lowercase().as_str() {
+            "allkeys" | "~*" => {
+                self.all_keys = true;
+                self.keys.clear();
+            }
+            "allchannels" | "&*" => {
+                self.all_channels = true;
+                self.channels.clear();
+            }
+            "allcommands" | "+@all" => self.every_command(true),
+            "nocommands" | "-@all" => self.every_command(false),
+            _ => self.take_prefixed(word, doubtful)?,
         }
         Some(())
     }
 
-    fn tidy(&mut self) {
-        for (patterns, everything) in [(&mut self.keys, "~*"), (&mut self.channels, "&*")] {
-            if patterns.iter().any(|pattern| pattern == everything) {
-                *patterns = vec![everything.to_owned()];
+    fn take_prefixed(&mut self, word: &str, doubtful: &mut BTreeSet<String>) -> Option<()> {
+        let mut letters = word.chars();
+        let prefix = letters.next()?;
+        let rest = letters.as_str();
+        match prefix {
+            '~' => self.key(rest, KeyAccess { read: true, write: true }),
+            '%' => {
+                let (flags, pattern) = rest.split_once('~')?;
+                self.key(pattern, access(flags)?)
             }
-            patterns.sort();
-            patterns.dedup();
-        }
-        self.selectors.sort();
-        self.selectors.dedup();
-        let blanket = self.commands.iter().rposition(|rule| rule == "+@all" || rule == "-@all");
-        match blanket {
-            Some(last) => drop(self.commands.drain(..last)),
-            None => self.commands.insert(0, "-@all".to_owned()),
-        }
-        let rules = std::mem::take(&mut self.commands);
-        for (index, rule) in rules.iter().enumerate() {
-            let overruled = rules.iter().skip(index + 1).any(|later| later.get(1..) == rule.get(1..));
-            if !overruled {
-                self.commands.push(rule.clone());
+            '&' => self.channel(rest),
+            '+' | '-' => {
+                let target = rest.to_ascii_lowercase();
+                if target.is_empty() {
+                    return None;
+                }
+                if !is_target(&target) {
+                    doubtful.insert(word.to_ascii_lowercase());
+                }
+                self.command(prefix == '+', target);
+                Some(())
             }
+            _ => None,
+        }
+    }
+
+    /// Servers refuse a pattern after `~*`.
+    fn key(&mut self, pattern: &str, access: KeyAccess) -> Option<()> {
+        if self.all_keys || pattern.is_empty() {
+            return None;
+        }
+        let before = self.keys.entry(pattern.to_owned()).or_default();
+        before.read |= access.read;
+        before.write |= access.write;
+        Some(())
+    }
+
+    /// Servers refuse a pattern after `&*`.
+    fn channel(&mut self, pattern: &str) -> Option<()> {
+        if self.all_channels || pattern.is_empty() {
+            return None;
+        }
+        self.channels.insert(pattern.to_owned());
+        Some(())
+    }
+
+    fn every_command(&mut self, allow: bool) {
+        self.all_commands = allow;
+        self.commands.clear();
+    }
+
+    /// The later rule wins: it replaces the earlier ones for the same target or for its sub-commands. Whether a command
+    /// belongs to a category is up to the engine's version, so that a category replaces only itself.
+    fn command(&mut self, allow: bool, target: String) {
+        for run in &mut self.commands {
+            run.targets.retain(|earlier| !covers(&target, earlier));
+        }
+        self.commands.push(RuleRun { allow, targets: BTreeSet::from([target]) });
+    }
+
+    fn simplify(&mut self) {
+        // `%RW~*` means what `~*` means, though a pattern may follow it.
+        if self.keys.get("*") == Some(&KeyAccess { read: true, write: true }) {
+            self.all_keys = true;
+            self.keys.clear();
+        }
+        let mut runs: Vec<RuleRun> = Vec::new();
+        for run in std::mem::take(&mut self.commands).into_iter().filter(|run| !run.targets.is_empty()) {
+            match runs.last_mut() {
+                Some(last) if last.allow == run.allow => last.targets.extend(run.targets),
+                Some(_) | None => runs.push(run),
+            }
+        }
+        for RuleRun { targets, .. } in &mut runs {
+            let whole = targets.clone();
+            targets.retain(|target| !whole.iter().any(|other| other != target && covers(other, target)));
+        }
+        self.commands = runs;
+    }
+}
+
+fn access(flags: &str) -> Option<KeyAccess> {
+    match flags.to_ascii_uppercase().as_str() {
+        "R" => Some(KeyAccess { read: true, write: false }),
+        "W" => Some(KeyAccess { read: false, write: true }),
+        "RW" | "WR" => Some(KeyAccess { read: true, write: true }),
+        _ => None,
+    }
+}
+
+/// Whether ElastiCache may take a rule for `target`: a category that it has, a command or a sub-command.
+fn is_target(target: &str) -> bool {
+    match target.strip_prefix('@') {
+        Some(category) => CATEGORIES.split(' ').any(|known| known == category),
+        None => {
+            let (command, subcommand) = target.split_once('|').unwrap_or((target, "-"));
+            is_command_name(command) && is_command_name(subcommand)
         }
     }
 }
 
-fn word_end(text: &str) -> usize {
-    text.find(char::is_whitespace).unwrap_or(text.len())
+fn is_command_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::same_meaning;
-
-    #[test]
-    fn the_forms_that_aws_returns_mean_what_was_sent() {
-        let rows = [
-            (
-                "a missing state is off",
-                "~objects:* ~items:* ~public:*",
-                "off ~objects:* ~items:* ~public:* -@all",
-            ),
-            ("tokens are reordered", "off +get ~keys*", "off ~keys* -@all +get"),
-            ("words become patterns", "on allkeys allcommands", "on ~* +@all"),
-            ("the plain one is unchanged", "on ~* +@all", "on ~* +@all"),
-            ("white space means nothing", "  on   ~*  +@all ", "on ~* +@all"),
-            ("words have no case", "ON ~* +@ALL", "on ~* +@all"),
-            ("what a blanket rule overrules is gone", "on ~* +get -@all +set", "on ~* -@all +set"),
-            ("a rule said twice counts once", "on ~a ~a -@all +get +get", "on ~a -@all +get"),
-            ("key patterns are a set", "on ~b ~a +@all", "on ~a ~b +@all"),
-            ("every key swallows the others", "on ~a ~* +@all", "on ~* +@all"),
-            ("both permissions are a plain pattern", "on %RW~a +@all", "on ~a +@all"),
-            ("the last state wins", "off ~* +@all on", "on ~* +@all"),
-            ("selectors are read too", "on -@all (+get ~a)", "on -@all (~a -@all +get)"),
-            ("channels by word", "on ~* allchannels +@all", "on ~* &* +@all"),
-            ("nocommands is a blanket rule", "on ~* +get nocommands", "on ~* -@all"),
-            ("resetkeys forgets the keys before it", "on ~a resetkeys ~b +@all", "on ~b +@all"),
-            ("resetchannels forgets the channels", "on ~* &a resetchannels +@all", "on ~* +@all"),
-            ("clearselectors forgets the selectors", "on -@all (+get ~a) clearselectors", "on -@all"),
-            ("a permission is a key pattern like others", "%R~a +@all on %W~b", "on %W~b %R~a +@all"),
-            (
-                "payload checks stand anywhere",
-                "skip-sanitize-payload on ~* +@all",
-                "on ~* +@all skip-sanitize-payload",
-            ),
-            ("an unknown rule in the same words", "on  frobnicate ~*", "on frobnicate ~*"),
-        ];
-        for (claim, sent, returned) in rows {
-            assert!(same_meaning(sent, returned), "{claim}: {sent:?} against {returned:?}");
-            assert!(same_meaning(returned, sent), "{claim}, the other way round");
-        }
-    }
-
-    #[test]
-    fn a_real_difference_is_one() {
-        let rows = [
-            ("state", "on ~* +@all", "off ~* +@all"),
-            ("keys", "on ~a +@all", "on ~b +@all"),
-            ("key patterns keep their case", "on ~a +@all", "on ~A +@all"),
-            ("read permission is less than both", "on %R~a +@all", "on ~a +@all"),
-            ("commands", "on ~* +@all", "on ~* -@all +@read"),
-            ("one command less", "on ~* -@all +get +set", "on ~* -@all +get"),
-            ("one command among others", "on ~* -@all +get +set", "on ~* -@all +mget +set"),
-            ("what the commands begin with", "on ~* +@all -get", "on ~* -@all -get"),
-            ("the order of commands matters", "on ~* +@all -get +@read", "on ~* +@all +@read -get"),
-            ("channels", "on ~* +@all", "on ~* &a +@all"),
-            ("selectors", "on -@all (~a +get)", "on -@all (~b +get)"),
-            ("payload checks", "on ~* +@all", "on ~* skip-sanitize-payload +@all"),
-            ("unknown rules are compared literally", "on frobnicate", "on frobnicated"),
-            ("an unknown permission is not one that is known", "on %X~a +@all", "on ~a +@all"),
-            ("a lone sign is no rule", "on ~* +@all +", "on ~* +@all"),
-            ("what cannot be read is compared word by word", "on + ~*", "on ~* +"),
-            ("a selector that does not end", "on (~a", "on ~a"),
-        ];
-        for (claim, one, other) in rows {
-            assert!(!same_meaning(one, other), "{claim}: {one:?} against {other:?}");
-        }
-    }
+/// Whether a later rule for `target` overrules an earlier one for `earlier`: the same target, or a sub-command of it.
+fn covers(target: &str, earlier: &str) -> bool {
+    earlier.strip_prefix(target).is_some_and(|rest| rest.is_empty() || rest.starts_with('|'))
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::pace::Pace;
 use crate::{
     Arn, Creation, DeletionProgress, LastApplied, Lifecycle, Moment, Now, ObjectFacts, Ownership, Passwords,
-    Readiness, Record, ResourceVersion, Timestamp,
+    Readiness, Record, Timestamp,
 };
 
 /// What a process remembers of one object. A pass takes it and hands it back.
@@ -35,9 +35,6 @@ pub struct Memory {
     pub before_deletion: Option<LastApplied>,
     /// UserNotFound was seen. What status says was applied was applied to a user that is gone, until status says so itself.
     pub seen_gone: bool,
-    /// The version of the object in which that was seen, or that this process wrote since. After a write of somebody else,
-    /// status may speak of a user that came later.
-    pub seen_gone_in: ResourceVersion,
     /// The newest resourceVersion that this process wrote.
     pub version: Option<u64>,
     /// Attempts and pauses.
@@ -59,7 +56,7 @@ impl Memory {
         if status.delete_requested_by.as_deref() != Some(identity) {
             self.before_deletion = None;
         }
-        self.seen_gone &= status.manages() && self.seen_gone_in == object.version;
+        self.seen_gone &= status.manages();
         let readiness = Readiness::of(status, object.generation, self.ready_generation);
         if readiness.is_ready() {
             self.ready_generation = object.generation;

@@ -9,10 +9,10 @@ pub struct CredentialsId(pub u32);
 /// Where an answer of AWS came from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CallSource {
-    /// The region that was called.
+    /// The region that the call was sent to.
     pub region: String,
     /// The credentials that signed the call.
     pub credentials: CredentialsId,
-    /// The account of these credentials, as far as the process has learnt it.
+    /// The account of these credentials.
     pub account: Account,
 }

@@ -1,5 +1,5 @@
-//! No I/O: what there is to tell about each object, made from the watch's store whenever somebody asks: an idle object has
-//! its series from the first list on, a deleted one has none, and nothing is kept twice.
+//! No I/O: the metrics of each object, computed from the watch's store at each scrape. So an idle object has its series from the
+//! first list on, and a deleted one has none.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,24 +19,23 @@ use crate::api::{
 };
 use crate::clock;
 
-/// Stands for a word that is in none of the closed lists: a newer CRD's, or somebody's who wrote the status.
+/// Replaces a word that this version does not know. It came from a newer CRD, or from somebody who wrote the status.
 const OTHER: &str = "other";
 
-/// The stores of all watches. Clones share them.
+/// Reads the stores of all watches. Clones share the stores.
 #[derive(Clone, Default)]
-pub struct Objects {
+pub struct ObjectMetrics {
     stores: Arc<Mutex<Vec<Store<ElastiCacheUser>>>>,
     default_policy: &'static str,
 }
 
-impl Objects {
-    /// No store yet. `default_policy` is the `deletionPolicy` of objects without one.
+impl ObjectMetrics {
+    /// `default_policy` is the `deletionPolicy` of objects without one.
     #[must_use]
     pub fn new(default_policy: &'static str) -> Self {
         Self { stores: Arc::default(), default_policy }
     }
 
-    /// Tells about the objects of this store as well.
     pub fn add(&self, store: Store<ElastiCacheUser>) {
         self.stores.lock().unwrap_or_else(PoisonError::into_inner).push(store);
     }
@@ -47,73 +46,92 @@ impl Objects {
     }
 }
 
-impl fmt::Debug for Objects {
+impl fmt::Debug for ObjectMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Objects").field("default_policy", &self.default_policy).finish_non_exhaustive()
+        f.debug_struct("ObjectMetrics").field("default_policy", &self.default_policy).finish_non_exhaustive()
     }
 }
 
-/// A label: its name and its value.
-type Label<'a> = (&'static str, &'a str);
+/// Name and value.
+type MetricLabel<'a> = (&'static str, &'a str);
 
-/// A condition, and since when it is as it is.
-struct Told<'a> {
-    labels: [Label<'a>; 5],
+struct ConditionSeries<'a> {
+    labels: [MetricLabel<'a>; 5],
     since: Option<&'a Time>,
 }
 
-impl Told<'_> {
+impl ConditionSeries<'_> {
     fn type_(&self) -> &str {
         let [_, _, (_, type_), ..] = self.labels;
         type_
     }
 }
 
-impl Collector for Objects {
+impl Collector for ObjectMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let (objects, now) = (self.all(), clock::now());
-        let conditions: Vec<Told<'_>> = objects.iter().flat_map(|object| conditions(object)).collect();
         let age = |since: &Time| now.duration_since(since.0).as_secs_f64().max(0.0);
+        self.encode_info(&mut encoder, &objects)?;
+        encode_conditions(&mut encoder, &objects, age)?;
+        encode_deletions(&mut encoder, &objects, age)
+    }
+}
 
-        let help = "An ElastiCacheUser: always 1.";
+impl ObjectMetrics {
+    fn encode_info(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        objects: &[Arc<ElastiCacheUser>],
+    ) -> fmt::Result {
+        let help = "Always 1, for each ElastiCacheUser, with its settings as labels.";
         let mut metric = encoder.encode_descriptor("elasticache_user_info", help, None, MetricType::Gauge)?;
-        for object in &objects {
+        for object in objects {
             let id = user_id(object);
-            ConstGauge::new(1_i64).encode(metric.encode_family(&about(
-                object,
-                &id,
-                self.default_policy,
-            ))?)?;
-        }
-
-        let help = "A condition of an ElastiCacheUser, with its status and reason: always 1.";
-        let name = "operator_status_condition_count";
-        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for told in &conditions {
-            ConstGauge::new(1_i64).encode(metric.encode_family(&told.labels)?)?;
-        }
-
-        let help = "How long a condition of an ElastiCacheUser has had its status.";
-        let name = "operator_status_condition_current_status";
-        let seconds = Unit::Seconds;
-        let mut metric = encoder.encode_descriptor(name, help, Some(&seconds), MetricType::Gauge)?;
-        for told in &conditions {
-            let Some(since) = told.since else { continue };
-            ConstGauge::new(age(since)).encode(metric.encode_family(&told.labels)?)?;
-        }
-
-        let help = "How long an ElastiCacheUser has been on its way out.";
-        let name = "operator_termination_current_time";
-        let mut metric = encoder.encode_descriptor(name, help, Some(&seconds), MetricType::Gauge)?;
-        for object in &objects {
-            let Some(since) = &object.metadata.deletion_timestamp else { continue };
-            ConstGauge::new(age(since)).encode(metric.encode_family(&named(object))?)?;
+            let labels = info_labels(object, &id, self.default_policy);
+            ConstGauge::new(1_i64).encode(metric.encode_family(&labels)?)?;
         }
         Ok(())
     }
 }
 
-fn named(object: &ElastiCacheUser) -> [Label<'_>; 2] {
+fn encode_conditions(
+    encoder: &mut DescriptorEncoder<'_>,
+    objects: &[Arc<ElastiCacheUser>],
+    age: impl Fn(&Time) -> f64,
+) -> fmt::Result {
+    let conditions: Vec<ConditionSeries<'_>> = objects.iter().flat_map(|object| conditions(object)).collect();
+    let help = "Always 1, for each condition of an ElastiCacheUser, with its status and reason as labels.";
+    let name = "operator_status_condition_count";
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for series in &conditions {
+        ConstGauge::new(1_i64).encode(metric.encode_family(&series.labels)?)?;
+    }
+    let help = "Time since a condition of an ElastiCacheUser got its current status.";
+    let name = "operator_status_condition_current_status";
+    let mut metric = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Gauge)?;
+    for series in &conditions {
+        let Some(since) = series.since else { continue };
+        ConstGauge::new(age(since)).encode(metric.encode_family(&series.labels)?)?;
+    }
+    Ok(())
+}
+
+fn encode_deletions(
+    encoder: &mut DescriptorEncoder<'_>,
+    objects: &[Arc<ElastiCacheUser>],
+    age: impl Fn(&Time) -> f64,
+) -> fmt::Result {
+    let help = "Time since the deletion of an ElastiCacheUser was requested.";
+    let name = "operator_termination_current_time";
+    let mut metric = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Gauge)?;
+    for object in objects {
+        let Some(since) = &object.metadata.deletion_timestamp else { continue };
+        ConstGauge::new(age(since)).encode(metric.encode_family(&object_labels(object))?)?;
+    }
+    Ok(())
+}
+
+fn object_labels(object: &ElastiCacheUser) -> [MetricLabel<'_>; 2] {
     let metadata = &object.metadata;
     [
         ("namespace", metadata.namespace.as_deref().unwrap_or_default()),
@@ -121,43 +139,50 @@ fn named(object: &ElastiCacheUser) -> [Label<'_>; 2] {
     ]
 }
 
-fn about<'a>(object: &'a ElastiCacheUser, id: &'a str, default_policy: &'static str) -> [Label<'a>; 6] {
-    let [namespace, name] = named(object);
+fn info_labels<'a>(
+    object: &'a ElastiCacheUser,
+    id: &'a str,
+    default_policy: &'static str,
+) -> [MetricLabel<'a>; 6] {
+    let [namespace, name] = object_labels(object);
     let spec = &object.spec;
-    let engine = spec.engine.as_ref().map_or("", |word| listed(word.as_str(), Engine::WORDS));
+    let engine = spec.engine.as_ref().map_or("", |word| known_word(word.as_str(), Engine::WORDS));
     let auth = spec.authentication.as_ref().and_then(|authentication| authentication.type_.as_ref());
-    let auth = auth.map_or("", |word| listed(word.as_str(), AuthenticationType::WORDS));
+    let auth = auth.map_or("", |word| known_word(word.as_str(), AuthenticationType::WORDS));
     let policy = spec.deletion_policy.as_ref();
-    let policy = policy.map_or(default_policy, |word| listed(word.as_str(), DeletionPolicy::WORDS));
+    let policy = policy.map_or(default_policy, |word| known_word(word.as_str(), DeletionPolicy::WORDS));
     [namespace, name, ("user_id", id), ("engine", engine), ("auth", auth), ("policy", policy)]
 }
 
-fn listed(word: &str, words: &[&'static str]) -> &'static str {
+fn known_word(word: &str, words: &[&'static str]) -> &'static str {
     words.iter().find(|known| **known == word).copied().unwrap_or(OTHER)
 }
 
-/// The conditions; where nothing was said about the object yet, that Ready is Unknown, since it was made.
-fn conditions(object: &ElastiCacheUser) -> Vec<Told<'_>> {
-    let [namespace, name] = named(object);
+/// One entry for each condition. Before the first pass, Ready is Unknown since the object's creation.
+fn conditions(object: &ElastiCacheUser) -> Vec<ConditionSeries<'_>> {
+    let [namespace, name] = object_labels(object);
     let state =
         |type_, status, reason| [namespace, name, ("type", type_), ("status", status), ("reason", reason)];
     let found = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let mut told: Vec<Told<'_>> = found
+    let mut series: Vec<ConditionSeries<'_>> = found
         .iter()
         .map(|condition| {
-            let type_ = listed(&condition.type_, &[READY, RECONCILING, STALLED, DELETING]);
-            let status = listed(&condition.status, &["True", "False", "Unknown"]);
+            let type_ = known_word(&condition.type_, &[READY, RECONCILING, STALLED, DELETING]);
+            let status = known_word(&condition.status, &["True", "False", "Unknown"]);
             let reason = Reason::parse(&condition.reason).map_or(OTHER, Reason::as_str);
-            Told { labels: state(type_, status, reason), since: Some(&condition.last_transition_time) }
+            ConditionSeries {
+                labels: state(type_, status, reason),
+                since: Some(&condition.last_transition_time),
+            }
         })
-        // Two of somebody else's types would be the same series.
-        .filter(|told| told.type_() != OTHER)
+        // Two unknown types would become the same series.
+        .filter(|series| series.type_() != OTHER)
         .collect();
-    if told.iter().all(|told| told.type_() != READY) {
+    if series.iter().all(|series| series.type_() != READY) {
         let since = object.metadata.creation_timestamp.as_ref();
-        told.push(Told { labels: state(READY, "Unknown", ""), since });
+        series.push(ConditionSeries { labels: state(READY, "Unknown", ""), since });
     }
-    told
+    series
 }
 
 #[cfg(test)]
@@ -187,13 +212,13 @@ mod tests {
         })
     }
 
-    fn page(objects: &Objects) -> Vec<String> {
+    fn page(objects: &ObjectMetrics) -> Vec<String> {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(objects.clone()));
         let mut page = String::new();
         prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
         let samples = page.lines().filter(|line| !line.starts_with('#'));
-        // The ages grow.
+        // Ages change from scrape to scrape.
         samples
             .map(|line| line.split_once("_seconds{").map_or(line, |_| line.rsplit_once(' ').unwrap().0))
             .map(str::to_owned)
@@ -203,7 +228,7 @@ mod tests {
     #[test]
     fn an_object_has_its_series_for_as_long_as_it_is_there() {
         let (store, mut writer) = reflector::store();
-        let objects = Objects::new("Delete");
+        let objects = ObjectMetrics::new("Delete");
         objects.add(store);
         let ready = object("ready", |object| {
             object["spec"]["userID"] = json!("some-id");

@@ -1,4 +1,4 @@
-//! No I/O: counts passes, and those that wait, under the names that dashboards for controller-runtime know.
+//! No I/O: metrics of passes and of the queue, under the names that dashboards for controller-runtime use.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicI64;
@@ -16,22 +16,22 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::time::Instant;
 
-use super::objects::Objects;
+use super::objects::ObjectMetrics;
 
 const CONTROLLER: &str = "elasticacheuser";
-/// Upper bounds in seconds: a free slot takes a pass at once, and none waits for as long as the longest pass may take.
+/// Upper bounds in seconds.
 const WAITS: [f64; 10] = [0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 900.0];
 
-/// How a pass ended, as controller-runtime counts it.
+/// The values of controller-runtime's label `result`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reconciled {
-    /// Nothing more to do until something changes.
+    /// Nothing to do until something changes.
     Success,
-    /// Looked at again after a pause.
+    /// The next pass is due after a pause.
     RequeueAfter,
-    /// Overtaken, or cut short by the operator's end: its object is looked at again at once.
+    /// The pass was interrupted by a conflict or by the end of the operator. The next pass is due at once.
     Requeue,
-    /// The API server interrupted it.
+    /// The API server failed.
     Error,
 }
 
@@ -68,33 +68,32 @@ struct QueueLabel {
 
 const QUEUE: QueueLabel = QueueLabel { name: CONTROLLER };
 
-/// What is counted about passes. Clones share their values.
+/// Clones share their values.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     total: Family<ResultLabels, Counter>,
     errors: Family<ControllerLabel, Counter>,
     time: Family<ControllerLabel, Histogram>,
     active: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
-    most: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
+    max: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
     corrections: Counter,
-    /// Passes that are due.
+    orphans_removed: Counter,
     pub queue: Queue,
-    /// The objects, whose series are made when they are asked for.
-    pub objects: Objects,
+    pub objects: ObjectMetrics,
 }
 
 impl Metrics {
-    /// Registers everything, with a value for each series that is known beforehand: a counter that begins at its first
-    /// event has no rate then.
+    /// Creates every series whose labels are known, because a counter that starts at 1 has no rate for its first event.
     #[must_use]
-    pub fn register(registry: &mut Registry, objects: Objects) -> Self {
+    pub fn register(registry: &mut Registry, objects: ObjectMetrics) -> Self {
         let metrics = Self {
             total: Family::default(),
             errors: Family::default(),
             time: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14))),
             active: Family::default(),
-            most: Family::default(),
+            max: Family::default(),
             corrections: Counter::default(),
+            orphans_removed: Counter::default(),
             queue: Queue::default(),
             objects,
         };
@@ -104,55 +103,77 @@ impl Metrics {
         drop(metrics.errors.get_or_create(&LABEL));
         drop(metrics.time.get_or_create(&LABEL));
         drop(metrics.active.get_or_create(&LABEL));
-        // The library appends the unit and `_total` to the names.
-        registry.register("controller_runtime_reconcile", "Passes, by result", metrics.total.clone());
-        registry.register(
-            "controller_runtime_reconcile_errors",
-            "Passes that the API server interrupted; what AWS refuses is counted in aws_api_calls",
-            metrics.errors.clone(),
-        );
-        registry.register_with_unit(
-            "controller_runtime_reconcile_time",
-            "Duration of passes, waits for the AWS rate limit included",
-            Unit::Seconds,
-            metrics.time.clone(),
-        );
-        registry.register("controller_runtime_active_workers", "Passes under way", metrics.active.clone());
-        registry.register(
-            "controller_runtime_max_concurrent_reconciles",
-            "Passes that may be under way at once: --concurrency, for each watched namespace where they are listed",
-            metrics.most.clone(),
-        );
-        registry.register_with_unit(
-            "workqueue_queue_duration",
-            "Time from when a pass was due, by a change or by the end of a pause, to its beginning",
-            Unit::Seconds,
-            metrics.queue.0.waits.clone(),
-        );
-        registry.register_collector(Box::new(metrics.queue.clone()));
+        metrics.register_passes(registry);
+        metrics.register_queue(registry);
         registry.register(
             "elasticache_user_drift_corrections",
-            "Changes of others in AWS that were put right",
+            "Number of changes in AWS by others that the operator reverted",
             metrics.corrections.clone(),
         );
+        registry.register(
+            "elasticache_user_orphans_removed",
+            "Number of AWS users that the operator deleted because their object vanished right after CreateUser, in spite of its finalizer",
+            metrics.orphans_removed.clone(),
+        );
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("elasticache_user_build", "The operator's version", build);
+        registry.register("elasticache_user_build", "Version of the operator", build);
         registry.register_collector(Box::new(metrics.objects.clone()));
         metrics
     }
 
-    /// Counts what was put right that somebody else had changed in AWS.
+    // The library appends the unit and `_total` to the names.
+    fn register_passes(&self, registry: &mut Registry) {
+        registry.register("controller_runtime_reconcile", "Number of passes, by result", self.total.clone());
+        registry.register(
+            "controller_runtime_reconcile_errors",
+            "Number of passes that failed because of the API server. Refusals by AWS are counted in aws_api_calls",
+            self.errors.clone(),
+        );
+        registry.register_with_unit(
+            "controller_runtime_reconcile_time",
+            "Duration of a pass, including its waits for the AWS rate limit",
+            Unit::Seconds,
+            self.time.clone(),
+        );
+        registry.register(
+            "controller_runtime_active_workers",
+            "Number of passes that are running",
+            self.active.clone(),
+        );
+        registry.register(
+            "controller_runtime_max_concurrent_reconciles",
+            "Maximum number of passes that run at once: --concurrency, multiplied by the number of namespaces if --namespace is set",
+            self.max.clone(),
+        );
+    }
+
+    fn register_queue(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "workqueue_queue_duration",
+            "Time that a pass waited after it was due, because of a change or the end of a pause",
+            Unit::Seconds,
+            self.queue.0.waits.clone(),
+        );
+        registry.register_collector(Box::new(self.queue.clone()));
+    }
+
+    /// The counter of reverted changes.
     #[must_use]
     pub fn corrections(&self) -> Counter {
         self.corrections.clone()
     }
 
-    /// So many passes may be under way at once.
-    pub fn allow(&self, passes: usize) {
-        self.most.get_or_create(&LABEL).set(i64::try_from(passes).unwrap_or(i64::MAX));
+    /// The counter of deleted users whose object vanished.
+    #[must_use]
+    pub fn orphans_removed(&self) -> Counter {
+        self.orphans_removed.clone()
     }
 
-    /// A pass over this object begins.
+    pub fn allow(&self, passes: usize) {
+        self.max.get_or_create(&LABEL).set(i64::try_from(passes).unwrap_or(i64::MAX));
+    }
+
+    /// Records that a pass over this object starts.
     pub fn begin(&self, object: &str) -> Measured<'_> {
         self.queue.begin(object);
         self.active.get_or_create(&LABEL).inc();
@@ -164,7 +185,7 @@ fn labels(result: Reconciled) -> ResultLabels {
     ResultLabels { controller: CONTROLLER, result: result.as_str() }
 }
 
-/// A pass under way; counted also where it is dropped before its end.
+/// A running pass. If it is dropped before its end, only the number of running passes changes.
 #[derive(Debug)]
 pub struct Measured<'a> {
     metrics: &'a Metrics,
@@ -172,7 +193,6 @@ pub struct Measured<'a> {
 }
 
 impl Measured<'_> {
-    /// The pass ended.
     pub fn end(self, result: Reconciled) {
         self.metrics.total.get_or_create(&labels(result)).inc();
         if result == Reconciled::Error {
@@ -188,14 +208,14 @@ impl Drop for Measured<'_> {
     }
 }
 
-/// When the next pass over each object is due. kube's own queue is hidden; this one sees what goes into it and what comes
-/// out, and merges as it does: of two requests for one object the earlier counts.
+/// Knows when the next pass over each object is due. kube does not show its queue, so this one repeats its rule: of two requests for
+/// the same object, the earlier one counts.
 #[derive(Clone, Debug)]
 pub struct Queue(Arc<Due>);
 
 #[derive(Debug)]
 struct Due {
-    /// By `namespace/name`.
+    /// Keys are `namespace/name`.
     at: Mutex<HashMap<String, Instant>>,
     waits: Family<QueueLabel, Histogram>,
 }
@@ -209,13 +229,13 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// A pass over this object is due after `pause`.
+    /// Records that a pass over this object is due after `pause`.
     pub fn request(&self, object: String, pause: Duration) {
         let due = Instant::now() + pause;
         self.lock().entry(object).and_modify(|before| *before = due.min(*before)).or_insert(due);
     }
 
-    /// There is no such object any more.
+    /// Call this when the object is gone.
     pub fn forget(&self, object: &str) {
         self.lock().remove(object);
     }
@@ -223,7 +243,7 @@ impl Queue {
     fn begin(&self, object: &str) {
         let due = self.lock().remove(object);
         if let Some(due) = due {
-            // A pass may begin a moment before the pause is over: kube counts it from another moment than we do.
+            // A pass may start a moment before it is due, because kube started the pause earlier. Then `elapsed` is zero.
             self.0.waits.get_or_create(&QUEUE).observe(due.elapsed().as_secs_f64());
         }
     }
@@ -241,7 +261,7 @@ impl Queue {
 impl Collector for Queue {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
         let depth = i64::try_from(self.depth()).unwrap_or(i64::MAX);
-        let help = "Passes that are due and have not begun: all slots are taken.";
+        let help = "Number of passes that are due and wait for a free slot.";
         let mut metric = encoder.encode_descriptor("workqueue_depth", help, None, MetricType::Gauge)?;
         ConstGauge::new(depth).encode(metric.encode_family(&QUEUE)?)
     }
@@ -262,7 +282,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pass_waits_from_when_it_is_due_until_it_begins() {
         let mut registry = Registry::default();
-        let metrics = Metrics::register(&mut registry, Objects::default());
+        let metrics = Metrics::register(&mut registry, ObjectMetrics::default());
         let holds = |lines: &[&str]| {
             let page = page(&registry);
             for line in lines {
@@ -276,7 +296,7 @@ mod tests {
         tokio::time::advance(2 * SECOND).await;
         holds(&["workqueue_depth{name=\"elasticacheuser\"} 2"]);
         metrics.queue.forget("shop/gone");
-        // A change comes before the pause is over, and a later one adds nothing.
+        // A change makes the pass due now. A later request does not delay it.
         metrics.queue.request("shop/a".to_owned(), Duration::ZERO);
         metrics.queue.request("shop/a".to_owned(), SECOND);
         tokio::time::advance(2 * SECOND).await;

@@ -1,7 +1,5 @@
-//! I/O: what the kernel tells about this process, under the names of Prometheus's own client libraries. Linux alone; where
-//! /proc does not tell, the series is left out.
-//!
-//! Six numbers from four files: a library for all of /proc would be larger than what it saves.
+//! I/O: the process metrics of Prometheus's own client libraries, read from /proc. If a file cannot be read, its series are left
+//! out. Six numbers from five files do not justify a library for /proc.
 
 use std::fmt;
 use std::fs;
@@ -13,54 +11,70 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-/// The kernel's unit of CPU time towards programs, on every architecture: USER_HZ.
+/// USER_HZ: clock ticks in a second, on every architecture.
 const TICKS: f64 = 100.0;
 
-/// The process that asks.
 #[derive(Debug, Default)]
-pub struct Process {
-    /// Does not change, and costs two files.
+pub struct ProcessMetrics {
+    /// In seconds since 1970. Cached, because it never changes and costs two files.
     started: OnceLock<Option<f64>>,
 }
 
-impl Collector for Process {
+impl Collector for ProcessMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.encode_times(&mut encoder)?;
+        encode_memory(&mut encoder)?;
+        encode_files(&mut encoder)
+    }
+}
+
+impl ProcessMetrics {
+    fn encode_times(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let stat = fs::read_to_string("/proc/self/stat").ok().as_deref().and_then(stat);
-        let memory = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-        let encoder = &mut encoder;
         if let Some(stat) = &stat {
-            let spent = ConstCounter::new(stat.spent);
-            let help = "CPU time spent, by the user and the system.";
-            tell(encoder, "process_cpu", help, Some(Unit::Seconds), &spent)?;
+            let cpu = ConstCounter::new(stat.cpu);
+            let help = "CPU time that the process used, in user and system mode.";
+            encode_series(encoder, "process_cpu", help, Some(Unit::Seconds), &cpu)?;
         }
         let started = *self.started.get_or_init(|| Some(boot()? + stat.as_ref()?.started));
         if let Some(started) = started {
-            let help = "When the process began, in seconds since 1970.";
-            tell(encoder, "process_start_time", help, Some(Unit::Seconds), &ConstGauge::new(started))?;
-        }
-        if let Some(resident) = bytes(&memory, "VmRSS:") {
-            let help = "Memory that the process holds.";
-            tell(encoder, "process_resident_memory", help, Some(Unit::Bytes), &ConstGauge::new(resident))?;
-        }
-        if let Some(size) = bytes(&memory, "VmSize:") {
-            let help = "Address space of the process.";
-            tell(encoder, "process_virtual_memory", help, Some(Unit::Bytes), &ConstGauge::new(size))?;
-        }
-        if let Ok(open) = fs::read_dir("/proc/self/fd") {
-            // One of them is the look itself.
-            let open = i64::try_from(open.count().saturating_sub(1)).unwrap_or(i64::MAX);
-            tell(encoder, "process_open_fds", "Open file descriptors.", None, &ConstGauge::new(open))?;
-        }
-        if let Some(most) = most_files(&limits) {
-            let help = "File descriptors that may be open at once.";
-            tell(encoder, "process_max_fds", help, None, &ConstGauge::new(most))?;
+            let help = "Start time of the process, in seconds since 1970.";
+            let started = ConstGauge::new(started);
+            encode_series(encoder, "process_start_time", help, Some(Unit::Seconds), &started)?;
         }
         Ok(())
     }
 }
 
-fn tell(
+fn encode_memory(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if let Some(resident) = bytes(&status, "VmRSS:") {
+        let (help, resident) = ("Resident memory of the process.", ConstGauge::new(resident));
+        encode_series(encoder, "process_resident_memory", help, Some(Unit::Bytes), &resident)?;
+    }
+    if let Some(size) = bytes(&status, "VmSize:") {
+        let (help, size) = ("Virtual memory of the process.", ConstGauge::new(size));
+        encode_series(encoder, "process_virtual_memory", help, Some(Unit::Bytes), &size)?;
+    }
+    Ok(())
+}
+
+fn encode_files(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    if let Ok(open) = fs::read_dir("/proc/self/fd") {
+        // One of them is the directory that is being read.
+        let open = i64::try_from(open.count().saturating_sub(1)).unwrap_or(i64::MAX);
+        let help = "Open file descriptors.";
+        encode_series(encoder, "process_open_fds", help, None, &ConstGauge::new(open))?;
+    }
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    if let Some(most) = most_files(&limits) {
+        let help = "Maximum number of open file descriptors.";
+        encode_series(encoder, "process_max_fds", help, None, &ConstGauge::new(most))?;
+    }
+    Ok(())
+}
+
+fn encode_series(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
@@ -73,19 +87,19 @@ fn tell(
 /// In seconds.
 #[derive(Debug, PartialEq)]
 struct Stat {
-    spent: f64,
-    /// Since the machine started.
+    cpu: f64,
+    /// Counted from the start of the machine.
     started: f64,
 }
 
-/// The name of the program may hold anything, so what follows its last bracket counts.
+/// Reads only what follows the last bracket, because the program's name may contain anything.
 fn stat(text: &str) -> Option<Stat> {
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let seconds = |index: usize| Some(fields.get(index)?.parse::<f64>().ok()? / TICKS);
-    Some(Stat { spent: seconds(11)? + seconds(12)?, started: seconds(19)? })
+    Some(Stat { cpu: seconds(11)? + seconds(12)?, started: seconds(19)? })
 }
 
-/// When the machine started, in seconds since 1970.
+/// The start of the machine, in seconds since 1970.
 fn boot() -> Option<f64> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
@@ -109,9 +123,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_proc_says_is_read() {
+    fn proc_files_are_parsed() {
         let line = "42 (a (odd) name) S 1 2 3 4 5 6 7 8 9 10 150 250 13 14 15 16 17 18 123400 20 21";
-        assert_eq!(stat(line), Some(Stat { spent: 4.0, started: 1234.0 }));
+        assert_eq!(stat(line), Some(Stat { cpu: 4.0, started: 1234.0 }));
         assert_eq!(stat("nothing of the kind"), None);
         let status = "Name:\tx\nVmSize:\t  123 kB\nVmRSS:\t   45 kB\n";
         assert_eq!((bytes(status, "VmSize:"), bytes(status, "VmRSS:")), (Some(125_952), Some(46_080)));
@@ -121,9 +135,9 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_told_about() {
+    fn the_metrics_describe_this_process() {
         let mut registry = prometheus_client::registry::Registry::default();
-        registry.register_collector(Box::new(Process::default()));
+        registry.register_collector(Box::new(ProcessMetrics::default()));
         let mut page = String::new();
         prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
         let value = |name: &str| -> f64 {

@@ -1,6 +1,7 @@
 //! `check`: what is missing is told, and the mend that it names mends it.
 
 mod amazon;
+mod orphans;
 mod uninstalling;
 
 use std::path::Path;
@@ -17,6 +18,8 @@ pub(crate) struct Answer {
     code: Option<i32>,
     rows: Vec<Value>,
     page: String,
+    /// Standard error.
+    errors: String,
 }
 
 impl Answer {
@@ -36,7 +39,7 @@ impl Answer {
     }
 
     /// Fails where a row is not so, or its message and mend do not say this.
-    fn says(&self, claim: &str, check: &str, status: &str, message: &str, mend: &str) {
+    pub(crate) fn says(&self, claim: &str, check: &str, status: &str, message: &str, mend: &str) {
         let row = self.row(check);
         assert_eq!(row["status"], status, "{claim}: {row:#}");
         assert!(row["message"].as_str().unwrap().contains(message), "{claim}: {row:#}");
@@ -59,14 +62,13 @@ pub(crate) async fn check(fixture: &Fixture, args: &[&str], env: &[(&str, &str)]
     let mut command = command(fixture);
     command.args(["--output", "json"]).args(args).envs(env.iter().copied());
     let Output { status, stdout, stderr } = control_plane::output(command).await;
-    let page = String::from_utf8(stdout).unwrap();
-    let read: Value = serde_json::from_str(&page)
-        .unwrap_or_else(|error| panic!("{error}: {page}{}", String::from_utf8_lossy(&stderr)));
+    let (page, errors) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    let read: Value = serde_json::from_str(&page).unwrap_or_else(|error| panic!("{error}: {page}{errors}"));
     let rows = read["checks"].as_array().unwrap().clone();
     let failed = rows.iter().any(|row| row["status"] == "failed");
     assert_eq!(status.code(), Some(i32::from(failed)), "the exit code tells whether a row failed: {page}");
     assert_eq!(read["status"] == "failed", failed, "{page}");
-    Answer { code: status.code(), rows, page }
+    Answer { code: status.code(), rows, page, errors }
 }
 
 /// Runs the commands of a mend, as a person would who types them.
@@ -145,7 +147,8 @@ fn the_documentation_has_each_row_and_no_other() {
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let rows = rows.filter(|first| !first.starts_with("--"));
     let uninstall = ["objects", "objects-delete", "objects-deleting", "objects-finalizer"];
-    let expected: Vec<&str> = ALL.into_iter().chain(uninstall).collect();
+    let orphans = ["aws-users", "orphan", "orphan-partly-tagged", "orphan-unknown", "orphans"];
+    let expected: Vec<&str> = ALL.into_iter().chain(uninstall).chain(orphans).collect();
     assert_eq!(rows.collect::<Vec<_>>(), expected);
 }
 

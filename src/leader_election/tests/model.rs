@@ -1,5 +1,5 @@
-//! Three replicas under whatever may happen to them: never do two of them have a right to change something at the same time, and
-//! once all is well again one of them works.
+//! Three replicas under random disturbances. Two of them must never have a valid token at the same time. After the disturbances
+//! one of them must lead again.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -9,61 +9,60 @@ use std::task::Poll;
 use proptest::prelude::*;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::server::Way;
+use super::server::Network;
 use super::*;
 
 const REPLICAS: usize = 3;
 
 #[derive(Clone, Debug)]
-enum Event {
-    Way(usize, Way),
-    /// Stopped, and continued after so many milliseconds.
+enum ReplicaEvent {
+    Network(usize, Network),
+    /// SIGSTOP, and SIGCONT after this many milliseconds.
     Stop(usize, u64),
     Kill(usize),
-    /// Told to end, and started again.
-    Leave(usize),
-    /// Somebody writes a label.
+    /// SIGTERM, and a new start.
+    Terminate(usize),
+    /// Somebody writes a label into the Lease.
     Touch,
     Delete,
 }
 
-fn way() -> impl Strategy<Value = Way> {
+fn network() -> impl Strategy<Value = Network> {
     let span = || (0_u64..7_000).prop_map(Duration::from_millis);
     prop_oneof![
-        3 => Just(Way::Open),
-        2 => (span(), span()).prop_map(|(there, back)| Way::Slow(there, back)),
-        2 => Just(Way::Cut),
-        2 => Just(Way::Deaf),
-        1 => Just(Way::Broken),
-        1 => Just(Way::Contended),
+        3 => Just(Network::Healthy),
+        2 => (span(), span()).prop_map(|(there, back)| Network::Slow(there, back)),
+        2 => Just(Network::RequestsLost),
+        2 => Just(Network::AnswersLost),
+        1 => Just(Network::ServerError),
+        1 => Just(Network::Conflicts),
     ]
 }
 
-fn event() -> impl Strategy<Value = (u64, Event)> {
+fn event() -> impl Strategy<Value = (u64, ReplicaEvent)> {
     let which = || 0..REPLICAS;
     let event = prop_oneof![
-        6 => (which(), way()).prop_map(|(which, way)| Event::Way(which, way)),
-        3 => (which(), 100_u64..40_000).prop_map(|(which, span)| Event::Stop(which, span)),
-        1 => which().prop_map(Event::Kill),
-        1 => which().prop_map(Event::Leave),
-        1 => Just(Event::Touch),
-        1 => Just(Event::Delete),
+        6 => (which(), network()).prop_map(|(which, network)| ReplicaEvent::Network(which, network)),
+        3 => (which(), 100_u64..40_000).prop_map(|(which, span)| ReplicaEvent::Stop(which, span)),
+        1 => which().prop_map(ReplicaEvent::Kill),
+        1 => which().prop_map(ReplicaEvent::Terminate),
+        1 => Just(ReplicaEvent::Touch),
+        1 => Just(ReplicaEvent::Delete),
     ];
     (0_u64..9_000, event)
 }
 
-/// What all replicas share.
 #[derive(Clone, Default)]
-struct World {
-    server: Server,
-    /// The token of each replica that was ever started.
+struct ReplicasModel {
+    server: ApiServer,
+    /// One token for each process that was ever started.
     tokens: Arc<Mutex<Vec<Token>>>,
-    offences: Arc<Mutex<Vec<String>>>,
+    violations: Arc<Mutex<Vec<String>>>,
     changes: Arc<Mutex<Vec<Instant>>>,
 }
 
-impl World {
-    /// The replica changes something now, if it may.
+impl ReplicasModel {
+    /// Process `own` changes something, if its token is valid.
     fn change(&self, own: usize) {
         let tokens = self.tokens.lock().unwrap();
         let Some(sending) = tokens[own].send() else { return };
@@ -72,12 +71,12 @@ impl World {
         let others = tokens.iter().enumerate().filter(|(other, token)| *other != own && token.is_valid());
         let others: Vec<usize> = others.map(|(other, _)| other).collect();
         if !others.is_empty() {
-            self.offences.lock().unwrap().push(format!("{own} changes something, and {others:?} may too"));
+            self.violations.lock().unwrap().push(format!("{own} changes something, and {others:?} may too"));
         }
     }
 
-    /// One life of a replica, from its start to its end. It works on with whatever it has begun, before it learns anything.
-    async fn life(&self, link: Link, leave: Arc<Mutex<bool>>) {
+    /// One process of a replica, from its start to its end. It works until it learns that it lost the Lease.
+    async fn run_process(&self, link: ServerLink, terminate: Arc<Mutex<bool>>) {
         link.forget();
         let own = self.tokens.lock().unwrap().len();
         let (mut candidate, token, _) = Replica::candidate(&link, &format!("replica-{own}"));
@@ -88,51 +87,51 @@ impl World {
                 sleep(Duration::from_millis(310)).await;
             }
         };
-        let told = async {
-            while !*leave.lock().unwrap() {
+        let terminated = async {
+            while !*terminate.lock().unwrap() {
                 sleep(Duration::from_millis(470)).await;
             }
         };
         let standing = async {
-            candidate.win().await.unwrap();
-            candidate.hold().await
+            candidate.campaign().await.unwrap();
+            candidate.renew_until_lost().await
         };
         tokio::select! {
             biased;
             () = working => {}
             _ = standing => return,
-            () = told => {}
+            () = terminated => {}
         }
-        candidate.leave().await;
-        *leave.lock().unwrap() = false;
+        candidate.resign().await;
+        *terminate.lock().unwrap() = false;
     }
 }
 
-/// A replica's process, as the kernel has it.
+/// A replica, whose processes follow each other.
 #[derive(Clone)]
-struct Process {
-    link: Link,
+struct ReplicaProcess {
+    link: ServerLink,
     stopped: Arc<Mutex<Instant>>,
-    leave: Arc<Mutex<bool>>,
+    terminate: Arc<Mutex<bool>>,
 }
 
-impl Process {
-    fn new(world: &World) -> Self {
+impl ReplicaProcess {
+    fn new(model: &ReplicasModel) -> Self {
         let stopped = Arc::new(Mutex::new(Instant::now()));
-        Self { link: world.server.link(), stopped, leave: Arc::default() }
+        Self { link: model.server.link(), stopped, terminate: Arc::default() }
     }
 
-    /// Lives, ends, and is started again a second later.
-    fn run(&self, world: &World) -> JoinHandle<()> {
-        let (world, process) = (world.clone(), self.clone());
+    /// Starts a new process one second after the last one ended.
+    fn run(&self, model: &ReplicasModel) -> JoinHandle<()> {
+        let (model, process) = (model.clone(), self.clone());
         tokio::spawn(async move {
             loop {
-                let life = world.life(process.link.clone(), process.leave.clone());
-                while_running(life, &process.stopped).await;
+                let run = model.run_process(process.link.clone(), process.terminate.clone());
+                while_running(run, &process.stopped).await;
                 sleep(SECOND).await;
                 // A new process cannot know of a Lease that was deleted just before it began: a gap that is documented.
                 for _ in 0..11 {
-                    if world.server.lease().is_none() {
+                    if model.server.lease().is_none() {
                         sleep(SECOND).await;
                     }
                 }
@@ -141,9 +140,9 @@ impl Process {
     }
 }
 
-/// Polls it only while it is not stopped.
-async fn while_running(life: impl Future<Output = ()>, stopped: &Mutex<Instant>) {
-    let mut life = pin!(life);
+/// Polls `process` only while it is not stopped.
+async fn while_running(process: impl Future<Output = ()>, stopped: &Mutex<Instant>) {
+    let mut process = pin!(process);
     loop {
         let until = *stopped.lock().unwrap();
         sleep_until(until).await;
@@ -151,7 +150,7 @@ async fn while_running(life: impl Future<Output = ()>, stopped: &Mutex<Instant>)
             if *stopped.lock().unwrap() > Instant::now() {
                 return Poll::Ready(None);
             }
-            life.as_mut().poll(context).map(Some)
+            process.as_mut().poll(context).map(Some)
         });
         if let Some(()) = step.await {
             return;
@@ -159,40 +158,41 @@ async fn while_running(life: impl Future<Output = ()>, stopped: &Mutex<Instant>)
     }
 }
 
-async fn play(events: Vec<(u64, Event)>) {
-    let world = World::default();
-    let processes: Vec<Process> = (0..REPLICAS).map(|_| Process::new(&world)).collect();
-    let mut tasks: Vec<JoinHandle<()>> = processes.iter().map(|process| process.run(&world)).collect();
+async fn play(events: Vec<(u64, ReplicaEvent)>) {
+    let model = ReplicasModel::default();
+    let processes: Vec<ReplicaProcess> = (0..REPLICAS).map(|_| ReplicaProcess::new(&model)).collect();
+    let mut tasks: Vec<JoinHandle<()>> = processes.iter().map(|process| process.run(&model)).collect();
     sleep(5 * SECOND).await;
     for (millis, event) in events {
         sleep(Duration::from_millis(millis)).await;
         match event {
-            Event::Way(which, way) => processes[which].link.set(way),
-            Event::Stop(which, span) => {
+            ReplicaEvent::Network(which, network) => processes[which].link.set(network),
+            ReplicaEvent::Stop(which, span) => {
                 *processes[which].stopped.lock().unwrap() = Instant::now() + Duration::from_millis(span);
             }
             // Who never saw the deleted Lease cannot know of its leader.
-            Event::Kill(_) | Event::Delete if processes.iter().any(|process| !process.link.has_seen()) => {}
-            Event::Kill(which) if world.server.lease().is_some() => {
+            ReplicaEvent::Kill(_) | ReplicaEvent::Delete
+                if processes.iter().any(|process| !process.link.has_observed()) => {}
+            ReplicaEvent::Kill(which) if model.server.lease().is_some() => {
                 tasks[which].abort();
                 processes[which].link.forget();
-                tasks[which] = processes[which].run(&world);
+                tasks[which] = processes[which].run(&model);
             }
-            Event::Leave(which) => *processes[which].leave.lock().unwrap() = true,
-            Event::Touch => world.server.touch(),
-            Event::Delete => world.server.delete(),
-            Event::Kill(_) => {}
+            ReplicaEvent::Terminate(which) => *processes[which].terminate.lock().unwrap() = true,
+            ReplicaEvent::Touch => model.server.touch(),
+            ReplicaEvent::Delete => model.server.delete(),
+            ReplicaEvent::Kill(_) => {}
         }
     }
     for process in &processes {
-        process.link.set(Way::Open);
+        process.link.set(Network::Healthy);
         *process.stopped.lock().unwrap() = Instant::now();
-        *process.leave.lock().unwrap() = false;
+        *process.terminate.lock().unwrap() = false;
     }
     sleep(60 * SECOND).await;
-    let offences = world.offences.lock().unwrap().clone();
-    assert!(offences.is_empty(), "{}", offences.join("\n"));
-    let last = world.changes.lock().unwrap().last().copied();
+    let violations = model.violations.lock().unwrap().clone();
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+    let last = model.changes.lock().unwrap().last().copied();
     let idle = last.map_or(Duration::MAX, |last| last.elapsed());
     assert!(idle < 25 * SECOND, "nobody has changed anything for {idle:?}");
     tasks.iter().for_each(JoinHandle::abort);

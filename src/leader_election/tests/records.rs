@@ -1,7 +1,7 @@
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
-use super::super::record::{holder, lasts, released, renewed, taken};
+use super::super::record::{acquired, duration, holder, released, renewed};
 use super::*;
 
 fn at(second: i64) -> jiff::Timestamp {
@@ -15,7 +15,7 @@ fn lease(spec: LeaseSpec) -> Lease {
 #[test]
 fn it_reads_as_client_go_writes_it() {
     let fifteen = 15 * SECOND;
-    let new = taken(None, "a", fifteen, at(100));
+    let new = acquired(None, "a", fifteen, at(100));
     let LeaseSpec {
         acquire_time,
         holder_identity,
@@ -40,12 +40,12 @@ fn it_reads_as_client_go_writes_it() {
     let spec = free.spec.clone().unwrap();
     assert_eq!((spec.holder_identity.as_deref(), spec.lease_duration_seconds), (Some(""), Some(1)));
 
-    let next = taken(Some(&free), "b", fifteen, at(106));
+    let next = acquired(Some(&free), "b", fifteen, at(106));
     let spec = next.spec.clone().unwrap();
     assert_eq!((spec.holder_identity.as_deref(), spec.lease_transitions), (Some("b"), Some(1)));
     assert_eq!((spec.acquire_time, spec.lease_duration_seconds), (Some(MicroTime(at(106))), Some(15)));
 
-    let again = taken(Some(&next), "b", fifteen, at(108)).spec.unwrap();
+    let again = acquired(Some(&next), "b", fifteen, at(108)).spec.unwrap();
     assert_eq!(
         (again.lease_transitions, again.acquire_time),
         (Some(1), Some(MicroTime(at(106)))),
@@ -59,7 +59,7 @@ fn what_others_wrote_beside_the_record_stays() {
     found.metadata.labels = Some([("team".to_owned(), "a".to_owned())].into());
     found.metadata.resource_version = Some("7".to_owned());
     for written in [
-        taken(Some(&found), "a", SECOND, at(1)),
+        acquired(Some(&found), "a", SECOND, at(1)),
         renewed(&found, "a", SECOND, at(1)),
         released(&found, at(1)),
     ] {
@@ -107,9 +107,9 @@ fn nonsense_can_be_read_and_written_over() {
     ];
     for (claim, found, held_by, seconds) in rows {
         assert_eq!(holder(&found), held_by, "{claim}");
-        assert_eq!(lasts(&found, 15 * SECOND).as_secs(), seconds, "{claim}");
+        assert_eq!(duration(&found, 15 * SECOND).as_secs(), seconds, "{claim}");
         for written in [
-            taken(Some(&found), "a", SECOND, at(1)),
+            acquired(Some(&found), "a", SECOND, at(1)),
             renewed(&found, "a", SECOND, at(1)),
             released(&found, at(1)),
         ] {

@@ -1,62 +1,60 @@
-//! The API server's contract about one object: versions, conflicts, and requests that take effect though nobody waits for their
-//! answer any more. Each replica has a way to it that can be bad.
+//! A model of the API server with one object: versions, conflicts, and requests that take effect although nobody waits for the
+//! answer. Each replica has a network of its own, which can fail.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use kube::core::Status;
 use tokio::time::Instant;
 
-use super::super::store::{Answer, Store};
+use super::super::store::{LeaseError, LeaseStore};
 use super::super::{LEASE, record};
 
-/// More than any test needs: whoever asks without a pause would do so for ever, as a paused clock stands still meanwhile.
-const MOST: usize = 20_000;
+/// More than any test needs. A candidate without pauses would send requests for ever, because the paused clock stands still.
+const MAX_REQUESTS: usize = 20_000;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Server(Arc<Mutex<State>>);
+pub(super) struct ApiServer(Arc<Mutex<ServerState>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct ServerState {
     lease: Option<Lease>,
     version: u64,
     requests: usize,
     writes: Vec<Instant>,
 }
 
-/// How requests fare on the way.
+/// What happens to the requests of one replica.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) enum Way {
+pub(super) enum Network {
     #[default]
-    Open,
-    /// Takes so long to arrive, and the answer so long to come back.
+    Healthy,
+    /// The delay of the request, and the delay of its answer.
     Slow(Duration, Duration),
-    /// Arrives, and is never answered.
-    Deaf,
-    /// Never arrives.
-    Cut,
-    /// Refused with 500 before it took effect.
-    Broken,
-    /// Refused with 403.
+    AnswersLost,
+    RequestsLost,
+    /// The request is refused with 500 and has no effect.
+    ServerError,
     Forbidden,
-    /// Reads are answered; writes are conflicts, whatever they write.
-    Contended,
+    /// Reads succeed, and every write is a conflict.
+    Conflicts,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Link {
-    server: Server,
-    way: Arc<Mutex<Way>>,
-    seen: Arc<AtomicBool>,
+pub(super) struct ServerLink {
+    server: ApiServer,
+    network: Arc<Mutex<Network>>,
+    observed: Arc<AtomicBool>,
 }
 
-impl Server {
-    pub(super) fn link(&self) -> Link {
-        Link { server: self.clone(), way: Arc::default(), seen: Arc::default() }
+impl ApiServer {
+    pub(super) fn link(&self) -> ServerLink {
+        ServerLink { server: self.clone(), network: Arc::default(), observed: Arc::default() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ServerState> {
         self.0.lock().unwrap()
     }
 
@@ -80,7 +78,7 @@ impl Server {
         self.state().writes.clone()
     }
 
-    /// Somebody else writes it, and asks nobody.
+    /// Somebody else writes the Lease, without testing its version.
     pub(super) fn put(&self, spec: Option<LeaseSpec>) {
         let mut state = self.state();
         let mut lease = state.lease.clone().unwrap_or_default();
@@ -89,7 +87,7 @@ impl Server {
         state.store(lease);
     }
 
-    /// Somebody writes a label, and leaves the record as it is.
+    /// Somebody writes a label, and nothing else.
     pub(super) fn touch(&self) {
         let mut state = self.state();
         if let Some(mut lease) = state.lease.clone() {
@@ -104,7 +102,7 @@ impl Server {
     }
 }
 
-impl State {
+impl ServerState {
     fn store(&mut self, mut lease: Lease) -> Lease {
         self.version += 1;
         lease.metadata.resource_version = Some(self.version.to_string());
@@ -114,73 +112,85 @@ impl State {
         lease
     }
 
-    fn read(&self) -> Answer {
-        self.lease.clone().map_or(Answer::Absent, Answer::Lease)
+    fn read(&self) -> Result<Lease, LeaseError> {
+        self.lease.clone().ok_or(LeaseError::NotFound)
     }
 
-    fn write(&mut self, lease: Lease) -> Answer {
+    fn write(&mut self, lease: Lease) -> Result<Lease, LeaseError> {
         let held = self.lease.as_ref().and_then(|lease| lease.metadata.resource_version.as_ref());
         if lease.metadata.resource_version.as_ref() != held {
-            return Answer::Conflict;
+            return Err(LeaseError::Conflict);
         }
         self.writes.push(Instant::now());
-        Answer::Lease(self.store(lease))
+        Ok(self.store(lease))
     }
 }
 
-impl Link {
-    pub(super) fn set(&self, way: Way) {
-        *self.way.lock().unwrap() = way;
+impl ServerLink {
+    pub(super) fn set(&self, network: Network) {
+        *self.network.lock().unwrap() = network;
     }
 
-    /// A Lease was read over it since it was forgotten last.
-    pub(super) fn has_seen(&self) -> bool {
-        self.seen.load(Ordering::Relaxed)
+    /// Whether a Lease was read through this link since the last [`ServerLink::forget`].
+    pub(super) fn has_observed(&self) -> bool {
+        self.observed.load(Ordering::Relaxed)
     }
 
     pub(super) fn forget(&self) {
-        self.seen.store(false, Ordering::Relaxed);
+        self.observed.store(false, Ordering::Relaxed);
     }
 
-    async fn go(&self, request: impl FnOnce(&mut State) -> Answer + Send + 'static, writes: bool) -> Answer {
-        let (server, way) = (self.server.clone(), *self.way.lock().unwrap());
+    async fn send(
+        &self,
+        request: impl FnOnce(&mut ServerState) -> Result<Lease, LeaseError> + Send + 'static,
+        writes: bool,
+    ) -> Result<Lease, LeaseError> {
+        let (server, network) = (self.server.clone(), *self.network.lock().unwrap());
         let requests = {
             let mut state = server.state();
             state.requests += 1;
             state.requests
         };
-        assert!(requests < MOST, "requests are made in a hurry");
-        match way {
-            Way::Cut => return std::future::pending().await,
-            Way::Broken => return Answer::Failed("500".to_owned()),
-            Way::Forbidden => return Answer::Forbidden("403".to_owned()),
-            Way::Contended if writes => return Answer::Conflict,
-            Way::Open | Way::Contended | Way::Slow(..) | Way::Deaf => {}
+        assert!(requests < MAX_REQUESTS, "the candidate sends requests without a pause");
+        match network {
+            Network::RequestsLost => return std::future::pending().await,
+            Network::ServerError => return Err(LeaseError::Refused(status(500))),
+            Network::Forbidden => return Err(LeaseError::Forbidden(status(403))),
+            Network::Conflicts if writes => return Err(LeaseError::Conflict),
+            Network::Healthy | Network::Conflicts | Network::Slow(..) | Network::AnswersLost => {}
         }
-        // Of its own: what is on the way arrives, whether or not somebody waits.
+        // A task of its own, because a request that was sent takes effect even if nobody waits for the answer.
         let made = tokio::spawn(async move {
-            if let Way::Slow(there, _) = way {
+            if let Network::Slow(there, _) = network {
                 tokio::time::sleep(there).await;
             }
             request(&mut server.state())
         });
         let answer = made.await.unwrap();
-        match way {
-            Way::Slow(_, back) => tokio::time::sleep(back).await,
-            Way::Deaf => return std::future::pending().await,
-            Way::Open | Way::Contended | Way::Cut | Way::Broken | Way::Forbidden => {}
+        match network {
+            Network::Slow(_, back) => tokio::time::sleep(back).await,
+            Network::AnswersLost => return std::future::pending().await,
+            Network::Healthy
+            | Network::Conflicts
+            | Network::RequestsLost
+            | Network::ServerError
+            | Network::Forbidden => {}
         }
-        self.seen.fetch_or(matches!(answer, Answer::Lease(_)), Ordering::Relaxed);
+        self.observed.fetch_or(answer.is_ok(), Ordering::Relaxed);
         answer
     }
 }
 
-impl Store for Link {
-    async fn read(&self) -> Answer {
-        self.go(|state| state.read(), false).await
+impl LeaseStore for ServerLink {
+    async fn read(&self) -> Result<Lease, LeaseError> {
+        self.send(|state| state.read(), false).await
     }
 
-    async fn write(&self, lease: Lease) -> Answer {
-        self.go(|state| state.write(lease), true).await
+    async fn write(&self, lease: Lease) -> Result<Lease, LeaseError> {
+        self.send(|state| state.write(lease), true).await
     }
+}
+
+fn status(code: u16) -> Box<Status> {
+    Box::new(Status::failure(&code.to_string(), "").with_code(code))
 }

@@ -1,7 +1,7 @@
 use k8s_openapi::api::coordination::v1::LeaseSpec;
 use tokio::time::{Instant, advance, sleep};
 
-use super::server::Way;
+use super::server::Network;
 use super::*;
 
 async fn after(millis: u64) {
@@ -12,22 +12,22 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-async fn lost(leader: &mut Candidate<Link>) -> Loss {
-    tokio::time::timeout(60 * SECOND, leader.hold()).await.expect("it loses the lead")
+async fn lost(leader: &mut Candidate<ServerLink>) -> LossReason {
+    tokio::time::timeout(60 * SECOND, leader.renew_until_lost()).await.expect("it loses the lead")
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_first_replica_leads_at_once() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let one = Replica::start(&server, "one");
-    assert!(one.led().await < seconds(0.1));
+    assert!(one.becomes_leader().await < seconds(0.1));
     assert!(one.leads());
     assert_eq!(server.holder(), "one");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_leader_renews_every_two_seconds_and_a_tenth_more_at_most() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let one = Replica::start(&server, "one");
     sleep(600 * SECOND).await;
     assert!(one.token.is_valid());
@@ -41,7 +41,7 @@ async fn a_leader_renews_every_two_seconds_and_a_tenth_more_at_most() {
 
 #[tokio::test(start_paused = true)]
 async fn a_standby_writes_nothing_while_another_one_renews() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let (one, two) = (Replica::start(&server, "one"), Replica::start(&server, "two"));
     sleep(100 * SECOND).await;
     assert!(one.token.is_valid() != two.token.is_valid(), "one of them leads");
@@ -52,14 +52,14 @@ async fn a_standby_writes_nothing_while_another_one_renews() {
 #[tokio::test(start_paused = true)]
 async fn a_killed_leader_is_followed_within_20_s_and_not_before_its_lease_ended() {
     for millis in (0..2200).step_by(50) {
-        let server = Server::default();
+        let server = ApiServer::default();
         let one = Replica::start(&server, "one");
-        one.led().await;
+        one.becomes_leader().await;
         let two = Replica::start(&server, "two");
         after(10_000 + millis).await;
         one.kill();
         let renewed = server.writes().last().unwrap().to_owned();
-        let took = two.led().await;
+        let took = two.becomes_leader().await;
         assert!(took < 18 * SECOND, "{took:?}, killed after {millis} ms");
         assert!(renewed.elapsed() >= 15 * SECOND, "{:?}", renewed.elapsed());
         assert_eq!(server.spec().lease_transitions, Some(1));
@@ -69,16 +69,16 @@ async fn a_killed_leader_is_followed_within_20_s_and_not_before_its_lease_ended(
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_leaves_is_followed_within_3_s() {
     for millis in (0..2200).step_by(100) {
-        let server = Server::default();
+        let server = ApiServer::default();
         let (mut candidate, ..) = Replica::candidate(&server.link(), "one");
-        candidate.win().await.unwrap();
+        candidate.campaign().await.unwrap();
         let leadership = candidate.lead();
         let two = Replica::start(&server, "two");
         after(10_000 + millis).await;
         assert!(!two.token.is_valid());
-        leadership.leave().await;
+        leadership.resign().await;
         assert_eq!(server.holder(), "");
-        let took = two.led().await;
+        let took = two.becomes_leader().await;
         assert!(took < 3 * SECOND, "{took:?}, left after {millis} ms");
         assert_eq!((server.holder().as_str(), server.spec().lease_transitions), ("two", Some(1)));
     }
@@ -86,84 +86,90 @@ async fn a_leader_that_leaves_is_followed_within_3_s() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_left_has_no_right_any_more() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let (mut candidate, token, leads) = Replica::candidate(&server.link(), "one");
-    candidate.win().await.unwrap();
+    candidate.campaign().await.unwrap();
     assert!(token.is_valid());
-    candidate.lead().leave().await;
+    candidate.lead().resign().await;
     assert!(!token.is_valid());
     assert_eq!(leads.get(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_lease_is_kept_where_a_mutation_was_cut() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let (mut candidate, token, _) = Replica::candidate(&server.link(), "one");
-    candidate.win().await.unwrap();
+    candidate.campaign().await.unwrap();
     drop(token.send());
-    candidate.lead().leave().await;
+    candidate.lead().resign().await;
     assert_eq!(server.holder(), "one");
     assert!(!token.is_valid());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_renewal_on_its_way_does_not_keep_the_lease_from_being_released() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let link = server.link();
     let (mut candidate, ..) = Replica::candidate(&link, "one");
-    candidate.win().await.unwrap();
+    candidate.campaign().await.unwrap();
     let leadership = candidate.lead();
-    link.set(Way::Slow(Duration::ZERO, 4 * SECOND));
+    link.set(Network::Slow(Duration::ZERO, 4 * SECOND));
     after(3_000).await;
-    link.set(Way::Open);
+    link.set(Network::Healthy);
     // The renewal has taken effect, its answer is not there yet.
-    leadership.leave().await;
+    leadership.resign().await;
     assert_eq!(server.holder(), "");
 }
 
 #[tokio::test(start_paused = true)]
 async fn leaving_takes_1_5_s_where_the_api_server_does_not_answer() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let link = server.link();
     let (mut candidate, ..) = Replica::candidate(&link, "one");
-    candidate.win().await.unwrap();
-    link.set(Way::Cut);
+    candidate.campaign().await.unwrap();
+    link.set(Network::RequestsLost);
     let began = Instant::now();
-    candidate.lead().leave().await;
+    candidate.lead().resign().await;
     assert!(began.elapsed() <= seconds(1.6), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_standby_that_leaves_asks_nothing() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let one = Replica::start(&server, "one");
-    one.led().await;
+    one.becomes_leader().await;
     let (mut two, ..) = Replica::candidate(&server.link(), "two");
-    let stood = tokio::time::timeout(9 * SECOND, two.win()).await;
+    let stood = tokio::time::timeout(9 * SECOND, two.campaign()).await;
     assert!(stood.is_err(), "it stands by");
     let (writes, began) = (server.writes().len(), Instant::now());
-    two.leave().await;
+    two.resign().await;
     assert!(began.elapsed() < seconds(0.01) && server.writes().len() == writes);
     assert_eq!(server.holder(), "one");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_is_cut_off_stops_before_its_successor_begins() {
-    for way in [Way::Cut, Way::Deaf, Way::Broken, Way::Forbidden, Way::Slow(6 * SECOND, Duration::ZERO)] {
+    for network in [
+        Network::RequestsLost,
+        Network::AnswersLost,
+        Network::ServerError,
+        Network::Forbidden,
+        Network::Slow(6 * SECOND, Duration::ZERO),
+    ] {
         for millis in (0..2200).step_by(200) {
-            let server = Server::default();
+            let server = ApiServer::default();
             let one = Replica::start(&server, "one");
-            one.led().await;
+            one.becomes_leader().await;
             let two = Replica::start(&server, "two");
             after(10_000 + millis).await;
-            one.link.set(way);
-            let stopped = one.stopped().await;
-            assert!(stopped <= seconds(10.1), "{way:?}: it stopped after {stopped:?}");
+            one.link.set(network);
+            let stopped = one.stops_leading().await;
+            assert!(stopped <= seconds(10.1), "{network:?}: it stopped after {stopped:?}");
             assert!(!one.leads() || one.task.is_finished() || stopped > Duration::ZERO);
-            let began = two.led().await;
-            assert!(began >= seconds(4.8), "{way:?}: there are 5 s between, and were {began:?}");
+            let began = two.becomes_leader().await;
+            assert!(began >= seconds(4.8), "{network:?}: there are 5 s between, and were {began:?}");
             after(100).await;
-            assert!(one.task.is_finished(), "{way:?}: whoever lost the lead ends");
+            assert!(one.task.is_finished(), "{network:?}: whoever lost the lead ends");
             assert!(!one.leads() && two.leads());
         }
     }
@@ -171,12 +177,12 @@ async fn a_leader_that_is_cut_off_stops_before_its_successor_begins() {
 
 #[tokio::test(start_paused = true)]
 async fn slow_answers_cost_no_lead() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let (one, two) = (Replica::start(&server, "one"), Replica::start(&server, "two"));
     sleep(5 * SECOND).await;
     let leader = if one.token.is_valid() { &one } else { &two };
     for there in [0.0, 2.0, 4.0] {
-        leader.link.set(Way::Slow(seconds(there), seconds(4.5 - there)));
+        leader.link.set(Network::Slow(seconds(there), seconds(4.5 - there)));
         for _ in 0..600 {
             after(100).await;
             assert!(leader.token.is_valid(), "{there} s there, {} s back", 4.5 - there);
@@ -187,18 +193,24 @@ async fn slow_answers_cost_no_lead() {
 
 #[tokio::test(start_paused = true)]
 async fn a_trouble_of_seven_seconds_costs_no_lead() {
-    for way in [Way::Cut, Way::Deaf, Way::Broken, Way::Forbidden, Way::Contended] {
+    for network in [
+        Network::RequestsLost,
+        Network::AnswersLost,
+        Network::ServerError,
+        Network::Forbidden,
+        Network::Conflicts,
+    ] {
         for millis in (0..2200).step_by(200) {
-            let server = Server::default();
+            let server = ApiServer::default();
             let one = Replica::start(&server, "one");
-            one.led().await;
+            one.becomes_leader().await;
             after(10_000 + millis).await;
-            one.link.set(way);
+            one.link.set(network);
             sleep(2 * SECOND).await;
-            one.link.set(Way::Open);
+            one.link.set(Network::Healthy);
             for _ in 0..100 {
                 after(100).await;
-                assert!(one.token.is_valid(), "{way:?} after {millis} ms");
+                assert!(one.token.is_valid(), "{network:?} after {millis} ms");
             }
         }
     }
@@ -206,15 +218,15 @@ async fn a_trouble_of_seven_seconds_costs_no_lead() {
 
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_stood_still_has_lost_its_right_when_it_wakes() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let (mut candidate, token, _) = Replica::candidate(&server.link(), "one");
-    candidate.win().await.unwrap();
+    candidate.campaign().await.unwrap();
     let two = Replica::start(&server, "two");
     sleep(SECOND).await;
     // Nobody polls the first one meanwhile.
-    two.led().await;
+    two.becomes_leader().await;
     assert!(token.send().is_none());
-    assert!(matches!(lost(&mut candidate).await, Loss::Unheard(_)));
+    assert!(matches!(lost(&mut candidate).await, LossReason::ProcessStopped));
     assert!(!token.is_valid());
     assert_eq!(server.holder(), "two");
 }
@@ -223,20 +235,20 @@ async fn a_leader_that_stood_still_has_lost_its_right_when_it_wakes() {
 async fn a_leader_stops_at_once_when_it_sees_that_it_is_one_no_more() {
     let held =
         |holder: &str| Some(LeaseSpec { holder_identity: Some(holder.to_owned()), ..LeaseSpec::default() });
-    type Act = Box<dyn Fn(&Server)>;
-    let acts: [(Loss, Act); 4] = [
-        (Loss::Taken("two".to_owned()), Box::new(move |server| server.put(held("two")))),
-        (Loss::Released, Box::new(move |server| server.put(held("")))),
-        (Loss::Released, Box::new(|server| server.put(None))),
-        (Loss::Deleted, Box::new(Server::delete)),
+    type Act = Box<dyn Fn(&ApiServer)>;
+    let acts: [(LossReason, Act); 4] = [
+        (LossReason::Taken("two".to_owned()), Box::new(move |server| server.put(held("two")))),
+        (LossReason::Released, Box::new(move |server| server.put(held("")))),
+        (LossReason::Released, Box::new(|server| server.put(None))),
+        (LossReason::Deleted, Box::new(ApiServer::delete)),
     ];
     for (loss, act) in acts {
-        let server = Server::default();
+        let server = ApiServer::default();
         let (mut candidate, token, leads) = Replica::candidate(&server.link(), "one");
-        candidate.win().await.unwrap();
+        candidate.campaign().await.unwrap();
         act(&server);
         let began = Instant::now();
-        assert_eq!(lost(&mut candidate).await, loss);
+        assert_eq!(lost(&mut candidate).await.to_string(), loss.to_string());
         assert!(began.elapsed() < seconds(2.3), "{loss}: {:?}", began.elapsed());
         assert!(!token.is_valid());
         assert_eq!(leads.get(), 0);
@@ -246,26 +258,26 @@ async fn a_leader_stops_at_once_when_it_sees_that_it_is_one_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_standby_that_saw_a_lease_waits_after_its_deletion_for_its_leader_to_stop() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let one = Replica::start(&server, "one");
-    one.led().await;
+    one.becomes_leader().await;
     let two = Replica::start(&server, "two");
     sleep(10 * SECOND).await;
-    one.link.set(Way::Cut);
+    one.link.set(Network::RequestsLost);
     server.delete();
     let deleted = Instant::now();
-    let stopped = Instant::now() + one.stopped().await;
+    let stopped = Instant::now() + one.stops_leading().await;
     assert_eq!(server.holder(), "the holder of the deleted Lease");
-    two.led().await;
+    two.becomes_leader().await;
     assert!(stopped + 5 * SECOND <= Instant::now(), "there are 5 s between");
     assert!(deleted.elapsed() < 18 * SECOND, "{:?}", deleted.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
 async fn labels_that_others_write_do_not_keep_a_dead_leaders_lease_alive() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let one = Replica::start(&server, "one");
-    one.led().await;
+    one.becomes_leader().await;
     let two = Replica::start(&server, "two");
     sleep(10 * SECOND).await;
     one.kill();
@@ -278,7 +290,7 @@ async fn labels_that_others_write_do_not_keep_a_dead_leaders_lease_alive() {
             }
         }
     });
-    let took = two.led().await;
+    let took = two.becomes_leader().await;
     assert!(took < 20 * SECOND, "{took:?}");
     sleep(30 * SECOND).await;
     assert!(two.token.is_valid(), "nor cost they the next one's");
@@ -287,9 +299,9 @@ async fn labels_that_others_write_do_not_keep_a_dead_leaders_lease_alive() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_always_conflicts_is_not_written_in_a_hurry() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let one = Replica::start(&server, "one");
-    one.link.set(Way::Contended);
+    one.link.set(Network::Conflicts);
     sleep(60 * SECOND).await;
     assert!(!one.token.is_valid());
     assert!(server.requests() < 130, "{} requests in a minute", server.requests());
@@ -297,24 +309,24 @@ async fn a_lease_that_always_conflicts_is_not_written_in_a_hurry() {
 
 #[tokio::test(start_paused = true)]
 async fn a_candidate_whose_winning_answer_was_lost_leads_by_the_next_one() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let one = Replica::start(&server, "one");
-    one.link.set(Way::Deaf);
+    one.link.set(Network::AnswersLost);
     after(6_000).await;
-    one.link.set(Way::Open);
-    let took = one.led().await;
+    one.link.set(Network::Healthy);
+    let took = one.becomes_leader().await;
     assert!(took < 10 * SECOND, "{took:?}");
     assert_eq!(server.spec().lease_transitions, Some(0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_comes_after_the_token_it_is_for_makes_no_leader() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let link = server.link();
     let (mut candidate, token, _) = Replica::candidate(&link, "one");
-    link.set(Way::Slow(Duration::ZERO, SECOND));
+    link.set(Network::Slow(Duration::ZERO, SECOND));
     {
-        let winning = candidate.win();
+        let winning = candidate.campaign();
         tokio::pin!(winning);
         for _ in 0..3 {
             // Begun, and not polled while its answer comes and ages.
@@ -323,33 +335,33 @@ async fn an_answer_that_comes_after_the_token_it_is_for_makes_no_leader() {
         }
         assert!(!token.is_valid());
     }
-    candidate.win().await.unwrap();
+    candidate.campaign().await.unwrap();
     assert!(token.is_valid());
 }
 
 #[tokio::test(start_paused = true)]
 async fn whoever_is_forbidden_the_lease_from_the_beginning_says_so_and_ends() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let link = server.link();
-    link.set(Way::Forbidden);
+    link.set(Network::Forbidden);
     let (mut candidate, ..) = Replica::candidate(&link, "one");
-    let said = candidate.win().await.unwrap_err().to_string();
-    assert!(said.contains("leases in the group coordination.k8s.io") && said.contains("403"), "{said}");
+    let error = candidate.campaign().await.unwrap_err().to_string();
+    assert!(error.contains("leases in the group coordination.k8s.io") && error.contains("403"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_standby_that_is_forbidden_it_later_tries_again() {
-    let server = Server::default();
+    let server = ApiServer::default();
     let one = Replica::start(&server, "one");
-    one.led().await;
+    one.becomes_leader().await;
     let two = Replica::start(&server, "two");
     sleep(5 * SECOND).await;
-    two.link.set(Way::Forbidden);
+    two.link.set(Network::Forbidden);
     one.kill();
     sleep(60 * SECOND).await;
-    two.link.set(Way::Open);
+    two.link.set(Network::Healthy);
     // The last renewal may be news to it.
-    assert!(two.led().await < 18 * SECOND);
+    assert!(two.becomes_leader().await < 18 * SECOND);
 }
 
 #[tokio::test(start_paused = true)]
@@ -379,9 +391,9 @@ async fn a_lease_of_nonsense_is_taken_once_it_has_not_changed_for_15_s() {
         ),
     ];
     for (claim, spec, expected) in rows {
-        let server = Server::default();
+        let server = ApiServer::default();
         server.put(spec);
-        let took = Replica::start(&server, "one").led().await;
+        let took = Replica::start(&server, "one").becomes_leader().await;
         assert!((seconds(expected)..=seconds(expected + 0.1)).contains(&took), "{claim}: {took:?}");
     }
 }

@@ -9,8 +9,8 @@ use aws::UserApi;
 use elasticache_user_operator::account::{Limiter, RateLimited, Urgency};
 use plan::verdict::Outcome;
 use plan::{
-    Account, AuthenticationChange, Changes, Create, Delete, Engine, Lifecycle, Modify, RemoteUser, Sight,
-    Tag, TagSight,
+    Account, AuthenticationChange, Changes, Create, Delete, Engine, Lifecycle, Modify, RemoteUser, Tag,
+    TagsObservation, UserObservation,
 };
 use serde_json::{Value, json};
 
@@ -48,10 +48,12 @@ async fn a_description_has_all_nine_members() {
         "Passwords": [ONE, OTHER],
         "Status": "modifying",
     });
-    fixture.put("users/app", user).await;
-    fixture.put("groups/blue", json!({"UserIds": ["app"]})).await;
-    fixture.put("groups/green", json!({"UserIds": ["app"]})).await;
-    let Sight::Seen(mut seen) = fixture.aws.describe(&user_id("App")).await else { panic!("seen") };
+    fixture.control.put_user("app", user).await;
+    fixture.control.put_group("blue", json!({"UserIds": ["app"]})).await;
+    fixture.control.put_group("green", json!({"UserIds": ["app"]})).await;
+    let UserObservation::Found(mut seen) = fixture.aws.describe(&user_id("App")).await.0 else {
+        panic!("seen")
+    };
     seen.user_group_ids.sort();
     let expected = RemoteUser {
         user_id: "app".to_owned(),
@@ -73,8 +75,10 @@ async fn a_description_has_all_nine_members() {
 async fn every_state_is_read_and_an_unknown_word_is_kept() {
     let fixture = Fixture::start();
     for word in ["creating", "active", "modifying", "deleting", "hibernating"] {
-        fixture.put("users/app", json!({"Status": word})).await;
-        let Sight::Seen(user) = fixture.aws.describe(&user_id("app")).await else { panic!("seen") };
+        fixture.control.put_user("app", json!({"Status": word})).await;
+        let UserObservation::Found(user) = fixture.aws.describe(&user_id("app")).await.0 else {
+            panic!("seen")
+        };
         assert_eq!(user.lifecycle.as_str(), word);
         assert_eq!(user.lifecycle, Lifecycle::parse(word));
     }
@@ -83,14 +87,7 @@ async fn every_state_is_read_and_an_unknown_word_is_kept() {
 #[tokio::test]
 async fn a_user_that_is_not_there_is_absent() {
     let fixture = Fixture::start();
-    assert_eq!(fixture.aws.describe(&user_id("app")).await, Sight::Absent);
-}
-
-#[tokio::test]
-async fn the_account_is_read_from_the_default_user() {
-    let fixture = Fixture::start();
-    assert_eq!(fixture.aws.account().await, Account::Known("111122223333".to_owned()));
-    assert_eq!(params(&fixture).await, pairs(&[("UserId", "default")]));
+    assert_eq!(fixture.aws.describe(&user_id("app")).await.0, UserObservation::Absent);
 }
 
 #[tokio::test]
@@ -143,7 +140,7 @@ async fn a_create_sends_everything_and_answers_with_the_user() {
         assert_eq!(user.lifecycle, Lifecycle::Active, "{claim}");
         assert_eq!(user.engine, engine.as_str(), "{claim}");
         assert_eq!(user.arn, arn("app"), "{claim}");
-        assert_eq!(fixture.aws.describe(&user_id("app")).await, Sight::Seen(user), "{claim}");
+        assert_eq!(fixture.aws.describe(&user_id("app")).await.0, UserObservation::Found(user), "{claim}");
         let mut sent = pairs(&[
             ("UserId", "app"),
             ("UserName", "app"),
@@ -160,7 +157,7 @@ async fn a_create_sends_everything_and_answers_with_the_user() {
             serde_json::from_value(calls[0]["Params"].clone()).expect("parameters");
         params.retain(|key, _| key != "Action" && key != "Version");
         assert_eq!(params, sent, "{claim}");
-        let truth = fixture.truth("app").await.expect("the user");
+        let truth = fixture.control.user("app").await.expect("the user");
         assert_eq!(
             truth["Tags"],
             json!({"elasticache-users.dev/name": "app", "team": "shop & co"}),
@@ -172,7 +169,7 @@ async fn a_create_sends_everything_and_answers_with_the_user() {
 #[tokio::test]
 async fn a_create_of_a_user_that_is_there_says_so() {
     let fixture = Fixture::start();
-    fixture.put("users/app", json!({})).await;
+    fixture.control.put_user("app", json!({})).await;
     assert_eq!(fixture.aws.create(&create("app")).await, Outcome::AlreadyExists);
 }
 
@@ -221,7 +218,7 @@ async fn a_modify_sends_only_what_changes() {
     ];
     for (claim, changes, sent) in rows {
         let fixture = Fixture::start();
-        fixture.put("users/app", json!({"Passwords": [ONE]})).await;
+        fixture.control.put_user("app", json!({"Passwords": [ONE]})).await;
         let request = Modify { user_id: user_id("app"), changes, cause: plan::Cause::Edit };
         let user = accepted(fixture.aws.modify(&request).await);
         assert_eq!((user.lifecycle, user.arn), (Lifecycle::Modifying, arn("app")), "{claim}");
@@ -234,8 +231,8 @@ async fn a_modify_sends_only_what_changes() {
 #[tokio::test]
 async fn tags_are_added_and_read() {
     let fixture = Fixture::start();
-    fixture.put("users/app", json!({"Tags": {"team": "shop", "empty": ""}})).await;
-    let TagSight::Read(read) = fixture.aws.list_tags(&arn("app")).await else { panic!("read") };
+    fixture.control.put_user("app", json!({"Tags": {"team": "shop", "empty": ""}})).await;
+    let TagsObservation::Read(read) = fixture.aws.list_tags(&arn("app")).await else { panic!("read") };
     assert_eq!(read, tags(&[("team", "shop"), ("empty", "")]));
     assert_eq!(params(&fixture).await, pairs(&[("ResourceName", &arn("app").to_string())]));
 
@@ -243,33 +240,33 @@ async fn tags_are_added_and_read() {
         Tag { arn: arn("app"), tags: tags(&[("team", "till"), ("x", "y")]), cause: plan::Cause::Edit };
     let all = tags(&[("team", "till"), ("empty", ""), ("x", "y")]);
     assert_eq!(fixture.aws.tag(&request).await, Outcome::Tagged(all.clone()));
-    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagSight::Read(all));
+    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagsObservation::Read(all));
 }
 
 #[tokio::test]
 async fn a_user_without_tags_has_none() {
     let fixture = Fixture::start();
-    fixture.put("users/app", json!({"Tags": {}})).await;
-    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagSight::Read(tags(&[])));
+    fixture.control.put_user("app", json!({"Tags": {}})).await;
+    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagsObservation::Read(tags(&[])));
 }
 
 #[tokio::test]
 async fn tags_in_their_window_are_unreadable_which_is_not_absent() {
     let fixture = Fixture::start();
-    fixture.put("settings", json!({"tag-window": "1h"})).await;
-    fixture.put("users/app", json!({})).await;
+    fixture.control.settings(json!({"tag-window": "1h"})).await;
+    fixture.control.put_user("app", json!({})).await;
     let request = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
     assert!(matches!(fixture.aws.tag(&request).await, Outcome::Tagged(_)));
-    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagSight::Unreadable);
+    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagsObservation::Unreadable);
     assert_eq!(fixture.aws.tag(&request).await, Outcome::NotFound);
-    assert!(matches!(fixture.aws.describe(&user_id("app")).await, Sight::Seen(_)));
+    assert!(matches!(fixture.aws.describe(&user_id("app")).await.0, UserObservation::Found(_)));
 }
 
 #[tokio::test]
 async fn a_delete_answers_with_the_user_on_its_way_out() {
     let fixture = Fixture::start();
-    fixture.put("settings", json!({"delete-time": "1h"})).await;
-    fixture.put("users/app", json!({})).await;
+    fixture.control.settings(json!({"delete-time": "1h"})).await;
+    fixture.control.put_user("app", json!({})).await;
     let request = Delete { user_id: user_id("app") };
     let user = accepted(fixture.aws.delete(&request).await);
     assert_eq!((user.lifecycle, user.arn), (Lifecycle::Deleting, arn("app")));
@@ -295,7 +292,7 @@ async fn connections_that_went_stale_cost_no_call() {
     for round in 0..5 {
         // Two connections, both left in the pool.
         let seen = futures::join!(aws.describe(&app), aws.describe(&shop));
-        assert_eq!(seen, (Sight::Absent, Sight::Absent), "round {round}");
+        assert_eq!((seen.0.0, seen.1.0), (UserObservation::Absent, UserObservation::Absent), "round {round}");
         drop(emulator);
         emulator = again(addr).await;
         // What was closed meanwhile is noticed as soon as this process gets to look.
@@ -323,13 +320,16 @@ async fn the_rate_limited_port_makes_every_call_with_one_permit() {
     let limiter = Limiter::new(0.01, 7);
     let limited = RateLimited::new(fixture.aws.clone(), limiter.clone());
     let app = user_id("app");
+    assert!(matches!(limited.identify(limited.permit(Urgency::Work).await).await.account, Account::Known(_)));
     limited.create(limited.permit(Urgency::Work).await, &create("app")).await;
-    assert!(matches!(limited.describe(limited.permit(Urgency::Check).await, &app).await, Sight::Seen(_)));
+    assert!(matches!(
+        limited.describe(limited.permit(Urgency::Check).await, &app).await.0,
+        UserObservation::Found(_)
+    ));
     assert!(matches!(
         limited.list_tags(limited.permit(Urgency::Work).await, &arn("app")).await,
-        TagSight::Read(_)
+        TagsObservation::Read(_)
     ));
-    assert!(matches!(limited.account(limited.permit(Urgency::Work).await).await, Account::Known(_)));
     let tag = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
     limited.tag(limited.permit(Urgency::Work).await, &tag).await;
     let changes = Changes { access_string: Some("off -@all".to_owned()), ..Changes::default() };
@@ -343,10 +343,10 @@ async fn the_rate_limited_port_makes_every_call_with_one_permit() {
     let actions: Vec<Value> =
         fixture.calls().await.into_iter().map(|mut call| call["Action"].take()).collect();
     let expected = [
+        "GetCallerIdentity",
         "CreateUser",
         "DescribeUsers",
         "ListTagsForResource",
-        "DescribeUsers",
         "AddTagsToResource",
         "ModifyUser",
         "DeleteUser",
@@ -360,10 +360,11 @@ async fn calls_are_counted_by_status_and_code() {
     fixture.aws.describe(&user_id("app")).await;
     fixture.aws.create(&create("app")).await;
     fixture
-        .order(&json!({"Action": "CreateUser", "Kind": "error", "Code": "NeverHeardOf", "Status": 409}))
+        .control
+        .fault(json!({"Action": "CreateUser", "Kind": "error", "Code": "NeverHeardOf", "Status": 409}))
         .await;
     fixture.aws.create(&create("app")).await;
-    fixture.order(&json!({"Action": "DescribeUsers", "Kind": "reset"})).await;
+    fixture.control.fault(json!({"Action": "DescribeUsers", "Kind": "reset"})).await;
     fixture.aws.describe(&user_id("app")).await;
     let mut registry = prometheus_client::registry::Registry::default();
     fixture.aws.meter().register(&mut registry);
@@ -388,7 +389,7 @@ async fn a_walk_over_the_pages_lists_every_user_once() {
     let mut expected = vec!["default".to_owned()];
     for number in 0..205 {
         let id = format!("u-{number}");
-        fixture.put(&format!("users/{id}"), json!({})).await;
+        fixture.control.put_user(&id, json!({})).await;
         expected.push(id);
     }
     let (mut listed, mut marker, mut pages) = (Vec::new(), None, 0);

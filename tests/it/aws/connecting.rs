@@ -23,7 +23,7 @@ const NO_CREDENTIALS: &str = "No AWS credentials provider is configured: give th
 async fn other_process() {
     match Aws::connect(Timeouts::default()).await {
         Err(error) => println!("{MARK}{error}"),
-        Ok((aws, region)) => println!("{MARK}{region} {:?}", aws.describe(&user_id("app")).await),
+        Ok((aws, region)) => println!("{MARK}{region} {:?}", aws.describe(&user_id("app")).await.0),
     }
 }
 
@@ -140,7 +140,7 @@ fn a_provider_that_fails_is_no_error_at_start() {
     ];
     for (claim, environment, why) in rows {
         let said = with(&[&[NO_IMDS, REGION], environment].concat());
-        let begin = "eu-west-1 Failed(Credentials(Said { code: \"NoCredentials\", message: \"the provider gave none: ";
+        let begin = "eu-west-1 Failed(Credentials(AwsError { code: \"NoCredentials\", message: \"the provider gave none: ";
         assert!(said.starts_with(begin), "{claim}: {said}");
         assert!(said.contains(why), "{claim}: {said}");
         assert!(!said.contains("127.0.0.1"), "{claim}: {said}");

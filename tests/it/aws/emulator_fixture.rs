@@ -1,14 +1,13 @@
-//! What the tests of the port fixture on: an emulator, the port to it, and the emulator's control API.
+//! What the tests of the port need: an emulator, the port to it, and the emulator's control API.
 
 use std::time::Duration;
 
-use elasticache_emulator::{Emulator, Settings};
-
 use aws::{Aws, Connection, Timeouts, UserApi};
+use elasticache_emulator::{Control, Emulator, Settings};
 use plan::verdict::Outcome;
 use plan::{
-    Account, Arn, AuthenticationChange, Changes, Create, Delete, Engine, Fault, Modify, Password, Passwords,
-    Rejection, Sight, Tag, TagSight, Tags, UserId,
+    Arn, AuthenticationChange, Changes, Create, Delete, Engine, Fault, Modify, Password, Passwords,
+    Rejection, Tag, Tags, TagsObservation, UserId, UserObservation,
 };
 use serde_json::Value;
 
@@ -32,8 +31,14 @@ pub(super) const IMPATIENT: Timeouts = Timeouts {
 
 /// The port to whatever listens there.
 pub(super) fn aws(endpoint: &str, timeouts: Timeouts) -> Aws {
+    aws_with_sts(endpoint, None, timeouts)
+}
+
+/// The same with another endpoint for STS.
+pub(super) fn aws_with_sts(endpoint: &str, sts_endpoint: Option<String>, timeouts: Timeouts) -> Aws {
     Aws::with(&Connection {
         endpoint: endpoint.to_owned(),
+        sts_endpoint,
         region: REGION.to_owned(),
         access_key_id: ACCOUNT.to_owned(),
         secret_access_key: "secret".into(),
@@ -45,49 +50,28 @@ pub(super) fn aws(endpoint: &str, timeouts: Timeouts) -> Aws {
 pub(super) struct Fixture {
     pub(super) emulator: Emulator,
     pub(super) aws: Aws,
-    http: reqwest::Client,
+    pub(super) control: Control,
 }
 
 impl Fixture {
     pub(super) fn start() -> Self {
         let emulator = Emulator::start(Settings::default(), "127.0.0.1:0").expect("an emulator");
         let aws = aws(&emulator.url(), PATIENT);
-        Self { emulator, aws, http: reqwest::Client::new() }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}/_emulator/{path}?account={ACCOUNT}&region={REGION}", self.emulator.url())
-    }
-
-    /// Changes something through the control API.
-    pub(super) async fn put(&self, path: &str, body: Value) -> Value {
-        let answer = self.http.put(self.url(path)).json(&body).send().await.expect("an answer");
-        let ok = answer.status().is_success();
-        let text = answer.text().await.expect("a body");
-        assert!(ok, "PUT {path} {body}: {text}");
-        serde_json::from_str(&text).unwrap_or(Value::Null)
-    }
-
-    /// Orders a fault.
-    pub(super) async fn order(&self, fault: &Value) {
-        let answer = self.http.post(self.url("faults")).json(fault).send().await.expect("an answer");
-        assert!(answer.status().is_success(), "{fault}: {}", answer.text().await.expect("a body"));
+        let control = Control::new(emulator.url(), ACCOUNT, REGION);
+        Self { emulator, aws, control }
     }
 
     /// The calls that came over the wire since this was last asked.
     pub(super) async fn calls(&self) -> Vec<Value> {
-        let answer = self.http.get(self.url("calls")).send().await.expect("an answer");
-        let calls = answer.json().await.expect("calls");
-        let reset = self.http.delete(self.url("calls")).send().await.expect("an answer");
-        assert!(reset.status().is_success());
+        let calls = self.control.calls().await;
+        self.control.forget_calls().await;
         calls
     }
 
-    /// A user as the emulator has it.
-    pub(super) async fn truth(&self, user_id: &str) -> Option<Value> {
-        let answer = self.http.get(self.url("users")).send().await.expect("an answer");
-        let users: Vec<Value> = answer.json().await.expect("users");
-        users.into_iter().find(|user| user["UserId"] == user_id)
+    /// The names of the calls since this was last asked.
+    pub(super) async fn actions(&self) -> Vec<String> {
+        let calls = self.calls().await;
+        calls.iter().map(|call| call["Action"].as_str().unwrap_or_default().to_owned()).collect()
     }
 }
 
@@ -130,7 +114,6 @@ pub(super) fn modify(user: &str) -> Modify {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
     Describe,
-    Account,
     ListTags,
     Create,
     Modify,
@@ -139,12 +122,12 @@ pub(super) enum Method {
 }
 
 impl Method {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Describe, Self::Account, Self::ListTags, Self::Create, Self::Modify, Self::Tag, Self::Delete];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Describe, Self::ListTags, Self::Create, Self::Modify, Self::Tag, Self::Delete];
 
     pub(super) fn action(self) -> &'static str {
         match self {
-            Self::Describe | Self::Account => "DescribeUsers",
+            Self::Describe => "DescribeUsers",
             Self::ListTags => "ListTagsForResource",
             Self::Create => "CreateUser",
             Self::Modify => "ModifyUser",
@@ -153,30 +136,19 @@ impl Method {
         }
     }
 
-    /// Whom the call is about, where a test is about `user`.
-    pub(super) fn about(self, user: &str) -> &str {
-        if self == Self::Account { "default" } else { user }
-    }
-
     pub(super) async fn call(self, aws: &Aws, user: &str) -> Ended {
         match self {
-            Self::Describe => match aws.describe(&user_id(user)).await {
-                Sight::Seen(_) => Ended::Well,
-                Sight::Absent => Ended::NotFound,
-                Sight::Failed(fault) => Ended::Failed(fault),
-                Sight::Unseen => Ended::Strange,
-            },
-            Self::Account => match aws.account().await {
-                Account::Known(account) if account == ACCOUNT => Ended::Well,
-                Account::Untold => Ended::Untold,
-                Account::Failed(fault) => Ended::Failed(fault),
-                Account::Known(_) | Account::Unasked => Ended::Strange,
+            Self::Describe => match aws.describe(&user_id(user)).await.0 {
+                UserObservation::Found(_) => Ended::Well,
+                UserObservation::Absent => Ended::NotFound,
+                UserObservation::Failed(fault) => Ended::Failed(fault),
+                UserObservation::NotRead => Ended::Strange,
             },
             Self::ListTags => match aws.list_tags(&arn(user)).await {
-                TagSight::Read(_) => Ended::Well,
-                TagSight::Unreadable => Ended::NotFound,
-                TagSight::Failed(fault) => Ended::Failed(fault),
-                TagSight::Unread => Ended::Strange,
+                TagsObservation::Read(_) => Ended::Well,
+                TagsObservation::Unreadable => Ended::NotFound,
+                TagsObservation::Failed(fault) => Ended::Failed(fault),
+                TagsObservation::NotRead => Ended::Strange,
             },
             Self::Create => aws.create(&create(user)).await.into(),
             Self::Modify => aws.modify(&modify(user)).await.into(),
@@ -195,7 +167,6 @@ pub(super) enum Ended {
     Well,
     NotFound,
     AlreadyExists,
-    Untold,
     Failed(Fault),
     /// An answer that no call gives.
     Strange,
@@ -218,7 +189,7 @@ impl Ended {
     pub(super) fn words(&self) -> String {
         let fault = match self {
             Self::Failed(fault) => fault,
-            Self::Well | Self::NotFound | Self::AlreadyExists | Self::Untold | Self::Strange => {
+            Self::Well | Self::NotFound | Self::AlreadyExists | Self::Strange => {
                 return format!("{self:?}");
             }
         };
@@ -235,6 +206,6 @@ impl Ended {
             Fault::Rejected(Rejection::DefaultUserInGroup, _) => "DefaultUserInGroup",
             Fault::Rejected(Rejection::Other, _) => "Other",
         };
-        format!("{kind} {}", fault.said().code)
+        format!("{kind} {}", fault.error().code)
     }
 }

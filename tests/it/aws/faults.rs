@@ -11,16 +11,9 @@ use super::emulator_fixture::{Ended, Fixture, IMPATIENT, Method, PATIENT, aws, u
 /// A user for a row to play with; CreateUser needs one that is not there yet.
 async fn stage(fixture: &Fixture, method: Method, user: &str) {
     if method != Method::Create {
-        fixture.put(&format!("users/{user}"), json!({})).await;
+        fixture.control.put_user(user, json!({})).await;
     }
     fixture.calls().await;
-}
-
-/// What a row's failure is for this method; `account()` does not wait for what will not change.
-fn expected(method: Method, words: &str) -> String {
-    let kind = words.split(' ').next().unwrap_or_default();
-    let passing = ["Busy", "Throttled", "Unavailable", "Credentials", "NotFound", "Well"].contains(&kind);
-    if method == Method::Account && !passing { "Untold".to_owned() } else { words.to_owned() }
 }
 
 #[tokio::test]
@@ -67,14 +60,14 @@ async fn an_error_answer_is_what_the_table_says_and_is_not_repeated() {
                 let user = format!("u{number}-{}-{when}", format!("{method:?}").to_lowercase());
                 stage(&fixture, method, &user).await;
                 let fault = json!({
-                    "Action": method.action(), "UserId": method.about(&user), "Kind": "error",
+                    "Action": method.action(), "UserId": &user, "Kind": "error",
                     "Code": code, "Message": "Because of <that>.", "Status": status, "When": when,
                 });
-                fixture.order(&fault).await;
+                fixture.control.fault(fault.clone()).await;
                 let ended = method.call(&fixture.aws, &user).await;
-                assert_eq!(ended.words(), expected(method, words), "{claim}, {method:?} {when}");
+                assert_eq!(ended.words(), words, "{claim}, {method:?} {when}");
                 if let Ended::Failed(fault) = &ended {
-                    assert_eq!(fault.said().message, "Because of <that>.", "{claim}, {method:?} {when}");
+                    assert_eq!(fault.error().message, "Because of <that>.", "{claim}, {method:?} {when}");
                 }
                 assert_one(&fixture, method, claim).await;
             }
@@ -90,12 +83,11 @@ async fn not_found_and_already_exists_are_observations_where_they_belong() {
             let user = format!("{}-{status}", format!("{method:?}").to_lowercase());
             stage(&fixture, method, &user).await;
             let fault = json!({
-                "Action": method.action(), "UserId": method.about(&user), "Kind": "error",
+                "Action": method.action(), "UserId": &user, "Kind": "error",
                 "Code": code, "Message": "x is not available for tagging", "Status": status,
             });
-            fixture.order(&fault).await;
+            fixture.control.fault(fault.clone()).await;
             let words = match (code, method) {
-                ("UserNotFound", Method::Account) => "Untold",
                 ("UserNotFound", Method::Create) => "Unavailable UserNotFound",
                 ("UserNotFound", _) => "NotFound",
                 (_, Method::Create) => "AlreadyExists",
@@ -159,13 +151,13 @@ async fn check(fixture: &Fixture, method: Method, claim: &str, name: &str, mut f
     let user = format!("{name}-{}", format!("{method:?}").to_lowercase());
     stage(fixture, method, &user).await;
     fault["Action"] = json!(method.action());
-    fault["UserId"] = json!(method.about(&user));
-    fixture.order(&fault).await;
+    fault["UserId"] = json!(&user);
+    fixture.control.fault(fault.clone()).await;
     let ended = method.call(&fixture.aws, &user).await;
-    assert_eq!(ended.words(), expected(method, words), "{claim}, {method:?}: {fault}");
+    assert_eq!(ended.words(), words, "{claim}, {method:?}: {fault}");
     if let Ended::Failed(fault @ Fault::Unavailable(_)) = &ended {
         assert!(fault.outcome_unknown(), "{claim}, {method:?}");
-        assert!(fault.said().message.ends_with('.'), "{claim}, {method:?}: {fault:?}");
+        assert!(fault.error().message.ends_with('.'), "{claim}, {method:?}: {fault:?}");
     }
     assert_one(fixture, method, claim).await;
 }
@@ -192,7 +184,7 @@ async fn a_failure_says_the_same_every_time() {
         let mut said = Vec::new();
         for serial in 1..=3 {
             let numbered = fault.to_string().replace("SERIAL", &format!("{serial}{serial}"));
-            fixture.order(&serde_json::from_str(&numbered).expect("a fault")).await;
+            fixture.control.fault(serde_json::from_str(&numbered).expect("a fault")).await;
             said.push(Method::Describe.call(&fixture.aws, "app").await);
         }
         assert!(matches!(said[0], Ended::Failed(_)), "{fault}: {said:?}");
@@ -208,15 +200,15 @@ async fn a_port_on_which_nobody_listens_is_no_answer() {
         let ended = method.call(&aws, "app").await;
         assert_eq!(ended.words(), "Unavailable NoAnswer", "{method:?}");
         let Ended::Failed(fault) = ended else { panic!("failed") };
-        assert!(!fault.said().message.contains(&closed.port().to_string()), "{fault:?}");
+        assert!(!fault.error().message.contains(&closed.port().to_string()), "{fault:?}");
     }
 }
 
 #[tokio::test]
 async fn a_call_that_is_given_up_is_not_repeated() {
     let fixture = Fixture::start();
-    fixture.put("users/app", json!({})).await;
-    fixture.order(&json!({"Kind": "slow", "Ms": 300})).await;
+    fixture.control.put_user("app", json!({})).await;
+    fixture.control.fault(json!({"Kind": "slow", "Ms": 300})).await;
     let patience = std::time::Duration::from_millis(100);
     let given_up = tokio::time::timeout(patience, fixture.aws.describe(&user_id("app"))).await;
     assert!(given_up.is_err());

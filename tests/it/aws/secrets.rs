@@ -4,15 +4,15 @@ use std::io;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use aws::UserApi;
+use aws::{Aws, Connection, UserApi};
 use plan::verdict::Outcome;
-use plan::{Changes, Create, Modify};
+use plan::{Account, Changes, Create, Modify};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::secrecy::assert_silent;
 
-use super::emulator_fixture::{Fixture, create, passwords, user_id};
+use super::emulator_fixture::{Fixture, PATIENT, REGION, create, passwords, user_id};
 
 const ONE: &str = "correct horse+battery%staple";
 const OTHER: &str = "another-one-of-16-or-more";
@@ -98,26 +98,26 @@ async fn with_passwords() {
     for fault in faults {
         let fixture = Fixture::start();
         if !fault.is_null() {
-            fixture.order(&fault).await;
+            fixture.control.fault(fault.clone()).await;
         }
         let created = fixture.aws.create(&create).await;
-        fixture.put("users/app", json!({})).await;
+        fixture.control.put_user("app", json!({})).await;
         if !fault.is_null() {
-            fixture.order(&fault).await;
+            fixture.control.fault(fault.clone()).await;
         }
         let modified = fixture.aws.modify(&modify).await;
         let shown = format!("{create:?} {modify:?} {created:?} {modified:?} {:?}", fixture.aws);
         assert_silent(&format!("Debug, {fault}"), &shown);
         for outcome in [&created, &modified] {
             if let Outcome::Failed(failure) = outcome {
-                assert_silent(&format!("Display, {fault}"), &failure.said().to_string());
+                assert_silent(&format!("Display, {fault}"), &failure.error().to_string());
             }
         }
         let logged = log.text();
         assert!(logged.contains("operation=\"CreateUser\""), "something is logged:\n{logged}");
         assert_silent(&format!("log, {fault}"), &logged);
         if fault.is_null() {
-            let truth = fixture.truth("app").await.expect("the user");
+            let truth = fixture.control.user("app").await.expect("the user");
             assert_eq!(truth["Authentication"]["PasswordCount"], json!(2), "AWS has them");
         }
     }
@@ -127,9 +127,12 @@ async fn with_passwords() {
 async fn a_password_that_aws_repeats_is_blotted_out() {
     let fixture = Fixture::start();
     let message = format!("Password '{ONE}' is bad, so is {OTHER}");
-    fixture.order(&json!({"Kind": "error", "Code": "InvalidParameterValue", "Message": message})).await;
+    fixture
+        .control
+        .fault(json!({"Kind": "error", "Code": "InvalidParameterValue", "Message": message}))
+        .await;
     let Outcome::Failed(fault) = fixture.aws.create(&requests().0).await else { panic!("failed") };
-    assert_eq!(fault.said().message, "Password '[redacted]' is bad, so is [redacted].");
+    assert_eq!(fault.error().message, "Password '[redacted]' is bad, so is [redacted].");
 }
 
 #[test]
@@ -146,9 +149,9 @@ async fn some_calls() {
     fixture.aws.describe(&app).await;
     fixture.aws.create(&create("app")).await;
     fixture.aws.describe(&app).await;
-    fixture.order(&json!({"Kind": "unavailable"})).await;
+    fixture.control.fault(json!({"Kind": "unavailable"})).await;
     fixture.aws.describe(&app).await;
-    fixture.order(&json!({"Kind": "throttle"})).await;
+    fixture.control.fault(json!({"Kind": "throttle"})).await;
     fixture.aws.describe(&app).await;
     let parts = [
         "operation=\"DescribeUsers\" user_id=\"app\"",
@@ -157,7 +160,24 @@ async fn some_calls() {
         "code=\"ServiceUnavailable\"",
         "code=\"Throttling\"",
     ];
+    // The emulator knows no account for this key, and answers all the same.
+    let key = "AKIAIOSFODNN7EXAMPLE";
+    let other = Aws::with(&Connection {
+        endpoint: fixture.emulator.url(),
+        sts_endpoint: None,
+        region: REGION.to_owned(),
+        access_key_id: key.to_owned(),
+        secret_access_key: "secret".into(),
+        timeouts: PATIENT,
+    });
     let text = log.text();
+    let source = other.identify().await;
+    fixture.control.fault(json!({"Kind": "error", "Code": "AccessDenied", "Status": 403})).await;
+    other.describe(&app).await;
+    assert!(matches!(source.account, Account::Known(_)), "it was signed: {source:?}");
+    for shown in [log.text(), format!("{source:?} {other:?}")] {
+        assert!(!shown.contains(key), "an access key ID shows: {shown}");
+    }
     let of_level = |level: &str| {
         let target = format!(" {level} elasticache_user_operator::aws::call_log");
         text.lines().filter(|line| line.contains(&target)).collect::<Vec<_>>()

@@ -43,7 +43,7 @@ async fn a_leader_whose_lease_is_deleted_ends_and_does_not_write_it_again() {
     leases.delete(LEASE, &DeleteParams::default()).await.unwrap();
     assert_eq!(ended(one).await, Some(1));
     let log = fixture.logs();
-    assert!(log.lines().last().unwrap().contains("somebody deleted it"), "{log}");
+    assert!(log.lines().last().unwrap().contains("somebody deleted the Lease"), "{log}");
     assert!(leases.get_opt(LEASE).await.unwrap().is_none());
     fixture.end().await;
 }

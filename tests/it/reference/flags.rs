@@ -11,10 +11,10 @@ const BEGIN: &str = "\
 
 <!-- Written by a test (tests/it/reference/flags.rs) from the program's flags. -->
 
-Every flag has an environment variable of the same name, and the flag wins. A flag that may be repeated is comma-separated in
-the environment. A wrong value ends the program with a sentence that says what would be right.
+Every flag can also be set by the environment variable in the table. If both are set, the flag wins. If a flag may be repeated, its
+environment variable is a list with commas. If a value is wrong, the program ends with a sentence that says what would be right.
 
-The AWS region, credentials and endpoint are no flags: they come from the AWS SDK's standard chain (`AWS_REGION`, IRSA, EKS
+There are no flags for the AWS region, credentials and endpoint. They come from the AWS SDK's standard chain (`AWS_REGION`, IRSA, EKS
 Pod Identity, profiles, `AWS_ENDPOINT_URL_ELASTICACHE`). The cluster comes from `KUBECONFIG` or, in a pod, from its
 ServiceAccount.
 ";
@@ -33,7 +33,7 @@ fn text() -> String {
         let shown = command.get_arguments().filter(|arg| is_shown(arg));
         let (shared, own): (Vec<&Arg>, Vec<&Arg>) = shown.partition(|arg| is_of_run(&cli, command, arg));
         if !shared.is_empty() {
-            text.push_str("\nIt takes the flags of [run](#run) as well.\n");
+            text.push_str("\nIt takes the flags of [run](#run) too.\n");
         }
         if own.is_empty() {
             continue;

@@ -5,7 +5,7 @@ mod verdict_table;
 
 use std::collections::BTreeSet;
 
-use plan::pace::{Pace, Visit};
+use plan::pace::{Pace, Requeue};
 use plan::verdict::{Outcome, Progress, Reason, verdict};
 
 use super::{cell, documented};
@@ -24,7 +24,7 @@ fn text() -> String {
 
 <!-- Written by a test (tests/it/reference/reasons.rs) from src/plan/verdict. -->
 
-A closed list: there are no other reasons. What to do about each in more words: [troubleshooting](../troubleshooting.md).
+This list is complete: there are no other reasons. [Troubleshooting](../troubleshooting.md) explains what to do about each.
 
 | reason | meaning | state | looked at again | Warning event | what to do |
 |---|---|---|---|---|---|
@@ -64,29 +64,29 @@ fn states(reason: Reason) -> String {
 /// The word of the page, and what kubectl shows.
 fn state(progress: Progress) -> (&'static str, &'static str) {
     match progress {
-        Progress::Done => ("ready", "`Ready` is True."),
+        Progress::Ready => ("ready", "`Ready` is True."),
         Progress::Reconciling => (
             "waiting",
-            "`Ready` is False, `Reconciling` is True. It goes on without a person, or as soon as what is missing is there.",
+            "`Ready` is False, `Reconciling` is True. The operator continues by itself, or as soon as something that is missing exists.",
         ),
         Progress::Unknown => (
             "unknown",
-            "`Ready` is Unknown, `Reconciling` is True: AWS has not told the state of an object that was Ready for `--stale-after`.",
+            "`Ready` is Unknown, `Reconciling` is True. The object was Ready, and AWS has not reported its state for `--stale-after`.",
         ),
         Progress::Stalled => {
-            ("Stalled", "`Ready` is False, `Stalled` is True: a person must change something.")
+            ("Stalled", "`Ready` is False, `Stalled` is True. A person must change something.")
         }
-        Progress::Leaving => (
+        Progress::Deleting => (
             "Deleting",
-            "`Ready` is False, `Deleting` and `Reconciling` are True: the object is on its way out, and waits. Never `Stalled`.",
+            "`Ready` is False, `Deleting` and `Reconciling` are True. The object is being deleted, and waits. It is never `Stalled`.",
         ),
         Progress::Unchanged => (
             "as before",
-            "The conditions stay as they are: an outage does not unmake `Ready`. It shows in the event, the log and the metrics.",
+            "The conditions stay as they are, because an outage of AWS does not change `Ready`. Events, the log and metrics report it.",
         ),
-        Progress::PausedReady | Progress::PausedUnready => (
+        Progress::SuspendedReady | Progress::SuspendedNotReady => (
             "paused",
-            "`Ready` is True where it was True and nothing was edited since, else False; nothing else is there.",
+            "`Ready` stays True if it was True and nothing was edited since; otherwise it is False. There are no other conditions.",
         ),
     }
 }
@@ -107,29 +107,29 @@ fn visits(reason: Reason) -> String {
     // An object that goes is not looked at again.
     let stays = |outcome: &Outcome| *outcome != Outcome::Released;
     let rows = all_rows().into_iter().filter(|row| row.5 == reason && stays(&row.2));
-    let found: Vec<Visit> = rows.map(|row| row.6).collect();
+    let found: Vec<Requeue> = rows.map(|row| row.6).collect();
     let listed = EVERY_VISIT.into_iter().filter(|visit| found.contains(visit));
     let mut listed: Vec<&str> = listed.map(|visit| visit_words(visit).0).collect();
     // In the middle of work, which says nothing of how long it takes.
     if listed.len() > 1 {
-        listed.retain(|word| *word != visit_words(Visit::Now).0);
+        listed.retain(|word| *word != visit_words(Requeue::Now).0);
     }
     if listed.is_empty() { "never".to_owned() } else { listed.join(", ") }
 }
 
-fn visit_words(visit: Visit) -> (&'static str, String) {
+fn visit_words(visit: Requeue) -> (&'static str, String) {
     let Pace { poll_cap, backoff_floor, backoff_cap, slow_floor, slow_cap, .. } = Pace::default();
     let seconds = |time: std::time::Duration| time.as_secs();
     match visit {
-        Visit::Now => ("at once", "at once".to_owned()),
-        Visit::Poll => (
+        Requeue::Now => ("at once", "at once".to_owned()),
+        Requeue::Poll => (
             "polled",
             format!(
-                "within a second at first, then less and less often; the end of a wait is noticed within a quarter of it, and within {} s",
+                "within a second at first, then less and less often: after at most a quarter of the time waited so far, and at least every {} s",
                 seconds(poll_cap)
             ),
         ),
-        Visit::Backoff => (
+        Requeue::Backoff => (
             "backoff",
             format!(
                 "after {} s, doubling up to {} s, with jitter",
@@ -137,7 +137,7 @@ fn visit_words(visit: Visit) -> (&'static str, String) {
                 seconds(backoff_cap)
             ),
         ),
-        Visit::Slowly => (
+        Requeue::Slow => (
             "slowly",
             format!(
                 "after {} s, doubling up to {} min, with jitter",
@@ -145,13 +145,13 @@ fn visit_words(visit: Visit) -> (&'static str, String) {
                 seconds(slow_cap) / 60
             ),
         ),
-        Visit::Resync => ("resync", "at the next drift check (`--resync`)".to_owned()),
+        Requeue::Resync => ("resync", "at the next drift check (`--resync`)".to_owned()),
     }
 }
 
 fn visits_explained() -> String {
     let mut text = "\n## When an object is looked at again\n\n\
-        And at once when its spec, a Secret that it names or the annotation `elasticache-users.dev/reconcile-requested-at` changes.\n\n\
+        The operator looks at once if the spec, a Secret that it names or the annotation `elasticache-users.dev/reconcile-requested-at` changes. Otherwise:\n\n\
         | word | when |\n|---|---|\n"
         .to_owned();
     for (word, about) in EVERY_VISIT.map(visit_words).iter().filter(|(word, _)| *word != "at once") {
@@ -181,8 +181,8 @@ fn warns(reason: Reason) -> &'static str {
 fn events() -> String {
     let repeat = Pace::default().event_repeat.as_secs() / 60;
     let mut text = format!(
-        "\n## Events of what was done\n\nThe Warning events carry the reasons above: one when a reason begins, and one every {repeat} minutes \
-         while it lasts. Besides, each thing that was done is told once:\n\n| event | what was done |\n|---|---|\n"
+        "\n## Events of what was done\n\nWarning events have the reasons above: one when a reason begins, and one every {repeat} minutes \
+         while it lasts. In addition, one event reports each thing that was done:\n\n| event | what was done |\n|---|---|\n"
     );
     let mut told = BTreeSet::new();
     for (variant, paragraphs) in documented("src/plan/verdict/done.rs", "Done") {

@@ -108,7 +108,7 @@ impl Map {
         let user_id = UserId::parse("app").unwrap();
         if object.terminating {
             let policy = if self.retain { DeletionPolicy::Retain } else { DeletionPolicy::Delete };
-            return Goal::Gone(Departure {
+            return Goal::Absent(DeletionGoal {
                 user_id: Some(user_id),
                 owner: owner("app"),
                 uid: "u".into(),
@@ -135,16 +135,17 @@ impl Map {
     pub(crate) fn response(self, answer: Answer, object: impl Fn(ObjectId) -> ObjectFacts) -> Response {
         match answer {
             Answer::Described(place, user) => {
-                let user = user.map_or(Sight::Absent, |(life, holder)| {
-                    Sight::Seen(self.remote(place, life, holder))
+                let user = user.map_or(UserObservation::Absent, |(life, holder)| {
+                    UserObservation::Found(self.remote(place, life, holder))
                 });
-                Response::Described(user, self.source(place, Account::Unasked))
+                Response::Described(user, self.source(place, Account::NotAsked))
             }
-            Answer::DescribeFailed(place) => {
-                Response::Described(Sight::Failed(unavailable()), self.source(place, Account::Unasked))
-            }
-            Answer::Tags(holder) => Response::Tags(TagSight::Read(tags(holder))),
-            Answer::TagsUnreadable => Response::Tags(TagSight::Unreadable),
+            Answer::DescribeFailed(place) => Response::Described(
+                UserObservation::Failed(unavailable()),
+                self.source(place, Account::NotAsked),
+            ),
+            Answer::Tags(holder) => Response::Tags(TagsObservation::Read(tags(holder))),
+            Answer::TagsUnreadable => Response::Tags(TagsObservation::Unreadable),
             Answer::Identified(place) => {
                 let account = Account::Known(self.account(place).to_owned());
                 Response::Identified(self.source(place, account))
@@ -172,13 +173,11 @@ impl Map {
         match called {
             Called::Created(place) => Outcome::Accepted(self.remote(place, Life::Active, Holder::Ours)),
             Called::Tagged => Outcome::Tagged(tags(Holder::Ours)),
-            Called::Deleting(place, holder) => {
-                Outcome::Accepted(self.remote(place, Life::Deleting, holder))
-            }
+            Called::Deleting(place, holder) => Outcome::Accepted(self.remote(place, Life::Deleting, holder)),
             Called::AlreadyExists => Outcome::AlreadyExists,
             Called::NotFound => Outcome::NotFound,
-            Called::Refused => Outcome::Failed(Fault::Throttled(Said::new("Throttling", ""))),
-            Called::NotSent => Outcome::Failed(Fault::Credentials(Said::new("CredentialsChanged", ""))),
+            Called::Refused => Outcome::Failed(Fault::Throttled(AwsError::new("Throttling", ""))),
+            Called::NotSent => Outcome::Failed(Fault::Credentials(AwsError::new("CredentialsChanged", ""))),
             Called::Lost => Outcome::Failed(unavailable()),
         }
     }
@@ -197,5 +196,5 @@ fn tags(holder: Holder) -> Tags {
 }
 
 fn unavailable() -> Fault {
-    Fault::Unavailable(Said::new("InternalFailure", ""))
+    Fault::Unavailable(AwsError::new("InternalFailure", ""))
 }

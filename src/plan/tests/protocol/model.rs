@@ -358,9 +358,8 @@ fn user_after(user: Option<User>, step: Step) -> Option<User> {
 
 /// The object is gone, and AWS has a user with its tags that nobody deletes.
 fn is_orphaned(state: &State) -> bool {
-    let stays = |user: &User| {
-        user.holder == Holder::Ours && !matches!(user.life, Life::Deleting | Life::DeletedByUs)
-    };
+    let stays =
+        |user: &User| user.holder == Holder::Ours && !matches!(user.life, Life::Deleting | Life::DeletedByUs);
     state.object.is_none() && state.users.iter().flatten().any(stays)
 }
 
@@ -426,9 +425,7 @@ impl stateright::Model for Protocol {
             Property::always(DeletedForeignUser.claim(), |model, state| {
                 lacks(model, state, DeletedForeignUser)
             }),
-            Property::always(DeletedNotActive.claim(), |model, state| {
-                lacks(model, state, DeletedNotActive)
-            }),
+            Property::always(DeletedNotActive.claim(), |model, state| lacks(model, state, DeletedNotActive)),
             Property::always(CreatedForTerminating.claim(), |model, state| {
                 lacks(model, state, CreatedForTerminating)
             }),

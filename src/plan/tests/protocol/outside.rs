@@ -46,7 +46,8 @@ impl Outside<'_> {
             // An ARN names its account and region. Nobody else's credentials may ask for it.
             Request::ListTags(_) => return self.list_tags(place, failed || !self.has_described(place)),
             Request::Identify if failed => Answer::IdentifyFailed(place),
-            Request::Identify => Answer::Identified(place),
+            // STS answers: if it does not, status names the region alone.
+            Request::Identify | Request::IdentifyCaller => Answer::Identified(place),
             Request::Call(mutation) => return self.call(place, mutation, fault),
             Request::ReadObject => Answer::Object(self.state.object.filter(|_| self.is_same(pass))),
             Request::Resolve => Answer::Resolved(self.state.object.filter(|_| self.is_same(pass))),

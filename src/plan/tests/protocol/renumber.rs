@@ -49,8 +49,6 @@ pub(crate) struct Marks {
     settled: u8,
     /// The newest version that the process wrote.
     pub(crate) written: u8,
-    /// The version in which the process saw that the user is gone.
-    gone_in: u8,
     /// Facts or intents that are recent.
     recent: bool,
     /// A bit for each replica that `deleteRequestedBy` names.
@@ -79,7 +77,6 @@ impl Marks {
             settled: stamp_of(memory.creation_settled),
             written: memory.version.map_or(0, |version| u8::try_from(version).unwrap()),
             seen_gone: memory.seen_gone,
-            gone_in: memory.seen_gone_in.0.parse().unwrap_or(0),
             ..Self::default()
         }
     }
@@ -90,7 +87,14 @@ impl Marks {
         let (object, memory) = (Self::of_object(parts.object), Self::of_memory(parts.memory));
         let stamps = object.stamps | (1 << stamp_of(*parts.former_request)) & !1;
         let recent = parts.moments.iter().any(|at| at.is_some_and(|at| at == NOW.moment));
-        Self { stamps, recent, versions: object.versions, requesters: object.requesters, uid: object.uid, ..memory }
+        Self {
+            stamps,
+            recent,
+            versions: object.versions,
+            requesters: object.requesters,
+            uid: object.uid,
+            ..memory
+        }
     }
 
     /// The change changes nothing.
@@ -101,7 +105,6 @@ impl Marks {
                 bits(self.versions, versions)
                     && bits(self.stamps, stamps)
                     && ranked(stamps, self.settled) == self.settled
-                    && self.gone_in == if self.seen_gone { ranked(versions, self.gone_in) } else { 0 }
                     && self.written == if keeps_written { ranked(versions, self.written) } else { 0 }
             }
             Change::Age => !self.recent,
@@ -172,11 +175,9 @@ impl Change {
             Self::Renumber { versions, stamps, keeps_written } => {
                 let settled = ranked(stamps, stamp_of(memory.creation_settled));
                 memory.creation_settled = (settled > 0).then_some(Timestamp(BASE + i64::from(settled)));
-                let written = memory.version.map_or(0, |written| ranked(versions, u8::try_from(written).unwrap()));
+                let written =
+                    memory.version.map_or(0, |written| ranked(versions, u8::try_from(written).unwrap()));
                 memory.version = (keeps_written && written > 0).then_some(u64::from(written));
-                let gone_in = memory.seen_gone_in.0.parse().unwrap_or(0);
-                let gone_in = if memory.seen_gone { ranked(versions, gone_in) } else { 0 };
-                memory.seen_gone_in = if gone_in > 0 { version(gone_in) } else { ResourceVersion::default() };
             }
             Self::CloseWindow => memory.creation_settled = None,
             Self::Age | Self::ProcessEnds(_) => {}

@@ -46,15 +46,20 @@ const VIOLATIONS: [Violation; 5] = [
 
 /// Explores every state, and ends at the first bad one. One thread, so that the trace is a shortest one.
 pub(crate) fn explore(guarantees: Guarantees, faults: Faults) -> Found {
+    run(guarantees, faults, None)
+}
+
+fn run(guarantees: Guarantees, faults: Faults, steps: Option<usize>) -> Found {
     let began = Instant::now();
     let model = Protocol::new(guarantees, faults);
     let mut checker = model.checker().threads(1).finish_when(HasDiscoveries::AnyFailures);
-    if let Ok(limit) = std::env::var("LIMIT") {
-        checker = checker.target_state_count(limit.parse().unwrap());
+    if let Some(steps) = steps {
+        checker = checker.target_state_count(steps);
     }
     let checker = checker.spawn_bfs().join();
     let mut found = checker.discoveries();
-    let bad = VIOLATIONS.into_iter().find_map(|violation| Some((violation, found.remove(violation.claim())?)));
+    let bad =
+        VIOLATIONS.into_iter().find_map(|violation| Some((violation, found.remove(violation.claim())?)));
     let seconds = began.elapsed().as_secs_f64();
     let last = bad.as_ref().map(|(_, path)| checker.model().show(path.last_state()));
     let bad = bad.map(|(violation, path)| (violation, path.into_actions()));
@@ -74,4 +79,17 @@ pub(crate) fn needs(claim: &str, guarantees: Guarantees, faults: Faults, expecte
     let found = explore(guarantees, faults);
     println!("{claim}: {}\n", found.report());
     assert_eq!(found.bad.as_ref().map(|bad| bad.0), Some(expected), "{claim}: {}", found.report());
+}
+
+/// Explores the states that come first, as far as so many steps lead.
+pub(crate) fn begins_well(claim: &str, faults: Faults, steps: usize) {
+    let found = run(Guarantees::ALL, faults, Some(steps));
+    println!("{claim}, the beginning: {}", found.report());
+    assert!(found.bad.is_none(), "{claim}: {}", found.report());
+}
+
+/// The explorer of stateright.
+pub(crate) fn serve(faults: Faults) {
+    println!("http://localhost:3000");
+    Protocol::new(Guarantees::ALL, faults).checker().serve("localhost:3000");
 }

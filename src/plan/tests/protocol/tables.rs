@@ -5,7 +5,7 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 
 use plan::pass::{Finish, PassResult, Request, Response, Settings};
-use plan::{Definition, Memory, ObjectFacts, Other, Pass, Rolls, pace::Pace};
+use plan::{Definition, Memory, ObjectFacts, OwnerObservation, Pass, Rolls, pace::Pace};
 
 use crate::facts::{Answer, Map};
 use crate::renumber::{Change, Marks, NOW, identity};
@@ -304,10 +304,10 @@ impl Tables {
             let response = match pass.next(NOW) {
                 Request::AcquireToken(_) => Response::Token(true),
                 Request::Log(_) | Request::Publish(_) => Response::Done,
-                Request::ReadOwner(_) => Response::Owner(Other::There),
-                Request::ReadDefinition => Response::Definition(Definition::Stays),
+                Request::ReadOwner(_) => Response::Owner(OwnerObservation::Exists),
+                Request::ReadDefinition => Response::Definition(Definition::Kept),
                 // There is one place.
-                Request::Identify if !self.map.moves => {
+                Request::Identify | Request::IdentifyCaller if !self.map.moves => {
                     self.map.response(Answer::Identified(Place::Home), |id| self.object(id).clone())
                 }
                 request => return request,

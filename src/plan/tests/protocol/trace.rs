@@ -18,9 +18,17 @@ pub(crate) enum Step {
     /// The credentials of a running process change to another account.
     CredentialsChange(usize),
     /// A pass begins, on the newest version or a stale one.
-    Begin { who: usize, stale: bool },
+    Begin {
+        who: usize,
+        stale: bool,
+    },
     /// A pass makes its next request.
-    Go { who: usize, request: &'static str, fault: Fault, cost: u8 },
+    Go {
+        who: usize,
+        request: &'static str,
+        fault: Fault,
+        cost: u8,
+    },
     /// A user that was late is shown.
     Appear(Place),
     /// AWS is done with a change.
@@ -114,7 +122,11 @@ impl fmt::Display for Step {
                 write!(f, "somebody else creates a user {} {}", tags(holder), at(place))
             }
             Self::SomebodyReplaces(place) => {
-                write!(f, "AWS has let the user go, and somebody else creates one that looks like it {}", at(place))
+                write!(
+                    f,
+                    "AWS has let the user go, and somebody else creates one that looks like it {}",
+                    at(place)
+                )
             }
             Self::SomebodyDeletes(place) => write!(f, "somebody else deletes the user {}", at(place)),
             Self::SomebodyModifies(place) => write!(f, "somebody else changes the user {}", at(place)),
@@ -185,7 +197,9 @@ pub(crate) fn show_object(object: &ObjectFacts) -> String {
     let reasons: Vec<String> = status
         .conditions
         .iter()
-        .map(|condition| format!("{}={}: {}", condition.kind.as_str(), condition.status.as_str(), condition.reason))
+        .map(|condition| {
+            format!("{}={}: {}", condition.kind.as_str(), condition.status.as_str(), condition.reason)
+        })
         .collect();
     format!(
         "object {}, version {}{}{}: [{}], state {:?}, location {:?}, lastApplied {}, createRequestedAt {:?}, deleteRequestedBy {:?}",

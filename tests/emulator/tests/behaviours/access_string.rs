@@ -1,34 +1,37 @@
-//! B31-B41: the access string over the wire. The form itself has its table beside the code.
+//! B31-B41 and B105: the access string over the wire. The table of its canonical form is in `src/access_string/tests.rs`.
 
-use crate::support::{Refused, SECRET, World, quick, refused};
+use crate::fixture::{EmulatorFixture, Refused, SECRET, quick, refused};
 
 /// What CreateUser, ModifyUser and DescribeUsers give back for an access string.
 async fn comes_back_as(sent: &str, returned: &str) {
-    let world = World::start(quick());
-    let created = world.user("a").access_string(sent).passwords(SECRET).send().await.unwrap();
+    let fixture = EmulatorFixture::start(quick());
+    let created = fixture.user("a").access_string(sent).passwords(SECRET).send().await.unwrap();
     assert_eq!(created.access_string(), Some(returned));
-    assert_eq!(world.see("a").await.access_string(), Some(returned));
-    world.create("b").await;
-    let modified = world.sdk.modify_user().user_id("b").access_string(sent).send().await.unwrap();
+    assert_eq!(fixture.see("a").await.access_string(), Some(returned));
+    fixture.create("b").await;
+    let modified = fixture.sdk.modify_user().user_id("b").access_string(sent).send().await.unwrap();
     assert_eq!(modified.access_string(), Some(returned));
 }
 
 /// How CreateUser and ModifyUser refuse an access string.
 async fn is_refused(sent: &str, sentence: &str) {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     let expected = || Refused::new(400, "InvalidParameterValue", sentence);
-    assert_eq!(refused(world.user("a").access_string(sent).passwords(SECRET).send().await), expected());
-    world.create("b").await;
-    assert_eq!(refused(world.sdk.modify_user().user_id("b").access_string(sent).send().await), expected());
+    assert_eq!(refused(fixture.user("a").access_string(sent).passwords(SECRET).send().await), expected());
+    fixture.create("b").await;
+    assert_eq!(refused(fixture.sdk.modify_user().user_id("b").access_string(sent).send().await), expected());
     assert_eq!(
-        refused(world.sdk.modify_user().user_id("b").append_access_string(sent).send().await),
+        refused(fixture.sdk.modify_user().user_id("b").append_access_string(sent).send().await),
         expected()
     );
-    assert_eq!(world.see("b").await.access_string(), Some("on ~* +@all"));
+    assert_eq!(fixture.see("b").await.access_string(), Some("on ~* +@all"));
 }
 
 const PASSWORD_RULES: &str = "Password rules are not supported in Elasticache access string. \
                               Please use Passwords parameter to set/modify user password.";
+
+/// The service's sentence for every word that is no rule.
+const INVALID: &str = "The access-string is invalid.";
 
 #[tokio::test]
 async fn b31_neither_on_nor_off_is_off() {
@@ -79,7 +82,7 @@ async fn b38_reset_is_refused() {
 
 #[tokio::test]
 async fn b39_an_unknown_word_is_refused() {
-    is_refused("on banana", "The access-string is invalid.").await;
+    is_refused("on banana", INVALID).await;
 }
 
 #[tokio::test]
@@ -88,11 +91,62 @@ async fn b40_an_unknown_category_is_refused() {
 }
 
 #[tokio::test]
+async fn b39_a_pattern_after_every_key_is_refused() {
+    for sent in ["on ~* ~a +@all", "on allkeys ~a +@all", "on ~* %R~a +@all", "on ~b -@all (~* ~a)"] {
+        is_refused(sent, INVALID).await;
+    }
+    comes_back_as("on ~a ~* +@all", "on ~* +@all").await;
+}
+
+#[tokio::test]
+async fn b39_a_pattern_after_every_channel_is_refused() {
+    for sent in ["on ~b &* &a +@all", "on ~b allchannels &a +@all", "on ~b -@all (&* &a)"] {
+        is_refused(sent, INVALID).await;
+    }
+    comes_back_as("on ~b &a &* +@all", "on ~b &* +@all").await;
+}
+
+#[tokio::test]
+async fn b105_sanitize_payload_is_not_echoed() {
+    comes_back_as("on sanitize-payload ~a +get", "on ~a -@all +get").await;
+    comes_back_as("on skip-sanitize-payload ~a sanitize-payload +get", "on ~a -@all +get").await;
+}
+
+#[tokio::test]
+async fn b105_command_rules_stay_in_the_order_in_which_they_were_sent() {
+    comes_back_as("on ~a +set +get -@write +set|x", "on ~a -@all +set +get -@write +set|x").await;
+    comes_back_as("on ~a +get +set -@all", "on ~a -@all").await;
+}
+
+#[tokio::test]
+async fn b105_a_later_rule_of_its_command_replaces_a_sub_command() {
+    comes_back_as("on ~a +config|get +config", "on ~a -@all +config").await;
+    comes_back_as("on ~a +@all -config|get +config", "on ~a +@all +config").await;
+    comes_back_as("on ~a +@all -config +config|get", "on ~a +@all -config +config|get").await;
+}
+
+#[tokio::test]
+async fn b105_read_and_write_of_one_pattern_are_a_plain_pattern() {
+    comes_back_as("on %R~a %W~a -@all (%W~b %R~b)", "on ~a -@all (~b -@all)").await;
+}
+
+#[tokio::test]
+async fn b105_a_no_break_space_belongs_to_its_pattern() {
+    comes_back_as("on ~a\u{a0}~b +get", "on ~a\u{a0}~b -@all +get").await;
+}
+
+#[tokio::test]
+async fn b105_a_selector_ends_at_a_word_that_ends_in_a_parenthesis() {
+    comes_back_as("on ~k (~a)~b +get)", "on ~k -@all (~a)~b -@all +get)").await;
+}
+
+#[tokio::test]
 async fn b41_append_access_string_extends_what_is_stored() {
-    let world = World::start(quick());
-    world.user("a").access_string("off ~app:* +get").passwords(SECRET).send().await.unwrap();
-    let user = world.sdk.modify_user().user_id("a").append_access_string("on ~b +set").send().await.unwrap();
+    let fixture = EmulatorFixture::start(quick());
+    fixture.user("a").access_string("off ~app:* +get").passwords(SECRET).send().await.unwrap();
+    let user =
+        fixture.sdk.modify_user().user_id("a").append_access_string("on ~b +set").send().await.unwrap();
     assert_eq!(user.access_string(), Some("on ~app:* ~b -@all +get +set"));
-    let both = world.sdk.modify_user().user_id("a").access_string("on").append_access_string("~c");
+    let both = fixture.sdk.modify_user().user_id("a").access_string("on").append_access_string("~c");
     assert_eq!(refused(both.send().await).kind(), (400, "InvalidParameterCombination"));
 }

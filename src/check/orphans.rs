@@ -1,0 +1,168 @@
+//! I/O: `check --orphans`. Lists the AWS users whose owner tags name an object of this cluster that is not there.
+//!
+//! First the users are read, then the objects: an object is there before its user is. At last each orphan is read once
+//! more, because its user may have gone meanwhile. Nothing is written.
+
+mod commands;
+mod findings;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use aws::{Aws, Preflight, Timeouts};
+use plan::Fault;
+
+use self::findings::{Finding, KnownObjects};
+use super::cluster::{Cluster, Unlisted};
+use super::progress::Progress;
+use super::row::{Row, counted, named};
+use super::survey::{Interruption, Survey, SurveyPace, SurveyedTags, Surveyor};
+use super::{PATIENCE, Report, amazon, permissions};
+use crate::account::{Limiter, RateLimited};
+use crate::config::Check;
+
+pub(super) async fn check<W: Write>(
+    flags: &Check,
+    cluster: &Cluster,
+    report: &mut Report<W>,
+    progress: &Progress<'_>,
+) -> anyhow::Result<()> {
+    let (row, cluster_id) = super::cluster_id(flags, cluster).await;
+    report.tell(row)?;
+    let Some(cluster_id) = cluster_id else { return Ok(()) };
+    let Some((aws, region)) = connect(flags, report).await? else { return Ok(()) };
+    let pace = SurveyPace::new(flags.run.aws_rate, flags.run.pace_divisor);
+    let surveyor = Surveyor::new(&aws, pace, progress);
+    let survey = surveyor.survey().await;
+    survey_rows(&survey, &region).into_iter().try_for_each(|row| report.tell(row))?;
+    let known = known_objects(flags, cluster, findings::namespaces(&survey, &cluster_id)).await;
+    if let Some(row) = unread_row(cluster, &known).await {
+        report.tell(row)?;
+    }
+    let mut found = Vec::new();
+    for surveyed in &survey.users {
+        let finding = findings::evaluate(surveyed, &cluster_id, &known);
+        match confirm(&surveyor, &surveyed.user, &finding).await {
+            Ok(false) => continue,
+            Ok(true) => {}
+            Err(fault) => report.tell(amazon::interrupted("elasticache:DescribeUsers", &fault, ""))?,
+        }
+        if let Some(row) = findings::row(&surveyed.user, &finding) {
+            report.tell(row)?;
+        }
+        found.push(finding);
+    }
+    report.tell(findings::summary(&found, known.definition_installed))?;
+    Ok(())
+}
+
+async fn connect<W: Write>(
+    flags: &Check,
+    report: &mut Report<W>,
+) -> anyhow::Result<Option<(RateLimited<Aws>, String)>> {
+    let aws = Preflight::load(Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE))).await;
+    let region = aws.region();
+    report.tell(amazon::region(&region))?;
+    let credentials = aws.credentials().await;
+    report.tell(amazon::credentials(&credentials))?;
+    let (Ok(region), Ok(())) = (region, credentials) else { return Ok(None) };
+    let limiter = Limiter::new(flags.run.aws_rate, flags.run.aws_burst);
+    Ok(Some((RateLimited::new(aws.users().clone(), limiter), region)))
+}
+
+/// Whether the finding still holds. A user may go, or begin to go, while the others are read.
+async fn confirm(
+    surveyor: &Surveyor<'_, '_>,
+    user: &plan::RemoteUser,
+    finding: &Finding<'_>,
+) -> Result<bool, Fault> {
+    match finding {
+        Finding::Orphan(_) | Finding::PartlyTagged | Finding::UnknownObject { .. } | Finding::HiddenTags => {
+            surveyor.exists(user).await
+        }
+        Finding::NotOurs | Finding::Owned | Finding::DeniedTags | Finding::NotAsked => Ok(true),
+    }
+}
+
+/// The objects of the whole cluster if they may be listed, else those of the namespaces that the tags name.
+async fn known_objects(flags: &Check, cluster: &Cluster, namespaces: BTreeSet<String>) -> KnownObjects {
+    let default = flags.run.default_deletion_policy.into();
+    let mut known = KnownObjects { objects: Vec::new(), unread: BTreeMap::new(), definition_installed: true };
+    match cluster.objects(&[None], flags.page_size, default).await {
+        Ok(objects) => known.objects = objects,
+        Err(Unlisted::NoDefinition) => known.definition_installed = false,
+        Err(Unlisted::Refused(_)) => {
+            // Nothing that is no label can be a namespace: no object is there.
+            for namespace in namespaces.into_iter().filter(|namespace| commands::is_label(namespace)) {
+                match cluster.objects(&[Some(namespace.clone())], flags.page_size, default).await {
+                    Ok(objects) => known.objects.extend(objects),
+                    Err(error) => drop(known.unread.insert(namespace, error.to_string())),
+                }
+            }
+        }
+    }
+    known
+}
+
+/// What allows to read the objects of the namespaces that could not be read.
+async fn unread_row(cluster: &Cluster, known: &KnownObjects) -> Option<Row> {
+    let places: Vec<_> = known.unread.keys().cloned().map(Some).collect();
+    if places.is_empty() {
+        return None;
+    }
+    let who = cluster.who().await;
+    let row = super::granted(cluster, &permissions::LISTING, &places, who.as_deref()).await;
+    row.mend.is_some().then_some(row)
+}
+
+fn survey_rows(survey: &Survey, region: &str) -> Vec<Row> {
+    let mut rows = vec![users_row(survey, region)];
+    let denied = survey.users.iter().filter_map(|surveyed| match &surveyed.tags {
+        SurveyedTags::Denied(said) => Some((surveyed.user.user_id.clone(), said)),
+        SurveyedTags::NotAsked | SurveyedTags::Hidden | SurveyedTags::Read(_) => None,
+    });
+    let (user_ids, saids): (Vec<String>, Vec<_>) = denied.unzip();
+    if let Some(said) = saids.first() {
+        let about = format!(
+            " Whose {} are, is not known: {}.",
+            counted(user_ids.len(), "AWS user"),
+            named(&user_ids)
+        );
+        let fault = Fault::Denied((*said).clone());
+        let row = amazon::interrupted("elasticache:ListTagsForResource", &fault, &about);
+        rows.push(Row { check: "aws-list-tags", ..row });
+    }
+    if !survey.incomplete.is_empty() {
+        let message = format!(
+            "AWS does not describe {} completely, so that it is not known whose these are: {}.",
+            counted(survey.incomplete.len(), "user"),
+            named(&survey.incomplete)
+        );
+        rows.push(Row::unknown("orphan-unknown", message));
+    }
+    rows
+}
+
+fn users_row(survey: &Survey, region: &str) -> Row {
+    let total = survey.users.len();
+    let Some(Interruption { action, fault }) = &survey.interruption else {
+        let deleting = match survey.being_deleted {
+            0 => String::new(),
+            count => format!(" AWS is deleting {count} more."),
+        };
+        let account = survey.users.first().map(|surveyed| surveyed.user.arn.account());
+        let account = account.map(|account| format!("account {account}, ")).unwrap_or_default();
+        let message = format!(
+            "{} and their tags were read in {account}region {region}.{deleting}",
+            counted(total, "AWS user")
+        );
+        return Row::ok("aws-users", message);
+    };
+    let asked = survey.users.iter().filter(|surveyed| !matches!(surveyed.tags, SurveyedTags::NotAsked));
+    let so_far = format!(
+        " AWS was asked until then about {}, and about the tags of {}: the list below is not complete.",
+        counted(total, "user"),
+        asked.count()
+    );
+    amazon::interrupted(action, fault, &so_far)
+}

@@ -1,0 +1,134 @@
+//! No I/O: the commands that adopt or delete an AWS user without an object. A person reads them and runs them in a shell.
+//!
+//! Tags come from whoever may write them in AWS, so that every word is quoted for the shell.
+
+use plan::{CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, RemoteUser, UID_TAG};
+use serde_json::{Value, json};
+
+use super::findings::Orphan;
+use crate::api::{GROUP, VERSION};
+
+pub(super) fn delete(user: &RemoteUser) -> String {
+    format!(
+        "aws elasticache delete-user --user-id {} --region {}",
+        quoted(&user.user_id),
+        quoted(user.arn.region())
+    )
+}
+
+/// `None` if no object can have the namespace and the name that the tags say.
+pub(super) fn adopt(orphan: &Orphan<'_>) -> Option<String> {
+    let Orphan { user, namespace, name, existing, claimant } = orphan;
+    // The tags of an object that is there keep every other object from taking the user.
+    let untag = existing.map(|_| untag(user) + " && ").unwrap_or_default();
+    if let Some(claimant) = claimant {
+        let patch = json!({ "spec": { "adoptionPolicy": "Adopt" } }).to_string();
+        return Some(format!(
+            "{untag}kubectl --namespace {} patch ecu {} --type merge --patch {}",
+            quoted(&claimant.namespace),
+            quoted(&claimant.name),
+            quoted(&patch)
+        ));
+    }
+    if !is_label(namespace) || !name.split('.').all(is_label) {
+        return None;
+    }
+    let manifest = match existing {
+        None => manifest(user, name, None),
+        Some(_) => manifest(user, &user.user_id, Some("Adopt")),
+    };
+    Some(format!(
+        "{untag}printf %s {} | kubectl --namespace {namespace} create --filename -",
+        quoted(&manifest.to_string())
+    ))
+}
+
+/// An object that wants this user as AWS has it. AWS shows no password: the person who adopts has to name its Secret.
+fn manifest(user: &RemoteUser, name: &str, adoption_policy: Option<&str>) -> Value {
+    let authentication = match user.authentication_type.as_str() {
+        "no-password" => json!({ "type": "no-password-required" }),
+        "password" => json!({
+            "type": "password",
+            "passwords": [{ "secretKeyRef": { "name": "SECRET", "key": "KEY" } }],
+        }),
+        other => json!({ "type": other }),
+    };
+    let mut spec = json!({
+        "engine": user.engine, "accessString": user.access_string, "authentication": authentication,
+    });
+    if name != user.user_id {
+        spec["userID"] = json!(user.user_id);
+    }
+    if user.user_name != user.user_id {
+        spec["userName"] = json!(user.user_name);
+    }
+    if let Some(policy) = adoption_policy {
+        spec["adoptionPolicy"] = json!(policy);
+    }
+    json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "ElastiCacheUser",
+        "metadata": { "name": name }, "spec": spec,
+    })
+}
+
+fn untag(user: &RemoteUser) -> String {
+    let keys = [CLUSTER_TAG, NAMESPACE_TAG, NAME_TAG, UID_TAG].join(" ");
+    format!(
+        "aws elasticache remove-tags-from-resource --resource-name {} --tag-keys {keys} --region {}",
+        quoted(&user.arn.to_string()),
+        quoted(user.arn.region())
+    )
+}
+
+/// A DNS label: what a namespace, and each part of an object's name, must be.
+pub(super) fn is_label(text: &str) -> bool {
+    let sign = |sign: char| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == '-';
+    (1..=63).contains(&text.len()) && text.chars().all(sign) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+/// The word for a POSIX shell, in quotes if any sign of it could mean something else.
+fn quoted(word: &str) -> String {
+    let plain = |sign: char| sign.is_ascii_alphanumeric() || "-_./:".contains(sign);
+    if !word.is_empty() && !word.starts_with('-') && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_word_can_be_more_than_a_word_for_the_shell() {
+        for (word, expected) in [
+            ("app", "app"),
+            ("arn:aws:x/y.z_1-2", "arn:aws:x/y.z_1-2"),
+            ("", "''"),
+            ("-x", "'-x'"),
+            ("a b", "'a b'"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("a'b", r"'a'\''b'"),
+        ] {
+            assert_eq!(quoted(word), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_is_a_dns_label() {
+        for (text, expected) in [
+            ("shop", true),
+            ("shop-1", true),
+            ("", false),
+            ("-shop", false),
+            ("shop-", false),
+            ("Shop", false),
+            ("a/b", false),
+            ("a.b", false),
+            ("..", false),
+        ] {
+            assert_eq!(is_label(text), expected, "{text}");
+        }
+        assert!(is_label(&"a".repeat(63)) && !is_label(&"a".repeat(64)));
+    }
+}

@@ -1,0 +1,51 @@
+//! I/O: says on standard error how far a long check is. The answer on standard output stays free of it.
+
+use std::cell::{Cell, RefCell};
+use std::io::Write;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// At most one line in this time, if nobody has to read each line.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+pub(crate) struct Progress<'a> {
+    out: RefCell<&'a mut dyn Write>,
+    printed: Cell<Option<Instant>>,
+}
+
+impl<'a> Progress<'a> {
+    pub(crate) fn new(out: &'a mut dyn Write) -> Self {
+        Self { out: RefCell::new(out), printed: Cell::new(None) }
+    }
+
+    /// If nobody reads standard error any more, the check goes on without it.
+    pub(crate) fn line(&self, text: &str) {
+        let _ = writeln!(self.out.borrow_mut(), "{text}");
+        self.printed.set(Some(Instant::now()));
+    }
+
+    /// Prints the line unless another one has just been printed.
+    pub(crate) fn sometimes(&self, text: impl FnOnce() -> String) {
+        if self.printed.get().is_none_or(|printed| printed.elapsed() >= INTERVAL) {
+            self.line(&text());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_line_waits_for_its_time() {
+        let mut out = Vec::new();
+        let progress = Progress::new(&mut out);
+        progress.sometimes(|| "first".to_owned());
+        progress.sometimes(|| "too early".to_owned());
+        tokio::time::advance(INTERVAL).await;
+        progress.sometimes(|| "second".to_owned());
+        progress.line("last");
+        assert_eq!(String::from_utf8(out).unwrap(), "first\nsecond\nlast\n");
+    }
+}

@@ -1,0 +1,59 @@
+//! No I/O: parses the values of flags.
+
+use std::time::Duration;
+
+/// clap prints it after the flag's name and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum InvalidValue {
+    #[error("must not be empty: leave it out to use the UID of the namespace kube-system")]
+    EmptyClusterId,
+    #[error("must be at most 256 characters, because it is the value of a tag")]
+    LongClusterId,
+    #[error("may contain letters, digits, spaces and + - = . _ : / @, because it is the value of a tag")]
+    ClusterId,
+    #[error(
+        "must be the beginning of a user ID: lower-case letters, digits and single hyphens, and {{namespace}} for the \
+         object's namespace, for example {{namespace}}-"
+    )]
+    UserIdPrefix,
+    #[error("must be a number of calls in a second from 0.01 to 10000, for example 10 or 2.5")]
+    Rate,
+    #[error("must be a duration of at least a second, for example 30s, 10m or 1h30m")]
+    Duration,
+}
+
+/// Refuses an empty ID, because it would make all clusters the same.
+pub(super) fn cluster_id(text: &str) -> Result<String, InvalidValue> {
+    let allowed = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
+    match text.trim() {
+        "" => Err(InvalidValue::EmptyClusterId),
+        id if id.chars().count() > 256 => Err(InvalidValue::LongClusterId),
+        id if !id.chars().all(allowed) => Err(InvalidValue::ClusterId),
+        id => Ok(id.to_owned()),
+    }
+}
+
+/// Accepts a template that begins a valid user ID once the namespace is filled in.
+pub(super) fn user_id_prefix(text: &str) -> Result<String, InvalidValue> {
+    let filled = text.replace("{namespace}", "a");
+    let begins = filled.starts_with(|c: char| c.is_ascii_lowercase());
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if begins && filled.chars().all(allowed) && !filled.contains("--") {
+        Ok(text.to_owned())
+    } else {
+        Err(InvalidValue::UserIdPrefix)
+    }
+}
+
+pub(super) fn rate(text: &str) -> Result<f64, InvalidValue> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && (0.01..=10_000.0).contains(&rate) => Ok(rate),
+        Ok(_) | Err(_) => Err(InvalidValue::Rate),
+    }
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, InvalidValue> {
+    let parsed: jiff::SignedDuration = text.trim().parse().map_err(|_| InvalidValue::Duration)?;
+    let duration = Duration::try_from(parsed).map_err(|_| InvalidValue::Duration)?;
+    if duration < Duration::from_secs(1) { Err(InvalidValue::Duration) } else { Ok(duration) }
+}

@@ -1,0 +1,84 @@
+//! Pure: what a pass did, as the events that tell it.
+
+use super::{Outcome, Reason};
+use crate::{Action, Cause, Mutation, ReleaseReason};
+
+/// Something that was done, as a Normal event; [`Completed::LeftAlone`] is a Warning.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Completed {
+    /// `UserCreated`: AWS accepted CreateUser.
+    Created,
+    /// `UserModified`: AWS accepted a change that the spec asked for, of the user or of its tags.
+    Modified,
+    /// `PasswordRotated`: AWS accepted new passwords, and nothing else was sent.
+    Rotated,
+    /// `DriftCorrected`: something was put right that others had changed in AWS; the event lists it.
+    Corrected(Vec<String>),
+    /// `Adopted`: a user that was nobody's carries this object's owner tags now.
+    Adopted,
+    /// `DeletionStarted`: AWS accepted DeleteUser.
+    DeletionStarted,
+    /// `UserDeleted`: AWS no longer has the user, and the object goes.
+    Deleted,
+    /// `Retained`: the object goes, and its AWS user stays as it is.
+    Retained,
+    /// `UserOwnedByAnother`, `UserAlreadyExists`: the object goes, and the AWS user stays because it is not this object's.
+    LeftAlone(Reason),
+}
+
+impl Completed {
+    /// The event's reason.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Created => "UserCreated",
+            Self::Modified => "UserModified",
+            Self::Rotated => "PasswordRotated",
+            Self::Corrected(_) => "DriftCorrected",
+            Self::Adopted => "Adopted",
+            Self::DeletionStarted => "DeletionStarted",
+            Self::Deleted => "UserDeleted",
+            Self::Retained => "Retained",
+            Self::LeftAlone(reason) => reason.as_str(),
+        }
+    }
+}
+
+/// What was done, where anything was.
+pub(super) fn completed(action: &Action, outcome: &Outcome) -> Vec<Completed> {
+    let changed = |cause: &Cause| match cause {
+        Cause::Edit => Completed::Modified,
+        Cause::Rotation => Completed::Rotated,
+        Cause::Drift(differences) => Completed::Corrected(differences.clone()),
+        Cause::Adoption => Completed::Adopted,
+    };
+    if let (Action::ReleaseFinalizer(why), Outcome::Released) = (action, outcome) {
+        return released_event(why).into_iter().collect();
+    }
+    match (action.mutation(), outcome) {
+        (Some(Mutation::Create(create)), Outcome::Accepted(_)) => match &create.cause {
+            drift @ Cause::Drift(_) => vec![Completed::Created, changed(drift)],
+            Cause::Edit | Cause::Rotation | Cause::Adoption => vec![Completed::Created],
+        },
+        (Some(Mutation::Modify(modify)), Outcome::Accepted(_)) => vec![changed(&modify.cause)],
+        (Some(Mutation::Tag(tag)), Outcome::Tagged(_)) => vec![changed(&tag.cause)],
+        (Some(Mutation::Untag(_)), Outcome::Tagged(_)) => vec![Completed::Modified],
+        (Some(Mutation::Delete(_)), Outcome::Accepted(_)) => vec![Completed::DeletionStarted],
+        (_, _) => Vec::new(),
+    }
+}
+
+fn released_event(why: &ReleaseReason) -> Option<Completed> {
+    match why {
+        ReleaseReason::UserGone => Some(Completed::Deleted),
+        ReleaseReason::NoSuchUser => None,
+        ReleaseReason::Retained { deletion_accepted: true }
+        | ReleaseReason::DefinitionDeleted { deletion_accepted: true }
+        | ReleaseReason::Observes { deletion_accepted: true } => Some(Completed::DeletionStarted),
+        ReleaseReason::Retained { deletion_accepted: false }
+        | ReleaseReason::DefinitionDeleted { deletion_accepted: false }
+        | ReleaseReason::Observes { deletion_accepted: false } => Some(Completed::Retained),
+        ReleaseReason::LeftToOwner(_) => Some(Completed::LeftAlone(Reason::UserOwnedByAnother)),
+        ReleaseReason::LeftUnowned => Some(Completed::LeftAlone(Reason::UserAlreadyExists)),
+    }
+}
