@@ -12,10 +12,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, CustomResourceExt, Resource, ResourceExt};
 use plan::pass::Response;
-use plan::{Definition, Owner, OwnerObservation};
+use plan::{Definition, Namesake, Orphan, Owner, OwnerObservation, UserId};
 use serde_json::json;
 
-use crate::api::{ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION};
+use crate::api::{ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION, user_id};
 use crate::leader_election::Token;
 
 /// Why a request did not do what was asked.
@@ -105,6 +105,19 @@ impl Kubernetes {
             Err(error) => {
                 tracing::debug!(%error, %owner, "failed to look for another owner");
                 OwnerObservation::Unknown
+            }
+        }
+    }
+
+    /// The object that has the namespace and name of one that may have vanished, uncached.
+    pub async fn namesake(&self, orphan: &Orphan) -> Namesake {
+        let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &orphan.owner.namespace);
+        match users.get_opt(&orphan.owner.name).await {
+            Ok(None) => Namesake::Absent,
+            Ok(Some(found)) => namesake(orphan, &found),
+            Err(error) => {
+                tracing::debug!(%error, owner = %orphan.owner, "failed to look for an object that may have vanished");
+                Namesake::Unreadable
             }
         }
     }
@@ -200,4 +213,16 @@ impl Kubernetes {
             }
         }
     }
+}
+
+fn namesake(orphan: &Orphan, found: &ElastiCacheUser) -> Namesake {
+    if found.metadata.uid.as_deref() == Some(orphan.uid.as_str()) {
+        return Namesake::Itself;
+    }
+    if UserId::parse(&user_id(found)).ok().as_ref() != Some(&orphan.user_id) {
+        return Namesake::Absent;
+    }
+    let held = found.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
+    let shows_user = found.status.as_ref().is_some_and(|status| status.arn.is_some());
+    if held && shows_user { Namesake::Manages } else { Namesake::Wants }
 }

@@ -78,6 +78,7 @@ pub mod controller;
 pub mod kubernetes;
 pub mod leader_election;
 pub mod memories;
+pub mod orphans;
 pub mod reconcile;
 pub mod resolve;
 pub mod run;

@@ -86,7 +86,7 @@ fn outline(object: &ElastiCacheUser) -> Option<Outline> {
 }
 
 /// The object, as owner tags name it.
-fn owner(object: &ElastiCacheUser, policy: &Policy) -> Owner {
+pub fn owner(object: &ElastiCacheUser, policy: &Policy) -> Owner {
     Owner {
         cluster: policy.cluster_id.clone(),
         namespace: object.namespace().unwrap_or_default(),

@@ -222,7 +222,7 @@ fn password_difference(
         return None;
     }
     let last = observed.record.last_applied.as_ref();
-    let same = match &observed.sent {
+    let same = match &observed.sent_passwords {
         Some(sent) => sent.same(passwords),
         None => last.is_some_and(|last| last.password_versions == passwords.versions()),
     };

@@ -36,7 +36,7 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
         // region alone until AWS has shown the user.
         return Action::Fetch(Fetch::Caller);
     }
-    if !observed.announced {
+    if !observed.intent_written {
         let mut tag_keys: BTreeSet<String> = desired.tags.keys().cloned().collect();
         if observed.record.creation == Creation::Open {
             // The user of the CreateUser before may show yet, with the tags that the spec had then.
@@ -112,7 +112,7 @@ fn other_name(desired: &Desired, user: &RemoteUser) -> Refusal {
 /// Whether the object that the tags name can be, and is, there. Another cluster's cannot be looked at from here.
 fn other(own: &Owner, owner: &Owner, observed: &Observed) -> OwnerObservation {
     let whole = owner.namespace != Owner::MISSING && owner.name != Owner::MISSING;
-    if owner.cluster == own.cluster && whole { observed.other } else { OwnerObservation::Unknown }
+    if owner.cluster == own.cluster && whole { observed.other_owner } else { OwnerObservation::Unknown }
 }
 
 /// The user is nobody's.
@@ -156,7 +156,7 @@ fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
 
 /// The announcement of a change, where status would be wrong without it should the change's answer be lost.
 fn overwritten(changes: &Changes, user: &RemoteUser, observed: &Observed) -> Option<Action> {
-    let last = observed.record.last_applied.as_ref().filter(|_| !observed.announced)?;
+    let last = observed.record.last_applied.as_ref().filter(|_| !observed.intent_written)?;
     let unseen = last.access_string.is_some() && last.expanded_access_string.is_none();
     let expanded_access_string =
         (changes.access_string.is_some() && unseen).then(|| user.access_string.clone());
@@ -199,8 +199,8 @@ fn send_tags(
     observed: &Observed,
 ) -> Action {
     match keys {
-        Some(tag_keys) if !observed.announced => Action::WriteIntent(WriteIntent::Tags { tag_keys }),
-        _ if !observed.confirmed => Action::Fetch(Fetch::Object),
+        Some(tag_keys) if !observed.intent_written => Action::WriteIntent(WriteIntent::Tags { tag_keys }),
+        _ if !observed.object_confirmed => Action::Fetch(Fetch::Object),
         _ => Action::Tag(Tag { arn: user.arn.clone(), tags, cause }),
     }
 }

@@ -120,7 +120,7 @@ fn delete(user_id: &UserId, observed: &Observed) -> Action {
     if !record.deletion.is_ours() || record.manages() {
         return Action::WriteIntent(WriteIntent::Delete);
     }
-    if !observed.confirmed {
+    if !observed.object_confirmed {
         return Action::Fetch(Fetch::ObjectAndDefinition);
     }
     Action::Delete(Delete { user_id: user_id.clone() })

@@ -24,6 +24,7 @@ mod model;
 mod object;
 mod observe_only;
 mod observed;
+mod orphan;
 mod ownership;
 pub mod pace;
 pub mod pass;
@@ -43,6 +44,7 @@ pub use memory::{Memory, Pacing};
 pub use model::*;
 pub use object::{ObjectFacts, ResourceVersion};
 pub use observed::*;
+pub use orphan::{Namesake, Orphan, OrphanEnd, OrphanFacts, OrphanStep, follow_orphan, orphan_verdict};
 pub use pass::Pass;
 pub use source::{CallSource, CredentialsId};
 pub use status::{

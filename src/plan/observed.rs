@@ -19,20 +19,20 @@ pub struct Observed {
     /// ListTagsForResource in this pass.
     pub tags: TagsObservation,
     /// Whose the user was when this process last read its tags.
-    pub remembered: Option<Ownership>,
+    pub known_owner: Option<Ownership>,
     /// It is time to compare the tags: they are read at a slower pace than the rest.
     pub tags_due: bool,
     /// The object that the tags of another owner name.
-    pub other: OwnerObservation,
+    pub other_owner: OwnerObservation,
     /// The passwords that this process last sent, and AWS accepted.
-    pub sent: Option<Passwords>,
+    pub sent_passwords: Option<Passwords>,
     /// The CustomResourceDefinition.
     pub definition: Definition,
     /// The write that must precede the next mutation stands in status, and the object was not terminating (create) or not
     /// changed (delete) when it was written.
-    pub announced: bool,
+    pub intent_written: bool,
     /// With the rate limiter's token in hand, the object was read again and is the version that this pass decides on.
-    pub confirmed: bool,
+    pub object_confirmed: bool,
 }
 
 /// What status and this process remember of the user.

@@ -5,7 +5,7 @@ use crate::*;
 pub(crate) fn put_tags_back(owner: &Owner, uid: &str, user: &RemoteUser, observed: &Observed) -> Action {
     before_tags_change(user, observed).unwrap_or_else(|| {
         // Tags put back for an object that is leaving meanwhile would outlive it.
-        if observed.confirmed {
+        if observed.object_confirmed {
             let cause = Cause::Drift(vec!["the owner tags were missing".to_owned()]);
             Action::Tag(Tag { arn: user.arn.clone(), tags: owner.tags(uid), cause })
         } else {
@@ -53,7 +53,7 @@ pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -
     let familiar = user.lifecycle != Lifecycle::Active
         || as_reported(&observed.record, user) && !observed.record.deletion.is_accepted();
     let managed = is_recorded(&observed.record, user);
-    match (&observed.tags, &observed.remembered) {
+    match (&observed.tags, &observed.known_owner) {
         (TagsObservation::Read(tags), _) => OwnerKnowledge::Known(owner.evaluate(tags)),
         (TagsObservation::Failed(fault), _) => {
             OwnerKnowledge::Pending(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone())))

@@ -31,6 +31,9 @@ pub struct Pace {
     pub creation_window: Duration,
     /// Time-out of one AWS call, all in all.
     pub call_timeout: Duration,
+    /// How long after a CreateUser its object may still vanish in spite of the finalizer: longer than the API server lets a
+    /// request take, which is 60 s unless its administrator says otherwise.
+    pub vanishing_window: Duration,
     /// A CreateUser starts at most this long after its `createRequestedAt` was written.
     pub intent_valid: Duration,
     /// A DeleteUser starts at most this long after its user's owner tags were read: less than AWS needs to let a user go, so
@@ -57,6 +60,7 @@ impl Default for Pace {
             stale_after: seconds(15 * 60),
             creation_window: seconds(30),
             call_timeout: seconds(20),
+            vanishing_window: seconds(90),
             intent_valid: seconds(5),
             owner_valid: seconds(2),
             denied_patience: seconds(5 * 60),
@@ -97,6 +101,7 @@ impl Pace {
             stale_after: self.stale_after,
             creation_window: self.creation_window / by,
             call_timeout: self.call_timeout,
+            vanishing_window: self.vanishing_window,
             intent_valid: self.intent_valid,
             owner_valid: self.owner_valid,
             denied_patience: self.denied_patience / by,

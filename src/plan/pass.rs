@@ -160,7 +160,7 @@ impl Pass {
         self.observed = Observed {
             record,
             tags_due: tags_due || object.is_requested(),
-            sent: self.memory.sent_passwords.clone(),
+            sent_passwords: self.memory.sent_passwords.clone(),
             ..nothing_observed(&self.settings)
         };
         self.ages = Ages::default();
@@ -235,7 +235,7 @@ impl Pass {
             (Response::Described(user, source), _) => self.described(user, source),
             (Response::Tags(tags), _) => self.read_tags(tags, now),
             (Response::Identified(source), awaiting) => self.identified(source, &awaiting),
-            (Response::Owner(other), _) => self.observed.other = other,
+            (Response::Owner(other), _) => self.observed.other_owner = other,
             (Response::Definition(definition), _) => self.read_definition(definition),
             (Response::Object(object), Awaiting::Confirmation { definition }) => {
                 self.confirm(object.as_deref(), definition);
@@ -329,13 +329,13 @@ fn nothing_observed(settings: &Settings) -> Observed {
         caller_asked: false,
         user: UserObservation::NotRead,
         tags: TagsObservation::NotRead,
-        remembered: None,
+        known_owner: None,
         tags_due: false,
-        other: OwnerObservation::NotRead,
-        sent: None,
+        other_owner: OwnerObservation::NotRead,
+        sent_passwords: None,
         definition: Definition::NotRead,
-        announced: false,
-        confirmed: false,
+        intent_written: false,
+        object_confirmed: false,
     }
 }
 

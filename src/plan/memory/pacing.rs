@@ -50,7 +50,8 @@ impl Pacing {
     }
 
     /// Takes note of a verdict and returns the pause until the next pass.
-    pub(crate) fn schedule(&mut self, verdict: &Verdict, pace: &Pace, now: Moment, roll: f64) -> Duration {
+    #[must_use]
+    pub fn schedule(&mut self, verdict: &Verdict, pace: &Pace, now: Moment, roll: f64) -> Duration {
         self.rate_limited = None;
         let denied = verdict.reason == Reason::AccessDenied;
         self.denied_since = denied.then(|| self.denied_since.unwrap_or(now));
@@ -83,7 +84,8 @@ impl Pacing {
     }
 
     /// The pause after a failure. A pass that came early, by a watch event, counts no further attempt.
-    pub(crate) fn back_off(&mut self, requeue: Requeue, pace: &Pace, now: Moment, roll: f64) -> Duration {
+    #[must_use]
+    pub fn back_off(&mut self, requeue: Requeue, pace: &Pace, now: Moment, roll: f64) -> Duration {
         if let Some((before, due)) = self.failures.due
             && before == requeue
             && due > now
@@ -151,7 +153,7 @@ mod tests {
         assert_eq!(pacing.schedule(&failed, &pace, at(0.4), 0.0), Duration::from_millis(600));
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), 2 * SECOND);
         // A success in between begins anew.
-        pacing.schedule(&verdict(Reason::Active, Requeue::Resync), &pace, at(1.0), 0.0);
+        let _ = pacing.schedule(&verdict(Reason::Active, Requeue::Resync), &pace, at(1.0), 0.0);
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), SECOND);
     }
 
@@ -176,7 +178,7 @@ mod tests {
             now = now + pacing.postpone(&pace, now, 0.5);
         }
         assert!(pacing.is_overdue(&pace, now));
-        pacing.schedule(&verdict(Reason::Active, Requeue::Resync), &pace, now, 0.0);
+        let _ = pacing.schedule(&verdict(Reason::Active, Requeue::Resync), &pace, now, 0.0);
         assert!(!pacing.is_overdue(&pace, now));
         assert_eq!(pacing.postpone(&pace, now, 0.0), SECOND, "it begins anew");
     }
@@ -185,7 +187,7 @@ mod tests {
     fn a_check_that_finds_no_token_counts_as_no_failure() {
         let (mut pacing, pace) = (Pacing::default(), Pace::default());
         let failed = verdict(Reason::Throttled, Requeue::Backoff);
-        pacing.schedule(&failed, &pace, at(0.0), 0.0);
+        let _ = pacing.schedule(&failed, &pace, at(0.0), 0.0);
         pacing.postpone(&pace, at(1.0), 0.0);
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), 2 * SECOND);
     }

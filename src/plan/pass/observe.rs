@@ -26,7 +26,7 @@ impl Pass {
                 if watched.is_empty() || watched.contains(&owner.namespace) {
                     return Some(Request::ReadOwner(owner.clone()));
                 }
-                self.observed.other = OwnerObservation::Unknown;
+                self.observed.other_owner = OwnerObservation::Unknown;
                 None
             }
             Fetch::Definition => Some(Request::ReadDefinition),
@@ -56,7 +56,7 @@ impl Pass {
     pub(super) fn confirm(&mut self, found: Option<&ObjectFacts>, definition: bool) {
         match found {
             Some(found) if found.version == self.object.version => {
-                self.observed.confirmed = true;
+                self.observed.object_confirmed = true;
                 if definition {
                     self.observed.definition = Definition::NotRead;
                 }
@@ -76,13 +76,13 @@ impl Pass {
         self.observed.source = source;
         match &user {
             UserObservation::Found(user) => {
-                self.observed.remembered = self
+                self.observed.known_owner = self
                     .memory
                     .owner
                     .as_ref()
                     .filter(|(arn, _)| *arn == user.arn)
                     .map(|(_, owner)| owner.clone());
-                if self.observed.remembered == Some(Ownership::Ours) {
+                if self.observed.known_owner == Some(Ownership::Ours) {
                     self.settle_creation();
                 }
                 if user.lifecycle == Lifecycle::Deleting {
@@ -94,8 +94,8 @@ impl Pass {
             }
             UserObservation::Absent => {
                 self.memory.forget_user(None);
-                self.observed.sent = None;
-                self.observed.remembered = None;
+                self.observed.sent_passwords = None;
+                self.observed.known_owner = None;
             }
             UserObservation::Failed(_) | UserObservation::NotRead => {}
         }
@@ -138,7 +138,7 @@ impl Pass {
             self.memory.sent_passwords = None;
         }
         self.memory.owner = Some((arn.clone(), ownership.clone()));
-        self.observed.remembered = Some(ownership);
+        self.observed.known_owner = Some(ownership);
     }
 
     /// If these are the tags that the spec asks for, and ours, they need not be compared again soon.

@@ -57,7 +57,7 @@ impl Pass {
             WriteIntent::Reclaim { .. } => {
                 self.memory.before_deletion = None;
                 self.read_record(now);
-                self.observed.announced = false;
+                self.observed.intent_written = false;
             }
             WriteIntent::Create { .. } | WriteIntent::Tags { .. } | WriteIntent::Modify { .. } => {
                 if matches!(intent, WriteIntent::Create { .. }) {
@@ -66,7 +66,7 @@ impl Pass {
                 if self.object.terminating {
                     return self.conflict();
                 }
-                self.observed.announced = true;
+                self.observed.intent_written = true;
             }
         }
     }
@@ -97,7 +97,7 @@ impl Pass {
         let is_old = |at: Option<Moment>, valid| at.is_none_or(|at| now.since(at) > valid);
         if matches!(action, Action::Create(_)) {
             let old = is_old(self.ages.create_intent, pace.intent_valid);
-            self.observed.announced &= !old;
+            self.observed.intent_written &= !old;
             return old;
         }
         // Only what a user looks like tells ours from another one that took its ID meanwhile.
@@ -112,7 +112,7 @@ impl Pass {
         if old {
             self.observed.tags = TagsObservation::NotRead;
             // The object was read after the tags, and may have changed since as well.
-            self.observed.confirmed = false;
+            self.observed.object_confirmed = false;
         }
         old
     }
@@ -160,7 +160,7 @@ impl Pass {
         self.memory.version = object.version.number();
         self.observed.record.has_finalizer = object.has_finalizer;
         // What was read before is no longer the newest version.
-        self.observed.confirmed = false;
+        self.observed.object_confirmed = false;
         self.object = object;
         match awaiting {
             Awaiting::Finalizer if self.object.terminating => self.conflict(),

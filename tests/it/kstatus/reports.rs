@@ -39,12 +39,12 @@ fn after(object: &Value, progress: Progress) -> Value {
         user: UserObservation::NotRead,
         tags: TagsObservation::NotRead,
         tags_due: false,
-        other: OwnerObservation::NotRead,
-        sent: None,
-        remembered: None,
+        other_owner: OwnerObservation::NotRead,
+        sent_passwords: None,
+        known_owner: None,
         definition: Definition::NotRead,
-        announced: false,
-        confirmed: false,
+        intent_written: false,
+        object_confirmed: false,
     };
     let (reason, _) = meaning(progress);
     let message = format!("{progress:?}.");

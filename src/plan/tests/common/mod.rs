@@ -159,13 +159,13 @@ pub(crate) fn nothing_known() -> Observed {
         caller_asked: false,
         user: UserObservation::NotRead,
         tags: TagsObservation::NotRead,
-        remembered: None,
+        known_owner: None,
         tags_due: false,
-        other: OwnerObservation::NotRead,
-        sent: None,
+        other_owner: OwnerObservation::NotRead,
+        sent_passwords: None,
         definition: Definition::NotRead,
-        announced: false,
-        confirmed: false,
+        intent_written: false,
+        object_confirmed: false,
     }
 }
 
@@ -251,7 +251,7 @@ impl With for Observed {
         self
     }
     fn remembering(mut self, ownership: Ownership) -> Self {
-        self.remembered = Some(ownership);
+        self.known_owner = Some(ownership);
         self
     }
     fn record(mut self, record: Record) -> Self {
@@ -271,19 +271,19 @@ impl With for Observed {
         self
     }
     fn other(mut self, other: OwnerObservation) -> Self {
-        self.other = other;
+        self.other_owner = other;
         self
     }
     fn sent(mut self, passwords: Passwords) -> Self {
-        self.sent = Some(passwords);
+        self.sent_passwords = Some(passwords);
         self
     }
     fn announced(mut self) -> Self {
-        self.announced = true;
+        self.intent_written = true;
         self
     }
     fn confirmed(mut self) -> Self {
-        self.confirmed = true;
+        self.object_confirmed = true;
         self
     }
     fn held(mut self, held: bool) -> Self {
