@@ -84,7 +84,7 @@ impl Row {
     pub(crate) fn lines(&self) -> String {
         let mut lines = line(self.status.as_str(), self.check, &self.message);
         for (index, step) in self.fix.iter().flat_map(|fix| fix.lines()).enumerate() {
-            lines.push_str(&line("", if index == 0 { "                   fix:" } else { "" }, step));
+            lines.push_str(&line("", if index == 0 { "                    fix:" } else { "" }, step));
         }
         lines
     }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn the_fix_stands_below_its_message() {
         let row = Row::warning("crd", "It is older.", "one\ntwo");
-        let expected = "warning  crd                      It is older.\n                            fix: one\n                                  two\n";
+        let expected = "warning  crd                      It is older.\n                             fix: one\n                                  two\n";
         assert_eq!(row.lines(), expected);
         assert_eq!(Row::ok("crd", "Fine.").lines().lines().count(), 1);
     }
