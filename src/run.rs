@@ -71,7 +71,7 @@ pub enum RunError {
     ServerPanicked(#[source] JoinError),
 }
 
-type Server = JoinHandle<std::io::Result<()>>;
+type ServerTask = JoinHandle<std::io::Result<()>>;
 
 /// Runs the controller until SIGTERM or SIGINT. With leader election, the controller starts when this replica leads.
 ///
@@ -122,13 +122,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let readiness = Readiness { unsynced: unsynced.clone(), client: requests, namespace: asked_in };
     let mut server = tokio::spawn(telemetry::serve(listener, registry, readiness));
     let mut signals = StopSignals::listen().map_err(RunError::Signals)?;
-    let leadership = match candidate {
-        None => None,
-        Some(candidate) => match stand_by(candidate, &mut signals, &mut server).await? {
-            Some(leadership) => Some(leadership),
-            None => return Ok(()),
-        },
-    };
+    let Turn::Work(leadership) = stand_by(candidate, &mut signals, &mut server).await? else { return Ok(()) };
     unsynced.store(scopes, Ordering::Relaxed);
     let synced = Arc::new(move |_| {
         unsynced.fetch_sub(1, Ordering::Relaxed);
@@ -158,28 +152,36 @@ fn candidate(
     Candidate::new(leases, election, token, leader_election::register_gauge(registry))
 }
 
-/// Waits until this replica leads. `None` if a signal came first.
+enum Turn {
+    /// `None` without leader election.
+    Work(Option<Leadership>),
+    /// A signal came before this replica led.
+    Stop,
+}
+
+/// Waits until this replica may work.
 async fn stand_by(
-    mut candidate: Candidate<Leases>,
+    candidate: Option<Candidate<Leases>>,
     signals: &mut StopSignals,
-    server: &mut Server,
-) -> Result<Option<Leadership>, RunError> {
+    server: &mut ServerTask,
+) -> Result<Turn, RunError> {
+    let Some(mut candidate) = candidate else { return Ok(Turn::Work(None)) };
     tokio::select! {
         elected = candidate.campaign() => elected?,
         () = signals.received() => {
             candidate.resign().await;
             tracing::info!("ended");
-            return Ok(None);
+            return Ok(Turn::Stop);
         }
         ended = server => return Err(server_error(ended)),
     }
-    Ok(Some(candidate.lead()))
+    Ok(Turn::Work(Some(candidate.lead())))
 }
 
 /// The tasks of a replica that works.
 struct Running {
     controllers: JoinHandle<()>,
-    server: Server,
+    server: ServerTask,
     /// `None` without leader election.
     leadership: Option<Leadership>,
     signals: StopSignals,

@@ -1,5 +1,5 @@
-//! No I/O: the closed lists of words in a spec, each with a place for a word that is not in the list. A newer
-//! CRD may have let it in, and the object that carries it must still decode.
+//! No I/O: the enums of a spec. Each has a variant for an unknown word, because a newer CRD may have admitted one and the object
+//! must still be decoded.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,14 +7,14 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// Declares one list: the enum, its words on the wire, and a schema that offers the known ones only.
-macro_rules! words {
+/// Declares an enum with the words of its variants, and a schema that admits only these words.
+macro_rules! word_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum $name {
             $($(#[$variant_doc])* $variant,)+
-            /// A word that this version does not know, as it is stored.
+            /// A word that this version does not know.
             Unrecognized(String),
         }
 
@@ -58,7 +58,7 @@ macro_rules! words {
             }
         }
 
-        // By hand: the derive would offer `Unrecognized`, and `null` wherever the field is optional.
+        // Not derived, because the derive would also admit `Unrecognized`, and `null` for optional fields.
         impl JsonSchema for $name {
             fn inline_schema() -> bool {
                 true
@@ -75,7 +75,7 @@ macro_rules! words {
     };
 }
 
-words! {
+word_enum! {
     /// The engine that an ElastiCache user belongs to.
     Engine {
         /// Redis OSS.
@@ -85,30 +85,30 @@ words! {
     }
 }
 
-words! {
+word_enum! {
     /// How an ElastiCache user proves who it is, in AWS's input words.
     AuthenticationType {
         /// One or two passwords.
         Password = "password",
         /// A short-lived token of AWS IAM.
         Iam = "iam",
-        /// Not at all; Redis OSS only.
+        /// No proof at all. Redis OSS only.
         NoPasswordRequired = "no-password-required",
     }
 }
 
-words! {
+word_enum! {
     /// What becomes of the AWS user when its object is deleted.
     DeletionPolicy {
         /// It is deleted first.
         Delete = "Delete",
-        /// It is left as it is.
+        /// It stays as it is.
         Retain = "Retain",
     }
 }
 
-words! {
-    /// Whether an AWS user that nobody else's tags claim may be taken over.
+word_enum! {
+    /// Whether an existing AWS user without owner tags may be taken over.
     AdoptionPolicy {
         /// It is left alone.
         Never = "Never",
@@ -117,12 +117,12 @@ words! {
     }
 }
 
-words! {
-    /// Whether the AWS user is managed, or only looked at.
+word_enum! {
+    /// Whether the AWS user is managed, or only observed.
     ManagementPolicy {
         /// It is created, changed and deleted.
         Manage = "Manage",
-        /// It is looked at and told about.
+        /// It is only read, and the object reports what would change.
         Observe = "Observe",
     }
 }

@@ -1,10 +1,9 @@
-//! No I/O: the custom resource `ElastiCacheUser` as people write it. Its types, the admission rules that the
-//! API server holds, and the CRD that is generated from both.
+//! No I/O: the custom resource `ElastiCacheUser` as people write it: its types, its admission rules, and the CRD that is
+//! generated from both.
 //!
-//! Two things are kept apart on purpose. The *schema* is strict: what is wrong is refused at admission,
-//! with a sentence that says what would be right. The *types* are lenient: whatever is stored decodes,
-//! because one object that does not would fail the whole LIST and stop the operator for everyone. So
-//! every field of the spec is an `Option`, and a word that is not known is an `Unrecognized(word)`.
+//! The *schema* is strict: the API server refuses a wrong value, with a message that says what would be right. The *types* are
+//! lenient: every stored object can be decoded, because one that cannot would fail the whole LIST and stop the operator for all
+//! objects. So every field of the spec is an `Option`, and an unknown word becomes `Unrecognized(word)`.
 
 #![warn(missing_docs)]
 
@@ -21,19 +20,19 @@ pub use status::{ElastiCacheUserStatus, LastApplied, ReportedAuthentication};
 
 /// The API group of the custom resource.
 pub const GROUP: &str = "elasticache-users.dev";
-/// The only version of it.
+/// The only API version.
 pub const VERSION: &str = "v1alpha1";
-/// Held until AWS has no such user any more, or until it is none of our business.
+/// The finalizer. It stays until the AWS user is gone, is retained, or is known not to be ours.
 pub const FINALIZER: &str = "elasticache-users.dev/user-cleanup";
-/// Who writes: server-side apply, events, the leader's lease.
+/// The operator's name in server-side apply, in events and in the Lease.
 pub const FIELD_MANAGER: &str = "elasticache-user-operator";
 
-/// Annotation: any new value asks for a pass at once; echoed in `status.lastHandledReconcileAt`.
+/// Annotation: any new value requests a pass at once. `status.lastHandledReconcileAt` repeats the value.
 pub const RECONCILE_REQUESTED_AT: &str = "elasticache-users.dev/reconcile-requested-at";
-/// Annotation: while it is `"true"` the finalizer is held and AWS is not called on the way out.
+/// Annotation: while it is `"true"`, a deletion keeps the finalizer and makes no AWS call.
 pub const PREVENT_DELETION: &str = "elasticache-users.dev/prevent-deletion";
 
-/// What every tag key of the operator begins with; no tag of a spec may.
+/// The beginning of every tag key of the operator. Tags of a spec must not begin with it.
 pub const OWNER_TAG_PREFIX: &str = "elasticache-users.dev/";
 /// Tag: the cluster that owns the AWS user.
 pub const TAG_CLUSTER: &str = "elasticache-users.dev/cluster";
@@ -41,31 +40,31 @@ pub const TAG_CLUSTER: &str = "elasticache-users.dev/cluster";
 pub const TAG_NAMESPACE: &str = "elasticache-users.dev/namespace";
 /// Tag: the name of the object that owns the AWS user.
 pub const TAG_NAME: &str = "elasticache-users.dev/name";
-/// Tag: the uid of the object, for people; ownership is not judged by it.
+/// Tag: the uid of the object, for people. Ownership does not depend on it.
 pub const TAG_UID: &str = "elasticache-users.dev/uid";
 
 /// Condition: the AWS user exists, matches the spec and is `active`.
 pub const READY: &str = "Ready";
-/// Condition: work is under way, or will be tried again without a person.
+/// Condition: work is in progress, or will be retried without a human.
 pub const RECONCILING: &str = "Reconciling";
-/// Condition: a person must change something.
+/// Condition: a human must change something.
 pub const STALLED: &str = "Stalled";
 /// Condition: what the deletion waits for.
 pub const DELETING: &str = "Deleting";
 
-/// What a user ID looks like: lower case, as ElastiCache stores it.
+/// The form of a user ID. ElastiCache stores it in lower case.
 pub const USER_ID_PATTERN: &str = "^[a-z]([a-z0-9]*)(-[a-z0-9]+)*$";
-/// The longest user ID.
+/// The length of the longest user ID.
 pub const USER_ID_MAX_LENGTH: usize = 40;
 
-/// `namespace/name`, as logs and the queue name an object.
+/// `namespace/name`, for logs and the queue.
 #[must_use]
 pub fn full_name(object: &ElastiCacheUser) -> String {
     let (namespace, name) = (object.metadata.namespace.as_deref(), object.metadata.name.as_deref());
     format!("{}/{}", namespace.unwrap_or_default(), name.unwrap_or_default())
 }
 
-/// The user ID that an object stands for.
+/// The user ID of the object: from status, else from the spec, else the object's name.
 #[must_use]
 pub fn user_id(object: &ElastiCacheUser) -> String {
     let status = object.status.as_ref();

@@ -1,14 +1,15 @@
-//! `spec`: what people write, and the rules that the API server holds it to. No I/O.
+//! No I/O: the fields of `spec`, and the rules that the API server checks.
 //!
-//! Where a rule stands decides when it is asked. Below the root the API server ratchets: a rule is not
-//! asked of a value that an update leaves as it was. The root is never ratcheted (the finalizer stands in
-//! it), so what must stand there, because it reads `metadata.name`, lets an unchanged spec pass by itself.
-//! Rules with `oldSelf` are not ratcheted either; an unchanged value satisfies them. Nor is a rule that ends
-//! in an error rather than in `false` (measured on 1.37): so no rule reads a member that may be missing,
-//! required or not, other than by `.?` or behind `has()`.
+//! The place of a rule decides when the API server checks it:
+//! - Below the root, the API server skips a rule if an update leaves the value unchanged ("ratcheting").
+//! - The root is never ratcheted, because it contains the finalizer. Rules that read `metadata.name` must be there, so they accept
+//!   an unchanged spec explicitly.
+//! - Rules with `oldSelf` are not ratcheted. An unchanged value satisfies them.
+//! - A rule that ends in an error instead of `false` is not ratcheted either (measured on 1.37). So every rule reads a member that
+//!   may be missing through `.?` or after `has()`, even if the member is required.
 //!
-//! Lengths are the schema's, whose message is good and which bound what CEL costs. Shapes are CEL's,
-//! because a `pattern` answers with a regular expression.
+//! The schema limits lengths, because its message is good and the limit bounds the cost of CEL. CEL checks forms, because the
+//! message of a `pattern` is only a regular expression.
 
 #![expect(unreachable_pub, reason = "KubeSchema copies each struct into a function, `pub` included")]
 
@@ -22,13 +23,12 @@ use super::lenient::Fields;
 use super::status::ElastiCacheUserStatus;
 use super::{USER_ID_MAX_LENGTH, USER_ID_PATTERN};
 
-/// No token that is about passwords or resets: at the beginning, after white space or after an opening
-/// parenthesis. In the middle of a token (`~a>b`) these characters are part of a pattern. Redis does not
-/// tell upper from lower case in these words.
+/// Matches a token that sets or resets passwords. A token begins at the start, after white space or after an opening parenthesis:
+/// inside a token, such as `~a>b`, these characters belong to a pattern. Redis ignores the case of these words.
 const PASSWORD_TOKEN: &str = r"(?i)(^|[\s\v])\(*([><#!]|(nopass|resetpass|reset)\)*([\s\v]|$))";
 
-/// What the user should be like in ElastiCache. A change is sent to AWS at once; the user stays usable
-/// meanwhile. userID and userName can not be changed.
+/// The desired user in ElastiCache. The operator sends a change to AWS at once, and the user stays usable
+/// meanwhile. userID and userName cannot be changed.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize)]
 #[kube(
     group = "elasticache-users.dev",
@@ -43,7 +43,7 @@ const PASSWORD_TOKEN: &str = r"(?i)(^|[\s\v])\(*([><#!]|(nopass|resetpass|reset)
     status = "ElastiCacheUserStatus",
     derive = "PartialEq",
     doc = "A user of Amazon ElastiCache (Redis OSS or Valkey): apply it and the AWS user exists, delete \
-           it and the AWS user is gone before the object is.",
+           it and the AWS user is deleted before the object is.",
     selectable = ".spec.engine",
     selectable = ".spec.authentication.type",
     selectable = ".status.userID",
@@ -58,8 +58,8 @@ const PASSWORD_TOKEN: &str = r"(?i)(^|[\s\v])\(*([><#!]|(nopass|resetpass|reset)
     printcolumn(name = "Policy", type_ = "string", json_path = ".spec.deletionPolicy", description = "What becomes of the AWS user on deletion; empty: the operator's default", priority = 1),
     printcolumn(name = "ARN", type_ = "string", json_path = ".status.arn", description = "The Amazon resource name", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "What happened and what to do", priority = 1),
-    // Not `required`: that is asked of the root of every update, and would lock the finalizer into an
-    // object without a spec. Taking a spec away would be a way around the rules on immutable fields.
+    // Not `required`, because the API server checks that at every update, and the finalizer of an object without a spec could
+    // never be removed. Removing the spec is refused, because it would bypass the rules on immutable fields.
     validation = Rule::new("has(self.spec) || (oldSelf.hasValue() && !has(oldSelf.value().spec))")
         .optional_old_self(true)
         .field_path(".spec")
@@ -120,7 +120,8 @@ pub struct ElastiCacheUserSpec {
     /// What the user may do, in the words of Redis ACLs, for example "on ~orders:* -@all +@read +@write".
     /// "on" lets the user log in, "~pattern" names keys, "&pattern" channels, "+@category" and "+command"
     /// what it may run. 1 to 2048 characters. Passwords do not belong here: nopass, resetpass, reset and
-    /// words that begin with >, <, # or ! are refused. It may be changed later; open connections follow.
+    /// words that begin with >, <, # or ! are refused. It may be changed later, and the change also applies
+    /// to open connections.
     #[schemars(required, length(max = 2048))]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new(r"self.matches(r'[^\s\v]')").message("accessString must not be blank: say what the user may do, for example \"on ~orders:* -@all +@read\", or \"off\" for a user that can not log in"))]
@@ -132,9 +133,10 @@ pub struct ElastiCacheUserSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
 
-    /// Tags of the AWS user, for example team: orders. At most 40; a key has 1 to 128 characters and does
-    /// not begin with aws: or elasticache-users.dev/ (by those the operator knows its own users), a value
-    /// has at most 256. A tag that leaves the spec leaves the user; tags that others set there stay.
+    /// Tags of the AWS user, for example team: orders. At most 40. A key has 1 to 128 characters and must
+    /// not begin with aws: or elasticache-users.dev/, because the operator marks its own users with those
+    /// tags. A value has at most 256 characters. A tag that is removed from the spec is removed from the
+    /// user. Tags that others set on the user stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 40, "additionalProperties" = { "type": "string", "maxLength": 256 }))]
     #[x_kube(validation = Rule::new("self.all(key, key.size() >= 1 && key.size() <= 128)").message("a tag key must have 1 to 128 characters, for example team"))]
@@ -142,28 +144,29 @@ pub struct ElastiCacheUserSpec {
     #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('elasticache-users.dev/'))").message("tag keys that begin with elasticache-users.dev/ say which object owns the AWS user, and the operator sets them: choose another, for example team"))]
     pub tags: Option<BTreeMap<String, String>>,
 
-    /// What becomes of the AWS user when this object is deleted. Delete: it is deleted first. Retain: it
-    /// is left as it is, owner tags included, and the same object applied again takes it on. Default: the
-    /// operator's --default-deletion-policy (Delete). It may be changed even while the object is being
-    /// deleted.
+    /// What happens to the AWS user when this object is deleted. Delete: it is deleted first. Retain: it
+    /// stays as it is, with its owner tags, and if the same object is applied again, it manages the user
+    /// again. Default: the operator's --default-deletion-policy (Delete). It may be changed even while the
+    /// object is being deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
 
-    /// Whether an AWS user that is there already and that nobody else's owner tags claim may be taken over.
-    /// Never: it is left alone, and this object says so. Adopt: it gets this object's owner tags and is
-    /// changed to match the spec, passwords included; the operator's administrator must allow it for this
-    /// namespace (--adoption-namespace). Preview it with managementPolicy: Observe. Default: Never.
+    /// Whether this object may take over an AWS user that exists already and has no owner tags. Never: the
+    /// user is not changed, and this object reports it. Adopt: the user gets this object's owner tags and
+    /// is changed to match the spec, including its passwords. The operator's administrator must allow it
+    /// for this namespace (--adoption-namespace). Preview it with managementPolicy: Observe. Default: Never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adoption_policy: Option<AdoptionPolicy>,
 
-    /// Manage: the AWS user is created, changed and deleted with this object. Observe: AWS is looked at and
-    /// never changed; Ready says whether the user matches, and the message lists what would be changed.
-    /// Deleting an object that observes leaves the AWS user. For previews and hand-overs. Default: Manage.
+    /// Manage: the AWS user is created, changed and deleted with this object. Observe: the operator reads
+    /// AWS and never changes it. Ready says whether the user matches, and its message lists what would be
+    /// changed. Deleting such an object leaves the AWS user as it is. Use it for previews and hand-overs.
+    /// Default: Manage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub management_policy: Option<ManagementPolicy>,
 
-    /// true: AWS is not called for this object, not even for its deletion, until it is false again.
-    /// Default: false.
+    /// true: the operator makes no AWS call for this object, not even to delete it, until this is false
+    /// again. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 }
@@ -183,15 +186,15 @@ pub struct ElastiCacheUserSpec {
 #[serde(rename_all = "camelCase")]
 pub struct Authentication {
     /// password: one or two passwords from Secrets. iam: short-lived tokens of AWS IAM, for Redis OSS 7 and
-    /// Valkey. no-password-required: nobody is asked anything; with engine redis only. It may be changed
-    /// later.
+    /// Valkey. no-password-required: everybody can log in; only with engine redis. It may be changed later.
     #[schemars(required)]
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<AuthenticationType>,
 
-    /// One or two passwords, exactly when type is password. Each is valid by itself, so a rotation adds
-    /// the new one, moves the clients and then removes the old one. A change of the Secret is noticed and
-    /// sent to ElastiCache. A password has 16 to 128 printable characters without , " / and @.
+    /// One or two passwords. Required if type is password, forbidden otherwise. Each is valid by itself.
+    /// To rotate, add the new one, move the clients, and then remove the old one. The operator notices a
+    /// change of the Secret and sends it to ElastiCache. A password has 16 to 128 printable characters
+    /// without , " / and @.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
@@ -253,7 +256,7 @@ impl<'de> Deserialize<'de> for Authentication {
 
 impl<'de> Deserialize<'de> for PasswordSource {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Total, so that a broken reference stays in the list: two passwords must not turn into one.
+        // Never fails, because a broken reference must stay in the list: two passwords must not become one.
         let mut fields = Fields::of_anything(deserializer)?;
         Ok(Self { secret_key_ref: fields.take("secretKeyRef") })
     }

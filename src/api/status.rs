@@ -1,4 +1,4 @@
-//! `status`: what the operator reports. No I/O.
+//! No I/O: the fields of `status`, which the operator writes.
 
 #![expect(unreachable_pub, reason = "KubeSchema copies each struct into a function, `pub` included")]
 
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::lenient::Fields;
 
-/// What ElastiCache has, and how far the operator has come. Written by the operator only. Nothing in it
-/// ticks: a pass that changes nothing writes nothing.
+/// The user in ElastiCache, and the operator's progress. Only the operator writes it. It contains no
+/// time that changes by itself: a pass that changes nothing writes nothing.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ElastiCacheUserStatus {
-    /// The metadata.generation that the operator last acted on, failures included. -1: not looked at
-    /// yet. While it is not metadata.generation, everything else here may describe an earlier spec.
+    /// The metadata.generation that the operator last acted on, even if it failed. -1: no pass has run
+    /// yet. If it differs from metadata.generation, the other fields may describe an earlier spec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
@@ -26,8 +26,8 @@ pub struct ElastiCacheUserStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_name: Option<String>,
 
-    /// The Amazon resource name of the user, for IAM policies. It is also how the operator notices that
-    /// it talks to another account or region than the one in which it created the user.
+    /// The Amazon resource name of the user, for IAM policies. From it the operator also notices that it
+    /// uses another account or region than the one in which it created the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
 
@@ -43,12 +43,12 @@ pub struct ElastiCacheUserStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minimum_engine_version: Option<String>,
 
-    /// The access string as ElastiCache reports it. AWS puts it into a form of its own: other order,
-    /// "off" and "-@all" added where they were implied. That is no drift.
+    /// The access string as ElastiCache reports it. AWS rewrites it: it changes the order, and adds "off"
+    /// and "-@all" if they were implied. That is not drift.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_string: Option<String>,
 
-    /// The user groups that the user is a member of, whoever put it there.
+    /// The user groups that the user is a member of, no matter who added it.
     #[serde(rename = "userGroupIDs", skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     #[schemars(with = "Option<Vec<String>>")]
@@ -58,31 +58,32 @@ pub struct ElastiCacheUserStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication: Option<ReportedAuthentication>,
 
-    /// What the operator last sent to ElastiCache, and what ElastiCache made of it. By this it tells an
-    /// edit of the spec from a change that somebody made behind its back. Not for editing.
+    /// What the operator last sent to ElastiCache, and what ElastiCache returned. With it the operator
+    /// distinguishes an edit of the spec from a change that somebody made in AWS. Do not edit it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_applied: Option<LastApplied>,
 
-    /// When the operator last asked AWS to create this user. For about half a minute after it "no such
-    /// user" is not believed, so that a user that appears late is not left behind by a deletion.
+    /// When the operator last asked AWS to create this user. For about half a minute after that the
+    /// operator does not trust the answer "no such user", because the user may appear late and a deletion
+    /// would leave it behind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create_requested_at: Option<MicroTime>,
 
-    /// The value of the annotation elasticache-users.dev/reconcile-requested-at that was last acted on.
-    /// Equal to the annotation: the pass that was asked for is done.
+    /// The value of the annotation elasticache-users.dev/reconcile-requested-at that the operator last
+    /// acted on. If it equals the annotation, the requested pass is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
 
-    /// How it stands, for people and tools (kubectl wait, Flux, Argo CD, Helm). The types:
+    /// The state of this object, for people and tools (kubectl wait, Flux, Argo CD, Helm). The types:
     ///
-    /// Ready, always there after the first pass: True while the AWS user exists, matches the spec and is
+    /// Ready, present after the first pass: True while the AWS user exists, matches the spec and is
     /// active. Its reason is the Status column and its message says what to do.
     ///
-    /// Reconciling, there only while True: work is under way, or is tried again without a person.
+    /// Reconciling, present only while True: work is in progress, or will be retried without a human.
     ///
-    /// Stalled, there only while True: a person must change something; the message says what.
+    /// Stalled, present only while True: a human must change something, and the message says what.
     ///
-    /// Deleting, there only while the object is being deleted: what the deletion waits for, since when,
+    /// Deleting, present only while the object is being deleted: what the deletion waits for, since when,
     /// and what to do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -98,12 +99,12 @@ pub struct ReportedAuthentication {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<String>,
 
-    /// How many passwords the user has; AWS tells nothing else about them.
+    /// How many passwords the user has. AWS reports nothing else about them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_count: Option<i32>,
 }
 
-/// What was last sent, and what became of it.
+/// What was last sent, and what AWS returned.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastApplied {
@@ -111,19 +112,19 @@ pub struct LastApplied {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_string: Option<String>,
 
-    /// What ElastiCache made of it: the first answer that showed the user active after the change.
+    /// The same access string as ElastiCache reported it first, once the user was active after the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expanded_access_string: Option<String>,
 
-    /// Which versions of which Secrets the passwords came from: the uid and resourceVersion of each
-    /// Secret, never anything made from a password.
+    /// The versions of the Secrets that the passwords came from: the uid and resourceVersion of each
+    /// Secret, never anything that is computed from a password.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     #[schemars(with = "Option<Vec<String>>")]
     pub password_versions: Vec<String>,
 
-    /// The tag keys that came from the spec, so that a tag that leaves the spec is taken off the user
-    /// while tags of others stay.
+    /// The tag keys that came from the spec. If a tag is removed from the spec, the operator removes it
+    /// from the user, and leaves the tags of others as they are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     #[schemars(with = "Option<Vec<String>>")]

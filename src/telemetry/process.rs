@@ -22,63 +22,56 @@ pub struct ProcessMetrics {
 
 impl Collector for ProcessMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.encode_times(&mut encoder)?;
+        encode_memory(&mut encoder)?;
+        encode_files(&mut encoder)
+    }
+}
+
+impl ProcessMetrics {
+    fn encode_times(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let stat = fs::read_to_string("/proc/self/stat").ok().as_deref().and_then(stat);
-        let memory = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-        let encoder = &mut encoder;
         if let Some(stat) = &stat {
-            let spent = ConstCounter::new(stat.cpu);
+            let cpu = ConstCounter::new(stat.cpu);
             let help = "CPU time that the process used, in user and system mode.";
-            encode_series(encoder, "process_cpu", help, Some(Unit::Seconds), &spent)?;
+            encode_series(encoder, "process_cpu", help, Some(Unit::Seconds), &cpu)?;
         }
         let started = *self.started.get_or_init(|| Some(boot()? + stat.as_ref()?.started));
         if let Some(started) = started {
             let help = "Start time of the process, in seconds since 1970.";
-            encode_series(
-                encoder,
-                "process_start_time",
-                help,
-                Some(Unit::Seconds),
-                &ConstGauge::new(started),
-            )?;
-        }
-        if let Some(resident) = bytes(&memory, "VmRSS:") {
-            let help = "Resident memory of the process.";
-            encode_series(
-                encoder,
-                "process_resident_memory",
-                help,
-                Some(Unit::Bytes),
-                &ConstGauge::new(resident),
-            )?;
-        }
-        if let Some(size) = bytes(&memory, "VmSize:") {
-            let help = "Virtual memory of the process.";
-            encode_series(
-                encoder,
-                "process_virtual_memory",
-                help,
-                Some(Unit::Bytes),
-                &ConstGauge::new(size),
-            )?;
-        }
-        if let Ok(open) = fs::read_dir("/proc/self/fd") {
-            // One of them is the directory that is being read.
-            let open = i64::try_from(open.count().saturating_sub(1)).unwrap_or(i64::MAX);
-            encode_series(
-                encoder,
-                "process_open_fds",
-                "Open file descriptors.",
-                None,
-                &ConstGauge::new(open),
-            )?;
-        }
-        if let Some(most) = most_files(&limits) {
-            let help = "Maximum number of open file descriptors.";
-            encode_series(encoder, "process_max_fds", help, None, &ConstGauge::new(most))?;
+            let started = ConstGauge::new(started);
+            encode_series(encoder, "process_start_time", help, Some(Unit::Seconds), &started)?;
         }
         Ok(())
     }
+}
+
+fn encode_memory(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if let Some(resident) = bytes(&status, "VmRSS:") {
+        let (help, resident) = ("Resident memory of the process.", ConstGauge::new(resident));
+        encode_series(encoder, "process_resident_memory", help, Some(Unit::Bytes), &resident)?;
+    }
+    if let Some(size) = bytes(&status, "VmSize:") {
+        let (help, size) = ("Virtual memory of the process.", ConstGauge::new(size));
+        encode_series(encoder, "process_virtual_memory", help, Some(Unit::Bytes), &size)?;
+    }
+    Ok(())
+}
+
+fn encode_files(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    if let Ok(open) = fs::read_dir("/proc/self/fd") {
+        // One of them is the directory that is being read.
+        let open = i64::try_from(open.count().saturating_sub(1)).unwrap_or(i64::MAX);
+        let help = "Open file descriptors.";
+        encode_series(encoder, "process_open_fds", help, None, &ConstGauge::new(open))?;
+    }
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    if let Some(most) = most_files(&limits) {
+        let help = "Maximum number of open file descriptors.";
+        encode_series(encoder, "process_max_fds", help, None, &ConstGauge::new(most))?;
+    }
+    Ok(())
 }
 
 fn encode_series(

@@ -15,7 +15,7 @@ use super::*;
 const REPLICAS: usize = 3;
 
 #[derive(Clone, Debug)]
-enum Disturbance {
+enum ReplicaEvent {
     Network(usize, Network),
     /// SIGSTOP, and SIGCONT after this many milliseconds.
     Stop(usize, u64),
@@ -39,15 +39,15 @@ fn network() -> impl Strategy<Value = Network> {
     ]
 }
 
-fn event() -> impl Strategy<Value = (u64, Disturbance)> {
+fn event() -> impl Strategy<Value = (u64, ReplicaEvent)> {
     let which = || 0..REPLICAS;
     let event = prop_oneof![
-        6 => (which(), network()).prop_map(|(which, network)| Disturbance::Network(which, network)),
-        3 => (which(), 100_u64..40_000).prop_map(|(which, span)| Disturbance::Stop(which, span)),
-        1 => which().prop_map(Disturbance::Kill),
-        1 => which().prop_map(Disturbance::Terminate),
-        1 => Just(Disturbance::Touch),
-        1 => Just(Disturbance::Delete),
+        6 => (which(), network()).prop_map(|(which, network)| ReplicaEvent::Network(which, network)),
+        3 => (which(), 100_u64..40_000).prop_map(|(which, span)| ReplicaEvent::Stop(which, span)),
+        1 => which().prop_map(ReplicaEvent::Kill),
+        1 => which().prop_map(ReplicaEvent::Terminate),
+        1 => Just(ReplicaEvent::Touch),
+        1 => Just(ReplicaEvent::Delete),
     ];
     (0_u64..9_000, event)
 }
@@ -158,7 +158,7 @@ async fn while_running(process: impl Future<Output = ()>, stopped: &Mutex<Instan
     }
 }
 
-async fn play(events: Vec<(u64, Disturbance)>) {
+async fn play(events: Vec<(u64, ReplicaEvent)>) {
     let model = ReplicasModel::default();
     let processes: Vec<ReplicaProcess> = (0..REPLICAS).map(|_| ReplicaProcess::new(&model)).collect();
     let mut tasks: Vec<JoinHandle<()>> = processes.iter().map(|process| process.run(&model)).collect();
@@ -166,22 +166,22 @@ async fn play(events: Vec<(u64, Disturbance)>) {
     for (millis, event) in events {
         sleep(Duration::from_millis(millis)).await;
         match event {
-            Disturbance::Network(which, network) => processes[which].link.set(network),
-            Disturbance::Stop(which, span) => {
+            ReplicaEvent::Network(which, network) => processes[which].link.set(network),
+            ReplicaEvent::Stop(which, span) => {
                 *processes[which].stopped.lock().unwrap() = Instant::now() + Duration::from_millis(span);
             }
             // Who never saw the deleted Lease cannot know of its leader.
-            Disturbance::Kill(_) | Disturbance::Delete
+            ReplicaEvent::Kill(_) | ReplicaEvent::Delete
                 if processes.iter().any(|process| !process.link.has_observed()) => {}
-            Disturbance::Kill(which) if model.server.lease().is_some() => {
+            ReplicaEvent::Kill(which) if model.server.lease().is_some() => {
                 tasks[which].abort();
                 processes[which].link.forget();
                 tasks[which] = processes[which].run(&model);
             }
-            Disturbance::Terminate(which) => *processes[which].terminate.lock().unwrap() = true,
-            Disturbance::Touch => model.server.touch(),
-            Disturbance::Delete => model.server.delete(),
-            Disturbance::Kill(_) => {}
+            ReplicaEvent::Terminate(which) => *processes[which].terminate.lock().unwrap() = true,
+            ReplicaEvent::Touch => model.server.touch(),
+            ReplicaEvent::Delete => model.server.delete(),
+            ReplicaEvent::Kill(_) => {}
         }
     }
     for process in &processes {
