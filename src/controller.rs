@@ -1,5 +1,6 @@
 //! I/O: watches objects and Secrets, and runs a pass whenever something changed or a pause is over.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,22 +14,21 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{Controller, Predicate, WatchStreamExt, predicates};
 use kube::{Api, Client, ResourceExt};
+use plan::pass::{Finish, PassResult};
 use tokio::sync::{broadcast, watch};
 
 use crate::api::{ElastiCacheUser, full_name, user_id};
-use crate::objects::{Interruption, secret_version};
-use crate::reconcile::{Shell, is_held};
+use crate::kubernetes::{facts, secret_version};
+use crate::reconcile::Reconciler;
 use crate::resolve::secrets_named;
 use crate::telemetry::{Metrics, Queue, Reconciled};
 
 /// What the controllers work with.
 pub struct Context<U> {
-    /// The shell of every pass.
-    pub shell: Shell<U>,
+    /// Runs the passes.
+    pub reconciler: Reconciler<U>,
     /// What is counted.
     pub metrics: Metrics,
-    /// Longest time for one pass, waits for the rate limiter included.
-    pub pass_timeout: Duration,
 }
 
 /// What is watched.
@@ -106,7 +106,7 @@ where
         .modify(|object| object.managed_fields_mut().clear())
         .inspect_ok(move |event| {
             if let watcher::Event::Delete(gone) = event {
-                forgetful.shell.memory.forget(&gone.uid().unwrap_or_default());
+                forgetful.reconciler.memories.forget(&gone.uid().unwrap_or_default());
                 leaving.forget(&full_name(gone));
                 // Nobody listens where the controllers are ending.
                 let _ = freed.send(user_id(gone));
@@ -135,7 +135,7 @@ where
         .graceful_shutdown_on(async move {
             let _ = ending.wait_for(|ending| *ending).await;
         })
-        .run(pass, failed, context)
+        .run(pass, never_fails, context)
         .for_each(move |result| {
             noticed(result, &lost);
             future::ready(())
@@ -197,7 +197,7 @@ fn freed_objects(
 /// Somebody took our finalizer off an object that has a user; that we put it on is no news.
 fn lost_finalizer(object: &ElastiCacheUser) -> Option<u64> {
     let has_user = object.status.as_ref().is_some_and(|status| status.arn.is_some());
-    Some(u64::from(has_user && !is_held(object)))
+    Some(u64::from(has_user && !facts(object).has_finalizer))
 }
 
 fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
@@ -283,22 +283,38 @@ fn naming_secret(
 async fn pass<U: UserApi>(
     object: Arc<ElastiCacheUser>,
     context: Arc<Context<U>>,
-) -> Result<Requeue, Interruption> {
+) -> Result<Requeue, Infallible> {
     let name = full_name(&object);
     let measured = context.metrics.begin(&name);
-    let within =
-        tokio::time::timeout(context.pass_timeout, remember_request_id(context.shell.pass(&object))).await;
-    let result = within.unwrap_or_else(|_| {
-        let why = format!("not done within {} s", context.pass_timeout.as_secs());
-        Err(Interruption::Kubernetes { what: "finish the pass", why })
-    });
+    let Finish { requeue, result, .. } = remember_request_id(context.reconciler.reconcile(&object)).await;
+    let pause = requeue.unwrap_or_default();
     measured.end(match &result {
-        Ok(Some(_)) => Reconciled::RequeueAfter,
-        Ok(None) => Reconciled::Success,
-        Err(Interruption::Kubernetes { .. }) => Reconciled::Error,
-        Err(Interruption::Overtaken | Interruption::Ending | Interruption::Crowded) => Reconciled::Requeue,
+        PassResult::KubernetesFailed { what, why } => {
+            tracing::warn!(object = name, "failed to {what}: {why}; trying again in {pause:.1?}");
+            Reconciled::Error
+        }
+        PassResult::TimedOut => {
+            let timeout = context.reconciler.pass_timeout.as_secs();
+            tracing::warn!(
+                object = name,
+                "the pass did not end within {timeout} s; trying again in {pause:.1?}"
+            );
+            Reconciled::Error
+        }
+        PassResult::Endless => {
+            tracing::error!(
+                object = name,
+                "a pass does not come to an end; this is a defect of the operator"
+            );
+            Reconciled::RequeueAfter
+        }
+        PassResult::Ending => Reconciled::Requeue,
+        PassResult::Done | PassResult::Conflict | PassResult::RateLimited if requeue.is_some() => {
+            Reconciled::RequeueAfter
+        }
+        PassResult::Done | PassResult::Conflict | PassResult::RateLimited => Reconciled::Success,
     });
-    Ok(match result? {
+    Ok(match requeue {
         Some(pause) => {
             context.metrics.queue.request(name, pause);
             Requeue::requeue(pause)
@@ -307,21 +323,9 @@ async fn pass<U: UserApi>(
     })
 }
 
-fn failed<U: UserApi>(
-    object: Arc<ElastiCacheUser>,
-    error: &Interruption,
-    context: Arc<Context<U>>,
-) -> Requeue {
-    let pause = context.shell.put_off(&object);
-    let object = full_name(&object);
-    match error {
-        Interruption::Kubernetes { .. } => tracing::warn!(object, "{error}; trying again in {pause:.1?}"),
-        Interruption::Overtaken | Interruption::Ending | Interruption::Crowded => {
-            tracing::debug!(object, "{error}")
-        }
-    }
-    context.metrics.queue.request(object, pause);
-    Requeue::requeue(pause)
+/// A pass itself says when the object is looked at again.
+fn never_fails<U: UserApi>(_: Arc<ElastiCacheUser>, error: &Infallible, _: Arc<Context<U>>) -> Requeue {
+    match *error {}
 }
 
 #[cfg(test)]

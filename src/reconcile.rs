@@ -1,262 +1,178 @@
-//! I/O: one pass over one object. Finds out what `plan` asks for, does the one thing that it decides, and reports.
-//!
-//! `look` finds facts out, `act` announces and performs, `tell` reports.
+//! I/O: the driver of a pass. It does what [`Pass`] asks for, and decides nothing.
 
-mod act;
-mod look;
-mod tell;
-
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws::UserApi;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::ResourceExt;
-use plan::pace::{Pace, Visit};
-use plan::{Account, Action, Definition, Goal, Observed, Other, Place, Sight, TagSight, plan};
+use plan::pass::{EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings};
+use plan::verdict::Outcome;
+use plan::{Moment, Mutation, Now, Pass};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::tell::step;
 use crate::account::{Overdue, Permit, RateLimited, Urgency};
-use crate::api::{ElastiCacheUser, FINALIZER, full_name};
+use crate::api::{ElastiCacheUser, full_name};
 use crate::clock;
-use crate::memory::{Entry, Memory};
-use crate::objects::{Interruption, Objects};
-use crate::report::read;
+use crate::kubernetes::{Kubernetes, RequestError, facts, status};
+use crate::memories::Memories;
 use crate::resolve::{Policy, resolve};
 
-/// Everything that a pass works with, shared by all of them.
-pub struct Shell<U> {
+/// Everything that passes work with, shared by all of them.
+pub struct Reconciler<U> {
     /// The API server.
-    pub objects: Objects,
+    pub kubernetes: Kubernetes,
     /// AWS.
     pub users: RateLimited<U>,
     /// What the flags decide for every object.
     pub policy: Policy,
-    /// How long to wait for what.
-    pub pace: Pace,
-    /// The region that AWS calls go to.
-    pub region: String,
+    /// What is the same for every pass.
+    pub settings: Arc<Settings>,
     /// What is remembered between passes.
-    pub memory: Memory,
-    /// Namespaces whose objects are known; empty for all.
-    pub namespaces: Vec<String>,
-    /// Counts what was put right that somebody else had changed in AWS.
+    pub memories: Memories,
+    /// Counts what was corrected that somebody else had changed in AWS.
     pub corrections: Counter,
-    /// The account, once any ARN told it.
-    pub account: Mutex<Option<Account>>,
+    /// Longest time for one pass, waits for the rate limiter included.
+    pub pass_timeout: Duration,
+    /// The start of the process's clock.
+    pub started: Instant,
     /// True once the operator is ending.
     pub ending: watch::Receiver<bool>,
 }
 
-/// When to look at the object again; `None`: not before something changes.
-pub type Next = Option<Duration>;
-
-/// More looks than any pass needs: a plan that asks on is a defect, not a reason to call AWS for ever.
-const MOST_STEPS: usize = 24;
-
-impl<U: UserApi> Shell<U> {
-    /// Looks at an object and does the next thing about it. `cached` may be stale: every write tests its version.
-    ///
-    /// # Errors
-    /// Where the API server did not do its part; [`Shell::put_off`] says when to try again.
-    pub async fn pass(&self, cached: &ElastiCacheUser) -> Result<Next, Interruption> {
-        let uid = cached.uid().unwrap_or_default();
-        let mut entry = self.memory.recall(&uid);
-        let mut object = cached.clone();
-        if read::version(cached) < entry.version {
-            // The cache has not caught up with our own last write.
-            match self.objects.read(cached).await? {
-                Some(newer) => object = newer,
-                None => return Ok(self.gone(&uid)),
-            }
-        }
-        for _ in 0..3 {
-            if object.metadata.deletion_timestamp.is_some() && !is_held(&object) {
-                return Ok(None);
-            }
-            match self.attempt(object, &mut entry).await {
-                Ok(Ended::Gone) => return Ok(self.gone(&uid)),
-                Ok(Ended::Next(next)) => {
-                    self.memory.keep(&uid, entry);
-                    return Ok(Some(next));
-                }
-                Err(Interruption::Overtaken) => match self.objects.read(cached).await? {
-                    Some(newer) => object = newer,
-                    None => return Ok(self.gone(&uid)),
-                },
-                Err(Interruption::Crowded) => {
-                    let pause = entry.postpone(&self.pace, fastrand::f64());
-                    self.memory.keep(&uid, entry);
-                    return Ok(Some(pause));
-                }
-                Err(error @ (Interruption::Kubernetes { .. } | Interruption::Ending)) => {
-                    self.memory.keep(&uid, entry);
-                    return Err(error);
-                }
-            }
-        }
-        self.memory.keep(&uid, entry);
-        Ok(Some(self.pace.poll_floor))
-    }
-
-    /// The pause after a pass that the API server interrupted.
-    pub fn put_off(&self, object: &ElastiCacheUser) -> Duration {
-        let uid = object.uid().unwrap_or_default();
-        let mut entry = self.memory.recall(&uid);
-        let pause = entry.back_off(Visit::Backoff, &self.pace, fastrand::f64());
-        self.memory.keep(&uid, entry);
-        pause
-    }
-
-    fn gone(&self, uid: &str) -> Next {
-        self.memory.forget(uid);
-        None
-    }
-
-    async fn attempt(&self, object: ElastiCacheUser, entry: &mut Entry) -> Result<Ended, Interruption> {
-        let goal = resolve(&object, &self.policy, &self.objects).await;
-        let record = read::record(&object, entry, &self.pace, clock::now());
-        let account = self.account.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let requested = read::is_requested(&object);
-        let awaited = read::awaited(&object, &goal);
-        let overdue = if !awaited && entry.is_overdue(&self.pace) { self.users.overdue() } else { None };
-        let urgency = if awaited || overdue.is_some() { Urgency::Work } else { Urgency::Check };
-        let generation = object.metadata.generation;
-        let tags_due = entry.tags_due(generation, record.settled, &self.pace, fastrand::f64());
-        let observed = Observed {
-            remembered: None,
-            record,
-            here: Place { region: self.region.clone(), account: account.unwrap_or(Account::Unasked) },
-            user: Sight::Unseen,
-            tags: TagSight::Unread,
-            tags_due: tags_due || requested,
-            other: Other::Unasked,
-            sent: entry.sent.clone(),
-            definition: Definition::Unread,
-            announced: false,
-            confirmed: false,
-        };
-        let former_request = object.status.as_ref().and_then(|status| status.create_requested_at.clone());
-        let mut pass = Pass {
-            shell: self,
-            entry,
-            object,
-            goal,
-            observed,
-            urgency,
-            awaited,
-            _overdue: overdue,
-            permit: None,
-            announced_at: None,
-            owner_read_at: None,
-            seen_at: None,
-            former_request,
-        };
-        pass.run().await
-    }
-}
-
-/// How a pass ended.
-enum Ended {
-    /// The object is there no more.
-    Gone,
-    /// It is looked at again after this.
-    Next(Duration),
-}
-
-struct Pass<'a, U> {
-    shell: &'a Shell<U>,
-    entry: &'a mut Entry,
-    /// The version that is decided on; replaced by the answer of each write of this pass.
+/// What the driver holds for one pass.
+struct Held {
+    /// The version that is decided on.
     object: ElastiCacheUser,
-    goal: Goal,
-    observed: Observed,
-    urgency: Urgency,
-    /// Somebody waits for what comes of it.
-    awaited: bool,
-    /// Held until the pass ends, where a check goes as work.
-    _overdue: Option<Overdue>,
-    /// The rate limiter's token for the mutation that is about to come.
-    permit: Option<Permit>,
-    announced_at: Option<Instant>,
-    owner_read_at: Option<Instant>,
-    seen_at: Option<Instant>,
-    former_request: Option<MicroTime>,
+    permits: Vec<Permit>,
+    overdue: Option<Overdue>,
 }
 
-impl<U: UserApi> Pass<'_, U> {
-    async fn run(&mut self) -> Result<Ended, Interruption> {
-        for _ in 0..MOST_STEPS {
-            self.go_on()?;
-            let action = plan(&self.goal, &self.observed);
-            tracing::debug!(object = %full_name(&self.object), step = step(&action), "planned");
-            match &action {
-                Action::Look(look) => self.look(look).await?,
-                Action::AddFinalizer => self.hold().await?,
-                Action::Announce(announcement) => self.announce(&action, announcement).await?,
-                Action::Create(_) if self.announcement_is_old() => self.observed.announced = false,
-                Action::Release(_) if matches!(self.goal, Goal::Compared(_)) => {
-                    let released = self.shell.objects.release(&self.object).await?;
-                    self.replace(released);
-                }
-                Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_) => {
-                    // With the token in hand, so that no wait lies between what was seen and the call.
-                    self.take_permit().await;
-                    if !self.doubts_owner(&action) {
-                        return self.act(&action).await;
-                    }
-                }
-                Action::Create(_)
-                | Action::Release(_)
-                | Action::Wait(_)
-                | Action::Refuse(_)
-                | Action::Rest
-                | Action::Pause { .. }
-                | Action::Compare(_) => return self.act(&action).await,
+impl<U: UserApi> Reconciler<U> {
+    /// Runs one pass over the object. `cached` may be stale: every write tests its version.
+    pub async fn reconcile(&self, cached: &ElastiCacheUser) -> Finish {
+        let uid = cached.uid().unwrap_or_default();
+        let goal = resolve(cached, &self.policy, &self.kubernetes).await;
+        let (object, memory) = (facts(cached), self.memories.recall(&uid));
+        let mut pass = Pass::new(self.settings.clone(), goal, object, memory, fastrand::u64(..), self.now());
+        let driven = tokio::time::timeout(self.pass_timeout, self.drive(&mut pass, cached)).await;
+        let finish = driven.unwrap_or_else(|_| pass.interrupt(PassResult::TimedOut, self.now()));
+        match &finish.memory {
+            Some(memory) => self.memories.keep(&uid, memory.as_ref().clone()),
+            None => self.memories.forget(&uid),
+        }
+        finish
+    }
+
+    async fn drive(&self, pass: &mut Pass, cached: &ElastiCacheUser) -> Finish {
+        let mut held = Held { object: cached.clone(), permits: Vec::new(), overdue: None };
+        loop {
+            let request = pass.next(self.now());
+            tracing::debug!(object = %full_name(cached), request = request.name(), "next");
+            if *self.ending.borrow() && !pass.is_reporting() {
+                return pass.interrupt(PassResult::Ending, self.now());
             }
-        }
-        tracing::error!(object = %full_name(&self.object), "a pass does not come to an end; this is a defect of the operator");
-        Ok(Ended::Next(self.shell.pace.slow_cap))
-    }
-
-    fn go_on(&self) -> Result<(), Interruption> {
-        if *self.shell.ending.borrow() { Err(Interruption::Ending) } else { Ok(()) }
-    }
-
-    /// The right to make one reading call. Work waits for it; a check ends its pass, so that its slot is free for work. One
-    /// that has begun goes on as work: it would only have to make the same call again.
-    async fn turn(&mut self) -> Result<Permit, Interruption> {
-        let users = &self.shell.users;
-        match self.urgency {
-            Urgency::Work => Ok(users.permit(Urgency::Work).await),
-            Urgency::Check => {
-                let permit = users.try_permit(Urgency::Check).ok_or(Interruption::Crowded)?;
-                self.urgency = Urgency::Work;
-                Ok(permit)
+            if let Request::Finish(finish) = request {
+                return finish;
             }
+            let response = self.answer(request, &mut held).await.unwrap_or_else(RequestError::response);
+            pass.handle(response, self.now());
         }
     }
 
-    async fn take_permit(&mut self) {
-        if self.permit.is_none() {
-            self.permit = Some(self.shell.users.permit(Urgency::Work).await);
+    /// Does what the pass asks for: one arm for each request.
+    async fn answer(&self, request: Request, held: &mut Held) -> Result<Response, RequestError> {
+        let (kubernetes, users) = (&self.kubernetes, &self.users);
+        Ok(match request {
+            Request::AcquireToken(urgency) => {
+                let permit = users.acquire(urgency, &mut held.overdue).await;
+                let granted = permit.is_some();
+                held.permits.extend(permit);
+                Response::Token(granted)
+            }
+            Request::DescribeUser(id) => {
+                let (user, source) = users.describe(self.permit(held).await, &id).await;
+                Response::Described(user, source)
+            }
+            Request::ListTags(arn) => Response::Tags(users.list_tags(self.permit(held).await, &arn).await),
+            Request::Identify => Response::Identified(users.identify(self.permit(held).await).await),
+            Request::IdentifyCaller => Response::Identified(users.identify_caller().await),
+            Request::Call(mutation) => Response::Called(self.call(&mutation, held).await),
+            Request::ReadOwner(owner) => Response::Owner(kubernetes.other(&owner).await),
+            Request::ReadDefinition => Response::Definition(kubernetes.definition().await),
+            Request::ReadObject => {
+                let found = kubernetes.read(&held.object).await?;
+                Response::Object(found.as_ref().map(|found| Box::new(facts(found))))
+            }
+            Request::Resolve => match kubernetes.read(&held.object).await? {
+                Some(object) => {
+                    let goal = resolve(&object, &self.policy, kubernetes).await;
+                    held.object = object;
+                    Response::Resolved(Some((goal, facts(&held.object))))
+                }
+                None => Response::Resolved(None),
+            },
+            Request::AddFinalizer => held.wrote(kubernetes.add_finalizer(&held.object).await?),
+            Request::RemoveFinalizer => held.wrote(kubernetes.remove_finalizer(&held.object).await?),
+            Request::WriteStatus(next) => {
+                held.wrote(kubernetes.apply_status(&held.object, &status(&next)).await?)
+            }
+            Request::Log(line) => log(&held.object, &line),
+            Request::Publish(event) => self.publish(&held.object, &event).await,
+            Request::Finish(_) => Response::Done,
+        })
+    }
+
+    async fn call(&self, mutation: &Mutation, held: &mut Held) -> Outcome {
+        let permit = self.permit(held).await;
+        match mutation {
+            Mutation::Create(create) => self.users.create(permit, create).await,
+            Mutation::Modify(modify) => self.users.modify(permit, modify).await,
+            Mutation::Tag(tag) => self.users.tag(permit, tag).await,
+            Mutation::Untag(untag) => self.users.untag(permit, untag).await,
+            Mutation::Delete(delete) => self.users.delete(permit, delete).await,
         }
     }
 
-    fn replace(&mut self, newer: ElastiCacheUser) {
-        self.object = newer;
-        self.observed.record.held = is_held(&self.object);
-        // What was read before is no longer the newest version.
-        self.observed.confirmed = false;
-        self.entry.version = read::version(&self.object);
-        self.entry.departure.wrote(self.entry.version);
+    /// The permit that the pass acquired for this call.
+    async fn permit(&self, held: &mut Held) -> Permit {
+        match held.permits.pop() {
+            Some(permit) => permit,
+            None => self.users.permit(Urgency::Work).await,
+        }
+    }
+
+    async fn publish(&self, object: &ElastiCacheUser, event: &EventContent) -> Response {
+        if event.corrects_drift {
+            self.corrections.inc();
+        }
+        self.kubernetes.publish(object, event).await;
+        Response::Done
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            moment: Moment::after_start(self.started.elapsed()),
+            utc: crate::kubernetes::timestamp(clock::now()),
+        }
     }
 }
 
-/// Our finalizer is on the object.
-pub fn is_held(object: &ElastiCacheUser) -> bool {
-    object.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+impl Held {
+    fn wrote(&mut self, object: ElastiCacheUser) -> Response {
+        self.object = object;
+        Response::Written(facts(&self.object))
+    }
+}
+
+fn log(object: &ElastiCacheUser, line: &LogLine) -> Response {
+    let LogLine { level, step, user_id, event, reason, code, message } = line;
+    let (object, request_id) = (full_name(object), aws::last_request_id());
+    match level {
+        LogLevel::Debug => tracing::debug!(object, user_id, step, event, reason, code, "{message}"),
+        LogLevel::Info => tracing::info!(object, user_id, step, event, reason, code, request_id, "{message}"),
+        LogLevel::Warn => tracing::warn!(object, user_id, step, event, reason, code, request_id, "{message}"),
+    }
+    Response::Done
 }

@@ -8,7 +8,7 @@ use plan::{
 };
 
 use crate::api::{self, ElastiCacheUser, ElastiCacheUserSpec, PREVENT_DELETION};
-use crate::objects::Objects;
+use crate::kubernetes::Kubernetes;
 
 /// What the operator's flags decide for every object.
 #[derive(Clone, Debug)]
@@ -51,14 +51,14 @@ impl Policy {
 }
 
 /// What the object asks for.
-pub async fn resolve(object: &ElastiCacheUser, policy: &Policy, objects: &Objects) -> Goal {
+pub async fn resolve(object: &ElastiCacheUser, policy: &Policy, kubernetes: &Kubernetes) -> Goal {
     if object.metadata.deletion_timestamp.is_some() {
         return Goal::Gone(departure(object, policy));
     }
     if object.spec.suspend == Some(true) {
         return Goal::Suspended(outline(object));
     }
-    match (desired(object, policy, objects).await, &object.spec.management_policy) {
+    match (desired(object, policy, kubernetes).await, &object.spec.management_policy) {
         (Err(refusal), _) => Goal::Unattainable { refusal, subject: subject(object, policy) },
         (Ok(desired), Some(api::ManagementPolicy::Manage) | None) => Goal::Present(desired),
         (Ok(desired), Some(api::ManagementPolicy::Observe)) => Goal::Compared(desired),
@@ -142,7 +142,11 @@ pub fn observes(spec: &ElastiCacheUserSpec) -> bool {
 
 /// The user that the spec describes, or what is wrong with it. Admission refuses most of this; objects that were made under
 /// a laxer CRD come here all the same.
-async fn desired(object: &ElastiCacheUser, policy: &Policy, objects: &Objects) -> Result<Desired, Refusal> {
+async fn desired(
+    object: &ElastiCacheUser,
+    policy: &Policy,
+    kubernetes: &Kubernetes,
+) -> Result<Desired, Refusal> {
     let spec = &object.spec;
     let user_id = user_id(object).map_err(Refusal::InvalidSpec)?;
     policy.allows(object, &user_id)?;
@@ -151,7 +155,7 @@ async fn desired(object: &ElastiCacheUser, policy: &Policy, objects: &Objects) -
         user_id,
         engine: engine(object).map_err(Refusal::InvalidSpec)?,
         access_string: access_string(object).map_err(Refusal::InvalidSpec)?,
-        authentication: authentication(object, objects).await.map_err(Refusal::InvalidSpec)?,
+        authentication: authentication(object, kubernetes).await.map_err(Refusal::InvalidSpec)?,
         tags: spec.tags.clone().unwrap_or_default(),
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
@@ -193,7 +197,7 @@ fn access_string(object: &ElastiCacheUser) -> Result<String, String> {
     }
 }
 
-async fn authentication(object: &ElastiCacheUser, objects: &Objects) -> Result<Authentication, String> {
+async fn authentication(object: &ElastiCacheUser, kubernetes: &Kubernetes) -> Result<Authentication, String> {
     let given = object.spec.authentication.as_ref();
     let type_ = given.and_then(|authentication| authentication.type_.as_ref());
     match type_ {
@@ -205,7 +209,7 @@ async fn authentication(object: &ElastiCacheUser, objects: &Objects) -> Result<A
             let keys: Option<Vec<_>> = sources.iter().map(reference).collect();
             match keys.as_deref() {
                 Some(keys @ ([_] | [_, _])) => {
-                    Ok(Authentication::Password(passwords(object, keys, objects).await))
+                    Ok(Authentication::Password(passwords(object, keys, kubernetes).await))
                 }
                 Some(_) | None => {
                     Err("spec.authentication.passwords must name one or two Secrets by secretKeyRef"
@@ -235,12 +239,12 @@ fn reference(source: &api::PasswordSource) -> Option<(&str, &str)> {
 async fn passwords(
     object: &ElastiCacheUser,
     keys: &[(&str, &str)],
-    objects: &Objects,
+    kubernetes: &Kubernetes,
 ) -> Result<Passwords, SecretProblem> {
     let namespace = object.namespace().unwrap_or_default();
     let mut read = Vec::with_capacity(keys.len());
     for (secret, key) in keys {
-        read.push(objects.password(&namespace, secret, key).await?);
+        read.push(kubernetes.password(&namespace, secret, key).await?);
     }
     Ok(Passwords::new(read))
 }

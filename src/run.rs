@@ -1,12 +1,13 @@
 //! I/O: assembles the operator from its flags, and runs it until a signal or a failure ends it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws::{Aws, ConnectError, Timeouts};
 use kube::Client;
+use plan::pass::Settings;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,12 +19,12 @@ use crate::account::{Limiter, RateLimited};
 use crate::config::RunFlags;
 use crate::connection::{self, ConfigurationError, NotServed};
 use crate::controller::{self, Context, Watched};
+use crate::kubernetes::Kubernetes;
 use crate::leader_election::{
     self, Candidate, Election, Leadership, LeadershipLost, LeaseForbidden, Leases, Timing, Token,
 };
-use crate::memory::Memory;
-use crate::objects::Objects;
-use crate::reconcile::Shell;
+use crate::memories::Memories;
+use crate::reconcile::Reconciler;
 use crate::resolve::Policy;
 use crate::telemetry::{self, Metrics, ObjectMetrics, ProcessMetrics, Readiness};
 
@@ -97,8 +98,8 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
 
     let (end, ending) = watch::channel(false);
     let context = Arc::new(Context {
-        shell: Shell {
-            objects: Objects::new(requests.clone(), token.clone()),
+        reconciler: Reconciler {
+            kubernetes: Kubernetes::new(requests.clone(), token.clone()),
             users: RateLimited::new(aws.with_token(token), Limiter::new(run.aws_rate, run.aws_burst)),
             policy: Policy {
                 cluster_id,
@@ -106,16 +107,19 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
                 adoption_namespaces: run.adoption_namespaces(),
                 required_prefix: run.required_user_id_prefix.clone(),
             },
-            pace: run.pace(),
-            region,
-            memory: Memory::default(),
-            namespaces: namespaces.clone(),
+            settings: Arc::new(Settings {
+                pace: run.pace(),
+                region,
+                identity: leader_election::identity(run.replica()),
+                namespaces: namespaces.clone(),
+            }),
+            memories: Memories::default(),
             corrections: metrics.corrections(),
-            account: Mutex::new(None),
+            pass_timeout: PASS_TIMEOUT,
+            started: Instant::now(),
             ending: ending.clone(),
         },
         metrics,
-        pass_timeout: PASS_TIMEOUT,
     });
     // A standby has no cache that could be out of date.
     let unsynced = Arc::new(AtomicUsize::new(if run.leader_elect { 0 } else { scopes }));

@@ -2,7 +2,7 @@
 
 use aws::{UserApi, UserPage};
 use plan::verdict::Outcome;
-use plan::{Account, Arn, Create, Delete, Fault, Modify, Sight, Tag, TagSight, Untag, UserId};
+use plan::{Account, Arn, CallSource, Create, Delete, Fault, Modify, Sight, Tag, TagSight, Untag, UserId};
 
 use super::limit::{InFlight, Limiter, Overdue, Permit, Urgency};
 
@@ -31,6 +31,24 @@ impl<U: UserApi> RateLimited<U> {
         self.limiter.try_permit(urgency)
     }
 
+    /// The right to make one call for a pass of this urgency; `None` if it is not to be had now. An overdue check that may
+    /// wait takes the turn for that, and holds it until the pass ends.
+    pub async fn acquire(&self, urgency: plan::pass::Urgency, turn: &mut Option<Overdue>) -> Option<Permit> {
+        match urgency {
+            plan::pass::Urgency::Work => Some(self.permit(Urgency::Work).await),
+            plan::pass::Urgency::Check => self.try_permit(Urgency::Check),
+            plan::pass::Urgency::OverdueCheck => {
+                if turn.is_none() {
+                    *turn = self.overdue();
+                }
+                match turn {
+                    Some(_) => Some(self.permit(Urgency::Work).await),
+                    None => self.try_permit(Urgency::Check),
+                }
+            }
+        }
+    }
+
     /// [`Limiter::overdue`].
     #[must_use]
     pub fn overdue(&self) -> Option<Overdue> {
@@ -38,11 +56,11 @@ impl<U: UserApi> RateLimited<U> {
     }
 
     /// [`UserApi::describe`].
-    pub async fn describe(&self, permit: Permit, user_id: &UserId) -> Sight {
+    pub async fn describe(&self, permit: Permit, user_id: &UserId) -> (Sight, CallSource) {
         let call = permit.spend();
-        let sight = self.users.describe(user_id).await;
+        let (sight, source) = self.users.describe(user_id).await;
         call.ended(matches!(&sight, Sight::Failed(fault) if is_throttling(fault)));
-        sight
+        (sight, source)
     }
 
     /// [`UserApi::list`].
@@ -53,12 +71,17 @@ impl<U: UserApi> RateLimited<U> {
         page
     }
 
-    /// [`UserApi::account`].
-    pub async fn account(&self, permit: Permit) -> Account {
+    /// [`UserApi::identify_caller`]. STS has a rate limit of its own, and is asked once for each set of credentials.
+    pub async fn identify_caller(&self) -> CallSource {
+        self.users.identify_caller().await
+    }
+
+    /// [`UserApi::identify`]. One permit covers it, because ElastiCache gets one call at most.
+    pub async fn identify(&self, permit: Permit) -> CallSource {
         let call = permit.spend();
-        let account = self.users.account().await;
-        call.ended(matches!(&account, Account::Failed(fault) if is_throttling(fault)));
-        account
+        let source = self.users.identify().await;
+        call.ended(matches!(&source.account, Account::Failed(fault) if is_throttling(fault)));
+        source
     }
 
     /// [`UserApi::list_tags`].

@@ -11,7 +11,9 @@ use tokio::time::{Instant, sleep};
 
 use aws::{UserApi, UserPage};
 use plan::verdict::Outcome;
-use plan::{Account, Arn, Create, Delete, Modify, Sight, Tag, TagSight, Untag, UserId};
+use plan::{
+    Account, Arn, CallSource, Create, CredentialsId, Delete, Modify, Sight, Tag, TagSight, Untag, UserId,
+};
 
 use super::*;
 
@@ -92,20 +94,29 @@ impl Throttling {
     }
 }
 
+fn source(account: Account) -> CallSource {
+    CallSource { region: "us-east-1".to_owned(), credentials: CredentialsId(1), account }
+}
+
 /// A foreign trait needs a type of this crate.
 struct SharedAws(Arc<Throttling>);
 
 impl UserApi for SharedAws {
-    async fn describe(&self, _: &UserId) -> Sight {
-        self.0.call().await.map_or_else(Sight::Failed, |()| Sight::Absent)
+    async fn describe(&self, _: &UserId) -> (Sight, CallSource) {
+        let sight = self.0.call().await.map_or_else(Sight::Failed, |()| Sight::Absent);
+        (sight, source(Account::Untold))
     }
 
     async fn list(&self, _: Option<&str>) -> Result<UserPage, Fault> {
         self.0.call().await.map(|()| UserPage::default())
     }
 
-    async fn account(&self) -> Account {
-        self.0.call().await.map_or_else(Account::Failed, |()| Account::Untold)
+    async fn identify_caller(&self) -> CallSource {
+        self.identify().await
+    }
+
+    async fn identify(&self) -> CallSource {
+        source(self.0.call().await.map_or_else(Account::Failed, |()| Account::Untold))
     }
 
     async fn list_tags(&self, _: &Arn) -> TagSight {
@@ -173,7 +184,7 @@ impl World {
 
     /// A look; whether it was answered.
     async fn look(&self, permit: Permit) -> bool {
-        self.users.describe(permit, &self.create.user_id).await == Sight::Absent
+        self.users.describe(permit, &self.create.user_id).await.0 == Sight::Absent
     }
 
     /// A pass over a new user: DescribeUsers, CreateUser, with the writes in between; whether it came to its end.
@@ -334,7 +345,7 @@ async fn every_call_tells_the_limiter_when_it_is_throttled() {
             let permit = users.permit(Urgency::Work).await;
             match call {
                 0 => drop(users.describe(permit, &delete.user_id).await),
-                1 => drop(users.account(permit).await),
+                1 => drop(users.identify(permit).await),
                 2 => drop(users.list_tags(permit, &arn).await),
                 3 => drop(users.create(permit, &world.create).await),
                 4 => drop(users.modify(permit, &modify).await),

@@ -16,7 +16,7 @@ mod status;
 pub use crd::{APPLY_CRD, crd, crd_yaml};
 pub use enums::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
 pub use spec::{Authentication, ElastiCacheUser, ElastiCacheUserSpec, PasswordSource, SecretKeyRef};
-pub use status::{ElastiCacheUserStatus, LastApplied, ReportedAuthentication};
+pub use status::{ElastiCacheUserStatus, LastApplied, Location, ReportedAuthentication};
 
 /// The API group of the custom resource.
 pub const GROUP: &str = "elasticache-users.dev";

@@ -31,6 +31,10 @@ pub struct ElastiCacheUserStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
 
+    /// The AWS account and region of the user: where it is, or is about to be created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
+
     /// The state of the user in AWS's own word: active, modifying, deleting, or whatever word AWS sends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
@@ -69,6 +73,14 @@ pub struct ElastiCacheUserStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create_requested_at: Option<MicroTime>,
 
+    /// When the operator announced that it is about to ask AWS to delete this user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete_requested_at: Option<MicroTime>,
+
+    /// Which process of the operator announced that. Each start of the operator is another process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete_requested_by: Option<String>,
+
     /// The value of the annotation elasticache-users.dev/reconcile-requested-at that the operator last
     /// acted on. If it equals the annotation, the requested pass is done.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +101,19 @@ pub struct ElastiCacheUserStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     #[schemars(with = "Option<Vec<Condition>>")]
     pub conditions: Vec<Condition>,
+}
+
+/// An AWS account and region.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Location {
+    /// The account ID; absent until the operator has learnt it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+
+    /// The region, for example eu-west-1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
 }
 
 /// Authentication in AWS's output words.
@@ -139,6 +164,7 @@ impl<'de> Deserialize<'de> for ElastiCacheUserStatus {
             user_id: fields.take("userID"),
             user_name: fields.take("userName"),
             arn: fields.take("arn"),
+            location: fields.take("location"),
             state: fields.take("state"),
             engine: fields.take("engine"),
             minimum_engine_version: fields.take("minimumEngineVersion"),
@@ -147,9 +173,18 @@ impl<'de> Deserialize<'de> for ElastiCacheUserStatus {
             authentication: fields.take("authentication"),
             last_applied: fields.take("lastApplied"),
             create_requested_at: fields.take("createRequestedAt"),
+            delete_requested_at: fields.take("deleteRequestedAt"),
+            delete_requested_by: fields.take("deleteRequestedBy"),
             last_handled_reconcile_at: fields.take("lastHandledReconcileAt"),
             conditions: fields.take_items("conditions"),
         })
+    }
+}
+
+impl<'de> Deserialize<'de> for Location {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Fields::of_object(deserializer)?;
+        Ok(Self { account: fields.take("account"), region: fields.take("region") })
     }
 }
 

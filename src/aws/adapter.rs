@@ -13,14 +13,16 @@ use aws_sdk_elasticache::error::{DisplayErrorContext, ProvideErrorMetadata, SdkE
 use plan::classify::Answer;
 use plan::verdict::Outcome;
 use plan::{
-    Account, Arn, AuthenticationChange, Create, Delete, Fault, Modify, Password, RemoteUser, Said, Sight,
+    Arn, AuthenticationChange, CallSource, Create, Delete, Fault, Modify, Password, RemoteUser, Said, Sight,
     Tag, TagSight, Untag, UserId,
 };
 use tokio::time::Instant;
 
-use crate::call_log::{Call, Operation};
+use crate::call_log::{Call, CallFacts, Operation};
 use crate::convert::{answered_tags, answered_user, authentication_mode, sent_tags};
+use crate::credentials::KnownCredentials;
 use crate::failure::Failure;
+use crate::identity::{AccountInAnswer, IdentifyTurn};
 use crate::interceptor::{CallInterceptor, failure};
 use crate::{Meter, MutationGuard, UserApi, UserPage};
 
@@ -31,9 +33,13 @@ const ERROR_TARGET: &str = "elasticache_user_operator::aws::adapter";
 #[derive(Clone)]
 pub struct Aws {
     pub(crate) client: Client,
+    pub(crate) sts: aws_sdk_sts::Client,
+    pub(crate) region: String,
     pub(crate) meter: Meter,
     /// `None`: every mutation may be sent.
     pub(crate) guard: Option<Arc<dyn MutationGuard>>,
+    pub(crate) credentials: KnownCredentials,
+    pub(crate) identifying: IdentifyTurn,
 }
 
 impl fmt::Debug for Aws {
@@ -55,18 +61,18 @@ impl Aws {
         &self.meter
     }
 
-    async fn describe_one(&self, user_id: &str) -> Result<RemoteUser, Answer> {
+    pub(crate) async fn describe_one(&self, user_id: &str) -> (Result<RemoteUser, Answer>, CallFacts) {
         let seen = self.interceptor(Operation::DescribeUsers);
         let call = Call::new(Operation::DescribeUsers, user_id, &[]);
         let sent = self.client.describe_users().user_id(user_id).customize().interceptor(seen.clone()).send();
         let read = |answer: aws_sdk_elasticache::operation::describe_users::DescribeUsersOutput| {
             answer.users.unwrap_or_default().into_iter().find_map(|user| answered_user!(user, user_id))
         };
-        self.finish(call, &seen, sent, read).await
+        (self.finish(call, &seen, sent, read).await, seen.ended())
     }
 
     pub(crate) fn interceptor(&self, operation: Operation) -> CallInterceptor {
-        CallInterceptor::new(operation, self.guard.clone())
+        CallInterceptor::new(operation, self.guard.clone(), self.credentials.clone())
     }
 
     /// Waits for the end of a call, counts it and logs it. `read` returns `None` if the answer lacks a required member.
@@ -79,7 +85,7 @@ impl Aws {
     ) -> Result<R, Answer>
     where
         T: Send,
-        R: Send,
+        R: AccountInAnswer + Send,
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
         let began = Instant::now();
@@ -98,29 +104,35 @@ impl Aws {
                 Err(failure(&error, &facts))
             }
         };
+        let account = result.as_ref().ok().and_then(AccountInAnswer::account);
+        if let (Some(id), Some(account)) = (facts.credentials, account) {
+            self.credentials.learn_account(id, account);
+        }
         call.ended(result, &facts, took, &self.meter)
     }
 }
 
 impl UserApi for Aws {
-    async fn describe(&self, user_id: &UserId) -> Sight {
-        match self.describe_one(user_id.as_str()).await {
+    async fn describe(&self, user_id: &UserId) -> (Sight, CallSource) {
+        let (answer, facts) = self.describe_one(user_id.as_str()).await;
+        let sight = match answer {
             Ok(user) => Sight::Seen(user),
             Err(Answer::NotFound) => Sight::Absent,
             Err(answer) => Sight::Failed(fault(answer)),
-        }
+        };
+        (sight, self.source(&facts))
     }
 
     async fn list(&self, marker: Option<&str>) -> Result<UserPage, Fault> {
         self.page(marker).await
     }
 
-    async fn account(&self) -> Account {
-        match self.describe_one("default").await.map_err(passing) {
-            Ok(user) => Account::Known(user.arn.account().to_owned()),
-            Err(None) => Account::Untold,
-            Err(Some(fault)) => Account::Failed(fault),
-        }
+    async fn identify(&self) -> CallSource {
+        self.identify_account().await
+    }
+
+    async fn identify_caller(&self) -> CallSource {
+        self.identify_by_sts().await
     }
 
     async fn list_tags(&self, arn: &Arn) -> TagSight {
@@ -232,17 +244,4 @@ pub(crate) fn fault(answer: Answer) -> Fault {
         Answer::AlreadyExists => "UserAlreadyExists",
     };
     Fault::Unavailable(Said::new(code, "this answer does not belong to the call."))
-}
-
-/// The fault, if asking again later may help. `None`: AWS will never answer this with these credentials.
-fn passing(answer: Answer) -> Option<Fault> {
-    if answer == Answer::NotFound {
-        return None;
-    }
-    match fault(answer) {
-        Fault::Denied(_) | Fault::Rejected(..) => None,
-        passing @ (Fault::Busy(_) | Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_)) => {
-            Some(passing)
-        }
-    }
 }

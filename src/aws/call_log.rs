@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use plan::Password;
 use plan::classify::Answer;
+use plan::{CredentialsId, Password};
 
 use crate::Meter;
 use crate::failure::Failure;
@@ -55,6 +55,19 @@ impl Operation {
         }
     }
 
+    pub(crate) fn service(self) -> &'static str {
+        match self {
+            Self::DescribeUsers
+            | Self::ListTagsForResource
+            | Self::CreateUser
+            | Self::ModifyUser
+            | Self::AddTagsToResource
+            | Self::RemoveTagsFromResource
+            | Self::DeleteUser => "ElastiCache",
+            Self::GetCallerIdentity => "STS",
+        }
+    }
+
     pub(crate) fn is_read(self) -> bool {
         matches!(self, Self::DescribeUsers | Self::ListTagsForResource | Self::GetCallerIdentity)
     }
@@ -64,6 +77,8 @@ impl Operation {
 pub(crate) struct CallFacts {
     /// The request left, so AWS may have it.
     pub(crate) sent: bool,
+    /// The credentials that signed it.
+    pub(crate) credentials: Option<CredentialsId>,
     /// HTTP.
     pub(crate) status: Option<u16>,
     pub(crate) request_id: Option<String>,
@@ -113,6 +128,7 @@ impl<'a> Call<'a> {
             Ok(_) | Err(Answer::NotFound | Answer::AlreadyExists) => None,
         };
         meter.record(CallRecord {
+            service: self.operation.service(),
             operation: self.operation.name(),
             user_id: self.user_id,
             status: facts.status,

@@ -14,10 +14,15 @@ use aws_sdk_elasticache::Client;
 use aws_sdk_elasticache::config::Builder;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::credentials::KnownCredentials;
+use crate::identity::IdentifyTurn;
 use crate::{Aws, Meter};
 
 /// Longest wait at start for a credentials provider.
 pub(crate) const START: Duration = Duration::from_secs(15);
+
+/// Longest call of STS: an endpoint that a firewall blocks should not hold up a pass for long.
+const STS: Duration = Duration::from_secs(3);
 
 /// How long a call may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +53,10 @@ impl Timeouts {
 /// An endpoint and static credentials, for tests and demonstrations.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    /// The endpoint's URL.
+    /// The endpoint's URL, of every service.
     pub endpoint: String,
+    /// The endpoint of STS, if it is another one.
+    pub sts_endpoint: Option<String>,
     /// The region.
     pub region: String,
     /// The access key's ID.
@@ -97,7 +104,8 @@ impl Aws {
     /// Explicit settings instead of the standard chain.
     #[must_use]
     pub fn with(connection: &Connection) -> Self {
-        let Connection { endpoint, region, access_key_id, secret_access_key, timeouts } = connection;
+        let Connection { endpoint, sts_endpoint, region, access_key_id, secret_access_key, timeouts } =
+            connection;
         let secret = secret_access_key.expose_secret();
         let credentials = Credentials::new(access_key_id, secret, None, None, "explicit");
         let shared = SdkConfig::builder()
@@ -106,24 +114,48 @@ impl Aws {
             .region(Region::new(region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build();
-        Self::new(&shared, *timeouts)
+        let sts = shared.to_builder().endpoint_url(sts_endpoint.as_ref().unwrap_or(endpoint)).build();
+        Self::with_sts(&shared, &sts, *timeouts)
     }
 
     pub(crate) fn new(shared: &SdkConfig, timeouts: Timeouts) -> Self {
+        Self::with_sts(shared, shared, timeouts)
+    }
+
+    fn with_sts(shared: &SdkConfig, sts: &SdkConfig, timeouts: Timeouts) -> Self {
+        // Longer than the time-out of a call: a call that waits for credentials ends by its own time-out.
+        let identity_cache = IdentityCache::lazy().load_timeout(timeouts.call * 2).build();
         let config = Builder::from(shared)
             .retry_config(RetryConfig::disabled())
             .timeout_config(limits(timeouts))
-            // Longer than the time-out of a call: a call that waits for credentials ends by its own time-out.
-            .identity_cache(IdentityCache::lazy().load_timeout(timeouts.call * 2).build())
+            .identity_cache(identity_cache.clone())
             .stalled_stream_protection(
                 StalledStreamProtectionConfig::enabled().grace_period(timeouts.read).build(),
             )
             .build();
-        Self { client: Client::from_conf(config), meter: Meter::default(), guard: None }
+        // The same cache: STS must be asked about the credentials that sign the other calls.
+        let sts = sts.to_builder().identity_cache(identity_cache).build();
+        Self {
+            client: Client::from_conf(config),
+            sts: sts_client(&sts, Timeouts::within(timeouts.call.min(STS))),
+            region: shared.region().map(ToString::to_string).unwrap_or_default(),
+            meter: Meter::default(),
+            guard: None,
+            credentials: KnownCredentials::default(),
+            identifying: IdentifyTurn::default(),
+        }
     }
 }
 
-pub(crate) fn limits(timeouts: Timeouts) -> TimeoutConfig {
+pub(crate) fn sts_client(shared: &SdkConfig, timeouts: Timeouts) -> aws_sdk_sts::Client {
+    let config = aws_sdk_sts::config::Builder::from(shared)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(limits(timeouts))
+        .build();
+    aws_sdk_sts::Client::from_conf(config)
+}
+
+fn limits(timeouts: Timeouts) -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(timeouts.connect)
         .read_timeout(timeouts.read)

@@ -16,6 +16,7 @@ use aws_sdk_elasticache::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_elasticache::error::{BoxError, ErrorMetadata, ProvideErrorMetadata, SdkError};
 
 use crate::call_log::{CallFacts, Operation};
+use crate::credentials::KnownCredentials;
 use crate::failure::Failure;
 use crate::{MutationGuard, SentMutation};
 
@@ -25,6 +26,7 @@ pub(crate) struct CallInterceptor {
     record: Arc<Mutex<Record>>,
     /// `None` for a read, and if there is no guard.
     guard: Option<Arc<dyn MutationGuard>>,
+    credentials: KnownCredentials,
 }
 
 #[derive(Debug, Default)]
@@ -38,8 +40,12 @@ struct Record {
 struct NotLeading;
 
 impl CallInterceptor {
-    pub(crate) fn new(operation: Operation, guard: Option<Arc<dyn MutationGuard>>) -> Self {
-        Self { record: Arc::default(), guard: guard.filter(|_| !operation.is_read()) }
+    pub(crate) fn new(
+        operation: Operation,
+        guard: Option<Arc<dyn MutationGuard>>,
+        credentials: KnownCredentials,
+    ) -> Self {
+        Self { record: Arc::default(), guard: guard.filter(|_| !operation.is_read()), credentials }
     }
 
     /// To be called when the call has ended.
@@ -63,7 +69,7 @@ impl Intercept for CallInterceptor {
 
     fn read_before_transmit(
         &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
@@ -72,6 +78,8 @@ impl Intercept for CallInterceptor {
         if let Some(guard) = &self.guard {
             record.sent = Some(guard.begin().ok_or(NotLeading)?);
         }
+        let authorization = context.request().headers().get("authorization").unwrap_or_default();
+        record.facts.credentials = Some(self.credentials.that_signed(authorization));
         record.facts.sent = true;
         Ok(())
     }

@@ -8,7 +8,9 @@ mod adapter;
 mod call_log;
 mod connect;
 mod convert;
+mod credentials;
 mod failure;
+mod identity;
 mod interceptor;
 mod listing;
 mod meter;
@@ -19,7 +21,7 @@ use std::fmt::Debug;
 use std::future::Future;
 
 use plan::verdict::Outcome;
-use plan::{Account, Arn, Create, Delete, Fault, Modify, RemoteUser, Sight, Tag, TagSight, Untag, UserId};
+use plan::{Arn, CallSource, Create, Delete, Fault, Modify, RemoteUser, Sight, Tag, TagSight, Untag, UserId};
 
 pub use adapter::Aws;
 pub use call_log::{last_request_id, remember_request_id};
@@ -31,12 +33,20 @@ pub use preflight::{Asked, Identity, Preflight};
 /// part of the answer.
 #[warn(missing_docs)]
 pub trait UserApi: Send + Sync + 'static {
-    /// DescribeUsers of one user.
-    fn describe(&self, user_id: &UserId) -> impl Future<Output = Sight> + Send;
+    /// DescribeUsers of one user, and where the answer came from. The account is `Known` or `Untold` if an earlier answer to
+    /// these credentials has shown it, else `Unasked`. If the call was not signed, the credentials are `CredentialsId(0)`.
+    fn describe(&self, user_id: &UserId) -> impl Future<Output = (Sight, CallSource)> + Send;
     /// DescribeUsers of all users: one page of at most 100, and the marker of the next.
     fn list(&self, marker: Option<&str>) -> impl Future<Output = Result<UserPage, Fault>> + Send;
-    /// The account, from DescribeUsers of the user `default`, which every account has (B20).
-    fn account(&self) -> impl Future<Output = Account> + Send;
+    /// Finds out the account of the credentials that sign calls now: by STS GetCallerIdentity, else by DescribeUsers of the
+    /// user `default`. Makes no call if an earlier answer to the credentials of the last call has shown it.
+    ///
+    /// The account is never `Unasked`. `Untold`: both refused for good, or STS was silent twice and `default` is refused.
+    /// `Failed`: asking again later may help. Compare the credentials with those of the answer that the account is needed
+    /// for, because they may have changed meanwhile.
+    fn identify(&self) -> impl Future<Output = CallSource> + Send;
+    /// The same by STS alone: ElastiCache gets no call. The account stays `Unasked` if STS does not tell it.
+    fn identify_caller(&self) -> impl Future<Output = CallSource> + Send;
     /// ListTagsForResource.
     fn list_tags(&self, arn: &Arn) -> impl Future<Output = TagSight> + Send;
     /// CreateUser.

@@ -14,7 +14,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-const SERVICE: &str = "ElastiCache";
 /// Upper bounds in seconds. A call takes some tenths of a second, and is given up after 20 s.
 const BUCKETS: [f64; 10] = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0];
 
@@ -38,6 +37,7 @@ pub struct Meter {
 /// A call that has ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallRecord<'a> {
+    pub(crate) service: &'static str,
     pub(crate) operation: &'static str,
     pub(crate) user_id: &'a str,
     /// HTTP. `None`: there was no answer.
@@ -109,9 +109,9 @@ impl Meter {
     }
 
     pub(crate) fn record(&self, ended: CallRecord<'_>) {
-        let CallRecord { operation, user_id, status, code, fault, took } = ended;
+        let CallRecord { service, operation, user_id, status, code, fault, took } = ended;
         let call = CallLabels {
-            service: SERVICE,
+            service,
             operation,
             status_code: status.unwrap_or_default(),
             error_code: code.map(label).unwrap_or_default().to_owned(),
@@ -126,7 +126,7 @@ impl Meter {
             }
             Some(Fault::Busy(_) | Fault::Unavailable(_) | Fault::Rejected(..)) | None => {}
         }
-        let labels = OperationLabels { service: SERVICE, operation };
+        let labels = OperationLabels { service, operation };
         self.durations.get_or_create(&labels).observe(took.as_secs_f64());
         if let Some(failures) = self.failures(operation, user_id, fault.is_some()) {
             self.retries.get_or_create(&labels).observe(f64::from(failures));
@@ -186,7 +186,16 @@ mod tests {
         let said = || plan::Said::new("", "");
         let record = |operation, status, code, fault: Option<Fault>| {
             let took = Duration::from_millis(120);
-            meter.record(CallRecord { operation, user_id: "app", status, code, fault: fault.as_ref(), took });
+            let service = "ElastiCache";
+            meter.record(CallRecord {
+                service,
+                operation,
+                user_id: "app",
+                status,
+                code,
+                fault: fault.as_ref(),
+                took,
+            });
         };
         let rejected = |why| Some(Fault::Rejected(why, said()));
         record("CreateUser", Some(400), Some("InvalidParameterValue"), rejected(Rejection::ParameterValue));

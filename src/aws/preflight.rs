@@ -8,7 +8,7 @@ use plan::{Arn, Fault};
 
 use crate::adapter::fault;
 use crate::call_log::{Call, Operation};
-use crate::connect::{START, limits};
+use crate::connect::{START, sts_client};
 use crate::convert::answered_tags;
 use crate::interceptor::root_cause;
 use crate::sanitize;
@@ -85,19 +85,9 @@ impl Preflight {
 
     /// STS GetCallerIdentity, which needs no permission.
     pub async fn identity(&self) -> Asked<Identity> {
-        let config = aws_sdk_sts::config::Builder::from(&self.shared)
-            .retry_config(aws_config::retry::RetryConfig::disabled())
-            .timeout_config(limits(self.timeouts))
-            .build();
-        let seen = self.aws.interceptor(Operation::GetCallerIdentity);
-        let call = Call::new(Operation::GetCallerIdentity, "", &[]);
-        let request = aws_sdk_sts::Client::from_conf(config).get_caller_identity();
-        let sent = request.customize().interceptor(seen.clone()).send();
-        let read = |answer: aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput| {
-            Some(Identity { account: answer.account?, arn: answer.arn? })
-        };
-        let answer = self.aws.finish(call, &seen, sent, read).await.map_err(fault);
-        Asked { answer, date: seen.ended().date }
+        let sts = sts_client(&self.shared, self.timeouts);
+        let (answer, facts) = self.aws.caller_identity(&sts).await;
+        Asked { answer: answer.map_err(fault), date: facts.date }
     }
 
     /// DescribeUsers. Whether the user is there.
@@ -106,7 +96,7 @@ impl Preflight {
         let call = Call::new(Operation::DescribeUsers, user_id, &[]);
         let request = self.aws.client.describe_users().user_id(user_id);
         let sent = request.customize().interceptor(seen.clone()).send();
-        let answer = match self.aws.finish(call, &seen, sent, |answer| answer.users).await {
+        let answer = match self.aws.finish(call, &seen, sent, |answer| answer.users.map(drop)).await {
             Ok(_) => Ok(true),
             Err(Answer::NotFound) => Ok(false),
             Err(answer) => Err(fault(answer)),

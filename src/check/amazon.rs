@@ -28,8 +28,7 @@ pub(crate) fn credentials(found: &Result<(), String>) -> Row {
     }
 }
 
-/// Whose credentials these are. The operator works without this call to STS. So if STS does not answer and ElastiCache does, it is
-/// only a warning.
+/// Who the credentials are. The operator can do without STS, so its silence is no more than a warning if ElastiCache answers.
 #[must_use]
 pub(crate) fn identity(answer: &Result<Identity, Fault>, describe: &Result<bool, Fault>) -> Row {
     const CHECK: &str = "aws-identity";

@@ -174,7 +174,7 @@ impl<'a, 'out> Surveyor<'a, 'out> {
     pub(crate) async fn exists(&self, user: &RemoteUser) -> Result<bool, Fault> {
         // An ID that AWS has and this operator never uses: the listing has the last word.
         let Ok(user_id) = UserId::parse(&user.user_id) else { return Ok(true) };
-        let call = async || match self.aws.describe(self.aws.permit(Urgency::Work).await, &user_id).await {
+        let call = async || match self.aws.describe(self.aws.permit(Urgency::Work).await, &user_id).await.0 {
             Sight::Seen(user) => Ok(user.lifecycle != Lifecycle::Deleting),
             Sight::Absent => Ok(false),
             Sight::Unseen => Ok(true),

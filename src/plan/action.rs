@@ -1,12 +1,12 @@
 //! Pure: what can be done next. The table of contents of everything that the operator does.
 
 use crate::{
-    Arn, AuthenticationChange, Changes, Engine, Fault, LastApplied, Lifecycle, Owner, SecretProblem, Tags,
-    UserId,
+    Arn, AuthenticationChange, Changes, Engine, Fault, LastApplied, Lifecycle, Location, Owner,
+    SecretProblem, Tags, UserId,
 };
 
 /// What to do next. Each carries every argument: whoever performs it has no choice left.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// A fact is missing.
     Look(Look),
@@ -42,26 +42,26 @@ pub enum Action {
 }
 
 /// A call that changes something in AWS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each is the action of its name")]
-pub enum Mutation<'a> {
-    Create(&'a Create),
-    Modify(&'a Modify),
-    Tag(&'a Tag),
-    Untag(&'a Untag),
-    Delete(&'a Delete),
+pub enum Mutation {
+    Create(Create),
+    Modify(Modify),
+    Tag(Tag),
+    Untag(Untag),
+    Delete(Delete),
 }
 
 impl Action {
     /// The call that changes something in AWS; `None`: the action changes nothing there.
     #[must_use]
-    pub fn mutation(&self) -> Option<Mutation<'_>> {
+    pub fn mutation(&self) -> Option<Mutation> {
         match self {
-            Self::Create(create) => Some(Mutation::Create(create)),
-            Self::Modify(modify) => Some(Mutation::Modify(modify)),
-            Self::Tag(tag) => Some(Mutation::Tag(tag)),
-            Self::Untag(untag) => Some(Mutation::Untag(untag)),
-            Self::Delete(delete) => Some(Mutation::Delete(delete)),
+            Self::Create(create) => Some(Mutation::Create(create.clone())),
+            Self::Modify(modify) => Some(Mutation::Modify(modify.clone())),
+            Self::Tag(tag) => Some(Mutation::Tag(tag.clone())),
+            Self::Untag(untag) => Some(Mutation::Untag(untag.clone())),
+            Self::Delete(delete) => Some(Mutation::Delete(delete.clone())),
             Self::Look(_)
             | Self::AddFinalizer
             | Self::Announce(_)
@@ -82,8 +82,11 @@ pub enum Look {
     User(UserId),
     /// Its tags, by ListTagsForResource.
     Tags(Arn),
-    /// The account, by DescribeUsers of the user `default`, which every account has (B20).
+    /// The account of the credentials, by all means: STS, or DescribeUsers of the user `default`, which every account has
+    /// (B20).
     Account,
+    /// The account of the credentials, by STS alone, which costs no call of ElastiCache.
+    Caller,
     /// Whether the object that another owner's tags name is there, uncached.
     Other(Owner),
     /// The CustomResourceDefinition, uncached.
@@ -95,7 +98,7 @@ pub enum Look {
 }
 
 /// A status write that precedes a mutation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Announcement {
     /// `createRequestedAt`, with the keys of the tags that are about to be sent. Needs the rate limiter's token first.
     Creation {
@@ -115,13 +118,9 @@ pub enum Announcement {
         /// From now on it is not known which passwords AWS has.
         forget_passwords: bool,
     },
-    /// The `Deleting` condition, and `lastApplied` goes: from here on an `active` user without our tags is not the one
-    /// that we had, for all that status says.
-    Departure {
-        /// Until now status shows, or this process knows, that no DeleteUser may have been accepted. Where neither does, the
-        /// condition says so in other words: this is how a process that knows learns that another one has had its turn.
-        known: bool,
-    },
+    /// `deleteRequestedAt` and `deleteRequestedBy` with the `Deleting` condition, and `lastApplied` goes. From here on an
+    /// `active` user without our tags is not the one that we had, for all that status says.
+    Departure,
     /// `lastApplied` comes back into status, as the user has lost its owner tags and this process knows it still.
     Claim {
         /// What was there before.
@@ -130,7 +129,7 @@ pub enum Announcement {
 }
 
 /// Arguments of CreateUser.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Create {
     /// `UserId`.
     pub user_id: UserId,
@@ -149,7 +148,7 @@ pub struct Create {
 }
 
 /// Why AWS's user is changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// The spec asks for something new.
     Edit,
@@ -162,7 +161,7 @@ pub enum Cause {
 }
 
 /// Arguments of ModifyUser.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Modify {
     /// `UserId`.
     pub user_id: UserId,
@@ -173,7 +172,7 @@ pub struct Modify {
 }
 
 /// Arguments of AddTagsToResource.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tag {
     /// `ResourceName`.
     pub arn: Arn,
@@ -184,7 +183,7 @@ pub struct Tag {
 }
 
 /// Arguments of RemoveTagsFromResource.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Untag {
     /// `ResourceName`.
     pub arn: Arn,
@@ -200,7 +199,7 @@ pub struct Delete {
 }
 
 /// Why the finalizer may go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Release {
     /// DescribeUsers answers UserNotFound, here, and nothing of ours can appear any more.
     UserGone,
@@ -228,7 +227,7 @@ pub enum Release {
 }
 
 /// What the pass waits for; time heals each of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Wait {
     /// The annotation `prevent-deletion` holds the object.
     Protected,
@@ -268,7 +267,7 @@ pub enum Read {
 }
 
 /// What only a person can mend.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// The spec cannot be made real; says why.
     InvalidSpec(String),
@@ -294,20 +293,20 @@ pub enum Refusal {
     Elsewhere(Elsewhere),
 }
 
-/// The user that status knows is not where AWS calls go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The user is, or was about to be created, in another place than the one that AWS calls go to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Elsewhere {
-    /// The ARN in status.
-    pub recorded: Arn,
-    /// The region that is talked to.
-    pub region: String,
-    /// The account that is talked to, where the region is the right one. Otherwise it may be known to one process and not to
-    /// the next, and what people are told would change with that.
-    pub account: Option<String>,
+    /// The ARN in status, if the user was seen.
+    pub arn: Option<Arn>,
+    /// Where the user is.
+    pub recorded: Location,
+    /// Where the calls go. The account is only there if the region is the right one. Otherwise one process may know it and
+    /// the next may not, and the message would change with that.
+    pub called: Location,
 }
 
 /// What an object that observes sees.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Comparison {
     /// The user is there and matches.
     Matches,

@@ -10,7 +10,7 @@ use crate::{
 
 /// What was last sent, and what AWS made of it. The first one differing from the spec is a new request, the second one
 /// differing from AWS is drift.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LastApplied {
     /// The access string as it was sent.
     pub access_string: Option<String>,
@@ -44,8 +44,8 @@ pub fn remembered(
         return announced(announcement, before);
     }
     match (action.mutation(), outcome) {
-        (Some(Mutation::Create(create)), Outcome::Accepted(user)) => Some(created(create, outcome, user)),
-        (Some(Mutation::Modify(modify)), Outcome::Accepted(_)) => Some(modified(modify, goal, before)),
+        (Some(Mutation::Create(create)), Outcome::Accepted(user)) => Some(created(&create, outcome, user)),
+        (Some(Mutation::Modify(modify)), Outcome::Accepted(_)) => Some(modified(&modify, goal, before)),
         // Of a removal whose answer was lost, this answer tells.
         (Some(Mutation::Tag(_)), Outcome::Tagged(tags)) => {
             let mut last = before;
@@ -93,7 +93,7 @@ fn announced(announcement: &Announcement, before: LastApplied) -> Option<LastApp
         }
         // Should what came of DeleteUser be lost: nothing in status may still pass for what AWS has. Not even a refusal puts it
         // back, so that one that is repeated writes nothing.
-        Announcement::Departure { .. } => Some(LastApplied::default()),
+        Announcement::Departure => Some(LastApplied::default()),
         Announcement::Claim { last_applied } => Some(last_applied.clone()),
     }
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// What one ModifyUser sends: only what differs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Changes {
     /// `AccessString`.
     pub access_string: Option<String>,
@@ -18,7 +18,7 @@ pub struct Changes {
 }
 
 /// `AuthenticationMode` as it is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AuthenticationChange {
     /// Type `password` with the whole set of passwords (B53: a set replaces the former one).
     Password(Passwords),
@@ -179,8 +179,8 @@ pub(crate) fn differences(desired: &Desired, user: &RemoteUser, tags: Option<&Ta
 
 fn engine_difference(engine: Engine, user: &RemoteUser, record: &Record) -> Option<Difference> {
     // Of a user that is not Ready, what AWS shows may be an earlier edit that has just been applied.
-    let was_right = record.was_settled
-        || record.ready
+    let was_right = record.readiness.was_ready()
+        || record.readiness.any_generation()
             && record.reported.as_ref().is_some_and(|reported| reported.engine == engine.as_str());
     (!engine.as_str().eq_ignore_ascii_case(&user.engine)).then(|| Difference {
         field: "engine",
@@ -196,8 +196,8 @@ fn type_difference(
     record: &Record,
 ) -> Option<Difference> {
     let wanted = authentication.kind().output();
-    let was_right = record.was_settled
-        || record.ready
+    let was_right = record.readiness.was_ready()
+        || record.readiness.any_generation()
             && record.reported.as_ref().is_some_and(|reported| reported.authentication_type == wanted);
     (wanted != user.authentication_type).then(|| Difference {
         field: "authentication type",
@@ -270,7 +270,7 @@ fn access_string_difference(wanted: &str, user: &RemoteUser, record: &Record) ->
 }
 
 /// What the tagging calls have to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TagChange {
     /// RemoveTagsFromResource goes first: an account may have no room for both (B89).
     Remove(Vec<String>),
@@ -293,7 +293,7 @@ pub(crate) fn tag_change(desired: &Desired, tags: &Tags, record: &Record) -> Opt
             None => format!("tag \"{key}\" was missing"),
         })
         .collect();
-    let cause = if record.was_settled { Cause::Drift(others) } else { Cause::Edit };
+    let cause = if record.readiness.was_ready() { Cause::Drift(others) } else { Cause::Edit };
     (!missing.is_empty()).then_some(TagChange::Add(missing, cause))
 }
 

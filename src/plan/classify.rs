@@ -100,7 +100,7 @@ impl Fault {
 }
 
 /// What an error answer is: an observation about the user, or a fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
     /// There is no such user (or, from a tagging call, it cannot be asked now).
     NotFound,

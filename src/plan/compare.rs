@@ -7,7 +7,7 @@ use crate::*;
 
 /// How the user differs from what the object describes.
 pub(crate) fn compare(desired: &Desired, observed: &Observed) -> Action {
-    if observed.record.held {
+    if observed.record.has_finalizer {
         // It managed the user before: from now on nothing may hold the object.
         return let_go(&desired.user_id, false, observed, Release::Observes { deletion_accepted: false });
     }

@@ -9,7 +9,7 @@ use crate::*;
 pub(crate) fn add_first(owner: &Owner, observed: &Observed, action: Action) -> Action {
     let needed = match &action {
         // These looks find out whose the user is. A user that is another's never holds the object.
-        Action::Look(Look::User(_) | Look::Tags(_) | Look::Account | Look::Other(_)) => false,
+        Action::Look(Look::User(_) | Look::Tags(_) | Look::Account | Look::Caller | Look::Other(_)) => false,
         // These looks are the last step before a mutation.
         Action::Look(Look::Object | Look::ObjectAndDefinition | Look::Definition)
         | Action::Announce(_)
@@ -21,14 +21,14 @@ pub(crate) fn add_first(owner: &Owner, observed: &Observed, action: Action) -> A
         Action::Wait(_) | Action::Refuse(_) | Action::Rest => may_be_ours(owner, observed),
         Action::AddFinalizer | Action::Release(_) | Action::Pause { .. } | Action::Compare(_) => false,
     };
-    if needed && !observed.record.held { Action::AddFinalizer } else { action }
+    if needed && !observed.record.has_finalizer { Action::AddFinalizer } else { action }
 }
 
 /// The spec cannot be made real. AWS is looked at only to learn whether the finalizer is needed; if AWS cannot be asked, the
 /// refusal is told all the same.
 pub(crate) fn refuse(refusal: &Refusal, subject: Option<&Subject>, observed: &Observed) -> Action {
     let refuse = Action::Refuse(refusal.clone());
-    let Some(Subject { user_id, owner }) = subject.filter(|_| !observed.record.held) else {
+    let Some(Subject { user_id, owner }) = subject.filter(|_| !observed.record.has_finalizer) else {
         return refuse;
     };
     match &observed.user {

@@ -3,7 +3,7 @@
 use crate::{AuthenticationType, Engine, Owner, Passwords, Refusal, SecretProblem, Tags, UserId};
 
 /// What the object asks for, resolved and parsed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Goal {
     /// A user like this.
     Present(Desired),
@@ -35,7 +35,7 @@ impl Goal {
 }
 
 /// The user that an object stands for, and the object as owner tags name it: enough to know whether the finalizer is needed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subject {
     /// The user's ID.
     pub user_id: UserId,
@@ -44,7 +44,7 @@ pub struct Subject {
 }
 
 /// The user that the object asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Desired {
     /// Its ID.
     pub user_id: UserId,
@@ -78,7 +78,7 @@ pub enum Adoption {
 }
 
 /// What of a spec can be held against status without reading a Secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outline {
     /// The engine.
     pub engine: Engine,
@@ -89,7 +89,7 @@ pub struct Outline {
 }
 
 /// How the user authenticates, with what that needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Authentication {
     /// With these passwords, or why they are not known.
     Password(Result<Passwords, SecretProblem>),
@@ -112,7 +112,7 @@ impl Authentication {
 }
 
 /// What is left of an object that is being deleted: deliberately little, so that nothing in its spec can block the way out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Departure {
     /// The user it stands for; `None` where its spec names none that could ever exist.
     pub user_id: Option<UserId>,

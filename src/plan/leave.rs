@@ -12,7 +12,7 @@ pub(crate) fn leave(departure: &Departure, observed: &Observed) -> Action {
     let Some(user_id) = &departure.user_id else {
         return Action::Release(Release::NoSuchUser);
     };
-    let deletion_accepted = observed.record.deletion_accepted;
+    let deletion_accepted = observed.record.deletion.is_accepted();
     let let_go = |why| let_go(user_id, departure.suspended, observed, why);
     if departure.observes {
         return let_go(Release::Observes { deletion_accepted });
@@ -80,7 +80,7 @@ fn part(departure: &Departure, user_id: &UserId, user: &RemoteUser, observed: &O
         }
         (Known::As(Ownership::Nobodys), Lifecycle::Active) if still_ours(&observed.record, user) => {
             // Whoever reads status now takes the user for nobody's, and may let the object go meanwhile.
-            match &observed.record.spared {
+            match observed.record.deletion.last_applied() {
                 Some(last_applied) => {
                     Action::Announce(Announcement::Claim { last_applied: last_applied.clone() })
                 }
@@ -99,10 +99,8 @@ fn delete(user_id: &UserId, observed: &Observed) -> Action {
     // `lastApplied` has to be out of status, as a lost answer, or a kill, may hide that AWS accepted; and a process that does
     // not know by itself that AWS refused every DeleteUser since then leaves a trace before its own.
     let record = &observed.record;
-    let announced = record.departure_announced && record.departure_ours && !record.manages();
-    if !(announced || observed.announced) {
-        let known = record.manages() || record.spared.is_some();
-        return Action::Announce(Announcement::Departure { known });
+    if !record.deletion.is_ours() || record.manages() {
+        return Action::Announce(Announcement::Departure);
     }
     if !observed.confirmed {
         return Action::Look(Look::ObjectAndDefinition);

@@ -14,26 +14,42 @@ mod applied;
 mod changes;
 pub mod classify;
 mod compare;
+mod deletion;
 mod finalizer;
 mod goal;
 mod leave;
+mod memory;
 mod model;
+mod object;
 mod observed;
 mod ownership;
 pub mod pace;
+pub mod pass;
 mod place;
 mod shown;
+mod source;
+mod status;
 mod stay;
+mod time;
 pub mod verdict;
 
 pub use action::*;
 pub use applied::{LastApplied, applied, remembered};
 pub use changes::{AuthenticationChange, Changes, changes, differs, tags_match};
 pub use classify::{Fault, Rejection, Said};
+pub use deletion::{DeletionProgress, Requester};
 pub use goal::*;
+pub use memory::{Memory, Pacing};
 pub use model::*;
+pub use object::{ObjectFacts, ResourceVersion};
 pub use observed::*;
+pub use pass::Pass;
 pub use shown::{Shown, read_as_ours, shown};
+pub use source::{CallSource, CredentialsId};
+pub use status::{
+    Condition, ConditionStatus, ConditionType, Location, Readiness, Report, Status, next_status,
+};
+pub use time::{Moment, Now, Rolls, Timestamp};
 
 /// Decides the next action. See the crate's documentation.
 #[must_use]
@@ -57,7 +73,7 @@ fn still_ready(outline: Option<&Outline>, record: &Record) -> bool {
         return false;
     };
     let Outline { engine, access_string, authentication_type } = outline;
-    record.ready
+    record.readiness.any_generation()
         && last.access_string.as_ref().is_some_and(|sent| access_string::same_meaning(sent, access_string))
         && reported.engine == engine.as_str()
         && reported.authentication_type == authentication_type.output()

@@ -18,7 +18,7 @@ pub type Tags = BTreeMap<String, String>;
 pub struct UserId(String);
 
 /// Why a text cannot be a user ID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InvalidUserId {
     /// Not letters, digits and single inner hyphens, beginning with a letter (B14, B15), or too long.
     Malformed,
@@ -188,6 +188,12 @@ impl PartialEq for Password {
 }
 impl Eq for Password {}
 
+impl std::hash::Hash for Password {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.expose().hash(state);
+    }
+}
+
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password")
@@ -195,7 +201,7 @@ impl fmt::Debug for Password {
 }
 
 /// The passwords of a user, together with the Secret versions that they were read from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Passwords {
     values: Vec<Password>,
     versions: Vec<String>,
@@ -392,12 +398,6 @@ impl Arn {
     #[must_use]
     pub fn user(&self) -> &str {
         &self.user
-    }
-
-    /// Whether both are of the same account and region.
-    #[must_use]
-    pub fn same_place(&self, other: &Self) -> bool {
-        self.region == other.region && self.account == other.account
     }
 }
 

@@ -1,14 +1,19 @@
 //! Pure: what is known in a pass: what status remembers, and one fact more with each look.
 
-use crate::{Arn, Fault, LastApplied, Ownership, Passwords, RemoteUser, Tags};
+use crate::{
+    Arn, CallSource, DeletionProgress, Fault, LastApplied, Location, Ownership, Passwords, Readiness,
+    RemoteUser, Tags,
+};
 
 /// What is known so far in this pass. Begins with what status remembers and grows by one fact with each look.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observed {
     /// What status remembers.
     pub record: Record,
-    /// Where AWS calls go.
-    pub here: Place,
+    /// Where the last DescribeUsers came from; before the first, the region alone.
+    pub source: CallSource,
+    /// STS was asked for the account in this pass.
+    pub caller_asked: bool,
     /// DescribeUsers.
     pub user: Sight,
     /// ListTagsForResource in this pass.
@@ -31,38 +36,28 @@ pub struct Observed {
 }
 
 /// What status and this process remember of the user.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Record {
     /// The user's ARN, once it was seen.
     pub arn: Option<Arn>,
+    /// Where the user is, or is about to be created.
+    pub location: Option<Location>,
     /// What was last sent, and what AWS made of it.
     pub last_applied: Option<LastApplied>,
     /// What status last reported of the user.
     pub reported: Option<Reported>,
     /// A CreateUser of this object whose outcome may still show.
     pub creation: Creation,
-    /// AWS accepted a DeleteUser, or `deleting` was seen.
-    pub deletion_accepted: bool,
-    /// Status says that DeleteUser is next, or what came of the last one.
-    pub departure_announced: bool,
-    /// It was this process that announced it, and nobody else has written the object since: no other process may have sent a
-    /// DeleteUser unseen, and the next one needs no announcement.
-    pub departure_ours: bool,
-    /// `last_applied` before that took it out, where no DeleteUser may have been accepted: the process that sent them knows
-    /// that AWS refused each.
-    pub spared: Option<LastApplied>,
-    /// This process saw that the user is gone, and status could not be told: what it says is about a former user.
-    pub lost: bool,
-    /// A ModifyUser of ours is being applied.
-    pub modifying: bool,
-    /// Status says Ready=True, of whatever generation.
-    pub ready: bool,
-    /// The generation at hand is the one that is Ready.
-    pub settled: bool,
-    /// It is, or was while this process ran: what differs now is nobody's edit, though an attempt to mend it may have failed.
-    pub was_settled: bool,
+    /// How far the deletion of the user has come.
+    pub deletion: DeletionProgress,
+    /// This process saw that the user is gone, and could not write that to status: what status says is about a former user.
+    pub seen_gone: bool,
+    /// A ModifyUser of this process is being applied.
+    pub modify_sent: bool,
+    /// How the Ready condition stands to the generation at hand.
+    pub readiness: Readiness,
     /// Our finalizer is on the object.
-    pub held: bool,
+    pub has_finalizer: bool,
 }
 
 /// What status last reported of the user: its identity, for a user that lost its tags.
@@ -102,17 +97,8 @@ pub enum Creation {
     Open,
 }
 
-/// Where AWS calls go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The region, from the configuration.
-    pub region: String,
-    /// The account.
-    pub account: Account,
-}
-
 /// The account that AWS calls go to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Account {
     /// Nobody asked yet.
     Unasked,
@@ -125,7 +111,7 @@ pub enum Account {
 }
 
 /// What DescribeUsers shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Sight {
     /// Not asked yet.
     Unseen,
@@ -138,7 +124,7 @@ pub enum Sight {
 }
 
 /// What ListTagsForResource shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TagSight {
     /// Not asked yet.
     Unread,

@@ -49,7 +49,7 @@ pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -
     // An active user that is not as it was reported, or that is there again after it was seen on its way out, may be another
     // one of the same ID: only its tags can tell.
     let familiar = user.lifecycle != Lifecycle::Active
-        || as_reported(&observed.record, user) && !observed.record.deletion_accepted;
+        || as_reported(&observed.record, user) && !observed.record.deletion.is_accepted();
     let managed = is_recorded(&observed.record, user);
     match (&observed.tags, &observed.remembered) {
         (TagSight::Read(tags), _) => Known::As(owner.judge(tags)),
@@ -75,17 +75,17 @@ pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -
 /// knows the user still. After a restart it is nobody's, left alone and told: the safe side. See docs/src/concepts/ownership.md.
 pub(crate) fn still_ours(record: &Record, user: &RemoteUser) -> bool {
     record.arn.as_ref() == Some(&user.arn)
-        && (record.manages() || record.spared.is_some())
+        && (record.manages() || record.deletion.last_applied().is_some())
         && as_reported(record, user)
-        && !record.deletion_accepted
+        && !record.deletion.is_accepted()
 }
 
 /// The user is known as ours: by what was applied to it, which status says or, once a DeleteUser was announced, this process
 /// alone; or as AWS lets it go after a DeleteUser of ours.
 pub(crate) fn is_recorded(record: &Record, user: &RemoteUser) -> bool {
-    let departs =
-        user.lifecycle == Lifecycle::Deleting && (record.deletion_accepted || record.departure_announced);
-    record.arn.as_ref() == Some(&user.arn) && (record.manages() || record.spared.is_some() || departs)
+    let departs = user.lifecycle == Lifecycle::Deleting && record.deletion.is_requested();
+    record.arn.as_ref() == Some(&user.arn)
+        && (record.manages() || record.deletion.last_applied().is_some() || departs)
 }
 
 /// The user is the one that status last reported, as far as anybody can tell.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::Creation;
 
 /// How long the operator waits, for what.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pace {
     /// Shortest pause between two looks at a user whose state will change by itself.
     pub poll_floor: Duration,

@@ -13,39 +13,42 @@ pub(crate) enum Absence {
 }
 
 pub(crate) fn absence(observed: &Observed) -> Absence {
-    let Some(recorded) = &observed.record.arn else {
+    let Some(recorded) = &observed.record.location else {
         return Absence::Here;
     };
-    let region = &observed.here.region;
-    let elsewhere = |account: Option<&String>| {
-        Absence::Elsewhere(Elsewhere {
-            recorded: recorded.clone(),
-            region: region.clone(),
-            account: account.cloned(),
-        })
+    let called = |account: Option<&String>| Location {
+        account: account.cloned(),
+        region: observed.source.region.clone(),
     };
-    if recorded.region() != region {
-        return elsewhere(None);
+    let elsewhere = |called| Absence::Elsewhere(wrong(&observed.record, recorded, called));
+    if recorded.region != observed.source.region {
+        return elsewhere(called(None));
     }
-    match &observed.here.account {
-        Account::Known(account) if recorded.account() != account => elsewhere(Some(account)),
-        Account::Known(_) => Absence::Here,
-        Account::Unasked => Absence::Ask(Action::Look(Look::Account)),
-        // A role that may not describe `default` will not tell tomorrow either: nothing waits for ever.
-        Account::Untold | Account::Failed(Fault::Denied(_) | Fault::Rejected(..) | Fault::Busy(_)) => {
-            Absence::Here
-        }
-        Account::Failed(fault @ (Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_))) => {
-            Absence::Ask(Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone())))
-        }
+    match (&recorded.account, &observed.source.account) {
+        (Some(recorded), Account::Known(account)) if recorded != account => elsewhere(called(Some(account))),
+        (Some(_), Account::Unasked) => Absence::Ask(Action::Look(Look::Account)),
+        (
+            Some(_),
+            Account::Failed(fault @ (Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_))),
+        ) => Absence::Ask(Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone()))),
+        // Credentials that may not ask will not be told tomorrow either. Nothing waits for ever.
+        (
+            Some(_),
+            Account::Known(_)
+            | Account::Untold
+            | Account::Failed(Fault::Denied(_) | Fault::Rejected(..) | Fault::Busy(_)),
+        )
+        | (None, _) => Absence::Here,
     }
 }
 
 /// The user that AWS shows is not in the place that status remembers.
 pub(crate) fn elsewhere(record: &Record, user: &RemoteUser) -> Option<Elsewhere> {
-    record.arn.as_ref().filter(|recorded| !recorded.same_place(&user.arn)).map(|recorded| Elsewhere {
-        recorded: recorded.clone(),
-        region: user.arn.region().to_owned(),
-        account: (recorded.region() == user.arn.region()).then(|| user.arn.account().to_owned()),
-    })
+    let (recorded, called) = (record.location.as_ref()?, Location::of(&user.arn));
+    let account = called.account.clone().filter(|_| recorded.region == called.region);
+    (!recorded.may_be(&called)).then(|| wrong(record, recorded, Location { account, ..called }))
+}
+
+fn wrong(record: &Record, recorded: &Location, called: Location) -> Elsewhere {
+    Elsewhere { arn: record.arn.clone(), recorded: recorded.clone(), called }
 }

@@ -30,7 +30,7 @@ pub fn shown(goal: &Goal, observed: &Observed, action: &Action) -> Shown {
     }
     match &observed.user {
         Sight::Seen(user) => {
-            let lost = observed.record.lost;
+            let lost = observed.record.seen_gone;
             if read_as_ours(goal, observed) || is_the_managed_one(&observed.record, user) {
                 if lost { Shown::Strange } else { Shown::Seen }
             } else if is_in_doubt(action) {
@@ -61,7 +61,7 @@ pub fn read_as_ours(goal: &Goal, observed: &Observed) -> bool {
 /// One that is there again after `deleting` was seen is another one, however much it resembles it. Shown, it would pass for
 /// ours in the next pass, as status would not speak of the deletion any more.
 fn is_the_managed_one(record: &Record, user: &RemoteUser) -> bool {
-    let another = record.deletion_accepted && user.lifecycle != Lifecycle::Deleting;
+    let another = record.deletion.is_accepted() && user.lifecycle != Lifecycle::Deleting;
     is_recorded(record, user) && as_reported(record, user) && !another
 }
 

@@ -29,6 +29,11 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
         Ok(authentication) => authentication,
         Err(problem) => return lacking(&problem),
     };
+    if observed.source.account == Account::Unasked && !observed.caller_asked {
+        // The location of the user has to stand in status before CreateUser is sent. If STS does not answer, it has the
+        // region alone until AWS has shown the user.
+        return Action::Look(Look::Caller);
+    }
     if !observed.announced {
         let mut tag_keys: BTreeSet<String> = desired.tags.keys().cloned().collect();
         if observed.record.creation == Creation::Open {
@@ -43,7 +48,7 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
     tags.extend(desired.owner.tags(&desired.uid));
     let record = &observed.record;
     // A DeleteUser of ours means that the object goes too: a user that was managed and went did so by somebody else's hand.
-    let cause = match record.was_settled || record.arn.is_some() && record.manages() {
+    let cause = match record.readiness.was_ready() || record.arn.is_some() && record.manages() {
         true => Cause::Drift(vec!["the AWS user was gone".to_owned()]),
         false => Cause::Edit,
     };
@@ -69,7 +74,7 @@ fn keep(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
             _ if user.user_name != desired.user_name => Action::Refuse(other_name(desired, user)),
             Lifecycle::Active => change(desired, user, observed),
             Lifecycle::Creating => Action::Wait(Wait::Creating),
-            Lifecycle::Modifying if observed.record.modifying => Action::Wait(Wait::Modifying),
+            Lifecycle::Modifying if is_applying(desired, &observed.record) => Action::Wait(Wait::Modifying),
             busy @ (Lifecycle::Modifying | Lifecycle::Deleting | Lifecycle::Unrecognized(_)) => {
                 Action::Wait(Wait::UserNotActive(busy.clone()))
             }
@@ -84,6 +89,13 @@ fn keep(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
         }
         Known::As(Ownership::Nobodys) => adopt(desired, user, observed, None),
     }
+}
+
+/// AWS is applying a ModifyUser of ours: this process sent it, or status says that all of the spec was sent already.
+fn is_applying(desired: &Desired, record: &Record) -> bool {
+    let sent = record.last_applied.as_ref().and_then(|last| last.access_string.as_ref());
+    let all_sent = sent.is_some_and(|sent| access_string::same_meaning(sent, &desired.access_string));
+    record.modify_sent || all_sent && !record.readiness.was_ready()
 }
 
 fn other_name(desired: &Desired, user: &RemoteUser) -> Refusal {
@@ -155,7 +167,7 @@ fn retag(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Option<Ac
         TagSight::Unread | TagSight::Unreadable | TagSight::Failed(_) if !observed.tags_due => None,
         TagSight::Unread => Some(Action::Look(Look::Tags(user.arn.clone()))),
         // They were as they should be, and somebody changed them a moment ago: there will be another look.
-        TagSight::Unreadable if observed.record.settled => None,
+        TagSight::Unreadable if observed.record.readiness.is_ready() => None,
         TagSight::Unreadable => Some(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone()))),
         TagSight::Failed(fault) => Some(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone()))),
         TagSight::Read(tags) => match tag_change(desired, tags, &observed.record)? {

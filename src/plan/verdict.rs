@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How performing an action ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Nothing had to be performed.
     Decided,
@@ -112,7 +112,7 @@ impl Progress {
 }
 
 /// What a pass amounts to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Verdict {
     /// What the conditions say.
     pub progress: Progress,
@@ -183,7 +183,7 @@ pub fn verdict(action: &Action, outcome: &Outcome, standing: &Standing<'_>) -> V
             (Reason::Modifying, Visit::Now)
         }
         (Action::Announce(Announcement::Claim { .. }), _) => (Reason::WaitingForUserActive, Visit::Now),
-        (Action::Announce(Announcement::Departure { .. }), _) => (Reason::DeletingUser, Visit::Now),
+        (Action::Announce(Announcement::Departure), _) => (Reason::DeletingUser, Visit::Now),
         (Action::Create(_), outcome) if outcome.shows_active() => (Reason::Active, Visit::Resync),
         (Action::Create(_), Outcome::Accepted(_)) => (Reason::Creating, Visit::Poll),
         (Action::Create(_), _) => (Reason::Creating, Visit::Backoff),

@@ -5,7 +5,9 @@
 mod broken;
 mod calls;
 mod connecting;
+mod credentials;
 mod emulator_fixture;
 mod faults;
+mod identifying;
 mod secrets;
 mod token;

@@ -173,7 +173,7 @@ async fn nothing_is_sent_where_nothing_differs() {
         "-@all ~app:* +@read on",
         "on ~app:* +@read",
         "ON ~app:* %RW~app:* -@ALL +@Read",
-        "on resetchannels ~app:* nocommands +@read",
+        "on ~app:* nocommands +@read",
         "off on ~app:* +@all -@all +@read",
     ] {
         fixture.patch("app", access(form)).await;

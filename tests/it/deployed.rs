@@ -72,6 +72,7 @@ impl Deployed {
             // What one finds in a pod by other ways, and no fixed port.
             .env("HTTP_ADDR", "127.0.0.1:0")
             .env("AWS_ENDPOINT_URL_ELASTICACHE", aws.url())
+            .env("AWS_ENDPOINT_URL_STS", support::operator::NO_STS)
             .env("AWS_ACCESS_KEY_ID", ACCOUNT)
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("PACE_DIVISOR", "10");

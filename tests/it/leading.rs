@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use cluster::{Process, Signal};
 use elasticache_user_operator::api::ElastiCacheUser;
+use elasticache_user_operator::kubernetes::{Kubernetes, RequestError};
 use elasticache_user_operator::leader_election::Token;
-use elasticache_user_operator::objects::{Interruption, Objects};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
 use serde_json::{Value, json};
@@ -265,16 +265,16 @@ async fn without_a_token_no_object_is_written() {
     let fixture = Fixture::without_operator(setup()).await;
     let created = fixture.create("app", iam()).await;
     let object: ElastiCacheUser = serde_json::from_value(created).unwrap();
-    let objects = Objects::new(fixture.client.clone(), Token::none());
+    let kubernetes = Kubernetes::new(fixture.client.clone(), Token::none());
     let status = serde_json::from_value(json!({ "observedGeneration": 1 })).unwrap();
     for written in [
-        objects.hold(&object).await,
-        objects.apply_status(&object, &status).await,
-        objects.release(&object).await,
+        kubernetes.add_finalizer(&object).await,
+        kubernetes.apply_status(&object, &status).await,
+        kubernetes.remove_finalizer(&object).await,
     ] {
-        assert!(matches!(written, Err(Interruption::Ending)), "{written:?}");
+        assert!(matches!(written, Err(RequestError::Ending)), "{written:?}");
     }
-    let now = objects.read(&object).await.unwrap().unwrap();
+    let now = kubernetes.read(&object).await.unwrap().unwrap();
     assert_eq!(now.metadata.resource_version, object.metadata.resource_version);
     fixture.users().delete("app", &kube::api::DeleteParams::default()).await.unwrap();
     fixture.end().await;

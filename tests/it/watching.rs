@@ -179,13 +179,13 @@ fn holds_closed_lists(page: &Page) {
         "auth": ["iam", "password"],
         "controller": ["elasticacheuser"],
         "engine": ["redis", "valkey"],
-        "error_code": ["", "AccessDenied", "Throttling", "UserNotFound"],
-        "operation": ["CreateUser", "DeleteUser", "DescribeUsers", "ListTagsForResource", "ModifyUser"],
+        "error_code": ["", "AccessDenied", "NoAnswer", "Throttling", "UserNotFound"],
+        "operation": ["GetCallerIdentity", "CreateUser", "DeleteUser", "DescribeUsers", "ListTagsForResource", "ModifyUser"],
         "policy": ["Delete", "Retain"],
         "result": ["error", "requeue", "requeue_after", "success"],
-        "service": ["ElastiCache"],
+        "service": ["ElastiCache", "STS"],
         "status": ["True", "False", "Unknown"],
-        "status_code": ["200", "400", "403", "404"],
+        "status_code": ["0", "200", "400", "403", "404"],
         "type": ["Ready", "Reconciling", "Stalled", "Deleting"],
     });
     for (label, values) in page.labels() {

@@ -2,7 +2,7 @@ use std::net::TcpListener;
 
 use aws_credential_types::provider::future;
 use plan::verdict::Outcome;
-use plan::{Delete, UserId};
+use plan::{Account, CredentialsId, Delete, UserId};
 
 use super::*;
 use crate::UserApi;
@@ -88,6 +88,11 @@ async fn a_call_that_was_never_sent_has_a_known_outcome() {
             assert_eq!(fault.said().to_string(), said, "{claim}");
             assert!(!fault.outcome_unknown(), "{claim}");
         }
+        let (_, source) = aws.describe(&user_id).await;
+        assert_eq!((source.credentials, source.account), (CredentialsId(0), Account::Unasked), "{claim}");
+        let source = aws.identify().await;
+        assert_eq!(source.credentials, CredentialsId(0), "{claim}");
+        assert!(matches!(source.account, Account::Failed(_)), "{claim}: {source:?}");
         let connection = listener.accept().map_err(|error| error.kind());
         assert!(matches!(connection, Err(std::io::ErrorKind::WouldBlock)), "{claim}: nothing was sent");
     }

@@ -92,7 +92,7 @@ fn what_was_sent_is_remembered_once_it_was_answered() {
         ),
         (
             "a deletion that is announced forgets all: its answer may be lost",
-            Action::Announce(Announcement::Departure { known: true }),
+            Action::Announce(Announcement::Departure),
             Outcome::Decided,
             Some(LastApplied::default()),
         ),

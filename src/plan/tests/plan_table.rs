@@ -57,7 +57,7 @@ fn a_user_that_is_not_there_is_created_once_that_is_announced() {
 
 #[test]
 fn not_found_counts_only_in_the_place_that_status_knows() {
-    let there = |arn: Arn| nothing_known().absent().record(Record { arn: Some(arn), ..managed() });
+    let there = |arn: Arn| nothing_known().absent().record(placed(arn));
     let (west, other_account) = (arn_in("eu-west-1", "111111111111"), arn_in("us-east-1", "222222222222"));
     let known = Some("111111111111");
     let stays = |observed: Observed| observed.definition(Definition::Stays);
@@ -132,7 +132,7 @@ fn not_found_counts_only_in_the_place_that_status_knows() {
 #[test]
 fn a_user_seen_in_another_place_than_status_knows_is_left_alone() {
     let moved = |region: &str, account: &str| {
-        let record = Record { arn: Some(arn_in(region, account)), ..managed() };
+        let record = placed(arn_in(region, account));
         ours().record(record).definition(Definition::Stays).announced().confirmed()
     };
     let here = |recorded: Arn, account| elsewhere(recorded, "us-east-1", account);
@@ -204,7 +204,10 @@ fn whose_the_user_is_comes_before_anything_is_done_to_it() {
         ("a busy user of unknown owner is waited for without asking",
             present(), in_state(Lifecycle::Modifying), unknown(Lifecycle::Modifying)),
         ("a busy user that status shows as ours is known",
-            present(), in_state(Lifecycle::Modifying).record(managed()), wait(Wait::UserNotActive(Lifecycle::Modifying))),
+            present(), in_state(Lifecycle::Modifying).record(Record { readiness: Readiness::Ready, ..managed() }),
+            wait(Wait::UserNotActive(Lifecycle::Modifying))),
+        ("a busy user is being changed by us if all of the spec was sent and never was Ready",
+            present(), in_state(Lifecycle::Modifying).record(managed()), wait(Wait::Modifying)),
         ("a busy user that this process knows as another's stays so",
             present(), in_state(Lifecycle::Modifying).remembering(another()), owned()),
         ("a user being deleted is waited for, whoever's it is",
@@ -217,7 +220,7 @@ fn whose_the_user_is_comes_before_anything_is_done_to_it() {
 #[test]
 fn a_user_of_ours_is_changed_only_when_active_and_freshly_known_as_ours() {
     let in_state = |lifecycle: Lifecycle| nothing_known().seen(user(lifecycle)).remembering(Ownership::Ours);
-    let modifying = Record { modifying: true, ..managed() };
+    let modifying = Record { modify_sent: true, ..managed() };
     let named = RemoteUser { user_name: "somebody".into(), ..active() };
     let drifted = RemoteUser { access_string: "off ~* -@all".into(), ..active() };
     // A former pass saw the drift and reported it.
@@ -289,7 +292,7 @@ fn a_user_that_lost_its_tags_is_ours_only_where_status_proves_it() {
         ("another engine", reported_as(|reported| reported.engine = "valkey".into())),
         ("another authentication", reported_as(|reported| reported.authentication_type = "password".into())),
         ("another access string", reported_as(|reported| reported.access_string = "off -@all".into())),
-        ("a deletion was accepted", Record { deletion_accepted: true, ..managed() }),
+        ("a deletion was accepted", Record { deletion: accepted_by_another(), ..managed() }),
     ];
     let mut rows: Vec<Row> = vec![
         ("the object is read again before anything is put back", present(), bare(managed()), object()),

@@ -171,10 +171,14 @@ fn a_user_that_somebody_deleted_is_created_again_and_that_is_drift() {
         ("a user that was managed and is gone is", managed(), gone()),
         (
             "also once the first attempt to create it has failed",
-            Record { was_settled: true, ..Record::default() },
+            Record { readiness: Readiness::WasReady, ..Record::default() },
             gone(),
         ),
-        ("also where it was seen on its way out", Record { deletion_accepted: true, ..managed() }, gone()),
+        (
+            "also where it was seen on its way out",
+            Record { deletion: accepted_by_another(), ..managed() },
+            gone(),
+        ),
     ];
     for (claim, record, expected) in rows {
         assert_eq!(cause_of(&absent(record)), expected, "{claim}");

@@ -64,7 +64,7 @@ fn perhaps_ours() -> Vec<Shown> {
     let denied_tags = Wait::Failed(Read::ListTagsForResource, denied());
     let busy_tags = Wait::Failed(Read::ListTagsForResource, throttled());
     let lost = || active().tagged(Tags::new()).record(managed());
-    let moved = || Record { arn: Some(arn_in("eu-west-1", "111111111111")), ..managed() };
+    let moved = || placed(arn_in("eu-west-1", "111111111111"));
     let recorded = elsewhere(arn_in("eu-west-1", "111111111111"), "us-east-1", None);
     let mut all = vec![
         shown("ours by its tags", ours(), None),

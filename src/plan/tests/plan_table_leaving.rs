@@ -11,7 +11,7 @@ use plan::*;
 #[test]
 fn the_first_match_of_the_way_out_holds() {
     let nameless = Goal::Gone(Departure { user_id: None, ..departure() });
-    let accepted = || Record { deletion_accepted: true, ..managed() };
+    let accepted = || Record { deletion: accepted_by_another(), ..managed() };
     let kept = |deletion_accepted| release(Release::Retained { deletion_accepted });
     let going = |deletion_accepted| release(Release::DefinitionGoing { deletion_accepted });
     let crd = |definition| nothing_known().definition(definition);
@@ -46,7 +46,7 @@ fn the_first_match_of_the_way_out_holds() {
 #[test]
 fn nobody_leaves_while_a_creation_is_in_doubt() {
     let open = || Record { creation: Creation::Open, ..Record::default() };
-    let answered = || Record { arn: Some(arn()), ..open() };
+    let answered = || Record { arn: Some(arn()), location: Some(Location::of(&arn())), ..open() };
     let doubt = || nothing_known().record(open());
     let look = || Action::Look(Look::User(id()));
     let kept = || release(Release::Retained { deletion_accepted: false });
@@ -79,17 +79,17 @@ fn nobody_leaves_while_a_creation_is_in_doubt() {
 #[test]
 fn delete_user_is_announced_confirmed_and_sent_to_an_active_user_of_ours_only() {
     let mine = || ours().definition(Definition::Stays);
-    let told = || Record { departure_announced: true, ..managed() };
+    let told = || Record { deletion: requested_by_another(), ..managed() };
     let announced_before = || Record { last_applied: None, ..told() };
-    let announced_by_us = || Record { departure_ours: true, ..announced_before() };
-    let spared = || Record { spared: managed().last_applied, ..announced_by_us() };
+    let announced_by_us = || Record { deletion: requested_by_us(None), ..announced_before() };
+    let spared = || Record { deletion: requested_by_us(managed().last_applied), ..announced_before() };
     let claimed_only = || Record { last_applied: None, ..managed() };
     let unplaced = || Record { arn: None, ..managed() };
     let in_state = |lifecycle: Lifecycle| leaving().seen(user(lifecycle)).record(managed());
     let of_unknown = |lifecycle: Lifecycle| leaving().seen(user(lifecycle));
     let busy = |lifecycle: Lifecycle| wait(Wait::UserNotActive(lifecycle));
     let unknown = |lifecycle: Lifecycle| wait(Wait::OwnerUnknown(lifecycle));
-    let departure = |known| Action::Announce(Announcement::Departure { known });
+    let departure = || Action::Announce(Announcement::Departure);
     let claim = || Action::Announce(Announcement::Claim { last_applied: managed().last_applied.unwrap() });
     let object = || Action::Look(Look::ObjectAndDefinition);
     let delete = || Action::Delete(Delete { user_id: id() });
@@ -99,23 +99,19 @@ fn delete_user_is_announced_confirmed_and_sent_to_an_active_user_of_ours_only() 
         ("the owner is read right before",
             gone(), seen().remembering(Ownership::Ours).record(managed()), look_at_tags()),
         ("also where this process saw another's", gone(), seen().remembering(another()), look_at_tags()),
-        ("the deletion is announced", gone(), mine().record(managed()), departure(true)),
-        ("in other words where nothing says what came before", gone(), mine(), departure(false)),
-        ("the object is read again once that stands in status", gone(), mine().announced(), object()),
-        ("also where this process announced it before", gone(), mine().record(announced_by_us()), object()),
+        ("the deletion is announced", gone(), mine().record(managed()), departure()),
+        ("also if nothing says what came before", gone(), mine(), departure()),
+        ("the object is read again once status says that this process announced it",
+            gone(), mine().record(announced_by_us()), object()),
         ("another process announces it again, as it may have been sent",
-            gone(), mine().record(announced_before()).confirmed(), departure(false)),
-        ("so does this one where status has spoken of something else since",
-            gone(), mine().record(Record { departure_announced: false, ..spared() }).confirmed(), departure(true)),
-        ("and where status takes a user without our tags for ours",
-            gone(), mine().record(Record { departure_ours: true, ..told() }).confirmed(), departure(true)),
-        ("then DeleteUser is called", gone(), mine().announced().confirmed(), delete()),
-        ("also where the announcement is an older one",
-            gone(), mine().record(announced_by_us()).confirmed(), delete()),
+            gone(), mine().record(announced_before()).confirmed(), departure()),
+        ("so does this one if status takes a user without our tags for ours",
+            gone(), mine().record(Record { deletion: requested_by_us(None), ..managed() }).confirmed(), departure()),
+        ("then DeleteUser is called", gone(), mine().record(announced_by_us()).confirmed(), delete()),
         ("and AWS refused each", gone(), mine().record(spared()).confirmed(), delete()),
-        ("a confirmation does not replace the announcement", gone(), mine().confirmed(), departure(false)),
+        ("a confirmation does not replace the announcement", gone(), mine().confirmed(), departure()),
         ("not while it is not known whether the definition goes",
-            gone(), ours().definition(Definition::Unreadable).announced().confirmed(), wait(Wait::DefinitionUnreadable)),
+            gone(), ours().definition(Definition::Unreadable).record(announced_by_us()).confirmed(), wait(Wait::DefinitionUnreadable)),
         ("another's user is left alone", gone(), seen().tagged(anothers_tags()), theirs()),
         ("a busy user that this process knows as another's does not hold the object",
             gone(), of_unknown(Lifecycle::Modifying).remembering(another()), theirs()),
@@ -126,7 +122,7 @@ fn delete_user_is_announced_confirmed_and_sent_to_an_active_user_of_ours_only() 
         ("also where its DeleteUser took out of status all that was applied to it",
             gone(), of_unknown(Lifecycle::Deleting).record(announced_before()), wait(Wait::UserDeleting)),
         ("whatever status says meanwhile, once it was seen",
-            gone(), of_unknown(Lifecycle::Deleting).record(Record { deletion_accepted: true, ..claimed_only() }), wait(Wait::UserDeleting)),
+            gone(), of_unknown(Lifecycle::Deleting).record(Record { deletion: accepted_by_another(), ..claimed_only() }), wait(Wait::UserDeleting)),
         ("nothing of it is known of one that is not being deleted",
             gone(), of_unknown(Lifecycle::Modifying).record(announced_before()), unknown(Lifecycle::Modifying)),
         ("nor of one of another ARN",

@@ -64,7 +64,7 @@ fn sees(user: RemoteUser, record: Record) -> Observed {
 
 #[test]
 fn what_differs_is_an_edit_unless_somebody_else_changed_it() {
-    let managed = || Record { ready: true, ..managed() };
+    let managed = || Record { readiness: Readiness::EarlierGeneration, ..managed() };
     let other_rules = || RemoteUser { access_string: OTHER_RULES.into(), ..active() };
     let valkey = || RemoteUser { engine: "valkey".into(), ..active() };
     let open = || RemoteUser { authentication_type: "no-password".into(), ..active() };
@@ -107,7 +107,7 @@ fn what_differs_is_an_edit_unless_somebody_else_changed_it() {
         ("another engine is drift where status showed the spec's",
             present(), sees(valkey(), managed()), sends(engine(Engine::Redis), drift(&["engine was valkey instead of redis"]))),
         ("unless the user is not Ready: an earlier edit may have brought it just now",
-            present(), sees(valkey(), Record { ready: false, ..managed() }), sends(engine(Engine::Redis), Cause::Edit)),
+            present(), sees(valkey(), Record { readiness: Readiness::NotReady, ..managed() }), sends(engine(Engine::Redis), Cause::Edit)),
         ("an engine changes the other way too",
             Goal::Present(Desired { engine: Engine::Valkey, ..desired() }), sees(active(), managed()), sends(engine(Engine::Valkey), Cause::Edit)),
         ("another authentication is an edit where status showed that one before",
@@ -115,7 +115,7 @@ fn what_differs_is_an_edit_unless_somebody_else_changed_it() {
         ("and drift where status showed the spec's",
             present(), sees(open(), managed()), sends(authentication(AuthenticationChange::Iam), drift(&["authentication type was no-password instead of iam"]))),
         ("it is drift still once status shows it, where the generation was Ready before",
-            present(), sees(RemoteUser { engine: "valkey".into(), ..open() }, Record { was_settled: true, reported: was_drifted(), ready: false, ..managed() }),
+            present(), sees(RemoteUser { engine: "valkey".into(), ..open() }, Record { readiness: Readiness::WasReady, reported: was_drifted(), ..managed() }),
             sends(
                 Changes { engine: Some(Engine::Redis), ..authentication(AuthenticationChange::Iam) },
                 drift(&["engine was valkey instead of redis", "authentication type was no-password instead of iam"]),
@@ -188,7 +188,7 @@ fn passwords_are_sent_where_they_are_not_those_that_aws_has() {
         ("passwords of a user that had another type are an edit, whatever status remembers of older ones",
             with(&one), sees(active(), Record { reported: Some(reported()), ..applied_versions(&["a/0/k"]) }).announced(), sends(sent(&one), Cause::Edit)),
         ("a rotation is not sent while the user is modifying",
-            with(&other), sees(RemoteUser { lifecycle: Lifecycle::Modifying, ..password_user(1) }, Record { modifying: true, ..applied_versions(&["a/1/k"]) }),
+            with(&other), sees(RemoteUser { lifecycle: Lifecycle::Modifying, ..password_user(1) }, Record { modify_sent: true, ..applied_versions(&["a/1/k"]) }),
             wait(Wait::Modifying)),
     }
 }
@@ -260,7 +260,7 @@ fn each_authentication_type_becomes_each_other() {
 #[test]
 fn the_tags_of_the_spec_are_kept_and_no_others() {
     let bare = || sees(active(), managed()).tagged(owner_tags());
-    let new = || Record { settled: false, ..with_keys(&[]) };
+    let new = || Record { readiness: Readiness::NotReady, ..with_keys(&[]) };
     let announce = |keys: &[&str]| {
         Action::Announce(Announcement::Tags { tag_keys: keys.iter().map(|key| (*key).to_owned()).collect() })
     };
@@ -290,7 +290,7 @@ fn the_tags_of_the_spec_are_kept_and_no_others() {
         ("on a generation that was Ready a lost tag is drift",
             present(), bare().record(settled()).confirmed(), set(drift(&["tag \"team\" was missing"]))),
         ("also once the first attempt to put it back has failed",
-            present(), bare().record(Record { was_settled: true, ..managed() }).confirmed(), set(drift(&["tag \"team\" was missing"]))),
+            present(), bare().record(Record { readiness: Readiness::WasReady, ..managed() }).confirmed(), set(drift(&["tag \"team\" was missing"]))),
         ("and so is another value",
             present(), has(&[("team", "web")], settled()).confirmed(), set(drift(&["tag \"team\" was \"web\""]))),
         ("a tag that left the spec is removed", none(), has(&[("team", "shop")], managed()), untag(&["team"])),
@@ -329,7 +329,7 @@ fn the_tags_of_the_spec_are_kept_and_no_others() {
 }
 
 fn settled() -> Record {
-    Record { settled: true, was_settled: true, ready: true, ..managed() }
+    Record { readiness: Readiness::Ready, ..managed() }
 }
 
 fn with_keys(keys: &[&str]) -> Record {

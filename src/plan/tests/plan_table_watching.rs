@@ -26,7 +26,7 @@ fn matches() -> Action {
 
 /// The finalizer is on the object: it managed its user before.
 fn held(record: Record) -> Observed {
-    nothing_known().record(Record { held: true, ..record })
+    nothing_known().record(Record { has_finalizer: true, ..record })
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn an_object_that_observes_only_looks() {
     let lacks = |problem: SecretProblem| observes_with(Authentication::Password(Err(problem)));
     let seen = || nothing_known().seen(active());
     let west = || arn_in("eu-west-1", "111111111111");
-    let known_in_west = || Record { arn: Some(west()), ..managed() };
+    let known_in_west = || placed(west());
     let place = || refuse(Refusal::Elsewhere(elsewhere(west(), "us-east-1", None)));
     check! {
         ("the user is looked at first", observes(), nothing_known(), Action::Look(Look::User(id()))),
@@ -128,7 +128,7 @@ fn an_object_that_begins_to_observe_lets_go_of_its_finalizer() {
     let open = || Record { creation: Creation::Open, ..Record::default() };
     let lets_go = || release(Release::Observes { deletion_accepted: false });
     let leaves = || Goal::Gone(Departure { observes: true, ..departure() });
-    let accepted = || Record { deletion_accepted: true, ..managed() };
+    let accepted = || Record { deletion: accepted_by_another(), ..managed() };
     check! {
         ("at once, and nobody is asked", observes(), held(managed()), lets_go()),
         ("not while a user of ours may appear: it is looked for", observes(), held(open()), Action::Look(Look::User(id()))),
@@ -153,7 +153,7 @@ fn a_suspended_object_stays_ready_only_where_status_shows_its_spec_as_applied() 
         access_string: WANTED.into(),
         authentication_type: AuthenticationType::Iam,
     };
-    let ready = || Record { ready: true, ..managed() };
+    let ready = || Record { readiness: Readiness::EarlierGeneration, ..managed() };
     let shown = |reported: Reported| Record { reported: Some(reported), ..ready() };
     let pause = |ready| Action::Pause { ready };
     let suspended = |outline: Outline| Goal::Suspended(Some(outline));

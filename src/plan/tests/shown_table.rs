@@ -21,7 +21,7 @@ fn status_shows_a_user_only_where_it_is_known_to_be_the_objects() {
     let other_rules = || RemoteUser { access_string: "off".into(), ..active() };
     let other_arn = || RemoteUser { arn: arn_in("eu-west-1", "111111111111"), ..active() };
     let unmanaged = || Record { last_applied: None, ..managed() };
-    let lost = || Record { lost: true, ..unmanaged() };
+    let lost = || Record { seen_gone: true, ..unmanaged() };
     let rests = || Action::Rest;
     let suspended = || Goal::Suspended(None);
     let pause = || Action::Pause { ready: true };
@@ -96,14 +96,14 @@ fn status_shows_a_user_only_where_it_is_known_to_be_the_objects() {
             gone(),
             nothing_known()
                 .seen(user(Lifecycle::Deleting))
-                .record(Record { departure_announced: true, ..unmanaged() }),
+                .record(Record { deletion: requested_by_another(), ..unmanaged() }),
             wait(Wait::UserDeleting),
             Shown::Seen,
         ),
         (
             "not one that looks like it and stays",
             gone(),
-            seen().record(Record { departure_announced: true, ..unmanaged() }),
+            seen().record(Record { deletion: requested_by_another(), ..unmanaged() }),
             look_at_tags(),
             Shown::AsBefore,
         ),

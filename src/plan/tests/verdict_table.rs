@@ -99,7 +99,7 @@ fn leaving() -> Vec<Row> {
     use Visit::{Backoff, Now, Poll, Resync};
     let d = Outcome::Decided;
     let out = Outcome::Released;
-    let unasked = Elsewhere { account: None, ..there() };
+    let unasked = Elsewhere { called: Location { account: None, ..there().called }, ..there() };
     let release = |why| Action::Release(why);
     let retained = |deletion_accepted| release(Release::Retained { deletion_accepted });
     let going = |deletion_accepted| release(Release::DefinitionGoing { deletion_accepted });
@@ -108,9 +108,7 @@ fn leaving() -> Vec<Row> {
         ("prevent-deletion holds, and says how it goes",
             Action::Wait(Wait::Protected), d.clone(), out_there(), Leaving, DeletionProtected, Resync, vec![], "kubectl annotate ecu -n shop orders elasticache-users.dev/prevent-deletion-"),
         ("the deletion is announced and gone on with",
-            Action::Announce(Announcement::Departure { known: true }), d.clone(), out_there(), Leaving, DeletingUser, Now, vec![], "Deleting AWS user \"app\". "),
-        ("in other words where it may have been sent before",
-            Action::Announce(Announcement::Departure { known: false }), d.clone(), out_there(), Leaving, DeletingUser, Now, vec![], "whether DeleteUser was called before is not known"),
+            Action::Announce(Announcement::Departure), d.clone(), out_there(), Leaving, DeletingUser, Now, vec![], "Deleting AWS user \"app\". "),
         ("a user that lost its tags is claimed, and gone on with",
             Action::Announce(Announcement::Claim { last_applied: LastApplied::default() }), d.clone(), out_there(), Leaving, WaitingForUserActive, Now, vec![], "lost its owner tags"),
         ("a confirmation that failed is taken up at once",

@@ -4,7 +4,7 @@ use super::{Outcome, Reason};
 use crate::{Action, Cause, Mutation, Release};
 
 /// Something that was done, as a Normal event; [`Done::Left`] is a Warning.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Done {
     /// `UserCreated`: AWS accepted CreateUser.
     Created,

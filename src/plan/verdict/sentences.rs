@@ -3,8 +3,8 @@
 
 use super::{Outcome, Reason, Standing};
 use crate::{
-    Action, Announcement, Cause, Comparison, Elsewhere, Fault, Lifecycle, Read, Refusal, Rejection, Release,
-    SecretProblem, Wait,
+    Action, Announcement, Cause, Comparison, Elsewhere, Fault, Lifecycle, Location, Read, Refusal, Rejection,
+    Release, SecretProblem, Wait,
 };
 
 const ROLE_COMMAND: &str = "aws iam create-service-linked-role --aws-service-name elasticache.amazonaws.com";
@@ -17,12 +17,9 @@ pub(super) fn message(action: &Action, outcome: &Outcome, standing: &Standing<'_
         Action::Announce(Announcement::Creation { .. }) => format!("Creating AWS user \"{id}\"."),
         Action::Announce(Announcement::Tags { .. }) | Action::Untag(_) => tagging(id),
         Action::Announce(Announcement::Change { .. }) => format!("Changing AWS user \"{id}\"."),
-        Action::Announce(Announcement::Departure { known: true }) => {
+        Action::Announce(Announcement::Departure) => {
             format!("Deleting AWS user \"{id}\". This object goes once AWS no longer has it.")
         }
-        Action::Announce(Announcement::Departure { known: false }) => format!(
-            "Deleting AWS user \"{id}\"; whether DeleteUser was called before is not known. This object goes once AWS no longer has it."
-        ),
         Action::Create(_) if outcome.shows_active() => is_active(id),
         Action::Create(_) if *outcome == Outcome::AlreadyExists => format!(
             "CreateUser answered UserAlreadyExists for \"{id}\", which AWS did not show before. Looking again at whose it is."
@@ -179,7 +176,7 @@ fn waiting(wait: &Wait, id: &str, standing: &Standing<'_>) -> String {
         ),
         Wait::Elsewhere(there) => format!(
             "{} Give the operator the former account and region to delete the user, or set deletionPolicy to Retain to leave it there.",
-            elsewhere(there)
+            elsewhere(there, id)
         ),
         Wait::Failed(_, fault) => self::fault(&Action::Wait(wait.clone()), fault, standing),
     }
@@ -234,18 +231,25 @@ fn refusing(refusal: &Refusal, id: &str) -> String {
         ),
         Refusal::Elsewhere(there) => format!(
             "{} Give the operator the former account and region, or delete this object with deletionPolicy Retain and apply it again.",
-            elsewhere(there)
+            elsewhere(there, id)
         ),
     }
 }
 
-fn elsewhere(there: &Elsewhere) -> String {
-    let account =
-        there.account.as_deref().map(|account| format!(" of account {account}")).unwrap_or_default();
+fn elsewhere(there: &Elsewhere, id: &str) -> String {
+    let user = match &there.arn {
+        Some(arn) => arn.to_string(),
+        None => format!("\"{id}\" in {}", place(&there.recorded)),
+    };
     format!(
-        "This object's AWS user is {}, but the operator talks to region {}{account}. Nothing is changed there.",
-        there.recorded, there.region
+        "This object's AWS user is {user}, but the operator talks to {}. Nothing is changed there.",
+        place(&there.called)
     )
+}
+
+fn place(location: &Location) -> String {
+    let account = location.account.as_deref().map(|account| format!(" of account {account}"));
+    format!("region {}{}", location.region, account.unwrap_or_default())
 }
 
 /// The sentence for a call that failed.

@@ -211,6 +211,7 @@ fn start_operator(cluster: &Cluster, aws: &Aws, setup: &Setup<'_>) -> Result<Pro
         .env("AWS_SECRET_ACCESS_KEY", "any")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_ENDPOINT_URL_ELASTICACHE", aws.url())
+        .env("AWS_ENDPOINT_URL_STS", aws.url())
         .env("HTTP_ADDR", "127.0.0.1:0")
         .env("MALLOC_ARENA_MAX", "2");
     if !cluster.is_own() {

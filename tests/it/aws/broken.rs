@@ -84,7 +84,7 @@ fn user(id: &str) -> String {
 fn answer(method: Method, content: &str) -> String {
     let action = method.action();
     let content = match method {
-        Method::Describe | Method::Account => format!("<Users>{content}</Users>"),
+        Method::Describe => format!("<Users>{content}</Users>"),
         Method::ListTags | Method::Tag => format!("<TagList>{content}</TagList>"),
         Method::Create | Method::Modify | Method::Delete => content.to_owned(),
     };
@@ -97,7 +97,6 @@ fn answer(method: Method, content: &str) -> String {
 fn good(method: Method) -> String {
     let content = match method {
         Method::Describe => format!("<member>{}</member>", user("app")),
-        Method::Account => format!("<member>{}</member>", user("default")),
         Method::ListTags | Method::Tag => {
             "<Tag><Key>a</Key><Value>1</Value></Tag><Tag><Key>b</Key><Value>2</Value></Tag>".to_owned()
         }

@@ -51,7 +51,7 @@ async fn a_description_has_all_nine_members() {
     fixture.put("users/app", user).await;
     fixture.put("groups/blue", json!({"UserIds": ["app"]})).await;
     fixture.put("groups/green", json!({"UserIds": ["app"]})).await;
-    let Sight::Seen(mut seen) = fixture.aws.describe(&user_id("App")).await else { panic!("seen") };
+    let Sight::Seen(mut seen) = fixture.aws.describe(&user_id("App")).await.0 else { panic!("seen") };
     seen.user_group_ids.sort();
     let expected = RemoteUser {
         user_id: "app".to_owned(),
@@ -74,7 +74,7 @@ async fn every_state_is_read_and_an_unknown_word_is_kept() {
     let fixture = Fixture::start();
     for word in ["creating", "active", "modifying", "deleting", "hibernating"] {
         fixture.put("users/app", json!({"Status": word})).await;
-        let Sight::Seen(user) = fixture.aws.describe(&user_id("app")).await else { panic!("seen") };
+        let Sight::Seen(user) = fixture.aws.describe(&user_id("app")).await.0 else { panic!("seen") };
         assert_eq!(user.lifecycle.as_str(), word);
         assert_eq!(user.lifecycle, Lifecycle::parse(word));
     }
@@ -83,14 +83,7 @@ async fn every_state_is_read_and_an_unknown_word_is_kept() {
 #[tokio::test]
 async fn a_user_that_is_not_there_is_absent() {
     let fixture = Fixture::start();
-    assert_eq!(fixture.aws.describe(&user_id("app")).await, Sight::Absent);
-}
-
-#[tokio::test]
-async fn the_account_is_read_from_the_default_user() {
-    let fixture = Fixture::start();
-    assert_eq!(fixture.aws.account().await, Account::Known("111122223333".to_owned()));
-    assert_eq!(params(&fixture).await, pairs(&[("UserId", "default")]));
+    assert_eq!(fixture.aws.describe(&user_id("app")).await.0, Sight::Absent);
 }
 
 #[tokio::test]
@@ -143,7 +136,7 @@ async fn a_create_sends_everything_and_answers_with_the_user() {
         assert_eq!(user.lifecycle, Lifecycle::Active, "{claim}");
         assert_eq!(user.engine, engine.as_str(), "{claim}");
         assert_eq!(user.arn, arn("app"), "{claim}");
-        assert_eq!(fixture.aws.describe(&user_id("app")).await, Sight::Seen(user), "{claim}");
+        assert_eq!(fixture.aws.describe(&user_id("app")).await.0, Sight::Seen(user), "{claim}");
         let mut sent = pairs(&[
             ("UserId", "app"),
             ("UserName", "app"),
@@ -262,7 +255,7 @@ async fn tags_in_their_window_are_unreadable_which_is_not_absent() {
     assert!(matches!(fixture.aws.tag(&request).await, Outcome::Tagged(_)));
     assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagSight::Unreadable);
     assert_eq!(fixture.aws.tag(&request).await, Outcome::NotFound);
-    assert!(matches!(fixture.aws.describe(&user_id("app")).await, Sight::Seen(_)));
+    assert!(matches!(fixture.aws.describe(&user_id("app")).await.0, Sight::Seen(_)));
 }
 
 #[tokio::test]
@@ -295,7 +288,7 @@ async fn connections_that_went_stale_cost_no_call() {
     for round in 0..5 {
         // Two connections, both left in the pool.
         let seen = futures::join!(aws.describe(&app), aws.describe(&shop));
-        assert_eq!(seen, (Sight::Absent, Sight::Absent), "round {round}");
+        assert_eq!((seen.0.0, seen.1.0), (Sight::Absent, Sight::Absent), "round {round}");
         drop(emulator);
         emulator = again(addr).await;
         // What was closed meanwhile is noticed as soon as this process gets to look.
@@ -323,13 +316,13 @@ async fn the_rate_limited_port_makes_every_call_with_one_permit() {
     let limiter = Limiter::new(0.01, 7);
     let limited = RateLimited::new(fixture.aws.clone(), limiter.clone());
     let app = user_id("app");
+    assert!(matches!(limited.identify(limited.permit(Urgency::Work).await).await.account, Account::Known(_)));
     limited.create(limited.permit(Urgency::Work).await, &create("app")).await;
-    assert!(matches!(limited.describe(limited.permit(Urgency::Check).await, &app).await, Sight::Seen(_)));
+    assert!(matches!(limited.describe(limited.permit(Urgency::Check).await, &app).await.0, Sight::Seen(_)));
     assert!(matches!(
         limited.list_tags(limited.permit(Urgency::Work).await, &arn("app")).await,
         TagSight::Read(_)
     ));
-    assert!(matches!(limited.account(limited.permit(Urgency::Work).await).await, Account::Known(_)));
     let tag = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
     limited.tag(limited.permit(Urgency::Work).await, &tag).await;
     let changes = Changes { access_string: Some("off -@all".to_owned()), ..Changes::default() };
@@ -343,10 +336,10 @@ async fn the_rate_limited_port_makes_every_call_with_one_permit() {
     let actions: Vec<Value> =
         fixture.calls().await.into_iter().map(|mut call| call["Action"].take()).collect();
     let expected = [
+        "GetCallerIdentity",
         "CreateUser",
         "DescribeUsers",
         "ListTagsForResource",
-        "DescribeUsers",
         "AddTagsToResource",
         "ModifyUser",
         "DeleteUser",

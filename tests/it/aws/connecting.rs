@@ -23,7 +23,7 @@ const NO_CREDENTIALS: &str = "No AWS credentials provider is configured: give th
 async fn other_process() {
     match Aws::connect(Timeouts::default()).await {
         Err(error) => println!("{MARK}{error}"),
-        Ok((aws, region)) => println!("{MARK}{region} {:?}", aws.describe(&user_id("app")).await),
+        Ok((aws, region)) => println!("{MARK}{region} {:?}", aws.describe(&user_id("app")).await.0),
     }
 }
 

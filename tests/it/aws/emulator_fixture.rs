@@ -7,7 +7,7 @@ use elasticache_emulator::{Emulator, Settings};
 use aws::{Aws, Connection, Timeouts, UserApi};
 use plan::verdict::Outcome;
 use plan::{
-    Account, Arn, AuthenticationChange, Changes, Create, Delete, Engine, Fault, Modify, Password, Passwords,
+    Arn, AuthenticationChange, Changes, Create, Delete, Engine, Fault, Modify, Password, Passwords,
     Rejection, Sight, Tag, TagSight, Tags, UserId,
 };
 use serde_json::Value;
@@ -32,8 +32,14 @@ pub(super) const IMPATIENT: Timeouts = Timeouts {
 
 /// The port to whatever listens there.
 pub(super) fn aws(endpoint: &str, timeouts: Timeouts) -> Aws {
+    aws_with_sts(endpoint, None, timeouts)
+}
+
+/// The same with another endpoint for STS.
+pub(super) fn aws_with_sts(endpoint: &str, sts_endpoint: Option<String>, timeouts: Timeouts) -> Aws {
     Aws::with(&Connection {
         endpoint: endpoint.to_owned(),
+        sts_endpoint,
         region: REGION.to_owned(),
         access_key_id: ACCOUNT.to_owned(),
         secret_access_key: "secret".into(),
@@ -83,6 +89,12 @@ impl Fixture {
         calls
     }
 
+    /// The names of the calls since this was last asked.
+    pub(super) async fn actions(&self) -> Vec<String> {
+        let calls = self.calls().await;
+        calls.iter().map(|call| call["Action"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
     /// A user as the emulator has it.
     pub(super) async fn truth(&self, user_id: &str) -> Option<Value> {
         let answer = self.http.get(self.url("users")).send().await.expect("an answer");
@@ -130,7 +142,6 @@ pub(super) fn modify(user: &str) -> Modify {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
     Describe,
-    Account,
     ListTags,
     Create,
     Modify,
@@ -139,12 +150,12 @@ pub(super) enum Method {
 }
 
 impl Method {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Describe, Self::Account, Self::ListTags, Self::Create, Self::Modify, Self::Tag, Self::Delete];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Describe, Self::ListTags, Self::Create, Self::Modify, Self::Tag, Self::Delete];
 
     pub(super) fn action(self) -> &'static str {
         match self {
-            Self::Describe | Self::Account => "DescribeUsers",
+            Self::Describe => "DescribeUsers",
             Self::ListTags => "ListTagsForResource",
             Self::Create => "CreateUser",
             Self::Modify => "ModifyUser",
@@ -153,24 +164,13 @@ impl Method {
         }
     }
 
-    /// Whom the call is about, where a test is about `user`.
-    pub(super) fn about(self, user: &str) -> &str {
-        if self == Self::Account { "default" } else { user }
-    }
-
     pub(super) async fn call(self, aws: &Aws, user: &str) -> Ended {
         match self {
-            Self::Describe => match aws.describe(&user_id(user)).await {
+            Self::Describe => match aws.describe(&user_id(user)).await.0 {
                 Sight::Seen(_) => Ended::Well,
                 Sight::Absent => Ended::NotFound,
                 Sight::Failed(fault) => Ended::Failed(fault),
                 Sight::Unseen => Ended::Strange,
-            },
-            Self::Account => match aws.account().await {
-                Account::Known(account) if account == ACCOUNT => Ended::Well,
-                Account::Untold => Ended::Untold,
-                Account::Failed(fault) => Ended::Failed(fault),
-                Account::Known(_) | Account::Unasked => Ended::Strange,
             },
             Self::ListTags => match aws.list_tags(&arn(user)).await {
                 TagSight::Read(_) => Ended::Well,
@@ -195,7 +195,6 @@ pub(super) enum Ended {
     Well,
     NotFound,
     AlreadyExists,
-    Untold,
     Failed(Fault),
     /// An answer that no call gives.
     Strange,
@@ -218,7 +217,7 @@ impl Ended {
     pub(super) fn words(&self) -> String {
         let fault = match self {
             Self::Failed(fault) => fault,
-            Self::Well | Self::NotFound | Self::AlreadyExists | Self::Untold | Self::Strange => {
+            Self::Well | Self::NotFound | Self::AlreadyExists | Self::Strange => {
                 return format!("{self:?}");
             }
         };

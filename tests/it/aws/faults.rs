@@ -16,13 +16,6 @@ async fn stage(fixture: &Fixture, method: Method, user: &str) {
     fixture.calls().await;
 }
 
-/// What a row's failure is for this method; `account()` does not wait for what will not change.
-fn expected(method: Method, words: &str) -> String {
-    let kind = words.split(' ').next().unwrap_or_default();
-    let passing = ["Busy", "Throttled", "Unavailable", "Credentials", "NotFound", "Well"].contains(&kind);
-    if method == Method::Account && !passing { "Untold".to_owned() } else { words.to_owned() }
-}
-
 #[tokio::test]
 async fn an_error_answer_is_what_the_table_says_and_is_not_repeated() {
     let rows = [
@@ -67,12 +60,12 @@ async fn an_error_answer_is_what_the_table_says_and_is_not_repeated() {
                 let user = format!("u{number}-{}-{when}", format!("{method:?}").to_lowercase());
                 stage(&fixture, method, &user).await;
                 let fault = json!({
-                    "Action": method.action(), "UserId": method.about(&user), "Kind": "error",
+                    "Action": method.action(), "UserId": &user, "Kind": "error",
                     "Code": code, "Message": "Because of <that>.", "Status": status, "When": when,
                 });
                 fixture.order(&fault).await;
                 let ended = method.call(&fixture.aws, &user).await;
-                assert_eq!(ended.words(), expected(method, words), "{claim}, {method:?} {when}");
+                assert_eq!(ended.words(), words, "{claim}, {method:?} {when}");
                 if let Ended::Failed(fault) = &ended {
                     assert_eq!(fault.said().message, "Because of <that>.", "{claim}, {method:?} {when}");
                 }
@@ -90,12 +83,11 @@ async fn not_found_and_already_exists_are_observations_where_they_belong() {
             let user = format!("{}-{status}", format!("{method:?}").to_lowercase());
             stage(&fixture, method, &user).await;
             let fault = json!({
-                "Action": method.action(), "UserId": method.about(&user), "Kind": "error",
+                "Action": method.action(), "UserId": &user, "Kind": "error",
                 "Code": code, "Message": "x is not available for tagging", "Status": status,
             });
             fixture.order(&fault).await;
             let words = match (code, method) {
-                ("UserNotFound", Method::Account) => "Untold",
                 ("UserNotFound", Method::Create) => "Unavailable UserNotFound",
                 ("UserNotFound", _) => "NotFound",
                 (_, Method::Create) => "AlreadyExists",
@@ -159,10 +151,10 @@ async fn check(fixture: &Fixture, method: Method, claim: &str, name: &str, mut f
     let user = format!("{name}-{}", format!("{method:?}").to_lowercase());
     stage(fixture, method, &user).await;
     fault["Action"] = json!(method.action());
-    fault["UserId"] = json!(method.about(&user));
+    fault["UserId"] = json!(&user);
     fixture.order(&fault).await;
     let ended = method.call(&fixture.aws, &user).await;
-    assert_eq!(ended.words(), expected(method, words), "{claim}, {method:?}: {fault}");
+    assert_eq!(ended.words(), words, "{claim}, {method:?}: {fault}");
     if let Ended::Failed(fault @ Fault::Unavailable(_)) = &ended {
         assert!(fault.outcome_unknown(), "{claim}, {method:?}");
         assert!(fault.said().message.ends_with('.'), "{claim}, {method:?}: {fault:?}");

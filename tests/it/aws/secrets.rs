@@ -4,15 +4,15 @@ use std::io;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use aws::UserApi;
+use aws::{Aws, Connection, UserApi};
 use plan::verdict::Outcome;
-use plan::{Changes, Create, Modify};
+use plan::{Account, Changes, Create, Modify};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::secrecy::assert_silent;
 
-use super::emulator_fixture::{Fixture, create, passwords, user_id};
+use super::emulator_fixture::{Fixture, PATIENT, REGION, create, passwords, user_id};
 
 const ONE: &str = "correct horse+battery%staple";
 const OTHER: &str = "another-one-of-16-or-more";
@@ -157,7 +157,24 @@ async fn some_calls() {
         "code=\"ServiceUnavailable\"",
         "code=\"Throttling\"",
     ];
+    // The emulator knows no account for this key, and answers all the same.
+    let key = "AKIAIOSFODNN7EXAMPLE";
+    let other = Aws::with(&Connection {
+        endpoint: fixture.emulator.url(),
+        sts_endpoint: None,
+        region: REGION.to_owned(),
+        access_key_id: key.to_owned(),
+        secret_access_key: "secret".into(),
+        timeouts: PATIENT,
+    });
     let text = log.text();
+    let source = other.identify().await;
+    fixture.order(&json!({"Kind": "error", "Code": "AccessDenied", "Status": 403})).await;
+    other.describe(&app).await;
+    assert!(matches!(source.account, Account::Known(_)), "it was signed: {source:?}");
+    for shown in [log.text(), format!("{source:?} {other:?}")] {
+        assert!(!shown.contains(key), "an access key ID shows: {shown}");
+    }
     let of_level = |level: &str| {
         let target = format!(" {level} elasticache_user_operator::aws::call_log");
         text.lines().filter(|line| line.contains(&target)).collect::<Vec<_>>()

@@ -144,6 +144,7 @@ pub(super) fn command(kubeconfig: &Path, namespace: &str, aws: &str) -> Command 
         .env("AWS_ACCESS_KEY_ID", ACCOUNT)
         .env("AWS_SECRET_ACCESS_KEY", "secret")
         .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("AWS_ENDPOINT_URL_ELASTICACHE", aws);
+        .env("AWS_ENDPOINT_URL_ELASTICACHE", aws)
+        .env("AWS_ENDPOINT_URL_STS", support::operator::NO_STS);
     command
 }

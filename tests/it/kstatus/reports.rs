@@ -2,7 +2,7 @@
 //! which know conditions as a [`Progress`] alone, to what kstatus reads.
 
 use elasticache_user_operator::api::ElastiCacheUser;
-use elasticache_user_operator::report::{self, Pass};
+use elasticache_user_operator::kubernetes::{facts, status};
 use plan::pace::Visit;
 use plan::verdict::{Outcome, Progress, Reason, Verdict};
 use plan::*;
@@ -30,7 +30,12 @@ fn after(object: &Value, progress: Progress) -> Value {
     let parsed: ElastiCacheUser = serde_json::from_value(object.clone()).unwrap();
     let observed = Observed {
         record: Record::default(),
-        here: Place { region: "us-east-1".to_owned(), account: Account::Unasked },
+        source: CallSource {
+            region: "us-east-1".to_owned(),
+            credentials: CredentialsId(1),
+            account: Account::Unasked,
+        },
+        caller_asked: false,
         user: Sight::Unseen,
         tags: TagSight::Unread,
         tags_due: false,
@@ -44,19 +49,21 @@ fn after(object: &Value, progress: Progress) -> Value {
     let (reason, _) = meaning(progress);
     let message = format!("{progress:?}.");
     let verdict = Verdict { progress, reason, message, done: vec![], visit: Visit::Resync };
-    let status = report::status(&Pass {
-        object: &parsed,
+    let next = next_status(&Report {
+        object: &facts(&parsed),
         goal: &Goal::Suspended(None),
         observed: &observed,
         action: &Action::Rest,
         outcome: &Outcome::Decided,
         verdict: &verdict,
         former_request: None,
-        now: jiff::Timestamp::UNIX_EPOCH,
+        repeats_create: false,
+        identity: "this process",
+        now: Timestamp::default(),
     });
     let mut object = object.clone();
-    if let Some(status) = status {
-        object["status"] = serde_json::to_value(status).unwrap();
+    if let Some(next) = next {
+        object["status"] = serde_json::to_value(status(&next)).unwrap();
     }
     object
 }

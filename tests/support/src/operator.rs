@@ -20,11 +20,17 @@ pub fn command(program: impl AsRef<Path>, kubeconfig: &Path, aws: &str) -> Comma
     command
 }
 
+/// An endpoint at which nobody listens.
+pub const NO_STS: &str = "http://127.0.0.1:1";
+
 /// What a cluster would give it in other ways: AWS at `aws`, its credentials, and a port that nobody else has.
-pub fn environment(aws: &str) -> [(&'static str, String); 5] {
+///
+/// STS is out of reach, so that the emulator's calls, faults and rate are those of ElastiCache alone.
+pub fn environment(aws: &str) -> [(&'static str, String); 6] {
     [
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
         ("AWS_ENDPOINT_URL_ELASTICACHE", aws.to_owned()),
+        ("AWS_ENDPOINT_URL_STS", NO_STS.to_owned()),
         ("AWS_ACCESS_KEY_ID", ACCOUNT.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),

@@ -151,7 +151,12 @@ pub(crate) fn odd() -> Lifecycle {
 pub(crate) fn nothing_known() -> Observed {
     Observed {
         record: Record::default(),
-        here: Place { region: "us-east-1".into(), account: Account::Known("111111111111".into()) },
+        source: CallSource {
+            region: "us-east-1".into(),
+            credentials: CredentialsId(1),
+            account: Account::Known("111111111111".into()),
+        },
+        caller_asked: false,
         user: Sight::Unseen,
         tags: TagSight::Unread,
         remembered: None,
@@ -168,6 +173,7 @@ pub(crate) fn nothing_known() -> Observed {
 pub(crate) fn managed() -> Record {
     Record {
         arn: Some(arn()),
+        location: Some(Location::of(&arn())),
         last_applied: Some(LastApplied {
             access_string: Some(WANTED.into()),
             expanded_access_string: Some(CANONICAL.into()),
@@ -177,6 +183,26 @@ pub(crate) fn managed() -> Record {
         reported: Some(reported()),
         ..Record::default()
     }
+}
+
+/// The same, in another place.
+pub(crate) fn placed(arn: Arn) -> Record {
+    Record { location: Some(Location::of(&arn)), arn: Some(arn), ..managed() }
+}
+
+/// Another process announced a DeleteUser.
+pub(crate) fn requested_by_another() -> DeletionProgress {
+    DeletionProgress::Requested(Requester::Another)
+}
+
+/// AWS lets the user go, and this process announced no DeleteUser.
+pub(crate) fn accepted_by_another() -> DeletionProgress {
+    DeletionProgress::Accepted(Requester::Another)
+}
+
+/// This process announced a DeleteUser.
+pub(crate) fn requested_by_us(last_applied: Option<LastApplied>) -> DeletionProgress {
+    DeletionProgress::Requested(Requester::ThisProcess { last_applied })
 }
 
 /// What status says of the user of [`active`].
@@ -237,7 +263,7 @@ impl With for Observed {
         self
     }
     fn account(mut self, account: Account) -> Self {
-        self.here.account = account;
+        self.source.account = account;
         self
     }
     fn due(mut self) -> Self {
@@ -261,7 +287,7 @@ impl With for Observed {
         self
     }
     fn held(mut self, held: bool) -> Self {
-        self.record.held = held;
+        self.record.has_finalizer = held;
         self
     }
 }

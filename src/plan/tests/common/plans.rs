@@ -61,7 +61,11 @@ pub(crate) fn announce_creation() -> Action {
 }
 
 pub(crate) fn elsewhere(recorded: Arn, region: &str, account: Option<&str>) -> Elsewhere {
-    Elsewhere { recorded, region: region.into(), account: account.map(str::to_owned) }
+    Elsewhere {
+        recorded: Location::of(&recorded),
+        arn: Some(recorded),
+        called: Location { account: account.map(str::to_owned), region: region.into() },
+    }
 }
 
 /// On the way out, with the definition known to stay.

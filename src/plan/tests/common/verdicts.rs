@@ -84,10 +84,11 @@ pub(crate) fn grouped(groups: &[&str]) -> Where {
 }
 
 pub(crate) fn there() -> Elsewhere {
+    let arn = arn_in("eu-west-1", "222222222222");
     Elsewhere {
-        recorded: arn_in("eu-west-1", "222222222222"),
-        region: "us-east-1".into(),
-        account: Some("111111111111".into()),
+        recorded: Location::of(&arn),
+        arn: Some(arn),
+        called: Location { account: Some("111111111111".into()), region: "us-east-1".into() },
     }
 }
 

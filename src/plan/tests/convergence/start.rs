@@ -1,74 +1,101 @@
-//! How it may stand when a run begins: any object, with anything in its status, and any user.
+//! How it may stand when a walk begins: any object, with anything in its status, and any user.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use plan::verdict::{Progress, Reason};
+use plan::verdict::Reason;
 use plan::*;
 use proptest::option;
 use proptest::prelude::*;
 
 use crate::common::{arn, arn_in, odd, user};
+use crate::events::{Claim, accesses, adoptions, authentications, claims, engines, others, policies, senses};
 use crate::judge::{managed, managed_look};
-use crate::object::{Conditions, Object, Sense, Spec, Status, TAGS};
-use crate::others::claimed;
-use crate::schedule::{
-    Claim, accesses, adoptions, authentications, claims, engines, others, policies, senses,
-};
-use crate::secrets::{Access, SOURCES, Secret, Secrets, VALUES, of_others};
-use crate::service::{ACCESS, Habits, LATE, Service, User, form};
-use crate::world::{FIRST_DAY, TICK};
+use crate::model::aws::{ACCESS, ACCOUNTS, Habits, LATE, Service, User, form, identity};
+use crate::model::object::{Object, Sense, Spec, TAGS};
+use crate::model::secrets::{Access, SOURCES, Secret, Secrets, VALUES, of_others};
+use crate::model::{BEGIN, claimed, timestamp};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Start {
     pub(crate) object: Object,
     pub(crate) secrets: Secrets,
     pub(crate) other: Other,
-    pub(crate) service: Service,
+    pub(crate) services: [Service; ACCOUNTS.len()],
+    /// At last people lift the protection, fix the Secrets and give the operator its first account back.
+    pub(crate) fixed: bool,
 }
 
 pub(crate) fn starts() -> impl Strategy<Value = Start> {
-    let user = option::weighted(0.8, users());
-    let parts = (objects(), secrets(), others(), habits(), user, any::<bool>());
-    parts.prop_map(|(mut object, secrets, other, habits, mut user, up_to_date)| {
-        let status = &mut object.status;
-        if let (Some(user), Some(last)) = (&mut user, &status.last_applied)
-            && let (Some(sent), None) = (&last.access_string, &last.expanded_access_string)
-        {
-            // Not seen since it was sent, so that nobody would notice if it were something else.
-            user.shown.access_string = form(sent);
-        }
-        if let (Some(user), true, Ok(passwords)) = (&mut user, up_to_date, secrets.read(object.spec.sources))
-        {
-            // What status says of passwords was so.
-            let versions = passwords.versions().to_vec();
-            if user.passwords.is_some() {
-                user.shown.password_count = i32::try_from(passwords.values().len()).ok();
-                user.passwords = Some(passwords);
-            }
-            if let Some(last) = &mut status.last_applied {
-                last.password_versions = versions;
-            }
-        }
-        let resembles = status.reported.is_some() && object.version % 3 > 0;
-        if let (Some(user), true) = (&user, resembles) {
-            // More often than by chance, status reports the user that is there.
-            status.reported = Some(crate::status::identity(&user.shown));
-        }
-        if user.as_ref().is_some_and(|user| user.shows_in > 0) {
-            // Whatever else was lost: a CreateUser that may show yet stands in status.
-            status.request = Some(FIRST_DAY - TICK);
-        }
+    let users = (option::weighted(0.8, users()), option::weighted(0.2, users()));
+    let parts = (objects(), secrets(), others(), habits(), users, any::<[bool; 2]>());
+    parts.prop_map(|(mut object, secrets, other, habits, (mut user, second), [up_to_date, fixed])| {
+        let resembles = object.status.engine.is_some() && object.version % 3 > 0;
         if let Some(user) = &mut user {
-            user.was_ours |= managed(&object.status, &user.shown);
+            relate(user, &mut object, &secrets, up_to_date, resembles);
         }
-        // Whoever looks like it, or is made to by somebody, cannot be told from the user that status tells of.
-        let look = managed_look(&object.status, &arn());
-        let service = Service::new(user, habits, look);
-        Start { object, secrets, other, service }
+        // Only a user that this object created can be one that does not show yet.
+        let second = second.filter(|user| user.shows_at <= BEGIN).map(|mut user| {
+            user.shown.arn = arn_in("us-east-1", ACCOUNTS[1]);
+            user
+        });
+        let service = |account: usize, mut user: Option<User>| {
+            if let Some(user) = &mut user {
+                user.was_ours |= managed(&object.status, &user.shown);
+            }
+            // Whoever looks like it, or is made to by somebody, cannot be told from the user that status tells of.
+            let look = managed_look(&object.status, &arn_in("us-east-1", ACCOUNTS[account]));
+            Service::new(ACCOUNTS[account], user, habits, look.as_ref())
+        };
+        let services = [service(0, user), service(1, second)];
+        Start { object, secrets, other, services, fixed }
     })
 }
 
-/// Our user with this access string, `active`, and its object with this status.
+/// More often than by chance, status and the user speak of the same.
+fn relate(user: &mut User, object: &mut Object, secrets: &Secrets, up_to_date: bool, resembles: bool) {
+    let status = &mut object.status;
+    if let Some(last) = &status.last_applied
+        && let (Some(sent), None) = (&last.access_string, &last.expanded_access_string)
+    {
+        // Not seen since it was sent, so that nobody would notice if it were something else.
+        user.shown.access_string = form(sent);
+    }
+    if let (true, Ok(passwords)) = (up_to_date, secrets.read(object.spec.sources)) {
+        // What status says of passwords was so.
+        let versions = passwords.versions().to_vec();
+        if user.passwords.is_some() {
+            user.shown.password_count = i32::try_from(passwords.values().len()).ok();
+            user.passwords = Some(passwords);
+        }
+        if let Some(last) = &mut status.last_applied {
+            last.password_versions = versions;
+        }
+    }
+    if resembles {
+        report(status, &user.shown);
+    }
+    if user.shows_at > BEGIN {
+        // Whatever else was lost: a CreateUser that may show yet stands in status.
+        status.create_requested_at = Some(before_begin(1));
+        status.location.get_or_insert_with(|| Location::of(&arn()));
+    }
+}
+
+/// Status shows this user.
+pub(crate) fn report(status: &mut Status, user: &RemoteUser) {
+    let Reported { user_name, engine, authentication_type, access_string } = identity(user);
+    status.user_name = Some(user_name);
+    status.engine = Some(engine);
+    status.authentication_type = Some(authentication_type);
+    status.access_string = Some(access_string);
+}
+
+fn before_begin(seconds: u64) -> Timestamp {
+    timestamp(BEGIN - Duration::from_secs(seconds))
+}
+
+/// Our user with this access string, `active`, and its object, which is Ready with this status.
 pub(crate) fn settled_but_for(status: Status, access: usize) -> Start {
     let user = User {
         shown: RemoteUser { access_string: form(ACCESS[access].0), ..user(Lifecycle::Active) },
@@ -78,9 +105,9 @@ pub(crate) fn settled_but_for(status: Status, access: usize) -> Start {
         passwords: None,
         foreign_passwords: false,
         foreign_access: false,
-        settles_in: 0,
-        shows_in: 0,
-        taggable_in: 0,
+        settles_at: BEGIN,
+        shows_at: BEGIN,
+        taggable_at: BEGIN,
     };
     let spec = Spec {
         sense: Sense::Sound,
@@ -101,30 +128,37 @@ pub(crate) fn settled_but_for(status: Status, access: usize) -> Start {
         protected: false,
         requested: 0,
         terminating: false,
-        held: true,
+        has_finalizer: true,
         status,
     };
-    let habits = Habits { creates_slowly: false, answers_new: true, tells_account: true, pace: 1 };
+    let pace = Duration::from_secs(3);
+    let habits = Habits { creates_slowly: false, answers_new: true, tells_account: true, pace };
     let secret = Secret { access: Access::Readable, value: 0, version: 1 };
-    let service = Service::new(Some(user), habits, None);
-    Start { object, secrets: Secrets([secret; 2]), other: Other::There, service }
+    let services = [Some(user), None];
+    let mut account = ACCOUNTS.iter();
+    let services = services.map(|user| {
+        let account = account.next().copied().unwrap_or_default();
+        Service::new(account, user, habits, None)
+    });
+    Start { object, secrets: Secrets([secret; 2]), other: Other::There, services, fixed: false }
 }
 
 fn objects() -> impl Strategy<Value = Object> {
     let state = (any::<bool>(), any::<bool>(), any::<bool>());
-    (specs(), statuses(), state, 1_u32..100).prop_map(
-        |(spec, status, (terminating, protected, held), version)| {
-            let leaves = status.departing().is_some();
-            let generation = status.conditions.as_ref().map_or(1, |conditions| conditions.generation);
+    (specs(), statuses(), state, 1_u64..100).prop_map(
+        |(spec, status, (terminating, protected, has_finalizer), version)| {
+            let leaves = status.condition(ConditionType::Deleting).is_some();
+            let ready = status.condition(ConditionType::Ready);
+            let generation = ready.and_then(|ready| ready.observed_generation).unwrap_or(1);
             Object {
                 version,
                 // The conditions speak of this generation, or of the one before.
-                generation: generation + version % 2,
+                generation: generation + i64::from(version % 2 == 1),
                 spec,
                 protected: protected && version % 3 == 0,
                 requested: 0,
                 terminating: terminating || leaves,
-                held: held || terminating || leaves,
+                has_finalizer: has_finalizer || terminating || leaves,
                 status,
             }
         },
@@ -160,25 +194,37 @@ fn secrets() -> impl Strategy<Value = Secrets> {
 
 fn statuses() -> impl Strategy<Value = Status> {
     let states = prop_oneof![Just(Lifecycle::Active), Just(Lifecycle::Modifying), Just(Lifecycle::Deleting)];
-    let requests = (0_u32..12).prop_map(|age| FIRST_DAY - age * TICK);
-    (
-        option::of(places()),
-        option::of(states),
-        option::of(users().prop_map(|user| crate::status::identity(&user.shown))),
-        option::of(applied()),
-        option::weighted(0.3, requests),
-        option::of(conditions()),
-    )
-        .prop_map(|(arn, state, reported, last_applied, request, conditions)| Status {
+    let user = (option::of(places()), option::of(states), option::of(users()));
+    let requests = (0_u64..70).prop_map(before_begin);
+    let intents = (option::weighted(0.3, requests), option::weighted(0.1, Just(before_begin(60))));
+    (user, option::of(applied()), intents, option::of(conditions()), 0..4).prop_map(
+        |((arn, state, reported), last_applied, (create, delete), conditions, located)| {
+            let mut status = Status {
+                last_applied,
+                create_requested_at: create,
+                delete_requested_at: delete,
+                delete_requested_by: delete.map(|_| "another process".to_owned()),
+                conditions: conditions.unwrap_or_default(),
+                ..Status::default()
+            };
+            status.observed_generation = status.conditions.first().and_then(|one| one.observed_generation);
             // The user is shown with all its members, or not at all.
-            state: state.filter(|_| arn.is_some()),
-            reported: reported.filter(|_| arn.is_some()),
-            arn,
-            last_applied,
-            request,
-            handled: 0,
-            conditions,
-        })
+            if let Some(arn) = arn {
+                if let Some(user) = reported {
+                    report(&mut status, &user.shown);
+                }
+                status.state = state;
+                // An object of an earlier release has no location.
+                status.location = (located > 0).then(|| Location::of(&arn));
+                status.arn = Some(arn);
+            } else if create.is_some() && located > 0 {
+                // The account is not there if it could not be learnt.
+                let account = (located > 1).then(|| ACCOUNTS[0].to_owned());
+                status.location = Some(Location { account, region: "us-east-1".to_owned() });
+            }
+            status
+        },
+    )
 }
 
 /// Mostly here.
@@ -200,26 +246,38 @@ fn applied() -> impl Strategy<Value = LastApplied> {
     })
 }
 
-fn conditions() -> impl Strategy<Value = Conditions> {
-    use Progress::{Done, Leaving, PausedReady, PausedUnready, Reconciling, Stalled, Unknown};
-    let all = vec![Done, Reconciling, Stalled, Unknown, Leaving, PausedReady, PausedUnready];
-    let progress = prop::sample::select(all);
-    let reason = prop::sample::select(Reason::ALL.to_vec());
-    (progress, reason).prop_map(|(progress, reason)| Conditions {
-        progress,
-        reason,
-        message: "as it was.".to_owned(),
-        generation: 1,
+/// One reason and one message for all of them, as on any version that the operator wrote.
+fn conditions() -> impl Strategy<Value = Vec<Condition>> {
+    use ConditionStatus::{False, True, Unknown};
+    use ConditionType::{Deleting, Ready, Reconciling, Stalled};
+    let shapes: Vec<Vec<(ConditionType, ConditionStatus)>> = vec![
+        vec![(Ready, True)],
+        vec![(Ready, False), (Reconciling, True)],
+        vec![(Ready, False), (Stalled, True)],
+        vec![(Ready, Unknown), (Reconciling, True)],
+        vec![(Ready, False), (Reconciling, True), (Deleting, True)],
+        vec![(Ready, False)],
+    ];
+    (prop::sample::select(shapes), prop::sample::select(Reason::ALL.to_vec())).prop_map(|(shape, reason)| {
+        let condition = |(kind, status)| Condition {
+            kind,
+            status,
+            reason: reason.as_str().to_owned(),
+            message: "as it was.".to_owned(),
+            observed_generation: Some(1),
+            last_transition_time: before_begin(100).to_seconds(),
+        };
+        shape.into_iter().map(condition).collect()
     })
 }
 
 fn habits() -> impl Strategy<Value = Habits> {
-    (any::<bool>(), any::<bool>(), any::<bool>(), 1_u8..4).prop_map(
-        |(creates_slowly, answers_new, tells_account, pace)| Habits {
+    (any::<bool>(), any::<bool>(), any::<bool>(), 3_u64..13).prop_map(
+        |(creates_slowly, answers_new, tells_account, seconds)| Habits {
             creates_slowly,
             answers_new,
             tells_account,
-            pace,
+            pace: Duration::from_secs(seconds),
         },
     )
 }
@@ -233,13 +291,15 @@ fn users() -> impl Strategy<Value = User> {
         1 => Just(odd()),
     ];
     let names = prop_oneof![9 => Just("app"), 1 => Just("somebody")];
-    let late = prop_oneof![9 => Just(0_u8), 1 => 1..LATE];
-    let ticks = (1_u8..4, late, 0_u8..3);
+    let late = prop_oneof![9 => Just(0), 1 => 1..LATE.as_secs()];
+    let times = (3_u64..13, late, 0_u64..5).prop_map(|(settles, shows, taggable)| {
+        [settles, shows, taggable].map(|seconds| BEGIN + Duration::from_secs(seconds))
+    });
     let passwords = prop::collection::vec(0..VALUES, 1..3);
     let looks = (names, engines(), 0..ACCESS.len(), authentications(), passwords);
-    (lifecycles, looks, claims(), ticks).prop_map(
-        |(lifecycle, (name, engine, access, authentication, passwords), claim, ticks)| {
-            let (settles_in, late, taggable_in) = ticks;
+    (lifecycles, looks, claims(), times).prop_map(
+        |(lifecycle, (name, engine, access, authentication, passwords), claim, times)| {
+            let [settles_at, shows_at, taggable_at] = times;
             let with_passwords = authentication == AuthenticationType::Password;
             let passwords = with_passwords.then(|| of_others(&passwords));
             let count = |passwords: &Passwords| i32::try_from(passwords.values().len()).ok();
@@ -261,9 +321,9 @@ fn users() -> impl Strategy<Value = User> {
                 passwords,
                 foreign_passwords: false,
                 foreign_access: false,
-                settles_in,
-                shows_in: if created { late } else { 0 },
-                taggable_in,
+                settles_at,
+                shows_at: if created { shows_at } else { BEGIN },
+                taggable_at,
             }
         },
     )

@@ -1,0 +1,193 @@
+//! I/O: finds out which AWS account the credentials belong to.
+//!
+//! STS GetCallerIdentity needs no permission. If STS cannot be reached or refuses, the ARN of the user `default` tells the
+//! account, because every account has this user (B20).
+
+use std::sync::Arc;
+
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
+use plan::classify::Answer;
+use plan::{Account, CallSource, CredentialsId, Fault, Rejection, RemoteUser, Said, Tags};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::adapter::fault;
+use crate::call_log::{Call, CallFacts, Operation};
+use crate::credentials::StsRecord;
+use crate::{Aws, Identity, UserPage};
+
+/// One caller asks at a time. Callers that waited meanwhile take the result over.
+pub(crate) type IdentifyTurn = Arc<Mutex<Option<LastAttempt>>>;
+
+pub(crate) struct LastAttempt {
+    ended: Instant,
+    source: CallSource,
+}
+
+/// An answer may show the account of the credentials that signed the call.
+pub(crate) trait AccountInAnswer {
+    fn account(&self) -> Option<&str>;
+}
+
+impl AccountInAnswer for RemoteUser {
+    fn account(&self) -> Option<&str> {
+        Some(self.arn.account())
+    }
+}
+
+impl AccountInAnswer for UserPage {
+    fn account(&self) -> Option<&str> {
+        self.users.first()?.account()
+    }
+}
+
+impl AccountInAnswer for Identity {
+    fn account(&self) -> Option<&str> {
+        Some(&self.account)
+    }
+}
+
+impl AccountInAnswer for Tags {
+    fn account(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl AccountInAnswer for () {
+    fn account(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl Aws {
+    pub(crate) async fn identify_account(&self) -> CallSource {
+        let arrived = Instant::now();
+        let mut turn = self.identifying.lock().await;
+        if let Some(source) = self.latest_if_settled() {
+            return source;
+        }
+        if let Some(last) = turn.as_ref().filter(|last| last.ended > arrived) {
+            return last.source.clone();
+        }
+        let mut source = self.ask_for_account().await;
+        if matches!(&source.account, Account::Failed(fault) if !may_pass(fault)) {
+            // Both refused and it is not settled: the credentials changed between the two questions.
+            source = self.ask_for_account().await;
+        }
+        *turn = Some(LastAttempt { ended: Instant::now(), source: source.clone() });
+        source
+    }
+
+    /// Asks STS, unless it was silent or refused before.
+    pub(crate) async fn identify_by_sts(&self) -> CallSource {
+        let _turn = self.identifying.lock().await;
+        match self.credentials.latest() {
+            Some((_, Account::Unasked, StsRecord::Open)) | None => self.ask_sts().await.0,
+            Some((credentials, account, _)) => {
+                CallSource { region: self.region.clone(), credentials, account }
+            }
+        }
+    }
+
+    fn latest_if_settled(&self) -> Option<CallSource> {
+        let (credentials, account, _) = self.credentials.latest()?;
+        let settled = is_settled(&account);
+        settled.then(|| CallSource { region: self.region.clone(), credentials, account })
+    }
+
+    async fn ask_for_account(&self) -> CallSource {
+        let sts = self.credentials.latest().map_or(StsRecord::Open, |(_, _, sts)| sts);
+        if sts == StsRecord::Open {
+            let (source, failed) = self.ask_sts().await;
+            if is_settled(&source.account) {
+                return source;
+            }
+            let (source, fault) = self.ask_for_default_user().await;
+            return unless_settled(source, [failed, fault]);
+        }
+        let (source, fault) = self.ask_for_default_user().await;
+        let refused = fault.as_ref().is_some_and(|fault| !may_pass(fault));
+        if is_settled(&source.account) || !refused || sts == StsRecord::Closed {
+            return unless_settled(source, [None, fault]);
+        }
+        // STS was silent once, which may have been passing trouble. Nothing else can tell the account.
+        let (source, failed) = self.ask_sts().await;
+        unless_settled(source, [failed, fault])
+    }
+
+    async fn ask_sts(&self) -> (CallSource, Option<Fault>) {
+        let (answer, facts) = self.caller_identity(&self.sts).await;
+        let fault = answer.err().map(fault);
+        if let (Some(fault), Some(id)) = (&fault, facts.credentials) {
+            if facts.status.is_none() || !facts.whole {
+                self.credentials.sts_was_silent(id);
+            } else if !may_pass(fault) {
+                self.credentials.sts_refused(id);
+            }
+        }
+        (self.source(&facts), fault)
+    }
+
+    async fn ask_for_default_user(&self) -> (CallSource, Option<Fault>) {
+        let (answer, facts) = self.describe_one("default").await;
+        let fault = answer.err().map(|answer| match answer {
+            Answer::NotFound => {
+                let said = Said::new("UserNotFound", "AWS does not show the user `default`.");
+                Fault::Rejected(Rejection::Other, said)
+            }
+            Answer::AlreadyExists | Answer::Fault(_) => fault(answer),
+        });
+        let refused = fault.as_ref().is_some_and(|fault| !may_pass(fault));
+        if let Some(id) = facts.credentials.filter(|_| refused) {
+            self.credentials.default_user_refused(id);
+        }
+        (self.source(&facts), fault)
+    }
+
+    /// GetCallerIdentity.
+    pub(crate) async fn caller_identity(
+        &self,
+        sts: &aws_sdk_sts::Client,
+    ) -> (Result<Identity, Answer>, CallFacts) {
+        let seen = self.interceptor(Operation::GetCallerIdentity);
+        let call = Call::new(Operation::GetCallerIdentity, "", &[]);
+        let sent = sts.get_caller_identity().customize().interceptor(seen.clone()).send();
+        let read =
+            |answer: GetCallerIdentityOutput| Some(Identity { account: answer.account?, arn: answer.arn? });
+        let answer = self.finish(call, &seen, sent, read).await;
+        (answer, seen.ended())
+    }
+
+    /// Where the answer to a call came from. `CredentialsId(0)`: the call was not signed.
+    pub(crate) fn source(&self, facts: &CallFacts) -> CallSource {
+        let credentials = facts.credentials.unwrap_or(CredentialsId(0));
+        let account = self.credentials.account(credentials);
+        CallSource { region: self.region.clone(), credentials, account }
+    }
+}
+
+/// Asking again would give the same result.
+fn is_settled(account: &Account) -> bool {
+    match account {
+        Account::Known(_) | Account::Untold => true,
+        Account::Unasked | Account::Failed(_) => false,
+    }
+}
+
+/// Asking again later may help.
+fn may_pass(fault: &Fault) -> bool {
+    match fault {
+        Fault::Denied(_) | Fault::Rejected(..) => false,
+        Fault::Busy(_) | Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_) => true,
+    }
+}
+
+/// If the account is not settled, the fault says why: one that may pass, if there is one.
+fn unless_settled(source: CallSource, faults: [Option<Fault>; 2]) -> CallSource {
+    if is_settled(&source.account) {
+        return source;
+    }
+    let faults: Vec<Fault> = faults.into_iter().flatten().collect();
+    let fault = faults.iter().rfind(|fault| may_pass(fault)).or(faults.last()).cloned();
+    CallSource { account: fault.map_or(Account::Unasked, Account::Failed), ..source }
+}

@@ -1,0 +1,203 @@
+//! I/O: requests of the API server about one object. Every write tests the version that it was decided on.
+
+mod convert;
+mod events;
+mod secrets;
+
+pub(crate) use convert::timestamp;
+pub use convert::{facts, status};
+pub use secrets::secret_version;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, CustomResourceExt, Resource, ResourceExt};
+use plan::pass::Response;
+use plan::{Definition, Other, Owner};
+use serde_json::json;
+
+use crate::api::{ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION};
+use crate::leader_election::Token;
+
+/// Why a request did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The object is not the version that was decided on, or is gone.
+    #[error("the object changed in the meantime")]
+    Conflict,
+    /// This replica does not lead any more.
+    #[error("the operator is ending")]
+    Ending,
+    /// The API server did not do what was asked.
+    #[error("failed to {what}: {source}")]
+    Failed {
+        /// What was asked, verb first.
+        what: &'static str,
+        /// What the API server, or the way to it, said.
+        #[source]
+        source: Box<kube::Error>,
+    },
+}
+
+impl RequestError {
+    /// 404 and 409 mean that the object is not what it was. Anything else is trouble of the API server, or our own.
+    fn new(what: &'static str, error: kube::Error) -> Self {
+        let is_conflict = matches!(&error, kube::Error::Api(status) if matches!(status.code, 404 | 409));
+        if is_conflict { Self::Conflict } else { Self::Failed { what, source: Box::new(error) } }
+    }
+
+    /// The answer for the pass.
+    #[must_use]
+    pub fn response(self) -> Response {
+        match self {
+            Self::Conflict => Response::Conflict,
+            Self::Ending => Response::Ending,
+            Self::Failed { what, source } => {
+                let why = if let kube::Error::Api(status) = &*source {
+                    status.message.clone()
+                } else {
+                    source.to_string()
+                };
+                Response::KubernetesFailed { what, why }
+            }
+        }
+    }
+}
+
+/// The API server, for requests. Each has the client's time-out; none is repeated by itself. Writes need a valid token.
+#[derive(Clone)]
+pub struct Kubernetes {
+    client: Client,
+    token: Token,
+}
+
+impl Kubernetes {
+    /// Through this client.
+    #[must_use]
+    pub fn new(client: Client, token: Token) -> Self {
+        Self { client, token }
+    }
+
+    /// A replica that does not lead any more writes nothing: what it would say may be wrong by now.
+    pub(crate) fn may_write(&self) -> Result<(), RequestError> {
+        if self.token.is_valid() { Ok(()) } else { Err(RequestError::Ending) }
+    }
+
+    fn users(&self, object: &ElastiCacheUser) -> Api<ElastiCacheUser> {
+        Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default())
+    }
+
+    /// The object as it is now, uncached; `None` where it is gone, or another one of its name is there.
+    ///
+    /// # Errors
+    /// Where the API server does not tell.
+    pub async fn read(&self, object: &ElastiCacheUser) -> Result<Option<ElastiCacheUser>, RequestError> {
+        let found = self.users(object).get_opt(&object.name_any()).await;
+        let found = found.map_err(|error| RequestError::new("read the object", error))?;
+        Ok(found.filter(|found| found.metadata.uid == object.metadata.uid))
+    }
+
+    /// Whether the object that owner tags name is there, uncached.
+    pub async fn other(&self, owner: &Owner) -> Other {
+        let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &owner.namespace);
+        match users.get_metadata_opt(&owner.name).await {
+            Ok(Some(_)) => Other::There,
+            Ok(None) => Other::Gone,
+            Err(error) => {
+                tracing::debug!(%error, %owner, "failed to look for another owner");
+                Other::Unknown
+            }
+        }
+    }
+
+    /// Adds the finalizer.
+    ///
+    /// # Errors
+    /// [`RequestError::Conflict`] where the object is no longer that version.
+    pub async fn add_finalizer(&self, object: &ElastiCacheUser) -> Result<ElastiCacheUser, RequestError> {
+        let mut finalizers = object.finalizers().to_vec();
+        finalizers.push(FINALIZER.to_owned());
+        self.set_finalizers(object, &finalizers, "add the finalizer").await
+    }
+
+    /// Takes every copy of the finalizer off. The answer has no finalizer at all where the object is gone now.
+    ///
+    /// # Errors
+    /// [`RequestError::Conflict`] where the object is no longer that version.
+    pub async fn remove_finalizer(&self, object: &ElastiCacheUser) -> Result<ElastiCacheUser, RequestError> {
+        let others: Vec<String> =
+            object.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).cloned().collect();
+        self.set_finalizers(object, &others, "remove the finalizer").await
+    }
+
+    /// A merge patch with uid, resourceVersion and the whole list: it applies to this version, or not at all.
+    async fn set_finalizers(
+        &self,
+        object: &ElastiCacheUser,
+        finalizers: &[String],
+        what: &'static str,
+    ) -> Result<ElastiCacheUser, RequestError> {
+        self.may_write()?;
+        let patch = json!({ "metadata": {
+            "uid": object.metadata.uid,
+            "resourceVersion": object.metadata.resource_version,
+            "finalizers": finalizers,
+        }});
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let answer = self.users(object).patch(&object.name_any(), &params, &Patch::Merge(&patch)).await;
+        answer.map_err(|error| RequestError::new(what, error))
+    }
+
+    /// Applies the whole status to this very version.
+    ///
+    /// # Errors
+    /// [`RequestError::Conflict`] where the object is no longer that version.
+    pub async fn apply_status(
+        &self,
+        object: &ElastiCacheUser,
+        status: &ElastiCacheUserStatus,
+    ) -> Result<ElastiCacheUser, RequestError> {
+        self.may_write()?;
+        // The uid is not tested by `/status`; the resourceVersion is, and no two objects share one.
+        let apply = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"),
+            "kind": ElastiCacheUser::kind(&()),
+            "metadata": { "name": object.name_any(), "resourceVersion": object.metadata.resource_version },
+            "status": status,
+        });
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let answer =
+            self.users(object).patch_status(&object.name_any(), &params, &Patch::Apply(&apply)).await;
+        answer.map_err(|error| RequestError::new("write the status", error))
+    }
+
+    /// Whether the CustomResourceDefinition is being deleted, uncached.
+    pub async fn definition(&self) -> Definition {
+        let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        match definitions.get_metadata(ElastiCacheUser::crd_name()).await {
+            Ok(found) if found.metadata.deletion_timestamp.is_some() => Definition::Going,
+            Ok(_) => Definition::Stays,
+            Err(kube::Error::Api(status)) if status.code == 403 => self.offered().await,
+            Err(error) => {
+                tracing::warn!(%error, "failed to read the CustomResourceDefinition");
+                Definition::Unreadable
+            }
+        }
+    }
+
+    /// A definition that is going is no longer offered with `create` by discovery, which everyone may read.
+    async fn offered(&self) -> Definition {
+        match self.client.list_api_group_resources(&format!("{GROUP}/{VERSION}")).await {
+            Ok(list) => {
+                let plural = ElastiCacheUser::plural(&());
+                let creates = list.resources.iter().any(|resource| {
+                    resource.name == plural && resource.verbs.iter().any(|verb| verb == "create")
+                });
+                if creates { Definition::Stays } else { Definition::Going }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "failed to read the API's discovery");
+                Definition::Unreadable
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! No I/O: the custom resource in the words of `plan`, and back.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
+use kube::ResourceExt;
+use plan::{
+    ConditionStatus, ConditionType, Lifecycle, Location, ObjectFacts, ResourceVersion, Status, Timestamp,
+};
+
+use crate::api::{self, ElastiCacheUser, ElastiCacheUserStatus, FINALIZER, RECONCILE_REQUESTED_AT};
+
+/// What a pass needs of an object besides its goal.
+#[must_use]
+pub fn facts(object: &ElastiCacheUser) -> ObjectFacts {
+    let metadata = &object.metadata;
+    let is_ours = |finalizer: &String| finalizer == FINALIZER;
+    ObjectFacts {
+        uid: metadata.uid.clone().unwrap_or_default(),
+        namespace: metadata.namespace.clone().unwrap_or_default(),
+        name: metadata.name.clone().unwrap_or_default(),
+        version: ResourceVersion(metadata.resource_version.clone().unwrap_or_default()),
+        generation: metadata.generation,
+        terminating: metadata.deletion_timestamp.is_some(),
+        has_finalizer: object.finalizers().iter().any(is_ours),
+        has_other_finalizers: !object.finalizers().iter().all(is_ours),
+        reconcile_requested_at: object.annotations().get(RECONCILE_REQUESTED_AT).cloned(),
+        status: object.status.as_ref().map(read_status).unwrap_or_default(),
+    }
+}
+
+fn read_status(status: &ElastiCacheUserStatus) -> Status {
+    let read = status.clone();
+    let authentication = read.authentication.unwrap_or_default();
+    let mut conditions = Vec::with_capacity(read.conditions.len());
+    conditions.extend(read.conditions.iter().filter_map(read_condition));
+    let status = Status {
+        observed_generation: read.observed_generation,
+        user_id: read.user_id,
+        user_name: read.user_name,
+        arn: read.arn.as_deref().and_then(plan::Arn::parse),
+        location: read
+            .location
+            .and_then(|location| Some(Location { account: location.account, region: location.region? })),
+        state: read.state.as_deref().map(Lifecycle::parse),
+        engine: read.engine,
+        minimum_engine_version: read.minimum_engine_version,
+        access_string: read.access_string,
+        user_group_ids: read.user_group_ids,
+        authentication_type: authentication.type_,
+        password_count: authentication.password_count,
+        last_applied: read.last_applied.map(read_last_applied),
+        create_requested_at: read.create_requested_at.map(|time| timestamp(time.0)),
+        delete_requested_at: read.delete_requested_at.map(|time| timestamp(time.0)),
+        delete_requested_by: read.delete_requested_by,
+        last_handled_reconcile_at: read.last_handled_reconcile_at,
+        conditions,
+    };
+    with_earlier_delete_request(status)
+}
+
+/// Releases without `deleteRequestedAt` announced a DeleteUser by the Deleting condition alone, which took `lastApplied` out.
+fn with_earlier_delete_request(mut status: Status) -> Status {
+    let announced = status.condition(ConditionType::Deleting).map(|deleting| deleting.last_transition_time);
+    if status.delete_requested_at.is_none() && status.arn.is_some() && !status.manages() {
+        status.delete_requested_at = announced;
+    }
+    status
+}
+
+fn read_last_applied(last: api::LastApplied) -> plan::LastApplied {
+    let api::LastApplied { access_string, expanded_access_string, password_versions, tag_keys } = last;
+    plan::LastApplied { access_string, expanded_access_string, password_versions, tag_keys }
+}
+
+fn read_condition(condition: &Condition) -> Option<plan::Condition> {
+    Some(plan::Condition {
+        kind: ConditionType::parse(&condition.type_)?,
+        status: ConditionStatus::parse(&condition.status),
+        reason: condition.reason.clone(),
+        message: condition.message.clone(),
+        observed_generation: condition.observed_generation,
+        last_transition_time: timestamp(condition.last_transition_time.0),
+    })
+}
+
+/// The status as the API server takes it.
+#[must_use]
+pub fn status(status: &Status) -> ElastiCacheUserStatus {
+    let status = status.clone();
+    let has_authentication = status.authentication_type.is_some() || status.password_count.is_some();
+    ElastiCacheUserStatus {
+        observed_generation: status.observed_generation,
+        user_id: status.user_id,
+        user_name: status.user_name,
+        arn: status.arn.map(|arn| arn.to_string()),
+        location: status
+            .location
+            .map(|location| api::Location { account: location.account, region: Some(location.region) }),
+        state: status.state.map(|state| state.as_str().to_owned()),
+        engine: status.engine,
+        minimum_engine_version: status.minimum_engine_version,
+        access_string: status.access_string,
+        user_group_ids: status.user_group_ids,
+        authentication: has_authentication.then_some(api::ReportedAuthentication {
+            type_: status.authentication_type,
+            password_count: status.password_count,
+        }),
+        last_applied: status.last_applied.map(write_last_applied),
+        create_requested_at: status.create_requested_at.map(|time| MicroTime(jiff_time(time))),
+        delete_requested_at: status.delete_requested_at.map(|time| MicroTime(jiff_time(time))),
+        delete_requested_by: status.delete_requested_by,
+        last_handled_reconcile_at: status.last_handled_reconcile_at,
+        conditions: status.conditions.into_iter().map(write_condition).collect(),
+    }
+}
+
+fn write_last_applied(last: plan::LastApplied) -> api::LastApplied {
+    let plan::LastApplied { access_string, expanded_access_string, password_versions, tag_keys } = last;
+    api::LastApplied { access_string, expanded_access_string, password_versions, tag_keys }
+}
+
+fn write_condition(condition: plan::Condition) -> Condition {
+    Condition {
+        type_: condition.kind.as_str().to_owned(),
+        status: condition.status.as_str().to_owned(),
+        reason: condition.reason,
+        message: condition.message,
+        observed_generation: condition.observed_generation,
+        last_transition_time: Time(jiff_time(condition.last_transition_time)),
+    }
+}
+
+/// To the microsecond, as the API server keeps it.
+pub(crate) fn timestamp(time: jiff::Timestamp) -> Timestamp {
+    Timestamp(time.as_microsecond())
+}
+
+fn jiff_time(time: Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(time.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}

@@ -1,0 +1,69 @@
+//! I/O: events about objects.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::api::PostParams;
+use kube::{Api, Resource, ResourceExt};
+use plan::pass::EventContent;
+
+use super::Kubernetes;
+use crate::api::{ElastiCacheUser, FIELD_MANAGER};
+use crate::clock;
+
+impl Kubernetes {
+    /// Publishes an event about an object. Namespaces that are being deleted refuse it; that never fails a pass.
+    pub async fn publish(&self, object: &ElastiCacheUser, content: &EventContent) {
+        if self.may_write().is_err() {
+            return;
+        }
+        let namespace = object.namespace().unwrap_or_default();
+        let now = clock::now();
+        let event = Event {
+            metadata: ObjectMeta {
+                name: Some(format!("{}.{:x}", object.name_any(), now.as_nanosecond())),
+                namespace: Some(namespace.clone()),
+                ..ObjectMeta::default()
+            },
+            event_time: Some(MicroTime(now)),
+            type_: Some(if content.warning { "Warning" } else { "Normal" }.to_owned()),
+            reason: Some(content.reason.to_owned()),
+            action: Some(content.action.to_owned()),
+            note: Some(shortened(&content.note)),
+            regarding: Some(ObjectReference {
+                // Events about the status field of a version, not about a version: as kubectl describe looks them up.
+                resource_version: None,
+                ..object.object_ref(&())
+            }),
+            reporting_controller: Some(FIELD_MANAGER.to_owned()),
+            reporting_instance: Some(FIELD_MANAGER.to_owned()),
+            ..Event::default()
+        };
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
+        if let Err(error) = events.create(&PostParams::default(), &event).await {
+            tracing::debug!(%error, reason = content.reason, "failed to publish an event");
+        }
+    }
+}
+
+/// The API server refuses notes of more than 1,024 bytes.
+fn shortened(note: &str) -> String {
+    const MOST: usize = 1000;
+    if note.len() <= MOST {
+        return note.to_owned();
+    }
+    let end = (0..=MOST).rev().find(|index| note.is_char_boundary(*index)).unwrap_or(0);
+    format!("{} ...", note.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn a_long_note_is_cut_between_characters() {
+        assert_eq!(shortened("short"), "short");
+        let long = shortened(&"é".repeat(600));
+        assert!(long.len() <= 1024 && long.ends_with("é ..."), "{} bytes", long.len());
+    }
+}

@@ -1,0 +1,208 @@
+//! Pure: attempts, pauses, and what was said when: what decides when an object is looked at again, and how loudly.
+
+use std::time::Duration;
+
+use crate::Moment;
+use crate::pace::{Pace, Visit};
+use crate::verdict::{Reason, Verdict};
+
+/// Attempts and pauses of one object in one process. None of it changes what is done, only when.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Pacing {
+    failures: Failures,
+    rate_limited: Option<RateLimited>,
+    waiting: Option<(Reason, Moment)>,
+    silent_since: Option<Moment>,
+    denied_since: Option<Moment>,
+    warned: Option<(Reason, Moment)>,
+}
+
+/// Failures in a row, and when the next attempt is due.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Failures {
+    count: u32,
+    due: Option<(Visit, Moment)>,
+}
+
+/// A check that found no token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct RateLimited {
+    since: Moment,
+    times: u32,
+}
+
+impl Pacing {
+    /// AWS did not say what state the user is in (`silent`), or did.
+    pub(crate) fn heard(&mut self, silent: bool, now: Moment) {
+        self.silent_since = silent.then(|| self.silent_since.unwrap_or(now));
+    }
+
+    /// How long AWS has not said what state the user is in.
+    #[must_use]
+    pub(crate) fn silence(&self, now: Moment) -> Duration {
+        self.silent_since.map_or(Duration::ZERO, |since| now.since(since))
+    }
+
+    /// How long the calls that matter have been denied.
+    #[must_use]
+    pub(crate) fn denial(&self, now: Moment) -> Duration {
+        self.denied_since.map_or(Duration::ZERO, |since| now.since(since))
+    }
+
+    /// Takes note of a verdict and returns the pause until the next pass.
+    pub(crate) fn schedule(&mut self, verdict: &Verdict, pace: &Pace, now: Moment, roll: f64) -> Duration {
+        self.rate_limited = None;
+        let denied = verdict.reason == Reason::AccessDenied;
+        self.denied_since = denied.then(|| self.denied_since.unwrap_or(now));
+        let since = match self.waiting {
+            Some((reason, since)) if reason == verdict.reason => since,
+            Some(_) | None => now,
+        };
+        self.waiting = Some((verdict.reason, since));
+        match verdict.visit {
+            Visit::Backoff | Visit::Slowly => self.back_off(verdict.visit, pace, now, roll),
+            visit @ (Visit::Now | Visit::Poll | Visit::Resync) => {
+                self.failures = Failures::default();
+                pace.until(visit, 0, now.since(since), roll)
+            }
+        }
+    }
+
+    /// A check found no token. Returns the pause until it tries again.
+    pub(crate) fn postpone(&mut self, pace: &Pace, now: Moment, roll: f64) -> Duration {
+        let before = self.rate_limited.unwrap_or(RateLimited { since: now, times: 0 });
+        let times = before.times.saturating_add(1);
+        self.rate_limited = Some(RateLimited { times, ..before });
+        pace.postponed(times, roll)
+    }
+
+    /// The check has found no token for so long that its turn has come.
+    #[must_use]
+    pub(crate) fn is_overdue(&self, pace: &Pace, now: Moment) -> bool {
+        self.rate_limited.is_some_and(|limited| now.since(limited.since) >= pace.resync)
+    }
+
+    /// The pause after a failure. A pass that came early, by a watch event, counts no further attempt.
+    pub(crate) fn back_off(&mut self, visit: Visit, pace: &Pace, now: Moment, roll: f64) -> Duration {
+        if let Some((before, due)) = self.failures.due
+            && before == visit
+            && due > now
+        {
+            return due.since(now);
+        }
+        self.failures.count = self.failures.count.saturating_add(1);
+        let pause = pace.until(visit, self.failures.count, Duration::ZERO, roll);
+        self.failures.due = Some((visit, now + pause));
+        pause
+    }
+
+    /// Whether a Warning event is due: when the reason is new, and again while it lasts. A reason that status showed before
+    /// this process began counts as published.
+    pub(crate) fn warn(
+        &mut self,
+        warning: Option<Reason>,
+        shown_before: Option<&str>,
+        pace: &Pace,
+        now: Moment,
+    ) -> Option<Reason> {
+        let Some(reason) = warning else {
+            self.warned = None;
+            return None;
+        };
+        let published = match self.warned {
+            Some((before, at)) if before == reason => now.since(at) < pace.event_repeat,
+            Some(_) => false,
+            None => shown_before == Some(reason.as_str()),
+        };
+        if !published || self.warned.is_none() {
+            self.warned = Some((reason, now));
+        }
+        (!published).then_some(reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Progress;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(seconds: f64) -> Moment {
+        Moment::after_start(Duration::from_secs_f64(seconds))
+    }
+
+    fn verdict(reason: Reason, visit: Visit) -> Verdict {
+        Verdict { progress: Progress::Reconciling, reason, message: String::new(), done: Vec::new(), visit }
+    }
+
+    #[test]
+    fn a_failure_counts_once_for_each_elapsed_backoff() {
+        let (mut pacing, pace) = (Pacing::default(), Pace::default());
+        let failed = verdict(Reason::Throttled, Visit::Backoff);
+        assert_eq!(pacing.schedule(&failed, &pace, at(0.0), 0.0), SECOND);
+        // A watch event 0.4 s later: the same attempt.
+        assert_eq!(pacing.schedule(&failed, &pace, at(0.4), 0.0), Duration::from_millis(600));
+        assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), 2 * SECOND);
+        // A success in between begins anew.
+        pacing.schedule(&verdict(Reason::Active, Visit::Resync), &pace, at(1.0), 0.0);
+        assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), SECOND);
+    }
+
+    #[test]
+    fn a_wait_is_polled_by_the_time_waited_for_this_reason() {
+        let (mut pacing, pace) = (Pacing::default(), Pace::default());
+        let deleting = verdict(Reason::DeletingUser, Visit::Poll);
+        let first = pacing.schedule(&deleting, &pace, at(0.0), 0.0);
+        let late = pacing.schedule(&deleting, &pace, at(40.0), 0.0);
+        assert!(first < SECOND && late > 6 * SECOND, "{first:?}, then {late:?}");
+        let other = verdict(Reason::WaitingForUserActive, Visit::Poll);
+        assert_eq!(pacing.schedule(&other, &pace, at(40.0), 0.0), first);
+    }
+
+    #[test]
+    fn a_check_that_finds_no_token_for_as_long_as_a_resync_is_overdue() {
+        let (mut pacing, pace) = (Pacing::default(), Pace::default());
+        assert!(!pacing.is_overdue(&pace, at(0.0)));
+        let mut now = at(0.0);
+        while now < at(pace.resync.as_secs_f64()) {
+            assert!(!pacing.is_overdue(&pace, now));
+            now = now + pacing.postpone(&pace, now, 0.5);
+        }
+        assert!(pacing.is_overdue(&pace, now));
+        pacing.schedule(&verdict(Reason::Active, Visit::Resync), &pace, now, 0.0);
+        assert!(!pacing.is_overdue(&pace, now));
+        assert_eq!(pacing.postpone(&pace, now, 0.0), SECOND, "it begins anew");
+    }
+
+    #[test]
+    fn a_check_that_finds_no_token_counts_as_no_failure() {
+        let (mut pacing, pace) = (Pacing::default(), Pace::default());
+        let failed = verdict(Reason::Throttled, Visit::Backoff);
+        pacing.schedule(&failed, &pace, at(0.0), 0.0);
+        pacing.postpone(&pace, at(1.0), 0.0);
+        assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), 2 * SECOND);
+    }
+
+    #[test]
+    fn a_warning_is_published_on_change_and_then_every_ten_minutes() {
+        let (mut pacing, pace) = (Pacing::default(), Pace::default());
+        let (throttled, denied) = (Some(Reason::Throttled), Some(Reason::AccessDenied));
+        let shown = |reason: Option<Reason>| reason.map(Reason::as_str);
+        assert_eq!(pacing.warn(throttled, None, &pace, at(0.0)), throttled);
+        assert_eq!(pacing.warn(throttled, shown(throttled), &pace, at(0.0)), None);
+        assert_eq!(pacing.warn(denied, shown(throttled), &pace, at(0.0)), denied);
+        assert_eq!(pacing.warn(denied, shown(denied), &pace, at(599.0)), None);
+        assert_eq!(pacing.warn(denied, shown(denied), &pace, at(600.0)), denied);
+        assert_eq!(pacing.warn(None, shown(denied), &pace, at(600.0)), None);
+        assert_eq!(pacing.warn(denied, Some("Active"), &pace, at(600.0)), denied);
+    }
+
+    #[test]
+    fn what_status_showed_before_a_restart_is_not_published_at_once() {
+        let (mut pacing, pace) = (Pacing::default(), Pace::default());
+        let denied = Some(Reason::AccessDenied);
+        assert_eq!(pacing.warn(denied, Some("AccessDenied"), &pace, at(0.0)), None);
+        assert_eq!(pacing.warn(denied, Some("AccessDenied"), &pace, at(600.0)), denied);
+    }
+}

@@ -1,0 +1,161 @@
+//! Pure: the facts of a pass, and what they say beyond it.
+
+use super::{Awaiting, Pass, Request};
+use crate::{
+    Account, Arn, CallSource, Creation, Definition, Goal, Lifecycle, Look, Now, ObjectFacts, Other,
+    Ownership, Sight, TagSight, Tags, tags_match,
+};
+
+impl Pass {
+    /// The request that fetches a fact; `None` if the fact is known without one.
+    pub(super) fn fetch(&mut self, fetch: &Look) -> Option<Request> {
+        match fetch {
+            Look::User(user_id) => {
+                Some(self.read_token().unwrap_or_else(|| Request::DescribeUser(user_id.clone())))
+            }
+            // What is read now decides on a mutation, which then need not wait for its token any more.
+            Look::Tags(_) if self.awaited && !self.tokens.mutation => Some(self.mutation_token()),
+            Look::Tags(arn) => Some(self.read_token().unwrap_or_else(|| Request::ListTags(arn.clone()))),
+            Look::Account => Some(self.read_token().unwrap_or(Request::Identify)),
+            Look::Caller => {
+                self.awaiting = Awaiting::Caller;
+                Some(Request::IdentifyCaller)
+            }
+            Look::Other(owner) => {
+                let watched = &self.settings.namespaces;
+                if watched.is_empty() || watched.contains(&owner.namespace) {
+                    return Some(Request::ReadOwner(owner.clone()));
+                }
+                self.observed.other = Other::Unknown;
+                None
+            }
+            Look::Definition => Some(Request::ReadDefinition),
+            Look::Object => Some(self.confirmation(false)),
+            Look::ObjectAndDefinition => Some(self.confirmation(true)),
+        }
+    }
+
+    /// The request for a token that a read needs first.
+    fn read_token(&mut self) -> Option<Request> {
+        if self.tokens.read {
+            return None;
+        }
+        self.awaiting = Awaiting::ReadToken;
+        Some(Request::AcquireToken(self.urgency))
+    }
+
+    /// The object is read again once the mutation need not wait for its token any more.
+    fn confirmation(&mut self, definition: bool) -> Request {
+        if !self.tokens.mutation {
+            return self.mutation_token();
+        }
+        self.awaiting = Awaiting::Confirmation { definition };
+        Request::ReadObject
+    }
+
+    pub(super) fn confirm(&mut self, found: Option<&ObjectFacts>, definition: bool) {
+        match found {
+            Some(found) if found.version == self.object.version => {
+                self.observed.confirmed = true;
+                if definition {
+                    self.observed.definition = Definition::Unread;
+                }
+            }
+            Some(_) | None => self.conflict(),
+        }
+    }
+
+    pub(super) fn read_definition(&mut self, definition: Definition) {
+        self.observed.definition = definition;
+    }
+
+    /// DescribeUsers answered. Its age counts from the request.
+    pub(super) fn described(&mut self, user: Sight, source: CallSource) {
+        self.tokens.read = false;
+        self.ages.user = Some(self.asked_at);
+        self.observed.source = source;
+        match &user {
+            Sight::Seen(user) => {
+                self.observed.remembered = self
+                    .memory
+                    .owner
+                    .as_ref()
+                    .filter(|(arn, _)| *arn == user.arn)
+                    .map(|(_, owner)| owner.clone());
+                if self.observed.remembered == Some(Ownership::Ours) {
+                    self.settle_creation();
+                }
+                if user.lifecycle == Lifecycle::Deleting {
+                    self.memory.forget_user(Some(&user.lifecycle));
+                }
+                self.memory.modify_sent &= user.lifecycle == Lifecycle::Modifying;
+                // An ARN says the account itself.
+                self.observed.source.account = Account::Known(user.arn.account().to_owned());
+            }
+            Sight::Absent => {
+                self.memory.forget_user(None);
+                self.observed.sent = None;
+                self.observed.remembered = None;
+            }
+            Sight::Failed(_) | Sight::Unseen => {}
+        }
+        self.observed.user = user;
+    }
+
+    /// The account of the credentials was learnt. If they are not those of the last DescribeUsers, its answer says nothing
+    /// about this account, and the user is looked at again.
+    pub(super) fn identified(&mut self, source: CallSource, awaiting: &Awaiting) {
+        if *awaiting == Awaiting::Caller {
+            self.observed.caller_asked = true;
+        } else {
+            self.tokens.read = false;
+        }
+        if source.credentials == self.observed.source.credentials {
+            self.observed.source = source;
+        } else {
+            self.observed.user = Sight::Unseen;
+        }
+    }
+
+    pub(super) fn read_tags(&mut self, tags: TagSight, now: Now) {
+        self.tokens.read = false;
+        self.ages.tags = Some(self.asked_at);
+        if let (TagSight::Read(read), Sight::Seen(user)) = (&tags, &self.observed.user) {
+            let arn = user.arn.clone();
+            self.learn_from_tags(&arn, read, now);
+        }
+        self.observed.tags = tags;
+    }
+
+    fn learn_from_tags(&mut self, arn: &Arn, tags: &Tags, now: Now) {
+        let Some(owner) = self.goal.owner() else { return };
+        let ownership = owner.judge(tags);
+        self.note_tags(tags, now);
+        if ownership == Ownership::Ours {
+            // Another object's user says nothing about the one that we asked for.
+            self.settle_creation();
+        } else {
+            self.memory.sent_passwords = None;
+        }
+        self.memory.owner = Some((arn.clone(), ownership.clone()));
+        self.observed.remembered = Some(ownership);
+    }
+
+    /// If these are the tags that the spec asks for, and ours, they need not be compared again soon.
+    pub(super) fn note_tags(&mut self, tags: &Tags, now: Now) {
+        let Goal::Present(desired) = &self.goal else { return };
+        let ours = desired.owner.judge(tags) == Ownership::Ours;
+        if ours && tags_match(desired, tags, &self.observed.record) {
+            let (roll, generation) = (self.rolls.roll(), self.object.generation);
+            self.memory.tags_match(generation, &self.settings.pace, now.moment, roll);
+        } else {
+            self.memory.tags_differ(now.moment);
+        }
+    }
+
+    /// The user of the last CreateUser was seen, or AWS let it go. From now on UserNotFound means what it says.
+    pub(super) fn settle_creation(&mut self) {
+        self.memory.creation_settled = self.object.status.create_requested_at;
+        self.observed.record.creation = Creation::Closed;
+    }
+}

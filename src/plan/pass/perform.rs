@@ -1,0 +1,185 @@
+//! Pure: what a pass does: the finalizer, the intents that have to stand in status first, and the one mutation.
+
+use super::{Awaiting, Pass, Request, Urgency};
+use crate::verdict::{Outcome, verdict};
+use crate::{
+    Action, Announcement, Cause, Goal, LastApplied, Moment, Now, ObjectFacts, Passwords, Sight, TagSight,
+};
+
+/// What was certain before a call. It is forgotten when the call is sent, and comes back if AWS refused it: until the answer
+/// is there, and if the process dies meanwhile, nobody knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Doubts {
+    pub(super) before_deletion: Option<LastApplied>,
+    pub(super) sent_passwords: Option<Passwords>,
+}
+
+impl Pass {
+    pub(super) fn mutation_token(&mut self) -> Request {
+        self.awaiting = Awaiting::MutationToken;
+        Request::AcquireToken(Urgency::Work)
+    }
+
+    /// The write that has to stand in status before a mutation.
+    pub(super) fn write_intent(
+        &mut self,
+        action: &Action,
+        intent: &Announcement,
+        now: Now,
+    ) -> Option<Request> {
+        if matches!(intent, Announcement::Creation { .. }) {
+            if !self.tokens.mutation {
+                return Some(self.mutation_token());
+            }
+            self.ages.create_intent = Some(now.moment);
+        }
+        let verdict = verdict(action, &Outcome::Decided, &self.context(now.moment));
+        match self.status_after(action, &Outcome::Decided, &verdict, now) {
+            Some(status) => {
+                self.awaiting = Awaiting::Intent(intent.clone());
+                Some(Request::WriteStatus(Box::new(status)))
+            }
+            None => {
+                self.intent_written(intent, now);
+                None
+            }
+        }
+    }
+
+    fn intent_written(&mut self, intent: &Announcement, now: Now) {
+        match intent {
+            Announcement::Departure => {
+                let before = self.observed.record.last_applied.take().filter(LastApplied::manages);
+                self.memory.before_deletion = before.or_else(|| self.memory.before_deletion.take());
+                self.read_record(now);
+            }
+            Announcement::Claim { .. } => {
+                self.memory.before_deletion = None;
+                self.read_record(now);
+                self.observed.announced = false;
+            }
+            Announcement::Creation { .. } | Announcement::Tags { .. } | Announcement::Change { .. } => {
+                if matches!(intent, Announcement::Creation { .. }) {
+                    self.memory.create_announced = self.object.generation;
+                }
+                if self.object.terminating {
+                    return self.conflict();
+                }
+                self.observed.announced = true;
+            }
+        }
+    }
+
+    /// Status says something else now about the owner of the user.
+    fn read_record(&mut self, now: Now) {
+        let Self { memory, object, settings, .. } = self;
+        self.observed.record = memory.record(object, &settings.identity, &settings.pace, now);
+    }
+
+    /// The one mutation, once everything that it rests on is there and recent.
+    pub(super) fn call(&mut self, action: &Action, now: Now) -> Option<Request> {
+        let mutation = action.mutation()?;
+        // With the token in hand, so that no wait lies between what was seen and the call.
+        if !self.tokens.mutation {
+            return Some(self.mutation_token());
+        }
+        if self.is_outdated(action, now.moment) {
+            return None;
+        }
+        self.awaiting = Awaiting::Call(action.clone(), self.doubt(action));
+        Some(Request::Call(Box::new(mutation)))
+    }
+
+    /// What the mutation rests on is too old: it is forgotten, so that `plan` asks for it again.
+    fn is_outdated(&mut self, action: &Action, now: Moment) -> bool {
+        let pace = &self.settings.pace;
+        let is_old = |at: Option<Moment>, valid| at.is_none_or(|at| now.since(at) > valid);
+        if matches!(action, Action::Create(_)) {
+            let old = is_old(self.ages.create_intent, pace.announcement_valid);
+            self.observed.announced &= !old;
+            return old;
+        }
+        // Only what a user looks like tells ours from another one that took its ID meanwhile.
+        if matches!(action, Action::Tag(tag) if restores_owner(tag)) {
+            let old = is_old(self.ages.user, pace.owner_valid);
+            if old {
+                self.observed.user = Sight::Unseen;
+            }
+            return old;
+        }
+        let old = is_old(self.ages.tags, pace.owner_valid);
+        if old {
+            self.observed.tags = TagSight::Unread;
+            // The object was read after the tags, and may have changed since as well.
+            self.observed.confirmed = false;
+        }
+        old
+    }
+
+    fn doubt(&mut self, action: &Action) -> Doubts {
+        match action {
+            Action::Delete(_) => {
+                Doubts { before_deletion: self.memory.before_deletion.take(), ..Doubts::default() }
+            }
+            Action::Modify(modify) if modify.changes.authentication.is_some() => {
+                Doubts { sent_passwords: self.memory.sent_passwords.take(), ..Doubts::default() }
+            }
+            Action::Modify(_)
+            | Action::Create(_)
+            | Action::Tag(_)
+            | Action::Untag(_)
+            | Action::Look(_)
+            | Action::AddFinalizer
+            | Action::Announce(_)
+            | Action::Release(_)
+            | Action::Wait(_)
+            | Action::Refuse(_)
+            | Action::Rest
+            | Action::Pause { .. }
+            | Action::Compare(_) => Doubts::default(),
+        }
+    }
+
+    /// The call ended.
+    pub(super) fn called(&mut self, action: Action, outcome: Outcome, doubts: Doubts, now: Now) {
+        self.tokens.mutation = false;
+        if outcome.is_refusal() {
+            self.memory.sent_passwords = doubts.sent_passwords.or_else(|| self.memory.sent_passwords.take());
+            // After UserNotFound nothing is certain about the user.
+            if outcome != Outcome::NotFound {
+                self.memory.before_deletion =
+                    doubts.before_deletion.or_else(|| self.memory.before_deletion.take());
+            }
+        }
+        self.close(action, outcome, now);
+    }
+
+    /// A write made this version.
+    pub(super) fn written(&mut self, object: ObjectFacts, awaiting: Awaiting, now: Now) {
+        self.memory.version = object.version.number();
+        self.observed.record.has_finalizer = object.has_finalizer;
+        // What was read before is no longer the newest version.
+        self.observed.confirmed = false;
+        self.object = object;
+        match awaiting {
+            Awaiting::Finalizer if self.object.terminating => self.conflict(),
+            Awaiting::Intent(intent) => self.intent_written(&intent, now),
+            // It managed the user before; now it is only compared.
+            Awaiting::Release(_) if matches!(self.goal, Goal::Compared(_)) => {}
+            Awaiting::Release(action) => self.close(action, Outcome::Released, now),
+            Awaiting::FinalStatus => self.final_status_written(Ok(()), now),
+            Awaiting::Finalizer
+            | Awaiting::Answer
+            | Awaiting::ReadToken
+            | Awaiting::MutationToken
+            | Awaiting::Caller
+            | Awaiting::Confirmation { .. }
+            | Awaiting::Call(..) => {}
+        }
+    }
+}
+
+/// The call puts owner tags back that a user of ours lost.
+fn restores_owner(tag: &crate::Tag) -> bool {
+    tag.cause != Cause::Adoption && tag.tags.contains_key(crate::CLUSTER_TAG)
+}

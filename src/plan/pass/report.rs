@@ -1,0 +1,321 @@
+//! Pure: what people are told of a pass, and what the process remembers of it: log, status, events, and the next visit. All
+//! of it follows from the same action and outcome.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{Awaiting, EventContent, LogLevel, LogLine, Pass, PassResult, Request};
+use crate::verdict::{Done, Outcome, Progress, Reason, Standing, Verdict, verdict};
+use crate::{
+    Action, Arn, ConditionType, Creation, Fault, Goal, Moment, Now, Report, Sight, Status, Wait, differs,
+    next_status,
+};
+
+/// The end of a pass: what was done, and what is left to say of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Closing {
+    action: Action,
+    outcome: Outcome,
+    verdict: Verdict,
+    /// The reason that status showed before.
+    shown: Option<String>,
+    /// Log lines and events that are still to be written.
+    queue: VecDeque<Request>,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Stage {
+    /// The status is next.
+    Status,
+    /// All is written; how the pass ended.
+    End { requeue: Option<Duration>, result: PassResult },
+    /// The object is gone.
+    Gone,
+}
+
+impl Pass {
+    /// The last action of the pass has ended so.
+    pub(super) fn close(&mut self, action: Action, outcome: Outcome, now: Now) {
+        self.learn_from_outcome(&action, &outcome, now);
+        // DescribeUsers alone does not tell the whole state: a user whose tags cannot be read is not known to be in sync.
+        let silent = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if fault.tells_nothing());
+        self.memory.pacing.heard(silent, now.moment);
+        let verdict = verdict(&action, &outcome, &self.context(now.moment));
+        let queue = self.log_lines(&action, &outcome, &verdict).into_iter().map(Request::Log).collect();
+        let shown = self.object.status.condition(ConditionType::Ready).map(|ready| ready.reason.clone());
+        let stage = Stage::Status;
+        self.closing = Some(Closing { action, outcome, verdict, shown, queue, stage });
+    }
+
+    /// The next of what is left to say.
+    pub(super) fn report(&mut self, now: Now) -> Option<Request> {
+        let closing = self.closing.as_mut()?;
+        if let Some(request) = closing.queue.pop_front() {
+            return Some(request);
+        }
+        match &closing.stage {
+            Stage::Status => self.write_final_status(now),
+            Stage::Gone => {
+                self.object_is_gone();
+                None
+            }
+            Stage::End { requeue, result } => {
+                let (requeue, result) = (*requeue, result.clone());
+                match result {
+                    PassResult::Done => self.finish = Some(self.finished(requeue, PassResult::Done)),
+                    PassResult::Conflict => self.conflict(),
+                    PassResult::RateLimited
+                    | PassResult::Ending
+                    | PassResult::KubernetesFailed { .. }
+                    | PassResult::TimedOut
+                    | PassResult::Endless => self.back_off(result, now),
+                }
+                None
+            }
+        }
+    }
+
+    fn write_final_status(&mut self, now: Now) -> Option<Request> {
+        let Closing { action, outcome, verdict, .. } = self.closing.clone()?;
+        if outcome == Outcome::Released && !self.object.has_finalizer && !self.object.has_other_finalizers {
+            let events = self.completed_events(&action, &verdict);
+            let closing = self.closing.as_mut()?;
+            closing.queue.extend(events);
+            closing.stage = Stage::Gone;
+            return None;
+        }
+        match self.status_after(&action, &outcome, &verdict, now) {
+            Some(status) => {
+                self.awaiting = Awaiting::FinalStatus;
+                Some(Request::WriteStatus(Box::new(status)))
+            }
+            None => {
+                self.final_status_written(Ok(()), now);
+                None
+            }
+        }
+    }
+
+    /// What was done is published whether or not status says so yet.
+    pub(super) fn final_status_written(&mut self, written: Result<(), PassResult>, now: Now) {
+        let Some(Closing { action, verdict, shown, .. }) = self.closing.clone() else { return };
+        let roll = self.rolls.roll();
+        let pace = &self.settings.pace;
+        let pause = self.memory.pacing.schedule(&verdict, pace, now.moment, roll);
+        let mut events = self.completed_events(&action, &verdict);
+        let result = match written {
+            Ok(()) => {
+                let warning = verdict.warning();
+                let due = self.memory.pacing.warn(warning, shown.as_deref(), pace, now.moment);
+                events.extend(due.map(|reason| warning_event(reason, &action, &verdict)));
+                PassResult::Done
+            }
+            Err(result) => result,
+        };
+        if let Some(closing) = &mut self.closing {
+            closing.queue.extend(events);
+            closing.stage = Stage::End { requeue: Some(pause), result };
+        }
+    }
+
+    pub(super) fn status_after(
+        &self,
+        action: &Action,
+        outcome: &Outcome,
+        verdict: &Verdict,
+        now: Now,
+    ) -> Option<Status> {
+        next_status(&Report {
+            object: &self.object,
+            goal: &self.goal,
+            observed: &self.observed,
+            action,
+            outcome,
+            verdict,
+            former_request: self.former_request,
+            repeats_create: self.memory.create_announced.is_some()
+                && self.memory.create_announced == self.object.generation,
+            identity: &self.settings.identity,
+            now: now.utc,
+        })
+    }
+
+    fn learn_from_outcome(&mut self, action: &Action, outcome: &Outcome, now: Now) {
+        // From now on status speaks of the user that is there.
+        let sends = matches!(action, Action::Create(_) | Action::Modify(_));
+        let applied = *action == Action::Rest || sends && matches!(outcome, Outcome::Accepted(_));
+        self.memory.seen_gone &= !applied;
+        if *outcome == Outcome::NotFound {
+            self.memory.owner = None;
+        }
+        match (action, outcome) {
+            (Action::Create(create), Outcome::Accepted(user)) => {
+                self.memory.owner =
+                    self.goal.owner().map(|owner| (user.arn.clone(), owner.judge(&create.tags)));
+                self.memory.sent_passwords = create.authentication.passwords().cloned();
+                let (roll, generation) = (self.rolls.roll(), self.object.generation);
+                self.memory.tags_match(generation, &self.settings.pace, now.moment, roll);
+            }
+            (Action::Modify(modify), Outcome::Accepted(_)) => {
+                self.memory.modify_sent = true;
+                if let Some(authentication) = &modify.changes.authentication {
+                    self.memory.sent_passwords = authentication.passwords().cloned();
+                }
+            }
+            (Action::Delete(_), Outcome::Accepted(_)) => self.settle_creation(),
+            // If the status write that takes the request back does not come through: this request opens no window.
+            (Action::Create(_), outcome)
+                if outcome.is_refusal() && self.observed.record.creation == Creation::Closed =>
+            {
+                self.settle_creation();
+            }
+            (Action::Tag(crate::Tag { arn, .. }) | Action::Untag(crate::Untag { arn, .. }), outcome) => {
+                self.learn_from_tagging(arn, outcome, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// AWS answers with all tags that the user has now. Without an answer they are read again.
+    fn learn_from_tagging(&mut self, arn: &Arn, outcome: &Outcome, now: Now) {
+        self.memory.owner = None;
+        if let (Outcome::Tagged(tags), Some(owner)) = (outcome, self.goal.owner()) {
+            self.memory.owner = Some((arn.clone(), owner.judge(tags)));
+            self.note_tags(tags, now);
+        }
+    }
+
+    pub(super) fn context(&self, now: Moment) -> Standing<'_> {
+        let user = match &self.observed.user {
+            Sight::Seen(user) => Some(user),
+            Sight::Unseen | Sight::Absent | Sight::Failed(_) => None,
+        };
+        let (pace, pacing) = (&self.settings.pace, &self.memory.pacing);
+        let stalled = self.object.status.condition(ConditionType::Stalled);
+        let was_denied = stalled.is_some_and(|stalled| stalled.reason == Reason::AccessDenied.as_str());
+        Standing {
+            leaving: matches!(self.goal, Goal::Gone(_)),
+            namespace: &self.object.namespace,
+            name: &self.object.name,
+            user_id: self.user_id(),
+            arn: user.map(|user| &user.arn).or(self.observed.record.arn.as_ref()),
+            user,
+            settled: self.observed.record.readiness.is_ready(),
+            differs: differs(&self.goal, &self.observed),
+            stale: pacing.silence(now) >= pace.stale_after,
+            denied_for_long: pacing.denial(now) >= pace.denied_patience || was_denied,
+        }
+    }
+
+    /// The user ID that the pass is about; empty if it calls AWS for none.
+    fn user_id(&self) -> &str {
+        let user_id = match &self.goal {
+            Goal::Present(desired) | Goal::Compared(desired) => Some(&desired.user_id),
+            Goal::Gone(departure) => departure.user_id.as_ref(),
+            Goal::Unattainable { .. } | Goal::Suspended(_) => None,
+        };
+        user_id.map(crate::UserId::as_str).unwrap_or_default()
+    }
+
+    fn completed_events(&self, action: &Action, verdict: &Verdict) -> Vec<Request> {
+        let event = |done: &Done| {
+            Request::Publish(EventContent {
+                warning: matches!(done, Done::Left(_)),
+                reason: done.reason(),
+                action: step(action),
+                note: note(done, action, verdict, self.user_id()),
+                corrects_drift: matches!(done, Done::Corrected(_)),
+            })
+        };
+        verdict.done.iter().map(event).collect()
+    }
+
+    /// One line for each thing that was done, as its event says it; else one for what is in the way, or waited for.
+    fn log_lines(&self, action: &Action, outcome: &Outcome, verdict: &Verdict) -> Vec<LogLine> {
+        let line = |level, event, message: String| LogLine {
+            level,
+            step: step(action),
+            user_id: self.user_id().to_owned(),
+            event,
+            reason: verdict.reason.as_str(),
+            code: None,
+            message,
+        };
+        if !verdict.done.is_empty() {
+            let done = verdict.done.iter();
+            return done
+                .map(|done| {
+                    line(LogLevel::Info, Some(done.reason()), note(done, action, verdict, self.user_id()))
+                })
+                .collect();
+        }
+        let ready = self.object.status.condition(ConditionType::Ready);
+        let is_known = ready.is_some_and(|ready| ready.message == verdict.message);
+        let fault = fault(action, outcome);
+        let level = match verdict.progress {
+            _ if fault.is_some() => LogLevel::Warn,
+            Progress::Unknown | Progress::Unchanged | Progress::Stalled => LogLevel::Warn,
+            Progress::Done | Progress::PausedReady | Progress::PausedUnready => LogLevel::Debug,
+            // Still waiting for the same thing.
+            Progress::Reconciling | Progress::Leaving if is_known => LogLevel::Debug,
+            Progress::Reconciling | Progress::Leaving => LogLevel::Info,
+        };
+        let code = fault.map(|fault| fault.said().code.clone());
+        vec![LogLine { code, ..line(level, None, verdict.message.clone()) }]
+    }
+}
+
+fn warning_event(reason: Reason, action: &Action, verdict: &Verdict) -> Request {
+    Request::Publish(EventContent {
+        warning: true,
+        reason: reason.as_str(),
+        action: step(action),
+        note: verdict.message.clone(),
+        corrects_drift: false,
+    })
+}
+
+/// The note of a Normal event: what was done, in the past tense if the condition speaks of what follows.
+fn note(done: &Done, action: &Action, verdict: &Verdict, id: &str) -> String {
+    match done {
+        _ if matches!(action, Action::Release(_)) => verdict.message.clone(),
+        Done::Corrected(differences) => {
+            format!("Somebody changed AWS user \"{id}\"; it is put right: {}.", differences.join("; "))
+        }
+        Done::Rotated => format!("AWS accepted the new passwords of user \"{id}\"."),
+        Done::Modified if !matches!(action, Action::Modify(_)) => verdict.message.clone(),
+        Done::Created => format!("AWS accepted CreateUser of \"{id}\"."),
+        Done::Modified => format!("AWS accepted ModifyUser of \"{id}\" and applies it now."),
+        Done::DeletionStarted => format!("AWS accepted DeleteUser of \"{id}\"."),
+        Done::Adopted | Done::Deleted | Done::Retained | Done::Left(_) => verdict.message.clone(),
+    }
+}
+
+/// What a call of this pass failed for.
+fn fault<'a>(action: &'a Action, outcome: &'a Outcome) -> Option<&'a Fault> {
+    match (action, outcome) {
+        (_, Outcome::Failed(fault)) | (Action::Wait(Wait::Failed(_, fault)), _) => Some(fault),
+        _ => None,
+    }
+}
+
+/// One word for what the pass does: in logs, and as an event's `action`.
+fn step(action: &Action) -> &'static str {
+    match action {
+        Action::Look(_) => "Look",
+        Action::AddFinalizer => "AddFinalizer",
+        Action::Announce(_) => "Announce",
+        Action::Create(_) => "CreateUser",
+        Action::Modify(_) => "ModifyUser",
+        Action::Tag(_) => "AddTagsToResource",
+        Action::Untag(_) => "RemoveTagsFromResource",
+        Action::Delete(_) => "DeleteUser",
+        Action::Release(_) => "Release",
+        Action::Wait(_) => "Wait",
+        Action::Refuse(_) => "Refuse",
+        Action::Rest => "Rest",
+        Action::Pause { .. } => "Suspend",
+        Action::Compare(_) => "Observe",
+    }
+}

@@ -1,0 +1,238 @@
+//! Pure: the status that follows from a pass: what was there before, what AWS showed, what was done, and the verdict.
+
+use super::{Condition, ConditionStatus, ConditionType, Location, Status};
+use crate::verdict::{Outcome, Progress, Verdict};
+use crate::{
+    Account, Action, Announcement, Creation, Goal, LastApplied, ObjectFacts, Observed, RemoteUser, Shown,
+    Sight, Timestamp, remembered, shown,
+};
+
+/// What a pass did, as the status needs it.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// The version that was decided on.
+    pub object: &'a ObjectFacts,
+    /// What the object asks for.
+    pub goal: &'a Goal,
+    /// What was found out.
+    pub observed: &'a Observed,
+    /// The last action.
+    pub action: &'a Action,
+    /// How it ended.
+    pub outcome: &'a Outcome,
+    /// What that amounts to.
+    pub verdict: &'a Verdict,
+    /// `createRequestedAt` before this pass announced a CreateUser. It comes back if AWS refused the call.
+    pub former_request: Option<Timestamp>,
+    /// This process announced a CreateUser for this generation before. The conditions say what came of it and do not
+    /// move with each further attempt.
+    pub repeats_create: bool,
+    /// The identity of this process, for `deleteRequestedBy`.
+    pub identity: &'a str,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// The status after the pass; `None` if nothing changed that is worth a write.
+#[must_use]
+pub fn next_status(report: &Report<'_>) -> Option<Status> {
+    let before = &report.object.status;
+    let mut status = before.clone();
+    status.last_handled_reconcile_at.clone_from(&report.object.reconcile_requested_at);
+    let repeats = report.repeats_create && is_create_intent(report.action);
+    if report.verdict.progress != Progress::Unchanged {
+        status.observed_generation = report.object.generation;
+        if !repeats {
+            set_conditions(&mut status, report);
+        }
+    }
+    set_user(&mut status, report);
+    set_last_applied(&mut status, report);
+    set_create_request(&mut status, report);
+    set_delete_request(&mut status, report);
+    is_worth_a_write(before, &status, report.action).then_some(status)
+}
+
+/// A `createRequestedAt` that goes, and a location that the ARN says already, wait for the next change.
+fn is_worth_a_write(before: &Status, after: &Status, action: &Action) -> bool {
+    let mut without = after.clone();
+    if without.create_requested_at.is_none() && !matches!(action, Action::Create(_)) {
+        without.create_requested_at = before.create_requested_at;
+    }
+    if without.location() == before.location() {
+        without.location.clone_from(&before.location);
+    }
+    without != *before
+}
+
+fn is_create_intent(action: &Action) -> bool {
+    matches!(action, Action::Announce(Announcement::Creation { .. }))
+}
+
+fn set_conditions(status: &mut Status, report: &Report<'_>) {
+    use ConditionStatus::{False, True, Unknown};
+    use ConditionType::{Deleting, Ready, Reconciling, Stalled};
+    let kinds: &[(ConditionType, ConditionStatus)] = match report.verdict.progress {
+        Progress::Done | Progress::PausedReady => &[(Ready, True)],
+        Progress::PausedUnready => &[(Ready, False)],
+        Progress::Reconciling => &[(Ready, False), (Reconciling, True)],
+        Progress::Unknown => &[(Ready, Unknown), (Reconciling, True)],
+        Progress::Stalled => &[(Ready, False), (Stalled, True)],
+        Progress::Leaving => &[(Ready, False), (Reconciling, True), (Deleting, True)],
+        Progress::Unchanged => return,
+    };
+    let conditions = kinds.iter().map(|(kind, value)| {
+        let before = status.condition(*kind).filter(|before| before.status == *value);
+        Condition {
+            kind: *kind,
+            status: *value,
+            reason: report.verdict.reason.as_str().to_owned(),
+            message: report.verdict.message.clone(),
+            observed_generation: report.object.generation,
+            last_transition_time: before
+                .map_or_else(|| report.now.to_seconds(), |before| before.last_transition_time),
+        }
+    });
+    status.conditions = conditions.collect();
+}
+
+/// The user as AWS shows it, if it is ours; nothing if it is not there.
+fn set_user(status: &mut Status, report: &Report<'_>) {
+    if let Some(id) = user_id(report.goal) {
+        status.user_id = Some(id.to_owned());
+    }
+    let answered = match report.outcome {
+        Outcome::Accepted(user) => Some(user),
+        Outcome::Decided
+        | Outcome::Tagged(_)
+        | Outcome::Released
+        | Outcome::AlreadyExists
+        | Outcome::NotFound
+        | Outcome::Failed(_) => None,
+    };
+    match (answered, shown(report.goal, report.observed, report.action), &report.observed.user) {
+        (Some(user), _, _) => show(status, user),
+        (None, Shown::Seen, Sight::Seen(user)) => show(status, user),
+        (None, Shown::Strange, Sight::Seen(user)) => {
+            // What was applied to another user says nothing about this one.
+            status.last_applied = None;
+            show(status, user);
+        }
+        (None, Shown::Nothing, _) => clear(status, report),
+        (None, Shown::Seen | Shown::Strange | Shown::AsBefore, _) => {}
+    }
+}
+
+fn user_id(goal: &Goal) -> Option<&str> {
+    match goal {
+        Goal::Present(desired) | Goal::Compared(desired) => Some(desired.user_id.as_str()),
+        Goal::Suspended(_) | Goal::Unattainable { .. } | Goal::Gone(_) => None,
+    }
+}
+
+fn show(status: &mut Status, user: &RemoteUser) {
+    let RemoteUser {
+        user_id,
+        user_name,
+        lifecycle,
+        engine,
+        minimum_engine_version,
+        access_string,
+        user_group_ids,
+        authentication_type,
+        password_count,
+        arn,
+    } = user;
+    status.user_id = Some(user_id.clone());
+    status.user_name = Some(user_name.clone());
+    status.state = Some(lifecycle.clone());
+    status.engine = Some(engine.clone());
+    status.minimum_engine_version.clone_from(minimum_engine_version);
+    status.access_string = Some(access_string.clone());
+    status.user_group_ids.clone_from(user_group_ids);
+    status.authentication_type = Some(authentication_type.clone());
+    status.password_count = *password_count;
+    status.arn = Some(arn.clone());
+    status.location = Some(Location::of(arn));
+}
+
+/// AWS has no such user. On the way out ARN and location stay: they say where the user was.
+fn clear(status: &mut Status, report: &Report<'_>) {
+    status.state = None;
+    status.engine = None;
+    status.user_name = None;
+    status.minimum_engine_version = None;
+    status.access_string = None;
+    status.user_group_ids = Vec::new();
+    status.authentication_type = None;
+    status.password_count = None;
+    match report.goal {
+        Goal::Gone(_) => {}
+        Goal::Present(_) | Goal::Compared(_) | Goal::Suspended(_) | Goal::Unattainable { .. } => {
+            status.arn = None;
+            // While a CreateUser may still take effect, also one that this pass sent, its location has to stay.
+            let sent = matches!(report.action, Action::Create(_));
+            if report.observed.record.creation == Creation::Closed && !sent {
+                status.location = None;
+            }
+        }
+    }
+    if status.manages() {
+        status.last_applied = None;
+    }
+}
+
+fn set_last_applied(status: &mut Status, report: &Report<'_>) {
+    let before = status.last_applied.clone().unwrap_or_default();
+    if let Some(after) = remembered(report.goal, report.observed, report.action, report.outcome, before) {
+        status.last_applied = (after != LastApplied::default()).then_some(after);
+    }
+}
+
+/// `createRequestedAt`, and the location in which the user is about to be created.
+fn set_create_request(status: &mut Status, report: &Report<'_>) {
+    match (report.action, report.outcome) {
+        (Action::Announce(Announcement::Creation { .. }), _) => {
+            status.create_requested_at = Some(report.now);
+            let source = &report.observed.source;
+            let account = match &source.account {
+                Account::Known(account) => Some(account.clone()),
+                Account::Unasked | Account::Untold | Account::Failed(_) => None,
+            };
+            status.location = Some(Location { account, region: source.region.clone() });
+        }
+        // A CreateUser that AWS refused opens no window. An earlier one may still have one open.
+        (Action::Create(_), outcome) if outcome.is_refusal() => {
+            status.create_requested_at = report.former_request;
+            if status.create_requested_at.is_none() && status.arn.is_none() {
+                status.location = None;
+            }
+        }
+        (Action::Create(_), _) => {}
+        (Action::Delete(_), Outcome::Accepted(_)) => status.create_requested_at = None,
+        // The user was seen and stands in status, which from now on says where it is.
+        (_, _)
+            if matches!(&report.observed.user, Sight::Seen(user) if status.arn.as_ref() == Some(&user.arn))
+                && report.observed.record.creation == Creation::Closed =>
+        {
+            status.create_requested_at = None;
+        }
+        _ => {}
+    }
+}
+
+fn set_delete_request(status: &mut Status, report: &Report<'_>) {
+    let Action::Announce(intent) = report.action else { return };
+    match intent {
+        Announcement::Departure => {
+            status.delete_requested_at = Some(report.now);
+            status.delete_requested_by = Some(report.identity.to_owned());
+        }
+        // The user is ours again, and no DeleteUser was accepted.
+        Announcement::Claim { .. } => {
+            status.delete_requested_at = None;
+            status.delete_requested_by = None;
+        }
+        Announcement::Creation { .. } | Announcement::Tags { .. } | Announcement::Change { .. } => {}
+    }
+}

@@ -1,0 +1,248 @@
+//! Every call to AWS.
+
+use std::time::Duration;
+
+use plan::*;
+
+use super::{Whose, managed, whose};
+use crate::common::owner;
+use crate::model::answer::Kind;
+use crate::model::aws::{User, form};
+use crate::model::object::{Object, Sense};
+use crate::model::{Answers, Model};
+
+/// How long an owner that was read may be believed.
+const OWNER_VALID: Duration = Duration::from_secs(2);
+/// CreateUser starts at most this long after `createRequestedAt` was written.
+const INTENT_VALID: Duration = Duration::from_secs(5);
+
+/// Any call to AWS.
+pub(crate) fn called(model: &mut Model) {
+    let Some(Object { spec, terminating, protected, .. }) =
+        model.answers.as_ref().map(|answers| answers.given.clone())
+    else {
+        return model.breach("a call to AWS outside of a pass");
+    };
+    if spec.suspended {
+        model.breach("a call to AWS for an object that is suspended");
+    }
+    if terminating && protected {
+        model.breach("a call to AWS for an object that is held by prevent-deletion");
+    }
+}
+
+pub(crate) fn mutation(model: &mut Model, mutation: &Mutation) {
+    let Some(answers) = model.answers.clone() else { return };
+    if model.object.as_ref().is_none_or(|object| !object.has_finalizer) {
+        model.breach("a mutation for an object without the finalizer");
+    }
+    let wrong = match mutation {
+        Mutation::Create(create) => wrong_create(model, &answers, create),
+        Mutation::Modify(modify) => wrong_modify(model, &answers, &modify.changes),
+        Mutation::Tag(tag) => wrong_tag(model, &answers, tag),
+        Mutation::Untag(untag) => wrong_untag(model, &answers, &untag.keys),
+        Mutation::Delete(_) => wrong_delete(model, &answers),
+    };
+    for what in wrong {
+        model.breach(what);
+    }
+    // Until AWS says that it accepted them, nobody knows which passwords it has.
+    if matches!(mutation, Mutation::Modify(modify) if modify.changes.authentication.is_some()) {
+        model.history.sent = None;
+    }
+}
+
+/// AWS accepted it, and the pass was told so, or was not.
+pub(crate) fn took_effect(model: &mut Model, mutation: &Mutation, answered: bool) {
+    let history = &mut model.history;
+    if let Some((_, done)) = history.mutations.last_mut() {
+        *done = true;
+    }
+    let sent = match mutation {
+        Mutation::Create(create) => Some(&create.authentication),
+        Mutation::Modify(modify) => modify.changes.authentication.as_ref(),
+        Mutation::Tag(_) | Mutation::Untag(_) | Mutation::Delete(_) => None,
+    };
+    if let Some(sent) = sent.filter(|_| answered) {
+        history.sent = sent.passwords().cloned();
+    }
+    let kind = Kind::of(mutation);
+    history.gone_seen &= kind != Kind::Create;
+    history.in_flight |= matches!(kind, Kind::Create | Kind::Modify);
+    if kind == Kind::Delete {
+        history.departed = None;
+        model.service().forget_looks();
+    }
+}
+
+/// What is said of each wrong, if it is one.
+fn wrongs<const N: usize>(all: [(bool, &'static str); N]) -> Vec<&'static str> {
+    all.into_iter().filter_map(|(wrong, what)| wrong.then_some(what)).collect()
+}
+
+/// Whose the user is by the tags that the pass was told of at most 2 s ago; `None` if it was not told.
+fn just_told(model: &Model, answers: &Answers) -> Option<Whose> {
+    let (_, asked) = answers.tags.as_ref()?;
+    (model.now - *asked <= OWNER_VALID).then(|| answers.tags().map(whose))?
+}
+
+fn seen_active(answers: &Answers) -> bool {
+    answers.seen().is_some_and(|user| user.lifecycle == Lifecycle::Active)
+}
+
+fn wrong_create(model: &Model, answers: &Answers, create: &Create) -> Vec<&'static str> {
+    let status = model.object.as_ref().map(|object| &object.status);
+    let announced = answers.announced.is_some_and(|at| model.now - at <= INTENT_VALID);
+    let requested = status.is_some_and(|status| status.create_requested_at.is_some());
+    let located = status.and_then(Status::location);
+    let absent = matches!(answers.user, Some((Sight::Absent, _)));
+    let here = |location: &Location| {
+        let same_account = location.account.as_ref().is_none_or(|account| account == model.account());
+        location.region == "us-east-1" && (same_account || model.history.account_untold)
+    };
+    wrongs([
+        (!answers.given.manages(), "CreateUser for an object that does not ask for it"),
+        (whose(&create.tags) != Whose::Ours, "CreateUser without owner tags"),
+        (!announced || !requested, "CreateUser without createRequestedAt of at most 5 s ago in status"),
+        (!located.as_ref().is_some_and(here), "CreateUser in another place than status says"),
+        (!absent, "CreateUser of a user that was not seen to be absent"),
+        (
+            !answers.found.location().is_none_or(|location| here(&location)),
+            "CreateUser while the user is in another account or region",
+        ),
+    ])
+}
+
+fn wrong_modify(model: &Model, answers: &Answers, changes: &Changes) -> Vec<&'static str> {
+    let needless = answers.seen().and_then(|user| needless(model, answers, user, changes));
+    let mut wrong = wrongs([
+        (!answers.given.manages(), "ModifyUser for an object that does not ask for it"),
+        (!seen_active(answers), "ModifyUser of a user that was not seen active"),
+        (
+            just_told(model, answers) != Some(Whose::Ours),
+            "ModifyUser of a user that was not ours by its tags at most 2 s ago",
+        ),
+    ]);
+    wrong.extend(needless);
+    wrong
+}
+
+/// What is sent although it changes nothing.
+fn needless(model: &Model, answers: &Answers, user: &RemoteUser, changes: &Changes) -> Option<&'static str> {
+    // What status says was applied was applied to a user that is gone.
+    let last = answers.found.last_applied.clone().filter(|_| !model.history.gone_seen).unwrap_or_default();
+    let Changes { access_string, engine, authentication } = changes;
+    let same_access = access_string.as_ref().is_some_and(|sent| {
+        let seen = last.access_string.as_ref() == Some(sent)
+            && last.expanded_access_string.as_ref() == Some(&user.access_string);
+        // Of a form that cannot be read it has to be known that AWS made it of this text.
+        form(sent) == user.access_string && (seen || access_string::same_meaning(sent, &user.access_string))
+    });
+    let same_engine = engine.is_some_and(|engine| engine.as_str() == user.engine);
+    let same_type = authentication.as_ref().is_some_and(|change| {
+        let counted = |passwords: &Passwords| i32::try_from(passwords.values().len()).ok();
+        let known = |passwords: &Passwords| match &model.history.sent {
+            Some(sent) => sent.same(passwords),
+            None => last.password_versions == passwords.versions(),
+        };
+        change.kind().output() == user.authentication_type
+            && change.passwords().is_none_or(|sent| counted(sent) == user.password_count && known(sent))
+    });
+    [
+        (*changes == Changes::default(), "ModifyUser sends nothing"),
+        (same_access, "ModifyUser sends an access string that AWS is known to have"),
+        (same_engine, "ModifyUser sends the engine that AWS has"),
+        (same_type, "ModifyUser sends passwords that AWS is known to have"),
+    ]
+    .iter()
+    .find_map(|(needless, what)| needless.then_some(*what))
+}
+
+fn wrong_tag(model: &Model, answers: &Answers, tag: &Tag) -> Vec<&'static str> {
+    let Object { spec, terminating, .. } = &answers.given;
+    let leaves = model.object.as_ref().is_none_or(|object| object.terminating);
+    let foreign =
+        tag.tags.keys().any(|key| !key.starts_with(OWNER_TAG_PREFIX) && !answers.given.asks_for(key));
+    wrongs([
+        (leaves && !terminating, "tags for an object that is leaving meanwhile: they would outlive it"),
+        (
+            spec.observes || spec.sense != Sense::Sound && !terminating,
+            "tags for an object that does not ask for it",
+        ),
+        (foreign || whose(&tag.tags) == Whose::Anothers, "tags that are neither the owner's nor the spec's"),
+        (!seen_active(answers), "tags for a user that was not seen active"),
+        (!may_tag(model, answers), "tags for a user that is not ours"),
+    ])
+}
+
+/// It is ours, or may become so.
+fn may_tag(model: &Model, answers: &Answers) -> bool {
+    let Object { spec, terminating, .. } = &answers.given;
+    let (Some(tags), Some((Sight::Seen(user), seen_at))) = (answers.tags(), &answers.user) else {
+        return false;
+    };
+    let adopts = spec.adoption == Adoption::Allowed && !terminating;
+    let told = just_told(model, answers);
+    match whose(tags) {
+        Whose::Ours => told == Some(Whose::Ours),
+        // The object that the tags name was seen to be gone.
+        Whose::Anothers => {
+            let neighbour = tags.get(CLUSTER_TAG) == Some(&owner().cluster);
+            adopts && neighbour && answers.other == Other::Gone && told.is_some()
+        }
+        Whose::Nobodys if adopts => told.is_some(),
+        Whose::Nobodys => {
+            // Whatever status says.
+            let another = |user: &User| {
+                model.history.gone_seen && !user.was_ours
+                    || model.services[model.credentials.account].is_strange(user)
+            };
+            let strange = !model.history.raced && model.user().is_some_and(another);
+            // The process that announced the deletion knows what was there before, as long as AWS refuses.
+            let departed = model.history.departed.clone().filter(|_| *terminating);
+            let last_applied = answers.found.last_applied.clone().or(departed);
+            let known = Status { last_applied, ..answers.found.clone() };
+            managed(&known, user) && !strange && model.now - *seen_at <= OWNER_VALID
+        }
+    }
+}
+
+fn wrong_untag(model: &Model, answers: &Answers, keys: &[String]) -> Vec<&'static str> {
+    wrongs([
+        (!answers.given.manages(), "tags taken off for an object that does not ask for it"),
+        (
+            just_told(model, answers) != Some(Whose::Ours),
+            "tags taken off a user that was not ours by its tags at most 2 s ago",
+        ),
+        (
+            keys.is_empty() || keys.iter().any(|key| !model.history.asked_for.contains(key)),
+            "tags taken off that were never in the spec",
+        ),
+    ])
+}
+
+fn wrong_delete(model: &Model, answers: &Answers) -> Vec<&'static str> {
+    let wanted = model.object.as_ref().is_some_and(|object| {
+        let spec = &object.spec;
+        let stays = object.protected || spec.observes || spec.suspended;
+        object.terminating && !stays && spec.policy == DeletionPolicy::Delete
+    });
+    let announced = model.object.as_ref().is_some_and(|object| {
+        let status = &object.status;
+        let manages = status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some());
+        let ours = status.delete_requested_by.as_ref() == Some(&model.process);
+        let condition = status.condition(ConditionType::Deleting).is_some();
+        ours && status.delete_requested_at.is_some() && condition && !manages
+    });
+    let stays = answers.definition == Definition::Stays && model.definition == Definition::Stays;
+    wrongs([
+        (!wanted || !stays, "DeleteUser of a user that is to stay"),
+        (answers.confirmed.is_none(), "DeleteUser without a look at the object right before"),
+        (!seen_active(answers), "DeleteUser of a user that was not seen active"),
+        (
+            just_told(model, answers) != Some(Whose::Ours),
+            "DeleteUser of a user that was not ours by its tags at most 2 s ago",
+        ),
+        (!announced, "DeleteUser that was not announced, or while status takes any user for ours"),
+    ])
+}

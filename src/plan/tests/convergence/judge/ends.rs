@@ -1,0 +1,241 @@
+//! Where every walk has to end, in the words of the contract.
+
+use plan::verdict::{Progress, Reason};
+use plan::*;
+
+use super::{Where, Whose, managed, place, shown, whose};
+use crate::events::{Event, Step};
+use crate::model::Model;
+use crate::model::aws::{ACCESS, User, form, identity};
+use crate::model::object::{Object, Sense, TAGS};
+use crate::start::Start;
+
+/// What is wrong with the end, where anything is.
+pub(crate) fn wrong(model: &Model) -> Option<String> {
+    let object = model.object.as_ref()?;
+    let wrong = match () {
+        () if object.terminating => leaving(model, object),
+        () if object.spec.suspended => suspended(object),
+        () => match object.spec.sense {
+            Sense::Broken | Sense::Nameless => shows(object, Progress::Stalled, Reason::InvalidSpec),
+            Sense::Disallowed => shows(object, Progress::Stalled, Reason::UserIDNotAllowed),
+            Sense::Sound if object.spec.observes => observing(model, object),
+            Sense::Sound => staying(model, object),
+        },
+    };
+    let wrong = wrong.or_else(|| lacks_finalizer(model, object));
+    let ready = object.status.condition(ConditionType::Ready);
+    let old = ready.is_none_or(|ready| ready.observed_generation != Some(object.generation));
+    wrong.or_else(|| old.then(|| "status does not speak of the newest generation".to_owned())).or_else(|| {
+        object
+            .facts()
+            .is_requested()
+            .then(|| "status does not say that the request for a pass was handled".to_owned())
+    })
+}
+
+/// Whatever is wrong with the object: without the finalizer it would go at once, and leave its user behind.
+fn lacks_finalizer(model: &Model, object: &Object) -> Option<String> {
+    let user = model.user()?;
+    let ours = whose(&user.tags) == Whose::Ours && object.subject().is_some();
+    (ours && !object.facts().has_finalizer)
+        .then(|| "the user is ours, and the object has no finalizer".to_owned())
+}
+
+fn shows(object: &Object, progress: Progress, reason: Reason) -> Option<String> {
+    let told = shown(&object.status);
+    (told != Some((progress, reason))).then(|| format!("status shows {told:?}, not {progress:?}, {reason:?}"))
+}
+
+fn leaving(model: &Model, object: &Object) -> Option<String> {
+    if object.protected {
+        shows(object, Progress::Leaving, Reason::DeletionProtected)
+    } else if object.spec.suspended && object.spec.policy == DeletionPolicy::Delete {
+        shows(object, Progress::Leaving, Reason::Suspended)
+    } else if place(model, &object.status) != Where::Here {
+        shows(object, Progress::Leaving, Reason::WrongAWSAccount)
+    } else {
+        Some("the object is there still".to_owned())
+    }
+}
+
+fn suspended(object: &Object) -> Option<String> {
+    let shows_spec = object.status.last_applied.as_ref().is_some_and(|last| {
+        let wanted = ACCESS[object.spec.access].0;
+        last.access_string.as_ref().is_some_and(|sent| access_string::same_meaning(sent, wanted))
+    }) && object.status.reported().is_some_and(|reported| {
+        let (engine, type_) = (object.spec.engine.as_str(), object.spec.authentication.output());
+        reported.engine == engine && reported.authentication_type == type_
+    });
+    match shown(&object.status) {
+        Some((Progress::PausedUnready, Reason::Suspended)) => None,
+        Some((Progress::PausedReady, Reason::Suspended)) if shows_spec => None,
+        told => Some(format!("suspended, status shows {told:?}")),
+    }
+}
+
+fn observing(model: &Model, object: &Object) -> Option<String> {
+    if object.has_finalizer {
+        return Some("an object that observes has the finalizer".to_owned());
+    }
+    let refused = shows(object, Progress::Stalled, Reason::WrongAWSAccount);
+    match place(model, &object.status) {
+        Where::Elsewhere => return refused,
+        Where::Perhaps if refused.is_none() => return None,
+        Where::Perhaps | Where::Here => {}
+    }
+    let Some(user) = model.user() else {
+        return shows(object, Progress::Reconciling, Reason::UserMissing);
+    };
+    if let Some((progress, reason)) = lacks(model, object) {
+        return shows(object, progress, reason);
+    }
+    let reads = access_string::same_meaning(ACCESS[object.spec.access].0, &user.shown.access_string);
+    let counted = wanted_passwords(model, object)
+        .is_none_or(|wanted| i32::try_from(wanted.values().len()).ok() == user.shown.password_count);
+    let matches = reads
+        && counted
+        && user.shown.user_name == "app"
+        && user.shown.engine == object.spec.engine.as_str()
+        && user.shown.authentication_type == object.spec.authentication.output()
+        && has_tags(object, user);
+    if matches {
+        shows(object, Progress::Done, Reason::Observed)
+    } else {
+        shows(object, Progress::Reconciling, Reason::Differs)
+    }
+}
+
+fn staying(model: &Model, object: &Object) -> Option<String> {
+    let refused = shows(object, Progress::Stalled, Reason::WrongAWSAccount);
+    match place(model, &object.status) {
+        Where::Elsewhere => return refused,
+        Where::Perhaps if refused.is_none() => return None,
+        Where::Perhaps | Where::Here => {}
+    }
+    let lacks = lacks(model, object);
+    let Some(user) = model.user() else {
+        return lacks.map_or_else(
+            || Some("there is no user".to_owned()),
+            |(progress, reason)| shows(object, progress, reason),
+        );
+    };
+    let wrong = seen_as(whose(&user.tags), model, object, lacks);
+    // Where a person is needed first, for a name that cannot change or for passwords, tags are not compared until then.
+    let believed = needs_a_person(model) && (model.history.retagged || managed(&object.status, &user.shown));
+    wrong.filter(|_| !believed || seen_as(Whose::Ours, model, object, lacks).is_some())
+}
+
+fn seen_as(
+    whose: Whose,
+    model: &Model,
+    object: &Object,
+    lacks: Option<(Progress, Reason)>,
+) -> Option<String> {
+    let user = model.user()?;
+    let orphan = model.other == Other::Gone && names_a_neighbour(&user.tags);
+    match whose {
+        Whose::Anothers if orphan => strange(object, user),
+        Whose::Anothers => shows(object, Progress::Stalled, Reason::UserOwnedByAnother),
+        Whose::Nobodys if managed(&object.status, &user.shown) => Some("our user lacks its tags".to_owned()),
+        Whose::Nobodys => strange(object, user),
+        Whose::Ours if user.shown.user_name != "app" => shows(object, Progress::Stalled, Reason::InvalidSpec),
+        Whose::Ours => match lacks {
+            Some((progress, reason)) => {
+                let typed = user.shown.authentication_type == AuthenticationType::Password.output();
+                differs(model, object, user).filter(|_| typed).or_else(|| shows(object, progress, reason))
+            }
+            None => differs(model, object, user).or_else(|| shows(object, Progress::Done, Reason::Active)),
+        },
+    }
+}
+
+/// A user that may be taken over, where the object is allowed to.
+fn strange(object: &Object, user: &User) -> Option<String> {
+    match object.spec.adoption {
+        Adoption::Never => shows(object, Progress::Stalled, Reason::UserAlreadyExists),
+        Adoption::NotAllowed => shows(object, Progress::Stalled, Reason::AdoptionNotAllowed),
+        Adoption::Allowed if user.shown.user_name != "app" => {
+            shows(object, Progress::Stalled, Reason::InvalidSpec)
+        }
+        Adoption::Allowed => Some("the user is not taken over".to_owned()),
+    }
+}
+
+/// All three owner tags are there, and name an object of this cluster.
+fn names_a_neighbour(tags: &Tags) -> bool {
+    tags.get(CLUSTER_TAG) == Some(&crate::common::owner().cluster)
+        && tags.contains_key(NAMESPACE_TAG)
+        && tags.contains_key(NAME_TAG)
+}
+
+fn wanted_passwords(model: &Model, object: &Object) -> Option<Passwords> {
+    let needed = object.spec.authentication == AuthenticationType::Password;
+    needed.then(|| model.secrets.read(object.spec.sources).ok()).flatten()
+}
+
+/// The passwords that a person has to provide.
+fn lacks(model: &Model, object: &Object) -> Option<(Progress, Reason)> {
+    if object.spec.authentication != AuthenticationType::Password {
+        return None;
+    }
+    Some(match model.secrets.read(object.spec.sources).err()? {
+        SecretProblem::NotFound { .. } | SecretProblem::Unreadable { .. } => {
+            (Progress::Reconciling, Reason::SecretNotFound)
+        }
+        SecretProblem::KeyNotFound { .. } => (Progress::Reconciling, Reason::SecretKeyNotFound),
+        SecretProblem::Forbidden { .. } => (Progress::Reconciling, Reason::SecretForbidden),
+        SecretProblem::Invalid { .. } => (Progress::Stalled, Reason::InvalidPassword),
+    })
+}
+
+/// Nothing goes on before a person has provided passwords, or another object: the user's tags are not read meanwhile.
+pub(crate) fn needs_a_person(model: &Model) -> bool {
+    let named_otherwise = model.user().is_some_and(|user| user.shown.user_name != "app");
+    named_otherwise || model.object.as_ref().is_some_and(|object| lacks(model, object).is_some())
+}
+
+fn has_tags(object: &Object, user: &User) -> bool {
+    TAGS[object.spec.tags].iter().all(|(key, value)| user.tags.get(*key).is_some_and(|has| has == value))
+}
+
+/// What is not as the spec says, nor as status shows it.
+fn differs(model: &Model, object: &Object, user: &User) -> Option<String> {
+    let shown = &user.shown;
+    let same_access = shown.access_string == form(ACCESS[object.spec.access].0) || user.foreign_access;
+    let wanted = wanted_passwords(model, object);
+    let same_passwords = wanted.as_ref().is_none_or(|wanted| {
+        let count = i32::try_from(wanted.values().len()).ok();
+        let same = user.passwords.as_ref().is_some_and(|has| has.same(wanted));
+        shown.password_count == count && (same || user.foreign_passwords)
+    });
+    let left = |key: &String| !key.starts_with(OWNER_TAG_PREFIX) && !object.asks_for(key);
+    let differences = [
+        ("its state", shown.lifecycle != Lifecycle::Active),
+        ("its access string", !same_access),
+        ("its engine", shown.engine != object.spec.engine.as_str()),
+        ("how it authenticates", shown.authentication_type != object.spec.authentication.output()),
+        ("its passwords", !same_passwords),
+        ("what status reports", object.status.reported() != Some(identity(shown))),
+        ("its tags", !has_tags(object, user)),
+        ("tags that left the spec", user.put.iter().any(|key| user.tags.contains_key(key) && left(key))),
+        ("the ARN in status", object.status.arn.as_ref() != Some(&shown.arn)),
+    ];
+    let found = differences.iter().find(|(_, differs)| *differs);
+    found.map(|(what, _)| format!("the user is not as it should be: {what}"))
+}
+
+/// A user that was ours at the start is given up, although nobody else had a hand in it.
+pub(crate) fn forsaken(start: &Start, steps: &[Step], model: &Model) -> Option<String> {
+    let before = start.services[0].user.as_ref()?;
+    let was_ours = match whose(&before.tags) {
+        Whose::Ours => true,
+        Whose::Nobodys => managed(&start.object.status, &before.shown),
+        Whose::Anothers => false,
+    };
+    let (_, reason) = shown(&model.object.as_ref()?.status)?;
+    let given_up = matches!(reason, Reason::UserAlreadyExists | Reason::AdoptionNotAllowed);
+    let others = |step: &Step| matches!(step, Step::Event(Event::Others(_) | Event::Credentials { .. }));
+    (given_up && was_ours && !steps.iter().any(others))
+        .then(|| "the user was ours, and is taken for nobody's".to_owned())
+}

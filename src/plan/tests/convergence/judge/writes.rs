@@ -1,0 +1,146 @@
+//! Every write of the object.
+
+use plan::verdict::{Progress, Reason};
+use plan::*;
+
+use super::{Where, Whose, managed, place, whose};
+use crate::common::reasons;
+use crate::model::Model;
+use crate::model::object::{Object, Sense};
+
+/// A version that the operator makes.
+pub(crate) fn written(model: &mut Model, before: &Object, after: &Object) {
+    if before == after {
+        model.breach("a write that changes nothing");
+    }
+    if before.status.conditions != after.status.conditions {
+        // What was there before the first pass may be anything.
+        conditions(model, after);
+    }
+    claims(model, before, after);
+    let took_out = before.status.manages() && !after.status.manages();
+    if took_out {
+        model.history.departed.clone_from(&before.status.last_applied);
+    }
+    if !before.has_finalizer && after.has_finalizer && after.subject().is_none() {
+        model.breach("a finalizer for an object that does not ask for a user");
+    }
+    if before.has_finalizer && !after.has_finalizer {
+        release(model, before);
+    }
+}
+
+/// What all conditions say together, with their one reason; `None` if they contradict each other or the contract.
+pub(crate) fn shown(status: &Status) -> Option<(Progress, Reason)> {
+    use ConditionStatus::{False, True, Unknown};
+    let ready = status.condition(ConditionType::Ready)?;
+    let same = |one: &Condition| {
+        one.reason == ready.reason
+            && one.message == ready.message
+            && one.observed_generation == ready.observed_generation
+    };
+    let others = &status.conditions[..];
+    let only_true = others.iter().all(|one| one.kind == ConditionType::Ready || one.status == True);
+    let has = |kind| status.condition(kind).is_some();
+    let reason = Reason::ALL.into_iter().find(|reason| reason.as_str() == ready.reason)?;
+    let signs = (has(ConditionType::Reconciling), has(ConditionType::Stalled), has(ConditionType::Deleting));
+    let progress = match (ready.status, signs) {
+        (True, (false, false, false)) if reason == Reason::Suspended => Progress::PausedReady,
+        (True, (false, false, false)) => Progress::Done,
+        (False, (false, false, false)) => Progress::PausedUnready,
+        (False, (true, false, false)) => Progress::Reconciling,
+        (Unknown, (true, false, false)) => Progress::Unknown,
+        (False, (false, true, false)) => Progress::Stalled,
+        (False, (true, false, true)) => Progress::Leaving,
+        (True | False | Unknown, _) => return None,
+    };
+    (only_true && others.iter().all(same)).then_some((progress, reason))
+}
+
+/// What those who wait for an object, kstatus for one, rest on.
+fn conditions(model: &mut Model, after: &Object) {
+    let Some((progress, reason)) = shown(&after.status) else {
+        return model.breach("conditions that contradict each other");
+    };
+    let generation = Some(after.generation);
+    if after.status.observed_generation != generation
+        || after.status.conditions.iter().any(|one| one.observed_generation != generation)
+    {
+        model.breach("conditions of another generation than the one that was acted on");
+    }
+    let paused = matches!(progress, Progress::PausedReady | Progress::PausedUnready);
+    if (progress == Progress::Leaving) != after.terminating {
+        model.breach("Deleting without a deletionTimestamp, or the other way round");
+    }
+    if !after.terminating && paused != after.spec.suspended {
+        model.breach("Suspended, and the spec does not ask for it, or the other way round");
+    }
+    if !reasons::of(progress).contains(&reason) {
+        model.breach("a reason that does not go with its conditions");
+    }
+}
+
+/// What later passes and other processes take for the truth: whose the user is, and where one may appear.
+fn claims(model: &mut Model, before: &Object, after: &Object) {
+    let (was, is) = (&before.status, &after.status);
+    let user = is.arn.as_ref().and_then(|arn| {
+        let service = model.services.iter().find(|service| service.account == arn.account());
+        service.and_then(|service| service.user.clone())
+    });
+    let ours = user.is_none_or(|user| whose(&user.tags) == Whose::Ours);
+    if is.arn.is_some() && was.arn != is.arn && !after.spec.observes && !ours && !model.history.raced {
+        model.breach("the ARN of a user in status that is not ours");
+    }
+    let late = model.user().is_some_and(|user| user.shows_at > model.now && user.was_ours);
+    if late && was.create_requested_at.is_some() && is.create_requested_at.is_none() {
+        model.breach("createRequestedAt went while its user was about to show");
+    }
+    let announced = model.answers.as_ref().is_some_and(|answers| answers.announced.is_some());
+    if announced && is.create_requested_at.is_some() && is.location().is_none() {
+        model.breach("a CreateUser may take effect, and status does not say where");
+    }
+}
+
+/// The finalizer is being taken off.
+fn release(model: &mut Model, object: &Object) {
+    let Object { spec, status, .. } = object;
+    if object.terminating && object.protected {
+        model.breach("the finalizer went in spite of prevent-deletion");
+    }
+    let stays = spec.policy == DeletionPolicy::Retain
+        || spec.observes
+        || spec.sense == Sense::Nameless
+        || model.definition == Definition::Going;
+    let late = model.user().is_some_and(|user| user.shows_at > model.now);
+    // If the user is to stay, it is enough that AWS has answered.
+    if late && !(stays && status.arn.is_some()) && spec.sense != Sense::Nameless {
+        model.breach("the finalizer went while a CreateUser was about to show");
+    }
+    if stays {
+        return;
+    }
+    if !object.terminating || spec.suspended {
+        model.breach("the finalizer went from an object that manages its user");
+    }
+    if model.history.raced {
+        return;
+    }
+    if place(model, status) == Where::Elsewhere {
+        model.breach("the finalizer went while the user may be elsewhere");
+    }
+    let ours = model.user().is_some_and(|user| match whose(&user.tags) {
+        Whose::Ours => true,
+        Whose::Nobodys => managed(status, &user.shown) && !model.history.gone_seen,
+        Whose::Anothers => false,
+    });
+    let seen_active = model
+        .answers
+        .as_ref()
+        .and_then(|answers| answers.seen())
+        .is_some_and(|user| user.lifecycle == Lifecycle::Active);
+    // Its tags cannot be read while it is not active: what this process read before counts.
+    let believed = model.history.retagged && !seen_active;
+    if ours && !believed {
+        model.breach("the finalizer went while the user was there");
+    }
+}

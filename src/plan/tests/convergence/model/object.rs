@@ -1,0 +1,124 @@
+//! The object as the API server has it, and the goal that follows from it.
+
+use plan::*;
+
+use super::aws::ACCESS;
+use super::secrets::Secrets;
+use crate::common::{departure, desired, id, owner, tags};
+
+/// One version of the object.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Object {
+    pub(crate) version: u64,
+    pub(crate) generation: i64,
+    pub(crate) spec: Spec,
+    /// The annotation `prevent-deletion`.
+    pub(crate) protected: bool,
+    /// The annotation `reconcile-requested-at`; 0: none.
+    pub(crate) requested: u32,
+    pub(crate) terminating: bool,
+    pub(crate) has_finalizer: bool,
+    pub(crate) status: Status,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Spec {
+    pub(crate) sense: Sense,
+    pub(crate) engine: Engine,
+    /// Which of [`ACCESS`].
+    pub(crate) access: usize,
+    pub(crate) authentication: AuthenticationType,
+    /// Which of [`super::secrets::SOURCES`].
+    pub(crate) sources: usize,
+    pub(crate) policy: DeletionPolicy,
+    /// `managementPolicy: Observe`.
+    pub(crate) observes: bool,
+    pub(crate) suspended: bool,
+    pub(crate) adoption: Adoption,
+    /// Which of [`TAGS`].
+    pub(crate) tags: usize,
+}
+
+/// The tags that a spec may ask for.
+pub(crate) const TAGS: [&[(&str, &str)]; 4] =
+    [&[("team", "shop")], &[("team", "ops")], &[("team", "shop"), ("tier", "gold")], &[]];
+
+/// What a spec amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sense {
+    Sound,
+    Broken,
+    /// Its user ID is not one that this namespace may have.
+    Disallowed,
+    /// It does not even name a user that could exist.
+    Nameless,
+}
+
+impl Object {
+    pub(crate) fn facts(&self) -> ObjectFacts {
+        ObjectFacts {
+            uid: "uid-1".to_owned(),
+            namespace: "shop".to_owned(),
+            name: "app".to_owned(),
+            version: ResourceVersion(self.version.to_string()),
+            generation: Some(self.generation),
+            terminating: self.terminating,
+            has_finalizer: self.has_finalizer,
+            has_other_finalizers: false,
+            reconcile_requested_at: (self.requested > 0).then(|| self.requested.to_string()),
+            status: self.status.clone(),
+        }
+    }
+
+    pub(crate) fn goal(&self, secrets: &Secrets) -> Goal {
+        let Spec { sense, engine, access, authentication, sources, policy, .. } = self.spec;
+        let Spec { observes, suspended, adoption, tags: at, .. } = self.spec;
+        if self.terminating {
+            let user_id = departure().user_id.filter(|_| sense != Sense::Nameless);
+            let protected = self.protected;
+            return Goal::Gone(Departure { user_id, protected, policy, observes, suspended, ..departure() });
+        }
+        let access_string = ACCESS[access].0.to_owned();
+        if suspended {
+            let outline = Outline { engine, access_string, authentication_type: authentication };
+            return Goal::Suspended((sense != Sense::Broken).then_some(outline));
+        }
+        match sense {
+            Sense::Sound => {}
+            Sense::Broken | Sense::Nameless => {
+                let refusal = Refusal::InvalidSpec("it makes no sense".to_owned());
+                return Goal::Unattainable { refusal, subject: self.subject() };
+            }
+            Sense::Disallowed => {
+                let prefix = "shop-".to_owned();
+                let refusal = Refusal::UserIdNotAllowed { user_id: id(), prefix };
+                return Goal::Unattainable { refusal, subject: self.subject() };
+            }
+        }
+        let authentication = match authentication {
+            AuthenticationType::Password => Authentication::Password(secrets.read(sources)),
+            AuthenticationType::Iam => Authentication::Iam,
+            AuthenticationType::NoPassword => Authentication::NoPassword,
+        };
+        let tags = tags(TAGS[at]);
+        let desired = Desired { engine, access_string, authentication, tags, adoption, ..desired() };
+        if observes { Goal::Compared(desired) } else { Goal::Present(desired) }
+    }
+
+    /// The user that the object stands for, and would leave behind without a finalizer.
+    pub(crate) fn subject(&self) -> Option<Subject> {
+        let Spec { sense, observes, suspended, .. } = self.spec;
+        let stands_for_it = !observes && !suspended && sense != Sense::Nameless;
+        stands_for_it.then(|| Subject { user_id: id(), owner: owner() })
+    }
+
+    /// The spec asks for a user and lets the operator change it.
+    pub(crate) fn manages(&self) -> bool {
+        let Spec { sense, observes, suspended, .. } = self.spec;
+        !self.terminating && sense == Sense::Sound && !observes && !suspended
+    }
+
+    pub(crate) fn asks_for(&self, tag_key: &str) -> bool {
+        TAGS[self.spec.tags].iter().any(|(asked, _)| *asked == tag_key)
+    }
+}

@@ -1,0 +1,118 @@
+//! What somebody else does in AWS.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use plan::*;
+
+use super::Model;
+use super::aws::{ACCESS, Service, User, form, identity};
+use super::object::TAGS;
+use super::secrets::of_others;
+use crate::common::{anothers_tags, arn_in, owner_tags, tags};
+use crate::events::{Claim, Others};
+
+impl Model {
+    pub(crate) fn others(&mut self, others: &Others) {
+        let before = self.looks();
+        self.have_a_hand(others);
+        self.history.raced |= self.looks() != before;
+    }
+
+    /// What decides whose the user is.
+    fn looks(&self) -> Option<(Tags, Reported)> {
+        self.user().map(|user| (user.tags.clone(), identity(&user.shown)))
+    }
+
+    fn have_a_hand(&mut self, others: &Others) {
+        // What the access string in status has become is seen once: what stands there before that passes for it.
+        let last = self.object.as_ref().and_then(|object| object.status.last_applied.as_ref());
+        let sent = last.filter(|last| last.access_string.is_some());
+        let unseen = self.history.in_flight || sent.is_some_and(|last| last.expanded_access_string.is_none());
+        let now = self.now;
+        let service = &mut self.services[self.credentials.account];
+        match (others, &mut service.user) {
+            (Others::Creates(claim, access), None) => {
+                service.user = Some(stranger(*claim, *access, unseen, now, service));
+                self.history.retagged = true;
+            }
+            (Others::Deletes, Some(_)) => drop(service.delete()),
+            (Others::ChangesAccess(at), Some(_)) => {
+                let access_string = Some(ACCESS[*at].0.to_owned());
+                let told = service.modify(&Changes { access_string, ..Changes::default() });
+                if let (Ok(_), Some(user)) = (told, &mut service.user) {
+                    user.foreign_access = unseen;
+                }
+            }
+            (Others::ChangesEngine(engine), Some(_)) => {
+                drop(service.modify(&Changes { engine: Some(*engine), ..Changes::default() }));
+            }
+            (Others::OpensIt(to), Some(_)) => {
+                let authentication = Some(match to {
+                    AuthenticationType::Iam => AuthenticationChange::Iam,
+                    AuthenticationType::NoPassword | AuthenticationType::Password => {
+                        AuthenticationChange::NoPassword
+                    }
+                });
+                drop(service.modify(&Changes { authentication, ..Changes::default() }));
+            }
+            (Others::ChangesPasswords(values), Some(_)) => {
+                let authentication = Some(AuthenticationChange::Password(of_others(values)));
+                let told = service.modify(&Changes { authentication, ..Changes::default() });
+                if let (Ok(_), Some(user)) = (told, &mut service.user) {
+                    user.foreign_passwords = true;
+                }
+            }
+            (Others::Hibernates, Some(user)) if user.shown.lifecycle == Lifecycle::Active => {
+                user.shown.lifecycle = crate::common::odd();
+                user.settles_at = now + service.habits.pace;
+            }
+            (Others::Retags(claim), Some(user)) if user.shows_at <= now => {
+                user.tags = claimed(*claim);
+                user.put.clear();
+                user.was_ours |= *claim == Claim::Ours;
+                self.history.retagged = true;
+            }
+            (Others::Labels(at), Some(user)) if user.shows_at <= now => {
+                user.tags.retain(|key, _| key.starts_with(OWNER_TAG_PREFIX));
+                user.tags.extend(tags(TAGS[*at]));
+                user.put.clear();
+            }
+            (Others::Creates(..) | Others::Retags(_) | Others::Labels(_) | Others::Hibernates, Some(_))
+            | (_, None) => {}
+        }
+    }
+}
+
+/// What a user that makes this claim is tagged with, and a tag that no spec ever had.
+pub(crate) fn claimed(claim: Claim) -> Tags {
+    let mut all = tags(&[("team", "shop"), ("cost", "7")]);
+    all.extend(match claim {
+        Claim::Ours => owner_tags(),
+        Claim::PartlyOurs => tags(&[(CLUSTER_TAG, "prod"), (NAMESPACE_TAG, "shop")]),
+        Claim::Anothers => anothers_tags(),
+        Claim::PartlyAnothers => tags(&[(NAME_TAG, "other")]),
+        Claim::Elsewheres => Owner { cluster: "stage".to_owned(), ..crate::common::owner() }.tags("uid-7"),
+        Claim::Nobodys => Tags::new(),
+    });
+    all
+}
+
+fn stranger(claim: Claim, access: usize, foreign_access: bool, now: Duration, service: &Service) -> User {
+    User {
+        shown: RemoteUser {
+            access_string: form(ACCESS[access].0),
+            arn: arn_in("us-east-1", service.account),
+            ..crate::common::user(Lifecycle::Modifying)
+        },
+        tags: claimed(claim),
+        put: BTreeSet::new(),
+        was_ours: claim == Claim::Ours,
+        passwords: None,
+        foreign_passwords: false,
+        foreign_access,
+        settles_at: now + service.habits.pace,
+        shows_at: now,
+        taggable_at: now,
+    }
+}

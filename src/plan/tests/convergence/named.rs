@@ -1,0 +1,332 @@
+//! Walks by hand: one for each way in which a user was lost, or nearly, that somebody has thought of.
+
+use std::time::Duration;
+
+use plan::*;
+
+use crate::common;
+use crate::events::{Claim, Edit, Event, Injection, Others, Step};
+use crate::model::answer::Kind;
+use crate::model::aws::ACCESS;
+use crate::model::secrets::{Access, Write};
+use crate::model::{BEGIN, Model, claimed};
+use crate::start::{self, Start};
+use crate::walk::follow_traced;
+
+/// Follows a walk that nothing may be wrong with.
+fn walk(start: &Start, steps: &[Step]) -> Model {
+    follow_traced(start, steps, true).unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// The object has an `active` user, AWS's form of its access string and the keys of these tags in status.
+fn settled(tag_keys: &[&str]) -> Start {
+    let last_applied = LastApplied {
+        access_string: Some(ACCESS[0].0.into()),
+        expanded_access_string: Some(ACCESS[0].1.into()),
+        tag_keys: tag_keys.iter().map(|key| (*key).to_owned()).collect(),
+        ..LastApplied::default()
+    };
+    start::settled_but_for(Status { last_applied: Some(last_applied), ..Status::default() }, 0)
+}
+
+/// The same, and status shows the user.
+fn reported() -> Start {
+    let mut start = settled(&["team"]);
+    let user = start.services[0].user.clone().unwrap();
+    let status = &mut start.object.status;
+    start::report(status, &user.shown);
+    status.arn = Some(user.shown.arn.clone());
+    status.location = Some(Location::of(&user.shown.arn));
+    start
+}
+
+fn without_user() -> Start {
+    let mut start = settled(&[]);
+    start.object.status = Status::default();
+    start.services[0].user = None;
+    start
+}
+
+fn fine(requests: usize) -> Vec<Step> {
+    vec![Step::Request(Injection::Fine); requests]
+}
+
+fn edit(edit: Edit) -> Step {
+    Step::Event(Event::Edits(edit))
+}
+
+fn others(others: Others) -> Step {
+    Step::Event(Event::Others(others))
+}
+
+fn seconds(seconds: f64) -> Step {
+    Step::Wait(Duration::from_secs_f64(seconds))
+}
+
+fn moves() -> Step {
+    Step::Event(Event::Credentials { moves: true })
+}
+
+fn has_tag(model: &Model, key: &str) -> bool {
+    model.services[0].user.as_ref().is_some_and(|user| user.tags.contains_key(key))
+}
+
+fn mutations(model: &Model) -> &[(Kind, bool)] {
+    &model.history.mutations
+}
+
+#[test]
+fn the_last_edit_wins_though_the_report_of_the_one_before_is_lost() {
+    let (first, second) = (2, 0);
+    let last_applied = LastApplied { access_string: Some(ACCESS[first].0.into()), ..LastApplied::default() };
+    let start =
+        start::settled_but_for(Status { last_applied: Some(last_applied), ..Status::default() }, first);
+    let mut sent = 0;
+    for requests in 0..14 {
+        let mut steps = vec![edit(Edit::Access(second))];
+        steps.extend(fine(requests));
+        steps.extend([Step::Request(Injection::Killed), edit(Edit::Access(first)), Step::Pass]);
+        let model = walk(&start, &steps);
+        sent = sent.max(mutations(&model).len());
+        let access = model.services[0].user.as_ref().map(|user| user.shown.access_string.as_str());
+        assert_eq!(access, Some(ACCESS[first].1), "{}", model.trace);
+    }
+    assert_eq!(sent, 2, "the second one has to get there, and be taken back");
+}
+
+#[test]
+fn a_tag_whose_sending_was_lost_goes_with_the_spec() {
+    let sends = [Step::Until("AddTagsToResource"), Step::Request(Injection::Killed)];
+    let steps = [vec![edit(Edit::Tags(2))], sends.to_vec(), vec![edit(Edit::Tags(0))]].concat();
+    let model = walk(&settled(&["team"]), &steps);
+    assert!(mutations(&model).contains(&(Kind::Tag, true)), "{}", model.trace);
+    assert!(!has_tag(&model, "tier"), "{}", model.trace);
+}
+
+#[test]
+fn a_tag_of_a_creation_that_shows_late_goes_with_the_spec() {
+    let creates = [Step::Until("CreateUser"), Step::Request(Injection::Late), Step::Kill];
+    let model = walk(&without_user(), &[&creates[..], &[edit(Edit::Tags(3))]].concat());
+    assert_eq!(mutations(&model)[0], (Kind::Create, true), "{}", model.trace);
+    assert!(!has_tag(&model, "team"), "{}", model.trace);
+}
+
+#[test]
+fn a_tag_that_was_taken_off_and_comes_back_is_somebody_elses() {
+    let mut start = settled(&["team", "tier"]);
+    start.services[0].user.as_mut().unwrap().tags.insert("tier".into(), "gold".into());
+    let model = walk(&start, &[Step::Pass, others(Others::Labels(2))]);
+    assert!(mutations(&model).contains(&(Kind::Untag, true)), "{}", model.trace);
+    assert!(has_tag(&model, "tier"), "{}", model.trace);
+}
+
+#[test]
+fn owner_tags_are_not_put_back_for_an_object_that_leaves_meanwhile() {
+    for moment in ["ListTags", "ReadObject"] {
+        let mut start = reported();
+        start.services[0].user.as_mut().unwrap().tags = claimed(Claim::Nobodys);
+        start.object.spec.policy = DeletionPolicy::Retain;
+        // Another process does not know the owner: it reads the tags, and then the object goes.
+        start.object.requested = 1;
+        let model = walk(&start, &[Step::Until(moment), Step::Event(Event::Deletes), Step::Pass]);
+        assert_eq!(mutations(&model), [], "{}", model.trace);
+    }
+}
+
+/// The object is deleted. `ends` says how each DeleteUser ends, and `report` what becomes of the status that says so first.
+fn leaves(ends: &[Injection], report: &Injection, then: Others) -> Model {
+    let mut steps = vec![Step::Event(Event::Deletes)];
+    for (at, end) in ends.iter().enumerate() {
+        steps.extend([Step::Until("DeleteUser"), Step::Request(end.clone())]);
+        if at == 0 && *end != Injection::Killed {
+            steps.extend([Step::Until("WriteStatus"), Step::Request(report.clone())]);
+        }
+        if *end != Injection::Killed && (at > 0 || *report != Injection::Killed) {
+            steps.push(Step::Pass);
+        }
+        steps.push(seconds(4.0));
+    }
+    steps.push(others(then));
+    walk(&reported(), &steps)
+}
+
+#[test]
+fn a_user_that_came_after_ours_was_seen_to_go_is_not_ours_though_status_could_not_say_so() {
+    let twin = [others(Others::Creates(Claim::Nobodys, 0)), seconds(4.0)];
+    for (leaves, write) in [(false, "WriteStatus"), (true, "RemoveFinalizer")] {
+        let gone = vec![others(Others::Deletes), seconds(4.0)];
+        let failed = [Step::Until(write), Step::Request(Injection::Refused(common::busy())), Step::Pass];
+        let unseen = [gone, failed.to_vec()].concat();
+        let seen = vec![others(Others::Deletes), Step::Pass, seconds(4.0)];
+        let refused = vec![Step::Until("DeleteUser"), Step::Request(Injection::Refused(common::busy()))];
+        let refused = [refused, vec![Step::Pass], unseen.clone()].concat();
+        for before in [unseen, seen, refused].into_iter().take(if leaves { 3 } else { 2 }) {
+            let mut start = reported();
+            start.object.terminating = leaves;
+            let model = walk(&start, &[&before[..], &twin].concat());
+            assert!(mutations(&model).iter().all(|(_, done)| !done), "{}", model.trace);
+            assert!(model.services[0].user.is_some(), "{}", model.trace);
+        }
+    }
+}
+
+#[test]
+fn a_user_that_came_after_ours_outlives_our_object() {
+    for end in [Injection::Lost, Injection::Killed] {
+        for before in [vec![], vec![Injection::Refused(common::throttled())]] {
+            let ends = [before, vec![end.clone()]].concat();
+            let model = leaves(&ends, &Injection::Fine, Others::Creates(Claim::Nobodys, 0));
+            assert_eq!(mutations(&model).last(), Some(&(Kind::Delete, true)), "{}", model.trace);
+            assert!(model.services[0].user.is_some(), "{ends:?}: {}", model.trace);
+        }
+    }
+}
+
+#[test]
+fn a_user_that_loses_its_tags_after_a_deletion_was_refused_is_deleted_still() {
+    for fault in common::faults().into_iter().filter(|fault| !fault.outcome_unknown()) {
+        for times in 1..3 {
+            let ends = vec![Injection::Refused(fault.clone()); times];
+            let model = leaves(&ends, &Injection::Fine, Others::Retags(Claim::Nobodys));
+            let kinds: Vec<_> = mutations(&model).iter().skip(times).map(|(kind, _)| *kind).collect();
+            assert_eq!(kinds, [Kind::Claim, Kind::Delete], "{}", model.trace);
+            assert!(model.services[0].user.is_none(), "{}", model.trace);
+        }
+    }
+}
+
+#[test]
+fn a_user_without_tags_is_left_by_a_process_that_did_not_see_the_refusal() {
+    let busy = Injection::Refused(common::busy());
+    let model = leaves(&[busy], &Injection::Killed, Others::Retags(Claim::Nobodys));
+    assert_eq!(mutations(&model), [(Kind::Delete, false)], "{}", model.trace);
+    assert!(model.object.is_none() && model.services[0].user.is_some(), "{}", model.trace);
+}
+
+#[test]
+fn a_deletion_that_is_refused_again_and_again_writes_once() {
+    let refused = |times| vec![Injection::Refused(common::busy()); times];
+    let often = leaves(&refused(6), &Injection::Fine, Others::Labels(2));
+    let once = leaves(&refused(1), &Injection::Fine, Others::Labels(2));
+    assert_eq!(often.history.writes, once.history.writes, "{}", often.trace);
+}
+
+#[test]
+fn a_user_that_was_created_unseen_is_deleted_with_its_object() {
+    for end in [Injection::Late, Injection::Killed, Injection::Lost, Injection::TimedOut] {
+        let creates = [Step::Until("CreateUser"), Step::Request(end), Step::Kill];
+        let model = walk(&without_user(), &[&creates[..], &[Step::Event(Event::Deletes)]].concat());
+        assert_eq!(mutations(&model)[0], (Kind::Create, true), "{}", model.trace);
+        assert!(model.object.is_none() && model.services[0].user.is_none(), "{}", model.trace);
+    }
+}
+
+#[test]
+fn an_announced_create_that_waited_for_more_than_5_s_is_announced_anew() {
+    let model = walk(&without_user(), &[Step::Until("CreateUser"), seconds(5.5)]);
+    let at_once = walk(&without_user(), &[Step::Until("CreateUser")]);
+    assert_eq!(mutations(&model), [(Kind::Create, true)], "{}", model.trace);
+    assert_eq!(model.history.writes, at_once.history.writes + 1, "{}", model.trace);
+}
+
+#[test]
+fn a_user_that_changes_hands_more_than_2_s_before_its_deletion_stays() {
+    let waits = [Step::Until("DeleteUser"), seconds(2.5), others(Others::Retags(Claim::Anothers))];
+    let model = walk(&reported(), &[&[Step::Event(Event::Deletes)], &waits[..]].concat());
+    assert_eq!(mutations(&model), [], "{}", model.trace);
+}
+
+#[test]
+fn an_edit_that_retains_the_user_counts_up_to_2_s_before_its_deletion() {
+    let retains = || edit(Edit::Policy(DeletionPolicy::Retain));
+    let waits = [Step::Until("DeleteUser"), seconds(2.5), retains()];
+    let model = walk(&reported(), &[&[Step::Event(Event::Deletes)], &waits[..]].concat());
+    assert_eq!(mutations(&model), [], "{}", model.trace);
+    // A cache that lags does not show it.
+    let lags =
+        [Step::Event(Event::Deletes), Step::Wait(Duration::ZERO), retains(), Step::Event(Event::CacheLags)];
+    let model = walk(&reported(), &lags);
+    assert_eq!(mutations(&model), [], "{}", model.trace);
+    assert!(model.object.is_none() && model.services[0].user.is_some(), "{}", model.trace);
+}
+
+#[test]
+fn nothing_is_lost_or_made_twice_if_the_credentials_move_to_another_account() {
+    let created = vec![Step::Until("CreateUser"), Step::Request(Injection::Lost), Step::Pass];
+    let deleted = vec![Step::Event(Event::Deletes)];
+    let deleting = [deleted.clone(), vec![Step::Pass]].concat();
+    let rows = [
+        ("at rest", reported(), vec![Step::Pass], None),
+        ("in creation", without_user(), created, Some(Kind::Create)),
+        ("before its deletion", reported(), deleted, Some(Kind::Delete)),
+        ("in deletion", reported(), deleting, Some(Kind::Delete)),
+    ];
+    for (claim, mut start, before, mutation) in rows {
+        start.fixed = true;
+        for tells_account in [true, false] {
+            for service in &mut start.services {
+                service.habits.tells_account = tells_account;
+            }
+            // If nobody tells the account, the region decides alone.
+            if !tells_account && claim != "at rest" {
+                continue;
+            }
+            let steps = [&before[..], &[moves(), seconds(60.0), Step::Pass, Step::Kill, Step::Pass]].concat();
+            let model = walk(&start, &steps);
+            let expected: Vec<_> = mutation.map(|kind| (kind, true)).into_iter().collect();
+            let trace = &model.trace;
+            if tells_account {
+                assert_eq!(mutations(&model), expected, "{claim}: {trace}");
+                assert!(model.services[1].user.is_none(), "{claim}: {trace}");
+            }
+            let is_there = model.services[0].user.is_some();
+            assert_eq!(is_there, mutation != Some(Kind::Delete), "{claim}: {trace}");
+        }
+    }
+}
+
+#[test]
+fn credentials_that_are_replaced_within_the_account_change_nothing() {
+    let replaced = Step::Event(Event::Credentials { moves: false });
+    let steps = [Step::Pass, replaced.clone(), seconds(660.0), Step::Pass, replaced];
+    let model = walk(&reported(), &steps);
+    assert_eq!(mutations(&model), [], "{}", model.trace);
+}
+
+#[test]
+fn an_absence_is_not_believed_if_other_credentials_say_which_account_it_is() {
+    let mut start = reported();
+    start.fixed = true;
+    let asks = [Step::Event(Event::Deletes), moves(), Step::Until("Identify"), moves(), Step::Pass];
+    let model = walk(&start, &asks);
+    assert!(model.object.is_none() && model.services[0].user.is_none(), "{}", model.trace);
+}
+
+#[test]
+fn a_user_that_lost_its_tags_is_looked_at_at_most_2_s_before_they_are_put_back() {
+    let mut start = reported();
+    start.services[0].user.as_mut().unwrap().tags = claimed(Claim::Nobodys);
+    start.object.requested = 1;
+    let model = walk(&start, &[Step::Until("AddTagsToResource (owner)"), seconds(2.5)]);
+    assert_eq!(mutations(&model)[0], (Kind::Claim, true), "{}", model.trace);
+}
+
+#[test]
+fn a_password_whose_sending_was_lost_goes_with_the_secret() {
+    let mut start = without_user();
+    start.object.spec.authentication = AuthenticationType::Password;
+    let secret = |value| Step::Event(Event::Secret(Write { which: 0, access: Access::Readable, value }));
+    for end in [Injection::Lost, Injection::TimedOut, Injection::Killed] {
+        let sends = [Step::Pass, secret(1), Step::Until("ModifyUser"), Step::Request(end), secret(0)];
+        let model = walk(&start, &sends);
+        let kinds: Vec<_> = mutations(&model).iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds, [Kind::Create, Kind::Modify, Kind::Modify], "{}", model.trace);
+    }
+}
+
+#[test]
+fn an_object_goes_as_soon_as_its_new_user_was_seen_and_let_go() {
+    let model = walk(&without_user(), &[Step::Pass, Step::Pass, Step::Event(Event::Deletes)]);
+    assert_eq!(mutations(&model), [(Kind::Create, true), (Kind::Delete, true)], "{}", model.trace);
+    assert!(model.now - BEGIN < Duration::from_secs(20), "{:?}: {}", model.now, model.trace);
+}

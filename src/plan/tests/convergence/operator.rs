@@ -1,0 +1,247 @@
+//! The operator's process: it drives the real [`Pass`] as `src/reconcile.rs` does, with the model in place of the API server
+//! and AWS.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use plan::pace::Pace;
+use plan::pass::{Finish, PassResult, Request, Response, Settings};
+use plan::*;
+
+use crate::events::Injection;
+use crate::model::answer::{Kind, Unanswered};
+use crate::model::{Answers, Model, timestamp};
+
+/// How far clocks differ.
+const CLOCK_BEHIND: Duration = Duration::from_secs(4);
+
+#[derive(Debug)]
+pub(crate) struct Operator {
+    number: u32,
+    settings: Arc<Settings>,
+    /// When the process began.
+    started: Duration,
+    memory: Memory,
+    /// The account of each set of credentials, as far as the process has learnt it.
+    accounts: BTreeMap<CredentialsId, Account>,
+    pass: Option<Pass>,
+    /// When the object is due to be looked at again; `None`: not before something changes.
+    pub(crate) due: Option<Duration>,
+    passes: u64,
+}
+
+impl Operator {
+    pub(crate) fn start(number: u32, model: &mut Model) -> Self {
+        let identity = format!("process-{number}");
+        model.process.clone_from(&identity);
+        model.answers = None;
+        let settings = Settings {
+            pace: Pace::default(),
+            region: "us-east-1".to_owned(),
+            identity,
+            namespaces: Vec::new(),
+        };
+        Self {
+            number,
+            settings: Arc::new(settings),
+            started: model.now,
+            memory: Memory::default(),
+            accounts: BTreeMap::new(),
+            pass: None,
+            due: Some(model.now),
+            passes: 0,
+        }
+    }
+
+    /// The process is killed, and another one begins.
+    pub(crate) fn restart(&mut self, model: &mut Model) {
+        model.trace.note(|| "the process is killed, and another one begins".to_owned());
+        model.trace.end_chapter();
+        model.history.forget_process();
+        *self = Self::start(self.number + 1, model);
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.pass.is_none()
+    }
+
+    fn now(&self, model: &Model) -> Now {
+        let moment = Moment::after_start(model.now - self.started);
+        // The clock of each second process is behind.
+        let behind = if self.number.is_multiple_of(2) { CLOCK_BEHIND } else { Duration::ZERO };
+        Now { moment, utc: timestamp(model.now - behind) }
+    }
+
+    /// Begins a pass if none is under way.
+    pub(crate) fn begin(&mut self, model: &mut Model) {
+        if self.pass.is_some() {
+            return;
+        }
+        let Some(object) = model.cached() else { return };
+        model.trace.end_chapter();
+        model.trace.note(|| format!("a pass begins, over version {}", object.version));
+        self.passes += 1;
+        let (goal, facts) = (object.goal(&model.secrets), object.facts());
+        model.answers = Some(Answers::new(object));
+        let seed = u64::from(self.number) << 32 | self.passes;
+        let (settings, memory) = (self.settings.clone(), self.memory.clone());
+        self.pass = Some(Pass::new(settings, goal, facts, memory, seed, self.now(model)));
+    }
+
+    /// The next request of the pass, what goes wrong with it, and its answer. Begins a pass if none is under way.
+    pub(crate) fn request(&mut self, model: &mut Model, fault: &Injection) {
+        self.begin(model);
+        loop {
+            let now = self.now(model);
+            let Some(pass) = &mut self.pass else { return };
+            let request = pass.next(now);
+            match &request {
+                Request::Finish(finish) => return self.finish(finish.clone(), model),
+                Request::Log(line) => {
+                    let event = line.event.unwrap_or(line.reason);
+                    model.history.meet(&format!("{} {event}", line.step));
+                    model.trace.note(|| format!("  so: {} {event}: {}", line.step, line.message));
+                    pass.handle(Response::Done, now);
+                }
+                Request::Publish(_) => pass.handle(Response::Done, now),
+                _ => return self.answer(&request, fault, model),
+            }
+        }
+    }
+
+    fn answer(&mut self, request: &Request, fault: &Injection, model: &mut Model) {
+        model.history.meet(name(request));
+        let answered = model.answer(request, fault);
+        model.trace.note(|| told(request, fault, answered.as_ref()));
+        let now = self.now(model);
+        let Some(pass) = &mut self.pass else { return };
+        match answered {
+            Ok(response) => pass.handle(learn(&mut self.accounts, response), now),
+            Err(Unanswered::Killed) => self.restart(model),
+            Err(Unanswered::TimedOut) => {
+                let finish = pass.interrupt(PassResult::TimedOut, now);
+                self.finish(finish, model);
+            }
+        }
+    }
+
+    fn finish(&mut self, finish: Finish, model: &mut Model) {
+        model.trace.note(|| format!("the pass is over: {:?}", finish.result));
+        if finish.result == PassResult::Endless {
+            model.breach("a pass does not come to an end");
+        }
+        self.memory = finish.memory.map(|memory| *memory).unwrap_or_default();
+        self.due = finish.requeue.map(|pause| model.now + pause);
+        self.pass = None;
+        model.answers = None;
+        model.trace.end_chapter();
+    }
+
+    /// Goes on until the pass is over; if none is under way, that is a whole pass.
+    pub(crate) fn finish_pass(&mut self, model: &mut Model) {
+        loop {
+            self.request(model, &Injection::Fine);
+            if self.is_idle() {
+                return;
+            }
+        }
+    }
+
+    /// The request that the pass is about to make.
+    pub(crate) fn upcoming(&self, model: &Model) -> Option<&'static str> {
+        let (mut pass, now) = (self.pass.clone()?, self.now(model));
+        loop {
+            match pass.next(now) {
+                Request::Log(_) | Request::Publish(_) => pass.handle(Response::Done, now),
+                request => return Some(name(&request)),
+            }
+        }
+    }
+}
+
+/// Fills in the account that the process has learnt for the credentials, and learns from what AWS says.
+fn learn(accounts: &mut BTreeMap<CredentialsId, Account>, response: Response) -> Response {
+    match response {
+        Response::Described(sight, source) => {
+            let account = match &sight {
+                Sight::Seen(user) => Account::Known(user.arn.account().to_owned()),
+                Sight::Unseen | Sight::Absent | Sight::Failed(_) => {
+                    accounts.get(&source.credentials).cloned().unwrap_or(Account::Unasked)
+                }
+            };
+            if matches!(account, Account::Known(_)) {
+                accounts.insert(source.credentials, account.clone());
+            }
+            Response::Described(sight, CallSource { account, ..source })
+        }
+        Response::Identified(source) => {
+            if matches!(source.account, Account::Known(_) | Account::Untold) {
+                accounts.insert(source.credentials, source.account.clone());
+            }
+            Response::Identified(source)
+        }
+        other => other,
+    }
+}
+
+/// A request's name; a mutation's is AWS's name of the call.
+pub(crate) fn name(request: &Request) -> &'static str {
+    match request {
+        Request::Call(mutation) => match Kind::of(mutation) {
+            Kind::Create => "CreateUser",
+            Kind::Modify => "ModifyUser",
+            Kind::Claim => "AddTagsToResource (owner)",
+            Kind::Tag => "AddTagsToResource",
+            Kind::Untag => "RemoveTagsFromResource",
+            Kind::Delete => "DeleteUser",
+        },
+        request => request.name(),
+    }
+}
+
+/// A request and its answer in one line.
+fn told(request: &Request, fault: &Injection, answered: Result<&Response, &Unanswered>) -> String {
+    let answer = match answered {
+        Ok(Response::Written(object)) => format!("version {}", object.version.0),
+        Ok(Response::Object(object)) => {
+            format!("version {}", object.as_ref().map_or("none", |object| &object.version.0))
+        }
+        Ok(Response::Resolved(resolved)) => {
+            format!("version {}", resolved.as_ref().map_or("none", |(_, object)| &object.version.0))
+        }
+        Ok(Response::Described(Sight::Seen(user), source)) => format!(
+            "{}, {}, {}, {} ({source:?})",
+            user.lifecycle.as_str(),
+            user.engine,
+            user.authentication_type,
+            user.access_string
+        ),
+        Ok(response) => format!("{response:?}"),
+        Err(why) => format!("{why:?}"),
+    };
+    let what = match request {
+        Request::WriteStatus(status) => status_line(status),
+        Request::Call(mutation) => format!("{mutation:?}"),
+        _ => String::new(),
+    };
+    let fault = if *fault == Injection::Fine { String::new() } else { format!(" [{fault:?}]") };
+    format!("  {} {what}{fault} -> {answer}", name(request))
+}
+
+fn status_line(status: &Status) -> String {
+    let conditions: Vec<String> = status
+        .conditions
+        .iter()
+        .map(|condition| format!("{}={:?} {}", condition.kind.as_str(), condition.status, condition.reason))
+        .collect();
+    format!(
+        "{conditions:?} arn {:?}, location {:?}, state {:?}, lastApplied {:?}, createRequestedAt {:?}, deleteRequestedBy {:?}",
+        status.arn.as_ref().map(ToString::to_string),
+        status.location,
+        status.state,
+        status.last_applied,
+        status.create_requested_at,
+        status.delete_requested_by,
+    )
+}

@@ -1,0 +1,167 @@
+//! A walk: a start, steps in which anything may go wrong, and then quiet, in which everything has to come to its end.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest_state_machine::ReferenceStateMachine;
+
+use crate::events::{Event, Injection, Step, steps};
+use crate::judge::{self, ends};
+use crate::model::Model;
+use crate::model::answer::Kind;
+use crate::operator::Operator;
+use crate::start::{Start, starts};
+use crate::trace::Trace;
+
+/// Steps in which something may go wrong, at most.
+pub(crate) const STEPS: usize = 60;
+/// Passes after the last fault within which the goal is reached.
+const BOUND: usize = 50;
+/// Mutations that may be attempted until it is. Four may be due for one user: its owner's tags, tags that left the spec, tags
+/// that are new, and one ModifyUser with all the rest. A CreateUser or a DeleteUser leaves nothing to be done.
+const MOST_MUTATIONS: usize = 4;
+/// Attempts to create a user that is there already and does not show for 25 s.
+const MOST_REFUSED_CREATES: usize = 6;
+/// Passes that change nothing any more; the tags are compared in one of them.
+const REST: usize = 9;
+
+/// What has to be known of a walk so far to choose its next step: people cannot do everything twice.
+#[derive(Clone, Debug)]
+pub(crate) struct Walk {
+    pub(crate) start: Start,
+    is_deleted: bool,
+    has_lagging_cache: bool,
+}
+
+impl ReferenceStateMachine for Walk {
+    type State = Self;
+    type Transition = Step;
+
+    fn init_state() -> BoxedStrategy<Self> {
+        let walk = |start| Self { start, is_deleted: false, has_lagging_cache: false };
+        starts().prop_map(walk).boxed()
+    }
+
+    fn transitions(_: &Self) -> BoxedStrategy<Step> {
+        thread_local! {
+            static STEPS: BoxedStrategy<Step> = steps().boxed();
+        }
+        STEPS.with(BoxedStrategy::clone)
+    }
+
+    fn apply(mut walk: Self, step: &Step) -> Self {
+        walk.is_deleted |= matches!(step, Step::Event(Event::Deletes | Event::DefinitionGoes));
+        walk.has_lagging_cache = matches!(step, Step::Event(Event::CacheLags));
+        walk
+    }
+
+    fn preconditions(walk: &Self, step: &Step) -> bool {
+        match step {
+            Step::Event(Event::Deletes) => !walk.is_deleted && !walk.start.object.terminating,
+            Step::Event(Event::CacheLags) => !walk.has_lagging_cache,
+            _ => true,
+        }
+    }
+}
+
+/// Follows a walk to its end; `Err` says what is wrong, and all that happened.
+pub(crate) fn follow(start: &Start, steps: &[Step]) -> Result<Model, String> {
+    follow_traced(start, steps, false).or_else(|_| follow_traced(start, steps, true))
+}
+
+pub(crate) fn follow_traced(start: &Start, steps: &[Step], traced: bool) -> Result<Model, String> {
+    let mut model = Model::new(start, Trace::new(traced));
+    let mut operator = Operator::start(1, &mut model);
+    for step in steps {
+        take(step, &mut operator, &mut model);
+    }
+    if !operator.is_idle() {
+        operator.finish_pass(&mut model);
+    }
+    model.trace.end_chapter();
+    model.calm(start.fixed);
+    operator.due = Some(model.now);
+    let before = model.history.mutations.len();
+    passes(BOUND, &mut operator, &mut model);
+    let wrong = ends::wrong(&model)
+        .or_else(|| ends::forsaken(start, steps, &model))
+        .or_else(|| too_many(&model.history.mutations[before..]));
+    let moved = rests(&mut operator, &mut model).or_else(|| survives_a_restart(&mut operator, &mut model));
+    match model.history.breaches.first().cloned().or(wrong).or(moved) {
+        None => Ok(model),
+        Some(what) => Err(format!("{what}; the walk:\n{}", model.trace)),
+    }
+}
+
+fn take(step: &Step, operator: &mut Operator, model: &mut Model) {
+    if model.object.is_none() && operator.is_idle() {
+        return;
+    }
+    match step {
+        Step::Request(fault) => operator.request(model, fault),
+        Step::Until(request) => {
+            operator.begin(model);
+            while operator.upcoming(model).is_some_and(|next| next != *request && next != "Finish") {
+                operator.request(model, &Injection::Fine);
+            }
+        }
+        Step::Pass => operator.finish_pass(model),
+        // An answer that is out of date is so for some seconds, not for long.
+        Step::Wait(_) if model.answers.as_ref().is_some_and(|answers| answers.is_stale) => {}
+        Step::Wait(duration) => wait(*duration, model),
+        Step::Kill => operator.restart(model),
+        // Between two requests an answer may come from other credentials: only if the pass is about to ask for their account.
+        Step::Event(Event::Credentials { .. })
+            if !operator.is_idle() && operator.upcoming(model) != Some("Identify") => {}
+        Step::Event(event) => model.happen(event),
+    }
+}
+
+fn wait(duration: Duration, model: &mut Model) {
+    model.trace.note(|| format!("{duration:?} go by"));
+    model.advance(duration);
+}
+
+/// Each pass begins when the one before asked for it.
+fn passes(count: usize, operator: &mut Operator, model: &mut Model) {
+    for _ in 0..count {
+        let Some(due) = operator.due.filter(|_| model.object.is_some()) else { return };
+        model.advance(due.saturating_sub(model.now));
+        operator.finish_pass(model);
+    }
+}
+
+/// Nothing is written and nothing changes in AWS any more.
+fn rests(operator: &mut Operator, model: &mut Model) -> Option<String> {
+    let before = (model.object.clone(), model.history.mutations.len());
+    model.trace.note(|| "from here on nothing may change any more".to_owned());
+    passes(REST, operator, model);
+    let moved = model.object != before.0 || model.history.mutations.len() != before.1;
+    moved.then(|| "it does not stay".to_owned())
+}
+
+/// Nor by a restart, except that a status write that did not come through while a person is needed is made up for.
+fn survives_a_restart(operator: &mut Operator, model: &mut Model) -> Option<String> {
+    // Tags that somebody changed are not read before a person has done their part, but by a new process.
+    let unread = model.history.retagged && ends::needs_a_person(model);
+    if unread || judge::is_known_by_memory_alone(model) {
+        return None;
+    }
+    let before = (model.object.clone(), model.history.mutations.len());
+    operator.restart(model);
+    passes(REST, operator, model);
+    let wrote = model.object != before.0 && !ends::needs_a_person(model);
+    let moved = wrote || model.history.mutations.len() != before.1;
+    moved.then(|| "a restart changes something".to_owned()).or_else(|| rests(operator, model))
+}
+
+/// Once nothing goes wrong any more, each kind of mutation takes effect once at most.
+fn too_many(mutations: &[(Kind, bool)]) -> Option<String> {
+    let repeated = mutations.iter().enumerate().any(|(at, (kind, done))| {
+        *done && mutations[..at].iter().any(|(before, done)| *done && before == kind)
+    });
+    let refused_creates = mutations.iter().filter(|one| **one == (Kind::Create, false)).count();
+    let too_many =
+        refused_creates > MOST_REFUSED_CREATES || mutations.len() - refused_creates > MOST_MUTATIONS;
+    (repeated || too_many).then(|| format!("too many mutations: {mutations:?}"))
+}

@@ -1,0 +1,168 @@
+//! Credentials that change under a running process: each answer says which credentials signed its call.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use aws::{Aws, Timeouts, UserApi};
+use elasticache_emulator::{Emulator, Settings};
+use plan::{Account, CallSource, CredentialsId, Sight, UserId};
+use serde_json::json;
+
+use super::emulator_fixture::{REGION, user_id};
+
+const FORMER: &str = "111122223333";
+const LATTER: &str = "444455556666";
+
+/// Where the credentials of the other process are.
+const FOLDER: &str = "TEST_CREDENTIALS_FOLDER";
+
+/// Runs a test of this file in a process of its own, with an emulator in which only the former account has the user `app`.
+fn alone(test: &str) {
+    let emulator = Emulator::start(Settings::default(), "127.0.0.1:0").expect("an emulator");
+    let folder = tempfile::tempdir().expect("a folder");
+    use_account(folder.path(), FORMER);
+    let agent = credentials_agent(folder.path().to_owned());
+    let output = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", &format!("aws::credentials::{test}"), "--ignored", "--nocapture"])
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .env("AWS_REGION", REGION)
+        .env("AWS_ENDPOINT_URL", emulator.url())
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", agent)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env(FOLDER, folder.path())
+        .output()
+        .expect("the other process");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}\n{errors}");
+}
+
+/// Answers as the agent of EKS Pod Identity does, with the credentials of the account that the folder names. They are about to
+/// expire, and the SDK loads credentials again some seconds before that. So it loads these for each call, unless the folder has
+/// a file `lasting`.
+fn credentials_agent(folder: PathBuf) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/v1/credentials", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.read(&mut [0; 8192]);
+            let account = std::fs::read_to_string(folder.join("account")).unwrap_or_default();
+            let seconds = if folder.join("lasting").exists() { 3600 } else { 2 };
+            let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
+            let body = json!({"AccessKeyId": account, "SecretAccessKey": "secret", "Token": "token", "Expiration": expires.to_string()}).to_string();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    url
+}
+
+/// From now on the credentials are those of this account.
+fn use_account(folder: &Path, account: &str) {
+    let written = folder.join("account.new");
+    std::fs::write(&written, account).expect("a file");
+    std::fs::rename(&written, folder.join("account")).expect("the file in its place");
+}
+
+#[allow(clippy::disallowed_methods, reason = "the other process of a test")]
+async fn connect() -> (Aws, PathBuf, UserId) {
+    let folder = std::env::var(FOLDER).expect("the folder").into();
+    let (aws, region) = Aws::connect(Timeouts::default()).await.expect("a connection");
+    assert_eq!(region, REGION);
+    (aws, folder, user_id("app"))
+}
+
+fn source(number: u32, account: Account) -> CallSource {
+    CallSource { region: REGION.to_owned(), credentials: CredentialsId(number), account }
+}
+
+fn known(account: &str) -> Account {
+    Account::Known(account.to_owned())
+}
+
+#[test]
+fn an_answer_carries_the_account_of_the_credentials_that_signed_its_call() {
+    alone("with_changing_credentials");
+}
+
+#[tokio::test]
+#[ignore = "the other process of an_answer_carries_the_account_of_the_credentials_that_signed_its_call"]
+async fn with_changing_credentials() {
+    let (aws, folder, app) = connect().await;
+    let create = super::emulator_fixture::create("app");
+    aws.create(&create).await;
+    let (sight, of_former) = aws.describe(&app).await;
+    assert!(matches!(&sight, Sight::Seen(user) if user.arn.account() == FORMER), "{sight:?}");
+    assert_eq!(of_former, source(1, known(FORMER)));
+    assert_eq!(aws.identify().await, source(1, known(FORMER)));
+
+    use_account(&folder, LATTER);
+    let unknown = aws.describe(&app).await;
+    assert_eq!(unknown, (Sight::Absent, source(2, Account::Unasked)), "the former account says nothing here");
+    assert_eq!(aws.identify().await, source(2, known(LATTER)));
+    assert_eq!(aws.describe(&app).await, (Sight::Absent, source(2, known(LATTER))));
+
+    use_account(&folder, FORMER);
+    let (sight, again) = aws.describe(&app).await;
+    assert!(matches!(sight, Sight::Seen(_)), "{sight:?}");
+    assert_eq!(again, source(1, known(FORMER)), "the same credentials have the same number");
+}
+
+#[test]
+fn answers_at_the_same_time_are_not_mixed_up_while_the_credentials_change() {
+    alone("with_calls_at_the_same_time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the other process of answers_at_the_same_time_are_not_mixed_up_while_the_credentials_change"]
+async fn with_calls_at_the_same_time() {
+    let (aws, folder, app) = connect().await;
+    aws.create(&super::emulator_fixture::create("app")).await;
+    let mut counts = [0, 0];
+    for round in 0..10 {
+        let account = if round % 2 == 0 { FORMER } else { LATTER };
+        let calls = (0..8).map(|_| async {
+            let (seen, identified) = futures::join!(aws.describe(&app), aws.identify());
+            (seen, identified)
+        });
+        let change = async { use_account(&folder, account) };
+        let (answers, ()) = futures::join!(futures::future::join_all(calls), change);
+        for ((sight, source), identified) in answers {
+            // Only the former account has the user, so the answer itself shows who signed the call.
+            let (number, account) = match sight {
+                Sight::Seen(_) => (1, FORMER),
+                Sight::Absent => (2, LATTER),
+                Sight::Failed(_) | Sight::Unseen => panic!("an answer: {sight:?}"),
+            };
+            assert_eq!(source.credentials, CredentialsId(number));
+            assert!(source.account == known(account) || source.account == Account::Unasked, "{source:?}");
+            counts[number as usize - 1] += 1;
+            let expected = if identified.credentials == CredentialsId(1) { FORMER } else { LATTER };
+            assert_eq!(identified.account, known(expected), "{identified:?}");
+        }
+    }
+    assert!(counts.iter().all(|count| *count > 0), "both accounts answered: {}", json!(counts));
+}
+
+#[test]
+fn sts_is_asked_with_the_credentials_that_sign_the_other_calls() {
+    alone("with_cached_credentials");
+}
+
+#[tokio::test]
+#[ignore = "the other process of sts_is_asked_with_the_credentials_that_sign_the_other_calls"]
+async fn with_cached_credentials() {
+    let (aws, folder, app) = connect().await;
+    std::fs::write(folder.join("lasting"), "").expect("a file");
+    assert_eq!(aws.describe(&app).await, (Sight::Absent, source(1, Account::Unasked)));
+    use_account(&folder, LATTER);
+    assert_eq!(aws.identify().await, source(1, known(FORMER)), "the SDK has cached the former credentials");
+    assert_eq!(aws.describe(&app).await, (Sight::Absent, source(1, known(FORMER))));
+}
