@@ -1,7 +1,7 @@
 //! I/O: `check`. Asks the cluster and AWS for what the operator needs, and says what is missing and how to fix it. With
 //! `--uninstall` it says what would be lost without the operator, with `--orphans` which AWS users lack their object.
 //!
-//! [`cluster`], [`survey`] and [`orphans`] do I/O. The other modules evaluate the answers.
+//! `cluster`, `survey` and `orphans` do I/O. The other modules evaluate the answers.
 
 mod amazon;
 mod clocks;

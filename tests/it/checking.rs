@@ -53,7 +53,11 @@ pub(crate) fn command(fixture: &Fixture) -> Command {
     let mut command = fixture.command();
     // By an administrator, unless the test says otherwise.
     command.env("KUBECONFIG", control_plane::shared().kubeconfig()).env_remove("CLUSTER_ID");
-    command.arg("check").env_remove("LOG").env("AWS_ENDPOINT_URL", fixture.aws.url());
+    command
+        .arg("check")
+        .env_remove("LOG")
+        .env("AWS_ENDPOINT_URL", fixture.aws.url())
+        .env_remove("AWS_ENDPOINT_URL_STS");
     command
 }
 
