@@ -2,7 +2,13 @@
 //! wrong is a step of its own. Every state that can be reached is checked; a bad one is told as a shortest trace.
 //!
 //! To walk through states in a browser: see `explorer`.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test may stop, and print")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may stop, and print"
+)]
 
 mod facts;
 mod fair;
@@ -11,6 +17,7 @@ mod outside;
 mod renumber;
 mod runs;
 mod state;
+mod steps;
 mod switches;
 mod tables;
 mod trace;

@@ -30,8 +30,7 @@ impl Found {
         };
         let steps: Vec<String> =
             trace.iter().enumerate().map(|(at, step)| format!("{:3}. {step}", at + 1)).collect();
-        let last = last.as_ref().filter(|_| std::env::var_os("SHOW").is_some());
-        let last = last.map(|last| format!("\n{last}")).unwrap_or_default();
+        let last = last.as_ref().map(|last| format!("\n{last}")).unwrap_or_default();
         format!("{states} states in {seconds:.1} s, then {violation}:\n{}{last}", steps.join("\n"))
     }
 }
