@@ -50,7 +50,6 @@ impl Pacing {
     }
 
     /// Takes note of a verdict and returns the pause until the next pass.
-    #[must_use]
     pub fn schedule(&mut self, verdict: &Verdict, pace: &Pace, now: Moment, roll: f64) -> Duration {
         self.rate_limited = None;
         let denied = verdict.reason == Reason::AccessDenied;
@@ -84,7 +83,6 @@ impl Pacing {
     }
 
     /// The pause after a failure. A pass that came early, by a watch event, counts no further attempt.
-    #[must_use]
     pub fn back_off(&mut self, visit: Visit, pace: &Pace, now: Moment, roll: f64) -> Duration {
         if let Some((before, due)) = self.failures.due
             && before == visit
