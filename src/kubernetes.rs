@@ -12,7 +12,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, CustomResourceExt, Resource, ResourceExt};
 use plan::pass::Response;
-use plan::{Definition, Namesake, Orphan, Other, Owner, UserId};
+use plan::{Definition, Namesake, Orphan, Owner, OwnerObservation, UserId};
 use serde_json::json;
 
 use crate::api::{ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION, user_id};
@@ -97,14 +97,14 @@ impl Kubernetes {
     }
 
     /// Whether the object that owner tags name is there, uncached.
-    pub async fn other(&self, owner: &Owner) -> Other {
+    pub async fn other(&self, owner: &Owner) -> OwnerObservation {
         let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &owner.namespace);
         match users.get_metadata_opt(&owner.name).await {
-            Ok(Some(_)) => Other::There,
-            Ok(None) => Other::Gone,
+            Ok(Some(_)) => OwnerObservation::Exists,
+            Ok(None) => OwnerObservation::Gone,
             Err(error) => {
                 tracing::debug!(%error, %owner, "failed to look for another owner");
-                Other::Unknown
+                OwnerObservation::Unknown
             }
         }
     }
@@ -187,8 +187,8 @@ impl Kubernetes {
     pub async fn definition(&self) -> Definition {
         let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         match definitions.get_metadata(ElastiCacheUser::crd_name()).await {
-            Ok(found) if found.metadata.deletion_timestamp.is_some() => Definition::Going,
-            Ok(_) => Definition::Stays,
+            Ok(found) if found.metadata.deletion_timestamp.is_some() => Definition::BeingDeleted,
+            Ok(_) => Definition::Kept,
             Err(kube::Error::Api(status)) if status.code == 403 => self.offered().await,
             Err(error) => {
                 tracing::warn!(%error, "failed to read the CustomResourceDefinition");
@@ -205,7 +205,7 @@ impl Kubernetes {
                 let creates = list.resources.iter().any(|resource| {
                     resource.name == plural && resource.verbs.iter().any(|verb| verb == "create")
                 });
-                if creates { Definition::Stays } else { Definition::Going }
+                if creates { Definition::Kept } else { Definition::BeingDeleted }
             }
             Err(error) => {
                 tracing::warn!(%error, "failed to read the API's discovery");

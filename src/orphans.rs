@@ -10,8 +10,8 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use plan::verdict::Outcome;
 use plan::{
-    Action, Arn, Creation, Delete, DeletionPolicy, Look, Namesake, Orphan, OrphanEnd, OrphanFacts,
-    OrphanStep, Pacing, TagSight, UID_TAG, Wait, follow_orphan, orphan_verdict,
+    Action, Arn, Creation, Delete, DeletionPolicy, Fetch, Namesake, Orphan, OrphanEnd, OrphanFacts,
+    OrphanStep, Pacing, TagsObservation, UID_TAG, Wait, follow_orphan, orphan_verdict,
 };
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
@@ -239,7 +239,7 @@ impl<U: UserApi> Attempt<'_, U> {
             self.facts.tags_age = self.tags_read_at.map_or(Duration::ZERO, |at| at.elapsed());
             match follow_orphan(&self.case.orphan, &self.facts, &self.reconciler.settings.pace) {
                 OrphanStep::ReadNamesake => self.read_namesake().await,
-                OrphanStep::Look(look) => self.look(&look).await,
+                OrphanStep::Fetch(look) => self.look(&look).await,
                 OrphanStep::Confirm => self.confirm().await,
                 OrphanStep::Delete(delete) => return self.delete(delete).await,
                 OrphanStep::Wait(wait) => return self.pause(&Action::Wait(wait), &Outcome::Decided),
@@ -281,35 +281,35 @@ impl<U: UserApi> Attempt<'_, U> {
         }
     }
 
-    async fn look(&mut self, look: &Look) {
+    async fn look(&mut self, look: &Fetch) {
         let users = &self.reconciler.users;
         match look {
-            Look::User(user_id) => {
+            Fetch::User(user_id) => {
                 let (user, source) = users.describe(self.permit().await, user_id).await;
                 (self.facts.observed.user, self.facts.observed.source) = (user, source);
             }
-            Look::Tags(arn) => {
+            Fetch::Tags(arn) => {
                 self.take_permit().await;
                 self.facts.observed.tags = users.list_tags(self.permit().await, arn).await;
                 self.tags_read_at = Some(Instant::now());
-                self.facts.observed.confirmed = false;
+                self.facts.observed.object_confirmed = false;
                 self.settle(arn);
             }
-            Look::Account => self.facts.observed.source = users.identify(self.permit().await).await,
-            Look::Caller => {
+            Fetch::Account => self.facts.observed.source = users.identify(self.permit().await).await,
+            Fetch::Caller => {
                 self.facts.observed.source = users.identify_caller().await;
                 self.facts.observed.caller_asked = true;
             }
-            Look::Definition => {
+            Fetch::Definition => {
                 self.facts.observed.definition = self.reconciler.kubernetes.definition().await
             }
-            Look::Object | Look::ObjectAndDefinition | Look::Other(_) => self.confirm().await,
+            Fetch::Object | Fetch::ObjectAndDefinition | Fetch::Owner(_) => self.confirm().await,
         }
     }
 
     /// The user was seen with the tags of its CreateUser.
     fn settle(&mut self, arn: &Arn) {
-        let TagSight::Read(tags) = &self.facts.observed.tags else { return };
+        let TagsObservation::Read(tags) = &self.facts.observed.tags else { return };
         if tags.get(UID_TAG) == Some(&self.case.orphan.uid) {
             self.case.settled = true;
             self.case.arn = Some(arn.clone());
@@ -320,7 +320,7 @@ impl<U: UserApi> Attempt<'_, U> {
         self.take_permit().await;
         self.facts.observed.definition = self.reconciler.kubernetes.definition().await;
         self.read_namesake().await;
-        self.facts.observed.confirmed = true;
+        self.facts.observed.object_confirmed = true;
     }
 
     async fn delete(&mut self, delete: Delete) -> Ended {

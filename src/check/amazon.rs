@@ -153,14 +153,14 @@ fn role(arn: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use plan::Said;
+    use plan::AwsError;
 
     use super::*;
 
     const SESSION: Option<&str> = Some("arn:aws:sts::123456789012:assumed-role/operator/1700000000");
 
-    fn said() -> Said {
-        Said::new("Code", "Why.")
+    fn said() -> AwsError {
+        AwsError::new("Code", "Why.")
     }
 
     #[test]

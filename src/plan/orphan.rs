@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use crate::leave::leave;
-use crate::pace::{Pace, Visit};
-use crate::verdict::{Outcome, Standing, Verdict, verdict};
+use crate::finalize::finalize;
+use crate::pace::{Pace, Requeue};
+use crate::verdict::{Outcome, Verdict, VerdictContext, verdict};
 use crate::*;
 
 /// The user of a CreateUser that was sent, and the object as it was when that call was decided on.
@@ -29,7 +29,7 @@ pub struct Orphan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Namesake {
     /// Not asked yet.
-    Unread,
+    NotRead,
     /// The API server does not tell.
     Unreadable,
     /// The very object is there. It did not vanish, and its own passes look after the user.
@@ -64,22 +64,22 @@ impl OrphanFacts {
             deletion: DeletionProgress::Requested(Requester::ThisProcess { last_applied: None }),
             ..Record::default()
         };
-        let (credentials, account) = (CredentialsId(0), Account::Unasked);
+        let (credentials, account) = (CredentialsId(0), Account::NotAsked);
         let observed = Observed {
             record,
             source: CallSource { region: region.to_owned(), credentials, account },
             caller_asked: false,
-            user: Sight::Unseen,
-            tags: TagSight::Unread,
-            remembered: None,
+            user: UserObservation::NotRead,
+            tags: TagsObservation::NotRead,
+            known_owner: None,
             tags_due: false,
-            other: Other::Unasked,
-            sent: None,
-            definition: Definition::Unread,
-            announced: true,
-            confirmed: false,
+            other_owner: OwnerObservation::NotRead,
+            sent_passwords: None,
+            definition: Definition::NotRead,
+            intent_written: true,
+            object_confirmed: false,
         };
-        Self { namesake: Namesake::Unread, observed, tags_age: Duration::ZERO }
+        Self { namesake: Namesake::NotRead, observed, tags_age: Duration::ZERO }
     }
 }
 
@@ -89,7 +89,7 @@ pub enum OrphanStep {
     /// Find out whether the object is there.
     ReadNamesake,
     /// Find out one fact about AWS or the definition.
-    Look(Look),
+    Fetch(Fetch),
     /// Read the namesake and the definition again, with the rate limiter's token for DeleteUser in hand.
     Confirm,
     /// DeleteUser.
@@ -97,7 +97,7 @@ pub enum OrphanStep {
     /// Time will tell: as on the way out of any object.
     Wait(Wait),
     /// Look again after this.
-    Pause(Visit),
+    Pause(Requeue),
     /// Nothing is left to do.
     End(OrphanEnd),
 }
@@ -124,9 +124,9 @@ pub fn follow_orphan(orphan: &Orphan, facts: &OrphanFacts, pace: &Pace) -> Orpha
         return OrphanStep::End(OrphanEnd::Retained);
     }
     match facts.namesake {
-        Namesake::Unread => return OrphanStep::ReadNamesake,
+        Namesake::NotRead => return OrphanStep::ReadNamesake,
         // An object that wants the user and could go without a trace is waited for: then the user is an orphan again.
-        Namesake::Unreadable | Namesake::Wants => return OrphanStep::Pause(Visit::Backoff),
+        Namesake::Unreadable | Namesake::Wants => return OrphanStep::Pause(Requeue::Backoff),
         Namesake::Itself => return OrphanStep::End(OrphanEnd::NotVanished),
         Namesake::Manages => return OrphanStep::End(OrphanEnd::TakenOver),
         Namesake::Absent => {}
@@ -134,25 +134,25 @@ pub fn follow_orphan(orphan: &Orphan, facts: &OrphanFacts, pace: &Pace) -> Orpha
     if let Some(step) = not_named(orphan, &facts.observed) {
         return step;
     }
-    step(leave(&departure(orphan), &facts.observed), facts, pace)
+    step(finalize(&deletion_goal(orphan), &facts.observed), facts, pace)
 }
 
 /// What a wait or a DeleteUser amounts to: the same as on the way out of any object.
 #[must_use]
 pub fn orphan_verdict(orphan: &Orphan, action: &Action, outcome: &Outcome) -> Verdict {
-    let context = Standing {
-        leaving: true,
+    let context = VerdictContext {
+        deleting: true,
         namespace: &orphan.owner.namespace,
         name: &orphan.owner.name,
         user_id: orphan.user_id.as_str(),
-        ..Standing::default()
+        ..VerdictContext::default()
     };
     verdict(action, outcome, &context)
 }
 
 /// Deletion rules of any object: this one is deleted, and nothing in its spec stands in the way.
-fn departure(orphan: &Orphan) -> Departure {
-    Departure {
+fn deletion_goal(orphan: &Orphan) -> DeletionGoal {
+    DeletionGoal {
         user_id: Some(orphan.user_id.clone()),
         owner: orphan.owner.clone(),
         uid: orphan.uid.clone(),
@@ -165,16 +165,16 @@ fn departure(orphan: &Orphan) -> Departure {
 
 /// The tags were read and do not name the vanished object, uid included.
 fn not_named(orphan: &Orphan, observed: &Observed) -> Option<OrphanStep> {
-    let (Sight::Seen(_), TagSight::Read(tags)) = (&observed.user, &observed.tags) else {
+    let (UserObservation::Found(_), TagsObservation::Read(tags)) = (&observed.user, &observed.tags) else {
         return None;
     };
-    match (orphan.owner.judge(tags), tags.get(UID_TAG)) {
+    match (orphan.owner.evaluate(tags), tags.get(UID_TAG)) {
         (Ownership::Ours, Some(uid)) if *uid == orphan.uid => None,
         // AWS may show the tags of a new user later than the user.
-        (Ownership::Nobodys, _) | (Ownership::Ours, None) if observed.record.creation == Creation::Open => {
+        (Ownership::Unowned, _) | (Ownership::Ours, None) if observed.record.creation == Creation::Open => {
             Some(OrphanStep::Wait(Wait::CreationOpen))
         }
-        (Ownership::Ours | Ownership::Nobodys | Ownership::Anothers(_), _) => {
+        (Ownership::Ours | Ownership::Unowned | Ownership::Another(_), _) => {
             Some(OrphanStep::End(OrphanEnd::NotOurs))
         }
     }
@@ -183,38 +183,41 @@ fn not_named(orphan: &Orphan, observed: &Observed) -> Option<OrphanStep> {
 fn step(action: Action, facts: &OrphanFacts, pace: &Pace) -> OrphanStep {
     match action {
         Action::Delete(delete) => match &facts.observed.user {
-            Sight::Seen(user) if facts.tags_age > pace.owner_valid => {
-                OrphanStep::Look(Look::Tags(user.arn.clone()))
+            UserObservation::Found(user) if facts.tags_age > pace.owner_valid => {
+                OrphanStep::Fetch(Fetch::Tags(user.arn.clone()))
             }
-            Sight::Seen(_) | Sight::Unseen | Sight::Absent | Sight::Failed(_) => OrphanStep::Delete(delete),
+            UserObservation::Found(_)
+            | UserObservation::NotRead
+            | UserObservation::Absent
+            | UserObservation::Failed(_) => OrphanStep::Delete(delete),
         },
-        Action::Look(Look::Object | Look::ObjectAndDefinition) => OrphanStep::Confirm,
-        Action::Look(
-            look @ (Look::User(_)
-            | Look::Tags(_)
-            | Look::Account
-            | Look::Caller
-            | Look::Other(_)
-            | Look::Definition),
-        ) => OrphanStep::Look(look),
+        Action::Fetch(Fetch::Object | Fetch::ObjectAndDefinition) => OrphanStep::Confirm,
+        Action::Fetch(
+            look @ (Fetch::User(_)
+            | Fetch::Tags(_)
+            | Fetch::Account
+            | Fetch::Caller
+            | Fetch::Owner(_)
+            | Fetch::Definition),
+        ) => OrphanStep::Fetch(look),
         Action::Wait(wait) => OrphanStep::Wait(wait),
-        Action::Release(why) => OrphanStep::End(match why {
-            Release::UserGone | Release::NoSuchUser => OrphanEnd::UserGone,
-            Release::Retained { .. } | Release::DefinitionGoing { .. } | Release::Observes { .. } => {
-                OrphanEnd::Retained
-            }
-            Release::LeftToOwner(_) | Release::LeftUnowned => OrphanEnd::NotOurs,
+        Action::ReleaseFinalizer(why) => OrphanStep::End(match why {
+            ReleaseReason::UserGone | ReleaseReason::NoSuchUser => OrphanEnd::UserGone,
+            ReleaseReason::Retained { .. }
+            | ReleaseReason::DefinitionDeleted { .. }
+            | ReleaseReason::Observes { .. } => OrphanEnd::Retained,
+            ReleaseReason::LeftToOwner(_) | ReleaseReason::LeftUnowned => OrphanEnd::NotOurs,
         }),
         // A deletion asks for none of these.
         Action::AddFinalizer
-        | Action::Announce(_)
+        | Action::WriteIntent(_)
         | Action::Create(_)
         | Action::Modify(_)
         | Action::Tag(_)
         | Action::Untag(_)
         | Action::Refuse(_)
-        | Action::Rest
-        | Action::Pause { .. }
-        | Action::Compare(_) => OrphanStep::Pause(Visit::Slowly),
+        | Action::InSync
+        | Action::Suspended { .. }
+        | Action::Compared(_) => OrphanStep::Pause(Requeue::Slow),
     }
 }

@@ -28,7 +28,7 @@ struct Row {
 enum Owner {
     Ours,
     /// An object of another cluster.
-    Elsewhere,
+    WrongLocation,
     /// Another object of the same namespace and name.
     AnotherUid,
     /// It lost its tags.
@@ -57,7 +57,7 @@ async fn hand_over(fixture: &Fixture, owner: &Owner, uid: &Value) {
             fixture.aws.put_user("app", json!({ "Tags": {} })).await;
             return;
         }
-        Owner::Elsewhere => ("elsewhere", uid),
+        Owner::WrongLocation => ("elsewhere", uid),
         Owner::AnotherUid => (fixture.cluster_id.as_str(), &theirs),
     };
     let tags = json!({
@@ -112,10 +112,8 @@ async fn made(fixture: &Fixture) {
 
 async fn removed(fixture: &Fixture) {
     until("the user is removed", || async { fixture.aws.user("app").await.is_none().then_some(()) }).await;
-    until("it is counted", || async {
-        fixture.metrics().concat().contains(&format!("{METRIC} 1")).then_some(())
-    })
-    .await;
+    until("it is counted", || async { fixture.metrics().contains(&format!("{METRIC} 1")).then_some(()) })
+        .await;
     let told = fixture.logs().lines().any(|line| line.contains("WARN") && line.contains("left behind"));
     assert!(told, "no Warning tells it");
     assert_eq!(fixture.aws.accepted("DeleteUser", "app").await, 1);
@@ -164,7 +162,7 @@ async fn the_user_of_an_object_that_vanished_is_removed_unless_it_is_to_stay() {
             namesake: Some(with(iam(), "userID", json!("somebody"))),
             ..row("another object of its name wants another user", true)
         },
-        Row { owner: Owner::Elsewhere, ..row("the user is another cluster's", false) },
+        Row { owner: Owner::WrongLocation, ..row("the user is another cluster's", false) },
         Row { owner: Owner::AnotherUid, ..row("the user is another object's of the same name", false) },
         Row { owner: Owner::Nobody, ..row("the user lost its tags", false) },
     ];
@@ -188,7 +186,7 @@ async fn an_object_of_the_same_name_that_manages_the_user_keeps_it() {
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len() as u64, refused);
     fixture.delete("app").await;
     until("its own deletion", || async { fixture.aws.user("app").await.is_none().then_some(()) }).await;
-    assert!(fixture.metrics().concat().contains(&format!("{METRIC} 0")));
+    assert!(fixture.metrics().contains(&format!("{METRIC} 0")));
     fixture.end().await;
 }
 
@@ -271,11 +269,8 @@ async fn quick_deletions_leave_no_user_behind() {
     let calls = fixture.aws.calls().await;
     let accepted =
         calls.iter().filter(|call| call["Action"] == "CreateUser" && call["Code"].is_null()).count();
-    let orphans = fixture
-        .metrics()
-        .concat()
-        .lines()
-        .find_map(|line| line.strip_prefix(METRIC).map(str::trim).map(str::to_owned));
+    let pages = fixture.metrics().join("\n");
+    let orphans = pages.lines().find_map(|line| line.strip_prefix(METRIC).map(str::trim).map(str::to_owned));
     println!(
         "{QUICK} quick deletions: {} CreateUser calls accepted, {orphans:?} orphans removed",
         accepted - 1

@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::*;
-use plan::pace::{Pace, Visit};
+use plan::pace::{Pace, Requeue};
 use plan::*;
 
 struct Row {
@@ -25,7 +25,7 @@ fn orphan(policy: DeletionPolicy) -> Orphan {
 fn ready() -> OrphanFacts {
     let unknown = OrphanFacts::unknown(&orphan(DeletionPolicy::Delete), None, "us-east-1");
     let mut observed =
-        unknown.observed.seen(active()).tagged(owner_tags()).definition(Definition::Stays).confirmed();
+        unknown.observed.seen(active()).tagged(owner_tags()).definition(Definition::Kept).confirmed();
     observed.source.account = Account::Known("111111111111".into());
     OrphanFacts { namesake: Namesake::Absent, observed, ..unknown }
 }
@@ -56,23 +56,23 @@ fn tagged(facts: &mut OrphanFacts, key: &str, value: Option<&str>) {
         Some(value) => drop(tags.insert(key.into(), value.into())),
         None => drop(tags.remove(key)),
     }
-    facts.observed.tags = TagSight::Read(tags);
+    facts.observed.tags = TagsObservation::Read(tags);
 }
 
 #[test]
 fn delete_user_comes_last() {
     let delete = || OrphanStep::Delete(Delete { user_id: id() });
-    let look = |look| OrphanStep::Look(look);
+    let look = |look| OrphanStep::Fetch(look);
     let old = Pace::default().owner_valid + Duration::from_millis(1);
     check(vec![
         row("everything speaks for it", |_| {}, delete()),
         row("tags of two seconds ago are believed", |f| f.tags_age = Pace::default().owner_valid, delete()),
-        row("older ones are read again", |f| f.tags_age = old, look(Look::Tags(arn()))),
-        row("first the object is looked for", |f| f.namesake = Namesake::Unread, OrphanStep::ReadNamesake),
-        row("then the definition", |f| f.observed.definition = Definition::Unread, look(Look::Definition)),
-        row("then the user", |f| f.observed.user = Sight::Unseen, look(Look::User(id()))),
-        row("then its tags", |f| f.observed.tags = TagSight::Unread, look(Look::Tags(arn()))),
-        row("the object is read right before", |f| f.observed.confirmed = false, OrphanStep::Confirm),
+        row("older ones are read again", |f| f.tags_age = old, look(Fetch::Tags(arn()))),
+        row("first the object is looked for", |f| f.namesake = Namesake::NotRead, OrphanStep::ReadNamesake),
+        row("then the definition", |f| f.observed.definition = Definition::NotRead, look(Fetch::Definition)),
+        row("then the user", |f| f.observed.user = UserObservation::NotRead, look(Fetch::User(id()))),
+        row("then its tags", |f| f.observed.tags = TagsObservation::NotRead, look(Fetch::Tags(arn()))),
+        row("the object is read right before", |f| f.observed.object_confirmed = false, OrphanStep::Confirm),
         row(
             "a definition that cannot be read is waited for",
             |f| f.observed.definition = Definition::Unreadable,
@@ -86,10 +86,14 @@ fn a_user_that_somebody_wants_stays() {
     let named = |namesake| move |facts: &mut OrphanFacts| facts.namesake = namesake;
     let retained = Row {
         policy: DeletionPolicy::Retain,
-        ..row("Retain keeps it, and asks nobody", |f| f.namesake = Namesake::Unread, end(OrphanEnd::Retained))
+        ..row(
+            "Retain keeps it, and asks nobody",
+            |f| f.namesake = Namesake::NotRead,
+            end(OrphanEnd::Retained),
+        )
     };
-    let backs_off = || OrphanStep::Pause(Visit::Backoff);
-    let going = |f: &mut OrphanFacts| f.observed.definition = Definition::Going;
+    let backs_off = || OrphanStep::Pause(Requeue::Backoff);
+    let going = |f: &mut OrphanFacts| f.observed.definition = Definition::BeingDeleted;
     check(vec![
         retained,
         row("the object is there", named(Namesake::Itself), end(OrphanEnd::NotVanished)),
@@ -102,7 +106,7 @@ fn a_user_that_somebody_wants_stays() {
 
 #[test]
 fn a_user_whose_tags_do_not_name_the_vanished_object_stays() {
-    let none = |f: &mut OrphanFacts| f.observed.tags = TagSight::Read(Tags::new());
+    let none = |f: &mut OrphanFacts| f.observed.tags = TagsObservation::Read(Tags::new());
     let both = |first: fn(&mut OrphanFacts), second: fn(&mut OrphanFacts)| {
         move |facts: &mut OrphanFacts| {
             first(facts);
@@ -135,7 +139,7 @@ fn a_user_whose_tags_do_not_name_the_vanished_object_stays() {
 
 #[test]
 fn only_describe_users_says_that_the_user_is_gone_and_not_before_it_could_have_appeared() {
-    let absent = |f: &mut OrphanFacts| f.observed.user = Sight::Absent;
+    let absent = |f: &mut OrphanFacts| f.observed.user = UserObservation::Absent;
     let mut rows = vec![
         row("UserNotFound is believed", absent, end(OrphanEnd::UserGone)),
         row(
@@ -152,7 +156,7 @@ fn only_describe_users_says_that_the_user_is_gone_and_not_before_it_could_have_a
                 absent(f);
                 f.observed.source.account = Account::Known("222222222222".into());
             },
-            OrphanStep::Wait(Wait::Elsewhere(Elsewhere {
+            OrphanStep::Wait(Wait::WrongLocation(WrongLocation {
                 arn: None,
                 recorded: Location { account: Some("111111111111".into()), region: "us-east-1".into() },
                 called: Location { account: Some("222222222222".into()), region: "us-east-1".into() },
@@ -161,15 +165,16 @@ fn only_describe_users_says_that_the_user_is_gone_and_not_before_it_could_have_a
     ];
     for fault in faults() {
         let wait = |read| OrphanStep::Wait(Wait::Failed(read, fault.clone()));
-        let (unseen, unread) = (Sight::Failed(fault.clone()), TagSight::Failed(fault.clone()));
+        let (unseen, unread) =
+            (UserObservation::Failed(fault.clone()), TagsObservation::Failed(fault.clone()));
         rows.push(row("no answer", |f| f.observed.user = unseen, wait(Read::DescribeUsers)));
         rows.push(row("no tags", |f| f.observed.tags = unread, wait(Read::ListTagsForResource)));
     }
     for state in [Lifecycle::Creating, Lifecycle::Modifying, Lifecycle::Deleting, odd()] {
-        let seen = Sight::Seen(user(state.clone()));
+        let seen = UserObservation::Found(user(state.clone()));
         rows.push(row(
             "a busy user is waited for",
-            |f| (f.observed.user, f.observed.tags) = (seen, TagSight::Unread),
+            |f| (f.observed.user, f.observed.tags) = (seen, TagsObservation::NotRead),
             OrphanStep::Wait(Wait::OwnerUnknown(state)),
         ));
     }
