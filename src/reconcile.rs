@@ -7,7 +7,7 @@ use aws::UserApi;
 use kube::ResourceExt;
 use plan::pass::{EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings};
 use plan::verdict::Outcome;
-use plan::{Moment, Mutation, Now, Pass};
+use plan::{CredentialsId, Moment, Mutation, Now, Pass};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -98,7 +98,9 @@ impl<U: UserApi> Reconciler<U> {
             Request::ListTags(arn) => Response::Tags(users.list_tags(self.permit(held).await, &arn).await),
             Request::Identify => Response::Identified(users.identify(self.permit(held).await).await),
             Request::IdentifyCaller => Response::Identified(users.identify_caller().await),
-            Request::Call(mutation) => Response::Called(self.call(&mutation, held).await),
+            Request::Call { mutation, credentials } => {
+                Response::Called(self.call(&mutation, credentials, held).await)
+            }
             Request::ReadOwner(owner) => Response::Owner(kubernetes.other(&owner).await),
             Request::ReadDefinition => Response::Definition(kubernetes.definition().await),
             Request::ReadObject => {
@@ -124,14 +126,14 @@ impl<U: UserApi> Reconciler<U> {
         })
     }
 
-    async fn call(&self, mutation: &Mutation, held: &mut Held) -> Outcome {
+    async fn call(&self, mutation: &Mutation, signer: CredentialsId, held: &mut Held) -> Outcome {
         let permit = self.permit(held).await;
         match mutation {
-            Mutation::Create(create) => self.users.create(permit, create).await,
-            Mutation::Modify(modify) => self.users.modify(permit, modify).await,
-            Mutation::Tag(tag) => self.users.tag(permit, tag).await,
-            Mutation::Untag(untag) => self.users.untag(permit, untag).await,
-            Mutation::Delete(delete) => self.users.delete(permit, delete).await,
+            Mutation::Create(create) => self.users.create(permit, create, signer).await,
+            Mutation::Modify(modify) => self.users.modify(permit, modify, signer).await,
+            Mutation::Tag(tag) => self.users.tag(permit, tag, signer).await,
+            Mutation::Untag(untag) => self.users.untag(permit, untag, signer).await,
+            Mutation::Delete(delete) => self.users.delete(permit, delete, signer).await,
         }
     }
 

@@ -7,8 +7,8 @@ use elasticache_emulator::{Emulator, Settings};
 use aws::{Aws, Connection, Timeouts, UserApi};
 use plan::verdict::Outcome;
 use plan::{
-    Arn, AuthenticationChange, Changes, Create, Delete, Engine, Fault, Modify, Password, Passwords,
-    Rejection, Sight, Tag, TagSight, Tags, UserId,
+    Arn, AuthenticationChange, Changes, Create, CredentialsId, Delete, Engine, Fault, Modify, Password,
+    Passwords, Rejection, Sight, Tag, TagSight, Tags, UserId,
 };
 use serde_json::Value;
 
@@ -16,6 +16,9 @@ use crate::secrecy;
 
 pub(super) const REGION: &str = "eu-west-1";
 pub(super) const ACCOUNT: &str = "111122223333";
+
+/// The first credentials that a port uses.
+pub(super) const SIGNER: CredentialsId = CredentialsId(1);
 
 /// Long enough for a busy machine.
 pub(super) const PATIENT: Timeouts = Timeouts {
@@ -178,13 +181,16 @@ impl Method {
                 TagSight::Failed(fault) => Ended::Failed(fault),
                 TagSight::Unread => Ended::Strange,
             },
-            Self::Create => aws.create(&create(user)).await.into(),
-            Self::Modify => aws.modify(&modify(user)).await.into(),
+            Self::Create => aws.create(&create(user), SIGNER).await.into(),
+            Self::Modify => aws.modify(&modify(user), SIGNER).await.into(),
             Self::Tag => aws
-                .tag(&Tag { arn: arn(user), tags: tags(&[("team", "shop")]), cause: plan::Cause::Edit })
+                .tag(
+                    &Tag { arn: arn(user), tags: tags(&[("team", "shop")]), cause: plan::Cause::Edit },
+                    SIGNER,
+                )
                 .await
                 .into(),
-            Self::Delete => aws.delete(&Delete { user_id: user_id(user) }).await.into(),
+            Self::Delete => aws.delete(&Delete { user_id: user_id(user) }, SIGNER).await.into(),
         }
     }
 }
@@ -195,6 +201,7 @@ pub(super) enum Ended {
     Well,
     NotFound,
     AlreadyExists,
+    CredentialsChanged,
     Failed(Fault),
     /// An answer that no call gives.
     Strange,
@@ -205,6 +212,7 @@ impl From<Outcome> for Ended {
         match outcome {
             Outcome::Accepted(_) | Outcome::Tagged(_) => Self::Well,
             Outcome::NotFound => Self::NotFound,
+            Outcome::CredentialsChanged => Self::CredentialsChanged,
             Outcome::AlreadyExists => Self::AlreadyExists,
             Outcome::Failed(fault) => Self::Failed(fault),
             Outcome::Decided | Outcome::Released => Self::Strange,
@@ -217,7 +225,7 @@ impl Ended {
     pub(super) fn words(&self) -> String {
         let fault = match self {
             Self::Failed(fault) => fault,
-            Self::Well | Self::NotFound | Self::AlreadyExists | Self::Strange => {
+            Self::Well | Self::NotFound | Self::AlreadyExists | Self::CredentialsChanged | Self::Strange => {
                 return format!("{self:?}");
             }
         };

@@ -1,0 +1,213 @@
+//! The account belongs to the credentials: they move to another account under a running operator, as an EKS Pod Identity
+//! association does. No user is orphaned, and none is created elsewhere.
+
+use serde_json::{Value, json};
+
+use crate::aws::credentials::{credentials_agent, use_account};
+use crate::fixture::{ACCOUNT, Fixture, REGION, Setup, condition, iam, reconcile_request};
+
+/// The account that the credentials move to.
+const OTHER: &str = "444455556666";
+
+/// A fixture whose operator has credentials that a test moves.
+struct Moving {
+    fixture: Fixture,
+    folder: tempfile::TempDir,
+}
+
+impl Moving {
+    /// `sts`: whether the operator reaches STS. If not, it learns the account from an ARN or from the user `default`.
+    async fn new(sts: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        use_account(folder.path(), ACCOUNT);
+        let fixture = Fixture::without_operator(Setup::default()).await;
+        let mut command = fixture.command();
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", credentials_agent(folder.path().to_owned()));
+        if sts {
+            command.env("AWS_ENDPOINT_URL_STS", fixture.aws.url());
+        }
+        fixture.run(command);
+        Self { fixture, folder }
+    }
+
+    fn move_to(&self, account: &str) {
+        use_account(self.folder.path(), account);
+    }
+
+    /// Asks for a pass.
+    async fn request(&self, name: &str, request: &str) {
+        self.fixture.patch(name, reconcile_request(request)).await;
+    }
+
+    /// Nothing was created, changed or deleted in the other account.
+    async fn other_account_is_untouched(&self) {
+        let calls = self.fixture.aws.calls_in(OTHER).await;
+        let reads = ["DescribeUsers", "ListTagsForResource", "GetCallerIdentity"];
+        let changes: Vec<&Value> =
+            calls.iter().filter(|call| !reads.contains(&call["Action"].as_str().unwrap())).collect();
+        assert!(!calls.is_empty() && changes.is_empty(), "only reads: {changes:#?}");
+    }
+
+    async fn mutations(&self, id: &str) -> [usize; 2] {
+        let aws = &self.fixture.aws;
+        [aws.calls_of("CreateUser", id).await.len(), aws.calls_of("DeleteUser", id).await.len()]
+    }
+}
+
+fn names_both_accounts(object: &Value, kind: &str) {
+    let message = condition(object, kind).unwrap()["message"].as_str().unwrap();
+    assert!(message.contains(ACCOUNT) && message.contains(OTHER), "{message}");
+}
+
+#[tokio::test]
+async fn an_object_at_rest_stalls_while_the_credentials_belong_to_another_account() {
+    for sts in [true, false] {
+        let moving = Moving::new(sts).await;
+        let fixture = &moving.fixture;
+        let before = fixture.ready("app", iam()).await;
+        let user = fixture.aws.user("app").await;
+        moving.move_to(OTHER);
+        moving.request("app", "away").await;
+        let object = fixture.reason("app", "WrongAWSAccount").await;
+        names_both_accounts(&object, "Stalled");
+        for field in ["arn", "location", "lastApplied"] {
+            assert_eq!(object["status"][field], before["status"][field], "STS {sts}: {field}");
+        }
+        moving.other_account_is_untouched().await;
+        moving.move_to(ACCOUNT);
+        moving.request("app", "back").await;
+        fixture.wait_ready("app").await;
+        assert_eq!(moving.mutations("app").await, [1, 0], "STS {sts}");
+        assert_eq!(fixture.aws.user("app").await, user, "STS {sts}");
+        moving.fixture.end().await;
+    }
+}
+
+/// From the second DescribeUsers on the former account does not show the user. The answer of CreateUser is lost.
+async fn lose_the_user(fixture: &Fixture) {
+    let hidden = json!({ "Action": "DescribeUsers", "UserId": "app", "Kind": "unavailable", "Skip": 1, "Times": null });
+    fixture.aws.fault(hidden).await;
+    let lost = json!({ "Action": "CreateUser", "UserId": "app", "Kind": "reset", "When": "after" });
+    let lost = fixture.aws.fault(lost).await;
+    fixture.create("app", iam()).await;
+    fixture.aws.struck(lost, 1).await;
+    fixture.reason("app", "AWSUnavailable").await;
+}
+
+#[tokio::test]
+async fn a_user_whose_creation_was_not_answered_is_not_created_in_the_account_that_the_credentials_move_to() {
+    for sts in [true, false] {
+        let moving = Moving::new(sts).await;
+        let fixture = &moving.fixture;
+        if !sts {
+            // The ARN of any user tells the account.
+            fixture.ready("first", iam()).await;
+        }
+        lose_the_user(fixture).await;
+        moving.move_to(OTHER);
+        moving.request("app", "away").await;
+        let object = fixture.reason("app", "WrongAWSAccount").await;
+        names_both_accounts(&object, "Stalled");
+        assert_eq!(object["status"]["location"], json!({ "account": ACCOUNT, "region": REGION }));
+        moving.other_account_is_untouched().await;
+        fixture.aws.clear_faults().await;
+        moving.move_to(ACCOUNT);
+        moving.request("app", "back").await;
+        fixture.wait_ready("app").await;
+        assert_eq!(moving.mutations("app").await, [1, 0], "STS {sts}");
+        fixture.deleted("app").await;
+        moving.fixture.end().await;
+    }
+}
+
+/// If STS is out of reach and no answer has shown an ARN yet, nobody knows the account of a user that is about to be created.
+/// Then the region decides alone, so that nothing waits for ever: the absence in the other account is believed.
+#[tokio::test]
+async fn the_region_decides_alone_if_the_account_was_not_known_before_the_creation() {
+    let moving = Moving::new(false).await;
+    let fixture = &moving.fixture;
+    lose_the_user(fixture).await;
+    let newest = fixture.versions("app").pop().unwrap();
+    assert_eq!(newest["status"]["location"], json!({ "region": REGION }));
+    moving.move_to(OTHER);
+    moving.request("app", "away").await;
+    let object = fixture.wait_ready("app").await;
+    // From now on status says where the user is.
+    assert_eq!(object["status"]["location"], json!({ "account": OTHER, "region": REGION }));
+    assert_eq!(object["status"]["arn"], format!("arn:aws:elasticache:{REGION}:{OTHER}:user:app"));
+    fixture.aws.clear_faults().await;
+    moving.move_to(ACCOUNT);
+    moving.request("app", "back").await;
+    fixture.reason("app", "WrongAWSAccount").await;
+    assert_eq!(moving.mutations("app").await, [1, 0]);
+    moving.fixture.end().await;
+}
+
+#[tokio::test]
+async fn a_deletion_waits_while_the_credentials_belong_to_another_account() {
+    for sts in [true, false] {
+        let moving = Moving::new(sts).await;
+        let fixture = &moving.fixture;
+        fixture.aws.settings(json!({ "delete-time": "10m" })).await;
+        for name in ["deleting", "waiting"] {
+            fixture.ready(name, iam()).await;
+        }
+        fixture.delete("deleting").await;
+        fixture.shows("deleting", "deleting", |object| object["status"]["state"] == "deleting").await;
+        moving.move_to(OTHER);
+        fixture.delete("waiting").await;
+        for name in ["deleting", "waiting"] {
+            let object = fixture.reason(name, "WrongAWSAccount").await;
+            names_both_accounts(&object, "Deleting");
+        }
+        moving.other_account_is_untouched().await;
+        assert_eq!(moving.mutations("waiting").await, [1, 0], "STS {sts}");
+
+        fixture.aws.settings(json!({ "delete-time": "600ms" })).await;
+        fixture.aws.remove_user("deleting").await;
+        moving.move_to(ACCOUNT);
+        for name in ["deleting", "waiting"] {
+            fixture.request_reconcile(name).await;
+            assert!(!fixture.gone(name).await.user_left, "{name}");
+            assert_eq!(moving.mutations(name).await, [1, 1], "STS {sts}: {name}");
+        }
+        moving.fixture.end().await;
+    }
+}
+
+/// The credentials move while DescribeUsers or ListTagsForResource is being answered: right before the mutation.
+#[tokio::test]
+async fn no_mutation_is_signed_by_other_credentials_than_the_look_that_it_rests_on() {
+    let moving = Moving::new(true).await;
+    let fixture = &moving.fixture;
+    fixture.ready("app", iam()).await;
+    // In the other account the ID belongs to somebody else.
+    fixture.aws.put_user_in(OTHER, "app", json!({})).await;
+    let slow = json!({ "Action": "ListTagsForResource", "UserId": "app", "Kind": "slow", "Ms": 1000 });
+    let slow = fixture.aws.fault(slow).await;
+    fixture.delete("app").await;
+    fixture.aws.struck(slow, 1).await;
+    moving.move_to(OTHER);
+    fixture.reason("app", "WrongAWSAccount").await;
+    moving.other_account_is_untouched().await;
+    moving.move_to(ACCOUNT);
+    fixture.request_reconcile("app").await;
+    assert!(!fixture.gone("app").await.user_left);
+
+    let slow = json!({ "Action": "DescribeUsers", "UserId": "new", "Kind": "slow", "Ms": 1000 });
+    let slow = fixture.aws.fault(slow).await;
+    fixture.create("new", iam()).await;
+    fixture.aws.struck(slow, 1).await;
+    moving.move_to(OTHER);
+    let object = fixture.wait_ready("new").await;
+    assert_eq!(object["status"]["location"], json!({ "account": OTHER, "region": REGION }));
+    let calls = fixture.aws.calls_in(OTHER).await;
+    let about_new = calls.iter().filter(|call| call["Params"]["UserId"] == "new");
+    let actions: Vec<&Value> = about_new.map(|call| &call["Action"]).collect();
+    assert_eq!(actions, ["DescribeUsers", "CreateUser"], "CreateUser rests on a look at this account");
+    assert_eq!(moving.mutations("new").await, [0, 0]);
+    fixture.delete("new").await;
+    moving.fixture.gone("new").await;
+    moving.fixture.end().await;
+}
