@@ -1,7 +1,7 @@
 //! I/O: the preflight. Asks the cluster and AWS what the operator will need of them, and tells what is missing and how to
 //! mend it; `--uninstall` asks what would be lost without the operator.
 //!
-//! The parts below `check` judge facts and do no I/O, [`cluster`] apart.
+//! The parts below `check` judge facts and do no I/O, `cluster` apart.
 
 mod amazon;
 mod clocks;

@@ -1,10 +1,12 @@
 //! The account belongs to the credentials: they move to another account under a running operator, as an EKS Pod Identity
 //! association does. No user is orphaned, and none is created elsewhere.
 
+use elasticache_emulator::user_of;
 use serde_json::{Value, json};
+use support::wait::when;
 
 use crate::aws::credentials::{credentials_agent, use_account};
-use crate::fixture::{ACCOUNT, Fixture, REGION, Setup, condition, iam, reconcile_request};
+use crate::fixture::{ACCOUNT, Fixture, REGION, Setup, condition, iam, message, reconcile_request, until};
 
 /// The account that the credentials move to.
 const OTHER: &str = "444455556666";
@@ -40,23 +42,30 @@ impl Moving {
         self.fixture.patch(name, reconcile_request(request)).await;
     }
 
-    /// Nothing was created, changed or deleted in the other account.
-    async fn other_account_is_untouched(&self) {
-        let calls = self.fixture.aws.calls_in(OTHER).await;
-        let reads = ["DescribeUsers", "ListTagsForResource", "GetCallerIdentity"];
-        let changes: Vec<&Value> =
-            calls.iter().filter(|call| !reads.contains(&call["Action"].as_str().unwrap())).collect();
-        assert!(!calls.is_empty() && changes.is_empty(), "only reads: {changes:#?}");
+    /// What was asked in this account, reads apart if `changes`.
+    async fn actions(&self, account: &str, id: &str, changes: bool) -> Vec<String> {
+        let aws = &self.fixture.aws;
+        let calls = if changes { aws.mutations().await } else { aws.calls().await };
+        let about = |call: &&Value| call["Account"] == account && user_of(call) == id;
+        calls.iter().filter(about).map(|call| call["Action"].as_str().unwrap().to_owned()).collect()
     }
 
-    async fn mutations(&self, id: &str) -> [usize; 2] {
-        let aws = &self.fixture.aws;
-        [aws.calls_of("CreateUser", id).await.len(), aws.calls_of("DeleteUser", id).await.len()]
+    async fn changes(&self, account: &str, id: &str) -> Vec<String> {
+        self.actions(account, id, true).await
+    }
+
+    /// Waits until the operator has asked the other account for the user.
+    async fn asks_other_account(&self, id: &str) {
+        until("a call to the other account", || async {
+            when(self.actions(OTHER, id, false).await, |actions| !actions.is_empty())
+        })
+        .await;
     }
 }
 
 fn names_both_accounts(object: &Value, kind: &str) {
-    let message = condition(object, kind).unwrap()["message"].as_str().unwrap();
+    assert!(condition(object, kind).is_some(), "{object:#}");
+    let message = message(object);
     assert!(message.contains(ACCOUNT) && message.contains(OTHER), "{message}");
 }
 
@@ -74,18 +83,19 @@ async fn an_object_at_rest_stalls_while_the_credentials_belong_to_another_accoun
         for field in ["arn", "location", "lastApplied"] {
             assert_eq!(object["status"][field], before["status"][field], "STS {sts}: {field}");
         }
-        moving.other_account_is_untouched().await;
         moving.move_to(ACCOUNT);
         moving.request("app", "back").await;
         fixture.wait_ready("app").await;
-        assert_eq!(moving.mutations("app").await, [1, 0], "STS {sts}");
+        assert_eq!(moving.changes(ACCOUNT, "app").await, ["CreateUser"], "STS {sts}");
+        assert_eq!(moving.changes(OTHER, "app").await, [""; 0], "STS {sts}");
         assert_eq!(fixture.aws.user("app").await, user, "STS {sts}");
         moving.fixture.end().await;
     }
 }
 
-/// From the second DescribeUsers on the former account does not show the user. The answer of CreateUser is lost.
-async fn lose_the_user(fixture: &Fixture) {
+/// The answer of CreateUser is lost, and the credentials move before DescribeUsers has shown the user.
+async fn lose_the_answer(moving: &Moving) {
+    let fixture = &moving.fixture;
     let hidden = json!({ "Action": "DescribeUsers", "UserId": "app", "Kind": "unavailable", "Skip": 1, "Times": null });
     fixture.aws.fault(hidden).await;
     let lost = json!({ "Action": "CreateUser", "UserId": "app", "Kind": "reset", "When": "after" });
@@ -93,6 +103,10 @@ async fn lose_the_user(fixture: &Fixture) {
     fixture.create("app", iam()).await;
     fixture.aws.struck(lost, 1).await;
     fixture.reason("app", "AWSUnavailable").await;
+    moving.move_to(OTHER);
+    moving.request("app", "away").await;
+    moving.asks_other_account("app").await;
+    fixture.aws.clear_faults().await;
 }
 
 #[tokio::test]
@@ -104,18 +118,15 @@ async fn a_user_whose_creation_was_not_answered_is_not_created_in_the_account_th
             // The ARN of any user tells the account.
             fixture.ready("first", iam()).await;
         }
-        lose_the_user(fixture).await;
-        moving.move_to(OTHER);
-        moving.request("app", "away").await;
+        lose_the_answer(&moving).await;
         let object = fixture.reason("app", "WrongAWSAccount").await;
         names_both_accounts(&object, "Stalled");
         assert_eq!(object["status"]["location"], json!({ "account": ACCOUNT, "region": REGION }));
-        moving.other_account_is_untouched().await;
-        fixture.aws.clear_faults().await;
         moving.move_to(ACCOUNT);
         moving.request("app", "back").await;
         fixture.wait_ready("app").await;
-        assert_eq!(moving.mutations("app").await, [1, 0], "STS {sts}");
+        assert_eq!(moving.changes(ACCOUNT, "app").await, ["CreateUser"], "STS {sts}");
+        assert_eq!(moving.changes(OTHER, "app").await, [""; 0], "STS {sts}");
         fixture.deleted("app").await;
         moving.fixture.end().await;
     }
@@ -127,20 +138,20 @@ async fn a_user_whose_creation_was_not_answered_is_not_created_in_the_account_th
 async fn the_region_decides_alone_if_the_account_was_not_known_before_the_creation() {
     let moving = Moving::new(false).await;
     let fixture = &moving.fixture;
-    lose_the_user(fixture).await;
-    let newest = fixture.versions("app").pop().unwrap();
-    assert_eq!(newest["status"]["location"], json!({ "region": REGION }));
-    moving.move_to(OTHER);
-    moving.request("app", "away").await;
+    lose_the_answer(&moving).await;
+    let versions = fixture.versions("app");
+    let announced = versions.iter().find(|version| version["status"]["createRequestedAt"].is_string());
+    assert_eq!(announced.unwrap()["status"]["location"], json!({ "region": REGION }));
     let object = fixture.wait_ready("app").await;
     // From now on status says where the user is.
     assert_eq!(object["status"]["location"], json!({ "account": OTHER, "region": REGION }));
     assert_eq!(object["status"]["arn"], format!("arn:aws:elasticache:{REGION}:{OTHER}:user:app"));
-    fixture.aws.clear_faults().await;
     moving.move_to(ACCOUNT);
     moving.request("app", "back").await;
     fixture.reason("app", "WrongAWSAccount").await;
-    assert_eq!(moving.mutations("app").await, [1, 0]);
+    for account in [ACCOUNT, OTHER] {
+        assert_eq!(moving.changes(account, "app").await, ["CreateUser"], "{account}");
+    }
     moving.fixture.end().await;
 }
 
@@ -161,8 +172,7 @@ async fn a_deletion_waits_while_the_credentials_belong_to_another_account() {
             let object = fixture.reason(name, "WrongAWSAccount").await;
             names_both_accounts(&object, "Deleting");
         }
-        moving.other_account_is_untouched().await;
-        assert_eq!(moving.mutations("waiting").await, [1, 0], "STS {sts}");
+        assert_eq!(moving.changes(ACCOUNT, "waiting").await, ["CreateUser"], "STS {sts}");
 
         fixture.aws.settings(json!({ "delete-time": "600ms" })).await;
         fixture.aws.remove_user("deleting").await;
@@ -170,7 +180,12 @@ async fn a_deletion_waits_while_the_credentials_belong_to_another_account() {
         for name in ["deleting", "waiting"] {
             fixture.request_reconcile(name).await;
             assert!(!fixture.gone(name).await.user_left, "{name}");
-            assert_eq!(moving.mutations(name).await, [1, 1], "STS {sts}: {name}");
+            assert_eq!(
+                moving.changes(ACCOUNT, name).await,
+                ["CreateUser", "DeleteUser"],
+                "STS {sts}: {name}"
+            );
+            assert_eq!(moving.changes(OTHER, name).await, [""; 0], "STS {sts}: {name}");
         }
         moving.fixture.end().await;
     }
@@ -183,17 +198,17 @@ async fn no_mutation_is_signed_by_other_credentials_than_the_look_that_it_rests_
     let fixture = &moving.fixture;
     fixture.ready("app", iam()).await;
     // In the other account the ID belongs to somebody else.
-    fixture.aws.put_user_in(OTHER, "app", json!({})).await;
+    fixture.aws.in_account(OTHER).put_user("app", json!({})).await;
     let slow = json!({ "Action": "ListTagsForResource", "UserId": "app", "Kind": "slow", "Ms": 1000 });
     let slow = fixture.aws.fault(slow).await;
     fixture.delete("app").await;
     fixture.aws.struck(slow, 1).await;
     moving.move_to(OTHER);
     fixture.reason("app", "WrongAWSAccount").await;
-    moving.other_account_is_untouched().await;
     moving.move_to(ACCOUNT);
     fixture.request_reconcile("app").await;
     assert!(!fixture.gone("app").await.user_left);
+    assert_eq!(moving.changes(OTHER, "app").await, [""; 0]);
 
     let slow = json!({ "Action": "DescribeUsers", "UserId": "new", "Kind": "slow", "Ms": 1000 });
     let slow = fixture.aws.fault(slow).await;
@@ -202,11 +217,13 @@ async fn no_mutation_is_signed_by_other_credentials_than_the_look_that_it_rests_
     moving.move_to(OTHER);
     let object = fixture.wait_ready("new").await;
     assert_eq!(object["status"]["location"], json!({ "account": OTHER, "region": REGION }));
-    let calls = fixture.aws.calls_in(OTHER).await;
-    let about_new = calls.iter().filter(|call| call["Params"]["UserId"] == "new");
-    let actions: Vec<&Value> = about_new.map(|call| &call["Action"]).collect();
-    assert_eq!(actions, ["DescribeUsers", "CreateUser"], "CreateUser rests on a look at this account");
-    assert_eq!(moving.mutations("new").await, [0, 0]);
+    let expected = ["DescribeUsers", "CreateUser"];
+    assert_eq!(
+        moving.actions(OTHER, "new", false).await,
+        expected,
+        "CreateUser rests on a look at this account"
+    );
+    assert_eq!(moving.changes(ACCOUNT, "new").await, [""; 0]);
     fixture.delete("new").await;
     moving.fixture.gone("new").await;
     moving.fixture.end().await;

@@ -5,8 +5,7 @@ mod corpus;
 mod upgrade;
 
 use futures::{StreamExt, stream};
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, Status};
 use serde_json::{Value, json};
 
@@ -20,7 +19,7 @@ const AT_ONCE: usize = 16;
 async fn what_breaks_a_rule_is_refused_with_a_sentence() {
     let rows = corpus::rows(include_str!("admission/invalid.yaml"));
     assert!(rows.len() >= 60, "{} rows", rows.len());
-    let users = users(control_plane::client().await, "default", &resource());
+    let users = users(control_plane::client().await, "default", &control_plane::resource());
     check(&rows, |_, row| {
         let users = users.clone();
         async move { judge_refusal(row, users.create(&dry_run(), &row.object()).await) }
@@ -32,7 +31,7 @@ async fn what_breaks_a_rule_is_refused_with_a_sentence() {
 async fn what_keeps_the_rules_is_taken_as_it_is() {
     let rows = corpus::rows(include_str!("admission/valid.yaml"));
     assert!(rows.len() >= 25, "{} rows", rows.len());
-    let users = users(control_plane::client().await, "default", &resource());
+    let users = users(control_plane::client().await, "default", &control_plane::resource());
     check(&rows, |_, row| {
         let users = users.clone();
         async move {
@@ -47,7 +46,7 @@ async fn what_keeps_the_rules_is_taken_as_it_is() {
 }
 
 #[tokio::test]
-async fn updates_keep_the_rules_too() {
+async fn updates_keep_the_rules_of_admission() {
     let rows = corpus::rows(include_str!("admission/updates.yaml"));
     let client = control_plane::client().await;
     check(&rows, |number, row| {
@@ -55,8 +54,8 @@ async fn updates_keep_the_rules_too() {
         // A namespace for each row: names matter, and these objects are stored.
         let namespace = format!("admission-update-{number}");
         async move {
-            create_namespace(&client, &namespace).await;
-            let users = users(client, &namespace, &resource());
+            control_plane::create_namespace(&client, &namespace).await;
+            let users = users(client, &namespace, &control_plane::resource());
             let stored = users.create(&PostParams::default(), &row.object()).await;
             stored.map_err(|error| error.to_string())?;
             update(users, row).await
@@ -134,18 +133,6 @@ fn dry_run() -> PostParams {
     PostParams { dry_run: true, ..PostParams::default() }
 }
 
-/// The custom resource, untyped: what is tested here must not have passed through our types.
-fn resource() -> ApiResource {
-    ApiResource::erase::<elasticache_user_operator::api::ElastiCacheUser>(&())
-}
-
 fn users(client: kube::Client, namespace: &str, resource: &ApiResource) -> Api<DynamicObject> {
     Api::namespaced_with(client, namespace, resource)
-}
-
-async fn create_namespace(client: &kube::Client, name: &str) {
-    let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
-    let namespace = Namespace { metadata, ..Namespace::default() };
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    namespaces.create(&PostParams::default(), &namespace).await.expect("a namespace");
 }

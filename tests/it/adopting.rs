@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use elasticache_emulator::user_of;
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, until, with_password};
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, message, until, with, with_password};
 use crate::policies::ended;
 use crate::rights::Rights;
 
 /// A fixture where users may stay, without an operator yet.
 async fn dark() -> Fixture {
-    Fixture::without_operator(Setup { leaves_users: true, ..Setup::default() }).await
+    Fixture::without_operator(Setup::leaving_users()).await
 }
 
 /// Objects of this fixture's namespace may adopt.
@@ -25,22 +26,16 @@ async fn adopting() -> Fixture {
 }
 
 /// The spec of an object that asks for the user.
-fn asking(mut spec: Value, user: &str) -> Value {
-    spec["userID"] = json!(user);
-    spec["adoptionPolicy"] = json!("Adopt");
-    spec
+fn asking(spec: Value, user: &str) -> Value {
+    with(spec, json!({ "userID": user, "adoptionPolicy": "Adopt" }))
 }
 
-fn retained(mut spec: Value, user: &str) -> Value {
-    spec["userID"] = json!(user);
-    spec["deletionPolicy"] = json!("Retain");
-    spec
+fn retained(spec: Value, user: &str) -> Value {
+    with(spec, json!({ "userID": user, "deletionPolicy": "Retain" }))
 }
 
 fn named(user: &str) -> Value {
-    let mut spec = iam();
-    spec["userID"] = json!(user);
-    spec
+    with(iam(), json!({ "userID": user }))
 }
 
 /// A user of nobody that is as [`iam`] asks.
@@ -51,24 +46,14 @@ fn matching() -> Value {
     })
 }
 
-fn message(object: &Value) -> &str {
-    condition(object, "Ready").and_then(|ready| ready["message"].as_str()).unwrap_or_default()
-}
-
 /// The names of the calls that changed anything about the user, in order.
 async fn mutations(fixture: &Fixture, user: &str) -> Vec<String> {
-    let reads = ["DescribeUsers", "ListTagsForResource"];
-    let calls = fixture.aws.calls().await.into_iter().filter(|call| {
-        let params = &call["Params"];
-        let arn = params["ResourceName"].as_str().unwrap_or_default();
-        params["UserId"] == user || arn.ends_with(&format!(":user:{user}"))
-    });
-    let actions = calls.map(|call| call["Action"].as_str().unwrap().to_owned());
-    actions.filter(|action| !reads.contains(&action.as_str())).collect()
+    let calls = fixture.aws.mutations().await.into_iter().filter(|call| user_of(call) == user);
+    calls.map(|call| call["Action"].as_str().unwrap().to_owned()).collect()
 }
 
 async fn reasons(fixture: &Fixture, name: &str) -> Vec<String> {
-    fixture.events(name).await.into_iter().map(|(_, reason, _)| reason).collect()
+    fixture.events(name).await.into_iter().map(|event| event.reason).collect()
 }
 
 fn owner(user: &Value) -> (&str, &str) {
@@ -123,8 +108,7 @@ async fn passwords_are_sent_once_though_nothing_seems_to_differ() {
     fixture.ready("app", asking(with_password("pw"), "orders")).await;
     let user = fixture.aws.user("orders").await.unwrap();
     assert!(user["Passwords"] == json!([PASSWORD]), "not the Secret's password");
-    fixture.request_reconcile("app").await;
-    fixture.shows("app", "echo", |object| object["status"]["lastHandledReconcileAt"] == "now").await;
+    fixture.acknowledge("app").await;
     let modify = fixture.aws.calls_of("ModifyUser", "orders").await;
     assert_eq!(modify.len(), 1);
     assert!(modify[0]["Params"]["AccessString"].is_null() && modify[0]["Params"]["Engine"].is_null());
@@ -159,6 +143,8 @@ async fn what_may_not_be_taken_over_stays_as_it_is() {
     fixture.create("never", named("free")).await;
     let object = fixture.reason("never", "UserAlreadyExists").await;
     assert!(message(&object).contains("adoptionPolicy"), "{}", message(&object));
+    assert!(condition(&object, "Stalled").is_some());
+    assert!(object["status"]["arn"].is_null(), "its ARN in status would be a claim");
     for name in ["adopt", "never"] {
         fixture.deleted(name).await;
     }
@@ -189,9 +175,9 @@ async fn nobody_adopts_what_another_has_or_what_has_another_name() {
     let object = fixture.reason("misnamed", "InvalidSpec").await;
     assert!(message(&object).contains("\"other-name\""), "{}", message(&object));
     for name in ["greedy", "misnamed"] {
-        let (kind, ..) =
+        let event =
             fixture.event(name, if name == "greedy" { "UserOwnedByAnother" } else { "InvalidSpec" }).await;
-        assert_eq!(kind, "Warning");
+        assert_eq!(event.kind, "Warning");
         fixture.deleted(name).await;
     }
     assert_eq!([fixture.aws.user("anothers").await, fixture.aws.user("renamed").await], before);
@@ -300,7 +286,7 @@ async fn of_two_objects_in_two_namespaces_the_first_keeps_the_user_until_it_goes
 async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_goes() {
     let (fixture, other) = (dark().await, dark().await);
     fixture.start_with(&[("CLUSTER_ID", "one".to_owned())]);
-    let endpoint = ("AWS_ENDPOINT_URL_ELASTICACHE", fixture.aws.url());
+    let endpoint = ("AWS_ENDPOINT_URL_ELASTICACHE", fixture.aws.url().to_owned());
     let resync = ("RESYNC", "2s".to_owned());
     fixture.ready("app", named("orders")).await;
     other.start_with(&[("CLUSTER_ID", "two".to_owned()), endpoint, resync, adopters(&other)]);
@@ -325,7 +311,7 @@ async fn a_hand_over_between_clusters_is_noticed_by_both() {
         resync.clone(),
         ("TAG_RESYNC_EVERY", "1".to_owned()),
     ]);
-    let endpoint = ("AWS_ENDPOINT_URL_ELASTICACHE", fixture.aws.url());
+    let endpoint = ("AWS_ENDPOINT_URL_ELASTICACHE", fixture.aws.url().to_owned());
     fixture.ready("app", named("orders")).await;
     other.start_with(&[("CLUSTER_ID", "two".to_owned()), endpoint, resync]);
     other.create("app", named("orders")).await;
@@ -350,8 +336,8 @@ async fn a_hand_over_between_clusters_is_noticed_by_both() {
     // The object that went did not look at it as its own any more.
     until("the event that names the owner", || async {
         let events = fixture.events("app").await;
-        let mut told = events.iter().filter(|(_, reason, _)| reason == "UserOwnedByAnother");
-        told.any(|(kind, _, note)| kind == "Warning" && note.contains(&other.ns)).then_some(())
+        let mut told = events.iter().filter(|event| event.reason == "UserOwnedByAnother");
+        told.any(|event| event.kind == "Warning" && event.note.contains(&other.ns)).then_some(())
     })
     .await;
     tokio::time::timeout(Duration::from_secs(30), other.deleted("app")).await.unwrap();

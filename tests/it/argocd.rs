@@ -121,7 +121,7 @@ async fn health_is_shown_and_the_actions_do_what_they_say() {
 
 #[tokio::test]
 async fn what_needs_a_person_is_degraded_and_says_why() {
-    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::leaving_users()).await;
     fixture.aws.put_user("app", json!({})).await;
     fixture.create("app", crate::fixture::iam()).await;
     let object = fixture.reason("app", "UserAlreadyExists").await;

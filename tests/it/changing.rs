@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, with_password};
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, with, with_password};
 
 /// A fixture on which many objects are not held up by the limiter.
 async fn roomy() -> Fixture {
@@ -78,15 +78,18 @@ fn authenticates(type_: &str) -> Value {
     json!({ "spec": { "authentication": { "type": type_, "passwords": passwords } } })
 }
 
-/// What is there, what is edited, and what the one ModifyUser asks for.
-fn changes() -> Vec<(Value, Value, Value)> {
+/// An edit of a user that is there.
+struct Edit {
+    before: Value,
+    patch: Value,
+    /// What the one ModifyUser asks for.
+    asks: Value,
+}
+
+fn edits() -> Vec<Edit> {
     let iam =
         || json!({ "engine": "redis", "accessString": "on ~* +@all", "authentication": { "type": "iam" } });
-    let valkey = || {
-        let mut spec = with_password("pw");
-        spec["engine"] = json!("valkey");
-        spec
-    };
+    let valkey = || with(with_password("pw"), json!({ "engine": "valkey" }));
     let mode = |type_: &str| json!({ "AuthenticationMode.Type": type_ });
     let password = || json!({ "AuthenticationMode.Type": "password", "Passwords": ["password"] });
     let mut all_at_once = authenticates("iam");
@@ -95,17 +98,18 @@ fn changes() -> Vec<(Value, Value, Value)> {
     let all_asked = json!({
         "AccessString": "on ~other:* +get", "Engine": "valkey", "AuthenticationMode.Type": "iam",
     });
+    let edit = |before, patch, asks| Edit { before, patch, asks };
     vec![
-        (with_password("pw"), access("on ~b:* +get"), json!({ "AccessString": "on ~b:* +get" })),
-        (with_password("pw"), json!({ "spec": { "engine": "valkey" } }), json!({ "Engine": "valkey" })),
-        (valkey(), json!({ "spec": { "engine": "redis" } }), json!({ "Engine": "redis" })),
-        (with_password("pw"), authenticates("iam"), mode("iam")),
-        (iam(), authenticates("password"), password()),
-        (with_password("pw"), authenticates("no-password-required"), mode("no-password-required")),
-        (without_password(), authenticates("password"), password()),
-        (iam(), authenticates("no-password-required"), mode("no-password-required")),
-        (without_password(), authenticates("iam"), mode("iam")),
-        (without_password(), all_at_once, all_asked),
+        edit(with_password("pw"), access("on ~b:* +get"), json!({ "AccessString": "on ~b:* +get" })),
+        edit(with_password("pw"), json!({ "spec": { "engine": "valkey" } }), json!({ "Engine": "valkey" })),
+        edit(valkey(), json!({ "spec": { "engine": "redis" } }), json!({ "Engine": "redis" })),
+        edit(with_password("pw"), authenticates("iam"), mode("iam")),
+        edit(iam(), authenticates("password"), password()),
+        edit(with_password("pw"), authenticates("no-password-required"), mode("no-password-required")),
+        edit(without_password(), authenticates("password"), password()),
+        edit(iam(), authenticates("no-password-required"), mode("no-password-required")),
+        edit(without_password(), authenticates("iam"), mode("iam")),
+        edit(without_password(), all_at_once, all_asked),
     ]
 }
 
@@ -115,16 +119,16 @@ async fn one_call_sends_only_what_differs_whatever_aws_shows_meanwhile() {
         let fixture = roomy().await;
         fixture.aws.settings(json!({ "modify-answer": answer })).await;
         fixture.secret("pw", PASSWORD).await;
-        let rows = changes();
-        for (index, (before, _, _)) in rows.iter().enumerate() {
+        let rows = edits();
+        for (index, Edit { before, .. }) in rows.iter().enumerate() {
             fixture.create(&format!("app-{index}"), before.clone()).await;
         }
-        for (index, (_, patch, _)) in rows.iter().enumerate() {
+        for (index, Edit { patch, .. }) in rows.iter().enumerate() {
             let name = format!("app-{index}");
             fixture.wait_ready(&name).await;
             fixture.patch(&name, patch.clone()).await;
         }
-        for (index, (_, _, wanted)) in rows.iter().enumerate() {
+        for (index, Edit { asks: wanted, .. }) in rows.iter().enumerate() {
             let name = format!("app-{index}");
             let object = fixture.wait_ready(&name).await;
             fixture.reconcile_now(&name).await;
@@ -265,8 +269,7 @@ async fn invalid_user_state_is_waited_out_and_never_terminal() {
 
 #[tokio::test]
 async fn the_end_of_modifying_is_noticed_soon_at_the_real_pace() {
-    let env = vec![("PACE_DIVISOR", "1".to_owned())];
-    let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::env(&[("PACE_DIVISOR", "1")])).await;
     fixture.ready("app", iam()).await;
     fixture.aws.settings(json!({ "modify-time": "10s" })).await;
     let before = fixture.aws.calls_of("DescribeUsers", "app").await.len();

@@ -5,6 +5,9 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use cluster::{AuditLevel, Cluster, Options};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::{ObjectMeta, PostParams};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
 /// The name of the CustomResourceDefinition.
@@ -51,6 +54,19 @@ pub(crate) async fn client_of(kubeconfig: &Path) -> kube::Client {
 /// Runs a program to its end, while other tests go on.
 pub(crate) async fn output(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+/// Makes a namespace, unless it is there.
+pub(crate) async fn create_namespace(client: &kube::Client, name: &str) -> Api<Namespace> {
+    let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+    let namespace = Namespace { metadata, ..Namespace::default() };
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    match namespaces.create(&PostParams::default(), &namespace).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.code == 409 => {}
+        Err(error) => panic!("failed to create the namespace {name}: {error}"),
+    }
+    namespaces
 }
 
 /// The custom resource, for clients that know no Rust types of it.

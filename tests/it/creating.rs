@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{ACCOUNT, Fixture, PASSWORD, Setup, condition, iam, is_ready, with_password};
+use crate::fixture::{
+    ACCOUNT, Fixture, PASSWORD, Setup, condition, iam, with, with_password, with_passwords,
+};
 
 fn owner_tags(fixture: &Fixture, tags: &Value, name: &str) {
     assert_eq!(tags["elasticache-users.dev/namespace"], fixture.ns);
@@ -15,9 +17,7 @@ fn owner_tags(fixture: &Fixture, tags: &Value, name: &str) {
 #[tokio::test]
 async fn an_iam_user_is_created_with_two_calls_and_three_writes() {
     let fixture = Fixture::new().await;
-    let mut spec = iam();
-    spec["tags"] = json!({ "team": "search" });
-    let object = fixture.ready("app", spec).await;
+    let object = fixture.ready("app", with(iam(), json!({ "tags": { "team": "search" } }))).await;
 
     let user = fixture.aws.user("app").await.unwrap();
     assert_eq!((&user["UserName"], &user["Engine"]), (&json!("app"), &json!("valkey")));
@@ -39,8 +39,7 @@ async fn an_iam_user_is_created_with_two_calls_and_three_writes() {
     assert_eq!(status["lastApplied"]["tagKeys"], json!(["team"]));
 
     // A further pass would show by now: the event is the last thing that this one wrote.
-    let (kind, _, _) = fixture.event("app", "UserCreated").await;
-    assert_eq!(kind, "Normal");
+    assert_eq!(fixture.event("app", "UserCreated").await.kind, "Normal");
     let actions: Vec<Value> = fixture.aws.calls().await.iter().map(|call| call["Action"].clone()).collect();
     assert_eq!(actions, ["DescribeUsers", "CreateUser"]);
     let versions = fixture.versions("app");
@@ -58,12 +57,8 @@ async fn a_password_user_gets_the_passwords_of_both_secrets() {
     let fixture = Fixture::new().await;
     fixture.secret("one", PASSWORD).await;
     fixture.secret("two", "another-long-passphrase").await;
-    let mut spec = with_password("one");
-    spec["userID"] = json!("orders");
-    spec["userName"] = json!("Orders Service");
-    let second = json!({ "secretKeyRef": { "name": "two", "key": "password" } });
-    spec["authentication"]["passwords"].as_array_mut().unwrap().push(second);
-    let object = fixture.ready("app", spec).await;
+    let named = json!({ "userID": "orders", "userName": "Orders Service" });
+    let object = fixture.ready("app", with(with_passwords(&["one", "two"]), named)).await;
     let user = fixture.aws.user("orders").await.unwrap();
     assert_eq!(user["UserName"], "Orders Service");
     let mut passwords: Vec<&str> =
@@ -72,43 +67,6 @@ async fn a_password_user_gets_the_passwords_of_both_secrets() {
     assert!(passwords == [PASSWORD, "another-long-passphrase"], "not the two passwords that were asked for");
     assert_eq!(object["status"]["authentication"], json!({ "type": "password", "passwordCount": 2 }));
     assert_eq!(object["status"]["lastApplied"]["passwordVersions"].as_array().unwrap().len(), 2);
-    fixture.end().await;
-}
-
-#[tokio::test]
-async fn the_same_password_twice_is_sent_once() {
-    let fixture = Fixture::new().await;
-    fixture.secret_with("both", json!({ "a": PASSWORD, "b": PASSWORD })).await;
-    let mut spec = with_password("both");
-    spec["authentication"]["passwords"] = json!([
-        { "secretKeyRef": { "name": "both", "key": "a" } },
-        { "secretKeyRef": { "name": "both", "key": "b" } },
-    ]);
-    let object = fixture.ready("app", spec).await;
-    assert_eq!(object["status"]["authentication"]["passwordCount"], 1);
-    fixture.end().await;
-}
-
-#[tokio::test]
-async fn a_user_without_a_password_is_created() {
-    let fixture = Fixture::new().await;
-    let spec = json!({
-        "engine": "redis", "accessString": "on ~* +@read",
-        "authentication": { "type": "no-password-required" },
-    });
-    let object = fixture.ready("app", spec).await;
-    assert_eq!(object["status"]["authentication"]["type"], "no-password");
-    // AWS gave the access string a form of its own; that is no difference.
-    assert_eq!(object["status"]["accessString"], "on ~* -@all +@read");
-    assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@read");
-    assert_eq!(object["status"]["lastApplied"]["expandedAccessString"], "on ~* -@all +@read");
-    fixture.request_reconcile("app").await;
-    fixture
-        .shows("app", "echo", |object| {
-            object["status"]["lastHandledReconcileAt"] == "now" && is_ready(object)
-        })
-        .await;
-    assert_eq!(fixture.aws.accepted("ModifyUser", "app").await, 0);
     fixture.end().await;
 }
 
@@ -147,7 +105,7 @@ async fn what_is_wrong_with_a_secret_is_said_and_mended_without_a_person() {
 
 #[tokio::test]
 async fn a_user_of_ours_is_taken_on_as_it_is() {
-    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::leaving_users()).await;
     fixture.ready("app", iam()).await;
     // As after a restored backup: the object is new, the user has its tags.
     fixture.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
@@ -165,20 +123,6 @@ async fn a_user_of_ours_is_taken_on_as_it_is() {
     fixture.end().await;
 }
 
-#[tokio::test]
-async fn a_user_of_nobody_is_left_alone() {
-    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
-    fixture.aws.put_user("app", json!({ "Tags": { "made-by": "hand" } })).await;
-    let before = fixture.aws.user("app").await.unwrap();
-    fixture.create("app", iam()).await;
-    let object = fixture.reason("app", "UserAlreadyExists").await;
-    assert!(condition(&object, "Stalled").is_some());
-    assert!(object["status"]["arn"].is_null(), "its ARN in status would be a claim");
-    fixture.deleted("app").await;
-    assert_eq!(fixture.aws.user("app").await.unwrap(), before);
-    fixture.end().await;
-}
-
 fn anothers_tags() -> Value {
     json!({
         "elasticache-users.dev/cluster": "elsewhere",
@@ -189,24 +133,8 @@ fn anothers_tags() -> Value {
 }
 
 #[tokio::test]
-async fn a_user_of_another_owner_is_left_alone_and_the_owner_named() {
-    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
-    fixture.aws.put_user("app", json!({ "Tags": anothers_tags() })).await;
-    let before = fixture.aws.user("app").await.unwrap();
-    fixture.create("app", iam()).await;
-    let object = fixture.reason("app", "UserOwnedByAnother").await;
-    let message = condition(&object, "Stalled").unwrap()["message"].as_str().unwrap().to_owned();
-    for part in ["elsewhere", "theirs", "orders"] {
-        assert!(message.contains(part), "{message}");
-    }
-    fixture.deleted("app").await;
-    assert_eq!(fixture.aws.user("app").await.unwrap(), before);
-    fixture.end().await;
-}
-
-#[tokio::test]
 async fn a_user_that_appears_between_the_look_and_the_call_is_not_claimed() {
-    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::leaving_users()).await;
     // The call waits long enough for somebody else's user to come first.
     let slow = fixture.aws.fault(json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 700 })).await;
     fixture.create("app", iam()).await;
@@ -233,64 +161,36 @@ async fn a_previous_user_on_its_way_out_is_waited_for() {
     fixture.end().await;
 }
 
-#[tokio::test]
-async fn a_create_whose_answer_is_lost_ends_in_one_usable_user() {
-    for kind in ["reset", "garbage", "truncate", "unavailable"] {
-        let fixture = Fixture::new().await;
-        let mut rule = json!({ "Action": "CreateUser", "Kind": kind });
-        if kind != "truncate" {
-            rule["When"] = json!("after");
-        }
-        let fault = fixture.aws.fault(rule).await;
-        let object = fixture.ready("app", iam()).await;
-        assert_eq!(fixture.aws.fired(fault).await, 1, "{kind}");
-        assert_eq!(fixture.aws.calls_of("CreateUser", "app").await.len(), 1, "{kind}");
-        assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@all", "{kind}");
-        fixture.deleted("app").await;
-        fixture.end().await;
-    }
+/// An answer to CreateUser, and what the object says then.
+struct Refusal {
+    fault: Value,
+    reason: &'static str,
+    /// The condition beside Ready.
+    beside: &'static str,
 }
 
 #[tokio::test]
-async fn failures_of_create_are_told_and_gone_through() {
+async fn failures_of_create_user_are_reported_and_survived() {
+    let waits = |fault: Value, reason| Refusal { fault, reason, beside: "Reconciling" };
+    let stalls = |code: &str, message: &str, reason| {
+        let fault = json!({ "Kind": "error", "Code": code, "Message": message });
+        Refusal { fault, reason, beside: "Stalled" }
+    };
+    let error = |code: &str, status: u16| json!({ "Kind": "error", "Code": code, "Status": status });
+    let category = "Access string contains invalid category(s)";
     let rows = [
-        ("throttled", json!({ "Kind": "throttle" }), "Throttled", "Reconciling"),
-        ("unavailable", json!({ "Kind": "unavailable" }), "AWSUnavailable", "Reconciling"),
-        (
-            "denied",
-            json!({ "Kind": "error", "Code": "AccessDenied", "Status": 403 }),
-            "AccessDenied",
-            "Reconciling",
-        ),
-        (
-            "expired",
-            json!({ "Kind": "error", "Code": "ExpiredToken", "Status": 403 }),
-            "CredentialsUnavailable",
-            "Reconciling",
-        ),
-        ("quota", json!({ "Kind": "error", "Code": "UserQuotaExceeded" }), "QuotaExceeded", "Reconciling"),
-        (
-            "role",
-            json!({ "Kind": "error", "Code": "ServiceLinkedRoleNotFoundFault" }),
-            "ServiceLinkedRoleMissing",
-            "Reconciling",
-        ),
-        ("other", json!({ "Kind": "error", "Code": "SomethingNew" }), "AWSRefused", "Reconciling"),
-        (
-            "access string",
-            json!({ "Kind": "error", "Code": "InvalidParameterValue", "Message": "Access string contains invalid category(s)" }),
-            "InvalidAccessString",
-            "Stalled",
-        ),
-        (
-            "combination",
-            json!({ "Kind": "error", "Code": "InvalidParameterCombination", "Message": "No." }),
-            "AuthenticationConflict",
-            "Stalled",
-        ),
+        waits(json!({ "Kind": "throttle" }), "Throttled"),
+        waits(json!({ "Kind": "unavailable" }), "AWSUnavailable"),
+        waits(error("AccessDenied", 403), "AccessDenied"),
+        waits(error("ExpiredToken", 403), "CredentialsUnavailable"),
+        waits(error("UserQuotaExceeded", 400), "QuotaExceeded"),
+        waits(error("ServiceLinkedRoleNotFoundFault", 400), "ServiceLinkedRoleMissing"),
+        waits(error("SomethingNew", 400), "AWSRefused"),
+        stalls("InvalidParameterValue", category, "InvalidAccessString"),
+        stalls("InvalidParameterCombination", "No.", "AuthenticationConflict"),
     ];
     let fixture = Fixture::new().await;
-    for (index, (claim, mut rule, reason, beside)) in rows.into_iter().enumerate() {
+    for (index, Refusal { fault: mut rule, reason, beside }) in rows.into_iter().enumerate() {
         let name = format!("app-{index}");
         rule["Action"] = json!("CreateUser");
         rule["UserId"] = json!(name);
@@ -298,10 +198,10 @@ async fn failures_of_create_are_told_and_gone_through() {
         fixture.aws.fault(rule).await;
         fixture.create(&name, iam()).await;
         let object = fixture.reason(&name, reason).await;
-        assert!(condition(&object, beside).is_some(), "{claim}: {object:#}");
+        assert!(condition(&object, beside).is_some(), "{reason}: {object:#}");
         assert!(
             object["status"]["createRequestedAt"].is_null() || reason == "AWSUnavailable",
-            "{claim}: {object:#}"
+            "{reason}: {object:#}"
         );
         fixture.event(&name, reason).await;
     }

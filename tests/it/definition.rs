@@ -4,7 +4,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::control_plane;
-use crate::fixture::{Fixture, iam, until};
+use crate::fixture::{Fixture, iam, prevent_deletion, until};
 
 #[tokio::test]
 async fn the_definitions_deletion_retains_every_user_but_the_protected() {
@@ -13,8 +13,7 @@ async fn the_definitions_deletion_retains_every_user_but_the_protected() {
     fixture.ready("app", iam()).await;
     fixture.ready("busy", iam()).await;
     fixture.ready("held", iam()).await;
-    let protect =
-        json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": "true" } } });
+    let protect = prevent_deletion(true);
     fixture.users().patch("held", &PatchParams::default(), &Patch::Merge(protect)).await.unwrap();
     // One is on its way out already, and waits: it stays as well.
     fixture.aws.put_user("busy", json!({ "Status": "modifying" })).await;
@@ -26,7 +25,7 @@ async fn the_definitions_deletion_retains_every_user_but_the_protected() {
     fixture.gone("busy").await;
     assert!(fixture.aws.user("app").await.is_some());
     fixture.reason("held", "DeletionProtected").await;
-    let free = json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": null } } });
+    let free = prevent_deletion(false);
     fixture.users().patch("held", &PatchParams::default(), &Patch::Merge(free)).await.unwrap();
     until("the definition is gone", || async {
         let get = ["get", "crd", "elasticacheusers.elasticache-users.dev"];

@@ -10,9 +10,9 @@ mod unheld;
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, until, with_password};
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, message, until, with, with_password};
 use crate::rights::Rights;
 
 /// Ready with an IAM user, and about to be deleted.
@@ -23,11 +23,7 @@ async fn with_user() -> Fixture {
 }
 
 async fn leaving() -> Fixture {
-    Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await
-}
-
-fn message(object: &Value) -> &str {
-    condition(object, "Deleting").and_then(|deleting| deleting["message"].as_str()).unwrap_or_default()
+    Fixture::with(Setup::leaving_users()).await
 }
 
 /// DeleteUser was accepted once, and the fixture ends well.
@@ -50,16 +46,18 @@ async fn an_active_user_is_deleted_once_and_polled_until_it_is_gone() {
 }
 
 #[tokio::test]
-async fn a_modifying_user_is_waited_for() {
-    let fixture = with_user().await;
-    fixture.aws.put_user("app", json!({ "Status": "modifying" })).await;
-    fixture.delete("app").await;
-    let object = fixture.reason("app", "WaitingForUserActive").await;
-    assert!(message(&object).contains("modifying"), "{}", message(&object));
-    assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len(), 0);
-    fixture.aws.put_user("app", json!({ "Status": "active" })).await;
-    fixture.gone("app").await;
-    accepted_once(fixture).await;
+async fn a_modifying_user_and_one_in_an_unknown_state_are_waited_for() {
+    for state in ["modifying", "migrating"] {
+        let fixture = with_user().await;
+        fixture.aws.put_user("app", json!({ "Status": state })).await;
+        fixture.delete("app").await;
+        let object = fixture.reason("app", "WaitingForUserActive").await;
+        assert!(message(&object).contains(state), "{}", message(&object));
+        assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len(), 0);
+        fixture.aws.put_user("app", json!({ "Status": "active" })).await;
+        fixture.gone("app").await;
+        accepted_once(fixture).await;
+    }
 }
 
 #[tokio::test]
@@ -75,18 +73,6 @@ async fn a_deleting_user_is_polled_and_never_deleted_again() {
 }
 
 #[tokio::test]
-async fn a_state_that_is_not_known_is_waited_for_and_named() {
-    let fixture = with_user().await;
-    fixture.aws.put_user("app", json!({ "Status": "migrating" })).await;
-    fixture.delete("app").await;
-    let object = fixture.reason("app", "WaitingForUserActive").await;
-    assert!(message(&object).contains("migrating"), "{}", message(&object));
-    fixture.aws.put_user("app", json!({ "Status": "active" })).await;
-    fixture.gone("app").await;
-    accepted_once(fixture).await;
-}
-
-#[tokio::test]
 async fn a_user_that_is_gone_already_lets_its_object_go() {
     let fixture = with_user().await;
     fixture.aws.remove_user("app").await;
@@ -99,9 +85,7 @@ async fn a_user_that_is_gone_already_lets_its_object_go() {
 async fn the_default_user_of_a_group_is_waited_for_and_goes_on_by_itself() {
     let fixture = Fixture::new().await;
     fixture.secret("pw", PASSWORD).await;
-    let mut spec = with_password("pw");
-    spec["userName"] = json!("default");
-    fixture.ready("app", spec).await;
+    fixture.ready("app", with(with_password("pw"), json!({ "userName": "default" }))).await;
     fixture.aws.put_group("team", json!({ "UserIds": ["app"] })).await;
     fixture.delete("app").await;
     let object = fixture.reason("app", "DefaultUserInGroup").await;
@@ -143,9 +127,8 @@ async fn a_secret_that_is_gone_blocks_nothing() {
 }
 
 #[tokio::test]
-async fn the_wait_is_short_and_cheap_at_the_real_pace() {
-    let env = vec![("PACE_DIVISOR", "1".to_owned())];
-    let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
+async fn a_deletion_waits_shortly_and_cheaply_at_the_real_pace() {
+    let fixture = Fixture::with(Setup::env(&[("PACE_DIVISOR", "1")])).await;
     fixture.ready("app", iam()).await;
     fixture.aws.settings(json!({ "delete-time": "10s" })).await;
     let asked = std::time::Instant::now();

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use cluster::Cluster;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{ObjectMeta, PostParams};
-use kube::{Api, Client};
+use kube::Client;
 use serde_json::Value;
+use support::operator;
 
-use crate::fixture::{ACCOUNT, Aws};
-use crate::rights;
+use crate::fixture::Aws;
+use crate::{control_plane, rights};
 
 /// A release of the chart.
 pub(crate) struct Deployed {
@@ -31,9 +30,7 @@ impl Deployed {
         within: &str,
         values: &[String],
     ) -> Self {
-        let metadata = ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() };
-        let home = Namespace { metadata, ..Namespace::default() };
-        Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &home).await.unwrap();
+        control_plane::create_namespace(client, namespace).await;
         let text = Self::render(namespace, values).await;
         rights::apply(client, &chart::objects(&text).unwrap()).await;
         Self::of(cluster, client, namespace, within, &text).await
@@ -68,14 +65,7 @@ impl Deployed {
     /// The operator, in a pod of this name, with AWS at an emulator.
     pub(crate) fn operator(&self, pod: &str, aws: &Aws) -> Command {
         let mut command = self.command(the(&self.objects, "Deployment"), pod);
-        command
-            // What one finds in a pod by other ways, and no fixed port.
-            .env("HTTP_ADDR", "127.0.0.1:0")
-            .env("AWS_ENDPOINT_URL_ELASTICACHE", aws.url())
-            .env("AWS_ENDPOINT_URL_STS", support::operator::NO_STS)
-            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
-            .env("AWS_SECRET_ACCESS_KEY", "secret")
-            .env("PACE_DIVISOR", "10");
+        command.envs(operator::environment(aws.url())).env("PACE_DIVISOR", "10");
         command
     }
 

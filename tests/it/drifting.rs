@@ -5,15 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    Fixture, PASSWORD, Setup, condition, iam, is_ready, reconcile_request, until, with_password,
+    Fixture, PASSWORD, PublishedEvent, Setup, condition, iam, is_ready, message, reconcile_request, until,
+    with, with_password,
 };
 use crate::policies::ended;
-
-/// An operator with these variables.
-pub(crate) fn env(variables: &[(&'static str, &str)]) -> Setup {
-    let env = variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    Setup { env, ..Setup::default() }
-}
 
 /// Everything of the user but the number of its changes.
 async fn truth(fixture: &Fixture, id: &str) -> Option<Value> {
@@ -28,80 +23,79 @@ fn same(one: &Option<Value>, other: &Option<Value>) -> bool {
 }
 
 pub(crate) fn tagged() -> Value {
-    let mut spec = iam();
-    spec["tags"] = json!({ "team": "search", "stage": "live" });
-    spec
+    with(iam(), json!({ "tags": { "team": "search", "stage": "live" } }))
 }
 
-/// Name, spec, what somebody does to the AWS user (nothing: it is deleted), and what the event says of it.
-fn rows() -> Vec<(&'static str, Value, Value, &'static [&'static str])> {
+/// What somebody does to an AWS user behind the operator's back.
+struct Drift {
+    name: &'static str,
+    spec: Value,
+    /// Null: the user is deleted.
+    change: Value,
+    /// What the event says of it.
+    says: &'static [&'static str],
+}
+
+fn rows() -> Vec<Drift> {
     let password = with_password("pw");
+    let (access, engine) = (json!({ "AccessString": "on ~* +@all" }), json!({ "Engine": "redis" }));
+    let type_ = json!({ "Authentication": { "Type": "no-password" } });
+    let count = json!({ "Passwords": ["somebody-elses-passphrase", PASSWORD] });
+    let tags = json!({ "Tags": { "stage": "test" } });
+    let several = json!({ "Engine": "redis", "AccessString": "off -@all" });
+    let both = &["engine was redis", "access string was \"off -@all\""];
     vec![
-        (
-            "rules",
-            password.clone(),
-            json!({ "AccessString": "on ~* +@all" }),
-            &["access string was \"on ~* +@all\""],
-        ),
-        ("engine", iam(), json!({ "Engine": "redis" }), &["engine was redis instead of valkey"]),
-        (
-            "type",
-            iam(),
-            json!({ "Authentication": { "Type": "no-password" } }),
-            &["authentication type was no-password instead of iam"],
-        ),
-        (
-            "count",
-            password,
-            json!({ "Passwords": ["somebody-elses-passphrase", PASSWORD] }),
-            &["number of passwords was 2 instead of 1"],
-        ),
-        (
-            "tags",
-            tagged(),
-            json!({ "Tags": { "stage": "test" } }),
-            &["\"team\" was missing", "\"stage\" was \"test\""],
-        ),
-        ("gone", iam(), Value::Null, &["the AWS user was gone"]),
-        (
-            "several",
-            iam(),
-            json!({ "Engine": "redis", "AccessString": "off -@all" }),
-            &["engine was redis", "access string was \"off -@all\""],
-        ),
+        Drift {
+            name: "rules",
+            spec: password.clone(),
+            change: access,
+            says: &["access string was \"on ~* +@all\""],
+        },
+        Drift { name: "engine", spec: iam(), change: engine, says: &["engine was redis instead of valkey"] },
+        Drift {
+            name: "type",
+            spec: iam(),
+            change: type_,
+            says: &["authentication type was no-password instead of iam"],
+        },
+        Drift {
+            name: "count",
+            spec: password,
+            change: count,
+            says: &["number of passwords was 2 instead of 1"],
+        },
+        Drift {
+            name: "tags",
+            spec: tagged(),
+            change: tags,
+            says: &["\"team\" was missing", "\"stage\" was \"test\""],
+        },
+        Drift { name: "gone", spec: iam(), change: Value::Null, says: &["the AWS user was gone"] },
+        Drift { name: "several", spec: iam(), change: several, says: both },
     ]
 }
 
-/// How the operator comes to look.
-#[derive(Clone, Copy, PartialEq)]
-enum Look {
-    Checks,
-    Asked,
-    /// As well, and the first call that mends each user fails.
-    AskedAndFails,
-}
-
 /// Somebody changes each of the users, and each is as it was before once the operator has looked.
-async fn put_right(fixture: &Fixture, look: Look) {
-    let (ask, fails) = (look != Look::Checks, look == Look::AskedAndFails);
+///
+/// `asks`: it looks on request, and the first call that corrects each user fails. Otherwise it looks by its drift checks.
+async fn put_right(fixture: &Fixture, asks: bool) {
     fixture.secret("pw", PASSWORD).await;
-    for (name, spec, ..) in rows() {
+    for Drift { name, spec, .. } in rows() {
         fixture.create(name, spec).await;
     }
     let mut before = Vec::new();
-    for (name, ..) in rows() {
+    for Drift { name, .. } in rows() {
         fixture.wait_ready(name).await;
         before.push(truth(fixture, name).await);
     }
-    for ((name, _, change, _), was) in rows().into_iter().zip(&before) {
-        let mut change = change;
+    for (Drift { name, mut change, .. }, was) in rows().into_iter().zip(&before) {
         if let Some(tags) = change.get_mut("Tags") {
             // Somebody's own tag is no difference, and its owner tags stay.
             let was = was.as_ref().unwrap()["Tags"].as_object().unwrap();
             let owner = was.iter().filter(|(key, _)| key.starts_with("elasticache-users.dev/"));
             tags.as_object_mut().unwrap().extend(owner.map(|(key, value)| (key.clone(), value.clone())));
         }
-        if fails {
+        if asks {
             let action = match name {
                 "tags" => "AddTagsToResource",
                 "gone" => "CreateUser",
@@ -115,12 +109,12 @@ async fn put_right(fixture: &Fixture, look: Look) {
             fixture.aws.put_user(name, change).await;
         }
         assert!(!same(&truth(fixture, name).await, was), "{name}: nothing was changed");
-        if ask {
+        if asks {
             fixture.patch(name, reconcile_request("now")).await;
         }
     }
-    for ((name, _, _, says), was) in rows().into_iter().zip(&before) {
-        let (kind, _, note) = fixture.event(name, "DriftCorrected").await;
+    for (Drift { name, says, .. }, was) in rows().into_iter().zip(&before) {
+        let PublishedEvent { kind, note, .. } = fixture.event(name, "DriftCorrected").await;
         assert_eq!(kind, "Normal");
         for words in says {
             assert!(note.contains(words), "{name}: {note}");
@@ -130,18 +124,18 @@ async fn put_right(fixture: &Fixture, look: Look) {
         })
         .await;
         let object = fixture.wait_ready(name).await;
-        if ask {
+        if asks {
             assert_eq!(object["status"]["lastHandledReconcileAt"], "now");
         }
         let events = fixture.events(name).await;
-        let count = |wanted: &str| events.iter().filter(|(_, reason, _)| reason == wanted).count();
+        let count = |wanted: &str| events.iter().filter(|event| event.reason == wanted).count();
         assert_eq!(count("UserCreated"), if name == "gone" { 2 } else { 1 }, "{events:#?}");
         assert_eq!(count("UserModified"), 0, "{events:#?}");
         let modified = fixture.aws.calls_of("ModifyUser", name).await.len();
-        let needed = if ["tags", "gone"].contains(&name) { 0 } else { 1 + usize::from(fails) };
+        let needed = if ["tags", "gone"].contains(&name) { 0 } else { 1 + usize::from(asks) };
         assert_eq!(modified, needed, "{name}");
     }
-    let page = fixture.metrics();
+    let page = fixture.metrics().concat();
     let counted =
         page.lines().find_map(|line| line.strip_prefix("elasticache_user_drift_corrections_total "));
     assert_eq!(counted, Some(rows().len().to_string().as_str()), "{page}");
@@ -149,38 +143,24 @@ async fn put_right(fixture: &Fixture, look: Look) {
 
 #[tokio::test]
 async fn a_drift_check_puts_right_what_somebody_changed() {
-    let fixture = Fixture::with(env(&[("RESYNC", "2s"), ("TAG_RESYNC_EVERY", "1")])).await;
-    put_right(&fixture, Look::Checks).await;
+    let fixture = Fixture::with(Setup::env(&[("RESYNC", "2s"), ("TAG_RESYNC_EVERY", "1")])).await;
+    put_right(&fixture, false).await;
     ended(fixture).await;
 }
 
 #[tokio::test]
-async fn a_request_puts_right_what_somebody_changed() {
-    // The next drift check would be ten minutes from now.
-    let fixture = Fixture::new().await;
-    put_right(&fixture, Look::Asked).await;
-    ended(fixture).await;
-}
-
-#[tokio::test]
-async fn another_form_of_the_same_is_no_difference() {
+async fn another_form_of_the_same_access_string_is_no_drift() {
     let fixture = Fixture::new().await;
     fixture.secret("pw", PASSWORD).await;
     fixture.ready("app", with_password("pw")).await;
     let somebodys = json!({ "AccessString": "on  -@all  ~app:*   +@read", "Engine": "REDIS" });
     fixture.aws.put_user("app", somebodys.clone()).await;
     let before = truth(&fixture, "app").await;
-    for time in ["first", "second"] {
-        fixture.patch("app", reconcile_request(time)).await;
-        fixture
-            .shows("app", "echo", |object| {
-                object["status"]["lastHandledReconcileAt"] == time && is_ready(object)
-            })
-            .await;
-    }
+    fixture.reconcile_now("app").await;
+    fixture.reconcile_now("app").await;
     assert!(same(&truth(&fixture, "app").await, &before), "the user was changed");
     assert_eq!(fixture.aws.calls_of("ModifyUser", "app").await.len(), 0);
-    assert!(fixture.events("app").await.iter().all(|(_, reason, _)| reason == "UserCreated"));
+    assert!(fixture.events("app").await.iter().all(|event| event.reason == "UserCreated"));
     ended(fixture).await;
 }
 
@@ -191,8 +171,7 @@ async fn tags_that_were_never_in_the_spec_are_left_alone() {
     let mut tags = fixture.aws.user("app").await.unwrap()["Tags"].clone();
     tags["made-by"] = json!("somebody");
     fixture.aws.put_user("app", json!({ "Tags": tags })).await;
-    fixture.patch("app", reconcile_request("now")).await;
-    fixture.shows("app", "echo", |object| object["status"]["lastHandledReconcileAt"] == "now").await;
+    fixture.acknowledge("app").await;
     assert_eq!(fixture.aws.user("app").await.unwrap()["Tags"], tags);
     assert!(!fixture.aws.calls_of("ListTagsForResource", "app").await.is_empty(), "nobody looked");
     ended(fixture).await;
@@ -202,26 +181,24 @@ async fn tags_that_were_never_in_the_spec_are_left_alone() {
 const STALE_AFTER: Duration = Duration::from_secs(4);
 
 #[tokio::test]
-async fn what_is_put_right_is_told_so_though_the_first_call_fails() {
+async fn a_requested_reconcile_corrects_drift_although_its_first_call_fails() {
+    // The next drift check would be ten minutes from now.
     let fixture = Fixture::new().await;
-    put_right(&fixture, Look::AskedAndFails).await;
+    put_right(&fixture, true).await;
     ended(fixture).await;
 }
 
 #[tokio::test]
 async fn an_outage_leaves_a_ready_object_alone_until_it_is_stale() {
-    let fixture = Fixture::with(env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
+    let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
+    let error = |code: &str| json!({ "Kind": "error", "Code": code, "Status": 403 });
     let rows = [
-        ("unavailable", json!({ "Kind": "unavailable" }), "AWSUnavailable"),
-        ("denied", json!({ "Kind": "error", "Code": "AccessDenied", "Status": 403 }), "AccessDenied"),
-        (
-            "expired",
-            json!({ "Kind": "error", "Code": "ExpiredToken", "Status": 403 }),
-            "CredentialsUnavailable",
-        ),
+        Outage { name: "unavailable", fault: json!({ "Kind": "unavailable" }), reason: "AWSUnavailable" },
+        Outage { name: "denied", fault: error("AccessDenied"), reason: "AccessDenied" },
+        Outage { name: "expired", fault: error("ExpiredToken"), reason: "CredentialsUnavailable" },
     ];
-    for (name, ..) in &rows {
-        fixture.ready(name, iam()).await;
+    for row in &rows {
+        fixture.ready(row.name, iam()).await;
     }
     grows_stale(&fixture, &rows).await;
     ended(fixture).await;
@@ -230,17 +207,25 @@ async fn an_outage_leaves_a_ready_object_alone_until_it_is_stale() {
 #[tokio::test]
 async fn throttling_leaves_a_ready_object_alone_until_it_is_stale() {
     // Apart from the others, as it slows the operator's calls down for every object.
-    let fixture = Fixture::with(env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
+    let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
     fixture.ready("throttled", iam()).await;
-    grows_stale(&fixture, &[("throttled", json!({ "Kind": "throttle" }), "Throttled")]).await;
+    let fault = json!({ "Kind": "throttle" });
+    grows_stale(&fixture, &[Outage { name: "throttled", fault, reason: "Throttled" }]).await;
     ended(fixture).await;
 }
 
+/// The reads of an object fail.
+struct Outage {
+    name: &'static str,
+    fault: Value,
+    reason: &'static str,
+}
+
 /// The reads of each object fail: it is left as it is, then Ready=Unknown, then Ready again once they succeed.
-async fn grows_stale(fixture: &Fixture, rows: &[(&str, Value, &str)]) {
+async fn grows_stale(fixture: &Fixture, rows: &[Outage]) {
     let mut began = Vec::new();
-    for (name, rule, _) in rows {
-        let mut rule = rule.clone();
+    for Outage { name, fault, .. } in rows {
+        let mut rule = fault.clone();
         rule["Action"] = json!("DescribeUsers");
         rule["UserId"] = json!(name);
         rule["Times"] = Value::Null;
@@ -250,7 +235,7 @@ async fn grows_stale(fixture: &Fixture, rows: &[(&str, Value, &str)]) {
         fixture.patch(name, reconcile_request("meanwhile")).await;
         began.push((fault, asked, versions));
     }
-    for ((name, _, reason), (fault, asked, versions)) in rows.iter().zip(began) {
+    for (Outage { name, reason, .. }, (fault, asked, versions)) in rows.iter().zip(began) {
         fixture.aws.struck(fault, 1).await;
         // It is echoed even so, and nothing else is written.
         fixture.shows(name, "echo", |object| object["status"]["lastHandledReconcileAt"] == "meanwhile").await;
@@ -271,7 +256,7 @@ async fn grows_stale(fixture: &Fixture, rows: &[(&str, Value, &str)]) {
         assert_eq!((ready, since.len()), (2, 3), "{name}: {since:#?}");
     }
     fixture.aws.clear_faults().await;
-    for (name, _, reason) in rows {
+    for Outage { name, reason, .. } in rows {
         // What probably needs a person is tried slowly.
         if ["AccessDenied", "CredentialsUnavailable"].contains(reason) {
             fixture.patch(name, reconcile_request("mended")).await;
@@ -284,7 +269,7 @@ async fn grows_stale(fixture: &Fixture, rows: &[(&str, Value, &str)]) {
 
 #[tokio::test]
 async fn a_user_that_is_known_to_differ_is_not_called_ready_while_its_tags_cannot_be_read() {
-    let fixture = Fixture::with(env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
+    let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
     fixture.ready("app", iam()).await;
     fixture
         .aws
@@ -295,8 +280,7 @@ async fn a_user_that_is_known_to_differ_is_not_called_ready_while_its_tags_canno
     fixture.aws.put_user("app", json!({ "AccessString": "off -@all" })).await;
     let told = fixture.reason("app", "AccessDenied").await;
     assert_eq!(condition(&told, "Ready").unwrap()["status"], "False");
-    let message = condition(&told, "Ready").unwrap()["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("ListTagsForResource"), "{message}");
+    assert!(message(&told).contains("ListTagsForResource"), "{}", message(&told));
     assert_eq!(
         fixture.aws.accepted("ModifyUser", "app").await,
         0,

@@ -18,16 +18,14 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{ObjectMeta, PostParams};
-use kube::{Api, Client};
+use kube::Client;
 use tokio::sync::Semaphore;
 
 use self::asked::Mutations;
 use self::case::{Case, Disturbance, Run};
 use self::fault::{Call, Fault};
 use self::operator::Speed;
-use self::scenario::Scenario;
+use self::scenario::{Accepted, Scenario};
 use crate::{control_plane, secrecy};
 
 /// Namespaces that no case plays in now.
@@ -80,7 +78,7 @@ async fn whatever_fails(scenario: Scenario) {
     let scenario = &scenario;
     let undisturbed = within_a_case(&client, scenario, speed, None, None).await;
     let undisturbed = undisturbed.unwrap_or_else(|why| panic!("{}, undisturbed: {why}", scenario.name));
-    for (action, count, _) in &scenario.accepted {
+    for Accepted { action, undisturbed: count, .. } in &scenario.accepted {
         assert_eq!(
             undisturbed.mutations.accepted.get(*action).unwrap_or(&0),
             count,
@@ -163,8 +161,8 @@ fn judged(
     let run = run.map_err(|why| format!("{case}: {why}"))?;
     let Mutations { accepted, refused } = &run.mutations;
     for (action, count) in accepted {
-        let known = scenario.accepted.iter().find(|(known, ..)| known == action);
-        let most = known.map_or(0, |row| row.2);
+        let known = scenario.accepted.iter().find(|known| known.action == action);
+        let most = known.map_or(0, |known| known.most);
         if *count > most {
             return Err(format!("{case}: {action} was accepted {count} times, at most {most} are right\n"));
         }
@@ -207,11 +205,6 @@ async fn new_namespace(client: &Client) -> String {
     // Named as a fixture is, so that nobody else's audit counts what is written here.
     let number = NAMESPACES.fetch_add(1, Ordering::Relaxed);
     let name = format!("fixture-faults-{}-{number}", std::process::id());
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let namespace = Namespace {
-        metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
-        ..Namespace::default()
-    };
-    namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+    control_plane::create_namespace(client, &name).await;
     name
 }

@@ -7,7 +7,7 @@ mod actions;
 mod aws;
 mod end;
 mod objects;
-mod operators;
+pub(crate) mod operators;
 mod wait;
 mod watch_log;
 
@@ -18,22 +18,21 @@ use std::time::Duration;
 
 use cluster::{AuditLog, Cluster, Process};
 use elasticache_emulator::{Emulator, Settings};
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{ObjectMeta, PostParams};
-use kube::{Api, Client, ResourceExt};
+use kube::{Client, ResourceExt};
 
 pub(crate) use self::aws::Aws;
-pub(crate) use self::objects::{condition, iam, is_ready, manifest, reconcile_request, with_password};
-pub(crate) use self::wait::until;
+pub(crate) use support::operator::{ACCOUNT, REGION};
+
+pub(crate) use self::objects::{
+    condition, iam, is_ready, manifest, message, prevent_deletion, reconcile_request, with, with_password,
+    with_passwords,
+};
+pub(crate) use self::wait::{PublishedEvent, until};
 use self::watch_log::{Vanished, WatchLog, record};
 use crate::control_plane;
 use crate::iam::{Guard, policy};
 use crate::rights::{self, Rights};
 
-/// The AWS account of a fixture; its access key id too, which is how the emulator tells accounts apart.
-pub(crate) const ACCOUNT: &str = "123456789012";
-/// The AWS region of a fixture.
-pub(crate) const REGION: &str = "us-east-1";
 /// The password in the Secret that [`Fixture::secret`] makes.
 pub(crate) const PASSWORD: &str = "a-long-enough-passphrase";
 
@@ -72,6 +71,19 @@ impl Default for Setup {
     }
 }
 
+impl Setup {
+    /// Users may stay behind.
+    pub(crate) fn leaving_users() -> Self {
+        Self { leaves_users: true, ..Self::default() }
+    }
+
+    /// An operator with these variables.
+    pub(crate) fn env(variables: &[(&'static str, &str)]) -> Self {
+        let env = variables.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Self { env, ..Self::default() }
+    }
+}
+
 /// A namespace, an emulator and (mostly) an operator.
 pub(crate) struct Fixture {
     pub(crate) ns: String,
@@ -81,7 +93,7 @@ pub(crate) struct Fixture {
     pub(crate) cluster_id: String,
     log: Arc<WatchLog>,
     operators: Mutex<Vec<Process>>,
-    pages: Mutex<String>,
+    pages: Mutex<Vec<String>>,
     env: Vec<(&'static str, String)>,
     leaves_users: bool,
     rights: Rights,
@@ -132,12 +144,7 @@ impl Fixture {
 
     async fn on_client(setup: Setup, client: Client, cluster: &Cluster) -> Self {
         let ns = format!("fixture-{}-{}", std::process::id(), FIXTURES.fetch_add(1, Ordering::Relaxed));
-        let namespaces: Api<Namespace> = Api::all(client.clone());
-        let namespace = Namespace {
-            metadata: ObjectMeta { name: Some(ns.clone()), ..ObjectMeta::default() },
-            ..Namespace::default()
-        };
-        namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+        let namespaces = control_plane::create_namespace(&client, &ns).await;
         let dir = tempfile::tempdir().unwrap();
         let rights = setup.rights.unwrap_or_else(Rights::of_this_test);
         let kubeconfig = rights::grant(rights, cluster, &client, &ns, dir.path()).await;

@@ -99,7 +99,7 @@ impl Reader {
 
 /// A fixture without an operator, where users may stay.
 async fn dark() -> Fixture {
-    Fixture::without_operator(Setup { leaves_users: true, ..Setup::default() }).await
+    Fixture::without_operator(Setup::leaving_users()).await
 }
 
 /// Two fixtures, and one operator for both, of the first: objects move from there to the second.
@@ -110,14 +110,6 @@ async fn two() -> (Fixture, Fixture) {
     let both = format!("{},{}", from.ns, to.ns);
     from.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", to.ns.clone())]);
     (from, to)
-}
-
-/// What was asked of AWS so far that changed anything.
-async fn mutations(fixture: &Fixture) -> Vec<Value> {
-    let mut calls = fixture.aws.calls().await;
-    calls
-        .retain(|call| !["DescribeUsers", "ListTagsForResource"].contains(&call["Action"].as_str().unwrap()));
-    calls
 }
 
 /// The user but for its tags and the number of its changes.
@@ -153,11 +145,11 @@ async fn a_user_is_taken_over_from_terraform_or_ack() {
         if index == take_over {
             let object = fixture.reason("orders-api", "Observed").await;
             assert!(object["metadata"]["finalizers"].is_null(), "{object:#}");
-            assert!(mutations(&fixture).await.is_empty(), "a preview changes nothing");
+            assert!(fixture.aws.mutations().await.is_empty(), "a preview changes nothing");
         }
         reader.follow(piece).await;
     }
-    let calls = mutations(&fixture).await;
+    let calls = fixture.aws.mutations().await;
     assert_eq!(calls.len(), 1, "{calls:#?}");
     assert_eq!(calls[0]["Action"], "AddTagsToResource");
     assert!(all_but_tags(&fixture, "orders-api").await == before, "more than tags was changed");
@@ -192,7 +184,7 @@ async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
         };
         reader.follow(&piece).await;
     }
-    let calls = mutations(&fixture).await;
+    let calls = fixture.aws.mutations().await;
     let actions: Vec<&Value> = calls.iter().map(|call| &call["Action"]).collect();
     assert_eq!(actions, ["AddTagsToResource", "ModifyUser"]);
     let sent = &calls[1]["Params"];
@@ -216,7 +208,7 @@ async fn an_object_is_renamed_and_moved() {
     }
     let object = checkout.wait_ready("orders-api").await;
     assert_eq!(condition(&object, "Ready").unwrap()["reason"], "Active");
-    let actions: Vec<Value> = mutations(&shop).await.iter().map(|call| call["Action"].clone()).collect();
+    let actions: Vec<Value> = shop.aws.mutations().await.iter().map(|call| call["Action"].clone()).collect();
     assert_eq!(actions, ["CreateUser", "AddTagsToResource"]);
     assert!(all_but_tags(&shop, "orders").await == before, "more than tags was changed");
     ended(shop).await;
@@ -245,7 +237,7 @@ async fn the_new_object_may_be_applied_first() {
     );
     drop(waiting);
     checkout.wait_ready("orders-api").await;
-    let actions: Vec<Value> = mutations(&shop).await.iter().map(|call| call["Action"].clone()).collect();
+    let actions: Vec<Value> = shop.aws.mutations().await.iter().map(|call| call["Action"].clone()).collect();
     assert_eq!(actions, ["CreateUser", "AddTagsToResource"]);
     ended(shop).await;
     checkout.end().await;

@@ -11,7 +11,7 @@ use elasticache_emulator::{Asked, Permits};
 use serde_json::json;
 
 use self::policy::Policy;
-use crate::fixture::{ACCOUNT, Fixture, PASSWORD, REGION, Setup, iam, with_password};
+use crate::fixture::{ACCOUNT, Fixture, PASSWORD, REGION, Setup, iam, message, until, with, with_password};
 
 /// What was asked, and the statement that allowed it, or none.
 type Answered = (Asked, Option<String>);
@@ -56,9 +56,8 @@ async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
     let adopters = ("ADOPTION_NAMESPACE", fixture.ns.clone());
     fixture.start_with(&[adopters]);
     fixture.secret("pw", PASSWORD).await;
-    let mut spec = with_password("pw");
-    spec["tags"] = json!({ "team": "blue", "tier": "gold" });
-    fixture.ready("shop-app", spec).await;
+    let tags = json!({ "tags": { "team": "blue", "tier": "gold" } });
+    fixture.ready("shop-app", with(with_password("pw"), tags)).await;
     fixture
         .patch(
             "shop-app",
@@ -68,7 +67,7 @@ async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
     fixture.wait_ready("shop-app").await;
     // Somebody takes the owner tags off: they are put back.
     fixture.aws.put_user("shop-app", json!({ "Tags": { "team": "red" } })).await;
-    crate::fixture::until("the owner tags are back", || async {
+    until("the owner tags are back", || async {
         let user = fixture.aws.user("shop-app").await?;
         user["Tags"]["elasticache-users.dev/cluster"].is_string().then_some(())
     })
@@ -78,9 +77,7 @@ async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
         .aws
         .put_user("shop-old", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } }))
         .await;
-    let mut spec = iam();
-    spec["adoptionPolicy"] = json!("Adopt");
-    fixture.ready("shop-old", spec).await;
+    fixture.ready("shop-old", with(iam(), json!({ "adoptionPolicy": "Adopt" }))).await;
     // The check for orphans works under the same policy, for users outside of the prefix too.
     fixture.aws.put_user("other", json!({})).await;
     let answer = crate::checking::check(&fixture, &["--orphans"], &[]).await;
@@ -109,9 +106,8 @@ async fn a_user_id_that_the_policy_does_not_know_is_refused_and_told() {
     fixture.start();
     fixture.create("other", iam()).await;
     let object = fixture.reason("other", "AccessDenied").await;
-    let message =
-        crate::fixture::condition(&object, "Ready").unwrap()["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("elasticache:CreateUser") && message.contains(":user:other"), "{message}");
+    let says = message(&object);
+    assert!(says.contains("elasticache:CreateUser") && says.contains(":user:other"), "{says}");
     fixture.patch("other", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
     fixture.deleted("other").await;
     fixture.end().await;
@@ -137,31 +133,36 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
     let words = [("REGION", REGION), ("ACCOUNT_ID", ACCOUNT), ("CLUSTER_ID", "blue"), ("PREFIX", "shop")];
     let policy = Policy::of("policy.json", &words);
     let (none, blue, red): (&[&str], &[&str], &[&str]) = (&[], &["blue"], &["red"]);
-    let rows = [
-        ("reads", asked("DescribeUsers", "shop-a", none, red), true),
-        ("reads the user that tells the account", asked("DescribeUsers", "default", none, none), true),
-        ("lists all users", asked("DescribeUsers", "*", none, none), true),
-        ("reads the tags of all users", asked("ListTagsForResource", "other", none, red), true),
-        ("creates as this cluster", asked("CreateUser", "shop-a", blue, none), true),
-        ("creates with tags", asked("AddTagsToResource", "shop-a", blue, none), true),
-        ("creates nothing without a tag", asked("CreateUser", "shop-a", none, none), false),
-        ("creates nothing as another cluster", asked("CreateUser", "shop-a", red, none), false),
-        ("creates nothing outside of the prefix", asked("CreateUser", "other-a", blue, none), false),
-        ("changes its own", asked("ModifyUser", "shop-a", none, blue), true),
-        ("changes no other's", asked("ModifyUser", "shop-a", none, red), false),
-        ("changes nobody's", asked("ModifyUser", "shop-a", none, none), false),
-        ("deletes its own", asked("DeleteUser", "shop-a", none, blue), true),
-        ("deletes no other's", asked("DeleteUser", "shop-a", none, red), false),
-        ("deletes nobody's", asked("DeleteUser", "shop-a", none, none), false),
-        ("tags its own", asked("AddTagsToResource", "shop-a", none, blue), true),
-        ("claims no other's", asked("AddTagsToResource", "shop-a", blue, red), false),
-        ("tags nobody's as another's", asked("AddTagsToResource", "shop-a", red, none), false),
-        ("untags no other's", asked("RemoveTagsFromResource", "shop-a", none, red), false),
-        ("touches the default user in no way", asked("ModifyUser", "default", none, none), false),
-        ("makes no groups", asked("CreateUserGroup", "shop-a", none, none), false),
+    let allowed = [
+        ("reads", asked("DescribeUsers", "shop-a", none, red)),
+        ("reads the user that tells the account", asked("DescribeUsers", "default", none, none)),
+        ("lists all users", asked("DescribeUsers", "*", none, none)),
+        ("reads the tags of all users", asked("ListTagsForResource", "other", none, red)),
+        ("creates as this cluster", asked("CreateUser", "shop-a", blue, none)),
+        ("creates with tags", asked("AddTagsToResource", "shop-a", blue, none)),
+        ("changes its own", asked("ModifyUser", "shop-a", none, blue)),
+        ("deletes its own", asked("DeleteUser", "shop-a", none, blue)),
+        ("tags its own", asked("AddTagsToResource", "shop-a", none, blue)),
     ];
-    for (claim, asked, expected) in rows {
-        assert_eq!(policy.allows(&asked).is_some(), expected, "{claim}");
+    let refused = [
+        ("creates nothing without a tag", asked("CreateUser", "shop-a", none, none)),
+        ("creates nothing as another cluster", asked("CreateUser", "shop-a", red, none)),
+        ("creates nothing outside of the prefix", asked("CreateUser", "other-a", blue, none)),
+        ("changes no other's", asked("ModifyUser", "shop-a", none, red)),
+        ("changes nobody's", asked("ModifyUser", "shop-a", none, none)),
+        ("deletes no other's", asked("DeleteUser", "shop-a", none, red)),
+        ("deletes nobody's", asked("DeleteUser", "shop-a", none, none)),
+        ("claims no other's", asked("AddTagsToResource", "shop-a", blue, red)),
+        ("tags nobody's as another's", asked("AddTagsToResource", "shop-a", red, none)),
+        ("untags no other's", asked("RemoveTagsFromResource", "shop-a", none, red)),
+        ("touches the default user in no way", asked("ModifyUser", "default", none, none)),
+        ("makes no groups", asked("CreateUserGroup", "shop-a", none, none)),
+    ];
+    for (claim, asked) in allowed {
+        assert!(policy.allows(&asked).is_some(), "{claim}");
+    }
+    for (claim, asked) in refused {
+        assert!(policy.allows(&asked).is_none(), "{claim}");
     }
     let other = |part: (&str, &str)| {
         let mut asked = asked("ModifyUser", "shop-a", none, blue);

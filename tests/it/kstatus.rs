@@ -13,7 +13,7 @@ use cluster::Tool;
 use serde_json::{Value, json};
 
 pub(crate) use self::conditions::fault;
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, with_password};
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, prevent_deletion, with_password};
 use crate::secrecy::redacted;
 
 /// The library's word for each object, such as `Current`.
@@ -71,7 +71,7 @@ async fn told(fixture: &Fixture, name: &str, reason: &str) -> Value {
 
 #[tokio::test]
 async fn what_takes_time_is_in_progress_and_what_needs_a_person_has_failed() {
-    let fixture = Fixture::without_operator(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     // Nobody has looked at it yet: the CRD's default status speaks.
     is(&fixture.create("app", with_password("pw")).await, "InProgress");
     fixture.start();
@@ -117,8 +117,7 @@ async fn what_takes_time_is_in_progress_and_what_needs_a_person_has_failed() {
 
 #[tokio::test]
 async fn a_deletion_that_is_blocked_is_terminating_and_an_outage_unmakes_nothing_at_once() {
-    let env = vec![("RESYNC", "1s".to_owned()), ("STALE_AFTER", "2s".to_owned())];
-    let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "2s")])).await;
     fixture.ready("app", iam()).await;
     fixture.aws.fault(json!({ "Kind": "unavailable", "Times": null })).await;
     let asked = json!({ "elasticache-users.dev/reconcile-requested-at": "in the outage" });
@@ -140,12 +139,7 @@ async fn a_deletion_that_is_blocked_is_terminating_and_an_outage_unmakes_nothing
     fixture.patch("app", json!({ "metadata": { "annotations": held } })).await;
     fixture.delete("app").await;
     is(&told(&fixture, "app", "DeletionProtected").await, "Terminating");
-    fixture
-        .patch(
-            "app",
-            json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": null } } }),
-        )
-        .await;
+    fixture.patch("app", prevent_deletion(false)).await;
     fixture.gone("app").await;
     fixture.end().await;
 }

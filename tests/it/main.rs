@@ -18,7 +18,6 @@ mod changing;
 mod checking;
 mod clusterwide;
 mod control_plane;
-mod crashing;
 mod creating;
 mod definition;
 mod deleting;

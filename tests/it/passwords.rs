@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::fixture::{Fixture, Setup, condition, with_password};
+use crate::fixture::{Fixture, Setup, condition, with_passwords};
 use crate::secrecy;
 
 const ONE: &str = "correct horse+battery%staple";
@@ -13,16 +13,12 @@ const OTHER: &str = "another-one-of-16-or-more";
 async fn two_passwords(fixture: &Fixture) -> serde_json::Value {
     fixture.secret("one", ONE).await;
     fixture.secret_with("two", json!({ "password": OTHER, "beside": "what-nobody-asked-for" })).await;
-    let mut spec = with_password("one");
-    let second = json!({ "secretKeyRef": { "name": "two", "key": "password" } });
-    spec["authentication"]["passwords"].as_array_mut().unwrap().push(second);
-    spec
+    with_passwords(&["one", "two"])
 }
 
 #[tokio::test]
-async fn nothing_shows_at_the_finest_level_of_every_crate() {
-    let env = vec![("LOG", "trace".to_owned())];
-    let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
+async fn no_password_shows_at_the_finest_log_level_of_every_crate() {
+    let fixture = Fixture::with(Setup::env(&[("LOG", "trace")])).await;
     let spec = two_passwords(&fixture).await;
     fixture.ready("app", spec).await;
     fixture.kill();
@@ -34,7 +30,7 @@ async fn nothing_shows_at_the_finest_level_of_every_crate() {
         assert!(logs.contains(target), "{target} logs nothing: this test looks at nothing");
     }
     assert_eq!(
-        fixture.metrics().matches("elasticache_user_build_info{").count(),
+        fixture.metrics().concat().matches("elasticache_user_build_info{").count(),
         2,
         "a page of each operator"
     );
@@ -43,8 +39,7 @@ async fn nothing_shows_at_the_finest_level_of_every_crate() {
 
 #[tokio::test]
 async fn a_password_that_aws_repeats_is_shown_to_nobody() {
-    let env = vec![("LOG", "trace".to_owned())];
-    let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::env(&[("LOG", "trace")])).await;
     let spec = two_passwords(&fixture).await;
     let message = format!("The password {ONE} is bad, and so is {OTHER}");
     let fault = json!({
@@ -55,7 +50,7 @@ async fn a_password_that_aws_repeats_is_shown_to_nobody() {
     let object = fixture.reason("app", "InvalidPassword").await;
     let told = condition(&object, "Ready").unwrap()["message"].as_str().unwrap().to_owned();
     assert!(told.contains("The password [redacted] is bad, and so is [redacted]."), "{told}");
-    let (_, _, note) = fixture.event("app", "InvalidPassword").await;
+    let note = fixture.event("app", "InvalidPassword").await.note;
     assert!(note.contains("[redacted]"), "{note}");
     fixture.aws.clear_faults().await;
     fixture.request_reconcile("app").await;
@@ -64,9 +59,9 @@ async fn a_password_that_aws_repeats_is_shown_to_nobody() {
 }
 
 #[test]
-fn a_test_that_fails_shows_none_either() {
+fn a_failing_test_shows_no_password() {
     let program = std::env::current_exe().unwrap();
-    let arguments = ["--exact", "passwords::one_that_fails", "--ignored"];
+    let arguments = ["--exact", "passwords::a_test_that_fails_with_a_password", "--ignored"];
     let output = std::process::Command::new(program).args(arguments).output().unwrap();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(said.contains("1 failed") && said.contains("it is [password]"), "{}", secrecy::redacted(&said));
@@ -74,8 +69,8 @@ fn a_test_that_fails_shows_none_either() {
 }
 
 #[test]
-#[ignore = "the other process of a_test_that_fails_shows_none_either"]
-fn one_that_fails() {
+#[ignore = "the other process of a_failing_test_shows_no_password"]
+fn a_test_that_fails_with_a_password() {
     secrecy::remember_password(ONE);
     panic!("it is {ONE}");
 }

@@ -1,34 +1,30 @@
 //! What an object, or the operator's flags, let the operator do: `Observe`, `suspend`, prefixes of user IDs.
 
 use elasticache_emulator::access_string::canonical;
+use elasticache_emulator::user_of;
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, until, with_password};
-
-const READS: [&str; 2] = ["DescribeUsers", "ListTagsForResource"];
+use crate::fixture::{
+    Fixture, PASSWORD, Setup, condition, iam, prevent_deletion, until, with, with_password,
+};
 
 /// Ends the fixture: AWS's own users were never touched, whatever it was about.
 pub(crate) async fn ended(fixture: Fixture) {
-    for call in fixture.aws.calls().await {
-        let reads = READS.contains(&call["Action"].as_str().unwrap());
-        let id = [&call["Params"]["UserId"], &call["Params"]["ResourceName"]];
-        let id = id.iter().find_map(|id| id.as_str()).unwrap_or_default();
-        let id = id.rsplit(':').next().unwrap_or_default();
-        assert!(reads || !(id == "default" || id.starts_with("default.")), "{} of {id}", call["Action"]);
+    for call in fixture.aws.mutations().await {
+        let id = user_of(&call);
+        assert!(id != "default" && !id.starts_with("default."), "{} of {id}", call["Action"]);
     }
     fixture.end().await;
 }
 
 /// A fixture whose operator looks every second, and where users may stay.
 async fn watchful(env: &[(&'static str, &str)]) -> Fixture {
-    let mut env: Vec<_> = env.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    env.push(("RESYNC", "1s".to_owned()));
-    Fixture::with(Setup { leaves_users: true, env, ..Setup::default() }).await
+    let env = [env, &[("RESYNC", "1s")]].concat();
+    Fixture::with(Setup { leaves_users: true, ..Setup::env(&env) }).await
 }
 
-fn observing(mut spec: Value) -> Value {
-    spec["managementPolicy"] = json!("Observe");
-    spec
+fn observing(spec: Value) -> Value {
+    with(spec, json!({ "managementPolicy": "Observe" }))
 }
 
 fn ready(object: &Value) -> (&str, &str, &str) {
@@ -48,13 +44,6 @@ async fn judged(fixture: &Fixture, name: &str, reason: &str) -> Value {
 
 fn is_held(object: &Value) -> bool {
     object["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
-}
-
-/// Nothing but reads was asked of AWS.
-async fn nothing_is_changed(fixture: &Fixture) {
-    let calls = fixture.aws.calls().await;
-    let other = calls.iter().find(|call| !READS.contains(&call["Action"].as_str().unwrap()));
-    assert!(other.is_none_or(|call| panic!("{} of {}", call["Action"], call["Params"]["UserId"])));
 }
 
 #[tokio::test]
@@ -107,7 +96,7 @@ async fn an_observing_object_tells_what_differs_and_changes_nothing() {
     fixture.deleted("app").await;
     assert!(fixture.aws.user("app").await == before, "the user was changed");
     assert!(!fixture.versions("app").iter().any(is_held), "nothing may hold it");
-    nothing_is_changed(&fixture).await;
+    assert!(fixture.aws.mutations().await.is_empty(), "AWS was changed");
     ended(fixture).await;
 }
 
@@ -125,24 +114,24 @@ async fn an_observing_object_compares_access_strings_by_what_they_permit() {
         ("on ~a allkeys +@read -get +@read", "on ~a allkeys +@read -get"),
     ];
     let returned = |sent: &str| json!({ "AccessString": canonical(sent).unwrap() });
-    let stage = watchful(&[]).await;
-    stage.aws.put_user("app", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } })).await;
-    stage.create("app", observing(iam())).await;
-    judged(&stage, "app", "Observed").await;
+    let fixture = watchful(&[]).await;
+    fixture.aws.put_user("app", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } })).await;
+    fixture.create("app", observing(iam())).await;
+    judged(&fixture, "app", "Observed").await;
     for (sent, other) in rows {
-        stage.aws.put_user("app", returned(sent)).await;
-        stage.patch("app", json!({ "spec": { "accessString": sent } })).await;
+        fixture.aws.put_user("app", returned(sent)).await;
+        fixture.patch("app", json!({ "spec": { "accessString": sent } })).await;
         let observed = |object: &Value, reason: &str| {
             ready(object).1 == reason
                 && object["status"]["observedGeneration"] == object["metadata"]["generation"]
         };
-        stage.shows("app", &format!("{sent} is there"), |object| observed(object, "Observed")).await;
-        stage.aws.put_user("app", returned(other)).await;
-        stage.shows("app", &format!("{sent} is not there"), |object| observed(object, "Differs")).await;
+        fixture.shows("app", &format!("{sent} is there"), |object| observed(object, "Observed")).await;
+        fixture.aws.put_user("app", returned(other)).await;
+        fixture.shows("app", &format!("{sent} is not there"), |object| observed(object, "Differs")).await;
     }
-    nothing_is_changed(&stage).await;
-    stage.deleted("app").await;
-    ended(stage).await;
+    assert!(fixture.aws.mutations().await.is_empty(), "AWS was changed");
+    fixture.deleted("app").await;
+    ended(fixture).await;
 }
 
 #[tokio::test]
@@ -212,12 +201,9 @@ async fn a_suspended_object_costs_no_call_and_is_ready_only_as_it_was_applied() 
         assert_eq!(ready(&object).1, "Suspended");
         assert!(condition(&object, "Reconciling").is_none() && condition(&object, "Stalled").is_none());
     }
-    fixture.request_reconcile("app").await;
-    fixture.shows("app", "echo", |object| object["status"]["lastHandledReconcileAt"] == "now").await;
+    fixture.acknowledge("app").await;
     // One that never was anything else, and one that shows that drift checks go on meanwhile.
-    let mut spec = iam();
-    spec["suspend"] = json!(true);
-    fixture.create("new", spec).await;
+    fixture.create("new", with(iam(), json!({ "suspend": true }))).await;
     let object = judged(&fixture, "new", "Suspended").await;
     assert_eq!(ready(&object).0, "False");
     fixture.ready("beside", iam()).await;
@@ -257,16 +243,12 @@ async fn a_suspended_deletion_is_held_until_it_goes_on_or_the_user_is_retained()
         fixture.delete(name).await;
         // What prevents every deletion goes first.
         fixture.reason(name, "DeletionProtected").await;
-        let unprotected =
-            json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": null } } });
-        fixture.patch(name, unprotected).await;
+        fixture.patch(name, prevent_deletion(false)).await;
         let object = fixture.reason(name, "Suspended").await;
         assert_eq!(condition(&object, "Deleting").unwrap()["reason"], "Suspended");
         assert!(is_held(&object));
-        let (kind, ..) = fixture.event(name, "Suspended").await;
-        assert_eq!(kind, "Warning");
-        fixture.request_reconcile(name).await;
-        fixture.shows(name, "echo", |object| object["status"]["lastHandledReconcileAt"] == "now").await;
+        assert_eq!(fixture.event(name, "Suspended").await.kind, "Warning");
+        fixture.acknowledge(name).await;
     }
     fixture.patch("retained", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
     fixture.gone("retained").await;
@@ -281,7 +263,7 @@ async fn a_suspended_deletion_is_held_until_it_goes_on_or_the_user_is_retained()
 
 #[tokio::test]
 async fn user_ids_must_begin_as_the_administrator_says() {
-    let fixture = Fixture::without_operator(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     fixture.start();
     // From before the rule.
     fixture.ready("before", iam()).await;
@@ -293,8 +275,7 @@ async fn user_ids_must_begin_as_the_administrator_says() {
         let object = judged(&fixture, name, "UserIDNotAllowed").await;
         assert!(condition(&object, "Stalled").is_some());
         assert!(ready(&object).2.contains(&format!("\"{}-\"", fixture.ns)), "{}", ready(&object).2);
-        let (kind, ..) = fixture.event(name, "UserIDNotAllowed").await;
-        assert_eq!(kind, "Warning");
+        assert_eq!(fixture.event(name, "UserIDNotAllowed").await.kind, "Warning");
     }
     // AWS is looked at for the new one alone: the other has its finalizer.
     let since = fixture.aws.calls().await.split_off(calls);
@@ -302,9 +283,7 @@ async fn user_ids_must_begin_as_the_administrator_says() {
         since.iter().all(|call| call["Action"] == "DescribeUsers" && call["Params"]["UserId"] == "app");
     assert!(looks && !since.is_empty(), "{since:#?}");
     let allowed = format!("{}-app", fixture.ns);
-    let mut spec = iam();
-    spec["userID"] = json!(allowed);
-    fixture.ready("allowed", spec).await;
+    fixture.ready("allowed", with(iam(), json!({ "userID": allowed }))).await;
     for (name, id) in [("app", "app"), ("before", "before"), ("allowed", &allowed)] {
         fixture.deleted(name).await;
         assert!(fixture.aws.user(id).await.is_none(), "{name}");
@@ -316,14 +295,11 @@ async fn user_ids_must_begin_as_the_administrator_says() {
 #[tokio::test]
 async fn a_default_policy_of_retain_holds_where_the_object_says_nothing() {
     let fixture = watchful(&[("DEFAULT_DELETION_POLICY", "Retain")]).await;
-    let mut spec = iam();
-    spec["deletionPolicy"] = json!("Delete");
-    fixture.ready("gone", spec).await;
+    fixture.ready("gone", with(iam(), json!({ "deletionPolicy": "Delete" }))).await;
     fixture.ready("kept", iam()).await;
     // Said while it is being deleted, it counts as well.
     fixture.ready("asked", iam()).await;
-    let hold = json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": "true" } } });
-    fixture.patch("asked", hold).await;
+    fixture.patch("asked", prevent_deletion(true)).await;
     fixture.delete("asked").await;
     fixture.reason("asked", "DeletionProtected").await;
     let delete = json!({

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use cluster::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::fixture::{Fixture, Setup, iam, until};
 
@@ -21,7 +21,7 @@ fn refuses(claim: &str, command: &mut Command, says: &str) {
 }
 
 #[tokio::test]
-async fn it_refuses_to_begin_without_what_it_needs() {
+async fn the_operator_does_not_start_without_its_configuration() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let run = tokio::task::spawn_blocking(move || {
         refuses(
@@ -56,7 +56,7 @@ async fn it_refuses_to_begin_without_what_it_needs() {
 }
 
 #[tokio::test]
-async fn it_refuses_to_begin_without_the_crd() {
+async fn the_operator_does_not_start_without_the_crd() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let run = tokio::task::spawn_blocking(move || {
         let cluster = cluster::Cluster::start(cluster::Options::default()).unwrap();
@@ -71,14 +71,13 @@ async fn it_refuses_to_begin_without_the_crd() {
 async fn address(fixture: &Fixture) -> String {
     until("the address in the log", || async {
         let logs = fixture.logs();
-        let after = logs.rsplit_once(" http=")?.1;
-        Some(format!("http://{}", after.split_whitespace().next()?))
+        support::operator::address(&logs).map(|address| format!("http://{address}"))
     })
     .await
 }
 
 #[tokio::test]
-async fn it_serves_health_and_metrics() {
+async fn the_operator_serves_health_and_metrics() {
     let fixture = Fixture::new().await;
     let address = address(&fixture).await;
     let http = reqwest::Client::new();
@@ -102,7 +101,7 @@ async fn it_serves_health_and_metrics() {
 }
 
 #[tokio::test]
-async fn it_ends_on_sigterm_after_the_call_in_flight() {
+async fn the_operator_ends_on_sigterm_after_the_call_in_flight() {
     let fixture = Fixture::new().await;
     let slow = fixture.aws.fault(json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 1500 })).await;
     fixture.create("app", iam()).await;
@@ -130,19 +129,5 @@ async fn a_call_that_hangs_is_cut_on_sigterm() {
     fixture.start();
     fixture.wait_ready("app").await;
     assert_eq!(fixture.aws.calls_of("CreateUser", "app").await.len(), 1);
-    fixture.end().await;
-}
-
-#[tokio::test]
-async fn logs_in_json_are_one_object_a_line() {
-    let env = vec![("LOG_FORMAT", "json".to_owned())];
-    let fixture = Fixture::with(Setup { env, ..Setup::default() }).await;
-    fixture.ready("app", iam()).await;
-    let logs = fixture.logs();
-    let lines: Vec<Value> = logs.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let created =
-        lines.iter().find(|line| line["operation"] == "CreateUser" && !line["request_id"].is_null());
-    assert_eq!(created.unwrap()["user_id"], "app");
-    assert!(lines.iter().any(|line| line["object"] == format!("{}/app", fixture.ns)));
     fixture.end().await;
 }

@@ -11,13 +11,14 @@ use chart::Helm;
 use cluster::{Cluster, Tool};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::config::Kubeconfig;
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 
+use crate::control_plane;
 use crate::fixture::{REGION, until};
 
 /// Where the operators' ServiceAccounts live: a fixture's own namespace may be deleted, and with it all that is in it.
@@ -100,14 +101,7 @@ pub(crate) async fn grant(
     dir: &Path,
 ) -> PathBuf {
     let Some(values) = rights.values() else { return cluster.kubeconfig().to_owned() };
-    let home = Namespace {
-        metadata: kube::api::ObjectMeta { name: Some(HOME.to_owned()), ..Default::default() },
-        ..Default::default()
-    };
-    match Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &home).await {
-        Err(kube::Error::Api(status)) if status.code == 409 => {}
-        made => drop(made.unwrap()),
-    }
+    control_plane::create_namespace(client, HOME).await;
     apply(client, &rights.rendered(values, namespace).await).await;
     account(cluster, client, HOME, namespace, namespace, dir).await
 }

@@ -9,10 +9,13 @@ use std::io::Write;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use k8s_openapi::ByteString;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 /// Shorter ones stand in words that are no secret.
 const SHORTEST: usize = 8;
+/// What a form has as it is.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const BLOT: &str = "[password]";
 
 /// What is looked for, the longest first: one that is part of another is not blotted out before it.
@@ -41,21 +44,11 @@ pub(crate) fn remember_password(text: &str) {
     let written = [text, trimmed].into_iter().flat_map(|text| {
         let base64 = serde_json::to_value(ByteString(text.as_bytes().to_vec())).unwrap();
         let base64 = base64.as_str().unwrap().trim_end_matches('=').to_owned();
-        [text.to_owned(), escaped(text), base64, percent_encoded(text, "+"), percent_encoded(text, "%20")]
+        let encoded = utf8_percent_encode(text, RESERVED).to_string();
+        [text.to_owned(), escaped(text), base64, encoded.replace("%20", "+"), encoded]
     });
     let long = written.filter(|form| form.len() >= SHORTEST);
     forms().extend(long.map(|form| (std::cmp::Reverse(form.len()), form)));
-}
-
-/// As a form has it, with this for a space.
-fn percent_encoded(text: &str, space: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let encoded = text.bytes().map(|byte| match byte {
-        b' ' => space.to_owned(),
-        byte if plain(byte) => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    });
-    encoded.collect()
 }
 
 /// The text with a blot for each password.

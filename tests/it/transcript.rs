@@ -6,7 +6,7 @@ mod settled;
 use serde_json::json;
 
 use crate::control_plane;
-use crate::fixture::{Fixture, PASSWORD, iam, with_password};
+use crate::fixture::{Fixture, PASSWORD, iam, with, with_password};
 use crate::written::Page;
 use settled::settled;
 
@@ -90,9 +90,9 @@ async fn the_documentation_shows_the_default_user_of_a_group_as_it_is() {
     let mut page = Page::of("docs/src/concepts/deletion.md");
     let mut transcript = Transcript::of(&fixture);
     fixture.secret("orders-default", PASSWORD).await;
-    let mut spec = with_password("orders-default");
-    spec["userName"] = json!("default");
-    fixture.ready("orders-default", spec).await;
+    fixture
+        .ready("orders-default", with(with_password("orders-default"), json!({ "userName": "default" })))
+        .await;
     fixture.aws.put_group("orders", json!({ "UserIds": ["orders-default"] })).await;
     transcript.kubectl("delete ecu orders-default --wait=false").await;
     fixture.reason("orders-default", "DefaultUserInGroup").await;

@@ -114,7 +114,7 @@ async fn helm_waits_until_aws_is_as_the_spec_says() {
 
 #[tokio::test]
 async fn helm_does_not_wait_for_what_needs_a_person() {
-    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup::leaving_users()).await;
     let program = Helm::new(Tool::Helm4).unwrap();
     let chart = shop(program.home());
     let install = ["install", "shop", &chart, "--set=access=on ~* +@nonsense", "--wait", TIMEOUT];

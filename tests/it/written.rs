@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use similar::TextDiff;
+
 use crate::repository;
 
 #[allow(clippy::disallowed_methods, reason = "a switch of the tests, no setup of the operator")]
@@ -22,8 +24,8 @@ pub(crate) fn file(file: &str, text: &str) {
         return;
     }
     panic!(
-        "{file} is not what follows from its source (- file, + source). Where the source is right: make docs\n{}",
-        difference(&there, text)
+        "{file} is not what follows from its source (- file, + source). If the source is right: make docs\n{}",
+        TextDiff::from_lines(there.as_str(), text).unified_diff().context_radius(1)
     );
 }
 
@@ -71,42 +73,4 @@ fn markers(name: &str) -> (String, String) {
 
 fn between<'a>(page: &'a str, begin: &str, end: &str) -> Option<&'a str> {
     Some(page.split_once(begin)?.1.split_once(end)?.0)
-}
-
-/// The lines that are only in one of the two, in order, each with the line before it for orientation.
-fn difference(page: &str, new: &str) -> String {
-    let (page, new): (Vec<&str>, Vec<&str>) = (page.lines().collect(), new.lines().collect());
-    // The length of the longest common sequence of what follows each pair of lines.
-    let mut longest = vec![vec![0_usize; new.len() + 1]; page.len() + 1];
-    for old in (0..page.len()).rev() {
-        for young in (0..new.len()).rev() {
-            longest[old][young] = if page[old] == new[young] {
-                longest[old + 1][young + 1] + 1
-            } else {
-                longest[old + 1][young].max(longest[old][young + 1])
-            };
-        }
-    }
-    let (mut old, mut young, mut shown, mut common) = (0, 0, Vec::new(), None);
-    while old < page.len() || young < new.len() {
-        if old < page.len() && young < new.len() && page[old] == new[young] {
-            common = Some(page[old]);
-            (old, young) = (old + 1, young + 1);
-            continue;
-        }
-        shown.extend(common.take().map(|line| format!("  {line}")));
-        if young == new.len() || old < page.len() && longest[old + 1][young] >= longest[old][young + 1] {
-            shown.push(format!("- {}", page[old]));
-            old += 1;
-        } else {
-            shown.push(format!("+ {}", new[young]));
-            young += 1;
-        }
-    }
-    shown.join("\n")
-}
-
-#[test]
-fn only_the_lines_that_differ_are_shown() {
-    assert_eq!(difference("a\nb\nc\n", "a\nx\nc\nd\n"), "  a\n- b\n+ x\n  c\n+ d");
 }

@@ -5,11 +5,13 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use cluster::Tool;
+use support::command::run;
+use support::repository::path;
 use tempfile::TempDir;
 
-use crate::{CHART, path};
+use crate::CHART;
 
 /// A Helm with settings and caches of its own.
 #[derive(Debug)]
@@ -55,18 +57,4 @@ impl Helm {
     pub fn home(&self) -> &Path {
         self.home.path()
     }
-}
-
-/// Runs a command to its end: what it printed.
-///
-/// # Errors
-/// What it said, on both outputs, where it failed.
-pub fn run(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("failed to start {command:?}"))?;
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{command:?}: {}: {}{printed}", output.status, said);
-    }
-    Ok(printed)
 }

@@ -12,26 +12,19 @@
 mod helm;
 mod manifests;
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use cluster::Tool;
 use serde_json::Value;
+use support::command::run;
+use support::repository::path;
 
-pub use helm::{Helm, run};
+pub use helm::Helm;
 pub use manifests::{Manifest, manifests, write};
 
 /// The chart's folder.
 pub const CHART: &str = "charts/elasticache-user-operator";
-
-/// A file of the repository, wherever the program is run from.
-pub fn path(file: &str) -> PathBuf {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    repository.unwrap_or(Path::new(".")).join(file)
-}
 
 /// The objects of a stream of YAML documents.
 ///

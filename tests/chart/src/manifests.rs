@@ -4,8 +4,9 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use cluster::Tool;
+use support::repository::path;
 
-use crate::{CHART, Helm, path};
+use crate::{CHART, Helm};
 
 /// A file and what has to be in it.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ const SECRETS: &str = "\
 pub fn manifests() -> Result<Vec<Manifest>> {
     let definition =
         fs::read_to_string(path(DEFINITION)).with_context(|| format!("failed to read {DEFINITION}"))?;
-    let values = format!("--values={}", path("deploy/values.yaml").display());
+    let values = format!("--values={}", path("deploy/values.yaml"));
     let helm = Helm::new(Tool::Helm4)?;
     let rendered = helm.template(NAME, NAME, &[&values])?;
     let operator = plain(&rendered);
@@ -89,6 +90,6 @@ pub fn write() -> Result<()> {
     for Manifest { file, text } in manifests()? {
         fs::write(path(file), text).with_context(|| format!("failed to write {file}"))?;
     }
-    let readme = path(CHART).join("README.md");
+    let readme = path(&format!("{CHART}/README.md"));
     fs::write(&readme, crate::readme()?).context("failed to write the chart's README")
 }

@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use cluster::{AuditLevel, Options};
 use serde_json::{Value, json};
+use support::command::run;
+use support::repository::program;
+use support::wait::{until_blocking, when};
 
-use crate::fixture::{Fixture, Setup, beside};
+use crate::fixture::{Fixture, Setup};
 use crate::proc::{cpu_seconds, mib, vm_rss};
-use crate::shell::{run, say};
-use crate::wait::until_within;
+use crate::shell::say;
 
 /// Drift checks come this often, so that a sweep is soon over.
 const RESYNC: Duration = Duration::from_secs(30);
@@ -66,13 +68,12 @@ struct Mark {
 
 /// Measures, prints a table, and writes JSON where that is asked for.
 pub(crate) fn measure(bench: &Bench) -> Result<()> {
-    let program =
-        if bench.release { "../release/elasticache-user-operator" } else { "elasticache-user-operator" };
+    let folder = if bench.release { "../release/" } else { "" };
     let rate = bench.aws_rate.to_string();
     let flags = ["--aws-rate", &rate, "--aws-burst", &rate, "--resync", &format!("{}s", RESYNC.as_secs())]
         .map(str::to_owned);
     let setup = Setup {
-        operator: beside(program)?,
+        operator: program(&format!("{folder}elasticache-user-operator"))?,
         flags: &flags,
         modify_time: Duration::from_secs(2),
         delete_time: Duration::from_secs(2),
@@ -152,14 +153,14 @@ impl Measurement<'_> {
 
     fn mark_without_operator(&self) -> Result<Mark> {
         let (writes, events) = self.fixture.writes()?;
-        let calls = self.fixture.aws().every_call()?.len();
+        let calls = self.fixture.aws().calls()?.len();
         Ok(Mark { at: Instant::now(), calls, writes, events, cpu: 0.0 })
     }
 
     fn step(&self, name: &'static str, done: u32, mark: &Mark) -> Result<Step> {
         let seconds = mark.at.elapsed().as_secs_f64();
         let mut calls = BTreeMap::new();
-        for call in self.fixture.aws().every_call()?.iter().skip(mark.calls) {
+        for call in self.fixture.aws().calls()?.iter().skip(mark.calls) {
             *calls.entry(call["Action"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
         }
         let (writes, events) = self.fixture.writes()?;
@@ -194,7 +195,7 @@ impl Measurement<'_> {
         say(&format!("Waiting for {what}, at most {} s ..", RESYNC.as_secs() * 2));
         let all = self.bench.objects as usize;
         self.count_to("looked at", all, |fixture| {
-            let calls = fixture.aws().every_call()?.into_iter().skip(since);
+            let calls = fixture.aws().calls()?.into_iter().skip(since);
             let described = calls.filter(|call| call["Action"] == "DescribeUsers");
             let ids = described.map(|call| call["Params"]["UserId"].as_str().unwrap_or_default().to_owned());
             Ok(ids.collect::<HashSet<_>>().len())
@@ -212,14 +213,14 @@ impl Measurement<'_> {
         let patience =
             Duration::from_secs(60 + u64::from(self.bench.objects * 6 / self.bench.aws_rate)) + RESYNC * 2;
         let mut told = Instant::now();
-        until_within(what, patience, || {
+        until_blocking(what, patience, || {
             self.fixture.check_alive()?;
             let found = count(self.fixture)?;
             if told.elapsed() > Duration::from_secs(5) {
                 told = Instant::now();
                 say(&format!("  {what}: {found} of {goal}"));
             }
-            Ok((found == goal).then_some(()))
+            Ok(when(found, |found| *found == goal).map(drop))
         })
     }
 }

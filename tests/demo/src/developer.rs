@@ -6,12 +6,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use support::command::quoted;
+use support::operator::{ACCOUNT, REGION};
+use support::repository::program;
+use support::wait::pause;
 
 use crate::Times;
-use crate::aws::{ACCOUNT, REGION};
-use crate::fixture::{Fixture, Setup, beside};
-use crate::shell::{quoted, say};
-use crate::wait::pause;
+use crate::fixture::{Fixture, Setup};
+use crate::shell::say;
 
 /// The first manifest: it needs no Secret.
 const FIRST: &str = "\
@@ -31,7 +33,7 @@ kubectl get ecu";
 /// Starts everything, says how to use it, and stays until a signal ends it, or a program fails.
 pub(crate) fn stay(times: &Times, flags: &[String]) -> Result<()> {
     let setup = Setup {
-        operator: beside("elasticache-user-operator")?,
+        operator: program("elasticache-user-operator")?,
         flags,
         modify_time: times.modify_time,
         delete_time: times.delete_time,
@@ -57,7 +59,7 @@ pub(crate) fn stay(times: &Times, flags: &[String]) -> Result<()> {
 fn explain(fixture: &Fixture, operator: &Path) -> Result<()> {
     let cluster = fixture.cluster();
     let path = |path: &Path| quoted(&path.display().to_string());
-    let (url, users) = (fixture.aws().url(), fixture.aws().list_url("users"));
+    let (url, users) = (fixture.aws().url(), fixture.aws().users_url());
     say("\nCtrl-C ends everything and removes every trace. In another shell:\n");
     say(&format!("export KUBECONFIG={}", path(cluster.kubeconfig())));
     say(&format!("export PATH={}:$PATH", path(cluster.bin_dir())));

@@ -1,16 +1,18 @@
 //! The fixture: a control plane, the emulator and the operator, each a real process that ends with this one.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use cluster::{Cluster, Options, Process, Signal};
+use support::command::run;
+use support::wait::{PATIENCE, until_blocking};
+use support::{operator, repository};
 
-use crate::aws::{ACCOUNT, Aws, REGION, get};
-use crate::shell::{run, say, show};
-use crate::wait::until;
+use crate::aws::Aws;
+use crate::shell::{say, show};
 
 /// The namespace that kubectl means on a fixture.
 pub(crate) const NAMESPACE: &str = "demo";
@@ -48,11 +50,6 @@ impl Fixture {
 
     /// The same on a control plane with these options.
     pub(crate) fn set_on(setup: &Setup<'_>, options: Options) -> Result<Self> {
-        for program in [&setup.operator, &beside("elasticache-emulator")?] {
-            if !program.is_file() {
-                bail!("{} is not there: `cargo build --workspace --bins` builds it", program.display());
-            }
-        }
         say("Kubernetes starts: etcd, kube-apiserver and kube-controller-manager on loopback ..");
         let cluster = Cluster::start(options)?;
         match Self::around(&cluster, setup) {
@@ -102,7 +99,9 @@ impl Fixture {
 
     /// Where the operator serves its metrics: `HOST:PORT`.
     pub(crate) fn operator_address(&self) -> Result<String> {
-        served(&self.operator_log())?.context("the operator does not say where it serves")
+        let log = fs::read_to_string(self.operator_log())?;
+        let address = operator::address(&log).context("the operator does not say where it serves")?;
+        Ok(address.to_owned())
     }
 
     /// An error when a program has ended that should not have.
@@ -114,7 +113,7 @@ impl Fixture {
     /// Tells the operator to end, as a Pod's end does, and waits until it has.
     pub(crate) fn end_operator(&mut self) -> Result<ExitStatus> {
         self.operator.signal(Signal::TERM)?;
-        until("the operator ends after SIGTERM", || self.operator.status())
+        until_blocking("the operator ends after SIGTERM", PATIENCE, || self.operator.status())
     }
 
     /// Starts an operator again, after the former one has ended.
@@ -159,20 +158,9 @@ impl Fixture {
     }
 }
 
-/// A program that cargo put beside this one.
-pub(crate) fn beside(name: &str) -> Result<PathBuf> {
-    let own = std::env::current_exe().context("failed to find this program's own file")?;
-    Ok(own.with_file_name(name))
-}
-
-/// The repository's folder.
-fn repository() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-}
-
 fn kubectl(cluster: &Cluster) -> Command {
     let mut kubectl = cluster.kubectl();
-    kubectl.current_dir(repository());
+    kubectl.current_dir(repository::path("."));
     kubectl
 }
 
@@ -182,68 +170,32 @@ fn operator_log(cluster: &Cluster) -> PathBuf {
 
 fn start_emulator(cluster: &Cluster, setup: &Setup<'_>) -> Result<(Process, Aws)> {
     let seconds = |time: Duration| format!("{}s", time.as_secs());
-    let mut command = Command::new(beside("elasticache-emulator")?);
-    command.env_clear().args(["--addr", "127.0.0.1:0"]);
-    command.args([
-        "--modify-time",
-        &seconds(setup.modify_time),
-        "--delete-time",
-        &seconds(setup.delete_time),
-    ]);
-    command.args(["--user-quota", &setup.quota.to_string()]);
-    let log = cluster.logs_dir().join("emulator.log");
-    let mut emulator = Process::start("emulator", command, &log)?;
-    let url = until("the emulator listens", || {
-        emulator.check_alive()?;
-        Ok(word_after(&log, "listening on ")?)
-    })?;
-    Ok((emulator, Aws::at(&url)?))
+    let (modify, delete) = (seconds(setup.modify_time), seconds(setup.delete_time));
+    let quota = setup.quota.to_string();
+    let flags = ["--modify-time", &modify, "--delete-time", &delete, "--user-quota", &quota];
+    let (emulator, url) = support::emulator::start(&flags, &cluster.logs_dir().join("emulator.log"))?;
+    Ok((emulator, Aws::at(url)?))
 }
 
-/// The environment is the fixture's alone: a developer's AWS profile or proxy must not be what it runs with.
 fn start_operator(cluster: &Cluster, aws: &Aws, setup: &Setup<'_>) -> Result<Process> {
-    let mut command = Command::new(&setup.operator);
-    command
-        .env_clear()
-        .env("KUBECONFIG", cluster.kubeconfig())
-        .env("AWS_REGION", REGION)
-        .env("AWS_ACCESS_KEY_ID", ACCOUNT)
-        .env("AWS_SECRET_ACCESS_KEY", "any")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("AWS_ENDPOINT_URL_ELASTICACHE", aws.url())
-        .env("AWS_ENDPOINT_URL_STS", aws.url())
-        .env("HTTP_ADDR", "127.0.0.1:0")
-        .env("MALLOC_ARENA_MAX", "2");
+    let mut command = operator::command(&setup.operator, cluster.kubeconfig(), aws.url());
+    command.env("AWS_ENDPOINT_URL_STS", aws.url()).env("MALLOC_ARENA_MAX", "2");
     if !cluster.is_own() {
         // Whatever else is in that cluster is not for an emulator.
         command.env("NAMESPACE", NAMESPACE);
     }
     command.arg("run").args(setup.flags);
     let log = operator_log(cluster);
-    let mut operator = Process::start("operator", command, &log)?;
-    let address = until("the operator says where it serves /readyz", || {
-        operator.check_alive()?;
-        Ok(served(&log)?)
+    let mut process = Process::start("operator", command, &log)?;
+    let address = until_blocking("the operator says where it serves /readyz", PATIENCE, || {
+        process.check_alive()?;
+        Ok(operator::address(&fs::read_to_string(&log)?).map(str::to_owned))
     })?;
-    until("the operator is ready", || {
-        operator.check_alive()?;
-        Ok(get(&address, "/readyz").ok())
+    until_blocking("the operator is ready", PATIENCE, || {
+        process.check_alive()?;
+        Ok(operator::get(&address, "/readyz"))
     })?;
-    Ok(operator)
-}
-
-/// Where the operator serves, by its log: text, or JSON where the developer asked for it.
-fn served(log: &Path) -> std::io::Result<Option<String>> {
-    let json = word_after(log, "\"http\":\"")?;
-    let json = json.and_then(|rest| rest.split_once('"').map(|(address, _)| address.to_owned()));
-    Ok(json.or(word_after(log, "http=")?))
-}
-
-/// The word that follows `mark` in a file, once its line is whole.
-fn word_after(file: &Path, mark: &str) -> std::io::Result<Option<String>> {
-    let text = fs::read_to_string(file)?;
-    let found = text.split_once(mark).and_then(|(_, rest)| rest.split_once(char::is_whitespace));
-    Ok(found.map(|(word, _)| word.to_owned()))
+    Ok(process)
 }
 
 /// Moves the logs out of the cluster's directory, so that they outlive it.

@@ -4,7 +4,7 @@
 //!
 //! # Map
 //! `fixture` the processes · `aws` the emulator's truth · `story` the demonstration · `developer` for a developer ·
-//! `size` program and memory · `bench` what each thing costs · `proc` facts of a process · `shell` commands, shown as they are typed · `wait` for facts, with a deadline.
+//! `size` program and memory · `bench` what each thing costs · `proc` facts of a process · `shell` commands, shown as they are typed
 
 mod aws;
 mod bench;
@@ -14,7 +14,6 @@ mod proc;
 mod shell;
 mod size;
 mod story;
-mod wait;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,10 +1,10 @@
 //! Commands, shown as a person types them, with what they really print.
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
+use support::command::{run, typed};
 
 /// Says a line.
 pub(crate) fn say(line: &str) {
@@ -24,51 +24,4 @@ pub(crate) fn show(command: &mut Command) -> Result<String> {
     let text = run(command)?;
     say(text.trim_end());
     Ok(text)
-}
-
-/// Runs a command to its end, unseen, and answers what it printed. A failure is an error with what it said.
-pub(crate) fn run(command: &mut Command) -> Result<String> {
-    let shown = typed(command);
-    let output = command.output().with_context(|| format!("failed to start `{shown}`"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("`{shown}` failed ({}): {}", output.status, said.trim());
-    }
-    String::from_utf8(output.stdout).with_context(|| format!("`{shown}` did not print UTF-8"))
-}
-
-/// A command as a person types it.
-fn typed(command: &Command) -> String {
-    let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy();
-    let arguments = command.get_args().map(|argument| quoted(&argument.to_string_lossy()));
-    std::iter::once(program.into_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
-}
-
-/// One word of a shell.
-pub(crate) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_shown_so_that_a_shell_reads_it_as_it_was() {
-        let mut command = Command::new("/somewhere/kubectl");
-        command.args(["patch", "ecu/app", "-p", r#"{"spec":"it's"}"#, ""]);
-        assert_eq!(typed(&command), r#"kubectl patch ecu/app -p '{"spec":"it'\''s"}' ''"#);
-    }
-
-    #[test]
-    fn a_failure_says_which_command_and_what_it_said() {
-        let error = run(Command::new("sh").args(["-c", "echo broken >&2; exit 3"])).unwrap_err().to_string();
-        assert!(error.contains("`sh -c 'echo broken >&2; exit 3'` failed"), "{error}");
-        assert!(error.ends_with("broken"), "{error}");
-    }
 }

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use support::command::run;
+use support::repository::program;
+use support::wait::{PATIENCE, pause};
 
-use crate::fixture::{Fixture, Setup, beside};
+use crate::fixture::{Fixture, Setup};
 use crate::proc::{mib, vm_rss};
-use crate::shell::{run, say};
-use crate::wait::{PATIENCE, pause};
+use crate::shell::say;
 
 /// The most that the program may have, in bytes: 12 MB.
 const BINARY: u64 = 12_000_000;
@@ -20,10 +22,9 @@ const OBJECTS: usize = 50;
 
 /// Prints the figures. A bound that is passed is an error.
 pub(crate) fn measure() -> Result<()> {
-    let folder = beside("../release")?;
-    let operator = folder.join("elasticache-user-operator");
-    let missing = || format!("{} is not there: `cargo build --release` builds it", operator.display());
-    let bytes = fs::metadata(&operator).with_context(missing)?.len();
+    let operator =
+        program("../release/elasticache-user-operator").context("`cargo build --release` first")?;
+    let bytes = fs::metadata(&operator)?.len();
 
     let second = Duration::from_secs(1);
     let setup = Setup { operator, flags: &[], modify_time: second, delete_time: second, quota: 1000 };

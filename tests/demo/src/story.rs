@@ -3,13 +3,16 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use elasticache_emulator::user_of;
 use serde_json::Value;
+use support::command::run;
+use support::repository::program;
+use support::wait::{PATIENCE, until_blocking};
 
 use crate::Times;
 use crate::aws::Aws;
-use crate::fixture::{Fixture, Setup, beside};
-use crate::shell::{heading, run, say, show};
-use crate::wait::until;
+use crate::fixture::{Fixture, Setup};
+use crate::shell::{heading, say, show};
 
 /// Where the manifests are, from the repository's folder.
 const SAMPLES: &str = "deploy/samples";
@@ -33,7 +36,7 @@ pub(crate) fn tell(times: &Times) -> Result<()> {
     say("account behind it. It takes about half a minute, and everything is removed at its end.");
     heading("1. A Kubernetes control plane, an ElastiCache emulator and the operator");
     let setup = Setup {
-        operator: beside("elasticache-user-operator")?,
+        operator: program("elasticache-user-operator")?,
         flags: &[],
         modify_time: times.modify_time,
         delete_time: times.delete_time,
@@ -108,14 +111,14 @@ fn edit_and_delete(fixture: &Fixture, user: &User) -> Result<()> {
     let aws = fixture.aws();
     let patch = format!(r#"{{"spec":{{"accessString":"{EDITED}"}}}}"#);
     show(fixture.kubectl().args(["patch", &user.object, "--type=merge", "-p", &patch]))?;
-    until("the emulator has the user in `modifying`", || {
+    until_blocking("the emulator has the user in `modifying`", PATIENCE, || {
         Ok((status(aws, &user.id)?.as_deref() == Some("modifying")).then_some(()))
     })?;
     say("\nThe operator has sent ModifyUser, and AWS works on it: the user is `modifying`.");
     say("AWS refuses to delete a user in that state. It is deleted all the same:\n");
     show(fixture.kubectl().args(["delete", &user.object, "--wait=false"]))?;
     say("\nkubectl says so when the deletion is asked for. The object stays until its user is gone:");
-    until("the object says what its deletion waits for", || {
+    until_blocking("the object says what its deletion waits for", PATIENCE, || {
         let object = object(fixture, user)?.context("the object went before its AWS user")?;
         Ok(deleting(&object).map(|_| ()))
     })?;
@@ -133,7 +136,7 @@ fn watch_it_go(fixture: &mut Fixture, user: &User) -> Result<()> {
     say("  after      in AWS       in Kubernetes");
     let begin = Instant::now();
     let mut told = None;
-    until("the object is gone", || {
+    until_blocking("the object is gone", PATIENCE, || {
         fixture.check_alive()?;
         // In this order: a user that is there after its object was gone was left behind.
         let object = object(fixture, user)?;
@@ -155,7 +158,7 @@ fn watch_it_go(fixture: &mut Fixture, user: &User) -> Result<()> {
     })?;
     say("\nThe object went after its AWS user, not before. What is left at AWS:");
     tell_users(fixture.aws())?;
-    tell_calls(&fixture.aws().calls(&user.id)?)?;
+    tell_calls(&user.id, fixture.aws().calls()?)?;
     say("\nThe story as events, which outlive the object:");
     let events = show(fixture.kubectl().args(["get", "events", "--sort-by=.metadata.creationTimestamp"]))?;
     ensure!(events.contains("UserDeleted"), "no event says that the user was deleted");
@@ -177,7 +180,7 @@ fn clean_up(fixture: &mut Fixture, iam: &User) -> Result<()> {
 }
 
 fn tell_users(aws: &Aws) -> Result<()> {
-    say(&format!("$ curl -s '{}'    # in short", aws.list_url("users")));
+    say(&format!("$ curl -s '{}'    # in short", aws.users_url()));
     for user in aws.users()? {
         let word = |member: &str| user[member].as_str().unwrap_or_default().to_owned();
         let kind = user["Authentication"]["Type"].as_str().unwrap_or_default();
@@ -188,10 +191,11 @@ fn tell_users(aws: &Aws) -> Result<()> {
 }
 
 /// Tells the calls that were made for a user, equal neighbours as one line, and holds what must be true of them.
-fn tell_calls(calls: &[Value]) -> Result<()> {
+fn tell_calls(id: &str, calls: Vec<Value>) -> Result<()> {
     say("\nEvery call about this user:");
+    let calls: Vec<Value> = calls.into_iter().filter(|call| user_of(call) == id).collect();
     let mut lines: Vec<(String, usize)> = Vec::new();
-    for call in calls {
+    for call in &calls {
         let action = call["Action"].as_str().unwrap_or_default();
         let line = format!("{action:<14} {}", call["Code"].as_str().unwrap_or("accepted"));
         match lines.last_mut() {

@@ -125,7 +125,7 @@ fn dev_says_why_a_program_does_not_start() {
     let Output { status, stderr, .. } = demo(&["dev", "--", "--aws-rate", "0"], &temporary).output().unwrap();
     let said = String::from_utf8(stderr).unwrap();
     assert!(!status.success());
-    for part in ["operator ended early", "calls a second", "All logs are kept in"] {
+    for part in ["operator ended early", "calls in a second", "All logs are kept in"] {
         assert!(said.contains(part), "{part:?} is not in {said}");
     }
 }

@@ -21,6 +21,7 @@
 //! | `region`, `records`, `state` | what is kept, and what time does to it |
 //! | `store` | the data file |
 //! | `control`, `control_records`, `settings`, `faults`, `calls`, `limiter` | what tests steer and see |
+//! | `client` | a client of that |
 //! | `permissions` | what IAM would be asked about a call |
 //! | `wire`, `xml`, `json`, `refusal`, `duration`, `clock` | forms in and out |
 
@@ -28,6 +29,7 @@ pub mod access_string;
 mod api;
 mod authentication;
 mod calls;
+mod client;
 mod clock;
 mod control;
 mod control_records;
@@ -58,6 +60,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+pub use client::{Control, user_of};
 pub use permissions::{Asked, Permits};
 pub use settings::{ModifyAnswer, Rate, Settings};
 

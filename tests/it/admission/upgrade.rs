@@ -1,7 +1,5 @@
 //! An upgrade that tightens the CRD: objects that the former CRD let in must not be locked in.
 
-use std::time::{Duration, Instant};
-
 use elasticache_user_operator::api::{self, ElastiCacheUser, FIELD_MANAGER, FINALIZER};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceValidation, JSONSchemaProps,
@@ -11,8 +9,9 @@ use kube::core::ApiResource;
 use serde_json::{Value, json};
 
 use super::corpus::{self, Row};
-use super::{check, create_namespace, dry_run, same, update, users};
+use super::{check, dry_run, same, update, users};
 use crate::control_plane;
+use crate::fixture::until;
 
 /// How the server says that a value is of another type than the schema's. Such objects are beyond an
 /// upgrade's reach: CEL can not read the value, which is an error that is not ratcheted, and server-side apply
@@ -106,7 +105,7 @@ impl Upgrade {
         // These names are the shared one's: kubectl takes whichever CRD comes first.
         strict.spec.names.short_names = None;
         strict.spec.names.categories = None;
-        let mut resource = super::resource();
+        let mut resource = control_plane::resource();
         resource.api_version = resource.api_version.replace(&resource.group, group);
         resource.group = group.to_owned();
         let upgrade = Self { client: client.clone(), strict, resource };
@@ -124,7 +123,7 @@ impl Upgrade {
         }
         upgrade.crds().create(&PostParams::default(), &lax).await.expect("the lax CRD is taken");
         let anything = upgrade.object("default", json!({ "name": "probe" }), json!({}));
-        upgrade.until(async || upgrade.users("default").create(&dry_run(), &anything).await.is_ok()).await;
+        is_in_force(async || upgrade.users("default").create(&dry_run(), &anything).await.is_ok()).await;
         upgrade
     }
 
@@ -135,11 +134,11 @@ impl Upgrade {
         let answer = self.crds().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
         answer.expect("the strict CRD is taken");
         let nothing = self.object("default", json!({ "name": "probe" }), json!({ "spec": {} }));
-        self.until(async || self.users("default").create(&dry_run(), &nothing).await.is_err()).await;
+        is_in_force(async || self.users("default").create(&dry_run(), &nothing).await.is_err()).await;
     }
 
     async fn store(&self, namespace: String, mut object: DynamicObject) -> Result<(), String> {
-        create_namespace(&self.client, &namespace).await;
+        control_plane::create_namespace(&self.client, &namespace).await;
         object.types = self.object("", json!({}), json!({})).types;
         let stored = self.users(&namespace).create(&PostParams::default(), &object).await;
         stored.map(drop).map_err(|error| error.to_string())
@@ -158,14 +157,11 @@ impl Upgrade {
     fn crds(&self) -> Api<CustomResourceDefinition> {
         Api::all(self.client.clone())
     }
+}
 
-    async fn until(&self, ready: impl AsyncFn() -> bool) {
-        let end = Instant::now() + Duration::from_secs(30);
-        while !ready().await {
-            assert!(Instant::now() < end, "the API server does not go by the new CRD");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
+/// The API server goes by the new CRD.
+async fn is_in_force(ready: impl AsyncFn() -> bool) {
+    until("the API server goes by the new CRD", async || ready().await.then_some(())).await;
 }
 
 /// The life of an object after the upgrade: it decodes, its status is written, it is deleted, its status is

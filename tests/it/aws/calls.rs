@@ -48,9 +48,9 @@ async fn a_description_has_all_nine_members() {
         "Passwords": [ONE, OTHER],
         "Status": "modifying",
     });
-    fixture.put("users/app", user).await;
-    fixture.put("groups/blue", json!({"UserIds": ["app"]})).await;
-    fixture.put("groups/green", json!({"UserIds": ["app"]})).await;
+    fixture.control.put_user("app", user).await;
+    fixture.control.put_group("blue", json!({"UserIds": ["app"]})).await;
+    fixture.control.put_group("green", json!({"UserIds": ["app"]})).await;
     let Sight::Seen(mut seen) = fixture.aws.describe(&user_id("App")).await.0 else { panic!("seen") };
     seen.user_group_ids.sort();
     let expected = RemoteUser {
@@ -73,7 +73,7 @@ async fn a_description_has_all_nine_members() {
 async fn every_state_is_read_and_an_unknown_word_is_kept() {
     let fixture = Fixture::start();
     for word in ["creating", "active", "modifying", "deleting", "hibernating"] {
-        fixture.put("users/app", json!({"Status": word})).await;
+        fixture.control.put_user("app", json!({"Status": word})).await;
         let Sight::Seen(user) = fixture.aws.describe(&user_id("app")).await.0 else { panic!("seen") };
         assert_eq!(user.lifecycle.as_str(), word);
         assert_eq!(user.lifecycle, Lifecycle::parse(word));
@@ -153,7 +153,7 @@ async fn a_create_sends_everything_and_answers_with_the_user() {
             serde_json::from_value(calls[0]["Params"].clone()).expect("parameters");
         params.retain(|key, _| key != "Action" && key != "Version");
         assert_eq!(params, sent, "{claim}");
-        let truth = fixture.truth("app").await.expect("the user");
+        let truth = fixture.control.user("app").await.expect("the user");
         assert_eq!(
             truth["Tags"],
             json!({"elasticache-users.dev/name": "app", "team": "shop & co"}),
@@ -165,7 +165,7 @@ async fn a_create_sends_everything_and_answers_with_the_user() {
 #[tokio::test]
 async fn a_create_of_a_user_that_is_there_says_so() {
     let fixture = Fixture::start();
-    fixture.put("users/app", json!({})).await;
+    fixture.control.put_user("app", json!({})).await;
     assert_eq!(fixture.aws.create(&create("app"), SIGNER).await, Outcome::AlreadyExists);
 }
 
@@ -214,7 +214,7 @@ async fn a_modify_sends_only_what_changes() {
     ];
     for (claim, changes, sent) in rows {
         let fixture = Fixture::start();
-        fixture.put("users/app", json!({"Passwords": [ONE]})).await;
+        fixture.control.put_user("app", json!({"Passwords": [ONE]})).await;
         let request = Modify { user_id: user_id("app"), changes, cause: plan::Cause::Edit };
         let user = accepted(fixture.aws.modify(&request, SIGNER).await);
         assert_eq!((user.lifecycle, user.arn), (Lifecycle::Modifying, arn("app")), "{claim}");
@@ -227,7 +227,7 @@ async fn a_modify_sends_only_what_changes() {
 #[tokio::test]
 async fn tags_are_added_and_read() {
     let fixture = Fixture::start();
-    fixture.put("users/app", json!({"Tags": {"team": "shop", "empty": ""}})).await;
+    fixture.control.put_user("app", json!({"Tags": {"team": "shop", "empty": ""}})).await;
     let TagSight::Read(read) = fixture.aws.list_tags(&arn("app")).await else { panic!("read") };
     assert_eq!(read, tags(&[("team", "shop"), ("empty", "")]));
     assert_eq!(params(&fixture).await, pairs(&[("ResourceName", &arn("app").to_string())]));
@@ -242,15 +242,15 @@ async fn tags_are_added_and_read() {
 #[tokio::test]
 async fn a_user_without_tags_has_none() {
     let fixture = Fixture::start();
-    fixture.put("users/app", json!({"Tags": {}})).await;
+    fixture.control.put_user("app", json!({"Tags": {}})).await;
     assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagSight::Read(tags(&[])));
 }
 
 #[tokio::test]
 async fn tags_in_their_window_are_unreadable_which_is_not_absent() {
     let fixture = Fixture::start();
-    fixture.put("settings", json!({"tag-window": "1h"})).await;
-    fixture.put("users/app", json!({})).await;
+    fixture.control.settings(json!({"tag-window": "1h"})).await;
+    fixture.control.put_user("app", json!({})).await;
     let request = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
     assert!(matches!(fixture.aws.tag(&request, SIGNER).await, Outcome::Tagged(_)));
     assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagSight::Unreadable);
@@ -261,8 +261,8 @@ async fn tags_in_their_window_are_unreadable_which_is_not_absent() {
 #[tokio::test]
 async fn a_delete_answers_with_the_user_on_its_way_out() {
     let fixture = Fixture::start();
-    fixture.put("settings", json!({"delete-time": "1h"})).await;
-    fixture.put("users/app", json!({})).await;
+    fixture.control.settings(json!({"delete-time": "1h"})).await;
+    fixture.control.put_user("app", json!({})).await;
     let request = Delete { user_id: user_id("app") };
     let user = accepted(fixture.aws.delete(&request, SIGNER).await);
     assert_eq!((user.lifecycle, user.arn), (Lifecycle::Deleting, arn("app")));
@@ -353,10 +353,11 @@ async fn calls_are_counted_by_status_and_code() {
     fixture.aws.describe(&user_id("app")).await;
     fixture.aws.create(&create("app"), SIGNER).await;
     fixture
-        .order(&json!({"Action": "CreateUser", "Kind": "error", "Code": "NeverHeardOf", "Status": 409}))
+        .control
+        .fault(json!({"Action": "CreateUser", "Kind": "error", "Code": "NeverHeardOf", "Status": 409}))
         .await;
     fixture.aws.create(&create("app"), SIGNER).await;
-    fixture.order(&json!({"Action": "DescribeUsers", "Kind": "reset"})).await;
+    fixture.control.fault(json!({"Action": "DescribeUsers", "Kind": "reset"})).await;
     fixture.aws.describe(&user_id("app")).await;
     let mut registry = prometheus_client::registry::Registry::default();
     fixture.aws.meter().register(&mut registry);
@@ -381,7 +382,7 @@ async fn a_walk_over_the_pages_lists_every_user_once() {
     let mut expected = vec!["default".to_owned()];
     for number in 0..205 {
         let id = format!("u-{number}");
-        fixture.put(&format!("users/{id}"), json!({})).await;
+        fixture.control.put_user(&id, json!({})).await;
         expected.push(id);
     }
     let (mut listed, mut marker, mut pages) = (Vec::new(), None, 0);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aws::{Aws, Timeouts, UserApi};
-use elasticache_emulator::{Emulator, Settings};
+use elasticache_emulator::{Control, Emulator, Settings};
 use plan::verdict::Outcome;
 use plan::{Account, CallSource, CredentialsId, Delete, Sight, Tag, Untag, UserId};
 use serde_json::json;
@@ -148,10 +148,9 @@ async fn with_credentials_that_change_before_a_mutation() {
 /// The calls that an account got.
 async fn calls(account: &str) -> Vec<String> {
     let endpoint = std::env::var("AWS_ENDPOINT_URL").expect("the emulator");
-    let url = format!("{endpoint}/_emulator/calls?account={account}&region={REGION}");
-    let calls: Vec<serde_json::Value> =
-        reqwest::get(url).await.expect("an answer").json().await.expect("calls");
-    calls.iter().map(|call| call["Action"].as_str().unwrap_or_default().to_owned()).collect()
+    let calls = Control::new(endpoint, account, REGION).calls().await;
+    let calls = calls.iter().filter(|call| call["Account"] == account);
+    calls.map(|call| call["Action"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 #[test]

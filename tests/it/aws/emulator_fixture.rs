@@ -1,10 +1,9 @@
-//! What the tests of the port fixture on: an emulator, the port to it, and the emulator's control API.
+//! What the tests of the port need: an emulator, the port to it, and the emulator's control API.
 
 use std::time::Duration;
 
-use elasticache_emulator::{Emulator, Settings};
-
 use aws::{Aws, Connection, Timeouts, UserApi};
+use elasticache_emulator::{Control, Emulator, Settings};
 use plan::verdict::Outcome;
 use plan::{
     Arn, AuthenticationChange, Changes, Create, CredentialsId, Delete, Engine, Fault, Modify, Password,
@@ -54,41 +53,21 @@ pub(super) fn aws_with_sts(endpoint: &str, sts_endpoint: Option<String>, timeout
 pub(super) struct Fixture {
     pub(super) emulator: Emulator,
     pub(super) aws: Aws,
-    http: reqwest::Client,
+    pub(super) control: Control,
 }
 
 impl Fixture {
     pub(super) fn start() -> Self {
         let emulator = Emulator::start(Settings::default(), "127.0.0.1:0").expect("an emulator");
         let aws = aws(&emulator.url(), PATIENT);
-        Self { emulator, aws, http: reqwest::Client::new() }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}/_emulator/{path}?account={ACCOUNT}&region={REGION}", self.emulator.url())
-    }
-
-    /// Changes something through the control API.
-    pub(super) async fn put(&self, path: &str, body: Value) -> Value {
-        let answer = self.http.put(self.url(path)).json(&body).send().await.expect("an answer");
-        let ok = answer.status().is_success();
-        let text = answer.text().await.expect("a body");
-        assert!(ok, "PUT {path} {body}: {text}");
-        serde_json::from_str(&text).unwrap_or(Value::Null)
-    }
-
-    /// Orders a fault.
-    pub(super) async fn order(&self, fault: &Value) {
-        let answer = self.http.post(self.url("faults")).json(fault).send().await.expect("an answer");
-        assert!(answer.status().is_success(), "{fault}: {}", answer.text().await.expect("a body"));
+        let control = Control::new(emulator.url(), ACCOUNT, REGION);
+        Self { emulator, aws, control }
     }
 
     /// The calls that came over the wire since this was last asked.
     pub(super) async fn calls(&self) -> Vec<Value> {
-        let answer = self.http.get(self.url("calls")).send().await.expect("an answer");
-        let calls = answer.json().await.expect("calls");
-        let reset = self.http.delete(self.url("calls")).send().await.expect("an answer");
-        assert!(reset.status().is_success());
+        let calls = self.control.calls().await;
+        self.control.forget_calls().await;
         calls
     }
 
@@ -96,13 +75,6 @@ impl Fixture {
     pub(super) async fn actions(&self) -> Vec<String> {
         let calls = self.calls().await;
         calls.iter().map(|call| call["Action"].as_str().unwrap_or_default().to_owned()).collect()
-    }
-
-    /// A user as the emulator has it.
-    pub(super) async fn truth(&self, user_id: &str) -> Option<Value> {
-        let answer = self.http.get(self.url("users")).send().await.expect("an answer");
-        let users: Vec<Value> = answer.json().await.expect("users");
-        users.into_iter().find(|user| user["UserId"] == user_id)
     }
 }
 

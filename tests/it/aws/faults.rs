@@ -11,7 +11,7 @@ use super::emulator_fixture::{Ended, Fixture, IMPATIENT, Method, PATIENT, aws, u
 /// A user for a row to play with; CreateUser needs one that is not there yet.
 async fn stage(fixture: &Fixture, method: Method, user: &str) {
     if method != Method::Create {
-        fixture.put(&format!("users/{user}"), json!({})).await;
+        fixture.control.put_user(user, json!({})).await;
     }
     fixture.calls().await;
 }
@@ -63,7 +63,7 @@ async fn an_error_answer_is_what_the_table_says_and_is_not_repeated() {
                     "Action": method.action(), "UserId": &user, "Kind": "error",
                     "Code": code, "Message": "Because of <that>.", "Status": status, "When": when,
                 });
-                fixture.order(&fault).await;
+                fixture.control.fault(fault.clone()).await;
                 let ended = method.call(&fixture.aws, &user).await;
                 assert_eq!(ended.words(), words, "{claim}, {method:?} {when}");
                 if let Ended::Failed(fault) = &ended {
@@ -86,7 +86,7 @@ async fn not_found_and_already_exists_are_observations_where_they_belong() {
                 "Action": method.action(), "UserId": &user, "Kind": "error",
                 "Code": code, "Message": "x is not available for tagging", "Status": status,
             });
-            fixture.order(&fault).await;
+            fixture.control.fault(fault.clone()).await;
             let words = match (code, method) {
                 ("UserNotFound", Method::Create) => "Unavailable UserNotFound",
                 ("UserNotFound", _) => "NotFound",
@@ -152,7 +152,7 @@ async fn check(fixture: &Fixture, method: Method, claim: &str, name: &str, mut f
     stage(fixture, method, &user).await;
     fault["Action"] = json!(method.action());
     fault["UserId"] = json!(&user);
-    fixture.order(&fault).await;
+    fixture.control.fault(fault.clone()).await;
     let ended = method.call(&fixture.aws, &user).await;
     assert_eq!(ended.words(), words, "{claim}, {method:?}: {fault}");
     if let Ended::Failed(fault @ Fault::Unavailable(_)) = &ended {
@@ -184,7 +184,7 @@ async fn a_failure_says_the_same_every_time() {
         let mut said = Vec::new();
         for serial in 1..=3 {
             let numbered = fault.to_string().replace("SERIAL", &format!("{serial}{serial}"));
-            fixture.order(&serde_json::from_str(&numbered).expect("a fault")).await;
+            fixture.control.fault(serde_json::from_str(&numbered).expect("a fault")).await;
             said.push(Method::Describe.call(&fixture.aws, "app").await);
         }
         assert!(matches!(said[0], Ended::Failed(_)), "{fault}: {said:?}");
@@ -207,8 +207,8 @@ async fn a_port_on_which_nobody_listens_is_no_answer() {
 #[tokio::test]
 async fn a_call_that_is_given_up_is_not_repeated() {
     let fixture = Fixture::start();
-    fixture.put("users/app", json!({})).await;
-    fixture.order(&json!({"Kind": "slow", "Ms": 300})).await;
+    fixture.control.put_user("app", json!({})).await;
+    fixture.control.fault(json!({"Kind": "slow", "Ms": 300})).await;
     let patience = std::time::Duration::from_millis(100);
     let given_up = tokio::time::timeout(patience, fixture.aws.describe(&user_id("app"))).await;
     assert!(given_up.is_err());

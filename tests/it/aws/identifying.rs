@@ -24,7 +24,7 @@ async fn fails(fixture: &Fixture, action: &str, kind: &Value) {
     let mut fault = json!({"Action": action, "Times": null});
     let members = kind.as_object().expect("a fault").clone();
     fault.as_object_mut().expect("a fault").extend(members);
-    fixture.order(&fault).await;
+    fixture.control.fault(fault.clone()).await;
 }
 
 fn error(code: &str, status: u16) -> Value {
@@ -60,7 +60,7 @@ async fn an_arn_in_any_answer_tells_the_account_and_sts_is_not_asked() {
     for answer in ["describe", "list", "create", "modify", "delete"] {
         let fixture = Fixture::start();
         if answer != "create" {
-            fixture.put("users/app", json!({})).await;
+            fixture.control.put_user("app", json!({})).await;
         }
         match answer {
             "describe" => {
@@ -182,8 +182,8 @@ async fn refusals_settle_the_account_and_passing_trouble_does_not() {
 #[tokio::test]
 async fn passing_trouble_leaves_the_account_open_for_the_next_look() {
     let fixture = Fixture::start();
-    fixture.order(&json!({"Action": STS, "Kind": "throttle"})).await;
-    fixture.order(&json!({"Action": DEFAULT_USER, "Kind": "throttle"})).await;
+    fixture.control.fault(json!({"Action": STS, "Kind": "throttle"})).await;
+    fixture.control.fault(json!({"Action": DEFAULT_USER, "Kind": "throttle"})).await;
     assert_eq!(word(&fixture.aws.identify().await.account), "Throttling");
     let (_, source) = fixture.aws.describe(&user_id("app")).await;
     assert_eq!(source.account, Account::Unasked, "so that it is asked again");
@@ -193,10 +193,11 @@ async fn passing_trouble_leaves_the_account_open_for_the_next_look() {
 #[tokio::test]
 async fn a_refused_account_is_known_as_soon_as_an_arn_shows_it() {
     let fixture = Fixture::start();
-    fixture.put("users/app", json!({})).await;
+    fixture.control.put_user("app", json!({})).await;
     for action in [STS, DEFAULT_USER] {
         fixture
-            .order(&json!({"Action": action, "Kind": "error", "Code": "AccessDenied", "Status": 403}))
+            .control
+            .fault(json!({"Action": action, "Kind": "error", "Code": "AccessDenied", "Status": 403}))
             .await;
     }
     assert_eq!(fixture.aws.identify().await.account, Account::Untold);
@@ -217,7 +218,7 @@ async fn an_sts_that_is_blocked_costs_one_short_wait() {
     for (claim, sts) in [("refused", nobody_listens()), ("never answered", silent_url)] {
         let mut fixture = Fixture::start();
         fixture.aws = aws_with_sts(&fixture.emulator.url(), Some(sts), PATIENT);
-        fixture.order(&json!({"Action": DEFAULT_USER, "Kind": "throttle", "Times": 2})).await;
+        fixture.control.fault(json!({"Action": DEFAULT_USER, "Kind": "throttle", "Times": 2})).await;
         let began = Instant::now();
         assert_eq!(word(&fixture.aws.identify().await.account), "Throttling", "{claim}");
         // A call of ElastiCache may take 20 s here.

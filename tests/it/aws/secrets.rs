@@ -98,12 +98,12 @@ async fn with_passwords() {
     for fault in faults {
         let fixture = Fixture::start();
         if !fault.is_null() {
-            fixture.order(&fault).await;
+            fixture.control.fault(fault.clone()).await;
         }
         let created = fixture.aws.create(&create, SIGNER).await;
-        fixture.put("users/app", json!({})).await;
+        fixture.control.put_user("app", json!({})).await;
         if !fault.is_null() {
-            fixture.order(&fault).await;
+            fixture.control.fault(fault.clone()).await;
         }
         let modified = fixture.aws.modify(&modify, SIGNER).await;
         let shown = format!("{create:?} {modify:?} {created:?} {modified:?} {:?}", fixture.aws);
@@ -117,7 +117,7 @@ async fn with_passwords() {
         assert!(logged.contains("operation=\"CreateUser\""), "something is logged:\n{logged}");
         assert_silent(&format!("log, {fault}"), &logged);
         if fault.is_null() {
-            let truth = fixture.truth("app").await.expect("the user");
+            let truth = fixture.control.user("app").await.expect("the user");
             assert_eq!(truth["Authentication"]["PasswordCount"], json!(2), "AWS has them");
         }
     }
@@ -127,7 +127,10 @@ async fn with_passwords() {
 async fn a_password_that_aws_repeats_is_blotted_out() {
     let fixture = Fixture::start();
     let message = format!("Password '{ONE}' is bad, so is {OTHER}");
-    fixture.order(&json!({"Kind": "error", "Code": "InvalidParameterValue", "Message": message})).await;
+    fixture
+        .control
+        .fault(json!({"Kind": "error", "Code": "InvalidParameterValue", "Message": message}))
+        .await;
     let Outcome::Failed(fault) = fixture.aws.create(&requests().0, SIGNER).await else { panic!("failed") };
     assert_eq!(fault.said().message, "Password '[redacted]' is bad, so is [redacted].");
 }
@@ -146,9 +149,9 @@ async fn some_calls() {
     fixture.aws.describe(&app).await;
     fixture.aws.create(&create("app"), SIGNER).await;
     fixture.aws.describe(&app).await;
-    fixture.order(&json!({"Kind": "unavailable"})).await;
+    fixture.control.fault(json!({"Kind": "unavailable"})).await;
     fixture.aws.describe(&app).await;
-    fixture.order(&json!({"Kind": "throttle"})).await;
+    fixture.control.fault(json!({"Kind": "throttle"})).await;
     fixture.aws.describe(&app).await;
     let parts = [
         "operation=\"DescribeUsers\" user_id=\"app\"",
@@ -169,7 +172,7 @@ async fn some_calls() {
     });
     let text = log.text();
     let source = other.identify().await;
-    fixture.order(&json!({"Kind": "error", "Code": "AccessDenied", "Status": 403})).await;
+    fixture.control.fault(json!({"Kind": "error", "Code": "AccessDenied", "Status": 403})).await;
     other.describe(&app).await;
     assert!(matches!(source.account, Account::Known(_)), "it was signed: {source:?}");
     for shown in [log.text(), format!("{source:?} {other:?}")] {

@@ -10,7 +10,7 @@ use super::emulator_fixture::{Ended, Fixture, Method, SIGNER, arn};
 #[tokio::test]
 async fn without_a_token_no_mutation_reaches_the_wire() {
     let fixture = Fixture::start();
-    fixture.put("users/app", json!({})).await;
+    fixture.control.put_user("app", json!({})).await;
     let aws = fixture.aws.clone().with_token(Token::none());
     for method in Method::ALL {
         let user = if method == Method::Create { "new" } else { "app" };

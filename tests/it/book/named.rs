@@ -50,7 +50,7 @@ fn is_dotted(code: &str) -> bool {
 }
 
 #[test]
-fn values_are_the_charts() {
+fn values_in_the_documentation_are_the_charts() {
     let values = repository::yaml(&format!("{CHART}/values.yaml"));
     let there = |name: &str| values.pointer(&format!("/{}", name.replace('.', "/"))).is_some();
     let (mut missing, mut seen) = (Vec::new(), 0);
@@ -73,23 +73,12 @@ fn values_are_the_charts() {
     assert!(seen > 15, "{seen} values are named: the pages are written otherwise than this test thinks");
 }
 
-#[test]
-fn each_alert_has_its_runbook_and_no_other_is_there() {
-    let rules = repository::yaml(&format!("{CHART}/files/alerts.yaml"));
-    let groups = rules["groups"].as_array().unwrap().iter();
-    let alerts =
-        groups.flat_map(|group| group["rules"].as_array().unwrap()).filter_map(|rule| rule["alert"].as_str());
-    let wanted: BTreeSet<String> = alerts.map(|alert| format!("{BOOK}/runbooks/{alert}.md")).collect();
-    let runbooks = pages(BOOK).into_iter().filter(|page| page.starts_with(&format!("{BOOK}/runbooks/")));
-    assert_eq!(runbooks.collect::<BTreeSet<_>>(), wanted);
-}
-
 /// Flags of kubectl, Helm and cargo.
 const OF_OTHERS: [&str; 6] =
     ["--field-selector", "--from-literal", "--no-hooks", "--server-side", "--set", "--wait"];
 
 #[test]
-fn flags_are_the_programs() {
+fn flags_in_the_documentation_are_the_programs() {
     let cli = Cli::command();
     let long = |arg: &clap::Arg| arg.get_long().map(|long| format!("--{long}"));
     let known: BTreeSet<String> =
@@ -112,7 +101,7 @@ fn flags_are_the_programs() {
 const OF_A_LEASE: [&str; 2] = ["spec.holderIdentity", "spec.renewTime"];
 
 #[test]
-fn fields_are_in_the_definition() {
+fn fields_in_the_documentation_are_in_the_definition() {
     let crd = serde_json::to_value(api::crd()).unwrap();
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     let there = |path: &str| {

@@ -4,33 +4,41 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::{access, matches, modifications, roomy};
-use crate::fixture::{PASSWORD, condition, iam, until, with_password};
+use crate::fixture::{PASSWORD, condition, iam, message, until, with_password};
+
+/// A rejection of ModifyUser, and what the object says of it.
+struct Rejection {
+    code: &'static str,
+    sentence: &'static str,
+    reason: &'static str,
+    /// The field to change.
+    field: &'static str,
+}
 
 #[tokio::test]
 async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_changes() {
+    let (value, combination) = ("InvalidParameterValue", "InvalidParameterCombination");
+    let category = "Access string contains invalid category(s)";
+    let length = "Passwords length must be between 16-128 characters.";
+    let same = "User Id and User name must be same.";
     let rows = [
-        (
-            "InvalidParameterValue",
-            "Access string contains invalid category(s)",
-            "InvalidAccessString",
-            "spec.accessString",
-        ),
-        (
-            "InvalidParameterValue",
-            "Passwords length must be between 16-128 characters.",
-            "InvalidPassword",
-            "Secret",
-        ),
-        (
-            "InvalidParameterCombination",
-            "User Id and User name must be same.",
-            "AuthenticationConflict",
-            "spec.authentication",
-        ),
-        ("InvalidParameterValue", "Something else is odd.", "InvalidSpec", "spec"),
+        Rejection {
+            code: value,
+            sentence: category,
+            reason: "InvalidAccessString",
+            field: "spec.accessString",
+        },
+        Rejection { code: value, sentence: length, reason: "InvalidPassword", field: "Secret" },
+        Rejection {
+            code: combination,
+            sentence: same,
+            reason: "AuthenticationConflict",
+            field: "spec.authentication",
+        },
+        Rejection { code: value, sentence: "Something else is odd.", reason: "InvalidSpec", field: "spec" },
     ];
     let fixture = roomy().await;
-    for (index, (code, sentence, _, _)) in rows.iter().enumerate() {
+    for (index, Rejection { code, sentence, .. }) in rows.iter().enumerate() {
         let name = format!("app-{index}");
         fixture.secret(&name, PASSWORD).await;
         fixture.ready(&name, with_password(&name)).await;
@@ -41,16 +49,15 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
         fixture.aws.fault(rule).await;
         fixture.patch(&name, access("on ~one:* +get")).await;
     }
-    for (index, (code, sentence, reason, field)) in rows.iter().enumerate() {
+    for (index, Rejection { code, sentence, reason, field }) in rows.iter().enumerate() {
         let name = format!("app-{index}");
         let stalled = |object: &Value| {
             condition(object, "Stalled").is_some_and(|stalled| stalled["reason"] == *reason)
                 && object["status"]["observedGeneration"] == object["metadata"]["generation"]
         };
         let object = fixture.shows(&name, reason, stalled).await;
-        let message = condition(&object, "Stalled").unwrap()["message"].as_str().unwrap().to_owned();
         for part in [code, sentence, field] {
-            assert!(message.contains(part), "{part} is not in: {message}");
+            assert!(message(&object).contains(part), "{part} is not in: {}", message(&object));
         }
         fixture.event(&name, reason).await;
         // A new edit is sent, and refused, at once.
@@ -59,7 +66,7 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
         assert_eq!(modifications(&fixture, &name).await.len(), 2, "{name}");
     }
     fixture.aws.clear_faults().await;
-    for (index, (_, _, reason, _)) in rows.iter().enumerate() {
+    for (index, Rejection { reason, .. }) in rows.iter().enumerate() {
         let name = format!("app-{index}");
         if index % 2 == 0 {
             fixture.secret(&name, &format!("{PASSWORD}-2")).await;
@@ -89,93 +96,6 @@ async fn what_aws_refuses_of_itself_is_told_and_mended_by_an_edit() {
     fixture.patch("app", access("on ~* +@all")).await;
     fixture.wait_ready("app").await;
     assert_eq!(fixture.aws.calls_of("ModifyUser", "app").await.len(), 1);
-    fixture.end().await;
-}
-
-/// Every way in which an answer does not arrive, and whether the call took effect.
-fn lost_answers() -> Vec<(Value, bool)> {
-    let mut all = vec![(json!({ "Kind": "truncate" }), true)];
-    for kind in ["reset", "garbage", "unavailable", "hang"] {
-        for (when, effect) in [("before", false), ("after", true)] {
-            let mut rule = json!({ "Kind": kind, "When": when });
-            if kind == "hang" {
-                rule["Ms"] = json!(300);
-            }
-            all.push((rule, effect));
-        }
-    }
-    all
-}
-
-#[tokio::test]
-async fn a_modify_whose_answer_is_lost_ends_in_the_wanted_state() {
-    let fixture = roomy().await;
-    let rows = lost_answers();
-    for index in 0..rows.len() {
-        fixture.create(&format!("app-{index}"), iam()).await;
-    }
-    for (index, (rule, _)) in rows.iter().enumerate() {
-        let name = format!("app-{index}");
-        fixture.wait_ready(&name).await;
-        let mut rule = rule.clone();
-        rule["Action"] = json!("ModifyUser");
-        rule["UserId"] = json!(name);
-        fixture.aws.fault(rule).await;
-        fixture.patch(&name, access("on ~x:* +@all")).await;
-    }
-    for (index, (rule, effect)) in rows.iter().enumerate() {
-        let name = format!("app-{index}");
-        let object = fixture.wait_ready(&name).await;
-        matches(&object, &fixture.aws.user(&name).await.unwrap());
-        assert_eq!(object["status"]["accessString"], "on ~x:* +@all", "{rule}");
-        let calls = fixture.aws.calls_of("ModifyUser", &name).await.len();
-        assert_eq!(calls, if *effect { 1 } else { 2 }, "{rule}");
-    }
-    fixture.end().await;
-}
-
-#[tokio::test]
-async fn a_modify_that_times_out_ends_in_the_wanted_state() {
-    let fixture = roomy().await;
-    for (name, when) in [("before", "before"), ("after", "after")] {
-        fixture.ready(name, iam()).await;
-        let rule =
-            json!({ "Action": "ModifyUser", "UserId": name, "Kind": "hang", "Ms": 90_000, "When": when });
-        fixture.aws.fault(rule).await;
-        fixture.patch(name, access("on ~x:* +@all")).await;
-    }
-    for name in ["before", "after"] {
-        let object = fixture.wait_ready(name).await;
-        matches(&object, &fixture.aws.user(name).await.unwrap());
-        assert_eq!(
-            fixture.aws.calls_of("ModifyUser", name).await.len(),
-            if name == "before" { 2 } else { 1 }
-        );
-    }
-    fixture.end().await;
-}
-
-#[tokio::test]
-async fn an_operator_that_is_killed_at_a_modify_ends_in_the_wanted_state() {
-    let fixture = roomy().await;
-    let mut faults = Vec::new();
-    for when in ["before", "after"] {
-        fixture.ready(when, iam()).await;
-        let rule =
-            json!({ "Action": "ModifyUser", "UserId": when, "Kind": "hang", "Ms": 120_000, "When": when });
-        faults.push(fixture.aws.fault(rule).await);
-        fixture.patch(when, access("on ~x:* +@all")).await;
-    }
-    for fault in faults {
-        fixture.aws.struck(fault, 1).await;
-    }
-    fixture.kill();
-    fixture.start();
-    for (name, calls) in [("before", 2), ("after", 1)] {
-        let object = fixture.wait_ready(name).await;
-        matches(&object, &fixture.aws.user(name).await.unwrap());
-        assert_eq!(fixture.aws.calls_of("ModifyUser", name).await.len(), calls, "{name}");
-    }
     fixture.end().await;
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{check, run};
 use crate::control_plane;
-use crate::fixture::{Fixture, Setup, iam, until};
+use crate::fixture::{Fixture, Setup, iam, prevent_deletion, until};
 
 /// A spec with more members.
 fn with(members: &Value) -> Value {
@@ -68,7 +68,7 @@ async fn it_refuses_while_a_user_would_be_lost() {
 async fn it_refuses_while_a_deletion_is_under_way() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
-    let held = json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": "true" } } });
+    let held = prevent_deletion(true);
     fixture.patch("app", held).await;
     fixture.delete("app").await;
     fixture.reason("app", "DeletionProtected").await;
@@ -85,7 +85,7 @@ async fn it_refuses_while_a_deletion_is_under_way() {
         &format!("prevent-deletion holds {}/app.", fixture.ns),
         "",
     );
-    let free = json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": null } } });
+    let free = prevent_deletion(false);
     fixture.patch("app", free).await;
     fixture.gone("app").await;
     assert_eq!(check(&fixture, &["--uninstall"], &[]).await.code, Some(0));

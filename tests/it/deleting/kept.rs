@@ -1,24 +1,21 @@
 //! Users that stay because somebody wants it so: `deletionPolicy: Retain`, the default policy, and `prevent-deletion`.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{accepted_once, leaving, message, with_user};
-use crate::fixture::{Fixture, Setup, iam, until};
+use super::{accepted_once, leaving, with_user};
+use crate::fixture::{iam, message, prevent_deletion, until, with};
 
 #[tokio::test]
 async fn retain_leaves_the_user_and_says_how_to_hand_it_over() {
     let fixture = leaving().await;
-    let mut spec = iam();
-    spec["deletionPolicy"] = json!("Retain");
-    fixture.ready("app", spec).await;
+    fixture.ready("app", with(iam(), json!({ "deletionPolicy": "Retain" }))).await;
     // Once DescribeUsers has shown the user, the CreateUser is history.
-    fixture.request_reconcile("app").await;
-    fixture.shows("app", "echo", |object| object["status"]["lastHandledReconcileAt"] == "now").await;
+    fixture.acknowledge("app").await;
     let before = fixture.aws.user("app").await.unwrap();
     let calls = fixture.aws.calls().await.len();
     fixture.deleted("app").await;
     assert_eq!(fixture.aws.user("app").await.unwrap(), before);
-    let (_, _, note) = fixture.event("app", "Retained").await;
+    let note = fixture.event("app", "Retained").await.note;
     assert!(note.contains("remove-tags-from-resource") && note.contains(":user:app"), "{note}");
     assert_eq!(fixture.aws.calls().await.len(), calls, "Retain needs no AWS call");
     fixture.end().await;
@@ -50,33 +47,17 @@ async fn retain_that_comes_too_late_says_so() {
     // Not `Retained`, which would be untrue: AWS deletes the user all the same.
     until("the event that says so", || async {
         let events = fixture.events("app").await;
-        assert!(events.iter().all(|(_, reason, _)| reason != "Retained"), "{events:#?}");
-        events.into_iter().find(|(_, _, note)| note.contains("accepted before"))
+        assert!(events.iter().all(|event| event.reason != "Retained"), "{events:#?}");
+        events.into_iter().find(|event| event.note.contains("accepted before"))
     })
     .await;
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn the_operators_default_policy_holds_where_the_object_has_none() {
-    let env = vec![("DEFAULT_DELETION_POLICY", "Retain".to_owned())];
-    let fixture = Fixture::with(Setup { leaves_users: true, env, ..Setup::default() }).await;
-    fixture.ready("kept", iam()).await;
-    let mut spec = iam();
-    spec["deletionPolicy"] = json!("Delete");
-    fixture.ready("gone", spec).await;
-    fixture.deleted("kept").await;
-    fixture.deleted("gone").await;
-    assert!(fixture.aws.user("kept").await.is_some());
-    assert!(fixture.aws.user("gone").await.is_none());
-    fixture.end().await;
-}
-
-#[tokio::test]
 async fn prevent_deletion_holds_without_an_aws_call() {
     let fixture = with_user().await;
-    let protection = |value: Value| json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": value } } });
-    fixture.patch("app", protection(json!("true"))).await;
+    fixture.patch("app", prevent_deletion(true)).await;
     // The pass that the annotation caused is over once its look is answered.
     let calls = until("the pass has looked", || async {
         let calls = fixture.aws.calls_of("DescribeUsers", "app").await.len();
@@ -97,7 +78,7 @@ async fn prevent_deletion_holds_without_an_aws_call() {
         .await;
     assert_eq!(fixture.aws.calls_of("DescribeUsers", "app").await.len(), calls);
     fixture.patch("app", json!({ "spec": { "deletionPolicy": "Delete" } })).await;
-    fixture.patch("app", protection(Value::Null)).await;
+    fixture.patch("app", prevent_deletion(false)).await;
     fixture.gone("app").await;
     accepted_once(fixture).await;
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{accepted_once, leaving, message, with_user};
-use crate::fixture::{Fixture, condition, iam};
+use super::{accepted_once, leaving, with_user};
+use crate::fixture::{Fixture, PublishedEvent, condition, iam, message};
 
 #[tokio::test]
 async fn a_user_that_became_anothers_is_left_alone() {
@@ -19,7 +19,7 @@ async fn a_user_that_became_anothers_is_left_alone() {
     fixture.deleted("app").await;
     assert_eq!(fixture.aws.user("app").await.unwrap(), before);
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len(), 0);
-    let (kind, _, note) = fixture.event("app", "UserOwnedByAnother").await;
+    let PublishedEvent { kind, note, .. } = fixture.event("app", "UserOwnedByAnother").await;
     assert_eq!(kind, "Warning");
     assert!(note.contains("elsewhere") && note.contains("theirs") && note.contains("orders"), "{note}");
     fixture.end().await;
@@ -61,7 +61,7 @@ async fn a_user_that_another_made_after_our_delete_was_accepted_is_left_alone() 
 }
 
 #[tokio::test]
-async fn so_is_one_that_came_after_our_delete_was_accepted_without_an_answer() {
+async fn a_user_that_came_after_our_unanswered_delete_was_accepted_is_left_alone() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     let user = fixture.aws.user("app").await.unwrap();

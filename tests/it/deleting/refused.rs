@@ -1,30 +1,9 @@
 //! What AWS refuses on the way out, and answers that are spoilt: told, waited out, never terminal.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{accepted_once, leaving, message, with_user};
-use crate::fixture::{Fixture, iam};
-
-#[tokio::test]
-async fn invalid_user_state_is_backed_off_from() {
-    let rule = |times: Value| json!({ "Action": "DeleteUser", "Kind": "error", "Code": "InvalidUserState", "Times": times });
-    for times in [1_u64, 3] {
-        let fixture = with_user().await;
-        let fault = fixture.aws.fault(rule(json!(times))).await;
-        fixture.deleted("app").await;
-        assert_eq!(fixture.aws.fired(fault).await, times);
-        accepted_once(fixture).await;
-    }
-    let fixture = with_user().await;
-    let fault = fixture.aws.fault(rule(Value::Null)).await;
-    fixture.delete("app").await;
-    fixture.reason("app", "InvalidUserState").await;
-    fixture.event("app", "InvalidUserState").await;
-    fixture.aws.struck(fault, 4).await;
-    fixture.aws.clear_faults().await;
-    fixture.gone("app").await;
-    accepted_once(fixture).await;
-}
+use super::{accepted_once, leaving, with_user};
+use crate::fixture::{Fixture, iam, message};
 
 #[tokio::test]
 async fn a_deletion_that_is_refused_again_and_again_writes_nothing_more() {
@@ -34,6 +13,7 @@ async fn a_deletion_that_is_refused_again_and_again_writes_nothing_more() {
     let fault = fixture.aws.fault(refusal).await;
     fixture.delete("app").await;
     fixture.reason("app", "InvalidUserState").await;
+    fixture.event("app", "InvalidUserState").await;
     fixture.aws.struck(fault, 2).await;
     let statuses = || fixture.writes().map(|writes| writes.statuses);
     let (versions, before) = (fixture.versions("app").len(), statuses());
@@ -63,7 +43,7 @@ async fn a_user_that_lost_its_tags_while_its_deletion_was_refused_is_deleted_sti
 }
 
 #[tokio::test]
-async fn it_is_left_and_told_by_an_operator_that_did_not_see_the_refusal() {
+async fn a_user_that_lost_its_tags_is_left_by_an_operator_that_did_not_see_the_refusal() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     fixture
@@ -112,20 +92,30 @@ async fn user_not_found_from_a_tagging_call_changes_nothing() {
     accepted_once(fixture).await;
 }
 
+/// What AWS answers to DeleteUser, and what the object says then.
+struct Refusal {
+    code: &'static str,
+    status: u16,
+    reason: &'static str,
+    says: &'static str,
+}
+
 #[tokio::test]
-async fn refusals_are_told_and_never_terminal() {
+async fn aws_refusals_during_a_deletion_are_reported_and_never_terminal() {
     let denied = "User: arn:aws:iam::1:role/r is not authorized to perform: elasticache:DeleteUser";
+    let row = |code, status, reason, says| Refusal { code, status, reason, says };
+    let role = "aws iam create-service-linked-role";
     let rows = [
-        ("ServiceLinkedRoleNotFoundFault", 400, "ServiceLinkedRoleMissing", "create-service-linked-role"),
-        ("InvalidParameterValue", 400, "AWSRefused", "InvalidParameterValue"),
-        ("AccessDenied", 403, "AccessDenied", "elasticache:DeleteUser"),
-        ("ExpiredToken", 403, "CredentialsUnavailable", "ExpiredToken"),
-        ("SomethingNew", 400, "AWSRefused", "SomethingNew"),
-        ("Throttling", 400, "Throttled", "Throttling"),
-        ("ServiceUnavailable", 503, "AWSUnavailable", "ServiceUnavailable"),
+        row("ServiceLinkedRoleNotFoundFault", 400, "ServiceLinkedRoleMissing", role),
+        row("InvalidParameterValue", 400, "AWSRefused", "InvalidParameterValue"),
+        row("AccessDenied", 403, "AccessDenied", "elasticache:DeleteUser"),
+        row("ExpiredToken", 403, "CredentialsUnavailable", "ExpiredToken"),
+        row("SomethingNew", 400, "AWSRefused", "SomethingNew"),
+        row("Throttling", 400, "Throttled", "Throttling"),
+        row("ServiceUnavailable", 503, "AWSUnavailable", "ServiceUnavailable"),
     ];
     let fixture = Fixture::new().await;
-    for (index, (code, status, reason, says)) in rows.into_iter().enumerate() {
+    for (index, Refusal { code, status, reason, says }) in rows.iter().enumerate() {
         let name = format!("app-{index}");
         fixture.ready(&name, iam()).await;
         let rule = json!({
@@ -148,20 +138,16 @@ async fn refusals_are_told_and_never_terminal() {
     fixture.end().await;
 }
 
-#[tokio::test]
-async fn a_missing_service_linked_role_is_told_with_its_command() {
-    let fixture = with_user().await;
-    fixture.aws.settings(json!({ "no-service-linked-role": true })).await;
-    fixture.delete("app").await;
-    let object = fixture.reason("app", "ServiceLinkedRoleMissing").await;
-    assert!(message(&object).contains("aws iam create-service-linked-role"), "{}", message(&object));
-    fixture.aws.settings(json!({ "no-service-linked-role": false })).await;
-    fixture.gone("app").await;
-    accepted_once(fixture).await;
+/// An object whose deletion meets a spoilt answer.
+struct Spoilt {
+    name: String,
+    fault: u64,
+    /// The number of DeleteUser calls that it takes.
+    calls: usize,
 }
 
 #[tokio::test]
-async fn spoilt_answers_are_gone_through() {
+async fn a_deletion_survives_spoilt_answers() {
     // Each with the number of DeleteUser calls that it takes: a second one only where the first had no effect.
     let kinds = [
         (json!({ "Kind": "reset", "When": "before" }), 2),
@@ -187,10 +173,11 @@ async fn spoilt_answers_are_gone_through() {
             rule["UserId"] = json!(name);
             let fault = fixture.aws.fault(rule).await;
             fixture.delete(&name).await;
-            spoilt.push((name, fault, if action == "DeleteUser" { *calls } else { 1 }));
+            let calls = if action == "DeleteUser" { *calls } else { 1 };
+            spoilt.push(Spoilt { name, fault, calls });
         }
     }
-    for (name, fault, calls) in spoilt {
+    for Spoilt { name, fault, calls } in spoilt {
         fixture.gone(&name).await;
         assert_eq!(fixture.aws.fired(fault).await, 1, "{name}");
         assert_eq!(fixture.aws.calls_of("DeleteUser", &name).await.len(), calls, "{name}");
@@ -199,7 +186,7 @@ async fn spoilt_answers_are_gone_through() {
 }
 
 #[tokio::test]
-async fn throttling_by_the_service_is_gone_through() {
+async fn a_deletion_survives_throttling() {
     let fixture = Fixture::new().await;
     for index in 0..8 {
         fixture.ready(&format!("app-{index}"), iam()).await;

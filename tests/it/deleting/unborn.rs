@@ -48,7 +48,7 @@ async fn not_found_is_doubted_while_a_lost_create_may_still_show() {
 }
 
 #[tokio::test]
-async fn the_doubt_survives_a_restart_and_ends() {
+async fn doubt_about_a_lost_create_survives_a_restart_and_ends() {
     let fixture = without_an_answer().await;
     fixture.kill();
     fixture.delete("app").await;
@@ -57,6 +57,21 @@ async fn the_doubt_survives_a_restart_and_ends() {
     // Nothing ever shows: the object goes once the window is over.
     fixture.gone("app").await;
     assert!(fixture.aws.calls_of("DescribeUsers", "app").await.len() > 2);
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn a_user_whose_create_was_accepted_before_a_kill_is_deleted_after_the_restart() {
+    let fixture = Fixture::new().await;
+    let rule = json!({ "Action": "CreateUser", "Kind": "hang", "Ms": 120_000, "When": "after" });
+    let fault = fixture.aws.fault(rule).await;
+    fixture.create("app", iam()).await;
+    fixture.aws.struck(fault, 1).await;
+    fixture.kill();
+    fixture.delete("app").await;
+    fixture.start();
+    fixture.gone("app").await;
+    assert!(fixture.aws.user("app").await.is_none());
     fixture.end().await;
 }
 

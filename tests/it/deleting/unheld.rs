@@ -5,7 +5,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::leaving;
-use crate::fixture::{Fixture, PASSWORD, condition, iam, until, with_password};
+use crate::fixture::{Fixture, PASSWORD, condition, iam, prevent_deletion, until, with, with_password};
 
 /// What is wrong, and how it is put right.
 struct Wrong {
@@ -40,11 +40,7 @@ fn wrongs() -> Vec<Wrong> {
     let waits = Some("WaitingForUserActive");
     let protected = json!({ "elasticache-users.dev/prevent-deletion": "true" });
     let prefix = vec![("REQUIRED_USER_ID_PREFIX", "theirs-".to_owned())];
-    let named = |name: &str| {
-        let mut spec = with_password("pw");
-        spec["userName"] = json!(name);
-        spec
-    };
+    let named = |name: &str| with(with_password("pw"), json!({ "userName": name }));
     vec![
         Wrong { spec: with_password("missing"), ..wrong("the Secret is missing", "SecretNotFound", None) },
         Wrong { spec: with_password("short"), ..wrong("the password is invalid", "InvalidPassword", None) },
@@ -71,9 +67,7 @@ fn wrongs() -> Vec<Wrong> {
 /// A user of ours without an object: made, retained, and its object deleted.
 async fn retained() -> Fixture {
     let fixture = leaving().await;
-    let mut spec = iam();
-    spec["deletionPolicy"] = json!("Retain");
-    fixture.ready("app", spec).await;
+    fixture.ready("app", with(iam(), json!({ "deletionPolicy": "Retain" }))).await;
     fixture.deleted("app").await;
     fixture.secret("pw", PASSWORD).await;
     fixture.secret("short", "too-short").await;
@@ -136,8 +130,7 @@ async fn is_held(Wrong { name, spec, annotations, env, fault, user, reason, hold
         fixture.aws.put_user("app", json!({ "Status": "active" })).await;
         fixture.request_reconcile("app").await;
         if !annotations.is_null() {
-            let none =
-                json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": null } } });
+            let none = prevent_deletion(false);
             fixture.patch("app", none).await;
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use elasticache_emulator::user_of;
 use serde_json::Value;
 
 use super::case::Disturbance;
@@ -9,7 +10,7 @@ use super::fault::{Call, To};
 
 /// The calls of a part of a run.
 pub(super) fn called(aws: &[Value], kubernetes: &[String]) -> Vec<Call> {
-    let to_aws = aws.iter().map(|call| To::Aws { action: action_of(call), user: user_of(call) });
+    let to_aws = aws.iter().map(|call| To::Aws { action: action_of(call), user: user_of(call).to_owned() });
     Call::numbered(to_aws.chain(kubernetes.iter().cloned().map(To::Kubernetes)))
 }
 
@@ -17,13 +18,8 @@ fn action_of(call: &Value) -> String {
     call["Action"].as_str().unwrap_or_default().to_owned()
 }
 
-fn user_of(call: &Value) -> String {
-    let params = &call["Params"];
-    let arn = params["ResourceName"].as_str().and_then(|arn| arn.rsplit(':').next());
-    params["UserId"].as_str().or(arn).unwrap_or_default().to_owned()
-}
-
-/// The mutations of a run, by action.
+/// The mutations of a run, by action. With the call that a fault kept from its effect left out, a scenario's bound on what is
+/// accepted is a bound on calls: after a kill before the call it is made twice, after a kill behind it once.
 #[derive(Debug, Default)]
 pub(super) struct Mutations {
     /// Those that took effect.

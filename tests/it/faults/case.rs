@@ -1,13 +1,14 @@
 //! One run of one scenario, disturbed or not.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use elasticache_emulator::{Emulator, Settings};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
+use support::wait::{until_notified, when};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -82,7 +83,7 @@ impl<'a> Case<'a> {
         let server = format!("http://{}", listener.local_addr().unwrap());
         std::fs::write(&file, kubeconfig(&server)).unwrap();
         let patient = fault.is_some_and(|fault| matches!(fault.how, How::Kill(_)));
-        let (url, of) = (aws.url(), namespace.to_owned());
+        let (url, of) = (aws.url().to_owned(), namespace.to_owned());
         let recipe = move |first: bool| {
             let mut command = command(&file, &of, &url);
             command.envs(speed.env(patient && first));
@@ -259,31 +260,21 @@ impl<'a> Case<'a> {
 
     /// Answers the facts once they are so, or what they were when patience ended.
     async fn reach(&self, fact: impl Fn(&Value) -> bool) -> Result<Value, Value> {
-        let deadline = Instant::now() + self.speed.patience();
-        loop {
-            let news = self.proxy.news.notified();
-            let last = self.facts().await;
-            if fact(&last) {
-                return Ok(last);
-            }
-            if Instant::now() >= deadline {
-                return Err(last);
-            }
+        let news = (&self.proxy.news, Duration::from_millis(250));
+        let reached = until_notified("the facts", self.speed.patience(), news, || async {
             self.operator.keep_up();
-            let _ = tokio::time::timeout(Duration::from_millis(250), news).await;
-        }
+            when(self.facts().await, &fact)
+        });
+        reached.await.map_err(|late| late.last)
     }
 
     async fn tells(&self, reason: &str) -> Result<(), String> {
-        let deadline = Instant::now() + self.speed.patience();
-        while !self.proxy.told().iter().any(|told| told == reason) {
-            if Instant::now() >= deadline {
-                return Err(self.told(&format!("no event {reason}, but {:?}\n", self.proxy.told())));
-            }
-            let news = self.proxy.news.notified();
-            let _ = tokio::time::timeout(Duration::from_millis(100), news).await;
-        }
-        Ok(())
+        let news = (&self.proxy.news, Duration::from_millis(100));
+        let fact = format!("event {reason}");
+        let told = until_notified(&fact, self.speed.patience(), news, || async {
+            when(self.proxy.told(), |told| told.iter().any(|told| told == reason))
+        });
+        told.await.map(drop).map_err(|late| self.told(&format!("{late}\n")))
     }
 
     /// What is wrong, with the end of the log.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use similar::TextDiff;
 
 use super::scenario::PASSWORDS;
 
@@ -126,37 +127,12 @@ fn holds(found: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// Where two ends differ, a line for each of the first places.
+/// Where two ends differ.
 pub(super) fn difference(wanted: &Value, found: &Value) -> String {
-    let (wanted, found) = (flat(wanted), flat(found));
-    let places = wanted.keys().chain(found.keys()).collect::<std::collections::BTreeSet<_>>();
-    let differing = places.into_iter().filter(|place| wanted.get(*place) != found.get(*place));
-    let told = |value: Option<&String>| value.map_or("nothing", String::as_str).to_owned();
-    differing
-        .take(12)
-        .map(|place| {
-            format!("  {place}: {} instead of {}\n", told(found.get(place)), told(wanted.get(place)))
-        })
-        .collect()
-}
-
-fn flat(value: &Value) -> BTreeMap<String, String> {
-    fn walk(place: &str, value: &Value, flat: &mut BTreeMap<String, String>) {
-        let inner: Vec<(String, &Value)> = match value {
-            Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), value)).collect(),
-            Value::Array(items) => {
-                items.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect()
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
-        };
-        if inner.is_empty() {
-            flat.insert(place.to_owned(), value.to_string());
-        }
-        for (name, value) in inner {
-            walk(&format!("{place}/{name}"), value, flat);
-        }
-    }
-    let mut places = BTreeMap::new();
-    walk("", value, &mut places);
-    places
+    let (wanted, found) = (format!("{wanted:#}\n"), format!("{found:#}\n"));
+    TextDiff::from_lines(&wanted, &found)
+        .unified_diff()
+        .context_radius(1)
+        .header("wanted", "found")
+        .to_string()
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use cluster::Process;
 use serde_json::json;
+use support::operator;
 
-use crate::fixture::{ACCOUNT, REGION};
+use crate::fixture::operators::LOG;
 use crate::secrecy::redacted;
 
 type Recipe = Box<dyn Fn(bool) -> Command + Send + Sync>;
@@ -62,9 +63,7 @@ impl Operator {
 
     /// The end of it, without passwords.
     pub(super) fn last_words(&self) -> String {
-        let said = redacted(&self.said());
-        let lines: Vec<&str> = said.lines().collect();
-        lines.get(lines.len().saturating_sub(40)..).unwrap_or_default().join("\n")
+        redacted(&operator::tail(&self.said(), 40))
     }
 }
 
@@ -131,20 +130,11 @@ pub(super) fn kubeconfig(server: &str) -> String {
 
 /// The operator's command, with this environment alone.
 pub(super) fn command(kubeconfig: &Path, namespace: &str, aws: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_elasticache-user-operator"));
+    let mut command = operator::command(env!("CARGO_BIN_EXE_elasticache-user-operator"), kubeconfig, aws);
     command
-        .env_clear()
-        .env("KUBECONFIG", kubeconfig)
         .env("NAMESPACE", namespace)
         .env("CLUSTER_ID", "here")
         .env("ADOPTION_NAMESPACE", "*")
-        .env("HTTP_ADDR", "127.0.0.1:0")
-        .env("LOG", "info,kube_runtime=warn,elasticache_user_operator=trace")
-        .env("AWS_REGION", REGION)
-        .env("AWS_ACCESS_KEY_ID", ACCOUNT)
-        .env("AWS_SECRET_ACCESS_KEY", "secret")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("AWS_ENDPOINT_URL_ELASTICACHE", aws)
-        .env("AWS_ENDPOINT_URL_STS", support::operator::NO_STS);
+        .env("LOG", LOG);
     command
 }

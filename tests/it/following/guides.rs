@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Piece, Reader, all_but_tags, dark, mutations, pieces};
+use super::{Piece, Reader, all_but_tags, dark, pieces};
 use crate::fixture::{Fixture, PASSWORD, iam, until, with_password};
 use crate::policies::ended;
 
@@ -21,7 +21,7 @@ async fn passwords(fixture: &Fixture) -> Vec<String> {
 }
 
 async fn count(fixture: &Fixture, action: &str) -> usize {
-    mutations(fixture).await.iter().filter(|call| call["Action"] == action).count()
+    fixture.aws.mutations().await.iter().filter(|call| call["Action"] == action).count()
 }
 
 #[tokio::test]
@@ -115,13 +115,13 @@ async fn an_object_is_suspended_then_observed_and_then_managed_again() {
     fixture.start();
     fixture.ready("orders-api", iam()).await;
     let before = all_but_tags(&fixture, "orders-api").await;
-    let changes = mutations(&fixture).await.len();
+    let changes = fixture.aws.mutations().await.len();
     let reader = Reader::new(&[("shop", &fixture)]);
     for piece in pieces("how-to/suspend-and-observe") {
         reader.follow(&piece).await;
     }
     assert!(all_but_tags(&fixture, "orders-api").await == before, "the user was changed");
-    assert_eq!(mutations(&fixture).await.len(), changes, "{:#?}", mutations(&fixture).await);
+    assert_eq!(fixture.aws.mutations().await.len(), changes, "{:#?}", fixture.aws.mutations().await);
     let object: Value = fixture.wait_ready("orders-api").await;
     assert!(object["metadata"]["finalizers"].as_array().is_some_and(|all| all.len() == 1), "{object:#}");
     ended(fixture).await;

@@ -129,15 +129,13 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 #[test]
 fn a_star_stands_for_anything() {
-    for (pattern, text, expected) in [
-        ("user:a-*", "user:a-b", true),
-        ("user:a-*", "user:a-", true),
-        ("user:a-*", "user:ab", false),
-        ("a:*:user:*", "a:b:user:c", true),
-        ("a:*:user:*", "a:b:usergroup:c", false),
-        ("user:*", "user:*", true),
-        ("user:x*y", "user:xyx", false),
-    ] {
-        assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
-    }
+    let same = [
+        ("user:a-*", "user:a-b"),
+        ("user:a-*", "user:a-"),
+        ("a:*:user:*", "a:b:user:c"),
+        ("user:*", "user:*"),
+    ];
+    assert!(same.iter().all(|(pattern, text)| matches(pattern, text)));
+    let others = [("user:a-*", "user:ab"), ("a:*:user:*", "a:b:usergroup:c"), ("user:x*y", "user:xyx")];
+    assert!(!others.iter().any(|(pattern, text)| matches(pattern, text)));
 }

@@ -1,5 +1,22 @@
 //! What kubectl says, without what differs from run to run.
 
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+/// What differs from run to run, and what stands for it.
+static DIFFERS: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
+    [
+        (r"Resource Version:.*", "Resource Version:  1234"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-01-01T09:00:00Z"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "2026-01-01T09:00:00.000000Z"),
+        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "11111111-2222-3333-4444-555555555555"),
+    ]
+    .map(|(pattern, stands)| (Regex::new(pattern).unwrap(), stands))
+});
+/// `5s`, `2m10s`, `3h`: a cell of a table by itself, with the blanks behind it.
+static AGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(^|  )((?:\d+[smhd])+)(  +|$)").unwrap());
+
 /// What kubectl said, with one value for each that differs from run to run: ages, times, versions, identifiers and the
 /// namespace.
 pub(crate) fn settled(said: &str, namespace: &str) -> String {
@@ -7,58 +24,13 @@ pub(crate) fn settled(said: &str, namespace: &str) -> String {
 }
 
 fn settled_line(line: &str) -> String {
-    if let Some((field, _)) = line.split_once("Resource Version:") {
-        return format!("{field}Resource Version:  1234");
-    }
-    let mut out = String::new();
-    let mut rest = line;
-    while !rest.is_empty() {
-        let gap = rest.len() - rest.trim_start().len();
-        let (space, after) = rest.split_at(gap);
-        let (word, after) = after.split_at(after.find(' ').unwrap_or(after.len()));
-        out.push_str(space);
-        rest = after;
-        let cell = (out.is_empty() || space.len() > 1) && (rest.is_empty() || rest.starts_with("  "));
-        if cell && is_age(word) {
-            // The columns behind it stay where they are.
-            let width = word.len() + rest.len() - rest.trim_start().len();
-            let tail = rest.trim_start();
-            let padded = format!("{:width$}", "5s");
-            out.push_str(if tail.is_empty() { "5s" } else { &padded });
-            rest = tail;
-        } else if is_time(word) {
-            let fraction = if word.contains('.') { ".000000" } else { "" };
-            out.push_str(&format!("2026-01-01T09:00:00{fraction}Z"));
-        } else if is_uid(word) {
-            out.push_str("11111111-2222-3333-4444-555555555555");
-        } else {
-            out.push_str(word);
-        }
-    }
-    out.trim_end().to_owned()
-}
-
-/// `5s`, `2m10s`, `3h`.
-fn is_age(word: &str) -> bool {
-    let unit = |c: char| ['s', 'm', 'h', 'd'].contains(&c);
-    word.starts_with(|c: char| c.is_ascii_digit())
-        && word.ends_with(unit)
-        && word.chars().all(|c| c.is_ascii_digit() || unit(c))
-}
-
-/// `2026-11-24T08:45:18Z`, with or without a fraction.
-fn is_time(word: &str) -> bool {
-    word.len() >= 20 && word.ends_with('Z') && shape(&word[..19], "....-..-..T..:..:..")
-}
-
-/// The five groups of a UUID.
-fn is_uid(word: &str) -> bool {
-    word.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
-        && shape(word, "........-....-....-....-............")
-}
-
-fn shape(word: &str, form: &str) -> bool {
-    word.len() == form.len() && word.chars().zip(form.chars()).all(|(c, form)| form == '.' || c == form)
+    // The columns behind an age stay where they are.
+    let age =
+        |cell: &Captures<'_>| format!("{}{:width$}", &cell[1], "5s", width = cell[2].len() + cell[3].len());
+    let line = AGE.replace_all(line, age).into_owned();
+    let settle =
+        |line: String, (differs, stands): &(Regex, &str)| differs.replace_all(&line, *stands).into_owned();
+    DIFFERS.iter().fold(line, settle).trim_end().to_owned()
 }
 
 #[test]

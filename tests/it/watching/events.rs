@@ -54,7 +54,7 @@ pub(crate) fn fault(event: &Event) -> Option<&'static str> {
 }
 
 #[tokio::test]
-async fn what_lasts_is_told_once_and_what_takes_its_place_again() {
+async fn a_lasting_warning_is_published_once_and_the_next_reason_again() {
     let fixture = Fixture::new().await;
     let refuse = |code: &str, status: u16| json!({ "Action": "CreateUser", "Kind": "error", "Code": code, "Status": status, "Times": null });
     let denied = fixture.aws.fault(refuse("AccessDenied", 403)).await;
@@ -71,7 +71,7 @@ async fn what_lasts_is_told_once_and_what_takes_its_place_again() {
     fixture.aws.clear_faults().await;
     fixture.patch("app", reconcile_request("healed")).await;
     fixture.event("app", "UserCreated").await;
-    let told: Vec<String> = fixture.events("app").await.into_iter().map(|(_, reason, _)| reason).collect();
+    let told: Vec<String> = fixture.events("app").await.into_iter().map(|event| event.reason).collect();
     assert_eq!(told, ["AccessDenied", "QuotaExceeded", "UserCreated"]);
     fixture.end().await;
 }

@@ -98,7 +98,7 @@ impl Page {
 
 impl Sample {
     fn of(line: &str) -> Option<Self> {
-        if line.starts_with('#') || line.starts_with("HTTP/") || line.is_empty() {
+        if line.starts_with('#') || line.is_empty() {
             return None;
         }
         let (series, value) = line.rsplit_once(' ')?;

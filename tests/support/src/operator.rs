@@ -1,8 +1,12 @@
 //! The operator as a process: how it is started, what its log says, and how it ends.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use anyhow::{Context, Result, ensure};
 use cluster::Process;
 
 use crate::wait::{PATIENCE, until};
@@ -43,6 +47,27 @@ pub fn address(log: &str) -> Option<&str> {
     rest.split_once([' ', '"', '\n']).map(|(address, _)| address)
 }
 
+/// The body of a successful GET. HTTP/1.0, because its answer ends with the connection and is never chunked.
+///
+/// # Errors
+/// If there is no answer of status 200.
+pub fn get(address: &str, path: &str) -> Result<String> {
+    let patience = Duration::from_secs(10);
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(patience))?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = ask().with_context(|| format!("failed to ask http://{address}{path}"))?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("the answer is no HTTP")?;
+    let status = head.lines().next().unwrap_or_default();
+    ensure!(status.split(' ').nth(1) == Some("200"), "http://{address}{path} answered {status}: {body}");
+    Ok(body.to_owned())
+}
+
 /// The last lines of a log.
 pub fn tail(log: &str, lines: usize) -> String {
     let all: Vec<&str> = log.lines().collect();
@@ -53,7 +78,7 @@ pub fn tail(log: &str, lines: usize) -> String {
 ///
 /// # Errors
 /// If the process does not end.
-pub async fn exit_code(process: &mut Process) -> anyhow::Result<Option<i32>> {
+pub async fn exit_code(process: &mut Process) -> Result<Option<i32>> {
     let fact = format!("{} ends", process.name());
     let look = || std::future::ready(process.status().transpose());
     Ok(until(&fact, PATIENCE, look).await??.code())

@@ -59,7 +59,7 @@ pub struct TimedOut<S> {
 
 impl<S: Debug> Display for TimedOut<S> {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(to, "not within {} s: {}", self.within.as_secs(), self.fact)?;
+        write!(to, "not seen within {} s: {}", self.within.as_secs(), self.fact)?;
         if size_of::<S>() > 0 { write!(to, "\nthe last value seen: {:#?}", self.last) } else { Ok(()) }
     }
 }
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(counted.await.unwrap(), 3);
         let late = until("a fourth", SOON, || async { when("a third", |seen| *seen == "a fourth") });
         let late = late.await.unwrap_err().to_string();
-        assert_eq!(late, "not within 0 s: a fourth\nthe last value seen: \"a third\"");
+        assert_eq!(late, "not seen within 0 s: a fourth\nthe last value seen: \"a third\"");
     }
 
     #[tokio::test]
@@ -187,6 +187,6 @@ mod tests {
         });
         assert_eq!(broken.unwrap_err().to_string(), "the process ended");
         let late = until_blocking("a fact", SOON, || Ok(None::<()>)).unwrap_err().to_string();
-        assert_eq!(late, "not within 0 s: a fact");
+        assert_eq!(late, "not seen within 0 s: a fact");
     }
 }

@@ -1,19 +1,14 @@
 //! What is made from the chart stands in the repository as it is made now.
 
-use std::{fs, path::Path};
-
-use chart::{CHART, Manifest, manifests, path};
-
-fn committed(file: &Path) -> String {
-    fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
-}
+use chart::{CHART, Manifest, manifests};
+use support::repository::read;
 
 #[test]
 fn the_manifests_are_the_chart_rendered() {
     let manifests = manifests().unwrap();
     assert!(manifests.len() > 3);
     for Manifest { file, text } in manifests {
-        assert!(committed(&path(file)) == text, "{file} is not what `make manifests` writes");
+        assert!(read(file) == text, "{file} is not what `make manifests` writes");
     }
 }
 
@@ -21,13 +16,13 @@ fn the_manifests_are_the_chart_rendered() {
 fn the_readme_has_the_values_as_helm_docs_tells_them() {
     let readme = chart::readme().unwrap();
     assert!(readme.contains("| aws.region | string |"), "{readme}");
-    let file = path(CHART).join("README.md");
-    assert!(committed(&file) == readme, "the chart's README.md is not what `make manifests` writes");
+    let file = format!("{CHART}/README.md");
+    assert!(read(&file) == readme, "the chart's README.md is not what `make manifests` writes");
 }
 
 #[test]
 fn every_value_says_what_it_is_for() {
-    let readme = committed(&path(CHART).join("README.md"));
+    let readme = read(&format!("{CHART}/README.md"));
     let table = readme.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() >= 5);
     for line in table {
         assert!(!line.ends_with("|  |"), "no description: {line}");

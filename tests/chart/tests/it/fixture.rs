@@ -1,15 +1,16 @@
 //! What the tests share.
 
 use std::{
-    path::PathBuf,
     process::Command,
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
-    time::{Duration, Instant},
 };
 
-use chart::{Helm, objects, path, run};
+use chart::{Helm, objects};
 use cluster::{Cluster, Options, Tool};
 use serde_json::Value;
+use support::command::run;
+use support::repository::{path, program};
+use support::wait::{Look, PATIENCE, until_blocking};
 
 /// The values that the chart cannot do without.
 pub(crate) const LEAST: &[&str] = &["--set=aws.region=eu-west-1"];
@@ -22,7 +23,7 @@ pub(crate) fn helm(tool: Tool) -> Helm {
 
 /// A file of values, as an argument.
 pub(crate) fn values(name: &str) -> String {
-    format!("--values={}", path(&format!("tests/chart/values/{name}.yaml")).display())
+    format!("--values={}", path(&format!("tests/chart/values/{name}.yaml")))
 }
 
 /// What the chart renders to.
@@ -95,29 +96,12 @@ pub(crate) fn file(name: &str, objects: &[Value]) -> String {
     file.display().to_string()
 }
 
-/// Waits until `fact` is there.
-#[allow(clippy::disallowed_methods, reason = "between two looks at the fact, with a deadline")]
-pub(crate) fn eventually<T>(claim: &str, mut fact: impl FnMut() -> Option<T>) -> T {
-    const PATIENCE: Duration = Duration::from_secs(60);
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(fact) = fact() {
-            return fact;
-        }
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {claim}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// A program that cargo built beside this one: `cargo test --workspace` builds them all, `-p chart` does not.
-pub(crate) fn program(name: &str) -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let program = own.ancestors().nth(2).unwrap().join(name);
-    assert!(program.is_file(), "{}: `cargo build --workspace --bins` builds it", program.display());
-    program
+/// Waits until `look` gives the fact.
+pub(crate) fn eventually<L: Look>(claim: &str, mut look: impl FnMut() -> L) -> L::Fact {
+    until_blocking(claim, PATIENCE, || Ok(look())).unwrap()
 }
 
 /// The operator.
 pub(crate) fn operator() -> Command {
-    Command::new(program("elasticache-user-operator"))
+    Command::new(program("elasticache-user-operator").unwrap())
 }

@@ -6,19 +6,21 @@ use std::{
     process::{Command, Output},
 };
 
-use chart::{is_role, path, run};
+use chart::is_role;
 use cluster::Process;
 use serde_json::Value;
+use support::command::run;
+use support::repository::{path, program, read};
 use tempfile::TempDir;
 
 use crate::fixture::{
-    LEAST, RELEASE, control_plane, eventually, file, get, kubectl, namespace, program, rendered, the,
+    LEAST, RELEASE, control_plane, eventually, file, get, kubectl, namespace, rendered, the,
 };
 
 /// The root file system, with the program in it.
 fn root() -> TempDir {
     let root = tempfile::tempdir().unwrap();
-    run(rootfs("make").arg(program("elasticache-user-operator")).arg(root.path())).unwrap();
+    run(rootfs("make").arg(program("elasticache-user-operator").unwrap()).arg(root.path())).unwrap();
     root
 }
 
@@ -34,20 +36,13 @@ fn the_program_needs_its_libraries_and_certificates_alone() {
     let help = run(rootfs("run").arg(root.path()).arg("--help")).unwrap();
     assert!(help.contains("Manages Amazon ElastiCache RBAC users"), "{help}");
     let definition = run(rootfs("run").arg(root.path()).arg("crd")).unwrap();
-    assert_eq!(definition, fs::read_to_string(path("crds/elasticacheusers.yaml")).unwrap());
+    assert_eq!(definition, read("crds/elasticacheusers.yaml"));
 
     // It is these that it needs: nothing of the machine's shines through.
     let library = fs::read_dir(root.path().join("lib64")).unwrap().next().unwrap().unwrap().path();
     fs::remove_file(library).unwrap();
     let Output { status, .. } = rootfs("run").arg(root.path()).arg("--help").output().unwrap();
     assert!(!status.success());
-}
-
-/// The word after `mark` in a log, once its line is whole.
-fn word_after(log: &Path, mark: &str) -> Option<String> {
-    let text = fs::read_to_string(log).ok()?;
-    let (word, _) = text.split_once(mark)?.1.split_once(char::is_whitespace)?;
-    Some(word.to_owned())
 }
 
 /// What a Pod finds in its file system: an account of its own, whose rights are those of the rendered roles.
@@ -92,11 +87,8 @@ fn container(root: &Path, deployment: &Value) -> Command {
 fn the_rendered_container_works_with_the_rendered_rights_and_no_file_to_write() {
     namespace("image");
     let (root, logs) = (root(), control_plane().logs_dir());
-    let mut emulator = Command::new(program("elasticache-emulator"));
-    emulator.env_clear().args(["--addr", "127.0.0.1:0", "--delete-time", "0s"]);
-    let emulator_log = logs.join("image-emulator.log");
-    let _emulator = Process::start("emulator", emulator, &emulator_log).unwrap();
-    let aws = eventually("the emulator listens", || word_after(&emulator_log, "listening on "));
+    let (_emulator, aws) =
+        support::emulator::start(&["--delete-time", "0s"], &logs.join("image-emulator.log")).unwrap();
 
     let set = format!("--set=aws.endpointURL={aws},watch.namespaces={{image}}");
     let objects = rendered("image", &[LEAST[0], &set]);
@@ -105,7 +97,7 @@ fn the_rendered_container_works_with_the_rendered_rights_and_no_file_to_write() 
     // In a cluster these come from IRSA or Pod Identity.
     operator.env("AWS_ACCESS_KEY_ID", "111122223333").env("AWS_SECRET_ACCESS_KEY", "any");
     let mut operator = Process::start("operator", operator, &logs.join("image-operator.log")).unwrap();
-    let sample = path("deploy/samples/iam.yaml").display().to_string();
+    let sample = path("deploy/samples/iam.yaml");
     kubectl(&["apply", "--namespace=image", "--filename", &sample]);
     let ready = eventually("the user is ready", || {
         operator.check_alive().unwrap();

@@ -2,9 +2,11 @@
 
 use std::{fs, path::PathBuf, process::Command, slice};
 
-use chart::{CHART, Helm, path, run};
+use chart::{CHART, Helm};
 use cluster::Tool;
 use serde_json::Value;
+use support::command::run;
+use support::repository::path;
 
 use crate::fixture::{
     LEAST, RELEASE, control_plane, file, get, helm, kubectl, kubectl_refuses, namespace, of_kind, rendered,
@@ -39,14 +41,14 @@ spec:
 fn former_chart(helm: &Helm) -> PathBuf {
     let chart = helm.home().join("former");
     run(Command::new("cp").arg("-r").arg(path(CHART)).arg(&chart)).unwrap();
-    for (file, now, then) in
-        [("Chart.yaml", "\nversion: 0.1.0", "\nversion: 0.0.9"), ("files/crd.yaml", COLUMN, FORMER_COLUMN)]
-    {
+    let replace = |file: &str, now: &str, then: &str| {
         let file = chart.join(file);
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.contains(now), "{now} in {}", file.display());
         fs::write(&file, text.replace(now, then)).unwrap();
-    }
+    };
+    replace("Chart.yaml", "\nversion: 0.1.0", "\nversion: 0.0.9");
+    replace("files/crd.yaml", COLUMN, FORMER_COLUMN);
     chart
 }
 
@@ -115,7 +117,7 @@ fn both_helms_install_upgrade_and_uninstall_and_objects_stay() {
 #[test]
 fn the_plain_manifests_are_applied_as_they_are() {
     let _alone = the_definition();
-    let manifest = path("deploy/install.yaml").display().to_string();
+    let manifest = path("deploy/install.yaml");
     kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", &manifest]);
     let namespace = format!("--namespace={RELEASE}");
     let container = |object: &Value| object["spec"]["template"]["spec"]["containers"][0].clone();
@@ -126,7 +128,7 @@ fn the_plain_manifests_are_applied_as_they_are() {
     };
     assert_eq!(from_map(&get(&["deployment", RELEASE, &namespace])), RELEASE);
 
-    let example = path("deploy/kustomize/example").display().to_string();
+    let example = path("deploy/kustomize/example");
     kubectl(&["apply", "--server-side", "--force-conflicts", "--kustomize", &example]);
     let map = from_map(&get(&["deployment", RELEASE, &namespace]));
     assert_eq!(get(&["configmap", &map, &namespace])["data"]["region"], "eu-west-1");

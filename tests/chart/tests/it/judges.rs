@@ -7,9 +7,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-use chart::{CHART, path, run};
+use chart::CHART;
 use cluster::Tool;
 use serde_json::{Value, json};
+use support::command::run;
+use support::repository::path;
 
 use crate::fixture::{LEAST, RELEASE, file, helm, kubectl, rendered, the, values};
 
@@ -143,7 +145,7 @@ fn the_rendered_alerts_are_good_rules_and_link_to_runbooks() {
         for alert in alerts {
             let page = alert["annotations"]["runbook_url"].as_str().unwrap().strip_prefix(base);
             let page = page.unwrap_or_else(|| panic!("{alert:#}"));
-            assert!(path("docs/src/runbooks").join(page).is_file(), "{page}");
+            assert!(Path::new(&path(&format!("docs/src/runbooks/{page}"))).is_file(), "{page}");
         }
         fs::write(&file, rules.to_string()).unwrap();
         let mut promtool = Command::new(Tool::Promtool.path().unwrap());

@@ -1,7 +1,8 @@
 //! What the rendered roles allow, asked of the API server's own authorizer.
 
-use chart::{is_role, path};
+use chart::is_role;
 use serde_json::Value;
+use support::repository::path;
 
 use crate::fixture::{LEAST, RELEASE, control_plane, eventually, file, get, kubectl, rendered, values};
 
@@ -33,60 +34,70 @@ fn may(operator: &str, namespace: &str, verb: &str, what: &str) -> bool {
     }
 }
 
-/// Each row: where, verb, what, and whether.
-fn holds(operator: &str, rows: &[(&str, &str, &str, bool)]) {
+/// A verb on something in a namespace; `*`: in all.
+struct Right {
+    namespace: &'static str,
+    verb: &'static str,
+    what: &'static str,
+    given: bool,
+}
+
+fn may_do(namespace: &'static str, verb: &'static str, what: &'static str) -> Right {
+    Right { namespace, verb, what, given: true }
+}
+
+fn may_not(namespace: &'static str, verb: &'static str, what: &'static str) -> Right {
+    Right { namespace, verb, what, given: false }
+}
+
+fn holds(operator: &str, rows: &[Right]) {
     // The authorizer learns of a binding by its own watch.
-    let (namespace, verb, what, expected) = rows[0];
-    eventually("the first of the rights is there", || {
-        (may(operator, namespace, verb, what) == expected).then_some(())
-    });
-    for (namespace, verb, what, expected) in rows {
-        assert_eq!(
-            may(operator, namespace, verb, what),
-            *expected,
-            "{operator}: {verb} {what} in {namespace}"
-        );
+    let holds = |right: &Right| may(operator, right.namespace, right.verb, right.what) == right.given;
+    eventually("the first of the rights is there", || holds(&rows[0]).then_some(()));
+    for right in rows {
+        let Right { namespace, verb, what, given } = right;
+        assert!(holds(right), "{operator}: {verb} {what} in {namespace} is not {given}");
     }
 }
 
 const USERS: &str = "elasticacheusers.elasticache-users.dev";
 
 #[test]
-fn by_default_all_objects_and_no_secret() {
+fn by_default_the_operator_may_read_all_objects_and_no_secret() {
     grant(&["by-default"], LEAST);
     holds(
         "by-default",
         &[
-            ("*", "watch", USERS, true),
-            ("*", "patch", USERS, true),
-            ("*", "patch", "elasticacheusers.elasticache-users.dev/status", true),
-            ("*", "create", "events.events.k8s.io", true),
-            ("*", "delete", USERS, false),
-            ("*", "create", USERS, false),
-            ("by-default", "get", "secrets", false),
-            ("*", "list", "secrets", false),
-            ("kube-system", "get", "namespaces/kube-system", true),
-            ("*", "get", "namespaces/default", false),
-            ("*", "get", "customresourcedefinitions/elasticacheusers.elasticache-users.dev", true),
-            ("*", "list", "customresourcedefinitions", false),
-            ("by-default", "update", "leases.coordination.k8s.io/elasticache-user-operator", true),
-            ("by-default", "update", "leases.coordination.k8s.io/another", false),
-            ("default", "get", "leases.coordination.k8s.io/elasticache-user-operator", false),
+            may_do("*", "watch", USERS),
+            may_do("*", "patch", USERS),
+            may_do("*", "patch", "elasticacheusers.elasticache-users.dev/status"),
+            may_do("*", "create", "events.events.k8s.io"),
+            may_not("*", "delete", USERS),
+            may_not("*", "create", USERS),
+            may_not("by-default", "get", "secrets"),
+            may_not("*", "list", "secrets"),
+            may_do("kube-system", "get", "namespaces/kube-system"),
+            may_not("*", "get", "namespaces/default"),
+            may_do("*", "get", "customresourcedefinitions/elasticacheusers.elasticache-users.dev"),
+            may_not("*", "list", "customresourcedefinitions"),
+            may_do("by-default", "update", "leases.coordination.k8s.io/elasticache-user-operator"),
+            may_not("by-default", "update", "leases.coordination.k8s.io/another"),
+            may_not("default", "get", "leases.coordination.k8s.io/elasticache-user-operator"),
         ],
     );
 }
 
 #[test]
-fn secrets_of_listed_namespaces_and_of_no_other() {
+fn the_operator_may_read_secrets_of_listed_namespaces_and_of_no_other() {
     grant(&["listed", "listed-a", "listed-b"], &[LEAST[0], "--set=secrets.namespaces={listed-a}"]);
     holds(
         "listed",
         &[
-            ("listed-a", "watch", "secrets", true),
-            ("listed-a", "get", "secrets/any", true),
-            ("listed-b", "get", "secrets/any", false),
-            ("listed", "get", "secrets/any", false),
-            ("listed-a", "update", "secrets/any", false),
+            may_do("listed-a", "watch", "secrets"),
+            may_do("listed-a", "get", "secrets/any"),
+            may_not("listed-b", "get", "secrets/any"),
+            may_not("listed", "get", "secrets/any"),
+            may_not("listed-a", "update", "secrets/any"),
         ],
     );
 }
@@ -95,21 +106,21 @@ fn secrets_of_listed_namespaces_and_of_no_other() {
 #[test]
 fn a_namespace_opens_its_secrets_by_a_file() {
     kubectl(&["create", "namespace", "opened"]);
-    let role = path("deploy/secrets-role.yaml").display().to_string();
+    let role = path("deploy/secrets-role.yaml");
     kubectl(&["apply", "--namespace=opened", "--filename", &role]);
-    holds(RELEASE, &[("opened", "watch", "secrets", true), ("default", "get", "secrets/any", false)]);
+    holds(RELEASE, &[may_do("opened", "watch", "secrets"), may_not("default", "get", "secrets/any")]);
 }
 
 #[test]
-fn named_secrets_and_no_other() {
+fn the_operator_may_read_named_secrets_and_no_other() {
     let named = [LEAST[0], "--set=secrets.namespaces={named-a},secrets.names={orders-api}"];
     grant(&["named", "named-a"], &named);
     holds(
         "named",
         &[
-            ("named-a", "get", "secrets/orders-api", true),
-            ("named-a", "get", "secrets/another", false),
-            ("named-a", "list", "secrets", false),
+            may_do("named-a", "get", "secrets/orders-api"),
+            may_not("named-a", "get", "secrets/another"),
+            may_not("named-a", "list", "secrets"),
         ],
     );
 }
@@ -121,13 +132,13 @@ fn roles_alone_reach_no_further_than_their_namespaces() {
     holds(
         "roles",
         &[
-            ("roles-b", "watch", USERS, true),
-            ("roles-a", "get", "secrets/any", true),
-            ("roles-b", "get", "secrets/any", false),
-            ("roles-c", "get", USERS, false),
-            ("*", "list", USERS, false),
-            ("kube-system", "get", "namespaces/kube-system", false),
-            ("roles", "create", "leases.coordination.k8s.io", true),
+            may_do("roles-b", "watch", USERS),
+            may_do("roles-a", "get", "secrets/any"),
+            may_not("roles-b", "get", "secrets/any"),
+            may_not("roles-c", "get", USERS),
+            may_not("*", "list", USERS),
+            may_not("kube-system", "get", "namespaces/kube-system"),
+            may_do("roles", "create", "leases.coordination.k8s.io"),
         ],
     );
 }

@@ -9,7 +9,7 @@ fn refused(tool: Tool, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn an_unknown_value_is_named() {
+fn an_unknown_chart_value_is_named() {
     let rows = [
         ("--set=aws.regoin=eu-west-1", "at '/aws': additional properties 'regoin' not allowed"),
         ("--set=region=eu-west-1", "additional properties 'region' not allowed"),
@@ -30,7 +30,7 @@ fn an_unknown_value_is_named() {
 }
 
 #[test]
-fn values_that_do_not_go_together_are_told_apart() {
+fn chart_values_that_conflict_are_refused_with_a_sentence() {
     let rows: [(&[&str], &str); 9] = [
         (
             &[],

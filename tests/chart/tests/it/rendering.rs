@@ -6,9 +6,11 @@ use std::{
     process::Command,
 };
 
-use chart::{CHART, objects, path, run};
+use chart::{CHART, objects};
 use cluster::Tool;
 use serde_json::{Value, json};
+use support::command::run;
+use support::repository::{path, read};
 
 use crate::fixture::{LEAST, RELEASE, helm, operator, rendered, the, values};
 
@@ -28,7 +30,7 @@ fn both_helms_render_the_same() {
 }
 
 #[test]
-fn both_helms_find_nothing_to_complain_of() {
+fn both_helms_lint_the_chart_without_a_finding() {
     for tool in HELMS {
         for more in [LEAST[0], &values("everything"), &values("roles-only")] {
             let helm = helm(tool);
@@ -123,7 +125,7 @@ fn the_definition_is_the_programs_and_outlives_the_release() {
     let annotations = definition["metadata"].as_object_mut().unwrap().remove("annotations");
     assert_eq!(annotations, Some(json!({ "helm.sh/resource-policy": "keep" })));
     definition["metadata"].as_object_mut().unwrap().remove("labels");
-    let committed = fs::read_to_string(path("crds/elasticacheusers.yaml")).unwrap();
+    let committed = read("crds/elasticacheusers.yaml");
     assert_eq!([definition], *chart::objects(&committed).unwrap());
 }
 
@@ -132,7 +134,7 @@ fn the_dashboard_is_rendered_as_it_is() {
     let objects = rendered("system", &[LEAST[0], "--set=metrics.dashboard.enabled=true"]);
     let text = the(&objects, "ConfigMap")["data"]["elasticache-user-operator.json"].as_str().unwrap();
     let [shown, file]: [Value; 2] =
-        [text, &fs::read_to_string(path(CHART).join("files/dashboard.json")).unwrap()]
+        [text, &fs::read_to_string(path(&format!("{CHART}/files/dashboard.json"))).unwrap()]
             .map(|text| serde_json::from_str(text).unwrap());
     assert!(file["panels"].as_array().unwrap().len() > 5);
     assert_eq!(shown, file);

@@ -28,7 +28,7 @@ fn a_cluster_is_ready_within_ten_seconds() {
 }
 
 #[test]
-fn it_is_the_version_that_was_asked_for() {
+fn the_api_server_is_the_version_that_was_asked_for() {
     let text = succeed(shared().kubectl().arg("version"));
     let server = text.lines().find_map(|line| line.strip_prefix("Server Version: ")).unwrap_or_default();
     assert!(server.starts_with("v1."), "{text}");
@@ -39,7 +39,7 @@ fn it_is_the_version_that_was_asked_for() {
 }
 
 #[test]
-fn two_side_by_side_do_not_know_each_other() {
+fn two_clusters_side_by_side_do_not_know_each_other() {
     let other = thread::spawn(|| Cluster::start(Options::default()).unwrap());
     let one = Cluster::start(Options::default()).unwrap();
     let other = other.join().unwrap();

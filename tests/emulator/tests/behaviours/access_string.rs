@@ -1,30 +1,30 @@
 //! B31-B41 and B105: the access string over the wire. The table of its canonical form is in `src/access_string/tests.rs`.
 
-use crate::support::{Refused, SECRET, World, quick, refused};
+use crate::fixture::{EmulatorFixture, Refused, SECRET, quick, refused};
 
 /// What CreateUser, ModifyUser and DescribeUsers give back for an access string.
 async fn comes_back_as(sent: &str, returned: &str) {
-    let world = World::start(quick());
-    let created = world.user("a").access_string(sent).passwords(SECRET).send().await.unwrap();
+    let fixture = EmulatorFixture::start(quick());
+    let created = fixture.user("a").access_string(sent).passwords(SECRET).send().await.unwrap();
     assert_eq!(created.access_string(), Some(returned));
-    assert_eq!(world.see("a").await.access_string(), Some(returned));
-    world.create("b").await;
-    let modified = world.sdk.modify_user().user_id("b").access_string(sent).send().await.unwrap();
+    assert_eq!(fixture.see("a").await.access_string(), Some(returned));
+    fixture.create("b").await;
+    let modified = fixture.sdk.modify_user().user_id("b").access_string(sent).send().await.unwrap();
     assert_eq!(modified.access_string(), Some(returned));
 }
 
 /// How CreateUser and ModifyUser refuse an access string.
 async fn is_refused(sent: &str, sentence: &str) {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     let expected = || Refused::new(400, "InvalidParameterValue", sentence);
-    assert_eq!(refused(world.user("a").access_string(sent).passwords(SECRET).send().await), expected());
-    world.create("b").await;
-    assert_eq!(refused(world.sdk.modify_user().user_id("b").access_string(sent).send().await), expected());
+    assert_eq!(refused(fixture.user("a").access_string(sent).passwords(SECRET).send().await), expected());
+    fixture.create("b").await;
+    assert_eq!(refused(fixture.sdk.modify_user().user_id("b").access_string(sent).send().await), expected());
     assert_eq!(
-        refused(world.sdk.modify_user().user_id("b").append_access_string(sent).send().await),
+        refused(fixture.sdk.modify_user().user_id("b").append_access_string(sent).send().await),
         expected()
     );
-    assert_eq!(world.see("b").await.access_string(), Some("on ~* +@all"));
+    assert_eq!(fixture.see("b").await.access_string(), Some("on ~* +@all"));
 }
 
 const PASSWORD_RULES: &str = "Password rules are not supported in Elasticache access string. \
@@ -142,10 +142,11 @@ async fn b105_a_selector_ends_at_a_word_that_ends_in_a_parenthesis() {
 
 #[tokio::test]
 async fn b41_append_access_string_extends_what_is_stored() {
-    let world = World::start(quick());
-    world.user("a").access_string("off ~app:* +get").passwords(SECRET).send().await.unwrap();
-    let user = world.sdk.modify_user().user_id("a").append_access_string("on ~b +set").send().await.unwrap();
+    let fixture = EmulatorFixture::start(quick());
+    fixture.user("a").access_string("off ~app:* +get").passwords(SECRET).send().await.unwrap();
+    let user =
+        fixture.sdk.modify_user().user_id("a").append_access_string("on ~b +set").send().await.unwrap();
     assert_eq!(user.access_string(), Some("on ~app:* ~b -@all +get +set"));
-    let both = world.sdk.modify_user().user_id("a").access_string("on").append_access_string("~c");
+    let both = fixture.sdk.modify_user().user_id("a").access_string("on").append_access_string("~c");
     assert_eq!(refused(both.send().await).kind(), (400, "InvalidParameterCombination"));
 }

@@ -3,22 +3,22 @@
 use elasticache_emulator::Settings;
 use serde_json::{Value, json};
 
-use crate::support::{World, are_refused, quick};
+use crate::fixture::{EmulatorFixture, are_refused, quick};
 
 #[tokio::test]
 async fn health_is_200() {
-    let world = World::start(quick());
-    assert_eq!(world.control("GET", "health", Value::Null).await.0, 200);
+    let fixture = EmulatorFixture::start(quick());
+    assert_eq!(fixture.control("GET", "health", Value::Null).await.0, 200);
 }
 
 #[tokio::test]
 async fn calls_are_recorded() {
-    let world = World::start(quick());
-    world.raw(&[("Action", "DescribeUsers"), ("UserId", "Ghost")]).await;
-    world.user("a").passwords("short").send().await.unwrap_err();
-    world.sdk_of("AKIAIOSFODNN7EXAMPLE", "us-west-2").describe_users().send().await.unwrap();
-    world.raw(&[("Action", "Bogus")]).await;
-    let mut calls = world.get("calls").await;
+    let fixture = EmulatorFixture::start(quick());
+    fixture.raw(&[("Action", "DescribeUsers"), ("UserId", "Ghost")]).await;
+    fixture.user("a").passwords("short").send().await.unwrap_err();
+    fixture.sdk_of("AKIAIOSFODNN7EXAMPLE", "us-west-2").describe_users().send().await.unwrap();
+    fixture.raw(&[("Action", "Bogus")]).await;
+    let mut calls = fixture.get("calls").await;
     let calls = calls.as_array_mut().unwrap();
     let mut last = (0, 0);
     for call in calls.iter_mut() {
@@ -46,15 +46,15 @@ async fn calls_are_recorded() {
     assert_eq!(place, (&json!("000000000000"), &json!("us-west-2")));
     assert_eq!((&calls[2]["Status"], &calls[2]["Code"]), (&json!(200), &Value::Null));
     assert_eq!((&calls[3]["Action"], &calls[3]["Code"]), (&json!("Bogus"), &json!("InvalidAction")));
-    assert_eq!(world.control("DELETE", "calls", Value::Null).await, (204, Value::Null));
-    assert_eq!(world.get("calls").await, json!([]));
-    world.raw(&[("Action", "DescribeUsers")]).await;
-    assert!(world.get("calls").await[0]["Seq"].as_u64().unwrap() > last.0);
+    assert_eq!(fixture.control("DELETE", "calls", Value::Null).await, (204, Value::Null));
+    assert_eq!(fixture.get("calls").await, json!([]));
+    fixture.raw(&[("Action", "DescribeUsers")]).await;
+    assert!(fixture.get("calls").await[0]["Seq"].as_u64().unwrap() > last.0);
 }
 
 #[tokio::test]
 async fn faults_are_listed_with_their_defaults_and_dropped() {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     let mut ids = Vec::new();
     for rule in [
         json!({"Kind": "error", "Code": "X"}),
@@ -62,7 +62,7 @@ async fn faults_are_listed_with_their_defaults_and_dropped() {
         json!({"Kind": "slow", "Ms": 7, "Action": null, "UserId": null, "Times": 2}),
         json!({"Kind": "truncate"}),
     ] {
-        let (status, answer) = world.control("POST", "faults", rule).await;
+        let (status, answer) = fixture.control("POST", "faults", rule).await;
         assert_eq!((status, answer.as_object().unwrap().len()), (200, 1));
         ids.push(answer["Id"].clone());
     }
@@ -83,18 +83,18 @@ async fn faults_are_listed_with_their_defaults_and_dropped() {
         with(json!({"Id": ids[2], "Kind": "slow", "Ms": 7, "Times": 2})),
         with(json!({"Id": ids[3], "Kind": "truncate"})),
     ];
-    assert_eq!(world.get("faults").await, json!(expected));
+    assert_eq!(fixture.get("faults").await, json!(expected));
     let one = format!("faults/{}", ids[1]);
-    assert_eq!(world.control("DELETE", &one, Value::Null).await, (204, Value::Null));
-    assert_eq!(world.control("DELETE", &one, Value::Null).await.0, 404);
-    assert_eq!(world.get("faults").await, json!([expected[0], expected[2], expected[3]]));
-    assert_eq!(world.control("DELETE", "faults", Value::Null).await, (204, Value::Null));
-    assert_eq!(world.get("faults").await, json!([]));
+    assert_eq!(fixture.control("DELETE", &one, Value::Null).await, (204, Value::Null));
+    assert_eq!(fixture.control("DELETE", &one, Value::Null).await.0, 404);
+    assert_eq!(fixture.get("faults").await, json!([expected[0], expected[2], expected[3]]));
+    assert_eq!(fixture.control("DELETE", "faults", Value::Null).await, (204, Value::Null));
+    assert_eq!(fixture.get("faults").await, json!([]));
 }
 
 #[tokio::test]
 async fn what_a_fault_does_not_have_is_refused() {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     let bodies = [
         "{}",
         r#"{"Kind":"explode"}"#,
@@ -128,13 +128,13 @@ async fn what_a_fault_does_not_have_is_refused() {
         r#"{"Kind":"reset","Ms":1}"#,
         "nonsense",
     ];
-    are_refused(&world, "POST", "faults", &bodies).await;
-    assert_eq!(world.get("faults").await, json!([]));
+    are_refused(&fixture, "POST", "faults", &bodies).await;
+    assert_eq!(fixture.get("faults").await, json!([]));
 }
 
 #[tokio::test]
 async fn settings_are_shown_and_changed() {
-    let world = World::start(Settings::default());
+    let fixture = EmulatorFixture::start(Settings::default());
     let defaults = json!({
         "create-time": "0s",
         "modify-time": "2s",
@@ -148,7 +148,7 @@ async fn settings_are_shown_and_changed() {
         "no-service-linked-role": false,
         "modify-answer": "new",
     });
-    assert_eq!(world.get("settings").await, defaults);
+    assert_eq!(fixture.get("settings").await, defaults);
     let changed = json!({
         "create-time": "1s",
         "modify-time": "5s",
@@ -163,18 +163,18 @@ async fn settings_are_shown_and_changed() {
         "modify-answer": "old",
     });
     for (name, value) in changed.as_object().unwrap() {
-        world.set(json!({name: value})).await;
-        assert_eq!(&world.get("settings").await[name], value);
+        fixture.control.settings(json!({name: value})).await;
+        assert_eq!(&fixture.get("settings").await[name], value);
     }
-    assert_eq!(world.get("settings").await, changed);
-    world.set(defaults.clone()).await;
-    assert_eq!(world.get("settings").await, defaults, "what is shown is accepted");
+    assert_eq!(fixture.get("settings").await, changed);
+    fixture.control.settings(defaults.clone()).await;
+    assert_eq!(fixture.get("settings").await, defaults, "what is shown is accepted");
 }
 
 #[tokio::test]
 async fn settings_that_are_none_are_refused_and_change_nothing() {
-    let world = World::start(quick());
-    let before = world.get("settings").await;
+    let fixture = EmulatorFixture::start(quick());
+    let before = fixture.get("settings").await;
     let bodies = [
         r#"{"colour":"red"}"#,
         r#"{"modify_time":"5s"}"#,
@@ -195,26 +195,28 @@ async fn settings_that_are_none_are_refused_and_change_nothing() {
         "[]",
         "",
     ];
-    are_refused(&world, "PUT", "settings", &bodies).await;
-    assert_eq!(world.get("settings").await, before);
+    are_refused(&fixture, "PUT", "settings", &bodies).await;
+    assert_eq!(fixture.get("settings").await, before);
 }
 
 #[tokio::test]
 async fn other_paths_methods_and_queries_are_told_so() {
-    let world = World::start(quick());
-    for (method, path, status) in [
-        ("GET", "", 404),
-        ("GET", "nothing", 404),
-        ("GET", "nothing/x", 404),
-        ("PUT", "users/", 404),
-        ("POST", "users", 405),
-        ("DELETE", "settings", 405),
-        ("POST", "users/a", 405),
-        ("GET", "users?acount=123456789012", 400),
-        ("GET", "users?account=12", 400),
-        ("GET", "users?region=", 400),
-    ] {
-        let (answered, body) = world.control(method, path, Value::Null).await;
+    let fixture = EmulatorFixture::start(quick());
+    let requests = [
+        (404, "GET "),
+        (404, "GET nothing"),
+        (404, "GET nothing/x"),
+        (404, "PUT users/"),
+        (405, "POST users"),
+        (405, "DELETE settings"),
+        (405, "POST users/a"),
+        (400, "GET users?acount=123456789012"),
+        (400, "GET users?account=12"),
+        (400, "GET users?region="),
+    ];
+    for (status, request) in requests {
+        let (method, path) = request.split_once(' ').unwrap();
+        let (answered, body) = fixture.control(method, path, Value::Null).await;
         assert_eq!(answered, status, "{method} {path}");
         assert!(body["Error"].is_string(), "{method} {path}: {body}");
     }

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{SECRET, World, are_refused, eventually, frozen, here, quick, refused, tag};
+use crate::fixture::{EmulatorFixture, SECRET, are_refused, eventually, frozen, here, quick, refused, tag};
 
 #[tokio::test]
 async fn users_are_shown_whole() {
-    let world = World::start(frozen());
-    world.user("App").user_name("My App").passwords(SECRET).tags(tag("k", "v")).send().await.unwrap();
-    world.put_group("g", json!({"UserIds": ["app"]})).await;
-    let mut user = world.truth("app").await;
+    let fixture = EmulatorFixture::start(frozen());
+    fixture.user("App").user_name("My App").passwords(SECRET).tags(tag("k", "v")).send().await.unwrap();
+    fixture.control.put_group("g", json!({"UserIds": ["app"]})).await;
+    let mut user = fixture.truth("app").await;
     assert!(user["Version"].as_u64().unwrap() > 0);
     user["Version"] = json!(0);
     assert_eq!(
@@ -33,11 +33,11 @@ async fn users_are_shown_whole() {
 
 #[tokio::test]
 async fn groups_are_shown_whole() {
-    let world = World::start(frozen());
-    world.create("a").await;
-    world.put_group("g", json!({"UserIds": ["default"], "Tags": {"k": null}})).await;
-    world.sdk.modify_user_group().user_group_id("g").user_ids_to_add("a").send().await.unwrap();
-    let mut groups = world.get(&format!("groups{}", here())).await;
+    let fixture = EmulatorFixture::start(frozen());
+    fixture.create("a").await;
+    fixture.control.put_group("g", json!({"UserIds": ["default"], "Tags": {"k": null}})).await;
+    fixture.sdk.modify_user_group().user_group_id("g").user_ids_to_add("a").send().await.unwrap();
+    let mut groups = fixture.get(&format!("groups{}", here())).await;
     groups[0]["Version"] = json!(0);
     assert_eq!(
         groups,
@@ -59,19 +59,19 @@ async fn groups_are_shown_whole() {
 
 #[tokio::test]
 async fn the_version_goes_up_with_each_change_and_only_then() {
-    let world = World::start(quick());
-    world.create("a").await;
-    let version = || async { world.truth("a").await["Version"].as_u64().unwrap() };
+    let fixture = EmulatorFixture::start(quick());
+    fixture.create("a").await;
+    let version = || async { fixture.truth("a").await["Version"].as_u64().unwrap() };
     let mut last = version().await;
     assert_eq!(version().await, last, "looking changes nothing");
-    refused(world.sdk.modify_user().user_id("a").send().await);
+    refused(fixture.sdk.modify_user().user_id("a").send().await);
     assert_eq!(version().await, last, "nor does a refused call");
-    let arn = world.see("a").await.arn.unwrap();
+    let arn = fixture.see("a").await.arn.unwrap();
     for change in 0..5 {
         match change {
-            0 => drop(world.sdk.modify_user().user_id("a").access_string("off").send().await.unwrap()),
+            0 => drop(fixture.sdk.modify_user().user_id("a").access_string("off").send().await.unwrap()),
             1 => drop(
-                world
+                fixture
                     .sdk
                     .add_tags_to_resource()
                     .resource_name(&arn)
@@ -80,11 +80,11 @@ async fn the_version_goes_up_with_each_change_and_only_then() {
                     .await
                     .unwrap(),
             ),
-            2 => drop(world.put_user("a", json!({"AccessString": "on"})).await),
-            3 => drop(world.put_group("g", json!({"UserIds": ["a"]})).await),
+            2 => drop(fixture.control.put_user("a", json!({"AccessString": "on"})).await),
+            3 => drop(fixture.control.put_group("g", json!({"UserIds": ["a"]})).await),
             _ => {
-                world.sdk.delete_user().user_id("a").send().await.unwrap();
-                world.create("a").await;
+                fixture.sdk.delete_user().user_id("a").send().await.unwrap();
+                fixture.create("a").await;
             }
         }
         let now = version().await;
@@ -95,18 +95,18 @@ async fn the_version_goes_up_with_each_change_and_only_then() {
 
 #[tokio::test]
 async fn a_new_user_has_defaults() {
-    let world = World::start(quick());
-    let user = world.put_user("App", json!({})).await;
+    let fixture = EmulatorFixture::start(quick());
+    let user = fixture.control.put_user("App", json!({})).await;
     assert_eq!(user["UserId"], "app", "ids are lower-cased in paths");
     assert_eq!((&user["UserName"], &user["Status"]), (&json!("app"), &json!("active")));
     assert_eq!((&user["Engine"], &user["AccessString"]), (&json!("redis"), &json!("on ~* +@all")));
     assert_eq!(user["Authentication"], json!({"Type": "no-password"}));
-    assert_eq!(world.see("app").await.status(), Some("active"));
+    assert_eq!(fixture.see("app").await.status(), Some("active"));
 }
 
 #[tokio::test]
 async fn values_are_stored_as_given() {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     let given = json!({
         "Status": "exploding",
         "AccessString": "+get   ~b on nonsense",
@@ -116,11 +116,11 @@ async fn values_are_stored_as_given() {
         "MinimumEngineVersion": "9.9",
         "UserName": "Some Body",
     });
-    let user = world.put_user("a", given.clone()).await;
+    let user = fixture.control.put_user("a", given.clone()).await;
     for (name, value) in given.as_object().unwrap() {
         assert_eq!(&user[name], value, "{name}");
     }
-    let seen = world.see("a").await;
+    let seen = fixture.see("a").await;
     assert_eq!(seen.status(), Some("exploding"));
     assert_eq!((seen.access_string(), seen.engine()), (given["AccessString"].as_str(), Some("memcached")));
     assert_eq!(seen.authentication().unwrap().password_count(), Some(3));
@@ -129,48 +129,41 @@ async fn values_are_stored_as_given() {
 
 #[tokio::test]
 async fn passwords_set_the_type_and_authentication_wins() {
-    let world = World::start(quick());
-    for (change, authentication, passwords) in [
-        (json!({"Passwords": ["p"]}), json!({"Type": "password", "PasswordCount": 1}), json!(["p"])),
-        (json!({"Authentication": {"Type": "iam"}}), json!({"Type": "iam"}), json!(["p"])),
-        (
-            json!({"Passwords": ["q"], "Authentication": {"Type": "iam"}}),
-            json!({"Type": "iam"}),
-            json!(["q"]),
-        ),
-        (
-            json!({"Authentication": {"Type": "password"}}),
-            json!({"Type": "password", "PasswordCount": 1}),
-            json!(["q"]),
-        ),
-        (json!({"Tags": {"k": "v"}}), json!({"Type": "password", "PasswordCount": 1}), json!(["q"])),
-        (json!({"Passwords": []}), json!({"Type": "no-password"}), json!([])),
-    ] {
-        let user = world.put_user("a", change.clone()).await;
+    let fixture = EmulatorFixture::start(quick());
+    let holds = async |change: Value, authentication: Value, passwords: Value| {
+        let user = fixture.control.put_user("a", change.clone()).await;
         assert_eq!((&user["Authentication"], &user["Passwords"]), (&authentication, &passwords), "{change}");
-    }
+    };
+    let password = || json!({"Type": "password", "PasswordCount": 1});
+    let iam = || json!({"Type": "iam"});
+    holds(json!({"Passwords": ["p"]}), password(), json!(["p"])).await;
+    holds(json!({"Authentication": {"Type": "iam"}}), iam(), json!(["p"])).await;
+    holds(json!({"Passwords": ["q"], "Authentication": {"Type": "iam"}}), iam(), json!(["q"])).await;
+    holds(json!({"Authentication": {"Type": "password"}}), password(), json!(["q"])).await;
+    holds(json!({"Tags": {"k": "v"}}), password(), json!(["q"])).await;
+    holds(json!({"Passwords": []}), json!({"Type": "no-password"}), json!([])).await;
 }
 
 #[tokio::test]
 async fn tags_are_replaced() {
-    let world = World::start(quick());
-    world.put_user("a", json!({"Tags": {"a": "1", "b": "2"}})).await;
-    assert_eq!(world.put_user("a", json!({"Tags": {"b": "3"}})).await["Tags"], json!({"b": "3"}));
+    let fixture = EmulatorFixture::start(quick());
+    fixture.control.put_user("a", json!({"Tags": {"a": "1", "b": "2"}})).await;
+    assert_eq!(fixture.control.put_user("a", json!({"Tags": {"b": "3"}})).await["Tags"], json!({"b": "3"}));
 }
 
 #[tokio::test]
 async fn a_status_stays_or_lasts_as_long_as_said() {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     for status in ["modifying", "deleting", "creating", "odd"] {
-        world.put_user(status, json!({"Status": status})).await;
-        world.put_user(&format!("{status}-short"), json!({"Status": status, "For": "50ms"})).await;
-        world.put_group(status, json!({"Status": status})).await;
-        world.put_group(&format!("{status}-short"), json!({"Status": status, "For": "50ms"})).await;
+        fixture.control.put_user(status, json!({"Status": status})).await;
+        fixture.control.put_user(&format!("{status}-short"), json!({"Status": status, "For": "50ms"})).await;
+        fixture.control.put_group(status, json!({"Status": status})).await;
+        fixture.control.put_group(&format!("{status}-short"), json!({"Status": status, "For": "50ms"})).await;
     }
     let statuses = |path: &'static str| {
-        let world = &world;
+        let fixture = &fixture;
         async move {
-            let list = world.get(&format!("{path}{}", here())).await;
+            let list = fixture.get(&format!("{path}{}", here())).await;
             let id = if path == "users" { "UserId" } else { "UserGroupId" };
             let text =
                 |item: &Value| format!("{} {}", item[id].as_str().unwrap(), item["Status"].as_str().unwrap());
@@ -201,8 +194,8 @@ async fn a_status_stays_or_lasts_as_long_as_said() {
 
 #[tokio::test]
 async fn what_a_user_does_not_have_is_refused_and_changes_nothing() {
-    let world = World::start(quick());
-    let before = world.put_user("a", json!({"Tags": {"k": "v"}})).await;
+    let fixture = EmulatorFixture::start(quick());
+    let before = fixture.control.put_user("a", json!({"Tags": {"k": "v"}})).await;
     let path = format!("users/a{}", here());
     let bodies = [
         r#"{"For":"3s"}"#,
@@ -226,15 +219,15 @@ async fn what_a_user_does_not_have_is_refused_and_changes_nothing() {
         "{",
         "",
     ];
-    are_refused(&world, "PUT", &path, &bodies).await;
-    assert_eq!(world.truth("a").await, before);
-    are_refused(&world, "PUT", &format!("users/new{}", here()), &bodies).await;
-    assert!(world.truth("new").await.is_null());
+    are_refused(&fixture, "PUT", &path, &bodies).await;
+    assert_eq!(fixture.truth("a").await, before);
+    are_refused(&fixture, "PUT", &format!("users/new{}", here()), &bodies).await;
+    assert!(fixture.truth("new").await.is_null());
 }
 
 #[tokio::test]
 async fn what_a_group_does_not_have_is_refused() {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     let bodies = [
         r#"{"For":"3s"}"#,
         r#"{"UserGroupId":"g"}"#,
@@ -244,45 +237,46 @@ async fn what_a_group_does_not_have_is_refused() {
         r#"{"ReplicationGroups":"x"}"#,
         r#"{"Engine":1}"#,
     ];
-    are_refused(&world, "PUT", "groups/g", &bodies).await;
-    assert_eq!(world.get("groups").await, json!([]));
+    are_refused(&fixture, "PUT", "groups/g", &bodies).await;
+    assert_eq!(fixture.get("groups").await, json!([]));
 }
 
 #[tokio::test]
 async fn a_deleted_user_is_gone_at_once_and_out_of_its_groups() {
-    let world = World::start(frozen());
-    world.create("a").await;
-    world.put_group("g", json!({"UserIds": ["default", "a"]})).await;
+    let fixture = EmulatorFixture::start(frozen());
+    fixture.create("a").await;
+    fixture.control.put_group("g", json!({"UserIds": ["default", "a"]})).await;
     let path = format!("users/A{}", here());
-    assert_eq!(world.control("DELETE", &path, Value::Null).await, (204, Value::Null));
-    assert_eq!(refused(world.sdk.describe_users().user_id("a").send().await).kind(), (404, "UserNotFound"));
-    let group = world.see_group("g").await;
+    assert_eq!(fixture.control("DELETE", &path, Value::Null).await, (204, Value::Null));
+    assert_eq!(refused(fixture.sdk.describe_users().user_id("a").send().await).kind(), (404, "UserNotFound"));
+    let group = fixture.see_group("g").await;
     assert_eq!((group.status(), group.user_ids()), (Some("active"), ["default".to_owned()].as_slice()));
-    let (status, answer) = world.control("DELETE", &path, Value::Null).await;
+    let (status, answer) = fixture.control("DELETE", &path, Value::Null).await;
     assert_eq!(status, 404);
     assert!(answer["Error"].is_string());
 }
 
 #[tokio::test]
 async fn groups_are_put_and_deleted() {
-    let world = World::start(frozen());
-    let group = world.put_group("G", json!({})).await;
+    let fixture = EmulatorFixture::start(frozen());
+    let group = fixture.control.put_group("G", json!({})).await;
     assert_eq!(
         (&group["UserGroupId"], &group["Engine"], &group["Status"]),
         (&json!("g"), &json!("redis"), &json!("active"))
     );
     assert_eq!(group["UserIds"], json!([]));
-    world
+    fixture
+        .control
         .put_group("g", json!({"UserIds": ["Default", "ghost"], "Engine": "valkey", "Tags": {"k": "v"}}))
         .await;
-    let seen = world.see_group("g").await;
+    let seen = fixture.see_group("g").await;
     assert_eq!(
         (seen.engine(), seen.user_ids()),
         (Some("valkey"), ["default".to_owned(), "ghost".to_owned()].as_slice())
     );
-    assert_eq!(world.see("default").await.user_group_ids(), ["g"]);
+    assert_eq!(fixture.see("default").await.user_group_ids(), ["g"]);
     let path = format!("groups/g{}", here());
-    assert_eq!(world.control("DELETE", &path, Value::Null).await, (204, Value::Null));
-    assert!(world.see("default").await.user_group_ids().is_empty());
-    assert_eq!(world.control("DELETE", &path, Value::Null).await.0, 404);
+    assert_eq!(fixture.control("DELETE", &path, Value::Null).await, (204, Value::Null));
+    assert!(fixture.see("default").await.user_group_ids().is_empty());
+    assert_eq!(fixture.control("DELETE", &path, Value::Null).await.0, 404);
 }

@@ -8,40 +8,48 @@ use std::time::Duration;
 use elasticache_emulator::Settings;
 use serde_json::{Value, json};
 
+use crate::fixture::{
+    ACCOUNT, EmulatorFixture, REGION, SECRET, client, eventually, frozen, here, quick, refused, tag,
+};
 use crate::program::Program;
-use crate::support::{ACCOUNT, REGION, SECRET, World, client, eventually, frozen, here, quick, refused, tag};
 
-fn kept(settings: Settings, path: &Path) -> World {
-    World::start(Settings { data: Some(path.to_owned()), ..settings })
+fn kept(settings: Settings, path: &Path) -> EmulatorFixture {
+    EmulatorFixture::start(Settings { data: Some(path.to_owned()), ..settings })
 }
 
 #[tokio::test]
 async fn users_and_groups_survive_and_settings_faults_and_calls_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
-    let world = kept(frozen(), &path);
-    world.user("a").passwords(SECRET).tags(tag("k", "v")).send().await.unwrap();
-    world.user("gone").passwords(SECRET).send().await.unwrap();
-    world.put_user("odd", json!({"Status": "odd", "AccessString": "as given", "Tags": {"null": null}})).await;
-    world.put_group("g", json!({"UserIds": ["default", "a"], "ReplicationGroups": ["cache"]})).await;
-    world.put_group("h", json!({"UserIds": ["default"]})).await;
-    world.sdk.modify_user_group().user_group_id("h").user_ids_to_add("odd").send().await.unwrap();
-    world.sdk.modify_user_group().user_group_id("g").user_ids_to_remove("a").send().await.unwrap();
-    world.control("DELETE", &format!("users/gone{}", here()), Value::Null).await;
-    world.control("POST", "faults", json!({"Kind": "throttle"})).await;
-    world.set(json!({"user-quota": 1})).await;
-    let users = world.get(&format!("users{}", here())).await;
-    let groups = world.get(&format!("groups{}", here())).await;
-    drop(world);
-    let world = kept(frozen(), &path);
-    assert_eq!(world.get(&format!("users{}", here())).await, users);
-    assert_eq!(world.get(&format!("groups{}", here())).await, groups);
+    let fixture = kept(frozen(), &path);
+    fixture.user("a").passwords(SECRET).tags(tag("k", "v")).send().await.unwrap();
+    fixture.user("gone").passwords(SECRET).send().await.unwrap();
+    fixture
+        .control
+        .put_user("odd", json!({"Status": "odd", "AccessString": "as given", "Tags": {"null": null}}))
+        .await;
+    fixture
+        .control
+        .put_group("g", json!({"UserIds": ["default", "a"], "ReplicationGroups": ["cache"]}))
+        .await;
+    fixture.control.put_group("h", json!({"UserIds": ["default"]})).await;
+    fixture.sdk.modify_user_group().user_group_id("h").user_ids_to_add("odd").send().await.unwrap();
+    fixture.sdk.modify_user_group().user_group_id("g").user_ids_to_remove("a").send().await.unwrap();
+    fixture.control("DELETE", &format!("users/gone{}", here()), Value::Null).await;
+    fixture.control("POST", "faults", json!({"Kind": "throttle"})).await;
+    fixture.control.settings(json!({"user-quota": 1})).await;
+    let users = fixture.get(&format!("users{}", here())).await;
+    let groups = fixture.get(&format!("groups{}", here())).await;
+    drop(fixture);
+    let fixture = kept(frozen(), &path);
+    assert_eq!(fixture.get(&format!("users{}", here())).await, users);
+    assert_eq!(fixture.get(&format!("groups{}", here())).await, groups);
     assert_eq!(groups[0]["PendingChanges"]["UserIdsToRemove"], json!(["a"]));
-    assert_eq!(world.get("calls").await, json!([]));
-    assert_eq!(world.get("faults").await, json!([]));
-    assert_eq!(world.get("settings").await["user-quota"], 1000);
+    assert_eq!(fixture.get("calls").await, json!([]));
+    assert_eq!(fixture.get("faults").await, json!([]));
+    assert_eq!(fixture.get("settings").await["user-quota"], 1000);
     let version = groups[1]["Version"].as_u64().unwrap();
-    let later = world.put_user("new", json!({})).await["Version"].as_u64().unwrap();
+    let later = fixture.control.put_user("new", json!({})).await["Version"].as_u64().unwrap();
     assert!(later > version);
 }
 
@@ -49,9 +57,9 @@ async fn users_and_groups_survive_and_settings_faults_and_calls_do_not() {
 async fn default_stays_away_when_it_was_taken_away() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
-    let world = kept(quick(), &path);
-    world.control("DELETE", "users/default", Value::Null).await;
-    drop(world);
+    let fixture = kept(quick(), &path);
+    fixture.control("DELETE", "users/default", Value::Null).await;
+    drop(fixture);
     assert_eq!(kept(quick(), &path).get("users").await, json!([]));
 }
 
@@ -60,20 +68,20 @@ async fn states_go_on_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let soon = Duration::from_millis(300);
-    let world = kept(Settings { modify_time: soon, delete_time: soon, ..frozen() }, &path);
+    let fixture = kept(Settings { modify_time: soon, delete_time: soon, ..frozen() }, &path);
     for id in ["a", "b", "c"] {
-        world.create(id).await;
+        fixture.create(id).await;
     }
-    world.sdk.modify_user().user_id("a").access_string("off").send().await.unwrap();
-    world.sdk.delete_user().user_id("b").send().await.unwrap();
-    world.set(json!({"modify-time": "1h"})).await;
-    world.sdk.modify_user().user_id("c").access_string("off").send().await.unwrap();
-    drop(world);
-    let world = kept(frozen(), &path);
-    assert_eq!(world.see("c").await.status(), Some("modifying"));
+    fixture.sdk.modify_user().user_id("a").access_string("off").send().await.unwrap();
+    fixture.sdk.delete_user().user_id("b").send().await.unwrap();
+    fixture.control.settings(json!({"modify-time": "1h"})).await;
+    fixture.sdk.modify_user().user_id("c").access_string("off").send().await.unwrap();
+    drop(fixture);
+    let fixture = kept(frozen(), &path);
+    assert_eq!(fixture.see("c").await.status(), Some("modifying"));
     eventually("the end of both", || async {
-        let gone = world.sdk.describe_users().user_id("b").send().await.is_err();
-        (gone && world.see("a").await.status() == Some("active")).then_some(())
+        let gone = fixture.sdk.describe_users().user_id("b").send().await.is_err();
+        (gone && fixture.see("a").await.status() == Some("active")).then_some(())
     })
     .await;
 }

@@ -6,37 +6,39 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, REGION, Refused, World, authorization, eventually, frozen, quick, refused};
+use crate::fixture::{
+    ACCOUNT, EmulatorFixture, REGION, Refused, authorization, eventually, frozen, quick, refused,
+};
 
 const DELETE: [(&str, &str); 2] = [("Action", "DeleteUser"), ("UserId", "a")];
 
 /// A user `a`, and one rule for the next DeleteUser of it.
-async fn with_fault(fault: Value) -> World {
-    let world = World::start(frozen());
-    world.create("a").await;
-    world.control("DELETE", "calls", Value::Null).await;
+async fn with_fault(fault: Value) -> EmulatorFixture {
+    let fixture = EmulatorFixture::start(frozen());
+    fixture.create("a").await;
+    fixture.control("DELETE", "calls", Value::Null).await;
     let mut rule = json!({"Action": "DeleteUser", "UserId": "a"});
     rule.as_object_mut().unwrap().extend(fault.as_object().unwrap().clone());
-    let (status, answer) = world.control("POST", "faults", rule).await;
+    let (status, answer) = fixture.control("POST", "faults", rule).await;
     assert_eq!(status, 200, "{answer}");
-    world
+    fixture
 }
 
 /// Whether DeleteUser had its effect, and what the record says: one call with this status and code.
-async fn check(world: &World, when: &str, status: Value, code: Value) {
+async fn check(fixture: &EmulatorFixture, when: &str, status: Value, code: Value) {
     let user = if when == "after" { "deleting" } else { "active" };
-    assert_eq!(world.see("a").await.status(), Some(user), "{when}");
-    let calls = world.get("calls").await;
+    assert_eq!(fixture.see("a").await.status(), Some(user), "{when}");
+    let calls = fixture.get("calls").await;
     let deletes: Vec<&Value> =
         calls.as_array().unwrap().iter().filter(|call| call["Action"] == "DeleteUser").collect();
     assert_eq!(deletes.len(), 1, "{calls}");
     assert_eq!((&deletes[0]["Status"], &deletes[0]["Code"]), (&status, &code), "{when}");
-    assert_eq!(world.get("faults").await[0]["Fired"], 1);
+    assert_eq!(fixture.get("faults").await[0]["Fired"], 1);
 }
 
 /// All that comes back over a plain connection for DeleteUser.
-fn bytes_of_delete(world: &World) -> String {
-    let mut stream = TcpStream::connect(world.url().trim_start_matches("http://")).unwrap();
+fn bytes_of_delete(fixture: &EmulatorFixture) -> String {
+    let mut stream = TcpStream::connect(fixture.url().trim_start_matches("http://")).unwrap();
     let body = "Action=DeleteUser&UserId=a";
     write!(
         stream,
@@ -51,131 +53,131 @@ fn bytes_of_delete(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn error_before_and_after() {
+async fn an_error_strikes_before_or_after_the_effect() {
     for when in ["before", "after"] {
         let fault =
             json!({"Kind": "error", "Code": "InvalidUserState", "Message": "busy & <late>", "When": when});
-        let world = with_fault(fault).await;
-        let error = refused(world.sdk.delete_user().user_id("a").send().await);
+        let fixture = with_fault(fault).await;
+        let error = refused(fixture.sdk.delete_user().user_id("a").send().await);
         assert_eq!(error, Refused::new(400, "InvalidUserState", "busy & <late>"));
-        check(&world, when, json!(400), json!("InvalidUserState")).await;
+        check(&fixture, when, json!(400), json!("InvalidUserState")).await;
     }
-    let world = with_fault(json!({"Kind": "error", "Code": "InternalFailure", "Status": 500})).await;
-    let answer = world.raw(&DELETE).await;
+    let fixture = with_fault(json!({"Kind": "error", "Code": "InternalFailure", "Status": 500})).await;
+    let answer = fixture.raw(&DELETE).await;
     assert_eq!(answer.kind(), (500, "InternalFailure"));
     assert_eq!(answer.element("Type"), "Receiver");
     assert!(answer.body.contains("<Message/>"), "{}", answer.body);
-    check(&world, "before", json!(500), json!("InternalFailure")).await;
+    check(&fixture, "before", json!(500), json!("InternalFailure")).await;
 }
 
 #[tokio::test]
-async fn throttle_before_and_after() {
+async fn a_throttle_strikes_before_or_after_the_effect() {
     for when in ["before", "after"] {
-        let world = with_fault(json!({"Kind": "throttle", "When": when})).await;
-        let error = refused(world.sdk.delete_user().user_id("a").send().await);
+        let fixture = with_fault(json!({"Kind": "throttle", "When": when})).await;
+        let error = refused(fixture.sdk.delete_user().user_id("a").send().await);
         assert_eq!(error.kind(), (400, "Throttling"));
         assert!(error.message.starts_with("Rate exceeded"), "{error:?}");
-        check(&world, when, json!(400), json!("Throttling")).await;
+        check(&fixture, when, json!(400), json!("Throttling")).await;
     }
 }
 
 #[tokio::test]
-async fn unavailable_before_and_after() {
+async fn an_outage_strikes_before_or_after_the_effect() {
     for when in ["before", "after"] {
-        let world = with_fault(json!({"Kind": "unavailable", "When": when})).await;
-        let answer = world.raw(&DELETE).await;
+        let fixture = with_fault(json!({"Kind": "unavailable", "When": when})).await;
+        let answer = fixture.raw(&DELETE).await;
         assert_eq!(answer.kind(), (503, "ServiceUnavailable"));
-        check(&world, when, json!(503), json!("ServiceUnavailable")).await;
+        check(&fixture, when, json!(503), json!("ServiceUnavailable")).await;
     }
 }
 
 #[tokio::test]
-async fn reset_before_and_after() {
+async fn a_reset_strikes_before_or_after_the_effect() {
     for when in ["before", "after"] {
-        let world = with_fault(json!({"Kind": "reset", "When": when})).await;
-        assert_eq!(bytes_of_delete(&world), "");
-        check(&world, when, Value::Null, Value::Null).await;
+        let fixture = with_fault(json!({"Kind": "reset", "When": when})).await;
+        assert_eq!(bytes_of_delete(&fixture), "");
+        check(&fixture, when, Value::Null, Value::Null).await;
     }
 }
 
 #[tokio::test]
-async fn hang_before_and_after() {
+async fn a_hang_strikes_before_or_after_the_effect() {
     for when in ["before", "after"] {
-        let world = with_fault(json!({"Kind": "hang", "Ms": 200, "When": when})).await;
+        let fixture = with_fault(json!({"Kind": "hang", "Ms": 200, "When": when})).await;
         let start = Instant::now();
-        assert_eq!(bytes_of_delete(&world), "");
+        assert_eq!(bytes_of_delete(&fixture), "");
         assert!(start.elapsed() >= Duration::from_millis(200));
-        check(&world, when, Value::Null, Value::Null).await;
+        check(&fixture, when, Value::Null, Value::Null).await;
     }
 }
 
 #[tokio::test]
-async fn garbage_before_and_after() {
+async fn garbage_strikes_before_or_after_the_effect() {
     for when in ["before", "after"] {
-        let world = with_fault(json!({"Kind": "garbage", "When": when})).await;
-        assert!(world.sdk.delete_user().user_id("a").send().await.is_err(), "no client can read it");
-        check(&world, when, json!(200), Value::Null).await;
+        let fixture = with_fault(json!({"Kind": "garbage", "When": when})).await;
+        assert!(fixture.sdk.delete_user().user_id("a").send().await.is_err(), "no client can read it");
+        check(&fixture, when, json!(200), Value::Null).await;
     }
-    let world = with_fault(json!({"Kind": "garbage"})).await;
-    let answer = world.raw(&DELETE).await;
+    let fixture = with_fault(json!({"Kind": "garbage"})).await;
+    let answer = fixture.raw(&DELETE).await;
     assert_eq!(answer.status, 200);
     assert!(!answer.body.is_empty() && !answer.body.contains("DeleteUser"), "{}", answer.body);
 }
 
 #[tokio::test]
-async fn slow_is_late_and_true() {
-    let world = with_fault(json!({"Kind": "slow", "Ms": 200})).await;
+async fn a_slow_answer_is_late_and_true() {
+    let fixture = with_fault(json!({"Kind": "slow", "Ms": 200})).await;
     let start = Instant::now();
-    let user = world.sdk.delete_user().user_id("a").send().await.unwrap();
+    let user = fixture.sdk.delete_user().user_id("a").send().await.unwrap();
     assert!(start.elapsed() >= Duration::from_millis(200));
     assert_eq!(user.status(), Some("deleting"));
-    check(&world, "after", json!(200), Value::Null).await;
+    check(&fixture, "after", json!(200), Value::Null).await;
 }
 
 #[tokio::test]
-async fn slow_takes_effect_though_the_client_has_left() {
-    let world = with_fault(json!({"Kind": "slow", "Ms": 1000})).await;
-    let gone = tokio::time::timeout(Duration::from_millis(50), world.raw(&DELETE)).await;
+async fn a_slow_call_takes_effect_although_the_client_has_left() {
+    let fixture = with_fault(json!({"Kind": "slow", "Ms": 1000})).await;
+    let gone = tokio::time::timeout(Duration::from_millis(50), fixture.raw(&DELETE)).await;
     assert!(gone.is_err(), "the client leaves first");
-    assert_eq!(world.see("a").await.status(), Some("active"), "the call waits");
-    let deleting = || async { (world.see("a").await.status() == Some("deleting")).then_some(()) };
+    assert_eq!(fixture.see("a").await.status(), Some("active"), "the call waits");
+    let deleting = || async { (fixture.see("a").await.status() == Some("deleting")).then_some(()) };
     eventually("the late effect", deleting).await;
-    check(&world, "after", Value::Null, Value::Null).await;
+    check(&fixture, "after", Value::Null, Value::Null).await;
 }
 
 #[tokio::test]
-async fn truncate_announces_all_and_sends_half() {
-    let world = with_fault(json!({"Kind": "truncate"})).await;
-    let answer = bytes_of_delete(&world);
+async fn a_truncated_answer_announces_all_and_sends_half() {
+    let fixture = with_fault(json!({"Kind": "truncate"})).await;
+    let answer = bytes_of_delete(&fixture);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let announced = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
     assert_eq!(announced.parse::<usize>().unwrap() / 2, body.len(), "{answer}");
     assert!(body.starts_with("<DeleteUserResponse"), "{body}");
-    check(&world, "after", json!(200), Value::Null).await;
-    let world = with_fault(json!({"Kind": "truncate"})).await;
-    assert!(world.sdk.delete_user().user_id("a").send().await.is_err(), "a client notices");
+    check(&fixture, "after", json!(200), Value::Null).await;
+    let fixture = with_fault(json!({"Kind": "truncate"})).await;
+    assert!(fixture.sdk.delete_user().user_id("a").send().await.is_err(), "a client notices");
 }
 
 #[tokio::test]
 async fn a_rule_takes_its_action_and_user_alone() {
-    let world = World::start(quick());
-    world.create("a").await;
-    world.create("b").await;
+    let fixture = EmulatorFixture::start(quick());
+    fixture.create("a").await;
+    fixture.create("b").await;
     let rule = json!({"Kind": "throttle", "Action": "DescribeUsers", "UserId": "A", "Times": null});
-    world.control("POST", "faults", rule).await;
-    let describe = |id: &str| world.sdk.describe_users().user_id(id).send();
+    fixture.control("POST", "faults", rule).await;
+    let describe = |id: &str| fixture.sdk.describe_users().user_id(id).send();
     describe("b").await.unwrap();
-    world.sdk.describe_users().send().await.unwrap();
-    world.sdk.modify_user().user_id("a").access_string("off").send().await.unwrap();
+    fixture.sdk.describe_users().send().await.unwrap();
+    fixture.sdk.modify_user().user_id("a").access_string("off").send().await.unwrap();
     for id in ["a", "A"] {
         assert_eq!(refused(describe(id).await).kind(), (400, "Throttling"));
     }
-    assert_eq!(world.get("faults").await[0]["Fired"], 2);
-    world.control("DELETE", "faults", Value::Null).await;
-    world.control("POST", "faults", json!({"Kind": "throttle", "UserId": "a"})).await;
+    assert_eq!(fixture.get("faults").await[0]["Fired"], 2);
+    fixture.control("DELETE", "faults", Value::Null).await;
+    fixture.control("POST", "faults", json!({"Kind": "throttle", "UserId": "a"})).await;
     let list = |id: &str| {
         let arn = format!("arn:aws:elasticache:eu-west-1:123456789012:user:{id}");
-        world.sdk.list_tags_for_resource().resource_name(arn).send()
+        fixture.sdk.list_tags_for_resource().resource_name(arn).send()
     };
     list("b").await.unwrap();
     assert_eq!(refused(list("a").await).kind(), (400, "Throttling"), "the user of the ARN");
@@ -183,17 +185,17 @@ async fn a_rule_takes_its_action_and_user_alone() {
 
 #[tokio::test]
 async fn skip_and_times_count_matching_calls() {
-    let world = World::start(quick());
-    let describe = || world.sdk.describe_users().send();
+    let fixture = EmulatorFixture::start(quick());
+    let describe = || fixture.sdk.describe_users().send();
     let rule = json!({"Kind": "throttle", "Action": "DescribeUsers", "Skip": 2, "Times": 2});
-    world.control("POST", "faults", rule).await;
-    world.sdk.describe_user_groups().send().await.unwrap();
+    fixture.control("POST", "faults", rule).await;
+    fixture.sdk.describe_user_groups().send().await.unwrap();
     let mut outcomes = Vec::new();
     for _ in 0..6 {
         outcomes.push(describe().await.is_ok());
     }
     assert_eq!(outcomes, [true, true, false, false, true, true]);
-    let listed = world.get("faults").await;
+    let listed = fixture.get("faults").await;
     assert_eq!(
         (listed.as_array().unwrap().len(), &listed[0]["Fired"]),
         (1, &json!(2)),
@@ -203,16 +205,16 @@ async fn skip_and_times_count_matching_calls() {
 
 #[tokio::test]
 async fn the_first_rule_that_is_ready_applies_and_hides_the_call_from_later_ones() {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     for rule in [
         json!({"Kind": "error", "Code": "First", "Skip": 1}),
         json!({"Kind": "error", "Code": "Second", "Skip": 1, "Times": null}),
     ] {
-        world.control("POST", "faults", rule).await;
+        fixture.control("POST", "faults", rule).await;
     }
     let mut codes = Vec::new();
     for _ in 0..4 {
-        let answer = world.raw(&[("Action", "DescribeUsers")]).await;
+        let answer = fixture.raw(&[("Action", "DescribeUsers")]).await;
         codes.push(if answer.status == 200 { String::new() } else { answer.element("Code").to_owned() });
     }
     assert_eq!(codes, ["", "First", "Second", "Second"]);
@@ -220,12 +222,12 @@ async fn the_first_rule_that_is_ready_applies_and_hides_the_call_from_later_ones
 
 #[tokio::test]
 async fn the_rate_comes_before_faults_and_faults_before_the_role() {
-    let world = World::start(quick());
-    world.set(json!({"rate": "0.001:1", "no-service-linked-role": true})).await;
-    world.control("POST", "faults", json!({"Kind": "error", "Code": "Fault"})).await;
-    let call = || world.raw(&[("Action", "DescribeUsers")]);
+    let fixture = EmulatorFixture::start(quick());
+    fixture.control.settings(json!({"rate": "0.001:1", "no-service-linked-role": true})).await;
+    fixture.control("POST", "faults", json!({"Kind": "error", "Code": "Fault"})).await;
+    let call = || fixture.raw(&[("Action", "DescribeUsers")]);
     assert_eq!(call().await.kind(), (400, "Fault"));
     assert_eq!(call().await.kind(), (400, "Throttling"));
-    world.set(json!({"rate": "off"})).await;
+    fixture.control.settings(json!({"rate": "off"})).await;
     assert_eq!(call().await.kind(), (400, "ServiceLinkedRoleNotFoundFault"));
 }

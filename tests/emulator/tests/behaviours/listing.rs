@@ -4,12 +4,12 @@ use aws_sdk_elasticache::types::Filter;
 use elasticache_emulator::Settings;
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, REGION, Refused, SECRET, World, frozen, here, quick, refused};
+use crate::fixture::{ACCOUNT, EmulatorFixture, REGION, Refused, SECRET, frozen, here, quick, refused};
 
 /// `default` and the users u100, u101, ..
-async fn with_users(world: &World, count: usize) {
+async fn with_users(fixture: &EmulatorFixture, count: usize) {
     for number in 0..count {
-        world.put_user(&format!("u{}", 100 + number), json!({})).await;
+        fixture.control.put_user(&format!("u{}", 100 + number), json!({})).await;
     }
 }
 
@@ -20,15 +20,16 @@ fn filter(name: &str, values: &[&str]) -> Filter {
 
 #[tokio::test]
 async fn b96_users_come_in_pages() {
-    let world = World::start(quick());
-    with_users(&world, 49).await;
+    let fixture = EmulatorFixture::start(quick());
+    with_users(&fixture, 49).await;
     let (mut ids, mut marker, mut sizes) = (Vec::new(), None, Vec::new());
     loop {
-        let page = world.sdk.describe_users().max_records(20).set_marker(marker.take()).send().await.unwrap();
+        let page =
+            fixture.sdk.describe_users().max_records(20).set_marker(marker.take()).send().await.unwrap();
         sizes.push(page.users().len());
         ids.extend(page.users().iter().map(|user| user.user_id().unwrap().to_owned()));
         // What goes between two pages moves nothing.
-        world.control("DELETE", &format!("users/{}{}", ids[0], here()), Value::Null).await;
+        fixture.control("DELETE", &format!("users/{}{}", ids[0], here()), Value::Null).await;
         marker = page.marker().map(str::to_owned);
         if marker.is_none() {
             break;
@@ -42,31 +43,33 @@ async fn b96_users_come_in_pages() {
 
 #[tokio::test]
 async fn b96_the_page_is_100_unless_said_and_bounds_hold() {
-    let world = World::start(quick());
-    with_users(&world, 100).await;
-    let page = world.sdk.describe_users().send().await.unwrap();
+    let fixture = EmulatorFixture::start(quick());
+    with_users(&fixture, 100).await;
+    let page = fixture.sdk.describe_users().send().await.unwrap();
     assert_eq!((page.users().len(), page.marker().is_some()), (100, true));
-    let rest = world.sdk.describe_users().set_marker(page.marker().map(str::to_owned)).send().await.unwrap();
+    let rest =
+        fixture.sdk.describe_users().set_marker(page.marker().map(str::to_owned)).send().await.unwrap();
     assert_eq!((rest.users().len(), rest.marker()), (1, None));
     for max in [-1, 0, 19, 101] {
-        let error = refused(world.sdk.describe_users().max_records(max).send().await);
+        let error = refused(fixture.sdk.describe_users().max_records(max).send().await);
         assert_eq!(error.kind(), (400, "InvalidParameterValue"), "{max}");
-        let error = refused(world.sdk.describe_user_groups().max_records(max).send().await);
+        let error = refused(fixture.sdk.describe_user_groups().max_records(max).send().await);
         assert_eq!(error.kind(), (400, "InvalidParameterValue"), "{max}");
     }
-    let error = refused(world.sdk.describe_users().marker("made-up").send().await);
+    let error = refused(fixture.sdk.describe_users().marker("made-up").send().await);
     assert_eq!(error.kind(), (400, "InvalidParameterValue"));
 }
 
 #[tokio::test]
 async fn b96_groups_come_in_pages() {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     for number in 0..25 {
-        world.put_group(&format!("g{}", 100 + number), json!({})).await;
+        fixture.control.put_group(&format!("g{}", 100 + number), json!({})).await;
     }
-    let first = world.sdk.describe_user_groups().max_records(20).send().await.unwrap();
+    let first = fixture.sdk.describe_user_groups().max_records(20).send().await.unwrap();
     assert_eq!(first.user_groups().len(), 20);
-    let rest = world.sdk.describe_user_groups().max_records(20).set_marker(first.marker().map(str::to_owned));
+    let rest =
+        fixture.sdk.describe_user_groups().max_records(20).set_marker(first.marker().map(str::to_owned));
     let rest = rest.send().await.unwrap();
     assert_eq!((rest.user_groups()[0].user_group_id(), rest.user_groups().len()), (Some("g120"), 5));
     assert_eq!(rest.marker(), None);
@@ -74,25 +77,25 @@ async fn b96_groups_come_in_pages() {
 
 #[tokio::test]
 async fn b97_engine_filters_the_list() {
-    let world = World::start(quick());
-    with_users(&world, 30).await;
+    let fixture = EmulatorFixture::start(quick());
+    with_users(&fixture, 30).await;
     for number in 0..25 {
-        world.put_user(&format!("v{}", 100 + number), json!({"Engine": "valkey"})).await;
+        fixture.control.put_user(&format!("v{}", 100 + number), json!({"Engine": "valkey"})).await;
     }
-    let page = world.sdk.describe_users().engine("valkey").max_records(20).send().await.unwrap();
+    let page = fixture.sdk.describe_users().engine("valkey").max_records(20).send().await.unwrap();
     assert!(page.users().iter().all(|user| user.engine() == Some("valkey")));
     assert_eq!((page.users().len(), page.marker().is_some()), (20, true), "pages are made of what is left");
-    let one = world.sdk.describe_users().engine("valkey").user_id("u100").send().await.unwrap();
+    let one = fixture.sdk.describe_users().engine("valkey").user_id("u100").send().await.unwrap();
     assert!(one.users().is_empty());
 }
 
 #[tokio::test]
 async fn b98_filters_are_applied_or_refused() {
-    let world = World::start(quick());
-    with_users(&world, 3).await;
-    world.put_user("u101", json!({"Status": "modifying"})).await;
+    let fixture = EmulatorFixture::start(quick());
+    with_users(&fixture, 3).await;
+    fixture.control.put_user("u101", json!({"Status": "modifying"})).await;
     let ids = |filters: Vec<Filter>| {
-        let call = world.sdk.describe_users().set_filters(Some(filters));
+        let call = fixture.sdk.describe_users().set_filters(Some(filters));
         async move {
             let page = call.send().await.unwrap();
             page.users().iter().map(|user| user.user_id().unwrap().to_owned()).collect::<Vec<_>>()
@@ -104,7 +107,7 @@ async fn b98_filters_are_applied_or_refused() {
     assert_eq!(ids(vec![filter("UserId", &["u100", "u101"]), filter("Status", &["active"])]).await, ["u100"]);
     assert!(ids(vec![filter("Engine", &["valkey"])]).await.is_empty());
     for refused_filter in [filter("Colour", &["red"]), filter("UserId", &[])] {
-        let error = refused(world.sdk.describe_users().filters(refused_filter).send().await);
+        let error = refused(fixture.sdk.describe_users().filters(refused_filter).send().await);
         assert_eq!(error.kind(), (400, "InvalidParameterValue"));
     }
     let group = [
@@ -112,60 +115,60 @@ async fn b98_filters_are_applied_or_refused() {
         ("Filters.member.1.Name", "UserGroupId"),
         ("Filters.member.1.Values.member.1", "g"),
     ];
-    assert_eq!(world.raw(&group).await.kind(), (400, "InvalidParameterValue"));
+    assert_eq!(fixture.raw(&group).await.kind(), (400, "InvalidParameterValue"));
 }
 
 #[tokio::test]
 async fn b99_more_users_than_the_quota_are_refused() {
-    let world = World::start(Settings { user_quota: 2, ..frozen() });
-    world.put_user("default.iam-user", json!({})).await;
-    world.create("a").await;
-    world.create("b").await;
-    let third = || world.user("c").passwords(SECRET).send();
+    let fixture = EmulatorFixture::start(Settings { user_quota: 2, ..frozen() });
+    fixture.control.put_user("default.iam-user", json!({})).await;
+    fixture.create("a").await;
+    fixture.create("b").await;
+    let third = || fixture.user("c").passwords(SECRET).send();
     assert_eq!(refused(third().await).kind(), (400, "UserQuotaExceeded"));
-    let again = refused(world.user("a").passwords(SECRET).send().await);
+    let again = refused(fixture.user("a").passwords(SECRET).send().await);
     assert_eq!(again.kind(), (400, "UserAlreadyExists"), "an id that exists is told so");
-    world.sdk.delete_user().user_id("a").send().await.unwrap();
+    fixture.sdk.delete_user().user_id("a").send().await.unwrap();
     assert_eq!(refused(third().await).kind(), (400, "UserQuotaExceeded"), "a deleting user counts");
-    world.set(json!({"user-quota": 3})).await;
+    fixture.control.settings(json!({"user-quota": 3})).await;
     third().await.unwrap();
 }
 
 #[tokio::test]
 async fn b99_more_groups_or_members_than_the_quota_are_refused() {
-    let world = World::start(Settings { group_quota: 2, users_per_group_quota: 2, ..quick() });
-    world.create("a").await;
-    world.create("b").await;
-    let error = refused(world.group("g", &["default", "a", "b"]).send().await);
+    let fixture = EmulatorFixture::start(Settings { group_quota: 2, users_per_group_quota: 2, ..quick() });
+    fixture.create("a").await;
+    fixture.create("b").await;
+    let error = refused(fixture.group("g", &["default", "a", "b"]).send().await);
     assert_eq!(error.kind(), (400, "UserGroupQuotaExceeded"));
-    world.group("g", &["default", "a"]).send().await.unwrap();
-    let modify = || world.sdk.modify_user_group().user_group_id("g").user_ids_to_add("b");
+    fixture.group("g", &["default", "a"]).send().await.unwrap();
+    let modify = || fixture.sdk.modify_user_group().user_group_id("g").user_ids_to_add("b");
     assert_eq!(refused(modify().send().await).kind(), (400, "UserGroupQuotaExceeded"));
     modify().user_ids_to_remove("a").send().await.unwrap();
-    world.group("h", &["default"]).send().await.unwrap();
-    let error = refused(world.group("i", &["default"]).send().await);
+    fixture.group("h", &["default"]).send().await.unwrap();
+    let error = refused(fixture.group("i", &["default"]).send().await);
     assert_eq!(error.kind(), (400, "UserGroupQuotaExceeded"));
 }
 
 #[tokio::test]
 async fn b100_past_the_rate_calls_are_throttled() {
-    let world = World::start(Settings { rate: "0.001:3".parse().unwrap(), ..quick() });
-    let describe = || world.sdk.describe_users().send();
+    let fixture = EmulatorFixture::start(Settings { rate: "0.001:3".parse().unwrap(), ..quick() });
+    let describe = || fixture.sdk.describe_users().send();
     for _ in 0..3 {
         describe().await.unwrap();
     }
     let error = refused(describe().await);
     assert_eq!(error.kind(), (400, "Throttling"));
     assert!(error.message.starts_with("Rate exceeded"), "{error:?}");
-    world.sdk_of(ACCOUNT, "us-west-2").describe_users().send().await.unwrap();
-    world.sdk_of("999999999999", REGION).describe_users().send().await.unwrap();
-    let calls = world.get("calls").await;
+    fixture.sdk_of(ACCOUNT, "us-west-2").describe_users().send().await.unwrap();
+    fixture.sdk_of("999999999999", REGION).describe_users().send().await.unwrap();
+    let calls = fixture.get("calls").await;
     assert_eq!(
         (&calls[3]["Status"], &calls[3]["Code"]),
         (&json!(400), &json!("Throttling")),
         "it is in the record"
     );
-    world.set(json!({"rate": "off"})).await;
+    fixture.control.settings(json!({"rate": "off"})).await;
     for _ in 0..5 {
         describe().await.unwrap();
     }
@@ -173,20 +176,20 @@ async fn b100_past_the_rate_calls_are_throttled() {
 
 #[tokio::test]
 async fn b101_describing_an_unknown_id_is_not_found() {
-    let world = World::start(quick());
-    let error = refused(world.sdk.describe_users().user_id("ghost").send().await);
+    let fixture = EmulatorFixture::start(quick());
+    let error = refused(fixture.sdk.describe_users().user_id("ghost").send().await);
     assert_eq!(error.kind(), (404, "UserNotFound"));
-    let error = refused(world.sdk.describe_user_groups().user_group_id("ghost").send().await);
+    let error = refused(fixture.sdk.describe_user_groups().user_group_id("ghost").send().await);
     assert_eq!(error.kind(), (404, "UserGroupNotFound"));
     assert!(
-        world.sdk.describe_user_groups().send().await.unwrap().user_groups().is_empty(),
+        fixture.sdk.describe_user_groups().send().await.unwrap().user_groups().is_empty(),
         "an empty list is fine"
     );
 }
 
 #[tokio::test]
 async fn b102_without_the_service_linked_role_every_call_is_refused() {
-    let world = World::start(Settings { no_service_linked_role: true, ..quick() });
+    let fixture = EmulatorFixture::start(Settings { no_service_linked_role: true, ..quick() });
     let arn = "arn:aws:elasticache:eu-west-1:123456789012:user:default";
     for action in [
         "CreateUser",
@@ -201,22 +204,22 @@ async fn b102_without_the_service_linked_role_every_call_is_refused() {
         "RemoveTagsFromResource",
         "ListTagsForResource",
     ] {
-        let answer = world.raw(&[("Action", action), ("UserId", "default"), ("ResourceName", arn)]).await;
+        let answer = fixture.raw(&[("Action", action), ("UserId", "default"), ("ResourceName", arn)]).await;
         assert_eq!(answer.kind(), (400, "ServiceLinkedRoleNotFoundFault"), "{action}");
     }
-    assert_eq!(world.raw(&[("Action", "GetCallerIdentity")]).await.status, 200, "STS needs no such role");
-    world.set(json!({"no-service-linked-role": false})).await;
-    world.sdk.describe_users().send().await.unwrap();
+    assert_eq!(fixture.raw(&[("Action", "GetCallerIdentity")]).await.status, 200, "STS needs no such role");
+    fixture.control.settings(json!({"no-service-linked-role": false})).await;
+    fixture.sdk.describe_users().send().await.unwrap();
 }
 
 #[tokio::test]
 async fn b103_modify_user_without_a_change_is_refused() {
-    let world = World::start(quick());
-    world.create("a").await;
-    let modify = || world.sdk.modify_user().user_id("a");
+    let fixture = EmulatorFixture::start(quick());
+    fixture.create("a").await;
+    let modify = || fixture.sdk.modify_user().user_id("a");
     for call in [modify(), modify().no_password_required(false)] {
         let error = refused(call.send().await);
         assert_eq!(error, Refused::new(400, "InvalidParameterCombination", &error.message));
     }
-    assert_eq!(world.see("a").await.status(), Some("active"));
+    assert_eq!(fixture.see("a").await.status(), Some("active"));
 }

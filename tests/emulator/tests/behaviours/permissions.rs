@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use elasticache_emulator::{Asked, Emulator};
 use serde_json::json;
 
-use crate::support::{ACCOUNT, REGION, World, quick, refused, tag};
+use crate::fixture::{ACCOUNT, EmulatorFixture, REGION, quick, refused, tag};
 
 fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -21,7 +21,7 @@ async fn every_call_is_asked_about_with_the_tags_of_both_sides() {
         asked.action != "DeleteUser"
     };
     let emulator = Emulator::start_guarded(quick(), "127.0.0.1:0", Box::new(permits)).unwrap();
-    let world = World::of(emulator);
+    let fixture = EmulatorFixture::of(emulator);
     let arn = |kind: &str, id: &str| format!("arn:aws:elasticache:{REGION}:{ACCOUNT}:{kind}:{id}");
     let asked = |action: &str, resource: String, request: &[(&str, &str)], has: &[(&str, &str)]| Asked {
         action: action.to_owned(),
@@ -29,9 +29,9 @@ async fn every_call_is_asked_about_with_the_tags_of_both_sides() {
         request_tags: tags(request),
         resource_tags: tags(has),
     };
-    world.user("App").no_password_required(true).tags(tag("team", "blue")).send().await.unwrap();
-    world.sdk.describe_users().send().await.unwrap();
-    world
+    fixture.user("App").no_password_required(true).tags(tag("team", "blue")).send().await.unwrap();
+    fixture.sdk.describe_users().send().await.unwrap();
+    fixture
         .sdk
         .add_tags_to_resource()
         .resource_name(arn("user", "app"))
@@ -39,7 +39,7 @@ async fn every_call_is_asked_about_with_the_tags_of_both_sides() {
         .send()
         .await
         .unwrap();
-    world
+    fixture
         .sdk
         .create_user_group()
         .user_group_id("web")
@@ -48,11 +48,11 @@ async fn every_call_is_asked_about_with_the_tags_of_both_sides() {
         .send()
         .await
         .unwrap();
-    let answer = refused(world.sdk.delete_user().user_id("app").send().await);
+    let answer = refused(fixture.sdk.delete_user().user_id("app").send().await);
     assert_eq!(answer.kind(), (403, "AccessDenied"));
     // Whoever may not call is no victim of a fault, and is not counted by one.
-    world.control("POST", "faults", json!({ "Kind": "throttle" })).await;
-    let answer = refused(world.sdk.delete_user().user_id("app").send().await);
+    fixture.control("POST", "faults", json!({ "Kind": "throttle" })).await;
+    let answer = refused(fixture.sdk.delete_user().user_id("app").send().await);
     assert_eq!(answer.kind(), (403, "AccessDenied"));
 
     let blue = [("team", "blue")];

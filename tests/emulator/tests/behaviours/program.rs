@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
-use crate::support::{ACCOUNT, REGION, client};
+use crate::fixture::{ACCOUNT, REGION, client};
 
 /// The running program; it is killed when this is dropped.
 pub(crate) struct Program {
@@ -62,7 +62,7 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[tokio::test]
-async fn it_says_where_it_listens_and_ends_on_a_signal() {
+async fn the_program_says_where_it_listens_and_ends_on_a_signal() {
     for signal in ["-TERM", "-INT"] {
         let program = Program::start(&[]);
         let users = client(&program.url, ACCOUNT, REGION).describe_users().send().await.unwrap();
@@ -72,7 +72,7 @@ async fn it_says_where_it_listens_and_ends_on_a_signal() {
 }
 
 #[tokio::test]
-async fn flags_are_settings() {
+async fn flags_of_the_program_are_settings() {
     let program = Program::start(&[
         "--modify-time",
         "5s",

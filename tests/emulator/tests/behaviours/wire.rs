@@ -1,6 +1,6 @@
 //! B01-B11: the form of requests and answers.
 
-use crate::support::{Refused, SECRET, World, authorization, quick, refused};
+use crate::fixture::{EmulatorFixture, Refused, SECRET, authorization, quick, refused};
 
 const CREATE: [(&str, &str); 6] = [
     ("Action", "CreateUser"),
@@ -19,8 +19,8 @@ fn create(access: (&'static str, &'static str)) -> Vec<(&'static str, &'static s
 
 #[tokio::test]
 async fn b01_user_fields_sit_directly_in_the_result() {
-    let world = World::start(quick());
-    let created = world.raw(&create(ACCESS)).await;
+    let fixture = EmulatorFixture::start(quick());
+    let created = fixture.raw(&create(ACCESS)).await;
     assert!(
         created.body.starts_with(
             "<CreateUserResponse xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"><CreateUserResult><UserId>app</UserId>"
@@ -28,9 +28,9 @@ async fn b01_user_fields_sit_directly_in_the_result() {
         "{}",
         created.body
     );
-    let modified = world.raw(&[("Action", "ModifyUser"), ("UserId", "app"), ("AccessString", "off")]).await;
+    let modified = fixture.raw(&[("Action", "ModifyUser"), ("UserId", "app"), ("AccessString", "off")]).await;
     assert!(modified.body.contains("<ModifyUserResult><UserId>app</UserId>"), "{}", modified.body);
-    let deleted = world.raw(&[("Action", "DeleteUser"), ("UserId", "app")]).await;
+    let deleted = fixture.raw(&[("Action", "DeleteUser"), ("UserId", "app")]).await;
     assert!(deleted.body.contains("<DeleteUserResult><UserId>app</UserId>"), "{}", deleted.body);
     for answer in [&created, &modified, &deleted] {
         assert!(!answer.body.contains("<User>"), "{}", answer.body);
@@ -40,11 +40,11 @@ async fn b01_user_fields_sit_directly_in_the_result() {
 
 #[tokio::test]
 async fn b02_lists_are_users_of_members() {
-    let world = World::start(quick());
-    let users = world.raw(&[("Action", "DescribeUsers")]).await;
+    let fixture = EmulatorFixture::start(quick());
+    let users = fixture.raw(&[("Action", "DescribeUsers")]).await;
     assert!(users.element("Users").starts_with("<member><UserId>default</UserId>"), "{}", users.body);
-    world.group("g", &["default"]).send().await.unwrap();
-    let groups = world.raw(&[("Action", "DescribeUserGroups")]).await;
+    fixture.group("g", &["default"]).send().await.unwrap();
+    let groups = fixture.raw(&[("Action", "DescribeUserGroups")]).await;
     assert!(
         groups.element("UserGroups").starts_with("<member><UserGroupId>g</UserGroupId>"),
         "{}",
@@ -54,7 +54,7 @@ async fn b02_lists_are_users_of_members() {
 
 #[tokio::test]
 async fn b03_tags_arrive_as_tags_tag_n() {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     let mut params = create(ACCESS);
     params.extend([
         ("Tags.Tag.1.Key", "a"),
@@ -62,55 +62,57 @@ async fn b03_tags_arrive_as_tags_tag_n() {
         ("Tags.Tag.2.Key", "b"),
         ("Tags.member.1.Key", "not-a-tag"),
     ]);
-    assert_eq!(world.raw(&params).await.status, 200);
-    assert_eq!(world.truth("app").await["Tags"], serde_json::json!({"a": "1", "b": null}));
+    assert_eq!(fixture.raw(&params).await.status, 200);
+    assert_eq!(fixture.truth("app").await["Tags"], serde_json::json!({"a": "1", "b": null}));
 }
 
 #[tokio::test]
 async fn b04_tag_answers_are_a_tag_list() {
-    let world = World::start(quick());
-    world.create("app").await;
-    let arn = world.see("app").await.arn.unwrap();
+    let fixture = EmulatorFixture::start(quick());
+    fixture.create("app").await;
+    let arn = fixture.see("app").await.arn.unwrap();
     let resource = ("ResourceName", arn.as_str());
     let one = "<TagList><Tag><Key>k</Key><Value>v</Value></Tag></TagList>";
     let add = [("Action", "AddTagsToResource"), resource, ("Tags.Tag.1.Key", "k"), ("Tags.Tag.1.Value", "v")];
-    let added = world.raw(&add).await;
+    let added = fixture.raw(&add).await;
     assert!(added.body.contains(&format!("<AddTagsToResourceResult>{one}<")), "{}", added.body);
-    let listed = world.raw(&[("Action", "ListTagsForResource"), resource]).await;
+    let listed = fixture.raw(&[("Action", "ListTagsForResource"), resource]).await;
     assert!(listed.body.contains(&format!("<ListTagsForResourceResult>{one}<")), "{}", listed.body);
     let remove = [("Action", "RemoveTagsFromResource"), resource, ("TagKeys.member.1", "k")];
-    let removed = world.raw(&remove).await;
+    let removed = fixture.raw(&remove).await;
     assert!(removed.body.contains("<RemoveTagsFromResourceResult><TagList/><"), "{}", removed.body);
 }
 
 #[tokio::test]
 async fn b05_empty_lists_are_self_closed() {
-    let world = World::start(quick());
-    let created = world.raw(&create(ACCESS)).await;
+    let fixture = EmulatorFixture::start(quick());
+    let created = fixture.raw(&create(ACCESS)).await;
     assert!(created.body.contains("<UserGroupIds/>"), "{}", created.body);
-    world.group("g", &["default"]).send().await.unwrap();
-    let group = world.raw(&[("Action", "DescribeUserGroups")]).await;
+    fixture.group("g", &["default"]).send().await.unwrap();
+    let group = fixture.raw(&[("Action", "DescribeUserGroups")]).await;
     assert!(group.body.contains("<ReplicationGroups/>"), "{}", group.body);
-    world.raw(&[("Action", "ModifyUserGroup"), ("UserGroupId", "g"), ("UserIdsToAdd.member.1", "app")]).await;
-    let none = world.raw(&[("Action", "DescribeUsers"), ("Engine", "valkey")]).await;
+    fixture
+        .raw(&[("Action", "ModifyUserGroup"), ("UserGroupId", "g"), ("UserIdsToAdd.member.1", "app")])
+        .await;
+    let none = fixture.raw(&[("Action", "DescribeUsers"), ("Engine", "valkey")]).await;
     assert!(none.body.contains("<Users/>"), "{}", none.body);
 }
 
 #[tokio::test]
 async fn b06_error_codes_are_the_short_ones() {
-    let world = World::start(quick());
-    let answer = world.raw(&[("Action", "DescribeUsers"), ("UserId", "ghost")]).await;
+    let fixture = EmulatorFixture::start(quick());
+    let answer = fixture.raw(&[("Action", "DescribeUsers"), ("UserId", "ghost")]).await;
     assert_eq!(answer.element("Code"), "UserNotFound");
-    world.raw(&create(ACCESS)).await;
-    assert_eq!(world.raw(&create(ACCESS)).await.element("Code"), "UserAlreadyExists");
-    let group = world.raw(&[("Action", "DeleteUserGroup"), ("UserGroupId", "ghost")]).await;
+    fixture.raw(&create(ACCESS)).await;
+    assert_eq!(fixture.raw(&create(ACCESS)).await.element("Code"), "UserAlreadyExists");
+    let group = fixture.raw(&[("Action", "DeleteUserGroup"), ("UserGroupId", "ghost")]).await;
     assert_eq!(group.element("Code"), "UserGroupNotFound");
 }
 
 #[tokio::test]
 async fn b07_not_found_is_404_and_the_other_errors_400() {
-    let world = World::start(quick());
-    world.raw(&create(ACCESS)).await;
+    let fixture = EmulatorFixture::start(quick());
+    fixture.raw(&create(ACCESS)).await;
     for (params, kind) in [
         (vec![("Action", "DescribeUsers"), ("UserId", "ghost")], (404, "UserNotFound")),
         (vec![("Action", "DescribeUserGroups"), ("UserGroupId", "ghost")], (404, "UserGroupNotFound")),
@@ -120,77 +122,77 @@ async fn b07_not_found_is_404_and_the_other_errors_400() {
         (vec![("Action", "ListTagsForResource"), ("ResourceName", "x")], (400, "InvalidARN")),
         (vec![("Action", "NoSuchCall")], (400, "InvalidAction")),
     ] {
-        assert_eq!(world.raw(&params).await.kind(), kind, "{params:?}");
+        assert_eq!(fixture.raw(&params).await.kind(), kind, "{params:?}");
     }
 }
 
 #[tokio::test]
 async fn b08_errors_have_type_sender_and_a_request_id() {
-    let world = World::start(quick());
-    let answer = world.raw(&[("Action", "DescribeUsers"), ("UserId", "ghost")]).await;
+    let fixture = EmulatorFixture::start(quick());
+    let answer = fixture.raw(&[("Action", "DescribeUsers"), ("UserId", "ghost")]).await;
     assert!(answer.body.starts_with("<ErrorResponse xmlns="), "{}", answer.body);
     assert_eq!(answer.element("Type"), "Sender");
     assert_eq!(answer.element("RequestId").len(), 36);
     // As the SDK reads it.
-    let error = refused(world.sdk.describe_users().user_id("ghost").send().await);
+    let error = refused(fixture.sdk.describe_users().user_id("ghost").send().await);
     assert_eq!(error, Refused::new(404, "UserNotFound", answer.element("Message")));
 }
 
 #[tokio::test]
 async fn b09_a_missing_required_parameter_is_a_client_error() {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     let whole = create(ACCESS);
     for name in ["UserId", "UserName", "Engine", "AccessString"] {
         let without: Vec<_> = whole.iter().copied().filter(|(other, _)| *other != name).collect();
-        let answer = world.raw(&without).await;
+        let answer = fixture.raw(&without).await;
         assert_eq!(answer.kind(), (400, "InvalidParameterValue"), "without {name}");
         assert!(answer.element("Message").contains(name), "{}", answer.body);
         let blank: Vec<_> = whole.iter().map(|(n, v)| (*n, if *n == name { "" } else { *v })).collect();
-        assert_eq!(world.raw(&blank).await.kind(), (400, "InvalidParameterValue"), "blank {name}");
+        assert_eq!(fixture.raw(&blank).await.kind(), (400, "InvalidParameterValue"), "blank {name}");
     }
-    assert!(world.truth("app").await.is_null(), "nothing was created");
+    assert!(fixture.truth("app").await.is_null(), "nothing was created");
 }
 
 #[tokio::test]
 async fn b10_authentication_mode_is_honoured() {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     let mut params: Vec<_> =
         create(ACCESS).into_iter().filter(|(name, _)| !name.starts_with("Passwords")).collect();
     params.push(("AuthenticationMode.Type", "password"));
     params.push(("AuthenticationMode.Passwords.member.1", SECRET));
     params.push(("AuthenticationMode.Passwords.member.2", "fedcba9876543210"));
     params.push(("NoPasswordRequired", "false"));
-    let answer = world.raw(&params).await;
+    let answer = fixture.raw(&params).await;
     assert_eq!((answer.element("Type"), answer.element("PasswordCount")), ("password", "2"));
-    assert_eq!(world.truth("app").await["Passwords"], serde_json::json!([SECRET, "fedcba9876543210"]));
+    assert_eq!(fixture.truth("app").await["Passwords"], serde_json::json!([SECRET, "fedcba9876543210"]));
 }
 
 #[tokio::test]
 async fn b11_special_characters_are_escaped() {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     let name = "<a> & \"b\" 'c' ü\r\n";
     let access = "on ~<k>&\"' &ch -@all";
     let user =
-        world.user("app").user_name(name).access_string(access).passwords(SECRET).send().await.unwrap();
+        fixture.user("app").user_name(name).access_string(access).passwords(SECRET).send().await.unwrap();
     assert_eq!((user.user_name(), user.access_string()), (Some(name), Some(access)));
-    let raw = world.raw(&[("Action", "DescribeUsers"), ("UserId", "app")]).await;
+    let raw = fixture.raw(&[("Action", "DescribeUsers"), ("UserId", "app")]).await;
     assert!(raw.element("AccessString").starts_with("on ~&lt;k&gt;&amp;"), "{}", raw.body);
 }
 
 #[tokio::test]
 async fn a_request_without_authorization_is_403_and_not_in_the_record() {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     let http = reqwest::Client::new();
-    let answer = http.post(world.url()).body("Action=DescribeUsers").send().await.unwrap();
+    let answer = http.post(fixture.url()).body("Action=DescribeUsers").send().await.unwrap();
     assert_eq!(answer.status(), 403);
     assert!(answer.text().await.unwrap().contains("<Code>MissingAuthenticationToken</Code>"));
-    assert_eq!(world.get("calls").await, serde_json::json!([]));
+    assert_eq!(fixture.get("calls").await, serde_json::json!([]));
 }
 
 #[tokio::test]
 async fn parameters_may_stand_in_the_query_too() {
-    let world = World::start(quick());
-    let url = format!("{}/?Action=DescribeUsers&UserId=default", world.url());
+    let fixture = EmulatorFixture::start(quick());
+    let url = format!("{}/?Action=DescribeUsers&UserId=default", fixture.url());
     let request =
         reqwest::Client::new().get(url).header("authorization", authorization("000000000000", "us-east-1"));
     let answer = request.send().await.unwrap();
@@ -200,9 +202,9 @@ async fn parameters_may_stand_in_the_query_too() {
 
 #[tokio::test]
 async fn get_caller_identity_tells_the_account() {
-    let world = World::start(quick());
+    let fixture = EmulatorFixture::start(quick());
     let params = [("Action", "GetCallerIdentity"), ("Version", "2011-06-15")];
-    let answer = world.raw(&params).await;
+    let answer = fixture.raw(&params).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.element("Account"), "123456789012");
     assert_eq!(answer.element("Arn"), "arn:aws:iam::123456789012:user/emulator");

@@ -1,7 +1,7 @@
 //! An emulator, and both ways to talk to it.
 
 use std::fmt::Debug;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_elasticache::Client;
 use aws_sdk_elasticache::config::http::HttpResponse;
@@ -12,8 +12,9 @@ use aws_sdk_elasticache::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_elasticache::operation::create_user::builders::CreateUserFluentBuilder;
 use aws_sdk_elasticache::operation::create_user_group::builders::CreateUserGroupFluentBuilder;
 use aws_sdk_elasticache::types::{Tag, User, UserGroup};
-use elasticache_emulator::{Emulator, Settings};
+use elasticache_emulator::{Control, Emulator, Settings};
 use serde_json::{Value, json};
+use support::wait::{Look, until};
 
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const REGION: &str = "eu-west-1";
@@ -49,9 +50,10 @@ pub(crate) fn flowing() -> Settings {
 }
 
 /// A running emulator with clients.
-pub(crate) struct World {
+pub(crate) struct EmulatorFixture {
     emulator: Emulator,
     pub(crate) sdk: Client,
+    pub(crate) control: Control,
     http: reqwest::Client,
 }
 
@@ -70,14 +72,15 @@ pub(crate) struct Refused {
     pub(crate) message: String,
 }
 
-impl World {
+impl EmulatorFixture {
     pub(crate) fn start(settings: Settings) -> Self {
         Self::of(Emulator::start(settings, "127.0.0.1:0").unwrap())
     }
 
     pub(crate) fn of(emulator: Emulator) -> Self {
         let sdk = client(&emulator.url(), ACCOUNT, REGION);
-        Self { emulator, sdk, http: reqwest::Client::new() }
+        let control = Control::new(emulator.url(), ACCOUNT, REGION);
+        Self { emulator, sdk, control, http: reqwest::Client::new() }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -141,10 +144,7 @@ impl World {
     }
 
     pub(crate) async fn control_text(&self, method: &str, path: &str, body: String) -> (u16, Value) {
-        let url = format!("{}/_emulator/{path}", self.url());
-        let answer = self.http.request(method.parse().unwrap(), url).body(body).send().await.unwrap();
-        let status = answer.status().as_u16();
-        let text = answer.text().await.unwrap();
+        let (status, text) = self.control.request(method, path, body).await.unwrap();
         (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() })
     }
 
@@ -155,39 +155,19 @@ impl World {
         json
     }
 
-    /// Changes a user behind the service's back, in the account and region of the SDK; answers the user.
-    pub(crate) async fn put_user(&self, id: &str, change: Value) -> Value {
-        let (status, json) = self.control("PUT", &format!("users/{id}{}", here()), change).await;
-        assert_eq!(status, 200, "{json}");
-        json
-    }
-
-    /// As [`World::put_user`] for a group.
-    pub(crate) async fn put_group(&self, id: &str, change: Value) -> Value {
-        let (status, json) = self.control("PUT", &format!("groups/{id}{}", here()), change).await;
-        assert_eq!(status, 200, "{json}");
-        json
-    }
-
     /// Ends whatever state a user is in.
     pub(crate) async fn settle(&self, id: &str) {
-        self.put_user(id, json!({"Status": "active"})).await;
+        self.control.put_user(id, json!({"Status": "active"})).await;
     }
 
     /// Ends whatever state a group is in.
     pub(crate) async fn settle_group(&self, id: &str) {
-        self.put_group(id, json!({"Status": "active"})).await;
+        self.control.put_group(id, json!({"Status": "active"})).await;
     }
 
     /// The whole truth of one user.
     pub(crate) async fn truth(&self, id: &str) -> Value {
-        let users = self.get(&format!("users{}", here())).await;
-        users.as_array().unwrap().iter().find(|user| user["UserId"] == id).cloned().unwrap_or(Value::Null)
-    }
-
-    pub(crate) async fn set(&self, settings: Value) {
-        let (status, json) = self.control("PUT", "settings", settings).await;
-        assert_eq!(status, 200, "{json}");
+        self.control.user(id).await.unwrap_or(Value::Null)
     }
 }
 
@@ -256,9 +236,9 @@ impl Raw {
 }
 
 /// Requests to the control API that must be refused with a sentence.
-pub(crate) async fn are_refused(world: &World, method: &str, path: &str, bodies: &[&str]) {
+pub(crate) async fn are_refused(fixture: &EmulatorFixture, method: &str, path: &str, bodies: &[&str]) {
     for body in bodies {
-        let (status, answer) = world.control_text(method, path, (*body).to_owned()).await;
+        let (status, answer) = fixture.control_text(method, path, (*body).to_owned()).await;
         assert_eq!(status, 400, "{body}: {answer}");
         let sentence = answer["Error"].as_str().unwrap();
         assert!(sentence.len() > 10, "{body}: {sentence}");
@@ -279,14 +259,7 @@ pub(crate) fn tag_texts(tags: &[Tag]) -> Vec<String> {
     tags.iter().map(text).collect()
 }
 
-/// Looks until `look` gives something, or fails after [`PATIENCE`].
-pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, look: impl Fn() -> F) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+/// Waits until `look` gives something.
+pub(crate) async fn eventually<L: Look, F: Future<Output = L>>(fact: &str, look: impl Fn() -> F) -> L::Fact {
+    until(fact, PATIENCE, look).await.unwrap_or_else(|late| panic!("{late}"))
 }
