@@ -5,7 +5,7 @@ use elasticache_emulator::user_of;
 use serde_json::{Value, json};
 use support::wait::when;
 
-use crate::aws::credentials::{credentials_agent, use_account};
+use crate::aws::credentials::{credentials_agent, use_account, use_account_after};
 use crate::fixture::{ACCOUNT, Fixture, REGION, Setup, condition, iam, message, reconcile_request, until};
 
 /// The account that the credentials move to.
@@ -191,7 +191,7 @@ async fn a_deletion_waits_while_the_credentials_belong_to_another_account() {
     }
 }
 
-/// The credentials move while DescribeUsers or ListTagsForResource is being answered: right before the mutation.
+/// The credentials move right before the mutation.
 #[tokio::test]
 async fn no_mutation_is_signed_by_other_credentials_than_the_look_that_it_rests_on() {
     let moving = Moving::new(true).await;
@@ -199,32 +199,32 @@ async fn no_mutation_is_signed_by_other_credentials_than_the_look_that_it_rests_
     fixture.ready("app", iam()).await;
     // In the other account the ID belongs to somebody else.
     fixture.aws.in_account(OTHER).put_user("app", json!({})).await;
-    let slow = json!({ "Action": "ListTagsForResource", "UserId": "app", "Kind": "slow", "Ms": 1000 });
-    let slow = fixture.aws.fault(slow).await;
+    let reads = ["DescribeUsers", "ListTagsForResource"];
+    use_account_after(reads.len() as u32, moving.folder.path(), OTHER);
+    let before = moving.actions(ACCOUNT, "app", false).await;
     fixture.delete("app").await;
-    fixture.aws.struck(slow, 1).await;
-    moving.move_to(OTHER);
     fixture.reason("app", "WrongAWSAccount").await;
+    let actions = moving.actions(ACCOUNT, "app", false).await;
+    assert_eq!(actions[before.len()..], reads, "the credentials moved right before DeleteUser");
     moving.move_to(ACCOUNT);
     fixture.request_reconcile("app").await;
     assert!(!fixture.gone("app").await.user_left);
     assert_eq!(moving.changes(OTHER, "app").await, [""; 0]);
 
-    let slow = json!({ "Action": "DescribeUsers", "UserId": "new", "Kind": "slow", "Ms": 1000 });
-    let slow = fixture.aws.fault(slow).await;
+    // No user of this object is anywhere yet, so it is created where the credentials lead now.
+    use_account_after(1, moving.folder.path(), OTHER);
     fixture.create("new", iam()).await;
-    fixture.aws.struck(slow, 1).await;
-    moving.move_to(OTHER);
     let object = fixture.wait_ready("new").await;
     assert_eq!(object["status"]["location"], json!({ "account": OTHER, "region": REGION }));
+    assert_eq!(moving.actions(ACCOUNT, "new", false).await, ["DescribeUsers"]);
     let expected = ["DescribeUsers", "CreateUser"];
     assert_eq!(
         moving.actions(OTHER, "new", false).await,
         expected,
         "CreateUser rests on a look at this account"
     );
-    assert_eq!(moving.changes(ACCOUNT, "new").await, [""; 0]);
     fixture.delete("new").await;
-    moving.fixture.gone("new").await;
+    fixture.gone("new").await;
+    assert_eq!(moving.changes(OTHER, "new").await, ["CreateUser", "DeleteUser"]);
     moving.fixture.end().await;
 }

@@ -93,7 +93,7 @@ fn rows() -> [Row; 22] {
         Row::not_ready("modifying"),
         Row::not_ready("terminating-protected"),
         Row::not_ready("terminating-waiting-for-user-active"),
-        Row::not_ready("terminating-wrong-account"),
+        Row::not_ready("terminating-stalled-before"),
         Row::requested("terminating-announced"),
         Row::requested("terminating-invalid-user-state"),
         Row::requested("terminating-throttled"),
@@ -184,10 +184,9 @@ async fn nothing_is_written_for_a_recorded_object_that_has_come_to_rest() {
         let recorded = Recorded::read(file);
         assert_rests(file, &recorded, &drive(&recorded, ACCOUNT).await);
     }
-    for file in ["stalled-wrong-account", "terminating-wrong-account"] {
-        let recorded = Recorded::read(file);
-        assert_rests(file, &recorded, &drive(&recorded, "999988887777").await);
-    }
+    // In the account that it was recorded in.
+    let recorded = Recorded::read("stalled-wrong-account");
+    assert_rests("stalled-wrong-account", &recorded, &drive(&recorded, "999988887777").await);
 }
 
 #[tokio::test]
@@ -196,7 +195,7 @@ async fn a_recorded_deletion_goes_on_once_this_process_has_announced_it_itself()
         "terminating-announced",
         "terminating-invalid-user-state",
         "terminating-throttled",
-        "terminating-wrong-account",
+        "terminating-stalled-before",
     ];
     for file in deletions {
         let driven = drive(&Recorded::read(file), ACCOUNT).await;

@@ -51,6 +51,7 @@ pub(crate) fn credentials_agent(folder: PathBuf) -> String {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
             let _ = stream.read(&mut [0; 8192]);
+            count_down(&folder);
             let account = std::fs::read_to_string(folder.join("account")).unwrap_or_default();
             let seconds = if folder.join("lasting").exists() { 3600 } else { 2 };
             let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
@@ -67,9 +68,30 @@ pub(crate) fn credentials_agent(folder: PathBuf) -> String {
 
 /// From now on the credentials are those of this account.
 pub(crate) fn use_account(folder: &Path, account: &str) {
-    let written = folder.join("account.new");
-    std::fs::write(&written, account).expect("a file");
-    std::fs::rename(&written, folder.join("account")).expect("the file in its place");
+    replace(folder, "account", account);
+}
+
+/// After so many more calls the credentials are those of this account.
+pub(crate) fn use_account_after(calls: u32, folder: &Path, account: &str) {
+    replace(folder, "change", &format!("{calls} {account}"));
+}
+
+fn replace(folder: &Path, name: &str, text: &str) {
+    let written = folder.join("new");
+    std::fs::write(&written, text).expect("a file");
+    std::fs::rename(&written, folder.join(name)).expect("the file in its place");
+}
+
+fn count_down(folder: &Path) {
+    let Ok(change) = std::fs::read_to_string(folder.join("change")) else { return };
+    let (left, account) = change.split_once(' ').expect("a number and an account");
+    match left.parse::<u32>().expect("a number").checked_sub(1) {
+        Some(left) => use_account_after(left, folder, account),
+        None => {
+            use_account(folder, account);
+            std::fs::remove_file(folder.join("change")).expect("the file");
+        }
+    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "the other process of a test")]
