@@ -15,10 +15,11 @@ use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{Controller, Predicate, WatchStreamExt, predicates};
 use kube::{Api, Client, ResourceExt};
 use plan::pass::{Finish, PassResult};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::api::{ElastiCacheUser, full_name, user_id};
 use crate::kubernetes::{facts, secret_version};
+use crate::orphans;
 use crate::reconcile::Reconciler;
 use crate::resolve::secrets_named;
 use crate::telemetry::{Metrics, Queue, Reconciled};
@@ -61,7 +62,15 @@ pub async fn run<U: UserApi>(
         let scope = Scope { namespace, secrets, freed: freed.clone() };
         control(&watches, scope, concurrency, context.clone(), ending.clone(), move || synced(index))
     });
-    future::join_all(controllers).await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let controllers = async move {
+        future::join_all(controllers).await;
+        drop(stop);
+    };
+    let orphans = orphans::run(&context.reconciler, async {
+        let _ = stopped.await;
+    });
+    future::join(controllers, orphans).await;
 }
 
 /// User IDs whose object went and that nobody has been told of yet, at most.
@@ -106,7 +115,7 @@ where
         .modify(|object| object.managed_fields_mut().clear())
         .inspect_ok(move |event| {
             if let watcher::Event::Delete(gone) = event {
-                forgetful.reconciler.memories.forget(&gone.uid().unwrap_or_default());
+                forgetful.reconciler.vanished(gone);
                 leaving.forget(&full_name(gone));
                 // Nobody listens where the controllers are ending.
                 let _ = freed.send(user_id(gone));

@@ -12,10 +12,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, CustomResourceExt, Resource, ResourceExt};
 use plan::pass::Response;
-use plan::{Definition, Other, Owner};
+use plan::{Definition, Namesake, Orphan, Owner, OwnerObservation, UserId};
 use serde_json::json;
 
-use crate::api::{ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION};
+use crate::api::{ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION, user_id};
 use crate::leader_election::Token;
 
 /// Why a request did not do what was asked.
@@ -97,14 +97,27 @@ impl Kubernetes {
     }
 
     /// Whether the object that owner tags name is there, uncached.
-    pub async fn other(&self, owner: &Owner) -> Other {
+    pub async fn other(&self, owner: &Owner) -> OwnerObservation {
         let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &owner.namespace);
         match users.get_metadata_opt(&owner.name).await {
-            Ok(Some(_)) => Other::There,
-            Ok(None) => Other::Gone,
+            Ok(Some(_)) => OwnerObservation::Exists,
+            Ok(None) => OwnerObservation::Gone,
             Err(error) => {
                 tracing::debug!(%error, %owner, "failed to look for another owner");
-                Other::Unknown
+                OwnerObservation::Unknown
+            }
+        }
+    }
+
+    /// The object that has the namespace and name of one that may have vanished, uncached.
+    pub async fn namesake(&self, orphan: &Orphan) -> Namesake {
+        let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &orphan.owner.namespace);
+        match users.get_opt(&orphan.owner.name).await {
+            Ok(None) => Namesake::Absent,
+            Ok(Some(found)) => namesake(orphan, &found),
+            Err(error) => {
+                tracing::debug!(%error, owner = %orphan.owner, "failed to look for an object that may have vanished");
+                Namesake::Unreadable
             }
         }
     }
@@ -174,8 +187,8 @@ impl Kubernetes {
     pub async fn definition(&self) -> Definition {
         let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         match definitions.get_metadata(ElastiCacheUser::crd_name()).await {
-            Ok(found) if found.metadata.deletion_timestamp.is_some() => Definition::Going,
-            Ok(_) => Definition::Stays,
+            Ok(found) if found.metadata.deletion_timestamp.is_some() => Definition::BeingDeleted,
+            Ok(_) => Definition::Kept,
             Err(kube::Error::Api(status)) if status.code == 403 => self.offered().await,
             Err(error) => {
                 tracing::warn!(%error, "failed to read the CustomResourceDefinition");
@@ -192,7 +205,7 @@ impl Kubernetes {
                 let creates = list.resources.iter().any(|resource| {
                     resource.name == plural && resource.verbs.iter().any(|verb| verb == "create")
                 });
-                if creates { Definition::Stays } else { Definition::Going }
+                if creates { Definition::Kept } else { Definition::BeingDeleted }
             }
             Err(error) => {
                 tracing::warn!(%error, "failed to read the API's discovery");
@@ -200,4 +213,16 @@ impl Kubernetes {
             }
         }
     }
+}
+
+fn namesake(orphan: &Orphan, found: &ElastiCacheUser) -> Namesake {
+    if found.metadata.uid.as_deref() == Some(orphan.uid.as_str()) {
+        return Namesake::Itself;
+    }
+    if UserId::parse(&user_id(found)).ok().as_ref() != Some(&orphan.user_id) {
+        return Namesake::Absent;
+    }
+    let held = found.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
+    let shows_user = found.status.as_ref().is_some_and(|status| status.arn.is_some());
+    if held && shows_user { Namesake::Manages } else { Namesake::Wants }
 }

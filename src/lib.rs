@@ -1,47 +1,71 @@
 //! A Kubernetes operator that manages Amazon ElastiCache RBAC users.
 //!
-//! The operator is one pure function with a thin shell around it:
+//! # Architecture
+//! One pass over one object is a pure state machine, [`plan::Pass`]. It asks for one thing at a time, and [`reconcile`], the
+//! driver, does what it asks for:
 //! ```text
-//! ElastiCacheUser + Secrets ──resolve──▶ Goal ┐
-//!                                             ├─plan──▶ Action ──perform──▶ Outcome ──report──▶ status, event, next visit
-//! AWS ─────────────────────────observe──▶ Observed ┘   (pure)     (one AWS mutation at most)
+//!            ┌────────────────────────── plan (a crate: no kube, SDK, tokio, clock, randomness) ───────────────────────────┐
+//! object ──▶ │ Pass::new(settings, goal, facts of the object, memory, seed, now)                                            │
+//!            │   loop { Pass::next(now) -> Request          fetch a fact, write an intent, make the one AWS call, ..        │
+//! driver ──▶ │          Pass::handle(response, now) }       .. write status, publish an event, finish                       │
+//!            └─────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
 //! ```
-//! [`plan`] decides, one fact and one step at a time; [`reconcile`] does what it says and asks again. What a person sees
-//! (conditions, events, pace) follows from the last action and its outcome alone ([`plan::verdict`]).
+//! Five verbs, in this order, name functions and files: **resolve** (object to goal), **observe** (fetch facts), **plan** (decide
+//! the next action), **perform** (write intents and make the call), **report** (status, events, requeue). The tests drive the
+//! same machine, with a model in place of the API server and AWS. Why: `docs/design/2026-11-30-sans-io-pass.md`.
 //!
 //! # Map
 //! | module | I/O | what it is |
 //! |---|---|---|
 //! | [`api`] | no | the custom resource as users write it, and its CRD |
-//! | [`plan`] (a crate) | no | what to do next, what to say about it, when to come back |
+//! | [`plan`] (a crate) | no | the pass: what to do next, what to say about it, when to come back |
 //! | [`resolve`] | Secrets | object to goal |
-//! | [`connection`] | API server | how the cluster is reached |
-//! | [`leader_election`] | API server | which of several replicas works, and its right to change something |
-//! | [`aws`] (a crate) | AWS | the calls of AWS, and their metrics; the only crate that depends on the AWS SDK |
+//! | [`reconcile`] | through these | the driver of a pass |
+//! | [`kubernetes`] | API server | requests about one object; each write tests its version |
+//! | [`aws`] (a crate) | AWS | the AWS calls and their metrics; the only crate that depends on the AWS SDK |
 //! | [`account`] | AWS | one AWS account and region: the calls to it, and their rate limit |
-//! | [`objects`] | API server | reads and writes about one object, each testing its version |
-//! | [`reconcile`] | through these | one pass |
-//! | [`report`] | no | the status that follows |
-//! | [`memory`] | no | what one process remembers between passes |
+//! | [`memories`] | no | what one process remembers of each object between passes |
 //! | [`controller`] | API server | watches, schedule, shutdown |
+//! | [`leader_election`] | API server | which replica works, and its right to change something |
+//! | [`connection`] | API server | how the cluster is reached |
 //! | [`telemetry`] | HTTP | logs, metrics, health |
-//! | [`run`] | all of it | the operator, put together from its flags |
 //! | [`check`] | all of it | the preflight, and what an uninstall would lose |
-//! | [`config`], [`clock`] | environment, time | their only readers |
+//! | [`run`] | all of it | the operator, assembled from its flags |
+//! | [`config`], [`clock`] | environment, time | the only readers of each |
+//!
+//! # Glossary
+//! | word | meaning |
+//! |---|---|
+//! | object | an `ElastiCacheUser` in Kubernetes |
+//! | user | a user in ElastiCache, named by its user ID in one account and region |
+//! | owner | the object that the owner tags of a user name (cluster, namespace, name) |
+//! | ours | the user's owner tags name this object |
+//! | unowned | the user carries no owner tags |
+//! | goal | what the object asks for, after its Secrets were read |
+//! | fact, observation | what AWS or the API server answered in this pass |
+//! | record | what status and this process remember from earlier passes |
+//! | pass | one run of the machine over one object |
+//! | action | what `plan` decides: fetch a fact, write an intent, make one call, wait, refuse, .. |
+//! | intent | a status write that has to come before a mutation, so that a lost answer or a kill loses nothing |
+//! | mutation | an AWS call that changes something |
+//! | outcome | how a mutation ended |
+//! | verdict | what an action and its outcome mean for conditions, events and the next pass |
+//! | drift | a difference that somebody else made in AWS, not an edit of the spec |
+//! | to release | to remove the finalizer, so that the object may go |
+//! | token | the right to make one AWS call (rate limit), or to change anything at all (leader election) |
 //!
 //! # Invariants, each held by tests
-//! - The finalizer goes only when DescribeUsers says UserNotFound, the object is retained, or the user is not ours; its
+//! - The finalizer is on the object before the first AWS mutation, and as soon as AWS shows a user that is or may be ours.
+//! - The finalizer is removed only if DescribeUsers answers UserNotFound, the object is retained, or the user is not ours. The
 //!   removal tests the resourceVersion that was decided on.
-//! - No mutation of a user whose owner tags were not read in the same pass, at most 2 s before. What they say decides: ours;
-//!   or nobody's, where it may be adopted or is the one that we managed.
+//! - No user is changed unless its owner tags were read in the same pass, at most 2 s before the call, and they name this object
+//!   (or nobody, and the user may be adopted or is the one that status shows as managed).
 //! - DeleteUser is sent only to a user that is `active`, after the object was read again.
-//! - `createRequestedAt` is in status before CreateUser is called, tag keys before tags are sent, whatever a ModifyUser
-//!   overwrites is unsaid before, and `lastApplied` is out of status before DeleteUser: a lost answer, or a kill, loses
-//!   nothing.
-//! - A process announces before its first DeleteUser, whatever another one wrote; later ones that AWS refuses write nothing.
+//! - Intents come first: `createRequestedAt` and `location` before CreateUser, tag keys before tags, `deleteRequestedAt` without
+//!   `lastApplied` before DeleteUser.
+//! - An absence counts only if it came from the account and region that status names.
 //! - A pass that changes nothing writes nothing.
-//! - A check that finds no token for its first call ends its pass: it holds no slot, and writes nothing.
-//! - With `--leader-elect`, no mutation is sent and no object written without a valid token; no two replicas have one at a time.
+//! - With `--leader-elect`, nothing is changed without a valid token, and no two replicas have one at the same time.
 //! - A password is never formatted.
 
 pub mod account;
@@ -54,6 +78,7 @@ pub mod controller;
 pub mod kubernetes;
 pub mod leader_election;
 pub mod memories;
+pub mod orphans;
 pub mod reconcile;
 pub mod resolve;
 pub mod run;

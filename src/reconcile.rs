@@ -7,7 +7,7 @@ use aws::UserApi;
 use kube::ResourceExt;
 use plan::pass::{EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings};
 use plan::verdict::Outcome;
-use plan::{CredentialsId, Moment, Mutation, Now, Pass};
+use plan::{Create, CredentialsId, Moment, Mutation, Now, Orphan, Pass};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -17,7 +17,8 @@ use crate::api::{ElastiCacheUser, full_name};
 use crate::clock;
 use crate::kubernetes::{Kubernetes, RequestError, facts, status};
 use crate::memories::Memories;
-use crate::resolve::{Policy, resolve};
+use crate::orphans::Orphans;
+use crate::resolve::{Policy, deletion_policy, owner, resolve};
 
 /// Everything that passes work with, shared by all of them.
 pub struct Reconciler<U> {
@@ -31,6 +32,8 @@ pub struct Reconciler<U> {
     pub settings: Arc<Settings>,
     /// What is remembered between passes.
     pub memories: Memories,
+    /// CreateUser calls whose object may vanish.
+    pub orphans: Orphans,
     /// Counts what was corrected that somebody else had changed in AWS.
     pub corrections: Counter,
     /// Longest time for one pass, waits for the rate limiter included.
@@ -60,7 +63,10 @@ impl<U: UserApi> Reconciler<U> {
         let finish = driven.unwrap_or_else(|_| pass.interrupt(PassResult::TimedOut, self.now()));
         match &finish.memory {
             Some(memory) => self.memories.keep(&uid, memory.as_ref().clone()),
-            None => self.memories.forget(&uid),
+            None => {
+                self.memories.forget(&uid);
+                self.orphans.look(&uid);
+            }
         }
         finish
     }
@@ -115,10 +121,10 @@ impl<U: UserApi> Reconciler<U> {
                 }
                 None => Response::Resolved(None),
             },
-            Request::AddFinalizer => held.wrote(kubernetes.add_finalizer(&held.object).await?),
-            Request::RemoveFinalizer => held.wrote(kubernetes.remove_finalizer(&held.object).await?),
+            Request::AddFinalizer => self.wrote(kubernetes.add_finalizer(&held.object).await?, held),
+            Request::RemoveFinalizer => self.wrote(kubernetes.remove_finalizer(&held.object).await?, held),
             Request::WriteStatus(next) => {
-                held.wrote(kubernetes.apply_status(&held.object, &status(&next)).await?)
+                self.wrote(kubernetes.apply_status(&held.object, &status(&next)).await?, held)
             }
             Request::Log(line) => log(&held.object, &line),
             Request::Publish(event) => self.publish(&held.object, &event).await,
@@ -129,7 +135,7 @@ impl<U: UserApi> Reconciler<U> {
     async fn call(&self, mutation: &Mutation, signer: CredentialsId, held: &mut Held) -> Outcome {
         let permit = self.permit(held).await;
         match mutation {
-            Mutation::Create(create) => self.users.create(permit, create, signer).await,
+            Mutation::Create(create) => self.create(permit, create, signer, &held.object).await,
             Mutation::Modify(modify) => self.users.modify(permit, modify, signer).await,
             Mutation::Tag(tag) => self.users.tag(permit, tag, signer).await,
             Mutation::Untag(untag) => self.users.untag(permit, untag, signer).await,
@@ -137,11 +143,52 @@ impl<U: UserApi> Reconciler<U> {
         }
     }
 
+    /// The object may vanish while the call is under way, and the pass may be dropped: the call is noted before it is sent.
+    async fn create(
+        &self,
+        permit: Permit,
+        create: &Create,
+        signer: CredentialsId,
+        object: &ElastiCacheUser,
+    ) -> Outcome {
+        let uid = object.uid().unwrap_or_default();
+        let orphan = Orphan {
+            user_id: create.user_id.clone(),
+            owner: owner(object, &self.policy),
+            uid: uid.clone(),
+            location: facts(object).status.location,
+            policy: deletion_policy(&object.spec, self.policy.default_deletion_policy),
+        };
+        self.orphans.sent(orphan, self.settings.pace.creation_window);
+        let outcome = self.users.create(permit, create, signer).await;
+        self.orphans.answered(&uid, &outcome);
+        outcome
+    }
+
+    /// A write to the object was answered.
+    fn wrote(&self, object: ElastiCacheUser, held: &mut Held) -> Response {
+        self.orphans.written(&object.uid().unwrap_or_default(), self.settings.pace.vanishing_window);
+        held.object = object;
+        Response::Written(facts(&held.object))
+    }
+
     /// The permit that the pass acquired for this call.
     async fn permit(&self, held: &mut Held) -> Permit {
         match held.permits.pop() {
             Some(permit) => permit,
             None => self.users.permit(Urgency::Work).await,
+        }
+    }
+
+    /// The watch shows that the object is gone.
+    pub fn vanished(&self, last: &ElastiCacheUser) {
+        let uid = last.uid().unwrap_or_default();
+        self.memories.forget(&uid);
+        if facts(last).has_finalizer {
+            let policy = deletion_policy(&last.spec, self.policy.default_deletion_policy);
+            self.orphans.lost(&uid, policy);
+        } else {
+            self.orphans.look(&uid);
         }
     }
 
@@ -153,18 +200,11 @@ impl<U: UserApi> Reconciler<U> {
         Response::Done
     }
 
-    fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         Now {
             moment: Moment::after_start(self.started.elapsed()),
             utc: crate::kubernetes::timestamp(clock::now()),
         }
-    }
-}
-
-impl Held {
-    fn wrote(&mut self, object: ElastiCacheUser) -> Response {
-        self.object = object;
-        Response::Written(facts(&self.object))
     }
 }
 

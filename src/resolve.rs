@@ -3,8 +3,8 @@
 
 use kube::ResourceExt;
 use plan::{
-    Adoption, Authentication, AuthenticationType, DeletionPolicy, Departure, Desired, Goal, Outline, Owner,
-    Passwords, Refusal, SecretProblem, Subject, UserId,
+    Adoption, Authentication, AuthenticationType, DeletionGoal, DeletionPolicy, Desired, Goal, Outline,
+    Owner, Passwords, Refusal, SecretProblem, Subject, UserId,
 };
 
 use crate::api::{self, ElastiCacheUser, ElastiCacheUserSpec, PREVENT_DELETION};
@@ -53,18 +53,18 @@ impl Policy {
 /// What the object asks for.
 pub async fn resolve(object: &ElastiCacheUser, policy: &Policy, kubernetes: &Kubernetes) -> Goal {
     if object.metadata.deletion_timestamp.is_some() {
-        return Goal::Gone(departure(object, policy));
+        return Goal::Absent(deletion_goal(object, policy));
     }
     if object.spec.suspend == Some(true) {
         return Goal::Suspended(outline(object));
     }
     match (desired(object, policy, kubernetes).await, &object.spec.management_policy) {
-        (Err(refusal), _) => Goal::Unattainable { refusal, subject: subject(object, policy) },
+        (Err(refusal), _) => Goal::Invalid { refusal, subject: subject(object, policy) },
         (Ok(desired), Some(api::ManagementPolicy::Manage) | None) => Goal::Present(desired),
-        (Ok(desired), Some(api::ManagementPolicy::Observe)) => Goal::Compared(desired),
+        (Ok(desired), Some(api::ManagementPolicy::Observe)) => Goal::ObserveOnly(desired),
         (Ok(_), Some(api::ManagementPolicy::Unrecognized(word))) => {
             let why = format!("spec.managementPolicy is \"{word}\"; Manage and Observe are known");
-            Goal::Unattainable { refusal: Refusal::InvalidSpec(why), subject: subject(object, policy) }
+            Goal::Invalid { refusal: Refusal::InvalidSpec(why), subject: subject(object, policy) }
         }
     }
 }
@@ -86,7 +86,7 @@ fn outline(object: &ElastiCacheUser) -> Option<Outline> {
 }
 
 /// The object, as owner tags name it.
-fn owner(object: &ElastiCacheUser, policy: &Policy) -> Owner {
+pub fn owner(object: &ElastiCacheUser, policy: &Policy) -> Owner {
     Owner {
         cluster: policy.cluster_id.clone(),
         namespace: object.namespace().unwrap_or_default(),
@@ -108,8 +108,8 @@ fn named_user_id(object: &ElastiCacheUser) -> Option<UserId> {
 }
 
 /// No Secret is read and nothing but the identity is looked at: whatever is wrong with a spec, the object can go.
-fn departure(object: &ElastiCacheUser, policy: &Policy) -> Departure {
-    Departure {
+fn deletion_goal(object: &ElastiCacheUser, policy: &Policy) -> DeletionGoal {
+    DeletionGoal {
         user_id: named_user_id(object),
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),

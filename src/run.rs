@@ -24,6 +24,7 @@ use crate::leader_election::{
     self, Candidate, Election, Leadership, LeadershipLost, LeaseForbidden, Leases, Timing, Token,
 };
 use crate::memories::Memories;
+use crate::orphans::Orphans;
 use crate::reconcile::Reconciler;
 use crate::resolve::Policy;
 use crate::telemetry::{self, Metrics, ObjectMetrics, ProcessMetrics, Readiness};
@@ -114,6 +115,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
                 namespaces: namespaces.clone(),
             }),
             memories: Memories::default(),
+            orphans: Orphans::new(metrics.orphans_removed()),
             corrections: metrics.corrections(),
             pass_timeout: PASS_TIMEOUT,
             started: Instant::now(),

@@ -3,8 +3,8 @@
 use aws::{UserApi, UserPage};
 use plan::verdict::Outcome;
 use plan::{
-    Account, Arn, CallSource, Create, CredentialsId, Delete, Fault, Modify, Sight, Tag, TagSight, Untag,
-    UserId,
+    Account, Arn, CallSource, Create, CredentialsId, Delete, Fault, Modify, Tag, TagsObservation, Untag,
+    UserId, UserObservation,
 };
 
 use super::limit::{InFlight, Limiter, Overdue, Permit, Urgency};
@@ -59,10 +59,10 @@ impl<U: UserApi> RateLimited<U> {
     }
 
     /// [`UserApi::describe`].
-    pub async fn describe(&self, permit: Permit, user_id: &UserId) -> (Sight, CallSource) {
+    pub async fn describe(&self, permit: Permit, user_id: &UserId) -> (UserObservation, CallSource) {
         let call = permit.spend();
         let (sight, source) = self.users.describe(user_id).await;
-        call.ended(matches!(&sight, Sight::Failed(fault) if is_throttling(fault)));
+        call.ended(matches!(&sight, UserObservation::Failed(fault) if is_throttling(fault)));
         (sight, source)
     }
 
@@ -88,10 +88,10 @@ impl<U: UserApi> RateLimited<U> {
     }
 
     /// [`UserApi::list_tags`].
-    pub async fn list_tags(&self, permit: Permit, arn: &Arn) -> TagSight {
+    pub async fn list_tags(&self, permit: Permit, arn: &Arn) -> TagsObservation {
         let call = permit.spend();
         let tags = self.users.list_tags(arn).await;
-        call.ended(matches!(&tags, TagSight::Failed(fault) if is_throttling(fault)));
+        call.ended(matches!(&tags, TagsObservation::Failed(fault) if is_throttling(fault)));
         tags
     }
 

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use plan::pace::{Pace, Visit};
-use plan::{AuthenticationChange, Engine, Fault, Said};
+use plan::pace::{Pace, Requeue};
+use plan::{AuthenticationChange, AwsError, Engine, Fault};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep};
 use aws::{UserApi, UserPage};
 use plan::verdict::Outcome;
 use plan::{
-    Account, Arn, CallSource, Create, CredentialsId, Delete, Modify, Sight, Tag, TagSight, Untag, UserId,
+    Account, Arn, CallSource, Create, CredentialsId, Delete, Modify, Tag, TagsObservation, Untag, UserId,
+    UserObservation,
 };
 
 use super::*;
@@ -86,7 +87,7 @@ impl Throttling {
         let answered = self.bucket.lock().expect("bucket").admits(now);
         self.seen.lock().expect("seen").calls.push((now, answered));
         self.pause(1..self.latency / 2).await;
-        if answered { Ok(()) } else { Err(Fault::Throttled(Said::new("Throttling", "Rate exceeded"))) }
+        if answered { Ok(()) } else { Err(Fault::Throttled(AwsError::new("Throttling", "Rate exceeded"))) }
     }
 
     async fn mutated(&self) -> Outcome {
@@ -102,9 +103,9 @@ fn source(account: Account) -> CallSource {
 struct SharedAws(Arc<Throttling>);
 
 impl UserApi for SharedAws {
-    async fn describe(&self, _: &UserId) -> (Sight, CallSource) {
-        let sight = self.0.call().await.map_or_else(Sight::Failed, |()| Sight::Absent);
-        (sight, source(Account::Untold))
+    async fn describe(&self, _: &UserId) -> (UserObservation, CallSource) {
+        let sight = self.0.call().await.map_or_else(UserObservation::Failed, |()| UserObservation::Absent);
+        (sight, source(Account::Withheld))
     }
 
     async fn list(&self, _: Option<&str>) -> Result<UserPage, Fault> {
@@ -116,11 +117,11 @@ impl UserApi for SharedAws {
     }
 
     async fn identify(&self) -> CallSource {
-        source(self.0.call().await.map_or_else(Account::Failed, |()| Account::Untold))
+        source(self.0.call().await.map_or_else(Account::Failed, |()| Account::Withheld))
     }
 
-    async fn list_tags(&self, _: &Arn) -> TagSight {
-        self.0.call().await.map_or_else(TagSight::Failed, |()| TagSight::Unreadable)
+    async fn list_tags(&self, _: &Arn) -> TagsObservation {
+        self.0.call().await.map_or_else(TagsObservation::Failed, |()| TagsObservation::Unreadable)
     }
 
     async fn create(&self, _: &Create, _: CredentialsId) -> Outcome {
@@ -184,7 +185,7 @@ impl World {
 
     /// A look; whether it was answered.
     async fn look(&self, permit: Permit) -> bool {
-        self.users.describe(permit, &self.create.user_id).await.0 == Sight::Absent
+        self.users.describe(permit, &self.create.user_id).await.0 == UserObservation::Absent
     }
 
     /// A pass over a new user: DescribeUsers, CreateUser, with the writes in between; whether it came to its end.
@@ -213,7 +214,7 @@ async fn create_a_hundred(world: &Arc<World>) {
             while !world.create().await {
                 attempts += 1;
                 let roll = world.roll();
-                sleep(Pace::default().until(Visit::Backoff, attempts, Duration::ZERO, roll)).await;
+                sleep(Pace::default().until(Requeue::Backoff, attempts, Duration::ZERO, roll)).await;
             }
         });
     }
@@ -293,7 +294,7 @@ async fn check(world: &World, pace: &Pace) -> Duration {
             return began.elapsed();
         }
         times += 1;
-        sleep(pace.postponed(times, world.roll())).await;
+        sleep(pace.rate_limited(times, world.roll())).await;
     }
 }
 

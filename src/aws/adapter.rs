@@ -13,8 +13,8 @@ use aws_sdk_elasticache::error::{DisplayErrorContext, ProvideErrorMetadata, SdkE
 use plan::classify::Answer;
 use plan::verdict::Outcome;
 use plan::{
-    Arn, AuthenticationChange, CallSource, Create, CredentialsId, Delete, Fault, Modify, Password,
-    RemoteUser, Said, Sight, Tag, TagSight, Untag, UserId,
+    Arn, AuthenticationChange, AwsError, CallSource, Create, CredentialsId, Delete, Fault, Modify, Password,
+    RemoteUser, Tag, TagsObservation, Untag, UserId, UserObservation,
 };
 use tokio::time::Instant;
 
@@ -113,12 +113,12 @@ impl Aws {
 }
 
 impl UserApi for Aws {
-    async fn describe(&self, user_id: &UserId) -> (Sight, CallSource) {
+    async fn describe(&self, user_id: &UserId) -> (UserObservation, CallSource) {
         let (answer, facts) = self.describe_one(user_id.as_str()).await;
         let sight = match answer {
-            Ok(user) => Sight::Seen(user),
-            Err(Answer::NotFound) => Sight::Absent,
-            Err(answer) => Sight::Failed(fault(answer)),
+            Ok(user) => UserObservation::Found(user),
+            Err(Answer::NotFound) => UserObservation::Absent,
+            Err(answer) => UserObservation::Failed(fault(answer)),
         };
         (sight, self.source(&facts))
     }
@@ -135,15 +135,15 @@ impl UserApi for Aws {
         self.identify_by_sts().await
     }
 
-    async fn list_tags(&self, arn: &Arn) -> TagSight {
+    async fn list_tags(&self, arn: &Arn) -> TagsObservation {
         let seen = self.interceptor(Operation::ListTagsForResource);
         let call = Call::new(Operation::ListTagsForResource, arn.user(), &[]);
         let request = self.client.list_tags_for_resource().resource_name(arn.to_string());
         let sent = request.customize().interceptor(seen.clone()).send();
         match self.finish(call, &seen, sent, |answer| answered_tags(answer.tag_list)).await {
-            Ok(tags) => TagSight::Read(tags),
-            Err(Answer::NotFound) => TagSight::Unreadable,
-            Err(answer) => TagSight::Failed(fault(answer)),
+            Ok(tags) => TagsObservation::Read(tags),
+            Err(Answer::NotFound) => TagsObservation::Unreadable,
+            Err(answer) => TagsObservation::Failed(fault(answer)),
         }
     }
 
@@ -248,5 +248,5 @@ pub(crate) fn fault(answer: Answer) -> Fault {
         Answer::NotFound => "UserNotFound",
         Answer::AlreadyExists => "UserAlreadyExists",
     };
-    Fault::Unavailable(Said::new(code, "this answer does not belong to the call."))
+    Fault::Unavailable(AwsError::new(code, "this answer does not belong to the call."))
 }

@@ -123,7 +123,7 @@ impl<'a> Call<'a> {
             Ok(_) => Ending::Accepted,
             Err(Answer::NotFound) => Ending::Refused("UserNotFound", ""),
             Err(Answer::AlreadyExists) => Ending::Refused("UserAlreadyExists", ""),
-            Err(Answer::Fault(fault)) => Ending::Refused(&fault.said().code, &fault.said().message),
+            Err(Answer::Fault(fault)) => Ending::Refused(&fault.error().code, &fault.error().message),
         };
         let fault = match &result {
             Err(Answer::Fault(fault)) => Some(fault),

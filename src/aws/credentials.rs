@@ -75,7 +75,7 @@ impl KnownCredentials {
     pub(crate) fn account(&self, id: CredentialsId) -> Account {
         let sets = self.sets();
         let set = sets.recent.iter().find(|set| set.id == id);
-        set.map_or(Account::Unasked, |set| set.account.clone())
+        set.map_or(Account::NotAsked, |set| set.account.clone())
     }
 
     pub(crate) fn learn_account(&self, id: CredentialsId, account: &str) {
@@ -104,8 +104,8 @@ impl KnownCredentials {
         let mut sets = self.sets();
         let Some(set) = sets.recent.iter_mut().find(|set| set.id == id) else { return };
         change(set);
-        if set.account == Account::Unasked && set.sts == StsRecord::Closed && set.default_user_refused {
-            set.account = Account::Untold;
+        if set.account == Account::NotAsked && set.sts == StsRecord::Closed && set.default_user_refused {
+            set.account = Account::Withheld;
         }
     }
 
@@ -119,7 +119,7 @@ impl CredentialSet {
         Self {
             access_key_id: access_key_id.to_owned(),
             id,
-            account: Account::Unasked,
+            account: Account::NotAsked,
             sts: StsRecord::Open,
             default_user_refused: false,
         }

@@ -1,7 +1,7 @@
 //! Pure: how a call can fail, and which fault of `plan` that is.
 
 use plan::classify::{Answer, classify};
-use plan::{Fault, Password, Rejection, Said};
+use plan::{AwsError, Fault, Password, Rejection};
 
 use crate::sanitize;
 
@@ -32,7 +32,8 @@ pub(crate) enum Failure {
 impl Failure {
     /// As `plan` knows it. Two failures of one kind give the same text. `passwords` are those that the call carried.
     pub(crate) fn answer(&self, passwords: &[Password]) -> Answer {
-        let unavailable = |code, message: &str| Answer::Fault(Fault::Unavailable(Said::new(code, message)));
+        let unavailable =
+            |code, message: &str| Answer::Fault(Fault::Unavailable(AwsError::new(code, message)));
         match self {
             Self::NoCredentials(why) => {
                 let why = match why {
@@ -42,8 +43,9 @@ impl Failure {
                 Answer::Fault(Fault::Credentials(sanitized("NoCredentials", &why, passwords)))
             }
             Self::CredentialsChanged => {
-                let said = Said::new("CredentialsChanged", "the credentials changed right before the call.");
-                Answer::Fault(Fault::Credentials(said))
+                let error =
+                    AwsError::new("CredentialsChanged", "the credentials changed right before the call.");
+                Answer::Fault(Fault::Credentials(error))
             }
             Self::NotSent(why) => {
                 Answer::Fault(Fault::Rejected(Rejection::Other, sanitized("NotSent", why, passwords)))
@@ -64,15 +66,15 @@ impl Failure {
                 ),
             ),
             Self::Refused { code, message, status } => {
-                let Said { code, message } = sanitized(code, message, passwords);
+                let AwsError { code, message } = sanitized(code, message, passwords);
                 classify(&code, &message, *status)
             }
         }
     }
 }
 
-fn sanitized(code: &str, message: &str, passwords: &[Password]) -> Said {
-    Said { code: sanitize::code(code, passwords), message: sanitize::stable(message, passwords) }
+fn sanitized(code: &str, message: &str, passwords: &[Password]) -> AwsError {
+    AwsError { code: sanitize::code(code, passwords), message: sanitize::stable(message, passwords) }
 }
 
 #[cfg(test)]
@@ -105,7 +107,7 @@ mod tests {
         for (claim, failure, unknown) in rows {
             let Answer::Fault(fault) = failure.answer(&[]) else { panic!("{claim} is a fault") };
             assert_eq!(fault.outcome_unknown(), unknown, "{claim}: {fault:?}");
-            assert!(fault.said().to_string().ends_with('.'), "{claim} ends as a sentence: {fault:?}");
+            assert!(fault.error().to_string().ends_with('.'), "{claim} ends as a sentence: {fault:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use plan::classify::Answer;
-use plan::{Account, CallSource, CredentialsId, Fault, Rejection, RemoteUser, Said, Tags};
+use plan::{Account, AwsError, CallSource, CredentialsId, Fault, Rejection, RemoteUser, Tags};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -82,7 +82,7 @@ impl Aws {
     pub(crate) async fn identify_by_sts(&self) -> CallSource {
         let _turn = self.identifying.lock().await;
         match self.credentials.latest() {
-            Some((_, Account::Unasked, StsRecord::Open)) | None => self.ask_sts().await.0,
+            Some((_, Account::NotAsked, StsRecord::Open)) | None => self.ask_sts().await.0,
             Some((credentials, account, _)) => {
                 CallSource { region: self.region.clone(), credentials, account }
             }
@@ -132,7 +132,7 @@ impl Aws {
         let (answer, facts) = self.describe_one("default").await;
         let fault = answer.err().map(|answer| match answer {
             Answer::NotFound => {
-                let said = Said::new("UserNotFound", "AWS does not show the user `default`.");
+                let said = AwsError::new("UserNotFound", "AWS does not show the user `default`.");
                 Fault::Rejected(Rejection::Other, said)
             }
             Answer::AlreadyExists | Answer::Fault(_) => fault(answer),
@@ -169,8 +169,8 @@ impl Aws {
 /// Asking again would give the same result.
 fn is_settled(account: &Account) -> bool {
     match account {
-        Account::Known(_) | Account::Untold => true,
-        Account::Unasked | Account::Failed(_) => false,
+        Account::Known(_) | Account::Withheld => true,
+        Account::NotAsked | Account::Failed(_) => false,
     }
 }
 
@@ -189,5 +189,5 @@ fn unless_settled(source: CallSource, faults: [Option<Fault>; 2]) -> CallSource 
     }
     let faults: Vec<Fault> = faults.into_iter().flatten().collect();
     let fault = faults.iter().rfind(|fault| may_pass(fault)).or(faults.last()).cloned();
-    CallSource { account: fault.map_or(Account::Unasked, Account::Failed), ..source }
+    CallSource { account: fault.map_or(Account::NotAsked, Account::Failed), ..source }
 }

@@ -22,8 +22,8 @@ use std::future::Future;
 
 use plan::verdict::Outcome;
 use plan::{
-    Arn, CallSource, Create, CredentialsId, Delete, Fault, Modify, RemoteUser, Sight, Tag, TagSight, Untag,
-    UserId,
+    Arn, CallSource, Create, CredentialsId, Delete, Fault, Modify, RemoteUser, Tag, TagsObservation, Untag,
+    UserId, UserObservation,
 };
 
 pub use adapter::Aws;
@@ -38,7 +38,7 @@ pub use preflight::{Asked, Identity, Preflight};
 pub trait UserApi: Send + Sync + 'static {
     /// DescribeUsers of one user, and where the answer came from. The account is `Known` or `Untold` if an earlier answer to
     /// these credentials has shown it, else `Unasked`. If the call was not signed, the credentials are `CredentialsId(0)`.
-    fn describe(&self, user_id: &UserId) -> impl Future<Output = (Sight, CallSource)> + Send;
+    fn describe(&self, user_id: &UserId) -> impl Future<Output = (UserObservation, CallSource)> + Send;
     /// DescribeUsers of all users: one page of at most 100, and the marker of the next.
     fn list(&self, marker: Option<&str>) -> impl Future<Output = Result<UserPage, Fault>> + Send;
     /// Finds out the account of the credentials that sign calls now: by STS GetCallerIdentity, else by DescribeUsers of the
@@ -51,7 +51,7 @@ pub trait UserApi: Send + Sync + 'static {
     /// The same by STS alone: ElastiCache gets no call. The account stays `Unasked` if STS does not tell it.
     fn identify_caller(&self) -> impl Future<Output = CallSource> + Send;
     /// ListTagsForResource.
-    fn list_tags(&self, arn: &Arn) -> impl Future<Output = TagSight> + Send;
+    fn list_tags(&self, arn: &Arn) -> impl Future<Output = TagsObservation> + Send;
     /// CreateUser, signed by the credentials `signer` alone. If the call would be signed by others, it is not sent, and the
     /// outcome is [`Outcome::CredentialsChanged`]: the DescribeUsers that the mutation rests on may have asked another account.
     /// The same holds for the other mutations.

@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn the_text_has_the_names_that_dashboards_use_and_closed_labels() {
         let meter = Meter::default();
-        let said = || plan::Said::new("", "");
+        let said = || plan::AwsError::new("", "");
         let record = |operation, status, code, fault: Option<Fault>| {
             let took = Duration::from_millis(120);
             let service = "ElastiCache";

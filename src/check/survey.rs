@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws::{Aws, UserPage};
 use futures::{StreamExt, stream};
-use plan::{Arn, Fault, Lifecycle, RemoteUser, Said, Sight, TagSight, Tags, UserId};
+use plan::{Arn, AwsError, Fault, Lifecycle, RemoteUser, Tags, TagsObservation, UserId, UserObservation};
 
 use super::progress::Progress;
 use super::row::counted;
@@ -60,7 +60,7 @@ pub(crate) enum SurveyedTags {
     Read(Tags),
     /// ListTagsForResource answered 404 each time: the user is not `active`, or its tags have just changed.
     Hidden,
-    Denied(Said),
+    Denied(AwsError),
 }
 
 #[derive(Debug)]
@@ -162,10 +162,10 @@ impl<'a, 'out> Surveyor<'a, 'out> {
 
     async fn tags(&self, arn: &Arn) -> Result<SurveyedTags, Fault> {
         let call = async || match self.aws.list_tags(self.aws.permit(Urgency::Work).await, arn).await {
-            TagSight::Read(tags) => Ok(SurveyedTags::Read(tags)),
-            TagSight::Unread | TagSight::Unreadable => Ok(SurveyedTags::Hidden),
-            TagSight::Failed(Fault::Denied(said)) => Ok(SurveyedTags::Denied(said)),
-            TagSight::Failed(fault) => Err(fault),
+            TagsObservation::Read(tags) => Ok(SurveyedTags::Read(tags)),
+            TagsObservation::NotRead | TagsObservation::Unreadable => Ok(SurveyedTags::Hidden),
+            TagsObservation::Failed(Fault::Denied(said)) => Ok(SurveyedTags::Denied(said)),
+            TagsObservation::Failed(fault) => Err(fault),
         };
         self.with_retries("ListTagsForResource", call).await
     }
@@ -175,10 +175,10 @@ impl<'a, 'out> Surveyor<'a, 'out> {
         // An ID that AWS has and this operator never uses: the listing has the last word.
         let Ok(user_id) = UserId::parse(&user.user_id) else { return Ok(true) };
         let call = async || match self.aws.describe(self.aws.permit(Urgency::Work).await, &user_id).await.0 {
-            Sight::Seen(user) => Ok(user.lifecycle != Lifecycle::Deleting),
-            Sight::Absent => Ok(false),
-            Sight::Unseen => Ok(true),
-            Sight::Failed(fault) => Err(fault),
+            UserObservation::Found(user) => Ok(user.lifecycle != Lifecycle::Deleting),
+            UserObservation::Absent => Ok(false),
+            UserObservation::NotRead => Ok(true),
+            UserObservation::Failed(fault) => Err(fault),
         };
         self.with_retries("DescribeUsers", call).await
     }
@@ -194,7 +194,7 @@ impl<'a, 'out> Surveyor<'a, 'out> {
             match call().await {
                 Err(fault) if may_pass(&fault) => self
                     .progress
-                    .sometimes(|| format!("{operation}: {} Trying again in {pause:?}.", fault.said())),
+                    .sometimes(|| format!("{operation}: {} Trying again in {pause:?}.", fault.error())),
                 ended => return ended,
             }
             tokio::time::sleep(pause).await;

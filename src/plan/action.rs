@@ -9,11 +9,11 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// A fact is missing.
-    Look(Look),
+    Fetch(Fetch),
     /// The finalizer goes on before anything else is done or told: the user is ours or may be, or AWS is about to be changed.
     AddFinalizer,
     /// A status write has to precede the next mutation.
-    Announce(Announcement),
+    WriteIntent(WriteIntent),
     /// CreateUser.
     Create(Create),
     /// ModifyUser.
@@ -25,20 +25,20 @@ pub enum Action {
     /// DeleteUser.
     Delete(Delete),
     /// The finalizer goes.
-    Release(Release),
+    ReleaseFinalizer(ReleaseReason),
     /// Time will tell.
     Wait(Wait),
     /// A person has to change something.
     Refuse(Refusal),
     /// The user is as it should be.
-    Rest,
+    InSync,
     /// Nothing is done, as the object is suspended.
-    Pause {
+    Suspended {
         /// It was Ready, and status shows the spec as it was last applied.
         ready: bool,
     },
     /// AWS is only told about, as the object observes.
-    Compare(Comparison),
+    Compared(Comparison),
 }
 
 /// A call that changes something in AWS.
@@ -62,22 +62,22 @@ impl Action {
             Self::Tag(tag) => Some(Mutation::Tag(tag.clone())),
             Self::Untag(untag) => Some(Mutation::Untag(untag.clone())),
             Self::Delete(delete) => Some(Mutation::Delete(delete.clone())),
-            Self::Look(_)
+            Self::Fetch(_)
             | Self::AddFinalizer
-            | Self::Announce(_)
-            | Self::Release(_)
+            | Self::WriteIntent(_)
+            | Self::ReleaseFinalizer(_)
             | Self::Wait(_)
             | Self::Refuse(_)
-            | Self::Rest
-            | Self::Pause { .. }
-            | Self::Compare(_) => None,
+            | Self::InSync
+            | Self::Suspended { .. }
+            | Self::Compared(_) => None,
         }
     }
 }
 
 /// A fact to find out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Look {
+pub enum Fetch {
     /// The user, by DescribeUsers.
     User(UserId),
     /// Its tags, by ListTagsForResource.
@@ -88,7 +88,7 @@ pub enum Look {
     /// The account of the credentials, by STS alone, which costs no call of ElastiCache.
     Caller,
     /// Whether the object that another owner's tags name is there, uncached.
-    Other(Owner),
+    Owner(Owner),
     /// The CustomResourceDefinition, uncached.
     Definition,
     /// The object, uncached, once the rate limiter's token is in hand.
@@ -99,9 +99,9 @@ pub enum Look {
 
 /// A status write that precedes a mutation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Announcement {
+pub enum WriteIntent {
     /// `createRequestedAt`, with the keys of the tags that are about to be sent. Needs the rate limiter's token first.
-    Creation {
+    Create {
         /// Keys of the spec's tags.
         tag_keys: Vec<String>,
     },
@@ -112,7 +112,7 @@ pub enum Announcement {
     },
     /// What ModifyUser is about to overwrite. Should its answer be lost, and the spec go back, nothing in status may still
     /// pass for what AWS has.
-    Change {
+    Modify {
         /// AWS's form of the access string that was sent before, where nobody has noted it yet.
         expanded_access_string: Option<String>,
         /// From now on it is not known which passwords AWS has.
@@ -120,9 +120,9 @@ pub enum Announcement {
     },
     /// `deleteRequestedAt` and `deleteRequestedBy` with the `Deleting` condition, and `lastApplied` goes. From here on an
     /// `active` user without our tags is not the one that we had, for all that status says.
-    Departure,
+    Delete,
     /// `lastApplied` comes back into status, as the user has lost its owner tags and this process knows it still.
-    Claim {
+    Reclaim {
         /// What was there before.
         last_applied: LastApplied,
     },
@@ -200,7 +200,7 @@ pub struct Delete {
 
 /// Why the finalizer may go.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Release {
+pub enum ReleaseReason {
     /// DescribeUsers answers UserNotFound, here, and nothing of ours can appear any more.
     UserGone,
     /// The object names no user that could exist.
@@ -211,7 +211,7 @@ pub enum Release {
         deletion_accepted: bool,
     },
     /// The CustomResourceDefinition is being deleted: every user is retained.
-    DefinitionGoing {
+    DefinitionDeleted {
         /// DeleteUser was accepted before.
         deletion_accepted: bool,
     },
@@ -252,7 +252,7 @@ pub enum Wait {
     /// Whether the CustomResourceDefinition is going cannot be read.
     DefinitionUnreadable,
     /// On the way out: the user is in another account or region than the one talked to.
-    Elsewhere(Elsewhere),
+    WrongLocation(WrongLocation),
     /// A look failed.
     Failed(Read, Fault),
 }
@@ -290,12 +290,12 @@ pub enum Refusal {
     /// A user of this ID is there and belongs to another object.
     UserOwnedByAnother(Owner),
     /// The user is in another account or region than the one talked to.
-    Elsewhere(Elsewhere),
+    WrongLocation(WrongLocation),
 }
 
 /// The user is, or was about to be created, in another place than the one that AWS calls go to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Elsewhere {
+pub struct WrongLocation {
     /// The ARN in status, if the user was seen.
     pub arn: Option<Arn>,
     /// Where the user is.

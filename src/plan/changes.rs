@@ -3,7 +3,7 @@
 use crate::access_string::same_meaning;
 use crate::{
     Authentication, AuthenticationType, Cause, Desired, Engine, Goal, LastApplied, Observed, Passwords,
-    Record, RemoteUser, SecretProblem, Sight, Tags,
+    Record, RemoteUser, SecretProblem, Tags, UserObservation,
 };
 
 /// What one ModifyUser sends: only what differs.
@@ -142,7 +142,9 @@ pub fn changes(
 #[must_use]
 pub fn differs(goal: &Goal, observed: &Observed) -> bool {
     match (goal, &observed.user) {
-        (Goal::Present(desired), Sight::Seen(user)) => !matches!(changes(desired, user, observed), Ok(None)),
+        (Goal::Present(desired), UserObservation::Found(user)) => {
+            !matches!(changes(desired, user, observed), Ok(None))
+        }
         _ => false,
     }
 }
@@ -220,7 +222,7 @@ fn password_difference(
         return None;
     }
     let last = observed.record.last_applied.as_ref();
-    let same = match &observed.sent {
+    let same = match &observed.sent_passwords {
         Some(sent) => sent.same(passwords),
         None => last.is_some_and(|last| last.password_versions == passwords.versions()),
     };

@@ -4,14 +4,14 @@ use std::fmt;
 
 /// What AWS said: its code and its sentence, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Said {
+pub struct AwsError {
     /// AWS's error code, or the operator's word where there was no answer.
     pub code: String,
     /// AWS's sentence; may be empty.
     pub message: String,
 }
 
-impl Said {
+impl AwsError {
     /// A code with its sentence.
     #[must_use]
     pub fn new(code: &str, message: &str) -> Self {
@@ -19,7 +19,7 @@ impl Said {
     }
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for AwsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.message.trim() {
             "" => f.write_str(&self.code),
@@ -32,17 +32,17 @@ impl fmt::Display for Said {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The user is not in a state that allows it. Time.
-    Busy(Said),
+    Busy(AwsError),
     /// Too many calls. Time, and the operator by calling less.
-    Throttled(Said),
+    Throttled(AwsError),
     /// AWS did not answer, or not in a way that can be read: the outcome of the call is not known. Time.
-    Unavailable(Said),
+    Unavailable(AwsError),
     /// No credentials, or AWS does not take them. Usually a person.
-    Credentials(Said),
+    Credentials(AwsError),
     /// The credentials may not do this. A person.
-    Denied(Said),
+    Denied(AwsError),
     /// AWS understood and refused. A person.
-    Rejected(Rejection, Said),
+    Rejected(Rejection, AwsError),
 }
 
 /// What AWS refused a call for.
@@ -65,7 +65,7 @@ pub enum Rejection {
 impl Fault {
     /// What AWS said.
     #[must_use]
-    pub fn said(&self) -> &Said {
+    pub fn error(&self) -> &AwsError {
         match self {
             Self::Busy(said)
             | Self::Throttled(said)
@@ -91,7 +91,7 @@ impl Fault {
 
     /// Whether AWS told nothing at all about the user's state, as a read that fails so does not.
     #[must_use]
-    pub fn tells_nothing(&self) -> bool {
+    pub fn hides_user_state(&self) -> bool {
         match self {
             Self::Throttled(_) | Self::Unavailable(_) | Self::Credentials(_) | Self::Denied(_) => true,
             Self::Busy(_) | Self::Rejected(..) => false,
@@ -116,7 +116,7 @@ const UNKNOWN: &str = "UnknownError";
 /// Reads an error answer: AWS's code, its sentence and the HTTP status.
 #[must_use]
 pub fn classify(code: &str, message: &str, status: u16) -> Answer {
-    let said = || Said::new(if code.is_empty() { UNKNOWN } else { code }, message);
+    let said = || AwsError::new(if code.is_empty() { UNKNOWN } else { code }, message);
     let rejected = |why| Fault::Rejected(why, said());
     Answer::Fault(match code {
         // Observations. The names with `Fault` are the API model's shapes, which some endpoints answer with.
@@ -182,7 +182,7 @@ pub fn classify(code: &str, message: &str, status: u16) -> Answer {
 }
 
 /// A code that the table does not know: the status decides.
-fn by_status(status: u16, message: &str, said: Said) -> Fault {
+fn by_status(status: u16, message: &str, said: AwsError) -> Fault {
     match status {
         429 => Fault::Throttled(said),
         408 | 500.. => Fault::Unavailable(said),

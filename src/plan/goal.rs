@@ -8,18 +8,18 @@ pub enum Goal {
     /// A user like this.
     Present(Desired),
     /// A report of how the user differs from this one; AWS is not changed (`managementPolicy: Observe`).
-    Compared(Desired),
+    ObserveOnly(Desired),
     /// Nothing, for now: no AWS call is made (`suspend`). The spec as far as it can be read, where it can.
     Suspended(Option<Outline>),
     /// Something that cannot be had: a person has to change it.
-    Unattainable {
+    Invalid {
         /// What is wrong.
         refusal: Refusal,
         /// The user that the object stands for all the same; `None` if the spec names none that could exist, or only observes.
         subject: Option<Subject>,
     },
     /// No user: the object is on its way out.
-    Gone(Departure),
+    Absent(DeletionGoal),
 }
 
 impl Goal {
@@ -27,9 +27,9 @@ impl Goal {
     #[must_use]
     pub fn owner(&self) -> Option<&Owner> {
         match self {
-            Self::Present(desired) | Self::Compared(desired) => Some(&desired.owner),
-            Self::Gone(departure) => Some(&departure.owner),
-            Self::Suspended(_) | Self::Unattainable { .. } => None,
+            Self::Present(desired) | Self::ObserveOnly(desired) => Some(&desired.owner),
+            Self::Absent(deletion) => Some(&deletion.owner),
+            Self::Suspended(_) | Self::Invalid { .. } => None,
         }
     }
 }
@@ -113,7 +113,7 @@ impl Authentication {
 
 /// What is left of an object that is being deleted: deliberately little, so that nothing in its spec can block the way out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Departure {
+pub struct DeletionGoal {
     /// The user it stands for; `None` where its spec names none that could ever exist.
     pub user_id: Option<UserId>,
     /// The object, as owner tags name it.

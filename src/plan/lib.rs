@@ -1,7 +1,7 @@
 //! Pure: what to do next, given what is wanted and what is known.
 //!
 //! [`plan`] is the operator's specification. It is synchronous and total: no I/O, clock, randomness, logger or error. What
-//! cannot be decided yet is an [`Action`] as well: [`Action::Look`] names the fact that is missing, [`Action::Announce`] the
+//! cannot be decided yet is an [`Action`] as well: [`Action::Fetch`] names the fact that is missing, [`Action::WriteIntent`] the
 //! write that has to stand in the object's status first. The shell does what the action says, adds the answer to
 //! [`Observed`] and asks again, until an action ends the pass. So a pass makes no call that its decision did not need, and
 //! the guards of the deletion protocol are decisions that tests can walk through, step by step.
@@ -10,45 +10,47 @@
 
 pub mod access_string;
 mod action;
-mod applied;
 mod changes;
 pub mod classify;
-mod compare;
 mod deletion;
+mod ensure_present;
+mod finalize;
 mod finalizer;
 mod goal;
-mod leave;
+mod last_applied;
+mod location;
 mod memory;
 mod model;
 mod object;
+mod observe_only;
 mod observed;
+mod orphan;
 mod ownership;
 pub mod pace;
 pub mod pass;
-mod place;
-mod shown;
 mod source;
 mod status;
-mod stay;
+mod status_user;
 mod time;
 pub mod verdict;
 
 pub use action::*;
-pub use applied::{LastApplied, applied, remembered};
 pub use changes::{AuthenticationChange, Changes, changes, differs, tags_match};
-pub use classify::{Fault, Rejection, Said};
+pub use classify::{AwsError, Fault, Rejection};
 pub use deletion::{DeletionProgress, Requester};
 pub use goal::*;
+pub use last_applied::{LastApplied, in_sync, next_last_applied};
 pub use memory::{Memory, Pacing};
 pub use model::*;
 pub use object::{ObjectFacts, ResourceVersion};
 pub use observed::*;
+pub use orphan::{Namesake, Orphan, OrphanEnd, OrphanFacts, OrphanStep, follow_orphan, orphan_verdict};
 pub use pass::Pass;
-pub use shown::{Shown, read_as_ours, shown};
 pub use source::{CallSource, CredentialsId};
 pub use status::{
     Condition, ConditionStatus, ConditionType, Location, Readiness, Report, Status, next_status,
 };
+pub use status_user::{StatusUser, read_as_ours, status_user};
 pub use time::{Moment, Now, Rolls, Timestamp};
 
 /// Decides the next action. See the crate's documentation.
@@ -57,12 +59,14 @@ pub use time::{Moment, Now, Rolls, Timestamp};
 pub fn plan(goal: &Goal, observed: &Observed) -> Action {
     match goal {
         Goal::Present(desired) => {
-            finalizer::add_first(&desired.owner, observed, stay::stay(desired, observed))
+            finalizer::add_first(&desired.owner, observed, ensure_present::ensure_present(desired, observed))
         }
-        Goal::Compared(desired) => compare::compare(desired, observed),
-        Goal::Suspended(outline) => Action::Pause { ready: still_ready(outline.as_ref(), &observed.record) },
-        Goal::Unattainable { refusal, subject } => finalizer::refuse(refusal, subject.as_ref(), observed),
-        Goal::Gone(departure) => leave::leave(departure, observed),
+        Goal::ObserveOnly(desired) => observe_only::observe_only(desired, observed),
+        Goal::Suspended(outline) => {
+            Action::Suspended { ready: still_ready(outline.as_ref(), &observed.record) }
+        }
+        Goal::Invalid { refusal, subject } => finalizer::refuse(refusal, subject.as_ref(), observed),
+        Goal::Absent(goal) => finalize::finalize(goal, observed),
     }
 }
 

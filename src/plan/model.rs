@@ -316,9 +316,9 @@ pub enum Ownership {
     /// This object's.
     Ours,
     /// Another object's; a tag that is missing is shown as `?`.
-    Anothers(Owner),
+    Another(Owner),
     /// No owner tag, or only some of ours and none of another's.
-    Nobodys,
+    Unowned,
 }
 
 impl Owner {
@@ -341,7 +341,7 @@ impl Owner {
 
     /// Whose user carries these tags, as this object sees it.
     #[must_use]
-    pub fn judge(&self, tags: &Tags) -> Ownership {
+    pub fn evaluate(&self, tags: &Tags) -> Ownership {
         let read = |key: &str| tags.get(key);
         let said = [read(CLUSTER_TAG), read(NAMESPACE_TAG), read(NAME_TAG)];
         let ours = [&self.cluster, &self.namespace, &self.name];
@@ -349,11 +349,11 @@ impl Owner {
             return Ownership::Ours;
         }
         if said.iter().zip(ours).all(|(said, own)| said.is_none_or(|said| said == own)) {
-            return Ownership::Nobodys;
+            return Ownership::Unowned;
         }
         let [cluster, namespace, name] =
             said.map(|said| said.cloned().unwrap_or_else(|| Self::MISSING.to_owned()));
-        Ownership::Anothers(Owner { cluster, namespace, name })
+        Ownership::Another(Owner { cluster, namespace, name })
     }
 }
 

@@ -15,24 +15,24 @@ pub struct Observed {
     /// STS was asked for the account in this pass.
     pub caller_asked: bool,
     /// DescribeUsers.
-    pub user: Sight,
+    pub user: UserObservation,
     /// ListTagsForResource in this pass.
-    pub tags: TagSight,
+    pub tags: TagsObservation,
     /// Whose the user was when this process last read its tags.
-    pub remembered: Option<Ownership>,
+    pub known_owner: Option<Ownership>,
     /// It is time to compare the tags: they are read at a slower pace than the rest.
     pub tags_due: bool,
     /// The object that the tags of another owner name.
-    pub other: Other,
+    pub other_owner: OwnerObservation,
     /// The passwords that this process last sent, and AWS accepted.
-    pub sent: Option<Passwords>,
+    pub sent_passwords: Option<Passwords>,
     /// The CustomResourceDefinition.
     pub definition: Definition,
     /// The write that must precede the next mutation stands in status, and the object was not terminating (create) or not
     /// changed (delete) when it was written.
-    pub announced: bool,
+    pub intent_written: bool,
     /// With the rate limiter's token in hand, the object was read again and is the version that this pass decides on.
-    pub confirmed: bool,
+    pub object_confirmed: bool,
 }
 
 /// What status and this process remember of the user.
@@ -75,12 +75,12 @@ pub struct Reported {
 
 /// The object of this cluster that another owner's tags name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Other {
+pub enum OwnerObservation {
     /// Not asked yet.
     #[default]
-    Unasked,
+    NotRead,
     /// It is there.
-    There,
+    Exists,
     /// There is no such object any more: it was renamed, moved or deleted, and its user retained.
     Gone,
     /// Its namespace is not watched, or the API server does not tell.
@@ -101,33 +101,33 @@ pub enum Creation {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Account {
     /// Nobody asked yet.
-    Unasked,
+    NotAsked,
     /// Read from an ARN.
     Known(String),
     /// AWS does not tell: the region decides alone, so that nothing waits for ever.
-    Untold,
+    Withheld,
     /// Asking failed.
     Failed(Fault),
 }
 
 /// What DescribeUsers shows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Sight {
+pub enum UserObservation {
     /// Not asked yet.
-    Unseen,
+    NotRead,
     /// UserNotFound.
     Absent,
     /// The user.
-    Seen(RemoteUser),
+    Found(RemoteUser),
     /// No answer that says either.
     Failed(Fault),
 }
 
 /// What ListTagsForResource shows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum TagSight {
+pub enum TagsObservation {
     /// Not asked yet.
-    Unread,
+    NotRead,
     /// The tags.
     Read(Tags),
     /// 404: the user is not active, or its tags have just been changed (B92). Says nothing about the user.
@@ -140,11 +140,11 @@ pub enum TagSight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Definition {
     /// Not asked yet.
-    Unread,
-    /// It stays.
-    Stays,
+    NotRead,
+    /// It is not being deleted.
+    Kept,
     /// It is being deleted, and every object with it.
-    Going,
+    BeingDeleted,
     /// The API server does not tell.
     Unreadable,
 }

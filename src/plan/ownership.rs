@@ -5,11 +5,11 @@ use crate::*;
 pub(crate) fn put_tags_back(owner: &Owner, uid: &str, user: &RemoteUser, observed: &Observed) -> Action {
     before_tags_change(user, observed).unwrap_or_else(|| {
         // Tags put back for an object that is leaving meanwhile would outlive it.
-        if observed.confirmed {
+        if observed.object_confirmed {
             let cause = Cause::Drift(vec!["the owner tags were missing".to_owned()]);
             Action::Tag(Tag { arn: user.arn.clone(), tags: owner.tags(uid), cause })
         } else {
-            Action::Look(Look::Object)
+            Action::Fetch(Fetch::Object)
         }
     })
 }
@@ -17,7 +17,7 @@ pub(crate) fn put_tags_back(owner: &Owner, uid: &str, user: &RemoteUser, observe
 /// What has to come before the tags of a user are changed that do not say yet that it is ours.
 pub(crate) fn before_tags_change(user: &RemoteUser, observed: &Observed) -> Option<Action> {
     match &user.lifecycle {
-        Lifecycle::Active => owner_just_read(user, observed),
+        Lifecycle::Active => owner_tags_missing(user, observed),
         busy @ (Lifecycle::Creating
         | Lifecycle::Modifying
         | Lifecycle::Deleting
@@ -26,18 +26,20 @@ pub(crate) fn before_tags_change(user: &RemoteUser, observed: &Observed) -> Opti
 }
 
 /// Whose the user is, or how to find out.
-pub(crate) enum Known {
-    As(Ownership),
-    Ask(Action),
+pub(crate) enum OwnerKnowledge {
+    Known(Ownership),
+    Pending(Action),
 }
 
 /// What has to come before a mutation of this user: its owner has to be known from this very pass, not from memory.
-pub(crate) fn owner_just_read(user: &RemoteUser, observed: &Observed) -> Option<Action> {
+pub(crate) fn owner_tags_missing(user: &RemoteUser, observed: &Observed) -> Option<Action> {
     match &observed.tags {
-        TagSight::Read(_) => None,
-        TagSight::Unread => Some(Action::Look(Look::Tags(user.arn.clone()))),
-        TagSight::Unreadable => Some(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone()))),
-        TagSight::Failed(fault) => Some(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone()))),
+        TagsObservation::Read(_) => None,
+        TagsObservation::NotRead => Some(Action::Fetch(Fetch::Tags(user.arn.clone()))),
+        TagsObservation::Unreadable => Some(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone()))),
+        TagsObservation::Failed(fault) => {
+            Some(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone())))
+        }
     }
 }
 
@@ -45,27 +47,29 @@ pub(crate) fn owner_just_read(user: &RemoteUser, observed: &Observed) -> Option<
 /// asks for the tags of every user at once. Tags are not asked for while the user is not `active`: AWS would answer 404
 /// (B92). That a user is not ours is never believed from memory while its tags can be read: it may have been handed over
 /// since.
-pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -> Known {
+pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -> OwnerKnowledge {
     // An active user that is not as it was reported, or that is there again after it was seen on its way out, may be another
     // one of the same ID: only its tags can tell.
     let familiar = user.lifecycle != Lifecycle::Active
         || as_reported(&observed.record, user) && !observed.record.deletion.is_accepted();
     let managed = is_recorded(&observed.record, user);
-    match (&observed.tags, &observed.remembered) {
-        (TagSight::Read(tags), _) => Known::As(owner.judge(tags)),
-        (TagSight::Failed(fault), _) => {
-            Known::Ask(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone())))
+    match (&observed.tags, &observed.known_owner) {
+        (TagsObservation::Read(tags), _) => OwnerKnowledge::Known(owner.evaluate(tags)),
+        (TagsObservation::Failed(fault), _) => {
+            OwnerKnowledge::Pending(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone())))
         }
-        (TagSight::Unread | TagSight::Unreadable, Some(Ownership::Ours)) if familiar => {
-            Known::As(Ownership::Ours)
+        (TagsObservation::NotRead | TagsObservation::Unreadable, Some(Ownership::Ours)) if familiar => {
+            OwnerKnowledge::Known(Ownership::Ours)
         }
-        (TagSight::Unread | TagSight::Unreadable, None) if managed && familiar => Known::As(Ownership::Ours),
-        (TagSight::Unread, _) if user.lifecycle == Lifecycle::Active => {
-            Known::Ask(Action::Look(Look::Tags(user.arn.clone())))
+        (TagsObservation::NotRead | TagsObservation::Unreadable, None) if managed && familiar => {
+            OwnerKnowledge::Known(Ownership::Ours)
         }
-        (TagSight::Unread, Some(known)) => Known::As(known.clone()),
-        (TagSight::Unread | TagSight::Unreadable, _) => {
-            Known::Ask(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone())))
+        (TagsObservation::NotRead, _) if user.lifecycle == Lifecycle::Active => {
+            OwnerKnowledge::Pending(Action::Fetch(Fetch::Tags(user.arn.clone())))
+        }
+        (TagsObservation::NotRead, Some(known)) => OwnerKnowledge::Known(known.clone()),
+        (TagsObservation::NotRead | TagsObservation::Unreadable, _) => {
+            OwnerKnowledge::Pending(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone())))
         }
     }
 }

@@ -31,8 +31,11 @@ pub struct Pace {
     pub creation_window: Duration,
     /// Time-out of one AWS call, all in all.
     pub call_timeout: Duration,
+    /// How long after a CreateUser its object may still vanish in spite of the finalizer: longer than the API server lets a
+    /// request take, which is 60 s unless its administrator says otherwise.
+    pub vanishing_window: Duration,
     /// A CreateUser starts at most this long after its `createRequestedAt` was written.
-    pub announcement_valid: Duration,
+    pub intent_valid: Duration,
     /// A DeleteUser starts at most this long after its user's owner tags were read: less than AWS needs to let a user go, so
     /// that no other user of the same ID can have come meanwhile.
     pub owner_valid: Duration,
@@ -57,7 +60,8 @@ impl Default for Pace {
             stale_after: seconds(15 * 60),
             creation_window: seconds(30),
             call_timeout: seconds(20),
-            announcement_valid: seconds(5),
+            vanishing_window: seconds(90),
+            intent_valid: seconds(5),
             owner_valid: seconds(2),
             denied_patience: seconds(5 * 60),
             event_repeat: seconds(10 * 60),
@@ -67,7 +71,7 @@ impl Default for Pace {
 
 /// When to look at an object again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Visit {
+pub enum Requeue {
     /// At once: something changed under the pass.
     Now,
     /// As soon as AWS may have finished, less and less often.
@@ -75,7 +79,7 @@ pub enum Visit {
     /// After 1 s to 60 s, doubling.
     Backoff,
     /// After 30 s to 5 min, doubling.
-    Slowly,
+    Slow,
     /// At the next drift check.
     Resync,
 }
@@ -97,28 +101,29 @@ impl Pace {
             stale_after: self.stale_after,
             creation_window: self.creation_window / by,
             call_timeout: self.call_timeout,
-            announcement_valid: self.announcement_valid,
+            vanishing_window: self.vanishing_window,
+            intent_valid: self.intent_valid,
             owner_valid: self.owner_valid,
             denied_patience: self.denied_patience / by,
             event_repeat: self.event_repeat,
         }
     }
 
-    /// How long until the next visit: `attempts` failures in a row (at least 1), `waited` so far for this.
+    /// How long until the next requeue: `attempts` failures in a row (at least 1), `waited` so far for this.
     #[must_use]
-    pub fn until(&self, visit: Visit, attempts: u32, waited: Duration, roll: f64) -> Duration {
-        match visit {
-            Visit::Now => Duration::ZERO,
-            Visit::Poll => self.poll(waited, roll),
-            Visit::Backoff => doubling(self.backoff_floor, self.backoff_cap, attempts, roll),
-            Visit::Slowly => doubling(self.slow_floor, self.slow_cap, attempts, roll),
-            Visit::Resync => self.resync.mul_f64(0.9 + 0.2 * roll),
+    pub fn until(&self, requeue: Requeue, attempts: u32, waited: Duration, roll: f64) -> Duration {
+        match requeue {
+            Requeue::Now => Duration::ZERO,
+            Requeue::Poll => self.poll(waited, roll),
+            Requeue::Backoff => doubling(self.backoff_floor, self.backoff_cap, attempts, roll),
+            Requeue::Slow => doubling(self.slow_floor, self.slow_cap, attempts, roll),
+            Requeue::Resync => self.resync.mul_f64(0.9 + 0.2 * roll),
         }
     }
 
     /// How long until a check tries again that found no token for a call, `times` in a row (at least 1).
     #[must_use]
-    pub fn postponed(&self, times: u32, roll: f64) -> Duration {
+    pub fn rate_limited(&self, times: u32, roll: f64) -> Duration {
         doubling(self.backoff_floor, self.poll_cap, times, roll)
     }
 
@@ -158,7 +163,7 @@ mod tests {
                 let freed = Duration::from_millis(100) * tenths;
                 let mut now = Duration::ZERO;
                 while now < freed {
-                    now += pace.until(Visit::Poll, 1, now, roll);
+                    now += pace.until(Requeue::Poll, 1, now, roll);
                 }
                 let bound = (freed / 4).clamp(SECOND, 15 * SECOND);
                 assert!(now - freed < bound, "let go at {freed:?}, noticed at {now:?}, roll {roll}");
@@ -172,7 +177,7 @@ mod tests {
             let mut now = Duration::ZERO;
             let mut count = 0;
             while now < wait {
-                now += Pace::default().until(Visit::Poll, 1, now, 0.0);
+                now += Pace::default().until(Requeue::Poll, 1, now, 0.0);
                 count += 1;
             }
             count
@@ -188,18 +193,18 @@ mod tests {
     fn every_pause_stays_within_what_the_contract_says() {
         let pace = Pace::default();
         let rows = [
-            ("the first backoff is at least a second", Visit::Backoff, 1, 1.0, 1.5),
-            ("the third is four times as long", Visit::Backoff, 3, 4.0, 6.0),
-            ("the last is at most a minute", Visit::Backoff, 40, 40.0, 60.0),
-            ("slowly begins at 30 s", Visit::Slowly, 1, 30.0, 45.0),
-            ("slowly ends at 5 min", Visit::Slowly, 9, 200.0, 300.0),
-            ("a resync is spread by a tenth", Visit::Resync, 1, 540.0, 660.0),
-            ("a poll begins below a second", Visit::Poll, 1, 0.6, 0.75),
-            ("a change is looked at at once", Visit::Now, 1, 0.0, 0.0),
+            ("the first backoff is at least a second", Requeue::Backoff, 1, 1.0, 1.5),
+            ("the third is four times as long", Requeue::Backoff, 3, 4.0, 6.0),
+            ("the last is at most a minute", Requeue::Backoff, 40, 40.0, 60.0),
+            ("slowly begins at 30 s", Requeue::Slow, 1, 30.0, 45.0),
+            ("slowly ends at 5 min", Requeue::Slow, 9, 200.0, 300.0),
+            ("a resync is spread by a tenth", Requeue::Resync, 1, 540.0, 660.0),
+            ("a poll begins below a second", Requeue::Poll, 1, 0.6, 0.75),
+            ("a change is looked at at once", Requeue::Now, 1, 0.0, 0.0),
         ];
-        for (claim, visit, attempts, least, most) in rows {
+        for (claim, requeue, attempts, least, most) in rows {
             for roll in [0.0, 0.3, 0.999_999] {
-                let pause = pace.until(visit, attempts, Duration::ZERO, roll).as_secs_f64();
+                let pause = pace.until(requeue, attempts, Duration::ZERO, roll).as_secs_f64();
                 assert!((least..=most).contains(&pause), "{claim}: {pause} s with roll {roll}");
             }
         }
@@ -209,7 +214,7 @@ mod tests {
     fn a_check_without_a_token_comes_back_soon_and_not_with_the_others() {
         let pace = Pace::default();
         for (times, least, most) in [(1, 1.0, 1.5), (2, 2.0, 3.0), (4, 8.0, 12.0), (50, 10.0, 15.0)] {
-            let pauses = [0.0, 0.5, 0.999_999].map(|roll| pace.postponed(times, roll).as_secs_f64());
+            let pauses = [0.0, 0.5, 0.999_999].map(|roll| pace.rate_limited(times, roll).as_secs_f64());
             assert!(pauses.iter().all(|pause| (least..=most).contains(pause)), "{times}: {pauses:?}");
             assert!(pauses.is_sorted() && pauses[0] * 1.4 < pauses[2], "{times}: {pauses:?}");
         }
@@ -217,9 +222,9 @@ mod tests {
 
     #[test]
     fn jitter_spreads_objects_that_failed_together() {
-        let pause = |visit, roll| Pace::default().until(visit, 4, Duration::from_secs(40), roll);
-        for visit in [Visit::Poll, Visit::Backoff, Visit::Slowly, Visit::Resync] {
-            assert!(pause(visit, 0.0) < pause(visit, 0.9), "{visit:?}");
+        let pause = |requeue, roll| Pace::default().until(requeue, 4, Duration::from_secs(40), roll);
+        for requeue in [Requeue::Poll, Requeue::Backoff, Requeue::Slow, Requeue::Resync] {
+            assert!(pause(requeue, 0.0) < pause(requeue, 0.9), "{requeue:?}");
         }
     }
 
@@ -234,13 +239,13 @@ mod tests {
     #[test]
     fn a_divided_pace_divides_what_the_operator_waits_for() {
         let (whole, tenth) = (Pace::default(), Pace::default().divided(10));
-        for visit in [Visit::Poll, Visit::Backoff, Visit::Slowly] {
+        for requeue in [Requeue::Poll, Requeue::Backoff, Requeue::Slow] {
             for attempts in [1, 30] {
-                let long = whole.until(visit, attempts, Duration::ZERO, 0.5);
-                let short = tenth.until(visit, attempts, Duration::ZERO, 0.5);
+                let long = whole.until(requeue, attempts, Duration::ZERO, 0.5);
+                let short = tenth.until(requeue, attempts, Duration::ZERO, 0.5);
                 assert!(
                     (long.as_secs_f64() / short.as_secs_f64() - 10.0).abs() < 0.01,
-                    "{visit:?} {attempts}"
+                    "{requeue:?} {attempts}"
                 );
             }
         }

@@ -23,11 +23,11 @@ use std::time::Duration;
 
 use self::perform::Doubts;
 use self::report::Closing;
-use crate::pace::Visit;
+use crate::pace::Requeue;
 use crate::{
-    Account, Action, Announcement, Authentication, CallSource, ConditionStatus, ConditionType, CredentialsId,
-    Definition, Desired, Goal, Memory, Moment, Now, ObjectFacts, Observed, Other, Rolls, Sight, TagSight,
-    Timestamp, plan,
+    Account, Action, Authentication, CallSource, ConditionStatus, ConditionType, CredentialsId, Definition,
+    Desired, Goal, Memory, Moment, Now, ObjectFacts, Observed, OwnerObservation, Rolls, TagsObservation,
+    Timestamp, UserObservation, WriteIntent, plan,
 };
 
 /// More steps than any pass needs. A plan that goes on asking is a defect, not a reason to call AWS for ever.
@@ -94,7 +94,7 @@ enum Awaiting {
     Confirmation {
         definition: bool,
     },
-    Intent(Announcement),
+    Intent(WriteIntent),
     Release(Action),
     Call(Action, Doubts),
     FinalStatus,
@@ -163,7 +163,7 @@ impl Pass {
         self.observed = Observed {
             record,
             tags_due: tags_due || object.is_requested(),
-            sent: self.memory.sent_passwords.clone(),
+            sent_passwords: self.memory.sent_passwords.clone(),
             ..nothing_observed(&self.settings)
         };
         self.ages = Ages::default();
@@ -207,24 +207,24 @@ impl Pass {
         self.steps += 1;
         let action = plan(&self.goal, &self.observed);
         match &action {
-            Action::Look(fetch) => self.fetch(fetch),
+            Action::Fetch(fetch) => self.fetch(fetch),
             Action::AddFinalizer => {
                 self.awaiting = Awaiting::Finalizer;
                 Some(Request::AddFinalizer)
             }
-            Action::Announce(intent) => self.write_intent(&action, intent, now),
+            Action::WriteIntent(intent) => self.write_intent(&action, intent, now),
             Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_) => {
                 self.call(&action, now)
             }
-            Action::Release(_) => {
+            Action::ReleaseFinalizer(_) => {
                 self.awaiting = Awaiting::Release(action);
                 Some(Request::RemoveFinalizer)
             }
             Action::Wait(_)
             | Action::Refuse(_)
-            | Action::Rest
-            | Action::Pause { .. }
-            | Action::Compare(_) => {
+            | Action::InSync
+            | Action::Suspended { .. }
+            | Action::Compared(_) => {
                 self.close(action, crate::verdict::Outcome::Decided, now);
                 None
             }
@@ -239,7 +239,7 @@ impl Pass {
             (Response::Described(user, source), _) => self.described(user, source),
             (Response::Tags(tags), _) => self.read_tags(tags, now),
             (Response::Identified(source), awaiting) => self.identified(source, &awaiting),
-            (Response::Owner(other), _) => self.observed.other = other,
+            (Response::Owner(other), _) => self.observed.other_owner = other,
             (Response::Definition(definition), _) => self.read_definition(definition),
             (Response::Object(object), Awaiting::Confirmation { definition }) => {
                 self.confirm(object.as_deref(), definition);
@@ -313,7 +313,7 @@ impl Pass {
 
     fn back_off(&mut self, result: PassResult, now: Now) {
         let roll = self.rolls.roll();
-        let pause = self.memory.pacing.back_off(Visit::Backoff, &self.settings.pace, now.moment, roll);
+        let pause = self.memory.pacing.back_off(Requeue::Backoff, &self.settings.pace, now.moment, roll);
         self.finish = Some(self.finished(Some(pause), result));
     }
 
@@ -328,25 +328,25 @@ fn nothing_observed(settings: &Settings) -> Observed {
         source: CallSource {
             region: settings.region.clone(),
             credentials: CredentialsId(0),
-            account: Account::Unasked,
+            account: Account::NotAsked,
         },
         caller_asked: false,
-        user: Sight::Unseen,
-        tags: TagSight::Unread,
-        remembered: None,
+        user: UserObservation::NotRead,
+        tags: TagsObservation::NotRead,
+        known_owner: None,
         tags_due: false,
-        other: Other::Unasked,
-        sent: None,
-        definition: Definition::Unread,
-        announced: false,
-        confirmed: false,
+        other_owner: OwnerObservation::NotRead,
+        sent_passwords: None,
+        definition: Definition::NotRead,
+        intent_written: false,
+        object_confirmed: false,
     }
 }
 
 /// Somebody waits for the pass: for the object to go, or for AWS to have its generation, its passwords or an answer to a
 /// request for a pass. Else it is a check.
 fn is_awaited(object: &ObjectFacts, goal: &Goal) -> bool {
-    matches!(goal, Goal::Gone(_))
+    matches!(goal, Goal::Absent(_))
         || object.is_requested()
         || !is_at_rest(object, goal)
         || has_new_password(object, goal)
@@ -361,7 +361,7 @@ fn is_at_rest(object: &ObjectFacts, goal: &Goal) -> bool {
         // What AWS was only compared with stays as it is, whatever comes of it.
         ready.status != ConditionStatus::False
             || status.condition(ConditionType::Stalled).is_some()
-            || matches!(goal, Goal::Compared(_)) && status.observed_generation == object.generation
+            || matches!(goal, Goal::ObserveOnly(_)) && status.observed_generation == object.generation
     })
 }
 

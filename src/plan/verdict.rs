@@ -1,17 +1,17 @@
-//! Pure: what a pass amounts to, for people and for the schedule: conditions, event and next visit, all from one
+//! Pure: what a pass amounts to, for people and for the schedule: conditions, event and next requeue, all from one
 //! `(Action, Outcome)`, so that they cannot contradict what was done, nor each other.
 
-mod done;
+mod completed;
+mod messages;
 mod reason;
-mod sentences;
 
-pub use done::Done;
+pub use completed::Completed;
 pub use reason::Reason;
 
-use crate::pace::Visit;
+use crate::pace::Requeue;
 use crate::{
-    Action, Announcement, Arn, Cause, Comparison, Fault, Lifecycle, Refusal, Rejection, Release, RemoteUser,
-    SecretProblem, Tags, Wait,
+    Action, Arn, Cause, Comparison, Fault, Lifecycle, Refusal, Rejection, ReleaseReason, RemoteUser,
+    SecretProblem, Tags, Wait, WriteIntent,
 };
 
 /// How performing an action ended.
@@ -56,9 +56,9 @@ impl Outcome {
 
 /// What else the verdict rests on: where the object stands before the pass.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Standing<'a> {
+pub struct VerdictContext<'a> {
     /// The object is on its way out.
-    pub leaving: bool,
+    pub deleting: bool,
     /// The object's namespace, for the commands in sentences.
     pub namespace: &'a str,
     /// The object's name, likewise.
@@ -70,7 +70,7 @@ pub struct Standing<'a> {
     /// The user that DescribeUsers showed in this pass.
     pub user: Option<&'a RemoteUser>,
     /// The generation at hand is the one that is Ready.
-    pub settled: bool,
+    pub is_ready: bool,
     /// AWS has told that the user is not as the generation at hand wants it.
     pub differs: bool,
     /// AWS has not told the state for `--stale-after`.
@@ -83,7 +83,7 @@ pub struct Standing<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Progress {
     /// Ready=True.
-    Done,
+    Ready,
     /// Ready=False, Reconciling.
     Reconciling,
     /// Ready=Unknown, Reconciling: AWS has not answered for long.
@@ -91,11 +91,11 @@ pub enum Progress {
     /// Ready=False, Stalled.
     Stalled,
     /// Ready=False, Deleting, Reconciling.
-    Leaving,
+    Deleting,
     /// Suspended: Ready=True and nothing else.
-    PausedReady,
+    SuspendedReady,
     /// Suspended: Ready=False and nothing else.
-    PausedUnready,
+    SuspendedNotReady,
     /// As they were: an outage does not unmake Ready.
     Unchanged,
 }
@@ -103,14 +103,14 @@ pub enum Progress {
 impl Progress {
     /// All of them.
     pub const ALL: [Self; 8] = [
-        Self::Done,
+        Self::Ready,
         Self::Reconciling,
         Self::Unknown,
         Self::Stalled,
-        Self::Leaving,
+        Self::Deleting,
         Self::Unchanged,
-        Self::PausedReady,
-        Self::PausedUnready,
+        Self::SuspendedReady,
+        Self::SuspendedNotReady,
     ];
 }
 
@@ -124,9 +124,9 @@ pub struct Verdict {
     /// The same for people: what happened, to what, AWS's code, what to do. Nothing that changes from pass to pass.
     pub message: String,
     /// Events that tell what was done, besides the Warning that follows from the reason.
-    pub done: Vec<Done>,
+    pub completed: Vec<Completed>,
     /// When to look again.
-    pub visit: Visit,
+    pub requeue: Requeue,
 }
 
 impl Verdict {
@@ -135,7 +135,7 @@ impl Verdict {
     pub fn warning(&self) -> Option<Reason> {
         let fine = match self.reason {
             // Somebody asked for it; on the way out it holds the object.
-            Reason::Suspended => self.progress != Progress::Leaving,
+            Reason::Suspended => self.progress != Progress::Deleting,
             Reason::Active
             | Reason::Creating
             | Reason::Modifying
@@ -169,57 +169,58 @@ impl Verdict {
             | Reason::DefaultUserInGroup
             | Reason::DeletionProtected => false,
         };
-        (!fine && !self.done.iter().any(|done| matches!(done, Done::Left(_)))).then_some(self.reason)
+        (!fine && !self.completed.iter().any(|completed| matches!(completed, Completed::LeftAlone(_))))
+            .then_some(self.reason)
     }
 }
 
 /// Judges a pass by its last action and how that ended.
 #[must_use]
-pub fn verdict(action: &Action, outcome: &Outcome, standing: &Standing<'_>) -> Verdict {
+pub fn verdict(action: &Action, outcome: &Outcome, context: &VerdictContext<'_>) -> Verdict {
     if let Outcome::Failed(fault) = outcome {
-        return failed(action, fault, standing);
+        return failed(action, fault, context);
     }
-    let (reason, visit) = match (action, outcome) {
-        (Action::Look(_) | Action::AddFinalizer, _) => (waiting(standing), Visit::Now),
-        (Action::Announce(Announcement::Creation { .. }), _) => (Reason::Creating, Visit::Now),
-        (Action::Announce(Announcement::Tags { .. } | Announcement::Change { .. }), _) => {
-            (Reason::Modifying, Visit::Now)
+    let (reason, requeue) = match (action, outcome) {
+        (Action::Fetch(_) | Action::AddFinalizer, _) => (waiting(context), Requeue::Now),
+        (Action::WriteIntent(WriteIntent::Create { .. }), _) => (Reason::Creating, Requeue::Now),
+        (Action::WriteIntent(WriteIntent::Tags { .. } | WriteIntent::Modify { .. }), _) => {
+            (Reason::Modifying, Requeue::Now)
         }
-        (Action::Announce(Announcement::Claim { .. }), _) => (Reason::WaitingForUserActive, Visit::Now),
-        (Action::Announce(Announcement::Departure), _) => (Reason::DeletingUser, Visit::Now),
-        (Action::Create(_), outcome) if outcome.shows_active() => (Reason::Active, Visit::Resync),
-        (Action::Create(_), Outcome::Accepted(_)) => (Reason::Creating, Visit::Poll),
-        (Action::Create(_), _) => (Reason::Creating, Visit::Backoff),
-        (Action::Modify(_), Outcome::Accepted(_)) => (Reason::Modifying, Visit::Poll),
-        (Action::Modify(_), _) => (Reason::Modifying, Visit::Backoff),
+        (Action::WriteIntent(WriteIntent::Reclaim { .. }), _) => (Reason::WaitingForUserActive, Requeue::Now),
+        (Action::WriteIntent(WriteIntent::Delete), _) => (Reason::DeletingUser, Requeue::Now),
+        (Action::Create(_), outcome) if outcome.shows_active() => (Reason::Active, Requeue::Resync),
+        (Action::Create(_), Outcome::Accepted(_)) => (Reason::Creating, Requeue::Poll),
+        (Action::Create(_), _) => (Reason::Creating, Requeue::Backoff),
+        (Action::Modify(_), Outcome::Accepted(_)) => (Reason::Modifying, Requeue::Poll),
+        (Action::Modify(_), _) => (Reason::Modifying, Requeue::Backoff),
         // AWS's answer shows all tags, so there is nothing to wait for.
         (Action::Tag(_) | Action::Untag(_), Outcome::Tagged(_)) if is_edit(action) => {
-            (Reason::Modifying, Visit::Now)
+            (Reason::Modifying, Requeue::Now)
         }
         // The tags cannot be read for some seconds now (B92). On the way out `DeletingUser` would claim that DeleteUser is
         // next or was sent, and a user that loses its tags after that is nobody's.
-        (Action::Tag(_) | Action::Untag(_), _) => (Reason::WaitingForUserActive, Visit::Poll),
-        (Action::Delete(_), Outcome::Accepted(_)) => (Reason::DeletingUser, Visit::Poll),
-        (Action::Delete(_), _) => (Reason::DeletingUser, Visit::Backoff),
-        (Action::Release(why), _) => (released(why), Visit::Resync),
-        (Action::Wait(wait), _) => return waits(wait, standing),
-        (Action::Refuse(refusal), _) => (refused(refusal), Visit::Resync),
-        (Action::Rest, _) => (Reason::Active, Visit::Resync),
-        (Action::Pause { .. }, _) => (Reason::Suspended, Visit::Resync),
-        (Action::Compare(Comparison::Matches), _) => (Reason::Observed, Visit::Resync),
-        (Action::Compare(Comparison::Differs(_)), _) => (Reason::Differs, Visit::Resync),
-        (Action::Compare(Comparison::Missing), _) => (Reason::UserMissing, Visit::Resync),
+        (Action::Tag(_) | Action::Untag(_), _) => (Reason::WaitingForUserActive, Requeue::Poll),
+        (Action::Delete(_), Outcome::Accepted(_)) => (Reason::DeletingUser, Requeue::Poll),
+        (Action::Delete(_), _) => (Reason::DeletingUser, Requeue::Backoff),
+        (Action::ReleaseFinalizer(why), _) => (released(why), Requeue::Resync),
+        (Action::Wait(wait), _) => return waits(wait, context),
+        (Action::Refuse(refusal), _) => (refused(refusal), Requeue::Resync),
+        (Action::InSync, _) => (Reason::Active, Requeue::Resync),
+        (Action::Suspended { .. }, _) => (Reason::Suspended, Requeue::Resync),
+        (Action::Compared(Comparison::Matches), _) => (Reason::Observed, Requeue::Resync),
+        (Action::Compared(Comparison::Differs(_)), _) => (Reason::Differs, Requeue::Resync),
+        (Action::Compared(Comparison::Missing), _) => (Reason::UserMissing, Requeue::Resync),
     };
     let progress = match (action, reason) {
-        _ if standing.leaving => Progress::Leaving,
-        (_, Reason::Active | Reason::Observed) => Progress::Done,
-        (Action::Pause { ready: true }, _) => Progress::PausedReady,
-        (Action::Pause { ready: false }, _) => Progress::PausedUnready,
+        _ if context.deleting => Progress::Deleting,
+        (_, Reason::Active | Reason::Observed) => Progress::Ready,
+        (Action::Suspended { ready: true }, _) => Progress::SuspendedReady,
+        (Action::Suspended { ready: false }, _) => Progress::SuspendedNotReady,
         (Action::Refuse(_), _) => Progress::Stalled,
         _ => Progress::Reconciling,
     };
-    let message = sentences::message(action, outcome, standing);
-    Verdict { progress, reason, message, done: done::done(action, outcome), visit }
+    let message = messages::message(action, outcome, context);
+    Verdict { progress, reason, message, completed: completed::completed(action, outcome), requeue }
 }
 
 /// A tagging call that a spec asked for, or an adoption: not one that puts lost owner tags back.
@@ -229,22 +230,22 @@ fn is_edit(action: &Action) -> bool {
     !matches!(action, Action::Tag(tag) if restores(tag))
 }
 
-fn waiting(standing: &Standing<'_>) -> Reason {
-    if standing.leaving { Reason::DeletingUser } else { Reason::WaitingForUserActive }
+fn waiting(context: &VerdictContext<'_>) -> Reason {
+    if context.deleting { Reason::DeletingUser } else { Reason::WaitingForUserActive }
 }
 
-fn released(why: &Release) -> Reason {
+fn released(why: &ReleaseReason) -> Reason {
     match why {
-        Release::UserGone
-        | Release::NoSuchUser
-        | Release::Retained { deletion_accepted: true }
-        | Release::DefinitionGoing { deletion_accepted: true }
-        | Release::Observes { deletion_accepted: true } => Reason::DeletingUser,
-        Release::Retained { deletion_accepted: false }
-        | Release::DefinitionGoing { deletion_accepted: false }
-        | Release::Observes { deletion_accepted: false }
-        | Release::LeftToOwner(_)
-        | Release::LeftUnowned => Reason::Retained,
+        ReleaseReason::UserGone
+        | ReleaseReason::NoSuchUser
+        | ReleaseReason::Retained { deletion_accepted: true }
+        | ReleaseReason::DefinitionDeleted { deletion_accepted: true }
+        | ReleaseReason::Observes { deletion_accepted: true } => Reason::DeletingUser,
+        ReleaseReason::Retained { deletion_accepted: false }
+        | ReleaseReason::DefinitionDeleted { deletion_accepted: false }
+        | ReleaseReason::Observes { deletion_accepted: false }
+        | ReleaseReason::LeftToOwner(_)
+        | ReleaseReason::LeftUnowned => Reason::Retained,
     }
 }
 
@@ -256,58 +257,58 @@ fn refused(refusal: &Refusal) -> Reason {
         Refusal::AdoptionNotAllowed => Reason::AdoptionNotAllowed,
         Refusal::UserIdNotAllowed { .. } => Reason::UserIDNotAllowed,
         Refusal::UserOwnedByAnother(_) => Reason::UserOwnedByAnother,
-        Refusal::Elsewhere(_) => Reason::WrongAWSAccount,
+        Refusal::WrongLocation(_) => Reason::WrongAWSAccount,
     }
 }
 
-fn waits(wait: &Wait, standing: &Standing<'_>) -> Verdict {
-    let (reason, visit) = match wait {
-        Wait::Failed(_, fault) => return failed(&Action::Wait(wait.clone()), fault, standing),
+fn waits(wait: &Wait, context: &VerdictContext<'_>) -> Verdict {
+    let (reason, requeue) = match wait {
+        Wait::Failed(_, fault) => return failed(&Action::Wait(wait.clone()), fault, context),
         // Nothing to look at: the annotation's going is an event of its own.
-        Wait::Protected => (Reason::DeletionProtected, Visit::Resync),
-        Wait::Suspended => (Reason::Suspended, Visit::Resync),
+        Wait::Protected => (Reason::DeletionProtected, Requeue::Resync),
+        Wait::Suspended => (Reason::Suspended, Requeue::Resync),
         Wait::CreationOpen | Wait::UserNotActive(_) | Wait::OwnerUnknown(_) => {
-            (Reason::WaitingForUserActive, Visit::Poll)
+            (Reason::WaitingForUserActive, Requeue::Poll)
         }
-        Wait::UserDeleting => (Reason::DeletingUser, Visit::Poll),
-        Wait::PreviousUser => (Reason::WaitingForPreviousUser, Visit::Poll),
-        Wait::Creating => (Reason::Creating, Visit::Poll),
-        Wait::Modifying => (Reason::Modifying, Visit::Poll),
-        Wait::Secret(SecretProblem::KeyNotFound { .. }) => (Reason::SecretKeyNotFound, Visit::Backoff),
-        Wait::Secret(SecretProblem::Forbidden { .. }) => (Reason::SecretForbidden, Visit::Slowly),
+        Wait::UserDeleting => (Reason::DeletingUser, Requeue::Poll),
+        Wait::PreviousUser => (Reason::WaitingForPreviousUser, Requeue::Poll),
+        Wait::Creating => (Reason::Creating, Requeue::Poll),
+        Wait::Modifying => (Reason::Modifying, Requeue::Poll),
+        Wait::Secret(SecretProblem::KeyNotFound { .. }) => (Reason::SecretKeyNotFound, Requeue::Backoff),
+        Wait::Secret(SecretProblem::Forbidden { .. }) => (Reason::SecretForbidden, Requeue::Slow),
         Wait::Secret(
             SecretProblem::NotFound { .. } | SecretProblem::Unreadable { .. } | SecretProblem::Invalid { .. },
-        ) => (Reason::SecretNotFound, Visit::Backoff),
-        Wait::DefinitionUnreadable => (Reason::DeletingUser, Visit::Backoff),
-        Wait::Elsewhere(_) => (Reason::WrongAWSAccount, Visit::Slowly),
+        ) => (Reason::SecretNotFound, Requeue::Backoff),
+        Wait::DefinitionUnreadable => (Reason::DeletingUser, Requeue::Backoff),
+        Wait::WrongLocation(_) => (Reason::WrongAWSAccount, Requeue::Slow),
     };
     let action = Action::Wait(wait.clone());
-    let message = sentences::message(&action, &Outcome::Decided, standing);
-    let progress = if standing.leaving { Progress::Leaving } else { Progress::Reconciling };
-    Verdict { progress, reason, message, done: Vec::new(), visit }
+    let message = messages::message(&action, &Outcome::Decided, context);
+    let progress = if context.deleting { Progress::Deleting } else { Progress::Reconciling };
+    Verdict { progress, reason, message, completed: Vec::new(), requeue }
 }
 
 /// A call failed: the look that the action waits for, or the action's own.
-fn failed(action: &Action, fault: &Fault, standing: &Standing<'_>) -> Verdict {
+fn failed(action: &Action, fault: &Fault, context: &VerdictContext<'_>) -> Verdict {
     let written = matches!(action, Action::Create(_) | Action::Modify(_));
-    let (reason, visit) = match (fault, standing.leaving) {
-        (Fault::Busy(_), true) => (Reason::InvalidUserState, Visit::Backoff),
-        (Fault::Busy(_), false) => (Reason::WaitingForUserActive, Visit::Backoff),
-        (Fault::Throttled(_), _) => (Reason::Throttled, Visit::Backoff),
-        (Fault::Unavailable(_), _) => (Reason::AWSUnavailable, Visit::Backoff),
-        (Fault::Credentials(_), _) => (Reason::CredentialsUnavailable, Visit::Slowly),
-        (Fault::Denied(_), _) => (Reason::AccessDenied, Visit::Slowly),
-        (Fault::Rejected(why, said), leaving) => match why {
-            Rejection::ServiceLinkedRole => (Reason::ServiceLinkedRoleMissing, Visit::Slowly),
-            Rejection::DefaultUserInGroup if leaving => (Reason::DefaultUserInGroup, Visit::Slowly),
-            Rejection::Quota if !leaving => (Reason::QuotaExceeded, Visit::Slowly),
-            Rejection::ParameterCombination if written => (Reason::AuthenticationConflict, Visit::Resync),
-            Rejection::ParameterValue if written => (about(&said.message), Visit::Resync),
+    let (reason, requeue) = match (fault, context.deleting) {
+        (Fault::Busy(_), true) => (Reason::InvalidUserState, Requeue::Backoff),
+        (Fault::Busy(_), false) => (Reason::WaitingForUserActive, Requeue::Backoff),
+        (Fault::Throttled(_), _) => (Reason::Throttled, Requeue::Backoff),
+        (Fault::Unavailable(_), _) => (Reason::AWSUnavailable, Requeue::Backoff),
+        (Fault::Credentials(_), _) => (Reason::CredentialsUnavailable, Requeue::Slow),
+        (Fault::Denied(_), _) => (Reason::AccessDenied, Requeue::Slow),
+        (Fault::Rejected(why, said), deleting) => match why {
+            Rejection::ServiceLinkedRole => (Reason::ServiceLinkedRoleMissing, Requeue::Slow),
+            Rejection::DefaultUserInGroup if deleting => (Reason::DefaultUserInGroup, Requeue::Slow),
+            Rejection::Quota if !deleting => (Reason::QuotaExceeded, Requeue::Slow),
+            Rejection::ParameterCombination if written => (Reason::AuthenticationConflict, Requeue::Resync),
+            Rejection::ParameterValue if written => (about(&said.message), Requeue::Resync),
             Rejection::DefaultUserInGroup
             | Rejection::Quota
             | Rejection::ParameterCombination
             | Rejection::ParameterValue
-            | Rejection::Other => (Reason::AWSRefused, Visit::Slowly),
+            | Rejection::Other => (Reason::AWSRefused, Requeue::Slow),
         },
     };
     let needs_a_person = matches!(
@@ -317,19 +318,19 @@ fn failed(action: &Action, fault: &Fault, standing: &Standing<'_>) -> Verdict {
             | Reason::InvalidPassword
             | Reason::InvalidSpec
     );
-    let stalled = needs_a_person || (reason == Reason::AccessDenied && standing.denied_for_long);
+    let stalled = needs_a_person || (reason == Reason::AccessDenied && context.denied_for_long);
     // A mutation is only planned once a look has shown that the user is not as it should be.
-    let read = matches!(action, Action::Look(_) | Action::Wait(_));
-    let silent = read && fault.tells_nothing() && standing.settled && !standing.differs;
+    let read = matches!(action, Action::Fetch(_) | Action::Wait(_));
+    let silent = read && fault.hides_user_state() && context.is_ready && !context.differs;
     let progress = match () {
-        () if standing.leaving => Progress::Leaving,
-        () if silent && !standing.stale => Progress::Unchanged,
+        () if context.deleting => Progress::Deleting,
+        () if silent && !context.stale => Progress::Unchanged,
         () if silent => Progress::Unknown,
         () if stalled => Progress::Stalled,
         () => Progress::Reconciling,
     };
-    let message = sentences::fault(action, fault, standing);
-    Verdict { progress, reason, message, done: Vec::new(), visit }
+    let message = messages::fault(action, fault, context);
+    Verdict { progress, reason, message, completed: Vec::new(), requeue }
 }
 
 /// Which field an InvalidParameterValue is about, by AWS's sentence (B37-B43 quote them).

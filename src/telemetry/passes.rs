@@ -77,6 +77,7 @@ pub struct Metrics {
     active: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
     max: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
     corrections: Counter,
+    orphans_removed: Counter,
     pub queue: Queue,
     pub objects: ObjectMetrics,
 }
@@ -92,6 +93,7 @@ impl Metrics {
             active: Family::default(),
             max: Family::default(),
             corrections: Counter::default(),
+            orphans_removed: Counter::default(),
             queue: Queue::default(),
             objects,
         };
@@ -107,6 +109,11 @@ impl Metrics {
             "elasticache_user_drift_corrections",
             "Number of changes in AWS by others that the operator reverted",
             metrics.corrections.clone(),
+        );
+        registry.register(
+            "elasticache_user_orphans_removed",
+            "Number of AWS users that the operator deleted because their object vanished right after CreateUser, in spite of its finalizer",
+            metrics.orphans_removed.clone(),
         );
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("elasticache_user_build", "Version of the operator", build);
@@ -154,6 +161,12 @@ impl Metrics {
     #[must_use]
     pub fn corrections(&self) -> Counter {
         self.corrections.clone()
+    }
+
+    /// The counter of deleted users whose object vanished.
+    #[must_use]
+    pub fn orphans_removed(&self) -> Counter {
+        self.orphans_removed.clone()
     }
 
     pub fn allow(&self, passes: usize) {

@@ -44,6 +44,7 @@ mod secrecy;
 mod throttling;
 mod transcript;
 mod upgrading;
+mod vanishing;
 mod waiting;
 mod watching;
 mod written;

@@ -297,7 +297,7 @@ async fn a_default_policy_of_retain_holds_where_the_object_says_nothing() {
     let fixture = watchful(&[("DEFAULT_DELETION_POLICY", "Retain")]).await;
     fixture.ready("gone", with(iam(), json!({ "deletionPolicy": "Delete" }))).await;
     fixture.ready("kept", iam()).await;
-    // Said while it is being deleted, it counts as well.
+    // AwsError while it is being deleted, it counts as well.
     fixture.ready("asked", iam()).await;
     fixture.patch("asked", prevent_deletion(true)).await;
     fixture.delete("asked").await;

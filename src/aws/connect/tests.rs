@@ -82,14 +82,16 @@ async fn a_call_that_was_never_sent_has_a_known_outcome() {
             }
         });
         for _ in 0..3 {
-            let Outcome::Failed(fault) = aws.delete(&Delete { user_id: user_id.clone() }).await else {
+            let Outcome::Failed(fault) =
+                aws.delete(&Delete { user_id: user_id.clone() }, CredentialsId(1)).await
+            else {
                 panic!("{claim} fails")
             };
-            assert_eq!(fault.said().to_string(), said, "{claim}");
+            assert_eq!(fault.error().to_string(), said, "{claim}");
             assert!(!fault.outcome_unknown(), "{claim}");
         }
         let (_, source) = aws.describe(&user_id).await;
-        assert_eq!((source.credentials, source.account), (CredentialsId(0), Account::Unasked), "{claim}");
+        assert_eq!((source.credentials, source.account), (CredentialsId(0), Account::NotAsked), "{claim}");
         let source = aws.identify().await;
         assert_eq!(source.credentials, CredentialsId(0), "{claim}");
         assert!(matches!(source.account, Account::Failed(_)), "{claim}: {source:?}");

@@ -21,7 +21,7 @@ fn an_account_belongs_to_one_set_of_credentials() {
     let two = known.that_signed(&signed("AKIATWO"));
     known.learn_account(one, "111122223333");
     assert_eq!(known.account(one), Account::Known("111122223333".to_owned()));
-    assert_eq!(known.account(two), Account::Unasked);
+    assert_eq!(known.account(two), Account::NotAsked);
 }
 
 #[test]
@@ -32,10 +32,10 @@ fn a_set_that_was_forgotten_comes_back_as_a_new_one() {
     for number in 0..REMEMBERED {
         known.that_signed(&signed(&format!("ASIA{number}")));
     }
-    assert_eq!(known.account(first), Account::Unasked);
+    assert_eq!(known.account(first), Account::NotAsked);
     let again = known.that_signed(&signed("AKIAFIRST"));
     assert_ne!(again, first, "a number never means two accounts");
-    assert_eq!(known.account(again), Account::Unasked);
+    assert_eq!(known.account(again), Account::NotAsked);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Moment;
-use crate::pace::{Pace, Visit};
+use crate::pace::{Pace, Requeue};
 use crate::verdict::{Reason, Verdict};
 
 /// Attempts and pauses of one object in one process. None of it changes what is done, only when.
@@ -21,7 +21,7 @@ pub struct Pacing {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Failures {
     count: u32,
-    due: Option<(Visit, Moment)>,
+    due: Option<(Requeue, Moment)>,
 }
 
 /// A check that found no token.
@@ -50,7 +50,8 @@ impl Pacing {
     }
 
     /// Takes note of a verdict and returns the pause until the next pass.
-    pub(crate) fn schedule(&mut self, verdict: &Verdict, pace: &Pace, now: Moment, roll: f64) -> Duration {
+    #[must_use]
+    pub fn schedule(&mut self, verdict: &Verdict, pace: &Pace, now: Moment, roll: f64) -> Duration {
         self.rate_limited = None;
         let denied = verdict.reason == Reason::AccessDenied;
         self.denied_since = denied.then(|| self.denied_since.unwrap_or(now));
@@ -59,11 +60,11 @@ impl Pacing {
             Some(_) | None => now,
         };
         self.waiting = Some((verdict.reason, since));
-        match verdict.visit {
-            Visit::Backoff | Visit::Slowly => self.back_off(verdict.visit, pace, now, roll),
-            visit @ (Visit::Now | Visit::Poll | Visit::Resync) => {
+        match verdict.requeue {
+            Requeue::Backoff | Requeue::Slow => self.back_off(verdict.requeue, pace, now, roll),
+            requeue @ (Requeue::Now | Requeue::Poll | Requeue::Resync) => {
                 self.failures = Failures::default();
-                pace.until(visit, 0, now.since(since), roll)
+                pace.until(requeue, 0, now.since(since), roll)
             }
         }
     }
@@ -73,7 +74,7 @@ impl Pacing {
         let before = self.rate_limited.unwrap_or(RateLimited { since: now, times: 0 });
         let times = before.times.saturating_add(1);
         self.rate_limited = Some(RateLimited { times, ..before });
-        pace.postponed(times, roll)
+        pace.rate_limited(times, roll)
     }
 
     /// The check has found no token for so long that its turn has come.
@@ -83,16 +84,17 @@ impl Pacing {
     }
 
     /// The pause after a failure. A pass that came early, by a watch event, counts no further attempt.
-    pub(crate) fn back_off(&mut self, visit: Visit, pace: &Pace, now: Moment, roll: f64) -> Duration {
+    #[must_use]
+    pub fn back_off(&mut self, requeue: Requeue, pace: &Pace, now: Moment, roll: f64) -> Duration {
         if let Some((before, due)) = self.failures.due
-            && before == visit
+            && before == requeue
             && due > now
         {
             return due.since(now);
         }
         self.failures.count = self.failures.count.saturating_add(1);
-        let pause = pace.until(visit, self.failures.count, Duration::ZERO, roll);
-        self.failures.due = Some((visit, now + pause));
+        let pause = pace.until(requeue, self.failures.count, Duration::ZERO, roll);
+        self.failures.due = Some((requeue, now + pause));
         pause
     }
 
@@ -132,31 +134,37 @@ mod tests {
         Moment::after_start(Duration::from_secs_f64(seconds))
     }
 
-    fn verdict(reason: Reason, visit: Visit) -> Verdict {
-        Verdict { progress: Progress::Reconciling, reason, message: String::new(), done: Vec::new(), visit }
+    fn verdict(reason: Reason, requeue: Requeue) -> Verdict {
+        Verdict {
+            progress: Progress::Reconciling,
+            reason,
+            message: String::new(),
+            completed: Vec::new(),
+            requeue,
+        }
     }
 
     #[test]
     fn a_failure_counts_once_for_each_elapsed_backoff() {
         let (mut pacing, pace) = (Pacing::default(), Pace::default());
-        let failed = verdict(Reason::Throttled, Visit::Backoff);
+        let failed = verdict(Reason::Throttled, Requeue::Backoff);
         assert_eq!(pacing.schedule(&failed, &pace, at(0.0), 0.0), SECOND);
         // A watch event 0.4 s later: the same attempt.
         assert_eq!(pacing.schedule(&failed, &pace, at(0.4), 0.0), Duration::from_millis(600));
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), 2 * SECOND);
         // A success in between begins anew.
-        pacing.schedule(&verdict(Reason::Active, Visit::Resync), &pace, at(1.0), 0.0);
+        let _ = pacing.schedule(&verdict(Reason::Active, Requeue::Resync), &pace, at(1.0), 0.0);
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), SECOND);
     }
 
     #[test]
     fn a_wait_is_polled_by_the_time_waited_for_this_reason() {
         let (mut pacing, pace) = (Pacing::default(), Pace::default());
-        let deleting = verdict(Reason::DeletingUser, Visit::Poll);
+        let deleting = verdict(Reason::DeletingUser, Requeue::Poll);
         let first = pacing.schedule(&deleting, &pace, at(0.0), 0.0);
         let late = pacing.schedule(&deleting, &pace, at(40.0), 0.0);
         assert!(first < SECOND && late > 6 * SECOND, "{first:?}, then {late:?}");
-        let other = verdict(Reason::WaitingForUserActive, Visit::Poll);
+        let other = verdict(Reason::WaitingForUserActive, Requeue::Poll);
         assert_eq!(pacing.schedule(&other, &pace, at(40.0), 0.0), first);
     }
 
@@ -170,7 +178,7 @@ mod tests {
             now = now + pacing.postpone(&pace, now, 0.5);
         }
         assert!(pacing.is_overdue(&pace, now));
-        pacing.schedule(&verdict(Reason::Active, Visit::Resync), &pace, now, 0.0);
+        let _ = pacing.schedule(&verdict(Reason::Active, Requeue::Resync), &pace, now, 0.0);
         assert!(!pacing.is_overdue(&pace, now));
         assert_eq!(pacing.postpone(&pace, now, 0.0), SECOND, "it begins anew");
     }
@@ -178,8 +186,8 @@ mod tests {
     #[test]
     fn a_check_that_finds_no_token_counts_as_no_failure() {
         let (mut pacing, pace) = (Pacing::default(), Pace::default());
-        let failed = verdict(Reason::Throttled, Visit::Backoff);
-        pacing.schedule(&failed, &pace, at(0.0), 0.0);
+        let failed = verdict(Reason::Throttled, Requeue::Backoff);
+        let _ = pacing.schedule(&failed, &pace, at(0.0), 0.0);
         pacing.postpone(&pace, at(1.0), 0.0);
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), 2 * SECOND);
     }

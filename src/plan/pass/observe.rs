@@ -2,36 +2,36 @@
 
 use super::{Awaiting, Pass, Request};
 use crate::{
-    Account, Arn, CallSource, Creation, Definition, Goal, Lifecycle, Look, Now, ObjectFacts, Other,
-    Ownership, Sight, TagSight, Tags, tags_match,
+    Account, Arn, CallSource, Creation, Definition, Fetch, Goal, Lifecycle, Now, ObjectFacts,
+    OwnerObservation, Ownership, Tags, TagsObservation, UserObservation, tags_match,
 };
 
 impl Pass {
     /// The request that fetches a fact; `None` if the fact is known without one.
-    pub(super) fn fetch(&mut self, fetch: &Look) -> Option<Request> {
+    pub(super) fn fetch(&mut self, fetch: &Fetch) -> Option<Request> {
         match fetch {
-            Look::User(user_id) => {
+            Fetch::User(user_id) => {
                 Some(self.read_token().unwrap_or_else(|| Request::DescribeUser(user_id.clone())))
             }
             // What is read now decides on a mutation, which then need not wait for its token any more.
-            Look::Tags(_) if self.awaited && !self.tokens.mutation => Some(self.mutation_token()),
-            Look::Tags(arn) => Some(self.read_token().unwrap_or_else(|| Request::ListTags(arn.clone()))),
-            Look::Account => Some(self.read_token().unwrap_or(Request::Identify)),
-            Look::Caller => {
+            Fetch::Tags(_) if self.awaited && !self.tokens.mutation => Some(self.mutation_token()),
+            Fetch::Tags(arn) => Some(self.read_token().unwrap_or_else(|| Request::ListTags(arn.clone()))),
+            Fetch::Account => Some(self.read_token().unwrap_or(Request::Identify)),
+            Fetch::Caller => {
                 self.awaiting = Awaiting::Caller;
                 Some(Request::IdentifyCaller)
             }
-            Look::Other(owner) => {
+            Fetch::Owner(owner) => {
                 let watched = &self.settings.namespaces;
                 if watched.is_empty() || watched.contains(&owner.namespace) {
                     return Some(Request::ReadOwner(owner.clone()));
                 }
-                self.observed.other = Other::Unknown;
+                self.observed.other_owner = OwnerObservation::Unknown;
                 None
             }
-            Look::Definition => Some(Request::ReadDefinition),
-            Look::Object => Some(self.confirmation(false)),
-            Look::ObjectAndDefinition => Some(self.confirmation(true)),
+            Fetch::Definition => Some(Request::ReadDefinition),
+            Fetch::Object => Some(self.confirmation(false)),
+            Fetch::ObjectAndDefinition => Some(self.confirmation(true)),
         }
     }
 
@@ -56,9 +56,9 @@ impl Pass {
     pub(super) fn confirm(&mut self, found: Option<&ObjectFacts>, definition: bool) {
         match found {
             Some(found) if found.version == self.object.version => {
-                self.observed.confirmed = true;
+                self.observed.object_confirmed = true;
                 if definition {
-                    self.observed.definition = Definition::Unread;
+                    self.observed.definition = Definition::NotRead;
                 }
             }
             Some(_) | None => self.conflict(),
@@ -70,19 +70,19 @@ impl Pass {
     }
 
     /// DescribeUsers answered. Its age counts from the request.
-    pub(super) fn described(&mut self, user: Sight, source: CallSource) {
+    pub(super) fn described(&mut self, user: UserObservation, source: CallSource) {
         self.tokens.read = false;
         self.ages.user = Some(self.asked_at);
         self.observed.source = source;
         match &user {
-            Sight::Seen(user) => {
-                self.observed.remembered = self
+            UserObservation::Found(user) => {
+                self.observed.known_owner = self
                     .memory
                     .owner
                     .as_ref()
                     .filter(|(arn, _)| *arn == user.arn)
                     .map(|(_, owner)| owner.clone());
-                if self.observed.remembered == Some(Ownership::Ours) {
+                if self.observed.known_owner == Some(Ownership::Ours) {
                     self.settle_creation();
                 }
                 if user.lifecycle == Lifecycle::Deleting {
@@ -92,12 +92,12 @@ impl Pass {
                 // An ARN says the account itself.
                 self.observed.source.account = Account::Known(user.arn.account().to_owned());
             }
-            Sight::Absent => {
+            UserObservation::Absent => {
                 self.memory.forget_user(None);
-                self.observed.sent = None;
-                self.observed.remembered = None;
+                self.observed.sent_passwords = None;
+                self.observed.known_owner = None;
             }
-            Sight::Failed(_) | Sight::Unseen => {}
+            UserObservation::Failed(_) | UserObservation::NotRead => {}
         }
         self.observed.user = user;
     }
@@ -113,14 +113,14 @@ impl Pass {
         if source.credentials == self.observed.source.credentials {
             self.observed.source = source;
         } else {
-            self.observed.user = Sight::Unseen;
+            self.observed.user = UserObservation::NotRead;
         }
     }
 
-    pub(super) fn read_tags(&mut self, tags: TagSight, now: Now) {
+    pub(super) fn read_tags(&mut self, tags: TagsObservation, now: Now) {
         self.tokens.read = false;
         self.ages.tags = Some(self.asked_at);
-        if let (TagSight::Read(read), Sight::Seen(user)) = (&tags, &self.observed.user) {
+        if let (TagsObservation::Read(read), UserObservation::Found(user)) = (&tags, &self.observed.user) {
             let arn = user.arn.clone();
             self.learn_from_tags(&arn, read, now);
         }
@@ -129,7 +129,7 @@ impl Pass {
 
     fn learn_from_tags(&mut self, arn: &Arn, tags: &Tags, now: Now) {
         let Some(owner) = self.goal.owner() else { return };
-        let ownership = owner.judge(tags);
+        let ownership = owner.evaluate(tags);
         self.note_tags(tags, now);
         if ownership == Ownership::Ours {
             // Another object's user says nothing about the one that we asked for.
@@ -138,13 +138,13 @@ impl Pass {
             self.memory.sent_passwords = None;
         }
         self.memory.owner = Some((arn.clone(), ownership.clone()));
-        self.observed.remembered = Some(ownership);
+        self.observed.known_owner = Some(ownership);
     }
 
     /// If these are the tags that the spec asks for, and ours, they need not be compared again soon.
     pub(super) fn note_tags(&mut self, tags: &Tags, now: Now) {
         let Goal::Present(desired) = &self.goal else { return };
-        let ours = desired.owner.judge(tags) == Ownership::Ours;
+        let ours = desired.owner.evaluate(tags) == Ownership::Ours;
         if ours && tags_match(desired, tags, &self.observed.record) {
             let (roll, generation) = (self.rolls.roll(), self.object.generation);
             self.memory.tags_match(generation, &self.settings.pace, now.moment, roll);

@@ -3,8 +3,8 @@
 use super::{Ages, Awaiting, MOST_ATTEMPTS, Pass, Request, Urgency, nothing_observed};
 use crate::verdict::{Outcome, verdict};
 use crate::{
-    Action, Announcement, Cause, Fault, Goal, LastApplied, Moment, Now, ObjectFacts, Observed, Passwords,
-    Said, Sight, TagSight,
+    Action, AwsError, Cause, Fault, Goal, LastApplied, Moment, Now, ObjectFacts, Observed, Passwords,
+    TagsObservation, UserObservation, WriteIntent,
 };
 
 /// What was certain before a call. It is forgotten when the call is sent, and comes back if AWS refused it: until the answer
@@ -25,10 +25,10 @@ impl Pass {
     pub(super) fn write_intent(
         &mut self,
         action: &Action,
-        intent: &Announcement,
+        intent: &WriteIntent,
         now: Now,
     ) -> Option<Request> {
-        if matches!(intent, Announcement::Creation { .. }) {
+        if matches!(intent, WriteIntent::Create { .. }) {
             if !self.tokens.mutation {
                 return Some(self.mutation_token());
             }
@@ -47,27 +47,27 @@ impl Pass {
         }
     }
 
-    fn intent_written(&mut self, intent: &Announcement, now: Now) {
+    fn intent_written(&mut self, intent: &WriteIntent, now: Now) {
         match intent {
-            Announcement::Departure => {
+            WriteIntent::Delete => {
                 let before = self.observed.record.last_applied.take().filter(LastApplied::manages);
                 self.memory.before_deletion = before.or_else(|| self.memory.before_deletion.take());
                 self.read_record(now);
             }
-            Announcement::Claim { .. } => {
+            WriteIntent::Reclaim { .. } => {
                 self.memory.before_deletion = None;
                 self.read_record(now);
-                self.observed.announced = false;
+                self.observed.intent_written = false;
             }
-            Announcement::Creation { .. } | Announcement::Tags { .. } | Announcement::Change { .. } => {
-                if matches!(intent, Announcement::Creation { .. }) {
+            WriteIntent::Create { .. } | WriteIntent::Tags { .. } | WriteIntent::Modify { .. } => {
+                if matches!(intent, WriteIntent::Create { .. }) {
                     self.memory.create_announced = self.object.generation;
                     self.has_unsent_create = false;
                 }
                 if self.object.terminating {
                     return self.conflict();
                 }
-                self.observed.announced = true;
+                self.observed.intent_written = true;
             }
         }
     }
@@ -98,23 +98,23 @@ impl Pass {
         let pace = &self.settings.pace;
         let is_old = |at: Option<Moment>, valid| at.is_none_or(|at| now.since(at) > valid);
         if matches!(action, Action::Create(_)) {
-            let old = is_old(self.ages.create_intent, pace.announcement_valid);
-            self.observed.announced &= !old;
+            let old = is_old(self.ages.create_intent, pace.intent_valid);
+            self.observed.intent_written &= !old;
             return old;
         }
         // Only what a user looks like tells ours from another one that took its ID meanwhile.
         if matches!(action, Action::Tag(tag) if restores_owner(tag)) {
             let old = is_old(self.ages.user, pace.owner_valid);
             if old {
-                self.observed.user = Sight::Unseen;
+                self.observed.user = UserObservation::NotRead;
             }
             return old;
         }
         let old = is_old(self.ages.tags, pace.owner_valid);
         if old {
-            self.observed.tags = TagSight::Unread;
+            self.observed.tags = TagsObservation::NotRead;
             // The object was read after the tags, and may have changed since as well.
-            self.observed.confirmed = false;
+            self.observed.object_confirmed = false;
         }
         old
     }
@@ -131,15 +131,15 @@ impl Pass {
             | Action::Create(_)
             | Action::Tag(_)
             | Action::Untag(_)
-            | Action::Look(_)
+            | Action::Fetch(_)
             | Action::AddFinalizer
-            | Action::Announce(_)
-            | Action::Release(_)
+            | Action::WriteIntent(_)
+            | Action::ReleaseFinalizer(_)
             | Action::Wait(_)
             | Action::Refuse(_)
-            | Action::Rest
-            | Action::Pause { .. }
-            | Action::Compare(_) => Doubts::default(),
+            | Action::InSync
+            | Action::Suspended { .. }
+            | Action::Compared(_) => Doubts::default(),
         }
     }
 
@@ -170,12 +170,12 @@ impl Pass {
         self.has_unsent_create |= matches!(action, Action::Create(_));
         self.attempts += 1;
         if self.attempts >= MOST_ATTEMPTS {
-            let said = Said::new("CredentialsChanged", "they change with each call.");
-            return self.close(action, Outcome::Failed(Fault::Credentials(said)), now);
+            let error = AwsError::new("CredentialsChanged", "they change with each call.");
+            return self.close(action, Outcome::Failed(Fault::Credentials(error)), now);
         }
         let Observed { record, tags_due, .. } = self.observed.clone();
-        let sent = self.memory.sent_passwords.clone();
-        self.observed = Observed { record, tags_due, sent, ..nothing_observed(&self.settings) };
+        let sent_passwords = self.memory.sent_passwords.clone();
+        self.observed = Observed { record, tags_due, sent_passwords, ..nothing_observed(&self.settings) };
         self.ages = Ages::default();
     }
 
@@ -184,13 +184,13 @@ impl Pass {
         self.memory.version = object.version.number();
         self.observed.record.has_finalizer = object.has_finalizer;
         // What was read before is no longer the newest version.
-        self.observed.confirmed = false;
+        self.observed.object_confirmed = false;
         self.object = object;
         match awaiting {
             Awaiting::Finalizer if self.object.terminating => self.conflict(),
             Awaiting::Intent(intent) => self.intent_written(&intent, now),
             // It managed the user before; now it is only compared.
-            Awaiting::Release(_) if matches!(self.goal, Goal::Compared(_)) => {}
+            Awaiting::Release(_) if matches!(self.goal, Goal::ObserveOnly(_)) => {}
             Awaiting::Release(action) => self.close(action, Outcome::Released, now),
             Awaiting::FinalStatus => self.final_status_written(Ok(()), now),
             Awaiting::Finalizer

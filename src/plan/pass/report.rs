@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Awaiting, EventContent, LogLevel, LogLine, Pass, PassResult, Request};
-use crate::verdict::{Done, Outcome, Progress, Reason, Standing, Verdict, verdict};
+use crate::verdict::{Completed, Outcome, Progress, Reason, Verdict, VerdictContext, verdict};
 use crate::{
-    Action, Arn, ConditionType, Creation, Fault, Goal, Moment, Now, Report, Sight, Status, Wait, differs,
-    next_status,
+    Action, Arn, ConditionType, Creation, Fault, Goal, Moment, Now, Report, Status, UserObservation, Wait,
+    differs, next_status,
 };
 
 /// The end of a pass: what was done, and what is left to say of it.
@@ -39,7 +39,7 @@ impl Pass {
     pub(super) fn close(&mut self, action: Action, outcome: Outcome, now: Now) {
         self.learn_from_outcome(&action, &outcome, now);
         // DescribeUsers alone does not tell the whole state: a user whose tags cannot be read is not known to be in sync.
-        let silent = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if fault.tells_nothing());
+        let silent = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if fault.hides_user_state());
         self.memory.pacing.heard(silent, now.moment);
         let verdict = verdict(&action, &outcome, &self.context(now.moment));
         let queue = self.log_lines(&action, &outcome, &verdict).into_iter().map(Request::Log).collect();
@@ -145,7 +145,7 @@ impl Pass {
     fn learn_from_outcome(&mut self, action: &Action, outcome: &Outcome, now: Now) {
         // From now on status speaks of the user that is there.
         let sends = matches!(action, Action::Create(_) | Action::Modify(_));
-        let applied = *action == Action::Rest || sends && matches!(outcome, Outcome::Accepted(_));
+        let applied = *action == Action::InSync || sends && matches!(outcome, Outcome::Accepted(_));
         self.memory.seen_gone &= !applied;
         if *outcome == Outcome::NotFound {
             self.memory.owner = None;
@@ -153,7 +153,7 @@ impl Pass {
         match (action, outcome) {
             (Action::Create(create), Outcome::Accepted(user)) => {
                 self.memory.owner =
-                    self.goal.owner().map(|owner| (user.arn.clone(), owner.judge(&create.tags)));
+                    self.goal.owner().map(|owner| (user.arn.clone(), owner.evaluate(&create.tags)));
                 self.memory.sent_passwords = create.authentication.passwords().cloned();
                 let (roll, generation) = (self.rolls.roll(), self.object.generation);
                 self.memory.tags_match(generation, &self.settings.pace, now.moment, roll);
@@ -182,27 +182,27 @@ impl Pass {
     fn learn_from_tagging(&mut self, arn: &Arn, outcome: &Outcome, now: Now) {
         self.memory.owner = None;
         if let (Outcome::Tagged(tags), Some(owner)) = (outcome, self.goal.owner()) {
-            self.memory.owner = Some((arn.clone(), owner.judge(tags)));
+            self.memory.owner = Some((arn.clone(), owner.evaluate(tags)));
             self.note_tags(tags, now);
         }
     }
 
-    pub(super) fn context(&self, now: Moment) -> Standing<'_> {
+    pub(super) fn context(&self, now: Moment) -> VerdictContext<'_> {
         let user = match &self.observed.user {
-            Sight::Seen(user) => Some(user),
-            Sight::Unseen | Sight::Absent | Sight::Failed(_) => None,
+            UserObservation::Found(user) => Some(user),
+            UserObservation::NotRead | UserObservation::Absent | UserObservation::Failed(_) => None,
         };
         let (pace, pacing) = (&self.settings.pace, &self.memory.pacing);
         let stalled = self.object.status.condition(ConditionType::Stalled);
         let was_denied = stalled.is_some_and(|stalled| stalled.reason == Reason::AccessDenied.as_str());
-        Standing {
-            leaving: matches!(self.goal, Goal::Gone(_)),
+        VerdictContext {
+            deleting: matches!(self.goal, Goal::Absent(_)),
             namespace: &self.object.namespace,
             name: &self.object.name,
             user_id: self.user_id(),
             arn: user.map(|user| &user.arn).or(self.observed.record.arn.as_ref()),
             user,
-            settled: self.observed.record.readiness.is_ready(),
+            is_ready: self.observed.record.readiness.is_ready(),
             differs: differs(&self.goal, &self.observed),
             stale: pacing.silence(now) >= pace.stale_after,
             denied_for_long: pacing.denial(now) >= pace.denied_patience || was_denied,
@@ -212,24 +212,24 @@ impl Pass {
     /// The user ID that the pass is about; empty if it calls AWS for none.
     fn user_id(&self) -> &str {
         let user_id = match &self.goal {
-            Goal::Present(desired) | Goal::Compared(desired) => Some(&desired.user_id),
-            Goal::Gone(departure) => departure.user_id.as_ref(),
-            Goal::Unattainable { .. } | Goal::Suspended(_) => None,
+            Goal::Present(desired) | Goal::ObserveOnly(desired) => Some(&desired.user_id),
+            Goal::Absent(departure) => departure.user_id.as_ref(),
+            Goal::Invalid { .. } | Goal::Suspended(_) => None,
         };
         user_id.map(crate::UserId::as_str).unwrap_or_default()
     }
 
     fn completed_events(&self, action: &Action, verdict: &Verdict) -> Vec<Request> {
-        let event = |done: &Done| {
+        let event = |done: &Completed| {
             Request::Publish(EventContent {
-                warning: matches!(done, Done::Left(_)),
+                warning: matches!(done, Completed::LeftAlone(_)),
                 reason: done.reason(),
                 action: step(action),
                 note: note(done, action, verdict, self.user_id()),
-                corrects_drift: matches!(done, Done::Corrected(_)),
+                corrects_drift: matches!(done, Completed::Corrected(_)),
             })
         };
-        verdict.done.iter().map(event).collect()
+        verdict.completed.iter().map(event).collect()
     }
 
     /// One line for each thing that was done, as its event says it; else one for what is in the way, or waited for.
@@ -243,8 +243,8 @@ impl Pass {
             code: None,
             message,
         };
-        if !verdict.done.is_empty() {
-            let done = verdict.done.iter();
+        if !verdict.completed.is_empty() {
+            let done = verdict.completed.iter();
             return done
                 .map(|done| {
                     line(LogLevel::Info, Some(done.reason()), note(done, action, verdict, self.user_id()))
@@ -257,12 +257,12 @@ impl Pass {
         let level = match verdict.progress {
             _ if fault.is_some() => LogLevel::Warn,
             Progress::Unknown | Progress::Unchanged | Progress::Stalled => LogLevel::Warn,
-            Progress::Done | Progress::PausedReady | Progress::PausedUnready => LogLevel::Debug,
+            Progress::Ready | Progress::SuspendedReady | Progress::SuspendedNotReady => LogLevel::Debug,
             // Still waiting for the same thing.
-            Progress::Reconciling | Progress::Leaving if is_known => LogLevel::Debug,
-            Progress::Reconciling | Progress::Leaving => LogLevel::Info,
+            Progress::Reconciling | Progress::Deleting if is_known => LogLevel::Debug,
+            Progress::Reconciling | Progress::Deleting => LogLevel::Info,
         };
-        let code = fault.map(|fault| fault.said().code.clone());
+        let code = fault.map(|fault| fault.error().code.clone());
         vec![LogLine { code, ..line(level, None, verdict.message.clone()) }]
     }
 }
@@ -278,18 +278,20 @@ fn warning_event(reason: Reason, action: &Action, verdict: &Verdict) -> Request 
 }
 
 /// The note of a Normal event: what was done, in the past tense if the condition speaks of what follows.
-fn note(done: &Done, action: &Action, verdict: &Verdict, id: &str) -> String {
+fn note(done: &Completed, action: &Action, verdict: &Verdict, id: &str) -> String {
     match done {
-        _ if matches!(action, Action::Release(_)) => verdict.message.clone(),
-        Done::Corrected(differences) => {
+        _ if matches!(action, Action::ReleaseFinalizer(_)) => verdict.message.clone(),
+        Completed::Corrected(differences) => {
             format!("Somebody changed AWS user \"{id}\"; it is put right: {}.", differences.join("; "))
         }
-        Done::Rotated => format!("AWS accepted the new passwords of user \"{id}\"."),
-        Done::Modified if !matches!(action, Action::Modify(_)) => verdict.message.clone(),
-        Done::Created => format!("AWS accepted CreateUser of \"{id}\"."),
-        Done::Modified => format!("AWS accepted ModifyUser of \"{id}\" and applies it now."),
-        Done::DeletionStarted => format!("AWS accepted DeleteUser of \"{id}\"."),
-        Done::Adopted | Done::Deleted | Done::Retained | Done::Left(_) => verdict.message.clone(),
+        Completed::Rotated => format!("AWS accepted the new passwords of user \"{id}\"."),
+        Completed::Modified if !matches!(action, Action::Modify(_)) => verdict.message.clone(),
+        Completed::Created => format!("AWS accepted CreateUser of \"{id}\"."),
+        Completed::Modified => format!("AWS accepted ModifyUser of \"{id}\" and applies it now."),
+        Completed::DeletionStarted => format!("AWS accepted DeleteUser of \"{id}\"."),
+        Completed::Adopted | Completed::Deleted | Completed::Retained | Completed::LeftAlone(_) => {
+            verdict.message.clone()
+        }
     }
 }
 
@@ -304,19 +306,19 @@ fn fault<'a>(action: &'a Action, outcome: &'a Outcome) -> Option<&'a Fault> {
 /// One word for what the pass does: in logs, and as an event's `action`.
 fn step(action: &Action) -> &'static str {
     match action {
-        Action::Look(_) => "Look",
+        Action::Fetch(_) => "Look",
         Action::AddFinalizer => "AddFinalizer",
-        Action::Announce(_) => "Announce",
+        Action::WriteIntent(_) => "Announce",
         Action::Create(_) => "CreateUser",
         Action::Modify(_) => "ModifyUser",
         Action::Tag(_) => "AddTagsToResource",
         Action::Untag(_) => "RemoveTagsFromResource",
         Action::Delete(_) => "DeleteUser",
-        Action::Release(_) => "Release",
+        Action::ReleaseFinalizer(_) => "Release",
         Action::Wait(_) => "Wait",
         Action::Refuse(_) => "Refuse",
-        Action::Rest => "Rest",
-        Action::Pause { .. } => "Suspend",
-        Action::Compare(_) => "Observe",
+        Action::InSync => "Rest",
+        Action::Suspended { .. } => "Suspend",
+        Action::Compared(_) => "Observe",
     }
 }

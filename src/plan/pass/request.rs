@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::pace::Pace;
 use crate::verdict::Outcome;
 use crate::{
-    Arn, CallSource, CredentialsId, Definition, Goal, Memory, Mutation, ObjectFacts, Other, Owner, Sight,
-    Status, TagSight, UserId,
+    Arn, CallSource, CredentialsId, Definition, Goal, Memory, Mutation, ObjectFacts, Owner, OwnerObservation,
+    Status, TagsObservation, UserId, UserObservation,
 };
 
 /// What is the same for every pass of a process.
@@ -82,13 +82,13 @@ pub enum Response {
     /// Whether a token was granted.
     Token(bool),
     /// What DescribeUsers showed, and where the answer came from.
-    Described(Sight, CallSource),
+    Described(UserObservation, CallSource),
     /// What ListTagsForResource showed.
-    Tags(TagSight),
+    Tags(TagsObservation),
     /// The credentials that calls are signed with now, and their account.
     Identified(CallSource),
     /// Whether the other object is there.
-    Owner(Other),
+    Owner(OwnerObservation),
     /// Whether the CustomResourceDefinition stays.
     Definition(Definition),
     /// The object; `None` if it is gone, or another one of its name is there.

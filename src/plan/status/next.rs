@@ -3,8 +3,8 @@
 use super::{Condition, ConditionStatus, ConditionType, Location, Status};
 use crate::verdict::{Outcome, Progress, Verdict};
 use crate::{
-    Account, Action, Announcement, Creation, Goal, LastApplied, ObjectFacts, Observed, RemoteUser, Shown,
-    Sight, Timestamp, remembered, shown,
+    Account, Action, Creation, Goal, LastApplied, ObjectFacts, Observed, RemoteUser, StatusUser, Timestamp,
+    UserObservation, WriteIntent, next_last_applied, status_user,
 };
 
 /// What a pass did, as the status needs it.
@@ -68,19 +68,19 @@ fn is_worth_a_write(before: &Status, after: &Status, action: &Action) -> bool {
 }
 
 fn is_create_intent(action: &Action) -> bool {
-    matches!(action, Action::Announce(Announcement::Creation { .. }))
+    matches!(action, Action::WriteIntent(WriteIntent::Create { .. }))
 }
 
 fn set_conditions(status: &mut Status, report: &Report<'_>) {
     use ConditionStatus::{False, True, Unknown};
     use ConditionType::{Deleting, Ready, Reconciling, Stalled};
     let kinds: &[(ConditionType, ConditionStatus)] = match report.verdict.progress {
-        Progress::Done | Progress::PausedReady => &[(Ready, True)],
-        Progress::PausedUnready => &[(Ready, False)],
+        Progress::Ready | Progress::SuspendedReady => &[(Ready, True)],
+        Progress::SuspendedNotReady => &[(Ready, False)],
         Progress::Reconciling => &[(Ready, False), (Reconciling, True)],
         Progress::Unknown => &[(Ready, Unknown), (Reconciling, True)],
         Progress::Stalled => &[(Ready, False), (Stalled, True)],
-        Progress::Leaving => &[(Ready, False), (Reconciling, True), (Deleting, True)],
+        Progress::Deleting => &[(Ready, False), (Reconciling, True), (Deleting, True)],
         Progress::Unchanged => return,
     };
     let conditions = kinds.iter().map(|(kind, value)| {
@@ -113,23 +113,23 @@ fn set_user(status: &mut Status, report: &Report<'_>) {
         | Outcome::CredentialsChanged
         | Outcome::Failed(_) => None,
     };
-    match (answered, shown(report.goal, report.observed, report.action), &report.observed.user) {
+    match (answered, status_user(report.goal, report.observed, report.action), &report.observed.user) {
         (Some(user), _, _) => show(status, user),
-        (None, Shown::Seen, Sight::Seen(user)) => show(status, user),
-        (None, Shown::Strange, Sight::Seen(user)) => {
+        (None, StatusUser::Show, UserObservation::Found(user)) => show(status, user),
+        (None, StatusUser::ShowAsNew, UserObservation::Found(user)) => {
             // What was applied to another user says nothing about this one.
             status.last_applied = None;
             show(status, user);
         }
-        (None, Shown::Nothing, _) => clear(status, report),
-        (None, Shown::Seen | Shown::Strange | Shown::AsBefore, _) => {}
+        (None, StatusUser::Clear, _) => clear(status, report),
+        (None, StatusUser::Show | StatusUser::ShowAsNew | StatusUser::Keep, _) => {}
     }
 }
 
 fn user_id(goal: &Goal) -> Option<&str> {
     match goal {
-        Goal::Present(desired) | Goal::Compared(desired) => Some(desired.user_id.as_str()),
-        Goal::Suspended(_) | Goal::Unattainable { .. } | Goal::Gone(_) => None,
+        Goal::Present(desired) | Goal::ObserveOnly(desired) => Some(desired.user_id.as_str()),
+        Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) => None,
     }
 }
 
@@ -170,8 +170,8 @@ fn clear(status: &mut Status, report: &Report<'_>) {
     status.authentication_type = None;
     status.password_count = None;
     match report.goal {
-        Goal::Gone(_) => {}
-        Goal::Present(_) | Goal::Compared(_) | Goal::Suspended(_) | Goal::Unattainable { .. } => {
+        Goal::Absent(_) => {}
+        Goal::Present(_) | Goal::ObserveOnly(_) | Goal::Suspended(_) | Goal::Invalid { .. } => {
             status.arn = None;
             // While a CreateUser may still take effect, also one that this pass sent, its location has to stay.
             let sent = matches!(report.action, Action::Create(_));
@@ -187,7 +187,9 @@ fn clear(status: &mut Status, report: &Report<'_>) {
 
 fn set_last_applied(status: &mut Status, report: &Report<'_>) {
     let before = status.last_applied.clone().unwrap_or_default();
-    if let Some(after) = remembered(report.goal, report.observed, report.action, report.outcome, before) {
+    if let Some(after) =
+        next_last_applied(report.goal, report.observed, report.action, report.outcome, before)
+    {
         status.last_applied = (after != LastApplied::default()).then_some(after);
     }
 }
@@ -195,12 +197,12 @@ fn set_last_applied(status: &mut Status, report: &Report<'_>) {
 /// `createRequestedAt`, and the location in which the user is about to be created.
 fn set_create_request(status: &mut Status, report: &Report<'_>) {
     match (report.action, report.outcome) {
-        (Action::Announce(Announcement::Creation { .. }), _) => {
+        (Action::WriteIntent(WriteIntent::Create { .. }), _) => {
             status.create_requested_at = Some(report.now);
             let source = &report.observed.source;
             let account = match &source.account {
                 Account::Known(account) => Some(account.clone()),
-                Account::Unasked | Account::Untold | Account::Failed(_) => None,
+                Account::NotAsked | Account::Withheld | Account::Failed(_) => None,
             };
             status.location = Some(Location { account, region: source.region.clone() });
         }
@@ -211,7 +213,7 @@ fn set_create_request(status: &mut Status, report: &Report<'_>) {
         (Action::Delete(_), Outcome::Accepted(_)) => status.create_requested_at = None,
         // The user was seen and stands in status, which from now on says where it is.
         (_, _)
-            if matches!(&report.observed.user, Sight::Seen(user) if status.arn.as_ref() == Some(&user.arn))
+            if matches!(&report.observed.user, UserObservation::Found(user) if status.arn.as_ref() == Some(&user.arn))
                 && report.observed.record.creation == Creation::Closed =>
         {
             status.create_requested_at = None;
@@ -228,17 +230,17 @@ fn take_create_request_back(status: &mut Status, report: &Report<'_>) {
 }
 
 fn set_delete_request(status: &mut Status, report: &Report<'_>) {
-    let Action::Announce(intent) = report.action else { return };
+    let Action::WriteIntent(intent) = report.action else { return };
     match intent {
-        Announcement::Departure => {
+        WriteIntent::Delete => {
             status.delete_requested_at = Some(report.now);
             status.delete_requested_by = Some(report.identity.to_owned());
         }
         // The user is ours again, and no DeleteUser was accepted.
-        Announcement::Claim { .. } => {
+        WriteIntent::Reclaim { .. } => {
             status.delete_requested_at = None;
             status.delete_requested_by = None;
         }
-        Announcement::Creation { .. } | Announcement::Tags { .. } | Announcement::Change { .. } => {}
+        WriteIntent::Create { .. } | WriteIntent::Tags { .. } | WriteIntent::Modify { .. } => {}
     }
 }

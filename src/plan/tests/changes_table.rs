@@ -155,7 +155,7 @@ fn an_authentication_knows_its_type_and_its_secret_versions() {
 #[test]
 fn what_is_remembered_is_the_request_and_the_first_active_answer() {
     let request = |record: &Record, user: &RemoteUser| {
-        let last = applied(&wants(ODD_WANTED), user, &nothing_known().record(record.clone()));
+        let last = in_sync(&wants(ODD_WANTED), user, &nothing_known().record(record.clone()));
         (last.access_string.unwrap(), last.expanded_access_string)
     };
     let modifying = RemoteUser { lifecycle: Lifecycle::Modifying, ..has("on ~old") };
@@ -193,13 +193,13 @@ fn what_is_remembered_is_the_request_and_the_first_active_answer() {
         ..LastApplied::default()
     };
     let record = Record { last_applied: Some(announced), ..Record::default() };
-    let kept = applied(&desired(), &active(), &nothing_known().record(record));
+    let kept = in_sync(&desired(), &active(), &nothing_known().record(record));
     assert_eq!(kept.tag_keys, ["team"], "nobody read the tags");
     assert!(kept.password_versions.is_empty(), "an IAM user has no passwords");
     let odd_answer =
         LastApplied { expanded_access_string: Some("left over".into()), ..LastApplied::default() };
     let record = Record { last_applied: Some(odd_answer), ..Record::default() };
-    let fresh = applied(&desired(), &active(), &nothing_known().record(record));
+    let fresh = in_sync(&desired(), &active(), &nothing_known().record(record));
     assert_eq!(
         fresh.expanded_access_string.as_deref(),
         Some(CANONICAL),
@@ -217,13 +217,23 @@ fn an_object_manages_its_user_once_it_applied_an_access_string() {
 
 #[test]
 fn a_user_differs_where_aws_has_shown_something_to_change() {
-    let seen = |user: RemoteUser| Observed { user: Sight::Seen(user), ..nothing_known() };
+    let seen = |user: RemoteUser| Observed { user: UserObservation::Found(user), ..nothing_known() };
     let rows = [
         ("what is as wanted", present(), seen(active()), false),
         ("another access string", present(), seen(has("off ~* +@all")), true),
         ("one that AWS has not shown", present(), nothing_known(), false),
-        ("one that is not there", present(), Observed { user: Sight::Absent, ..nothing_known() }, false),
-        ("on the way out nothing is changed", Goal::Gone(departure()), seen(has("off ~* +@all")), false),
+        (
+            "one that is not there",
+            present(),
+            Observed { user: UserObservation::Absent, ..nothing_known() },
+            false,
+        ),
+        (
+            "on the way out nothing is changed",
+            Goal::Absent(deletion_goal()),
+            seen(has("off ~* +@all")),
+            false,
+        ),
     ];
     for (claim, goal, observed, expected) in rows {
         assert_eq!(differs(&goal, &observed), expected, "{claim}");

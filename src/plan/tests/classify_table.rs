@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
 use plan::classify::{Answer, classify};
-use plan::{Fault, Rejection, Said};
+use plan::{AwsError, Fault, Rejection};
 
 /// The kind of an answer, in a word.
 fn kind(answer: &Answer) -> &'static str {
@@ -94,7 +94,7 @@ fn every_code_means_what_the_service_says() {
             let answer = classify(code, "what AWS says", status);
             assert_eq!(kind(&answer), expected, "{code} with status {status}");
             if let Answer::Fault(fault) = answer {
-                assert_eq!(*fault.said(), Said::new(code, "what AWS says"));
+                assert_eq!(*fault.error(), AwsError::new(code, "what AWS says"));
             }
         }
     }
@@ -130,16 +130,16 @@ fn a_code_that_nobody_knows_is_read_by_its_status() {
 #[test]
 fn what_aws_said_is_shown_with_its_code() {
     let rows = [
-        (Said::new("Throttling", "Rate exceeded"), "Throttling: Rate exceeded"),
-        (Said::new("Throttling", ""), "Throttling"),
-        (Said::new("Throttling", "  \n"), "Throttling"),
-        (Said::new("Odd", "  why \n"), "Odd: why"),
+        (AwsError::new("Throttling", "Rate exceeded"), "Throttling: Rate exceeded"),
+        (AwsError::new("Throttling", ""), "Throttling"),
+        (AwsError::new("Throttling", "  \n"), "Throttling"),
+        (AwsError::new("Odd", "  why \n"), "Odd: why"),
     ];
     for (said, shown) in rows {
         assert_eq!(said.to_string(), shown);
     }
     let Answer::Fault(fault) = classify("", "", 400) else { panic!("not a fault") };
-    assert_eq!(fault.said().to_string(), "UnknownError");
+    assert_eq!(fault.error().to_string(), "UnknownError");
 }
 
 #[test]
@@ -157,6 +157,6 @@ fn faults_say_whether_the_call_may_have_taken_effect_and_whether_aws_told_anythi
     for (code, unknown, silent) in rows {
         let Answer::Fault(fault) = classify(code, "", 400) else { panic!("{code} is no fault") };
         assert_eq!(fault.outcome_unknown(), unknown, "{code}");
-        assert_eq!(fault.tells_nothing(), silent, "{code}");
+        assert_eq!(fault.hides_user_state(), silent, "{code}");
     }
 }

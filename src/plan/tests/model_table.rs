@@ -159,7 +159,7 @@ fn a_place_is_a_region_and_an_account() {
 #[test]
 fn owner_tags_decide_whose_a_user_is() {
     let whose = |cluster: &str, namespace: &str, name: &str| {
-        Ownership::Anothers(Owner { cluster: cluster.into(), namespace: namespace.into(), name: name.into() })
+        Ownership::Another(Owner { cluster: cluster.into(), namespace: namespace.into(), name: name.into() })
     };
     let (c, ns, n) = (CLUSTER_TAG, NAMESPACE_TAG, NAME_TAG);
     let full = |cluster, namespace, name| tags(&[(c, cluster), (ns, namespace), (n, name), (UID_TAG, "u")]);
@@ -175,17 +175,17 @@ fn owner_tags_decide_whose_a_user_is() {
         ("another namespace", full("prod", "web", "app"), whose("prod", "web", "app")),
         ("another name", full("prod", "shop", "api"), whose("prod", "shop", "api")),
         ("case matters", full("prod", "shop", "App"), whose("prod", "shop", "App")),
-        ("no tags", Tags::new(), Ownership::Nobodys),
-        ("other people's tags only", tags(&[("team", "shop")]), Ownership::Nobodys),
-        ("a uid alone", tags(&[(UID_TAG, "u")]), Ownership::Nobodys),
-        ("some of ours and none of another's", tags(&[(c, "prod"), (n, "app")]), Ownership::Nobodys),
+        ("no tags", Tags::new(), Ownership::Unowned),
+        ("other people's tags only", tags(&[("team", "shop")]), Ownership::Unowned),
+        ("a uid alone", tags(&[(UID_TAG, "u")]), Ownership::Unowned),
+        ("some of ours and none of another's", tags(&[(c, "prod"), (n, "app")]), Ownership::Unowned),
         ("one of another's is enough", tags(&[(n, "api")]), whose("?", "?", "api")),
         ("an empty value is another's", full("prod", "shop", ""), whose("prod", "shop", "")),
     ];
     for (claim, tags, expected) in rows {
-        assert_eq!(owner().judge(&tags), expected, "{claim}");
+        assert_eq!(owner().evaluate(&tags), expected, "{claim}");
     }
-    assert_eq!(owner().judge(&owner().tags("any")), Ownership::Ours);
+    assert_eq!(owner().evaluate(&owner().tags("any")), Ownership::Ours);
     assert_eq!(
         owner_tags(),
         tags(&[

@@ -32,9 +32,9 @@ fn a_user_that_is_not_there_is_created_once_that_is_announced() {
     let invalid = invalid_secret();
     let in_doubt = Record { creation: Creation::Open, ..Record::default() };
     check! {
-        ("the user is looked at first", present(), nothing_known(), Action::Look(Look::User(id()))),
+        ("the user is looked at first", present(), nothing_known(), Action::Fetch(Fetch::User(id()))),
         ("a look that fails is waited for",
-            present(), nothing_known().sight(Sight::Failed(throttled())), failed_read(throttled())),
+            present(), nothing_known().sight(UserObservation::Failed(throttled())), failed_read(throttled())),
         ("the creation is announced before it is asked for", present(), absent(), announce_creation()),
         ("once announced, the user is created with owner tags and the spec's",
             present(), absent().announced(), create(AuthenticationChange::Iam)),
@@ -60,7 +60,7 @@ fn not_found_counts_only_in_the_place_that_status_knows() {
     let there = |arn: Arn| nothing_known().absent().record(placed(arn));
     let (west, other_account) = (arn_in("eu-west-1", "111111111111"), arn_in("us-east-1", "222222222222"));
     let known = Some("111111111111");
-    let stays = |observed: Observed| observed.definition(Definition::Stays);
+    let stays = |observed: Observed| observed.definition(Definition::Kept);
     let mut rows = vec![];
     for (claim, observed, expected) in [
         (
@@ -75,12 +75,12 @@ fn not_found_counts_only_in_the_place_that_status_knows() {
         ),
         (
             "another region decides before the account is asked",
-            there(west.clone()).account(Account::Unasked),
+            there(west.clone()).account(Account::NotAsked),
             Some(elsewhere(west.clone(), "us-east-1", None)),
         ),
         (
             "another region decides where AWS does not tell the account",
-            there(west.clone()).account(Account::Untold),
+            there(west.clone()).account(Account::Withheld),
             Some(elsewhere(west.clone(), "us-east-1", None)),
         ),
         (
@@ -91,7 +91,7 @@ fn not_found_counts_only_in_the_place_that_status_knows() {
         ("the same place is believed", there(arn()), None),
         (
             "where AWS does not tell the account the region decides",
-            there(other_account.clone()).account(Account::Untold),
+            there(other_account.clone()).account(Account::Withheld),
             None,
         ),
         (
@@ -107,8 +107,8 @@ fn not_found_counts_only_in_the_place_that_status_knows() {
         ("no state of `default` keeps anyone waiting", there(arn()).account(Account::Failed(busy())), None),
     ] {
         let (stay, leave) = match expected {
-            Some(place) => (refuse(Refusal::Elsewhere(place.clone())), wait(Wait::Elsewhere(place))),
-            None => (announce_creation(), release(Release::UserGone)),
+            Some(place) => (refuse(Refusal::WrongLocation(place.clone())), wait(Wait::WrongLocation(place))),
+            None => (announce_creation(), release(ReleaseReason::UserGone)),
         };
         rows.push((claim, present(), observed.clone(), stay));
         rows.push((claim, gone(), stays(observed), leave));
@@ -123,9 +123,9 @@ fn not_found_counts_only_in_the_place_that_status_knows() {
         ));
         rows.push(("on the way out as well", gone(), stays(observed), failed_read(fault)));
     }
-    let unasked = there(arn()).account(Account::Unasked);
-    rows.push(("the account is asked for", present(), unasked.clone(), Action::Look(Look::Account)));
-    rows.push(("on the way out as well", gone(), stays(unasked), Action::Look(Look::Account)));
+    let unasked = there(arn()).account(Account::NotAsked);
+    rows.push(("the account is asked for", present(), unasked.clone(), Action::Fetch(Fetch::Account)));
+    rows.push(("on the way out as well", gone(), stays(unasked), Action::Fetch(Fetch::Account)));
     check(rows);
 }
 
@@ -133,7 +133,7 @@ fn not_found_counts_only_in_the_place_that_status_knows() {
 fn a_user_seen_in_another_place_than_status_knows_is_left_alone() {
     let moved = |region: &str, account: &str| {
         let record = placed(arn_in(region, account));
-        ours().record(record).definition(Definition::Stays).announced().confirmed()
+        ours().record(record).definition(Definition::Kept).announced().confirmed()
     };
     let here = |recorded: Arn, account| elsewhere(recorded, "us-east-1", account);
     let known = Some("111111111111");
@@ -141,20 +141,20 @@ fn a_user_seen_in_another_place_than_status_knows_is_left_alone() {
     let (in_west, in_account) = (moved("eu-west-1", "111111111111"), moved("us-east-1", "222222222222"));
     check! {
         ("another region is refused, ours by tags or not",
-            present(), in_west.clone(), refuse(Refusal::Elsewhere(here(west.clone(), None)))),
+            present(), in_west.clone(), refuse(Refusal::WrongLocation(here(west.clone(), None)))),
         ("another account is refused",
-            present(), in_account.clone(), refuse(Refusal::Elsewhere(here(account.clone(), known)))),
+            present(), in_account.clone(), refuse(Refusal::WrongLocation(here(account.clone(), known)))),
         ("on the way out another region is waited for",
-            gone(), in_west.clone(), wait(Wait::Elsewhere(here(west, None)))),
+            gone(), in_west.clone(), wait(Wait::WrongLocation(here(west, None)))),
         ("on the way out another account is waited for",
-            gone(), in_account, wait(Wait::Elsewhere(here(account, known)))),
-        ("Retain gets out", retained(), in_west, release(Release::Retained { deletion_accepted: false })),
+            gone(), in_account, wait(Wait::WrongLocation(here(account, known)))),
+        ("Retain gets out", retained(), in_west, release(ReleaseReason::Retained { deletion_accepted: false })),
     }
 }
 
 #[test]
 fn whose_the_user_is_comes_before_anything_is_done_to_it() {
-    let seen = || nothing_known().seen(active()).other(Other::There);
+    let seen = || nothing_known().seen(active()).other(OwnerObservation::Exists);
     // Reported, though nothing says that it was ours.
     let as_reported = || seen().record(Record { reported: Some(reported()), ..Record::default() });
     let other_engine = || RemoteUser { engine: "valkey".into(), ..active() };
@@ -162,45 +162,46 @@ fn whose_the_user_is_comes_before_anything_is_done_to_it() {
         || Record { reported: Some(Reported { engine: "valkey".into(), ..reported() }), ..managed() };
     let owned = || refuse(Refusal::UserOwnedByAnother(owner_named("other")));
     let exists = || refuse(Refusal::UserAlreadyExists { former: None });
-    let in_state = |lifecycle: Lifecycle| nothing_known().seen(user(lifecycle)).other(Other::There);
+    let in_state =
+        |lifecycle: Lifecycle| nothing_known().seen(user(lifecycle)).other(OwnerObservation::Exists);
     let unknown = |lifecycle: Lifecycle| wait(Wait::OwnerUnknown(lifecycle));
     check! {
         ("the tags of a user are read at first sight", present(), seen(), look_at_tags()),
-        ("our tags make it ours, and it rests", present(), ours(), Action::Rest),
+        ("our tags make it ours, and it rests", present(), ours(), Action::InSync),
         ("what this process read before is enough to rest",
-            present(), seen().record(managed()).remembering(Ownership::Ours), Action::Rest),
+            present(), seen().record(managed()).remembering(Ownership::Ours), Action::InSync),
         ("another's tags make it another's", present(), seen().tagged(anothers_tags()), owned()),
         ("what this pass reads goes before what was remembered",
             present(), seen().tagged(anothers_tags()).remembering(Ownership::Ours), owned()),
         ("that it is another's is read again: it may have been handed over",
             present(), seen().remembering(another()), look_at_tags()),
         ("that it is nobody's is read again",
-            present(), seen().remembering(Ownership::Nobodys), look_at_tags()),
+            present(), seen().remembering(Ownership::Unowned), look_at_tags()),
         ("no tags and no history make it nobody's", present(), seen().tagged(Tags::new()), exists()),
         ("tags that cannot be read now keep us waiting",
-            present(), seen().tag_sight(TagSight::Unreadable), unknown(Lifecycle::Active)),
+            present(), seen().tag_sight(TagsObservation::Unreadable), unknown(Lifecycle::Active)),
         ("tags that cannot be read do not unmake what this process read",
-            present(), as_reported().tag_sight(TagSight::Unreadable).remembering(Ownership::Ours), Action::Rest),
+            present(), as_reported().tag_sight(TagsObservation::Unreadable).remembering(Ownership::Ours), Action::InSync),
         ("nor what status shows",
-            present(), seen().tag_sight(TagSight::Unreadable).record(managed()), Action::Rest),
+            present(), seen().tag_sight(TagsObservation::Unreadable).record(managed()), Action::InSync),
         ("an active user that is not as it was reported may be another: its tags are read again",
             present(), nothing_known().seen(other_engine()).record(managed()).remembering(Ownership::Ours), look_at_tags()),
         ("after a restart a managed user that is as it was reported rests without reading its tags",
-            present(), seen().record(managed()), Action::Rest),
+            present(), seen().record(managed()), Action::InSync),
         ("one that is not is read, though it is what the spec wants",
             present(), seen().record(was_valkey()), look_at_tags()),
         ("and waited for while its tags cannot be read",
-            present(), seen().record(was_valkey()).tag_sight(TagSight::Unreadable), unknown(Lifecycle::Active)),
+            present(), seen().record(was_valkey()).tag_sight(TagsObservation::Unreadable), unknown(Lifecycle::Active)),
         ("neither memory nor status make it ours while they cannot be read",
-            present(), nothing_known().seen(other_engine()).record(managed()).tag_sight(TagSight::Unreadable), unknown(Lifecycle::Active)),
+            present(), nothing_known().seen(other_engine()).record(managed()).tag_sight(TagsObservation::Unreadable), unknown(Lifecycle::Active)),
         ("nor do both",
-            present(), nothing_known().seen(other_engine()).record(managed()).remembering(Ownership::Ours).tag_sight(TagSight::Unreadable), unknown(Lifecycle::Active)),
+            present(), nothing_known().seen(other_engine()).record(managed()).remembering(Ownership::Ours).tag_sight(TagsObservation::Unreadable), unknown(Lifecycle::Active)),
         ("what this process read before is believed of a user that was never reported only until it is active",
             present(), seen().remembering(Ownership::Ours), look_at_tags()),
         ("a memory of another's is not trusted against status",
-            present(), seen().tag_sight(TagSight::Unreadable).record(managed()).remembering(another()), unknown(Lifecycle::Active)),
+            present(), seen().tag_sight(TagsObservation::Unreadable).record(managed()).remembering(another()), unknown(Lifecycle::Active)),
         ("a reading that fails is waited for",
-            present(), seen().tag_sight(TagSight::Failed(denied())), wait(Wait::Failed(Read::ListTagsForResource, denied()))),
+            present(), seen().tag_sight(TagsObservation::Failed(denied())), wait(Wait::Failed(Read::ListTagsForResource, denied()))),
         ("a busy user of unknown owner is waited for without asking",
             present(), in_state(Lifecycle::Modifying), unknown(Lifecycle::Modifying)),
         ("a busy user that status shows as ours is known",
@@ -252,7 +253,7 @@ fn a_user_of_ours_is_changed_only_when_active_and_freshly_known_as_ours() {
         ("the owner is read before a change",
             present(), nothing_known().seen(drifted.clone()).record(as_drifted()).remembering(Ownership::Ours), look_at_tags()),
         ("without reading the owner nothing is changed",
-            present(), nothing_known().seen(drifted).record(as_drifted()).remembering(Ownership::Ours).tag_sight(TagSight::Unreadable),
+            present(), nothing_known().seen(drifted).record(as_drifted()).remembering(Ownership::Ours).tag_sight(TagsObservation::Unreadable),
             wait(Wait::OwnerUnknown(Lifecycle::Active))),
         ("a missing Secret does not hold back another change",
             present_with(with_secret.clone()), sees(drifted_password), modify(restore)),
@@ -281,7 +282,7 @@ fn a_user_that_lost_its_tags_is_ours_only_where_status_proves_it() {
         ..managed()
     };
     let other_user = Arn::parse("arn:aws:elasticache:us-east-1:111111111111:user:previous");
-    let object = || Action::Look(Look::Object);
+    let object = || Action::Fetch(Fetch::Object);
     let strangers = [
         ("no ARN in status", Record { arn: None, ..managed() }),
         ("another ARN in status", Record { arn: other_user, ..managed() }),
@@ -296,18 +297,18 @@ fn a_user_that_lost_its_tags_is_ours_only_where_status_proves_it() {
     ];
     let mut rows: Vec<Row> = vec![
         ("the object is read again before anything is put back", present(), bare(managed()), object()),
-        ("on the way out too", gone(), bare(managed()).definition(Definition::Stays), object()),
+        ("on the way out too", gone(), bare(managed()).definition(Definition::Kept), object()),
         ("the owner tags are put back", present(), bare(managed()).confirmed(), tag()),
         (
             "on the way out first of all too",
             gone(),
-            bare(managed()).definition(Definition::Stays).confirmed(),
+            bare(managed()).definition(Definition::Kept).confirmed(),
             tag(),
         ),
         (
             "not before they were read in this pass",
             present(),
-            nothing_known().seen(active()).remembering(Ownership::Nobodys).record(managed()),
+            nothing_known().seen(active()).remembering(Ownership::Unowned).record(managed()),
             look_at_tags(),
         ),
         (
@@ -315,20 +316,20 @@ fn a_user_that_lost_its_tags_is_ours_only_where_status_proves_it() {
             present(),
             nothing_known()
                 .seen(user(Lifecycle::Modifying))
-                .remembering(Ownership::Nobodys)
+                .remembering(Ownership::Unowned)
                 .record(managed()),
             wait(Wait::UserNotActive(Lifecycle::Modifying)),
         ),
         (
             "nor while it is being created",
             present(),
-            nothing_known().seen(user(Lifecycle::Creating)).remembering(Ownership::Nobodys).record(managed()),
+            nothing_known().seen(user(Lifecycle::Creating)).remembering(Ownership::Unowned).record(managed()),
             wait(Wait::UserNotActive(Lifecycle::Creating)),
         ),
         (
             "nor in a state that is not known",
             present(),
-            nothing_known().seen(user(odd())).remembering(Ownership::Nobodys).record(managed()),
+            nothing_known().seen(user(odd())).remembering(Ownership::Unowned).record(managed()),
             wait(Wait::UserNotActive(odd())),
         ),
     ];
@@ -339,7 +340,12 @@ fn a_user_that_lost_its_tags_is_ours_only_where_status_proves_it() {
             bare(record.clone()),
             refuse(Refusal::UserAlreadyExists { former: None }),
         ));
-        rows.push((claim, gone(), bare(record).definition(Definition::Stays), release(Release::LeftUnowned)));
+        rows.push((
+            claim,
+            gone(),
+            bare(record).definition(Definition::Kept),
+            release(ReleaseReason::LeftUnowned),
+        ));
     }
     check(rows);
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use aws::{Aws, UserApi};
-use plan::{Fault, TagSight};
+use plan::{Fault, TagsObservation};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -126,7 +126,7 @@ async fn a_document_that_ends_with_its_connection_is_read_only_when_it_is_whole(
     let server = Server::start().await;
     let whole = good(Method::ListTags);
     server.answers_without_length(&whole);
-    let read = TagSight::Read(tags(&[("a", "1"), ("b", "2")]));
+    let read = TagsObservation::Read(tags(&[("a", "1"), ("b", "2")]));
     assert_eq!(server.aws.list_tags(&arn("app")).await, read);
     for length in (0..whole.len()).step_by(7) {
         server.answers_without_length(whole.get(..length).expect("ASCII"));
@@ -215,7 +215,7 @@ async fn a_tag_may_lack_its_value_and_a_list_its_tags() {
     ];
     for (claim, body, read) in rows {
         server.answers(200, &body);
-        assert_eq!(server.aws.list_tags(&arn("app")).await, TagSight::Read(read), "{claim}");
+        assert_eq!(server.aws.list_tags(&arn("app")).await, TagsObservation::Read(read), "{claim}");
     }
     server.answers(200, &answer(Method::ListTags, "<Tag><Value>1</Value></Tag>"));
     let words = Method::ListTags.call(&server.aws, "app").await.words();
@@ -287,7 +287,7 @@ async fn a_fault_tells_nothing_that_changes_from_call_to_call() {
         said.push(server.aws.list_tags(&arn("app")).await);
     }
     assert_eq!(said[0], said[1]);
-    let TagSight::Failed(Fault::Denied(said)) = &said[0] else { panic!("denied: {said:?}") };
+    let TagsObservation::Failed(Fault::Denied(said)) = &said[0] else { panic!("denied: {said:?}") };
     assert_eq!(said.to_string(), "AccessDenied: No way (Service: ElastiCache, Status Code: 403).");
 }
 

@@ -9,8 +9,8 @@ use aws::UserApi;
 use elasticache_user_operator::account::{Limiter, RateLimited, Urgency};
 use plan::verdict::Outcome;
 use plan::{
-    Account, AuthenticationChange, Changes, Create, Delete, Engine, Lifecycle, Modify, RemoteUser, Sight,
-    Tag, TagSight,
+    Account, AuthenticationChange, Changes, Create, Delete, Engine, Lifecycle, Modify, RemoteUser, Tag,
+    TagsObservation, UserObservation,
 };
 use serde_json::{Value, json};
 
@@ -51,7 +51,9 @@ async fn a_description_has_all_nine_members() {
     fixture.control.put_user("app", user).await;
     fixture.control.put_group("blue", json!({"UserIds": ["app"]})).await;
     fixture.control.put_group("green", json!({"UserIds": ["app"]})).await;
-    let Sight::Seen(mut seen) = fixture.aws.describe(&user_id("App")).await.0 else { panic!("seen") };
+    let UserObservation::Found(mut seen) = fixture.aws.describe(&user_id("App")).await.0 else {
+        panic!("seen")
+    };
     seen.user_group_ids.sort();
     let expected = RemoteUser {
         user_id: "app".to_owned(),
@@ -74,7 +76,9 @@ async fn every_state_is_read_and_an_unknown_word_is_kept() {
     let fixture = Fixture::start();
     for word in ["creating", "active", "modifying", "deleting", "hibernating"] {
         fixture.control.put_user("app", json!({"Status": word})).await;
-        let Sight::Seen(user) = fixture.aws.describe(&user_id("app")).await.0 else { panic!("seen") };
+        let UserObservation::Found(user) = fixture.aws.describe(&user_id("app")).await.0 else {
+            panic!("seen")
+        };
         assert_eq!(user.lifecycle.as_str(), word);
         assert_eq!(user.lifecycle, Lifecycle::parse(word));
     }
@@ -83,7 +87,7 @@ async fn every_state_is_read_and_an_unknown_word_is_kept() {
 #[tokio::test]
 async fn a_user_that_is_not_there_is_absent() {
     let fixture = Fixture::start();
-    assert_eq!(fixture.aws.describe(&user_id("app")).await.0, Sight::Absent);
+    assert_eq!(fixture.aws.describe(&user_id("app")).await.0, UserObservation::Absent);
 }
 
 #[tokio::test]
@@ -136,7 +140,7 @@ async fn a_create_sends_everything_and_answers_with_the_user() {
         assert_eq!(user.lifecycle, Lifecycle::Active, "{claim}");
         assert_eq!(user.engine, engine.as_str(), "{claim}");
         assert_eq!(user.arn, arn("app"), "{claim}");
-        assert_eq!(fixture.aws.describe(&user_id("app")).await.0, Sight::Seen(user), "{claim}");
+        assert_eq!(fixture.aws.describe(&user_id("app")).await.0, UserObservation::Found(user), "{claim}");
         let mut sent = pairs(&[
             ("UserId", "app"),
             ("UserName", "app"),
@@ -228,7 +232,7 @@ async fn a_modify_sends_only_what_changes() {
 async fn tags_are_added_and_read() {
     let fixture = Fixture::start();
     fixture.control.put_user("app", json!({"Tags": {"team": "shop", "empty": ""}})).await;
-    let TagSight::Read(read) = fixture.aws.list_tags(&arn("app")).await else { panic!("read") };
+    let TagsObservation::Read(read) = fixture.aws.list_tags(&arn("app")).await else { panic!("read") };
     assert_eq!(read, tags(&[("team", "shop"), ("empty", "")]));
     assert_eq!(params(&fixture).await, pairs(&[("ResourceName", &arn("app").to_string())]));
 
@@ -236,14 +240,14 @@ async fn tags_are_added_and_read() {
         Tag { arn: arn("app"), tags: tags(&[("team", "till"), ("x", "y")]), cause: plan::Cause::Edit };
     let all = tags(&[("team", "till"), ("empty", ""), ("x", "y")]);
     assert_eq!(fixture.aws.tag(&request, SIGNER).await, Outcome::Tagged(all.clone()));
-    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagSight::Read(all));
+    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagsObservation::Read(all));
 }
 
 #[tokio::test]
 async fn a_user_without_tags_has_none() {
     let fixture = Fixture::start();
     fixture.control.put_user("app", json!({"Tags": {}})).await;
-    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagSight::Read(tags(&[])));
+    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagsObservation::Read(tags(&[])));
 }
 
 #[tokio::test]
@@ -253,9 +257,9 @@ async fn tags_in_their_window_are_unreadable_which_is_not_absent() {
     fixture.control.put_user("app", json!({})).await;
     let request = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
     assert!(matches!(fixture.aws.tag(&request, SIGNER).await, Outcome::Tagged(_)));
-    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagSight::Unreadable);
+    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagsObservation::Unreadable);
     assert_eq!(fixture.aws.tag(&request, SIGNER).await, Outcome::NotFound);
-    assert!(matches!(fixture.aws.describe(&user_id("app")).await.0, Sight::Seen(_)));
+    assert!(matches!(fixture.aws.describe(&user_id("app")).await.0, UserObservation::Found(_)));
 }
 
 #[tokio::test]
@@ -288,7 +292,7 @@ async fn connections_that_went_stale_cost_no_call() {
     for round in 0..5 {
         // Two connections, both left in the pool.
         let seen = futures::join!(aws.describe(&app), aws.describe(&shop));
-        assert_eq!((seen.0.0, seen.1.0), (Sight::Absent, Sight::Absent), "round {round}");
+        assert_eq!((seen.0.0, seen.1.0), (UserObservation::Absent, UserObservation::Absent), "round {round}");
         drop(emulator);
         emulator = again(addr).await;
         // What was closed meanwhile is noticed as soon as this process gets to look.
@@ -318,10 +322,13 @@ async fn the_rate_limited_port_makes_every_call_with_one_permit() {
     let app = user_id("app");
     assert!(matches!(limited.identify(limited.permit(Urgency::Work).await).await.account, Account::Known(_)));
     limited.create(limited.permit(Urgency::Work).await, &create("app"), SIGNER).await;
-    assert!(matches!(limited.describe(limited.permit(Urgency::Check).await, &app).await.0, Sight::Seen(_)));
+    assert!(matches!(
+        limited.describe(limited.permit(Urgency::Check).await, &app).await.0,
+        UserObservation::Found(_)
+    ));
     assert!(matches!(
         limited.list_tags(limited.permit(Urgency::Work).await, &arn("app")).await,
-        TagSight::Read(_)
+        TagsObservation::Read(_)
     ));
     let tag = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
     limited.tag(limited.permit(Urgency::Work).await, &tag, SIGNER).await;

@@ -140,7 +140,7 @@ fn a_provider_that_fails_is_no_error_at_start() {
     ];
     for (claim, environment, why) in rows {
         let said = with(&[&[NO_IMDS, REGION], environment].concat());
-        let begin = "eu-west-1 Failed(Credentials(Said { code: \"NoCredentials\", message: \"the provider gave none: ";
+        let begin = "eu-west-1 Failed(Credentials(AwsError { code: \"NoCredentials\", message: \"the provider gave none: ";
         assert!(said.starts_with(begin), "{claim}: {said}");
         assert!(said.contains(why), "{claim}: {said}");
         assert!(!said.contains("127.0.0.1"), "{claim}: {said}");

@@ -8,7 +8,7 @@ use std::process::Command;
 use aws::{Aws, Timeouts, UserApi};
 use elasticache_emulator::{Control, Emulator, Settings};
 use plan::verdict::Outcome;
-use plan::{Account, CallSource, CredentialsId, Delete, Sight, Tag, Untag, UserId};
+use plan::{Account, CallSource, CredentialsId, Delete, Tag, Untag, UserId, UserObservation};
 use serde_json::json;
 
 use super::emulator_fixture::{REGION, SIGNER, arn, user_id};
@@ -122,19 +122,23 @@ async fn with_changing_credentials() {
     let create = super::emulator_fixture::create("app");
     aws.create(&create, SIGNER).await;
     let (sight, of_former) = aws.describe(&app).await;
-    assert!(matches!(&sight, Sight::Seen(user) if user.arn.account() == FORMER), "{sight:?}");
+    assert!(matches!(&sight, UserObservation::Found(user) if user.arn.account() == FORMER), "{sight:?}");
     assert_eq!(of_former, source(1, known(FORMER)));
     assert_eq!(aws.identify().await, source(1, known(FORMER)));
 
     use_account(&folder, LATTER);
     let unknown = aws.describe(&app).await;
-    assert_eq!(unknown, (Sight::Absent, source(2, Account::Unasked)), "the former account says nothing here");
+    assert_eq!(
+        unknown,
+        (UserObservation::Absent, source(2, Account::NotAsked)),
+        "the former account says nothing here"
+    );
     assert_eq!(aws.identify().await, source(2, known(LATTER)));
-    assert_eq!(aws.describe(&app).await, (Sight::Absent, source(2, known(LATTER))));
+    assert_eq!(aws.describe(&app).await, (UserObservation::Absent, source(2, known(LATTER))));
 
     use_account(&folder, FORMER);
     let (sight, again) = aws.describe(&app).await;
-    assert!(matches!(sight, Sight::Seen(_)), "{sight:?}");
+    assert!(matches!(sight, UserObservation::Found(_)), "{sight:?}");
     assert_eq!(again, source(1, known(FORMER)), "the same credentials have the same number");
 }
 
@@ -147,7 +151,7 @@ fn a_mutation_that_other_credentials_would_sign_is_not_sent() {
 #[ignore = "the other process of a_mutation_that_other_credentials_would_sign_is_not_sent"]
 async fn with_credentials_that_change_before_a_mutation() {
     let (aws, folder, app) = connect().await;
-    assert_eq!(aws.describe(&app).await, (Sight::Absent, source(1, Account::Unasked)));
+    assert_eq!(aws.describe(&app).await, (UserObservation::Absent, source(1, Account::NotAsked)));
     use_account(&folder, LATTER);
     let (former, latter) = (CredentialsId(1), CredentialsId(2));
     let create = super::emulator_fixture::create("app");
@@ -197,12 +201,12 @@ async fn with_calls_at_the_same_time() {
         for ((sight, source), identified) in answers {
             // Only the former account has the user, so the answer itself shows who signed the call.
             let (number, account) = match sight {
-                Sight::Seen(_) => (1, FORMER),
-                Sight::Absent => (2, LATTER),
-                Sight::Failed(_) | Sight::Unseen => panic!("an answer: {sight:?}"),
+                UserObservation::Found(_) => (1, FORMER),
+                UserObservation::Absent => (2, LATTER),
+                UserObservation::Failed(_) | UserObservation::NotRead => panic!("an answer: {sight:?}"),
             };
             assert_eq!(source.credentials, CredentialsId(number));
-            assert!(source.account == known(account) || source.account == Account::Unasked, "{source:?}");
+            assert!(source.account == known(account) || source.account == Account::NotAsked, "{source:?}");
             counts[number as usize - 1] += 1;
             let expected = if identified.credentials == CredentialsId(1) { FORMER } else { LATTER };
             assert_eq!(identified.account, known(expected), "{identified:?}");
@@ -221,8 +225,8 @@ fn sts_is_asked_with_the_credentials_that_sign_the_other_calls() {
 async fn with_cached_credentials() {
     let (aws, folder, app) = connect().await;
     std::fs::write(folder.join("lasting"), "").expect("a file");
-    assert_eq!(aws.describe(&app).await, (Sight::Absent, source(1, Account::Unasked)));
+    assert_eq!(aws.describe(&app).await, (UserObservation::Absent, source(1, Account::NotAsked)));
     use_account(&folder, LATTER);
     assert_eq!(aws.identify().await, source(1, known(FORMER)), "the SDK has cached the former credentials");
-    assert_eq!(aws.describe(&app).await, (Sight::Absent, source(1, known(FORMER))));
+    assert_eq!(aws.describe(&app).await, (UserObservation::Absent, source(1, known(FORMER))));
 }

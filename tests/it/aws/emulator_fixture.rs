@@ -7,7 +7,7 @@ use elasticache_emulator::{Control, Emulator, Settings};
 use plan::verdict::Outcome;
 use plan::{
     Arn, AuthenticationChange, Changes, Create, CredentialsId, Delete, Engine, Fault, Modify, Password,
-    Passwords, Rejection, Sight, Tag, TagSight, Tags, UserId,
+    Passwords, Rejection, Tag, Tags, TagsObservation, UserId, UserObservation,
 };
 use serde_json::Value;
 
@@ -142,16 +142,16 @@ impl Method {
     pub(super) async fn call(self, aws: &Aws, user: &str) -> Ended {
         match self {
             Self::Describe => match aws.describe(&user_id(user)).await.0 {
-                Sight::Seen(_) => Ended::Well,
-                Sight::Absent => Ended::NotFound,
-                Sight::Failed(fault) => Ended::Failed(fault),
-                Sight::Unseen => Ended::Strange,
+                UserObservation::Found(_) => Ended::Well,
+                UserObservation::Absent => Ended::NotFound,
+                UserObservation::Failed(fault) => Ended::Failed(fault),
+                UserObservation::NotRead => Ended::Strange,
             },
             Self::ListTags => match aws.list_tags(&arn(user)).await {
-                TagSight::Read(_) => Ended::Well,
-                TagSight::Unreadable => Ended::NotFound,
-                TagSight::Failed(fault) => Ended::Failed(fault),
-                TagSight::Unread => Ended::Strange,
+                TagsObservation::Read(_) => Ended::Well,
+                TagsObservation::Unreadable => Ended::NotFound,
+                TagsObservation::Failed(fault) => Ended::Failed(fault),
+                TagsObservation::NotRead => Ended::Strange,
             },
             Self::Create => aws.create(&create(user), SIGNER).await.into(),
             Self::Modify => aws.modify(&modify(user), SIGNER).await.into(),
@@ -214,6 +214,6 @@ impl Ended {
             Fault::Rejected(Rejection::DefaultUserInGroup, _) => "DefaultUserInGroup",
             Fault::Rejected(Rejection::Other, _) => "Other",
         };
-        format!("{kind} {}", fault.said().code)
+        format!("{kind} {}", fault.error().code)
     }
 }

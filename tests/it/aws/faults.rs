@@ -67,7 +67,7 @@ async fn an_error_answer_is_what_the_table_says_and_is_not_repeated() {
                 let ended = method.call(&fixture.aws, &user).await;
                 assert_eq!(ended.words(), words, "{claim}, {method:?} {when}");
                 if let Ended::Failed(fault) = &ended {
-                    assert_eq!(fault.said().message, "Because of <that>.", "{claim}, {method:?} {when}");
+                    assert_eq!(fault.error().message, "Because of <that>.", "{claim}, {method:?} {when}");
                 }
                 assert_one(&fixture, method, claim).await;
             }
@@ -157,7 +157,7 @@ async fn check(fixture: &Fixture, method: Method, claim: &str, name: &str, mut f
     assert_eq!(ended.words(), words, "{claim}, {method:?}: {fault}");
     if let Ended::Failed(fault @ Fault::Unavailable(_)) = &ended {
         assert!(fault.outcome_unknown(), "{claim}, {method:?}");
-        assert!(fault.said().message.ends_with('.'), "{claim}, {method:?}: {fault:?}");
+        assert!(fault.error().message.ends_with('.'), "{claim}, {method:?}: {fault:?}");
     }
     assert_one(fixture, method, claim).await;
 }
@@ -200,7 +200,7 @@ async fn a_port_on_which_nobody_listens_is_no_answer() {
         let ended = method.call(&aws, "app").await;
         assert_eq!(ended.words(), "Unavailable NoAnswer", "{method:?}");
         let Ended::Failed(fault) = ended else { panic!("failed") };
-        assert!(!fault.said().message.contains(&closed.port().to_string()), "{fault:?}");
+        assert!(!fault.error().message.contains(&closed.port().to_string()), "{fault:?}");
     }
 }
 

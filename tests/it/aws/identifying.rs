@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use aws::UserApi;
-use plan::{Account, CallSource, CredentialsId, Delete, Sight};
+use plan::{Account, CallSource, CredentialsId, Delete, UserObservation};
 use serde_json::{Value, json};
 
 use super::emulator_fixture::{
@@ -38,9 +38,9 @@ fn word(account: &Account) -> String {
             assert_eq!(account, ACCOUNT);
             "Known".to_owned()
         }
-        Account::Untold => "Untold".to_owned(),
-        Account::Failed(fault) => fault.said().code.clone(),
-        Account::Unasked => "Unasked".to_owned(),
+        Account::Withheld => "Untold".to_owned(),
+        Account::Failed(fault) => fault.error().code.clone(),
+        Account::NotAsked => "Unasked".to_owned(),
     }
 }
 
@@ -48,10 +48,14 @@ fn word(account: &Account) -> String {
 async fn sts_tells_the_account_once_and_every_later_answer_carries_it() {
     let fixture = Fixture::start();
     let (sight, source) = fixture.aws.describe(&user_id("app")).await;
-    assert_eq!((sight, source.account), (Sight::Absent, Account::Unasked), "an absence shows no account");
+    assert_eq!(
+        (sight, source.account),
+        (UserObservation::Absent, Account::NotAsked),
+        "an absence shows no account"
+    );
     assert_eq!(fixture.aws.identify().await, known());
     assert_eq!(fixture.aws.identify().await, known());
-    assert_eq!(fixture.aws.describe(&user_id("app")).await, (Sight::Absent, known()));
+    assert_eq!(fixture.aws.describe(&user_id("app")).await, (UserObservation::Absent, known()));
     assert_eq!(fixture.actions().await, ["DescribeUsers", STS, "DescribeUsers"]);
 }
 
@@ -65,7 +69,7 @@ async fn an_arn_in_any_answer_tells_the_account_and_sts_is_not_asked() {
         match answer {
             "describe" => {
                 let (sight, source) = fixture.aws.describe(&user_id("app")).await;
-                assert!(matches!(sight, Sight::Seen(_)), "{sight:?}");
+                assert!(matches!(sight, UserObservation::Found(_)), "{sight:?}");
                 assert_eq!(source, known(), "the answer itself carries it");
             }
             "list" => drop(fixture.aws.list(None).await),
@@ -186,7 +190,7 @@ async fn passing_trouble_leaves_the_account_open_for_the_next_look() {
     fixture.control.fault(json!({"Action": DEFAULT_USER, "Kind": "throttle"})).await;
     assert_eq!(word(&fixture.aws.identify().await.account), "Throttling");
     let (_, source) = fixture.aws.describe(&user_id("app")).await;
-    assert_eq!(source.account, Account::Unasked, "so that it is asked again");
+    assert_eq!(source.account, Account::NotAsked, "so that it is asked again");
     assert_eq!(fixture.aws.identify().await, known());
 }
 
@@ -200,7 +204,7 @@ async fn a_refused_account_is_known_as_soon_as_an_arn_shows_it() {
             .fault(json!({"Action": action, "Kind": "error", "Code": "AccessDenied", "Status": 403}))
             .await;
     }
-    assert_eq!(fixture.aws.identify().await.account, Account::Untold);
+    assert_eq!(fixture.aws.identify().await.account, Account::Withheld);
     assert_eq!(fixture.aws.describe(&user_id("app")).await.1, known());
     assert_eq!(fixture.aws.identify().await, known());
 }

@@ -110,7 +110,7 @@ async fn with_passwords() {
         assert_silent(&format!("Debug, {fault}"), &shown);
         for outcome in [&created, &modified] {
             if let Outcome::Failed(failure) = outcome {
-                assert_silent(&format!("Display, {fault}"), &failure.said().to_string());
+                assert_silent(&format!("Display, {fault}"), &failure.error().to_string());
             }
         }
         let logged = log.text();
@@ -132,7 +132,7 @@ async fn a_password_that_aws_repeats_is_blotted_out() {
         .fault(json!({"Kind": "error", "Code": "InvalidParameterValue", "Message": message}))
         .await;
     let Outcome::Failed(fault) = fixture.aws.create(&requests().0, SIGNER).await else { panic!("failed") };
-    assert_eq!(fault.said().message, "Password '[redacted]' is bad, so is [redacted].");
+    assert_eq!(fault.error().message, "Password '[redacted]' is bad, so is [redacted].");
 }
 
 #[test]

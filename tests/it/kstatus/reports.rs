@@ -3,7 +3,7 @@
 
 use elasticache_user_operator::api::ElastiCacheUser;
 use elasticache_user_operator::kubernetes::{facts, status};
-use plan::pace::Visit;
+use plan::pace::Requeue;
 use plan::verdict::{Outcome, Progress, Reason, Verdict};
 use plan::*;
 use serde_json::{Value, json};
@@ -14,14 +14,14 @@ use crate::fixture::{iam, manifest};
 /// A reason that goes with it, and what kstatus makes of the object then. `None`: of what was there before.
 fn meaning(progress: Progress) -> (Reason, Option<&'static str>) {
     match progress {
-        Progress::Done => (Reason::Active, Some("Current")),
+        Progress::Ready => (Reason::Active, Some("Current")),
         Progress::Reconciling => (Reason::Creating, Some("InProgress")),
         Progress::Unknown => (Reason::AWSUnavailable, Some("InProgress")),
         Progress::Stalled => (Reason::InvalidSpec, Some("Failed")),
-        Progress::Leaving => (Reason::DeletingUser, Some("Terminating")),
+        Progress::Deleting => (Reason::DeletingUser, Some("Terminating")),
         Progress::Unchanged => (Reason::Throttled, None),
-        Progress::PausedReady => (Reason::Suspended, Some("Current")),
-        Progress::PausedUnready => (Reason::Suspended, Some("InProgress")),
+        Progress::SuspendedReady => (Reason::Suspended, Some("Current")),
+        Progress::SuspendedNotReady => (Reason::Suspended, Some("InProgress")),
     }
 }
 
@@ -33,27 +33,27 @@ fn after(object: &Value, progress: Progress) -> Value {
         source: CallSource {
             region: "us-east-1".to_owned(),
             credentials: CredentialsId(1),
-            account: Account::Unasked,
+            account: Account::NotAsked,
         },
         caller_asked: false,
-        user: Sight::Unseen,
-        tags: TagSight::Unread,
+        user: UserObservation::NotRead,
+        tags: TagsObservation::NotRead,
         tags_due: false,
-        other: Other::Unasked,
-        sent: None,
-        remembered: None,
-        definition: Definition::Unread,
-        announced: false,
-        confirmed: false,
+        other_owner: OwnerObservation::NotRead,
+        sent_passwords: None,
+        known_owner: None,
+        definition: Definition::NotRead,
+        intent_written: false,
+        object_confirmed: false,
     };
     let (reason, _) = meaning(progress);
     let message = format!("{progress:?}.");
-    let verdict = Verdict { progress, reason, message, done: vec![], visit: Visit::Resync };
+    let verdict = Verdict { progress, reason, message, completed: vec![], requeue: Requeue::Resync };
     let next = next_status(&Report {
         object: &facts(&parsed),
         goal: &Goal::Suspended(None),
         observed: &observed,
-        action: &Action::Rest,
+        action: &Action::InSync,
         outcome: &Outcome::Decided,
         verdict: &verdict,
         former_request: None,
@@ -91,14 +91,14 @@ fn edited(object: &Value, deleted: bool) -> Value {
 fn whatever_was_there_before_a_verdict_amounts_to_the_same_for_kstatus() {
     let (mut seen, mut expected) = (vec![new()], vec!["InProgress"]);
     for first in
-        Progress::ALL.into_iter().filter(|first| !matches!(first, Progress::Leaving | Progress::Unchanged))
+        Progress::ALL.into_iter().filter(|first| !matches!(first, Progress::Deleting | Progress::Unchanged))
     {
         let once = after(&new(), first);
         seen.push(once.clone());
         let once_means = meaning(first).1.unwrap();
         expected.push(once_means);
         for next in Progress::ALL {
-            let leaving = next == Progress::Leaving;
+            let leaving = next == Progress::Deleting;
             let mut starts = vec![(edited(&once, leaving), false)];
             if !leaving {
                 starts.push((once.clone(), true));
@@ -124,12 +124,12 @@ fn whatever_was_there_before_a_verdict_amounts_to_the_same_for_kstatus() {
 
 #[test]
 fn a_condition_turns_at_the_time_of_its_own_status_alone() {
-    let mut object = after(&new(), Progress::Done);
+    let mut object = after(&new(), Progress::Ready);
     for condition in object["status"]["conditions"].as_array_mut().unwrap() {
         condition["lastTransitionTime"] = json!("2026-01-02T03:04:05Z");
     }
     let ready = |object: &Value| object["status"]["conditions"][0]["lastTransitionTime"].clone();
     let before = ready(&object);
-    assert_eq!(ready(&after(&edited(&object, false), Progress::PausedReady)), before, "it stays True");
+    assert_eq!(ready(&after(&edited(&object, false), Progress::SuspendedReady)), before, "it stays True");
     assert_ne!(ready(&after(&edited(&object, false), Progress::Reconciling)), before, "it turns False");
 }

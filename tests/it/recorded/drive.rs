@@ -66,8 +66,8 @@ impl Driver {
             Request::DescribeUser(_) => Response::Described(self.sight(), self.source()),
             Request::ListTags(_) => Response::Tags(self.tags()),
             Request::Identify | Request::IdentifyCaller => Response::Identified(self.source()),
-            Request::ReadOwner(_) => Response::Owner(Other::Gone),
-            Request::ReadDefinition => Response::Definition(Definition::Stays),
+            Request::ReadOwner(_) => Response::Owner(OwnerObservation::Gone),
+            Request::ReadDefinition => Response::Definition(Definition::Kept),
             Request::ReadObject => Response::Object(Some(Box::new(self.facts.clone()))),
             Request::Resolve => panic!("nobody changes the object"),
             Request::AddFinalizer => self.write(request, |facts| facts.has_finalizer = true),
@@ -80,8 +80,10 @@ impl Driver {
                 self.effects.push(request);
                 self.user["Status"] = json!("deleting");
                 Response::Called(match self.sight() {
-                    Sight::Seen(user) => Outcome::Accepted(user),
-                    Sight::Absent | Sight::Failed(_) | Sight::Unseen => panic!("no user is created here"),
+                    UserObservation::Found(user) => Outcome::Accepted(user),
+                    UserObservation::Absent | UserObservation::Failed(_) | UserObservation::NotRead => {
+                        panic!("no user is created here")
+                    }
                 })
             }
             Request::Log(_) | Request::Publish(_) | Request::Finish(_) => Response::Done,
@@ -102,12 +104,14 @@ impl Driver {
     }
 
     /// The user, if the credentials belong to its account.
-    fn sight(&self) -> Sight {
+    fn sight(&self) -> UserObservation {
         let text = |name: &str| self.user[name].as_str().map(str::to_owned);
         let arn = text("ARN").and_then(|arn| Arn::parse(&arn));
-        let Some(arn) = arn.filter(|arn| arn.account() == self.account) else { return Sight::Absent };
+        let Some(arn) = arn.filter(|arn| arn.account() == self.account) else {
+            return UserObservation::Absent;
+        };
         let groups = self.user["UserGroupIds"].as_array().unwrap().iter();
-        Sight::Seen(RemoteUser {
+        UserObservation::Found(RemoteUser {
             user_id: text("UserId").unwrap(),
             user_name: text("UserName").unwrap(),
             lifecycle: Lifecycle::parse(&text("Status").unwrap()),
@@ -123,11 +127,13 @@ impl Driver {
         })
     }
 
-    fn tags(&self) -> TagSight {
+    fn tags(&self) -> TagsObservation {
         // Like AWS (B92).
         match self.user["Status"].as_str() {
-            Some("active") => TagSight::Read(serde_json::from_value(self.user["Tags"].clone()).unwrap()),
-            Some(_) | None => TagSight::Unreadable,
+            Some("active") => {
+                TagsObservation::Read(serde_json::from_value(self.user["Tags"].clone()).unwrap())
+            }
+            Some(_) | None => TagsObservation::Unreadable,
         }
     }
 }

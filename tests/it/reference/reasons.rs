@@ -5,7 +5,7 @@ mod verdict_table;
 
 use std::collections::BTreeSet;
 
-use plan::pace::{Pace, Visit};
+use plan::pace::{Pace, Requeue};
 use plan::verdict::{Outcome, Progress, Reason, verdict};
 
 use super::{cell, documented};
@@ -64,7 +64,7 @@ fn states(reason: Reason) -> String {
 /// The word of the page, and what kubectl shows.
 fn state(progress: Progress) -> (&'static str, &'static str) {
     match progress {
-        Progress::Done => ("ready", "`Ready` is True."),
+        Progress::Ready => ("ready", "`Ready` is True."),
         Progress::Reconciling => (
             "waiting",
             "`Ready` is False, `Reconciling` is True. The operator continues by itself, or as soon as something that is missing exists.",
@@ -76,7 +76,7 @@ fn state(progress: Progress) -> (&'static str, &'static str) {
         Progress::Stalled => {
             ("Stalled", "`Ready` is False, `Stalled` is True. A person must change something.")
         }
-        Progress::Leaving => (
+        Progress::Deleting => (
             "Deleting",
             "`Ready` is False, `Deleting` and `Reconciling` are True. The object is being deleted, and waits. It is never `Stalled`.",
         ),
@@ -84,7 +84,7 @@ fn state(progress: Progress) -> (&'static str, &'static str) {
             "as before",
             "The conditions stay as they are, because an outage of AWS does not change `Ready`. Events, the log and metrics report it.",
         ),
-        Progress::PausedReady | Progress::PausedUnready => (
+        Progress::SuspendedReady | Progress::SuspendedNotReady => (
             "paused",
             "`Ready` stays True if it was True and nothing was edited since; otherwise it is False. There are no other conditions.",
         ),
@@ -107,29 +107,29 @@ fn visits(reason: Reason) -> String {
     // An object that goes is not looked at again.
     let stays = |outcome: &Outcome| *outcome != Outcome::Released;
     let rows = all_rows().into_iter().filter(|row| row.5 == reason && stays(&row.2));
-    let found: Vec<Visit> = rows.map(|row| row.6).collect();
+    let found: Vec<Requeue> = rows.map(|row| row.6).collect();
     let listed = EVERY_VISIT.into_iter().filter(|visit| found.contains(visit));
     let mut listed: Vec<&str> = listed.map(|visit| visit_words(visit).0).collect();
     // In the middle of work, which says nothing of how long it takes.
     if listed.len() > 1 {
-        listed.retain(|word| *word != visit_words(Visit::Now).0);
+        listed.retain(|word| *word != visit_words(Requeue::Now).0);
     }
     if listed.is_empty() { "never".to_owned() } else { listed.join(", ") }
 }
 
-fn visit_words(visit: Visit) -> (&'static str, String) {
+fn visit_words(visit: Requeue) -> (&'static str, String) {
     let Pace { poll_cap, backoff_floor, backoff_cap, slow_floor, slow_cap, .. } = Pace::default();
     let seconds = |time: std::time::Duration| time.as_secs();
     match visit {
-        Visit::Now => ("at once", "at once".to_owned()),
-        Visit::Poll => (
+        Requeue::Now => ("at once", "at once".to_owned()),
+        Requeue::Poll => (
             "polled",
             format!(
                 "within a second at first, then less and less often: after at most a quarter of the time waited so far, and at least every {} s",
                 seconds(poll_cap)
             ),
         ),
-        Visit::Backoff => (
+        Requeue::Backoff => (
             "backoff",
             format!(
                 "after {} s, doubling up to {} s, with jitter",
@@ -137,7 +137,7 @@ fn visit_words(visit: Visit) -> (&'static str, String) {
                 seconds(backoff_cap)
             ),
         ),
-        Visit::Slowly => (
+        Requeue::Slow => (
             "slowly",
             format!(
                 "after {} s, doubling up to {} min, with jitter",
@@ -145,7 +145,7 @@ fn visit_words(visit: Visit) -> (&'static str, String) {
                 seconds(slow_cap) / 60
             ),
         ),
-        Visit::Resync => ("resync", "at the next drift check (`--resync`)".to_owned()),
+        Requeue::Resync => ("resync", "at the next drift check (`--resync`)".to_owned()),
     }
 }
 

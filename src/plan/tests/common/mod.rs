@@ -99,8 +99,8 @@ pub(crate) fn subject() -> Subject {
     Subject { user_id: id(), owner: owner() }
 }
 
-pub(crate) fn departure() -> Departure {
-    Departure {
+pub(crate) fn deletion_goal() -> DeletionGoal {
+    DeletionGoal {
         user_id: Some(id()),
         owner: owner(),
         uid: "uid-1".into(),
@@ -112,15 +112,15 @@ pub(crate) fn departure() -> Departure {
 }
 
 pub(crate) fn gone() -> Goal {
-    Goal::Gone(departure())
+    Goal::Absent(deletion_goal())
 }
 
 pub(crate) fn retained() -> Goal {
-    Goal::Gone(Departure { policy: DeletionPolicy::Retain, ..departure() })
+    Goal::Absent(DeletionGoal { policy: DeletionPolicy::Retain, ..deletion_goal() })
 }
 
 pub(crate) fn protected() -> Goal {
-    Goal::Gone(Departure { protected: true, ..departure() })
+    Goal::Absent(DeletionGoal { protected: true, ..deletion_goal() })
 }
 
 /// The user as AWS shows it when all is well.
@@ -157,15 +157,15 @@ pub(crate) fn nothing_known() -> Observed {
             account: Account::Known("111111111111".into()),
         },
         caller_asked: false,
-        user: Sight::Unseen,
-        tags: TagSight::Unread,
-        remembered: None,
+        user: UserObservation::NotRead,
+        tags: TagsObservation::NotRead,
+        known_owner: None,
         tags_due: false,
-        other: Other::Unasked,
-        sent: None,
-        definition: Definition::Unread,
-        announced: false,
-        confirmed: false,
+        other_owner: OwnerObservation::NotRead,
+        sent_passwords: None,
+        definition: Definition::NotRead,
+        intent_written: false,
+        object_confirmed: false,
     }
 }
 
@@ -217,21 +217,21 @@ pub(crate) fn reported() -> Reported {
 
 /// Builder steps, so that a row says only what is special about it.
 pub(crate) trait With: Sized {
-    fn sight(self, user: Sight) -> Self;
+    fn sight(self, user: UserObservation) -> Self;
     fn seen(self, user: RemoteUser) -> Self {
-        self.sight(Sight::Seen(user))
+        self.sight(UserObservation::Found(user))
     }
     fn absent(self) -> Self {
-        self.sight(Sight::Absent)
+        self.sight(UserObservation::Absent)
     }
     fn tagged(self, tags: Tags) -> Self;
-    fn tag_sight(self, tags: TagSight) -> Self;
+    fn tag_sight(self, tags: TagsObservation) -> Self;
     fn remembering(self, ownership: Ownership) -> Self;
     fn record(self, record: Record) -> Self;
     fn definition(self, definition: Definition) -> Self;
     fn account(self, account: Account) -> Self;
     fn due(self) -> Self;
-    fn other(self, other: Other) -> Self;
+    fn other(self, other: OwnerObservation) -> Self;
     fn sent(self, passwords: Passwords) -> Self;
     fn announced(self) -> Self;
     fn confirmed(self) -> Self;
@@ -239,19 +239,19 @@ pub(crate) trait With: Sized {
 }
 
 impl With for Observed {
-    fn sight(mut self, user: Sight) -> Self {
+    fn sight(mut self, user: UserObservation) -> Self {
         self.user = user;
         self
     }
     fn tagged(self, tags: Tags) -> Self {
-        self.tag_sight(TagSight::Read(tags))
+        self.tag_sight(TagsObservation::Read(tags))
     }
-    fn tag_sight(mut self, tags: TagSight) -> Self {
+    fn tag_sight(mut self, tags: TagsObservation) -> Self {
         self.tags = tags;
         self
     }
     fn remembering(mut self, ownership: Ownership) -> Self {
-        self.remembered = Some(ownership);
+        self.known_owner = Some(ownership);
         self
     }
     fn record(mut self, record: Record) -> Self {
@@ -270,20 +270,20 @@ impl With for Observed {
         self.tags_due = true;
         self
     }
-    fn other(mut self, other: Other) -> Self {
-        self.other = other;
+    fn other(mut self, other: OwnerObservation) -> Self {
+        self.other_owner = other;
         self
     }
     fn sent(mut self, passwords: Passwords) -> Self {
-        self.sent = Some(passwords);
+        self.sent_passwords = Some(passwords);
         self
     }
     fn announced(mut self) -> Self {
-        self.announced = true;
+        self.intent_written = true;
         self
     }
     fn confirmed(mut self) -> Self {
-        self.confirmed = true;
+        self.object_confirmed = true;
         self
     }
     fn held(mut self, held: bool) -> Self {
@@ -292,8 +292,8 @@ impl With for Observed {
     }
 }
 
-pub(crate) fn said(code: &str, message: &str) -> Said {
-    Said::new(code, message)
+pub(crate) fn said(code: &str, message: &str) -> AwsError {
+    AwsError::new(code, message)
 }
 
 pub(crate) fn busy() -> Fault {

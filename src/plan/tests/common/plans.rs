@@ -16,7 +16,8 @@ pub(crate) fn check(rows: Vec<Row>) {
         }
         assert_eq!(plan(&goal, &observed.clone().held(true)), expected, "{claim}");
         let without = plan(&goal, &observed.held(false));
-        let changes = expected.mutation().is_some() || matches!(expected, Action::Announce(_) | Action::Rest);
+        let changes =
+            expected.mutation().is_some() || matches!(expected, Action::WriteIntent(_) | Action::InSync);
         let first = without == Action::AddFinalizer || !changes && without == expected;
         assert!(first, "{claim}, without the finalizer: {without:?}");
     }
@@ -36,12 +37,12 @@ pub(crate) fn refuse(refusal: Refusal) -> Action {
     Action::Refuse(refusal)
 }
 
-pub(crate) fn release(why: Release) -> Action {
-    Action::Release(why)
+pub(crate) fn release(why: ReleaseReason) -> Action {
+    Action::ReleaseFinalizer(why)
 }
 
 pub(crate) fn look_at_tags() -> Action {
-    Action::Look(Look::Tags(arn()))
+    Action::Fetch(Fetch::Tags(arn()))
 }
 
 pub(crate) fn modify(changes: Changes) -> Action {
@@ -57,11 +58,11 @@ pub(crate) fn owner_tags_lost() -> Cause {
 }
 
 pub(crate) fn announce_creation() -> Action {
-    Action::Announce(Announcement::Creation { tag_keys: vec!["team".into()] })
+    Action::WriteIntent(WriteIntent::Create { tag_keys: vec!["team".into()] })
 }
 
-pub(crate) fn elsewhere(recorded: Arn, region: &str, account: Option<&str>) -> Elsewhere {
-    Elsewhere {
+pub(crate) fn elsewhere(recorded: Arn, region: &str, account: Option<&str>) -> WrongLocation {
+    WrongLocation {
         recorded: Location::of(&recorded),
         arn: Some(recorded),
         called: Location { account: account.map(str::to_owned), region: region.into() },
@@ -70,7 +71,7 @@ pub(crate) fn elsewhere(recorded: Arn, region: &str, account: Option<&str>) -> E
 
 /// On the way out, with the definition known to stay.
 pub(crate) fn leaving() -> Observed {
-    nothing_known().definition(Definition::Stays)
+    nothing_known().definition(Definition::Kept)
 }
 
 /// Our user, seen with our tags and the spec's.
@@ -79,5 +80,5 @@ pub(crate) fn ours() -> Observed {
 }
 
 pub(crate) fn another() -> Ownership {
-    Ownership::Anothers(owner_named("other"))
+    Ownership::Another(owner_named("other"))
 }

@@ -56,11 +56,11 @@ const LEAVING: [Reason; 14] = [
 /// The reasons that conditions of this kind may have.
 pub(crate) fn of(progress: Progress) -> &'static [Reason] {
     match progress {
-        Progress::Done => &[Active, Observed],
+        Progress::Ready => &[Active, Observed],
         Progress::Reconciling => &RECONCILING,
         Progress::Unknown | Progress::Unchanged => &SILENT,
         Progress::Stalled => &STALLED,
-        Progress::Leaving => &LEAVING,
-        Progress::PausedReady | Progress::PausedUnready => &[Suspended],
+        Progress::Deleting => &LEAVING,
+        Progress::SuspendedReady | Progress::SuspendedNotReady => &[Suspended],
     }
 }

@@ -1,13 +1,13 @@
 //! What verdict tables are made of, and what they have to be complete over.
 
-use plan::pace::Visit;
-use plan::verdict::{Done, Outcome, Progress, Reason, Standing};
+use plan::pace::Requeue;
+use plan::verdict::{Completed, Outcome, Progress, Reason, VerdictContext};
 use plan::*;
 
 use super::{WANTED, arn, arn_in, id, owner_tags, user};
 
 pub(crate) type Row =
-    (&'static str, Action, Outcome, Where, Progress, Reason, Visit, Vec<Done>, &'static str);
+    (&'static str, Action, Outcome, Where, Progress, Reason, Requeue, Vec<Completed>, &'static str);
 
 /// Braces, so that rustfmt leaves a row a row.
 #[allow(unused_macros, reason = "each test binary uses its part of it")]
@@ -15,7 +15,7 @@ macro_rules! rows {
     { $($row:expr),* $(,)? } => { vec![$($row),*] };
 }
 
-/// A [`Standing`] that owns what it shows.
+/// A [`VerdictContext`] that owns what it shows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Where {
     pub(crate) leaving: bool,
@@ -27,16 +27,16 @@ pub(crate) struct Where {
 }
 
 impl Where {
-    pub(crate) fn standing(&self) -> Standing<'_> {
+    pub(crate) fn standing(&self) -> VerdictContext<'_> {
         let Self { leaving, ref user, settled, differs, stale, denied_for_long } = *self;
-        Standing {
-            leaving,
+        VerdictContext {
+            deleting: leaving,
             namespace: "shop",
             name: "orders",
             user_id: "app",
             arn: user.as_ref().map(|user| &user.arn),
             user: user.as_ref(),
-            settled,
+            is_ready: settled,
             differs,
             stale,
             denied_for_long,
@@ -83,9 +83,9 @@ pub(crate) fn grouped(groups: &[&str]) -> Where {
     Where { user: Some(RemoteUser { user_group_ids, ..user(Lifecycle::Active) }), ..out_there() }
 }
 
-pub(crate) fn there() -> Elsewhere {
+pub(crate) fn there() -> WrongLocation {
     let arn = arn_in("eu-west-1", "222222222222");
-    Elsewhere {
+    WrongLocation {
         recorded: Location::of(&arn),
         arn: Some(arn),
         called: Location { account: Some("111111111111".into()), region: "us-east-1".into() },
@@ -114,8 +114,8 @@ pub(crate) fn tag() -> Action {
 }
 
 /// What is told of owner tags that were put back.
-pub(crate) fn tags_back() -> Vec<Done> {
-    vec![Done::Corrected(vec!["the owner tags were missing".into()])]
+pub(crate) fn tags_back() -> Vec<Completed> {
+    vec![Completed::Corrected(vec!["the owner tags were missing".into()])]
 }
 
 pub(crate) fn delete() -> Action {
@@ -130,8 +130,8 @@ pub(crate) fn failed(fault: Fault) -> Outcome {
     Outcome::Failed(fault)
 }
 
-pub(crate) const EVERY_VISIT: [Visit; 5] =
-    [Visit::Now, Visit::Poll, Visit::Backoff, Visit::Slowly, Visit::Resync];
+pub(crate) const EVERY_VISIT: [Requeue; 5] =
+    [Requeue::Now, Requeue::Poll, Requeue::Backoff, Requeue::Slow, Requeue::Resync];
 
 pub(crate) const EVERY_EVENT: [&str; 10] = [
     "UserCreated",
@@ -168,20 +168,20 @@ pub(crate) const EVERY_OUTCOME: [&str; 7] =
 
 pub(crate) fn kind_of(action: &Action) -> &'static str {
     match action {
-        Action::Look(_) => "look",
+        Action::Fetch(_) => "look",
         Action::AddFinalizer => "add finalizer",
-        Action::Announce(_) => "announce",
+        Action::WriteIntent(_) => "announce",
         Action::Create(_) => "create",
         Action::Modify(_) => "modify",
         Action::Tag(_) => "tag",
         Action::Untag(_) => "untag",
         Action::Delete(_) => "delete",
-        Action::Release(_) => "release",
+        Action::ReleaseFinalizer(_) => "release",
         Action::Wait(_) => "wait",
         Action::Refuse(_) => "refuse",
-        Action::Rest => "rest",
-        Action::Pause { .. } => "pause",
-        Action::Compare(_) => "compare",
+        Action::InSync => "rest",
+        Action::Suspended { .. } => "pause",
+        Action::Compared(_) => "compare",
     }
 }
 
@@ -200,30 +200,30 @@ pub(crate) fn outcome_kind(outcome: &Outcome) -> &'static str {
 
 /// A new variant stops the compiler here: it belongs into the lists above, and into a row.
 #[allow(dead_code, reason = "only compiled")]
-fn the_lists_are_complete(progress: Progress, visit: Visit, done: &Done, reason: Reason) {
+fn the_lists_are_complete(progress: Progress, visit: Requeue, done: &Completed, reason: Reason) {
     match progress {
-        Progress::Done
+        Progress::Ready
         | Progress::Reconciling
         | Progress::Unknown
         | Progress::Stalled
-        | Progress::Leaving
+        | Progress::Deleting
         | Progress::Unchanged
-        | Progress::PausedReady
-        | Progress::PausedUnready => {}
+        | Progress::SuspendedReady
+        | Progress::SuspendedNotReady => {}
     }
     match visit {
-        Visit::Now | Visit::Poll | Visit::Backoff | Visit::Slowly | Visit::Resync => {}
+        Requeue::Now | Requeue::Poll | Requeue::Backoff | Requeue::Slow | Requeue::Resync => {}
     }
     match done {
-        Done::Created
-        | Done::Modified
-        | Done::Rotated
-        | Done::Corrected(_)
-        | Done::Adopted
-        | Done::DeletionStarted
-        | Done::Deleted
-        | Done::Retained
-        | Done::Left(_) => {}
+        Completed::Created
+        | Completed::Modified
+        | Completed::Rotated
+        | Completed::Corrected(_)
+        | Completed::Adopted
+        | Completed::DeletionStarted
+        | Completed::Deleted
+        | Completed::Retained
+        | Completed::LeftAlone(_) => {}
     }
     // `Reason::ALL` is compared with its own words in a test, and with this list by the compiler.
     match reason {

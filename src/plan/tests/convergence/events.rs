@@ -31,6 +31,10 @@ pub(crate) enum Injection {
 pub(crate) enum Step {
     /// The operator makes its next request.
     Request(Injection),
+    /// The operator goes on to its next mutation, and this goes wrong with it.
+    Mutation(Injection),
+    /// The operator goes on to its next write of the object, and this goes wrong with it.
+    Write(Injection),
     /// The operator goes on until it is about to make this request. Only in walks by hand.
     Until(&'static str),
     /// The operator goes on until the pass is over; if none is under way, that is a whole pass.
@@ -55,7 +59,7 @@ pub(crate) enum Event {
     Secret(Write),
     DefinitionGoes,
     /// Whether the object that another owner's tags name is there.
-    Other(Other),
+    Other(OwnerObservation),
     /// Somebody else does something to the user, in AWS.
     Others(Others),
     /// The cache shows the version before the last one when the next pass begins.
@@ -119,7 +123,9 @@ pub(crate) fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => Just(Step::Request(Injection::Fine)),
         3 => Just(Step::Pass),
-        6 => injections().prop_map(Step::Request),
+        4 => injections().prop_map(Step::Request),
+        2 => injections().prop_map(Step::Mutation),
+        2 => injections().prop_map(Step::Write),
         2 => waits().prop_map(Step::Wait),
         1 => Just(Step::Kill),
         6 => events().prop_map(Step::Event),
@@ -222,8 +228,8 @@ pub(crate) fn adoptions() -> impl Strategy<Value = Adoption> {
 }
 
 /// Whether the object that another owner's tags name is there.
-pub(crate) fn others() -> impl Strategy<Value = Other> {
-    prop_oneof![2 => Just(Other::There), 2 => Just(Other::Gone), 1 => Just(Other::Unknown)]
+pub(crate) fn others() -> impl Strategy<Value = OwnerObservation> {
+    prop_oneof![2 => Just(OwnerObservation::Exists), 2 => Just(OwnerObservation::Gone), 1 => Just(OwnerObservation::Unknown)]
 }
 
 pub(crate) fn accesses() -> impl Strategy<Value = Access> {

@@ -46,11 +46,11 @@ pub(crate) struct Answers {
     /// Status when it began to decide.
     pub(crate) found: Status,
     /// DescribeUsers, and when it was asked for.
-    pub(crate) user: Option<(Sight, Duration)>,
+    pub(crate) user: Option<(UserObservation, Duration)>,
     /// That answer was one of a moment ago.
     pub(crate) is_stale: bool,
-    pub(crate) tags: Option<(TagSight, Duration)>,
-    pub(crate) other: Other,
+    pub(crate) tags: Option<(TagsObservation, Duration)>,
+    pub(crate) other: OwnerObservation,
     pub(crate) definition: Definition,
     /// When the object was read again and found to be this version.
     pub(crate) confirmed: Option<Duration>,
@@ -66,7 +66,7 @@ pub(crate) struct Model {
     former: Option<Object>,
     cache_lags: bool,
     pub(crate) secrets: Secrets,
-    pub(crate) other: Other,
+    pub(crate) other: OwnerObservation,
     pub(crate) definition: Definition,
     pub(crate) services: [Service; ACCOUNTS.len()],
     pub(crate) credentials: Credentials,
@@ -90,8 +90,8 @@ impl Answers {
             user: None,
             is_stale: false,
             tags: None,
-            other: Other::Unasked,
-            definition: Definition::Unread,
+            other: OwnerObservation::NotRead,
+            definition: Definition::NotRead,
             confirmed: None,
             announced: None,
         }
@@ -99,14 +99,14 @@ impl Answers {
 
     pub(crate) fn seen(&self) -> Option<&RemoteUser> {
         match &self.user {
-            Some((Sight::Seen(user), _)) => Some(user),
+            Some((UserObservation::Found(user), _)) => Some(user),
             Some(_) | None => None,
         }
     }
 
     pub(crate) fn tags(&self) -> Option<&Tags> {
         match &self.tags {
-            Some((TagSight::Read(tags), _)) => Some(tags),
+            Some((TagsObservation::Read(tags), _)) => Some(tags),
             Some(_) | None => None,
         }
     }
@@ -124,7 +124,7 @@ impl Model {
             cache_lags: false,
             secrets,
             other,
-            definition: Definition::Stays,
+            definition: Definition::Kept,
             services,
             credentials: Credentials { id: CredentialsId(1), account: 0 },
             process: String::new(),
@@ -200,7 +200,7 @@ impl Model {
             }),
             Event::Secret(write) => self.secrets.write(*write),
             Event::DefinitionGoes => {
-                self.definition = Definition::Going;
+                self.definition = Definition::BeingDeleted;
                 self.by_people(|object| !std::mem::replace(&mut object.terminating, true));
             }
             Event::Other(other) => self.other = *other,
@@ -221,6 +221,7 @@ impl Model {
 
     fn switch_credentials(&mut self, moves: bool) {
         let Credentials { id, account } = self.credentials;
+        self.history.moved |= moves;
         let account = if moves { (account + 1) % ACCOUNTS.len() } else { account };
         self.credentials = Credentials { id: CredentialsId(id.0 + 1), account };
     }

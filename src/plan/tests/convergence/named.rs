@@ -343,6 +343,7 @@ fn an_absence_is_not_believed_if_other_credentials_say_which_account_it_is() {
     start.fixed = true;
     let asks = [Step::Event(Event::Deletes), moves(), Step::Until("Identify"), moves(), Step::Pass];
     let model = walk(&start, &asks);
+    assert_eq!(mutations(&model), [(Kind::Delete, true)], "{}", model.trace);
     assert!(model.object.is_none() && model.services[0].user.is_none(), "{}", model.trace);
 }
 

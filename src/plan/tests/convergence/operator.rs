@@ -100,7 +100,9 @@ impl Operator {
                 Request::Finish(finish) => return self.finish(finish.clone(), model),
                 Request::Log(line) => {
                     let event = line.event.unwrap_or(line.reason);
-                    model.history.meet(&format!("{} {event}", line.step));
+                    // Each call may fail for each reason: which of them the walks meet is luck.
+                    let end = if line.code.is_some() { "failed" } else { event };
+                    model.history.meet(&format!("{} {end}", line.step));
                     model.trace.note(|| format!("  so: {} {event}: {}", line.step, line.message));
                     pass.handle(Response::Done, now);
                 }
@@ -148,6 +150,18 @@ impl Operator {
         }
     }
 
+    /// Goes on until the pass is about to make such a request; `false`: it is over before that.
+    pub(crate) fn reach(&mut self, model: &mut Model, wanted: impl Fn(&str) -> bool) -> bool {
+        self.begin(model);
+        while let Some(next) = self.upcoming(model) {
+            if wanted(next) {
+                return true;
+            }
+            self.request(model, &Injection::Fine);
+        }
+        false
+    }
+
     /// The request that the pass is about to make.
     pub(crate) fn upcoming(&self, model: &Model) -> Option<&'static str> {
         let (mut pass, now) = (self.pass.clone()?, self.now(model));
@@ -165,9 +179,9 @@ fn learn(accounts: &mut BTreeMap<CredentialsId, Account>, response: Response) ->
     match response {
         Response::Described(sight, source) => {
             let account = match &sight {
-                Sight::Seen(user) => Account::Known(user.arn.account().to_owned()),
-                Sight::Unseen | Sight::Absent | Sight::Failed(_) => {
-                    accounts.get(&source.credentials).cloned().unwrap_or(Account::Unasked)
+                UserObservation::Found(user) => Account::Known(user.arn.account().to_owned()),
+                UserObservation::NotRead | UserObservation::Absent | UserObservation::Failed(_) => {
+                    accounts.get(&source.credentials).cloned().unwrap_or(Account::NotAsked)
                 }
             };
             if matches!(account, Account::Known(_)) {
@@ -176,7 +190,7 @@ fn learn(accounts: &mut BTreeMap<CredentialsId, Account>, response: Response) ->
             Response::Described(sight, CallSource { account, ..source })
         }
         Response::Identified(source) => {
-            if matches!(source.account, Account::Known(_) | Account::Untold) {
+            if matches!(source.account, Account::Known(_) | Account::Withheld) {
                 accounts.insert(source.credentials, source.account.clone());
             }
             Response::Identified(source)
@@ -210,7 +224,7 @@ fn told(request: &Request, fault: &Injection, answered: Result<&Response, &Unans
         Ok(Response::Resolved(resolved)) => {
             format!("version {}", resolved.as_ref().map_or("none", |(_, object)| &object.version.0))
         }
-        Ok(Response::Described(Sight::Seen(user), source)) => format!(
+        Ok(Response::Described(UserObservation::Found(user), source)) => format!(
             "{}, {}, {}, {} ({source:?})",
             user.lifecycle.as_str(),
             user.engine,

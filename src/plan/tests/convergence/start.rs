@@ -20,7 +20,7 @@ use crate::model::{BEGIN, claimed, timestamp};
 pub(crate) struct Start {
     pub(crate) object: Object,
     pub(crate) secrets: Secrets,
-    pub(crate) other: Other,
+    pub(crate) other: OwnerObservation,
     pub(crate) services: [Service; ACCOUNTS.len()],
     /// At last people lift the protection, fix the Secrets and give the operator its first account back.
     pub(crate) fixed: bool,
@@ -140,7 +140,7 @@ pub(crate) fn settled_but_for(status: Status, access: usize) -> Start {
         let account = account.next().copied().unwrap_or_default();
         Service::new(account, user, habits, None)
     });
-    Start { object, secrets: Secrets([secret; 2]), other: Other::There, services, fixed: false }
+    Start { object, secrets: Secrets([secret; 2]), other: OwnerObservation::Exists, services, fixed: false }
 }
 
 fn objects() -> impl Strategy<Value = Object> {

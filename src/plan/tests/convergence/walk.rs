@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest_state_machine::ReferenceStateMachine;
 
-use crate::events::{Event, Injection, Step, steps};
+use crate::events::{Event, Step, steps};
 use crate::judge::{self, ends};
 use crate::model::Model;
 use crate::model::answer::Kind;
@@ -99,11 +99,21 @@ fn take(step: &Step, operator: &mut Operator, model: &mut Model) {
     }
     match step {
         Step::Request(fault) => operator.request(model, fault),
-        Step::Until(request) => {
-            operator.begin(model);
-            while operator.upcoming(model).is_some_and(|next| next != *request && next != "Finish") {
-                operator.request(model, &Injection::Fine);
+        Step::Mutation(fault) => {
+            let mutates =
+                |next: &str| next.contains("User") && next != "DescribeUser" || next.contains("Resource");
+            if operator.reach(model, mutates) {
+                operator.request(model, fault);
             }
+        }
+        Step::Write(fault) => {
+            let writes = |next: &str| next.contains("Finalizer") || next == "WriteStatus";
+            if operator.reach(model, writes) {
+                operator.request(model, fault);
+            }
+        }
+        Step::Until(request) => {
+            operator.reach(model, |next| next == *request || next == "Finish");
         }
         Step::Pass => operator.finish_pass(model),
         // An answer that is out of date is so for some seconds, not for long.

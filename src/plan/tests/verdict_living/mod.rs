@@ -1,7 +1,7 @@
 //! Rows of `verdict` about the whole life of a user: changes, drift, tags, adoption, suspension, observation.
 
-use plan::pace::Visit;
-use plan::verdict::{Done, Outcome, Progress, Reason};
+use plan::pace::Requeue;
+use plan::verdict::{Completed, Outcome, Progress, Reason};
 use plan::*;
 
 use super::common::verdicts::*;
@@ -25,26 +25,26 @@ fn caused(cause: Cause) -> Action {
 
 /// CreateUser and ModifyUser tell why they were sent.
 fn changing() -> Vec<Row> {
-    use Progress::{Done as Ready, Reconciling};
+    use Progress::{Ready, Reconciling};
     use Reason::*;
-    use Visit::{Backoff, Poll, Resync};
+    use Requeue::{Backoff, Poll, Resync};
     let created_again = || {
         let Action::Create(create) = create() else { panic!("create() is a Create") };
         Action::Create(Create { cause: Cause::Drift(vec!["the AWS user was gone".into()]), ..create })
     };
     let modifying = || accepted(Lifecycle::Modifying);
-    let gone = || Done::Corrected(vec!["the AWS user was gone".into()]);
+    let gone = || Completed::Corrected(vec!["the AWS user was gone".into()]);
     rows! {
         ("passwords alone are a rotation",
-            caused(Cause::Rotation), modifying(), fresh(), Reconciling, Modifying, Poll, vec![Done::Rotated], "applying the change to user \"app\""),
+            caused(Cause::Rotation), modifying(), fresh(), Reconciling, Modifying, Poll, vec![Completed::Rotated], "applying the change to user \"app\""),
         ("drift is told with all that differed, and goes before a modification",
-            caused(Cause::Drift(differing())), modifying(), settled(), Reconciling, Modifying, Poll, vec![Done::Corrected(differing())], "applying the change"),
+            caused(Cause::Drift(differing())), modifying(), settled(), Reconciling, Modifying, Poll, vec![Completed::Corrected(differing())], "applying the change"),
         ("a change that was not accepted tells of nothing",
             caused(Cause::Drift(differing())), Outcome::NotFound, settled(), Reconciling, Modifying, Backoff, vec![], "ModifyUser answered UserNotFound"),
         ("a user that was gone and is created again tells both",
-            created_again(), accepted(Lifecycle::Active), settled(), Ready, Active, Resync, vec![Done::Created, gone()], "is active"),
+            created_again(), accepted(Lifecycle::Active), settled(), Ready, Active, Resync, vec![Completed::Created, gone()], "is active"),
         ("also where AWS does not show it active yet",
-            created_again(), accepted(Lifecycle::Creating), settled(), Reconciling, Creating, Poll, vec![Done::Created, gone()], "Creating AWS user \"app\""),
+            created_again(), accepted(Lifecycle::Creating), settled(), Reconciling, Creating, Poll, vec![Completed::Created, gone()], "Creating AWS user \"app\""),
         ("one that is there again tells of nothing",
             created_again(), Outcome::AlreadyExists, settled(), Reconciling, Creating, Backoff, vec![], "UserAlreadyExists"),
     }
@@ -62,22 +62,22 @@ fn untag() -> Action {
 fn tagging() -> Vec<Row> {
     use Progress::Reconciling;
     use Reason::*;
-    use Visit::{Now, Poll};
+    use Requeue::{Now, Poll};
     let words = "The tags of AWS user \"app\" are being changed.";
     let drift = || vec!["tag \"team\" was missing".to_owned()];
-    let keys = || Action::Announce(Announcement::Tags { tag_keys: vec!["team".into()] });
+    let keys = || Action::WriteIntent(WriteIntent::Tags { tag_keys: vec!["team".into()] });
     let tagged = || Outcome::Tagged(our_tags());
     rows! {
         ("keys that were announced are gone on with at once",
             keys(), Outcome::Decided, fresh(), Reconciling, Modifying, Now, vec![], words),
         ("tags that the spec asked for are shown by AWS's answer: nothing is waited for",
-            edit_of_tags(Cause::Edit), tagged(), fresh(), Reconciling, Modifying, Now, vec![Done::Modified], words),
+            edit_of_tags(Cause::Edit), tagged(), fresh(), Reconciling, Modifying, Now, vec![Completed::Modified], words),
         ("tags that somebody changed are drift",
-            edit_of_tags(Cause::Drift(drift())), tagged(), settled(), Reconciling, Modifying, Now, vec![Done::Corrected(drift())], words),
+            edit_of_tags(Cause::Drift(drift())), tagged(), settled(), Reconciling, Modifying, Now, vec![Completed::Corrected(drift())], words),
         ("UserNotFound from a tagging call means nothing: it is polled",
             edit_of_tags(Cause::Edit), Outcome::NotFound, fresh(), Reconciling, WaitingForUserActive, Poll, vec![], words),
         ("tags that left the spec are a modification",
-            untag(), tagged(), fresh(), Reconciling, Modifying, Now, vec![Done::Modified], words),
+            untag(), tagged(), fresh(), Reconciling, Modifying, Now, vec![Completed::Modified], words),
         ("UserNotFound from the removal means nothing either",
             untag(), Outcome::NotFound, fresh(), Reconciling, WaitingForUserActive, Poll, vec![], words),
     }
@@ -87,7 +87,7 @@ fn tagging() -> Vec<Row> {
 fn taking_over() -> Vec<Row> {
     use Progress::{Reconciling, Stalled};
     use Reason::*;
-    use Visit::{Now, Poll, Resync};
+    use Requeue::{Now, Poll, Resync};
     let d = Outcome::Decided;
     let adopt = || Action::Tag(Tag { arn: arn(), tags: our_tags(), cause: Cause::Adoption });
     let refuse = Action::Refuse;
@@ -95,7 +95,7 @@ fn taking_over() -> Vec<Row> {
     let prefix = || refuse(Refusal::UserIdNotAllowed { user_id: id(), prefix: "shop-".into() });
     rows! {
         ("a user that is taken over is gone on with at once",
-            adopt(), Outcome::Tagged(our_tags()), fresh(), Reconciling, Modifying, Now, vec![Done::Adopted], "AWS user \"app\" was nobody's and is taken over"),
+            adopt(), Outcome::Tagged(our_tags()), fresh(), Reconciling, Modifying, Now, vec![Completed::Adopted], "AWS user \"app\" was nobody's and is taken over"),
         ("tags that AWS does not take now are tried again",
             adopt(), Outcome::NotFound, fresh(), Reconciling, WaitingForUserActive, Poll, vec![], "is to be taken over; AWS does not take its owner tags now. Trying again."),
         ("a user that belongs to nobody is told with the ways out",
@@ -114,14 +114,14 @@ fn taking_over() -> Vec<Row> {
 
 /// `managementPolicy: Observe`.
 fn watching() -> Vec<Row> {
-    use Progress::{Done as Ready, Leaving, Reconciling, Unchanged};
+    use Progress::{Deleting, Ready, Reconciling, Unchanged};
     use Reason::*;
-    use Visit::{Backoff, Resync};
+    use Requeue::{Backoff, Resync};
     let d = Outcome::Decided;
-    let compare = Action::Compare;
+    let compare = Action::Compared;
     let differs =
         || vec!["engine valkey would become redis".to_owned(), "passwords would be sent".to_owned()];
-    let lets_go = |deletion_accepted| Action::Release(Release::Observes { deletion_accepted });
+    let lets_go = |deletion_accepted| Action::ReleaseFinalizer(ReleaseReason::Observes { deletion_accepted });
     rows! {
         ("a user that matches is Ready",
             compare(Comparison::Matches), d.clone(), fresh(), Ready, Observed, Resync, vec![], "AWS user \"app\" is active and matches the spec. It is only observed."),
@@ -135,28 +135,28 @@ fn watching() -> Vec<Row> {
         ("an outage does not unmake Ready",
             failed_read(unavailable()), d, settled(), Unchanged, AWSUnavailable, Backoff, vec![], "DescribeUsers"),
         ("on the way out the user is left, and that is told",
-            lets_go(false), Outcome::Released, out_there(), Leaving, Retained, Resync, vec![Done::Retained], "is left as it is, as managementPolicy is Observe."),
+            lets_go(false), Outcome::Released, out_there(), Deleting, Retained, Resync, vec![Completed::Retained], "is left as it is, as managementPolicy is Observe."),
         ("after a DeleteUser it does not claim so",
-            lets_go(true), Outcome::Released, out_there(), Leaving, DeletingUser, Resync, vec![Done::DeletionStarted], "DeleteUser had been accepted before"),
+            lets_go(true), Outcome::Released, out_there(), Deleting, DeletingUser, Resync, vec![Completed::DeletionStarted], "DeleteUser had been accepted before"),
     }
 }
 
 /// `suspend`.
 fn suspended() -> Vec<Row> {
-    use Progress::{Leaving, PausedReady, PausedUnready};
+    use Progress::{Deleting, SuspendedNotReady, SuspendedReady};
     use Reason::*;
-    use Visit::{Poll, Resync};
+    use Requeue::{Poll, Resync};
     let d = Outcome::Decided;
     let words = "spec.suspend is true: AWS is not called for this object until it is false.";
     rows! {
         ("a suspended object that was Ready stays so",
-            Action::Pause { ready: true }, d.clone(), fresh(), PausedReady, Suspended, Resync, vec![], words),
+            Action::Suspended { ready: true }, d.clone(), fresh(), SuspendedReady, Suspended, Resync, vec![], words),
         ("one that was not is not, and nothing reconciles",
-            Action::Pause { ready: false }, d.clone(), fresh(), PausedUnready, Suspended, Resync, vec![], words),
+            Action::Suspended { ready: false }, d.clone(), fresh(), SuspendedNotReady, Suspended, Resync, vec![], words),
         ("on the way out it holds the object, and names both ways on",
-            Action::Wait(Wait::Suspended), d.clone(), out_there(), Leaving, Suspended, Resync, vec![], "nothing is deleted until it is false, or deletionPolicy is Retain."),
+            Action::Wait(Wait::Suspended), d.clone(), out_there(), Deleting, Suspended, Resync, vec![], "nothing is deleted until it is false, or deletionPolicy is Retain."),
         ("a creation in doubt is waited for without a look",
-            Action::Wait(Wait::CreationOpen), d, out_there(), Leaving, WaitingForUserActive, Poll, vec![], "no AWS user is left behind"),
+            Action::Wait(Wait::CreationOpen), d, out_there(), Deleting, WaitingForUserActive, Poll, vec![], "no AWS user is left behind"),
     }
 }
 
@@ -164,17 +164,17 @@ fn suspended() -> Vec<Row> {
 fn failing() -> Vec<Row> {
     use Progress::{Reconciling, Stalled};
     use Reason::*;
-    use Visit::{Backoff, Slowly};
+    use Requeue::{Backoff, Slow};
     let rejection = || failed(rejected(Rejection::ParameterValue));
     rows! {
         ("a removal of tags that is throttled is named",
             untag(), failed(throttled()), fresh(), Reconciling, Throttled, Backoff, vec![], "throttles RemoveTagsFromResource of \"app\""),
         ("a removal that is denied for long needs a person",
-            untag(), failed(denied()), long_denied(fresh()), Stalled, AccessDenied, Slowly, vec![], "may not call RemoveTagsFromResource for \"app\""),
+            untag(), failed(denied()), long_denied(fresh()), Stalled, AccessDenied, Slow, vec![], "may not call RemoveTagsFromResource for \"app\""),
         ("tags that AWS refuses are retried slowly",
-            edit_of_tags(Cause::Edit), rejection(), fresh(), Reconciling, AWSRefused, Slowly, vec![], "AddTagsToResource of \"app\" was refused"),
+            edit_of_tags(Cause::Edit), rejection(), fresh(), Reconciling, AWSRefused, Slow, vec![], "AddTagsToResource of \"app\" was refused"),
         ("more tags than a resource may have are over a quota",
-            edit_of_tags(Cause::Edit), failed(rejected(Rejection::Quota)), fresh(), Reconciling, QuotaExceeded, Slowly, vec![], "AddTagsToResource of \"app\" was refused: Refused: Because. Delete what is not needed"),
+            edit_of_tags(Cause::Edit), failed(rejected(Rejection::Quota)), fresh(), Reconciling, QuotaExceeded, Slow, vec![], "AddTagsToResource of \"app\" was refused: Refused: Because. Delete what is not needed"),
         ("a rotation that is lost unmakes Ready",
             caused(Cause::Rotation), failed(unavailable()), settled(), Reconciling, AWSUnavailable, Backoff, vec![], "ModifyUser of \"app\" got no usable answer"),
         ("a user that is busy when its drift is corrected is tried again",

@@ -95,7 +95,7 @@ fn wrong_create(model: &Model, answers: &Answers, create: &Create) -> Vec<&'stat
     let announced = answers.announced.is_some_and(|at| model.now - at <= INTENT_VALID);
     let requested = status.is_some_and(|status| status.create_requested_at.is_some());
     let located = status.and_then(Status::location);
-    let absent = matches!(answers.user, Some((Sight::Absent, _)));
+    let absent = matches!(answers.user, Some((UserObservation::Absent, _)));
     let here = |location: &Location| {
         let same_account = location.account.as_ref().is_none_or(|account| account == model.account());
         location.region == "us-east-1" && (same_account || model.history.account_untold)
@@ -178,7 +178,7 @@ fn wrong_tag(model: &Model, answers: &Answers, tag: &Tag) -> Vec<&'static str> {
 /// It is ours, or may become so.
 fn may_tag(model: &Model, answers: &Answers) -> bool {
     let Object { spec, terminating, .. } = &answers.given;
-    let (Some(tags), Some((Sight::Seen(user), seen_at))) = (answers.tags(), &answers.user) else {
+    let (Some(tags), Some((UserObservation::Found(user), seen_at))) = (answers.tags(), &answers.user) else {
         return false;
     };
     let adopts = spec.adoption == Adoption::Allowed && !terminating;
@@ -188,7 +188,7 @@ fn may_tag(model: &Model, answers: &Answers) -> bool {
         // The object that the tags name was seen to be gone.
         Whose::Anothers => {
             let neighbour = tags.get(CLUSTER_TAG) == Some(&owner().cluster);
-            adopts && neighbour && answers.other == Other::Gone && told.is_some()
+            adopts && neighbour && answers.other == OwnerObservation::Gone && told.is_some()
         }
         Whose::Nobodys if adopts => told.is_some(),
         Whose::Nobodys => {
@@ -234,7 +234,7 @@ fn wrong_delete(model: &Model, answers: &Answers) -> Vec<&'static str> {
         let condition = status.condition(ConditionType::Deleting).is_some();
         ours && status.delete_requested_at.is_some() && condition && !manages
     });
-    let stays = answers.definition == Definition::Stays && model.definition == Definition::Stays;
+    let stays = answers.definition == Definition::Kept && model.definition == Definition::Kept;
     wrongs([
         (!wanted || !stays, "DeleteUser of a user that is to stay"),
         (answers.confirmed.is_none(), "DeleteUser without a look at the object right before"),

@@ -36,10 +36,8 @@ pub(crate) fn wrong(model: &Model) -> Option<String> {
 
 /// Whatever is wrong with the object: without the finalizer it would go at once, and leave its user behind.
 fn lacks_finalizer(model: &Model, object: &Object) -> Option<String> {
-    let user = model.user()?;
-    let ours = whose(&user.tags) == Whose::Ours && object.subject().is_some();
-    (ours && !object.facts().has_finalizer)
-        .then(|| "the user is ours, and the object has no finalizer".to_owned())
+    let ours = whose(&model.user()?.tags) == Whose::Ours && object.subject().is_some();
+    (ours && !object.has_finalizer).then(|| "the user is ours, and the object has no finalizer".to_owned())
 }
 
 fn shows(object: &Object, progress: Progress, reason: Reason) -> Option<String> {
@@ -49,11 +47,11 @@ fn shows(object: &Object, progress: Progress, reason: Reason) -> Option<String> 
 
 fn leaving(model: &Model, object: &Object) -> Option<String> {
     if object.protected {
-        shows(object, Progress::Leaving, Reason::DeletionProtected)
+        shows(object, Progress::Deleting, Reason::DeletionProtected)
     } else if object.spec.suspended && object.spec.policy == DeletionPolicy::Delete {
-        shows(object, Progress::Leaving, Reason::Suspended)
+        shows(object, Progress::Deleting, Reason::Suspended)
     } else if place(model, &object.status) != Where::Here {
-        shows(object, Progress::Leaving, Reason::WrongAWSAccount)
+        shows(object, Progress::Deleting, Reason::WrongAWSAccount)
     } else {
         Some("the object is there still".to_owned())
     }
@@ -68,8 +66,8 @@ fn suspended(object: &Object) -> Option<String> {
         reported.engine == engine && reported.authentication_type == type_
     });
     match shown(&object.status) {
-        Some((Progress::PausedUnready, Reason::Suspended)) => None,
-        Some((Progress::PausedReady, Reason::Suspended)) if shows_spec => None,
+        Some((Progress::SuspendedNotReady, Reason::Suspended)) => None,
+        Some((Progress::SuspendedReady, Reason::Suspended)) if shows_spec => None,
         told => Some(format!("suspended, status shows {told:?}")),
     }
 }
@@ -80,7 +78,7 @@ fn observing(model: &Model, object: &Object) -> Option<String> {
     }
     let refused = shows(object, Progress::Stalled, Reason::WrongAWSAccount);
     match place(model, &object.status) {
-        Where::Elsewhere => return refused,
+        Where::WrongLocation => return refused,
         Where::Perhaps if refused.is_none() => return None,
         Where::Perhaps | Where::Here => {}
     }
@@ -100,7 +98,7 @@ fn observing(model: &Model, object: &Object) -> Option<String> {
         && user.shown.authentication_type == object.spec.authentication.output()
         && has_tags(object, user);
     if matches {
-        shows(object, Progress::Done, Reason::Observed)
+        shows(object, Progress::Ready, Reason::Observed)
     } else {
         shows(object, Progress::Reconciling, Reason::Differs)
     }
@@ -109,7 +107,7 @@ fn observing(model: &Model, object: &Object) -> Option<String> {
 fn staying(model: &Model, object: &Object) -> Option<String> {
     let refused = shows(object, Progress::Stalled, Reason::WrongAWSAccount);
     match place(model, &object.status) {
-        Where::Elsewhere => return refused,
+        Where::WrongLocation => return refused,
         Where::Perhaps if refused.is_none() => return None,
         Where::Perhaps | Where::Here => {}
     }
@@ -133,7 +131,7 @@ fn seen_as(
     lacks: Option<(Progress, Reason)>,
 ) -> Option<String> {
     let user = model.user()?;
-    let orphan = model.other == Other::Gone && names_a_neighbour(&user.tags);
+    let orphan = model.other == OwnerObservation::Gone && names_a_neighbour(&user.tags);
     match whose {
         Whose::Anothers if orphan => strange(object, user),
         Whose::Anothers => shows(object, Progress::Stalled, Reason::UserOwnedByAnother),
@@ -145,7 +143,7 @@ fn seen_as(
                 let typed = user.shown.authentication_type == AuthenticationType::Password.output();
                 differs(model, object, user).filter(|_| typed).or_else(|| shows(object, progress, reason))
             }
-            None => differs(model, object, user).or_else(|| shows(object, Progress::Done, Reason::Active)),
+            None => differs(model, object, user).or_else(|| shows(object, Progress::Ready, Reason::Active)),
         },
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct History {
     pub(crate) asked_for: BTreeSet<String>,
     /// AWS did not tell the account once: the region decided alone.
     pub(crate) account_untold: bool,
+    /// The credentials moved to another account.
+    pub(crate) moved: bool,
     /// Somebody else changed the user's tags, and they were not read since.
     pub(crate) retagged: bool,
     /// Somebody else changed what decides whose the user is after the pass at hand had looked.
@@ -100,7 +102,7 @@ pub(crate) fn managed(status: &Status, user: &RemoteUser) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Where {
     Here,
-    Elsewhere,
+    WrongLocation,
     /// In another account, which AWS did not tell once: then the region decides alone.
     Perhaps,
 }
@@ -111,8 +113,8 @@ pub(crate) fn place(model: &Model, status: &Status) -> Where {
     // The ARN of a user that is seen tells the account.
     let told = !model.history.account_untold || model.services[model.credentials.account].visible().is_some();
     match (region == "us-east-1", other_account) {
-        (false, _) => Where::Elsewhere,
-        (true, true) if told => Where::Elsewhere,
+        (false, _) => Where::WrongLocation,
+        (true, true) if told => Where::WrongLocation,
         (true, true) => Where::Perhaps,
         (true, false) => Where::Here,
     }
@@ -126,18 +128,18 @@ pub(crate) fn is_known_by_memory_alone(model: &Model) -> bool {
 }
 
 /// The pass was answered by DescribeUsers.
-pub(crate) fn described(model: &mut Model, sight: &Sight) {
+pub(crate) fn described(model: &mut Model, sight: &UserObservation) {
     let tags_read = model.answers.as_ref().is_some_and(|answers| answers.tags.is_some());
     model.history.raced &= tags_read;
-    if *sight == Sight::Absent {
+    if *sight == UserObservation::Absent {
         model.history.gone_seen = true;
         model.history.sent = None;
     }
 }
 
-pub(crate) fn listed_tags(model: &mut Model, tags: &TagSight) {
+pub(crate) fn listed_tags(model: &mut Model, tags: &TagsObservation) {
     model.history.raced = false;
-    if let TagSight::Read(tags) = tags {
+    if let TagsObservation::Read(tags) = tags {
         model.history.retagged = false;
         if whose(tags) != Whose::Ours {
             model.history.sent = None;
@@ -148,7 +150,7 @@ pub(crate) fn listed_tags(model: &mut Model, tags: &TagSight) {
 pub(crate) fn identified(model: &mut Model, account: &Account) {
     use Fault::{Busy, Denied, Rejected};
     model.history.account_untold |= match account {
-        Account::Untold | Account::Failed(Denied(_) | Rejected(..) | Busy(_)) => true,
-        Account::Known(_) | Account::Unasked | Account::Failed(_) => false,
+        Account::Withheld | Account::Failed(Denied(_) | Rejected(..) | Busy(_)) => true,
+        Account::Known(_) | Account::NotAsked | Account::Failed(_) => false,
     };
 }

@@ -22,8 +22,8 @@ pub(crate) fn written(model: &mut Model, before: &Object, after: &Object) {
     if took_out {
         model.history.departed.clone_from(&before.status.last_applied);
     }
-    if !before.has_finalizer && after.has_finalizer && after.subject().is_none() {
-        model.breach("a finalizer for an object that does not ask for a user");
+    if !before.has_finalizer && after.has_finalizer {
+        hold(model, after);
     }
     if before.has_finalizer && !after.has_finalizer {
         release(model, before);
@@ -45,13 +45,13 @@ pub(crate) fn shown(status: &Status) -> Option<(Progress, Reason)> {
     let reason = Reason::ALL.into_iter().find(|reason| reason.as_str() == ready.reason)?;
     let signs = (has(ConditionType::Reconciling), has(ConditionType::Stalled), has(ConditionType::Deleting));
     let progress = match (ready.status, signs) {
-        (True, (false, false, false)) if reason == Reason::Suspended => Progress::PausedReady,
-        (True, (false, false, false)) => Progress::Done,
-        (False, (false, false, false)) => Progress::PausedUnready,
+        (True, (false, false, false)) if reason == Reason::Suspended => Progress::SuspendedReady,
+        (True, (false, false, false)) => Progress::Ready,
+        (False, (false, false, false)) => Progress::SuspendedNotReady,
         (False, (true, false, false)) => Progress::Reconciling,
         (Unknown, (true, false, false)) => Progress::Unknown,
         (False, (false, true, false)) => Progress::Stalled,
-        (False, (true, false, true)) => Progress::Leaving,
+        (False, (true, false, true)) => Progress::Deleting,
         (True | False | Unknown, _) => return None,
     };
     (only_true && others.iter().all(same)).then_some((progress, reason))
@@ -68,8 +68,8 @@ fn conditions(model: &mut Model, after: &Object) {
     {
         model.breach("conditions of another generation than the one that was acted on");
     }
-    let paused = matches!(progress, Progress::PausedReady | Progress::PausedUnready);
-    if (progress == Progress::Leaving) != after.terminating {
+    let paused = matches!(progress, Progress::SuspendedReady | Progress::SuspendedNotReady);
+    if (progress == Progress::Deleting) != after.terminating {
         model.breach("Deleting without a deletionTimestamp, or the other way round");
     }
     if !after.terminating && paused != after.spec.suspended {
@@ -101,6 +101,16 @@ fn claims(model: &mut Model, before: &Object, after: &Object) {
     }
 }
 
+/// The finalizer is being put on.
+fn hold(model: &mut Model, object: &Object) {
+    let adopts = object.manages() && object.spec.adoption == Adoption::Allowed;
+    let tags = model.answers.as_ref().and_then(|answers| answers.tags());
+    let anothers = tags.is_some_and(|tags| whose(tags) == Whose::Anothers);
+    if object.subject().is_none() || anothers && !adopts {
+        model.breach("a finalizer for an object that stands for no user");
+    }
+}
+
 /// The finalizer is being taken off.
 fn release(model: &mut Model, object: &Object) {
     let Object { spec, status, .. } = object;
@@ -110,10 +120,12 @@ fn release(model: &mut Model, object: &Object) {
     let stays = spec.policy == DeletionPolicy::Retain
         || spec.observes
         || spec.sense == Sense::Nameless
-        || model.definition == Definition::Going;
+        || model.definition == Definition::BeingDeleted;
     let late = model.user().is_some_and(|user| user.shows_at > model.now);
     // If the user is to stay, it is enough that AWS has answered.
-    if late && !(stays && status.arn.is_some()) && spec.sense != Sense::Nameless {
+    // An account that nobody tells cannot be told from another: the region decides alone.
+    let is_blind = model.history.account_untold && model.history.moved;
+    if late && !is_blind && !(stays && status.arn.is_some()) && spec.sense != Sense::Nameless {
         model.breach("the finalizer went while a CreateUser was about to show");
     }
     if stays {
@@ -122,10 +134,10 @@ fn release(model: &mut Model, object: &Object) {
     if !object.terminating || spec.suspended {
         model.breach("the finalizer went from an object that manages its user");
     }
-    if model.history.raced {
+    if model.history.raced || is_blind {
         return;
     }
-    if place(model, status) == Where::Elsewhere {
+    if place(model, status) == Where::WrongLocation {
         model.breach("the finalizer went while the user may be elsewhere");
     }
     let ours = model.user().is_some_and(|user| match whose(&user.tags) {

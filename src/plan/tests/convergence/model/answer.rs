@@ -76,10 +76,10 @@ impl Model {
             }
             Request::Identify | Request::IdentifyCaller => {
                 let told = self.read(fault, |model| Ok(model.service().tells_account()));
-                self.identified(told)
+                self.identified(told, *request == Request::IdentifyCaller)
             }
             Request::ReadOwner(_) => {
-                let other = if fails { Other::Unknown } else { self.other };
+                let other = if fails { OwnerObservation::Unknown } else { self.other };
                 self.note(|answers| answers.other = other);
                 Response::Owner(other)
             }
@@ -128,14 +128,14 @@ impl Model {
     /// The account is only known to who has asked for it: see [`crate::operator::Operator`].
     fn source(&self) -> CallSource {
         let (region, credentials) = ("us-east-1".to_owned(), self.credentials.id);
-        CallSource { region, credentials, account: Account::Unasked }
+        CallSource { region, credentials, account: Account::NotAsked }
     }
 
     fn described(&mut self, told: Told<RemoteUser>) -> Response {
         let sight = match told {
-            Ok(user) => Sight::Seen(user),
-            Err(Answer::NotFound | Answer::AlreadyExists) => Sight::Absent,
-            Err(Answer::Fault(fault)) => Sight::Failed(fault),
+            Ok(user) => UserObservation::Found(user),
+            Err(Answer::NotFound | Answer::AlreadyExists) => UserObservation::Absent,
+            Err(Answer::Fault(fault)) => UserObservation::Failed(fault),
         };
         let now = self.now;
         self.note(|answers| answers.user = Some((sight.clone(), now)));
@@ -145,9 +145,9 @@ impl Model {
 
     fn listed_tags(&mut self, told: Told<Tags>) -> Response {
         let tags = match told {
-            Ok(tags) => TagSight::Read(tags),
-            Err(Answer::NotFound | Answer::AlreadyExists) => TagSight::Unreadable,
-            Err(Answer::Fault(fault)) => TagSight::Failed(fault),
+            Ok(tags) => TagsObservation::Read(tags),
+            Err(Answer::NotFound | Answer::AlreadyExists) => TagsObservation::Unreadable,
+            Err(Answer::Fault(fault)) => TagsObservation::Failed(fault),
         };
         let now = self.now;
         self.note(|answers| answers.tags = Some((tags.clone(), now)));
@@ -155,13 +155,15 @@ impl Model {
         Response::Tags(tags)
     }
 
-    fn identified(&mut self, told: Told<Account>) -> Response {
+    fn identified(&mut self, told: Told<Account>, may_ask_otherwise: bool) -> Response {
         let account = match told {
             Ok(account) => account,
             Err(Answer::Fault(fault)) => Account::Failed(fault),
-            Err(Answer::NotFound | Answer::AlreadyExists) => Account::Untold,
+            Err(Answer::NotFound | Answer::AlreadyExists) => Account::Withheld,
         };
-        judge::identified(self, &account);
+        if !may_ask_otherwise {
+            judge::identified(self, &account);
+        }
         Response::Identified(CallSource { account, ..self.source() })
     }
 

@@ -180,7 +180,7 @@ impl Service {
     }
 
     pub(crate) fn tells_account(&self) -> Account {
-        if self.habits.tells_account { Account::Known(self.account.to_owned()) } else { Account::Untold }
+        if self.habits.tells_account { Account::Known(self.account.to_owned()) } else { Account::Withheld }
     }
 
     /// `late`: nothing shows it for a while.

@@ -4,7 +4,7 @@ use plan::*;
 
 use super::aws::ACCESS;
 use super::secrets::Secrets;
-use crate::common::{departure, desired, id, owner, tags};
+use crate::common::{deletion_goal, desired, id, owner, tags};
 
 /// One version of the object.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,9 +74,16 @@ impl Object {
         let Spec { sense, engine, access, authentication, sources, policy, .. } = self.spec;
         let Spec { observes, suspended, adoption, tags: at, .. } = self.spec;
         if self.terminating {
-            let user_id = departure().user_id.filter(|_| sense != Sense::Nameless);
+            let user_id = deletion_goal().user_id.filter(|_| sense != Sense::Nameless);
             let protected = self.protected;
-            return Goal::Gone(Departure { user_id, protected, policy, observes, suspended, ..departure() });
+            return Goal::Absent(DeletionGoal {
+                user_id,
+                protected,
+                policy,
+                observes,
+                suspended,
+                ..deletion_goal()
+            });
         }
         let access_string = ACCESS[access].0.to_owned();
         if suspended {
@@ -87,12 +94,12 @@ impl Object {
             Sense::Sound => {}
             Sense::Broken | Sense::Nameless => {
                 let refusal = Refusal::InvalidSpec("it makes no sense".to_owned());
-                return Goal::Unattainable { refusal, subject: self.subject() };
+                return Goal::Invalid { refusal, subject: self.subject() };
             }
             Sense::Disallowed => {
                 let prefix = "shop-".to_owned();
                 let refusal = Refusal::UserIdNotAllowed { user_id: id(), prefix };
-                return Goal::Unattainable { refusal, subject: self.subject() };
+                return Goal::Invalid { refusal, subject: self.subject() };
             }
         }
         let authentication = match authentication {
@@ -102,7 +109,7 @@ impl Object {
         };
         let tags = tags(TAGS[at]);
         let desired = Desired { engine, access_string, authentication, tags, adoption, ..desired() };
-        if observes { Goal::Compared(desired) } else { Goal::Present(desired) }
+        if observes { Goal::ObserveOnly(desired) } else { Goal::Present(desired) }
     }
 
     /// The user that the object stands for, and would leave behind without a finalizer.

@@ -3,23 +3,25 @@
 use std::collections::BTreeSet;
 
 use crate::changes::{AuthenticationChange, TagChange, changes, tag_change, unannounced_keys};
-use crate::ownership::{Known, before_tags_change, owner_just_read, ownership, put_tags_back, still_ours};
-use crate::place::{Absence, absence, elsewhere};
+use crate::location::{NotFoundMeaning, not_found_meaning, wrong_location};
+use crate::ownership::{
+    OwnerKnowledge, before_tags_change, owner_tags_missing, ownership, put_tags_back, still_ours,
+};
 use crate::*;
 
 /// The user should be there.
-pub(crate) fn stay(desired: &Desired, observed: &Observed) -> Action {
+pub(crate) fn ensure_present(desired: &Desired, observed: &Observed) -> Action {
     match &observed.user {
-        Sight::Unseen => Action::Look(Look::User(desired.user_id.clone())),
-        Sight::Failed(fault) => Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone())),
-        Sight::Absent => match absence(observed) {
-            Absence::Here => create(desired, observed),
-            Absence::Elsewhere(elsewhere) => Action::Refuse(Refusal::Elsewhere(elsewhere)),
-            Absence::Ask(action) => action,
+        UserObservation::NotRead => Action::Fetch(Fetch::User(desired.user_id.clone())),
+        UserObservation::Failed(fault) => Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone())),
+        UserObservation::Absent => match not_found_meaning(observed) {
+            NotFoundMeaning::Absent => create(desired, observed),
+            NotFoundMeaning::WrongLocation(elsewhere) => Action::Refuse(Refusal::WrongLocation(elsewhere)),
+            NotFoundMeaning::Unknown(action) => action,
         },
-        Sight::Seen(user) => match elsewhere(&observed.record, user) {
-            Some(elsewhere) => Action::Refuse(Refusal::Elsewhere(elsewhere)),
-            None => keep(desired, user, observed),
+        UserObservation::Found(user) => match wrong_location(&observed.record, user) {
+            Some(elsewhere) => Action::Refuse(Refusal::WrongLocation(elsewhere)),
+            None => ensure_in_sync(desired, user, observed),
         },
     }
 }
@@ -27,14 +29,14 @@ pub(crate) fn stay(desired: &Desired, observed: &Observed) -> Action {
 fn create(desired: &Desired, observed: &Observed) -> Action {
     let authentication = match AuthenticationChange::to(&desired.authentication) {
         Ok(authentication) => authentication,
-        Err(problem) => return lacking(&problem),
+        Err(problem) => return secret_problem(&problem),
     };
-    if observed.source.account == Account::Unasked && !observed.caller_asked {
+    if observed.source.account == Account::NotAsked && !observed.caller_asked {
         // The location of the user has to stand in status before CreateUser is sent. If STS does not answer, it has the
         // region alone until AWS has shown the user.
-        return Action::Look(Look::Caller);
+        return Action::Fetch(Fetch::Caller);
     }
-    if !observed.announced {
+    if !observed.intent_written {
         let mut tag_keys: BTreeSet<String> = desired.tags.keys().cloned().collect();
         if observed.record.creation == Creation::Open {
             // The user of the CreateUser before may show yet, with the tags that the spec had then.
@@ -42,7 +44,7 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
             tag_keys.extend(before.unwrap_or_default());
         }
         let tag_keys = tag_keys.into_iter().collect();
-        return Action::Announce(Announcement::Creation { tag_keys });
+        return Action::WriteIntent(WriteIntent::Create { tag_keys });
     }
     let mut tags = desired.tags.clone();
     tags.extend(desired.owner.tags(&desired.uid));
@@ -64,13 +66,13 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
 }
 
 /// A user of this ID is there, in the right place.
-fn keep(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
+fn ensure_in_sync(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
     if user.lifecycle == Lifecycle::Deleting {
         return Action::Wait(Wait::PreviousUser);
     }
     match ownership(&desired.owner, user, observed) {
-        Known::Ask(action) => action,
-        Known::As(Ownership::Ours) => match &user.lifecycle {
+        OwnerKnowledge::Pending(action) => action,
+        OwnerKnowledge::Known(Ownership::Ours) => match &user.lifecycle {
             _ if user.user_name != desired.user_name => Action::Refuse(other_name(desired, user)),
             Lifecycle::Active => change(desired, user, observed),
             Lifecycle::Creating => Action::Wait(Wait::Creating),
@@ -79,15 +81,17 @@ fn keep(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
                 Action::Wait(Wait::UserNotActive(busy.clone()))
             }
         },
-        Known::As(Ownership::Anothers(owner)) => match other(&desired.owner, &owner, observed) {
-            Other::Unasked => Action::Look(Look::Other(owner)),
-            Other::Gone => adopt(desired, user, observed, Some(owner)),
-            Other::There | Other::Unknown => Action::Refuse(Refusal::UserOwnedByAnother(owner)),
+        OwnerKnowledge::Known(Ownership::Another(owner)) => match other(&desired.owner, &owner, observed) {
+            OwnerObservation::NotRead => Action::Fetch(Fetch::Owner(owner)),
+            OwnerObservation::Gone => adopt(desired, user, observed, Some(owner)),
+            OwnerObservation::Exists | OwnerObservation::Unknown => {
+                Action::Refuse(Refusal::UserOwnedByAnother(owner))
+            }
         },
-        Known::As(Ownership::Nobodys) if still_ours(&observed.record, user) => {
+        OwnerKnowledge::Known(Ownership::Unowned) if still_ours(&observed.record, user) => {
             put_tags_back(&desired.owner, &desired.uid, user, observed)
         }
-        Known::As(Ownership::Nobodys) => adopt(desired, user, observed, None),
+        OwnerKnowledge::Known(Ownership::Unowned) => adopt(desired, user, observed, None),
     }
 }
 
@@ -106,9 +110,9 @@ fn other_name(desired: &Desired, user: &RemoteUser) -> Refusal {
 }
 
 /// Whether the object that the tags name can be, and is, there. Another cluster's cannot be looked at from here.
-fn other(own: &Owner, owner: &Owner, observed: &Observed) -> Other {
+fn other(own: &Owner, owner: &Owner, observed: &Observed) -> OwnerObservation {
     let whole = owner.namespace != Owner::MISSING && owner.name != Owner::MISSING;
-    if owner.cluster == own.cluster && whole { observed.other } else { Other::Unknown }
+    if owner.cluster == own.cluster && whole { observed.other_owner } else { OwnerObservation::Unknown }
 }
 
 /// The user is nobody's.
@@ -132,10 +136,10 @@ fn adopt(desired: &Desired, user: &RemoteUser, observed: &Observed, former: Opti
 /// The user is ours and `active`.
 fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
     match changes(desired, user, observed) {
-        Err(problem) => return lacking(&problem),
+        Err(problem) => return secret_problem(&problem),
         Ok(Some((changes, cause))) => {
             let user_id = desired.user_id.clone();
-            return owner_just_read(user, observed)
+            return owner_tags_missing(user, observed)
                 .or_else(|| overwritten(&changes, user, observed))
                 .unwrap_or_else(|| Action::Modify(Modify { user_id, changes, cause }));
         }
@@ -145,32 +149,38 @@ fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
         return action;
     }
     match &desired.authentication {
-        Authentication::Password(Err(problem)) => lacking(problem),
-        Authentication::Password(Ok(_)) | Authentication::Iam | Authentication::NoPassword => Action::Rest,
+        Authentication::Password(Err(problem)) => secret_problem(problem),
+        Authentication::Password(Ok(_)) | Authentication::Iam | Authentication::NoPassword => Action::InSync,
     }
 }
 
 /// The announcement of a change, where status would be wrong without it should the change's answer be lost.
 fn overwritten(changes: &Changes, user: &RemoteUser, observed: &Observed) -> Option<Action> {
-    let last = observed.record.last_applied.as_ref().filter(|_| !observed.announced)?;
+    let last = observed.record.last_applied.as_ref().filter(|_| !observed.intent_written)?;
     let unseen = last.access_string.is_some() && last.expanded_access_string.is_none();
     let expanded_access_string =
         (changes.access_string.is_some() && unseen).then(|| user.access_string.clone());
     let forget_passwords = changes.authentication.is_some() && !last.password_versions.is_empty();
     (expanded_access_string.is_some() || forget_passwords)
-        .then_some(Action::Announce(Announcement::Change { expanded_access_string, forget_passwords }))
+        .then_some(Action::WriteIntent(WriteIntent::Modify { expanded_access_string, forget_passwords }))
 }
 
 /// What is to be done about the spec's tags; `None` where they are right, or it is not time to look.
 fn retag(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Option<Action> {
     match &observed.tags {
-        TagSight::Unread | TagSight::Unreadable | TagSight::Failed(_) if !observed.tags_due => None,
-        TagSight::Unread => Some(Action::Look(Look::Tags(user.arn.clone()))),
+        TagsObservation::NotRead | TagsObservation::Unreadable | TagsObservation::Failed(_)
+            if !observed.tags_due =>
+        {
+            None
+        }
+        TagsObservation::NotRead => Some(Action::Fetch(Fetch::Tags(user.arn.clone()))),
         // They were as they should be, and somebody changed them a moment ago: there will be another look.
-        TagSight::Unreadable if observed.record.readiness.is_ready() => None,
-        TagSight::Unreadable => Some(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone()))),
-        TagSight::Failed(fault) => Some(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone()))),
-        TagSight::Read(tags) => match tag_change(desired, tags, &observed.record)? {
+        TagsObservation::Unreadable if observed.record.readiness.is_ready() => None,
+        TagsObservation::Unreadable => Some(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone()))),
+        TagsObservation::Failed(fault) => {
+            Some(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone())))
+        }
+        TagsObservation::Read(tags) => match tag_change(desired, tags, &observed.record)? {
             TagChange::Remove(keys) => Some(Action::Untag(Untag { arn: user.arn.clone(), keys })),
             TagChange::Add(tags, cause) => {
                 let keys = unannounced_keys(desired, &observed.record);
@@ -189,14 +199,14 @@ fn send_tags(
     observed: &Observed,
 ) -> Action {
     match keys {
-        Some(tag_keys) if !observed.announced => Action::Announce(Announcement::Tags { tag_keys }),
-        _ if !observed.confirmed => Action::Look(Look::Object),
+        Some(tag_keys) if !observed.intent_written => Action::WriteIntent(WriteIntent::Tags { tag_keys }),
+        _ if !observed.object_confirmed => Action::Fetch(Fetch::Object),
         _ => Action::Tag(Tag { arn: user.arn.clone(), tags, cause }),
     }
 }
 
 /// A Secret that is missing may come; a value that cannot be a password needs a person.
-pub(crate) fn lacking(problem: &SecretProblem) -> Action {
+pub(crate) fn secret_problem(problem: &SecretProblem) -> Action {
     match problem {
         SecretProblem::NotFound { .. }
         | SecretProblem::KeyNotFound { .. }

@@ -19,7 +19,7 @@ struct Wrong {
 fn wrongs() -> Vec<Wrong> {
     let secret = |problem| present_with(Authentication::Password(Err(problem)));
     let unattainable =
-        |refusal: Refusal| Goal::Unattainable { refusal: refusal.clone(), subject: Some(subject()) };
+        |refusal: Refusal| Goal::Invalid { refusal: refusal.clone(), subject: Some(subject()) };
     let invalid = || Refusal::InvalidSpec("no".into());
     let not_allowed = || Refusal::UserIdNotAllowed { user_id: id(), prefix: "shop-".into() };
     vec![
@@ -39,7 +39,7 @@ fn wrongs() -> Vec<Wrong> {
             goal: unattainable(not_allowed()),
             told: refuse(not_allowed()),
         },
-        Wrong { name: "nothing", goal: present(), told: Action::Rest },
+        Wrong { name: "nothing", goal: present(), told: Action::InSync },
     ]
 }
 
@@ -68,18 +68,22 @@ fn perhaps_ours() -> Vec<Shown> {
     let recorded = elsewhere(arn_in("eu-west-1", "111111111111"), "us-east-1", None);
     let mut all = vec![
         shown("ours by its tags", ours(), None),
-        shown("tags denied", active().tag_sight(TagSight::Failed(denied())), Some(wait(denied_tags))),
-        shown("tags throttled", active().tag_sight(TagSight::Failed(throttled())), Some(wait(busy_tags))),
+        shown("tags denied", active().tag_sight(TagsObservation::Failed(denied())), Some(wait(denied_tags))),
+        shown(
+            "tags throttled",
+            active().tag_sight(TagsObservation::Failed(throttled())),
+            Some(wait(busy_tags)),
+        ),
         shown(
             "tags unreadable",
-            active().tag_sight(TagSight::Unreadable),
+            active().tag_sight(TagsObservation::Unreadable),
             Some(wait(Wait::OwnerUnknown(Lifecycle::Active))),
         ),
-        shown("ours, without its tags", lost(), Some(Action::Look(Look::Object))),
+        shown("ours, without its tags", lost(), Some(Action::Fetch(Fetch::Object))),
         shown(
             "in another place than status knows",
             active().record(moved()),
-            Some(refuse(Refusal::Elsewhere(recorded))),
+            Some(refuse(Refusal::WrongLocation(recorded))),
         ),
         shown(
             "on its way out, its owner not known",
@@ -116,7 +120,7 @@ fn a_user_that_may_be_ours_holds_its_object_before_anything_is_waited_for_refuse
             let case = format!("the user is {name}; wrong with the object: {wrong}");
             assert_eq!(plan(&goal, &observed.clone().held(false)), Action::AddFinalizer, "{case}");
             // What is wrong with the spec is told in any case, what is wrong with the user only where it matters.
-            let spec_first = matches!(goal, Goal::Unattainable { .. });
+            let spec_first = matches!(goal, Goal::Invalid { .. });
             let expected = of_user.filter(|_| !spec_first).unwrap_or_else(|| told.clone());
             assert_eq!(plan(&goal, &observed.held(true)), expected, "{case}, once it is on");
         }
@@ -125,7 +129,7 @@ fn a_user_that_may_be_ours_holds_its_object_before_anything_is_waited_for_refuse
 
 #[test]
 fn a_user_that_is_known_not_to_be_ours_never_holds_an_object() {
-    let seen = |lifecycle: Lifecycle| nothing_known().seen(user(lifecycle)).other(Other::There);
+    let seen = |lifecycle: Lifecycle| nothing_known().seen(user(lifecycle)).other(OwnerObservation::Exists);
     let owned = || refuse(Refusal::UserOwnedByAnother(owner_named("other")));
     let exists = || refuse(Refusal::UserAlreadyExists { former: None });
     let mut rows = vec![
@@ -148,11 +152,11 @@ fn a_user_that_is_known_not_to_be_ours_never_holds_an_object() {
             seen(state.clone()).remembering(another()),
             owned(),
         ));
-        rows.push(("nobody's by memory", seen(state).remembering(Ownership::Nobodys), exists()));
+        rows.push(("nobody's by memory", seen(state).remembering(Ownership::Unowned), exists()));
     }
     for Wrong { name: wrong, goal, told } in wrongs() {
         for (claim, observed, of_user) in &rows {
-            let spec_first = matches!(goal, Goal::Unattainable { .. });
+            let spec_first = matches!(goal, Goal::Invalid { .. });
             let expected = if spec_first { &told } else { of_user };
             let case = format!("{claim}; wrong with the object: {wrong}");
             assert_eq!(plan(&goal, &observed.clone().held(false)), *expected, "{case}");
@@ -160,7 +164,7 @@ fn a_user_that_is_known_not_to_be_ours_never_holds_an_object() {
     }
     let adopts = |adoption| Goal::Present(Desired { adoption, ..desired() });
     let nobodys = seen(Lifecycle::Active).tagged(Tags::new());
-    let busy = seen(Lifecycle::Modifying).remembering(Ownership::Nobodys);
+    let busy = seen(Lifecycle::Modifying).remembering(Ownership::Unowned);
     check! {
         ("nor does one that may not be adopted",
             adopts(Adoption::NotAllowed), nobodys.clone(), refuse(Refusal::AdoptionNotAllowed)),
@@ -184,20 +188,20 @@ fn a_user_that_is_known_not_to_be_ours_never_holds_an_object() {
 fn whose_the_user_is_is_found_out_first() {
     let seen = || nothing_known().seen(active()).held(false);
     for Wrong { name, goal, .. } in wrongs() {
-        let first = Action::Look(Look::User(id()));
+        let first = Action::Fetch(Fetch::User(id()));
         assert_eq!(plan(&goal, &nothing_known().held(false)), first, "{name}");
         assert_eq!(plan(&goal, &seen()), look_at_tags(), "{name}");
     }
     let another = seen().tagged(anothers_tags());
-    assert_eq!(plan(&present(), &another), Action::Look(Look::Other(owner_named("other"))));
+    assert_eq!(plan(&present(), &another), Action::Fetch(Fetch::Owner(owner_named("other"))));
 }
 
 #[test]
 fn an_object_for_which_aws_could_not_be_asked_has_no_finalizer_and_is_told_what_is_wrong() {
     for Wrong { name, goal, told } in wrongs() {
         for fault in faults() {
-            let observed = nothing_known().sight(Sight::Failed(fault.clone())).held(false);
-            let spec_first = matches!(goal, Goal::Unattainable { .. });
+            let observed = nothing_known().sight(UserObservation::Failed(fault.clone())).held(false);
+            let spec_first = matches!(goal, Goal::Invalid { .. });
             let expected = if spec_first { told.clone() } else { failed_read(fault) };
             assert_eq!(plan(&goal, &observed), expected, "{name}");
         }
@@ -208,7 +212,7 @@ fn an_object_for_which_aws_could_not_be_asked_has_no_finalizer_and_is_told_what_
 fn a_user_that_is_not_there_holds_nothing_before_it_is_created() {
     let absent = || nothing_known().absent().held(false);
     for Wrong { name, goal, told } in wrongs() {
-        let expected = if told == Action::Rest { Action::AddFinalizer } else { told };
+        let expected = if told == Action::InSync { Action::AddFinalizer } else { told };
         assert_eq!(plan(&goal, &absent()), expected, "{name}");
     }
 }
@@ -216,7 +220,7 @@ fn a_user_that_is_not_there_holds_nothing_before_it_is_created() {
 #[test]
 fn a_spec_that_cannot_be_had_costs_no_call_once_the_finalizer_is_on_or_where_it_is_not_needed() {
     let refusal = || Refusal::InvalidSpec("no".into());
-    let goal = |subject| Goal::Unattainable { refusal: refusal(), subject };
+    let goal = |subject| Goal::Invalid { refusal: refusal(), subject };
     check! {
         ("held", goal(Some(subject())), nothing_known().held(true), refuse(refusal())),
         ("it names no possible user, or only observes", goal(None), nothing_known(), refuse(refusal())),
@@ -225,8 +229,8 @@ fn a_spec_that_cannot_be_had_costs_no_call_once_the_finalizer_is_on_or_where_it_
 
 #[test]
 fn observe_and_suspend_take_no_finalizer() {
-    let compared = Goal::Compared(desired());
-    let expected = Action::Compare(Comparison::Matches);
+    let compared = Goal::ObserveOnly(desired());
+    let expected = Action::Compared(Comparison::Matches);
     assert_eq!(plan(&compared, &ours().held(false)), expected);
-    assert_eq!(plan(&Goal::Suspended(None), &ours().held(false)), Action::Pause { ready: false });
+    assert_eq!(plan(&Goal::Suspended(None), &ours().held(false)), Action::Suspended { ready: false });
 }

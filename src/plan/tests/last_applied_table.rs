@@ -43,7 +43,7 @@ fn modify(changes: Changes) -> Action {
 
 fn change(expanded: Option<&str>, forget_passwords: bool) -> Action {
     let expanded_access_string = expanded.map(str::to_owned);
-    Action::Announce(Announcement::Change { expanded_access_string, forget_passwords })
+    Action::WriteIntent(WriteIntent::Modify { expanded_access_string, forget_passwords })
 }
 
 fn tagged(keys: &[&str]) -> Outcome {
@@ -68,8 +68,8 @@ fn what_was_sent_is_remembered_once_it_was_answered() {
     };
     let untag = || Action::Untag(Untag { arn: arn(), keys: texts(&["left"]) });
     let tag = || Action::Tag(Tag { arn: arn(), tags: tags(&[("team", "shop")]), cause: Cause::Edit });
-    let announce_creation = Action::Announce(Announcement::Creation { tag_keys: texts(&["team"]) });
-    let announce_tags = Action::Announce(Announcement::Tags { tag_keys: texts(&["left", "new", "team"]) });
+    let announce_creation = Action::WriteIntent(WriteIntent::Create { tag_keys: texts(&["team"]) });
+    let announce_tags = Action::WriteIntent(WriteIntent::Tags { tag_keys: texts(&["left", "new", "team"]) });
     let rows = [
         (
             "a creation that is announced forgets all that was applied to a former user",
@@ -92,13 +92,13 @@ fn what_was_sent_is_remembered_once_it_was_answered() {
         ),
         (
             "a deletion that is announced forgets all: its answer may be lost",
-            Action::Announce(Announcement::Departure),
+            Action::WriteIntent(WriteIntent::Delete),
             Outcome::Decided,
             Some(LastApplied::default()),
         ),
         (
             "a user that is claimed brings it back",
-            Action::Announce(Announcement::Claim { last_applied: before() }),
+            Action::WriteIntent(WriteIntent::Reclaim { last_applied: before() }),
             Outcome::Decided,
             Some(before()),
         ),
@@ -149,7 +149,8 @@ fn what_was_sent_is_remembered_once_it_was_answered() {
         ("a wait says nothing", Action::Wait(Wait::Modifying), Outcome::Decided, None),
     ];
     for (claim, action, outcome, expected) in rows {
-        let found = remembered(&present(), &nothing_known().seen(active()), &action, &outcome, before());
+        let found =
+            next_last_applied(&present(), &nothing_known().seen(active()), &action, &outcome, before());
         assert_eq!(found, expected, "{claim}");
     }
 }
@@ -165,11 +166,11 @@ fn what_the_announcement_of_a_deletion_took_out_does_not_come_back() {
         Outcome::Accepted(user(Lifecycle::Deleting)),
     ];
     for outcome in outcomes {
-        let found = remembered(&gone(), &announced, &delete, &outcome, LastApplied::default());
+        let found = next_last_applied(&gone(), &announced, &delete, &outcome, LastApplied::default());
         assert_eq!(found, None, "{outcome:?}");
     }
     let not_sent = Action::Wait(Wait::OwnerUnknown(Lifecycle::Active));
-    let found = remembered(&gone(), &announced, &not_sent, &Outcome::Decided, LastApplied::default());
+    let found = next_last_applied(&gone(), &announced, &not_sent, &Outcome::Decided, LastApplied::default());
     assert_eq!(found, None, "announced, and not sent");
 }
 
@@ -177,9 +178,9 @@ fn what_the_announcement_of_a_deletion_took_out_does_not_come_back() {
 fn a_user_at_rest_is_remembered_as_it_is() {
     let observed = nothing_known().seen(active()).record(managed());
     let at_rest = |goal: &Goal, observed: &Observed| {
-        remembered(goal, observed, &Action::Rest, &Outcome::Decided, before())
+        next_last_applied(goal, observed, &Action::InSync, &Outcome::Decided, before())
     };
-    assert_eq!(at_rest(&present(), &observed), Some(applied(&desired(), &active(), &observed)));
+    assert_eq!(at_rest(&present(), &observed), Some(in_sync(&desired(), &active(), &observed)));
     assert_eq!(at_rest(&gone(), &observed), None, "nothing is asked for any more");
     assert_eq!(at_rest(&present(), &nothing_known()), None, "nobody looked");
 }

@@ -1,23 +1,23 @@
 //! Pure: the sentences that people read in conditions and events. What happened, to what, AWS's code, what to do; never
 //! anything that changes from pass to pass.
 
-use super::{Outcome, Reason, Standing};
+use super::{Outcome, Reason, VerdictContext};
 use crate::{
-    Action, Announcement, Cause, Comparison, Elsewhere, Fault, Lifecycle, Location, Read, Refusal, Rejection,
-    Release, SecretProblem, Wait,
+    Action, Cause, Comparison, Fault, Lifecycle, Location, Read, Refusal, Rejection, ReleaseReason,
+    SecretProblem, Wait, WriteIntent, WrongLocation,
 };
 
 const ROLE_COMMAND: &str = "aws iam create-service-linked-role --aws-service-name elasticache.amazonaws.com";
 
 /// The sentence for an action that did not fail.
-pub(super) fn message(action: &Action, outcome: &Outcome, standing: &Standing<'_>) -> String {
-    let id = standing.user_id;
+pub(super) fn message(action: &Action, outcome: &Outcome, context: &VerdictContext<'_>) -> String {
+    let id = context.user_id;
     match action {
-        Action::Look(_) | Action::AddFinalizer => format!("Looking at AWS user \"{id}\"."),
-        Action::Announce(Announcement::Creation { .. }) => format!("Creating AWS user \"{id}\"."),
-        Action::Announce(Announcement::Tags { .. }) | Action::Untag(_) => tagging(id),
-        Action::Announce(Announcement::Change { .. }) => format!("Changing AWS user \"{id}\"."),
-        Action::Announce(Announcement::Departure) => {
+        Action::Fetch(_) | Action::AddFinalizer => format!("Looking at AWS user \"{id}\"."),
+        Action::WriteIntent(WriteIntent::Create { .. }) => format!("Creating AWS user \"{id}\"."),
+        Action::WriteIntent(WriteIntent::Tags { .. }) | Action::Untag(_) => tagging(id),
+        Action::WriteIntent(WriteIntent::Modify { .. }) => format!("Changing AWS user \"{id}\"."),
+        Action::WriteIntent(WriteIntent::Delete) => {
             format!("Deleting AWS user \"{id}\". This object goes once AWS no longer has it.")
         }
         Action::Create(_) if outcome.shows_active() => is_active(id),
@@ -46,17 +46,17 @@ pub(super) fn message(action: &Action, outcome: &Outcome, standing: &Standing<'_
             ),
         },
         Action::Tag(tag) if !tag.tags.contains_key(crate::CLUSTER_TAG) => tagging(id),
-        Action::Tag(_) | Action::Announce(Announcement::Claim { .. }) => format!(
+        Action::Tag(_) | Action::WriteIntent(WriteIntent::Reclaim { .. }) => format!(
             "AWS user \"{id}\" had lost its owner tags; they are put back. Waiting until AWS shows them, which takes some seconds."
         ),
-        Action::Release(why) => release(why, id, standing),
-        Action::Wait(wait) => waiting(wait, id, standing),
+        Action::ReleaseFinalizer(why) => release(why, id, context),
+        Action::Wait(wait) => waiting(wait, id, context),
         Action::Refuse(refusal) => refusing(refusal, id),
-        Action::Rest => is_active(id),
-        Action::Pause { .. } => {
+        Action::InSync => is_active(id),
+        Action::Suspended { .. } => {
             "spec.suspend is true: AWS is not called for this object until it is false.".to_owned()
         }
-        Action::Compare(comparison) => compared(comparison, id),
+        Action::Compared(comparison) => compared(comparison, id),
     }
 }
 
@@ -95,7 +95,7 @@ fn deleting(id: &str) -> String {
     )
 }
 
-fn release(why: &Release, id: &str, standing: &Standing<'_>) -> String {
+fn release(why: &ReleaseReason, id: &str, context: &VerdictContext<'_>) -> String {
     let promised = |accepted: bool| {
         if accepted {
             " DeleteUser had been accepted before, so AWS is deleting the user all the same."
@@ -104,49 +104,49 @@ fn release(why: &Release, id: &str, standing: &Standing<'_>) -> String {
         }
     };
     match why {
-        Release::UserGone => format!("AWS user \"{id}\" is gone."),
-        Release::NoSuchUser => {
+        ReleaseReason::UserGone => format!("AWS user \"{id}\" is gone."),
+        ReleaseReason::NoSuchUser => {
             "The spec names no user that AWS could have; there is nothing to delete.".to_owned()
         }
-        Release::Retained { deletion_accepted } if *deletion_accepted => {
+        ReleaseReason::Retained { deletion_accepted } if *deletion_accepted => {
             format!("deletionPolicy is Retain.{}", promised(true))
         }
-        Release::Retained { .. } => format!(
+        ReleaseReason::Retained { .. } => format!(
             "AWS user \"{id}\" stays, as deletionPolicy is Retain. It keeps its owner tags, so that the same object applied again takes it on; for a hand-over remove them: {}",
-            untag_command(standing)
+            untag_command(context)
         ),
-        Release::DefinitionGoing { deletion_accepted } => format!(
+        ReleaseReason::DefinitionDeleted { deletion_accepted } => format!(
             "The CustomResourceDefinition is being deleted, so AWS users are left as they are.{}",
             promised(*deletion_accepted)
         ),
-        Release::Observes { deletion_accepted } => format!(
+        ReleaseReason::Observes { deletion_accepted } => format!(
             "AWS user \"{id}\" is left as it is, as managementPolicy is Observe.{}",
             promised(*deletion_accepted)
         ),
-        Release::LeftToOwner(owner) => {
+        ReleaseReason::LeftToOwner(owner) => {
             format!("AWS user \"{id}\" belongs to {owner} by its tags and was left alone.")
         }
-        Release::LeftUnowned => {
+        ReleaseReason::LeftUnowned => {
             format!("AWS user \"{id}\" does not carry this object's owner tags and was left alone.")
         }
     }
 }
 
-fn untag_command(standing: &Standing<'_>) -> String {
-    let arn = standing.arn.map_or_else(|| "ARN".to_owned(), ToString::to_string);
+fn untag_command(context: &VerdictContext<'_>) -> String {
+    let arn = context.arn.map_or_else(|| "ARN".to_owned(), ToString::to_string);
     let keys = [crate::CLUSTER_TAG, crate::NAMESPACE_TAG, crate::NAME_TAG, crate::UID_TAG].join(" ");
     format!("aws elasticache remove-tags-from-resource --resource-name {arn} --tag-keys {keys}")
 }
 
-fn waiting(wait: &Wait, id: &str, standing: &Standing<'_>) -> String {
-    let then = match standing.leaving {
+fn waiting(wait: &Wait, id: &str, context: &VerdictContext<'_>) -> String {
+    let then = match context.deleting {
         true => "DeleteUser is called once it is active.",
         false => "The operator goes on once it is active.",
     };
     match wait {
         Wait::Protected => format!(
             "The annotation elasticache-users.dev/prevent-deletion is \"true\": nothing is deleted until it is removed, for example with: kubectl annotate ecu -n {} {} elasticache-users.dev/prevent-deletion-",
-            standing.namespace, standing.name
+            context.namespace, context.name
         ),
         Wait::Suspended => {
             "spec.suspend is true: nothing is deleted until it is false, or deletionPolicy is Retain."
@@ -175,11 +175,11 @@ fn waiting(wait: &Wait, id: &str, standing: &Standing<'_>) -> String {
         Wait::DefinitionUnreadable => format!(
             "AWS user \"{id}\" is not deleted yet: the API server does not tell whether the CustomResourceDefinition elasticacheusers.elasticache-users.dev is being deleted too, in which case the user would have to stay."
         ),
-        Wait::Elsewhere(there) => format!(
+        Wait::WrongLocation(there) => format!(
             "{} Give the operator the former account and region to delete the user, or set deletionPolicy to Retain to leave it there.",
-            elsewhere(there, id)
+            wrong_location(there, id)
         ),
-        Wait::Failed(_, fault) => self::fault(&Action::Wait(wait.clone()), fault, standing),
+        Wait::Failed(_, fault) => self::fault(&Action::Wait(wait.clone()), fault, context),
     }
 }
 
@@ -230,14 +230,14 @@ fn refusing(refusal: &Refusal, id: &str) -> String {
         Refusal::UserOwnedByAnother(owner) => format!(
             "AWS user \"{id}\" belongs to {owner} by its tags. It is left alone. Delete this object and make one with another userID, or delete the other object."
         ),
-        Refusal::Elsewhere(there) => format!(
+        Refusal::WrongLocation(there) => format!(
             "{} Give the operator the former account and region, or delete this object with deletionPolicy Retain and apply it again.",
-            elsewhere(there, id)
+            wrong_location(there, id)
         ),
     }
 }
 
-fn elsewhere(there: &Elsewhere, id: &str) -> String {
+fn wrong_location(there: &WrongLocation, id: &str) -> String {
     let user = match &there.arn {
         Some(arn) => arn.to_string(),
         None => format!("\"{id}\" in {}", place(&there.recorded)),
@@ -254,10 +254,10 @@ fn place(location: &Location) -> String {
 }
 
 /// The sentence for a call that failed.
-pub(super) fn fault(action: &Action, fault: &Fault, standing: &Standing<'_>) -> String {
-    let id = standing.user_id;
+pub(super) fn fault(action: &Action, fault: &Fault, context: &VerdictContext<'_>) -> String {
+    let id = context.user_id;
     let call = call(action);
-    let said = sentence(&fault.said().to_string());
+    let said = sentence(&fault.error().to_string());
     let written = matches!(action, Action::Create(_) | Action::Modify(_));
     match fault {
         Fault::Busy(_) => format!("{call} of \"{id}\" must wait: {said} Retrying until AWS allows it."),
@@ -274,7 +274,7 @@ pub(super) fn fault(action: &Action, fault: &Fault, standing: &Standing<'_>) -> 
         ),
         Fault::Rejected(Rejection::DefaultUserInGroup, _) => format!(
             "AWS user \"{id}\" is the default user of a user group and cannot be deleted: {said} {} Put another user named \"default\" into the group, or delete the group; the deletion then goes on by itself.",
-            groups(standing)
+            groups(context)
         ),
         Fault::Rejected(Rejection::Quota, _) => {
             format!(
@@ -309,8 +309,8 @@ fn sentence(said: &str) -> String {
     if said.ends_with(['.', '!', '?']) { said.to_owned() } else { format!("{said}.") }
 }
 
-fn groups(standing: &Standing<'_>) -> String {
-    match standing.user.map(|user| user.user_group_ids.as_slice()) {
+fn groups(context: &VerdictContext<'_>) -> String {
+    match context.user.map(|user| user.user_group_ids.as_slice()) {
         None | Some([]) => "AWS does not say which group.".to_owned(),
         Some([one]) => format!("It is in user group \"{one}\"."),
         Some(several) => format!("It is in the user groups \"{}\".", several.join("\", \"")),
@@ -326,14 +326,14 @@ fn call(action: &Action) -> &'static str {
         Action::Tag(_) => "AddTagsToResource",
         Action::Untag(_) => "RemoveTagsFromResource",
         Action::Wait(Wait::Failed(Read::ListTagsForResource, _)) => "ListTagsForResource",
-        Action::Look(_)
+        Action::Fetch(_)
         | Action::AddFinalizer
-        | Action::Announce(_)
-        | Action::Release(_)
+        | Action::WriteIntent(_)
+        | Action::ReleaseFinalizer(_)
         | Action::Wait(_)
         | Action::Refuse(_)
-        | Action::Rest
-        | Action::Pause { .. }
-        | Action::Compare(_) => "DescribeUsers",
+        | Action::InSync
+        | Action::Suspended { .. }
+        | Action::Compared(_) => "DescribeUsers",
     }
 }

@@ -5,16 +5,16 @@ use crate::*;
 
 /// What becomes of the user in status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Shown {
+pub enum StatusUser {
     /// It is shown as DescribeUsers shows it.
-    Seen,
+    Show,
     /// It is shown, and nothing that status remembers of an earlier one is about it: the object only observes, or the earlier
     /// one was seen gone.
-    Strange,
+    ShowAsNew,
     /// AWS has no such user, or another one.
-    Nothing,
+    Clear,
     /// Status stays as it was: nobody looked, or what was seen may be somebody else's.
-    AsBefore,
+    Keep,
 }
 
 /// What the looks of this pass entitle status to say; a mutation's own answer is not part of this.
@@ -23,29 +23,29 @@ pub enum Shown {
 /// has already: memory alone may speak of a former user of the same ID, and a stranger's that once stood in status would
 /// later be taken for ours that lost its tags.
 #[must_use]
-pub fn shown(goal: &Goal, observed: &Observed, action: &Action) -> Shown {
-    if matches!(goal, Goal::Unattainable { .. }) {
+pub fn status_user(goal: &Goal, observed: &Observed, action: &Action) -> StatusUser {
+    if matches!(goal, Goal::Invalid { .. }) {
         // AWS was looked at only for the finalizer.
-        return Shown::AsBefore;
+        return StatusUser::Keep;
     }
     match &observed.user {
-        Sight::Seen(user) => {
+        UserObservation::Found(user) => {
             let lost = observed.record.seen_gone;
             if read_as_ours(goal, observed) || is_the_managed_one(&observed.record, user) {
-                if lost { Shown::Strange } else { Shown::Seen }
+                if lost { StatusUser::ShowAsNew } else { StatusUser::Show }
             } else if is_in_doubt(action) {
-                Shown::AsBefore
-            } else if matches!(goal, Goal::Compared(_)) {
-                Shown::Strange
+                StatusUser::Keep
+            } else if matches!(goal, Goal::ObserveOnly(_)) {
+                StatusUser::ShowAsNew
             } else if lost {
-                Shown::Nothing
+                StatusUser::Clear
             } else {
-                Shown::AsBefore
+                StatusUser::Keep
             }
         }
-        Sight::Absent if is_in_doubt(action) => Shown::AsBefore,
-        Sight::Absent => Shown::Nothing,
-        Sight::Unseen | Sight::Failed(_) => Shown::AsBefore,
+        UserObservation::Absent if is_in_doubt(action) => StatusUser::Keep,
+        UserObservation::Absent => StatusUser::Clear,
+        UserObservation::NotRead | UserObservation::Failed(_) => StatusUser::Keep,
     }
 }
 
@@ -53,12 +53,12 @@ pub fn shown(goal: &Goal, observed: &Observed, action: &Action) -> Shown {
 #[must_use]
 pub fn read_as_ours(goal: &Goal, observed: &Observed) -> bool {
     match (goal.owner(), &observed.tags) {
-        (Some(owner), TagSight::Read(tags)) => owner.judge(tags) == Ownership::Ours,
+        (Some(owner), TagsObservation::Read(tags)) => owner.evaluate(tags) == Ownership::Ours,
         _ => false,
     }
 }
 
-/// One that is there again after `deleting` was seen is another one, however much it resembles it. Shown, it would pass for
+/// One that is there again after `deleting` was seen is another one, however much it resembles it. StatusUser, it would pass for
 /// ours in the next pass, as status would not speak of the deletion any more.
 fn is_the_managed_one(record: &Record, user: &RemoteUser) -> bool {
     let another = record.deletion.is_accepted() && user.lifecycle != Lifecycle::Deleting;
@@ -69,7 +69,7 @@ fn is_the_managed_one(record: &Record, user: &RemoteUser) -> bool {
 fn is_in_doubt(action: &Action) -> bool {
     matches!(
         action,
-        Action::Wait(Wait::Elsewhere(_) | Wait::Failed(Read::DescribeUsers, _))
-            | Action::Refuse(Refusal::Elsewhere(_))
+        Action::Wait(Wait::WrongLocation(_) | Wait::Failed(Read::DescribeUsers, _))
+            | Action::Refuse(Refusal::WrongLocation(_))
     )
 }

@@ -12,7 +12,7 @@ use plan::*;
 type Remembered<'a> = (&'a str, Desired, Observed, &'a [&'a str], &'a [&'a str]);
 
 fn observes() -> Goal {
-    Goal::Compared(desired())
+    Goal::ObserveOnly(desired())
 }
 
 #[test]
@@ -22,74 +22,86 @@ fn status_shows_a_user_only_where_it_is_known_to_be_the_objects() {
     let other_arn = || RemoteUser { arn: arn_in("eu-west-1", "111111111111"), ..active() };
     let unmanaged = || Record { last_applied: None, ..managed() };
     let lost = || Record { seen_gone: true, ..unmanaged() };
-    let rests = || Action::Rest;
+    let rests = || Action::InSync;
     let suspended = || Goal::Suspended(None);
-    let pause = || Action::Pause { ready: true };
+    let pause = || Action::Suspended { ready: true };
     let place = || elsewhere(arn(), "eu-west-1", Some("111111111111"));
-    let refused = || refuse(Refusal::Elsewhere(place()));
+    let refused = || refuse(Refusal::WrongLocation(place()));
     let away = || nothing_known().absent().record(managed());
-    let missing = || Action::Compare(Comparison::Missing);
-    let matches = || Action::Compare(Comparison::Matches);
+    let missing = || Action::Compared(Comparison::Missing);
+    let matches = || Action::Compared(Comparison::Matches);
     let compare = |record| nothing_known().seen(other_rules()).tagged(anothers_tags()).record(record);
     let rows = [
-        ("a user read as ours in this pass", present(), seen().tagged(owner_tags()), rests(), Shown::Seen),
+        (
+            "a user read as ours in this pass",
+            present(),
+            seen().tagged(owner_tags()),
+            rests(),
+            StatusUser::Show,
+        ),
         (
             "in whatever form",
             present(),
             nothing_known().seen(other_rules()).tagged(owner_tags()),
             rests(),
-            Shown::Seen,
+            StatusUser::Show,
         ),
-        ("also on the way out", gone(), seen().tagged(owner_tags()), wait(Wait::UserDeleting), Shown::Seen),
+        (
+            "also on the way out",
+            gone(),
+            seen().tagged(owner_tags()),
+            wait(Wait::UserDeleting),
+            StatusUser::Show,
+        ),
         (
             "a user that is all that status says of ours",
             present(),
             seen().record(managed()),
             rests(),
-            Shown::Seen,
+            StatusUser::Show,
         ),
         (
             "not one of another access string",
             present(),
             nothing_known().seen(other_rules()).record(managed()),
             look_at_tags(),
-            Shown::AsBefore,
+            StatusUser::Keep,
         ),
         (
             "nor one of another ARN",
             present(),
             nothing_known().seen(other_arn()).record(managed()),
             refused(),
-            Shown::AsBefore,
+            StatusUser::Keep,
         ),
         (
             "nor one that nothing was applied to",
             present(),
             seen().record(unmanaged()),
             look_at_tags(),
-            Shown::AsBefore,
+            StatusUser::Keep,
         ),
         (
             "another one is not shown, nor the one that was seen gone, though status could not be told before",
             present(),
             seen().record(lost()),
             look_at_tags(),
-            Shown::Nothing,
+            StatusUser::Clear,
         ),
-        ("also on the way out", gone(), seen().record(lost()), wait(Wait::UserDeleting), Shown::Nothing),
+        ("also on the way out", gone(), seen().record(lost()), wait(Wait::UserDeleting), StatusUser::Clear),
         (
             "one read as ours is shown without what was applied to that one",
             present(),
             seen().record(lost()).tagged(owner_tags()),
             rests(),
-            Shown::Strange,
+            StatusUser::ShowAsNew,
         ),
         (
             "of one that is elsewhere nothing is known",
             present(),
             nothing_known().seen(other_arn()).record(lost()),
             refused(),
-            Shown::AsBefore,
+            StatusUser::Keep,
         ),
         (
             "but one that AWS lets go after a DeleteUser, which took that out of status",
@@ -98,97 +110,103 @@ fn status_shows_a_user_only_where_it_is_known_to_be_the_objects() {
                 .seen(user(Lifecycle::Deleting))
                 .record(Record { deletion: requested_by_another(), ..unmanaged() }),
             wait(Wait::UserDeleting),
-            Shown::Seen,
+            StatusUser::Show,
         ),
         (
             "not one that looks like it and stays",
             gone(),
             seen().record(Record { deletion: requested_by_another(), ..unmanaged() }),
             look_at_tags(),
-            Shown::AsBefore,
+            StatusUser::Keep,
         ),
         (
             "memory alone shows nothing",
             present(),
             seen().remembering(Ownership::Ours),
             look_at_tags(),
-            Shown::AsBefore,
+            StatusUser::Keep,
         ),
         (
             "nobody's user is not shown",
             present(),
             seen().tagged(Tags::new()),
             refuse(Refusal::UserAlreadyExists { former: None }),
-            Shown::AsBefore,
+            StatusUser::Keep,
         ),
         (
             "nor is another's",
             present(),
             seen().tagged(anothers_tags()),
             refuse(Refusal::UserOwnedByAnother(owner_named("other"))),
-            Shown::AsBefore,
+            StatusUser::Keep,
         ),
-        ("a user that is not there is not shown", present(), away(), announce_creation(), Shown::Nothing),
-        ("also on the way out", gone(), away(), release(Release::UserGone), Shown::Nothing),
-        ("nor while a creation is in doubt", gone(), away(), wait(Wait::CreationOpen), Shown::Nothing),
-        ("one that may be elsewhere stays", present(), away(), refused(), Shown::AsBefore),
-        ("on the way out too", gone(), away(), wait(Wait::Elsewhere(place())), Shown::AsBefore),
+        ("a user that is not there is not shown", present(), away(), announce_creation(), StatusUser::Clear),
+        ("also on the way out", gone(), away(), release(ReleaseReason::UserGone), StatusUser::Clear),
+        ("nor while a creation is in doubt", gone(), away(), wait(Wait::CreationOpen), StatusUser::Clear),
+        ("one that may be elsewhere stays", present(), away(), refused(), StatusUser::Keep),
+        ("on the way out too", gone(), away(), wait(Wait::WrongLocation(place())), StatusUser::Keep),
         (
             "one whose account could not be asked for stays",
             present(),
             away(),
             failed_read(throttled()),
-            Shown::AsBefore,
+            StatusUser::Keep,
         ),
-        ("without a look status stays", gone(), leaving(), wait(Wait::Protected), Shown::AsBefore),
+        ("without a look status stays", gone(), leaving(), wait(Wait::Protected), StatusUser::Keep),
         (
             "also where the look failed",
             present(),
-            nothing_known().sight(Sight::Failed(throttled())),
+            nothing_known().sight(UserObservation::Failed(throttled())),
             failed_read(throttled()),
-            Shown::AsBefore,
+            StatusUser::Keep,
         ),
         (
             "a suspended object keeps what it shows",
             suspended(),
             nothing_known().record(managed()),
             pause(),
-            Shown::AsBefore,
+            StatusUser::Keep,
         ),
         (
             "one that observes shows whatever is there",
             observes(),
             compare(Record::default()),
             matches(),
-            Shown::Strange,
+            StatusUser::ShowAsNew,
         ),
         (
             "also in the place of the one that it managed",
             observes(),
             compare(managed()),
             matches(),
-            Shown::Strange,
+            StatusUser::ShowAsNew,
         ),
         (
             "the one that it managed keeps what was applied to it",
             observes(),
             seen().record(managed()).tagged(Tags::new()),
             matches(),
-            Shown::Seen,
+            StatusUser::Show,
         ),
-        ("and so does one with its tags", observes(), seen().tagged(owner_tags()), matches(), Shown::Seen),
+        (
+            "and so does one with its tags",
+            observes(),
+            seen().tagged(owner_tags()),
+            matches(),
+            StatusUser::Show,
+        ),
         (
             "one in another place does not replace the one that status knows",
             observes(),
             nothing_known().seen(other_arn()).record(managed()),
             refused(),
-            Shown::AsBefore,
+            StatusUser::Keep,
         ),
-        ("one that is missing is not shown", observes(), away(), missing(), Shown::Nothing),
-        ("one that may be elsewhere stays too", observes(), away(), refused(), Shown::AsBefore),
+        ("one that is missing is not shown", observes(), away(), missing(), StatusUser::Clear),
+        ("one that may be elsewhere stays too", observes(), away(), refused(), StatusUser::Keep),
     ];
     for (claim, goal, observed, action, expected) in rows {
-        assert_eq!(shown(&goal, &observed, &action), expected, "{claim}");
+        assert_eq!(status_user(&goal, &observed, &action), expected, "{claim}");
     }
 }
 
@@ -205,7 +223,7 @@ fn tags_are_read_as_ours_only_for_an_object_that_has_an_owner() {
         ("suspended", Goal::Suspended(None), read(owner_tags()), false),
         (
             "unattainable",
-            Goal::Unattainable { refusal: Refusal::AdoptionNotAllowed, subject: Some(subject()) },
+            Goal::Invalid { refusal: Refusal::AdoptionNotAllowed, subject: Some(subject()) },
             read(owner_tags()),
             false,
         ),
@@ -261,13 +279,13 @@ fn a_user_that_rests_is_remembered_with_its_versions_and_keys() {
         (
             "nor where nobody could read them",
             desired(),
-            observed().tag_sight(TagSight::Unreadable),
+            observed().tag_sight(TagsObservation::Unreadable),
             &[],
             &["old"],
         ),
     ];
     for (claim, desired, observed, versions, keys) in rows {
-        let last = applied(&desired, &active(), &observed);
+        let last = in_sync(&desired, &active(), &observed);
         assert_eq!(last.password_versions, versions, "{claim}");
         assert_eq!(last.tag_keys, keys, "{claim}");
         assert_eq!(last.access_string.as_deref(), Some(WANTED), "{claim}: the request stays");

@@ -4,8 +4,8 @@ use crate::access_string::same_meaning;
 use crate::changes::tags_match;
 use crate::verdict::Outcome;
 use crate::{
-    Action, Announcement, Authentication, Create, Desired, Goal, Lifecycle, Modify, Mutation,
-    OWNER_TAG_PREFIX, Observed, RemoteUser, Sight, TagSight,
+    Action, Authentication, Create, Desired, Goal, Lifecycle, Modify, Mutation, OWNER_TAG_PREFIX, Observed,
+    RemoteUser, TagsObservation, UserObservation, WriteIntent,
 };
 
 /// What was last sent, and what AWS made of it. The first one differing from the spec is a new request, the second one
@@ -33,14 +33,14 @@ impl LastApplied {
 /// What status remembers after a pass, of what it remembered until now (`before`, writes of this pass included); `None`
 /// where that stays.
 #[must_use]
-pub fn remembered(
+pub fn next_last_applied(
     goal: &Goal,
     observed: &Observed,
     action: &Action,
     outcome: &Outcome,
     before: LastApplied,
 ) -> Option<LastApplied> {
-    if let Action::Announce(announcement) = action {
+    if let Action::WriteIntent(announcement) = action {
         return announced(announcement, before);
     }
     match (action.mutation(), outcome) {
@@ -57,8 +57,8 @@ pub fn remembered(
             last.tag_keys.retain(|key| !untag.keys.contains(key));
             Some(last)
         }
-        (None, _) if *action == Action::Rest => match (goal, &observed.user) {
-            (Goal::Present(desired), Sight::Seen(user)) => Some(applied(desired, user, observed)),
+        (None, _) if *action == Action::InSync => match (goal, &observed.user) {
+            (Goal::Present(desired), UserObservation::Found(user)) => Some(in_sync(desired, user, observed)),
             _ => None,
         },
         (
@@ -76,14 +76,14 @@ pub fn remembered(
     }
 }
 
-fn announced(announcement: &Announcement, before: LastApplied) -> Option<LastApplied> {
+fn announced(announcement: &WriteIntent, before: LastApplied) -> Option<LastApplied> {
     match announcement {
         // Whatever was applied before went with the user.
-        Announcement::Creation { tag_keys } => {
+        WriteIntent::Create { tag_keys } => {
             Some(LastApplied { tag_keys: tag_keys.clone(), ..LastApplied::default() })
         }
-        Announcement::Tags { tag_keys } => Some(LastApplied { tag_keys: tag_keys.clone(), ..before }),
-        Announcement::Change { expanded_access_string, forget_passwords } => {
+        WriteIntent::Tags { tag_keys } => Some(LastApplied { tag_keys: tag_keys.clone(), ..before }),
+        WriteIntent::Modify { expanded_access_string, forget_passwords } => {
             let mut last = before;
             last.expanded_access_string = expanded_access_string.clone().or(last.expanded_access_string);
             if *forget_passwords {
@@ -93,8 +93,8 @@ fn announced(announcement: &Announcement, before: LastApplied) -> Option<LastApp
         }
         // Should what came of DeleteUser be lost: nothing in status may still pass for what AWS has. Not even a refusal puts it
         // back, so that one that is repeated writes nothing.
-        Announcement::Departure => Some(LastApplied::default()),
-        Announcement::Claim { last_applied } => Some(last_applied.clone()),
+        WriteIntent::Delete => Some(LastApplied::default()),
+        WriteIntent::Reclaim { last_applied } => Some(last_applied.clone()),
     }
 }
 
@@ -136,7 +136,7 @@ fn take_on(last: &mut LastApplied, desired: &Desired) {
 /// What status should remember of a user that is as it should be: taken on where nothing was remembered, completed with
 /// AWS's form where the user is `active` for the first time since the last request.
 #[must_use]
-pub fn applied(desired: &Desired, user: &RemoteUser, observed: &Observed) -> LastApplied {
+pub fn in_sync(desired: &Desired, user: &RemoteUser, observed: &Observed) -> LastApplied {
     let mut last = observed.record.last_applied.clone().unwrap_or_default();
     take_on(&mut last, desired);
     if last.expanded_access_string.is_none() && user.lifecycle == Lifecycle::Active {
@@ -148,7 +148,7 @@ pub fn applied(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Las
         Authentication::Password(Err(_)) => {}
         Authentication::Iam | Authentication::NoPassword => last.password_versions = Vec::new(),
     }
-    if matches!(&observed.tags, TagSight::Read(tags) if tags_match(desired, tags, &observed.record)) {
+    if matches!(&observed.tags, TagsObservation::Read(tags) if tags_match(desired, tags, &observed.record)) {
         last.tag_keys = desired.tags.keys().cloned().collect();
     }
     last

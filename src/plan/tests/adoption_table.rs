@@ -35,11 +35,11 @@ fn owned() -> Action {
 }
 
 fn announce() -> Action {
-    Action::Announce(Announcement::Tags { tag_keys: vec!["team".into()] })
+    Action::WriteIntent(WriteIntent::Tags { tag_keys: vec!["team".into()] })
 }
 
 fn object() -> Action {
-    Action::Look(Look::Object)
+    Action::Fetch(Fetch::Object)
 }
 
 fn take_over() -> Action {
@@ -54,7 +54,7 @@ fn a_user_that_is_nobodys_is_taken_over_only_where_both_sides_allow_it() {
     let other_name = || refuse(Refusal::InvalidSpec(other_name.into()));
     let untagged = || Goal::Present(Desired { tags: Tags::new(), adoption: Adoption::Allowed, ..desired() });
     let seen = || nothing_known().seen(active());
-    let in_state = |lifecycle| nothing_known().seen(user(lifecycle)).remembering(Ownership::Nobodys);
+    let in_state = |lifecycle| nothing_known().seen(user(lifecycle)).remembering(Ownership::Unowned);
     let busy = |lifecycle| wait(Wait::UserNotActive(lifecycle));
     let part = |key: &str| owner_tags().into_iter().filter(|(own, _)| own == key).collect::<Tags>();
     check! {
@@ -71,9 +71,9 @@ fn a_user_that_is_nobodys_is_taken_over_only_where_both_sides_allow_it() {
         ("its tags that are nobody's business stay",
             adopts(), bare().tagged(tags(&[("cost-center", "7")])).announced().confirmed(), take_over()),
         ("a user of another name is left as it was", adopts(), bare().seen(named()), other_name()),
-        ("its owner is read in this pass", adopts(), seen().remembering(Ownership::Nobodys), look_at_tags()),
+        ("its owner is read in this pass", adopts(), seen().remembering(Ownership::Unowned), look_at_tags()),
         ("an owner that cannot be read is waited for",
-            adopts(), seen().tag_sight(TagSight::Unreadable), wait(Wait::OwnerUnknown(Lifecycle::Active))),
+            adopts(), seen().tag_sight(TagsObservation::Unreadable), wait(Wait::OwnerUnknown(Lifecycle::Active))),
         ("it is not taken over while it is modifying", adopts(), in_state(Lifecycle::Modifying), busy(Lifecycle::Modifying)),
         ("nor in a state that is not known", adopts(), in_state(odd()), busy(odd())),
         ("nor while it is being deleted", adopts(), in_state(Lifecycle::Deleting), wait(Wait::PreviousUser)),
@@ -85,31 +85,31 @@ fn a_user_that_is_nobodys_is_taken_over_only_where_both_sides_allow_it() {
 #[test]
 fn a_user_of_a_former_owner_is_nobodys_once_that_is_known_to_be_gone() {
     let former = || refuse(Refusal::UserAlreadyExists { former: Some(owner_named("other")) });
-    let look = || Action::Look(Look::Other(owner_named("other")));
+    let look = || Action::Fetch(Fetch::Owner(owner_named("other")));
     let of = |owner: Owner| nothing_known().seen(active()).tagged(owner.tags("uid-9"));
     let abroad = || Owner { cluster: "staging".into(), ..owner_named("other") };
     let moved = || Owner { namespace: "web".into(), ..owner() };
     let without = |key: &str| {
         let mut tags = anothers_tags();
         tags.remove(key);
-        nothing_known().seen(active()).tagged(tags).other(Other::Gone)
+        nothing_known().seen(active()).tagged(tags).other(OwnerObservation::Gone)
     };
     let by = |owner: Owner| refuse(Refusal::UserOwnedByAnother(owner));
     let unknown = || Owner::MISSING.to_owned();
     check! {
         ("whether the object that the tags name is there is asked", adopts(), claimed(), look()),
         ("also where nothing is to be adopted: the answer differs", with(Adoption::Never), claimed(), look()),
-        ("while it is there the user is its", adopts(), claimed().other(Other::There), owned()),
-        ("where that cannot be known too", adopts(), claimed().other(Other::Unknown), owned()),
-        ("once it is gone the user is announced to be taken over", adopts(), claimed().other(Other::Gone), announce()),
-        ("and taken over", adopts(), claimed().other(Other::Gone).announced().confirmed(), take_over()),
+        ("while it is there the user is its", adopts(), claimed().other(OwnerObservation::Exists), owned()),
+        ("where that cannot be known too", adopts(), claimed().other(OwnerObservation::Unknown), owned()),
+        ("once it is gone the user is announced to be taken over", adopts(), claimed().other(OwnerObservation::Gone), announce()),
+        ("and taken over", adopts(), claimed().other(OwnerObservation::Gone).announced().confirmed(), take_over()),
         ("an object that does not ask for it is told of the former owner",
-            with(Adoption::Never), claimed().other(Other::Gone), former()),
+            with(Adoption::Never), claimed().other(OwnerObservation::Gone), former()),
         ("a namespace without leave leaves it alone",
-            with(Adoption::NotAllowed), claimed().other(Other::Gone), refuse(Refusal::AdoptionNotAllowed)),
-        ("an object that moved is looked for where it was", adopts(), of(moved()), Action::Look(Look::Other(moved()))),
+            with(Adoption::NotAllowed), claimed().other(OwnerObservation::Gone), refuse(Refusal::AdoptionNotAllowed)),
+        ("an object that moved is looked for where it was", adopts(), of(moved()), Action::Fetch(Fetch::Owner(moved()))),
         ("another cluster's object cannot be looked at: the user stays its", adopts(), of(abroad()), by(abroad())),
-        ("whatever was found here", adopts(), of(abroad()).other(Other::Gone), by(abroad())),
+        ("whatever was found here", adopts(), of(abroad()).other(OwnerObservation::Gone), by(abroad())),
         ("an owner whose namespace is not told cannot be looked at",
             adopts(), without(NAMESPACE_TAG), by(Owner { namespace: unknown(), ..owner_named("other") })),
         ("nor one whose cluster is not told",
@@ -119,13 +119,13 @@ fn a_user_of_a_former_owner_is_nobodys_once_that_is_known_to_be_gone() {
                 let mut tags = moved().tags("uid-9");
                 tags.remove(NAME_TAG);
                 tags
-            }).other(Other::Gone), by(Owner { name: unknown(), ..moved() })),
+            }).other(OwnerObservation::Gone), by(Owner { name: unknown(), ..moved() })),
         ("a busy user of a former owner is waited for",
-            adopts(), nothing_known().seen(user(Lifecycle::Modifying)).remembering(another()).other(Other::Gone), wait(Wait::UserNotActive(Lifecycle::Modifying))),
+            adopts(), nothing_known().seen(user(Lifecycle::Modifying)).remembering(another()).other(OwnerObservation::Gone), wait(Wait::UserNotActive(Lifecycle::Modifying))),
         ("on the way out another's user is left, its owner there or not",
-            gone(), claimed().other(Other::Gone).definition(Definition::Stays), release(Release::LeftToOwner(owner_named("other")))),
+            gone(), claimed().other(OwnerObservation::Gone).definition(Definition::Kept), release(ReleaseReason::LeftToOwner(owner_named("other")))),
         ("somebody who took over a user of ours has it",
-            adopts(), claimed().record(managed()).other(Other::There), owned()),
+            adopts(), claimed().record(managed()).other(OwnerObservation::Exists), owned()),
     }
 }
 
@@ -146,7 +146,7 @@ fn an_adopted_user_is_changed_to_match_and_its_passwords_are_sent_once() {
         ("its passwords cannot be read back, so they are sent",
             Goal::Present(Desired { authentication: secret, adoption: Adoption::Allowed, ..desired() }), adopted(), sent(passwords)),
         ("what differs is a modification, not drift", adopts(), adopted().seen(other_engine()), sent(redis)),
-        ("what does not differ is not sent", adopts(), adopted().seen(active()), Action::Rest),
+        ("what does not differ is not sent", adopts(), adopted().seen(active()), Action::InSync),
     }
 }
 
@@ -186,6 +186,6 @@ fn a_user_that_somebody_deleted_is_created_again_and_that_is_drift() {
     check! {
         ("it is announced like any creation", present(), nothing_known().absent().record(managed()), announce_creation()),
         ("not before the account is known to be the same",
-            present(), nothing_known().absent().record(managed()).account(Account::Unasked), Action::Look(Look::Account)),
+            present(), nothing_known().absent().record(managed()).account(Account::NotAsked), Action::Fetch(Fetch::Account)),
     }
 }

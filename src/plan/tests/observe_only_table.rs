@@ -9,19 +9,19 @@ use common::*;
 use plan::*;
 
 fn observes() -> Goal {
-    Goal::Compared(desired())
+    Goal::ObserveOnly(desired())
 }
 
 fn observes_with(authentication: Authentication) -> Goal {
-    Goal::Compared(Desired { authentication, ..desired() })
+    Goal::ObserveOnly(Desired { authentication, ..desired() })
 }
 
 fn differs(what: &[&str]) -> Action {
-    Action::Compare(Comparison::Differs(what.iter().map(|text| (*text).to_owned()).collect()))
+    Action::Compared(Comparison::Differs(what.iter().map(|text| (*text).to_owned()).collect()))
 }
 
 fn matches() -> Action {
-    Action::Compare(Comparison::Matches)
+    Action::Compared(Comparison::Matches)
 }
 
 /// The finalizer is on the object: it managed its user before.
@@ -43,9 +43,9 @@ fn an_object_that_observes_tells_what_would_be_changed() {
         user_name: "x".into(),
         ..active()
     };
-    let odd_rules = |text: &str| Goal::Compared(Desired { access_string: text.into(), ..desired() });
-    let two = || Goal::Compared(Desired { tags: tags(&[("team", "shop"), ("tier", "1")]), ..desired() });
-    let untagged = || Goal::Compared(Desired { tags: Tags::new(), ..desired() });
+    let odd_rules = |text: &str| Goal::ObserveOnly(Desired { access_string: text.into(), ..desired() });
+    let two = || Goal::ObserveOnly(Desired { tags: tags(&[("team", "shop"), ("tier", "1")]), ..desired() });
+    let untagged = || Goal::ObserveOnly(Desired { tags: Tags::new(), ..desired() });
     check! {
         ("a user that matches is observed", observes(), ours(), matches()),
         ("whoever's it is", observes(), ours().tagged({
@@ -97,17 +97,17 @@ fn an_object_that_observes_only_looks() {
     let seen = || nothing_known().seen(active());
     let west = || arn_in("eu-west-1", "111111111111");
     let known_in_west = || placed(west());
-    let place = || refuse(Refusal::Elsewhere(elsewhere(west(), "us-east-1", None)));
+    let place = || refuse(Refusal::WrongLocation(elsewhere(west(), "us-east-1", None)));
     check! {
-        ("the user is looked at first", observes(), nothing_known(), Action::Look(Look::User(id()))),
+        ("the user is looked at first", observes(), nothing_known(), Action::Fetch(Fetch::User(id()))),
         ("a look that fails is waited for",
-            observes(), nothing_known().sight(Sight::Failed(throttled())), failed_read(throttled())),
-        ("a user that is not there is not created", observes(), nothing_known().absent(), Action::Compare(Comparison::Missing)),
-        ("not even once that was announced", observes(), nothing_known().absent().announced(), Action::Compare(Comparison::Missing)),
+            observes(), nothing_known().sight(UserObservation::Failed(throttled())), failed_read(throttled())),
+        ("a user that is not there is not created", observes(), nothing_known().absent(), Action::Compared(Comparison::Missing)),
+        ("not even once that was announced", observes(), nothing_known().absent().announced(), Action::Compared(Comparison::Missing)),
         ("its absence counts only in the place that status knows",
             observes(), nothing_known().absent().record(known_in_west()), place()),
         ("the account is asked for where it is not known",
-            observes(), nothing_known().absent().record(managed()).account(Account::Unasked), Action::Look(Look::Account)),
+            observes(), nothing_known().absent().record(managed()).account(Account::NotAsked), Action::Fetch(Fetch::Account)),
         ("a user seen in another place is refused", observes(), ours().record(known_in_west()), place()),
         ("a user that is modifying is waited for", observes(), in_state(Lifecycle::Modifying), busy(Lifecycle::Modifying)),
         ("so is one that is being deleted", observes(), in_state(Lifecycle::Deleting), busy(Lifecycle::Deleting)),
@@ -117,32 +117,32 @@ fn an_object_that_observes_only_looks() {
             lacks(invalid_secret()), seen(), refuse(Refusal::InvalidPassword(invalid_secret()))),
         ("the spec's tags are looked for", observes(), seen(), look_at_tags()),
         ("tags that cannot be read now are waited for",
-            observes(), seen().tag_sight(TagSight::Unreadable), wait(Wait::OwnerUnknown(Lifecycle::Active))),
+            observes(), seen().tag_sight(TagsObservation::Unreadable), wait(Wait::OwnerUnknown(Lifecycle::Active))),
         ("so is a reading that fails",
-            observes(), seen().tag_sight(TagSight::Failed(denied())), wait(Wait::Failed(Read::ListTagsForResource, denied()))),
+            observes(), seen().tag_sight(TagsObservation::Failed(denied())), wait(Wait::Failed(Read::ListTagsForResource, denied()))),
     }
 }
 
 #[test]
 fn an_object_that_begins_to_observe_lets_go_of_its_finalizer() {
     let open = || Record { creation: Creation::Open, ..Record::default() };
-    let lets_go = || release(Release::Observes { deletion_accepted: false });
-    let leaves = || Goal::Gone(Departure { observes: true, ..departure() });
+    let lets_go = || release(ReleaseReason::Observes { deletion_accepted: false });
+    let leaves = || Goal::Absent(DeletionGoal { observes: true, ..deletion_goal() });
     let accepted = || Record { deletion: accepted_by_another(), ..managed() };
     check! {
         ("at once, and nobody is asked", observes(), held(managed()), lets_go()),
-        ("not while a user of ours may appear: it is looked for", observes(), held(open()), Action::Look(Look::User(id()))),
+        ("not while a user of ours may appear: it is looked for", observes(), held(open()), Action::Fetch(Fetch::User(id()))),
         ("and waited for", observes(), held(open()).absent(), wait(Wait::CreationOpen)),
-        ("also while AWS does not answer", observes(), held(open()).sight(Sight::Failed(throttled())), wait(Wait::CreationOpen)),
+        ("also while AWS does not answer", observes(), held(open()).sight(UserObservation::Failed(throttled())), wait(Wait::CreationOpen)),
         ("once it was seen the finalizer goes", observes(), held(open()).seen(active()), lets_go()),
         ("also where AWS had answered the creation", observes(), held(Record { creation: Creation::Open, ..managed() }), lets_go()),
         ("without a finalizer a creation in doubt holds nothing",
-            observes(), nothing_known().record(open()).absent(), Action::Compare(Comparison::Missing)),
+            observes(), nothing_known().record(open()).absent(), Action::Compared(Comparison::Missing)),
         ("on the way out too nobody is asked", leaves(), held(managed()), lets_go()),
-        ("nor for the definition", leaves(), held(managed()).definition(Definition::Unread), lets_go()),
-        ("a creation in doubt is looked for", leaves(), held(open()), Action::Look(Look::User(id()))),
-        ("a deletion that was accepted before is told", leaves(), held(accepted()), release(Release::Observes { deletion_accepted: true })),
-        ("prevent-deletion goes before that", Goal::Gone(Departure { observes: true, protected: true, ..departure() }), held(managed()), wait(Wait::Protected)),
+        ("nor for the definition", leaves(), held(managed()).definition(Definition::NotRead), lets_go()),
+        ("a creation in doubt is looked for", leaves(), held(open()), Action::Fetch(Fetch::User(id()))),
+        ("a deletion that was accepted before is told", leaves(), held(accepted()), release(ReleaseReason::Observes { deletion_accepted: true })),
+        ("prevent-deletion goes before that", Goal::Absent(DeletionGoal { observes: true, protected: true, ..deletion_goal() }), held(managed()), wait(Wait::Protected)),
     }
 }
 
@@ -155,7 +155,7 @@ fn a_suspended_object_stays_ready_only_where_status_shows_its_spec_as_applied() 
     };
     let ready = || Record { readiness: Readiness::EarlierGeneration, ..managed() };
     let shown = |reported: Reported| Record { reported: Some(reported), ..ready() };
-    let pause = |ready| Action::Pause { ready };
+    let pause = |ready| Action::Suspended { ready };
     let suspended = |outline: Outline| Goal::Suspended(Some(outline));
     let status = |record: Record| nothing_known().record(record);
     check! {
@@ -179,27 +179,27 @@ fn a_suspended_object_stays_ready_only_where_status_shows_its_spec_as_applied() 
 
 #[test]
 fn a_suspended_object_on_its_way_out_is_held_by_the_first_match() {
-    let suspended = || Departure { suspended: true, ..departure() };
-    let leaves = |departure: Departure| Goal::Gone(departure);
+    let suspended = || DeletionGoal { suspended: true, ..deletion_goal() };
+    let leaves = |departure: DeletionGoal| Goal::Absent(departure);
     let open = || nothing_known().record(Record { creation: Creation::Open, ..Record::default() });
-    let retains = || leaves(Departure { policy: DeletionPolicy::Retain, ..suspended() });
-    let kept = || release(Release::Retained { deletion_accepted: false });
+    let retains = || leaves(DeletionGoal { policy: DeletionPolicy::Retain, ..suspended() });
+    let kept = || release(ReleaseReason::Retained { deletion_accepted: false });
     let crd = |definition| nothing_known().definition(definition);
     check! {
-        ("it waits, and AWS is not asked", leaves(suspended()), crd(Definition::Stays), wait(Wait::Suspended)),
+        ("it waits, and AWS is not asked", leaves(suspended()), crd(Definition::Kept), wait(Wait::Suspended)),
         ("also where it is not known whether the definition goes", leaves(suspended()), crd(Definition::Unreadable), wait(Wait::Suspended)),
-        ("whatever was seen before", leaves(suspended()), ours().definition(Definition::Stays).announced().confirmed(), wait(Wait::Suspended)),
-        ("whether the definition goes is asked first", leaves(suspended()), nothing_known(), Action::Look(Look::Definition)),
-        ("its going lets the object go", leaves(suspended()), crd(Definition::Going), release(Release::DefinitionGoing { deletion_accepted: false })),
+        ("whatever was seen before", leaves(suspended()), ours().definition(Definition::Kept).announced().confirmed(), wait(Wait::Suspended)),
+        ("whether the definition goes is asked first", leaves(suspended()), nothing_known(), Action::Fetch(Fetch::Definition)),
+        ("its going lets the object go", leaves(suspended()), crd(Definition::BeingDeleted), release(ReleaseReason::DefinitionDeleted { deletion_accepted: false })),
         ("so does Retain", retains(), nothing_known(), kept()),
-        ("so does Observe", leaves(Departure { observes: true, ..suspended() }), nothing_known(), release(Release::Observes { deletion_accepted: false })),
+        ("so does Observe", leaves(DeletionGoal { observes: true, ..suspended() }), nothing_known(), release(ReleaseReason::Observes { deletion_accepted: false })),
         ("prevent-deletion goes before it",
-            leaves(Departure { protected: true, policy: DeletionPolicy::Retain, ..suspended() }), nothing_known(), wait(Wait::Protected)),
+            leaves(DeletionGoal { protected: true, policy: DeletionPolicy::Retain, ..suspended() }), nothing_known(), wait(Wait::Protected)),
         ("a creation in doubt is waited for without a look", retains(), open(), wait(Wait::CreationOpen)),
-        ("also where the definition goes", leaves(suspended()), open().definition(Definition::Going), wait(Wait::CreationOpen)),
+        ("also where the definition goes", leaves(suspended()), open().definition(Definition::BeingDeleted), wait(Wait::CreationOpen)),
         ("a creation that AWS answered is in no doubt",
             retains(), nothing_known().record(Record { creation: Creation::Open, ..managed() }), kept()),
         ("an object that names no possible user goes all the same",
-            leaves(Departure { user_id: None, ..suspended() }), nothing_known(), release(Release::NoSuchUser)),
+            leaves(DeletionGoal { user_id: None, ..suspended() }), nothing_known(), release(ReleaseReason::NoSuchUser)),
     }
 }

@@ -1,11 +1,11 @@
 //! Pure: what a pass did, as the events that tell it.
 
 use super::{Outcome, Reason};
-use crate::{Action, Cause, Mutation, Release};
+use crate::{Action, Cause, Mutation, ReleaseReason};
 
-/// Something that was done, as a Normal event; [`Done::Left`] is a Warning.
+/// Something that was done, as a Normal event; [`Completed::LeftAlone`] is a Warning.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Done {
+pub enum Completed {
     /// `UserCreated`: AWS accepted CreateUser.
     Created,
     /// `UserModified`: AWS accepted a change that the spec asked for, of the user or of its tags.
@@ -23,10 +23,10 @@ pub enum Done {
     /// `Retained`: the object goes, and its AWS user stays as it is.
     Retained,
     /// `UserOwnedByAnother`, `UserAlreadyExists`: the object goes, and the AWS user stays because it is not this object's.
-    Left(Reason),
+    LeftAlone(Reason),
 }
 
-impl Done {
+impl Completed {
     /// The event's reason.
     #[must_use]
     pub fn reason(&self) -> &'static str {
@@ -39,46 +39,46 @@ impl Done {
             Self::DeletionStarted => "DeletionStarted",
             Self::Deleted => "UserDeleted",
             Self::Retained => "Retained",
-            Self::Left(reason) => reason.as_str(),
+            Self::LeftAlone(reason) => reason.as_str(),
         }
     }
 }
 
 /// What was done, where anything was.
-pub(super) fn done(action: &Action, outcome: &Outcome) -> Vec<Done> {
+pub(super) fn completed(action: &Action, outcome: &Outcome) -> Vec<Completed> {
     let changed = |cause: &Cause| match cause {
-        Cause::Edit => Done::Modified,
-        Cause::Rotation => Done::Rotated,
-        Cause::Drift(differences) => Done::Corrected(differences.clone()),
-        Cause::Adoption => Done::Adopted,
+        Cause::Edit => Completed::Modified,
+        Cause::Rotation => Completed::Rotated,
+        Cause::Drift(differences) => Completed::Corrected(differences.clone()),
+        Cause::Adoption => Completed::Adopted,
     };
-    if let (Action::Release(why), Outcome::Released) = (action, outcome) {
+    if let (Action::ReleaseFinalizer(why), Outcome::Released) = (action, outcome) {
         return released_event(why).into_iter().collect();
     }
     match (action.mutation(), outcome) {
         (Some(Mutation::Create(create)), Outcome::Accepted(_)) => match &create.cause {
-            drift @ Cause::Drift(_) => vec![Done::Created, changed(drift)],
-            Cause::Edit | Cause::Rotation | Cause::Adoption => vec![Done::Created],
+            drift @ Cause::Drift(_) => vec![Completed::Created, changed(drift)],
+            Cause::Edit | Cause::Rotation | Cause::Adoption => vec![Completed::Created],
         },
         (Some(Mutation::Modify(modify)), Outcome::Accepted(_)) => vec![changed(&modify.cause)],
         (Some(Mutation::Tag(tag)), Outcome::Tagged(_)) => vec![changed(&tag.cause)],
-        (Some(Mutation::Untag(_)), Outcome::Tagged(_)) => vec![Done::Modified],
-        (Some(Mutation::Delete(_)), Outcome::Accepted(_)) => vec![Done::DeletionStarted],
+        (Some(Mutation::Untag(_)), Outcome::Tagged(_)) => vec![Completed::Modified],
+        (Some(Mutation::Delete(_)), Outcome::Accepted(_)) => vec![Completed::DeletionStarted],
         (_, _) => Vec::new(),
     }
 }
 
-fn released_event(why: &Release) -> Option<Done> {
+fn released_event(why: &ReleaseReason) -> Option<Completed> {
     match why {
-        Release::UserGone => Some(Done::Deleted),
-        Release::NoSuchUser => None,
-        Release::Retained { deletion_accepted: true }
-        | Release::DefinitionGoing { deletion_accepted: true }
-        | Release::Observes { deletion_accepted: true } => Some(Done::DeletionStarted),
-        Release::Retained { deletion_accepted: false }
-        | Release::DefinitionGoing { deletion_accepted: false }
-        | Release::Observes { deletion_accepted: false } => Some(Done::Retained),
-        Release::LeftToOwner(_) => Some(Done::Left(Reason::UserOwnedByAnother)),
-        Release::LeftUnowned => Some(Done::Left(Reason::UserAlreadyExists)),
+        ReleaseReason::UserGone => Some(Completed::Deleted),
+        ReleaseReason::NoSuchUser => None,
+        ReleaseReason::Retained { deletion_accepted: true }
+        | ReleaseReason::DefinitionDeleted { deletion_accepted: true }
+        | ReleaseReason::Observes { deletion_accepted: true } => Some(Completed::DeletionStarted),
+        ReleaseReason::Retained { deletion_accepted: false }
+        | ReleaseReason::DefinitionDeleted { deletion_accepted: false }
+        | ReleaseReason::Observes { deletion_accepted: false } => Some(Completed::Retained),
+        ReleaseReason::LeftToOwner(_) => Some(Completed::LeftAlone(Reason::UserOwnedByAnother)),
+        ReleaseReason::LeftUnowned => Some(Completed::LeftAlone(Reason::UserAlreadyExists)),
     }
 }

@@ -91,7 +91,7 @@ fn what_differs_is_an_edit_unless_somebody_else_changed_it() {
         authentication: Some(AuthenticationChange::Iam),
     };
     check! {
-        ("nothing differs, nothing is sent", present(), sees(active(), managed()), Action::Rest),
+        ("nothing differs, nothing is sent", present(), sees(active(), managed()), Action::InSync),
         ("new rules are an edit",
             present(), sees(other_rules(), last(OTHER_RULES, Some(OTHER_RULES))), sends(rules(), Cause::Edit)),
         ("rules of a user that nobody applied anything to are an edit",
@@ -99,7 +99,7 @@ fn what_differs_is_an_edit_unless_somebody_else_changed_it() {
         ("rules that AWS had made of this request and has no more are drift",
             present(), sees(other_rules(), managed()), sends(rules(), drift(&["access string was \"off ~* -@all\" instead of \"on allkeys +@all\""]))),
         ("rules are no drift before the first active answer",
-            present(), sees(other_rules(), last(WANTED, None)), Action::Rest),
+            present(), sees(other_rules(), last(WANTED, None)), Action::InSync),
         ("another engine is an edit where status showed that one before",
             present(), sees(valkey(), was_valkey()), sends(engine(Engine::Redis), Cause::Edit)),
         ("and where status showed nothing",
@@ -149,11 +149,11 @@ fn passwords_are_sent_where_they_are_not_those_that_aws_has() {
     let wiped = || Record { last_applied: None, ..applied_versions(&[]) };
     let other_rules = |user: RemoteUser| RemoteUser { access_string: OTHER_RULES.into(), ..user };
     check! {
-        ("the versions in status are enough to rest", with(&one), knows(1, &["a/1/k"]), Action::Rest),
+        ("the versions in status are enough to rest", with(&one), knows(1, &["a/1/k"]), Action::InSync),
         ("another version may be another password: after a restart it is sent",
             with(&rewritten), knows(1, &["a/1/k"]), rotates(&rewritten)),
         ("a Secret rewritten with the password that this process sent causes nothing",
-            with(&rewritten), knows(1, &["a/1/k"]).sent(one.clone()), Action::Rest),
+            with(&rewritten), knows(1, &["a/1/k"]).sent(one.clone()), Action::InSync),
         ("another password than this process sent is sent",
             with(&other), knows(1, &["a/1/k"]).sent(one.clone()), rotates(&other)),
         ("what this process sent goes before what status says",
@@ -162,22 +162,22 @@ fn passwords_are_sent_where_they_are_not_those_that_aws_has() {
             with(&both), knows(1, &["a/1/k"]).sent(one.clone()), rotates(&both)),
         ("and taken away at its end", with(&other), knows(2, &["a/1/k", "b/1/k"]).sent(both.clone()), rotates(&other)),
         ("the order of two references means nothing to the versions in status",
-            with(&turned), knows(2, &["a/1/k", "b/1/k"]), Action::Rest),
-        ("nor to what this process sent", with(&turned), knows(2, &[]).sent(both.clone()), Action::Rest),
+            with(&turned), knows(2, &["a/1/k", "b/1/k"]), Action::InSync),
+        ("nor to what this process sent", with(&turned), knows(2, &[]).sent(both.clone()), Action::InSync),
         ("the same password in two Secrets counts once",
-            with(&twice), knows(1, &["a/1/k", "b/1/k"]), Action::Rest),
-        ("also where the second reference is new", with(&twice), knows(1, &["a/1/k"]).sent(one.clone()), Action::Rest),
+            with(&twice), knows(1, &["a/1/k", "b/1/k"]), Action::InSync),
+        ("also where the second reference is new", with(&twice), knows(1, &["a/1/k"]).sent(one.clone()), Action::InSync),
         ("another key of the same Secret is another password",
             with(&next_key), knows(1, &["a/1/k"]), rotates(&next_key)),
         ("a status that was wiped costs one call", with(&one), sees(password_user(1), wiped()), sends(sent(&one), Cause::Edit)),
         ("and none in the process that sent the passwords",
-            with(&one), sees(password_user(1), wiped()).sent(one.clone()), Action::Rest),
+            with(&one), sees(password_user(1), wiped()).sent(one.clone()), Action::InSync),
         ("passwords that somebody took away are drift",
             with(&both), knows(1, &["a/1/k", "b/1/k"]), sends(sent(&both), count_was("number of passwords was 1 instead of 2"))),
         ("and those that somebody added",
             with(&one), knows(2, &["a/2/k"]).sent(one.clone()), sends(sent(&one), count_was("number of passwords was 2 instead of 1"))),
         ("a number that AWS does not tell is no difference",
-            with(&one), sees(RemoteUser { password_count: None, ..password_user(1) }, applied_versions(&["a/1/k"])), Action::Rest),
+            with(&one), sees(RemoteUser { password_count: None, ..password_user(1) }, applied_versions(&["a/1/k"])), Action::InSync),
         ("passwords and rules together are an edit",
             with(&other), sees(other_rules(password_user(1)), Record { last_applied: Some(LastApplied {
                 access_string: Some(OTHER_RULES.into()), password_versions: vec!["a/1/k".into()], ..LastApplied::default()
@@ -198,7 +198,7 @@ fn what_a_change_overwrites_is_announced_where_status_would_speak_of_it() {
     let (one, other) = (secret(&[("one", "a/1/k")]), secret(&[("two", "a/2/k")]));
     let announces = |expanded: Option<&str>, forget_passwords: bool| {
         let expanded_access_string = expanded.map(str::to_owned);
-        Action::Announce(Announcement::Change { expanded_access_string, forget_passwords })
+        Action::WriteIntent(WriteIntent::Modify { expanded_access_string, forget_passwords })
     };
     let unseen = |versions: &[&str]| {
         let last = LastApplied {
@@ -262,13 +262,15 @@ fn the_tags_of_the_spec_are_kept_and_no_others() {
     let bare = || sees(active(), managed()).tagged(owner_tags());
     let new = || Record { readiness: Readiness::NotReady, ..with_keys(&[]) };
     let announce = |keys: &[&str]| {
-        Action::Announce(Announcement::Tags { tag_keys: keys.iter().map(|key| (*key).to_owned()).collect() })
+        Action::WriteIntent(WriteIntent::Tags {
+            tag_keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        })
     };
     let set = |cause| Action::Tag(Tag { arn: arn(), tags: tags(&[("team", "shop")]), cause });
     let untag = |keys: &[&str]| {
         Action::Untag(Untag { arn: arn(), keys: keys.iter().map(|key| (*key).to_owned()).collect() })
     };
-    let object = || Action::Look(Look::Object);
+    let object = || Action::Fetch(Fetch::Object);
     let has = |pairs: &[(&str, &str)], record: Record| sees(active(), record).tagged(with_tags(pairs));
     let unread = |record: Record| nothing_known().seen(active()).record(record);
     let two = || Goal::Present(Desired { tags: tags(&[("team", "shop"), ("tier", "1")]), ..desired() });
@@ -299,30 +301,30 @@ fn the_tags_of_the_spec_are_kept_and_no_others() {
         ("removal goes first: an account may have no room for both",
             present(), has(&[("old", "1")], with_keys(&["old"])), untag(&["old"])),
         ("a tag that somebody else has removed already is not removed again",
-            none(), has(&[], managed()), Action::Rest),
+            none(), has(&[], managed()), Action::InSync),
         ("tags that were never in the spec are left alone",
-            present(), has(&[("team", "shop"), ("cost-center", "7")], managed()), Action::Rest),
-        ("also where the spec has none", none(), has(&[("cost-center", "7")], with_keys(&[])), Action::Rest),
+            present(), has(&[("team", "shop"), ("cost-center", "7")], managed()), Action::InSync),
+        ("also where the spec has none", none(), has(&[("cost-center", "7")], with_keys(&[])), Action::InSync),
         ("a tag that is there already is taken on without a call",
-            present(), has(&[("team", "shop")], with_keys(&[])), Action::Rest),
+            present(), has(&[("team", "shop")], with_keys(&[])), Action::InSync),
         ("the owner's uid is for people: another one is left as it is",
             present(), sees(active(), managed()).tagged({
                 let mut tags = owner().tags("uid-of-a-backup");
                 tags.insert("team".into(), "shop".into());
                 tags
-            }), Action::Rest),
+            }), Action::InSync),
         ("a change of the user goes before its tags",
             present(), bare().seen(RemoteUser { access_string: OTHER_RULES.into(), ..active() }).record(with_rules_sent()), sends(rules(), Cause::Edit)),
-        ("the tags are not read where that is not due", present(), unread(managed()), Action::Rest),
+        ("the tags are not read where that is not due", present(), unread(managed()), Action::InSync),
         ("they are read where it is", present(), unread(managed()).due(), look_at_tags()),
         ("tags that were read are compared whether that is due or not", present(), bare(), object()),
         ("tags that cannot be read now do not unmake what was Ready",
-            present(), unread(settled()).due().tag_sight(TagSight::Unreadable), Action::Rest),
+            present(), unread(settled()).due().tag_sight(TagsObservation::Unreadable), Action::InSync),
         ("those of a new generation are waited for",
-            present(), unread(managed()).due().tag_sight(TagSight::Unreadable), unknown()),
-        ("unless they are not due", present(), unread(managed()).tag_sight(TagSight::Unreadable), Action::Rest),
+            present(), unread(managed()).due().tag_sight(TagsObservation::Unreadable), unknown()),
+        ("unless they are not due", present(), unread(managed()).tag_sight(TagsObservation::Unreadable), Action::InSync),
         ("a reading that fails is waited for",
-            present(), unread(managed()).due().tag_sight(TagSight::Failed(throttled())), wait(Wait::Failed(Read::ListTagsForResource, throttled()))),
+            present(), unread(managed()).due().tag_sight(TagsObservation::Failed(throttled())), wait(Wait::Failed(Read::ListTagsForResource, throttled()))),
         ("a Secret that is missing does not hold the tags back",
             present_with(Authentication::Password(Err(secret_not_found()))), bare().seen(password_user(1)), object()),
     }

@@ -1,0 +1,127 @@
+//! Pure: the object is on its way out.
+
+use crate::location::{NotFoundMeaning, not_found_meaning, wrong_location};
+use crate::ownership::{OwnerKnowledge, owner_tags_missing, ownership, put_tags_back, still_ours};
+use crate::*;
+
+/// The object is on its way out: the first match holds.
+pub(crate) fn finalize(goal: &DeletionGoal, observed: &Observed) -> Action {
+    if goal.protected {
+        return Action::Wait(Wait::Protected);
+    }
+    let Some(user_id) = &goal.user_id else {
+        return Action::ReleaseFinalizer(ReleaseReason::NoSuchUser);
+    };
+    let deletion_accepted = observed.record.deletion.is_accepted();
+    let release = |why| release_finalizer(user_id, goal.suspended, observed, why);
+    if goal.observes {
+        return release(ReleaseReason::Observes { deletion_accepted });
+    }
+    if goal.policy == DeletionPolicy::Retain {
+        return release(ReleaseReason::Retained { deletion_accepted });
+    }
+    match observed.definition {
+        Definition::NotRead => return Action::Fetch(Fetch::Definition),
+        Definition::BeingDeleted => return release(ReleaseReason::DefinitionDeleted { deletion_accepted }),
+        Definition::Kept | Definition::Unreadable => {}
+    }
+    if goal.suspended {
+        return Action::Wait(Wait::Suspended);
+    }
+    match &observed.user {
+        UserObservation::NotRead => Action::Fetch(Fetch::User(user_id.clone())),
+        UserObservation::Failed(fault) => Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone())),
+        UserObservation::Absent => match not_found_meaning(observed) {
+            NotFoundMeaning::Absent => release(ReleaseReason::UserGone),
+            NotFoundMeaning::WrongLocation(elsewhere) => Action::Wait(Wait::WrongLocation(elsewhere)),
+            NotFoundMeaning::Unknown(action) => action,
+        },
+        UserObservation::Found(user) => match wrong_location(&observed.record, user) {
+            Some(elsewhere) => Action::Wait(Wait::WrongLocation(elsewhere)),
+            None => delete_or_release(goal, user_id, user, observed),
+        },
+    }
+}
+
+/// The finalizer goes without a mutation, though not while a user of ours may appear that nobody would ever delete.
+///
+/// Where the user is to stay, a CreateUser whose answer is in status has nothing left to show.
+pub(crate) fn release_finalizer(
+    user_id: &UserId,
+    suspended: bool,
+    observed: &Observed,
+    why: ReleaseReason,
+) -> Action {
+    let answered = why != ReleaseReason::UserGone && observed.record.arn.is_some();
+    match (observed.record.creation, &observed.user) {
+        (Creation::Open, _) if answered => Action::ReleaseFinalizer(why),
+        (Creation::Closed, _) | (Creation::Open, UserObservation::Found(_)) => Action::ReleaseFinalizer(why),
+        (Creation::Open, UserObservation::NotRead) if suspended => Action::Wait(Wait::CreationOpen),
+        (Creation::Open, UserObservation::NotRead) => Action::Fetch(Fetch::User(user_id.clone())),
+        (Creation::Open, UserObservation::Absent | UserObservation::Failed(_)) => {
+            Action::Wait(Wait::CreationOpen)
+        }
+    }
+}
+
+/// A user of this ID is there, in the right place, and should go if it is ours.
+fn delete_or_release(
+    goal: &DeletionGoal,
+    user_id: &UserId,
+    user: &RemoteUser,
+    observed: &Observed,
+) -> Action {
+    match (ownership(&goal.owner, user, observed), &user.lifecycle) {
+        (OwnerKnowledge::Pending(action), _) => action,
+        (OwnerKnowledge::Known(Ownership::Another(owner)), _) => {
+            Action::ReleaseFinalizer(ReleaseReason::LeftToOwner(owner))
+        }
+        (OwnerKnowledge::Known(Ownership::Ours), Lifecycle::Deleting) => Action::Wait(Wait::UserDeleting),
+        (
+            OwnerKnowledge::Known(Ownership::Ours),
+            busy @ (Lifecycle::Creating | Lifecycle::Modifying | Lifecycle::Unrecognized(_)),
+        ) => Action::Wait(Wait::UserNotActive(busy.clone())),
+        // It was nobody's, which only its tags can confirm, and nothing of it is shown as ours meanwhile.
+        (
+            OwnerKnowledge::Known(Ownership::Unowned),
+            busy @ (Lifecycle::Creating
+            | Lifecycle::Modifying
+            | Lifecycle::Deleting
+            | Lifecycle::Unrecognized(_)),
+        ) => Action::Wait(Wait::OwnerUnknown(busy.clone())),
+        (OwnerKnowledge::Known(Ownership::Ours), Lifecycle::Active) => {
+            owner_tags_missing(user, observed).unwrap_or_else(|| delete(user_id, observed))
+        }
+        (OwnerKnowledge::Known(Ownership::Unowned), Lifecycle::Active)
+            if still_ours(&observed.record, user) =>
+        {
+            // Whoever reads status now takes the user for nobody's, and may let the object go meanwhile.
+            match observed.record.deletion.last_applied() {
+                Some(last_applied) => {
+                    Action::WriteIntent(WriteIntent::Reclaim { last_applied: last_applied.clone() })
+                }
+                None => put_tags_back(&goal.owner, &goal.uid, user, observed),
+            }
+        }
+        (OwnerKnowledge::Known(Ownership::Unowned), Lifecycle::Active) => {
+            Action::ReleaseFinalizer(ReleaseReason::LeftUnowned)
+        }
+    }
+}
+
+/// The user is `active`, and AWS has just said that it is ours.
+fn delete(user_id: &UserId, observed: &Observed) -> Action {
+    if observed.definition == Definition::Unreadable {
+        return Action::Wait(Wait::DefinitionUnreadable);
+    }
+    // `lastApplied` has to be out of status, as a lost answer, or a kill, may hide that AWS accepted; and a process that does
+    // not know by itself that AWS refused every DeleteUser since then leaves a trace before its own.
+    let record = &observed.record;
+    if !record.deletion.is_ours() || record.manages() {
+        return Action::WriteIntent(WriteIntent::Delete);
+    }
+    if !observed.object_confirmed {
+        return Action::Fetch(Fetch::ObjectAndDefinition);
+    }
+    Action::Delete(Delete { user_id: user_id.clone() })
+}

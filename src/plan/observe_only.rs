@@ -1,0 +1,55 @@
+//! Pure: the object only observes (`managementPolicy: Observe`). AWS is read and told about, and never changed.
+
+use crate::ensure_present::secret_problem;
+use crate::finalize::release_finalizer;
+use crate::location::{NotFoundMeaning, not_found_meaning, wrong_location};
+use crate::*;
+
+/// How the user differs from what the object describes.
+pub(crate) fn observe_only(desired: &Desired, observed: &Observed) -> Action {
+    if observed.record.has_finalizer {
+        // It managed the user before: from now on nothing may hold the object.
+        return release_finalizer(
+            &desired.user_id,
+            false,
+            observed,
+            ReleaseReason::Observes { deletion_accepted: false },
+        );
+    }
+    match &observed.user {
+        UserObservation::NotRead => Action::Fetch(Fetch::User(desired.user_id.clone())),
+        UserObservation::Failed(fault) => Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone())),
+        UserObservation::Absent => match not_found_meaning(observed) {
+            NotFoundMeaning::Absent => Action::Compared(Comparison::Missing),
+            NotFoundMeaning::WrongLocation(elsewhere) => Action::Refuse(Refusal::WrongLocation(elsewhere)),
+            NotFoundMeaning::Unknown(action) => action,
+        },
+        UserObservation::Found(user) => match wrong_location(&observed.record, user) {
+            Some(elsewhere) => Action::Refuse(Refusal::WrongLocation(elsewhere)),
+            None => diff(desired, user, observed),
+        },
+    }
+}
+
+fn diff(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
+    if user.lifecycle != Lifecycle::Active {
+        return Action::Wait(Wait::UserNotActive(user.lifecycle.clone()));
+    }
+    if let Authentication::Password(Err(problem)) = &desired.authentication {
+        return secret_problem(problem);
+    }
+    let tags = match &observed.tags {
+        _ if desired.tags.is_empty() => None,
+        TagsObservation::NotRead => return Action::Fetch(Fetch::Tags(user.arn.clone())),
+        TagsObservation::Unreadable => return Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone())),
+        TagsObservation::Failed(fault) => {
+            return Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone()));
+        }
+        TagsObservation::Read(tags) => Some(tags),
+    };
+    let differences = changes::differences(desired, user, tags);
+    Action::Compared(match differences.is_empty() {
+        true => Comparison::Matches,
+        false => Comparison::Differs(differences),
+    })
+}

@@ -1,0 +1,280 @@
+//! Objects that vanish although their finalizer was accepted (kubernetes/kubernetes#77988): the user of the CreateUser that was
+//! under way is deleted by the operator, and no other user is.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::ResourceExt;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use serde_json::{Value, json};
+
+use crate::fixture::{Fixture, Setup, iam, is_ready, until};
+
+const METRIC: &str = "elasticache_user_orphans_removed_total";
+
+/// One way in which an object vanishes, and what becomes of its user.
+struct Row {
+    name: &'static str,
+    spec: Value,
+    /// What AWS answers to DeleteUser.
+    faults: Vec<Value>,
+    /// Whose the user is by the time that its object vanishes.
+    owner: Owner,
+    /// The object that somebody makes under the same name.
+    namesake: Option<Value>,
+    removed: bool,
+}
+
+enum Owner {
+    Ours,
+    /// An object of another cluster.
+    WrongLocation,
+    /// Another object of the same namespace and name.
+    AnotherUid,
+    /// It lost its tags.
+    Nobody,
+}
+
+fn row(name: &'static str, removed: bool) -> Row {
+    Row { name, spec: iam(), faults: Vec::new(), owner: Owner::Ours, namesake: None, removed }
+}
+
+fn with(mut spec: Value, field: &str, value: Value) -> Value {
+    spec[field] = value;
+    spec
+}
+
+fn refusal(code: &str, times: u64) -> Value {
+    json!({ "Action": "DeleteUser", "Kind": "error", "Code": code, "Times": times })
+}
+
+/// Somebody gives the user other tags.
+async fn hand_over(fixture: &Fixture, owner: &Owner, uid: &Value) {
+    let theirs = json!("of-another-object");
+    let (cluster, uid) = match owner {
+        Owner::Ours => return,
+        Owner::Nobody => {
+            fixture.aws.put_user("app", json!({ "Tags": {} })).await;
+            return;
+        }
+        Owner::WrongLocation => ("elsewhere", uid),
+        Owner::AnotherUid => (fixture.cluster_id.as_str(), &theirs),
+    };
+    let tags = json!({
+        "elasticache-users.dev/cluster": cluster,
+        "elasticache-users.dev/namespace": fixture.ns,
+        "elasticache-users.dev/name": "app",
+        "elasticache-users.dev/uid": uid,
+    });
+    fixture.aws.put_user("app", json!({ "Tags": tags })).await;
+}
+
+async fn setup() -> Fixture {
+    Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await
+}
+
+/// Creates the object, and takes it away while its CreateUser is under way, as the API server does: no finalizer holds it.
+/// AWS makes the user afterwards and answers; if somebody else is to have it, before, and never answers.
+async fn vanishes_during_create_user(fixture: &Fixture, spec: Value, owner: &Owner) {
+    let is_ours = matches!(owner, Owner::Ours);
+    let fault = match is_ours {
+        true => json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 1500, "Times": 1 }),
+        false => json!({ "Action": "CreateUser", "Kind": "hang", "When": "after", "Ms": 1500, "Times": 1 }),
+    };
+    let fault = fixture.aws.fault(fault).await;
+    let created = fixture.create("app", spec).await;
+    fixture.aws.struck(fault, 1).await;
+    if !is_ours {
+        made(fixture).await;
+        hand_over(fixture, owner, &created["metadata"]["uid"]).await;
+    }
+    tear_off(fixture, "app").await;
+}
+
+/// Takes the finalizer off, and the object away before the operator has put it on again.
+async fn tear_off(fixture: &Fixture, name: &str) {
+    let unheld = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+    until("the object is gone", || async {
+        let version =
+            fixture.users().patch(name, &PatchParams::default(), &unheld).await.unwrap().resource_version();
+        let preconditions = Some(Preconditions { resource_version: version, uid: None });
+        let deleted =
+            fixture.users().delete(name, &DeleteParams { preconditions, ..DeleteParams::default() }).await;
+        deleted.is_ok().then_some(())
+    })
+    .await;
+    assert!(fixture.users().get_opt(name).await.unwrap().is_none());
+}
+
+async fn made(fixture: &Fixture) {
+    until("the user is made", || async { fixture.aws.user("app").await.map(drop) }).await;
+}
+
+async fn removed(fixture: &Fixture) {
+    until("the user is removed", || async { fixture.aws.user("app").await.is_none().then_some(()) }).await;
+    until("it is counted", || async { fixture.metrics().contains(&format!("{METRIC} 1")).then_some(()) })
+        .await;
+    let told = fixture.logs().lines().any(|line| line.contains("WARN") && line.contains("left behind"));
+    assert!(told, "no Warning tells it");
+    assert_eq!(fixture.aws.accepted("DeleteUser", "app").await, 1);
+}
+
+/// The operator has decided to leave the user alone.
+async fn left_alone(fixture: &Fixture, why: &str) {
+    until(why, || async { fixture.logs().contains(why).then_some(()) }).await;
+    assert!(fixture.aws.user("app").await.is_some());
+    assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len(), 0);
+}
+
+async fn vanishes(Row { name, spec, faults, owner, namesake, removed: is_removed }: Row) {
+    println!("{name}");
+    let fixture = setup().await;
+    for fault in faults {
+        fixture.aws.fault(fault).await;
+    }
+    vanishes_during_create_user(&fixture, spec, &owner).await;
+    if let Some(spec) = namesake {
+        fixture.create("app", spec).await;
+    }
+    made(&fixture).await;
+    if is_removed {
+        removed(&fixture).await
+    } else {
+        left_alone(&fixture, "is left alone").await
+    }
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn the_user_of_an_object_that_vanished_is_removed_unless_it_is_to_stay() {
+    let rows = vec![
+        row("nothing is in the way", true),
+        Row {
+            faults: vec![
+                refusal("InvalidUserState", 2),
+                refusal("Throttling", 2),
+                refusal("InternalFailure", 1),
+            ],
+            ..row("DeleteUser is refused again and again", true)
+        },
+        Row { spec: with(iam(), "deletionPolicy", json!("Retain")), ..row("Retain", false) },
+        Row {
+            namesake: Some(with(iam(), "userID", json!("somebody"))),
+            ..row("another object of its name wants another user", true)
+        },
+        Row { owner: Owner::WrongLocation, ..row("the user is another cluster's", false) },
+        Row { owner: Owner::AnotherUid, ..row("the user is another object's of the same name", false) },
+        Row { owner: Owner::Nobody, ..row("the user lost its tags", false) },
+    ];
+    futures::stream::iter(rows).for_each_concurrent(3, vanishes).await;
+}
+
+#[tokio::test]
+async fn an_object_of_the_same_name_that_manages_the_user_keeps_it() {
+    let fixture = setup().await;
+    let fault = fixture.aws.fault(json!({ "Action": "DeleteUser", "Kind": "throttle", "Times": null })).await;
+    vanishes_during_create_user(&fixture, iam(), &Owner::Ours).await;
+    fixture.aws.struck(fault, 1).await;
+    let created = fixture.create("app", iam()).await;
+    let is_it = |object: &Value| object["metadata"]["uid"] == created["metadata"]["uid"] && is_ready(object);
+    fixture.shows("app", "the other object is Ready", is_it).await;
+    let refused = fixture.aws.fired(fault).await;
+    fixture.aws.clear_faults().await;
+    let why = "another object of that name manages it now";
+    until(why, || async { fixture.logs().contains(why).then_some(()) }).await;
+    assert!(fixture.aws.user("app").await.is_some());
+    assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len() as u64, refused);
+    fixture.delete("app").await;
+    until("its own deletion", || async { fixture.aws.user("app").await.is_none().then_some(()) }).await;
+    assert!(fixture.metrics().contains(&format!("{METRIC} 0")));
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn an_object_of_the_same_name_keeps_the_user_as_long_as_it_wants_it() {
+    let fixture = setup().await;
+    // The object is made before anything is decided: DeleteUser is refused until then.
+    let throttled = json!({ "Action": "DeleteUser", "Kind": "throttle", "Times": null });
+    let fault = fixture.aws.fault(throttled).await;
+    vanishes_during_create_user(&fixture, iam(), &Owner::Ours).await;
+    fixture.aws.struck(fault, 1).await;
+    // It is suspended from the start: no finalizer, and no call of its own.
+    fixture.create("app", with(iam(), "suspend", json!(true))).await;
+    fixture.reason("app", "Suspended").await;
+    let struck = fixture.aws.fired(fault).await;
+    fixture.aws.clear_faults().await;
+    until("the user is looked at again", || async {
+        fixture.logs().contains("another object wants the AWS user of the vanished one").then_some(())
+    })
+    .await;
+    assert!(fixture.aws.user("app").await.is_some());
+    assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len() as u64, struck);
+    fixture.delete("app").await;
+    removed(&fixture).await;
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn an_object_whose_finalizer_a_person_took_off_leaves_its_user() {
+    let fixture = setup().await;
+    fixture.ready("app", iam()).await;
+    fixture.kill();
+    fixture.start();
+    fixture.ready("young", iam()).await;
+    for name in ["app", "young"] {
+        tear_off(&fixture, name).await;
+    }
+    // The operator has seen both go once it has done what came after.
+    fixture.ready("later", iam()).await;
+    fixture.deleted("later").await;
+    for name in ["app", "young"] {
+        assert!(fixture.aws.user(name).await.is_some(), "{name}");
+        assert_eq!(fixture.aws.calls_of("DeleteUser", name).await.len(), 0, "{name}");
+    }
+    fixture.end().await;
+}
+
+/// Objects that are created and deleted at once, and how long after each.
+const QUICK: u64 = 300;
+
+/// The users that are there still.
+async fn left(fixture: &Fixture) -> Vec<String> {
+    let users = fixture.aws.users().await;
+    let ids = users.iter().filter_map(|user| user["UserId"].as_str());
+    ids.filter(|id| id.starts_with("quick-")).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn quick_deletions_leave_no_user_behind() {
+    let env = [("AWS_RATE", "1000"), ("AWS_BURST", "1000"), ("CONCURRENCY", "16")];
+    let env = env.map(|(name, value)| (name, value.to_owned())).to_vec();
+    let fixture = Fixture::with(Setup { leaves_users: true, env, ..Setup::default() }).await;
+    fixture.ready("first", iam()).await;
+    let quick = |index: u64| {
+        let fixture = &fixture;
+        async move {
+            let name = format!("quick-{index}");
+            fixture.create(&name, iam()).await;
+            tokio::time::sleep(Duration::from_millis(index * 7 % 81)).await;
+            fixture.delete(&name).await;
+        }
+    };
+    futures::stream::iter(0..QUICK).for_each_concurrent(8, quick).await;
+    until("the objects are gone", || async {
+        let objects = fixture.users().list(&Default::default()).await.unwrap();
+        (objects.items.len() == 1).then_some(())
+    })
+    .await;
+    until("no user is left", || async { left(&fixture).await.is_empty().then_some(()) }).await;
+    let calls = fixture.aws.calls().await;
+    let accepted =
+        calls.iter().filter(|call| call["Action"] == "CreateUser" && call["Code"].is_null()).count();
+    let pages = fixture.metrics().join("\n");
+    let orphans = pages.lines().find_map(|line| line.strip_prefix(METRIC).map(str::trim).map(str::to_owned));
+    println!(
+        "{QUICK} quick deletions: {} CreateUser calls accepted, {orphans:?} orphans removed",
+        accepted - 1
+    );
+    fixture.deleted("first").await;
+    fixture.end().await;
+}
