@@ -6,6 +6,7 @@
     reason = "a test stops where something is wrong"
 )]
 
+mod accounts;
 mod admission;
 mod adopting;
 mod architecture;
@@ -33,6 +34,7 @@ mod leading;
 mod passwords;
 mod policies;
 mod program;
+mod recorded;
 mod reference;
 mod retagging;
 mod rights;
