@@ -212,8 +212,11 @@ async fn no_mutation_is_signed_by_other_credentials_than_the_look_that_it_rests_
     assert_eq!(moving.changes(OTHER, "app").await, [""; 0]);
 
     // No user of this object is anywhere yet, so it is created where the credentials lead now.
-    use_account_after(1, moving.folder.path(), OTHER);
+    let slow = json!({ "Action": "DescribeUsers", "UserId": "new", "Kind": "slow", "Ms": 1000 });
+    let slow = fixture.aws.fault(slow).await;
     fixture.create("new", iam()).await;
+    fixture.aws.struck(slow, 1).await;
+    moving.move_to(OTHER);
     let object = fixture.wait_ready("new").await;
     assert_eq!(object["status"]["location"], json!({ "account": OTHER, "region": REGION }));
     assert_eq!(moving.actions(ACCOUNT, "new", false).await, ["DescribeUsers"]);

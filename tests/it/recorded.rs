@@ -135,15 +135,15 @@ fn every_recorded_object_has_a_row() {
 
 /// What a pass of this release writes and calls, in short.
 fn effects(driven: &Driven) -> Vec<&'static str> {
-    let name = |request: &Request| match request {
-        Request::Call { mutation, .. } => match mutation.as_ref() {
+    let name = |request: &Request| {
+        let Request::Call { mutation, .. } = request else { return request.name() };
+        match mutation.as_ref() {
             Mutation::Create(_) => "CreateUser",
             Mutation::Modify(_) => "ModifyUser",
             Mutation::Tag(_) => "AddTagsToResource",
             Mutation::Untag(_) => "RemoveTagsFromResource",
             Mutation::Delete(_) => "DeleteUser",
-        },
-        request => request.name(),
+        }
     };
     driven.effects.iter().map(name).collect()
 }

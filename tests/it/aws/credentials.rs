@@ -172,6 +172,7 @@ async fn with_credentials_that_change_before_a_mutation() {
 }
 
 /// The calls that an account got.
+#[allow(clippy::disallowed_methods, reason = "the other process of a test")]
 async fn calls(account: &str) -> Vec<String> {
     let endpoint = std::env::var("AWS_ENDPOINT_URL").expect("the emulator");
     let calls = Control::new(endpoint, account, REGION).calls().await;

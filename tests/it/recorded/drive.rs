@@ -45,10 +45,11 @@ pub(super) async fn drive(recorded: &Recorded, account: &str) -> Driven {
     let now = Now { moment: Moment::after_start(Duration::from_secs(1)), utc };
     let mut pass = Pass::new(Arc::new(settings), goal, driver.facts.clone(), Memory::default(), 7, now);
     loop {
-        match pass.next(now) {
-            Request::Finish(finish) => return Driven { effects: driver.effects, finish },
-            request => pass.handle(driver.answer(request), now),
+        let request = pass.next(now);
+        if let Request::Finish(finish) = request {
+            return Driven { effects: driver.effects, finish };
         }
+        pass.handle(driver.answer(request), now);
     }
 }
 
