@@ -1,6 +1,6 @@
 //! No I/O: what AWS's answers to a preflight mean.
 
-use aws::{ConnectError, Identity};
+use aws::{ConnectError, Identity, UnusableCredentials};
 use plan::{Arn, Fault, Rejection};
 
 use super::row::{Row, Status, counted, named};
@@ -23,10 +23,10 @@ pub(crate) fn region(region: &Result<String, ConnectError>) -> Row {
 
 /// Whether there are credentials.
 #[must_use]
-pub(crate) fn credentials(found: &Result<(), String>) -> Row {
+pub(crate) fn credentials(found: &Result<(), UnusableCredentials>) -> Row {
     match found {
         Ok(()) => Row::ok("aws-credentials", "The standard chain gives credentials."),
-        Err(why) => Row::failed("aws-credentials", why.clone(), CREDENTIALS),
+        Err(error) => Row::failed("aws-credentials", error.to_string(), CREDENTIALS),
     }
 }
 
