@@ -22,7 +22,7 @@ use aws::{Asked, Preflight, Timeouts};
 use plan::Arn;
 use serde_json::Value;
 
-use crate::config::{Check, CheckMode, Output};
+use crate::config::{Check, CheckMode, OutputFormat};
 use crate::{api, clock};
 use clocks::Reading;
 use cluster::{Cluster, Unlisted};
@@ -49,7 +49,7 @@ pub async fn check(
 ) -> anyhow::Result<bool> {
     let force = mode == CheckMode::Uninstall { force: true };
     let mut report = Report { out, output: flags.output, force, rows: Vec::new() };
-    if flags.output == Output::Table {
+    if flags.output == OutputFormat::Table {
         report.out.write_all(row::head().as_bytes())?;
     }
     let cluster = connect(flags, &mut report).await?;
@@ -73,7 +73,7 @@ pub async fn check(
 /// Tells each row as it comes, or all at the end.
 struct Report<W> {
     out: W,
-    output: Output,
+    output: OutputFormat,
     force: bool,
     rows: Vec<Row>,
 }
@@ -81,7 +81,7 @@ struct Report<W> {
 impl<W: Write> Report<W> {
     fn tell(&mut self, row: Row) -> std::io::Result<()> {
         let row = if self.force { row.forced() } else { row };
-        if self.output == Output::Table {
+        if self.output == OutputFormat::Table {
             self.out.write_all(row.lines().as_bytes())?;
             self.out.flush()?;
         }
@@ -91,8 +91,8 @@ impl<W: Write> Report<W> {
 
     fn end(mut self) -> anyhow::Result<bool> {
         let text = match self.output {
-            Output::Table => row::foot(&self.rows),
-            Output::Json => row::json(&self.rows)?,
+            OutputFormat::Table => row::foot(&self.rows),
+            OutputFormat::Json => row::json(&self.rows)?,
         };
         self.out.write_all(text.as_bytes())?;
         self.out.flush()?;

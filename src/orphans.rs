@@ -17,7 +17,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::account::{Permit, Urgency};
+use crate::account::{Permit, Priority};
 use crate::reconcile::Reconciler;
 
 /// More steps than any attempt needs.
@@ -272,7 +272,7 @@ impl<U: UserApi> Attempt<'_, U> {
     }
 
     async fn permit(&self) -> Permit {
-        self.reconciler.users.permit(Urgency::Work).await
+        self.reconciler.users.permit(Priority::Work).await
     }
 
     async fn take_permit(&mut self) {
