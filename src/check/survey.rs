@@ -7,7 +7,7 @@ use aws::{Aws, UserPage};
 use futures::{StreamExt, stream};
 use plan::{Arn, AwsError, Fault, Lifecycle, RemoteUser, Tags, TagsObservation, UserId, UserObservation};
 
-use super::progress::Progress;
+use super::progress::ProgressLines;
 use super::row::counted;
 use crate::account::{Priority, RateLimited};
 
@@ -73,11 +73,15 @@ pub(crate) struct Interruption {
 pub(crate) struct Surveyor<'a, 'out> {
     aws: &'a RateLimited<Aws>,
     pace: SurveyPace,
-    progress: &'a Progress<'out>,
+    progress: &'a ProgressLines<'out>,
 }
 
 impl<'a, 'out> Surveyor<'a, 'out> {
-    pub(crate) fn new(aws: &'a RateLimited<Aws>, pace: SurveyPace, progress: &'a Progress<'out>) -> Self {
+    pub(crate) fn new(
+        aws: &'a RateLimited<Aws>,
+        pace: SurveyPace,
+        progress: &'a ProgressLines<'out>,
+    ) -> Self {
         Self { aws, pace, progress }
     }
 
