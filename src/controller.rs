@@ -56,7 +56,7 @@ pub async fn run<U: UserApi>(
     let controllers = scopes.into_iter().enumerate().map(|(index, namespace)| {
         let synced = synced.clone();
         let secrets = secrets_within(namespace.as_deref(), secrets.as_deref());
-        let scope = Scope { namespace, secrets, freed: freed.clone() };
+        let scope = ControllerScope { namespace, secrets, freed: freed.clone() };
         run_controller(&watches, scope, concurrency, context.clone(), ending.clone(), move || synced(index))
     });
     let (stop, stopped) = oneshot::channel::<()>();
@@ -78,7 +78,7 @@ const SECRET_DEBOUNCE: Duration = Duration::from_secs(1);
 const MOST_CHANGED_SECRETS: usize = 1024;
 
 /// What one controller watches.
-struct Scope {
+struct ControllerScope {
     /// `None`: all namespaces.
     namespace: Option<String>,
     /// The namespaces whose Secrets are watched. `None` stands for all.
@@ -89,7 +89,7 @@ struct Scope {
 
 fn run_controller<U, F>(
     watches: &Client,
-    Scope { namespace, secrets, freed }: Scope,
+    ControllerScope { namespace, secrets, freed }: ControllerScope,
     concurrency: u16,
     context: Arc<Context<U>>,
     mut ending: watch::Receiver<bool>,
