@@ -25,13 +25,13 @@ use crate::resolve::secrets_named;
 use crate::telemetry::{Metrics, Queue, Reconciled};
 
 /// Shared by all controllers.
-pub struct Context<U> {
+pub(crate) struct Context<U> {
     pub reconciler: Reconciler<U>,
     pub metrics: Metrics,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Watched {
+pub(crate) struct Watched {
     /// Watch the objects in these namespaces. If it is empty, watch all namespaces.
     pub namespaces: Vec<String>,
     /// Watch the Secrets in these of the namespaces. `None`: in all of them.
@@ -40,7 +40,7 @@ pub struct Watched {
 
 /// Runs until `ending` turns true, then until the passes under way have ended. Each namespace has a controller of its own. If
 /// all namespaces are watched, there is one controller.
-pub async fn run<U: UserApi>(
+pub(crate) async fn run<U: UserApi>(
     watches: Client,
     watched: Watched,
     concurrency: u16,

@@ -7,20 +7,20 @@ use plan::Memory;
 
 /// By the object's uid.
 #[derive(Debug, Default)]
-pub struct Memories(Mutex<HashMap<String, Memory>>);
+pub(crate) struct Memories(Mutex<HashMap<String, Memory>>);
 
 impl Memories {
     #[must_use]
-    pub fn recall(&self, uid: &str) -> Memory {
+    pub(crate) fn recall(&self, uid: &str) -> Memory {
         self.lock().get(uid).cloned().unwrap_or_default()
     }
 
-    pub fn keep(&self, uid: &str, memory: Memory) {
+    pub(crate) fn keep(&self, uid: &str, memory: Memory) {
         self.lock().insert(uid.to_owned(), memory);
     }
 
     /// To be called if the object is gone.
-    pub fn forget(&self, uid: &str) {
+    pub(crate) fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }
 

@@ -21,7 +21,7 @@ use crate::orphans::Orphans;
 use crate::resolve::{Policy, deletion_policy, owner, resolve};
 
 /// Shared by all passes.
-pub struct Reconciler<U> {
+pub(crate) struct Reconciler<U> {
     pub kubernetes: Kubernetes,
     pub users: RateLimited<U>,
     pub policy: Policy,
@@ -49,7 +49,7 @@ struct Held {
 
 impl<U: UserApi> Reconciler<U> {
     /// Runs one pass over the object. `cached` may be stale, because every write tests the resourceVersion.
-    pub async fn reconcile(&self, cached: &ElastiCacheUser) -> Finish {
+    pub(crate) async fn reconcile(&self, cached: &ElastiCacheUser) -> Finish {
         let uid = cached.uid().unwrap_or_default();
         let goal = resolve(cached, &self.policy, &self.kubernetes).await;
         let (object, memory) = (facts(cached), self.memories.recall(&uid));
@@ -169,7 +169,7 @@ impl<U: UserApi> Reconciler<U> {
     }
 
     /// To be called if the watch shows that the object was deleted. `last` is its last version.
-    pub fn vanished(&self, last: &ElastiCacheUser) {
+    pub(crate) fn vanished(&self, last: &ElastiCacheUser) {
         let uid = last.uid().unwrap_or_default();
         self.memories.forget(&uid);
         if facts(last).has_finalizer {
