@@ -22,11 +22,12 @@ test: ## Run all tests, on a control plane that is built once
 	@cargo run --quiet -p cluster -- build
 	@cargo test --workspace
 
-lint: ## Check formatting, clippy, documentation and licences
+lint: ## Check formatting, clippy, documentation, licences and unused dependencies
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
 	@"$$(hack/tool cargo-deny 0.20.2)" --log-level error --locked check licenses bans sources
+	@"$$(hack/tool cargo-shear 1.13.0)" --deny-warnings --locked --color never
 
 docs: ## Regenerate what tests write: parts of docs/src, IAM policies of other partitions
 	@UPDATE=1 cargo test --test it -- reference:: transcript:: the_reference_lists iam::files::

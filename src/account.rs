@@ -4,7 +4,7 @@ mod bucket;
 mod limit;
 mod rate_limited;
 
-pub use limit::{Limiter, Overdue, Permit, Urgency};
+pub use limit::{Limiter, Overdue, Permit, Priority};
 pub use rate_limited::RateLimited;
 
 #[cfg(test)]

@@ -22,13 +22,13 @@ use aws::{Asked, Preflight, Timeouts};
 use plan::Arn;
 use serde_json::Value;
 
-use crate::config::{Check, CheckMode, Output};
+use crate::config::{Check, CheckMode, OutputFormat};
 use crate::{api, clock};
 use clocks::ClockReading;
 use cluster::{Cluster, ListError};
 use permissions::{AccessReview, Rule, Scope};
-use progress::Progress;
-use row::{Row, Status};
+use progress::ProgressLines;
+use row::{Row, RowStatus};
 use uninstall::ObjectSummary;
 
 /// The oldest Kubernetes version that is supported.
@@ -48,8 +48,8 @@ pub async fn check(
     progress: &mut dyn Write,
 ) -> anyhow::Result<bool> {
     let force = mode == CheckMode::Uninstall { force: true };
-    let mut report = Report { out, output: flags.output, force, rows: Vec::new() };
-    if flags.output == Output::Table {
+    let mut report = CheckReport { out, output: flags.output, force, rows: Vec::new() };
+    if flags.output == OutputFormat::Table {
         report.out.write_all(row::head().as_bytes())?;
     }
     let cluster = connect(flags, &mut report).await?;
@@ -58,7 +58,7 @@ pub async fn check(
             uninstalling(flags, &cluster, &mut report).await?;
         }
         (CheckMode::Orphans, Some((cluster, _))) => {
-            orphans::check(flags, &cluster, &mut report, &Progress::new(progress)).await?;
+            orphans::check(flags, &cluster, &mut report, &ProgressLines::new(progress)).await?;
         }
         (CheckMode::Uninstall { .. } | CheckMode::Orphans, None) => {}
         (CheckMode::Preflight, Some((cluster, reading))) => {
@@ -71,17 +71,17 @@ pub async fn check(
 }
 
 /// Writes each row of a table at once, and JSON at the end.
-struct Report<W> {
+struct CheckReport<W> {
     out: W,
-    output: Output,
+    output: OutputFormat,
     force: bool,
     rows: Vec<Row>,
 }
 
-impl<W: Write> Report<W> {
+impl<W: Write> CheckReport<W> {
     fn publish(&mut self, row: Row) -> std::io::Result<()> {
         let row = if self.force { row.forced() } else { row };
-        if self.output == Output::Table {
+        if self.output == OutputFormat::Table {
             self.out.write_all(row.lines().as_bytes())?;
             self.out.flush()?;
         }
@@ -91,18 +91,18 @@ impl<W: Write> Report<W> {
 
     fn end(mut self) -> anyhow::Result<bool> {
         let text = match self.output {
-            Output::Table => row::foot(&self.rows),
-            Output::Json => row::json(&self.rows)?,
+            OutputFormat::Table => row::foot(&self.rows),
+            OutputFormat::Json => row::json(&self.rows)?,
         };
         self.out.write_all(text.as_bytes())?;
         self.out.flush()?;
-        Ok(row::worst(&self.rows) != Status::Failed)
+        Ok(row::worst(&self.rows) != RowStatus::Failed)
     }
 }
 
 async fn connect<W: Write>(
     flags: &Check,
-    report: &mut Report<W>,
+    report: &mut CheckReport<W>,
 ) -> anyhow::Result<Option<(Cluster, Option<ClockReading>)>> {
     let cluster = match Cluster::connect(flags.run.kubernetes_timeout.min(PATIENCE)).await {
         Ok(cluster) => cluster,
@@ -161,7 +161,7 @@ fn watched_scopes(flags: &Check) -> Vec<Scope> {
 async fn in_cluster<W: Write>(
     flags: &Check,
     cluster: &Cluster,
-    report: &mut Report<W>,
+    report: &mut CheckReport<W>,
 ) -> anyhow::Result<Vec<ObjectSummary>> {
     report.publish(definition::evaluate(&cluster.definition().await, &api::crd()))?;
     report.publish(cluster_id(flags, cluster).await.0)?;
@@ -243,7 +243,7 @@ async fn in_aws<W: Write>(
     flags: &Check,
     objects: &[ObjectSummary],
     api_server: Option<ClockReading>,
-    report: &mut Report<W>,
+    report: &mut CheckReport<W>,
 ) -> anyhow::Result<()> {
     let aws = Preflight::load(Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE))).await;
     let region = aws.region();
@@ -314,7 +314,7 @@ async fn timed<T>(call: impl Future<Output = Asked<T>>) -> (Result<T, plan::Faul
 async fn uninstalling<W: Write>(
     flags: &Check,
     cluster: &Cluster,
-    report: &mut Report<W>,
+    report: &mut CheckReport<W>,
 ) -> anyhow::Result<()> {
     let default = flags.run.default_deletion_policy.into();
     match cluster.objects(&watched_scopes(flags), flags.page_size, default).await {
@@ -356,12 +356,12 @@ mod tests {
         let version =
             |major: &str, minor: &str| json!({ "major": major, "minor": minor, "gitVersion": "v0" });
         let rows = [
-            (version("1", "33"), Status::Ok),
-            (version("1", "34+"), Status::Ok),
-            (version("2", "0"), Status::Ok),
-            (version("1", "32+"), Status::Failed),
-            (version("", ""), Status::Warning),
-            (json!(null), Status::Warning),
+            (version("1", "33"), RowStatus::Ok),
+            (version("1", "34+"), RowStatus::Ok),
+            (version("2", "0"), RowStatus::Ok),
+            (version("1", "32+"), RowStatus::Failed),
+            (version("", ""), RowStatus::Warning),
+            (json!(null), RowStatus::Warning),
         ];
         for (version, status) in rows {
             assert_eq!(supported(&version, "url").status, status, "{version}");

@@ -162,7 +162,7 @@ pub struct Check {
 
     /// Output format.
     #[arg(long, env = "OUTPUT", value_enum, default_value = "table")]
-    pub output: Output,
+    pub output: OutputFormat,
 
     /// Check whether the operator can be removed. The exit code is 1 while objects would lose their AWS users.
     #[arg(long, env = "UNINSTALL", value_parser = FalseyValueParser::new())]
@@ -219,7 +219,7 @@ fn conflict(message: &str) -> clap::Error {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub enum OutputFormat {
     /// For people: a line for each check, as soon as it is done.
     Table,
     /// One JSON object.

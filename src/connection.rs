@@ -44,7 +44,7 @@ pub enum NotServed {
 
 /// The API server's own message. If there is no answer, the innermost error, because the outer ones only repeat it.
 #[must_use]
-pub fn root_cause(error: &kube::Error) -> String {
+pub(crate) fn root_cause(error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error {
         return status.message.clone();
     }
@@ -60,7 +60,7 @@ pub fn root_cause(error: &kube::Error) -> String {
 ///
 /// # Errors
 /// If there is neither, or if the kubeconfig cannot be used.
-pub async fn configuration(user_agent: &'static str) -> Result<Config, ConfigurationError> {
+pub(crate) async fn configuration(user_agent: &'static str) -> Result<Config, ConfigurationError> {
     let mut config = Config::infer().await.map_err(configuration_error)?;
     let header = "user-agent".parse().ok().zip(user_agent.parse().ok());
     config.headers.extend(header);
@@ -88,7 +88,7 @@ fn configuration_error(error: InferConfigError) -> ConfigurationError {
 
 /// `config` with a time-out for each request. Do not use it for watches.
 #[must_use]
-pub fn with_timeout(config: &Config, timeout: Duration) -> Config {
+pub(crate) fn with_timeout(config: &Config, timeout: Duration) -> Config {
     let mut config = config.clone();
     config.connect_timeout = Some(timeout.min(Duration::from_secs(5)));
     config.read_timeout = Some(timeout);
@@ -101,7 +101,7 @@ pub fn with_timeout(config: &Config, timeout: Duration) -> Config {
 ///
 /// # Errors
 /// If it cannot be read.
-pub async fn cluster_uid(client: &Client) -> kube::Result<String> {
+pub(crate) async fn cluster_uid(client: &Client) -> kube::Result<String> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let namespace = namespaces.get_metadata("kube-system").await?;
     namespace.metadata.uid.ok_or_else(|| kube::Error::Service("the namespace kube-system has no UID".into()))
@@ -111,7 +111,7 @@ pub async fn cluster_uid(client: &Client) -> kube::Result<String> {
 ///
 /// # Errors
 /// If it does not, or if it does not answer in time.
-pub async fn serves_users(
+pub(crate) async fn serves_users(
     client: &Client,
     namespace: Option<&str>,
     timeout: Duration,

@@ -1,4 +1,4 @@
-//! I/O: watches objects and Secrets, and runs a pass whenever something changed or a pause is over.
+//! I/O: watches objects and Secrets. Runs a pass over an object if something changed, or if its requeue time has come.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -24,26 +24,23 @@ use crate::reconcile::Reconciler;
 use crate::resolve::secrets_named;
 use crate::telemetry::{Metrics, Queue, Reconciled};
 
-/// What the controllers work with.
-pub struct Context<U> {
-    /// Runs the passes.
+/// Shared by all controllers.
+pub(crate) struct Context<U> {
     pub reconciler: Reconciler<U>,
-    /// What is counted.
     pub metrics: Metrics,
 }
 
-/// What is watched.
 #[derive(Clone, Debug, Default)]
-pub struct Watched {
-    /// The objects of these namespaces; of all where it is empty.
+pub(crate) struct Watched {
+    /// Watch the objects in these namespaces. If it is empty, watch all namespaces.
     pub namespaces: Vec<String>,
-    /// The Secrets of these among them; `None`: of all of them.
+    /// Watch the Secrets in these of the namespaces. `None`: in all of them.
     pub secrets: Option<Vec<String>>,
 }
 
-/// Runs until `ending` turns true, then until the passes under way have ended. One controller for each namespace, or a
-/// single one for all.
-pub async fn run<U: UserApi>(
+/// Runs until `ending` turns true, then until the passes under way have ended. Each namespace has a controller of its own. If
+/// all namespaces are watched, there is one controller.
+pub(crate) async fn run<U: UserApi>(
     watches: Client,
     watched: Watched,
     concurrency: u16,
@@ -55,12 +52,12 @@ pub async fn run<U: UserApi>(
     let scopes: Vec<Option<String>> =
         if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
     context.metrics.allow(usize::from(concurrency) * scopes.len());
-    let freed = broadcast::Sender::new(FREED);
+    let freed = broadcast::Sender::new(MOST_FREED_IDS);
     let controllers = scopes.into_iter().enumerate().map(|(index, namespace)| {
         let synced = synced.clone();
         let secrets = secrets_within(namespace.as_deref(), secrets.as_deref());
-        let scope = Scope { namespace, secrets, freed: freed.clone() };
-        control(&watches, scope, concurrency, context.clone(), ending.clone(), move || synced(index))
+        let scope = ControllerScope { namespace, secrets, freed: freed.clone() };
+        run_controller(&watches, scope, concurrency, context.clone(), ending.clone(), move || synced(index))
     });
     let (stop, stopped) = oneshot::channel::<()>();
     let controllers = async move {
@@ -73,26 +70,26 @@ pub async fn run<U: UserApi>(
     future::join(controllers, orphans).await;
 }
 
-/// User IDs whose object went and that nobody has been told of yet, at most.
-const FREED: usize = 1024;
-/// A rotation writes two Secrets one after the other: both are waited for.
-const DEBOUNCE: Duration = Duration::from_secs(1);
-/// Changed Secrets that are waited for at the same time, at most.
-const CHANGED: usize = 1024;
+/// At most so many user IDs of deleted objects wait for a controller that is slow to take them.
+const MOST_FREED_IDS: usize = 1024;
+/// Wait so long after a Secret changed, because a rotation writes two Secrets one after the other.
+const SECRET_DEBOUNCE: Duration = Duration::from_secs(1);
+/// At most so many changed Secrets are debounced at the same time.
+const MOST_CHANGED_SECRETS: usize = 1024;
 
-/// What one controller looks after.
-struct Scope {
-    /// Its namespace, or all.
+/// What one controller watches.
+struct ControllerScope {
+    /// `None`: all namespaces.
     namespace: Option<String>,
-    /// The namespaces whose Secrets are watched for it; `None` stands for all.
+    /// The namespaces whose Secrets are watched. `None` stands for all.
     secrets: Vec<Option<String>>,
-    /// Tells all controllers which user IDs have become free.
+    /// Sends the user ID of each deleted object to all controllers.
     freed: broadcast::Sender<String>,
 }
 
-fn control<U, F>(
+fn run_controller<U, F>(
     watches: &Client,
-    Scope { namespace, secrets, freed }: Scope,
+    ControllerScope { namespace, secrets, freed }: ControllerScope,
     concurrency: u16,
     context: Arc<Context<U>>,
     mut ending: watch::Receiver<bool>,
@@ -106,84 +103,85 @@ where
     let (reader, writer) = reflector::store();
     context.metrics.objects.add(reader.clone());
     let queue = context.metrics.queue.clone();
-    let [changed, renamed, freeing, leaving, lost] = std::array::from_fn(|_| queue.clone());
-    let forgetful = context.clone();
-    let waiting = freed_objects(freed.subscribe(), reader.clone())
-        .inspect(move |object| freeing.request(referred(object), Duration::ZERO));
+    let [changed, with_changed_secret, with_freed_id, deleted, unknown] =
+        std::array::from_fn(|_| queue.clone());
+    let deleting_context = context.clone();
+    let successors = objects_with_freed_id(freed.subscribe(), reader.clone())
+        .inspect(move |object| with_freed_id.request(full_name_of(object), Duration::ZERO));
     let objects = watcher(users, watcher::Config::default())
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .inspect_ok(move |event| {
             if let watcher::Event::Delete(gone) = event {
-                forgetful.reconciler.vanished(gone);
-                leaving.forget(&full_name(gone));
-                // Nobody listens where the controllers are ending.
+                deleting_context.reconciler.vanished(gone);
+                deleted.forget(&full_name(gone));
+                // Nobody receives it if the controllers are ending.
                 let _ = freed.send(user_id(gone));
             }
         })
-        .inspect(complaint(OBJECTS_UNWATCHED, |event| !matches!(event, watcher::Event::Init)))
+        .inspect(warn_once(OBJECTS_UNWATCHED, |event| !matches!(event, watcher::Event::Init)))
         .reflect(writer)
         .applied_objects()
-        // Our own status writes are no news.
+        // Our own status writes start no pass.
         .predicate_filter(
-            predicates::generation.combine(predicates::annotations).combine(lost_finalizer),
+            predicates::generation.combine(predicates::annotations).combine(finalizer_was_removed),
             kube::runtime::PredicateConfig::default(),
         )
         .inspect_ok(move |object| changed.request(full_name(object), Duration::ZERO));
     let secrets =
         secrets.iter().map(|namespace| changed_secrets(scoped(watches, namespace.as_deref())).boxed());
-    let naming = reader.clone();
-    let ready = reader.clone();
+    let (cache, listed) = (reader.clone(), reader.clone());
     let controller = Controller::for_stream(objects, reader)
         .with_config(kube::runtime::controller::Config::default().concurrency(concurrency))
         .watches_stream(futures::stream::select_all(secrets), move |secret| {
-            let objects = naming_secret(&naming, &secret).into_iter();
-            objects.inspect(|object| renamed.request(referred(object), Duration::ZERO)).collect::<Vec<_>>()
+            let objects = objects_with_changed_secret(&cache, &secret).into_iter();
+            objects
+                .inspect(|object| with_changed_secret.request(full_name_of(object), Duration::ZERO))
+                .collect::<Vec<_>>()
         })
-        .reconcile_on(waiting)
+        .reconcile_on(successors)
         .graceful_shutdown_on(async move {
             let _ = ending.wait_for(|ending| *ending).await;
         })
-        .run(pass, never_fails, context)
+        .run(reconcile, error_policy, context)
         .for_each(move |result| {
-            noticed(result, &lost);
+            handle_result(result, &unknown);
             future::ready(())
         });
     async move {
         tokio::select! {
             () = controller => {}
-            () = announce(ready, synced) => {}
+            () = call_when_listed(listed, synced) => {}
         }
     }
 }
 
-/// Says once that the first list is in, and never ends.
-async fn announce(objects: Store<ElastiCacheUser>, synced: impl FnOnce()) {
+/// Calls `synced` when the first list of objects is complete. Never ends.
+async fn call_when_listed(objects: Store<ElastiCacheUser>, synced: impl FnOnce()) {
     if objects.wait_until_ready().await.is_ok() {
         synced();
     }
     future::pending().await
 }
 
-/// A deletion leaves requests for an object that is gone; a watch that fails is tried again.
-fn noticed<T, E: std::error::Error + 'static, Q: std::error::Error + 'static>(
+/// If a request is left for an object that is gone, removes it from the queue's metrics. kube repeats a watch that failed.
+fn handle_result<T, E: std::error::Error + 'static, Q: std::error::Error + 'static>(
     result: Result<T, kube::runtime::controller::Error<E, Q>>,
     queue: &Queue,
 ) {
     let Err(error) = result else { return };
     tracing::debug!(%error, "controller");
     if let kube::runtime::controller::Error::ObjectNotFound(object) = error {
-        queue.forget(&referred(&object));
+        queue.forget(&full_name_of(&object));
     }
 }
 
-/// [`full_name`] of a reference.
-fn referred<K: reflector::Lookup>(object: &ObjectRef<K>) -> String {
+fn full_name_of<K: reflector::Lookup>(object: &ObjectRef<K>) -> String {
     format!("{}/{}", object.namespace.as_deref().unwrap_or_default(), object.name)
 }
 
-/// Objects whose user ID another object had until now: they may take over.
-fn freed_objects(
+/// Objects that want the user ID of an object that was just deleted. They may create or adopt the user now.
+fn objects_with_freed_id(
     freed: broadcast::Receiver<String>,
     objects: Store<ElastiCacheUser>,
 ) -> impl Stream<Item = ObjectRef<ElastiCacheUser>> + Send + 'static {
@@ -191,7 +189,7 @@ fn freed_objects(
         loop {
             match freed.recv().await {
                 Ok(id) => return Some((id, freed)),
-                // They are looked at again at the next drift check.
+                // The next drift check finds the objects that want the missed IDs.
                 Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => return None,
             }
@@ -203,8 +201,9 @@ fn freed_objects(
     })
 }
 
-/// Somebody took our finalizer off an object that has a user; that we put it on is no news.
-fn lost_finalizer(object: &ElastiCacheUser) -> Option<u64> {
+/// A predicate that changes if somebody else removes our finalizer from an object that has a user. It does not change if we add
+/// the finalizer, because that needs no pass.
+fn finalizer_was_removed(object: &ElastiCacheUser) -> Option<u64> {
     let has_user = object.status.as_ref().is_some_and(|status| status.arn.is_some());
     Some(u64::from(has_user && !facts(object).has_finalizer))
 }
@@ -219,7 +218,7 @@ where
     }
 }
 
-/// The namespaces of Secrets that are watched for the objects of a namespace, or of all.
+/// The namespaces whose Secrets the controller of a namespace watches. `None` stands for all namespaces.
 fn secrets_within(namespace: Option<&str>, listed: Option<&[String]>) -> Vec<Option<String>> {
     match (namespace, listed) {
         (namespace, None) => vec![namespace.map(str::to_owned)],
@@ -230,47 +229,46 @@ fn secrets_within(namespace: Option<&str>, listed: Option<&[String]>) -> Vec<Opt
     }
 }
 
-/// Secrets as metadata only: their data is never held. Errors stay out of the stream, as all streams of a controller share
-/// one backoff and a forbidden watch would slow the objects' own.
+/// The metadata of changed Secrets. The operator never caches their data. Errors stay out of the stream, because all streams of
+/// a controller share one backoff: a forbidden watch of Secrets would slow down the watch of objects.
 fn changed_secrets(
     secrets: Api<PartialObjectMeta<Secret>>,
 ) -> impl Stream<Item = Result<PartialObjectMeta<Secret>, watcher::Error>> + Send + 'static {
     watcher(secrets, watcher::Config::default())
         .default_backoff()
         .touched_objects()
-        .inspect(complaint(SECRETS_UNWATCHED, |_| true))
+        .inspect(warn_once(SECRETS_UNWATCHED, |_| true))
         .filter_map(|item| future::ready(item.ok()))
         .map(|secret| async {
-            tokio::time::sleep(DEBOUNCE).await;
+            tokio::time::sleep(SECRET_DEBOUNCE).await;
             Ok(secret)
         })
-        .buffer_unordered(CHANGED)
+        .buffer_unordered(MOST_CHANGED_SECRETS)
 }
 
 const OBJECTS_UNWATCHED: &str =
-    "failed to watch ElastiCacheUsers; until this works nothing new is noticed of them";
-const SECRETS_UNWATCHED: &str =
-    "failed to watch Secrets; until this works a changed Secret is noticed at the next --resync";
+    "failed to watch ElastiCacheUsers; the operator does not see changes of them until the watch works";
+const SECRETS_UNWATCHED: &str = "failed to watch Secrets; until the watch works, the operator reads a changed Secret at the next --resync";
 
-/// Tells that a watch fails, once until something comes of it that shows that it `works`.
-fn complaint<T: 'static>(
-    what: &'static str,
+/// Logs that a watch fails: once, until an item arrives that shows that the watch `works` again.
+fn warn_once<T: 'static>(
+    message: &'static str,
     works: fn(&T) -> bool,
 ) -> impl FnMut(&Result<T, watcher::Error>) + Send + 'static {
-    let mut told = false;
+    let mut warned = false;
     move |item| match item {
-        Ok(item) if works(item) => told = false,
-        Err(error) if !told => {
-            told = true;
-            tracing::warn!(%error, "{what}");
+        Ok(item) if works(item) => warned = false,
+        Err(error) if !warned => {
+            warned = true;
+            tracing::warn!(%error, "{message}");
         }
         Ok(_) | Err(_) => {}
     }
 }
 
-/// The objects whose passwords come from this Secret, and that have not sent this version of it. So neither a restart nor a
-/// list that is made again runs a pass for every object.
-fn naming_secret(
+/// The objects that take a password from this Secret and have not sent this version of it to AWS. Objects that have sent it are
+/// left out, because otherwise a restart, or a watch that starts again, would run a pass over every object.
+fn objects_with_changed_secret(
     objects: &Store<ElastiCacheUser>,
     secret: &PartialObjectMeta<Secret>,
 ) -> Vec<ObjectRef<ElastiCacheUser>> {
@@ -289,7 +287,7 @@ fn naming_secret(
     named.map(|object| ObjectRef::from_obj(&*object)).collect()
 }
 
-async fn pass<U: UserApi>(
+async fn reconcile<U: UserApi>(
     object: Arc<ElastiCacheUser>,
     context: Arc<Context<U>>,
 ) -> Result<Requeue, Infallible> {
@@ -313,7 +311,7 @@ async fn pass<U: UserApi>(
         PassResult::Endless => {
             tracing::error!(
                 object = name,
-                "a pass does not come to an end; this is a defect of the operator"
+                "a pass made too many requests and was stopped; this is a defect of the operator"
             );
             Reconciled::RequeueAfter
         }
@@ -332,8 +330,8 @@ async fn pass<U: UserApi>(
     })
 }
 
-/// A pass itself says when the object is looked at again.
-fn never_fails<U: UserApi>(_: Arc<ElastiCacheUser>, error: &Infallible, _: Arc<Context<U>>) -> Requeue {
+/// [`reconcile`] returns no error, because the pass decides when to requeue.
+fn error_policy<U: UserApi>(_: Arc<ElastiCacheUser>, error: &Infallible, _: Arc<Context<U>>) -> Requeue {
     match *error {}
 }
 

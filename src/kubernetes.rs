@@ -1,4 +1,4 @@
-//! I/O: requests of the API server about one object. Every write tests the version that it was decided on.
+//! I/O: requests to the API server about one object. A write applies only to the version of the object that it was decided on.
 
 mod convert;
 mod events;
@@ -18,34 +18,30 @@ use serde_json::json;
 use crate::api::{ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION, user_id};
 use crate::leader_election::Token;
 
-/// Why a request did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// The object is not the version that was decided on, or is gone.
+    /// The object is gone, or has another version than the one that was decided on.
     #[error("the object changed in the meantime")]
     Conflict,
-    /// This replica does not lead any more.
+    /// This replica does not lead any more, so that it must not write.
     #[error("the operator is ending")]
     Ending,
-    /// The API server did not do what was asked.
     #[error("failed to {what}: {source}")]
     Failed {
-        /// What was asked, verb first.
+        /// What was requested, verb first.
         what: &'static str,
-        /// What the API server, or the way to it, said.
         #[source]
         source: Box<kube::Error>,
     },
 }
 
 impl RequestError {
-    /// 404 and 409 mean that the object is not what it was. Anything else is trouble of the API server, or our own.
+    /// 404 and 409 mean that the object changed or is gone. Any other error is a failure of the API server or of the connection.
     fn new(what: &'static str, error: kube::Error) -> Self {
         let is_conflict = matches!(&error, kube::Error::Api(status) if matches!(status.code, 404 | 409));
         if is_conflict { Self::Conflict } else { Self::Failed { what, source: Box::new(error) } }
     }
 
-    /// The answer for the pass.
     #[must_use]
     pub fn response(self) -> Response {
         match self {
@@ -63,7 +59,7 @@ impl RequestError {
     }
 }
 
-/// The API server, for requests. Each has the client's time-out; none is repeated by itself. Writes need a valid token.
+/// A client of the API server. A request ends after the client's time-out, and is never repeated. Writes need a valid token.
 #[derive(Clone)]
 pub struct Kubernetes {
     client: Client,
@@ -71,13 +67,12 @@ pub struct Kubernetes {
 }
 
 impl Kubernetes {
-    /// Through this client.
     #[must_use]
     pub fn new(client: Client, token: Token) -> Self {
         Self { client, token }
     }
 
-    /// A replica that does not lead any more writes nothing: what it would say may be wrong by now.
+    /// A replica that does not lead any more writes nothing, because another replica may have changed the user meanwhile.
     pub(crate) fn may_write(&self) -> Result<(), RequestError> {
         if self.token.is_valid() { Ok(()) } else { Err(RequestError::Ending) }
     }
@@ -86,24 +81,24 @@ impl Kubernetes {
         Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default())
     }
 
-    /// The object as it is now, uncached; `None` where it is gone, or another one of its name is there.
+    /// The current version of the object, uncached. `None` if the object is gone, even if another object has its name now.
     ///
     /// # Errors
-    /// Where the API server does not tell.
+    /// If the API server cannot be reached, or refuses.
     pub async fn read(&self, object: &ElastiCacheUser) -> Result<Option<ElastiCacheUser>, RequestError> {
         let found = self.users(object).get_opt(&object.name_any()).await;
         let found = found.map_err(|error| RequestError::new("read the object", error))?;
         Ok(found.filter(|found| found.metadata.uid == object.metadata.uid))
     }
 
-    /// Whether the object that owner tags name is there, uncached.
-    pub async fn other(&self, owner: &Owner) -> OwnerObservation {
+    /// Whether the object that owner tags name exists, uncached.
+    pub async fn owner_exists(&self, owner: &Owner) -> OwnerObservation {
         let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &owner.namespace);
         match users.get_metadata_opt(&owner.name).await {
             Ok(Some(_)) => OwnerObservation::Exists,
             Ok(None) => OwnerObservation::Gone,
             Err(error) => {
-                tracing::debug!(%error, %owner, "failed to look for another owner");
+                tracing::debug!(%error, %owner, "failed to read the object that the owner tags name");
                 OwnerObservation::Unknown
             }
         }
@@ -116,33 +111,31 @@ impl Kubernetes {
             Ok(None) => Namesake::Absent,
             Ok(Some(found)) => namesake(orphan, &found),
             Err(error) => {
-                tracing::debug!(%error, owner = %orphan.owner, "failed to look for an object that may have vanished");
+                tracing::debug!(%error, owner = %orphan.owner, "failed to read an object that may have vanished");
                 Namesake::Unreadable
             }
         }
     }
 
-    /// Adds the finalizer.
-    ///
     /// # Errors
-    /// [`RequestError::Conflict`] where the object is no longer that version.
+    /// [`RequestError::Conflict`] if the object has another version by now.
     pub async fn add_finalizer(&self, object: &ElastiCacheUser) -> Result<ElastiCacheUser, RequestError> {
         let mut finalizers = object.finalizers().to_vec();
         finalizers.push(FINALIZER.to_owned());
         self.set_finalizers(object, &finalizers, "add the finalizer").await
     }
 
-    /// Takes every copy of the finalizer off. The answer has no finalizer at all where the object is gone now.
+    /// Removes every copy of our finalizer. If the object is gone thereby, the returned object has no finalizer at all.
     ///
     /// # Errors
-    /// [`RequestError::Conflict`] where the object is no longer that version.
+    /// [`RequestError::Conflict`] if the object has another version by now.
     pub async fn remove_finalizer(&self, object: &ElastiCacheUser) -> Result<ElastiCacheUser, RequestError> {
         let others: Vec<String> =
             object.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).cloned().collect();
         self.set_finalizers(object, &others, "remove the finalizer").await
     }
 
-    /// A merge patch with uid, resourceVersion and the whole list: it applies to this version, or not at all.
+    /// A merge patch with uid, resourceVersion and all finalizers. It applies to this version, or not at all.
     async fn set_finalizers(
         &self,
         object: &ElastiCacheUser,
@@ -160,17 +153,17 @@ impl Kubernetes {
         answer.map_err(|error| RequestError::new(what, error))
     }
 
-    /// Applies the whole status to this very version.
+    /// Replaces the whole status of this version of the object.
     ///
     /// # Errors
-    /// [`RequestError::Conflict`] where the object is no longer that version.
+    /// [`RequestError::Conflict`] if the object has another version by now.
     pub async fn apply_status(
         &self,
         object: &ElastiCacheUser,
         status: &ElastiCacheUserStatus,
     ) -> Result<ElastiCacheUser, RequestError> {
         self.may_write()?;
-        // The uid is not tested by `/status`; the resourceVersion is, and no two objects share one.
+        // `/status` ignores the uid. The resourceVersion is enough, because no two objects share one.
         let apply = json!({
             "apiVersion": format!("{GROUP}/{VERSION}"),
             "kind": ElastiCacheUser::kind(&()),
@@ -189,7 +182,7 @@ impl Kubernetes {
         match definitions.get_metadata(ElastiCacheUser::crd_name()).await {
             Ok(found) if found.metadata.deletion_timestamp.is_some() => Definition::BeingDeleted,
             Ok(_) => Definition::Kept,
-            Err(kube::Error::Api(status)) if status.code == 403 => self.offered().await,
+            Err(kube::Error::Api(status)) if status.code == 403 => self.definition_by_discovery().await,
             Err(error) => {
                 tracing::warn!(%error, "failed to read the CustomResourceDefinition");
                 Definition::Unreadable
@@ -197,8 +190,9 @@ impl Kubernetes {
         }
     }
 
-    /// A definition that is going is no longer offered with `create` by discovery, which everyone may read.
-    async fn offered(&self) -> Definition {
+    /// For an operator that may not read the definition. Everybody may read the API's discovery, and discovery lists `create` for
+    /// the resource until its definition is being deleted.
+    async fn definition_by_discovery(&self) -> Definition {
         match self.client.list_api_group_resources(&format!("{GROUP}/{VERSION}")).await {
             Ok(list) => {
                 let plural = ElastiCacheUser::plural(&());
@@ -222,7 +216,7 @@ fn namesake(orphan: &Orphan, found: &ElastiCacheUser) -> Namesake {
     if UserId::parse(&user_id(found)).ok().as_ref() != Some(&orphan.user_id) {
         return Namesake::Absent;
     }
-    let held = found.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
+    let has_finalizer = found.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
     let shows_user = found.status.as_ref().is_some_and(|status| status.arn.is_some());
-    if held && shows_user { Namesake::Manages } else { Namesake::Wants }
+    if has_finalizer && shows_user { Namesake::Manages } else { Namesake::Wants }
 }

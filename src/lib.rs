@@ -1,7 +1,7 @@
 //! A Kubernetes operator that manages Amazon ElastiCache RBAC users.
 //!
 //! # Architecture
-//! One pass over one object is a pure state machine, [`plan::Pass`]. It asks for one thing at a time, and [`reconcile`], the
+//! One pass over one object is a pure state machine, [`plan::Pass`]. It asks for one thing at a time, and `reconcile`, the
 //! driver, does what it asks for:
 //! ```text
 //!            ┌────────────────────────── plan (a crate: no kube, SDK, tokio, clock, randomness) ───────────────────────────┐
@@ -20,18 +20,18 @@
 //! | [`api`] | no | the custom resource as users write it, and its CRD |
 //! | [`plan`] (a crate) | no | the pass: what to do next, what to say about it, when to come back |
 //! | [`resolve`] | Secrets | object to goal |
-//! | [`reconcile`] | through these | the driver of a pass |
+//! | `reconcile` | through these | the driver of a pass |
 //! | [`kubernetes`] | API server | requests about one object; each write tests its version |
 //! | [`aws`] (a crate) | AWS | the AWS calls and their metrics; the only crate that depends on the AWS SDK |
 //! | [`account`] | AWS | one AWS account and region: the calls to it, and their rate limit |
-//! | [`memories`] | no | what one process remembers of each object between passes |
-//! | [`controller`] | API server | watches, schedule, shutdown |
+//! | `memories` | no | what one process remembers of each object between passes |
+//! | `controller` | API server | watches, schedule, shutdown |
 //! | [`leader_election`] | API server | which replica works, and its right to change something |
-//! | [`connection`] | API server | how the cluster is reached |
+//! | `connection` | API server | how the cluster is reached |
 //! | [`telemetry`] | HTTP | logs, metrics, health |
 //! | [`check`] | all of it | the preflight, and what an uninstall would lose |
 //! | [`run`] | all of it | the operator, assembled from its flags |
-//! | [`config`], [`clock`] | environment, time | the only readers of each |
+//! | [`config`], `clock` | environment, time | the only readers of each |
 //!
 //! # Glossary
 //! | word | meaning |
@@ -72,18 +72,19 @@
 pub mod account;
 pub mod api;
 pub mod check;
-pub mod clock;
 pub mod config;
-pub mod connection;
-pub mod controller;
 pub mod kubernetes;
 pub mod leader_election;
-pub mod memories;
-pub mod orphans;
-pub mod reconcile;
 pub mod resolve;
 pub mod run;
 pub mod telemetry;
+
+mod clock;
+mod connection;
+mod controller;
+mod memories;
+mod orphans;
+mod reconcile;
 
 pub use aws;
 pub use plan;

@@ -1,28 +1,26 @@
-//! No I/O: the memories of all objects in this process.
+//! No I/O: what this process remembers of each object between two passes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use plan::Memory;
 
-/// The memory of each object, by uid.
+/// By the object's uid.
 #[derive(Debug, Default)]
-pub struct Memories(Mutex<HashMap<String, Memory>>);
+pub(crate) struct Memories(Mutex<HashMap<String, Memory>>);
 
 impl Memories {
-    /// A copy of an object's memory.
     #[must_use]
-    pub fn recall(&self, uid: &str) -> Memory {
+    pub(crate) fn recall(&self, uid: &str) -> Memory {
         self.lock().get(uid).cloned().unwrap_or_default()
     }
 
-    /// Puts a memory back.
-    pub fn keep(&self, uid: &str, memory: Memory) {
+    pub(crate) fn keep(&self, uid: &str, memory: Memory) {
         self.lock().insert(uid.to_owned(), memory);
     }
 
-    /// The object is gone.
-    pub fn forget(&self, uid: &str) {
+    /// To be called if the object is gone.
+    pub(crate) fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }
 

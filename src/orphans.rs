@@ -19,7 +19,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::account::{Permit, Urgency};
+use crate::account::{Permit, Priority};
 use crate::reconcile::Reconciler;
 
 /// More steps than any attempt needs.
@@ -28,7 +28,7 @@ const MOST_STEPS: usize = 24;
 /// The CreateUser calls that no later write to their object has followed, by the object's uid. They live as long as the
 /// process: the watch's news that the object is gone must not forget them.
 #[derive(Debug)]
-pub struct Orphans {
+pub(crate) struct Orphans {
     cases: Mutex<HashMap<String, Case>>,
     changed: Notify,
     removed: Counter,
@@ -58,7 +58,7 @@ struct Case {
 impl Orphans {
     /// `removed` counts the users that are deleted here.
     #[must_use]
-    pub fn new(removed: Counter) -> Self {
+    pub(crate) fn new(removed: Counter) -> Self {
         Self { cases: Mutex::default(), changed: Notify::new(), removed }
     }
 
@@ -67,7 +67,7 @@ impl Orphans {
     }
 
     /// A CreateUser is about to be sent. Nothing else may tell that its object vanished, so it is looked at after `patience`.
-    pub fn sent(&self, orphan: Orphan, patience: Duration) {
+    pub(crate) fn sent(&self, orphan: Orphan, patience: Duration) {
         let now = Instant::now();
         let case = Case {
             sent: now,
@@ -87,7 +87,7 @@ impl Orphans {
     }
 
     /// What became of the CreateUser.
-    pub fn answered(&self, uid: &str, outcome: &Outcome) {
+    pub(crate) fn answered(&self, uid: &str, outcome: &Outcome) {
         let mut cases = self.lock();
         if outcome.is_refusal() {
             cases.remove(uid);
@@ -99,7 +99,7 @@ impl Orphans {
     /// A write to the object was answered: the object was there after CreateUser was sent. A DELETE that has overlooked the
     /// finalizer may still be under way in the API server, for as long as a request may take. From now on only
     /// [`Orphans::lost`] tells it apart from a deletion that somebody wants, so the case is kept for `window` after CreateUser.
-    pub fn written(&self, uid: &str, window: Duration) {
+    pub(crate) fn written(&self, uid: &str, window: Duration) {
         if let Some(case) = self.lock().get_mut(uid).filter(|case| !case.lost && !case.vanished) {
             case.written = true;
             case.due = case.sent + window;
@@ -107,7 +107,7 @@ impl Orphans {
     }
 
     /// The object may have vanished before any write to it was answered.
-    pub fn look(&self, uid: &str) {
+    pub(crate) fn look(&self, uid: &str) {
         if let Some(case) = self.lock().get_mut(uid).filter(|case| !case.written) {
             case.due = Instant::now();
             self.changed.notify_one();
@@ -116,7 +116,7 @@ impl Orphans {
 
     /// The object is gone, and our finalizer was on its last version: nobody has taken the finalizer off. `policy` is that
     /// version's.
-    pub fn lost(&self, uid: &str, policy: DeletionPolicy) {
+    pub(crate) fn lost(&self, uid: &str, policy: DeletionPolicy) {
         if let Some(case) = self.lock().get_mut(uid) {
             case.lost = true;
             case.due = Instant::now();
@@ -185,7 +185,7 @@ impl Orphans {
 }
 
 /// Runs until `stopped`, then until the attempts under way have ended.
-pub async fn run<U: UserApi>(reconciler: &Reconciler<U>, stopped: impl Future<Output = ()>) {
+pub(crate) async fn run<U: UserApi>(reconciler: &Reconciler<U>, stopped: impl Future<Output = ()>) {
     let mut attempts = FuturesUnordered::new();
     tokio::pin!(stopped);
     loop {
@@ -274,7 +274,7 @@ impl<U: UserApi> Attempt<'_, U> {
     }
 
     async fn permit(&self) -> Permit {
-        self.reconciler.users.permit(Urgency::Work).await
+        self.reconciler.users.permit(Priority::Work).await
     }
 
     async fn take_permit(&mut self) {

@@ -12,7 +12,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::account::{Overdue, Permit, RateLimited, Urgency};
+use crate::account::{Overdue, Permit, Priority, RateLimited};
 use crate::api::{ElastiCacheUser, full_name};
 use crate::clock;
 use crate::kubernetes::{Kubernetes, RequestError, facts, status};
@@ -20,41 +20,36 @@ use crate::memories::Memories;
 use crate::orphans::Orphans;
 use crate::resolve::{Policy, deletion_policy, owner, resolve};
 
-/// Everything that passes work with, shared by all of them.
-pub struct Reconciler<U> {
-    /// The API server.
+/// Shared by all passes.
+pub(crate) struct Reconciler<U> {
     pub kubernetes: Kubernetes,
-    /// AWS.
     pub users: RateLimited<U>,
-    /// What the flags decide for every object.
     pub policy: Policy,
-    /// What is the same for every pass.
     pub settings: Arc<Settings>,
-    /// What is remembered between passes.
     pub memories: Memories,
-    /// CreateUser calls whose object may vanish.
+    /// CreateUser calls whose object may vanish before the finalizer protects it.
     pub orphans: Orphans,
-    /// Counts what was corrected that somebody else had changed in AWS.
+    /// Counts corrections of what somebody else changed in AWS.
     pub corrections: Counter,
-    /// Longest time for one pass, waits for the rate limiter included.
+    /// Includes waits for the rate limiter.
     pub pass_timeout: Duration,
-    /// The start of the process's clock.
+    /// The zero of [`Moment`].
     pub started: Instant,
     /// True once the operator is ending.
     pub ending: watch::Receiver<bool>,
 }
 
-/// What the driver holds for one pass.
+/// What the driver keeps during one pass.
 struct Held {
-    /// The version that is decided on.
+    /// The version of the object that the pass decides on.
     object: ElastiCacheUser,
     permits: Vec<Permit>,
     overdue: Option<Overdue>,
 }
 
 impl<U: UserApi> Reconciler<U> {
-    /// Runs one pass over the object. `cached` may be stale: every write tests its version.
-    pub async fn reconcile(&self, cached: &ElastiCacheUser) -> Finish {
+    /// Runs one pass over the object. `cached` may be stale, because every write tests the resourceVersion.
+    pub(crate) async fn reconcile(&self, cached: &ElastiCacheUser) -> Finish {
         let uid = cached.uid().unwrap_or_default();
         let goal = resolve(cached, &self.policy, &self.kubernetes).await;
         let (object, memory) = (facts(cached), self.memories.recall(&uid));
@@ -87,7 +82,6 @@ impl<U: UserApi> Reconciler<U> {
         }
     }
 
-    /// Does what the pass asks for: one arm for each request.
     async fn answer(&self, request: Request, held: &mut Held) -> Result<Response, RequestError> {
         let (kubernetes, users) = (&self.kubernetes, &self.users);
         Ok(match request {
@@ -107,7 +101,7 @@ impl<U: UserApi> Reconciler<U> {
             Request::Call { mutation, credentials } => {
                 Response::Called(self.call(&mutation, credentials, held).await)
             }
-            Request::ReadOwner(owner) => Response::Owner(kubernetes.other(&owner).await),
+            Request::ReadOwner(owner) => Response::Owner(kubernetes.owner_exists(&owner).await),
             Request::ReadDefinition => Response::Definition(kubernetes.definition().await),
             Request::ReadObject => {
                 let found = kubernetes.read(&held.object).await?;
@@ -121,10 +115,12 @@ impl<U: UserApi> Reconciler<U> {
                 }
                 None => Response::Resolved(None),
             },
-            Request::AddFinalizer => self.wrote(kubernetes.add_finalizer(&held.object).await?, held),
-            Request::RemoveFinalizer => self.wrote(kubernetes.remove_finalizer(&held.object).await?, held),
+            Request::AddFinalizer => self.keep_written(kubernetes.add_finalizer(&held.object).await?, held),
+            Request::RemoveFinalizer => {
+                self.keep_written(kubernetes.remove_finalizer(&held.object).await?, held)
+            }
             Request::WriteStatus(next) => {
-                self.wrote(kubernetes.apply_status(&held.object, &status(&next)).await?, held)
+                self.keep_written(kubernetes.apply_status(&held.object, &status(&next)).await?, held)
             }
             Request::Log(line) => log(&held.object, &line),
             Request::Publish(event) => self.publish(&held.object, &event).await,
@@ -143,7 +139,7 @@ impl<U: UserApi> Reconciler<U> {
         }
     }
 
-    /// The object may vanish while the call is under way, and the pass may be dropped: the call is noted before it is sent.
+    /// Notes the call in `orphans` before it is sent, because the object may vanish and the pass may be dropped meanwhile.
     async fn create(
         &self,
         permit: Permit,
@@ -165,23 +161,23 @@ impl<U: UserApi> Reconciler<U> {
         outcome
     }
 
-    /// A write to the object was answered.
-    fn wrote(&self, object: ElastiCacheUser, held: &mut Held) -> Response {
+    /// Keeps the version that a write to the object returned.
+    fn keep_written(&self, object: ElastiCacheUser, held: &mut Held) -> Response {
         self.orphans.written(&object.uid().unwrap_or_default(), self.settings.pace.vanishing_window);
         held.object = object;
         Response::Written(facts(&held.object))
     }
 
-    /// The permit that the pass acquired for this call.
+    /// The permit that the pass acquired for this call. If the pass acquired none, waits for one.
     async fn permit(&self, held: &mut Held) -> Permit {
         match held.permits.pop() {
             Some(permit) => permit,
-            None => self.users.permit(Urgency::Work).await,
+            None => self.users.permit(Priority::Work).await,
         }
     }
 
-    /// The watch shows that the object is gone.
-    pub fn vanished(&self, last: &ElastiCacheUser) {
+    /// To be called if the watch shows that the object was deleted. `last` is its last version.
+    pub(crate) fn vanished(&self, last: &ElastiCacheUser) {
         let uid = last.uid().unwrap_or_default();
         self.memories.forget(&uid);
         if facts(last).has_finalizer {

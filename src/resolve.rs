@@ -1,10 +1,10 @@
-//! I/O: reads the Secrets that an object names, and turns the object into a [`Goal`]. Nothing of the API's own types is
-//! needed after it.
+//! I/O: reads the Secrets that an object names, and turns the object into a [`Goal`]. Later steps do not use the types of the
+//! API.
 
 use kube::ResourceExt;
 use plan::{
-    Adoption, Authentication, AuthenticationType, DeletionGoal, DeletionPolicy, Desired, Goal, Outline,
-    Owner, Passwords, Refusal, SecretProblem, Subject, UserId,
+    Adoption, Authentication, AuthenticationType, DeletionGoal, DeletionPolicy, Desired, Goal, InvalidUserId,
+    Outline, Owner, Passwords, Refusal, SecretProblem, Subject, UserId,
 };
 
 use crate::api::{self, ElastiCacheUser, ElastiCacheUserSpec, PREVENT_DELETION};
@@ -13,21 +13,52 @@ use crate::kubernetes::Kubernetes;
 /// What the operator's flags decide for every object.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// The cluster, in owner tags.
+    /// Names the cluster in owner tags.
     pub cluster_id: String,
     /// For objects without `deletionPolicy`.
     pub default_deletion_policy: DeletionPolicy,
-    /// Namespaces whose objects may adopt; `*` stands for all.
+    /// Only objects in these namespaces may adopt a user. `*` stands for all namespaces.
     pub adoption_namespaces: Vec<String>,
-    /// What user IDs must begin with, `{namespace}` not filled in yet.
+    /// Every user ID must begin with it. It may contain `{namespace}`, which stands for the object's namespace.
     pub required_prefix: Option<String>,
+}
+
+/// Why the operator cannot use a spec. The user reads the text in status.
+#[derive(Debug, thiserror::Error)]
+enum SpecError {
+    #[error(
+        "\"{user_id}\" cannot be a user ID: lower-case letters, digits and single hyphens, beginning with a letter, at most 40 characters, and not \"default\""
+    )]
+    UserId { user_id: String, reason: InvalidUserId },
+    #[error("the user ID cannot change: this object manages AWS user \"{0}\"")]
+    UserIdChanged(String),
+    #[error("spec.engine is missing: redis or valkey")]
+    NoEngine,
+    #[error("spec.engine is \"{0}\"; redis and valkey are known")]
+    UnknownEngine(String),
+    #[error("spec.accessString is missing, such as: on ~app:* +@read")]
+    NoAccessString,
+    #[error("spec.authentication.type is missing: password, iam or no-password-required")]
+    NoAuthenticationType,
+    #[error("spec.authentication.type is \"{0}\"; password, iam and no-password-required are known")]
+    UnknownAuthenticationType(String),
+    #[error("spec.authentication.passwords must name one or two Secrets by secretKeyRef")]
+    PasswordSources,
+    #[error("spec.managementPolicy is \"{0}\"; Manage and Observe are known")]
+    UnknownManagementPolicy(String),
+}
+
+impl From<SpecError> for Refusal {
+    fn from(error: SpecError) -> Self {
+        Self::InvalidSpec(error.to_string())
+    }
 }
 
 impl Policy {
     fn adoption(&self, object: &ElastiCacheUser) -> Adoption {
         let namespace = object.namespace().unwrap_or_default();
         match &object.spec.adoption_policy {
-            // A word of another version: what it means is not known.
+            // A newer version may have written the unknown word. Do not adopt, because its meaning is not known.
             Some(api::AdoptionPolicy::Never | api::AdoptionPolicy::Unrecognized(_)) | None => Adoption::Never,
             Some(api::AdoptionPolicy::Adopt)
                 if self.adoption_namespaces.iter().any(|allowed| allowed == "*" || *allowed == namespace) =>
@@ -39,8 +70,8 @@ impl Policy {
     }
 
     /// # Errors
-    /// What the ID would have to begin with.
-    fn allows(&self, object: &ElastiCacheUser, user_id: &UserId) -> Result<(), Refusal> {
+    /// If the ID lacks the required prefix.
+    fn check_prefix(&self, object: &ElastiCacheUser, user_id: &UserId) -> Result<(), Refusal> {
         let Some(template) = &self.required_prefix else { return Ok(()) };
         let prefix = template.replace("{namespace}", &object.namespace().unwrap_or_default());
         if user_id.as_str().starts_with(&prefix) {
@@ -50,7 +81,6 @@ impl Policy {
     }
 }
 
-/// What the object asks for.
 pub async fn resolve(object: &ElastiCacheUser, policy: &Policy, kubernetes: &Kubernetes) -> Goal {
     if object.metadata.deletion_timestamp.is_some() {
         return Goal::Absent(deletion_goal(object, policy));
@@ -63,13 +93,13 @@ pub async fn resolve(object: &ElastiCacheUser, policy: &Policy, kubernetes: &Kub
         (Ok(desired), Some(api::ManagementPolicy::Manage) | None) => Goal::Present(desired),
         (Ok(desired), Some(api::ManagementPolicy::Observe)) => Goal::ObserveOnly(desired),
         (Ok(_), Some(api::ManagementPolicy::Unrecognized(word))) => {
-            let why = format!("spec.managementPolicy is \"{word}\"; Manage and Observe are known");
-            Goal::Invalid { refusal: Refusal::InvalidSpec(why), subject: subject(object, policy) }
+            let refusal = SpecError::UnknownManagementPolicy(word.clone()).into();
+            Goal::Invalid { refusal, subject: subject(object, policy) }
         }
     }
 }
 
-/// What of the spec can be held against status without a Secret.
+/// The part of the spec that can be compared with status without reading a Secret.
 fn outline(object: &ElastiCacheUser) -> Option<Outline> {
     let given = object.spec.authentication.as_ref();
     let authentication_type = match given.and_then(|given| given.type_.as_ref())? {
@@ -85,7 +115,7 @@ fn outline(object: &ElastiCacheUser) -> Option<Outline> {
     })
 }
 
-/// The object, as owner tags name it.
+/// How owner tags name the object.
 pub fn owner(object: &ElastiCacheUser, policy: &Policy) -> Owner {
     Owner {
         cluster: policy.cluster_id.clone(),
@@ -94,20 +124,20 @@ pub fn owner(object: &ElastiCacheUser, policy: &Policy) -> Owner {
     }
 }
 
-/// The user that the object stands for, whatever else is wrong with its spec. An object that only observes stands for none.
+/// The user that the object manages, even if the rest of its spec is invalid. `None` if the object only observes.
 fn subject(object: &ElastiCacheUser, policy: &Policy) -> Option<Subject> {
     let user_id = named_user_id(object).filter(|_| !observes(&object.spec))?;
     Some(Subject { user_id, owner: owner(object, policy) })
 }
 
-/// The user that status shows, else the one that the spec names.
+/// The ID of the user that status shows. If status shows none, the ID that the spec names.
 fn named_user_id(object: &ElastiCacheUser) -> Option<UserId> {
     let managed = object.status.as_ref().and_then(|status| status.arn.as_deref()).and_then(plan::Arn::parse);
     let named = object.spec.user_id.clone().unwrap_or_else(|| object.name_any());
     UserId::parse(managed.as_ref().map_or(named.as_str(), |arn| arn.user())).ok()
 }
 
-/// No Secret is read and nothing but the identity is looked at: whatever is wrong with a spec, the object can go.
+/// Reads no Secret and checks only the user ID, so that an object with an invalid spec can be deleted.
 fn deletion_goal(object: &ElastiCacheUser, policy: &Policy) -> DeletionGoal {
     DeletionGoal {
         user_id: named_user_id(object),
@@ -120,42 +150,42 @@ fn deletion_goal(object: &ElastiCacheUser, policy: &Policy) -> DeletionGoal {
     }
 }
 
-/// What becomes of the AWS user when its object goes.
+/// What happens to the AWS user if its object is deleted.
 pub fn deletion_policy(spec: &ElastiCacheUserSpec, default: DeletionPolicy) -> DeletionPolicy {
     match &spec.deletion_policy {
         Some(api::DeletionPolicy::Delete) => DeletionPolicy::Delete,
         Some(api::DeletionPolicy::Retain) => DeletionPolicy::Retain,
-        // A word of another version: what it means is not known, and a user that stays can still be deleted.
+        // A newer version may have written the unknown word. Retain the user, because a retained user can be deleted later.
         Some(api::DeletionPolicy::Unrecognized(_)) => DeletionPolicy::Retain,
         None => default,
     }
 }
 
-/// Whether the AWS user is none of the object's to delete.
+/// Whether the object only observes its AWS user, so that it must not delete the user.
 pub fn observes(spec: &ElastiCacheUserSpec) -> bool {
     match &spec.management_policy {
         Some(api::ManagementPolicy::Manage) | None => false,
-        // A user that stays can still be deleted.
+        // An unknown policy counts as Observe, because a user that was kept can be deleted later.
         Some(api::ManagementPolicy::Observe | api::ManagementPolicy::Unrecognized(_)) => true,
     }
 }
 
-/// The user that the spec describes, or what is wrong with it. Admission refuses most of this; objects that were made under
-/// a laxer CRD come here all the same.
+/// The user that the spec describes, or what is wrong with the spec. Admission refuses most invalid specs. An object that was
+/// created while an older CRD was installed can still have one.
 async fn desired(
     object: &ElastiCacheUser,
     policy: &Policy,
     kubernetes: &Kubernetes,
 ) -> Result<Desired, Refusal> {
     let spec = &object.spec;
-    let user_id = user_id(object).map_err(Refusal::InvalidSpec)?;
-    policy.allows(object, &user_id)?;
+    let user_id = user_id(object)?;
+    policy.check_prefix(object, &user_id)?;
     Ok(Desired {
         user_name: spec.user_name.clone().unwrap_or_else(|| user_id.as_str().to_owned()),
         user_id,
-        engine: engine(object).map_err(Refusal::InvalidSpec)?,
-        access_string: access_string(object).map_err(Refusal::InvalidSpec)?,
-        authentication: authentication(object, kubernetes).await.map_err(Refusal::InvalidSpec)?,
+        engine: engine(object)?,
+        access_string: access_string(object)?,
+        authentication: authentication(object, kubernetes).await?,
         tags: spec.tags.clone().unwrap_or_default(),
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
@@ -163,41 +193,37 @@ async fn desired(
     })
 }
 
-fn user_id(object: &ElastiCacheUser) -> Result<UserId, String> {
+fn user_id(object: &ElastiCacheUser) -> Result<UserId, SpecError> {
     let named = object.spec.user_id.clone().unwrap_or_else(|| object.name_any());
-    let user_id = UserId::parse(&named).map_err(|_| {
-        format!(
-            "\"{named}\" cannot be a user ID: lower-case letters, digits and single hyphens, beginning with a letter, at most 40 characters, and not \"default\""
-        )
-    })?;
-    let before = object.status.as_ref().and_then(|status| status.arn.as_deref()).and_then(plan::Arn::parse);
-    match before.filter(|arn| arn.user() != user_id.as_str()) {
-        Some(arn) => {
-            Err(format!("the user ID cannot change: this object manages AWS user \"{}\"", arn.user()))
-        }
+    let user_id =
+        UserId::parse(&named).map_err(|reason| SpecError::UserId { user_id: named.clone(), reason })?;
+    let managed = object.status.as_ref().and_then(|status| status.arn.as_deref()).and_then(plan::Arn::parse);
+    match managed.filter(|arn| arn.user() != user_id.as_str()) {
+        Some(arn) => Err(SpecError::UserIdChanged(arn.user().to_owned())),
         None => Ok(user_id),
     }
 }
 
-fn engine(object: &ElastiCacheUser) -> Result<plan::Engine, String> {
+fn engine(object: &ElastiCacheUser) -> Result<plan::Engine, SpecError> {
     match &object.spec.engine {
         Some(api::Engine::Redis) => Ok(plan::Engine::Redis),
         Some(api::Engine::Valkey) => Ok(plan::Engine::Valkey),
-        Some(api::Engine::Unrecognized(word)) => {
-            Err(format!("spec.engine is \"{word}\"; redis and valkey are known"))
-        }
-        None => Err("spec.engine is missing: redis or valkey".to_owned()),
+        Some(api::Engine::Unrecognized(word)) => Err(SpecError::UnknownEngine(word.clone())),
+        None => Err(SpecError::NoEngine),
     }
 }
 
-fn access_string(object: &ElastiCacheUser) -> Result<String, String> {
+fn access_string(object: &ElastiCacheUser) -> Result<String, SpecError> {
     match object.spec.access_string.as_deref() {
         Some(text) if !text.trim().is_empty() => Ok(text.to_owned()),
-        Some(_) | None => Err("spec.accessString is missing, such as: on ~app:* +@read".to_owned()),
+        Some(_) | None => Err(SpecError::NoAccessString),
     }
 }
 
-async fn authentication(object: &ElastiCacheUser, kubernetes: &Kubernetes) -> Result<Authentication, String> {
+async fn authentication(
+    object: &ElastiCacheUser,
+    kubernetes: &Kubernetes,
+) -> Result<Authentication, SpecError> {
     let given = object.spec.authentication.as_ref();
     let type_ = given.and_then(|authentication| authentication.type_.as_ref());
     match type_ {
@@ -206,21 +232,18 @@ async fn authentication(object: &ElastiCacheUser, kubernetes: &Kubernetes) -> Re
         Some(api::AuthenticationType::Password) => {
             let sources =
                 given.and_then(|authentication| authentication.passwords.as_deref()).unwrap_or_default();
-            let keys: Option<Vec<_>> = sources.iter().map(reference).collect();
+            let keys: Option<Vec<_>> = sources.iter().map(secret_and_key).collect();
             match keys.as_deref() {
                 Some(keys @ ([_] | [_, _])) => {
                     Ok(Authentication::Password(passwords(object, keys, kubernetes).await))
                 }
-                Some(_) | None => {
-                    Err("spec.authentication.passwords must name one or two Secrets by secretKeyRef"
-                        .to_owned())
-                }
+                Some(_) | None => Err(SpecError::PasswordSources),
             }
         }
-        Some(api::AuthenticationType::Unrecognized(word)) => Err(format!(
-            "spec.authentication.type is \"{word}\"; password, iam and no-password-required are known"
-        )),
-        None => Err("spec.authentication.type is missing: password, iam or no-password-required".to_owned()),
+        Some(api::AuthenticationType::Unrecognized(word)) => {
+            Err(SpecError::UnknownAuthenticationType(word.clone()))
+        }
+        None => Err(SpecError::NoAuthenticationType),
     }
 }
 
@@ -228,10 +251,10 @@ async fn authentication(object: &ElastiCacheUser, kubernetes: &Kubernetes) -> Re
 pub fn secrets_named(object: &ElastiCacheUser) -> impl Iterator<Item = &str> {
     let authentication = object.spec.authentication.as_ref();
     let sources = authentication.and_then(|authentication| authentication.passwords.as_deref());
-    sources.unwrap_or_default().iter().filter_map(reference).map(|(secret, _)| secret)
+    sources.unwrap_or_default().iter().filter_map(secret_and_key).map(|(secret, _)| secret)
 }
 
-fn reference(source: &api::PasswordSource) -> Option<(&str, &str)> {
+fn secret_and_key(source: &api::PasswordSource) -> Option<(&str, &str)> {
     let reference = source.secret_key_ref.as_ref()?;
     Some((reference.name.as_deref()?, reference.key.as_deref()?))
 }

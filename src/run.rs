@@ -27,7 +27,7 @@ use crate::memories::Memories;
 use crate::orphans::Orphans;
 use crate::reconcile::Reconciler;
 use crate::resolve::Policy;
-use crate::telemetry::{self, Metrics, ObjectMetrics, ProcessMetrics, Readiness};
+use crate::telemetry::{self, Metrics, ObjectMetrics, ProcessMetrics, ReadinessProbe};
 
 /// The operator's name in the API server's audit log.
 const USER_AGENT: &str = concat!("elasticache-user-operator/", env!("CARGO_PKG_VERSION"));
@@ -125,7 +125,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     });
     // A standby has no cache that could be out of date.
     let unsynced = Arc::new(AtomicUsize::new(if run.leader_elect { 0 } else { scopes }));
-    let readiness = Readiness { unsynced: unsynced.clone(), client: requests, namespace: asked_in };
+    let readiness = ReadinessProbe { unsynced: unsynced.clone(), client: requests, namespace: asked_in };
     let mut server = tokio::spawn(telemetry::serve(listener, registry, readiness));
     let mut signals = StopSignals::listen().map_err(RunError::Signals)?;
     let Turn::Work(leadership) = stand_by(candidate, &mut signals, &mut server).await? else { return Ok(()) };

@@ -63,7 +63,7 @@ fn may_be_logged(line: &Metadata<'_>) -> bool {
 }
 
 /// Decides whether the operator is ready: its caches are synced, and the API server serves ElastiCacheUsers.
-pub struct Readiness {
+pub struct ReadinessProbe {
     /// The number of controllers whose cache is not synced yet.
     pub unsynced: Arc<AtomicUsize>,
     pub client: Client,
@@ -79,7 +79,7 @@ enum NotReady {
     NotServed(#[from] NotServed),
 }
 
-impl Readiness {
+impl ReadinessProbe {
     async fn check(&self) -> Result<(), NotReady> {
         if self.unsynced.load(Ordering::Relaxed) > 0 {
             return Err(NotReady::Unsynced);
@@ -90,14 +90,18 @@ impl Readiness {
 
 struct Pages {
     registry: Registry,
-    readiness: Readiness,
+    readiness: ReadinessProbe,
 }
 
 /// Serves /livez, /readyz and /metrics until the process ends.
 ///
 /// # Errors
 /// If the listener fails.
-pub async fn serve(listener: TcpListener, registry: Registry, readiness: Readiness) -> std::io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    registry: Registry,
+    readiness: ReadinessProbe,
+) -> std::io::Result<()> {
     let pages = Arc::new(Pages { registry, readiness });
     let router = axum::Router::new()
         .route("/livez", get(|| async { "ok\n" }))

@@ -16,7 +16,7 @@ use super::bucket::{Bucket, Era};
 
 /// Who goes first. The order of the variants is the order of service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Urgency {
+pub enum Priority {
     /// Somebody waits for it: a spec changed, or an object is being deleted.
     Work,
     /// Nobody waits for it: a drift check.
@@ -56,9 +56,9 @@ impl Limiter {
     }
 
     /// Waits for a permit. Dropping the future loses no token and no other waiter's turn.
-    pub async fn permit(&self, urgency: Urgency) -> Permit {
+    pub async fn permit(&self, priority: Priority) -> Permit {
         loop {
-            let mut waiter = Waiter::join(&self.0, urgency);
+            let mut waiter = Waiter::join(&self.0, priority);
             serve(&self.0);
             let position = waiter.position;
             tokio::select! {
@@ -88,8 +88,8 @@ impl Limiter {
 
     /// A permit, if a token is there and nobody waits who goes first.
     #[must_use]
-    pub fn try_permit(&self, urgency: Urgency) -> Option<Permit> {
-        let mut waiter = Waiter::join(&self.0, urgency);
+    pub fn try_permit(&self, priority: Priority) -> Option<Permit> {
+        let mut waiter = Waiter::join(&self.0, priority);
         serve(&self.0);
         waiter.served.try_recv().ok()
     }
@@ -184,7 +184,7 @@ impl InFlight {
 }
 
 /// Place in the queue: the class, then the order of arrival.
-type QueuePosition = (Urgency, u64);
+type QueuePosition = (Priority, u64);
 
 struct LimiterState {
     bucket: Bucket,
@@ -225,11 +225,11 @@ struct Waiter<'a> {
 }
 
 impl<'a> Waiter<'a> {
-    fn join(shared: &'a LimiterShared, urgency: Urgency) -> Self {
+    fn join(shared: &'a LimiterShared, priority: Priority) -> Self {
         let (sender, served) = oneshot::channel();
         let mut state = shared.state();
         state.arrivals += 1;
-        let position = (urgency, state.arrivals);
+        let position = (priority, state.arrivals);
         state.waiters.insert(position, sender);
         drop(state);
         Self { shared, position, served }

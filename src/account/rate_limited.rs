@@ -7,7 +7,7 @@ use plan::{
     UserId, UserObservation,
 };
 
-use super::limit::{InFlight, Limiter, Overdue, Permit, Urgency};
+use super::limit::{InFlight, Limiter, Overdue, Permit, Priority};
 
 /// The port behind a limiter. The caller gets the permit before the call, because a check does not wait for one, and because
 /// the status write that must precede a mutation is made with the permit in hand.
@@ -24,29 +24,29 @@ impl<U: UserApi> RateLimited<U> {
     }
 
     /// Waits for the right to make one call.
-    pub async fn permit(&self, urgency: Urgency) -> Permit {
-        self.limiter.permit(urgency).await
+    pub async fn permit(&self, priority: Priority) -> Permit {
+        self.limiter.permit(priority).await
     }
 
     /// The right to make one call, if nobody has to wait for it.
     #[must_use]
-    pub fn try_permit(&self, urgency: Urgency) -> Option<Permit> {
-        self.limiter.try_permit(urgency)
+    pub fn try_permit(&self, priority: Priority) -> Option<Permit> {
+        self.limiter.try_permit(priority)
     }
 
     /// The right to make one call for a pass of this urgency; `None` if it is not to be had now. An overdue check that may
     /// wait takes the turn for that, and holds it until the pass ends.
     pub async fn acquire(&self, urgency: plan::pass::Urgency, turn: &mut Option<Overdue>) -> Option<Permit> {
         match urgency {
-            plan::pass::Urgency::Work => Some(self.permit(Urgency::Work).await),
-            plan::pass::Urgency::Check => self.try_permit(Urgency::Check),
+            plan::pass::Urgency::Work => Some(self.permit(Priority::Work).await),
+            plan::pass::Urgency::Check => self.try_permit(Priority::Check),
             plan::pass::Urgency::OverdueCheck => {
                 if turn.is_none() {
                     *turn = self.overdue();
                 }
                 match turn {
-                    Some(_) => Some(self.permit(Urgency::Work).await),
-                    None => self.try_permit(Urgency::Check),
+                    Some(_) => Some(self.permit(Priority::Work).await),
+                    None => self.try_permit(Priority::Check),
                 }
             }
         }

@@ -191,12 +191,12 @@ impl World {
     /// A pass over a new user: DescribeUsers, CreateUser, with the writes in between; whether it came to its end.
     async fn create(&self) -> bool {
         let _slot = self.slots.acquire().await.expect("a slot");
-        let found = self.look(self.users.permit(Urgency::Work).await).await;
+        let found = self.look(self.users.permit(Priority::Work).await).await;
         self.aws.pause(3..15).await;
         if !found {
             return false;
         }
-        let permit = self.users.permit(Urgency::Work).await;
+        let permit = self.users.permit(Priority::Work).await;
         self.aws.pause(3..15).await;
         let created = self.users.create(permit, &self.create, CredentialsId(1)).await;
         self.aws.pause(6..30).await;
@@ -286,8 +286,8 @@ async fn check(world: &World, pace: &Pace) -> Duration {
     loop {
         let overdue = if began.elapsed() >= pace.resync { world.users.overdue() } else { None };
         let permit = match overdue {
-            Some(_) => Some(world.users.permit(Urgency::Work).await),
-            None => world.users.try_permit(Urgency::Check),
+            Some(_) => Some(world.users.permit(Priority::Work).await),
+            None => world.users.try_permit(Priority::Check),
         };
         if let Some(permit) = permit {
             world.look(permit).await;
@@ -308,7 +308,7 @@ async fn checks_wait_while_work_does_and_get_their_turn_all_the_same() {
         let world = Arc::clone(&world);
         work.spawn(async move {
             loop {
-                world.look(world.users.permit(Urgency::Work).await).await;
+                world.look(world.users.permit(Priority::Work).await).await;
             }
         });
     }
@@ -343,7 +343,7 @@ async fn every_call_tells_the_limiter_when_it_is_throttled() {
         world.aws.bucket.lock().expect("bucket").tokens = 1.0;
         for refused in [false, true] {
             let users = &world.users;
-            let permit = users.permit(Urgency::Work).await;
+            let permit = users.permit(Priority::Work).await;
             match call {
                 0 => drop(users.describe(permit, &delete.user_id).await),
                 1 => drop(users.identify(permit).await),

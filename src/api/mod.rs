@@ -15,8 +15,8 @@ mod status;
 
 pub use crd::{APPLY_CRD, crd, crd_yaml};
 pub use enums::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
-pub use spec::{Authentication, ElastiCacheUser, ElastiCacheUserSpec, PasswordSource, SecretKeyRef};
-pub use status::{ElastiCacheUserStatus, LastApplied, Location, ReportedAuthentication};
+pub use spec::{AuthenticationSpec, ElastiCacheUser, ElastiCacheUserSpec, PasswordSource, SecretKeyRef};
+pub use status::{ElastiCacheUserStatus, LastAppliedStatus, LocationStatus, ReportedAuthentication};
 
 /// The API group of the custom resource.
 pub const GROUP: &str = "elasticache-users.dev";

@@ -131,7 +131,7 @@ pub struct ElastiCacheUserSpec {
     /// How the user proves who it is. It may be changed later.
     #[schemars(required)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub authentication: Option<Authentication>,
+    pub authentication: Option<AuthenticationSpec>,
 
     /// Tags of the AWS user, for example team: orders. At most 40. A key has 1 to 128 characters and must
     /// not begin with aws: or elasticache-users.dev/, because the operator marks its own users with those
@@ -184,7 +184,7 @@ pub struct ElastiCacheUserSpec {
         .message("passwords go only with type password: leave them out, or set type: password"),
 )]
 #[serde(rename_all = "camelCase")]
-pub struct Authentication {
+pub struct AuthenticationSpec {
     /// password: one or two passwords from Secrets. iam: short-lived tokens of AWS IAM, for Redis OSS 7 and
     /// Valkey. no-password-required: everybody can log in; only with engine redis. It may be changed later.
     #[schemars(required)]
@@ -247,7 +247,7 @@ impl<'de> Deserialize<'de> for ElastiCacheUserSpec {
     }
 }
 
-impl<'de> Deserialize<'de> for Authentication {
+impl<'de> Deserialize<'de> for AuthenticationSpec {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Fields::of_object(deserializer)?;
         Ok(Self { type_: fields.take("type"), passwords: fields.take("passwords") })

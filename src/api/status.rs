@@ -33,7 +33,7 @@ pub struct ElastiCacheUserStatus {
 
     /// The AWS account and region of the user: where it is, or is about to be created.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub location: Option<Location>,
+    pub location: Option<LocationStatus>,
 
     /// The state of the user in AWS's own word: active, modifying, deleting, or whatever word AWS sends.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +65,7 @@ pub struct ElastiCacheUserStatus {
     /// What the operator last sent to ElastiCache, and what ElastiCache returned. With it the operator
     /// distinguishes an edit of the spec from a change that somebody made in AWS. Do not edit it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_applied: Option<LastApplied>,
+    pub last_applied: Option<LastAppliedStatus>,
 
     /// When the operator last asked AWS to create this user. For about half a minute after that the
     /// operator does not trust the answer "no such user", because the user may appear late and a deletion
@@ -106,7 +106,7 @@ pub struct ElastiCacheUserStatus {
 /// An AWS account and region.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Location {
+pub struct LocationStatus {
     /// The account ID; absent until the operator has learnt it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
@@ -132,7 +132,7 @@ pub struct ReportedAuthentication {
 /// What was last sent, and what AWS returned.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LastApplied {
+pub struct LastAppliedStatus {
     /// The access string as it was last sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_string: Option<String>,
@@ -181,7 +181,7 @@ impl<'de> Deserialize<'de> for ElastiCacheUserStatus {
     }
 }
 
-impl<'de> Deserialize<'de> for Location {
+impl<'de> Deserialize<'de> for LocationStatus {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Fields::of_object(deserializer)?;
         Ok(Self { account: fields.take("account"), region: fields.take("region") })
@@ -195,7 +195,7 @@ impl<'de> Deserialize<'de> for ReportedAuthentication {
     }
 }
 
-impl<'de> Deserialize<'de> for LastApplied {
+impl<'de> Deserialize<'de> for LastAppliedStatus {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Fields::of_object(deserializer)?;
         Ok(Self {

@@ -35,7 +35,7 @@ struct CredentialSet {
     default_user_refused: bool,
 }
 
-/// What STS has said to a set of credentials.
+/// How STS has answered a set of credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StsRecord {
     /// It was not asked, or its trouble was passing.

@@ -1,6 +1,6 @@
 //! I/O: finds out which AWS account the credentials belong to.
 //!
-//! STS GetCallerIdentity needs no permission. If STS cannot be reached or refuses, the ARN of the user `default` tells the
+//! STS GetCallerIdentity needs no permission. If STS cannot be reached or refuses, the ARN of the user `default` shows the
 //! account, because every account has this user (B20).
 
 use std::sync::Arc;
@@ -16,12 +16,29 @@ use crate::call_log::{Call, CallFacts, Operation};
 use crate::credentials::StsRecord;
 use crate::{Aws, Identity, UserPage};
 
-/// One caller asks at a time. Callers that waited meanwhile take the result over.
-pub(crate) type IdentifyTurn = Arc<Mutex<Option<LastAttempt>>>;
+/// One caller asks at a time. Callers that waited meanwhile take over the result of the same question.
+pub(crate) type IdentifyTurn = Arc<Mutex<LastAttempts>>;
 
-pub(crate) struct LastAttempt {
+#[derive(Default)]
+pub(crate) struct LastAttempts {
+    by_any_call: Option<IdentifyAttempt>,
+    by_sts: Option<IdentifyAttempt>,
+}
+
+struct IdentifyAttempt {
     ended: Instant,
     source: CallSource,
+}
+
+impl IdentifyAttempt {
+    fn new(source: &CallSource) -> Self {
+        Self { ended: Instant::now(), source: source.clone() }
+    }
+}
+
+/// The result of an attempt that ended while the caller waited for its turn.
+fn shared_result(last: Option<&IdentifyAttempt>, arrived: Instant) -> Option<CallSource> {
+    last.filter(|last| last.ended > arrived).map(|last| last.source.clone())
 }
 
 /// An answer may show the account of the credentials that signed the call.
@@ -66,27 +83,34 @@ impl Aws {
         if let Some(source) = self.latest_if_settled() {
             return source;
         }
-        if let Some(last) = turn.as_ref().filter(|last| last.ended > arrived) {
-            return last.source.clone();
+        if let Some(source) = shared_result(turn.by_any_call.as_ref(), arrived) {
+            return source;
         }
         let mut source = self.ask_for_account().await;
         if matches!(&source.account, Account::Failed(fault) if !may_pass(fault)) {
             // Both refused and it is not settled: the credentials changed between the two questions.
             source = self.ask_for_account().await;
         }
-        *turn = Some(LastAttempt { ended: Instant::now(), source: source.clone() });
+        turn.by_any_call = Some(IdentifyAttempt::new(&source));
         source
     }
 
     /// Asks STS, unless it was silent or refused before.
     pub(crate) async fn identify_by_sts(&self) -> CallSource {
-        let _turn = self.identifying.lock().await;
+        let arrived = Instant::now();
+        let mut turn = self.identifying.lock().await;
         match self.credentials.latest() {
-            Some((_, Account::NotAsked, StsRecord::Open)) | None => self.ask_sts().await.0,
+            Some((_, Account::NotAsked, StsRecord::Open)) | None => {}
             Some((credentials, account, _)) => {
-                CallSource { region: self.region.clone(), credentials, account }
+                return CallSource { region: self.region.clone(), credentials, account };
             }
         }
+        if let Some(source) = shared_result(turn.by_sts.as_ref(), arrived) {
+            return source;
+        }
+        let (source, _) = self.ask_sts().await;
+        turn.by_sts = Some(IdentifyAttempt::new(&source));
+        source
     }
 
     fn latest_if_settled(&self) -> Option<CallSource> {
@@ -110,7 +134,7 @@ impl Aws {
         if is_settled(&source.account) || !refused || sts == StsRecord::Closed {
             return unless_settled(source, [None, fault]);
         }
-        // STS was silent once, which may have been passing trouble. Nothing else can tell the account.
+        // STS was silent once, which may have been passing trouble. No other call can show the account.
         let (source, failed) = self.ask_sts().await;
         unless_settled(source, [failed, fault])
     }
@@ -132,8 +156,8 @@ impl Aws {
         let (answer, facts) = self.describe_one("default").await;
         let fault = answer.err().map(|answer| match answer {
             Answer::NotFound => {
-                let said = AwsError::new("UserNotFound", "AWS does not show the user `default`.");
-                Fault::Rejected(Rejection::Other, said)
+                let error = AwsError::new("UserNotFound", "AWS does not show the user `default`.");
+                Fault::Rejected(Rejection::Other, error)
             }
             Answer::AlreadyExists | Answer::Fault(_) => fault(answer),
         });

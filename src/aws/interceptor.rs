@@ -25,7 +25,7 @@ use crate::{MutationGuard, SentMutation};
 /// that it rests on. The call gets a clone.
 #[derive(Clone, Debug)]
 pub(crate) struct CallInterceptor {
-    record: Arc<Mutex<Record>>,
+    record: Arc<Mutex<InterceptedCall>>,
     /// `None` for a read, and if there is no guard.
     guard: Option<Arc<dyn MutationGuard>>,
     credentials: KnownCredentials,
@@ -34,7 +34,7 @@ pub(crate) struct CallInterceptor {
 }
 
 #[derive(Debug, Default)]
-struct Record {
+struct InterceptedCall {
     facts: CallFacts,
     sent: Option<Box<dyn SentMutation>>,
 }
@@ -75,7 +75,7 @@ impl CallInterceptor {
         record.facts.clone()
     }
 
-    fn record(&self) -> MutexGuard<'_, Record> {
+    fn record(&self) -> MutexGuard<'_, InterceptedCall> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -184,8 +184,8 @@ where
 /// The root cause of an error: AWS's own text if a cause has it, else the last cause.
 pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> Option<String> {
     let causes = || std::iter::successors(error.source(), |&cause| cause.source());
-    let said = causes()
+    let aws_text = causes()
         .filter_map(|cause| cause.downcast_ref::<ErrorMetadata>())
-        .find_map(|said| Some(format!("{}: {}", said.code()?, said.message().unwrap_or_default())));
-    said.or_else(|| causes().last().map(ToString::to_string))
+        .find_map(|error| Some(format!("{}: {}", error.code()?, error.message().unwrap_or_default())));
+    aws_text.or_else(|| causes().last().map(ToString::to_string))
 }

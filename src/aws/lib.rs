@@ -30,25 +30,25 @@ pub use adapter::Aws;
 pub use call_log::{last_request_id, remember_request_id};
 pub use connect::{ConnectError, Connection, Timeouts};
 pub use meter::Meter;
-pub use preflight::{Asked, Identity, Preflight};
+pub use preflight::{Asked, Identity, Preflight, UnusableCredentials};
 
 /// ElastiCache's users. Each method makes one call. It never repeats the call, and it gives up after a time-out. Failures are
 /// part of the answer.
 #[warn(missing_docs)]
 pub trait UserApi: Send + Sync + 'static {
-    /// DescribeUsers of one user, and where the answer came from. The account is `Known` or `Untold` if an earlier answer to
-    /// these credentials has shown it, else `Unasked`. If the call was not signed, the credentials are `CredentialsId(0)`.
+    /// DescribeUsers of one user, and where the answer came from. The account is `Known` or `Withheld` if an earlier
+    /// answer to these credentials has settled it, else `NotAsked`. If the call was not signed, the credentials are `CredentialsId(0)`.
     fn describe(&self, user_id: &UserId) -> impl Future<Output = (UserObservation, CallSource)> + Send;
     /// DescribeUsers of all users: one page of at most 100, and the marker of the next.
     fn list(&self, marker: Option<&str>) -> impl Future<Output = Result<UserPage, Fault>> + Send;
     /// Finds out the account of the credentials that sign calls now: by STS GetCallerIdentity, else by DescribeUsers of the
     /// user `default`. Makes no call if an earlier answer to the credentials of the last call has shown it.
     ///
-    /// The account is never `Unasked`. `Untold`: both refused for good, or STS was silent twice and `default` is refused.
+    /// The account is never `NotAsked`. `Withheld`: both refused for good, or STS was silent twice and `default` is refused.
     /// `Failed`: asking again later may help. Compare the credentials with those of the answer that the account is needed
     /// for, because they may have changed meanwhile.
     fn identify(&self) -> impl Future<Output = CallSource> + Send;
-    /// The same by STS alone: ElastiCache gets no call. The account stays `Unasked` if STS does not tell it.
+    /// The same by STS alone: ElastiCache gets no call. The account is `NotAsked` if STS does not show it.
     fn identify_caller(&self) -> impl Future<Output = CallSource> + Send;
     /// ListTagsForResource.
     fn list_tags(&self, arn: &Arn) -> impl Future<Output = TagsObservation> + Send;

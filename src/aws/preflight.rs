@@ -14,12 +14,31 @@ use crate::interceptor::root_cause;
 use crate::sanitize;
 use crate::{Aws, ConnectError, Timeouts};
 
-/// AWS with region, credentials and endpoints of the standard chain.
+/// AWS, reached with region, credentials and endpoints of the standard chain.
 #[derive(Debug)]
 pub struct Preflight {
     shared: SdkConfig,
     timeouts: Timeouts,
     aws: Aws,
+}
+
+/// Why the standard chain gives no credentials. Each text is a sentence for a row of `check`.
+#[derive(Debug, thiserror::Error)]
+pub enum UnusableCredentials {
+    /// No provider of the chain is configured.
+    #[error("{}", ConnectError::NoCredentials)]
+    NotConfigured,
+    /// A provider is configured and fails.
+    #[error("The credentials provider that is configured fails: {message}")]
+    ProviderFailed {
+        /// The provider's text, without parts that change from call to call.
+        message: String,
+        /// The provider's error.
+        source: CredentialsError,
+    },
+    /// The provider did not answer in time.
+    #[error("The credentials provider did not answer in time.")]
+    TimedOut,
 }
 
 /// Who the credentials are.
@@ -59,21 +78,18 @@ impl Preflight {
     /// Asks the chain for credentials.
     ///
     /// # Errors
-    /// Why there are none.
-    pub async fn credentials(&self) -> Result<(), String> {
-        let none = || ConnectError::NoCredentials.to_string();
-        let provider = self.shared.credentials_provider().ok_or_else(none)?;
+    /// If the chain gives none.
+    pub async fn credentials(&self) -> Result<(), UnusableCredentials> {
+        let provider = self.shared.credentials_provider().ok_or(UnusableCredentials::NotConfigured)?;
         match tokio::time::timeout(START.min(self.timeouts.call), provider.provide_credentials()).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(CredentialsError::CredentialsNotLoaded(_))) => Err(none()),
-            Ok(Err(error)) => {
-                let why = root_cause(&error).unwrap_or_else(|| error.to_string());
-                Err(format!(
-                    "The credentials provider that is configured fails: {}",
-                    sanitize::stable(&why, &[])
-                ))
+            Ok(Err(CredentialsError::CredentialsNotLoaded(_))) => Err(UnusableCredentials::NotConfigured),
+            Ok(Err(source)) => {
+                let cause = root_cause(&source).unwrap_or_else(|| source.to_string());
+                let message = sanitize::stable(&cause, &[]);
+                Err(UnusableCredentials::ProviderFailed { message, source })
             }
-            Err(_) => Err("The credentials provider did not answer in time.".to_owned()),
+            Err(_) => Err(UnusableCredentials::TimedOut),
         }
     }
 

@@ -1,9 +1,9 @@
 //! No I/O: what AWS's answers to a preflight mean.
 
-use aws::{ConnectError, Identity};
+use aws::{ConnectError, Identity, UnusableCredentials};
 use plan::{Arn, Fault, Rejection};
 
-use super::row::{Row, Status, counted, named};
+use super::row::{Row, RowStatus, counted, named};
 
 const CREDENTIALS: &str = "give the ServiceAccount an IAM role (IRSA or EKS Pod Identity), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; \
                            with the AWS CLI in the same environment: aws sts get-caller-identity";
@@ -21,10 +21,10 @@ pub(crate) fn region(region: &Result<String, ConnectError>) -> Row {
 }
 
 #[must_use]
-pub(crate) fn credentials(found: &Result<(), String>) -> Row {
+pub(crate) fn credentials(found: &Result<(), UnusableCredentials>) -> Row {
     match found {
         Ok(()) => Row::ok("aws-credentials", "The standard chain gives credentials."),
-        Err(why) => Row::failed("aws-credentials", why.clone(), CREDENTIALS),
+        Err(error) => Row::failed("aws-credentials", error.to_string(), CREDENTIALS),
     }
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn identity(answer: &Result<Identity, Fault>, describe: &Result<bool,
         ),
     };
     let unreached = !matches!(fault, Fault::Credentials(_)) && describe.is_ok();
-    let status = if unreached { Status::Warning } else { Status::Failed };
+    let status = if unreached { RowStatus::Warning } else { RowStatus::Failed };
     Row { status, ..Row::failed(CHECK, message, fix) }
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn list_tags(arn: &str, answer: &Result<(), Fault>, caller: Option<&s
 /// A survey of all users that could not be finished. `so_far` says what is known.
 #[must_use]
 pub(crate) fn interrupted(action: &str, fault: &Fault, so_far: &str) -> Row {
-    let mut row = Row { status: Status::Failed, ..call("aws-users", action, Err(fault), None) };
+    let mut row = Row { status: RowStatus::Failed, ..call("aws-users", action, Err(fault), None) };
     row.message.push_str(so_far);
     row
 }
@@ -162,17 +162,17 @@ mod tests {
     #[test]
     fn each_failure_has_its_own_fix() {
         let rows = [
-            ("denied", Fault::Denied(said()), Status::Failed, "--role-name operator "),
-            ("unknown credentials", Fault::Credentials(said()), Status::Failed, "IAM role"),
-            ("silence", Fault::Unavailable(said()), Status::Failed, "AWS_ENDPOINT_URL_ELASTICACHE"),
-            ("too many calls", Fault::Throttled(said()), Status::Warning, "--aws-rate"),
+            ("denied", Fault::Denied(said()), RowStatus::Failed, "--role-name operator "),
+            ("unknown credentials", Fault::Credentials(said()), RowStatus::Failed, "IAM role"),
+            ("silence", Fault::Unavailable(said()), RowStatus::Failed, "AWS_ENDPOINT_URL_ELASTICACHE"),
+            ("too many calls", Fault::Throttled(said()), RowStatus::Warning, "--aws-rate"),
             (
                 "no service-linked role",
                 Fault::Rejected(Rejection::ServiceLinkedRole, said()),
-                Status::Failed,
+                RowStatus::Failed,
                 "create-service-linked-role",
             ),
-            ("anything else", Fault::Rejected(Rejection::Other, said()), Status::Failed, "AWS CLI"),
+            ("anything else", Fault::Rejected(Rejection::Other, said()), RowStatus::Failed, "AWS CLI"),
         ];
         for (claim, fault, status, fix) in rows {
             let row = describe("default", &Err(fault), SESSION);
@@ -196,10 +196,16 @@ mod tests {
             ("shop/b".to_owned(), arn("arn:aws:elasticache:eu-west-1:210987654321:user:b")),
         ];
         assert_eq!(location(&[], "us-east-1", None), None);
-        assert_eq!(location(&users[..1], "us-east-1", Some("123456789012")).unwrap().status, Status::Ok);
-        assert_eq!(location(&users[..1], "us-east-1", None).unwrap().status, Status::Ok);
-        assert_eq!(location(&users[..1], "us-east-1", Some("210987654321")).unwrap().status, Status::Failed);
-        assert_eq!(location(&users[..1], "eu-west-1", Some("123456789012")).unwrap().status, Status::Failed);
+        assert_eq!(location(&users[..1], "us-east-1", Some("123456789012")).unwrap().status, RowStatus::Ok);
+        assert_eq!(location(&users[..1], "us-east-1", None).unwrap().status, RowStatus::Ok);
+        assert_eq!(
+            location(&users[..1], "us-east-1", Some("210987654321")).unwrap().status,
+            RowStatus::Failed
+        );
+        assert_eq!(
+            location(&users[..1], "eu-west-1", Some("123456789012")).unwrap().status,
+            RowStatus::Failed
+        );
         let row = location(&users, "us-east-1", Some("123456789012")).unwrap();
         assert!(
             row.message.contains("are not: shop/b (arn:aws:elasticache:eu-west-1:210987654321:user:b)."),
@@ -214,16 +220,16 @@ mod tests {
             describe("a", &Ok(false), None).message,
             "DescribeUsers of a, of which there is none, is answered."
         );
-        assert_eq!(describe("a", &Ok(true), None).status, Status::Ok);
-        assert_eq!(list_tags("arn", &Ok(()), None).status, Status::Ok);
+        assert_eq!(describe("a", &Ok(true), None).status, RowStatus::Ok);
+        assert_eq!(list_tags("arn", &Ok(()), None).status, RowStatus::Ok);
     }
 
     #[test]
     fn silence_of_sts_alone_stops_nothing() {
         let silent = || Err(Fault::Unavailable(said()));
-        assert_eq!(identity(&silent(), &Ok(true)).status, Status::Warning);
-        assert_eq!(identity(&silent(), &Err(Fault::Unavailable(said()))).status, Status::Failed);
-        assert_eq!(identity(&Err(Fault::Credentials(said())), &Ok(true)).status, Status::Failed);
+        assert_eq!(identity(&silent(), &Ok(true)).status, RowStatus::Warning);
+        assert_eq!(identity(&silent(), &Err(Fault::Unavailable(said()))).status, RowStatus::Failed);
+        assert_eq!(identity(&Err(Fault::Credentials(said())), &Ok(true)).status, RowStatus::Failed);
         let known = Identity { account: "123456789012".into(), arn: "arn".into() };
         assert_eq!(identity(&Ok(known), &Ok(true)).message, "Account 123456789012, as arn.");
     }

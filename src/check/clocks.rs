@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::row::{Row, Status};
+use super::row::{Row, RowStatus};
 
 /// A clock that is off by more than this gets a warning.
 const NOTED: Duration = Duration::from_secs(60);
@@ -52,28 +52,30 @@ pub(crate) fn evaluate(aws: Option<&ClockReading>, api_server: Option<&ClockRead
     if let Some(ahead) = aws {
         let agrees = api.map(|api| agree(api, SignedDuration::ZERO));
         let says = match (status(ahead), agrees) {
-            (Status::Ok, _) => "",
-            (Status::Warning | Status::Failed, Some(true)) => {
+            (RowStatus::Ok, _) => "",
+            (RowStatus::Warning | RowStatus::Failed, Some(true)) => {
                 " The API server's clock agrees with this machine's."
             }
-            (Status::Warning | Status::Failed, Some(false)) if api.is_some_and(|api| agree(api, ahead)) => {
+            (RowStatus::Warning | RowStatus::Failed, Some(false))
+                if api.is_some_and(|api| agree(api, ahead)) =>
+            {
                 " The API server's clock agrees with AWS's: this machine's is wrong."
             }
-            (Status::Warning | Status::Failed, _) => "",
+            (RowStatus::Warning | RowStatus::Failed, _) => "",
         };
         let harm = "AWS refuses what is signed more than 5 minutes off.";
         rows.push(row("clock-aws", "AWS's", ahead, says, harm));
     }
     if let Some(ahead) = api {
         let says = match (status(ahead), aws) {
-            (Status::Ok, _) | (_, None) => "",
-            (Status::Warning | Status::Failed, Some(aws)) if agree(aws, ahead) => {
+            (RowStatus::Ok, _) | (_, None) => "",
+            (RowStatus::Warning | RowStatus::Failed, Some(aws)) if agree(aws, ahead) => {
                 " AWS's clock agrees with the API server's: this machine's is wrong."
             }
-            (Status::Warning | Status::Failed, Some(aws)) if agree(aws, SignedDuration::ZERO) => {
+            (RowStatus::Warning | RowStatus::Failed, Some(aws)) if agree(aws, SignedDuration::ZERO) => {
                 " AWS's clock agrees with this machine's: the API server's is wrong."
             }
-            (Status::Warning | Status::Failed, Some(_)) => "",
+            (RowStatus::Warning | RowStatus::Failed, Some(_)) => "",
         };
         let harm =
             "AWS takes no ServiceAccount token (IRSA) that the API server has dated more than 5 minutes off.";
@@ -86,18 +88,18 @@ fn agree(one: SignedDuration, other: SignedDuration) -> bool {
     (one - other).unsigned_abs() <= NOTED
 }
 
-fn status(ahead: SignedDuration) -> Status {
+fn status(ahead: SignedDuration) -> RowStatus {
     match ahead.unsigned_abs() {
-        far if far > REFUSED => Status::Failed,
-        near if near > NOTED => Status::Warning,
-        _ => Status::Ok,
+        far if far > REFUSED => RowStatus::Failed,
+        near if near > NOTED => RowStatus::Warning,
+        _ => RowStatus::Ok,
     }
 }
 
 fn row(check: &'static str, whose: &str, ahead: SignedDuration, says: &str, harm: &str) -> Row {
     let far = SignedDuration::from_secs(ahead.abs().as_secs());
     let status = status(ahead);
-    if status == Status::Ok {
+    if status == RowStatus::Ok {
         return Row::ok(check, format!("This machine's clock and {whose} are within a minute."));
     }
     let side = if ahead.is_positive() { "behind" } else { "ahead of" };
@@ -118,11 +120,11 @@ mod tests {
     #[test]
     fn a_minute_is_a_warning_and_five_minutes_a_failure() {
         let rows = [
-            (0, Status::Ok),
-            (60, Status::Ok),
-            (61, Status::Warning),
-            (300, Status::Warning),
-            (301, Status::Failed),
+            (0, RowStatus::Ok),
+            (60, RowStatus::Ok),
+            (61, RowStatus::Warning),
+            (300, RowStatus::Warning),
+            (301, RowStatus::Failed),
         ];
         for (ahead, expected) in rows {
             let row = evaluate(Some(&reading(ahead)), None).remove(0);
@@ -159,7 +161,7 @@ mod tests {
     fn a_slow_answer_is_no_wrong_clock() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let reading = ClockReading { asked_at: at(1000), server_time: at(1200), answered_at: at(1400) };
-        assert_eq!(evaluate(Some(&reading), None)[0].status, Status::Ok);
+        assert_eq!(evaluate(Some(&reading), None)[0].status, RowStatus::Ok);
     }
 
     #[test]

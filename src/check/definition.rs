@@ -167,7 +167,7 @@ mod tests {
     };
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-    use super::super::row::Status;
+    use super::super::row::RowStatus;
     use super::*;
     use crate::api;
 
@@ -198,18 +198,18 @@ mod tests {
     #[test]
     fn the_installed_definition_is_compared_with_this_binarys() {
         type Change = fn(&mut CustomResourceDefinition);
-        let rows: [(&str, Change, Status, &str); 10] = [
-            ("the same", |_| {}, Status::Ok, "this binary's schema"),
+        let rows: [(&str, Change, RowStatus, &str); 10] = [
+            ("the same", |_| {}, RowStatus::Ok, "this binary's schema"),
             (
                 "an older one",
                 |crd| drop(spec(crd).properties.as_mut().unwrap().remove("suspend")),
-                Status::Warning,
+                RowStatus::Warning,
                 "older than this binary: it lacks spec.suspend,",
             ),
             (
                 "one that lacks a whole part",
                 |crd| drop(spec(crd).properties.take()),
-                Status::Warning,
+                RowStatus::Warning,
                 "spec.accessString, spec.adoptionPolicy, spec.authentication, spec.deletionPolicy, spec.engine and 5 more",
             ),
             (
@@ -223,36 +223,36 @@ mod tests {
                             .insert("more".into(), JSONSchemaProps::default()),
                     )
                 },
-                Status::Warning,
+                RowStatus::Warning,
                 "newer than this binary, which does not know spec.more.",
             ),
             (
                 "one with other rules",
                 |crd| spec(crd).x_kubernetes_validations = None,
-                Status::Warning,
+                RowStatus::Warning,
                 "other rules",
             ),
             (
                 "one that is going",
                 |crd| crd.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH)),
-                Status::Failed,
+                RowStatus::Failed,
                 "being deleted",
             ),
-            ("not served", |crd| crd.spec.versions[0].served = false, Status::Failed, "not served"),
-            ("not stored", |crd| crd.spec.versions[0].storage = false, Status::Failed, "not stored"),
+            ("not served", |crd| crd.spec.versions[0].served = false, RowStatus::Failed, "not served"),
+            ("not stored", |crd| crd.spec.versions[0].storage = false, RowStatus::Failed, "not stored"),
             (
                 "another version",
                 |crd| crd.spec.versions[0].name = "v2".into(),
-                Status::Failed,
+                RowStatus::Failed,
                 "no version v1alpha1",
             ),
-            ("not established", |crd| crd.status = None, Status::Failed, "not established"),
+            ("not established", |crd| crd.status = None, RowStatus::Failed, "not established"),
         ];
         for (claim, change, status, says) in rows {
             let row = row(change);
             assert_eq!(row.status, status, "{claim}: {row:?}");
             assert!(row.message.contains(says), "{claim}: {row:?}");
-            assert_eq!(row.fix.is_none(), status == Status::Ok, "{claim}: {row:?}");
+            assert_eq!(row.fix.is_none(), status == RowStatus::Ok, "{claim}: {row:?}");
         }
     }
 
@@ -260,11 +260,11 @@ mod tests {
     fn a_definition_that_cannot_be_read_does_not_count_as_missing() {
         let row = |installed| evaluate(&installed, &api::crd());
         assert_eq!(row(Installed::Missing).fix.as_deref(), Some(APPLY_CRD));
-        assert_eq!(row(Installed::Forbidden { served: false }).status, Status::Failed);
-        assert_eq!(row(Installed::Forbidden { served: true }).status, Status::Warning);
+        assert_eq!(row(Installed::Forbidden { served: false }).status, RowStatus::Failed);
+        assert_eq!(row(Installed::Forbidden { served: true }).status, RowStatus::Warning);
         assert_eq!(
             row(Installed::Unread(ClusterError::Timeout(std::time::Duration::from_secs(1)))).status,
-            Status::Failed
+            RowStatus::Failed
         );
     }
 }

@@ -14,18 +14,18 @@ use plan::Fault;
 
 use self::findings::{Finding, KnownObjects};
 use super::cluster::{Cluster, ListError};
-use super::progress::Progress;
+use super::progress::ProgressLines;
 use super::row::{Row, counted, named};
 use super::survey::{Interruption, Survey, SurveyPace, SurveyedTags, Surveyor};
-use super::{PATIENCE, Report, amazon, permissions};
+use super::{CheckReport, PATIENCE, amazon, permissions};
 use crate::account::{Limiter, RateLimited};
 use crate::config::Check;
 
 pub(super) async fn check<W: Write>(
     flags: &Check,
     cluster: &Cluster,
-    report: &mut Report<W>,
-    progress: &Progress<'_>,
+    report: &mut CheckReport<W>,
+    progress: &ProgressLines<'_>,
 ) -> anyhow::Result<()> {
     let (row, cluster_id) = super::cluster_id(flags, cluster).await;
     report.publish(row)?;
@@ -58,7 +58,7 @@ pub(super) async fn check<W: Write>(
 
 async fn connect<W: Write>(
     flags: &Check,
-    report: &mut Report<W>,
+    report: &mut CheckReport<W>,
 ) -> anyhow::Result<Option<(RateLimited<Aws>, String)>> {
     let aws = Preflight::load(Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE))).await;
     let region = aws.region();

@@ -1,7 +1,7 @@
 //! No I/O: what the operator must be allowed in the cluster, and what does not work without it.
 
 use super::cluster::ClusterError;
-use super::row::{Row, Status, named};
+use super::row::{Row, RowStatus, named};
 use crate::api::GROUP;
 
 /// A namespace; `None` stands for the whole cluster.
@@ -18,7 +18,7 @@ pub(crate) struct Rule {
     pub(crate) name: Option<&'static str>,
     pub(crate) verbs: &'static [&'static str],
     /// The status of its row if it is not granted.
-    missing: Status,
+    missing: RowStatus,
     /// What does not work without it.
     without: &'static str,
 }
@@ -30,7 +30,7 @@ const PLAIN: Rule = Rule {
     subresource: None,
     name: None,
     verbs: &[],
-    missing: Status::Failed,
+    missing: RowStatus::Failed,
     without: "",
 };
 
@@ -55,7 +55,7 @@ pub(crate) const FINALIZERS: Rule = Rule {
     check: "permission-finalizers",
     subresource: Some("finalizers"),
     verbs: &["update"],
-    missing: Status::Warning,
+    missing: RowStatus::Warning,
     without: "Some clusters' admission asks for it where an object has a finalizer.",
     ..PLAIN
 };
@@ -64,7 +64,7 @@ pub(crate) const EVENTS: Rule = Rule {
     group: "events.k8s.io",
     resource: "events",
     verbs: &["create", "patch"],
-    missing: Status::Warning,
+    missing: RowStatus::Warning,
     without: "kubectl describe will not show what happened.",
     ..PLAIN
 };
@@ -75,7 +75,7 @@ pub(crate) const DEFINITION: Rule = Rule {
     resource: "customresourcedefinitions",
     name: Some("elasticacheusers.elasticache-users.dev"),
     verbs: &["get"],
-    missing: Status::Warning,
+    missing: RowStatus::Warning,
     without: "Whether it is being deleted, so that every AWS user is retained, is asked of discovery instead.",
     ..PLAIN
 };
@@ -103,7 +103,7 @@ pub(crate) const SECRETS: Rule = Rule {
     group: "",
     resource: "secrets",
     verbs: &["get"],
-    missing: Status::Warning,
+    missing: RowStatus::Warning,
     without: "Users with passwords wait there as SecretForbidden; others work.",
     ..PLAIN
 };
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn what_is_allowed_everywhere_is_ok() {
         let row = evaluate(&OBJECTS, &answered(&OBJECTS, &[], &[None]), WHO);
-        assert_eq!(row.status, Status::Ok);
+        assert_eq!(row.status, RowStatus::Ok);
         assert_eq!(row.message, "May get, list, watch, patch elasticacheusers in the whole cluster.");
     }
 
@@ -239,7 +239,7 @@ mod tests {
         let denied = [("b", "create"), ("c", "create"), ("c", "patch")];
         let answers = answered(&EVENTS, &denied, &[Some("a"), Some("b"), Some("c")]);
         let row = evaluate(&EVENTS, &answers, WHO);
-        assert_eq!(row.status, Status::Warning);
+        assert_eq!(row.status, RowStatus::Warning);
         assert!(row.message.starts_with("May not create, patch events in the namespaces b, c. "), "{row:?}");
         let fix = row.fix.unwrap();
         let role = "kubectl --namespace b create role elasticache-user-operator-permission-events --verb=create,patch --resource=events.events.k8s.io";
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn the_whole_cluster_takes_a_cluster_role() {
         let row = evaluate(&STATUS, &answered(&STATUS, &[("*", "patch")], &[None]), Some("O'Neill"));
-        assert_eq!(row.status, Status::Failed);
+        assert_eq!(row.status, RowStatus::Failed);
         let fix = row.fix.unwrap();
         assert!(fix.contains("create clusterrole "), "{fix}");
         assert!(fix.contains("--resource=elasticacheusers.elasticache-users.dev/status\n"), "{fix}");
@@ -267,17 +267,17 @@ mod tests {
         let mut answers = answered(&LEASE, &[], &[Some("ops")]);
         answers[1].allowed = Err(ClusterError::Timeout(Duration::from_secs(1)));
         let row = evaluate(&LEASE, &answers, WHO);
-        assert_eq!(row.status, Status::Failed);
+        assert_eq!(row.status, RowStatus::Failed);
         assert!(row.message.contains("could not be asked: no answer within 1 s"), "{row:?}");
     }
 
     #[test]
     fn secrets_and_what_only_people_read_are_no_reason_to_fail() {
         for rule in [SECRETS, SECRETS_WATCH, EVENTS, FINALIZERS, DEFINITION] {
-            assert_eq!(rule.missing, Status::Warning, "{}", rule.check);
+            assert_eq!(rule.missing, RowStatus::Warning, "{}", rule.check);
         }
         for rule in [OBJECTS, STATUS, LEASE] {
-            assert_eq!(rule.missing, Status::Failed, "{}", rule.check);
+            assert_eq!(rule.missing, RowStatus::Failed, "{}", rule.check);
         }
     }
 }

@@ -9,12 +9,12 @@ use tokio::time::Instant;
 /// At most one line in this time, if nobody has to read each line.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-pub(crate) struct Progress<'a> {
+pub(crate) struct ProgressLines<'a> {
     out: RefCell<&'a mut dyn Write>,
     printed: Cell<Option<Instant>>,
 }
 
-impl<'a> Progress<'a> {
+impl<'a> ProgressLines<'a> {
     pub(crate) fn new(out: &'a mut dyn Write) -> Self {
         Self { out: RefCell::new(out), printed: Cell::new(None) }
     }
@@ -40,7 +40,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_second_line_waits_for_its_time() {
         let mut out = Vec::new();
-        let progress = Progress::new(&mut out);
+        let progress = ProgressLines::new(&mut out);
         progress.sometimes(|| "first".to_owned());
         progress.sometimes(|| "too early".to_owned());
         tokio::time::advance(INTERVAL).await;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Status {
+pub(crate) enum RowStatus {
     Ok,
     /// The operator works, but something that it could do is missing.
     Warning,
@@ -12,7 +12,7 @@ pub(crate) enum Status {
     Failed,
 }
 
-impl Status {
+impl RowStatus {
     fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -27,7 +27,7 @@ impl Status {
 pub(crate) struct Row {
     /// The name of the check. Scripts rely on it.
     pub(crate) check: &'static str,
-    pub(crate) status: Status,
+    pub(crate) status: RowStatus,
     pub(crate) message: String,
     /// What to do, one step a line.
     pub(crate) fix: Option<String>,
@@ -48,20 +48,20 @@ pub(crate) struct RowUser {
 
 impl Row {
     pub(crate) fn ok(check: &'static str, message: impl Into<String>) -> Self {
-        Self { check, status: Status::Ok, message: message.into(), fix: None, user: None }
+        Self { check, status: RowStatus::Ok, message: message.into(), fix: None, user: None }
     }
 
     pub(crate) fn warning(check: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { check, status: Status::Warning, message: message.into(), fix: Some(fix.into()), user: None }
+        Self { check, status: RowStatus::Warning, message: message.into(), fix: Some(fix.into()), user: None }
     }
 
     pub(crate) fn failed(check: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { check, status: Status::Failed, message: message.into(), fix: Some(fix.into()), user: None }
+        Self { check, status: RowStatus::Failed, message: message.into(), fix: Some(fix.into()), user: None }
     }
 
     /// A question without an answer, and without a command that would help.
     pub(crate) fn unknown(check: &'static str, message: impl Into<String>) -> Self {
-        Self { check, status: Status::Failed, message: message.into(), fix: None, user: None }
+        Self { check, status: RowStatus::Failed, message: message.into(), fix: None, user: None }
     }
 
     #[must_use]
@@ -72,8 +72,8 @@ impl Row {
     /// With --force nothing fails.
     #[must_use]
     pub(crate) fn forced(mut self) -> Self {
-        if self.status == Status::Failed {
-            self.status = Status::Warning;
+        if self.status == RowStatus::Failed {
+            self.status = RowStatus::Warning;
             self.message.push_str(" Let go by --force.");
         }
         self
@@ -99,7 +99,7 @@ pub(crate) fn head() -> String {
 #[must_use]
 pub(crate) fn foot(rows: &[Row]) -> String {
     let count = |status| rows.iter().filter(|row| row.status == status).count();
-    let (ok, warning, failed) = (count(Status::Ok), count(Status::Warning), count(Status::Failed));
+    let (ok, warning, failed) = (count(RowStatus::Ok), count(RowStatus::Warning), count(RowStatus::Failed));
     format!("\n{ok} ok, {warning} warning, {failed} failed\n")
 }
 
@@ -108,14 +108,14 @@ fn line(status: &str, check: &str, text: &str) -> String {
 }
 
 #[must_use]
-pub(crate) fn worst(rows: &[Row]) -> Status {
-    rows.iter().map(|row| row.status).max().unwrap_or(Status::Ok)
+pub(crate) fn worst(rows: &[Row]) -> RowStatus {
+    rows.iter().map(|row| row.status).max().unwrap_or(RowStatus::Ok)
 }
 
 #[derive(Serialize)]
 struct JsonReport<'a> {
     version: &'static str,
-    status: Status,
+    status: RowStatus,
     checks: &'a [Row],
 }
 
@@ -155,12 +155,12 @@ mod tests {
 
     #[test]
     fn the_worst_row_counts() {
-        assert_eq!(worst(&[]), Status::Ok);
+        assert_eq!(worst(&[]), RowStatus::Ok);
         let (ok, warning) = (Row::ok("a", ""), Row::warning("b", "", ""));
-        assert_eq!(worst(&[ok.clone(), warning.clone()]), Status::Warning);
+        assert_eq!(worst(&[ok.clone(), warning.clone()]), RowStatus::Warning);
         let failed = Row::failed("c", "Why.", "");
-        assert_eq!(worst(&[ok.clone(), failed.clone(), warning.clone()]), Status::Failed);
-        assert_eq!(failed.forced().status, Status::Warning);
+        assert_eq!(worst(&[ok.clone(), failed.clone(), warning.clone()]), RowStatus::Failed);
+        assert_eq!(failed.forced().status, RowStatus::Warning);
         assert_eq!(ok.clone().forced(), ok);
         assert_eq!(foot(&[ok, warning]), "\n1 ok, 1 warning, 0 failed\n");
     }

@@ -172,7 +172,7 @@ fn have(count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::row::{Status, worst};
+    use super::super::row::{RowStatus, worst};
     use super::*;
 
     fn found(name: &str) -> ObjectSummary {
@@ -194,57 +194,57 @@ mod tests {
     #[test]
     fn an_object_stands_in_the_way_while_its_user_would_be_lost() {
         let retained = || ObjectSummary { policy: DeletionPolicy::Retain, ..found("a") };
-        let rows: [(&str, ObjectSummary, &str, Status); 9] = [
-            ("one with Delete", found("a"), "objects-delete", Status::Failed),
+        let rows: [(&str, ObjectSummary, &str, RowStatus); 9] = [
+            ("one with Delete", found("a"), "objects-delete", RowStatus::Failed),
             (
                 "one not looked at yet",
                 ObjectSummary { has_finalizer: false, ..found("a") },
                 "objects-delete",
-                Status::Failed,
+                RowStatus::Failed,
             ),
             (
                 "a suspended one",
                 ObjectSummary { suspended: true, ..found("a") },
                 "objects-delete",
-                Status::Failed,
+                RowStatus::Failed,
             ),
             (
                 "one that is leaving",
                 ObjectSummary { being_deleted: true, ..found("a") },
                 "objects-deleting",
-                Status::Failed,
+                RowStatus::Failed,
             ),
             (
                 "a retained one that is leaving",
                 ObjectSummary { being_deleted: true, ..retained() },
                 "objects-deleting",
-                Status::Failed,
+                RowStatus::Failed,
             ),
             (
                 "one that another finalizer holds",
                 ObjectSummary { being_deleted: true, has_finalizer: false, ..found("a") },
                 "objects",
-                Status::Ok,
+                RowStatus::Ok,
             ),
-            ("a retained one", retained(), "objects-finalizer", Status::Warning),
+            ("a retained one", retained(), "objects-finalizer", RowStatus::Warning),
             (
                 "a retained one without finalizer",
                 ObjectSummary { has_finalizer: false, ..retained() },
                 "objects",
-                Status::Ok,
+                RowStatus::Ok,
             ),
             (
                 "one that observes",
                 ObjectSummary { observes: true, has_finalizer: false, ..found("a") },
                 "objects",
-                Status::Ok,
+                RowStatus::Ok,
             ),
         ];
         for (claim, object, check, status) in rows {
             let rows = evaluate(&[object]);
             assert_eq!((rows[0].check, rows[0].status, rows.len()), (check, status, 1), "{claim}: {rows:?}");
         }
-        assert_eq!(worst(&evaluate(&[])), Status::Ok);
+        assert_eq!(worst(&evaluate(&[])), RowStatus::Ok);
     }
 
     #[test]

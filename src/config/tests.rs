@@ -40,7 +40,7 @@ fn check_takes_what_run_takes() {
     let Some(CliCommand::Check(check)) = parse(&args).unwrap().command else { panic!("it is check") };
     assert_eq!(check.run.namespaces(), ["a"]);
     assert!(check.run.leader_elect && check.uninstall && !check.force);
-    assert_eq!(check.output, Output::Json);
+    assert_eq!(check.output, OutputFormat::Json);
     let Some(CliCommand::Check(plain)) = parse(&["check", "--leader-elect=false"]).unwrap().command else {
         panic!("it is check")
     };

@@ -1,4 +1,4 @@
-//! No I/O: the custom resource in the words of `plan`, and back.
+//! No I/O: converts the custom resource to the types of `plan`, and back.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::ResourceExt;
@@ -8,7 +8,7 @@ use plan::{
 
 use crate::api::{self, ElastiCacheUser, ElastiCacheUserStatus, FINALIZER, RECONCILE_REQUESTED_AT};
 
-/// What a pass needs of an object besides its goal.
+/// What a pass needs to know of an object in addition to its goal.
 #[must_use]
 pub fn facts(object: &ElastiCacheUser) -> ObjectFacts {
     let metadata = &object.metadata;
@@ -57,17 +57,18 @@ fn read_status(status: &ElastiCacheUserStatus) -> Status {
     with_earlier_delete_request(status)
 }
 
-/// Releases without `deleteRequestedAt` announced a DeleteUser by the Deleting condition alone, which took `lastApplied` out.
+/// Releases without `deleteRequestedAt` wrote the Deleting condition and removed `lastApplied` before DeleteUser.
 fn with_earlier_delete_request(mut status: Status) -> Status {
-    let announced = status.condition(ConditionType::Deleting).map(|deleting| deleting.last_transition_time);
+    let requested_at =
+        status.condition(ConditionType::Deleting).map(|deleting| deleting.last_transition_time);
     if status.delete_requested_at.is_none() && status.arn.is_some() && !status.manages() {
-        status.delete_requested_at = announced;
+        status.delete_requested_at = requested_at;
     }
     status
 }
 
-fn read_last_applied(last: api::LastApplied) -> plan::LastApplied {
-    let api::LastApplied { access_string, expanded_access_string, password_versions, tag_keys } = last;
+fn read_last_applied(last: api::LastAppliedStatus) -> plan::LastApplied {
+    let api::LastAppliedStatus { access_string, expanded_access_string, password_versions, tag_keys } = last;
     plan::LastApplied { access_string, expanded_access_string, password_versions, tag_keys }
 }
 
@@ -82,7 +83,6 @@ fn read_condition(condition: &Condition) -> Option<plan::Condition> {
     })
 }
 
-/// The status as the API server takes it.
 #[must_use]
 pub fn status(status: &Status) -> ElastiCacheUserStatus {
     let status = status.clone();
@@ -94,7 +94,7 @@ pub fn status(status: &Status) -> ElastiCacheUserStatus {
         arn: status.arn.map(|arn| arn.to_string()),
         location: status
             .location
-            .map(|location| api::Location { account: location.account, region: Some(location.region) }),
+            .map(|location| api::LocationStatus { account: location.account, region: Some(location.region) }),
         state: status.state.map(|state| state.as_str().to_owned()),
         engine: status.engine,
         minimum_engine_version: status.minimum_engine_version,
@@ -113,9 +113,9 @@ pub fn status(status: &Status) -> ElastiCacheUserStatus {
     }
 }
 
-fn write_last_applied(last: plan::LastApplied) -> api::LastApplied {
+fn write_last_applied(last: plan::LastApplied) -> api::LastAppliedStatus {
     let plan::LastApplied { access_string, expanded_access_string, password_versions, tag_keys } = last;
-    api::LastApplied { access_string, expanded_access_string, password_versions, tag_keys }
+    api::LastAppliedStatus { access_string, expanded_access_string, password_versions, tag_keys }
 }
 
 fn write_condition(condition: plan::Condition) -> Condition {
@@ -129,7 +129,7 @@ fn write_condition(condition: plan::Condition) -> Condition {
     }
 }
 
-/// To the microsecond, as the API server keeps it.
+/// The API server keeps microseconds.
 pub(crate) fn timestamp(time: jiff::Timestamp) -> Timestamp {
     Timestamp(time.as_microsecond())
 }

@@ -1,4 +1,4 @@
-//! I/O: events about objects.
+//! I/O: publishes events about objects.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
@@ -12,7 +12,7 @@ use crate::api::{ElastiCacheUser, FIELD_MANAGER};
 use crate::clock;
 
 impl Kubernetes {
-    /// Publishes an event about an object. Namespaces that are being deleted refuse it; that never fails a pass.
+    /// A failure is only logged, because a namespace that is being deleted refuses events.
     pub async fn publish(&self, object: &ElastiCacheUser, content: &EventContent) {
         if self.may_write().is_err() {
             return;
@@ -31,7 +31,7 @@ impl Kubernetes {
             action: Some(content.action.to_owned()),
             note: Some(shortened(&content.note)),
             regarding: Some(ObjectReference {
-                // Events about the status field of a version, not about a version: as kubectl describe looks them up.
+                // The event is about the object, not about one of its versions.
                 resource_version: None,
                 ..object.object_ref(&())
             }),

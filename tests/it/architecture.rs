@@ -3,6 +3,7 @@
 //! The compiler holds the rest: a crate can name only what its manifest lists, so `plan` cannot name kube, tokio or the AWS
 //! SDK, and only the crate `aws` can name the SDK. `clippy.toml` forbids the usual ways to read clock and environment.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Files of more than [`LONGEST`] lines, each with the reason.
@@ -127,6 +128,41 @@ fn only_these_files_read_the_environment_and_the_clock() {
         }
     }
     assert!(offences.is_empty(), "{}", offences.join("\n"));
+}
+
+/// Enums that the API and `plan` both have: the same words, but only the API's enum keeps a word that it does not know. The
+/// code writes them `api::Engine` and `plan::Engine`.
+const NAMED_TWICE: [&str; 3] = ["AuthenticationType", "DeletionPolicy", "Engine"];
+
+/// The names of the types that a file defines. Associated types belong to their trait, and are left out.
+fn type_names(file: &SourceFile) -> Vec<String> {
+    let text = file.product_lines().collect::<Vec<_>>().join("\n");
+    let definitions =
+        regex::Regex::new(r"(?m)^ *(?:pub(?:\([a-z]+\))? )?(?:struct|enum|union|trait) (\w+)").unwrap();
+    let aliases = regex::Regex::new(r"(?m)^(?:pub(?:\([a-z]+\))? )?type (\w+)").unwrap();
+    let word_enums = regex::Regex::new(r"word_enum! \{\s*(\w+) \{").unwrap();
+    let names = [definitions, aliases, word_enums].into_iter().flat_map(|pattern| {
+        pattern.captures_iter(&text).map(|found| found[1].to_owned()).collect::<Vec<_>>()
+    });
+    names.collect()
+}
+
+#[test]
+fn no_two_types_of_the_product_have_the_same_name() {
+    let mut files_by_name: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in source_files().into_iter().filter(|file| !file.is_test()) {
+        for name in type_names(&file) {
+            files_by_name.entry(name).or_default().push(file.path.clone());
+        }
+    }
+    assert!(files_by_name.len() > 200, "only {} types were found", files_by_name.len());
+    for name in NAMED_TWICE {
+        let files = files_by_name.remove(name).unwrap_or_default();
+        let pair = matches!(files.as_slice(), [api, plan] if api.starts_with("src/api/") && plan.starts_with("src/plan/"));
+        assert!(pair, "{name} is listed in NAMED_TWICE, so both api and plan must define it: {files:?}");
+    }
+    files_by_name.retain(|_, files| files.len() > 1);
+    assert!(files_by_name.is_empty(), "rename all but one of them: {files_by_name:#?}");
 }
 
 #[test]

@@ -6,16 +6,16 @@ use tokio::time::{Duration, Instant, advance, sleep};
 use super::*;
 
 /// Takes a permit for good and tells how long that took.
-async fn spend(limiter: &Limiter, urgency: Urgency) -> Duration {
+async fn spend(limiter: &Limiter, priority: Priority) -> Duration {
     let began = Instant::now();
-    drop(limiter.permit(urgency).await.spend());
+    drop(limiter.permit(priority).await.spend());
     began.elapsed()
 }
 
 /// A limiter of ten tokens a second that has none left.
 fn drained(burst: u32) -> Limiter {
     let limiter = Limiter::new(10.0, burst);
-    while let Some(permit) = limiter.try_permit(Urgency::Work) {
+    while let Some(permit) = limiter.try_permit(Priority::Work) {
         drop(permit.spend());
     }
     limiter
@@ -28,14 +28,14 @@ async fn settle() {
     }
 }
 
-/// A number of waiters of these urgencies; the order of the answer is that of service.
-async fn order_of_service(limiter: &Limiter, urgencies: &[(&'static str, Urgency)]) -> Vec<&'static str> {
+/// A number of waiters of these priorities; the order of the answer is that of service.
+async fn order_of_service(limiter: &Limiter, priorities: &[(&'static str, Priority)]) -> Vec<&'static str> {
     let served = Arc::new(Mutex::new(Vec::new()));
     let mut waiters = JoinSet::new();
-    for (name, urgency) in urgencies.iter().copied() {
+    for (name, priority) in priorities.iter().copied() {
         let (limiter, served) = (limiter.clone(), Arc::clone(&served));
         waiters.spawn(async move {
-            spend(&limiter, urgency).await;
+            spend(&limiter, priority).await;
             served.lock().expect("served").push(name);
         });
         settle().await;
@@ -49,7 +49,7 @@ async fn a_burst_passes_at_once_and_the_rest_at_the_rate() {
     let limiter = Limiter::new(10.0, 3);
     let mut waits = Vec::new();
     for _ in 0..6 {
-        waits.push(spend(&limiter, Urgency::Work).await.as_millis());
+        waits.push(spend(&limiter, Priority::Work).await.as_millis());
     }
     assert_eq!(waits, [0, 0, 0, 100, 100, 100]);
 }
@@ -59,7 +59,7 @@ async fn an_idle_time_fills_the_bucket_to_the_burst_and_no_further() {
     let limiter = drained(3);
     advance(Duration::from_secs(3600)).await;
     let mut taken = 0;
-    while let Some(permit) = limiter.try_permit(Urgency::Check) {
+    while let Some(permit) = limiter.try_permit(Priority::Check) {
         drop(permit.spend());
         taken += 1;
     }
@@ -75,7 +75,7 @@ async fn a_thousand_waiters_are_served_at_the_rate_and_in_order() {
     for number in 0..1000 {
         let (limiter, served) = (limiter.clone(), Arc::clone(&served));
         waiters.spawn(async move {
-            spend(&limiter, Urgency::Work).await;
+            spend(&limiter, Priority::Work).await;
             served.lock().expect("served").push(number);
         });
     }
@@ -91,11 +91,11 @@ async fn a_thousand_waiters_are_served_at_the_rate_and_in_order() {
 async fn work_goes_before_checks_and_each_class_in_order_of_arrival() {
     let limiter = drained(1);
     let waiters = [
-        ("check 1", Urgency::Check),
-        ("check 2", Urgency::Check),
-        ("work 1", Urgency::Work),
-        ("check 3", Urgency::Check),
-        ("work 2", Urgency::Work),
+        ("check 1", Priority::Check),
+        ("check 2", Priority::Check),
+        ("work 1", Priority::Work),
+        ("check 3", Priority::Check),
+        ("work 2", Priority::Work),
     ];
     let served = order_of_service(&limiter, &waiters).await;
     assert_eq!(served, ["work 1", "work 2", "check 1", "check 2", "check 3"]);
@@ -104,10 +104,10 @@ async fn work_goes_before_checks_and_each_class_in_order_of_arrival() {
 #[tokio::test(start_paused = true)]
 async fn a_permit_that_is_dropped_unused_serves_the_next_waiter_at_once() {
     let limiter = Limiter::new(0.1, 1);
-    let unused = limiter.permit(Urgency::Work).await;
+    let unused = limiter.permit(Priority::Work).await;
     let waiter = tokio::spawn({
         let limiter = limiter.clone();
-        async move { spend(&limiter, Urgency::Check).await }
+        async move { spend(&limiter, Priority::Check).await }
     });
     settle().await;
     assert_eq!(limiter.waiting(), 1);
@@ -118,9 +118,9 @@ async fn a_permit_that_is_dropped_unused_serves_the_next_waiter_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_spent_permit_does_not_come_back() {
     let limiter = Limiter::new(0.1, 1);
-    drop(limiter.permit(Urgency::Work).await.spend());
-    assert!(limiter.try_permit(Urgency::Work).is_none());
-    assert_eq!(spend(&limiter, Urgency::Work).await, Duration::from_secs(10));
+    drop(limiter.permit(Priority::Work).await.spend());
+    assert!(limiter.try_permit(Priority::Work).is_none());
+    assert_eq!(spend(&limiter, Priority::Work).await, Duration::from_secs(10));
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,21 +128,21 @@ async fn nobody_goes_before_those_who_wait() {
     let limiter = drained(1);
     let waiter = tokio::spawn({
         let limiter = limiter.clone();
-        async move { spend(&limiter, Urgency::Work).await }
+        async move { spend(&limiter, Priority::Work).await }
     });
     settle().await;
     // A token is due, and the waiter has not run yet.
     advance(Duration::from_millis(100)).await;
-    assert!(limiter.try_permit(Urgency::Work).is_none(), "a token that is due belongs to the one who waits");
+    assert!(limiter.try_permit(Priority::Work).is_none(), "a token that is due belongs to the one who waits");
     assert_eq!(waiter.await.expect("waiter"), Duration::from_millis(100));
 }
 
 #[tokio::test(start_paused = true)]
 async fn trying_leaves_nothing_behind() {
     let limiter = drained(1);
-    assert!(limiter.try_permit(Urgency::Work).is_none());
+    assert!(limiter.try_permit(Priority::Work).is_none());
     assert_eq!(limiter.waiting(), 0);
-    assert_eq!(spend(&limiter, Urgency::Check).await, Duration::from_millis(100));
+    assert_eq!(spend(&limiter, Priority::Check).await, Duration::from_millis(100));
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +160,7 @@ async fn a_waiter_that_gives_up_loses_nothing_for_the_others() {
         let mut waiters: Vec<_> = Vec::new();
         for _ in 0..5 {
             let limiter = limiter.clone();
-            waiters.push(Some(tokio::spawn(async move { spend(&limiter, Urgency::Work).await })));
+            waiters.push(Some(tokio::spawn(async move { spend(&limiter, Priority::Work).await })));
             settle().await;
         }
         sleep(Duration::from_millis(50)).await;
@@ -181,16 +181,16 @@ async fn a_waiter_that_gives_up_loses_nothing_for_the_others() {
 #[tokio::test(start_paused = true)]
 async fn a_waiter_that_is_served_and_then_dropped_passes_its_permit_on() {
     let limiter = drained(1);
-    let mut first = Box::pin(limiter.permit(Urgency::Work));
+    let mut first = Box::pin(limiter.permit(Priority::Work));
     assert!(futures::poll!(&mut first).is_pending());
     let second = tokio::spawn({
         let limiter = limiter.clone();
-        async move { spend(&limiter, Urgency::Work).await }
+        async move { spend(&limiter, Priority::Work).await }
     });
     settle().await;
     // Serves the first one, who does not look.
     advance(Duration::from_millis(100)).await;
-    assert!(limiter.try_permit(Urgency::Work).is_none());
+    assert!(limiter.try_permit(Priority::Work).is_none());
     drop(first);
     assert_eq!(second.await.expect("second"), Duration::from_millis(100));
 }
@@ -207,12 +207,12 @@ async fn strange_rates_are_bounded() {
     for (claim, rate, seconds) in rows {
         let limiter = Limiter::new(rate, 0);
         assert_eq!(
-            spend(&limiter, Urgency::Work).await,
+            spend(&limiter, Priority::Work).await,
             Duration::ZERO,
             "{claim}: the burst is one at least"
         );
         // The clock of the tests moves in steps of a millisecond.
-        assert_eq!(spend(&limiter, Urgency::Work).await, Duration::from_secs_f64(seconds), "{claim}");
+        assert_eq!(spend(&limiter, Priority::Work).await, Duration::from_secs_f64(seconds), "{claim}");
     }
 }
 
@@ -224,12 +224,12 @@ async fn threads_that_come_and_go_lose_no_token() {
     for number in 0..400_u64 {
         let limiter = limiter.clone();
         waiters.spawn(async move {
-            let urgency = if number % 2 == 0 { Urgency::Work } else { Urgency::Check };
+            let priority = if number % 2 == 0 { Priority::Work } else { Priority::Check };
             let patience = Duration::from_micros(number % 7 * 300);
-            match tokio::time::timeout(patience, limiter.permit(urgency)).await {
+            match tokio::time::timeout(patience, limiter.permit(priority)).await {
                 Ok(permit) if number % 3 == 0 => drop(permit),
                 Ok(permit) => drop(permit.spend()),
-                Err(_) => drop(spend(&limiter, urgency).await),
+                Err(_) => drop(spend(&limiter, priority).await),
             }
         });
     }
@@ -237,18 +237,18 @@ async fn threads_that_come_and_go_lose_no_token() {
     assert_eq!(limiter.waiting(), 0);
     assert!(began.elapsed() < Duration::from_secs(10));
     sleep(Duration::from_millis(2)).await;
-    let full = std::iter::from_fn(|| limiter.try_permit(Urgency::Work)).take(4).count();
+    let full = std::iter::from_fn(|| limiter.try_permit(Priority::Work)).take(4).count();
     assert_eq!(full, 4, "the bucket is full again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_holds_back_those_who_wait_and_those_who_come() {
     let limiter = Limiter::new(10.0, 20);
-    let first = limiter.permit(Urgency::Work).await.spend();
+    let first = limiter.permit(Priority::Work).await.spend();
     first.ended(true);
     assert!(limiter.rate() < 7.0, "{}", limiter.rate());
-    assert!(limiter.try_permit(Urgency::Work).is_none());
-    let waited = spend(&limiter, Urgency::Work).await;
+    assert!(limiter.try_permit(Priority::Work).is_none());
+    let waited = spend(&limiter, Priority::Work).await;
     assert!((100..200).contains(&waited.as_millis()), "{waited:?}");
 }
 

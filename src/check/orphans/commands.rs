@@ -5,7 +5,7 @@
 use plan::{CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, RemoteUser, UID_TAG};
 use serde_json::{Value, json};
 
-use super::findings::Orphan;
+use super::findings::OrphanUser;
 use crate::api::{GROUP, VERSION};
 
 pub(super) fn delete(user: &RemoteUser) -> String {
@@ -17,8 +17,8 @@ pub(super) fn delete(user: &RemoteUser) -> String {
 }
 
 /// `None` if no object can have the namespace and the name that the tags say.
-pub(super) fn adopt(orphan: &Orphan<'_>) -> Option<String> {
-    let Orphan { user, namespace, name, existing, claimant } = orphan;
+pub(super) fn adopt(orphan: &OrphanUser<'_>) -> Option<String> {
+    let OrphanUser { user, namespace, name, existing, claimant } = orphan;
     // The tags of an object that is there keep every other object from taking the user.
     let untag = existing.map(|_| untag(user) + " && ").unwrap_or_default();
     if let Some(claimant) = claimant {

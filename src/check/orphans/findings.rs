@@ -25,7 +25,7 @@ pub(super) enum Finding<'a> {
     /// Another cluster's tags, or none.
     NotOurs,
     Owned,
-    Orphan(Orphan<'a>),
+    Orphan(OrphanUser<'a>),
     /// The cluster's tag is there, the tag of the namespace or of the name is not, and no object wants the user.
     PartlyTagged,
     /// The objects of the namespace that the tags name could not be read.
@@ -41,7 +41,7 @@ pub(super) enum Finding<'a> {
 
 /// A user whose tags name an object that is not there or that wants another user.
 #[derive(Debug)]
-pub(super) struct Orphan<'a> {
+pub(super) struct OrphanUser<'a> {
     pub(super) user: &'a RemoteUser,
     pub(super) namespace: &'a str,
     pub(super) name: &'a str,
@@ -91,7 +91,7 @@ pub(super) fn evaluate<'a>(
     let is_named = |object: &&ObjectSummary| object.namespace == *namespace && object.name == *name;
     match known.objects.iter().find(is_named) {
         Some(object) if object.wants(&user.user_id) => Finding::Owned,
-        existing => Finding::Orphan(Orphan { user, namespace, name, existing, claimant }),
+        existing => Finding::Orphan(OrphanUser { user, namespace, name, existing, claimant }),
     }
 }
 
@@ -126,8 +126,8 @@ pub(super) fn row(user: &RemoteUser, finding: &Finding<'_>) -> Option<Row> {
     }
 }
 
-fn orphan_row(orphan: &Orphan<'_>) -> Row {
-    let Orphan { user, namespace, name, existing, claimant } = orphan;
+fn orphan_row(orphan: &OrphanUser<'_>) -> Row {
+    let OrphanUser { user, namespace, name, existing, claimant } = orphan;
     let owner = full_name(namespace, name);
     let why = match existing {
         None => format!("{owner}, which does not exist."),

@@ -10,7 +10,7 @@ use crate::verdict::{Reason, Verdict};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Pacing {
     failures: Failures,
-    rate_limited: Option<RateLimited>,
+    rate_limited: Option<TokenWait>,
     waiting: Option<(Reason, Moment)>,
     silent_since: Option<Moment>,
     denied_since: Option<Moment>,
@@ -26,7 +26,7 @@ struct Failures {
 
 /// A check that found no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct RateLimited {
+struct TokenWait {
     since: Moment,
     times: u32,
 }
@@ -71,9 +71,9 @@ impl Pacing {
 
     /// A check found no token. Returns the pause until it tries again.
     pub(crate) fn postpone(&mut self, pace: &Pace, now: Moment, roll: f64) -> Duration {
-        let before = self.rate_limited.unwrap_or(RateLimited { since: now, times: 0 });
+        let before = self.rate_limited.unwrap_or(TokenWait { since: now, times: 0 });
         let times = before.times.saturating_add(1);
-        self.rate_limited = Some(RateLimited { times, ..before });
+        self.rate_limited = Some(TokenWait { times, ..before });
         pace.rate_limited(times, roll)
     }
 

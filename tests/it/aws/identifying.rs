@@ -254,6 +254,22 @@ async fn callers_at_the_same_time_share_one_attempt() {
 }
 
 #[tokio::test]
+async fn callers_that_ask_sts_alone_at_the_same_time_share_one_call() {
+    let not_asked = CallSource { account: Account::NotAsked, ..known() };
+    for (claim, kind) in
+        [("throttled", json!({"Kind": "throttle"})), ("failing", error("InternalFailure", 500))]
+    {
+        let fixture = Fixture::start();
+        fails(&fixture, STS, &kind).await;
+        let sources = futures::future::join_all((0..20).map(|_| fixture.aws.identify_caller())).await;
+        assert_eq!(sources, vec![not_asked.clone(); 20], "{claim}: STS does not tell the account");
+        assert_eq!(fixture.actions().await, [STS], "{claim}: the callers that waited take the answer over");
+        assert_eq!(fixture.aws.identify_caller().await, not_asked, "{claim}");
+        assert_eq!(fixture.actions().await, [STS], "{claim}: a later caller asks again");
+    }
+}
+
+#[tokio::test]
 async fn calls_of_sts_are_counted_under_their_own_service() {
     let fixture = Fixture::start();
     fixture.aws.identify().await;
