@@ -37,8 +37,8 @@ pub enum Action {
         /// It was Ready, and status shows the spec as it was last applied.
         ready: bool,
     },
-    /// AWS is only told about, as the object observes.
-    Compared(Comparison),
+    /// Report how the user differs, because the object only observes.
+    ObserveOnly(Comparison),
 }
 
 /// A call that changes something in AWS.
@@ -70,7 +70,7 @@ impl Action {
             | Self::Refuse(_)
             | Self::InSync
             | Self::Suspended { .. }
-            | Self::Compared(_) => None,
+            | Self::ObserveOnly(_) => None,
         }
     }
 }

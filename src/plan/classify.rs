@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What AWS said: its code and its sentence, for people.
+/// What AWS error: its code and its sentence, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AwsError {
     /// AWS's error code, or the operator's word where there was no answer.
@@ -63,16 +63,16 @@ pub enum Rejection {
 }
 
 impl Fault {
-    /// What AWS said.
+    /// What AWS error.
     #[must_use]
     pub fn error(&self) -> &AwsError {
         match self {
-            Self::Busy(said)
-            | Self::Throttled(said)
-            | Self::Unavailable(said)
-            | Self::Credentials(said)
-            | Self::Denied(said)
-            | Self::Rejected(_, said) => said,
+            Self::Busy(error)
+            | Self::Throttled(error)
+            | Self::Unavailable(error)
+            | Self::Credentials(error)
+            | Self::Denied(error)
+            | Self::Rejected(_, error) => error,
         }
     }
 
@@ -116,14 +116,14 @@ const UNKNOWN: &str = "UnknownError";
 /// Reads an error answer: AWS's code, its sentence and the HTTP status.
 #[must_use]
 pub fn classify(code: &str, message: &str, status: u16) -> Answer {
-    let said = || AwsError::new(if code.is_empty() { UNKNOWN } else { code }, message);
-    let rejected = |why| Fault::Rejected(why, said());
+    let error = || AwsError::new(if code.is_empty() { UNKNOWN } else { code }, message);
+    let rejected = |why| Fault::Rejected(why, error());
     Answer::Fault(match code {
         // Observations. The names with `Fault` are the API model's shapes, which some endpoints answer with.
         "UserNotFound" | "UserNotFoundFault" => return Answer::NotFound,
         "UserAlreadyExists" | "UserAlreadyExistsFault" => return Answer::AlreadyExists,
         // B60, B61, B65: `modifying` or `deleting`; gone by itself, though answered with 400.
-        "InvalidUserState" | "InvalidUserStateFault" => Fault::Busy(said()),
+        "InvalidUserState" | "InvalidUserStateFault" => Fault::Busy(error()),
         // B100: the code is inferred, hence every spelling that AWS's services use.
         "Throttling"
         | "ThrottlingException"
@@ -136,7 +136,7 @@ pub fn classify(code: &str, message: &str, status: u16) -> Answer {
         | "PriorRequestNotComplete"
         | "SlowDown"
         | "APICallRateForCustomerExceeded"
-        | "APICallRateForCustomerExceededFault" => Fault::Throttled(said()),
+        | "APICallRateForCustomerExceededFault" => Fault::Throttled(error()),
         // The service's own trouble, whatever the HTTP status that comes with it.
         "ServiceUnavailable"
         | "ServiceUnavailableException"
@@ -144,13 +144,13 @@ pub fn classify(code: &str, message: &str, status: u16) -> Answer {
         | "InternalError"
         | "InternalServerError"
         | "RequestTimeout"
-        | "RequestTimeoutException" => Fault::Unavailable(said()),
+        | "RequestTimeoutException" => Fault::Unavailable(error()),
         // The role may not. UnauthorizedOperation is EC2's word, answered where a policy check is delegated.
         "AccessDenied"
         | "AccessDeniedException"
         | "UnauthorizedOperation"
         | "NotAuthorized"
-        | "OptInRequired" => Fault::Denied(said()),
+        | "OptInRequired" => Fault::Denied(error()),
         // AWS does not know who calls: expired, revoked or mangled credentials, or a wrong clock.
         "ExpiredToken"
         | "ExpiredTokenException"
@@ -162,7 +162,7 @@ pub fn classify(code: &str, message: &str, status: u16) -> Answer {
         | "IncompleteSignature"
         | "IncompleteSignatureException"
         | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException" => Fault::Credentials(said()),
+        | "MissingAuthenticationTokenException" => Fault::Credentials(error()),
         // B102: keeps `Fault` on the wire, unlike the others.
         "ServiceLinkedRoleNotFoundFault" | "ServiceLinkedRoleNotFound" => {
             rejected(Rejection::ServiceLinkedRole)
@@ -177,21 +177,21 @@ pub fn classify(code: &str, message: &str, status: u16) -> Answer {
         }
         // B89, B99: UserQuotaExceeded, TagQuotaPerResourceExceeded, and whatever quota comes next.
         quota if quota.contains("Quota") => rejected(Rejection::Quota),
-        _ => by_status(status, message, said()),
+        _ => by_status(status, message, error()),
     })
 }
 
 /// A code that the table does not know: the status decides.
-fn by_status(status: u16, message: &str, said: AwsError) -> Fault {
+fn by_status(status: u16, message: &str, error: AwsError) -> Fault {
     match status {
-        429 => Fault::Throttled(said),
-        408 | 500.. => Fault::Unavailable(said),
+        429 => Fault::Throttled(error),
+        408 | 500.. => Fault::Unavailable(error),
         // B100: the sentence is observed, the code is not.
-        _ if message.starts_with("Rate exceeded") => Fault::Throttled(said),
-        403 => Fault::Denied(said),
-        401 => Fault::Credentials(said),
+        _ if message.starts_with("Rate exceeded") => Fault::Throttled(error),
+        403 => Fault::Denied(error),
+        401 => Fault::Credentials(error),
         // Not AWS's form of an error: something in between answered, and what became of the call is not known.
-        _ if said.code == UNKNOWN => Fault::Unavailable(said),
-        _ => Fault::Rejected(Rejection::Other, said),
+        _ if error.code == UNKNOWN => Fault::Unavailable(error),
+        _ => Fault::Rejected(Rejection::Other, error),
     }
 }

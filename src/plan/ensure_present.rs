@@ -2,12 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use crate::access_string::same_meaning;
 use crate::changes::{AuthenticationChange, TagChange, changes, tag_change, unannounced_keys};
 use crate::location::{NotFoundMeaning, not_found_meaning, wrong_location};
 use crate::ownership::{
     OwnerKnowledge, before_tags_change, owner_tags_missing, ownership, put_tags_back, still_ours,
 };
-use crate::*;
+use crate::{
+    Account, Action, Adoption, Authentication, Cause, Changes, Create, Creation, Desired, Fetch, Lifecycle,
+    Modify, Observed, Owner, OwnerObservation, Ownership, Read, Record, Refusal, RemoteUser, SecretProblem,
+    Tag, Tags, TagsObservation, Untag, UserObservation, Wait, WriteIntent,
+};
 
 /// The user should be there.
 pub(crate) fn ensure_present(desired: &Desired, observed: &Observed) -> Action {
@@ -51,7 +56,7 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
     let record = &observed.record;
     // A DeleteUser of ours means that the object goes too: a user that was managed and went did so by somebody else's hand.
     let cause = match record.readiness.was_ready() || record.arn.is_some() && record.manages() {
-        true => Cause::Drift(vec!["the AWS user was gone".to_owned()]),
+        true => Cause::Drift(vec!["the AWS user was missing".to_owned()]),
         false => Cause::Edit,
     };
     Action::Create(Create {
@@ -98,7 +103,7 @@ fn ensure_in_sync(desired: &Desired, user: &RemoteUser, observed: &Observed) -> 
 /// AWS is applying a ModifyUser of ours: this process sent it, or status says that all of the spec was sent already.
 fn is_applying(desired: &Desired, record: &Record) -> bool {
     let sent = record.last_applied.as_ref().and_then(|last| last.access_string.as_ref());
-    let all_sent = sent.is_some_and(|sent| access_string::same_meaning(sent, &desired.access_string));
+    let all_sent = sent.is_some_and(|sent| same_meaning(sent, &desired.access_string));
     record.modify_sent || all_sent && !record.readiness.was_ready()
 }
 

@@ -2,7 +2,10 @@
 
 use crate::location::{NotFoundMeaning, not_found_meaning, wrong_location};
 use crate::ownership::{OwnerKnowledge, owner_tags_missing, ownership, put_tags_back, still_ours};
-use crate::*;
+use crate::{
+    Action, Creation, Definition, Delete, DeletionGoal, DeletionPolicy, Fetch, Lifecycle, Observed,
+    Ownership, Read, ReleaseReason, RemoteUser, UserId, UserObservation, Wait, WriteIntent,
+};
 
 /// The object is on its way out: the first match holds.
 pub(crate) fn finalize(goal: &DeletionGoal, observed: &Observed) -> Action {

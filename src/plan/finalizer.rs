@@ -2,7 +2,7 @@
 
 use crate::location::wrong_location;
 use crate::ownership::{OwnerKnowledge, ownership, still_ours};
-use crate::*;
+use crate::{Action, Fetch, Observed, Owner, Ownership, Refusal, Subject, UserObservation};
 
 /// The finalizer goes on before the first mutation. It also goes on before the pass waits, refuses or rests, if DescribeUsers
 /// has shown a user that is ours or whose owner is not known: nothing that is wrong with the object may hide that user.
@@ -24,7 +24,7 @@ pub(crate) fn add_first(owner: &Owner, observed: &Observed, action: Action) -> A
         Action::AddFinalizer
         | Action::ReleaseFinalizer(_)
         | Action::Suspended { .. }
-        | Action::Compared(_) => false,
+        | Action::ObserveOnly(_) => false,
     };
     if needed && !observed.record.has_finalizer { Action::AddFinalizer } else { action }
 }
@@ -40,10 +40,10 @@ pub(crate) fn refuse(refusal: &Refusal, subject: Option<&Subject>, observed: &Ob
         UserObservation::NotRead => Action::Fetch(Fetch::User(user_id.clone())),
         UserObservation::Absent | UserObservation::Failed(_) => refuse,
         UserObservation::Found(user) => match ownership(owner, user, observed) {
-            OwnerKnowledge::Pending(look @ Action::Fetch(_))
+            OwnerKnowledge::Pending(fetch @ Action::Fetch(_))
                 if wrong_location(&observed.record, user).is_none() =>
             {
-                look
+                fetch
             }
             OwnerKnowledge::Pending(_) | OwnerKnowledge::Known(_) => add_first(owner, observed, refuse),
         },

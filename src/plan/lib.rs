@@ -20,18 +20,20 @@ mod goal;
 mod last_applied;
 mod location;
 mod memory;
-mod model;
 mod object;
 mod observe_only;
 mod observed;
 mod orphan;
+mod owner;
 mod ownership;
 pub mod pace;
 pub mod pass;
+mod passwords;
 mod source;
 mod status;
 mod status_user;
 mod time;
+mod user;
 pub mod verdict;
 
 pub use action::*;
@@ -41,17 +43,22 @@ pub use deletion::{DeletionProgress, Requester};
 pub use goal::*;
 pub use last_applied::{LastApplied, in_sync, next_last_applied};
 pub use memory::{Memory, Pacing};
-pub use model::*;
 pub use object::{ObjectFacts, ResourceVersion};
 pub use observed::*;
 pub use orphan::{Namesake, Orphan, OrphanEnd, OrphanFacts, OrphanStep, follow_orphan, orphan_verdict};
+pub use owner::{CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, OWNER_TAG_PREFIX, Owner, Ownership, Tags, UID_TAG};
 pub use pass::Pass;
+pub use passwords::{InvalidPassword, Password, Passwords, SecretProblem};
 pub use source::{CallSource, CredentialsId};
 pub use status::{
     Condition, ConditionStatus, ConditionType, Location, Readiness, Report, Status, next_status,
 };
 pub use status_user::{StatusUser, read_as_ours, status_user};
 pub use time::{Moment, Now, Rolls, Timestamp};
+pub use user::{
+    Arn, AuthenticationType, Engine, InvalidUserId, Lifecycle, RemoteUser, USER_ID_MAX_LENGTH,
+    USER_ID_PATTERN, UserId,
+};
 
 /// Decides the next action. See the crate's documentation.
 #[must_use]

@@ -1,6 +1,8 @@
 //! Pure: whether the user that status remembers can be seen from here at all.
 
-use crate::*;
+use crate::{
+    Account, Action, Fault, Fetch, Location, Observed, Read, Record, RemoteUser, Wait, WrongLocation,
+};
 
 /// What UserNotFound means.
 pub(crate) enum NotFoundMeaning {

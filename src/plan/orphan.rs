@@ -8,7 +8,11 @@ use std::time::Duration;
 use crate::finalize::finalize;
 use crate::pace::{Pace, Requeue};
 use crate::verdict::{Outcome, Verdict, VerdictContext, verdict};
-use crate::*;
+use crate::{
+    Account, Action, Arn, CallSource, Creation, CredentialsId, Definition, Delete, DeletionGoal,
+    DeletionPolicy, DeletionProgress, Fetch, Location, Observed, Owner, OwnerObservation, Ownership, Record,
+    ReleaseReason, Requester, TagsObservation, UID_TAG, UserId, UserObservation, Wait,
+};
 
 /// The user of a CreateUser that was sent, and the object as it was when that call was decided on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -96,8 +100,8 @@ pub enum OrphanStep {
     Delete(Delete),
     /// Time will tell: as on the way out of any object.
     Wait(Wait),
-    /// Look again after this.
-    Pause(Requeue),
+    /// Begin again after this.
+    Requeue(Requeue),
     /// Nothing is left to do.
     End(OrphanEnd),
 }
@@ -126,7 +130,7 @@ pub fn follow_orphan(orphan: &Orphan, facts: &OrphanFacts, pace: &Pace) -> Orpha
     match facts.namesake {
         Namesake::NotRead => return OrphanStep::ReadNamesake,
         // An object that wants the user and could go without a trace is waited for: then the user is an orphan again.
-        Namesake::Unreadable | Namesake::Wants => return OrphanStep::Pause(Requeue::Backoff),
+        Namesake::Unreadable | Namesake::Wants => return OrphanStep::Requeue(Requeue::Backoff),
         Namesake::Itself => return OrphanStep::End(OrphanEnd::NotVanished),
         Namesake::Manages => return OrphanStep::End(OrphanEnd::TakenOver),
         Namesake::Absent => {}
@@ -193,13 +197,13 @@ fn step(action: Action, facts: &OrphanFacts, pace: &Pace) -> OrphanStep {
         },
         Action::Fetch(Fetch::Object | Fetch::ObjectAndDefinition) => OrphanStep::Confirm,
         Action::Fetch(
-            look @ (Fetch::User(_)
+            fetch @ (Fetch::User(_)
             | Fetch::Tags(_)
             | Fetch::Account
             | Fetch::Caller
             | Fetch::Owner(_)
             | Fetch::Definition),
-        ) => OrphanStep::Fetch(look),
+        ) => OrphanStep::Fetch(fetch),
         Action::Wait(wait) => OrphanStep::Wait(wait),
         Action::ReleaseFinalizer(why) => OrphanStep::End(match why {
             ReleaseReason::UserGone | ReleaseReason::NoSuchUser => OrphanEnd::UserGone,
@@ -218,6 +222,6 @@ fn step(action: Action, facts: &OrphanFacts, pace: &Pace) -> OrphanStep {
         | Action::Refuse(_)
         | Action::InSync
         | Action::Suspended { .. }
-        | Action::Compared(_) => OrphanStep::Pause(Requeue::Slow),
+        | Action::ObserveOnly(_) => OrphanStep::Requeue(Requeue::Slow),
     }
 }

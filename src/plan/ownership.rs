@@ -1,6 +1,9 @@
 //! Pure: whose the user is, and what has to be known of that before a mutation.
 
-use crate::*;
+use crate::{
+    Action, Cause, Fetch, LastApplied, Lifecycle, Observed, Owner, Ownership, Read, Record, RemoteUser,
+    Reported, Tag, TagsObservation, Wait,
+};
 
 pub(crate) fn put_tags_back(owner: &Owner, uid: &str, user: &RemoteUser, observed: &Observed) -> Action {
     before_tags_change(user, observed).unwrap_or_else(|| {

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pause_stays_within_what_the_contract_says() {
+    fn every_delay_is_within_the_limits_of_the_contract() {
         let pace = Pace::default();
         let rows = [
             ("the first backoff is at least a second", Requeue::Backoff, 1, 1.0, 1.5),
@@ -204,8 +204,8 @@ mod tests {
         ];
         for (claim, requeue, attempts, least, most) in rows {
             for roll in [0.0, 0.3, 0.999_999] {
-                let pause = pace.until(requeue, attempts, Duration::ZERO, roll).as_secs_f64();
-                assert!((least..=most).contains(&pause), "{claim}: {pause} s with roll {roll}");
+                let delay = pace.until(requeue, attempts, Duration::ZERO, roll).as_secs_f64();
+                assert!((least..=most).contains(&delay), "{claim}: {delay} s with roll {roll}");
             }
         }
     }
@@ -214,17 +214,17 @@ mod tests {
     fn a_check_without_a_token_comes_back_soon_and_not_with_the_others() {
         let pace = Pace::default();
         for (times, least, most) in [(1, 1.0, 1.5), (2, 2.0, 3.0), (4, 8.0, 12.0), (50, 10.0, 15.0)] {
-            let pauses = [0.0, 0.5, 0.999_999].map(|roll| pace.rate_limited(times, roll).as_secs_f64());
-            assert!(pauses.iter().all(|pause| (least..=most).contains(pause)), "{times}: {pauses:?}");
-            assert!(pauses.is_sorted() && pauses[0] * 1.4 < pauses[2], "{times}: {pauses:?}");
+            let delays = [0.0, 0.5, 0.999_999].map(|roll| pace.rate_limited(times, roll).as_secs_f64());
+            assert!(delays.iter().all(|delay| (least..=most).contains(delay)), "{times}: {delays:?}");
+            assert!(delays.is_sorted() && delays[0] * 1.4 < delays[2], "{times}: {delays:?}");
         }
     }
 
     #[test]
     fn jitter_spreads_objects_that_failed_together() {
-        let pause = |requeue, roll| Pace::default().until(requeue, 4, Duration::from_secs(40), roll);
+        let delay = |requeue, roll| Pace::default().until(requeue, 4, Duration::from_secs(40), roll);
         for requeue in [Requeue::Poll, Requeue::Backoff, Requeue::Slow, Requeue::Resync] {
-            assert!(pause(requeue, 0.0) < pause(requeue, 0.9), "{requeue:?}");
+            assert!(delay(requeue, 0.0) < delay(requeue, 0.9), "{requeue:?}");
         }
     }
 

@@ -220,7 +220,7 @@ impl Pass {
             | Action::Refuse(_)
             | Action::InSync
             | Action::Suspended { .. }
-            | Action::Compared(_) => {
+            | Action::ObserveOnly(_) => {
                 self.close(action, crate::verdict::Outcome::Decided, now);
                 None
             }
@@ -278,8 +278,8 @@ impl Pass {
     fn take_token(&mut self, granted: bool, awaiting: &Awaiting, now: Now) {
         if !granted {
             let roll = self.rolls.roll();
-            let pause = self.memory.pacing.postpone(&self.settings.pace, now.moment, roll);
-            self.finish = Some(self.finished(Some(pause), PassResult::RateLimited));
+            let delay = self.memory.pacing.postpone(&self.settings.pace, now.moment, roll);
+            self.finish = Some(self.finished(Some(delay), PassResult::RateLimited));
             return;
         }
         if *awaiting == Awaiting::MutationToken {
@@ -309,8 +309,8 @@ impl Pass {
 
     fn back_off(&mut self, result: PassResult, now: Now) {
         let roll = self.rolls.roll();
-        let pause = self.memory.pacing.back_off(Requeue::Backoff, &self.settings.pace, now.moment, roll);
-        self.finish = Some(self.finished(Some(pause), result));
+        let delay = self.memory.pacing.back_off(Requeue::Backoff, &self.settings.pace, now.moment, roll);
+        self.finish = Some(self.finished(Some(delay), result));
     }
 
     fn finished(&self, requeue: Option<Duration>, result: PassResult) -> Finish {
@@ -344,12 +344,12 @@ fn nothing_observed(settings: &Settings) -> Observed {
 fn is_awaited(object: &ObjectFacts, goal: &Goal) -> bool {
     matches!(goal, Goal::Absent(_))
         || object.is_requested()
-        || !is_at_rest(object, goal)
+        || !is_settled(object, goal)
         || has_new_password(object, goal)
 }
 
 /// An earlier pass came to an end with this generation, as far as it could. The next one is a check.
-fn is_at_rest(object: &ObjectFacts, goal: &Goal) -> bool {
+fn is_settled(object: &ObjectFacts, goal: &Goal) -> bool {
     let status = &object.status;
     let ready = status.condition(ConditionType::Ready);
     let ready = ready.filter(|ready| ready.observed_generation == object.generation);

@@ -1,7 +1,10 @@
 //! Pure: what status may say of the user after a pass. An ARN in status is a claim, and later passes decide by it.
 
 use crate::ownership::{as_reported, is_recorded};
-use crate::*;
+use crate::{
+    Action, Goal, Lifecycle, Observed, Ownership, Read, Record, Refusal, RemoteUser, TagsObservation,
+    UserObservation, Wait,
+};
 
 /// What becomes of the user in status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

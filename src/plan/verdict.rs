@@ -204,9 +204,9 @@ pub fn verdict(action: &Action, outcome: &Outcome, context: &VerdictContext<'_>)
         (Action::Refuse(refusal), _) => (refused(refusal), Requeue::Resync),
         (Action::InSync, _) => (Reason::Active, Requeue::Resync),
         (Action::Suspended { .. }, _) => (Reason::Suspended, Requeue::Resync),
-        (Action::Compared(Comparison::Matches), _) => (Reason::Observed, Requeue::Resync),
-        (Action::Compared(Comparison::Differs(_)), _) => (Reason::Differs, Requeue::Resync),
-        (Action::Compared(Comparison::Missing), _) => (Reason::UserMissing, Requeue::Resync),
+        (Action::ObserveOnly(Comparison::Matches), _) => (Reason::Observed, Requeue::Resync),
+        (Action::ObserveOnly(Comparison::Differs(_)), _) => (Reason::Differs, Requeue::Resync),
+        (Action::ObserveOnly(Comparison::Missing), _) => (Reason::UserMissing, Requeue::Resync),
     };
     let progress = match (action, reason) {
         _ if context.deleting => Progress::Deleting,
@@ -295,12 +295,12 @@ fn failed(action: &Action, fault: &Fault, context: &VerdictContext<'_>) -> Verdi
         (Fault::Unavailable(_), _) => (Reason::AWSUnavailable, Requeue::Backoff),
         (Fault::Credentials(_), _) => (Reason::CredentialsUnavailable, Requeue::Slow),
         (Fault::Denied(_), _) => (Reason::AccessDenied, Requeue::Slow),
-        (Fault::Rejected(why, said), deleting) => match why {
+        (Fault::Rejected(why, error), deleting) => match why {
             Rejection::ServiceLinkedRole => (Reason::ServiceLinkedRoleMissing, Requeue::Slow),
             Rejection::DefaultUserInGroup if deleting => (Reason::DefaultUserInGroup, Requeue::Slow),
             Rejection::Quota if !deleting => (Reason::QuotaExceeded, Requeue::Slow),
             Rejection::ParameterCombination if written => (Reason::AuthenticationConflict, Requeue::Resync),
-            Rejection::ParameterValue if written => (about(&said.message), Requeue::Resync),
+            Rejection::ParameterValue if written => (about(&error.message), Requeue::Resync),
             Rejection::DefaultUserInGroup
             | Rejection::Quota
             | Rejection::ParameterCombination

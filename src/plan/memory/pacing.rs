@@ -93,9 +93,9 @@ impl Pacing {
             return due.since(now);
         }
         self.failures.count = self.failures.count.saturating_add(1);
-        let pause = pace.until(requeue, self.failures.count, Duration::ZERO, roll);
-        self.failures.due = Some((requeue, now + pause));
-        pause
+        let delay = pace.until(requeue, self.failures.count, Duration::ZERO, roll);
+        self.failures.due = Some((requeue, now + delay));
+        delay
     }
 
     /// Whether a Warning event is due: when the reason is new, and again while it lasts. A reason that status showed before

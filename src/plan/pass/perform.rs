@@ -137,7 +137,7 @@ impl Pass {
             | Action::Refuse(_)
             | Action::InSync
             | Action::Suspended { .. }
-            | Action::Compared(_) => Doubts::default(),
+            | Action::ObserveOnly(_) => Doubts::default(),
         }
     }
 

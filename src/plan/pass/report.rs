@@ -102,7 +102,7 @@ impl Pass {
         let Some(Closing { action, verdict, shown, .. }) = self.closing.clone() else { return };
         let roll = self.rolls.roll();
         let pace = &self.settings.pace;
-        let pause = self.memory.pacing.schedule(&verdict, pace, now.moment, roll);
+        let delay = self.memory.pacing.schedule(&verdict, pace, now.moment, roll);
         let mut events = self.completed_events(&action, &verdict);
         let result = match written {
             Ok(()) => {
@@ -115,7 +115,7 @@ impl Pass {
         };
         if let Some(closing) = &mut self.closing {
             closing.queue.extend(events);
-            closing.stage = Stage::End { requeue: Some(pause), result };
+            closing.stage = Stage::End { requeue: Some(delay), result };
         }
     }
 
@@ -212,7 +212,7 @@ impl Pass {
     fn user_id(&self) -> &str {
         let user_id = match &self.goal {
             Goal::Present(desired) | Goal::ObserveOnly(desired) => Some(&desired.user_id),
-            Goal::Absent(departure) => departure.user_id.as_ref(),
+            Goal::Absent(deletion) => deletion.user_id.as_ref(),
             Goal::Invalid { .. } | Goal::Suspended(_) => None,
         };
         user_id.map(crate::UserId::as_str).unwrap_or_default()
@@ -281,7 +281,10 @@ fn note(done: &Completed, action: &Action, verdict: &Verdict, id: &str) -> Strin
     match done {
         _ if matches!(action, Action::ReleaseFinalizer(_)) => verdict.message.clone(),
         Completed::Corrected(differences) => {
-            format!("Somebody changed AWS user \"{id}\"; it is put right: {}.", differences.join("; "))
+            format!(
+                "Somebody changed AWS user \"{id}\". The operator corrects it: {}.",
+                differences.join("; ")
+            )
         }
         Completed::Rotated => format!("AWS accepted the new passwords of user \"{id}\"."),
         Completed::Modified if !matches!(action, Action::Modify(_)) => verdict.message.clone(),
@@ -318,6 +321,6 @@ fn step(action: &Action) -> &'static str {
         Action::Refuse(_) => "Refuse",
         Action::InSync => "Rest",
         Action::Suspended { .. } => "Suspend",
-        Action::Compared(_) => "Observe",
+        Action::ObserveOnly(_) => "Observe",
     }
 }
