@@ -1,4 +1,4 @@
-//! Pure: the object only observes (`managementPolicy: Observe`). AWS is read and told about, and never changed.
+//! `managementPolicy: Observe`: reports how the user differs from the spec, and never changes AWS.
 
 use crate::changes::differences;
 use crate::ensure_present::secret_problem;
@@ -9,10 +9,9 @@ use crate::{
     RemoteUser, TagsObservation, UserObservation, Wait,
 };
 
-/// How the user differs from what the object describes.
 pub(crate) fn observe_only(desired: &Desired, observed: &Observed) -> Action {
     if observed.record.has_finalizer {
-        // It managed the user before: from now on nothing may hold the object.
+        // The object managed the user before. Now it must not need a finalizer.
         return release_finalizer(
             &desired.user_id,
             false,

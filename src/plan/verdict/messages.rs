@@ -1,5 +1,5 @@
-//! Pure: the sentences that people read in conditions and events. What happened, to what, AWS's code, what to do; never
-//! anything that changes from pass to pass.
+//! The messages of conditions and events: what happened, to what, AWS's code, what to do. They contain nothing that changes
+//! from pass to pass.
 
 use super::{Outcome, Reason, VerdictContext};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 
 const ROLE_COMMAND: &str = "aws iam create-service-linked-role --aws-service-name elasticache.amazonaws.com";
 
-/// The sentence for an action that did not fail.
+/// The message for an action that did not fail.
 pub(super) fn message(action: &Action, outcome: &Outcome, context: &VerdictContext<'_>) -> String {
     let id = context.user_id;
     match action {
@@ -95,7 +95,7 @@ fn deleting(id: &str) -> String {
 }
 
 fn release(why: &ReleaseReason, id: &str, context: &VerdictContext<'_>) -> String {
-    let promised = |accepted: bool| {
+    let deletion_note = |accepted: bool| {
         if accepted {
             " AWS had accepted DeleteUser before, so the user is deleted nevertheless."
         } else {
@@ -108,7 +108,7 @@ fn release(why: &ReleaseReason, id: &str, context: &VerdictContext<'_>) -> Strin
             "The spec names no valid AWS user, so there is nothing to delete.".to_owned()
         }
         ReleaseReason::Retained { deletion_accepted } if *deletion_accepted => {
-            format!("deletionPolicy is Retain.{}", promised(true))
+            format!("deletionPolicy is Retain.{}", deletion_note(true))
         }
         ReleaseReason::Retained { .. } => format!(
             "AWS user \"{id}\" is retained because deletionPolicy is Retain. It keeps its owner tags, so the same object manages it again if you apply the object again. To give the user to another owner, remove the tags: {}",
@@ -116,11 +116,11 @@ fn release(why: &ReleaseReason, id: &str, context: &VerdictContext<'_>) -> Strin
         ),
         ReleaseReason::DefinitionDeleted { deletion_accepted } => format!(
             "The CustomResourceDefinition is being deleted, so AWS users are retained.{}",
-            promised(*deletion_accepted)
+            deletion_note(*deletion_accepted)
         ),
         ReleaseReason::Observes { deletion_accepted } => format!(
             "AWS user \"{id}\" is retained because managementPolicy is Observe.{}",
-            promised(*deletion_accepted)
+            deletion_note(*deletion_accepted)
         ),
         ReleaseReason::LeftToOwner(owner) => {
             format!(
@@ -256,37 +256,37 @@ fn place(location: &Location) -> String {
     format!("region {}{}", location.region, account.unwrap_or_default())
 }
 
-/// The sentence for a call that failed.
+/// The message for a call that failed.
 pub(super) fn fault(action: &Action, fault: &Fault, context: &VerdictContext<'_>) -> String {
     let id = context.user_id;
     let call = call(action);
-    let said = sentence(&fault.error().to_string());
+    let error = sentence(&fault.error().to_string());
     let written = matches!(action, Action::Create(_) | Action::Modify(_));
     match fault {
-        Fault::Busy(_) => format!("{call} of \"{id}\" must wait: {said} Retrying until AWS allows it."),
-        Fault::Throttled(_) => format!("AWS throttles {call} of \"{id}\": {said} Retrying more slowly."),
-        Fault::Unavailable(_) => format!("{call} of \"{id}\" got no usable answer: {said} Retrying."),
+        Fault::Busy(_) => format!("{call} of \"{id}\" must wait: {error} Retrying until AWS allows it."),
+        Fault::Throttled(_) => format!("AWS throttles {call} of \"{id}\": {error} Retrying more slowly."),
+        Fault::Unavailable(_) => format!("{call} of \"{id}\" got no usable answer: {error} Retrying."),
         Fault::Credentials(_) => format!(
-            "The operator's AWS credentials do not work ({call} of \"{id}\"): {said} Check its IAM role, ServiceAccount annotation or credentials. Retrying."
+            "The operator's AWS credentials do not work ({call} of \"{id}\"): {error} Check its IAM role, ServiceAccount annotation or credentials. Retrying."
         ),
         Fault::Denied(_) => format!(
-            "The operator's AWS role may not call {call} for \"{id}\": {said} Attach a policy that allows it. Retrying."
+            "The operator's AWS role may not call {call} for \"{id}\": {error} Attach a policy that allows it. Retrying."
         ),
         Fault::Rejected(Rejection::ServiceLinkedRole, _) => format!(
-            "{call} of \"{id}\" was refused: {said} The account lacks ElastiCache's service-linked role; create it once with: {ROLE_COMMAND}"
+            "{call} of \"{id}\" was refused: {error} The account lacks ElastiCache's service-linked role; create it once with: {ROLE_COMMAND}"
         ),
         Fault::Rejected(Rejection::DefaultUserInGroup, _) => format!(
-            "AWS user \"{id}\" is the default user of a user group and cannot be deleted: {said} {} Put another user named \"default\" into the group, or delete the group. The deletion then continues by itself.",
+            "AWS user \"{id}\" is the default user of a user group and cannot be deleted: {error} {} Put another user named \"default\" into the group, or delete the group. The deletion then continues by itself.",
             groups(context)
         ),
         Fault::Rejected(Rejection::Quota, _) => {
             format!(
-                "{call} of \"{id}\" was refused: {said} Delete what is not needed, or ask AWS to raise the quota. Retrying."
+                "{call} of \"{id}\" was refused: {error} Delete what is not needed, or ask AWS to raise the quota. Retrying."
             )
         }
         Fault::Rejected(Rejection::ParameterCombination, _) if written => {
             format!(
-                "{call} of \"{id}\" was refused: {said} Change spec.authentication or spec.engine, because AWS does not accept them together."
+                "{call} of \"{id}\" was refused: {error} Change spec.authentication or spec.engine, because AWS does not accept them together."
             )
         }
         Fault::Rejected(Rejection::ParameterValue, answer) if written => {
@@ -298,18 +298,18 @@ pub(super) fn fault(action: &Action, fault: &Fault, context: &VerdictContext<'_>
             } else {
                 "the spec"
             };
-            format!("{call} of \"{id}\" was refused: {said} Change {what}.")
+            format!("{call} of \"{id}\" was refused: {error} Change {what}.")
         }
         Fault::Rejected(
             Rejection::ParameterValue | Rejection::ParameterCombination | Rejection::Other,
             _,
-        ) => format!("{call} of \"{id}\" was refused: {said} Retrying slowly."),
+        ) => format!("{call} of \"{id}\" was refused: {error} Retrying slowly."),
     }
 }
 
-/// AWS ends some of its sentences with a full stop, and some not.
-fn sentence(said: &str) -> String {
-    if said.ends_with(['.', '!', '?']) { said.to_owned() } else { format!("{said}.") }
+/// Adds the full stop that some of AWS's messages lack.
+fn sentence(text: &str) -> String {
+    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
 }
 
 fn groups(context: &VerdictContext<'_>) -> String {
@@ -320,7 +320,7 @@ fn groups(context: &VerdictContext<'_>) -> String {
     }
 }
 
-/// AWS's name of the call that the action makes, or waits for.
+/// AWS's name for the call that the action makes or waits for.
 fn call(action: &Action) -> &'static str {
     match action {
         Action::Create(_) => "CreateUser",

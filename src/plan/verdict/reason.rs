@@ -1,7 +1,6 @@
-//! Pure: the reasons of conditions and events, and their words.
+//! The reasons of conditions and events.
 
-/// The reasons of conditions and events, a closed list. Of each, what it means and what there is to do: these
-/// sentences are the ones that the documentation shows.
+/// The documentation page of reasons is generated from these comments: what the reason means, and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// The AWS user exists, matches the spec and is `active`.
@@ -145,7 +144,6 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every reason.
     pub const ALL: [Self; 33] = [
         Self::Active,
         Self::Creating,
@@ -182,7 +180,6 @@ impl Reason {
         Self::Retained,
     ];
 
-    /// The word in the condition.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -222,7 +219,6 @@ impl Reason {
         }
     }
 
-    /// Reads a condition's word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == word)
