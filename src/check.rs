@@ -1,7 +1,7 @@
-//! I/O: the preflight. Asks the cluster and AWS what the operator will need of them, and tells what is missing and how to
-//! mend it; `--uninstall` asks what would be lost without the operator.
+//! I/O: `check`. Asks the cluster and AWS for what the operator needs, and says what is missing and how to fix it. With
+//! `--uninstall` it says what would be lost without the operator, with `--orphans` which AWS users lack their object.
 //!
-//! The parts below `check` judge facts and do no I/O, `cluster` apart.
+//! `cluster`, `survey` and `orphans` do I/O. The other modules evaluate the answers.
 
 mod amazon;
 mod clocks;
@@ -24,23 +24,23 @@ use serde_json::Value;
 
 use crate::config::{Check, CheckMode, Output};
 use crate::{api, clock};
-use clocks::Reading;
-use cluster::{Cluster, Unlisted};
-use permissions::{Answered, Place, Rule};
+use clocks::ClockReading;
+use cluster::{Cluster, ListError};
+use permissions::{AccessReview, Rule, Scope};
 use progress::Progress;
 use row::{Row, Status};
-use uninstall::Found;
+use uninstall::ObjectSummary;
 
-/// The oldest Kubernetes that the operator is built for: 1.33.
+/// The oldest Kubernetes version that is supported.
 const OLDEST: (u32, u32) = (1, 33);
-/// The longest that one question may take. The operator itself may wait longer, but a person waits here.
+/// The time-out of one request, at most. It is shorter than the operator's, because a person waits.
 const PATIENCE: Duration = Duration::from_secs(10);
 const KUBECONFIG: &str = "set KUBECONFIG, or run in a pod with a ServiceAccount; try: kubectl version";
 
-/// Checks, tells on `out`, and answers whether nothing failed.
+/// Writes the rows to `out`, and how far a long check is to `progress`. True if no row failed.
 ///
 /// # Errors
-/// Where `out` cannot be written to.
+/// If `out` cannot be written to.
 pub async fn check(
     flags: &Check,
     mode: CheckMode,
@@ -70,7 +70,7 @@ pub async fn check(
     report.end()
 }
 
-/// Tells each row as it comes, or all at the end.
+/// Writes each row of a table at once, and JSON at the end.
 struct Report<W> {
     out: W,
     output: Output,
@@ -79,7 +79,7 @@ struct Report<W> {
 }
 
 impl<W: Write> Report<W> {
-    fn tell(&mut self, row: Row) -> std::io::Result<()> {
+    fn publish(&mut self, row: Row) -> std::io::Result<()> {
         let row = if self.force { row.forced() } else { row };
         if self.output == Output::Table {
             self.out.write_all(row.lines().as_bytes())?;
@@ -103,17 +103,17 @@ impl<W: Write> Report<W> {
 async fn connect<W: Write>(
     flags: &Check,
     report: &mut Report<W>,
-) -> anyhow::Result<Option<(Cluster, Option<Reading>)>> {
+) -> anyhow::Result<Option<(Cluster, Option<ClockReading>)>> {
     let cluster = match Cluster::connect(flags.run.kubernetes_timeout.min(PATIENCE)).await {
         Ok(cluster) => cluster,
         Err(why) => {
-            report.tell(Row::failed("cluster", why, KUBECONFIG))?;
+            report.publish(Row::failed("cluster", sentence(&why.to_string()), KUBECONFIG))?;
             return Ok(None);
         }
     };
     match cluster.version().await {
         Ok((version, reading)) => {
-            report.tell(supported(&version, &cluster.url))?;
+            report.publish(supported(&version, &cluster.url))?;
             Ok(Some((cluster, reading)))
         }
         Err(why) => {
@@ -121,13 +121,12 @@ async fn connect<W: Write>(
                 "The API server at {} does not answer: {why}. Nothing else was asked of it.",
                 cluster.url
             );
-            report.tell(Row::failed("cluster", message, KUBECONFIG))?;
+            report.publish(Row::failed("cluster", message, KUBECONFIG))?;
             Ok(None)
         }
     }
 }
 
-/// Whether the API server is new enough.
 fn supported(version: &Value, url: &str) -> Row {
     let text = |name: &str| version.get(name).and_then(Value::as_str).unwrap_or_default();
     // Some providers write "33+".
@@ -151,72 +150,70 @@ fn supported(version: &Value, url: &str) -> Row {
     }
 }
 
-/// The namespaces that are watched, or the whole cluster.
-fn scope(flags: &Check) -> Vec<Place> {
+fn watched_scopes(flags: &Check) -> Vec<Scope> {
     match flags.run.namespaces() {
         none if none.is_empty() => vec![None],
         namespaces => namespaces.into_iter().map(Some).collect(),
     }
 }
 
-/// What the operator needs of the cluster. Answers the objects, as far as they may be read.
+/// Checks what the operator needs of the cluster. Returns the objects, or none if they may not be listed.
 async fn in_cluster<W: Write>(
     flags: &Check,
     cluster: &Cluster,
     report: &mut Report<W>,
-) -> anyhow::Result<Vec<Found>> {
-    report.tell(definition::judge(&cluster.definition().await, &api::crd()))?;
-    report.tell(cluster_id(flags, cluster).await.0)?;
-    let places = scope(flags);
-    let who = cluster.who().await;
-    let who = who.as_deref();
+) -> anyhow::Result<Vec<ObjectSummary>> {
+    report.publish(definition::evaluate(&cluster.definition().await, &api::crd()))?;
+    report.publish(cluster_id(flags, cluster).await.0)?;
+    let scopes = watched_scopes(flags);
+    let caller = cluster.username().await;
+    let caller = caller.as_deref();
     for rule in [permissions::OBJECTS, permissions::STATUS, permissions::FINALIZERS, permissions::EVENTS] {
-        report.tell(granted(cluster, &rule, &places, who).await)?;
+        report.publish(granted(cluster, &rule, &scopes, caller).await)?;
     }
-    report.tell(granted(cluster, &permissions::DEFINITION, &[None], who).await)?;
+    report.publish(granted(cluster, &permissions::DEFINITION, &[None], caller).await)?;
     if flags.run.leader_elect {
         let lease = [Some(flags.run.lease_namespace().unwrap_or(&cluster.namespace).to_owned())];
-        report.tell(granted(cluster, &permissions::LEASE, &lease, who).await)?;
+        report.publish(granted(cluster, &permissions::LEASE, &lease, caller).await)?;
     }
     let default = flags.run.default_deletion_policy.into();
-    let objects = cluster.objects(&places, flags.page_size, default).await.unwrap_or_default();
+    let objects = cluster.objects(&scopes, flags.page_size, default).await.unwrap_or_default();
     let read = secrets(flags, cluster, &objects).await;
-    report.tell(permissions::judge(&permissions::SECRETS, &read, who))?;
-    let places = match flags.run.secret_namespaces() {
-        None => places,
+    report.publish(permissions::evaluate(&permissions::SECRETS, &read, caller))?;
+    let scopes = match flags.run.secret_namespaces() {
+        None => scopes,
         Some(namespaces) => namespaces.into_iter().map(Some).collect(),
     };
-    if !places.is_empty() {
-        report.tell(granted(cluster, &permissions::SECRETS_WATCH, &places, who).await)?;
+    if !scopes.is_empty() {
+        report.publish(granted(cluster, &permissions::SECRETS_WATCH, &scopes, caller).await)?;
     }
     Ok(objects)
 }
 
-/// Whether a rule is granted to `who` in all these places.
-async fn granted(cluster: &Cluster, rule: &Rule, places: &[Place], who: Option<&str>) -> Row {
-    permissions::judge(rule, &cluster.may(rule, places).await, who)
+async fn granted(cluster: &Cluster, rule: &Rule, scopes: &[Scope], caller: Option<&str>) -> Row {
+    permissions::evaluate(rule, &cluster.may(rule, scopes).await, caller)
 }
 
-/// Whether Secrets may be read in the whole scope; else in the namespaces that are named for it, and those that have users
-/// with passwords.
-async fn secrets(flags: &Check, cluster: &Cluster, objects: &[Found]) -> Vec<Answered> {
+/// Whether Secrets may be read in all watched namespaces. If not, whether they may be read in those of --secret-namespace and in
+/// those that have users with passwords.
+async fn secrets(flags: &Check, cluster: &Cluster, objects: &[ObjectSummary]) -> Vec<AccessReview> {
     let rule = permissions::SECRETS;
     let with_passwords = objects.iter().filter(|object| object.with_passwords);
     let mut needed: BTreeSet<String> = with_passwords.map(|object| object.namespace.clone()).collect();
     let named = flags.run.secret_namespaces().unwrap_or_default();
-    let answers = cluster.may(&rule, &scope(flags)).await;
-    let everywhere = answers.iter().all(|answer| answer.allowed == Ok(true));
-    // Each namespace of a list is told by itself.
+    let answers = cluster.may(&rule, &watched_scopes(flags)).await;
+    let everywhere = answers.iter().all(|answer| matches!(answer.allowed, Ok(true)));
+    // If namespaces are listed by --namespace, the answers are already about each of them.
     let listed = named.is_empty() && !flags.run.namespaces().is_empty();
     needed.extend(named);
     if everywhere || listed || needed.is_empty() {
         return answers;
     }
-    let needed: Vec<Place> = needed.into_iter().map(Some).collect();
+    let needed: Vec<Scope> = needed.into_iter().map(Some).collect();
     cluster.may(&rule, &needed).await
 }
 
-/// How owner tags name this cluster, if that can be known.
+/// The cluster's name in owner tags, if it can be read.
 async fn cluster_id(flags: &Check, cluster: &Cluster) -> (Row, Option<String>) {
     const CHECK: &str = "cluster-id";
     if let Some(id) = &flags.run.cluster_id {
@@ -230,37 +227,38 @@ async fn cluster_id(flags: &Check, cluster: &Cluster) -> (Row, Option<String>) {
             (Row::ok(CHECK, message), Some(uid))
         }
         Err(why) => {
-            let who = cluster.who().await;
-            let row = granted(cluster, &permissions::KUBE_SYSTEM, &[None], who.as_deref()).await;
-            let allow = row.mend.map(|allow| allow + "\n").unwrap_or_default();
+            let caller = cluster.username().await;
+            let row = granted(cluster, &permissions::KUBE_SYSTEM, &[None], caller.as_deref()).await;
+            let allow = row.fix.map(|allow| allow + "\n").unwrap_or_default();
             let message = format!(
                 "The UID of the namespace kube-system names the cluster in owner tags, and cannot be read: {why}"
             );
-            let mend = allow + "or give the cluster a name that stays: --cluster-id NAME";
-            (Row::failed(CHECK, message, mend), None)
+            let fix = allow + "or give the cluster a name that stays: --cluster-id NAME";
+            (Row::failed(CHECK, message, fix), None)
         }
     }
 }
 
-/// What the operator needs of AWS.
 async fn in_aws<W: Write>(
     flags: &Check,
-    objects: &[Found],
-    api_server: Option<Reading>,
+    objects: &[ObjectSummary],
+    api_server: Option<ClockReading>,
     report: &mut Report<W>,
 ) -> anyhow::Result<()> {
     let aws = Preflight::load(Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE))).await;
     let region = aws.region();
-    report.tell(amazon::region(&region))?;
+    report.publish(amazon::region(&region))?;
     let credentials = aws.credentials().await;
-    report.tell(amazon::credentials(&credentials))?;
+    report.publish(amazon::credentials(&credentials))?;
     let mut reading = None;
     if let (Ok(region), Ok(())) = (&region, &credentials) {
         let (rows, found) = asked_of_aws(flags, &aws, region, objects).await;
-        rows.into_iter().try_for_each(|row| report.tell(row))?;
+        rows.into_iter().try_for_each(|row| report.publish(row))?;
         reading = found;
     }
-    clocks::judge(reading.as_ref(), api_server.as_ref()).into_iter().try_for_each(|row| report.tell(row))?;
+    clocks::evaluate(reading.as_ref(), api_server.as_ref())
+        .into_iter()
+        .try_for_each(|row| report.publish(row))?;
     Ok(())
 }
 
@@ -268,22 +266,23 @@ async fn asked_of_aws(
     flags: &Check,
     aws: &Preflight,
     region: &str,
-    objects: &[Found],
-) -> (Vec<Row>, Option<Reading>) {
-    let users: Vec<(String, Arn)> = objects.iter().filter_map(Found::user).collect();
+    objects: &[ObjectSummary],
+) -> (Vec<Row>, Option<ClockReading>) {
+    let users: Vec<(String, Arn)> = objects.iter().filter_map(ObjectSummary::user).collect();
     let ours = users.iter().map(|(_, arn)| arn).find(|arn| arn.region() == region);
     let user_id = ours.map_or_else(|| probed(flags), |arn| arn.user().to_owned());
     let ((identity, by_sts), (describe, by_elasticache)) =
         tokio::join!(timed(aws.identity()), timed(aws.describe(&user_id)));
     let known = identity.as_ref().ok();
-    let (account, who) = (known.map(|known| known.account.as_str()), known.map(|known| known.arn.as_str()));
+    let (account, caller) =
+        (known.map(|known| known.account.as_str()), known.map(|known| known.arn.as_str()));
     let mut rows = vec![amazon::identity(&identity, &describe)];
-    rows.extend(amazon::place(&users, region, account));
-    let mut described = amazon::describe(&user_id, &describe, who);
+    rows.extend(amazon::location(&users, region, account));
+    let mut described = amazon::describe(&user_id, &describe, caller);
     match ours {
         Some(arn) if describe.is_ok() => {
             let (tags, _) = timed(aws.list_tags(arn)).await;
-            rows.extend([described, amazon::list_tags(&arn.to_string(), &tags, who)]);
+            rows.extend([described, amazon::list_tags(&arn.to_string(), &tags, caller)]);
         }
         Some(_) | None => {
             described.message.push_str(" ListTagsForResource was not checked");
@@ -294,8 +293,8 @@ async fn asked_of_aws(
     (rows, by_elasticache.or(by_sts))
 }
 
-/// The user that is asked for while there is none of ours: AWS's own, or one that a policy for `--required-user-id-prefix`
-/// lets the operator see.
+/// The user to ask AWS for if no object has one yet: AWS's own, or an ID with the required prefix, because the IAM policy may
+/// allow only those.
 fn probed(flags: &Check) -> String {
     let Some(template) = &flags.run.required_user_id_prefix else { return "default".to_owned() };
     let namespace = flags.run.namespaces().into_iter().next().unwrap_or_else(|| "default".to_owned());
@@ -304,39 +303,46 @@ fn probed(flags: &Check) -> String {
     id.chars().take(plan::USER_ID_MAX_LENGTH).collect::<String>().trim_end_matches('-').to_owned()
 }
 
-/// How a call ended, and what its answer says of AWS's clock.
-async fn timed<T>(call: impl Future<Output = Asked<T>>) -> (Result<T, plan::Fault>, Option<Reading>) {
+/// The answer of a call, and the time on AWS's clock.
+async fn timed<T>(call: impl Future<Output = Asked<T>>) -> (Result<T, plan::Fault>, Option<ClockReading>) {
     let asked = clock::now();
     let Asked { answer, date } = call.await;
-    let reading = Reading::new(asked, date.as_deref(), clock::now());
+    let reading = ClockReading::new(asked, date.as_deref(), clock::now());
     (answer, reading)
 }
 
-/// Whether the operator may go.
 async fn uninstalling<W: Write>(
     flags: &Check,
     cluster: &Cluster,
     report: &mut Report<W>,
 ) -> anyhow::Result<()> {
     let default = flags.run.default_deletion_policy.into();
-    match cluster.objects(&scope(flags), flags.page_size, default).await {
-        Ok(objects) => uninstall::judge(&objects).into_iter().try_for_each(|row| report.tell(row))?,
-        Err(error @ Unlisted::NoDefinition) => {
-            report.tell(Row::ok("objects", format!("There are no objects: {error}.")))?;
+    match cluster.objects(&watched_scopes(flags), flags.page_size, default).await {
+        Ok(objects) => uninstall::evaluate(&objects).into_iter().try_for_each(|row| report.publish(row))?,
+        Err(error @ ListError::NoDefinition) => {
+            report.publish(Row::ok("objects", format!("There are no objects: {error}.")))?;
         }
-        Err(Unlisted::Refused(why)) => {
-            let who = cluster.who().await;
-            let mend = granted(cluster, &permissions::LISTING, &scope(flags), who.as_deref()).await.mend;
-            report.tell(Row::failed(
+        Err(ListError::Cluster(why)) => {
+            let caller = cluster.username().await;
+            let fix =
+                granted(cluster, &permissions::LISTING, &watched_scopes(flags), caller.as_deref()).await.fix;
+            report.publish(Row::failed(
                 "objects",
                 format!(
                     "Whether an AWS user would be lost is not known, as the objects cannot be listed: {why}"
                 ),
-                mend.unwrap_or_else(|| "kubectl get ecu --all-namespaces".to_owned()),
+                fix.unwrap_or_else(|| "kubectl get ecu --all-namespaces".to_owned()),
             ))?;
         }
     }
     Ok(())
+}
+
+/// With a capital and a full stop, for a row.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use super::row::{Row, Status, counted, named};
 const CREDENTIALS: &str = "give the ServiceAccount an IAM role (IRSA or EKS Pod Identity), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; \
                            with the AWS CLI in the same environment: aws sts get-caller-identity";
 
-/// The region.
 #[must_use]
 pub(crate) fn region(region: &Result<String, ConnectError>) -> Row {
     match region {
@@ -21,7 +20,6 @@ pub(crate) fn region(region: &Result<String, ConnectError>) -> Row {
     }
 }
 
-/// Whether there are credentials.
 #[must_use]
 pub(crate) fn credentials(found: &Result<(), String>) -> Row {
     match found {
@@ -38,7 +36,7 @@ pub(crate) fn identity(answer: &Result<Identity, Fault>, describe: &Result<bool,
         Ok(Identity { account, arn }) => return Row::ok(CHECK, format!("Account {account}, as {arn}.")),
         Err(fault) => fault,
     };
-    let (message, mend) = match fault {
+    let (message, fix) = match fault {
         Fault::Credentials(said) => (format!("AWS does not take the credentials. {said}"), CREDENTIALS.to_owned()),
         Fault::Busy(said) | Fault::Throttled(said) | Fault::Unavailable(said) => (
             format!("STS does not tell who the credentials are. {said}"),
@@ -51,13 +49,13 @@ pub(crate) fn identity(answer: &Result<Identity, Fault>, describe: &Result<bool,
     };
     let unreached = !matches!(fault, Fault::Credentials(_)) && describe.is_ok();
     let status = if unreached { Status::Warning } else { Status::Failed };
-    Row { status, ..Row::failed(CHECK, message, mend) }
+    Row { status, ..Row::failed(CHECK, message, fix) }
 }
 
-/// Whether the AWS users of objects, by `namespace/name`, are where AWS is asked.
+/// Whether the AWS users of objects (`namespace/name`) are in the account and region of the credentials.
 #[must_use]
-pub(crate) fn place(users: &[(String, Arn)], region: &str, account: Option<&str>) -> Option<Row> {
-    const CHECK: &str = "aws-place";
+pub(crate) fn location(users: &[(String, Arn)], region: &str, account: Option<&str>) -> Option<Row> {
+    const CHECK: &str = "aws-location";
     let here = |arn: &Arn| arn.region() == region && account.is_none_or(|account| account == arn.account());
     let elsewhere: Vec<&(String, Arn)> = users.iter().filter(|(_, arn)| !here(arn)).collect();
     let Some((_, arn)) = elsewhere.first() else {
@@ -77,22 +75,20 @@ pub(crate) fn place(users: &[(String, Arn)], region: &str, account: Option<&str>
     ))
 }
 
-/// Whether DescribeUsers of this user is allowed.
 #[must_use]
-pub(crate) fn describe(user_id: &str, answer: &Result<bool, Fault>, who: Option<&str>) -> Row {
+pub(crate) fn describe(user_id: &str, answer: &Result<bool, Fault>, caller: Option<&str>) -> Row {
     let described = answer.as_ref().map(|there| if *there { "" } else { ", of which there is none," });
     let ok = described.map(|none| format!("DescribeUsers of {user_id}{none} is answered."));
-    call("aws-describe-users", "elasticache:DescribeUsers", ok, who)
+    call("aws-describe-users", "elasticache:DescribeUsers", ok, caller)
 }
 
-/// Whether ListTagsForResource is allowed.
 #[must_use]
-pub(crate) fn list_tags(arn: &str, answer: &Result<(), Fault>, who: Option<&str>) -> Row {
+pub(crate) fn list_tags(arn: &str, answer: &Result<(), Fault>, caller: Option<&str>) -> Row {
     let ok = answer.as_ref().map(|()| format!("ListTagsForResource of {arn} is answered."));
-    call("aws-list-tags", "elasticache:ListTagsForResource", ok, who)
+    call("aws-list-tags", "elasticache:ListTagsForResource", ok, caller)
 }
 
-/// AWS did not answer a survey of its users to the end. `so_far` says what is known.
+/// A survey of all users that could not be finished. `so_far` says what is known.
 #[must_use]
 pub(crate) fn interrupted(action: &str, fault: &Fault, so_far: &str) -> Row {
     let mut row = Row { status: Status::Failed, ..call("aws-users", action, Err(fault), None) };
@@ -100,12 +96,12 @@ pub(crate) fn interrupted(action: &str, fault: &Fault, so_far: &str) -> Row {
     row
 }
 
-fn call(check: &'static str, action: &str, answer: Result<String, &Fault>, who: Option<&str>) -> Row {
+fn call(check: &'static str, action: &str, answer: Result<String, &Fault>, caller: Option<&str>) -> Row {
     let fault = match answer {
         Ok(message) => return Row::ok(check, message),
         Err(fault) => fault,
     };
-    let policy = || match who.and_then(role) {
+    let policy = || match caller.and_then(role) {
         Some(role) => format!(
             "aws iam put-role-policy --role-name {role} --policy-name elasticache-user-operator --policy-document file://deploy/iam/policy.json"
         ),
@@ -164,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_fail_has_its_own_mend() {
+    fn each_failure_has_its_own_fix() {
         let rows = [
             ("denied", Fault::Denied(said()), Status::Failed, "--role-name operator "),
             ("unknown credentials", Fault::Credentials(said()), Status::Failed, "IAM role"),
@@ -178,41 +174,38 @@ mod tests {
             ),
             ("anything else", Fault::Rejected(Rejection::Other, said()), Status::Failed, "AWS CLI"),
         ];
-        for (claim, fault, status, mend) in rows {
+        for (claim, fault, status, fix) in rows {
             let row = describe("default", &Err(fault), SESSION);
             assert_eq!(row.status, status, "{claim}: {row:?}");
             assert!(row.message.ends_with("Code: Why."), "{claim}: {row:?}");
-            assert!(row.mend.as_ref().is_some_and(|found| found.contains(mend)), "{claim}: {row:?}");
+            assert!(row.fix.as_ref().is_some_and(|found| found.contains(fix)), "{claim}: {row:?}");
         }
         let user =
             list_tags("arn", &Err(Fault::Denied(said())), Some("arn:aws:iam::123456789012:user/operator"));
         assert_eq!(
-            user.mend.as_deref(),
+            user.fix.as_deref(),
             Some("attach deploy/iam/policy.json to the IAM identity of the operator")
         );
     }
 
     #[test]
-    fn a_user_elsewhere_is_told() {
+    fn a_user_in_another_account_or_region_fails() {
         let arn = |text: &str| Arn::parse(text).unwrap();
         let users = vec![
             ("shop/a".to_owned(), arn("arn:aws:elasticache:us-east-1:123456789012:user:a")),
             ("shop/b".to_owned(), arn("arn:aws:elasticache:eu-west-1:210987654321:user:b")),
         ];
-        assert_eq!(place(&[], "us-east-1", None), None);
-        assert_eq!(place(&users[..1], "us-east-1", Some("123456789012")).unwrap().status, Status::Ok);
-        assert_eq!(place(&users[..1], "us-east-1", None).unwrap().status, Status::Ok);
-        assert_eq!(place(&users[..1], "us-east-1", Some("210987654321")).unwrap().status, Status::Failed);
-        assert_eq!(place(&users[..1], "eu-west-1", Some("123456789012")).unwrap().status, Status::Failed);
-        let row = place(&users, "us-east-1", Some("123456789012")).unwrap();
+        assert_eq!(location(&[], "us-east-1", None), None);
+        assert_eq!(location(&users[..1], "us-east-1", Some("123456789012")).unwrap().status, Status::Ok);
+        assert_eq!(location(&users[..1], "us-east-1", None).unwrap().status, Status::Ok);
+        assert_eq!(location(&users[..1], "us-east-1", Some("210987654321")).unwrap().status, Status::Failed);
+        assert_eq!(location(&users[..1], "eu-west-1", Some("123456789012")).unwrap().status, Status::Failed);
+        let row = location(&users, "us-east-1", Some("123456789012")).unwrap();
         assert!(
             row.message.contains("are not: shop/b (arn:aws:elasticache:eu-west-1:210987654321:user:b)."),
             "{row:?}"
         );
-        assert_eq!(
-            row.mend.unwrap(),
-            "export AWS_REGION=eu-west-1, with credentials of account 210987654321"
-        );
+        assert_eq!(row.fix.unwrap(), "export AWS_REGION=eu-west-1, with credentials of account 210987654321");
     }
 
     #[test]

@@ -6,50 +6,48 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::row::{Row, Status};
 
-/// A clock that is this far off is told.
+/// A clock that is off by more than this gets a warning.
 const NOTED: Duration = Duration::from_secs(60);
-/// AWS refuses a signature that is older, or younger, than this.
+/// AWS refuses a signature whose time is off by more than this.
 const REFUSED: Duration = Duration::from_secs(5 * 60);
-const MEND: &str =
+const FIX: &str =
     "let the machine whose clock is wrong ask its time server, for example with: sudo chronyc makestep";
 
-/// What another machine's clock said, and when that was.
+/// The time on another machine's clock, and between which times of this machine it was read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading {
-    /// By this machine's clock: before it was asked.
-    pub(crate) asked: Timestamp,
-    /// By the other's.
-    pub(crate) told: Timestamp,
-    /// By this machine's clock: when it had answered.
-    pub(crate) answered: Timestamp,
+pub(crate) struct ClockReading {
+    pub(crate) asked_at: Timestamp,
+    pub(crate) server_time: Timestamp,
+    pub(crate) answered_at: Timestamp,
 }
 
-impl Reading {
-    /// A reading, where the answer had a `Date`.
+impl ClockReading {
+    /// `None` if the answer has no `Date` header.
     #[must_use]
-    pub(crate) fn new(asked: Timestamp, date: Option<&str>, answered: Timestamp) -> Option<Self> {
-        let told = jiff::fmt::rfc2822::parse(date?).ok()?.timestamp();
-        Some(Self { asked, told, answered })
+    pub(crate) fn new(asked_at: Timestamp, date: Option<&str>, answered_at: Timestamp) -> Option<Self> {
+        let server_time = jiff::fmt::rfc2822::parse(date?).ok()?.timestamp();
+        Some(Self { asked_at, server_time, answered_at })
     }
 
-    /// How far the other clock is ahead of this machine's, at least: it was read at some time before it answered, and tells
-    /// whole seconds.
+    /// How far the other clock is ahead of this machine's, at least. It may have been read at any time between request and
+    /// answer, and it shows whole seconds.
     fn ahead(&self) -> SignedDuration {
-        let latest = self.told.saturating_add(SignedDuration::from_secs(1)).unwrap_or(self.told);
-        if self.told > self.answered {
-            self.told.duration_since(self.answered)
-        } else if latest < self.asked {
-            latest.duration_since(self.asked)
+        let latest =
+            self.server_time.saturating_add(SignedDuration::from_secs(1)).unwrap_or(self.server_time);
+        if self.server_time > self.answered_at {
+            self.server_time.duration_since(self.answered_at)
+        } else if latest < self.asked_at {
+            latest.duration_since(self.asked_at)
         } else {
             SignedDuration::ZERO
         }
     }
 }
 
-/// A row for each pair that is known. Of three clocks two that agree tell which one is wrong.
+/// A row for each clock that was read. If two of the three clocks agree, the third one is wrong.
 #[must_use]
-pub(crate) fn judge(aws: Option<&Reading>, api_server: Option<&Reading>) -> Vec<Row> {
-    let (aws, api) = (aws.map(Reading::ahead), api_server.map(Reading::ahead));
+pub(crate) fn evaluate(aws: Option<&ClockReading>, api_server: Option<&ClockReading>) -> Vec<Row> {
+    let (aws, api) = (aws.map(ClockReading::ahead), api_server.map(ClockReading::ahead));
     let mut rows = Vec::new();
     if let Some(ahead) = aws {
         let agrees = api.map(|api| agree(api, SignedDuration::ZERO));
@@ -104,21 +102,21 @@ fn row(check: &'static str, whose: &str, ahead: SignedDuration, says: &str, harm
     }
     let side = if ahead.is_positive() { "behind" } else { "ahead of" };
     let message = format!("This machine's clock is {far:#} {side} {whose}.{says} {harm}");
-    Row { status, ..Row::failed(check, message, MEND) }
+    Row { status, ..Row::failed(check, message, FIX) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn reading(ahead: i64) -> Reading {
+    fn reading(ahead: i64) -> ClockReading {
         let now = Timestamp::from_second(1_000_000).unwrap();
-        let told = Timestamp::from_second(1_000_000 + ahead).unwrap();
-        Reading { asked: now, told, answered: now }
+        let server_time = Timestamp::from_second(1_000_000 + ahead).unwrap();
+        ClockReading { asked_at: now, server_time, answered_at: now }
     }
 
     #[test]
-    fn a_minute_is_told_and_five_are_too_many() {
+    fn a_minute_is_a_warning_and_five_minutes_a_failure() {
         let rows = [
             (0, Status::Ok),
             (60, Status::Ok),
@@ -127,19 +125,19 @@ mod tests {
             (301, Status::Failed),
         ];
         for (ahead, expected) in rows {
-            let row = judge(Some(&reading(ahead)), None).remove(0);
+            let row = evaluate(Some(&reading(ahead)), None).remove(0);
             assert_eq!(row.status, expected, "{ahead} s ahead: {row:?}");
             // The Date is cut to seconds, so that a clock behind is known a second less well.
-            let row = judge(Some(&reading(-ahead - 1)), None).remove(0);
+            let row = evaluate(Some(&reading(-ahead - 1)), None).remove(0);
             assert_eq!(row.status, expected, "{ahead} s behind: {row:?}");
         }
     }
 
     #[test]
-    fn two_clocks_that_agree_tell_which_one_is_wrong() {
+    fn two_clocks_that_agree_show_which_one_is_wrong() {
         let (right, early) = (reading(0), reading(420));
-        let says = |aws: &Reading, api: &Reading| {
-            let rows = judge(Some(aws), Some(api));
+        let says = |aws: &ClockReading, api: &ClockReading| {
+            let rows = evaluate(Some(aws), Some(api));
             rows.iter().map(|row| row.message.clone()).collect::<Vec<_>>()
         };
         let mine = says(&early, &early);
@@ -160,16 +158,16 @@ mod tests {
     #[test]
     fn a_slow_answer_is_no_wrong_clock() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let reading = Reading { asked: at(1000), told: at(1200), answered: at(1400) };
-        assert_eq!(judge(Some(&reading), None)[0].status, Status::Ok);
+        let reading = ClockReading { asked_at: at(1000), server_time: at(1200), answered_at: at(1400) };
+        assert_eq!(evaluate(Some(&reading), None)[0].status, Status::Ok);
     }
 
     #[test]
     fn a_date_is_read_as_http_writes_it() {
         let now = Timestamp::from_second(784_111_777).unwrap();
-        let reading = Reading::new(now, Some("Sun, 06 Nov 1994 08:49:37 GMT"), now).unwrap();
-        assert_eq!(reading.told, now);
-        assert!(Reading::new(now, Some("yesterday"), now).is_none());
-        assert!(Reading::new(now, None, now).is_none());
+        let reading = ClockReading::new(now, Some("Sun, 06 Nov 1994 08:49:37 GMT"), now).unwrap();
+        assert_eq!(reading.server_time, now);
+        assert!(ClockReading::new(now, Some("yesterday"), now).is_none());
+        assert!(ClockReading::new(now, None, now).is_none());
     }
 }

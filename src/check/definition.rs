@@ -7,31 +7,27 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaPropsOrBool,
 };
 
+use super::cluster::ClusterError;
 use super::row::{Row, named};
 use crate::api::{APPLY_CRD, VERSION};
 
 const CHECK: &str = "crd";
 const NAME: &str = "elasticacheusers.elasticache-users.dev";
 
-/// What the API server tells of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Installed {
-    /// It is there.
     Read(Box<CustomResourceDefinition>),
-    /// It may not be read; whether the version is served is told by discovery.
+    /// The definition itself may not be read. Discovery says whether the version is served.
     Forbidden {
-        /// The API server offers the version.
         served: bool,
     },
-    /// It is not there.
     Missing,
-    /// Nothing. Why.
-    Unread(String),
+    Unread(ClusterError),
 }
 
-/// Holds it against what this binary was built for.
+/// Compares the installed definition with the one that this binary was built for.
 #[must_use]
-pub(crate) fn judge(installed: &Installed, ours: &CustomResourceDefinition) -> Row {
+pub(crate) fn evaluate(installed: &Installed, ours: &CustomResourceDefinition) -> Row {
     match installed {
         Installed::Missing | Installed::Forbidden { served: false } => {
             Row::failed(CHECK, format!("The CustomResourceDefinition {NAME} is not installed."), APPLY_CRD)
@@ -48,11 +44,11 @@ pub(crate) fn judge(installed: &Installed, ours: &CustomResourceDefinition) -> R
             format!("The CustomResourceDefinition {NAME} could not be read: {why}"),
             format!("kubectl get crd {NAME}"),
         ),
-        Installed::Read(found) => compare(found, ours),
+        Installed::Read(found) => diff(found, ours),
     }
 }
 
-fn compare(found: &CustomResourceDefinition, ours: &CustomResourceDefinition) -> Row {
+fn diff(found: &CustomResourceDefinition, ours: &CustomResourceDefinition) -> Row {
     if found.metadata.deletion_timestamp.is_some() {
         return Row::failed(
             CHECK,
@@ -191,7 +187,7 @@ mod tests {
     fn row(change: impl FnOnce(&mut CustomResourceDefinition)) -> Row {
         let mut found = established(api::crd());
         change(&mut found);
-        judge(&Installed::Read(Box::new(found)), &api::crd())
+        evaluate(&Installed::Read(Box::new(found)), &api::crd())
     }
 
     fn spec(crd: &mut CustomResourceDefinition) -> &mut JSONSchemaProps {
@@ -200,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_installed_is_held_against_what_was_built() {
+    fn the_installed_definition_is_compared_with_this_binarys() {
         type Change = fn(&mut CustomResourceDefinition);
         let rows: [(&str, Change, Status, &str); 10] = [
             ("the same", |_| {}, Status::Ok, "this binary's schema"),
@@ -256,16 +252,19 @@ mod tests {
             let row = row(change);
             assert_eq!(row.status, status, "{claim}: {row:?}");
             assert!(row.message.contains(says), "{claim}: {row:?}");
-            assert_eq!(row.mend.is_none(), status == Status::Ok, "{claim}: {row:?}");
+            assert_eq!(row.fix.is_none(), status == Status::Ok, "{claim}: {row:?}");
         }
     }
 
     #[test]
-    fn one_that_cannot_be_read_is_no_missing_one() {
-        let judged = |installed| judge(&installed, &api::crd());
-        assert_eq!(judged(Installed::Missing).mend.as_deref(), Some(APPLY_CRD));
-        assert_eq!(judged(Installed::Forbidden { served: false }).status, Status::Failed);
-        assert_eq!(judged(Installed::Forbidden { served: true }).status, Status::Warning);
-        assert_eq!(judged(Installed::Unread("a time-out".into())).status, Status::Failed);
+    fn a_definition_that_cannot_be_read_does_not_count_as_missing() {
+        let row = |installed| evaluate(&installed, &api::crd());
+        assert_eq!(row(Installed::Missing).fix.as_deref(), Some(APPLY_CRD));
+        assert_eq!(row(Installed::Forbidden { served: false }).status, Status::Failed);
+        assert_eq!(row(Installed::Forbidden { served: true }).status, Status::Warning);
+        assert_eq!(
+            row(Installed::Unread(ClusterError::Timeout(std::time::Duration::from_secs(1)))).status,
+            Status::Failed
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! I/O: `check --orphans`. Lists the AWS users whose owner tags name an object of this cluster that is not there.
 //!
-//! First the users are read, then the objects: an object is there before its user is. At last each orphan is read once
-//! more, because its user may have gone meanwhile. Nothing is written.
+//! It reads the users first and the objects afterwards, because an object always exists before its user. It reads each orphan once
+//! more at the end, because the user may have been deleted meanwhile. It writes nothing.
 
 mod commands;
 mod findings;
@@ -13,7 +13,7 @@ use aws::{Aws, Preflight, Timeouts};
 use plan::Fault;
 
 use self::findings::{Finding, KnownObjects};
-use super::cluster::{Cluster, Unlisted};
+use super::cluster::{Cluster, ListError};
 use super::progress::Progress;
 use super::row::{Row, counted, named};
 use super::survey::{Interruption, Survey, SurveyPace, SurveyedTags, Surveyor};
@@ -28,16 +28,16 @@ pub(super) async fn check<W: Write>(
     progress: &Progress<'_>,
 ) -> anyhow::Result<()> {
     let (row, cluster_id) = super::cluster_id(flags, cluster).await;
-    report.tell(row)?;
+    report.publish(row)?;
     let Some(cluster_id) = cluster_id else { return Ok(()) };
     let Some((aws, region)) = connect(flags, report).await? else { return Ok(()) };
     let pace = SurveyPace::new(flags.run.aws_rate, flags.run.pace_divisor);
     let surveyor = Surveyor::new(&aws, pace, progress);
     let survey = surveyor.survey().await;
-    survey_rows(&survey, &region).into_iter().try_for_each(|row| report.tell(row))?;
+    survey_rows(&survey, &region).into_iter().try_for_each(|row| report.publish(row))?;
     let known = known_objects(flags, cluster, findings::namespaces(&survey, &cluster_id)).await;
     if let Some(row) = unread_row(cluster, &known).await {
-        report.tell(row)?;
+        report.publish(row)?;
     }
     let mut found = Vec::new();
     for surveyed in &survey.users {
@@ -45,14 +45,14 @@ pub(super) async fn check<W: Write>(
         match confirm(&surveyor, &surveyed.user, &finding).await {
             Ok(false) => continue,
             Ok(true) => {}
-            Err(fault) => report.tell(amazon::interrupted("elasticache:DescribeUsers", &fault, ""))?,
+            Err(fault) => report.publish(amazon::interrupted("elasticache:DescribeUsers", &fault, ""))?,
         }
         if let Some(row) = findings::row(&surveyed.user, &finding) {
-            report.tell(row)?;
+            report.publish(row)?;
         }
         found.push(finding);
     }
-    report.tell(findings::summary(&found, known.definition_installed))?;
+    report.publish(findings::summary(&found, known.definition_installed))?;
     Ok(())
 }
 
@@ -62,9 +62,9 @@ async fn connect<W: Write>(
 ) -> anyhow::Result<Option<(RateLimited<Aws>, String)>> {
     let aws = Preflight::load(Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE))).await;
     let region = aws.region();
-    report.tell(amazon::region(&region))?;
+    report.publish(amazon::region(&region))?;
     let credentials = aws.credentials().await;
-    report.tell(amazon::credentials(&credentials))?;
+    report.publish(amazon::credentials(&credentials))?;
     let (Ok(region), Ok(())) = (region, credentials) else { return Ok(None) };
     let limiter = Limiter::new(flags.run.aws_rate, flags.run.aws_burst);
     Ok(Some((RateLimited::new(aws.users().clone(), limiter), region)))
@@ -90,13 +90,13 @@ async fn known_objects(flags: &Check, cluster: &Cluster, namespaces: BTreeSet<St
     let mut known = KnownObjects { objects: Vec::new(), unread: BTreeMap::new(), definition_installed: true };
     match cluster.objects(&[None], flags.page_size, default).await {
         Ok(objects) => known.objects = objects,
-        Err(Unlisted::NoDefinition) => known.definition_installed = false,
-        Err(Unlisted::Refused(_)) => {
+        Err(ListError::NoDefinition) => known.definition_installed = false,
+        Err(ListError::Cluster(_)) => {
             // Nothing that is no label can be a namespace: no object is there.
             for namespace in namespaces.into_iter().filter(|namespace| commands::is_label(namespace)) {
                 match cluster.objects(&[Some(namespace.clone())], flags.page_size, default).await {
                     Ok(objects) => known.objects.extend(objects),
-                    Err(error) => drop(known.unread.insert(namespace, error.to_string())),
+                    Err(error) => drop(known.unread.insert(namespace, error)),
                 }
             }
         }
@@ -106,13 +106,13 @@ async fn known_objects(flags: &Check, cluster: &Cluster, namespaces: BTreeSet<St
 
 /// What allows to read the objects of the namespaces that could not be read.
 async fn unread_row(cluster: &Cluster, known: &KnownObjects) -> Option<Row> {
-    let places: Vec<_> = known.unread.keys().cloned().map(Some).collect();
-    if places.is_empty() {
+    let scopes: Vec<_> = known.unread.keys().cloned().map(Some).collect();
+    if scopes.is_empty() {
         return None;
     }
-    let who = cluster.who().await;
-    let row = super::granted(cluster, &permissions::LISTING, &places, who.as_deref()).await;
-    row.mend.is_some().then_some(row)
+    let caller = cluster.username().await;
+    let row = super::granted(cluster, &permissions::LISTING, &scopes, caller.as_deref()).await;
+    row.fix.is_some().then_some(row)
 }
 
 fn survey_rows(survey: &Survey, region: &str) -> Vec<Row> {

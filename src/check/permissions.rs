@@ -1,29 +1,25 @@
-//! No I/O: what the operator must be allowed in the cluster, and what it means where it is not.
+//! No I/O: what the operator must be allowed in the cluster, and what does not work without it.
 
+use super::cluster::ClusterError;
 use super::row::{Row, Status, named};
 use crate::api::GROUP;
 
-/// Where something must be allowed: a namespace, or the whole cluster.
-pub(crate) type Place = Option<String>;
+/// A namespace; `None` stands for the whole cluster.
+pub(crate) type Scope = Option<String>;
 
-/// Verbs on a resource that go together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rule {
-    /// The row that tells of it.
+    /// The name of its row.
     pub(crate) check: &'static str,
-    /// The API group.
     pub(crate) group: &'static str,
-    /// The plural.
     pub(crate) resource: &'static str,
-    /// The part of it.
     pub(crate) subresource: Option<&'static str>,
-    /// The only object that matters.
+    /// If only one object matters.
     pub(crate) name: Option<&'static str>,
-    /// What must be allowed.
     pub(crate) verbs: &'static [&'static str],
-    /// How bad it is where it is not.
+    /// The status of its row if it is not granted.
     missing: Status,
-    /// What does not work then.
+    /// What does not work without it.
     without: &'static str,
 }
 
@@ -38,16 +34,15 @@ const PLAIN: Rule = Rule {
     without: "",
 };
 
-/// The objects themselves; the finalizer is a patch.
+/// The finalizer is a patch of the object itself.
 pub(crate) const OBJECTS: Rule = Rule {
     check: "permission-objects",
     verbs: &["get", "list", "watch", "patch"],
     without: "The operator cannot do its work.",
     ..PLAIN
 };
-/// What an uninstall needs of them.
+/// What `--uninstall` and `--orphans` need.
 pub(crate) const LISTING: Rule = Rule { verbs: &["list"], ..OBJECTS };
-/// What the operator reports.
 pub(crate) const STATUS: Rule = Rule {
     check: "permission-status",
     subresource: Some("status"),
@@ -55,7 +50,7 @@ pub(crate) const STATUS: Rule = Rule {
     without: "No user is created: what is begun must stand in status first.",
     ..PLAIN
 };
-/// What admission plugins ask for.
+/// Some admission plugins ask for it.
 pub(crate) const FINALIZERS: Rule = Rule {
     check: "permission-finalizers",
     subresource: Some("finalizers"),
@@ -64,7 +59,6 @@ pub(crate) const FINALIZERS: Rule = Rule {
     without: "Some clusters' admission asks for it where an object has a finalizer.",
     ..PLAIN
 };
-/// Events.
 pub(crate) const EVENTS: Rule = Rule {
     check: "permission-events",
     group: "events.k8s.io",
@@ -74,7 +68,7 @@ pub(crate) const EVENTS: Rule = Rule {
     without: "kubectl describe will not show what happened.",
     ..PLAIN
 };
-/// The definition, which is read before each deletion.
+/// The operator reads the definition before each deletion.
 pub(crate) const DEFINITION: Rule = Rule {
     check: "permission-crd",
     group: "apiextensions.k8s.io",
@@ -95,7 +89,7 @@ pub(crate) const KUBE_SYSTEM: Rule = Rule {
     without: "Its UID names the cluster in owner tags.",
     ..PLAIN
 };
-/// The lease of the leader. Its creation cannot be allowed by name.
+/// RBAC cannot limit the creation of a Lease to one name.
 pub(crate) const LEASE: Rule = Rule {
     check: "permission-lease",
     group: "coordination.k8s.io",
@@ -104,7 +98,6 @@ pub(crate) const LEASE: Rule = Rule {
     without: "With --leader-elect no replica ever begins to work.",
     ..PLAIN
 };
-/// Passwords.
 pub(crate) const SECRETS: Rule = Rule {
     check: "permission-secrets",
     group: "",
@@ -114,7 +107,7 @@ pub(crate) const SECRETS: Rule = Rule {
     without: "Users with passwords wait there as SecretForbidden; others work.",
     ..PLAIN
 };
-/// News of passwords.
+/// Without it a change of a password is noticed late.
 pub(crate) const SECRETS_WATCH: Rule = Rule {
     check: "permission-secrets-watch",
     verbs: &["list", "watch"],
@@ -130,7 +123,6 @@ impl Rule {
         format!("{}{group}{part}", self.resource)
     }
 
-    /// The same for people.
     fn what(&self) -> String {
         let part = self.subresource.map(|part| format!("/{part}")).unwrap_or_default();
         let name = self.name.map(|name| format!("/{name}")).unwrap_or_default();
@@ -138,46 +130,44 @@ impl Rule {
     }
 }
 
-/// One question, answered.
-#[derive(Clone, Debug)]
-pub(crate) struct Answered {
-    /// Where.
-    pub(crate) place: Place,
-    /// What.
+#[derive(Debug)]
+pub(crate) struct AccessReview {
+    pub(crate) scope: Scope,
     pub(crate) verb: &'static str,
-    /// Whether it is allowed, or why nobody knows.
-    pub(crate) allowed: Result<bool, String>,
+    pub(crate) allowed: Result<bool, ClusterError>,
 }
 
-/// Makes a row of the answers to one rule. `who` is the user that asked.
+/// The row of one rule. `caller` is the user whose permissions were reviewed.
 #[must_use]
-pub(crate) fn judge(rule: &Rule, answers: &[Answered], who: Option<&str>) -> Row {
+pub(crate) fn evaluate(rule: &Rule, answers: &[AccessReview], caller: Option<&str>) -> Row {
     if let Some(why) = answers.iter().find_map(|answer| answer.allowed.as_ref().err()) {
         let message = format!("Whether {} may be used could not be asked: {why}", rule.what());
         return Row { status: rule.missing, ..Row::failed(rule.check, message, "kubectl auth can-i --list") };
     }
-    let denied: Vec<&Answered> = answers.iter().filter(|answer| answer.allowed == Ok(false)).collect();
-    let (verbs, places) = (verbs_of(rule, &denied), places_of(&denied));
+    let denied: Vec<&AccessReview> =
+        answers.iter().filter(|answer| matches!(answer.allowed, Ok(false))).collect();
+    let (verbs, scopes) = (verbs_of(rule, &denied), scopes_of(&denied));
     if denied.is_empty() {
-        let (verbs, places) = (rule.verbs.join(", "), places_of(&answers.iter().collect::<Vec<_>>()));
-        return Row::ok(rule.check, format!("May {verbs} {} {}.", rule.what(), told(&places)));
+        let (verbs, scopes) = (rule.verbs.join(", "), scopes_of(&answers.iter().collect::<Vec<_>>()));
+        return Row::ok(rule.check, format!("May {verbs} {} {}.", rule.what(), where_is(&scopes)));
     }
-    let message = format!("May not {} {} {}. {}", verbs.join(", "), rule.what(), told(&places), rule.without);
-    Row { status: rule.missing, ..Row::failed(rule.check, message, grant(rule, &verbs, &places, who)) }
+    let message =
+        format!("May not {} {} {}. {}", verbs.join(", "), rule.what(), where_is(&scopes), rule.without);
+    Row { status: rule.missing, ..Row::failed(rule.check, message, grant(rule, &verbs, &scopes, caller)) }
 }
 
-fn verbs_of(rule: &Rule, answers: &[&Answered]) -> Vec<&'static str> {
+fn verbs_of(rule: &Rule, answers: &[&AccessReview]) -> Vec<&'static str> {
     rule.verbs.iter().copied().filter(|verb| answers.iter().any(|answer| answer.verb == *verb)).collect()
 }
 
-fn places_of(answers: &[&Answered]) -> Vec<Place> {
-    let mut places: Vec<Place> = answers.iter().map(|answer| answer.place.clone()).collect();
-    places.dedup();
-    places
+fn scopes_of(answers: &[&AccessReview]) -> Vec<Scope> {
+    let mut scopes: Vec<Scope> = answers.iter().map(|answer| answer.scope.clone()).collect();
+    scopes.dedup();
+    scopes
 }
 
-fn told(places: &[Place]) -> String {
-    let names: Vec<String> = places.iter().flatten().cloned().collect();
+fn where_is(scopes: &[Scope]) -> String {
+    let names: Vec<String> = scopes.iter().flatten().cloned().collect();
     match names.len() {
         0 => "in the whole cluster".to_owned(),
         1 => format!("in the namespace {}", named(&names)),
@@ -185,14 +175,14 @@ fn told(places: &[Place]) -> String {
     }
 }
 
-/// The commands that allow it.
-fn grant(rule: &Rule, verbs: &[&str], places: &[Place], who: Option<&str>) -> String {
+/// The commands that grant the rule.
+fn grant(rule: &Rule, verbs: &[&str], scopes: &[Scope], caller: Option<&str>) -> String {
     let name = format!("elasticache-user-operator-{}", rule.check);
     let verbs = verbs.join(",");
     let resource = rule.kubectl_resource();
     let only = rule.name.map(|name| format!(" --resource-name={name}")).unwrap_or_default();
-    let subject = subject(who);
-    let namespaces: Vec<&str> = places.iter().flatten().map(String::as_str).collect();
+    let subject = subject(caller);
+    let namespaces: Vec<&str> = scopes.iter().flatten().map(String::as_str).collect();
     if namespaces.is_empty() {
         return format!(
             "kubectl create clusterrole {name} --verb={verbs} --resource={resource}{only}\n\
@@ -208,26 +198,28 @@ fn grant(rule: &Rule, verbs: &[&str], places: &[Place], who: Option<&str>) -> St
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Who is to be allowed, as kubectl wants it.
-fn subject(who: Option<&str>) -> String {
-    let Some(who) = who else { return "--serviceaccount=NAMESPACE:NAME".to_owned() };
-    match who.strip_prefix("system:serviceaccount:") {
+/// The subject of a binding, as kubectl takes it.
+fn subject(caller: Option<&str>) -> String {
+    let Some(caller) = caller else { return "--serviceaccount=NAMESPACE:NAME".to_owned() };
+    match caller.strip_prefix("system:serviceaccount:") {
         Some(account) => format!("--serviceaccount={account}"),
-        None => format!("--user='{}'", who.replace('\'', r"'\''")),
+        None => format!("--user='{}'", caller.replace('\'', r"'\''")),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn answered(rule: &Rule, denied: &[(&str, &str)], places: &[Option<&str>]) -> Vec<Answered> {
+    fn answered(rule: &Rule, denied: &[(&str, &str)], scopes: &[Option<&str>]) -> Vec<AccessReview> {
         let mut answers = Vec::new();
-        for place in places {
+        for scope in scopes {
             for verb in rule.verbs {
-                let here = place.unwrap_or("*");
+                let here = scope.unwrap_or("*");
                 let allowed = Ok(!denied.contains(&(here, *verb)));
-                answers.push(Answered { place: place.map(str::to_owned), verb, allowed });
+                answers.push(AccessReview { scope: scope.map(str::to_owned), verb, allowed });
             }
         }
         answers
@@ -237,46 +229,46 @@ mod tests {
 
     #[test]
     fn what_is_allowed_everywhere_is_ok() {
-        let row = judge(&OBJECTS, &answered(&OBJECTS, &[], &[None]), WHO);
+        let row = evaluate(&OBJECTS, &answered(&OBJECTS, &[], &[None]), WHO);
         assert_eq!(row.status, Status::Ok);
         assert_eq!(row.message, "May get, list, watch, patch elasticacheusers in the whole cluster.");
     }
 
     #[test]
-    fn what_is_missing_is_told_with_the_command_that_allows_it() {
+    fn a_missing_permission_names_the_command_that_grants_it() {
         let denied = [("b", "create"), ("c", "create"), ("c", "patch")];
         let answers = answered(&EVENTS, &denied, &[Some("a"), Some("b"), Some("c")]);
-        let row = judge(&EVENTS, &answers, WHO);
+        let row = evaluate(&EVENTS, &answers, WHO);
         assert_eq!(row.status, Status::Warning);
         assert!(row.message.starts_with("May not create, patch events in the namespaces b, c. "), "{row:?}");
-        let mend = row.mend.unwrap();
+        let fix = row.fix.unwrap();
         let role = "kubectl --namespace b create role elasticache-user-operator-permission-events --verb=create,patch --resource=events.events.k8s.io";
-        assert_eq!(mend.lines().next(), Some(role));
-        assert!(mend.lines().nth(1).unwrap().ends_with("--serviceaccount=ops:operator"), "{mend}");
-        assert_eq!(mend.lines().count(), 4);
+        assert_eq!(fix.lines().next(), Some(role));
+        assert!(fix.lines().nth(1).unwrap().ends_with("--serviceaccount=ops:operator"), "{fix}");
+        assert_eq!(fix.lines().count(), 4);
     }
 
     #[test]
     fn the_whole_cluster_takes_a_cluster_role() {
-        let row = judge(&STATUS, &answered(&STATUS, &[("*", "patch")], &[None]), Some("O'Neill"));
+        let row = evaluate(&STATUS, &answered(&STATUS, &[("*", "patch")], &[None]), Some("O'Neill"));
         assert_eq!(row.status, Status::Failed);
-        let mend = row.mend.unwrap();
-        assert!(mend.contains("create clusterrole "), "{mend}");
-        assert!(mend.contains("--resource=elasticacheusers.elasticache-users.dev/status\n"), "{mend}");
-        assert!(mend.ends_with(r"--user='O'\''Neill'"), "{mend}");
-        let named = judge(&DEFINITION, &answered(&DEFINITION, &[("*", "get")], &[None]), None);
-        let mend = named.mend.unwrap();
-        assert!(mend.contains("--resource-name=elasticacheusers.elasticache-users.dev\n"), "{mend}");
-        assert!(mend.ends_with("--serviceaccount=NAMESPACE:NAME"), "{mend}");
+        let fix = row.fix.unwrap();
+        assert!(fix.contains("create clusterrole "), "{fix}");
+        assert!(fix.contains("--resource=elasticacheusers.elasticache-users.dev/status\n"), "{fix}");
+        assert!(fix.ends_with(r"--user='O'\''Neill'"), "{fix}");
+        let named = evaluate(&DEFINITION, &answered(&DEFINITION, &[("*", "get")], &[None]), None);
+        let fix = named.fix.unwrap();
+        assert!(fix.contains("--resource-name=elasticacheusers.elasticache-users.dev\n"), "{fix}");
+        assert!(fix.ends_with("--serviceaccount=NAMESPACE:NAME"), "{fix}");
     }
 
     #[test]
-    fn an_answer_that_is_missing_is_no_permission() {
+    fn a_missing_answer_is_no_permission() {
         let mut answers = answered(&LEASE, &[], &[Some("ops")]);
-        answers[1].allowed = Err("a time-out".to_owned());
-        let row = judge(&LEASE, &answers, WHO);
+        answers[1].allowed = Err(ClusterError::Timeout(Duration::from_secs(1)));
+        let row = evaluate(&LEASE, &answers, WHO);
         assert_eq!(row.status, Status::Failed);
-        assert!(row.message.contains("could not be asked: a time-out"), "{row:?}");
+        assert!(row.message.contains("could not be asked: no answer within 1 s"), "{row:?}");
     }
 
     #[test]

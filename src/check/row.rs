@@ -1,16 +1,14 @@
-//! No I/O: what a check says, as a line for people and as JSON.
+//! No I/O: the result of a check, as a line for people and as JSON.
 
 use serde::Serialize;
 
-/// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
-    /// As it should be.
     Ok,
-    /// The operator works, with less than it could have.
+    /// The operator works, but something that it could do is missing.
     Warning,
-    /// The operator cannot work, or a user would be lost.
+    /// The operator cannot work, a user would be lost, or a question has no answer.
     Failed,
 }
 
@@ -24,18 +22,15 @@ impl Status {
     }
 }
 
-/// What one check found. Its members are the keys of the JSON form.
+/// The result of one check. Its members are the keys of the JSON output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Row {
-    /// Which check, one word that stays.
+    /// The name of the check. Scripts rely on it.
     pub(crate) check: &'static str,
-    /// How it ended.
     pub(crate) status: Status,
-    /// What was found.
     pub(crate) message: String,
-    /// What to do about it, where there is something to do.
-    pub(crate) mend: Option<String>,
-    /// The AWS user that the row is about.
+    /// What to do, one step a line.
+    pub(crate) fix: Option<String>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) user: Option<RowUser>,
 }
@@ -52,24 +47,21 @@ pub(crate) struct RowUser {
 }
 
 impl Row {
-    /// As it should be.
     pub(crate) fn ok(check: &'static str, message: impl Into<String>) -> Self {
-        Self { check, status: Status::Ok, message: message.into(), mend: None, user: None }
+        Self { check, status: Status::Ok, message: message.into(), fix: None, user: None }
     }
 
-    /// The operator works, with less than it could have.
-    pub(crate) fn warning(check: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { check, status: Status::Warning, message: message.into(), mend: Some(mend.into()), user: None }
+    pub(crate) fn warning(check: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { check, status: Status::Warning, message: message.into(), fix: Some(fix.into()), user: None }
     }
 
-    /// The operator cannot work, or a user would be lost.
-    pub(crate) fn failed(check: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { check, status: Status::Failed, message: message.into(), mend: Some(mend.into()), user: None }
+    pub(crate) fn failed(check: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { check, status: Status::Failed, message: message.into(), fix: Some(fix.into()), user: None }
     }
 
-    /// What could not be asked, with nothing that a command would change about it.
+    /// A question without an answer, and without a command that would help.
     pub(crate) fn unknown(check: &'static str, message: impl Into<String>) -> Self {
-        Self { check, status: Status::Failed, message: message.into(), mend: None, user: None }
+        Self { check, status: Status::Failed, message: message.into(), fix: None, user: None }
     }
 
     #[must_use]
@@ -77,7 +69,7 @@ impl Row {
         Self { user: Some(user), ..self }
     }
 
-    /// The same, where a person has said that it shall not stop anything.
+    /// With --force nothing fails.
     #[must_use]
     pub(crate) fn forced(mut self) -> Self {
         if self.status == Status::Failed {
@@ -87,24 +79,23 @@ impl Row {
         self
     }
 
-    /// The lines of the table: what was found, and below it what to do.
+    /// The lines of the table: the message, and below it how to fix it.
     #[must_use]
     pub(crate) fn lines(&self) -> String {
         let mut lines = line(self.status.as_str(), self.check, &self.message);
-        for (index, step) in self.mend.iter().flat_map(|mend| mend.lines()).enumerate() {
-            lines.push_str(&line("", if index == 0 { "                   mend:" } else { "" }, step));
+        for (index, step) in self.fix.iter().flat_map(|fix| fix.lines()).enumerate() {
+            lines.push_str(&line("", if index == 0 { "                    fix:" } else { "" }, step));
         }
         lines
     }
 }
 
-/// The head of the table.
 #[must_use]
 pub(crate) fn head() -> String {
     line("STATUS", "CHECK", "FOUND")
 }
 
-/// What it all comes to, below the table.
+/// The count below the table.
 #[must_use]
 pub(crate) fn foot(rows: &[Row]) -> String {
     let count = |status| rows.iter().filter(|row| row.status == status).count();
@@ -116,30 +107,24 @@ fn line(status: &str, check: &str, text: &str) -> String {
     format!("{status:<8} {check:<24} {text}").trim_end().to_owned() + "\n"
 }
 
-/// The worst of all.
 #[must_use]
 pub(crate) fn worst(rows: &[Row]) -> Status {
     rows.iter().map(|row| row.status).max().unwrap_or(Status::Ok)
 }
 
-/// Everything. Its members are the keys of the JSON form.
 #[derive(Serialize)]
-struct Page<'a> {
+struct JsonReport<'a> {
     version: &'static str,
     status: Status,
     checks: &'a [Row],
 }
 
-/// The JSON form of everything.
-///
-/// # Errors
-/// Where the serializer fails, which it has no reason to.
 pub(crate) fn json(rows: &[Row]) -> Result<String, serde_json::Error> {
-    let page = Page { version: env!("CARGO_PKG_VERSION"), status: worst(rows), checks: rows };
+    let page = JsonReport { version: env!("CARGO_PKG_VERSION"), status: worst(rows), checks: rows };
     serde_json::to_string_pretty(&page).map(|text| text + "\n")
 }
 
-/// Names for people: all of a few, the first of many.
+/// All names if they are few, else the first ones and how many more there are.
 #[must_use]
 pub(crate) fn named(names: &[String]) -> String {
     const FIRST: usize = 5;
@@ -161,9 +146,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mend_stands_below_what_it_mends() {
+    fn the_fix_stands_below_its_message() {
         let row = Row::warning("crd", "It is older.", "one\ntwo");
-        let expected = "warning  crd                      It is older.\n                            mend: one\n                                  two\n";
+        let expected = "warning  crd                      It is older.\n                             fix: one\n                                  two\n";
         assert_eq!(row.lines(), expected);
         assert_eq!(Row::ok("crd", "Fine.").lines().lines().count(), 1);
     }
@@ -187,7 +172,7 @@ mod tests {
         assert_eq!(page["status"], "failed");
         assert_eq!(page["version"], env!("CARGO_PKG_VERSION"));
         let row = serde_json::json!({
-            "check": "crd", "status": "failed", "message": "None.", "mend": "kubectl apply",
+            "check": "crd", "status": "failed", "message": "None.", "fix": "kubectl apply",
         });
         assert_eq!(page["checks"], serde_json::json!([row]));
     }

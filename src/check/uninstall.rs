@@ -6,55 +6,49 @@ use plan::{Arn, DeletionPolicy};
 
 use super::row::{Row, counted, named};
 
-/// What matters of an object here.
+/// What `check` needs to know of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    /// Its namespace.
+pub(crate) struct ObjectSummary {
     pub(crate) namespace: String,
-    /// Its name.
     pub(crate) name: String,
     /// The ID of the AWS user that its spec wants.
     pub(crate) wanted_user: String,
-    /// What becomes of its AWS user when it goes, the operator's default applied.
+    /// Of the spec, or the operator's default.
     pub(crate) policy: DeletionPolicy,
-    /// Its AWS user is only looked at.
+    /// `managementPolicy: Observe`.
     pub(crate) observes: bool,
-    /// No AWS call is made for it.
+    /// `suspend: true`.
     pub(crate) suspended: bool,
-    /// It carries our finalizer.
-    pub(crate) held: bool,
-    /// It is being deleted.
-    pub(crate) leaving: bool,
-    /// The annotation that prevents its deletion is there.
+    pub(crate) has_finalizer: bool,
+    pub(crate) being_deleted: bool,
     pub(crate) protected: bool,
-    /// Its passwords come from Secrets.
+    /// It needs Secrets.
     pub(crate) with_passwords: bool,
-    /// The ARN of its AWS user.
     pub(crate) arn: Option<String>,
 }
 
-/// What becomes of it when no operator runs any more.
+/// What happens to an object if no operator runs any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It is on its way out, and would hang there.
+    /// Its deletion would never end.
     Interrupted,
-    /// Its user was to go with it, and would be left behind.
+    /// Its user should be deleted with the object, and would stay instead.
     Lost,
-    /// Its user is to stay; the object itself could not be deleted any more.
+    /// Its user stays, but the object could not be deleted any more.
     Held,
-    /// Nothing of it needs the operator.
+    /// The object does not need the operator.
     Free,
 }
 
-impl Found {
+impl ObjectSummary {
     fn fate(&self) -> Fate {
         match self {
-            // Without our finalizer it is somebody else's that holds it.
-            Self { leaving: true, held: true, .. } => Fate::Interrupted,
-            Self { leaving: true, held: false, .. } => Fate::Free,
+            // Without our finalizer, somebody else's holds the object.
+            Self { being_deleted: true, has_finalizer: true, .. } => Fate::Interrupted,
+            Self { being_deleted: true, has_finalizer: false, .. } => Fate::Free,
             Self { observes: false, policy: DeletionPolicy::Delete, .. } => Fate::Lost,
-            Self { held: true, .. } => Fate::Held,
-            Self { held: false, .. } => Fate::Free,
+            Self { has_finalizer: true, .. } => Fate::Held,
+            Self { has_finalizer: false, .. } => Fate::Free,
         }
     }
 
@@ -65,7 +59,7 @@ impl Found {
         self.wanted_user == user_id || arn.is_some_and(|arn| arn.user() == user_id)
     }
 
-    /// Its name and its AWS user, where it has one.
+    /// Full name and ARN, if the object has a user.
     #[must_use]
     pub(crate) fn user(&self) -> Option<(String, Arn)> {
         Some((self.full_name(), Arn::parse(self.arn.as_deref()?)?))
@@ -76,10 +70,10 @@ impl Found {
     }
 }
 
-/// A row for each thing that stands in the way, or that one should know of.
+/// One row for each kind of object that stands in the way or that somebody should know of.
 #[must_use]
-pub(crate) fn judge(objects: &[Found]) -> Vec<Row> {
-    let of = |fate| objects.iter().filter(|object| object.fate() == fate).collect::<Vec<&Found>>();
+pub(crate) fn evaluate(objects: &[ObjectSummary]) -> Vec<Row> {
+    let of = |fate| objects.iter().filter(|object| object.fate() == fate).collect::<Vec<&ObjectSummary>>();
     let rows = [interrupted(&of(Fate::Interrupted)), lost(&of(Fate::Lost)), held(&of(Fate::Held))];
     let rows: Vec<Row> = rows.into_iter().flatten().collect();
     if rows.is_empty() {
@@ -89,7 +83,7 @@ pub(crate) fn judge(objects: &[Found]) -> Vec<Row> {
     rows
 }
 
-fn interrupted(objects: &[&Found]) -> Option<Row> {
+fn interrupted(objects: &[&ObjectSummary]) -> Option<Row> {
     let first = objects.first()?;
     let protected: Vec<String> = names(objects.iter().filter(|object| object.protected));
     let also = if protected.is_empty() {
@@ -113,7 +107,7 @@ fn interrupted(objects: &[&Found]) -> Option<Row> {
     ))
 }
 
-fn lost(objects: &[&Found]) -> Option<Row> {
+fn lost(objects: &[&ObjectSummary]) -> Option<Row> {
     objects.first()?;
     let suspended: Vec<String> = names(objects.iter().filter(|object| object.suspended));
     let also = if suspended.is_empty() {
@@ -141,7 +135,7 @@ fn lost(objects: &[&Found]) -> Option<Row> {
 
 const RETAIN: &str = "kubectl --namespace \"$ns\" get ecu --output name | xargs -I{} kubectl --namespace \"$ns\" patch {} --type merge --patch '{\"spec\": {\"deletionPolicy\": \"Retain\"}}'";
 
-fn held(objects: &[&Found]) -> Option<Row> {
+fn held(objects: &[&ObjectSummary]) -> Option<Row> {
     objects.first()?;
     Some(Row::warning(
         "objects-finalizer",
@@ -157,12 +151,12 @@ fn held(objects: &[&Found]) -> Option<Row> {
     ))
 }
 
-fn names<'a>(objects: impl IntoIterator<Item = &'a &'a Found>) -> Vec<String> {
+fn names<'a>(objects: impl IntoIterator<Item = &'a &'a ObjectSummary>) -> Vec<String> {
     objects.into_iter().map(|object| object.full_name()).collect()
 }
 
 /// A command for each namespace of the objects.
-fn each(objects: &[&Found], command: &str) -> String {
+fn each(objects: &[&ObjectSummary], command: &str) -> String {
     let namespaces: BTreeSet<&str> = objects.iter().map(|object| object.namespace.as_str()).collect();
     let namespaces = namespaces.into_iter().collect::<Vec<_>>().join(" ");
     format!("for ns in {namespaces}; do {command}; done")
@@ -181,16 +175,16 @@ mod tests {
     use super::super::row::{Status, worst};
     use super::*;
 
-    fn found(name: &str) -> Found {
-        Found {
+    fn found(name: &str) -> ObjectSummary {
+        ObjectSummary {
             namespace: "shop".into(),
             name: name.into(),
             wanted_user: name.into(),
             policy: DeletionPolicy::Delete,
             observes: false,
             suspended: false,
-            held: true,
-            leaving: false,
+            has_finalizer: true,
+            being_deleted: false,
             protected: false,
             with_passwords: false,
             arn: None,
@@ -199,63 +193,84 @@ mod tests {
 
     #[test]
     fn an_object_stands_in_the_way_while_its_user_would_be_lost() {
-        let retained = || Found { policy: DeletionPolicy::Retain, ..found("a") };
-        let rows: [(&str, Found, &str, Status); 9] = [
+        let retained = || ObjectSummary { policy: DeletionPolicy::Retain, ..found("a") };
+        let rows: [(&str, ObjectSummary, &str, Status); 9] = [
             ("one with Delete", found("a"), "objects-delete", Status::Failed),
-            ("one not looked at yet", Found { held: false, ..found("a") }, "objects-delete", Status::Failed),
-            ("a suspended one", Found { suspended: true, ..found("a") }, "objects-delete", Status::Failed),
+            (
+                "one not looked at yet",
+                ObjectSummary { has_finalizer: false, ..found("a") },
+                "objects-delete",
+                Status::Failed,
+            ),
+            (
+                "a suspended one",
+                ObjectSummary { suspended: true, ..found("a") },
+                "objects-delete",
+                Status::Failed,
+            ),
             (
                 "one that is leaving",
-                Found { leaving: true, ..found("a") },
+                ObjectSummary { being_deleted: true, ..found("a") },
                 "objects-deleting",
                 Status::Failed,
             ),
             (
                 "a retained one that is leaving",
-                Found { leaving: true, ..retained() },
+                ObjectSummary { being_deleted: true, ..retained() },
                 "objects-deleting",
                 Status::Failed,
             ),
             (
                 "one that another finalizer holds",
-                Found { leaving: true, held: false, ..found("a") },
+                ObjectSummary { being_deleted: true, has_finalizer: false, ..found("a") },
                 "objects",
                 Status::Ok,
             ),
             ("a retained one", retained(), "objects-finalizer", Status::Warning),
-            ("a retained one without finalizer", Found { held: false, ..retained() }, "objects", Status::Ok),
-            ("one that observes", Found { observes: true, held: false, ..found("a") }, "objects", Status::Ok),
+            (
+                "a retained one without finalizer",
+                ObjectSummary { has_finalizer: false, ..retained() },
+                "objects",
+                Status::Ok,
+            ),
+            (
+                "one that observes",
+                ObjectSummary { observes: true, has_finalizer: false, ..found("a") },
+                "objects",
+                Status::Ok,
+            ),
         ];
         for (claim, object, check, status) in rows {
-            let rows = judge(&[object]);
+            let rows = evaluate(&[object]);
             assert_eq!((rows[0].check, rows[0].status, rows.len()), (check, status, 1), "{claim}: {rows:?}");
         }
-        assert_eq!(worst(&judge(&[])), Status::Ok);
+        assert_eq!(worst(&evaluate(&[])), Status::Ok);
     }
 
     #[test]
-    fn the_number_the_names_and_the_ways_out_are_told() {
-        let mut objects: Vec<Found> = (0..7).map(|number| found(&format!("n{number}"))).collect();
+    fn the_row_has_the_number_the_names_and_the_ways_out() {
+        let mut objects: Vec<ObjectSummary> = (0..7).map(|number| found(&format!("n{number}"))).collect();
         objects[3].namespace = "checkout".into();
         objects[4].suspended = true;
-        let row = judge(&objects).remove(0);
+        let row = evaluate(&objects).remove(0);
         assert!(row.message.starts_with("7 objects have an AWS user"), "{row:?}");
         assert!(
             row.message.contains("shop/n0, shop/n1, shop/n2, checkout/n3, shop/n4 and 2 more."),
             "{row:?}"
         );
         assert!(row.message.ends_with("until spec.suspend is false: shop/n4."), "{row:?}");
-        let mend = row.mend.unwrap();
+        let fix = row.fix.unwrap();
         for way in ["for ns in checkout shop; do", "Retain", "delete ecu", "--force"] {
-            assert!(mend.contains(way), "{way}: {mend}");
+            assert!(fix.contains(way), "{way}: {fix}");
         }
     }
 
     #[test]
-    fn what_holds_a_deletion_is_told() {
-        let rows = judge(&[Found { leaving: true, protected: true, ..found("a") }, found("b")]);
+    fn the_row_says_what_holds_a_deletion() {
+        let rows =
+            evaluate(&[ObjectSummary { being_deleted: true, protected: true, ..found("a") }, found("b")]);
         assert!(rows[0].message.contains("prevent-deletion holds shop/a."), "{rows:?}");
-        assert!(rows[0].mend.as_ref().unwrap().contains("describe ecu a"), "{rows:?}");
+        assert!(rows[0].fix.as_ref().unwrap().contains("describe ecu a"), "{rows:?}");
         assert_eq!(rows.len(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! `check`: what is missing is told, and the mend that it names mends it.
+//! `check`: what is missing is told, and the fix that it names mends it.
 
 mod amazon;
 mod orphans;
@@ -38,13 +38,13 @@ impl Answer {
         rows.filter_map(|row| row["check"].as_str()).collect()
     }
 
-    /// Fails where a row is not so, or its message and mend do not say this.
-    pub(crate) fn says(&self, claim: &str, check: &str, status: &str, message: &str, mend: &str) {
+    /// Fails where a row is not so, or its message and fix do not say this.
+    pub(crate) fn says(&self, claim: &str, check: &str, status: &str, message: &str, fix: &str) {
         let row = self.row(check);
         assert_eq!(row["status"], status, "{claim}: {row:#}");
         assert!(row["message"].as_str().unwrap().contains(message), "{claim}: {row:#}");
-        assert!(row["mend"].as_str().unwrap_or_default().contains(mend), "{claim}: {row:#}");
-        assert_eq!(row["mend"].is_null(), status == "ok", "{claim}: {row:#}");
+        assert!(row["fix"].as_str().unwrap_or_default().contains(fix), "{claim}: {row:#}");
+        assert_eq!(row["fix"].is_null(), status == "ok", "{claim}: {row:#}");
     }
 }
 
@@ -53,7 +53,11 @@ pub(crate) fn command(fixture: &Fixture) -> Command {
     let mut command = fixture.command();
     // By an administrator, unless the test says otherwise.
     command.env("KUBECONFIG", control_plane::shared().kubeconfig()).env_remove("CLUSTER_ID");
-    command.arg("check").env_remove("LOG").env("AWS_ENDPOINT_URL", fixture.aws.url());
+    command
+        .arg("check")
+        .env_remove("LOG")
+        .env("AWS_ENDPOINT_URL", fixture.aws.url())
+        .env_remove("AWS_ENDPOINT_URL_STS");
     command
 }
 
@@ -71,9 +75,9 @@ pub(crate) async fn check(fixture: &Fixture, args: &[&str], env: &[(&str, &str)]
     Answer { code: status.code(), rows, page, errors }
 }
 
-/// Runs the commands of a mend, as a person would who types them.
-pub(crate) async fn mend(cluster: &Cluster, row: &Value) {
-    let lines: Vec<String> = row["mend"].as_str().unwrap().lines().map(str::to_owned).collect();
+/// Runs the commands of a fix, as a person would who types them.
+pub(crate) async fn fix(cluster: &Cluster, row: &Value) {
+    let lines: Vec<String> = row["fix"].as_str().unwrap().lines().map(str::to_owned).collect();
     for line in lines.iter().filter(|line| line.starts_with("kubectl") || line.starts_with("elasticache")) {
         run(cluster, line).await;
     }
@@ -110,7 +114,7 @@ const ALL: [&str; 19] = [
     "aws-region",
     "aws-credentials",
     "aws-identity",
-    "aws-place",
+    "aws-location",
     "aws-describe-users",
     "aws-list-tags",
     "clock-aws",
@@ -166,7 +170,7 @@ const RULES: [(&str, &str); 9] = [
 ];
 
 #[tokio::test]
-async fn each_missing_rule_is_told_and_its_mend_grants_it_and_nothing_else() {
+async fn each_missing_rule_is_told_and_its_fix_grants_it_and_nothing_else() {
     let fixture = Fixture::without_operator(crate::fixture::Setup::default()).await;
     let cluster = control_plane::shared();
     let namespace = fixture.ns.clone();
@@ -188,7 +192,7 @@ async fn each_missing_rule_is_told_and_its_mend_grants_it_and_nothing_else() {
 
     let mut missing: Vec<&str> = RULES.iter().map(|(rule, _)| *rule).collect();
     for (rule, _) in RULES {
-        mend(cluster, bare.row(rule)).await;
+        fix(cluster, bare.row(rule)).await;
         missing.retain(|other| *other != rule);
         until(&format!("{rule} is granted, and no other"), || async {
             let answer = check(&fixture, &[], &env).await;
@@ -206,7 +210,7 @@ async fn each_missing_rule_is_told_and_its_mend_grants_it_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_definition_that_is_missing_or_old_is_told_and_its_mend_brings_it_up_to_date() {
+async fn a_definition_that_is_missing_or_old_is_told_and_its_fix_brings_it_up_to_date() {
     let fixture = Fixture::without_operator(crate::fixture::Setup::default()).await;
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(cluster::Options::default()).unwrap());
     let cluster = cluster.await.unwrap();
@@ -234,7 +238,7 @@ async fn a_definition_that_is_missing_or_old_is_told_and_its_mend_brings_it_up_t
     uninstalling::odd_objects_count(&fixture, &cluster, &env).await;
     in_namespaces_with_passwords(&fixture, &cluster).await;
 
-    mend(&cluster, old.row("crd")).await;
+    fix(&cluster, old.row("crd")).await;
     until("the new definition", || async {
         (check(&fixture, &[], &env).await.row("crd")["status"] == "ok").then_some(())
     })
@@ -265,7 +269,7 @@ async fn in_namespaces_with_passwords(fixture: &Fixture, cluster: &Cluster) {
         "in the namespace shop.",
         "--namespace shop create role",
     );
-    mend(cluster, answer.row("permission-secrets")).await;
+    fix(cluster, answer.row("permission-secrets")).await;
     until("Secrets may be read in shop", || async {
         let answer = check(fixture, &[], &env).await;
         (answer.row("permission-secrets")["status"] == "ok").then_some(())
@@ -302,5 +306,5 @@ async fn a_cluster_that_does_not_answer_is_told_in_bounded_time() {
     let table = String::from_utf8(stdout).unwrap();
     assert_eq!(status.code(), Some(1));
     assert!(table.lines().any(|line| line.starts_with("failed   cluster")), "{table}");
-    assert!(table.contains("mend: set KUBECONFIG"), "{table}");
+    assert!(table.contains("fix: set KUBECONFIG"), "{table}");
 }

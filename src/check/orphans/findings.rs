@@ -6,16 +6,17 @@ use plan::{CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, RemoteUser, Tags};
 
 use super::commands;
 use crate::api::APPLY_CRD;
+use crate::check::cluster::ListError;
 use crate::check::row::{Row, RowUser, counted, named};
 use crate::check::survey::{Survey, SurveyedTags, SurveyedUser};
-use crate::check::uninstall::Found;
+use crate::check::uninstall::ObjectSummary;
 
 /// The objects of the cluster, as far as they could be read.
 #[derive(Debug)]
 pub(crate) struct KnownObjects {
-    pub(crate) objects: Vec<Found>,
+    pub(crate) objects: Vec<ObjectSummary>,
     /// Namespaces whose objects could not be read, each with the reason.
-    pub(crate) unread: BTreeMap<String, String>,
+    pub(crate) unread: BTreeMap<String, ListError>,
     pub(crate) definition_installed: bool,
 }
 
@@ -31,7 +32,7 @@ pub(super) enum Finding<'a> {
     UnknownObject {
         namespace: &'a str,
         name: &'a str,
-        why: &'a str,
+        why: &'a ListError,
     },
     HiddenTags,
     DeniedTags,
@@ -45,9 +46,9 @@ pub(super) struct Orphan<'a> {
     pub(super) namespace: &'a str,
     pub(super) name: &'a str,
     /// The object that the tags name, if it is there and wants another user.
-    pub(super) existing: Option<&'a Found>,
+    pub(super) existing: Option<&'a ObjectSummary>,
     /// Another object that wants this user.
-    pub(super) claimant: Option<&'a Found>,
+    pub(super) claimant: Option<&'a ObjectSummary>,
 }
 
 /// The namespaces that the owner tags of this cluster name.
@@ -87,7 +88,7 @@ pub(super) fn evaluate<'a>(
     // Of several, the one that stands where the owner stood.
     let claimants = known.objects.iter().filter(|object| object.wants(&user.user_id));
     let claimant = claimants.min_by_key(|object| object.namespace != *namespace);
-    let is_named = |object: &&Found| object.namespace == *namespace && object.name == *name;
+    let is_named = |object: &&ObjectSummary| object.namespace == *namespace && object.name == *name;
     match known.objects.iter().find(is_named) {
         Some(object) if object.wants(&user.user_id) => Finding::Owned,
         existing => Finding::Orphan(Orphan { user, namespace, name, existing, claimant }),

@@ -101,9 +101,9 @@ async fn what_aws_does_not_allow_is_told() {
             "--aws-rate",
         ),
     ];
-    for (claim, action, kind, row, status, message, mend) in rows {
+    for (claim, action, kind, row, status, message, fix) in rows {
         fixture.aws.fault(always(action, kind)).await;
-        check(&fixture, &[], &[]).await.says(claim, row, status, message, mend);
+        check(&fixture, &[], &[]).await.says(claim, row, status, message, fix);
         fixture.aws.clear_faults().await;
     }
     fixture.end().await;
@@ -141,13 +141,13 @@ async fn another_account_or_region_than_the_users_is_told() {
     let region = check(&fixture, &[], &[("AWS_REGION", "eu-west-1")]).await;
     region.says(
         "another region",
-        "aws-place",
+        "aws-location",
         "failed",
         "region eu-west-1, where the users of these are not",
         "AWS_REGION=us-east-1",
     );
     let account = check(&fixture, &[], &[("AWS_ACCESS_KEY_ID", "210987654321")]).await;
-    account.says("another account", "aws-place", "failed", "account 210987654321", "123456789012");
+    account.says("another account", "aws-location", "failed", "account 210987654321", "123456789012");
     fixture.end().await;
 }
 

@@ -34,7 +34,7 @@ fn about<'a>(answer: &'a Answer, id: &str) -> Option<&'a Value> {
 }
 
 fn fix(row: &Value, way: &str) -> String {
-    let lines = row["mend"].as_str().unwrap_or_default().lines();
+    let lines = row["fix"].as_str().unwrap_or_default().lines();
     lines.filter_map(|line| line.strip_prefix(way)).collect()
 }
 
@@ -128,7 +128,7 @@ async fn the_tags_and_the_object_that_they_name_tell_an_orphan() {
         let row = about(&answer, id).unwrap_or_else(|| panic!("{id}: {}", answer.page));
         assert_eq!((&row["check"], row["status"].as_str()), (&json!(kind), Some("warning")), "{row:#}");
         assert!(row["message"].as_str().unwrap().contains(message), "{row:#}");
-        assert!(row["mend"].as_str().unwrap().contains(command), "{row:#}");
+        assert!(row["fix"].as_str().unwrap().contains(command), "{row:#}");
     }
     assert_eq!(fix(about(&answer, "odd").unwrap(), "to adopt it: "), "", "no object can have this name");
     assert_eq!(answer.code, Some(0), "{}", answer.page);
@@ -171,7 +171,7 @@ async fn a_user_of_a_namespace_that_may_not_be_read_is_not_known() {
         (Some("orphan-unknown"), Some("failed")),
         "{row:#}"
     );
-    assert!(row["mend"].is_null(), "no command for a user that may have its object: {row:#}");
+    assert!(row["fix"].is_null(), "no command for a user that may have its object: {row:#}");
     answer.says(
         "how to read it",
         "permission-objects",
@@ -250,7 +250,7 @@ async fn tags_that_aws_does_not_show_are_asked_for_again() {
     assert_eq!(about(&answer, "later").unwrap()["check"], "orphan", "{}", answer.page);
     let never = about(&answer, "never").unwrap();
     assert_eq!(
-        (never["check"].as_str(), never["mend"].is_null()),
+        (never["check"].as_str(), never["fix"].is_null()),
         (Some("orphan-unknown"), true),
         "{never:#}"
     );

@@ -57,8 +57,8 @@ async fn it_refuses_while_a_user_would_be_lost() {
     assert_eq!(retained.code, Some(0), "{}", retained.page);
 
     // The first way out that it names.
-    let mend = answer.row("objects-delete")["mend"].as_str().unwrap().to_owned();
-    let keep = mend.lines().find_map(|line| line.strip_prefix("to keep the AWS users: ")).unwrap();
+    let fix = answer.row("objects-delete")["fix"].as_str().unwrap().to_owned();
+    let keep = fix.lines().find_map(|line| line.strip_prefix("to keep the AWS users: ")).unwrap();
     run(control_plane::shared(), keep).await;
     let answer = check(&fixture, &["--uninstall"], &env).await;
     answer.says("all retained", "objects", "ok", "of 5 objects none", "");
@@ -111,7 +111,7 @@ async fn it_refuses_where_it_may_not_look() {
     answer.says("no list", "objects", "failed", "cannot be listed", "--verb=list");
     let forced = check(&fixture, &["--uninstall", "--force"], &env).await;
     assert_eq!((forced.code, forced.with("warning")), (Some(0), vec!["objects"]));
-    super::mend(control_plane::shared(), answer.row("objects")).await;
+    super::fix(control_plane::shared(), answer.row("objects")).await;
     until("it may look", || async {
         (check(&fixture, &["--uninstall"], &env).await.code == Some(0)).then_some(())
     })
