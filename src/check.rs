@@ -300,7 +300,7 @@ fn probed(flags: &Check) -> String {
     let namespace = flags.run.namespaces().into_iter().next().unwrap_or_else(|| "default".to_owned());
     let prefix = template.replace("{namespace}", &namespace);
     let id = format!("{prefix}check");
-    id.chars().take(api::USER_ID_MAX_LENGTH).collect::<String>().trim_end_matches('-').to_owned()
+    id.chars().take(plan::USER_ID_MAX_LENGTH).collect::<String>().trim_end_matches('-').to_owned()
 }
 
 /// The answer of a call, and the time on AWS's clock.

@@ -245,9 +245,9 @@ impl<U: UserApi> Attempt<'_, U> {
                 OrphanStep::Confirm => self.confirm().await,
                 OrphanStep::Delete(delete) => return self.delete(delete).await,
                 OrphanStep::Wait(wait) => return self.pause(&Action::Wait(wait), &Outcome::Decided),
-                OrphanStep::Pause(visit) => {
+                OrphanStep::Requeue(requeue) => {
                     let (pace, now) = (&self.reconciler.settings.pace, self.reconciler.now().moment);
-                    return Ended::After(self.case.pacing.back_off(visit, pace, now, fastrand::f64()));
+                    return Ended::After(self.case.pacing.back_off(requeue, pace, now, fastrand::f64()));
                 }
                 OrphanStep::End(end) => return Ended::For(end),
             }

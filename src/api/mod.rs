@@ -32,17 +32,6 @@ pub const RECONCILE_REQUESTED_AT: &str = "elasticache-users.dev/reconcile-reques
 /// Annotation: while it is `"true"`, a deletion keeps the finalizer and makes no AWS call.
 pub const PREVENT_DELETION: &str = "elasticache-users.dev/prevent-deletion";
 
-/// The beginning of every tag key of the operator. Tags of a spec must not begin with it.
-pub const OWNER_TAG_PREFIX: &str = "elasticache-users.dev/";
-/// Tag: the cluster that owns the AWS user.
-pub const TAG_CLUSTER: &str = "elasticache-users.dev/cluster";
-/// Tag: the namespace of the object that owns the AWS user.
-pub const TAG_NAMESPACE: &str = "elasticache-users.dev/namespace";
-/// Tag: the name of the object that owns the AWS user.
-pub const TAG_NAME: &str = "elasticache-users.dev/name";
-/// Tag: the uid of the object, for people. Ownership does not depend on it.
-pub const TAG_UID: &str = "elasticache-users.dev/uid";
-
 /// Condition: the AWS user exists, matches the spec and is `active`.
 pub const READY: &str = "Ready";
 /// Condition: work is in progress, or will be retried without a human.
@@ -51,11 +40,6 @@ pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 /// Condition: what the deletion waits for.
 pub const DELETING: &str = "Deleting";
-
-/// The form of a user ID. ElastiCache stores it in lower case.
-pub const USER_ID_PATTERN: &str = "^[a-z]([a-z0-9]*)(-[a-z0-9]+)*$";
-/// The length of the longest user ID.
-pub const USER_ID_MAX_LENGTH: usize = 40;
 
 /// `namespace/name`, for logs and the queue.
 #[must_use]

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::enums::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
 use super::lenient::Fields;
 use super::status::ElastiCacheUserStatus;
-use super::{USER_ID_MAX_LENGTH, USER_ID_PATTERN};
+use plan::{USER_ID_MAX_LENGTH, USER_ID_PATTERN};
 
 /// Matches a token that sets or resets passwords. A token begins at the start, after white space or after an opening parenthesis:
 /// inside a token, such as `~a>b`, these characters belong to a pattern. Redis ignores the case of these words.

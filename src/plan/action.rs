@@ -1,47 +1,38 @@
-//! Pure: what can be done next. The table of contents of everything that the operator does.
+//! Everything that the operator can do next.
 
 use crate::{
     Arn, AuthenticationChange, Changes, Engine, Fault, LastApplied, Lifecycle, Location, Owner,
     SecretProblem, Tags, UserId,
 };
 
-/// What to do next. Each carries every argument: whoever performs it has no choice left.
+/// What to do next. An action carries every argument of its call, so that performing it needs no decision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// A fact is missing.
     Fetch(Fetch),
-    /// The finalizer goes on before anything else is done or told: the user is ours or may be, or AWS is about to be changed.
+    /// Add the finalizer before anything else, because the user may be ours or because AWS is about to be changed.
     AddFinalizer,
-    /// A status write has to precede the next mutation.
+    /// Write to status before the next mutation.
     WriteIntent(WriteIntent),
-    /// CreateUser.
     Create(Create),
-    /// ModifyUser.
     Modify(Modify),
-    /// AddTagsToResource.
     Tag(Tag),
-    /// RemoveTagsFromResource.
     Untag(Untag),
-    /// DeleteUser.
     Delete(Delete),
-    /// The finalizer goes.
+    /// Remove the finalizer.
     ReleaseFinalizer(ReleaseReason),
-    /// Time will tell.
+    /// Requeue: no person has to do anything.
     Wait(Wait),
-    /// A person has to change something.
     Refuse(Refusal),
-    /// The user is as it should be.
     InSync,
-    /// Nothing is done, as the object is suspended.
+    /// Do nothing, because the object is suspended.
     Suspended {
-        /// It was Ready, and status shows the spec as it was last applied.
+        /// The object was Ready, and status shows that the current spec was applied.
         ready: bool,
     },
-    /// AWS is only told about, as the object observes.
-    Compared(Comparison),
+    /// Report how the user differs, because the object only observes.
+    ObserveOnly(Comparison),
 }
 
-/// A call that changes something in AWS.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each is the action of its name")]
 pub enum Mutation {
@@ -53,7 +44,7 @@ pub enum Mutation {
 }
 
 impl Action {
-    /// The call that changes something in AWS; `None`: the action changes nothing there.
+    /// `None` if the action changes nothing in AWS.
     #[must_use]
     pub fn mutation(&self) -> Option<Mutation> {
         match self {
@@ -70,248 +61,190 @@ impl Action {
             | Self::Refuse(_)
             | Self::InSync
             | Self::Suspended { .. }
-            | Self::Compared(_) => None,
+            | Self::ObserveOnly(_) => None,
         }
     }
 }
 
-/// A fact to find out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Fetch {
-    /// The user, by DescribeUsers.
     User(UserId),
-    /// Its tags, by ListTagsForResource.
     Tags(Arn),
-    /// The account of the credentials, by all means: STS, or DescribeUsers of the user `default`, which every account has
-    /// (B20).
+    /// The account of the credentials, from STS or else from DescribeUsers of `default`, which every account has (B20).
     Account,
-    /// The account of the credentials, by STS alone, which costs no call of ElastiCache.
+    /// The account of the credentials from STS alone. This makes no ElastiCache call.
     Caller,
-    /// Whether the object that another owner's tags name is there, uncached.
+    /// Whether the object that another owner's tags name exists. Uncached.
     Owner(Owner),
-    /// The CustomResourceDefinition, uncached.
+    /// Uncached.
     Definition,
-    /// The object, uncached, once the rate limiter's token is in hand.
+    /// The object, uncached, after the pass has the rate limiter's token.
     Object,
-    /// The same, and then the CustomResourceDefinition.
+    /// `Object`, and then `Definition`.
     ObjectAndDefinition,
 }
 
-/// A status write that precedes a mutation.
+/// A status write that must succeed before the mutation is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum WriteIntent {
-    /// `createRequestedAt`, with the keys of the tags that are about to be sent. Needs the rate limiter's token first.
-    Create {
-        /// Keys of the spec's tags.
-        tag_keys: Vec<String>,
-    },
-    /// The keys of the tags that are about to be sent, so that a tag is known as ours however the call ends.
-    Tags {
-        /// All keys that are ours from now on.
-        tag_keys: Vec<String>,
-    },
-    /// What ModifyUser is about to overwrite. Should its answer be lost, and the spec go back, nothing in status may still
-    /// pass for what AWS has.
+    /// Write `createRequestedAt` and the keys of the tags that are about to be sent. Needs the rate limiter's token.
+    Create { tag_keys: Vec<String> },
+    /// Write the keys of the tags that are about to be sent. Otherwise a lost answer would hide that a tag is ours.
+    Tags { tag_keys: Vec<String> },
+    /// Correct what ModifyUser is about to make wrong in status. Otherwise, if its answer is lost and somebody reverts the
+    /// spec, status would claim that AWS still has the old values.
     Modify {
-        /// AWS's form of the access string that was sent before, where nobody has noted it yet.
+        /// AWS's form of the access string that was sent before, if status does not have it yet.
         expanded_access_string: Option<String>,
-        /// From now on it is not known which passwords AWS has.
+        /// Remove the password versions, because the operator is about to lose track of AWS's passwords.
         forget_passwords: bool,
     },
-    /// `deleteRequestedAt` and `deleteRequestedBy` with the `Deleting` condition, and `lastApplied` goes. From here on an
-    /// `active` user without our tags is not the one that we had, for all that status says.
+    /// Write `deleteRequestedAt`, `deleteRequestedBy` and the `Deleting` condition, and remove `lastApplied`. After that,
+    /// status no longer proves that an `active` user without our tags is ours.
     Delete,
-    /// `lastApplied` comes back into status, as the user has lost its owner tags and this process knows it still.
-    Reclaim {
-        /// What was there before.
-        last_applied: LastApplied,
-    },
+    /// Restore `lastApplied`, because the user lost its owner tags and this process knows that AWS refused DeleteUser.
+    Reclaim { last_applied: LastApplied },
 }
 
-/// Arguments of CreateUser.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Create {
-    /// `UserId`.
     pub user_id: UserId,
-    /// `UserName`.
     pub user_name: String,
-    /// `Engine`.
     pub engine: Engine,
-    /// `AccessString`.
     pub access_string: String,
-    /// `AuthenticationMode`.
     pub authentication: AuthenticationChange,
-    /// `Tags`: the owner's and the spec's.
+    /// The owner tags and the spec's tags.
     pub tags: Tags,
-    /// Why.
     pub cause: Cause,
 }
 
-/// Why AWS's user is changed.
+/// Why the operator changes the AWS user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// The spec asks for something new.
     Edit,
-    /// Only passwords are new.
     Rotation,
-    /// Somebody changed AWS's user behind the operator's back: what differed, for people.
+    /// Somebody else changed the AWS user. Describes what differed.
     Drift(Vec<String>),
-    /// The user was nobody's and is taken over.
+    /// The user belonged to no object, and this object adopts it.
     Adoption,
 }
 
-/// Arguments of ModifyUser.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Modify {
-    /// `UserId`.
     pub user_id: UserId,
-    /// What is sent: only what differs.
+    /// Only what differs.
     pub changes: Changes,
-    /// Why.
     pub cause: Cause,
 }
 
-/// Arguments of AddTagsToResource.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tag {
-    /// `ResourceName`.
     pub arn: Arn,
-    /// `Tags`.
     pub tags: Tags,
-    /// Why.
     pub cause: Cause,
 }
 
-/// Arguments of RemoveTagsFromResource.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Untag {
-    /// `ResourceName`.
     pub arn: Arn,
-    /// `TagKeys`: those that left the spec and are still there.
+    /// Keys that were removed from the spec and that the user still has.
     pub keys: Vec<String>,
 }
 
-/// Arguments of DeleteUser.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Delete {
-    /// `UserId`.
     pub user_id: UserId,
 }
 
-/// Why the finalizer may go.
+/// Why the finalizer may be removed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ReleaseReason {
-    /// DescribeUsers answers UserNotFound, here, and nothing of ours can appear any more.
+    /// DescribeUsers answered UserNotFound in the right account and region, and no CreateUser of ours can still take
+    /// effect.
     UserGone,
-    /// The object names no user that could exist.
     NoSuchUser,
-    /// `deletionPolicy: Retain`.
     Retained {
-        /// DeleteUser was accepted before the policy changed: AWS will not keep the user.
+        /// AWS accepted DeleteUser before the policy changed, so the user will be deleted nevertheless.
         deletion_accepted: bool,
     },
-    /// The CustomResourceDefinition is being deleted: every user is retained.
+    /// The CustomResourceDefinition is being deleted, which retains every user.
     DefinitionDeleted {
-        /// DeleteUser was accepted before.
         deletion_accepted: bool,
     },
-    /// `managementPolicy: Observe`: the user is none of this object's business.
     Observes {
-        /// DeleteUser was accepted before.
         deletion_accepted: bool,
     },
-    /// The user belongs to somebody else, and stays.
     LeftToOwner(Owner),
-    /// The user belongs to no object, and stays.
     LeftUnowned,
 }
 
-/// What the pass waits for; time heals each of them.
+/// What the pass waits for. None of these needs a change of the spec.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Wait {
-    /// The annotation `prevent-deletion` holds the object.
+    /// The annotation `prevent-deletion` blocks the deletion.
     Protected,
-    /// The object is suspended.
     Suspended,
-    /// A CreateUser of ours may still take effect.
     CreationOpen,
-    /// AWS lets the user go.
+    /// AWS is deleting the user.
     UserDeleting,
-    /// A user of the same ID is on its way out; ours is created afterwards.
+    /// AWS is deleting an earlier user of the same ID.
     PreviousUser,
-    /// The user is being created.
     Creating,
-    /// Our ModifyUser is being applied.
     Modifying,
-    /// The user is not `active`, for a reason of somebody else's.
+    /// The user is not `active`, and not because of a call of ours.
     UserNotActive(Lifecycle),
-    /// Whose the user is cannot be read now.
+    /// AWS does not show the user's tags now.
     OwnerUnknown(Lifecycle),
-    /// The passwords cannot be read.
     Secret(SecretProblem),
-    /// Whether the CustomResourceDefinition is going cannot be read.
     DefinitionUnreadable,
-    /// On the way out: the user is in another account or region than the one talked to.
+    /// The user of a terminating object is in another account or region than the calls go to.
     WrongLocation(WrongLocation),
-    /// A look failed.
     Failed(Read, Fault),
 }
 
-/// A read of AWS, for sentences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Read {
-    /// DescribeUsers.
     DescribeUsers,
-    /// ListTagsForResource.
     ListTagsForResource,
 }
 
-/// What only a person can mend.
+/// What only a person can fix.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// The spec cannot be made real; says why.
+    /// The spec asks for something impossible. Describes the reason.
     InvalidSpec(String),
-    /// The Secret's value cannot be a password.
     InvalidPassword(SecretProblem),
-    /// A user of this ID is there and belongs to no object.
+    /// A user of this ID exists and belongs to no object.
     UserAlreadyExists {
-        /// The object that it belonged to, which is no longer there.
+        /// The object that owned the user and no longer exists.
         former: Option<Owner>,
     },
-    /// Such a user could be taken over, but not by an object of this namespace.
+    /// A user of this ID exists and belongs to no object, but objects of this namespace may not adopt users.
     AdoptionNotAllowed,
-    /// The administrator lets this namespace have only IDs that begin so.
+    /// `--required-user-id-prefix` does not allow this ID in this namespace.
     UserIdNotAllowed {
-        /// The ID.
         user_id: UserId,
-        /// What it would have to begin with.
         prefix: String,
     },
-    /// A user of this ID is there and belongs to another object.
     UserOwnedByAnother(Owner),
-    /// The user is in another account or region than the one talked to.
     WrongLocation(WrongLocation),
 }
 
-/// The user is, or was about to be created, in another place than the one that AWS calls go to.
+/// The user is, or was about to be created, in another account or region than AWS calls go to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WrongLocation {
-    /// The ARN in status, if the user was seen.
+    /// The ARN in status; `None` if AWS never showed the user.
     pub arn: Option<Arn>,
-    /// Where the user is.
     pub recorded: Location,
-    /// Where the calls go. The account is only there if the region is the right one. Otherwise one process may know it and
-    /// the next may not, and the message would change with that.
+    /// Where the calls go. The account is set only if the region matches. Otherwise the message would change each time that
+    /// another process does not know the account.
     pub called: Location,
 }
 
-/// What an object that observes sees.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Comparison {
-    /// The user is there and matches.
     Matches,
-    /// What would be changed, field by field, for people.
+    /// What would be changed, one description for each field.
     Differs(Vec<String>),
-    /// There is no such user.
     Missing,
 }

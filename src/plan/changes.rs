@@ -1,4 +1,4 @@
-//! Pure: field by field, what differs between the user that is wanted and the one that is there, and whose doing it is.
+//! What differs between the spec and the AWS user, field by field, and whether somebody else changed it.
 
 use crate::access_string::same_meaning;
 use crate::{
@@ -6,33 +6,26 @@ use crate::{
     Record, RemoteUser, SecretProblem, Tags, UserObservation,
 };
 
-/// What one ModifyUser sends: only what differs.
+/// What ModifyUser sends: only the fields that differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Changes {
-    /// `AccessString`.
     pub access_string: Option<String>,
-    /// `Engine`.
     pub engine: Option<Engine>,
-    /// `AuthenticationMode`.
     pub authentication: Option<AuthenticationChange>,
 }
 
 /// `AuthenticationMode` as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AuthenticationChange {
-    /// Type `password` with the whole set of passwords (B53: a set replaces the former one).
+    /// All passwords, because a set replaces the former one (B53).
     Password(Passwords),
-    /// Type `iam`.
     Iam,
-    /// Type `no-password-required`.
     NoPassword,
 }
 
 impl AuthenticationChange {
-    /// What has to be sent for this authentication.
-    ///
     /// # Errors
-    /// The problem that keeps the passwords from being known.
+    /// Why the passwords are not known.
     pub fn to(authentication: &Authentication) -> Result<Self, SecretProblem> {
         match authentication {
             Authentication::Password(Ok(passwords)) => Ok(Self::Password(passwords.clone())),
@@ -42,7 +35,6 @@ impl AuthenticationChange {
         }
     }
 
-    /// The type alone.
     #[must_use]
     pub fn kind(&self) -> AuthenticationType {
         match self {
@@ -52,13 +44,12 @@ impl AuthenticationChange {
         }
     }
 
-    /// The Secret versions behind it; empty without passwords.
+    /// Empty without passwords.
     #[must_use]
     pub fn password_versions(&self) -> &[String] {
         self.passwords().map_or(&[], Passwords::versions)
     }
 
-    /// The passwords in it.
     #[must_use]
     pub fn passwords(&self) -> Option<&Passwords> {
         match self {
@@ -68,13 +59,12 @@ impl AuthenticationChange {
     }
 }
 
-/// A field that differs.
 #[derive(Debug)]
 struct Difference {
     field: &'static str,
     is: String,
     wanted: String,
-    /// It was as the spec wants it before, so somebody else changed it.
+    /// The field matched this spec before, so somebody else changed it.
     drift: bool,
 }
 
@@ -88,16 +78,16 @@ impl Difference {
     }
 }
 
-/// What ModifyUser has to send, and why: `None` where nothing differs.
+/// What ModifyUser has to send, and why. `None` if nothing differs.
 ///
 /// # Errors
-/// The problem that keeps passwords from being known, where they would have to be sent.
+/// Why the passwords are not known, if they would have to be sent.
 pub fn changes(
     desired: &Desired,
     user: &RemoteUser,
     observed: &Observed,
 ) -> Result<Option<(Changes, Cause)>, SecretProblem> {
-    // Without `..`: a new field of the spec must be compared, or be named here as one that is not.
+    // No `..`, so that a new field must be compared or named here.
     let Desired {
         user_id: _,
         user_name: _,
@@ -138,7 +128,7 @@ pub fn changes(
     Ok(Some((changes, cause)))
 }
 
-/// AWS has shown something that ModifyUser would change.
+/// ModifyUser would change the user that AWS showed.
 #[must_use]
 pub fn differs(goal: &Goal, observed: &Observed) -> bool {
     match (goal, &observed.user) {
@@ -149,8 +139,7 @@ pub fn differs(goal: &Goal, observed: &Observed) -> bool {
     }
 }
 
-/// Everything that ModifyUser and the tagging calls would change, in sentences, for an object that only observes. Access
-/// strings are compared by their meaning, passwords by count, tags by the keys of the spec.
+/// What would be changed if the object managed the user. Passwords are compared by their number only.
 #[must_use]
 pub(crate) fn differences(desired: &Desired, user: &RemoteUser, tags: Option<&Tags>) -> Vec<String> {
     let record = Record::default();
@@ -180,7 +169,7 @@ pub(crate) fn differences(desired: &Desired, user: &RemoteUser, tags: Option<&Ta
 }
 
 fn engine_difference(engine: Engine, user: &RemoteUser, record: &Record) -> Option<Difference> {
-    // Of a user that is not Ready, what AWS shows may be an earlier edit that has just been applied.
+    // If the user was not Ready, AWS may show an earlier edit that it has just applied.
     let was_right = record.readiness.was_ready()
         || record.readiness.any_generation()
             && record.reported.as_ref().is_some_and(|reported| reported.engine == engine.as_str());
@@ -209,7 +198,7 @@ fn type_difference(
     })
 }
 
-/// Passwords cannot be read back: what this process sent last decides, or else the Secret versions in status.
+/// AWS does not show passwords. Compare with what this process sent last, or else with the Secret versions in status.
 fn password_difference(
     authentication: &Authentication,
     user: &RemoteUser,
@@ -229,7 +218,7 @@ fn password_difference(
     match count_difference(authentication, user) {
         Some(difference) => Some(Difference { drift: same, ..difference }),
         None if same => None,
-        // What they are is never said, nor could it be: this sentence is told to nobody.
+        // This description is never published, because it is no drift.
         None => Some(Difference {
             field: "passwords",
             is: "others".to_owned(),
@@ -249,7 +238,7 @@ fn count_difference(authentication: &Authentication, user: &RemoteUser) -> Optio
     Some(Difference { field: "number of passwords", is, wanted, drift: false })
 }
 
-/// Whether AWS has something else than what is wanted, in meaning; what AWS made of the last request is no difference.
+/// Compares the meaning. AWS's own form of the access string that was last sent is no difference.
 fn access_string_difference(wanted: &str, user: &RemoteUser, record: &Record) -> Option<Difference> {
     if same_meaning(wanted, &user.access_string) {
         return None;
@@ -274,12 +263,12 @@ fn access_string_difference(wanted: &str, user: &RemoteUser, record: &Record) ->
 /// What the tagging calls have to send.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TagChange {
-    /// RemoveTagsFromResource goes first: an account may have no room for both (B89).
+    /// Removals come first, because a user may have no room for more tags (B89).
     Remove(Vec<String>),
     Add(Tags, Cause),
 }
 
-/// What differs in the tags of a user that is ours by its owner tags. Tags that were never in the spec are left alone.
+/// For a user with our owner tags. Tags that were never in the spec are not changed.
 pub(crate) fn tag_change(desired: &Desired, tags: &Tags, record: &Record) -> Option<TagChange> {
     let sent = record.last_applied.as_ref().map(|last| last.tag_keys.as_slice()).unwrap_or_default();
     let left = |key: &&String| !desired.tags.contains_key(*key) && tags.contains_key(*key);
@@ -304,14 +293,13 @@ fn missing_tags(desired: &Desired, tags: &Tags) -> Tags {
     wanted.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// Whether nothing is left to do about the tags.
 #[must_use]
 pub fn tags_match(desired: &Desired, tags: &Tags, record: &Record) -> bool {
     tag_change(desired, tags, record).is_none()
 }
 
-/// The keys that are ours once the tags of this spec are sent, where status does not say so yet.
-pub(crate) fn unannounced_keys(desired: &Desired, record: &Record) -> Option<Vec<String>> {
+/// The keys that status must have before the tags of this spec are sent. `None` if it has them.
+pub(crate) fn unrecorded_tag_keys(desired: &Desired, record: &Record) -> Option<Vec<String>> {
     let sent = record.last_applied.as_ref().map(|last| last.tag_keys.as_slice()).unwrap_or_default();
     if desired.tags.keys().all(|key| sent.contains(key)) {
         return None;

@@ -1,18 +1,17 @@
-//! Pure: what AWS's error codes mean for the operator. One table, and the faults that it speaks of.
+//! What AWS's error codes mean for the operator.
 
 use std::fmt;
 
-/// What AWS said: its code and its sentence, for people.
+/// AWS's error, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AwsError {
-    /// AWS's error code, or the operator's word where there was no answer.
+    /// AWS's error code, or the operator's own word if AWS did not answer.
     pub code: String,
-    /// AWS's sentence; may be empty.
+    /// May be empty.
     pub message: String,
 }
 
 impl AwsError {
-    /// A code with its sentence.
     #[must_use]
     pub fn new(code: &str, message: &str) -> Self {
         Self { code: code.to_owned(), message: message.to_owned() }
@@ -28,55 +27,48 @@ impl fmt::Display for AwsError {
     }
 }
 
-/// A call that failed. Every variant says who must act: time, a person, or the operator.
+/// Why a call failed. The variant decides who must act: nobody, a person, or the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// The user is not in a state that allows it. Time.
+    /// The user's state does not allow the call. Passes by itself.
     Busy(AwsError),
-    /// Too many calls. Time, and the operator by calling less.
+    /// Too many calls. The operator slows down.
     Throttled(AwsError),
-    /// AWS did not answer, or not in a way that can be read: the outcome of the call is not known. Time.
+    /// AWS gave no usable answer, so the outcome of the call is not known. Passes by itself.
     Unavailable(AwsError),
-    /// No credentials, or AWS does not take them. Usually a person.
+    /// There are no credentials, or AWS does not accept them. Usually a person must act.
     Credentials(AwsError),
-    /// The credentials may not do this. A person.
+    /// The credentials do not allow the call. A person must act.
     Denied(AwsError),
-    /// AWS understood and refused. A person.
+    /// AWS refused the call. A person must act.
     Rejected(Rejection, AwsError),
 }
 
-/// What AWS refused a call for.
+/// Why AWS refused a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rejection {
-    /// A value is not allowed.
     ParameterValue,
-    /// Values do not go together.
     ParameterCombination,
-    /// The account has as many as it may have.
     Quota,
-    /// The account lacks ElastiCache's service-linked role.
     ServiceLinkedRole,
-    /// The user is the default user of a user group.
     DefaultUserInGroup,
-    /// Anything else.
     Other,
 }
 
 impl Fault {
-    /// What AWS said.
     #[must_use]
     pub fn error(&self) -> &AwsError {
         match self {
-            Self::Busy(said)
-            | Self::Throttled(said)
-            | Self::Unavailable(said)
-            | Self::Credentials(said)
-            | Self::Denied(said)
-            | Self::Rejected(_, said) => said,
+            Self::Busy(error)
+            | Self::Throttled(error)
+            | Self::Unavailable(error)
+            | Self::Credentials(error)
+            | Self::Denied(error)
+            | Self::Rejected(_, error) => error,
         }
     }
 
-    /// Whether a mutation that ended so may have taken effect all the same.
+    /// A mutation that failed like this may have taken effect nevertheless.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
         match self {
@@ -89,7 +81,7 @@ impl Fault {
         }
     }
 
-    /// Whether AWS told nothing at all about the user's state, as a read that fails so does not.
+    /// A read that failed like this shows nothing about the user's state.
     #[must_use]
     pub fn hides_user_state(&self) -> bool {
         match self {
@@ -99,32 +91,29 @@ impl Fault {
     }
 }
 
-/// What an error answer is: an observation about the user, or a fault.
+/// The meaning of an error answer: a fact about the user, or a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// There is no such user (or, from a tagging call, it cannot be asked now).
+    /// There is no such user. From a tagging call it may mean that the user is not `active`.
     NotFound,
-    /// There is such a user.
     AlreadyExists,
-    /// The call failed.
     Fault(Fault),
 }
 
-/// Stands for the code of an answer that has none.
+/// Replaces the code of an answer without one.
 const UNKNOWN: &str = "UnknownError";
 
-/// Reads an error answer: AWS's code, its sentence and the HTTP status.
+/// `status` is the HTTP status.
 #[must_use]
 pub fn classify(code: &str, message: &str, status: u16) -> Answer {
-    let said = || AwsError::new(if code.is_empty() { UNKNOWN } else { code }, message);
-    let rejected = |why| Fault::Rejected(why, said());
+    let error = || AwsError::new(if code.is_empty() { UNKNOWN } else { code }, message);
     Answer::Fault(match code {
-        // Observations. The names with `Fault` are the API model's shapes, which some endpoints answer with.
+        // Facts. The names with `Fault` are shapes of the API model. Some endpoints answer with them.
         "UserNotFound" | "UserNotFoundFault" => return Answer::NotFound,
         "UserAlreadyExists" | "UserAlreadyExistsFault" => return Answer::AlreadyExists,
-        // B60, B61, B65: `modifying` or `deleting`; gone by itself, though answered with 400.
-        "InvalidUserState" | "InvalidUserStateFault" => Fault::Busy(said()),
-        // B100: the code is inferred, hence every spelling that AWS's services use.
+        // B60, B61, B65: the user is `modifying` or `deleting`. This passes by itself, although the status is 400.
+        "InvalidUserState" | "InvalidUserStateFault" => Fault::Busy(error()),
+        // B100: the code was never observed, so accept every spelling that AWS's services use.
         "Throttling"
         | "ThrottlingException"
         | "ThrottledException"
@@ -136,22 +125,22 @@ pub fn classify(code: &str, message: &str, status: u16) -> Answer {
         | "PriorRequestNotComplete"
         | "SlowDown"
         | "APICallRateForCustomerExceeded"
-        | "APICallRateForCustomerExceededFault" => Fault::Throttled(said()),
-        // The service's own trouble, whatever the HTTP status that comes with it.
+        | "APICallRateForCustomerExceededFault" => Fault::Throttled(error()),
+        // The service failed, whatever the HTTP status is.
         "ServiceUnavailable"
         | "ServiceUnavailableException"
         | "InternalFailure"
         | "InternalError"
         | "InternalServerError"
         | "RequestTimeout"
-        | "RequestTimeoutException" => Fault::Unavailable(said()),
-        // The role may not. UnauthorizedOperation is EC2's word, answered where a policy check is delegated.
+        | "RequestTimeoutException" => Fault::Unavailable(error()),
+        // The role does not allow the call. UnauthorizedOperation is EC2's code, used if a policy check is delegated.
         "AccessDenied"
         | "AccessDeniedException"
         | "UnauthorizedOperation"
         | "NotAuthorized"
-        | "OptInRequired" => Fault::Denied(said()),
-        // AWS does not know who calls: expired, revoked or mangled credentials, or a wrong clock.
+        | "OptInRequired" => Fault::Denied(error()),
+        // AWS does not recognize the caller: the credentials are expired, revoked or damaged, or the clock is wrong.
         "ExpiredToken"
         | "ExpiredTokenException"
         | "RequestExpired"
@@ -162,36 +151,43 @@ pub fn classify(code: &str, message: &str, status: u16) -> Answer {
         | "IncompleteSignature"
         | "IncompleteSignatureException"
         | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException" => Fault::Credentials(said()),
-        // B102: keeps `Fault` on the wire, unlike the others.
-        "ServiceLinkedRoleNotFoundFault" | "ServiceLinkedRoleNotFound" => {
-            rejected(Rejection::ServiceLinkedRole)
-        }
-        // B68: until the group lets it go.
-        "DefaultUserAssociatedToUserGroup" | "DefaultUserAssociatedToUserGroupFault" => {
-            rejected(Rejection::DefaultUserInGroup)
-        }
-        "InvalidParameterValue" | "InvalidParameterValueException" => rejected(Rejection::ParameterValue),
-        "InvalidParameterCombination" | "InvalidParameterCombinationException" => {
-            rejected(Rejection::ParameterCombination)
-        }
-        // B89, B99: UserQuotaExceeded, TagQuotaPerResourceExceeded, and whatever quota comes next.
-        quota if quota.contains("Quota") => rejected(Rejection::Quota),
-        _ => by_status(status, message, said()),
+        | "MissingAuthenticationTokenException" => Fault::Credentials(error()),
+        _ => match rejection(code) {
+            Some(why) => Fault::Rejected(why, error()),
+            None => by_status(status, message, error()),
+        },
     })
 }
 
-/// A code that the table does not know: the status decides.
-fn by_status(status: u16, message: &str, said: AwsError) -> Fault {
+fn rejection(code: &str) -> Option<Rejection> {
+    match code {
+        // B102: ElastiCache sends this code with `Fault`, unlike the others.
+        "ServiceLinkedRoleNotFoundFault" | "ServiceLinkedRoleNotFound" => Some(Rejection::ServiceLinkedRole),
+        // B68.
+        "DefaultUserAssociatedToUserGroup" | "DefaultUserAssociatedToUserGroupFault" => {
+            Some(Rejection::DefaultUserInGroup)
+        }
+        "InvalidParameterValue" | "InvalidParameterValueException" => Some(Rejection::ParameterValue),
+        "InvalidParameterCombination" | "InvalidParameterCombinationException" => {
+            Some(Rejection::ParameterCombination)
+        }
+        // B89, B99: UserQuotaExceeded, TagQuotaPerResourceExceeded, and quotas that AWS may add.
+        quota if quota.contains("Quota") => Some(Rejection::Quota),
+        _ => None,
+    }
+}
+
+/// The table does not have the code, so the HTTP status decides.
+fn by_status(status: u16, message: &str, error: AwsError) -> Fault {
     match status {
-        429 => Fault::Throttled(said),
-        408 | 500.. => Fault::Unavailable(said),
-        // B100: the sentence is observed, the code is not.
-        _ if message.starts_with("Rate exceeded") => Fault::Throttled(said),
-        403 => Fault::Denied(said),
-        401 => Fault::Credentials(said),
-        // Not AWS's form of an error: something in between answered, and what became of the call is not known.
-        _ if said.code == UNKNOWN => Fault::Unavailable(said),
-        _ => Fault::Rejected(Rejection::Other, said),
+        429 => Fault::Throttled(error),
+        408 | 500.. => Fault::Unavailable(error),
+        // B100: only the message was observed.
+        _ if message.starts_with("Rate exceeded") => Fault::Throttled(error),
+        403 => Fault::Denied(error),
+        401 => Fault::Credentials(error),
+        // AWS's errors have a code. Something else answered, so the outcome of the call is not known.
+        _ if error.code == UNKNOWN => Fault::Unavailable(error),
+        _ => Fault::Rejected(Rejection::Other, error),
     }
 }

@@ -1,35 +1,32 @@
-//! Pure: how far the deletion of the user has come, by status and by what this process knows.
+//! According to status and to what this process remembers.
 
 use crate::{LastApplied, Lifecycle, Status};
 
 /// How far the deletion of the user has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DeletionProgress {
-    /// No process has announced a DeleteUser.
     #[default]
     NotRequested,
-    /// A DeleteUser was announced. AWS has not shown what came of it.
+    /// Status has a delete request. AWS has not shown its effect.
     Requested(Requester),
-    /// AWS accepted a DeleteUser, or has shown the user `deleting`. A user that is `active` now is another one.
+    /// AWS accepted DeleteUser, or has shown the user `deleting`. If a user of this ID is `active` now, it is another user.
     Accepted(Requester),
 }
 
-/// Which process announced the last DeleteUser.
+/// Which process wrote the last delete request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Requester {
-    /// Another process, or nobody of ours. It may have sent DeleteUser without our knowing.
+    /// Another process, which may have sent DeleteUser without our knowledge.
     Another,
-    /// This process.
     ThisProcess {
-        /// What was applied to the user, if it is certain that AWS refused every DeleteUser so far. The announcement took
-        /// it out of status, so only this process knows it.
+        /// What was applied to the user, if AWS certainly refused every DeleteUser so far. The delete request removed it
+        /// from status, so only this process knows it.
         last_applied: Option<LastApplied>,
     },
 }
 
 impl DeletionProgress {
-    /// Reads status (`deleteRequestedAt`, `deleteRequestedBy`, `state`) in the process of this `identity`, which may know
-    /// what was applied before it announced.
+    /// `before_deletion` is what this process, which has this `identity`, remembers from before its delete request.
     #[must_use]
     pub fn of(status: &Status, identity: &str, before_deletion: Option<&LastApplied>) -> Self {
         let requester = match &status.delete_requested_by {
@@ -46,19 +43,17 @@ impl DeletionProgress {
         }
     }
 
-    /// Whether AWS may be deleting the user, or has deleted it.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         matches!(self, Self::Accepted(_))
     }
 
-    /// Whether a DeleteUser was announced or accepted.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         !matches!(self, Self::NotRequested)
     }
 
-    /// Whether this process announced the last DeleteUser. Its next one needs no announcement.
+    /// This process wrote the last delete request, so its next DeleteUser needs no other one.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         matches!(
@@ -67,7 +62,7 @@ impl DeletionProgress {
         )
     }
 
-    /// What was applied to the user that is there still, known to this process alone.
+    /// What was applied to the user, if only this process knows it.
     #[must_use]
     pub fn last_applied(&self) -> Option<&LastApplied> {
         match self {

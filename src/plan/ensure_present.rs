@@ -1,15 +1,19 @@
-//! Pure: the user should be there.
+//! Creates, adopts or changes the user until it matches the spec.
 
 use std::collections::BTreeSet;
 
-use crate::changes::{AuthenticationChange, TagChange, changes, tag_change, unannounced_keys};
+use crate::access_string::same_meaning;
+use crate::changes::{AuthenticationChange, TagChange, changes, tag_change, unrecorded_tag_keys};
 use crate::location::{NotFoundMeaning, not_found_meaning, wrong_location};
 use crate::ownership::{
-    OwnerKnowledge, before_tags_change, owner_tags_missing, ownership, put_tags_back, still_ours,
+    OwnerKnowledge, before_tags_change, owner_tags_missing, ownership, restore_owner_tags, still_ours,
 };
-use crate::*;
+use crate::{
+    Account, Action, Adoption, Authentication, Cause, Changes, Create, Creation, Desired, Fetch, Lifecycle,
+    Modify, Observed, Owner, OwnerObservation, Ownership, Read, Record, Refusal, RemoteUser, SecretProblem,
+    Tag, Tags, TagsObservation, Untag, UserObservation, Wait, WriteIntent,
+};
 
-/// The user should be there.
 pub(crate) fn ensure_present(desired: &Desired, observed: &Observed) -> Action {
     match &observed.user {
         UserObservation::NotRead => Action::Fetch(Fetch::User(desired.user_id.clone())),
@@ -32,14 +36,14 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
         Err(problem) => return secret_problem(&problem),
     };
     if observed.source.account == Account::NotAsked && !observed.caller_asked {
-        // The location of the user has to stand in status before CreateUser is sent. If STS does not answer, it has the
-        // region alone until AWS has shown the user.
+        // Status must have the user's location before CreateUser is sent. If STS does not answer, the location has only the
+        // region until AWS shows the user.
         return Action::Fetch(Fetch::Caller);
     }
     if !observed.intent_written {
         let mut tag_keys: BTreeSet<String> = desired.tags.keys().cloned().collect();
         if observed.record.creation == Creation::Open {
-            // The user of the CreateUser before may show yet, with the tags that the spec had then.
+            // The earlier CreateUser may still take effect, with the tags that the spec had then.
             let before = observed.record.last_applied.as_ref().map(|last| last.tag_keys.clone());
             tag_keys.extend(before.unwrap_or_default());
         }
@@ -49,9 +53,9 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
     let mut tags = desired.tags.clone();
     tags.extend(desired.owner.tags(&desired.uid));
     let record = &observed.record;
-    // A DeleteUser of ours means that the object goes too: a user that was managed and went did so by somebody else's hand.
+    // The operator deletes a user only with its object. So somebody else deleted this one.
     let cause = match record.readiness.was_ready() || record.arn.is_some() && record.manages() {
-        true => Cause::Drift(vec!["the AWS user was gone".to_owned()]),
+        true => Cause::Drift(vec!["the AWS user was missing".to_owned()]),
         false => Cause::Edit,
     };
     Action::Create(Create {
@@ -65,7 +69,7 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
     })
 }
 
-/// A user of this ID is there, in the right place.
+/// A user of this ID exists in the right account and region.
 fn ensure_in_sync(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
     if user.lifecycle == Lifecycle::Deleting {
         return Action::Wait(Wait::PreviousUser);
@@ -89,16 +93,16 @@ fn ensure_in_sync(desired: &Desired, user: &RemoteUser, observed: &Observed) -> 
             }
         },
         OwnerKnowledge::Known(Ownership::Unowned) if still_ours(&observed.record, user) => {
-            put_tags_back(&desired.owner, &desired.uid, user, observed)
+            restore_owner_tags(&desired.owner, &desired.uid, user, observed)
         }
         OwnerKnowledge::Known(Ownership::Unowned) => adopt(desired, user, observed, None),
     }
 }
 
-/// AWS is applying a ModifyUser of ours: this process sent it, or status says that all of the spec was sent already.
+/// AWS is applying a ModifyUser of ours, because this process sent it or because status shows that the whole spec was sent.
 fn is_applying(desired: &Desired, record: &Record) -> bool {
     let sent = record.last_applied.as_ref().and_then(|last| last.access_string.as_ref());
-    let all_sent = sent.is_some_and(|sent| access_string::same_meaning(sent, &desired.access_string));
+    let all_sent = sent.is_some_and(|sent| same_meaning(sent, &desired.access_string));
     record.modify_sent || all_sent && !record.readiness.was_ready()
 }
 
@@ -109,13 +113,13 @@ fn other_name(desired: &Desired, user: &RemoteUser) -> Refusal {
     ))
 }
 
-/// Whether the object that the tags name can be, and is, there. Another cluster's cannot be looked at from here.
+/// Whether the object exists that the tags name. The operator cannot read objects of other clusters.
 fn other(own: &Owner, owner: &Owner, observed: &Observed) -> OwnerObservation {
     let whole = owner.namespace != Owner::MISSING && owner.name != Owner::MISSING;
     if owner.cluster == own.cluster && whole { observed.other_owner } else { OwnerObservation::Unknown }
 }
 
-/// The user is nobody's.
+/// The user belongs to no object.
 fn adopt(desired: &Desired, user: &RemoteUser, observed: &Observed, former: Option<Owner>) -> Action {
     match desired.adoption {
         Adoption::Never => return Action::Refuse(Refusal::UserAlreadyExists { former }),
@@ -128,12 +132,11 @@ fn adopt(desired: &Desired, user: &RemoteUser, observed: &Observed, former: Opti
     before_tags_change(user, observed).unwrap_or_else(|| {
         let mut tags = desired.tags.clone();
         tags.extend(desired.owner.tags(&desired.uid));
-        let keys = unannounced_keys(desired, &observed.record);
+        let keys = unrecorded_tag_keys(desired, &observed.record);
         send_tags(user, tags, Cause::Adoption, keys, observed)
     })
 }
 
-/// The user is ours and `active`.
 fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
     match changes(desired, user, observed) {
         Err(problem) => return secret_problem(&problem),
@@ -154,7 +157,7 @@ fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
     }
 }
 
-/// The announcement of a change, where status would be wrong without it should the change's answer be lost.
+/// The status write that must precede ModifyUser. Without it, status would be wrong if the answer were lost.
 fn overwritten(changes: &Changes, user: &RemoteUser, observed: &Observed) -> Option<Action> {
     let last = observed.record.last_applied.as_ref().filter(|_| !observed.intent_written)?;
     let unseen = last.access_string.is_some() && last.expanded_access_string.is_none();
@@ -165,7 +168,7 @@ fn overwritten(changes: &Changes, user: &RemoteUser, observed: &Observed) -> Opt
         .then_some(Action::WriteIntent(WriteIntent::Modify { expanded_access_string, forget_passwords }))
 }
 
-/// What is to be done about the spec's tags; `None` where they are right, or it is not time to look.
+/// `None` if the tags match the spec or are not due for a comparison.
 fn retag(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Option<Action> {
     match &observed.tags {
         TagsObservation::NotRead | TagsObservation::Unreadable | TagsObservation::Failed(_)
@@ -174,7 +177,7 @@ fn retag(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Option<Ac
             None
         }
         TagsObservation::NotRead => Some(Action::Fetch(Fetch::Tags(user.arn.clone()))),
-        // They were as they should be, and somebody changed them a moment ago: there will be another look.
+        // The user was Ready, and somebody has just changed its tags. A later pass compares them.
         TagsObservation::Unreadable if observed.record.readiness.is_ready() => None,
         TagsObservation::Unreadable => Some(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone()))),
         TagsObservation::Failed(fault) => {
@@ -183,14 +186,14 @@ fn retag(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Option<Ac
         TagsObservation::Read(tags) => match tag_change(desired, tags, &observed.record)? {
             TagChange::Remove(keys) => Some(Action::Untag(Untag { arn: user.arn.clone(), keys })),
             TagChange::Add(tags, cause) => {
-                let keys = unannounced_keys(desired, &observed.record);
+                let keys = unrecorded_tag_keys(desired, &observed.record);
                 Some(send_tags(user, tags, cause, keys, observed))
             }
         },
     }
 }
 
-/// AddTagsToResource, once status says which keys are ours and the object was read again.
+/// Status must have the keys, and the object must be read again, before AddTagsToResource is sent.
 fn send_tags(
     user: &RemoteUser,
     tags: Tags,
@@ -205,7 +208,7 @@ fn send_tags(
     }
 }
 
-/// A Secret that is missing may come; a value that cannot be a password needs a person.
+/// A missing Secret may be created later. An invalid password needs a person.
 pub(crate) fn secret_problem(problem: &SecretProblem) -> Action {
     match problem {
         SecretProblem::NotFound { .. }

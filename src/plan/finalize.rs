@@ -1,10 +1,13 @@
-//! Pure: the object is on its way out.
+//! Deletes or retains the user of a terminating object, and then removes the finalizer.
 
 use crate::location::{NotFoundMeaning, not_found_meaning, wrong_location};
-use crate::ownership::{OwnerKnowledge, owner_tags_missing, ownership, put_tags_back, still_ours};
-use crate::*;
+use crate::ownership::{OwnerKnowledge, owner_tags_missing, ownership, restore_owner_tags, still_ours};
+use crate::{
+    Action, Creation, Definition, Delete, DeletionGoal, DeletionPolicy, Fetch, Lifecycle, Observed,
+    Ownership, Read, ReleaseReason, RemoteUser, UserId, UserObservation, Wait, WriteIntent,
+};
 
-/// The object is on its way out: the first match holds.
+/// The first rule that matches decides.
 pub(crate) fn finalize(goal: &DeletionGoal, observed: &Observed) -> Action {
     if goal.protected {
         return Action::Wait(Wait::Protected);
@@ -43,9 +46,8 @@ pub(crate) fn finalize(goal: &DeletionGoal, observed: &Observed) -> Action {
     }
 }
 
-/// The finalizer goes without a mutation, though not while a user of ours may appear that nobody would ever delete.
-///
-/// Where the user is to stay, a CreateUser whose answer is in status has nothing left to show.
+/// Remove the finalizer, but not while a CreateUser of ours may still take effect, because nobody would delete its user. If the
+/// user is retained and status has its ARN, that CreateUser has been answered.
 pub(crate) fn release_finalizer(
     user_id: &UserId,
     suspended: bool,
@@ -64,7 +66,7 @@ pub(crate) fn release_finalizer(
     }
 }
 
-/// A user of this ID is there, in the right place, and should go if it is ours.
+/// The user exists in the right account and region. Delete it if it is ours.
 fn delete_or_release(
     goal: &DeletionGoal,
     user_id: &UserId,
@@ -81,7 +83,7 @@ fn delete_or_release(
             OwnerKnowledge::Known(Ownership::Ours),
             busy @ (Lifecycle::Creating | Lifecycle::Modifying | Lifecycle::Unrecognized(_)),
         ) => Action::Wait(Wait::UserNotActive(busy.clone())),
-        // It was nobody's, which only its tags can confirm, and nothing of it is shown as ours meanwhile.
+        // Its last tags named no owner. Wait until its tags can be read again.
         (
             OwnerKnowledge::Known(Ownership::Unowned),
             busy @ (Lifecycle::Creating
@@ -95,12 +97,12 @@ fn delete_or_release(
         (OwnerKnowledge::Known(Ownership::Unowned), Lifecycle::Active)
             if still_ours(&observed.record, user) =>
         {
-            // Whoever reads status now takes the user for nobody's, and may let the object go meanwhile.
+            // Status has no `lastApplied` now. Another process would take the user for unowned and remove the finalizer.
             match observed.record.deletion.last_applied() {
                 Some(last_applied) => {
                     Action::WriteIntent(WriteIntent::Reclaim { last_applied: last_applied.clone() })
                 }
-                None => put_tags_back(&goal.owner, &goal.uid, user, observed),
+                None => restore_owner_tags(&goal.owner, &goal.uid, user, observed),
             }
         }
         (OwnerKnowledge::Known(Ownership::Unowned), Lifecycle::Active) => {
@@ -109,13 +111,13 @@ fn delete_or_release(
     }
 }
 
-/// The user is `active`, and AWS has just said that it is ours.
+/// The user is `active`, and its tags were just read as ours.
 fn delete(user_id: &UserId, observed: &Observed) -> Action {
     if observed.definition == Definition::Unreadable {
         return Action::Wait(Wait::DefinitionUnreadable);
     }
-    // `lastApplied` has to be out of status, as a lost answer, or a kill, may hide that AWS accepted; and a process that does
-    // not know by itself that AWS refused every DeleteUser since then leaves a trace before its own.
+    // Status must not have `lastApplied` when DeleteUser is sent, because a lost answer or a crash may hide that AWS
+    // accepted the call. A process that does not know the outcome of earlier calls writes its own delete request first.
     let record = &observed.record;
     if !record.deletion.is_ours() || record.manages() {
         return Action::WriteIntent(WriteIntent::Delete);

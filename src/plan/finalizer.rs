@@ -1,18 +1,19 @@
-//! Pure: when the finalizer has to be on the object. Without it `kubectl delete` lets the object go, and leaves our user behind.
+//! When the object needs the finalizer. Without it, `kubectl delete` removes the object and leaves our user behind.
 
 use crate::location::wrong_location;
 use crate::ownership::{OwnerKnowledge, ownership, still_ours};
-use crate::*;
+use crate::{Action, Fetch, Observed, Owner, Ownership, Refusal, Subject, UserObservation};
 
-/// The finalizer goes on before the first mutation. It also goes on before the pass waits, refuses or rests, if DescribeUsers
-/// has shown a user that is ours or whose owner is not known: nothing that is wrong with the object may hide that user.
+/// Add the finalizer before the first mutation. Add it also before the pass waits, refuses or ends, if DescribeUsers showed
+/// a user that is ours or whose owner is not known. Otherwise an invalid object could be deleted and leave that user
+/// behind.
 pub(crate) fn add_first(owner: &Owner, observed: &Observed, action: Action) -> Action {
     let needed = match &action {
-        // These looks find out whose the user is. A user that is another's never holds the object.
+        // These reads show who owns the user. A user of another object must not block the deletion of this object.
         Action::Fetch(Fetch::User(_) | Fetch::Tags(_) | Fetch::Account | Fetch::Caller | Fetch::Owner(_)) => {
             false
         }
-        // These looks are the last step before a mutation.
+        // These reads are the last step before a mutation.
         Action::Fetch(Fetch::Object | Fetch::ObjectAndDefinition | Fetch::Definition)
         | Action::WriteIntent(_)
         | Action::Create(_)
@@ -24,13 +25,13 @@ pub(crate) fn add_first(owner: &Owner, observed: &Observed, action: Action) -> A
         Action::AddFinalizer
         | Action::ReleaseFinalizer(_)
         | Action::Suspended { .. }
-        | Action::Compared(_) => false,
+        | Action::ObserveOnly(_) => false,
     };
     if needed && !observed.record.has_finalizer { Action::AddFinalizer } else { action }
 }
 
-/// The spec cannot be made real. AWS is looked at only to learn whether the finalizer is needed; if AWS cannot be asked, the
-/// refusal is told all the same.
+/// The spec is invalid. Read AWS only to learn whether the object needs the finalizer. If AWS does not answer, report the
+/// refusal anyway.
 pub(crate) fn refuse(refusal: &Refusal, subject: Option<&Subject>, observed: &Observed) -> Action {
     let refuse = Action::Refuse(refusal.clone());
     let Some(Subject { user_id, owner }) = subject.filter(|_| !observed.record.has_finalizer) else {
@@ -40,17 +41,17 @@ pub(crate) fn refuse(refusal: &Refusal, subject: Option<&Subject>, observed: &Ob
         UserObservation::NotRead => Action::Fetch(Fetch::User(user_id.clone())),
         UserObservation::Absent | UserObservation::Failed(_) => refuse,
         UserObservation::Found(user) => match ownership(owner, user, observed) {
-            OwnerKnowledge::Pending(look @ Action::Fetch(_))
+            OwnerKnowledge::Pending(fetch @ Action::Fetch(_))
                 if wrong_location(&observed.record, user).is_none() =>
             {
-                look
+                fetch
             }
             OwnerKnowledge::Pending(_) | OwnerKnowledge::Known(_) => add_first(owner, observed, refuse),
         },
     }
 }
 
-/// DescribeUsers has shown a user that is ours, or whose owner could not be found out.
+/// DescribeUsers showed a user that is ours, or whose owner could not be read.
 fn may_be_ours(owner: &Owner, observed: &Observed) -> bool {
     let UserObservation::Found(user) = &observed.user else {
         return false;

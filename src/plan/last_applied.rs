@@ -1,4 +1,4 @@
-//! Pure: what status remembers of what was sent (`status.lastApplied`), and how a pass changes it.
+//! `status.lastApplied`: what was sent to AWS, and how a pass changes this record.
 
 use crate::access_string::same_meaning;
 use crate::changes::tags_match;
@@ -8,30 +8,29 @@ use crate::{
     RemoteUser, TagsObservation, UserObservation, WriteIntent,
 };
 
-/// What was last sent, and what AWS made of it. The first one differing from the spec is a new request, the second one
-/// differing from AWS is drift.
+/// If `access_string` differs from the spec, somebody edited the spec. If `expanded_access_string` differs from AWS,
+/// somebody changed the AWS user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LastApplied {
-    /// The access string as it was sent.
+    /// As it was sent.
     pub access_string: Option<String>,
-    /// The first answer that showed the user `active` after it.
+    /// AWS's form of it, from the first answer that showed the user `active` afterwards.
     pub expanded_access_string: Option<String>,
-    /// The Secret versions whose passwords were sent, sorted.
+    /// Of the passwords that were sent. Sorted.
     pub password_versions: Vec<String>,
-    /// Keys of the spec's tags that were sent, or are about to be.
+    /// Of the spec's tags that were sent, or are about to be sent.
     pub tag_keys: Vec<String>,
 }
 
 impl LastApplied {
-    /// Whether something was applied to the user.
+    /// Something was applied to the user.
     #[must_use]
     pub fn manages(&self) -> bool {
         self.access_string.is_some()
     }
 }
 
-/// What status remembers after a pass, of what it remembered until now (`before`, writes of this pass included); `None`
-/// where that stays.
+/// `lastApplied` after the pass. `before` includes the writes of this pass. `None` if nothing changes.
 #[must_use]
 pub fn next_last_applied(
     goal: &Goal,
@@ -40,13 +39,13 @@ pub fn next_last_applied(
     outcome: &Outcome,
     before: LastApplied,
 ) -> Option<LastApplied> {
-    if let Action::WriteIntent(announcement) = action {
-        return announced(announcement, before);
+    if let Action::WriteIntent(intent) = action {
+        return after_intent(intent, before);
     }
     match (action.mutation(), outcome) {
         (Some(Mutation::Create(create)), Outcome::Accepted(user)) => Some(created(&create, outcome, user)),
         (Some(Mutation::Modify(modify)), Outcome::Accepted(_)) => Some(modified(&modify, goal, before)),
-        // Of a removal whose answer was lost, this answer tells.
+        // If the answer to an earlier removal was lost, this answer shows its effect.
         (Some(Mutation::Tag(_)), Outcome::Tagged(tags)) => {
             let mut last = before;
             last.tag_keys.retain(|key| tags.contains_key(key));
@@ -67,7 +66,7 @@ pub fn next_last_applied(
                 | Mutation::Modify(_)
                 | Mutation::Tag(_)
                 | Mutation::Untag(_)
-                // Its announcement took out all there was.
+                // The delete request has removed everything.
                 | Mutation::Delete(_),
             )
             | None,
@@ -76,9 +75,9 @@ pub fn next_last_applied(
     }
 }
 
-fn announced(announcement: &WriteIntent, before: LastApplied) -> Option<LastApplied> {
-    match announcement {
-        // Whatever was applied before went with the user.
+fn after_intent(intent: &WriteIntent, before: LastApplied) -> Option<LastApplied> {
+    match intent {
+        // What was applied before was applied to an earlier user.
         WriteIntent::Create { tag_keys } => {
             Some(LastApplied { tag_keys: tag_keys.clone(), ..LastApplied::default() })
         }
@@ -91,8 +90,8 @@ fn announced(announcement: &WriteIntent, before: LastApplied) -> Option<LastAppl
             }
             Some(last)
         }
-        // Should what came of DeleteUser be lost: nothing in status may still pass for what AWS has. Not even a refusal puts it
-        // back, so that one that is repeated writes nothing.
+        // If the answer to DeleteUser is lost, status must not claim that AWS still has the user. A refusal does not
+        // restore it either, so that repeated refusals write nothing.
         WriteIntent::Delete => Some(LastApplied::default()),
         WriteIntent::Reclaim { last_applied } => Some(last_applied.clone()),
     }
@@ -114,8 +113,8 @@ fn modified(modify: &Modify, goal: &Goal, before: LastApplied) -> LastApplied {
         last.access_string = Some(sent.clone());
         last.expanded_access_string = None;
     } else if let Goal::Present(desired) = goal {
-        // What is not sent is there already, though the answer that told so may have been lost.
-        take_on(&mut last, desired);
+        // AWS has what is not sent, even if the answer that showed it was lost.
+        record_as_applied(&mut last, desired);
     }
     if let Some(authentication) = &modify.changes.authentication {
         last.password_versions = authentication.password_versions().to_vec();
@@ -123,9 +122,9 @@ fn modified(modify: &Modify, goal: &Goal, before: LastApplied) -> LastApplied {
     last
 }
 
-/// AWS has what this spec asks for: was that never noted as sent, as a ModifyUser's answer was lost or a person came first,
-/// it is now. Else somebody who changes it afterwards would pass for an edit of the spec.
-fn take_on(last: &mut LastApplied, desired: &Desired) {
+/// AWS has what the spec asks for. Record it as applied even if the answer to ModifyUser was lost or a person made the
+/// change. Otherwise a later change by somebody else would count as an edit of the spec.
+fn record_as_applied(last: &mut LastApplied, desired: &Desired) {
     let noted = last.access_string.as_ref().is_some_and(|sent| same_meaning(sent, &desired.access_string));
     if !noted {
         last.access_string = Some(desired.access_string.clone());
@@ -133,17 +132,16 @@ fn take_on(last: &mut LastApplied, desired: &Desired) {
     }
 }
 
-/// What status should remember of a user that is as it should be: taken on where nothing was remembered, completed with
-/// AWS's form where the user is `active` for the first time since the last request.
+/// `lastApplied` of a user that matches the spec.
 #[must_use]
 pub fn in_sync(desired: &Desired, user: &RemoteUser, observed: &Observed) -> LastApplied {
     let mut last = observed.record.last_applied.clone().unwrap_or_default();
-    take_on(&mut last, desired);
+    record_as_applied(&mut last, desired);
     if last.expanded_access_string.is_none() && user.lifecycle == Lifecycle::Active {
         last.expanded_access_string = Some(user.access_string.clone());
     }
     match &desired.authentication {
-        // The same passwords in a Secret that was written again.
+        // The Secret was written again with the same passwords.
         Authentication::Password(Ok(passwords)) => last.password_versions = passwords.versions().to_vec(),
         Authentication::Password(Err(_)) => {}
         Authentication::Iam | Authentication::NoPassword => last.password_versions = Vec::new(),

@@ -1,12 +1,11 @@
-//! Pure: what to do next, given what is wanted and what is known.
+//! The operator's decisions: what to do next, given what is wanted and what is known.
 //!
-//! [`plan`] is the operator's specification. It is synchronous and total: no I/O, clock, randomness, logger or error. What
-//! cannot be decided yet is an [`Action`] as well: [`Action::Fetch`] names the fact that is missing, [`Action::WriteIntent`] the
-//! write that has to stand in the object's status first. The shell does what the action says, adds the answer to
-//! [`Observed`] and asks again, until an action ends the pass. So a pass makes no call that its decision did not need, and
-//! the guards of the deletion protocol are decisions that tests can walk through, step by step.
+//! This crate has no I/O, clock, randomness or logger. [`plan`] is synchronous and total: it has no error. If a fact is missing,
+//! the action is [`Action::Fetch`]. If status must be written before a mutation, the action is [`Action::WriteIntent`].
+//! [`Pass`] performs one action after the other and adds each answer to [`Observed`], until an action ends the pass. Thus a
+//! pass makes no call that its decision does not need, and tests can check each step of the deletion protocol.
 //!
-//! Everything that a person sees follows from the last action and its [`Outcome`](verdict::Outcome): see [`verdict`].
+//! Conditions, events and requeue follow from the last action and its [`Outcome`](verdict::Outcome): see [`verdict`].
 
 pub mod access_string;
 mod action;
@@ -20,18 +19,20 @@ mod goal;
 mod last_applied;
 mod location;
 mod memory;
-mod model;
 mod object;
 mod observe_only;
 mod observed;
 mod orphan;
+mod owner;
 mod ownership;
 pub mod pace;
 pub mod pass;
+mod passwords;
 mod source;
 mod status;
 mod status_user;
 mod time;
+mod user;
 pub mod verdict;
 
 pub use action::*;
@@ -41,19 +42,24 @@ pub use deletion::{DeletionProgress, Requester};
 pub use goal::*;
 pub use last_applied::{LastApplied, in_sync, next_last_applied};
 pub use memory::{Memory, Pacing};
-pub use model::*;
 pub use object::{ObjectFacts, ResourceVersion};
 pub use observed::*;
 pub use orphan::{Namesake, Orphan, OrphanEnd, OrphanFacts, OrphanStep, follow_orphan, orphan_verdict};
+pub use owner::{CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, OWNER_TAG_PREFIX, Owner, Ownership, Tags, UID_TAG};
 pub use pass::Pass;
+pub use passwords::{InvalidPassword, Password, Passwords, SecretProblem};
 pub use source::{CallSource, CredentialsId};
 pub use status::{
     Condition, ConditionStatus, ConditionType, Location, Readiness, Report, Status, next_status,
 };
 pub use status_user::{StatusUser, read_as_ours, status_user};
 pub use time::{Moment, Now, Rolls, Timestamp};
+pub use user::{
+    Arn, AuthenticationType, Engine, InvalidUserId, Lifecycle, RemoteUser, USER_ID_MAX_LENGTH,
+    USER_ID_PATTERN, UserId,
+};
 
-/// Decides the next action. See the crate's documentation.
+/// Decides the next action.
 #[must_use]
 #[warn(missing_docs)]
 pub fn plan(goal: &Goal, observed: &Observed) -> Action {
@@ -70,7 +76,7 @@ pub fn plan(goal: &Goal, observed: &Observed) -> Action {
     }
 }
 
-/// Suspended, Ready stays True where it was and status shows the spec as it was last applied.
+/// A suspended object remains Ready if it was Ready and status shows that the current spec was applied.
 fn still_ready(outline: Option<&Outline>, record: &Record) -> bool {
     let (Some(outline), Some(last), Some(reported)) = (outline, &record.last_applied, &record.reported)
     else {

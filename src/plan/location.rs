@@ -1,14 +1,13 @@
-//! Pure: whether the user that status remembers can be seen from here at all.
+//! Whether AWS calls go to the account and region of the user in status.
 
-use crate::*;
+use crate::{
+    Account, Action, Fault, Fetch, Location, Observed, Read, Record, RemoteUser, Wait, WrongLocation,
+};
 
-/// What UserNotFound means.
 pub(crate) enum NotFoundMeaning {
-    /// The user is not there.
     Absent,
-    /// It may well be there, in another account or region.
+    /// The user may exist in another account or region.
     WrongLocation(WrongLocation),
-    /// Not known yet.
     Unknown(Action),
 }
 
@@ -31,7 +30,8 @@ pub(crate) fn not_found_meaning(observed: &Observed) -> NotFoundMeaning {
             Some(_),
             Account::Failed(fault @ (Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_))),
         ) => NotFoundMeaning::Unknown(Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone()))),
-        // Credentials that may not ask will not be told tomorrow either. Nothing waits for ever.
+        // Credentials that may not read the account now will not read it later. A deletion must not wait for ever, so only
+        // the region counts.
         (
             Some(_),
             Account::Known(_)
@@ -42,7 +42,7 @@ pub(crate) fn not_found_meaning(observed: &Observed) -> NotFoundMeaning {
     }
 }
 
-/// The user that AWS shows is not in the place that status remembers.
+/// AWS shows the user in another account or region than status has.
 pub(crate) fn wrong_location(record: &Record, user: &RemoteUser) -> Option<WrongLocation> {
     let (recorded, called) = (record.location.as_ref()?, Location::of(&user.arn));
     let account = called.account.clone().filter(|_| recorded.region == called.region);

@@ -1,5 +1,4 @@
-//! Pure: what one process remembers of an object between passes. All of it may be lost at any time: a restart costs some
-//! calls, never correctness.
+//! What a process remembers of an object between passes. A restart loses it, which costs some calls but never correctness.
 
 mod pacing;
 
@@ -13,44 +12,39 @@ use crate::{
     Readiness, Record, Status, Timestamp,
 };
 
-/// What a process remembers of one object. A pass takes it and hands it back.
+/// A pass takes the memory and returns it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Memory {
-    /// The owner of the user when its tags were last read.
     pub owner: Option<(Arn, Ownership)>,
-    /// The `createRequestedAt` that is settled: AWS has shown its user, or let it go, since.
+    /// The `createRequestedAt` that is settled, because AWS has shown or deleted its user since.
     pub creation_settled: Option<Timestamp>,
-    /// A `createRequestedAt` that lay in the future, and when this process first saw it. Clocks differ.
+    /// A `createRequestedAt` in the future, because clocks differ, and when this process first saw it.
     creation_first_seen: Option<(Timestamp, Moment)>,
-    /// The generation for which this process announced a CreateUser.
-    pub create_announced: Option<i64>,
-    /// The passwords that this process last sent, and AWS accepted.
+    /// The generation for which this process wrote a create request.
+    pub create_requested: Option<i64>,
+    /// The last passwords of this process that AWS accepted.
     pub sent_passwords: Option<Passwords>,
-    /// This process sent a ModifyUser that AWS accepted and has not shown applied yet.
+    /// AWS accepted a ModifyUser of this process, but has not shown that it is applied.
     pub modify_sent: bool,
-    /// The generation that was Ready last.
     pub ready_generation: Option<i64>,
     tags_checked: Option<TagsChecked>,
-    /// What was applied to the user before this process announced its DeleteUser, if AWS refused each DeleteUser since.
+    /// What was applied to the user before this process wrote its delete request, if AWS refused every DeleteUser since.
     pub before_deletion: Option<LastApplied>,
-    /// UserNotFound was seen. What status says was applied was applied to a user that is gone, until status says so itself.
+    /// This process saw UserNotFound. Until status shows that, its `lastApplied` describes a former user.
     pub seen_gone: bool,
-    /// The newest resourceVersion that this process wrote.
     pub version: Option<u64>,
-    /// Attempts and pauses.
     pub pacing: Pacing,
 }
 
-/// When the tags were last found, or made, as the spec has them.
+/// When the tags last matched the spec.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct TagsChecked {
-    /// Of which generation; `None`: not by this process.
+    /// `None` if this process has not compared the tags.
     generation: Option<i64>,
     due: Moment,
 }
 
 impl Memory {
-    /// What status and this process remember of the user.
     pub(crate) fn record(&mut self, object: &ObjectFacts, identity: &str, pace: &Pace, now: Now) -> Record {
         let status = &object.status;
         if status.delete_requested_by.as_deref() != Some(identity) {
@@ -96,7 +90,7 @@ impl Memory {
         }
     }
 
-    /// How long ago a CreateUser was requested. A time in the future counts from when it was first seen.
+    /// The age of a create request. A time in the future counts from when this process first saw it.
     fn age(&mut self, requested: Timestamp, now: Now) -> Duration {
         if let Some(age) = now.utc.since(requested) {
             return age;
@@ -109,8 +103,8 @@ impl Memory {
         now.moment.since(first_seen)
     }
 
-    /// Whether it is time to compare the tags: for a new generation, and else every [`Pace::tag_resync`]. Of objects that
-    /// were Ready before this process began, it compares some early and some late, but never all at once.
+    /// Tags are due for a new generation, and every [`Pace::tag_resync`]. After a start, `roll` spreads the first
+    /// comparisons, so that a process does not read the tags of all users at once.
     pub(crate) fn tags_due(
         &mut self,
         generation: Option<i64>,
@@ -126,18 +120,18 @@ impl Memory {
         now >= checked.due || (!is_ready && checked.generation != generation)
     }
 
-    /// The tags are as this generation has them.
+    /// The tags match this generation.
     pub(crate) fn tags_match(&mut self, generation: Option<i64>, pace: &Pace, now: Moment, roll: f64) {
         let due = now + pace.tag_resync.mul_f64(0.9 + 0.2 * roll);
         self.tags_checked = Some(TagsChecked { generation, due });
     }
 
-    /// The tags are not as the spec has them, or were not when they were read last.
+    /// The tags differ from the spec, or differed when they were last read.
     pub(crate) fn tags_differ(&mut self, now: Moment) {
         self.tags_checked = Some(TagsChecked { generation: None, due: now });
     }
 
-    /// The user of this ID is gone, or on its way out. Whatever comes after it is another user.
+    /// The user is gone or `deleting`. A later user of this ID is another one.
     pub(crate) fn forget_user(&mut self, lifecycle: Option<&Lifecycle>) {
         self.owner = None;
         self.before_deletion = None;

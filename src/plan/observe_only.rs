@@ -1,14 +1,17 @@
-//! Pure: the object only observes (`managementPolicy: Observe`). AWS is read and told about, and never changed.
+//! `managementPolicy: Observe`: reports how the user differs from the spec, and never changes AWS.
 
+use crate::changes::differences;
 use crate::ensure_present::secret_problem;
 use crate::finalize::release_finalizer;
 use crate::location::{NotFoundMeaning, not_found_meaning, wrong_location};
-use crate::*;
+use crate::{
+    Action, Authentication, Comparison, Desired, Fetch, Lifecycle, Observed, Read, Refusal, ReleaseReason,
+    RemoteUser, TagsObservation, UserObservation, Wait,
+};
 
-/// How the user differs from what the object describes.
 pub(crate) fn observe_only(desired: &Desired, observed: &Observed) -> Action {
     if observed.record.has_finalizer {
-        // It managed the user before: from now on nothing may hold the object.
+        // The object managed the user before. Now it must not need a finalizer.
         return release_finalizer(
             &desired.user_id,
             false,
@@ -20,7 +23,7 @@ pub(crate) fn observe_only(desired: &Desired, observed: &Observed) -> Action {
         UserObservation::NotRead => Action::Fetch(Fetch::User(desired.user_id.clone())),
         UserObservation::Failed(fault) => Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone())),
         UserObservation::Absent => match not_found_meaning(observed) {
-            NotFoundMeaning::Absent => Action::Compared(Comparison::Missing),
+            NotFoundMeaning::Absent => Action::ObserveOnly(Comparison::Missing),
             NotFoundMeaning::WrongLocation(elsewhere) => Action::Refuse(Refusal::WrongLocation(elsewhere)),
             NotFoundMeaning::Unknown(action) => action,
         },
@@ -47,8 +50,8 @@ fn diff(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
         }
         TagsObservation::Read(tags) => Some(tags),
     };
-    let differences = changes::differences(desired, user, tags);
-    Action::Compared(match differences.is_empty() {
+    let differences = differences(desired, user, tags);
+    Action::ObserveOnly(match differences.is_empty() {
         true => Comparison::Matches,
         false => Comparison::Differs(differences),
     })

@@ -1,150 +1,116 @@
-//! Pure: what is known in a pass: what status remembers, and one fact more with each look.
+//! The facts that a pass knows.
 
 use crate::{
     Arn, CallSource, DeletionProgress, Fault, LastApplied, Location, Ownership, Passwords, Readiness,
     RemoteUser, Tags,
 };
 
-/// What is known so far in this pass. Begins with what status remembers and grows by one fact with each look.
+/// What this pass knows so far. It begins with what status contains, and each read adds a fact.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observed {
-    /// What status remembers.
     pub record: Record,
-    /// Where the last DescribeUsers came from; before the first, the region alone.
+    /// Where the last answer of DescribeUsers came from. Before the first answer it has only the region.
     pub source: CallSource,
-    /// STS was asked for the account in this pass.
+    /// This pass asked STS for the account.
     pub caller_asked: bool,
-    /// DescribeUsers.
     pub user: UserObservation,
-    /// ListTagsForResource in this pass.
     pub tags: TagsObservation,
-    /// Whose the user was when this process last read its tags.
+    /// The owner when this process last read the user's tags.
     pub known_owner: Option<Ownership>,
-    /// It is time to compare the tags: they are read at a slower pace than the rest.
+    /// The tags are due for a comparison. Tags are read less often than the user.
     pub tags_due: bool,
-    /// The object that the tags of another owner name.
     pub other_owner: OwnerObservation,
-    /// The passwords that this process last sent, and AWS accepted.
+    /// The last passwords of this process that AWS accepted.
     pub sent_passwords: Option<Passwords>,
-    /// The CustomResourceDefinition.
     pub definition: Definition,
-    /// The write that must precede the next mutation stands in status, and the object was not terminating (create) or not
-    /// changed (delete) when it was written.
+    /// Status has the write that must precede the next mutation. When it was written, the object was not terminating
+    /// (create) or not changed (delete).
     pub intent_written: bool,
-    /// With the rate limiter's token in hand, the object was read again and is the version that this pass decides on.
+    /// The pass has the rate limiter's token and has read the object again since. The object is still the version that this
+    /// pass decides on.
     pub object_confirmed: bool,
 }
 
-/// What status and this process remember of the user.
+/// What status and this process know about the user before the pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Record {
-    /// The user's ARN, once it was seen.
+    /// Set once AWS has shown the user.
     pub arn: Option<Arn>,
-    /// Where the user is, or is about to be created.
     pub location: Option<Location>,
-    /// What was last sent, and what AWS made of it.
     pub last_applied: Option<LastApplied>,
-    /// What status last reported of the user.
     pub reported: Option<Reported>,
-    /// A CreateUser of this object whose outcome may still show.
     pub creation: Creation,
-    /// How far the deletion of the user has come.
     pub deletion: DeletionProgress,
-    /// This process saw that the user is gone, and could not write that to status: what status says is about a former user.
+    /// This process saw UserNotFound but could not write it to status. Status still describes the former user.
     pub seen_gone: bool,
-    /// A ModifyUser of this process is being applied.
+    /// AWS is applying a ModifyUser of this process.
     pub modify_sent: bool,
-    /// How the Ready condition stands to the generation at hand.
     pub readiness: Readiness,
-    /// Our finalizer is on the object.
     pub has_finalizer: bool,
 }
 
-/// What status last reported of the user: its identity, for a user that lost its tags.
+/// What status last reported about the user. It identifies a user that lost its tags.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reported {
-    /// `userName`.
     pub user_name: String,
-    /// `engine`.
     pub engine: String,
-    /// `authentication.type`.
     pub authentication_type: String,
-    /// `accessString`.
     pub access_string: String,
 }
 
-/// The object of this cluster that another owner's tags name.
+/// Whether the object of this cluster exists that another owner's tags name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OwnerObservation {
-    /// Not asked yet.
     #[default]
     NotRead,
-    /// It is there.
     Exists,
-    /// There is no such object any more: it was renamed, moved or deleted, and its user retained.
+    /// The object was renamed, moved or deleted, and its user was retained.
     Gone,
-    /// Its namespace is not watched, or the API server does not tell.
+    /// The operator does not watch the object's namespace, or the API server did not answer.
     Unknown,
 }
 
-/// Whether a CreateUser of this object may still take effect unseen.
+/// Whether a CreateUser of this object may still take effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Creation {
-    /// No: none was sent, AWS refused it, its user was seen, or it is too long ago.
+    /// No CreateUser was sent, AWS refused it, AWS has shown its user, or it was sent too long ago.
     #[default]
     Closed,
-    /// Yes: UserNotFound is not to be believed yet.
+    /// UserNotFound does not prove that the user is absent.
     Open,
 }
 
-/// The account that AWS calls go to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Account {
-    /// Nobody asked yet.
     NotAsked,
-    /// Read from an ARN.
     Known(String),
-    /// AWS does not tell: the region decides alone, so that nothing waits for ever.
+    /// AWS does not show the account. Only the region is compared, because otherwise a deletion could wait for ever.
     Withheld,
-    /// Asking failed.
     Failed(Fault),
 }
 
-/// What DescribeUsers shows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum UserObservation {
-    /// Not asked yet.
     NotRead,
-    /// UserNotFound.
     Absent,
-    /// The user.
     Found(RemoteUser),
-    /// No answer that says either.
     Failed(Fault),
 }
 
-/// What ListTagsForResource shows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TagsObservation {
-    /// Not asked yet.
     NotRead,
-    /// The tags.
     Read(Tags),
-    /// 404: the user is not active, or its tags have just been changed (B92). Says nothing about the user.
+    /// 404, because the user is not active or its tags have just changed (B92). It does not prove that the user is absent.
     Unreadable,
-    /// No answer.
     Failed(Fault),
 }
 
-/// Whether the CustomResourceDefinition itself is being deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Definition {
-    /// Not asked yet.
     NotRead,
-    /// It is not being deleted.
     Kept,
-    /// It is being deleted, and every object with it.
+    /// The CustomResourceDefinition is being deleted, and every object with it.
     BeingDeleted,
-    /// The API server does not tell.
     Unreadable,
 }

@@ -1,4 +1,4 @@
-//! Pure: what becomes of an AWS user whose object vanished right after its CreateUser was sent.
+//! What happens to an AWS user if its object vanished right after CreateUser was sent.
 //!
 //! The API server may let an object go although it has just accepted our finalizer (kubernetes/kubernetes#77988). No pass runs
 //! for an object that is not there, so nothing else would ever delete its user.
@@ -8,53 +8,48 @@ use std::time::Duration;
 use crate::finalize::finalize;
 use crate::pace::{Pace, Requeue};
 use crate::verdict::{Outcome, Verdict, VerdictContext, verdict};
-use crate::*;
+use crate::{
+    Account, Action, Arn, CallSource, Creation, CredentialsId, Definition, Delete, DeletionGoal,
+    DeletionPolicy, DeletionProgress, Fetch, Location, Observed, Owner, OwnerObservation, Ownership, Record,
+    ReleaseReason, Requester, TagsObservation, UID_TAG, UserId, UserObservation, Wait,
+};
 
-/// The user of a CreateUser that was sent, and the object as it was when that call was decided on.
+/// The user of a CreateUser, and its object at the time of the call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Orphan {
-    /// The user's ID.
     pub user_id: UserId,
-    /// The object, as owner tags name it.
     pub owner: Owner,
-    /// The object's uid.
+    /// Of the object.
     pub uid: String,
-    /// Where CreateUser was sent to.
     pub location: Option<Location>,
-    /// The policy of the version that CreateUser was decided on.
     pub policy: DeletionPolicy,
 }
 
-/// The object that has the vanished object's namespace and name now, read uncached.
+/// The object that has the vanished object's namespace and name now. Read uncached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Namesake {
-    /// Not asked yet.
     NotRead,
-    /// The API server does not tell.
     Unreadable,
-    /// The very object is there. It did not vanish, and its own passes look after the user.
+    /// The object itself exists. Its own passes manage the user.
     Itself,
-    /// Another object wants this user ID, and could still go without a trace: it has no finalizer, or no ARN in its status.
+    /// Another object wants this user ID, but has no finalizer or no ARN in status yet, so it could still vanish.
     Wants,
-    /// Another object wants this user ID and manages the user: it has our finalizer, and the ARN in its status.
+    /// Another object manages the user: it has our finalizer and the ARN in status.
     Manages,
-    /// There is no object that wants this user ID.
     Absent,
 }
 
-/// What is known of an orphan.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OrphanFacts {
-    /// The object of that namespace and name.
     pub namesake: Namesake,
-    /// The user, its tags and the definition. `confirmed`: namesake and definition were read after the tags.
+    /// `object_confirmed` means that namesake and definition were read after the tags.
     pub observed: Observed,
-    /// How long ago the tags were read.
     pub tags_age: Duration,
 }
 
 impl OrphanFacts {
-    /// Nothing is known yet. The object has no status that could announce the deletion, so it counts as announced.
+    /// Nothing was read yet. Without an object there is no status for a delete request, so the deletion counts as
+    /// requested.
     #[must_use]
     pub fn unknown(orphan: &Orphan, arn: Option<Arn>, region: &str) -> Self {
         let location = arn.as_ref().map(Location::of).or_else(|| orphan.location.clone());
@@ -83,41 +78,31 @@ impl OrphanFacts {
     }
 }
 
-/// The next step for an orphan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrphanStep {
-    /// Find out whether the object is there.
     ReadNamesake,
-    /// Find out one fact about AWS or the definition.
     Fetch(Fetch),
-    /// Read the namesake and the definition again, with the rate limiter's token for DeleteUser in hand.
+    /// Take the token for DeleteUser, then read the namesake and the definition again.
     Confirm,
-    /// DeleteUser.
     Delete(Delete),
-    /// Time will tell: as on the way out of any object.
     Wait(Wait),
-    /// Look again after this.
-    Pause(Requeue),
-    /// Nothing is left to do.
+    Requeue(Requeue),
     End(OrphanEnd),
 }
 
-/// Why nothing is left to do for an orphan.
+/// Why nothing is left to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OrphanEnd {
-    /// The object is there.
     NotVanished,
-    /// `Retain`, or the CustomResourceDefinition is being deleted: the user stays.
+    /// `Retain`, or the CustomResourceDefinition is being deleted.
     Retained,
-    /// Another object of that namespace and name manages the user now.
     TakenOver,
-    /// The user's tags do not name the vanished object.
     NotOurs,
-    /// DescribeUsers answers UserNotFound, and the user cannot appear any more.
+    /// UserNotFound, and CreateUser cannot take effect any more.
     UserGone,
 }
 
-/// Decides the next step. The user is deleted only after everything else has been ruled out.
+/// Decides the next step. It deletes the user only if everything else is ruled out.
 #[must_use]
 pub fn follow_orphan(orphan: &Orphan, facts: &OrphanFacts, pace: &Pace) -> OrphanStep {
     if orphan.policy == DeletionPolicy::Retain {
@@ -125,8 +110,8 @@ pub fn follow_orphan(orphan: &Orphan, facts: &OrphanFacts, pace: &Pace) -> Orpha
     }
     match facts.namesake {
         Namesake::NotRead => return OrphanStep::ReadNamesake,
-        // An object that wants the user and could go without a trace is waited for: then the user is an orphan again.
-        Namesake::Unreadable | Namesake::Wants => return OrphanStep::Pause(Requeue::Backoff),
+        // If this object vanishes too, the user is an orphan again. So wait for it.
+        Namesake::Unreadable | Namesake::Wants => return OrphanStep::Requeue(Requeue::Backoff),
         Namesake::Itself => return OrphanStep::End(OrphanEnd::NotVanished),
         Namesake::Manages => return OrphanStep::End(OrphanEnd::TakenOver),
         Namesake::Absent => {}
@@ -137,7 +122,7 @@ pub fn follow_orphan(orphan: &Orphan, facts: &OrphanFacts, pace: &Pace) -> Orpha
     step(finalize(&deletion_goal(orphan), &facts.observed), facts, pace)
 }
 
-/// What a wait or a DeleteUser amounts to: the same as on the way out of any object.
+/// The verdict is the same as for the deletion of any object.
 #[must_use]
 pub fn orphan_verdict(orphan: &Orphan, action: &Action, outcome: &Outcome) -> Verdict {
     let context = VerdictContext {
@@ -150,7 +135,7 @@ pub fn orphan_verdict(orphan: &Orphan, action: &Action, outcome: &Outcome) -> Ve
     verdict(action, outcome, &context)
 }
 
-/// Deletion rules of any object: this one is deleted, and nothing in its spec stands in the way.
+/// The goal of an ordinary deletion.
 fn deletion_goal(orphan: &Orphan) -> DeletionGoal {
     DeletionGoal {
         user_id: Some(orphan.user_id.clone()),
@@ -163,7 +148,7 @@ fn deletion_goal(orphan: &Orphan) -> DeletionGoal {
     }
 }
 
-/// The tags were read and do not name the vanished object, uid included.
+/// If the tags were read and do not name the vanished object, including its uid.
 fn not_named(orphan: &Orphan, observed: &Observed) -> Option<OrphanStep> {
     let (UserObservation::Found(_), TagsObservation::Read(tags)) = (&observed.user, &observed.tags) else {
         return None;
@@ -193,13 +178,13 @@ fn step(action: Action, facts: &OrphanFacts, pace: &Pace) -> OrphanStep {
         },
         Action::Fetch(Fetch::Object | Fetch::ObjectAndDefinition) => OrphanStep::Confirm,
         Action::Fetch(
-            look @ (Fetch::User(_)
+            fetch @ (Fetch::User(_)
             | Fetch::Tags(_)
             | Fetch::Account
             | Fetch::Caller
             | Fetch::Owner(_)
             | Fetch::Definition),
-        ) => OrphanStep::Fetch(look),
+        ) => OrphanStep::Fetch(fetch),
         Action::Wait(wait) => OrphanStep::Wait(wait),
         Action::ReleaseFinalizer(why) => OrphanStep::End(match why {
             ReleaseReason::UserGone | ReleaseReason::NoSuchUser => OrphanEnd::UserGone,
@@ -208,7 +193,7 @@ fn step(action: Action, facts: &OrphanFacts, pace: &Pace) -> OrphanStep {
             | ReleaseReason::Observes { .. } => OrphanEnd::Retained,
             ReleaseReason::LeftToOwner(_) | ReleaseReason::LeftUnowned => OrphanEnd::NotOurs,
         }),
-        // A deletion asks for none of these.
+        // A deletion never needs these.
         Action::AddFinalizer
         | Action::WriteIntent(_)
         | Action::Create(_)
@@ -218,6 +203,6 @@ fn step(action: Action, facts: &OrphanFacts, pace: &Pace) -> OrphanStep {
         | Action::Refuse(_)
         | Action::InSync
         | Action::Suspended { .. }
-        | Action::Compared(_) => OrphanStep::Pause(Requeue::Slow),
+        | Action::ObserveOnly(_) => OrphanStep::Requeue(Requeue::Slow),
     }
 }

@@ -1,10 +1,13 @@
-//! Pure: whose the user is, and what has to be known of that before a mutation.
+//! Who owns the user, and what a mutation has to know about that.
 
-use crate::*;
+use crate::{
+    Action, Cause, Fetch, LastApplied, Lifecycle, Observed, Owner, Ownership, Read, Record, RemoteUser,
+    Reported, Tag, TagsObservation, Wait,
+};
 
-pub(crate) fn put_tags_back(owner: &Owner, uid: &str, user: &RemoteUser, observed: &Observed) -> Action {
+pub(crate) fn restore_owner_tags(owner: &Owner, uid: &str, user: &RemoteUser, observed: &Observed) -> Action {
     before_tags_change(user, observed).unwrap_or_else(|| {
-        // Tags put back for an object that is leaving meanwhile would outlive it.
+        // If the object were deleted meanwhile, restored tags would outlive it.
         if observed.object_confirmed {
             let cause = Cause::Drift(vec!["the owner tags were missing".to_owned()]);
             Action::Tag(Tag { arn: user.arn.clone(), tags: owner.tags(uid), cause })
@@ -14,7 +17,7 @@ pub(crate) fn put_tags_back(owner: &Owner, uid: &str, user: &RemoteUser, observe
     })
 }
 
-/// What has to come before the tags of a user are changed that do not say yet that it is ours.
+/// What must happen before the tags of a user are changed that does not have our owner tags yet.
 pub(crate) fn before_tags_change(user: &RemoteUser, observed: &Observed) -> Option<Action> {
     match &user.lifecycle {
         Lifecycle::Active => owner_tags_missing(user, observed),
@@ -25,13 +28,12 @@ pub(crate) fn before_tags_change(user: &RemoteUser, observed: &Observed) -> Opti
     }
 }
 
-/// Whose the user is, or how to find out.
 pub(crate) enum OwnerKnowledge {
     Known(Ownership),
     Pending(Action),
 }
 
-/// What has to come before a mutation of this user: its owner has to be known from this very pass, not from memory.
+/// A mutation of this user requires that this pass has read the tags. An owner in memory may be outdated.
 pub(crate) fn owner_tags_missing(user: &RemoteUser, observed: &Observed) -> Option<Action> {
     match &observed.tags {
         TagsObservation::Read(_) => None,
@@ -43,14 +45,13 @@ pub(crate) fn owner_tags_missing(user: &RemoteUser, observed: &Observed) -> Opti
     }
 }
 
-/// What this pass read counts first, then what this process read before, then what status remembers: after a restart nobody
-/// asks for the tags of every user at once. Tags are not asked for while the user is not `active`: AWS would answer 404
-/// (B92). That a user is not ours is never believed from memory while its tags can be read: it may have been handed over
-/// since.
+/// Prefer the tags of this pass, then the tags that this process read before, then status. Thus a restart does not read the
+/// tags of every user at once. Do not read tags while the user is not `active`, because AWS would answer 404 (B92). If
+/// memory says that the user is not ours, read the tags again, because somebody may have given the user to us since.
 pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -> OwnerKnowledge {
-    // An active user that is not as it was reported, or that is there again after it was seen on its way out, may be another
-    // one of the same ID: only its tags can tell.
-    let familiar = user.lifecycle != Lifecycle::Active
+    // If an active user differs from the reported one, or if AWS accepted its deletion before, it may be another user of
+    // the same ID. Only its tags show the owner.
+    let unchanged = user.lifecycle != Lifecycle::Active
         || as_reported(&observed.record, user) && !observed.record.deletion.is_accepted();
     let managed = is_recorded(&observed.record, user);
     match (&observed.tags, &observed.known_owner) {
@@ -58,10 +59,10 @@ pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -
         (TagsObservation::Failed(fault), _) => {
             OwnerKnowledge::Pending(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone())))
         }
-        (TagsObservation::NotRead | TagsObservation::Unreadable, Some(Ownership::Ours)) if familiar => {
+        (TagsObservation::NotRead | TagsObservation::Unreadable, Some(Ownership::Ours)) if unchanged => {
             OwnerKnowledge::Known(Ownership::Ours)
         }
-        (TagsObservation::NotRead | TagsObservation::Unreadable, None) if managed && familiar => {
+        (TagsObservation::NotRead | TagsObservation::Unreadable, None) if managed && unchanged => {
             OwnerKnowledge::Known(Ownership::Ours)
         }
         (TagsObservation::NotRead, _) if user.lifecycle == Lifecycle::Active => {
@@ -74,9 +75,10 @@ pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -
     }
 }
 
-/// A user without our tags is still ours where status shows that we managed this very user, and no DeleteUser of ours may
-/// have been accepted since: its announcement takes `lastApplied` out of status. As long as AWS refuses, the process that asks
-/// knows the user still. After a restart it is nobody's, left alone and told: the safe side. See docs/src/concepts/ownership.md.
+/// A user without our tags is still ours if status shows that we managed this user and AWS cannot have accepted a
+/// DeleteUser of ours since. The write before DeleteUser removes `lastApplied`; only the process that saw AWS refuse the
+/// call still knows it. After a restart the user therefore counts as unowned, which is the safe side. See
+/// docs/src/concepts/ownership.md.
 pub(crate) fn still_ours(record: &Record, user: &RemoteUser) -> bool {
     record.arn.as_ref() == Some(&user.arn)
         && (record.manages() || record.deletion.last_applied().is_some())
@@ -84,15 +86,15 @@ pub(crate) fn still_ours(record: &Record, user: &RemoteUser) -> bool {
         && !record.deletion.is_accepted()
 }
 
-/// The user is known as ours: by what was applied to it, which status says or, once a DeleteUser was announced, this process
-/// alone; or as AWS lets it go after a DeleteUser of ours.
+/// The user is recorded as ours if status, or this process after its own delete intent, knows what was applied to the user.
+/// It is also ours if AWS is deleting it after a delete request of ours.
 pub(crate) fn is_recorded(record: &Record, user: &RemoteUser) -> bool {
-    let departs = user.lifecycle == Lifecycle::Deleting && record.deletion.is_requested();
+    let is_being_deleted = user.lifecycle == Lifecycle::Deleting && record.deletion.is_requested();
     record.arn.as_ref() == Some(&user.arn)
-        && (record.manages() || record.deletion.last_applied().is_some() || departs)
+        && (record.manages() || record.deletion.last_applied().is_some() || is_being_deleted)
 }
 
-/// The user is the one that status last reported, as far as anybody can tell.
+/// The user has every property that status last reported.
 pub(crate) fn as_reported(record: &Record, user: &RemoteUser) -> bool {
     record.reported.as_ref().is_some_and(|reported| {
         let Reported { user_name, engine, authentication_type, access_string } = reported;
@@ -104,7 +106,7 @@ pub(crate) fn as_reported(record: &Record, user: &RemoteUser) -> bool {
 }
 
 impl Record {
-    /// Whether this object applied something to its user.
+    /// This object applied something to its user.
     #[must_use]
     pub fn manages(&self) -> bool {
         self.last_applied.as_ref().is_some_and(LastApplied::manages)

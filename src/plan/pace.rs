@@ -1,4 +1,4 @@
-//! Pure: every duration and every jitter of the operator, as one value with named defaults.
+//! Every duration and jitter of the operator.
 //!
 //! Jitter comes from a `roll` in `0.0..1.0` that the caller draws, so that the same roll gives the same duration.
 
@@ -6,42 +6,37 @@ use std::time::Duration;
 
 use crate::Creation;
 
-/// How long the operator waits, for what.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pace {
-    /// Shortest pause between two looks at a user whose state will change by itself.
+    /// Shortest delay between two polls of a user that is about to change its state.
     pub poll_floor: Duration,
-    /// Longest pause between two such looks.
+    /// Longest delay between two polls.
     pub poll_cap: Duration,
-    /// First pause after a failure that time heals.
+    /// First delay after a failure that passes by itself.
     pub backoff_floor: Duration,
-    /// Longest such pause.
+    /// Longest delay after such a failure.
     pub backoff_cap: Duration,
-    /// First pause after a failure that probably needs a person.
+    /// First delay after a failure that probably needs a person.
     pub slow_floor: Duration,
-    /// Longest such pause.
+    /// Longest delay after such a failure.
     pub slow_cap: Duration,
-    /// Pause between two looks at an object that needs nothing, or a person (`--resync`).
+    /// `--resync`: delay between two passes of an object that needs nothing or a person.
     pub resync: Duration,
-    /// Pause between two comparisons of an object's tags.
     pub tag_resync: Duration,
-    /// How long a Ready object stays so without an answer from AWS (`--stale-after`).
+    /// `--stale-after`: how long an object remains Ready without an answer from AWS.
     pub stale_after: Duration,
-    /// How long UserNotFound is not believed after a CreateUser, besides the call's time-out.
+    /// How long UserNotFound proves nothing after a CreateUser. The call's time-out is added.
     pub creation_window: Duration,
-    /// Time-out of one AWS call, all in all.
+    /// Time-out of one AWS call with all its retries.
     pub call_timeout: Duration,
-    /// How long after a CreateUser its object may still vanish in spite of the finalizer: longer than the API server lets a
-    /// request take, which is 60 s unless its administrator says otherwise.
+    /// How long after a CreateUser its object may still vanish in spite of the finalizer. It must be longer than the API
+    /// server's request time-out, which is 60 s by default.
     pub vanishing_window: Duration,
-    /// A CreateUser starts at most this long after its `createRequestedAt` was written.
     pub intent_valid: Duration,
-    /// A DeleteUser starts at most this long after its user's owner tags were read: less than AWS needs to let a user go, so
-    /// that no other user of the same ID can have come meanwhile.
+    /// A mutation starts at most this long after the user's owner tags were read. AWS needs longer to delete a user, so no
+    /// other user of the same ID can exist by then.
     pub owner_valid: Duration,
-    /// AccessDenied becomes Stalled after this long.
     pub denied_patience: Duration,
-    /// A Warning event is repeated at most this often.
     pub event_repeat: Duration,
 }
 
@@ -69,23 +64,23 @@ impl Default for Pace {
     }
 }
 
-/// When to look at an object again.
+/// When the next pass of an object is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Requeue {
-    /// At once: something changed under the pass.
+    /// At once.
     Now,
-    /// As soon as AWS may have finished, less and less often.
+    /// Soon at first, then less and less often, because AWS finishes something.
     Poll,
     /// After 1 s to 60 s, doubling.
     Backoff,
     /// After 30 s to 5 min, doubling.
     Slow,
-    /// At the next drift check.
     Resync,
 }
 
 impl Pace {
-    /// The same pace, `by` times as fast: for tests against real processes. The call's time-out stays as it is.
+    /// For tests against real processes: the same pace, `by` times as fast. Durations that do not slow a test are not
+    /// divided.
     #[must_use]
     pub fn divided(self, by: u32) -> Self {
         let by = by.max(1);
@@ -109,7 +104,7 @@ impl Pace {
         }
     }
 
-    /// How long until the next requeue: `attempts` failures in a row (at least 1), `waited` so far for this.
+    /// The delay of a requeue after `attempts` failures in a row (at least 1), or after `waited` for the same reason.
     #[must_use]
     pub fn until(&self, requeue: Requeue, attempts: u32, waited: Duration, roll: f64) -> Duration {
         match requeue {
@@ -121,27 +116,26 @@ impl Pace {
         }
     }
 
-    /// How long until a check tries again that found no token for a call, `times` in a row (at least 1).
+    /// The delay of a check that found no token `times` in a row (at least 1).
     #[must_use]
     pub fn rate_limited(&self, times: u32, roll: f64) -> Duration {
         doubling(self.backoff_floor, self.poll_cap, times, roll)
     }
 
-    /// The end of a wait is noticed within a quarter of the time waited so far (1 s at least, 15 s at most), while the
-    /// number of looks grows with the logarithm of the wait. The fifth that is kept back is for the look itself.
+    /// Polls after a fifth of the time waited so far. Thus the operator notices the end of a wait within a quarter of the
+    /// wait (1 s at least, 15 s at most), and the number of polls grows with the logarithm of the wait.
     fn poll(&self, waited: Duration, roll: f64) -> Duration {
         let share = waited.mul_f64(0.2).clamp(self.poll_floor, self.poll_cap.mul_f64(0.9));
         share.mul_f64(0.8 + 0.2 * roll)
     }
 
-    /// Whether a CreateUser of `age` may still take effect unseen.
     #[must_use]
     pub fn creation(&self, age: Duration) -> Creation {
         if age < self.creation_window + self.call_timeout { Creation::Open } else { Creation::Closed }
     }
 }
 
-/// `floor`, doubled with each attempt up to `cap`, plus up to a half of it so that what failed together does not come back
+/// `floor`, doubled with each attempt up to `cap`, and up to a half more, so that objects that failed together do not retry
 /// together.
 fn doubling(floor: Duration, cap: Duration, attempts: u32, roll: f64) -> Duration {
     let factor = 1_u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
@@ -172,8 +166,8 @@ mod tests {
     }
 
     #[test]
-    fn looks_grow_with_the_logarithm_of_the_wait() {
-        let looks = |wait: Duration| {
+    fn polls_grow_with_the_logarithm_of_the_wait() {
+        let polls = |wait: Duration| {
             let mut now = Duration::ZERO;
             let mut count = 0;
             while now < wait {
@@ -182,15 +176,15 @@ mod tests {
             }
             count
         };
-        // From 5 s on each doubling of the wait costs the same few looks, until the cap is reached after about a minute.
-        let costs: Vec<i32> = [5, 10, 20, 40].map(|s| looks(SECOND * s * 2) - looks(SECOND * s)).to_vec();
+        // From 5 s on each doubling of the wait costs the same few polls, until the cap is reached after about a minute.
+        let costs: Vec<i32> = [5, 10, 20, 40].map(|s| polls(SECOND * s * 2) - polls(SECOND * s)).to_vec();
         assert!(costs.iter().all(|cost| (4..=6).contains(cost)), "{costs:?}");
-        assert!(looks(10 * SECOND) <= 14, "{}", looks(10 * SECOND));
-        assert!(looks(300 * SECOND) <= 50, "{}", looks(300 * SECOND));
+        assert!(polls(10 * SECOND) <= 14, "{}", polls(10 * SECOND));
+        assert!(polls(300 * SECOND) <= 50, "{}", polls(300 * SECOND));
     }
 
     #[test]
-    fn every_pause_stays_within_what_the_contract_says() {
+    fn every_delay_is_within_the_limits_of_the_contract() {
         let pace = Pace::default();
         let rows = [
             ("the first backoff is at least a second", Requeue::Backoff, 1, 1.0, 1.5),
@@ -200,12 +194,12 @@ mod tests {
             ("slowly ends at 5 min", Requeue::Slow, 9, 200.0, 300.0),
             ("a resync is spread by a tenth", Requeue::Resync, 1, 540.0, 660.0),
             ("a poll begins below a second", Requeue::Poll, 1, 0.6, 0.75),
-            ("a change is looked at at once", Requeue::Now, 1, 0.0, 0.0),
+            ("a change has no delay", Requeue::Now, 1, 0.0, 0.0),
         ];
         for (claim, requeue, attempts, least, most) in rows {
             for roll in [0.0, 0.3, 0.999_999] {
-                let pause = pace.until(requeue, attempts, Duration::ZERO, roll).as_secs_f64();
-                assert!((least..=most).contains(&pause), "{claim}: {pause} s with roll {roll}");
+                let delay = pace.until(requeue, attempts, Duration::ZERO, roll).as_secs_f64();
+                assert!((least..=most).contains(&delay), "{claim}: {delay} s with roll {roll}");
             }
         }
     }
@@ -214,17 +208,17 @@ mod tests {
     fn a_check_without_a_token_comes_back_soon_and_not_with_the_others() {
         let pace = Pace::default();
         for (times, least, most) in [(1, 1.0, 1.5), (2, 2.0, 3.0), (4, 8.0, 12.0), (50, 10.0, 15.0)] {
-            let pauses = [0.0, 0.5, 0.999_999].map(|roll| pace.rate_limited(times, roll).as_secs_f64());
-            assert!(pauses.iter().all(|pause| (least..=most).contains(pause)), "{times}: {pauses:?}");
-            assert!(pauses.is_sorted() && pauses[0] * 1.4 < pauses[2], "{times}: {pauses:?}");
+            let delays = [0.0, 0.5, 0.999_999].map(|roll| pace.rate_limited(times, roll).as_secs_f64());
+            assert!(delays.iter().all(|delay| (least..=most).contains(delay)), "{times}: {delays:?}");
+            assert!(delays.is_sorted() && delays[0] * 1.4 < delays[2], "{times}: {delays:?}");
         }
     }
 
     #[test]
     fn jitter_spreads_objects_that_failed_together() {
-        let pause = |requeue, roll| Pace::default().until(requeue, 4, Duration::from_secs(40), roll);
+        let delay = |requeue, roll| Pace::default().until(requeue, 4, Duration::from_secs(40), roll);
         for requeue in [Requeue::Poll, Requeue::Backoff, Requeue::Slow, Requeue::Resync] {
-            assert!(pause(requeue, 0.0) < pause(requeue, 0.9), "{requeue:?}");
+            assert!(delay(requeue, 0.0) < delay(requeue, 0.9), "{requeue:?}");
         }
     }
 

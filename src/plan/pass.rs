@@ -1,13 +1,12 @@
-//! Pure: one pass over one object, as a machine that does no I/O.
+//! One pass over one object, as a state machine without I/O.
 //!
-//! [`Pass::next`] says what has to be done next, the driver does it, and [`Pass::handle`] takes the answer. The machine
-//! decides everything: which facts it needs and how old they may be, what has to stand in status before a mutation, what a
-//! conflict means, what is published, what is remembered, and when the object is looked at again. Time comes in as an
-//! argument, randomness as a seed. So the tests drive the machine that runs in production, with a model in place of the
-//! API server and AWS.
+//! [`Pass::next`] returns the next [`Request`], the driver performs it, and [`Pass::handle`] takes the [`Response`]. The machine
+//! makes every decision: which facts it needs and how old they may be, what status must contain before a mutation, what a
+//! conflict means, what it publishes and remembers, and when the next pass is due. Time is an argument and randomness is a
+//! seed. So the tests run the machine of production, with a model instead of the API server and AWS.
 //!
-//! The steps have the names of the five verbs: `observe` fetches facts, `perform` writes intents and makes the one call,
-//! `report` writes status and publishes events.
+//! The files have the names of the steps: `observe` fetches facts, `perform` writes intents and makes the one call, `report`
+//! writes status and publishes events.
 
 mod observe;
 mod parts;
@@ -32,9 +31,9 @@ use crate::{
     Timestamp, UserObservation, WriteIntent, plan,
 };
 
-/// More steps than any pass needs. A plan that goes on asking is a defect, not a reason to call AWS for ever.
+/// More steps than any pass needs. If a defect makes `plan` ask for ever, the pass must not call AWS for ever.
 const MOST_STEPS: u8 = 40;
-/// How often a pass decides anew because the object changed under it.
+/// How often a pass begins again because the object changed.
 const MOST_ATTEMPTS: u8 = 3;
 
 /// One pass over one object.
@@ -42,39 +41,38 @@ const MOST_ATTEMPTS: u8 = 3;
 pub struct Pass {
     settings: Arc<Settings>,
     goal: Goal,
-    /// The version that is decided on; replaced by the answer of each write of this pass.
+    /// The current version. Each write of this pass replaces it.
     object: ObjectFacts,
     memory: Memory,
     observed: Observed,
     urgency: Urgency,
-    /// Somebody waits for what comes of this pass.
+    /// A person, or a deletion, waits for this pass.
     awaited: bool,
     tokens: Tokens,
     ages: Ages,
-    /// `createRequestedAt` before this pass.
     former_request: Option<Timestamp>,
     /// The `createRequestedAt` in status is of a CreateUser that this pass has not sent.
     has_unsent_create: bool,
     rolls: Rolls,
-    /// When the last request was made: the facts in its answer are at least as old.
+    /// When the last request was made. The facts in the response count as that old.
     asked_at: Moment,
     awaiting: Awaiting,
     attempts: u8,
     steps: u8,
-    /// The object has to be read again before anything is decided.
+    /// The pass must read the object again before it decides.
     is_stale: bool,
     closing: Option<Closing>,
     finish: Option<Finish>,
 }
 
-/// Tokens of the rate limiter that the driver holds for this pass.
+/// The rate limiter's tokens that this pass has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Tokens {
     read: bool,
     mutation: bool,
 }
 
-/// When facts and intents of this pass were asked for or written.
+/// When this pass requested its facts and wrote its intents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Ages {
     user: Option<Moment>,
@@ -82,17 +80,16 @@ struct Ages {
     create_intent: Option<Moment>,
 }
 
-/// What the answer to the last request is about, if the answer alone does not say it.
+/// What the next response is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Awaiting {
-    /// The answer says it.
+    /// The response itself shows what it is about.
     Answer,
     ReadToken,
     MutationToken,
-    /// The account, from STS.
     Caller,
     Finalizer,
-    /// The object, read again with the token in hand; `true`: then the CustomResourceDefinition.
+    /// The object, read again after the pass got its token. `definition`: the CustomResourceDefinition is read next.
     Confirmation {
         definition: bool,
     },
@@ -103,7 +100,7 @@ enum Awaiting {
 }
 
 impl Pass {
-    /// Begins a pass over this version of the object, which may be stale: every write tests its version. `seed` is for
+    /// Begins a pass over this version of the object. The version may be stale, because every write tests it. `seed` is for
     /// jitter.
     #[must_use]
     pub fn new(
@@ -114,7 +111,7 @@ impl Pass {
         seed: u64,
         now: Now,
     ) -> Self {
-        // The cache may not have caught up with our own last write.
+        // The cache may not show our own last write yet.
         let is_stale = object.version.number() < memory.version;
         let observed = nothing_observed(&settings);
         let mut pass = Self {
@@ -144,7 +141,7 @@ impl Pass {
         pass
     }
 
-    /// Decides on this version from the beginning.
+    /// Begins again with this version.
     fn begin(&mut self, goal: Goal, object: ObjectFacts, now: Now) {
         if object.terminating && !object.has_finalizer {
             self.object = object;
@@ -178,7 +175,7 @@ impl Pass {
         self.object = object;
     }
 
-    /// What has to be done next. After [`Request::Finish`] the pass is over.
+    /// The next request. After [`Request::Finish`] the pass has ended.
     pub fn next(&mut self, now: Now) -> Request {
         self.asked_at = now.moment;
         self.awaiting = Awaiting::Answer;
@@ -199,7 +196,7 @@ impl Pass {
         }
     }
 
-    /// Asks `plan`, and does what it says; `None` if the next step needs no request.
+    /// Performs the action of `plan`. `None` if the action needs no request.
     fn decide(&mut self, now: Now) -> Option<Request> {
         if self.steps > MOST_STEPS {
             let requeue = Some(self.settings.pace.slow_cap);
@@ -226,14 +223,14 @@ impl Pass {
             | Action::Refuse(_)
             | Action::InSync
             | Action::Suspended { .. }
-            | Action::Compared(_) => {
+            | Action::ObserveOnly(_) => {
                 self.close(action, crate::verdict::Outcome::Decided, now);
                 None
             }
         }
     }
 
-    /// Takes the answer to the last request.
+    /// Takes the response to the last request.
     pub fn handle(&mut self, response: Response, now: Now) {
         let awaiting = std::mem::replace(&mut self.awaiting, Awaiting::Answer);
         match (response, awaiting) {
@@ -263,19 +260,19 @@ impl Pass {
             (Response::Called(outcome), Awaiting::Call(action, doubts)) => {
                 self.called(action, outcome, doubts, now);
             }
-            // Nothing else is answered like this.
+            // These responses carry nothing that the pass uses.
             (Response::Object(_) | Response::Called(_) | Response::Done, _) => {}
         }
     }
 
-    /// Ends the pass from outside, at any moment: the operator is ending, or the pass took too long. A call whose answer is
-    /// outstanding counts as one with an unknown outcome.
+    /// Ends the pass at any moment, because the operator is shutting down or the pass took too long. If a call has no
+    /// answer yet, its outcome counts as unknown.
     pub fn interrupt(&mut self, result: PassResult, now: Now) -> Finish {
         self.back_off(result, now);
         self.finish.clone().unwrap_or_else(|| self.finished(None, PassResult::Ending))
     }
 
-    /// Everything is done, and the pass only reports what it did.
+    /// The pass has done its work and only reports it.
     #[must_use]
     pub fn is_reporting(&self) -> bool {
         self.closing.is_some() || self.finish.is_some()
@@ -284,20 +281,20 @@ impl Pass {
     fn take_token(&mut self, granted: bool, awaiting: &Awaiting, now: Now) {
         if !granted {
             let roll = self.rolls.roll();
-            let pause = self.memory.pacing.postpone(&self.settings.pace, now.moment, roll);
-            self.finish = Some(self.finished(Some(pause), PassResult::RateLimited));
+            let delay = self.memory.pacing.postpone(&self.settings.pace, now.moment, roll);
+            self.finish = Some(self.finished(Some(delay), PassResult::RateLimited));
             return;
         }
         if *awaiting == Awaiting::MutationToken {
             self.tokens.mutation = true;
         } else {
             self.tokens.read = true;
-            // A check that has begun goes on as work: it would only have to make the same call again.
+            // A check that has begun continues as work. If it stopped, its calls would have to be repeated.
             self.urgency = Urgency::Work;
         }
     }
 
-    /// The object changed since the version that was decided on: decide anew.
+    /// The object changed during the pass, so begin again with the new version.
     fn conflict(&mut self) {
         self.closing = None;
         self.attempts += 1;
@@ -315,8 +312,8 @@ impl Pass {
 
     fn back_off(&mut self, result: PassResult, now: Now) {
         let roll = self.rolls.roll();
-        let pause = self.memory.pacing.back_off(Requeue::Backoff, &self.settings.pace, now.moment, roll);
-        self.finish = Some(self.finished(Some(pause), result));
+        let delay = self.memory.pacing.back_off(Requeue::Backoff, &self.settings.pace, now.moment, roll);
+        self.finish = Some(self.finished(Some(delay), result));
     }
 
     fn finished(&self, requeue: Option<Duration>, result: PassResult) -> Finish {
@@ -345,22 +342,22 @@ fn nothing_observed(settings: &Settings) -> Observed {
     }
 }
 
-/// Somebody waits for the pass: for the object to go, or for AWS to have its generation, its passwords or an answer to a
-/// request for a pass. Else it is a check.
+/// The object is being deleted, has a new generation or new passwords, or somebody requested a pass. Otherwise the pass is
+/// a check.
 fn is_awaited(object: &ObjectFacts, goal: &Goal) -> bool {
     matches!(goal, Goal::Absent(_))
         || object.is_requested()
-        || !is_at_rest(object, goal)
+        || !is_settled(object, goal)
         || has_new_password(object, goal)
 }
 
-/// An earlier pass came to an end with this generation, as far as it could. The next one is a check.
-fn is_at_rest(object: &ObjectFacts, goal: &Goal) -> bool {
+/// An earlier pass has finished its work for this generation, or needs a person.
+fn is_settled(object: &ObjectFacts, goal: &Goal) -> bool {
     let status = &object.status;
     let ready = status.condition(ConditionType::Ready);
     let ready = ready.filter(|ready| ready.observed_generation == object.generation);
     ready.is_some_and(|ready| {
-        // What AWS was only compared with stays as it is, whatever comes of it.
+        // An object that only observes needs no further work, whatever the comparison showed.
         ready.status != ConditionStatus::False
             || status.condition(ConditionType::Stalled).is_some()
             || matches!(goal, Goal::ObserveOnly(_)) && status.observed_generation == object.generation

@@ -1,4 +1,4 @@
-//! Pure: the object's status, as the operator reads and writes it. [`next`] makes the status that follows from a pass.
+//! The object's status. [`next`] makes the status that follows from a pass.
 
 mod next;
 mod readiness;
@@ -8,7 +8,7 @@ pub use readiness::Readiness;
 
 use crate::{Arn, LastApplied, Lifecycle, Reported, Timestamp};
 
-/// `status`. Its names and meanings are those of the custom resource.
+/// The fields have the names and meanings of the CRD.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the CRD documents each field")]
 pub struct Status {
@@ -32,16 +32,13 @@ pub struct Status {
     pub conditions: Vec<Condition>,
 }
 
-/// The AWS account and region of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Location {
-    /// The account; `None`: not learnt yet, so that the region decides alone.
+    /// `None` if the account is not known yet. Then only the region is compared.
     pub account: Option<String>,
-    /// The region.
     pub region: String,
 }
 
-/// A condition, as Kubernetes defines it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "Kubernetes documents each field")]
 pub struct Condition {
@@ -53,7 +50,6 @@ pub struct Condition {
     pub last_transition_time: Timestamp,
 }
 
-/// The types of the operator's conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "api.md and the CRD say what each means")]
 pub enum ConditionType {
@@ -63,7 +59,6 @@ pub enum ConditionType {
     Deleting,
 }
 
-/// `status` of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "Kubernetes' own words")]
 pub enum ConditionStatus {
@@ -73,13 +68,12 @@ pub enum ConditionStatus {
 }
 
 impl Location {
-    /// The account and region in an ARN.
     #[must_use]
     pub fn of(arn: &Arn) -> Self {
         Self { account: Some(arn.account().to_owned()), region: arn.region().to_owned() }
     }
 
-    /// Both may be the same place. An account that is not known rules nothing out.
+    /// An account that is not known matches every account.
     #[must_use]
     pub fn may_be(&self, other: &Self) -> bool {
         let accounts = self.account.as_ref().zip(other.account.as_ref());
@@ -88,19 +82,18 @@ impl Location {
 }
 
 impl Status {
-    /// The condition of this type.
     #[must_use]
     pub fn condition(&self, kind: ConditionType) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.kind == kind)
     }
 
-    /// Where the user is, or is about to be created. An object of an earlier release has the ARN alone.
+    /// Where the user is, or is about to be created. Objects of earlier releases have only the ARN.
     #[must_use]
     pub fn location(&self) -> Option<Location> {
         self.location.clone().or_else(|| self.arn.as_ref().map(Location::of))
     }
 
-    /// What status last reported of the user; `None` unless every part of it is there.
+    /// `None` if a field is missing.
     #[must_use]
     pub fn reported(&self) -> Option<Reported> {
         Some(Reported {
@@ -111,7 +104,7 @@ impl Status {
         })
     }
 
-    /// Whether status says that something was applied to the user.
+    /// Status shows that something was applied to the user.
     #[must_use]
     pub fn manages(&self) -> bool {
         self.last_applied.as_ref().is_some_and(LastApplied::manages)
@@ -119,7 +112,6 @@ impl Status {
 }
 
 impl ConditionType {
-    /// The word in the condition.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -130,7 +122,6 @@ impl ConditionType {
         }
     }
 
-    /// Reads a condition's type.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Ready, Self::Reconciling, Self::Stalled, Self::Deleting]
@@ -140,7 +131,6 @@ impl ConditionType {
 }
 
 impl ConditionStatus {
-    /// Kubernetes' word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -150,7 +140,7 @@ impl ConditionStatus {
         }
     }
 
-    /// Reads Kubernetes' word; any other word counts as Unknown.
+    /// Any other word counts as Unknown.
     #[must_use]
     pub fn parse(word: &str) -> Self {
         match word {

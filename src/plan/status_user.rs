@@ -1,31 +1,31 @@
-//! Pure: what status may say of the user after a pass. An ARN in status is a claim, and later passes decide by it.
+//! What status may say about the user after a pass. Later passes treat an ARN in status as ours.
 
 use crate::ownership::{as_reported, is_recorded};
-use crate::*;
+use crate::{
+    Action, Goal, Lifecycle, Observed, Ownership, Read, Record, Refusal, RemoteUser, TagsObservation,
+    UserObservation, Wait,
+};
 
-/// What becomes of the user in status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StatusUser {
-    /// It is shown as DescribeUsers shows it.
+    /// Write the user as DescribeUsers shows it.
     Show,
-    /// It is shown, and nothing that status remembers of an earlier one is about it: the object only observes, or the earlier
-    /// one was seen gone.
+    /// Write the user, and remove `lastApplied` because it describes an earlier user or because the object only observes.
     ShowAsNew,
-    /// AWS has no such user, or another one.
+    /// Remove the user, because AWS has no such user or another one.
     Clear,
-    /// Status stays as it was: nobody looked, or what was seen may be somebody else's.
+    /// Do not change the user in status, because the pass did not read the user or the user may belong to somebody else.
     Keep,
 }
 
-/// What the looks of this pass entitle status to say; a mutation's own answer is not part of this.
+/// What status may say because of the reads of this pass. The answer to a mutation is not part of it.
 ///
-/// A user is shown only where this pass read its tags as ours, or where it is in all that can be told the one that status
-/// has already: memory alone may speak of a former user of the same ID, and a stranger's that once stood in status would
-/// later be taken for ours that lost its tags.
+/// Write the user to status only if this pass read our owner tags, or if every reported field still matches. Otherwise we
+/// might record another object's user and later adopt it as ours.
 #[must_use]
 pub fn status_user(goal: &Goal, observed: &Observed, action: &Action) -> StatusUser {
     if matches!(goal, Goal::Invalid { .. }) {
-        // AWS was looked at only for the finalizer.
+        // AWS was read only to learn whether the object needs the finalizer.
         return StatusUser::Keep;
     }
     match &observed.user {
@@ -49,7 +49,6 @@ pub fn status_user(goal: &Goal, observed: &Observed, action: &Action) -> StatusU
     }
 }
 
-/// This pass read the user's tags, and they name this object.
 #[must_use]
 pub fn read_as_ours(goal: &Goal, observed: &Observed) -> bool {
     match (goal.owner(), &observed.tags) {
@@ -58,14 +57,14 @@ pub fn read_as_ours(goal: &Goal, observed: &Observed) -> bool {
     }
 }
 
-/// One that is there again after `deleting` was seen is another one, however much it resembles it. StatusUser, it would pass for
-/// ours in the next pass, as status would not speak of the deletion any more.
+/// A user that exists after AWS accepted its deletion is another user, even if every field matches. If it were written to
+/// status, the next pass would take it for ours, because status would no longer mention the deletion.
 fn is_the_managed_one(record: &Record, user: &RemoteUser) -> bool {
     let another = record.deletion.is_accepted() && user.lifecycle != Lifecycle::Deleting;
     is_recorded(record, user) && as_reported(record, user) && !another
 }
 
-/// AWS was asked where the user that status knows may not be, or while that is not known: the ARN has to stay.
+/// The calls may have gone to another account or region than the user's, so status has to keep the ARN.
 fn is_in_doubt(action: &Action) -> bool {
     matches!(
         action,

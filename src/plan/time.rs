@@ -1,14 +1,13 @@
-//! Pure: time as an argument. The caller owns the clocks; two processes share only UTC.
+//! Time as an argument. The caller owns the clocks. Two processes share only UTC.
 
 use std::ops::Add;
 use std::time::Duration;
 
-/// A point on the clock of one process, counted from a start of its own. It never goes back.
+/// A time on the monotonic clock of one process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(Duration);
 
 impl Moment {
-    /// The moment this long after the clock's start.
     #[must_use]
     pub const fn after_start(elapsed: Duration) -> Self {
         Self(elapsed)
@@ -46,10 +45,10 @@ impl Timestamp {
     }
 }
 
-/// The time at which something is asked or answered, by both clocks.
+/// The current time on both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Now {
-    /// For ages and pauses within this process.
+    /// For ages and delays within this process.
     pub moment: Moment,
     /// For what other processes and people read.
     pub utc: Timestamp,
@@ -60,13 +59,12 @@ pub struct Now {
 pub struct Rolls(u64);
 
 impl Rolls {
-    /// The sequence of this seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next number (the generator is SplitMix64).
+    /// SplitMix64.
     #[must_use]
     pub fn roll(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

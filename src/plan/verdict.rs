@@ -1,5 +1,5 @@
-//! Pure: what a pass amounts to, for people and for the schedule: conditions, event and next requeue, all from one
-//! `(Action, Outcome)`, so that they cannot contradict what was done, nor each other.
+//! The conditions, events and requeue of a pass. They all follow from one `(Action, Outcome)`, so that they cannot
+//! contradict what was done or each other.
 
 mod completed;
 mod messages;
@@ -14,25 +14,22 @@ use crate::{
     SecretProblem, Tags, Wait, WriteIntent,
 };
 
-/// How performing an action ended.
+/// How an action ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Nothing had to be performed.
     Decided,
-    /// AWS accepted, and answered with the user.
+    /// AWS accepted the call and answered with the user.
     Accepted(RemoteUser),
-    /// AWS accepted the tags; these are all that the user has now.
+    /// AWS accepted the tags and answered with all tags that the user has now.
     Tagged(Tags),
-    /// The finalizer is off.
     Released,
-    /// CreateUser: there is a user of this ID, which says nothing about whose it is.
+    /// CreateUser: a user of this ID exists. Its owner is not known.
     AlreadyExists,
-    /// ModifyUser, DeleteUser or a tagging call: UserNotFound. DescribeUsers has the last word.
+    /// ModifyUser, DeleteUser or a tagging call: UserNotFound. Only DescribeUsers proves that the user is absent.
     NotFound,
     /// The call was not sent: it would have been signed by other credentials than the DescribeUsers that it rests on. They may
     /// belong to another account.
     CredentialsChanged,
-    /// The call failed.
     Failed(Fault),
 }
 
@@ -47,46 +44,43 @@ impl Outcome {
         }
     }
 
-    /// Whether AWS's answer shows the user `active`: then it counts as the fresh observation and saves a look.
+    /// AWS's answer shows the user `active`, so the pass need not read the user again.
     #[must_use]
     pub fn shows_active(&self) -> bool {
         matches!(self, Self::Accepted(user) if user.lifecycle == Lifecycle::Active)
     }
 }
 
-/// What else the verdict rests on: where the object stands before the pass.
+/// What else the verdict depends on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct VerdictContext<'a> {
-    /// The object is on its way out.
+    /// The object is terminating.
     pub deleting: bool,
-    /// The object's namespace, for the commands in sentences.
     pub namespace: &'a str,
-    /// The object's name, likewise.
     pub name: &'a str,
-    /// The object's user ID, for sentences.
     pub user_id: &'a str,
-    /// The user's ARN, where status remembers it.
+    /// The user's ARN, if DescribeUsers or status has it.
     pub arn: Option<&'a Arn>,
-    /// The user that DescribeUsers showed in this pass.
     pub user: Option<&'a RemoteUser>,
-    /// The generation at hand is the one that is Ready.
+    /// The current generation is Ready.
     pub is_ready: bool,
-    /// AWS has told that the user is not as the generation at hand wants it.
+    /// AWS showed that the user differs from the current generation.
     pub differs: bool,
-    /// AWS has not told the state for `--stale-after`.
+    /// AWS has not shown the user's state for `--stale-after`.
     pub stale: bool,
-    /// AccessDenied has lasted longer than its five minutes, or was Stalled before a restart.
+    /// AccessDenied has lasted for [`denied_patience`](crate::pace::Pace::denied_patience), or was Stalled before a
+    /// restart.
     pub denied_for_long: bool,
 }
 
-/// What the conditions say.
+/// What the conditions show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Progress {
     /// Ready=True.
     Ready,
     /// Ready=False, Reconciling.
     Reconciling,
-    /// Ready=Unknown, Reconciling: AWS has not answered for long.
+    /// Ready=Unknown, Reconciling, because AWS has not answered for a long time.
     Unknown,
     /// Ready=False, Stalled.
     Stalled,
@@ -96,12 +90,11 @@ pub enum Progress {
     SuspendedReady,
     /// Suspended: Ready=False and nothing else.
     SuspendedNotReady,
-    /// As they were: an outage does not unmake Ready.
+    /// No condition changes, because an outage does not make a Ready user not Ready.
     Unchanged,
 }
 
 impl Progress {
-    /// All of them.
     pub const ALL: [Self; 8] = [
         Self::Ready,
         Self::Reconciling,
@@ -114,27 +107,24 @@ impl Progress {
     ];
 }
 
-/// What a pass amounts to.
+/// The result of a pass.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Verdict {
-    /// What the conditions say.
     pub progress: Progress,
-    /// Why.
     pub reason: Reason,
-    /// The same for people: what happened, to what, AWS's code, what to do. Nothing that changes from pass to pass.
+    /// For people: what happened, to what, AWS's code, what to do. It must not change from pass to pass.
     pub message: String,
-    /// Events that tell what was done, besides the Warning that follows from the reason.
+    /// The events about what was done. The Warning that follows from `reason` is not among them.
     pub completed: Vec<Completed>,
-    /// When to look again.
     pub requeue: Requeue,
 }
 
 impl Verdict {
-    /// The Warning event that goes with the reason, repeated while it lasts; `None` where nothing is wrong.
+    /// The Warning event of the reason; `None` if nothing is wrong. The event is repeated while the reason lasts.
     #[must_use]
     pub fn warning(&self) -> Option<Reason> {
         let fine = match self.reason {
-            // Somebody asked for it; on the way out it holds the object.
+            // Somebody suspended the object on purpose. A Warning is due only if that blocks the deletion.
             Reason::Suspended => self.progress != Progress::Deleting,
             Reason::Active
             | Reason::Creating
@@ -174,7 +164,7 @@ impl Verdict {
     }
 }
 
-/// Judges a pass by its last action and how that ended.
+/// The result of a pass whose last action ended with this outcome.
 #[must_use]
 pub fn verdict(action: &Action, outcome: &Outcome, context: &VerdictContext<'_>) -> Verdict {
     if let Outcome::Failed(fault) = outcome {
@@ -193,12 +183,12 @@ pub fn verdict(action: &Action, outcome: &Outcome, context: &VerdictContext<'_>)
         (Action::Create(_), _) => (Reason::Creating, Requeue::Backoff),
         (Action::Modify(_), Outcome::Accepted(_)) => (Reason::Modifying, Requeue::Poll),
         (Action::Modify(_), _) => (Reason::Modifying, Requeue::Backoff),
-        // AWS's answer shows all tags, so there is nothing to wait for.
+        // AWS's answer shows all tags, so the pass need not wait.
         (Action::Tag(_) | Action::Untag(_), Outcome::Tagged(_)) if is_edit(action) => {
             (Reason::Modifying, Requeue::Now)
         }
-        // The tags cannot be read for some seconds now (B92). On the way out `DeletingUser` would claim that DeleteUser is
-        // next or was sent, and a user that loses its tags after that is nobody's.
+        // AWS does not show the tags for some seconds now (B92). Do not report `DeletingUser` for a terminating object,
+        // because that means that DeleteUser was sent or is next.
         (Action::Tag(_) | Action::Untag(_), _) => (Reason::WaitingForUserActive, Requeue::Poll),
         (Action::Delete(_), Outcome::Accepted(_)) => (Reason::DeletingUser, Requeue::Poll),
         (Action::Delete(_), _) => (Reason::DeletingUser, Requeue::Backoff),
@@ -207,9 +197,9 @@ pub fn verdict(action: &Action, outcome: &Outcome, context: &VerdictContext<'_>)
         (Action::Refuse(refusal), _) => (refused(refusal), Requeue::Resync),
         (Action::InSync, _) => (Reason::Active, Requeue::Resync),
         (Action::Suspended { .. }, _) => (Reason::Suspended, Requeue::Resync),
-        (Action::Compared(Comparison::Matches), _) => (Reason::Observed, Requeue::Resync),
-        (Action::Compared(Comparison::Differs(_)), _) => (Reason::Differs, Requeue::Resync),
-        (Action::Compared(Comparison::Missing), _) => (Reason::UserMissing, Requeue::Resync),
+        (Action::ObserveOnly(Comparison::Matches), _) => (Reason::Observed, Requeue::Resync),
+        (Action::ObserveOnly(Comparison::Differs(_)), _) => (Reason::Differs, Requeue::Resync),
+        (Action::ObserveOnly(Comparison::Missing), _) => (Reason::UserMissing, Requeue::Resync),
     };
     let progress = match (action, reason) {
         _ if context.deleting => Progress::Deleting,
@@ -223,7 +213,7 @@ pub fn verdict(action: &Action, outcome: &Outcome, context: &VerdictContext<'_>)
     Verdict { progress, reason, message, completed: completed::completed(action, outcome), requeue }
 }
 
-/// A tagging call that a spec asked for, or an adoption: not one that puts lost owner tags back.
+/// A tagging call for the spec or for an adoption, not one that restores owner tags.
 fn is_edit(action: &Action) -> bool {
     let restores =
         |tag: &crate::Tag| tag.tags.contains_key(crate::CLUSTER_TAG) && tag.cause != Cause::Adoption;
@@ -264,7 +254,7 @@ fn refused(refusal: &Refusal) -> Reason {
 fn waits(wait: &Wait, context: &VerdictContext<'_>) -> Verdict {
     let (reason, requeue) = match wait {
         Wait::Failed(_, fault) => return failed(&Action::Wait(wait.clone()), fault, context),
-        // Nothing to look at: the annotation's going is an event of its own.
+        // No poll is needed, because the removal of the annotation triggers a pass.
         Wait::Protected => (Reason::DeletionProtected, Requeue::Resync),
         Wait::Suspended => (Reason::Suspended, Requeue::Resync),
         Wait::CreationOpen | Wait::UserNotActive(_) | Wait::OwnerUnknown(_) => {
@@ -288,7 +278,7 @@ fn waits(wait: &Wait, context: &VerdictContext<'_>) -> Verdict {
     Verdict { progress, reason, message, completed: Vec::new(), requeue }
 }
 
-/// A call failed: the look that the action waits for, or the action's own.
+/// A call failed: the read that the action waits for, or the action's own call.
 fn failed(action: &Action, fault: &Fault, context: &VerdictContext<'_>) -> Verdict {
     let written = matches!(action, Action::Create(_) | Action::Modify(_));
     let (reason, requeue) = match (fault, context.deleting) {
@@ -298,12 +288,12 @@ fn failed(action: &Action, fault: &Fault, context: &VerdictContext<'_>) -> Verdi
         (Fault::Unavailable(_), _) => (Reason::AWSUnavailable, Requeue::Backoff),
         (Fault::Credentials(_), _) => (Reason::CredentialsUnavailable, Requeue::Slow),
         (Fault::Denied(_), _) => (Reason::AccessDenied, Requeue::Slow),
-        (Fault::Rejected(why, said), deleting) => match why {
+        (Fault::Rejected(why, error), deleting) => match why {
             Rejection::ServiceLinkedRole => (Reason::ServiceLinkedRoleMissing, Requeue::Slow),
             Rejection::DefaultUserInGroup if deleting => (Reason::DefaultUserInGroup, Requeue::Slow),
             Rejection::Quota if !deleting => (Reason::QuotaExceeded, Requeue::Slow),
             Rejection::ParameterCombination if written => (Reason::AuthenticationConflict, Requeue::Resync),
-            Rejection::ParameterValue if written => (about(&said.message), Requeue::Resync),
+            Rejection::ParameterValue if written => (about(&error.message), Requeue::Resync),
             Rejection::DefaultUserInGroup
             | Rejection::Quota
             | Rejection::ParameterCombination
@@ -319,7 +309,7 @@ fn failed(action: &Action, fault: &Fault, context: &VerdictContext<'_>) -> Verdi
             | Reason::InvalidSpec
     );
     let stalled = needs_a_person || (reason == Reason::AccessDenied && context.denied_for_long);
-    // A mutation is only planned once a look has shown that the user is not as it should be.
+    // A mutation is planned only if a read showed that the user differs, so its failure does not leave Ready unchanged.
     let read = matches!(action, Action::Fetch(_) | Action::Wait(_));
     let silent = read && fault.hides_user_state() && context.is_ready && !context.differs;
     let progress = match () {
@@ -333,11 +323,11 @@ fn failed(action: &Action, fault: &Fault, context: &VerdictContext<'_>) -> Verdi
     Verdict { progress, reason, message, completed: Vec::new(), requeue }
 }
 
-/// Which field an InvalidParameterValue is about, by AWS's sentence (B37-B43 quote them).
+/// The field that an InvalidParameterValue is about, according to AWS's message (quoted in B37-B43).
 fn about(message: &str) -> Reason {
     let message = message.to_lowercase();
     let names = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    // "Password rules are not supported in .. access string": about the access string, though it names passwords.
+    // "Password rules are not supported in .. access string" is about the access string, although it mentions passwords.
     if names(&["access string", "access-string", "accessstring", "category", "rule"]) {
         Reason::InvalidAccessString
     } else if names(&["password"]) {

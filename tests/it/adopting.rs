@@ -192,7 +192,7 @@ async fn owner_tags_of_an_object_that_is_gone_claim_nothing() {
     fixture.create("new", named("orders")).await;
     let object = fixture.reason("new", "UserAlreadyExists").await;
     assert!(message(&object).contains("\"old\""), "{}", message(&object));
-    assert!(message(&object).contains("no longer there"), "{}", message(&object));
+    assert!(message(&object).contains("no longer exists"), "{}", message(&object));
     fixture.patch("new", json!({ "spec": { "adoptionPolicy": "Adopt" } })).await;
     fixture.wait_ready("new").await;
     assert_eq!(mutations(&fixture, "orders").await, ["CreateUser", "AddTagsToResource"]);

@@ -70,7 +70,7 @@ fn rows() -> Vec<Drift> {
             change: tags,
             says: &["\"team\" was missing", "\"stage\" was \"test\""],
         },
-        Drift { name: "gone", spec: iam(), change: Value::Null, says: &["the AWS user was gone"] },
+        Drift { name: "gone", spec: iam(), change: Value::Null, says: &["the AWS user was missing"] },
         Drift { name: "several", spec: iam(), change: several, says: both },
     ]
 }

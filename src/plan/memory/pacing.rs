@@ -1,4 +1,4 @@
-//! Pure: attempts, pauses, and what was said when: what decides when an object is looked at again, and how loudly.
+//! Attempts and delays: when the next pass and the next Warning event of an object are due.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::Moment;
 use crate::pace::{Pace, Requeue};
 use crate::verdict::{Reason, Verdict};
 
-/// Attempts and pauses of one object in one process. None of it changes what is done, only when.
+/// It changes only when something is done, never what is done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Pacing {
     failures: Failures,
@@ -17,14 +17,12 @@ pub struct Pacing {
     warned: Option<(Reason, Moment)>,
 }
 
-/// Failures in a row, and when the next attempt is due.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Failures {
     count: u32,
     due: Option<(Requeue, Moment)>,
 }
 
-/// A check that found no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct TokenWait {
     since: Moment,
@@ -32,24 +30,24 @@ struct TokenWait {
 }
 
 impl Pacing {
-    /// AWS did not say what state the user is in (`silent`), or did.
+    /// `silent`: AWS did not show the user's state.
     pub(crate) fn heard(&mut self, silent: bool, now: Moment) {
         self.silent_since = silent.then(|| self.silent_since.unwrap_or(now));
     }
 
-    /// How long AWS has not said what state the user is in.
+    /// How long AWS has not shown the user's state.
     #[must_use]
     pub(crate) fn silence(&self, now: Moment) -> Duration {
         self.silent_since.map_or(Duration::ZERO, |since| now.since(since))
     }
 
-    /// How long the calls that matter have been denied.
+    /// How long AWS has denied calls.
     #[must_use]
     pub(crate) fn denial(&self, now: Moment) -> Duration {
         self.denied_since.map_or(Duration::ZERO, |since| now.since(since))
     }
 
-    /// Takes note of a verdict and returns the pause until the next pass.
+    /// Records a verdict and returns the delay until the next pass.
     #[must_use]
     pub fn schedule(&mut self, verdict: &Verdict, pace: &Pace, now: Moment, roll: f64) -> Duration {
         self.rate_limited = None;
@@ -69,7 +67,7 @@ impl Pacing {
         }
     }
 
-    /// A check found no token. Returns the pause until it tries again.
+    /// A check found no token. Returns the delay until the next attempt.
     pub(crate) fn postpone(&mut self, pace: &Pace, now: Moment, roll: f64) -> Duration {
         let before = self.rate_limited.unwrap_or(TokenWait { since: now, times: 0 });
         let times = before.times.saturating_add(1);
@@ -77,13 +75,13 @@ impl Pacing {
         pace.rate_limited(times, roll)
     }
 
-    /// The check has found no token for so long that its turn has come.
+    /// The check has found no token for a whole resync interval.
     #[must_use]
     pub(crate) fn is_overdue(&self, pace: &Pace, now: Moment) -> bool {
         self.rate_limited.is_some_and(|limited| now.since(limited.since) >= pace.resync)
     }
 
-    /// The pause after a failure. A pass that came early, by a watch event, counts no further attempt.
+    /// The delay after a failure. A pass that a watch event started early does not count as another attempt.
     #[must_use]
     pub fn back_off(&mut self, requeue: Requeue, pace: &Pace, now: Moment, roll: f64) -> Duration {
         if let Some((before, due)) = self.failures.due
@@ -93,13 +91,13 @@ impl Pacing {
             return due.since(now);
         }
         self.failures.count = self.failures.count.saturating_add(1);
-        let pause = pace.until(requeue, self.failures.count, Duration::ZERO, roll);
-        self.failures.due = Some((requeue, now + pause));
-        pause
+        let delay = pace.until(requeue, self.failures.count, Duration::ZERO, roll);
+        self.failures.due = Some((requeue, now + delay));
+        delay
     }
 
-    /// Whether a Warning event is due: when the reason is new, and again while it lasts. A reason that status showed before
-    /// this process began counts as published.
+    /// A Warning event is due if the reason is new, and again at intervals while it lasts. A reason that status had before
+    /// this process started counts as published.
     pub(crate) fn warn(
         &mut self,
         warning: Option<Reason>,

@@ -1,4 +1,4 @@
-//! Pure: the facts of a pass, and what they say beyond it.
+//! How a pass gets its facts, and what it remembers of them.
 
 use super::{Awaiting, Pass, Request};
 use crate::{
@@ -7,13 +7,14 @@ use crate::{
 };
 
 impl Pass {
-    /// The request that fetches a fact; `None` if the fact is known without one.
+    /// `None` if the fact is known without a request.
     pub(super) fn fetch(&mut self, fetch: &Fetch) -> Option<Request> {
         match fetch {
             Fetch::User(user_id) => {
                 Some(self.read_token().unwrap_or_else(|| Request::DescribeUser(user_id.clone())))
             }
-            // What is read now decides on a mutation, which then need not wait for its token any more.
+            // The tags decide on a mutation. Take the mutation's token before the tags are read, so that no wait for a
+            // token makes them old.
             Fetch::Tags(_) if self.awaited && !self.tokens.mutation => Some(self.mutation_token()),
             Fetch::Tags(arn) => Some(self.read_token().unwrap_or_else(|| Request::ListTags(arn.clone()))),
             Fetch::Account => Some(self.read_token().unwrap_or(Request::Identify)),
@@ -35,7 +36,6 @@ impl Pass {
         }
     }
 
-    /// The request for a token that a read needs first.
     fn read_token(&mut self) -> Option<Request> {
         if self.tokens.read {
             return None;
@@ -44,7 +44,7 @@ impl Pass {
         Some(Request::AcquireToken(self.urgency))
     }
 
-    /// The object is read again once the mutation need not wait for its token any more.
+    /// Take the mutation's token before the object is read again, so that no wait for a token makes the version old.
     fn confirmation(&mut self, definition: bool) -> Request {
         if !self.tokens.mutation {
             return self.mutation_token();
@@ -69,7 +69,6 @@ impl Pass {
         self.observed.definition = definition;
     }
 
-    /// DescribeUsers answered. Its age counts from the request.
     pub(super) fn described(&mut self, user: UserObservation, source: CallSource) {
         self.tokens.read = false;
         self.ages.user = Some(self.asked_at);
@@ -89,7 +88,7 @@ impl Pass {
                     self.memory.forget_user(Some(&user.lifecycle));
                 }
                 self.memory.modify_sent &= user.lifecycle == Lifecycle::Modifying;
-                // An ARN says the account itself.
+                // The ARN has the account.
                 self.observed.source.account = Account::Known(user.arn.account().to_owned());
             }
             UserObservation::Absent => {
@@ -104,8 +103,8 @@ impl Pass {
         self.observed.user = user;
     }
 
-    /// The account of the credentials was learnt. If they are not those of the last DescribeUsers, its answer says nothing
-    /// about this account, and the user is looked at again.
+    /// If the credentials changed since the last DescribeUsers, its answer may be about another account. Then read the user
+    /// again.
     pub(super) fn identified(&mut self, source: CallSource, awaiting: &Awaiting) {
         if *awaiting == Awaiting::Caller {
             self.observed.caller_asked = true;
@@ -134,7 +133,7 @@ impl Pass {
         let ownership = owner.evaluate(tags);
         self.note_tags(tags, now);
         if ownership == Ownership::Ours {
-            // Another object's user says nothing about the one that we asked for.
+            // A user of another object does not prove that our CreateUser was answered.
             self.settle_creation();
         } else {
             self.memory.sent_passwords = None;
@@ -143,7 +142,7 @@ impl Pass {
         self.observed.known_owner = Some(ownership);
     }
 
-    /// If these are the tags that the spec asks for, and ours, they need not be compared again soon.
+    /// If the tags match the spec and are ours, they need no comparison for a while.
     pub(super) fn note_tags(&mut self, tags: &Tags, now: Now) {
         let Goal::Present(desired) = &self.goal else { return };
         let ours = desired.owner.evaluate(tags) == Ownership::Ours;
@@ -155,7 +154,7 @@ impl Pass {
         }
     }
 
-    /// The user of the last CreateUser was seen, or AWS let it go. From now on UserNotFound means what it says.
+    /// AWS has shown or deleted the user of the last CreateUser. From now on UserNotFound proves that the user is absent.
     pub(super) fn settle_creation(&mut self) {
         self.memory.creation_settled = self.object.status.create_requested_at;
         self.observed.record.creation = Creation::Closed;

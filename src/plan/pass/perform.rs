@@ -1,4 +1,4 @@
-//! Pure: what a pass does: the finalizer, the intents that have to stand in status first, and the one mutation.
+//! How a pass writes its intents and makes its one mutation.
 
 use super::{Ages, Awaiting, MOST_ATTEMPTS, Pass, Request, Urgency, nothing_observed};
 use crate::verdict::{Outcome, verdict};
@@ -7,8 +7,8 @@ use crate::{
     TagsObservation, UserObservation, WriteIntent,
 };
 
-/// What was certain before a call. It is forgotten when the call is sent, and comes back if AWS refused it: until the answer
-/// is there, and if the process dies meanwhile, nobody knows.
+/// Memory that a call makes uncertain. The pass forgets it before the call and restores it if AWS refuses the call. If no
+/// answer arrives, it stays forgotten.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Doubts {
     pub(super) before_deletion: Option<LastApplied>,
@@ -21,7 +21,7 @@ impl Pass {
         Request::AcquireToken(Urgency::Work)
     }
 
-    /// The write that has to stand in status before a mutation.
+    /// Writes what status must contain before a mutation.
     pub(super) fn write_intent(
         &mut self,
         action: &Action,
@@ -61,7 +61,7 @@ impl Pass {
             }
             WriteIntent::Create { .. } | WriteIntent::Tags { .. } | WriteIntent::Modify { .. } => {
                 if matches!(intent, WriteIntent::Create { .. }) {
-                    self.memory.create_announced = self.object.generation;
+                    self.memory.create_requested = self.object.generation;
                     self.has_unsent_create = false;
                 }
                 if self.object.terminating {
@@ -72,16 +72,16 @@ impl Pass {
         }
     }
 
-    /// Status says something else now about the owner of the user.
+    /// Reads the record again, because the written status changes it.
     fn read_record(&mut self, now: Now) {
         let Self { memory, object, settings, .. } = self;
         self.observed.record = memory.record(object, &settings.identity, &settings.pace, now);
     }
 
-    /// The one mutation, once everything that it rests on is there and recent.
+    /// Sends the mutation if its token is there and its facts are recent.
     pub(super) fn call(&mut self, action: &Action, now: Now) -> Option<Request> {
         let mutation = action.mutation()?;
-        // With the token in hand, so that no wait lies between what was seen and the call.
+        // Take the token before the ages are checked, so that no wait for a token lies between the facts and the call.
         if !self.tokens.mutation {
             return Some(self.mutation_token());
         }
@@ -93,7 +93,7 @@ impl Pass {
         Some(Request::Call { mutation: Box::new(mutation), credentials })
     }
 
-    /// What the mutation rests on is too old: it is forgotten, so that `plan` asks for it again.
+    /// If a fact for the mutation is too old, forget it, so that `plan` asks for it again.
     fn is_outdated(&mut self, action: &Action, now: Moment) -> bool {
         let pace = &self.settings.pace;
         let is_old = |at: Option<Moment>, valid| at.is_none_or(|at| now.since(at) > valid);
@@ -102,7 +102,7 @@ impl Pass {
             self.observed.intent_written &= !old;
             return old;
         }
-        // Only what a user looks like tells ours from another one that took its ID meanwhile.
+        // The user has no owner tags. Only its fields distinguish it from another user that took its ID meanwhile.
         if matches!(action, Action::Tag(tag) if restores_owner(tag)) {
             let old = is_old(self.ages.user, pace.owner_valid);
             if old {
@@ -113,7 +113,7 @@ impl Pass {
         let old = is_old(self.ages.tags, pace.owner_valid);
         if old {
             self.observed.tags = TagsObservation::NotRead;
-            // The object was read after the tags, and may have changed since as well.
+            // The object was read after the tags and may have changed since, too.
             self.observed.object_confirmed = false;
         }
         old
@@ -139,11 +139,10 @@ impl Pass {
             | Action::Refuse(_)
             | Action::InSync
             | Action::Suspended { .. }
-            | Action::Compared(_) => Doubts::default(),
+            | Action::ObserveOnly(_) => Doubts::default(),
         }
     }
 
-    /// The call ended.
     pub(super) fn called(&mut self, action: Action, outcome: Outcome, doubts: Doubts, now: Now) {
         self.tokens.mutation = false;
         self.settle_doubts(&outcome, doubts);
@@ -179,17 +178,16 @@ impl Pass {
         self.ages = Ages::default();
     }
 
-    /// A write made this version.
     pub(super) fn written(&mut self, object: ObjectFacts, awaiting: Awaiting, now: Now) {
         self.memory.version = object.version.number();
         self.observed.record.has_finalizer = object.has_finalizer;
-        // What was read before is no longer the newest version.
+        // The confirmed version is no longer the newest.
         self.observed.object_confirmed = false;
         self.object = object;
         match awaiting {
             Awaiting::Finalizer if self.object.terminating => self.conflict(),
             Awaiting::Intent(intent) => self.intent_written(&intent, now),
-            // It managed the user before; now it is only compared.
+            // The object managed the user before. From now on it only observes, so the pass continues.
             Awaiting::Release(_) if matches!(self.goal, Goal::ObserveOnly(_)) => {}
             Awaiting::Release(action) => self.close(action, Outcome::Released, now),
             Awaiting::FinalStatus => self.final_status_written(Ok(()), now),
@@ -204,7 +202,7 @@ impl Pass {
     }
 }
 
-/// The call puts owner tags back that a user of ours lost.
+/// The call restores owner tags that a user of ours lost.
 fn restores_owner(tag: &crate::Tag) -> bool {
     tag.cause != Cause::Adoption && tag.tags.contains_key(crate::CLUSTER_TAG)
 }

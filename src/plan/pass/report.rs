@@ -1,5 +1,5 @@
-//! Pure: what people are told of a pass, and what the process remembers of it: log, status, events, and the next visit. All
-//! of it follows from the same action and outcome.
+//! How a pass reports: log, status, events and the next requeue. All of them follow from the same action and outcome, so
+//! that they cannot contradict each other.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,34 +11,33 @@ use crate::{
     differs, next_status,
 };
 
-/// The end of a pass: what was done, and what is left to say of it.
+/// What the pass did, and what it still has to report.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Closing {
     action: Action,
     outcome: Outcome,
     verdict: Verdict,
-    /// The reason that status showed before.
+    /// The reason of Ready before this pass.
     shown: Option<String>,
-    /// Log lines and events that are still to be written.
     queue: VecDeque<Request>,
     stage: Stage,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Stage {
-    /// The status is next.
+    /// The pass writes status next.
     Status,
-    /// All is written; how the pass ended.
+    /// Everything is written.
     End { requeue: Option<Duration>, result: PassResult },
     /// The object is gone.
     Gone,
 }
 
 impl Pass {
-    /// The last action of the pass has ended so.
+    /// Begins the report about the last action.
     pub(super) fn close(&mut self, action: Action, outcome: Outcome, now: Now) {
         self.learn_from_outcome(&action, &outcome, now);
-        // DescribeUsers alone does not tell the whole state: a user whose tags cannot be read is not known to be in sync.
+        // An answer of DescribeUsers is not enough: without its tags, nobody knows whether a user is in sync.
         let silent = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if fault.hides_user_state());
         self.memory.pacing.heard(silent, now.moment);
         let verdict = verdict(&action, &outcome, &self.context(now.moment));
@@ -48,7 +47,6 @@ impl Pass {
         self.closing = Some(Closing { action, outcome, verdict, shown, queue, stage });
     }
 
-    /// The next of what is left to say.
     pub(super) fn report(&mut self, now: Now) -> Option<Request> {
         let closing = self.closing.as_mut()?;
         if let Some(request) = closing.queue.pop_front() {
@@ -97,12 +95,12 @@ impl Pass {
         }
     }
 
-    /// What was done is published whether or not status says so yet.
+    /// Publishes what was done even if the status write failed.
     pub(super) fn final_status_written(&mut self, written: Result<(), PassResult>, now: Now) {
         let Some(Closing { action, verdict, shown, .. }) = self.closing.clone() else { return };
         let roll = self.rolls.roll();
         let pace = &self.settings.pace;
-        let pause = self.memory.pacing.schedule(&verdict, pace, now.moment, roll);
+        let delay = self.memory.pacing.schedule(&verdict, pace, now.moment, roll);
         let mut events = self.completed_events(&action, &verdict);
         let result = match written {
             Ok(()) => {
@@ -115,7 +113,7 @@ impl Pass {
         };
         if let Some(closing) = &mut self.closing {
             closing.queue.extend(events);
-            closing.stage = Stage::End { requeue: Some(pause), result };
+            closing.stage = Stage::End { requeue: Some(delay), result };
         }
     }
 
@@ -135,15 +133,15 @@ impl Pass {
             verdict,
             former_request: self.former_request,
             has_unsent_create: self.has_unsent_create,
-            repeats_create: self.memory.create_announced.is_some()
-                && self.memory.create_announced == self.object.generation,
+            repeats_create: self.memory.create_requested.is_some()
+                && self.memory.create_requested == self.object.generation,
             identity: &self.settings.identity,
             now: now.utc,
         })
     }
 
     fn learn_from_outcome(&mut self, action: &Action, outcome: &Outcome, now: Now) {
-        // From now on status speaks of the user that is there.
+        // From now on status describes the user that exists.
         let sends = matches!(action, Action::Create(_) | Action::Modify(_));
         let applied = *action == Action::InSync || sends && matches!(outcome, Outcome::Accepted(_));
         self.memory.seen_gone &= !applied;
@@ -165,7 +163,8 @@ impl Pass {
                 }
             }
             (Action::Delete(_), Outcome::Accepted(_)) => self.settle_creation(),
-            // If the status write that takes the request back does not come through: this request opens no window.
+            // AWS refused CreateUser. The status write that removes `createRequestedAt` may fail, so remember that the
+            // creation is settled.
             (Action::Create(_), outcome)
                 if outcome.is_refusal() && self.observed.record.creation == Creation::Closed =>
             {
@@ -178,7 +177,7 @@ impl Pass {
         }
     }
 
-    /// AWS answers with all tags that the user has now. Without an answer they are read again.
+    /// AWS answers with all tags of the user. Without an answer the next pass reads them.
     fn learn_from_tagging(&mut self, arn: &Arn, outcome: &Outcome, now: Now) {
         self.memory.owner = None;
         if let (Outcome::Tagged(tags), Some(owner)) = (outcome, self.goal.owner()) {
@@ -209,11 +208,11 @@ impl Pass {
         }
     }
 
-    /// The user ID that the pass is about; empty if it calls AWS for none.
+    /// Empty if the pass calls AWS for no user.
     fn user_id(&self) -> &str {
         let user_id = match &self.goal {
             Goal::Present(desired) | Goal::ObserveOnly(desired) => Some(&desired.user_id),
-            Goal::Absent(departure) => departure.user_id.as_ref(),
+            Goal::Absent(deletion) => deletion.user_id.as_ref(),
             Goal::Invalid { .. } | Goal::Suspended(_) => None,
         };
         user_id.map(crate::UserId::as_str).unwrap_or_default()
@@ -232,7 +231,8 @@ impl Pass {
         verdict.completed.iter().map(event).collect()
     }
 
-    /// One line for each thing that was done, as its event says it; else one for what is in the way, or waited for.
+    /// One line for each thing that was done, with the text of its event. If nothing was done, one line for what the pass
+    /// waits for.
     fn log_lines(&self, action: &Action, outcome: &Outcome, verdict: &Verdict) -> Vec<LogLine> {
         let line = |level, event, message: String| LogLine {
             level,
@@ -258,7 +258,6 @@ impl Pass {
             _ if fault.is_some() => LogLevel::Warn,
             Progress::Unknown | Progress::Unchanged | Progress::Stalled => LogLevel::Warn,
             Progress::Ready | Progress::SuspendedReady | Progress::SuspendedNotReady => LogLevel::Debug,
-            // Still waiting for the same thing.
             Progress::Reconciling | Progress::Deleting if is_known => LogLevel::Debug,
             Progress::Reconciling | Progress::Deleting => LogLevel::Info,
         };
@@ -277,12 +276,15 @@ fn warning_event(reason: Reason, action: &Action, verdict: &Verdict) -> Request 
     })
 }
 
-/// The note of a Normal event: what was done, in the past tense if the condition speaks of what follows.
+/// The note of a Normal event: what was done.
 fn note(done: &Completed, action: &Action, verdict: &Verdict, id: &str) -> String {
     match done {
         _ if matches!(action, Action::ReleaseFinalizer(_)) => verdict.message.clone(),
         Completed::Corrected(differences) => {
-            format!("Somebody changed AWS user \"{id}\"; it is put right: {}.", differences.join("; "))
+            format!(
+                "Somebody changed AWS user \"{id}\". The operator corrects it: {}.",
+                differences.join("; ")
+            )
         }
         Completed::Rotated => format!("AWS accepted the new passwords of user \"{id}\"."),
         Completed::Modified if !matches!(action, Action::Modify(_)) => verdict.message.clone(),
@@ -295,7 +297,6 @@ fn note(done: &Completed, action: &Action, verdict: &Verdict, id: &str) -> Strin
     }
 }
 
-/// What a call of this pass failed for.
 fn fault<'a>(action: &'a Action, outcome: &'a Outcome) -> Option<&'a Fault> {
     match (action, outcome) {
         (_, Outcome::Failed(fault)) | (Action::Wait(Wait::Failed(_, fault)), _) => Some(fault),
@@ -303,22 +304,22 @@ fn fault<'a>(action: &'a Action, outcome: &'a Outcome) -> Option<&'a Fault> {
     }
 }
 
-/// One word for what the pass does: in logs, and as an event's `action`.
+/// For logs and for an event's `action`.
 fn step(action: &Action) -> &'static str {
     match action {
-        Action::Fetch(_) => "Look",
+        Action::Fetch(_) => "Read",
         Action::AddFinalizer => "AddFinalizer",
-        Action::WriteIntent(_) => "Announce",
+        Action::WriteIntent(_) => "WriteIntent",
         Action::Create(_) => "CreateUser",
         Action::Modify(_) => "ModifyUser",
         Action::Tag(_) => "AddTagsToResource",
         Action::Untag(_) => "RemoveTagsFromResource",
         Action::Delete(_) => "DeleteUser",
-        Action::ReleaseFinalizer(_) => "Release",
+        Action::ReleaseFinalizer(_) => "RemoveFinalizer",
         Action::Wait(_) => "Wait",
         Action::Refuse(_) => "Refuse",
-        Action::InSync => "Rest",
+        Action::InSync => "InSync",
         Action::Suspended { .. } => "Suspend",
-        Action::Compared(_) => "Observe",
+        Action::ObserveOnly(_) => "Observe",
     }
 }

@@ -1,4 +1,4 @@
-//! Pure: what a pass asks of its driver, and what the driver answers.
+//! The requests of a pass to its driver, and the driver's responses.
 
 use std::time::Duration;
 
@@ -9,57 +9,55 @@ use crate::{
     Status, TagsObservation, UserId, UserObservation,
 };
 
-/// What is the same for every pass of a process.
+/// What every pass of a process shares.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
-    /// How long to wait for what.
     pub pace: Pace,
-    /// The region that AWS calls go to.
     pub region: String,
-    /// The identity of this process, made anew at each start, for `deleteRequestedBy`.
+    /// The identity of this process for `deleteRequestedBy`. Every start makes a new one.
     pub identity: String,
-    /// The namespaces that are watched; empty for all.
+    /// The watched namespaces. Empty: all.
     pub namespaces: Vec<String>,
 }
 
-/// Who goes first at the rate limiter.
+/// The order at the rate limiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Urgency {
-    /// Somebody waits for the pass: wait for a token.
+    /// A person, or a deletion, waits for the pass: wait for a token.
     Work,
-    /// Nobody waits for the pass: take a token only if one is there.
+    /// Nobody waits for the pass: take a token only if one is available.
     Check,
-    /// A check that found no token for a whole resync: one of these at a time may wait for a token.
+    /// A check that found no token for a whole resync interval. One such check at a time may wait for a token.
     OverdueCheck,
 }
 
-/// What has to be done next. Each is answered by the [`Response`] that its documentation names; a request of the API server
-/// may also be answered by [`Response::Conflict`] or [`Response::KubernetesFailed`].
+/// What the driver has to do next. The driver answers with the [`Response`] named here. A request to the API server may
+/// also be answered with [`Response::Conflict`] or [`Response::KubernetesFailed`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
-    /// Get a token of the rate limiter and hold it for the next AWS call: [`Response::Token`].
+    /// Take a token of the rate limiter for the next AWS call: [`Response::Token`].
     AcquireToken(Urgency),
     /// DescribeUsers of one user: [`Response::Described`].
     DescribeUser(UserId),
     /// ListTagsForResource: [`Response::Tags`].
     ListTags(Arn),
-    /// Learn the account of the credentials by all means: [`Response::Identified`].
+    /// Read the account of the credentials, from STS or else from ElastiCache: [`Response::Identified`].
     Identify,
-    /// Learn the account of the credentials by STS alone, which needs no token: [`Response::Identified`].
+    /// Read the account of the credentials from STS alone, which needs no token: [`Response::Identified`].
     IdentifyCaller,
-    /// Read whether the object that owner tags name is there, uncached: [`Response::Owner`].
+    /// Read whether the object exists that the owner tags name, uncached: [`Response::Owner`].
     ReadOwner(Owner),
     /// Read whether the CustomResourceDefinition is being deleted, uncached: [`Response::Definition`].
     ReadDefinition,
     /// Read the object, uncached: [`Response::Object`].
     ReadObject,
-    /// Read the object, uncached, and make its goal anew: [`Response::Resolved`].
+    /// Read the object, uncached, and resolve its goal again: [`Response::Resolved`].
     Resolve,
-    /// Add our finalizer to the version that is decided on: [`Response::Written`].
+    /// Add our finalizer to the current version: [`Response::Written`].
     AddFinalizer,
-    /// Remove our finalizer from the version that is decided on: [`Response::Written`].
+    /// Remove our finalizer from the current version: [`Response::Written`].
     RemoveFinalizer,
-    /// Write this status to the version that is decided on: [`Response::Written`].
+    /// Write this status to the current version: [`Response::Written`].
     WriteStatus(Box<Status>),
     /// Change something in AWS: [`Response::Called`].
     Call {
@@ -70,101 +68,83 @@ pub enum Request {
     },
     /// Write a log line: [`Response::Done`].
     Log(LogLine),
-    /// Publish an event, which may fail: [`Response::Done`].
+    /// Publish an event, ignoring failures: [`Response::Done`].
     Publish(EventContent),
-    /// The pass is over.
+    /// The pass has ended.
     Finish(Finish),
 }
 
-/// The answer to a [`Request`].
+/// The driver's answer to a [`Request`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Response {
     /// Whether a token was granted.
     Token(bool),
-    /// What DescribeUsers showed, and where the answer came from.
     Described(UserObservation, CallSource),
-    /// What ListTagsForResource showed.
     Tags(TagsObservation),
-    /// The credentials that calls are signed with now, and their account.
+    /// The current credentials and their account.
     Identified(CallSource),
-    /// Whether the other object is there.
     Owner(OwnerObservation),
-    /// Whether the CustomResourceDefinition stays.
     Definition(Definition),
-    /// The object; `None` if it is gone, or another one of its name is there.
+    /// `None` if the object is gone or was replaced by another one of its name.
     Object(Option<Box<ObjectFacts>>),
-    /// The object and its goal; `None` likewise.
+    /// `None` as for `Object`.
     Resolved(Option<(Goal, ObjectFacts)>),
-    /// The version that the write made.
     Written(ObjectFacts),
-    /// The object is no longer the version that was decided on, or is gone. Nothing was written.
+    /// The object has changed or is gone, so nothing was written.
     Conflict,
-    /// The API server did not do what was asked.
+    /// The API server did not perform the request.
     KubernetesFailed {
-        /// What was asked, verb first.
+        /// The request, verb first.
         what: &'static str,
-        /// What the API server said.
         why: String,
     },
-    /// This replica may write nothing any more.
+    /// This replica must not write any more.
     Ending,
-    /// How the call ended.
     Called(Outcome),
-    /// It is done.
     Done,
 }
 
-/// The end of a pass.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Finish {
-    /// What to remember of the object; `None` if it is gone.
+    /// What the process remembers of the object; `None` if the object is gone.
     pub memory: Option<Box<Memory>>,
-    /// When to look at the object again; `None`: not before something changes.
+    /// When the next pass is due; `None`: when something changes.
     pub requeue: Option<Duration>,
-    /// How the pass ended.
     pub result: PassResult,
 }
 
-/// How a pass ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PassResult {
-    /// It came to its end.
     Done,
-    /// The object kept changing under it.
+    /// The object kept changing during the pass.
     Conflict,
-    /// Nobody waits for it, and no token was there. It wrote nothing.
+    /// Nobody waits for the pass, and no token was available. The pass wrote nothing.
     RateLimited,
-    /// The operator is ending: nothing new is begun.
+    /// The operator is shutting down.
     Ending,
-    /// The API server did not do what was asked.
+    /// The API server did not perform a request.
     KubernetesFailed {
-        /// What was asked, verb first.
+        /// The request, verb first.
         what: &'static str,
-        /// What the API server said.
         why: String,
     },
-    /// It took longer than a pass may take.
     TimedOut,
-    /// It did not come to an end: a defect of the operator.
+    /// The pass made too many steps, which is a defect of the operator.
     Endless,
 }
 
-/// An event about the object, before it has a time and a name.
+/// A Kubernetes event without its time and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EventContent {
-    /// Warning rather than Normal.
+    /// Warning instead of Normal.
     pub warning: bool,
-    /// Why, one word.
     pub reason: &'static str,
-    /// What the operator was doing, one word.
     pub action: &'static str,
-    /// The same for people.
     pub note: String,
-    /// Something was corrected that somebody else had changed in AWS; counted.
+    /// The event reports a corrected drift. The driver counts it.
     pub corrects_drift: bool,
 }
 
-/// How loud a log line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the usual words")]
 pub enum LogLevel {
@@ -173,27 +153,21 @@ pub enum LogLevel {
     Warn,
 }
 
-/// One line of the log about the object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LogLine {
-    /// How loud.
     pub level: LogLevel,
-    /// What the pass did, one word.
     pub step: &'static str,
-    /// The user ID; empty if AWS was called for none.
+    /// Empty if the pass called AWS for no user.
     pub user_id: String,
-    /// The reason of the event that says the same, if there is one.
+    /// The reason of the event with the same message.
     pub event: Option<&'static str>,
-    /// The reason of the conditions.
     pub reason: &'static str,
-    /// AWS's error code.
     pub code: Option<String>,
-    /// The sentence.
     pub message: String,
 }
 
 impl Request {
-    /// One word for the trace log.
+    /// For the trace log.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

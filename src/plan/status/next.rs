@@ -1,4 +1,4 @@
-//! Pure: the status that follows from a pass: what was there before, what AWS showed, what was done, and the verdict.
+//! The status that follows from a pass.
 
 use super::{Condition, ConditionStatus, ConditionType, Location, Status};
 use crate::verdict::{Outcome, Progress, Verdict};
@@ -7,35 +7,28 @@ use crate::{
     UserObservation, WriteIntent, next_last_applied, status_user,
 };
 
-/// What a pass did, as the status needs it.
 #[derive(Debug)]
 pub struct Report<'a> {
-    /// The version that was decided on.
     pub object: &'a ObjectFacts,
-    /// What the object asks for.
     pub goal: &'a Goal,
-    /// What was found out.
     pub observed: &'a Observed,
-    /// The last action.
+    /// The last action of the pass.
     pub action: &'a Action,
-    /// How it ended.
     pub outcome: &'a Outcome,
-    /// What that amounts to.
     pub verdict: &'a Verdict,
-    /// `createRequestedAt` before this pass announced a CreateUser. It comes back if AWS refused the call.
+    /// `createRequestedAt` before this pass. It is restored if AWS refused CreateUser.
     pub former_request: Option<Timestamp>,
     /// The announced CreateUser was not sent. The pass then ended with another action.
     pub has_unsent_create: bool,
-    /// This process announced a CreateUser for this generation before. The conditions say what came of it and do not
-    /// move with each further attempt.
+    /// This process wrote a create request for this generation before. The conditions show its result and do not change
+    /// with each attempt.
     pub repeats_create: bool,
-    /// The identity of this process, for `deleteRequestedBy`.
+    /// For `deleteRequestedBy`.
     pub identity: &'a str,
-    /// Now.
     pub now: Timestamp,
 }
 
-/// The status after the pass; `None` if nothing changed that is worth a write.
+/// `None` if nothing changed that is worth a write.
 #[must_use]
 pub fn next_status(report: &Report<'_>) -> Option<Status> {
     let before = &report.object.status;
@@ -55,7 +48,7 @@ pub fn next_status(report: &Report<'_>) -> Option<Status> {
     is_worth_a_write(before, &status, report.action).then_some(status)
 }
 
-/// A `createRequestedAt` that goes, and a location that the ARN says already, wait for the next change.
+/// The removal of `createRequestedAt`, and a location that equals the ARN's, wait for the next change.
 fn is_worth_a_write(before: &Status, after: &Status, action: &Action) -> bool {
     let mut without = after.clone();
     if without.create_requested_at.is_none() && !matches!(action, Action::Create(_)) {
@@ -98,7 +91,7 @@ fn set_conditions(status: &mut Status, report: &Report<'_>) {
     status.conditions = conditions.collect();
 }
 
-/// The user as AWS shows it, if it is ours; nothing if it is not there.
+/// See [`StatusUser`]. The user in the answer to a call of ours is always written.
 fn set_user(status: &mut Status, report: &Report<'_>) {
     if let Some(id) = user_id(report.goal) {
         status.user_id = Some(id.to_owned());
@@ -117,7 +110,7 @@ fn set_user(status: &mut Status, report: &Report<'_>) {
         (Some(user), _, _) => show(status, user),
         (None, StatusUser::Show, UserObservation::Found(user)) => show(status, user),
         (None, StatusUser::ShowAsNew, UserObservation::Found(user)) => {
-            // What was applied to another user says nothing about this one.
+            // `lastApplied` describes another user.
             status.last_applied = None;
             show(status, user);
         }
@@ -159,7 +152,7 @@ fn show(status: &mut Status, user: &RemoteUser) {
     status.location = Some(Location::of(arn));
 }
 
-/// AWS has no such user. On the way out ARN and location stay: they say where the user was.
+/// AWS has no such user. A terminating object keeps ARN and location, which show where the user was.
 fn clear(status: &mut Status, report: &Report<'_>) {
     status.state = None;
     status.engine = None;
@@ -173,7 +166,7 @@ fn clear(status: &mut Status, report: &Report<'_>) {
         Goal::Absent(_) => {}
         Goal::Present(_) | Goal::ObserveOnly(_) | Goal::Suspended(_) | Goal::Invalid { .. } => {
             status.arn = None;
-            // While a CreateUser may still take effect, also one that this pass sent, its location has to stay.
+            // While a CreateUser of this or an earlier pass may still take effect, status must have its location.
             let sent = matches!(report.action, Action::Create(_));
             if report.observed.record.creation == Creation::Closed && !sent {
                 status.location = None;
@@ -194,7 +187,7 @@ fn set_last_applied(status: &mut Status, report: &Report<'_>) {
     }
 }
 
-/// `createRequestedAt`, and the location in which the user is about to be created.
+/// Sets `createRequestedAt` together with the location in which the user is about to be created.
 fn set_create_request(status: &mut Status, report: &Report<'_>) {
     match (report.action, report.outcome) {
         (Action::WriteIntent(WriteIntent::Create { .. }), _) => {
@@ -206,12 +199,12 @@ fn set_create_request(status: &mut Status, report: &Report<'_>) {
             };
             status.location = Some(Location { account, region: source.region.clone() });
         }
-        // A CreateUser that AWS refused opens no window. An earlier one may still have one open.
+        // AWS refused this CreateUser, but an earlier one may still take effect.
         (Action::Create(_), outcome) if outcome.is_refusal() => take_create_request_back(status, report),
         (Action::Create(_), _) => {}
         _ if report.has_unsent_create => take_create_request_back(status, report),
         (Action::Delete(_), Outcome::Accepted(_)) => status.create_requested_at = None,
-        // The user was seen and stands in status, which from now on says where it is.
+        // Status has the user's ARN now, which shows where the user is.
         (_, _)
             if matches!(&report.observed.user, UserObservation::Found(user) if status.arn.as_ref() == Some(&user.arn))
                 && report.observed.record.creation == Creation::Closed =>
@@ -236,7 +229,7 @@ fn set_delete_request(status: &mut Status, report: &Report<'_>) {
             status.delete_requested_at = Some(report.now);
             status.delete_requested_by = Some(report.identity.to_owned());
         }
-        // The user is ours again, and no DeleteUser was accepted.
+        // The user is ours, and AWS accepted no DeleteUser.
         WriteIntent::Reclaim { .. } => {
             status.delete_requested_at = None;
             status.delete_requested_by = None;

@@ -157,7 +157,7 @@ fn a_user_that_somebody_deleted_is_created_again_and_that_is_drift() {
         let Action::Create(create) = plan(&present(), observed) else { panic!("it is created") };
         create.cause
     };
-    let gone = || Cause::Drift(vec!["the AWS user was gone".into()]);
+    let gone = || Cause::Drift(vec!["the AWS user was missing".into()]);
     let keys_only = LastApplied { tag_keys: vec!["team".into()], ..LastApplied::default() };
     let rows = [
         ("the first user of an object is no drift", Record::default(), Cause::Edit),

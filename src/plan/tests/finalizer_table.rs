@@ -230,7 +230,7 @@ fn a_spec_that_cannot_be_had_costs_no_call_once_the_finalizer_is_on_or_where_it_
 #[test]
 fn observe_and_suspend_take_no_finalizer() {
     let compared = Goal::ObserveOnly(desired());
-    let expected = Action::Compared(Comparison::Matches);
+    let expected = Action::ObserveOnly(Comparison::Matches);
     assert_eq!(plan(&compared, &ours().held(false)), expected);
     assert_eq!(plan(&Goal::Suspended(None), &ours().held(false)), Action::Suspended { ready: false });
 }

@@ -79,7 +79,7 @@ fn what_is_wrong_with_a_password_is_said_in_words_of_its_own() {
         (TooLong, "longer than 128"),
     ];
     for (wrong, words) in rows {
-        assert!(wrong.sentence().contains(words), "{wrong:?}");
+        assert!(wrong.description().contains(words), "{wrong:?}");
     }
 }
 

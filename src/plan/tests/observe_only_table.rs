@@ -17,11 +17,11 @@ fn observes_with(authentication: Authentication) -> Goal {
 }
 
 fn differs(what: &[&str]) -> Action {
-    Action::Compared(Comparison::Differs(what.iter().map(|text| (*text).to_owned()).collect()))
+    Action::ObserveOnly(Comparison::Differs(what.iter().map(|text| (*text).to_owned()).collect()))
 }
 
 fn matches() -> Action {
-    Action::Compared(Comparison::Matches)
+    Action::ObserveOnly(Comparison::Matches)
 }
 
 /// The finalizer is on the object: it managed its user before.
@@ -102,8 +102,8 @@ fn an_object_that_observes_only_looks() {
         ("the user is looked at first", observes(), nothing_known(), Action::Fetch(Fetch::User(id()))),
         ("a look that fails is waited for",
             observes(), nothing_known().sight(UserObservation::Failed(throttled())), failed_read(throttled())),
-        ("a user that is not there is not created", observes(), nothing_known().absent(), Action::Compared(Comparison::Missing)),
-        ("not even once that was announced", observes(), nothing_known().absent().announced(), Action::Compared(Comparison::Missing)),
+        ("a user that is not there is not created", observes(), nothing_known().absent(), Action::ObserveOnly(Comparison::Missing)),
+        ("not even once that was announced", observes(), nothing_known().absent().announced(), Action::ObserveOnly(Comparison::Missing)),
         ("its absence counts only in the place that status knows",
             observes(), nothing_known().absent().record(known_in_west()), place()),
         ("the account is asked for where it is not known",
@@ -137,7 +137,7 @@ fn an_object_that_begins_to_observe_lets_go_of_its_finalizer() {
         ("once it was seen the finalizer goes", observes(), held(open()).seen(active()), lets_go()),
         ("also where AWS had answered the creation", observes(), held(Record { creation: Creation::Open, ..managed() }), lets_go()),
         ("without a finalizer a creation in doubt holds nothing",
-            observes(), nothing_known().record(open()).absent(), Action::Compared(Comparison::Missing)),
+            observes(), nothing_known().record(open()).absent(), Action::ObserveOnly(Comparison::Missing)),
         ("on the way out too nobody is asked", leaves(), held(managed()), lets_go()),
         ("nor for the definition", leaves(), held(managed()).definition(Definition::NotRead), lets_go()),
         ("a creation in doubt is looked for", leaves(), held(open()), Action::Fetch(Fetch::User(id()))),

@@ -92,7 +92,7 @@ fn a_user_that_somebody_wants_stays() {
             end(OrphanEnd::Retained),
         )
     };
-    let backs_off = || OrphanStep::Pause(Requeue::Backoff);
+    let backs_off = || OrphanStep::Requeue(Requeue::Backoff);
     let going = |f: &mut OrphanFacts| f.observed.definition = Definition::BeingDeleted;
     check(vec![
         retained,

@@ -28,8 +28,8 @@ fn status_shows_a_user_only_where_it_is_known_to_be_the_objects() {
     let place = || elsewhere(arn(), "eu-west-1", Some("111111111111"));
     let refused = || refuse(Refusal::WrongLocation(place()));
     let away = || nothing_known().absent().record(managed());
-    let missing = || Action::Compared(Comparison::Missing);
-    let matches = || Action::Compared(Comparison::Matches);
+    let missing = || Action::ObserveOnly(Comparison::Missing);
+    let matches = || Action::ObserveOnly(Comparison::Matches);
     let compare = |record| nothing_known().seen(other_rules()).tagged(anothers_tags()).record(record);
     let rows = [
         (

@@ -1,33 +1,33 @@
-//! Pure: what a pass did, as the events that tell it.
+//! The events about what a pass did.
 
 use super::{Outcome, Reason};
 use crate::{Action, Cause, Mutation, ReleaseReason};
 
-/// Something that was done, as a Normal event; [`Completed::LeftAlone`] is a Warning.
+/// A Normal event, except that [`Completed::LeftAlone`] is a Warning.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Completed {
     /// `UserCreated`: AWS accepted CreateUser.
     Created,
-    /// `UserModified`: AWS accepted a change that the spec asked for, of the user or of its tags.
+    /// `UserModified`: AWS accepted a change of the user or its tags that the spec asked for.
     Modified,
     /// `PasswordRotated`: AWS accepted new passwords, and nothing else was sent.
     Rotated,
-    /// `DriftCorrected`: something was put right that others had changed in AWS; the event lists it.
+    /// `DriftCorrected`: AWS accepted the correction of what others had changed. The event lists the differences.
     Corrected(Vec<String>),
-    /// `Adopted`: a user that was nobody's carries this object's owner tags now.
+    /// `Adopted`: a user that belonged to no object carries this object's owner tags now.
     Adopted,
     /// `DeletionStarted`: AWS accepted DeleteUser.
     DeletionStarted,
-    /// `UserDeleted`: AWS no longer has the user, and the object goes.
+    /// `UserDeleted`: AWS no longer has the user, and the object is removed.
     Deleted,
-    /// `Retained`: the object goes, and its AWS user stays as it is.
+    /// `Retained`: the object is removed, and its AWS user is not changed.
     Retained,
-    /// `UserOwnedByAnother`, `UserAlreadyExists`: the object goes, and the AWS user stays because it is not this object's.
+    /// `UserOwnedByAnother`, `UserAlreadyExists`: the object is removed. The AWS user is not changed, because it is not
+    /// this object's.
     LeftAlone(Reason),
 }
 
 impl Completed {
-    /// The event's reason.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
@@ -44,7 +44,6 @@ impl Completed {
     }
 }
 
-/// What was done, where anything was.
 pub(super) fn completed(action: &Action, outcome: &Outcome) -> Vec<Completed> {
     let changed = |cause: &Cause| match cause {
         Cause::Edit => Completed::Modified,

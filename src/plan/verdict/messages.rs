@@ -1,5 +1,5 @@
-//! Pure: the sentences that people read in conditions and events. What happened, to what, AWS's code, what to do; never
-//! anything that changes from pass to pass.
+//! The messages of conditions and events: what happened, to what, AWS's code, what to do. They contain nothing that changes
+//! from pass to pass.
 
 use super::{Outcome, Reason, VerdictContext};
 use crate::{
@@ -9,31 +9,31 @@ use crate::{
 
 const ROLE_COMMAND: &str = "aws iam create-service-linked-role --aws-service-name elasticache.amazonaws.com";
 
-/// The sentence for an action that did not fail.
+/// The message for an action that did not fail.
 pub(super) fn message(action: &Action, outcome: &Outcome, context: &VerdictContext<'_>) -> String {
     let id = context.user_id;
     match action {
-        Action::Fetch(_) | Action::AddFinalizer => format!("Looking at AWS user \"{id}\"."),
+        Action::Fetch(_) | Action::AddFinalizer => format!("Reading the state of AWS user \"{id}\"."),
         Action::WriteIntent(WriteIntent::Create { .. }) => format!("Creating AWS user \"{id}\"."),
         Action::WriteIntent(WriteIntent::Tags { .. }) | Action::Untag(_) => tagging(id),
         Action::WriteIntent(WriteIntent::Modify { .. }) => format!("Changing AWS user \"{id}\"."),
         Action::WriteIntent(WriteIntent::Delete) => {
-            format!("Deleting AWS user \"{id}\". This object goes once AWS no longer has it.")
+            format!("Deleting AWS user \"{id}\". This object is removed when AWS no longer has the user.")
         }
         Action::Create(_) if outcome.shows_active() => is_active(id),
         Action::Create(_) if *outcome == Outcome::AlreadyExists => format!(
-            "CreateUser answered UserAlreadyExists for \"{id}\", which AWS did not show before. Looking again at whose it is."
+            "CreateUser answered UserAlreadyExists for \"{id}\", although AWS did not show this user before. The operator reads the user again to learn who owns it."
         ),
         Action::Create(_) => format!("Creating AWS user \"{id}\"."),
         Action::Modify(_) | Action::Delete(_) if *outcome == Outcome::NotFound => format!(
-            "{} answered UserNotFound for \"{id}\". Looking again: DescribeUsers decides.",
+            "{} answered UserNotFound for \"{id}\". The operator calls DescribeUsers to check.",
             call(action)
         ),
         Action::Modify(_) => modifying(id),
         Action::Delete(_) => deleting(id),
         Action::Tag(tag) if tag.cause == Cause::Adoption => match outcome {
             Outcome::Tagged(_) => format!(
-                "AWS user \"{id}\" was nobody's and is taken over: it carries this object's owner tags now."
+                "AWS user \"{id}\" belonged to no object and is adopted: it carries this object's owner tags now."
             ),
             Outcome::Decided
             | Outcome::Accepted(_)
@@ -42,12 +42,12 @@ pub(super) fn message(action: &Action, outcome: &Outcome, context: &VerdictConte
             | Outcome::NotFound
             | Outcome::CredentialsChanged
             | Outcome::Failed(_) => format!(
-                "AWS user \"{id}\" is nobody's and is to be taken over; AWS does not take its owner tags now. Trying again."
+                "AWS user \"{id}\" belongs to no object and is to be adopted, but AWS does not accept its owner tags now. Retrying."
             ),
         },
         Action::Tag(tag) if !tag.tags.contains_key(crate::CLUSTER_TAG) => tagging(id),
         Action::Tag(_) | Action::WriteIntent(WriteIntent::Reclaim { .. }) => format!(
-            "AWS user \"{id}\" had lost its owner tags; they are put back. Waiting until AWS shows them, which takes some seconds."
+            "AWS user \"{id}\" lost its owner tags. The operator restores them and waits until AWS shows them, which takes some seconds."
         ),
         Action::ReleaseFinalizer(why) => release(why, id, context),
         Action::Wait(wait) => waiting(wait, id, context),
@@ -56,22 +56,22 @@ pub(super) fn message(action: &Action, outcome: &Outcome, context: &VerdictConte
         Action::Suspended { .. } => {
             "spec.suspend is true: AWS is not called for this object until it is false.".to_owned()
         }
-        Action::Compared(comparison) => compared(comparison, id),
+        Action::ObserveOnly(comparison) => compared(comparison, id),
     }
 }
 
 fn compared(comparison: &Comparison, id: &str) -> String {
     match comparison {
         Comparison::Matches => {
-            format!("AWS user \"{id}\" is active and matches the spec. It is only observed.")
+            format!("AWS user \"{id}\" is active and matches the spec. The operator only observes it.")
         }
         Comparison::Differs(differences) => format!(
-            "AWS user \"{id}\" differs from the spec, and nothing is changed as managementPolicy is Observe: {}.",
+            "AWS user \"{id}\" differs from the spec, but is not changed because managementPolicy is Observe: {}.",
             differences.join("; ")
         ),
         Comparison::Missing => {
             format!(
-                "There is no AWS user \"{id}\", and none is created as managementPolicy is Observe. Check the user ID and the operator's account and region, or set managementPolicy to Manage to create it."
+                "There is no AWS user \"{id}\", and none is created because managementPolicy is Observe. Check the user ID and the operator's account and region, or set managementPolicy to Manage to create the user."
             )
         }
     }
@@ -91,14 +91,14 @@ fn modifying(id: &str) -> String {
 
 fn deleting(id: &str) -> String {
     format!(
-        "AWS is deleting user \"{id}\". This takes from seconds to some minutes; the object goes once AWS no longer has it."
+        "AWS is deleting user \"{id}\". This takes from seconds to some minutes. The object is removed when AWS no longer has the user."
     )
 }
 
 fn release(why: &ReleaseReason, id: &str, context: &VerdictContext<'_>) -> String {
-    let promised = |accepted: bool| {
+    let deletion_note = |accepted: bool| {
         if accepted {
-            " DeleteUser had been accepted before, so AWS is deleting the user all the same."
+            " AWS had accepted DeleteUser before, so the user is deleted nevertheless."
         } else {
             ""
         }
@@ -106,28 +106,32 @@ fn release(why: &ReleaseReason, id: &str, context: &VerdictContext<'_>) -> Strin
     match why {
         ReleaseReason::UserGone => format!("AWS user \"{id}\" is gone."),
         ReleaseReason::NoSuchUser => {
-            "The spec names no user that AWS could have; there is nothing to delete.".to_owned()
+            "The spec names no valid AWS user, so there is nothing to delete.".to_owned()
         }
         ReleaseReason::Retained { deletion_accepted } if *deletion_accepted => {
-            format!("deletionPolicy is Retain.{}", promised(true))
+            format!("deletionPolicy is Retain.{}", deletion_note(true))
         }
         ReleaseReason::Retained { .. } => format!(
-            "AWS user \"{id}\" stays, as deletionPolicy is Retain. It keeps its owner tags, so that the same object applied again takes it on; for a hand-over remove them: {}",
+            "AWS user \"{id}\" is retained because deletionPolicy is Retain. It keeps its owner tags, so the same object manages it again if you apply the object again. To give the user to another owner, remove the tags: {}",
             untag_command(context)
         ),
         ReleaseReason::DefinitionDeleted { deletion_accepted } => format!(
-            "The CustomResourceDefinition is being deleted, so AWS users are left as they are.{}",
-            promised(*deletion_accepted)
+            "The CustomResourceDefinition is being deleted, so AWS users are retained.{}",
+            deletion_note(*deletion_accepted)
         ),
         ReleaseReason::Observes { deletion_accepted } => format!(
-            "AWS user \"{id}\" is left as it is, as managementPolicy is Observe.{}",
-            promised(*deletion_accepted)
+            "AWS user \"{id}\" is retained because managementPolicy is Observe.{}",
+            deletion_note(*deletion_accepted)
         ),
         ReleaseReason::LeftToOwner(owner) => {
-            format!("AWS user \"{id}\" belongs to {owner} by its tags and was left alone.")
+            format!(
+                "AWS user \"{id}\" belongs to {owner}, according to its tags. The operator did not change it."
+            )
         }
         ReleaseReason::LeftUnowned => {
-            format!("AWS user \"{id}\" does not carry this object's owner tags and was left alone.")
+            format!(
+                "AWS user \"{id}\" does not carry this object's owner tags. The operator did not change it."
+            )
         }
     }
 }
@@ -140,24 +144,24 @@ fn untag_command(context: &VerdictContext<'_>) -> String {
 
 fn waiting(wait: &Wait, id: &str, context: &VerdictContext<'_>) -> String {
     let then = match context.deleting {
-        true => "DeleteUser is called once it is active.",
-        false => "The operator goes on once it is active.",
+        true => "The operator calls DeleteUser when the user is active.",
+        false => "The operator continues when the user is active.",
     };
     match wait {
         Wait::Protected => format!(
-            "The annotation elasticache-users.dev/prevent-deletion is \"true\": nothing is deleted until it is removed, for example with: kubectl annotate ecu -n {} {} elasticache-users.dev/prevent-deletion-",
+            "The annotation elasticache-users.dev/prevent-deletion is \"true\": nothing is deleted until you remove it, for example with: kubectl annotate ecu -n {} {} elasticache-users.dev/prevent-deletion-",
             context.namespace, context.name
         ),
         Wait::Suspended => {
-            "spec.suspend is true: nothing is deleted until it is false, or deletionPolicy is Retain."
+            "spec.suspend is true: nothing is deleted until it is false. To remove only the object, set deletionPolicy to Retain."
                 .to_owned()
         }
         Wait::CreationOpen => format!(
-            "A CreateUser for \"{id}\" was sent a moment ago and its outcome may still show. Waiting for up to a minute, so that no AWS user is left behind."
+            "A CreateUser for \"{id}\" was sent recently and may still take effect. The operator waits for up to a minute so that no AWS user is left behind."
         ),
         Wait::UserDeleting => deleting(id),
         Wait::PreviousUser => format!(
-            "AWS is still deleting an earlier user \"{id}\". The new one is created once that is gone."
+            "AWS is still deleting an earlier user \"{id}\". The operator creates the new user when the earlier one is gone."
         ),
         Wait::Creating => format!("Creating AWS user \"{id}\"."),
         Wait::Modifying => modifying(id),
@@ -165,18 +169,18 @@ fn waiting(wait: &Wait, id: &str, context: &VerdictContext<'_>) -> String {
             format!("AWS user \"{id}\" is in state \"{}\". {then}", state.as_str())
         }
         Wait::OwnerUnknown(Lifecycle::Active) => format!(
-            "AWS does not show the tags of user \"{id}\" now, which happens for some seconds after a change of tags. Nothing is changed until its owner is known."
+            "AWS does not show the tags of user \"{id}\" now. This happens for some seconds after a change of tags. The operator changes nothing until it knows the owner."
         ),
         Wait::OwnerUnknown(state) => format!(
-            "AWS user \"{id}\" is in state \"{}\", in which AWS does not show its tags. Nothing is changed until its owner is known.",
+            "AWS user \"{id}\" is in state \"{}\", in which AWS does not show its tags. The operator changes nothing until it knows the owner.",
             state.as_str()
         ),
         Wait::Secret(problem) => secret(problem),
         Wait::DefinitionUnreadable => format!(
-            "AWS user \"{id}\" is not deleted yet: the API server does not tell whether the CustomResourceDefinition elasticacheusers.elasticache-users.dev is being deleted too, in which case the user would have to stay."
+            "AWS user \"{id}\" is not deleted yet: the operator cannot read whether the CustomResourceDefinition elasticacheusers.elasticache-users.dev is being deleted too. If it is, the user must be retained. Retrying."
         ),
         Wait::WrongLocation(there) => format!(
-            "{} Give the operator the former account and region to delete the user, or set deletionPolicy to Retain to leave it there.",
+            "{} Give the operator the former account and region to delete the user, or set deletionPolicy to Retain to keep it.",
             wrong_location(there, id)
         ),
         Wait::Failed(_, fault) => self::fault(&Action::Wait(wait.clone()), fault, context),
@@ -187,22 +191,22 @@ fn secret(problem: &SecretProblem) -> String {
     match problem {
         SecretProblem::NotFound { secret } => {
             format!(
-                "Secret \"{secret}\" does not exist in this namespace. The operator goes on once it does."
+                "Secret \"{secret}\" does not exist in this namespace. The operator continues when it exists."
             )
         }
         SecretProblem::KeyNotFound { secret, key } => {
-            format!("Secret \"{secret}\" has no key \"{key}\". The operator goes on once it has.")
+            format!("Secret \"{secret}\" has no key \"{key}\". The operator continues when the key exists.")
         }
         SecretProblem::Forbidden { secret } => format!(
             "The operator may not read Secret \"{secret}\". Give its ServiceAccount the verb get on it, for example with the chart's value for Secrets of this namespace."
         ),
         SecretProblem::Unreadable { secret } => {
-            format!("The API server did not answer when Secret \"{secret}\" was read. Retrying.")
+            format!("The API server did not answer when the operator read Secret \"{secret}\". Retrying.")
         }
         SecretProblem::Invalid { secret, key, why } => {
             format!(
-                "Key \"{key}\" of Secret \"{secret}\" {}. Change the Secret; the operator goes on by itself.",
-                why.sentence()
+                "Key \"{key}\" of Secret \"{secret}\" {}. Change the Secret. The operator continues by itself.",
+                why.description()
             )
         }
     }
@@ -215,20 +219,20 @@ fn refusing(refusal: &Refusal, id: &str) -> String {
         Refusal::UserAlreadyExists { former } => {
             let owner = former.as_ref().map_or_else(
                 || "carries no owner tags of this operator".to_owned(),
-                |owner| format!("carries the owner tags of {owner}, which is no longer there"),
+                |owner| format!("carries the owner tags of {owner}, which no longer exists"),
             );
             format!(
-                "AWS user \"{id}\" exists already and {owner}. It is left alone. Set adoptionPolicy to Adopt to take it over, delete this object and make one with another userID, or delete the AWS user."
+                "AWS user \"{id}\" already exists and {owner}. The operator does not change it. Set adoptionPolicy to Adopt to adopt it, delete this object and create one with another userID, or delete the AWS user."
             )
         }
         Refusal::AdoptionNotAllowed => format!(
-            "AWS user \"{id}\" exists already, and objects of this namespace may not take users over. It is left alone. Ask the operator's administrator for --adoption-namespace, or delete this object and make one with another userID."
+            "AWS user \"{id}\" already exists, and objects of this namespace may not adopt users. The operator does not change it. Ask the operator's administrator for --adoption-namespace, or delete this object and create one with another userID."
         ),
         Refusal::UserIdNotAllowed { user_id, prefix } => format!(
-            "The user ID \"{user_id}\" is not allowed in this namespace: the operator's --required-user-id-prefix asks for IDs that begin with \"{prefix}\". Delete this object and make one with such a userID."
+            "The user ID \"{user_id}\" is not allowed in this namespace: the operator's --required-user-id-prefix requires IDs that begin with \"{prefix}\". Delete this object and create one with such a userID."
         ),
         Refusal::UserOwnedByAnother(owner) => format!(
-            "AWS user \"{id}\" belongs to {owner} by its tags. It is left alone. Delete this object and make one with another userID, or delete the other object."
+            "AWS user \"{id}\" belongs to {owner}, according to its tags. The operator does not change it. Delete this object and create one with another userID, or delete the other object."
         ),
         Refusal::WrongLocation(there) => format!(
             "{} Give the operator the former account and region, or delete this object with deletionPolicy Retain and apply it again.",
@@ -243,7 +247,7 @@ fn wrong_location(there: &WrongLocation, id: &str) -> String {
         None => format!("\"{id}\" in {}", place(&there.recorded)),
     };
     format!(
-        "This object's AWS user is {user}, but the operator talks to {}. Nothing is changed there.",
+        "This object's AWS user is {user}, but the operator works in {}. The operator changes nothing there.",
         place(&there.called)
     )
 }
@@ -253,37 +257,37 @@ fn place(location: &Location) -> String {
     format!("region {}{}", location.region, account.unwrap_or_default())
 }
 
-/// The sentence for a call that failed.
+/// The message for a call that failed.
 pub(super) fn fault(action: &Action, fault: &Fault, context: &VerdictContext<'_>) -> String {
     let id = context.user_id;
     let call = call(action);
-    let said = sentence(&fault.error().to_string());
+    let error = sentence(&fault.error().to_string());
     let written = matches!(action, Action::Create(_) | Action::Modify(_));
     match fault {
-        Fault::Busy(_) => format!("{call} of \"{id}\" must wait: {said} Retrying until AWS allows it."),
-        Fault::Throttled(_) => format!("AWS throttles {call} of \"{id}\": {said} Retrying more slowly."),
-        Fault::Unavailable(_) => format!("{call} of \"{id}\" got no usable answer: {said} Retrying."),
+        Fault::Busy(_) => format!("{call} of \"{id}\" must wait: {error} Retrying until AWS allows it."),
+        Fault::Throttled(_) => format!("AWS throttles {call} of \"{id}\": {error} Retrying more slowly."),
+        Fault::Unavailable(_) => format!("{call} of \"{id}\" got no usable answer: {error} Retrying."),
         Fault::Credentials(_) => format!(
-            "The operator's AWS credentials do not work ({call} of \"{id}\"): {said} Check its IAM role, ServiceAccount annotation or credentials. Retrying."
+            "The operator's AWS credentials do not work ({call} of \"{id}\"): {error} Check its IAM role, ServiceAccount annotation or credentials. Retrying."
         ),
         Fault::Denied(_) => format!(
-            "The operator's AWS role may not call {call} for \"{id}\": {said} Attach a policy that allows it. Retrying."
+            "The operator's AWS role may not call {call} for \"{id}\": {error} Attach a policy that allows it. Retrying."
         ),
         Fault::Rejected(Rejection::ServiceLinkedRole, _) => format!(
-            "{call} of \"{id}\" was refused: {said} The account lacks ElastiCache's service-linked role; create it once with: {ROLE_COMMAND}"
+            "{call} of \"{id}\" was refused: {error} The account lacks ElastiCache's service-linked role; create it once with: {ROLE_COMMAND}"
         ),
         Fault::Rejected(Rejection::DefaultUserInGroup, _) => format!(
-            "AWS user \"{id}\" is the default user of a user group and cannot be deleted: {said} {} Put another user named \"default\" into the group, or delete the group; the deletion then goes on by itself.",
+            "AWS user \"{id}\" is the default user of a user group and cannot be deleted: {error} {} Put another user named \"default\" into the group, or delete the group. The deletion then continues by itself.",
             groups(context)
         ),
         Fault::Rejected(Rejection::Quota, _) => {
             format!(
-                "{call} of \"{id}\" was refused: {said} Delete what is not needed, or ask AWS to raise the quota. Retrying."
+                "{call} of \"{id}\" was refused: {error} Delete what is not needed, or ask AWS to raise the quota. Retrying."
             )
         }
         Fault::Rejected(Rejection::ParameterCombination, _) if written => {
             format!(
-                "{call} of \"{id}\" was refused: {said} Change spec.authentication, or the spec.engine that it does not go with."
+                "{call} of \"{id}\" was refused: {error} Change spec.authentication or spec.engine, because AWS does not accept them together."
             )
         }
         Fault::Rejected(Rejection::ParameterValue, answer) if written => {
@@ -295,18 +299,18 @@ pub(super) fn fault(action: &Action, fault: &Fault, context: &VerdictContext<'_>
             } else {
                 "the spec"
             };
-            format!("{call} of \"{id}\" was refused: {said} Change {what}.")
+            format!("{call} of \"{id}\" was refused: {error} Change {what}.")
         }
         Fault::Rejected(
             Rejection::ParameterValue | Rejection::ParameterCombination | Rejection::Other,
             _,
-        ) => format!("{call} of \"{id}\" was refused: {said} Retrying slowly."),
+        ) => format!("{call} of \"{id}\" was refused: {error} Retrying slowly."),
     }
 }
 
-/// AWS ends some of its sentences with a full stop, and some not.
-fn sentence(said: &str) -> String {
-    if said.ends_with(['.', '!', '?']) { said.to_owned() } else { format!("{said}.") }
+/// Adds the full stop that some of AWS's messages lack.
+fn sentence(text: &str) -> String {
+    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
 }
 
 fn groups(context: &VerdictContext<'_>) -> String {
@@ -317,7 +321,7 @@ fn groups(context: &VerdictContext<'_>) -> String {
     }
 }
 
-/// AWS's name of the call that the action makes, or waits for.
+/// AWS's name for the call that the action makes or waits for.
 fn call(action: &Action) -> &'static str {
     match action {
         Action::Create(_) => "CreateUser",
@@ -334,6 +338,6 @@ fn call(action: &Action) -> &'static str {
         | Action::Refuse(_)
         | Action::InSync
         | Action::Suspended { .. }
-        | Action::Compared(_) => "DescribeUsers",
+        | Action::ObserveOnly(_) => "DescribeUsers",
     }
 }

@@ -1,7 +1,6 @@
-//! Pure: the reasons of conditions and events, and their words.
+//! The reasons of conditions and events.
 
-/// The reasons of conditions and events, a closed list. Of each, what it means and what there is to do: these
-/// sentences are the ones that the documentation shows.
+/// The documentation page of reasons is generated from these comments: what the reason means, and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// The AWS user exists, matches the spec and is `active`.
@@ -12,36 +11,37 @@ pub enum Reason {
     ///
     /// Nothing: it takes seconds.
     Creating,
-    /// A change was sent, and AWS applies it; the user stays usable meanwhile.
+    /// AWS is applying a change. The user remains usable.
     ///
     /// Nothing: it takes from seconds to some minutes.
     Modifying,
     /// `spec.suspend` is true: AWS is not called for this object, not even for its deletion.
     ///
-    /// Set `spec.suspend` to false to go on.
+    /// Set `spec.suspend` to false to continue.
     Suspended,
-    /// `managementPolicy` is `Observe`, and the AWS user is as the spec says.
+    /// `managementPolicy` is `Observe`, and the AWS user matches the spec.
     ///
-    /// Nothing; set `managementPolicy` to `Manage` to manage the user.
+    /// Nothing. Set `managementPolicy` to `Manage` to manage the user.
     Observed,
-    /// `managementPolicy` is `Observe`, and the AWS user is not as the spec says; the message lists what would be
+    /// `managementPolicy` is `Observe`, and the AWS user differs from the spec. The message lists what would be
     /// changed.
     ///
     /// Edit the spec until it matches, or set `managementPolicy` to `Manage` to make the user match.
     Differs,
     /// `managementPolicy` is `Observe`, and AWS has no user of this ID in the operator's account and region.
     ///
-    /// Check `userID`, account and region; with `managementPolicy: Manage` the user is created.
+    /// Check `userID`, account and region. With `managementPolicy: Manage` the operator creates the user.
     UserMissing,
-    /// AWS is not done with something: the user is not `active`, or its tags or the outcome of a call do not show yet.
+    /// The user is not `active`, or AWS does not show its tags or the outcome of a call yet.
     ///
-    /// Nothing; the message names the state. It goes on by itself.
+    /// Nothing. The message names the state, and the operator continues by itself.
     WaitingForUserActive,
-    /// AWS is still deleting an earlier user of this ID; the new one is created once that is gone.
+    /// AWS is still deleting an earlier user of this ID. The operator creates the new user when the earlier one is
+    /// gone.
     ///
     /// Nothing.
     WaitingForPreviousUser,
-    /// A Secret that the spec names is not there, or the API server did not answer when it was read.
+    /// A Secret that the spec names does not exist, or the API server did not answer when the operator read it.
     ///
     /// Create the Secret in the object's namespace, or correct its name in the spec.
     SecretNotFound,
@@ -53,7 +53,7 @@ pub enum Reason {
     ///
     /// Give its ServiceAccount the verb `get` on Secrets of this namespace.
     SecretForbidden,
-    /// AWS answers that too many calls are made; the operator slows down by itself.
+    /// AWS throttles the calls. The operator slows down by itself.
     ///
     /// Nothing, unless it lasts: then something else in the account makes the calls, or `--aws-rate` is too high.
     Throttled,
@@ -66,7 +66,7 @@ pub enum Reason {
     /// Check its role, the trust policy, the ServiceAccount's annotation or Pod Identity association, and the node's
     /// clock.
     CredentialsUnavailable,
-    /// The operator's AWS role may not make the call that the message names; after 5 minutes that is Stalled.
+    /// The operator's AWS role may not make the call that the message names. After 5 minutes the object is `Stalled`.
     ///
     /// Attach a policy that allows the call.
     AccessDenied,
@@ -78,7 +78,7 @@ pub enum Reason {
     ///
     /// Delete what is not needed, or ask AWS to raise the quota.
     QuotaExceeded,
-    /// AWS refuses the call for another reason; the message has its code and its sentence.
+    /// AWS refuses the call for another reason. The message has AWS's code and explanation.
     ///
     /// See the message.
     AWSRefused,
@@ -88,61 +88,62 @@ pub enum Reason {
     InvalidSpec,
     /// AWS does not accept `spec.accessString`.
     ///
-    /// Change it; the message has AWS's sentence.
+    /// Change it. The message has AWS's explanation.
     InvalidAccessString,
-    /// A password cannot be one: it has 16 to 128 printable characters without `,` `"` `/` `@`, and no newline at its
-    /// end.
+    /// A value in a Secret cannot be a password. A password has 16 to 128 printable characters without `,` `"` `/` `@`,
+    /// and no newline at its end.
     ///
-    /// Change the value in the Secret; the object need not be touched.
+    /// Change the value in the Secret. You need not change the object.
     InvalidPassword,
     /// AWS does not accept this authentication together with this engine.
     ///
     /// Change `spec.authentication` or `spec.engine`.
     AuthenticationConflict,
-    /// AWS has a user of this ID that belongs to no object, and `adoptionPolicy` is not `Adopt`; it is left alone.
+    /// AWS has a user of this ID that belongs to no object, and `adoptionPolicy` is not `Adopt`. The operator does not
+    /// change the user.
     ///
-    /// Set `adoptionPolicy: Adopt`, or make the object again with another `userID`.
+    /// Set `adoptionPolicy: Adopt`, or create the object again with another `userID`.
     UserAlreadyExists,
-    /// The AWS user belongs to another object, which the message names; it is left alone.
+    /// The AWS user belongs to another object, which the message names. The operator does not change the user.
     ///
-    /// Make this object again with another `userID`, or delete the other one.
+    /// Create this object again with another `userID`, or delete the other object.
     UserOwnedByAnother,
     /// The operator's `--required-user-id-prefix` does not allow this user ID in this namespace.
     ///
-    /// Make the object again with a `userID` that begins as the message says.
+    /// Create the object again with a `userID` that begins as the message says.
     UserIDNotAllowed,
     /// `adoptionPolicy` is `Adopt`, but the operator does not let this namespace adopt.
     ///
-    /// Ask the operator's administrator for `--adoption-namespace`, or make the object again with another `userID`.
+    /// Ask the operator's administrator for `--adoption-namespace`, or create the object again with another `userID`.
     AdoptionNotAllowed,
-    /// The AWS user is in another account or region than the operator works in; nothing is changed there.
+    /// The operator works in another account or region than the AWS user's. It changes nothing there.
     ///
-    /// Give the operator its former account and region; `deletionPolicy: Retain` lets the object go without them.
+    /// Give the operator its former account and region. With `deletionPolicy: Retain` you can delete the object without
+    /// them.
     WrongAWSAccount,
     /// AWS is deleting the user, or DeleteUser is about to be sent.
     ///
     /// Nothing: it takes from seconds to some minutes.
     DeletingUser,
-    /// AWS refused DeleteUser because of the user's state, mostly as another change was quicker.
+    /// AWS refused DeleteUser because of the user's state, usually because AWS is applying another change.
     ///
-    /// Nothing: it is asked again until AWS allows it.
+    /// Nothing: the operator retries until AWS allows it.
     InvalidUserState,
-    /// The user's name is `default` and it is in a user group; AWS does not let go of it.
+    /// The user is the default user of a user group. AWS does not delete such a user.
     ///
     /// Put another user named `default` into the group, or delete the group.
     DefaultUserInGroup,
-    /// The annotation `elasticache-users.dev/prevent-deletion` is `"true"`: the deletion is held.
+    /// The annotation `elasticache-users.dev/prevent-deletion` is `"true"` and blocks the deletion.
     ///
-    /// Remove the annotation to let it go on.
+    /// Remove the annotation to continue the deletion.
     DeletionProtected,
-    /// The object goes and its AWS user stays.
+    /// The object is removed, and its AWS user is retained.
     ///
-    /// Nothing; the event has the command that removes the owner tags for a hand-over.
+    /// Nothing. The event has the command that removes the owner tags, so that another owner can adopt the user.
     Retained,
 }
 
 impl Reason {
-    /// Every reason.
     pub const ALL: [Self; 33] = [
         Self::Active,
         Self::Creating,
@@ -179,7 +180,6 @@ impl Reason {
         Self::Retained,
     ];
 
-    /// The word in the condition.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -219,39 +219,8 @@ impl Reason {
         }
     }
 
-    /// Reads a condition's word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == word)
-    }
-
-    /// As the reason of `Deleting`: DeleteUser may have been announced, as it is next, or this came of the last one.
-    #[must_use]
-    pub fn may_follow_a_departure(self) -> bool {
-        !matches!(
-            self,
-            Self::WaitingForUserActive | Self::DeletionProtected | Self::Suspended | Self::WrongAWSAccount
-        )
-    }
-
-    /// As the reason of a Ready that is False: CreateUser may have been announced, as it is next, or this came of the last
-    /// one.
-    #[must_use]
-    pub fn may_follow_a_creation(self) -> bool {
-        matches!(
-            self,
-            Self::Creating
-                | Self::Throttled
-                | Self::AWSUnavailable
-                | Self::CredentialsUnavailable
-                | Self::AccessDenied
-                | Self::ServiceLinkedRoleMissing
-                | Self::QuotaExceeded
-                | Self::AWSRefused
-                | Self::InvalidSpec
-                | Self::InvalidAccessString
-                | Self::InvalidPassword
-                | Self::AuthenticationConflict
-        )
     }
 }

@@ -48,7 +48,7 @@ async fn retain_that_comes_too_late_says_so() {
     until("the event that says so", || async {
         let events = fixture.events("app").await;
         assert!(events.iter().all(|event| event.reason != "Retained"), "{events:#?}");
-        events.into_iter().find(|event| event.note.contains("accepted before"))
+        events.into_iter().find(|event| event.note.contains("accepted DeleteUser before"))
     })
     .await;
     fixture.end().await;

@@ -156,7 +156,7 @@ fn columns<'a>(
 }
 
 fn metadata() -> String {
-    let tags = [api::TAG_CLUSTER, api::TAG_NAMESPACE, api::TAG_NAME, api::TAG_UID];
+    let tags = [plan::CLUSTER_TAG, plan::NAMESPACE_TAG, plan::NAME_TAG, plan::UID_TAG];
     format!(
         "\n## Annotations, finalizer, tags\n\n| what | meaning |\n|---|---|\n\
          | annotation `{RECONCILE_REQUESTED_AT}` | any new value asks for a pass now; echoed in `status.lastHandledReconcileAt` |\n\

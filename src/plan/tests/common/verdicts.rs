@@ -181,7 +181,7 @@ pub(crate) fn kind_of(action: &Action) -> &'static str {
         Action::Refuse(_) => "refuse",
         Action::InSync => "rest",
         Action::Suspended { .. } => "pause",
-        Action::Compared(_) => "compare",
+        Action::ObserveOnly(_) => "compare",
     }
 }
 

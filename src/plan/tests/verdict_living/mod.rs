@@ -30,10 +30,10 @@ fn changing() -> Vec<Row> {
     use Requeue::{Backoff, Poll, Resync};
     let created_again = || {
         let Action::Create(create) = create() else { panic!("create() is a Create") };
-        Action::Create(Create { cause: Cause::Drift(vec!["the AWS user was gone".into()]), ..create })
+        Action::Create(Create { cause: Cause::Drift(vec!["the AWS user was missing".into()]), ..create })
     };
     let modifying = || accepted(Lifecycle::Modifying);
-    let gone = || Completed::Corrected(vec!["the AWS user was gone".into()]);
+    let gone = || Completed::Corrected(vec!["the AWS user was missing".into()]);
     rows! {
         ("passwords alone are a rotation",
             caused(Cause::Rotation), modifying(), fresh(), Reconciling, Modifying, Poll, vec![Completed::Rotated], "applying the change to user \"app\""),
@@ -95,20 +95,20 @@ fn taking_over() -> Vec<Row> {
     let prefix = || refuse(Refusal::UserIdNotAllowed { user_id: id(), prefix: "shop-".into() });
     rows! {
         ("a user that is taken over is gone on with at once",
-            adopt(), Outcome::Tagged(our_tags()), fresh(), Reconciling, Modifying, Now, vec![Completed::Adopted], "AWS user \"app\" was nobody's and is taken over"),
+            adopt(), Outcome::Tagged(our_tags()), fresh(), Reconciling, Modifying, Now, vec![Completed::Adopted], "AWS user \"app\" belonged to no object and is adopted"),
         ("tags that AWS does not take now are tried again",
-            adopt(), Outcome::NotFound, fresh(), Reconciling, WaitingForUserActive, Poll, vec![], "is to be taken over; AWS does not take its owner tags now. Trying again."),
+            adopt(), Outcome::NotFound, fresh(), Reconciling, WaitingForUserActive, Poll, vec![], "is to be adopted, but AWS does not accept its owner tags now. Retrying."),
         ("a user that belongs to nobody is told with the ways out",
             refuse(Refusal::UserAlreadyExists { former: None }), d.clone(), fresh(), Stalled, UserAlreadyExists, Resync, vec![],
-            "Set adoptionPolicy to Adopt to take it over, delete this object and make one with another userID, or delete the AWS user."),
+            "Set adoptionPolicy to Adopt to adopt it, delete this object and create one with another userID, or delete the AWS user."),
         ("the object that it belonged to is named",
             former(), d.clone(), fresh(), Stalled, UserAlreadyExists, Resync, vec![],
-            "the owner tags of ElastiCacheUser \"other\" in namespace \"shop\" of cluster \"prod\", which is no longer there. It is left alone."),
+            "the owner tags of ElastiCacheUser \"other\" in namespace \"shop\" of cluster \"prod\", which no longer exists. The operator does not change it."),
         ("a namespace without leave is told who can give it",
             refuse(Refusal::AdoptionNotAllowed), d.clone(), fresh(), Stalled, AdoptionNotAllowed, Resync, vec![], "--adoption-namespace"),
         ("an ID that the policy does not allow is told with what it would have to begin with",
             prefix(), d, fresh(), Stalled, UserIDNotAllowed, Resync, vec![],
-            "The user ID \"app\" is not allowed in this namespace: the operator's --required-user-id-prefix asks for IDs that begin with \"shop-\"."),
+            "The user ID \"app\" is not allowed in this namespace: the operator's --required-user-id-prefix requires IDs that begin with \"shop-\"."),
     }
 }
 
@@ -118,16 +118,16 @@ fn watching() -> Vec<Row> {
     use Reason::*;
     use Requeue::{Backoff, Resync};
     let d = Outcome::Decided;
-    let compare = Action::Compared;
+    let compare = Action::ObserveOnly;
     let differs =
         || vec!["engine valkey would become redis".to_owned(), "passwords would be sent".to_owned()];
     let lets_go = |deletion_accepted| Action::ReleaseFinalizer(ReleaseReason::Observes { deletion_accepted });
     rows! {
         ("a user that matches is Ready",
-            compare(Comparison::Matches), d.clone(), fresh(), Ready, Observed, Resync, vec![], "AWS user \"app\" is active and matches the spec. It is only observed."),
+            compare(Comparison::Matches), d.clone(), fresh(), Ready, Observed, Resync, vec![], "AWS user \"app\" is active and matches the spec. The operator only observes it."),
         ("a user that differs is told field by field",
             compare(Comparison::Differs(differs())), d.clone(), fresh(), Reconciling, Differs, Resync, vec![],
-            "nothing is changed as managementPolicy is Observe: engine valkey would become redis; passwords would be sent."),
+            "is not changed because managementPolicy is Observe: engine valkey would become redis; passwords would be sent."),
         ("also where it was Ready",
             compare(Comparison::Differs(differs())), d.clone(), settled(), Reconciling, Differs, Resync, vec![], "\"app\" differs from the spec"),
         ("a user that is not there is not created",
@@ -135,9 +135,9 @@ fn watching() -> Vec<Row> {
         ("an outage does not unmake Ready",
             failed_read(unavailable()), d, settled(), Unchanged, AWSUnavailable, Backoff, vec![], "DescribeUsers"),
         ("on the way out the user is left, and that is told",
-            lets_go(false), Outcome::Released, out_there(), Deleting, Retained, Resync, vec![Completed::Retained], "is left as it is, as managementPolicy is Observe."),
+            lets_go(false), Outcome::Released, out_there(), Deleting, Retained, Resync, vec![Completed::Retained], "is retained because managementPolicy is Observe."),
         ("after a DeleteUser it does not claim so",
-            lets_go(true), Outcome::Released, out_there(), Deleting, DeletingUser, Resync, vec![Completed::DeletionStarted], "DeleteUser had been accepted before"),
+            lets_go(true), Outcome::Released, out_there(), Deleting, DeletingUser, Resync, vec![Completed::DeletionStarted], "AWS had accepted DeleteUser before"),
     }
 }
 
@@ -154,7 +154,7 @@ fn suspended() -> Vec<Row> {
         ("one that was not is not, and nothing reconciles",
             Action::Suspended { ready: false }, d.clone(), fresh(), SuspendedNotReady, Suspended, Resync, vec![], words),
         ("on the way out it holds the object, and names both ways on",
-            Action::Wait(Wait::Suspended), d.clone(), out_there(), Deleting, Suspended, Resync, vec![], "nothing is deleted until it is false, or deletionPolicy is Retain."),
+            Action::Wait(Wait::Suspended), d.clone(), out_there(), Deleting, Suspended, Resync, vec![], "nothing is deleted until it is false. To remove only the object, set deletionPolicy to Retain."),
         ("a creation in doubt is waited for without a look",
             Action::Wait(Wait::CreationOpen), d, out_there(), Deleting, WaitingForUserActive, Poll, vec![], "no AWS user is left behind"),
     }

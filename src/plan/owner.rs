@@ -1,0 +1,81 @@
+//! Who owns an AWS user: the owner tags.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The tags of an AWS user, or the tags of a spec.
+pub type Tags = BTreeMap<String, String>;
+
+/// The beginning of every tag key of the operator. Tags of a spec must not begin with it.
+pub const OWNER_TAG_PREFIX: &str = "elasticache-users.dev/";
+/// Tag: the cluster that owns the AWS user.
+pub const CLUSTER_TAG: &str = "elasticache-users.dev/cluster";
+/// Tag: the namespace of the object that owns the AWS user.
+pub const NAMESPACE_TAG: &str = "elasticache-users.dev/namespace";
+/// Tag: the name of the object that owns the AWS user.
+pub const NAME_TAG: &str = "elasticache-users.dev/name";
+/// Tag: the uid of the object, for people. Ownership does not depend on it, because a restored backup changes it.
+pub const UID_TAG: &str = "elasticache-users.dev/uid";
+
+/// The object that owns an AWS user, as the user's tags name it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// `--cluster-id`.
+    pub cluster: String,
+    pub namespace: String,
+    pub name: String,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cluster, namespace, name } = self;
+        write!(f, "ElastiCacheUser \"{name}\" in namespace \"{namespace}\" of cluster \"{cluster}\"")
+    }
+}
+
+/// Who owns a user, according to its tags.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Ownership {
+    /// This object owns the user.
+    Ours,
+    /// Another object owns the user. [`Owner::MISSING`] takes the place of a missing tag.
+    Another(Owner),
+    /// The user has no owner tags, or only some of this object's.
+    Unowned,
+}
+
+impl Owner {
+    /// Takes the place of a missing tag.
+    pub const MISSING: &str = "?";
+
+    /// The owner tags of this object's user.
+    #[must_use]
+    pub fn tags(&self, uid: &str) -> Tags {
+        [
+            (CLUSTER_TAG, self.cluster.as_str()),
+            (NAMESPACE_TAG, &self.namespace),
+            (NAME_TAG, &self.name),
+            (UID_TAG, uid),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+    }
+
+    /// Who owns a user with these tags.
+    #[must_use]
+    pub fn evaluate(&self, tags: &Tags) -> Ownership {
+        let read = |key: &str| tags.get(key);
+        let found = [read(CLUSTER_TAG), read(NAMESPACE_TAG), read(NAME_TAG)];
+        let ours = [&self.cluster, &self.namespace, &self.name];
+        if found.iter().zip(ours).all(|(tag, own)| *tag == Some(own)) {
+            return Ownership::Ours;
+        }
+        if found.iter().zip(ours).all(|(tag, own)| tag.is_none_or(|tag| tag == own)) {
+            return Ownership::Unowned;
+        }
+        let [cluster, namespace, name] =
+            found.map(|tag| tag.cloned().unwrap_or_else(|| Self::MISSING.to_owned()));
+        Ownership::Another(Owner { cluster, namespace, name })
+    }
+}
