@@ -384,3 +384,6 @@ impl<U: UserApi> Attempt<'_, U> {
         tracing::info!(%object, %user_id, "the AWS user of the vanished object is left alone: {why}");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::pace::Pace;
 use crate::{
     Arn, Creation, DeletionProgress, LastApplied, Lifecycle, Moment, Now, ObjectFacts, Ownership, Passwords,
-    Readiness, Record, Timestamp,
+    Readiness, Record, Status, Timestamp,
 };
 
 /// What a process remembers of one object. A pass takes it and hands it back.
@@ -61,17 +61,29 @@ impl Memory {
         if readiness.is_ready() {
             self.ready_generation = object.generation;
         }
+        let creation = self.creation(status.create_requested_at, pace, now);
         Record {
             arn: status.arn.clone(),
             location: status.location(),
-            last_applied: status.last_applied.clone().filter(|_| !self.seen_gone),
+            last_applied: self.last_applied(status, creation),
             reported: status.reported(),
-            creation: self.creation(status.create_requested_at, pace, now),
+            creation,
             deletion: DeletionProgress::of(status, identity, self.before_deletion.as_ref()),
             seen_gone: self.seen_gone,
             modify_sent: self.modify_sent,
             readiness,
             has_finalizer: object.has_finalizer,
+        }
+    }
+
+    /// What was applied to the user. Nothing of a user that was seen gone; but if a CreateUser may still take effect, its tag keys
+    /// have to stay known.
+    fn last_applied(&self, status: &Status, creation: Creation) -> Option<LastApplied> {
+        let last = status.last_applied.clone()?;
+        match (self.seen_gone, creation) {
+            (false, _) => Some(last),
+            (true, Creation::Open) => Some(LastApplied { tag_keys: last.tag_keys, ..LastApplied::default() }),
+            (true, Creation::Closed) => None,
         }
     }
 

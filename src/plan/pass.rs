@@ -10,10 +10,12 @@
 //! `report` writes status and publishes events.
 
 mod observe;
+mod parts;
 mod perform;
 mod report;
 mod request;
 
+pub use parts::Parts;
 pub use request::{
     EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings, Urgency,
 };

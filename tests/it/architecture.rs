@@ -73,7 +73,7 @@ fn the_crates_depend_on_no_more_than_they_should() {
     );
     assert_eq!(
         dependencies("src/plan/Cargo.toml", "dev-dependencies"),
-        ["elasticache-emulator", "proptest", "proptest-state-machine"],
+        ["elasticache-emulator", "proptest", "stateright", "proptest-state-machine"],
         "plan's tests are pure too: of the emulator they use the canonical form of access strings"
     );
     for table in ["dependencies", "dev-dependencies"] {

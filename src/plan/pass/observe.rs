@@ -94,6 +94,8 @@ impl Pass {
             }
             UserObservation::Absent => {
                 self.memory.forget_user(None);
+                // What another process writes to a status that names no user is about a user that came later.
+                self.memory.seen_gone &= self.object.status.manages();
                 self.observed.sent_passwords = None;
                 self.observed.known_owner = None;
             }

@@ -185,7 +185,7 @@ fn events() -> String {
          while it lasts. In addition, one event reports each thing that was done:\n\n| event | what was done |\n|---|---|\n"
     );
     let mut told = BTreeSet::new();
-    for (variant, paragraphs) in documented("src/plan/verdict/done.rs", "Done") {
+    for (variant, paragraphs) in documented("src/plan/verdict/completed.rs", "Completed") {
         let [about] = paragraphs.as_slice() else { panic!("{variant}: one paragraph") };
         let (words, what) =
             about.split_once(": ").unwrap_or_else(|| panic!("{variant}: `Event`: what was done"));

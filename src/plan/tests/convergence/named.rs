@@ -112,6 +112,17 @@ fn a_tag_of_a_creation_that_shows_late_goes_with_the_spec() {
 }
 
 #[test]
+fn a_tag_of_a_creation_that_shows_late_goes_with_the_spec_though_the_next_intent_was_not_written() {
+    let mut start = without_user();
+    start.object.spec.tags = 2;
+    let creates = [Step::Until("CreateUser"), Step::Request(Injection::Late), Step::Pass];
+    let fails = [Step::Until("WriteStatus"), Step::Request(Injection::Refused(common::busy())), Step::Pass];
+    let model = walk(&start, &[&creates[..], &fails, &[edit(Edit::Tags(0))]].concat());
+    assert!(mutations(&model).contains(&(Kind::Untag, true)), "{}", model.trace);
+    assert!(!has_tag(&model, "tier"), "{}", model.trace);
+}
+
+#[test]
 fn a_tag_that_was_taken_off_and_comes_back_is_somebody_elses() {
     let mut start = settled(&["team", "tier"]);
     start.services[0].user.as_mut().unwrap().tags.insert("tier".into(), "gold".into());

@@ -92,7 +92,8 @@ pub(crate) fn report(status: &mut Status, user: &RemoteUser) {
 }
 
 fn before_begin(seconds: u64) -> Timestamp {
-    timestamp(BEGIN - Duration::from_secs(seconds))
+    // Never the very time of a write in the walk.
+    timestamp(BEGIN - Duration::from_secs(seconds) - Duration::from_micros(1))
 }
 
 /// Our user with this access string, `active`, and its object, which is Ready with this status.

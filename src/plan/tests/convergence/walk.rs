@@ -83,6 +83,11 @@ pub(crate) fn follow_traced(start: &Start, steps: &[Step], traced: bool) -> Resu
     operator.due = Some(model.now);
     let before = model.history.mutations.len();
     passes(BOUND, &mut operator, &mut model);
+    if ends::needs_a_person(&model) {
+        // It is looked at every minute, and its tags are compared every hour.
+        model.advance(Duration::from_secs(4_000));
+        passes(REST, &mut operator, &mut model);
+    }
     let wrong = ends::wrong(&model)
         .or_else(|| ends::forsaken(start, steps, &model))
         .or_else(|| too_many(&model.history.mutations[before..]));

@@ -1,0 +1,207 @@
+//! The API server and AWS: what they do with the request of a pass, and what they answer.
+
+use plan::pass::Request;
+use plan::{Mutation, Status};
+
+use crate::facts::{Answer, Called};
+use crate::renumber::{DELETE_REQUESTED, NEW, version};
+use crate::state::{Holder, Life, ObjectId, PassId, Place, State, User, Violation};
+use crate::switches::Guarantees;
+use crate::tables::Tables;
+
+/// What goes wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Fault {
+    None,
+    /// It was done, and the answer is lost.
+    Lost,
+    /// It was done, and the pass ends without the answer.
+    TimedOut,
+    /// AWS accepted CreateUser, and DescribeUsers shows the user later.
+    Late,
+    /// The same, and the answer is lost.
+    LostAndLate,
+    /// It was refused, or could not be read.
+    Refused,
+    /// It was never done, and nobody knows.
+    Dropped,
+}
+
+/// One request of one replica.
+pub(crate) struct Outside<'a> {
+    pub(crate) state: State,
+    pub(crate) who: usize,
+    pub(crate) guarantees: &'a Guarantees,
+    pub(crate) tables: &'a mut Tables,
+    pub(crate) retain: bool,
+}
+
+impl Outside<'_> {
+    /// Does what the pass asks for, and answers.
+    pub(crate) fn answer(&mut self, pass: PassId, request: &Request, fault: Fault) -> Answer {
+        let place = self.state.replicas[self.who].place;
+        let failed = fault != Fault::None;
+        let done = match request {
+            Request::DescribeUser(_) => return self.describe(place, failed),
+            // An ARN names its account and region. Nobody else's credentials may ask for it.
+            Request::ListTags(_) => return self.list_tags(place, failed || !self.has_described(place)),
+            Request::Identify if failed => Answer::IdentifyFailed(place),
+            // STS answers: if it does not, status names the region alone.
+            Request::Identify | Request::IdentifyCaller => Answer::Identified(place),
+            Request::Call(mutation) => return self.call(place, mutation, fault),
+            Request::ReadObject => Answer::Object(self.state.object.filter(|_| self.is_same(pass))),
+            Request::Resolve => Answer::Resolved(self.state.object.filter(|_| self.is_same(pass))),
+            _ if fault == Fault::Refused => return Answer::KubernetesFailed,
+            Request::AddFinalizer => self.add_finalizer(pass),
+            Request::RemoveFinalizer => self.remove_finalizer(pass),
+            Request::WriteStatus(status) => self.write_status(pass, status),
+            // What the request was about to write has become true meanwhile.
+            Request::Finish(_) => return Answer::Nothing,
+            Request::AcquireToken(_)
+            | Request::Log(_)
+            | Request::Publish(_)
+            | Request::ReadOwner(_)
+            | Request::ReadDefinition => {
+                panic!("{request:?} has the same answer in every state")
+            }
+        };
+        match fault {
+            Fault::TimedOut => Answer::TimedOut,
+            Fault::Lost => Answer::KubernetesFailed,
+            _ => done,
+        }
+    }
+
+    /// The object of the pass is still there, and not another one of its name.
+    fn is_same(&self, pass: PassId) -> bool {
+        let uid = self.tables.pass_marks(pass).uid;
+        self.state.object.is_some_and(|object| self.tables.object_marks(object).uid == uid)
+    }
+
+    /// The version to write to; `None` if it is not there, or not the version that is decided on.
+    fn target(&self, pass: PassId, tested: bool) -> Option<ObjectId> {
+        let decided_on = self.tables.pass_marks(pass).versions;
+        self.state.object.filter(|object| !tested || self.tables.object_marks(*object).versions == decided_on)
+    }
+
+    fn write(&mut self, target: Option<ObjectId>, change: impl FnOnce(&mut plan::ObjectFacts)) -> Answer {
+        let Some(target) = target else { return Answer::Conflict };
+        let mut object = self.tables.object(target).clone();
+        change(&mut object);
+        object.version = version(NEW);
+        let is_gone = object.terminating && !object.has_finalizer;
+        let written = self.tables.add_object(object);
+        self.state.object = (!is_gone).then_some(written);
+        Answer::Written(written)
+    }
+
+    fn add_finalizer(&mut self, pass: PassId) -> Answer {
+        let target = self.target(pass, true);
+        self.write(target, |object| object.has_finalizer = true)
+    }
+
+    fn remove_finalizer(&mut self, pass: PassId) -> Answer {
+        let target = self.target(pass, self.guarantees.release_tests_version);
+        self.write(target, |object| object.has_finalizer = false)
+    }
+
+    fn write_status(&mut self, pass: PassId, status: &Status) -> Answer {
+        let target = self.target(pass, self.guarantees.status_tests_version);
+        let is_terminating = target.is_some_and(|target| self.tables.object(target).terminating);
+        self.state.replicas[self.who].watched.wrote_terminating |= is_terminating;
+        self.write(target, |object| {
+            object.status = status.clone();
+            object.status.delete_requested_at = status.delete_requested_at.map(|_| DELETE_REQUESTED);
+        })
+    }
+
+    /// The last DescribeUsers of the pass went to this place.
+    fn has_described(&self, place: Place) -> bool {
+        self.state.replicas[self.who].watched.described == Some(place)
+    }
+
+    fn describe(&mut self, place: Place, failed: bool) -> Answer {
+        if failed {
+            return Answer::DescribeFailed(place);
+        }
+        let user = self.state.user(place).filter(|user| user.life != Life::Late);
+        let watched = &mut self.state.replicas[self.who].watched;
+        watched.described = Some(place);
+        watched.saw_active = user.is_some_and(|user| user.life == Life::Active);
+        Answer::Described(place, user.map(|user| (user.life, user.holder)))
+    }
+
+    fn list_tags(&mut self, place: Place, failed: bool) -> Answer {
+        match self.state.user(place) {
+            Some(User { life: Life::Active, holder }) if !failed => Answer::Tags(holder),
+            _ => Answer::TagsUnreadable,
+        }
+    }
+
+    fn call(&mut self, place: Place, mutation: &Mutation, fault: Fault) -> Answer {
+        if self.guarantees.calls_keep_credentials && !self.has_described(place) {
+            return Answer::Called(Called::NotSent);
+        }
+        let called = match (mutation, fault) {
+            (_, Fault::Refused) => Called::Refused,
+            (_, Fault::Dropped) => Called::Lost,
+            (Mutation::Create(_), _) => self.create(place, matches!(fault, Fault::Late | Fault::LostAndLate)),
+            (Mutation::Tag(_), _) if !self.has_described(place) => Called::NotFound,
+            (Mutation::Tag(_), _) => self.tag(place),
+            (Mutation::Delete(_), _) => self.delete(place),
+            (Mutation::Modify(_) | Mutation::Untag(_), _) => panic!("nothing differs in the model"),
+        };
+        match fault {
+            Fault::TimedOut => Answer::TimedOut,
+            Fault::Lost | Fault::LostAndLate => Answer::Called(Called::Lost),
+            Fault::None | Fault::Late | Fault::Refused | Fault::Dropped => Answer::Called(called),
+        }
+    }
+
+    fn create(&mut self, place: Place, late: bool) -> Called {
+        if self.state.replicas[self.who].watched.wrote_terminating {
+            self.state.violation = Some(Violation::CreatedForTerminating);
+        }
+        if self.state.user(place).is_some() {
+            return Called::AlreadyExists;
+        }
+        let life = if late { Life::Late } else { Life::Active };
+        *self.state.user_mut(place) = Some(User { life, holder: Holder::Ours });
+        Called::Created(place)
+    }
+
+    fn tag(&mut self, place: Place) -> Called {
+        let Some(user @ User { life: Life::Active, .. }) = self.state.user_mut(place) else {
+            return Called::NotFound;
+        };
+        user.holder = match user.holder {
+            Holder::Ours | Holder::Stripped => Holder::Ours,
+            Holder::Anothers
+            | Holder::Strangers
+            | Holder::LookAlike
+            | Holder::LateLookAlike
+            | Holder::Stolen => Holder::Stolen,
+        };
+        Called::Tagged
+    }
+
+    fn delete(&mut self, place: Place) -> Called {
+        let is_live = self.state.object.is_some_and(|object| !self.tables.object(object).terminating);
+        if !self.state.replicas[self.who].watched.saw_active {
+            self.state.violation = Some(Violation::DeletedNotActive);
+        }
+        let retain = self.retain;
+        let Some(user) = self.state.user_mut(place).as_mut().filter(|user| user.life != Life::Late) else {
+            return Called::NotFound;
+        };
+        if user.life != Life::Active {
+            return Called::Refused;
+        }
+        let holder = user.holder;
+        user.life = Life::DeletedByUs;
+        if is_live || retain || !matches!(holder, Holder::Ours | Holder::Stripped) {
+            self.state.violation = Some(Violation::DeletedForeignUser);
+        }
+        Called::Deleting(place, holder)
+    }
+}

@@ -1,0 +1,318 @@
+//! Tables of the large values, and of what the product did with them: a state holds indices, and nothing is computed twice.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
+
+use plan::pass::{Finish, PassResult, Request, Response, Settings};
+use plan::{Definition, Memory, ObjectFacts, OwnerObservation, Pass, Rolls, pace::Pace};
+
+use crate::facts::{Answer, Map};
+use crate::renumber::{Change, Marks, NOW, identity};
+use crate::state::{MemoryId, ObjectId, PassId, Place};
+
+/// A map with a hasher that is fast in a test's build: multiply and rotate. Nobody attacks it.
+type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
+
+#[derive(Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+    fn write_u8(&mut self, value: u8) {
+        self.write_u64(value.into());
+    }
+    fn write_u32(&mut self, value: u32) {
+        self.write_u64(value.into());
+    }
+    fn write_u64(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+    fn write_usize(&mut self, value: usize) {
+        self.write_u64(value as u64);
+    }
+    fn write_isize(&mut self, value: isize) {
+        self.write_u64(value.unsigned_abs() as u64);
+    }
+}
+
+/// Each value once.
+#[derive(Debug)]
+struct Table<T> {
+    values: Vec<(Arc<T>, Marks)>,
+    index: FastMap<Arc<T>, u32>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { values: vec![], index: FastMap::default() }
+    }
+}
+
+impl<T: Eq + Hash> Table<T> {
+    fn add(&mut self, value: T, marks: impl FnOnce(&T) -> Marks) -> u32 {
+        if let Some(at) = self.index.get(&value) {
+            return *at;
+        }
+        let at = u32::try_from(self.values.len()).unwrap();
+        let marks = marks(&value);
+        let value = Arc::new(value);
+        self.values.push((value.clone(), marks));
+        self.index.insert(value, at);
+        at
+    }
+
+    fn get(&self, at: u32) -> &T {
+        &self.values[at as usize].0
+    }
+
+    fn marks(&self, at: u32) -> Marks {
+        self.values[at as usize].1
+    }
+}
+
+/// What became of a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum After {
+    /// It has a request to make.
+    Requests(PassId),
+    /// It is over; what is remembered of the object.
+    Finished(MemoryId),
+}
+
+/// A pass that made a request, and the request.
+#[derive(Debug)]
+pub(crate) struct Requested {
+    pass: Pass,
+    pub(crate) request: Request,
+}
+
+#[derive(Debug)]
+pub(crate) struct Tables {
+    map: Map,
+    settings: [[Arc<Settings>; 2]; 2],
+    objects: Table<ObjectFacts>,
+    memories: Table<Memory>,
+    passes: Table<Pass>,
+    begun: FastMap<(usize, Place, ObjectId, MemoryId), After>,
+    requested: FastMap<PassId, Arc<Requested>>,
+    handled: FastMap<(PassId, Answer), After>,
+    changed: FastMap<(Kind, u32, Change), u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Object,
+    Memory,
+    Pass,
+}
+
+impl Tables {
+    pub(crate) fn new(map: Map) -> Self {
+        let settings = |who: usize, place: Place| {
+            Arc::new(Settings {
+                pace: Pace::default(),
+                region: map.region(place).to_owned(),
+                identity: identity(who).to_owned(),
+                namespaces: vec![],
+            })
+        };
+        let settings = [0, 1].map(|who| Place::ALL.map(|place| settings(who, place)));
+        let mut tables = Self {
+            map,
+            settings,
+            objects: Table::default(),
+            memories: Table::default(),
+            passes: Table::default(),
+            begun: FastMap::default(),
+            requested: FastMap::default(),
+            handled: FastMap::default(),
+            changed: FastMap::default(),
+        };
+        tables.add_memory(Memory::default());
+        tables
+    }
+
+    /// The memory of a process that has just started.
+    pub(crate) const NO_MEMORY: MemoryId = MemoryId(0);
+
+    /// How many large values there are, for the report.
+    pub(crate) fn sizes(&self) -> [usize; 3] {
+        [self.objects.values.len(), self.memories.values.len(), self.passes.values.len()]
+    }
+
+    pub(crate) fn object(&self, id: ObjectId) -> &ObjectFacts {
+        self.objects.get(id.0)
+    }
+
+    pub(crate) fn memory(&self, id: MemoryId) -> &Memory {
+        self.memories.get(id.0)
+    }
+
+    /// The pass, to look into.
+    pub(crate) fn pass(&self, id: PassId) -> Pass {
+        self.passes.get(id.0).clone()
+    }
+
+    pub(crate) fn object_marks(&self, id: ObjectId) -> Marks {
+        self.objects.marks(id.0)
+    }
+
+    pub(crate) fn memory_marks(&self, id: MemoryId) -> Marks {
+        self.memories.marks(id.0)
+    }
+
+    pub(crate) fn pass_marks(&self, id: PassId) -> Marks {
+        self.passes.marks(id.0)
+    }
+
+    pub(crate) fn add_object(&mut self, object: ObjectFacts) -> ObjectId {
+        ObjectId(self.objects.add(object, Marks::of_object))
+    }
+
+    fn add_memory(&mut self, memory: Memory) -> MemoryId {
+        MemoryId(self.memories.add(memory, Marks::of_memory))
+    }
+
+    /// Jitter only decides when a pass begins. A pass that goes on for ever is found by the fair steps.
+    fn add_pass(&mut self, mut pass: Pass) -> PassId {
+        let parts = pass.parts();
+        (*parts.rolls, *parts.steps) = (Rolls::default(), 0);
+        PassId(self.passes.add(pass, Marks::of_pass))
+    }
+
+    /// Begins a pass of this replica over this version.
+    pub(crate) fn begin(&mut self, who: usize, place: Place, object: ObjectId, memory: MemoryId) -> After {
+        let key = (who, place, object, memory);
+        if let Some(after) = self.begun.get(&key) {
+            return *after;
+        }
+        let facts = self.object(object).clone();
+        let settings = self.settings[who][place as usize].clone();
+        let memory = self.memory(memory).clone();
+        let goal = self.map.goal(&facts);
+        let pass = Pass::new(settings, goal, facts, memory, 0, NOW);
+        let after = self.run(pass);
+        self.begun.insert(key, after);
+        after
+    }
+
+    /// The request that the pass makes next.
+    pub(crate) fn request(&mut self, id: PassId) -> Arc<Requested> {
+        if let Some(requested) = self.requested.get(&id) {
+            return requested.clone();
+        }
+        let mut pass = self.pass(id);
+        let request = self.next(&mut pass);
+        let requested = Arc::new(Requested { pass, request });
+        self.requested.insert(id, requested.clone());
+        requested
+    }
+
+    /// What the pass does with the answer.
+    pub(crate) fn handle(&mut self, id: PassId, answer: Answer) -> After {
+        if let Some(after) = self.handled.get(&(id, answer)) {
+            return *after;
+        }
+        let mut pass = self.request(id).pass.clone();
+        let after = if answer == Answer::TimedOut {
+            let finish = pass.interrupt(PassResult::TimedOut, NOW);
+            self.finish(finish)
+        } else {
+            pass.handle(self.map.response(answer, |id| self.object(id).clone()), NOW);
+            self.run(pass)
+        };
+        self.handled.insert((id, answer), after);
+        after
+    }
+
+    /// Runs the pass up to its next request to the API server or AWS.
+    fn run(&mut self, mut pass: Pass) -> After {
+        let before = pass.clone();
+        match self.next(&mut pass) {
+            Request::Finish(finish) => self.finish(finish),
+            _ => After::Requests(self.add_pass(before)),
+        }
+    }
+
+    /// Pauses only decide when a pass begins, and here it may begin at any time.
+    fn finish(&mut self, finish: Finish) -> After {
+        assert_ne!(finish.result, PassResult::Endless, "the pass does not end");
+        let mut memory = finish.memory.map(|memory| *memory).unwrap_or_default();
+        memory.pacing = plan::Pacing::default();
+        After::Finished(self.add_memory(memory))
+    }
+
+    pub(crate) fn change_object(&mut self, id: ObjectId, change: Change) -> ObjectId {
+        if self.object_marks(id).stay(change) {
+            return id;
+        }
+        let key = (Kind::Object, id.0, change);
+        if let Some(changed) = self.changed.get(&key) {
+            return ObjectId(*changed);
+        }
+        let mut object = self.object(id).clone();
+        change.object(&mut object);
+        let changed = self.add_object(object);
+        self.changed.insert(key, changed.0);
+        changed
+    }
+
+    pub(crate) fn change_memory(&mut self, id: MemoryId, change: Change) -> MemoryId {
+        if self.memory_marks(id).stay(change) {
+            return id;
+        }
+        let key = (Kind::Memory, id.0, change);
+        if let Some(changed) = self.changed.get(&key) {
+            return MemoryId(*changed);
+        }
+        let mut memory = self.memory(id).clone();
+        change.memory(&mut memory);
+        let changed = self.add_memory(memory);
+        self.changed.insert(key, changed.0);
+        changed
+    }
+
+    pub(crate) fn change_pass(&mut self, id: PassId, change: Change) -> PassId {
+        if self.pass_marks(id).stay(change) {
+            return id;
+        }
+        let key = (Kind::Pass, id.0, change);
+        if let Some(changed) = self.changed.get(&key) {
+            return PassId(*changed);
+        }
+        let mut pass = self.pass(id);
+        change.pass(&mut pass);
+        let changed = self.add_pass(pass);
+        self.changed.insert(key, changed.0);
+        changed
+    }
+
+    /// The next request whose answer depends on the state. Tokens are there at once: a wait for one is a pass that makes no
+    /// step while others do.
+    fn next(&self, pass: &mut Pass) -> Request {
+        loop {
+            let response = match pass.next(NOW) {
+                Request::AcquireToken(_) => Response::Token(true),
+                Request::Log(_) | Request::Publish(_) => Response::Done,
+                Request::ReadOwner(_) => Response::Owner(OwnerObservation::Exists),
+                Request::ReadDefinition => Response::Definition(Definition::Kept),
+                // There is one place.
+                Request::Identify | Request::IdentifyCaller if !self.map.moves => {
+                    self.map.response(Answer::Identified(Place::Home), |id| self.object(id).clone())
+                }
+                request => return request,
+            };
+            pass.handle(response, NOW);
+        }
+    }
+}
