@@ -48,13 +48,9 @@ impl Outside<'_> {
             Request::Identify if failed => Answer::IdentifyFailed(place),
             // STS answers: if it does not, status names the region alone.
             Request::Identify | Request::IdentifyCaller => Answer::Identified(place),
-<<<<<<< HEAD
-            Request::Call { mutation, .. } => return self.call(place, mutation, fault),
-=======
             Request::Call { mutation, credentials } => {
                 return self.call(place, mutation, *credentials, fault);
             }
->>>>>>> access
             Request::ReadObject => Answer::Object(self.state.object.filter(|_| self.is_same(pass))),
             Request::Resolve => Answer::Resolved(self.state.object.filter(|_| self.is_same(pass))),
             _ if fault == Fault::Refused => return Answer::KubernetesFailed,
