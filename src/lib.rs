@@ -60,6 +60,7 @@
 //!   removal tests the resourceVersion that was decided on.
 //! - No user is changed unless its owner tags were read in the same pass, at most 2 s before the call, and they name this object
 //!   (or nobody, and the user may be adopted or is the one that status shows as managed).
+//! - No mutation is signed by other credentials than the DescribeUsers that it rests on: they may belong to another account.
 //! - DeleteUser is sent only to a user that is `active`, after the object was read again.
 //! - Intents come first: `createRequestedAt` and `location` before CreateUser, tag keys before tags, `deleteRequestedAt` without
 //!   `lastApplied` before DeleteUser.

@@ -8,10 +8,12 @@ use std::time::Duration;
 use aws::UserApi;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use plan::pace::Requeue;
 use plan::verdict::Outcome;
 use plan::{
-    Action, Arn, Creation, Delete, DeletionPolicy, Fetch, Namesake, Orphan, OrphanEnd, OrphanFacts,
-    OrphanStep, Pacing, TagsObservation, UID_TAG, Wait, follow_orphan, orphan_verdict,
+    Action, Arn, CallSource, Creation, Delete, DeletionPolicy, Fetch, Namesake, Orphan, OrphanEnd,
+    OrphanFacts, OrphanStep, Pacing, TagsObservation, UID_TAG, UserObservation, Wait, follow_orphan,
+    orphan_verdict,
 };
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
@@ -295,15 +297,25 @@ impl<U: UserApi> Attempt<'_, U> {
                 self.facts.observed.object_confirmed = false;
                 self.settle(arn);
             }
-            Fetch::Account => self.facts.observed.source = users.identify(self.permit().await).await,
+            Fetch::Account => self.identified(users.identify(self.permit().await).await),
             Fetch::Caller => {
-                self.facts.observed.source = users.identify_caller().await;
+                self.identified(users.identify_caller().await);
                 self.facts.observed.caller_asked = true;
             }
             Fetch::Definition => {
                 self.facts.observed.definition = self.reconciler.kubernetes.definition().await
             }
             Fetch::Object | Fetch::ObjectAndDefinition | Fetch::Owner(_) => self.confirm().await,
+        }
+    }
+
+    /// The account of the credentials was learnt. If they are not those of the last DescribeUsers, its answer says nothing
+    /// about this account, and the user is looked at again.
+    fn identified(&mut self, source: CallSource) {
+        if source.credentials == self.facts.observed.source.credentials {
+            self.facts.observed.source = source;
+        } else {
+            self.facts.observed.user = UserObservation::NotRead;
         }
     }
 
@@ -328,7 +340,12 @@ impl<U: UserApi> Attempt<'_, U> {
             Some(permit) => permit,
             None => self.permit().await,
         };
-        let outcome = self.reconciler.users.delete(permit, &delete).await;
+        let signer = self.facts.observed.source.credentials;
+        let outcome = self.reconciler.users.delete(permit, &delete, signer).await;
+        if outcome == Outcome::CredentialsChanged {
+            let (pace, now) = (&self.reconciler.settings.pace, self.reconciler.now().moment);
+            return Ended::After(self.case.pacing.back_off(Requeue::Backoff, pace, now, fastrand::f64()));
+        }
         self.case.deleted |= !outcome.is_refusal();
         self.case.settled |= matches!(outcome, Outcome::Accepted(_));
         self.pause(&Action::Delete(delete), &outcome)

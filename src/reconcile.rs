@@ -7,7 +7,7 @@ use aws::UserApi;
 use kube::ResourceExt;
 use plan::pass::{EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings};
 use plan::verdict::Outcome;
-use plan::{Create, Moment, Mutation, Now, Orphan, Pass};
+use plan::{Create, CredentialsId, Moment, Mutation, Now, Orphan, Pass};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -104,7 +104,9 @@ impl<U: UserApi> Reconciler<U> {
             Request::ListTags(arn) => Response::Tags(users.list_tags(self.permit(held).await, &arn).await),
             Request::Identify => Response::Identified(users.identify(self.permit(held).await).await),
             Request::IdentifyCaller => Response::Identified(users.identify_caller().await),
-            Request::Call(mutation) => Response::Called(self.call(&mutation, held).await),
+            Request::Call { mutation, credentials } => {
+                Response::Called(self.call(&mutation, credentials, held).await)
+            }
             Request::ReadOwner(owner) => Response::Owner(kubernetes.other(&owner).await),
             Request::ReadDefinition => Response::Definition(kubernetes.definition().await),
             Request::ReadObject => {
@@ -130,19 +132,25 @@ impl<U: UserApi> Reconciler<U> {
         })
     }
 
-    async fn call(&self, mutation: &Mutation, held: &mut Held) -> Outcome {
+    async fn call(&self, mutation: &Mutation, signer: CredentialsId, held: &mut Held) -> Outcome {
         let permit = self.permit(held).await;
         match mutation {
-            Mutation::Create(create) => self.create(permit, create, &held.object).await,
-            Mutation::Modify(modify) => self.users.modify(permit, modify).await,
-            Mutation::Tag(tag) => self.users.tag(permit, tag).await,
-            Mutation::Untag(untag) => self.users.untag(permit, untag).await,
-            Mutation::Delete(delete) => self.users.delete(permit, delete).await,
+            Mutation::Create(create) => self.create(permit, create, signer, &held.object).await,
+            Mutation::Modify(modify) => self.users.modify(permit, modify, signer).await,
+            Mutation::Tag(tag) => self.users.tag(permit, tag, signer).await,
+            Mutation::Untag(untag) => self.users.untag(permit, untag, signer).await,
+            Mutation::Delete(delete) => self.users.delete(permit, delete, signer).await,
         }
     }
 
     /// The object may vanish while the call is under way, and the pass may be dropped: the call is noted before it is sent.
-    async fn create(&self, permit: Permit, create: &Create, object: &ElastiCacheUser) -> Outcome {
+    async fn create(
+        &self,
+        permit: Permit,
+        create: &Create,
+        signer: CredentialsId,
+        object: &ElastiCacheUser,
+    ) -> Outcome {
         let uid = object.uid().unwrap_or_default();
         let orphan = Orphan {
             user_id: create.user_id.clone(),
@@ -152,7 +160,7 @@ impl<U: UserApi> Reconciler<U> {
             policy: deletion_policy(&object.spec, self.policy.default_deletion_policy),
         };
         self.orphans.sent(orphan, self.settings.pace.creation_window);
-        let outcome = self.users.create(permit, create).await;
+        let outcome = self.users.create(permit, create, signer).await;
         self.orphans.answered(&uid, &outcome);
         outcome
     }

@@ -3,8 +3,8 @@
 use aws::{UserApi, UserPage};
 use plan::verdict::Outcome;
 use plan::{
-    Account, Arn, CallSource, Create, Delete, Fault, Modify, Tag, TagsObservation, Untag, UserId,
-    UserObservation,
+    Account, Arn, CallSource, Create, CredentialsId, Delete, Fault, Modify, Tag, TagsObservation, Untag,
+    UserId, UserObservation,
 };
 
 use super::limit::{InFlight, Limiter, Overdue, Permit, Urgency};
@@ -96,28 +96,28 @@ impl<U: UserApi> RateLimited<U> {
     }
 
     /// [`UserApi::create`].
-    pub async fn create(&self, permit: Permit, create: &Create) -> Outcome {
-        mutated(permit.spend(), self.users.create(create)).await
+    pub async fn create(&self, permit: Permit, create: &Create, signer: CredentialsId) -> Outcome {
+        mutated(permit.spend(), self.users.create(create, signer)).await
     }
 
     /// [`UserApi::modify`].
-    pub async fn modify(&self, permit: Permit, modify: &Modify) -> Outcome {
-        mutated(permit.spend(), self.users.modify(modify)).await
+    pub async fn modify(&self, permit: Permit, modify: &Modify, signer: CredentialsId) -> Outcome {
+        mutated(permit.spend(), self.users.modify(modify, signer)).await
     }
 
     /// [`UserApi::tag`].
-    pub async fn tag(&self, permit: Permit, tag: &Tag) -> Outcome {
-        mutated(permit.spend(), self.users.tag(tag)).await
+    pub async fn tag(&self, permit: Permit, tag: &Tag, signer: CredentialsId) -> Outcome {
+        mutated(permit.spend(), self.users.tag(tag, signer)).await
     }
 
     /// [`UserApi::untag`].
-    pub async fn untag(&self, permit: Permit, untag: &Untag) -> Outcome {
-        mutated(permit.spend(), self.users.untag(untag)).await
+    pub async fn untag(&self, permit: Permit, untag: &Untag, signer: CredentialsId) -> Outcome {
+        mutated(permit.spend(), self.users.untag(untag, signer)).await
     }
 
     /// [`UserApi::delete`].
-    pub async fn delete(&self, permit: Permit, delete: &Delete) -> Outcome {
-        mutated(permit.spend(), self.users.delete(delete)).await
+    pub async fn delete(&self, permit: Permit, delete: &Delete, signer: CredentialsId) -> Outcome {
+        mutated(permit.spend(), self.users.delete(delete, signer)).await
     }
 }
 

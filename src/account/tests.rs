@@ -124,23 +124,23 @@ impl UserApi for SharedAws {
         self.0.call().await.map_or_else(TagsObservation::Failed, |()| TagsObservation::Unreadable)
     }
 
-    async fn create(&self, _: &Create) -> Outcome {
+    async fn create(&self, _: &Create, _: CredentialsId) -> Outcome {
         self.0.mutated().await
     }
 
-    async fn modify(&self, _: &Modify) -> Outcome {
+    async fn modify(&self, _: &Modify, _: CredentialsId) -> Outcome {
         self.0.mutated().await
     }
 
-    async fn tag(&self, _: &Tag) -> Outcome {
+    async fn tag(&self, _: &Tag, _: CredentialsId) -> Outcome {
         self.0.mutated().await
     }
 
-    async fn untag(&self, _: &Untag) -> Outcome {
+    async fn untag(&self, _: &Untag, _: CredentialsId) -> Outcome {
         self.0.mutated().await
     }
 
-    async fn delete(&self, _: &Delete) -> Outcome {
+    async fn delete(&self, _: &Delete, _: CredentialsId) -> Outcome {
         self.0.mutated().await
     }
 }
@@ -198,7 +198,7 @@ impl World {
         }
         let permit = self.users.permit(Urgency::Work).await;
         self.aws.pause(3..15).await;
-        let created = self.users.create(permit, &self.create).await;
+        let created = self.users.create(permit, &self.create, CredentialsId(1)).await;
         self.aws.pause(6..30).await;
         created == Outcome::NotFound
     }
@@ -348,11 +348,11 @@ async fn every_call_tells_the_limiter_when_it_is_throttled() {
                 0 => drop(users.describe(permit, &delete.user_id).await),
                 1 => drop(users.identify(permit).await),
                 2 => drop(users.list_tags(permit, &arn).await),
-                3 => drop(users.create(permit, &world.create).await),
-                4 => drop(users.modify(permit, &modify).await),
-                5 => drop(users.tag(permit, &tag).await),
-                6 => drop(users.untag(permit, &untag).await),
-                _ => drop(users.delete(permit, &delete).await),
+                3 => drop(users.create(permit, &world.create, CredentialsId(1)).await),
+                4 => drop(users.modify(permit, &modify, CredentialsId(1)).await),
+                5 => drop(users.tag(permit, &tag, CredentialsId(1)).await),
+                6 => drop(users.untag(permit, &untag, CredentialsId(1)).await),
+                _ => drop(users.delete(permit, &delete, CredentialsId(1)).await),
             }
             assert_eq!(world.rate() < 10.0, refused, "call {call}");
         }

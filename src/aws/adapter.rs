@@ -13,8 +13,8 @@ use aws_sdk_elasticache::error::{DisplayErrorContext, ProvideErrorMetadata, SdkE
 use plan::classify::Answer;
 use plan::verdict::Outcome;
 use plan::{
-    Arn, AuthenticationChange, AwsError, CallSource, Create, Delete, Fault, Modify, Password, RemoteUser,
-    Tag, TagsObservation, Untag, UserId, UserObservation,
+    Arn, AuthenticationChange, AwsError, CallSource, Create, CredentialsId, Delete, Fault, Modify, Password,
+    RemoteUser, Tag, TagsObservation, Untag, UserId, UserObservation,
 };
 use tokio::time::Instant;
 
@@ -147,9 +147,9 @@ impl UserApi for Aws {
         }
     }
 
-    async fn create(&self, create: &Create) -> Outcome {
+    async fn create(&self, create: &Create, signer: CredentialsId) -> Outcome {
         let Create { user_id, user_name, engine, access_string, authentication, tags, cause: _ } = create;
-        let seen = self.interceptor(Operation::CreateUser);
+        let seen = self.interceptor(Operation::CreateUser).signed_by(signer);
         let call = Call::new(Operation::CreateUser, user_id.as_str(), passwords(Some(authentication)));
         let request = self
             .client
@@ -162,16 +162,16 @@ impl UserApi for Aws {
             .set_tags(sent_tags(tags));
         let sent = request.customize().interceptor(seen.clone()).send();
         match self.finish(call, &seen, sent, |user| answered_user!(user, user_id.as_str())).await {
-            Ok(user) => Outcome::Accepted(user),
             Err(Answer::AlreadyExists) => Outcome::AlreadyExists,
-            Err(answer) => Outcome::Failed(fault(answer)),
+            Err(Answer::NotFound) => Outcome::Failed(fault(Answer::NotFound)),
+            ended => user_outcome(ended, &seen),
         }
     }
 
-    async fn modify(&self, modify: &Modify) -> Outcome {
+    async fn modify(&self, modify: &Modify, signer: CredentialsId) -> Outcome {
         let Modify { user_id, changes, cause: _ } = modify;
         let plan::Changes { access_string, engine, authentication } = changes;
-        let seen = self.interceptor(Operation::ModifyUser);
+        let seen = self.interceptor(Operation::ModifyUser).signed_by(signer);
         let call = Call::new(Operation::ModifyUser, user_id.as_str(), passwords(authentication.as_ref()));
         let request = self
             .client
@@ -181,35 +181,39 @@ impl UserApi for Aws {
             .set_engine(engine.map(|engine| engine.as_str().to_owned()))
             .set_authentication_mode(authentication.as_ref().map(authentication_mode));
         let sent = request.customize().interceptor(seen.clone()).send();
-        user_outcome(self.finish(call, &seen, sent, |user| answered_user!(user, user_id.as_str())).await)
+        let ended = self.finish(call, &seen, sent, |user| answered_user!(user, user_id.as_str())).await;
+        user_outcome(ended, &seen)
     }
 
-    async fn tag(&self, tag: &Tag) -> Outcome {
+    async fn tag(&self, tag: &Tag, signer: CredentialsId) -> Outcome {
         let Tag { arn, tags, cause: _ } = tag;
-        let seen = self.interceptor(Operation::AddTagsToResource);
+        let seen = self.interceptor(Operation::AddTagsToResource).signed_by(signer);
         let call = Call::new(Operation::AddTagsToResource, arn.user(), &[]);
         let request =
             self.client.add_tags_to_resource().resource_name(arn.to_string()).set_tags(sent_tags(tags));
         let sent = request.customize().interceptor(seen.clone()).send();
-        tagging_outcome(self.finish(call, &seen, sent, |answer| answered_tags(answer.tag_list)).await)
+        let ended = self.finish(call, &seen, sent, |answer| answered_tags(answer.tag_list)).await;
+        tagging_outcome(ended, &seen)
     }
 
-    async fn untag(&self, untag: &Untag) -> Outcome {
+    async fn untag(&self, untag: &Untag, signer: CredentialsId) -> Outcome {
         let Untag { arn, keys } = untag;
-        let seen = self.interceptor(Operation::RemoveTagsFromResource);
+        let seen = self.interceptor(Operation::RemoveTagsFromResource).signed_by(signer);
         let call = Call::new(Operation::RemoveTagsFromResource, arn.user(), &[]);
         let request = self.client.remove_tags_from_resource().resource_name(arn.to_string());
         let sent = request.set_tag_keys(Some(keys.clone())).customize().interceptor(seen.clone()).send();
-        tagging_outcome(self.finish(call, &seen, sent, |answer| answered_tags(answer.tag_list)).await)
+        let ended = self.finish(call, &seen, sent, |answer| answered_tags(answer.tag_list)).await;
+        tagging_outcome(ended, &seen)
     }
 
-    async fn delete(&self, delete: &Delete) -> Outcome {
+    async fn delete(&self, delete: &Delete, signer: CredentialsId) -> Outcome {
         let Delete { user_id } = delete;
-        let seen = self.interceptor(Operation::DeleteUser);
+        let seen = self.interceptor(Operation::DeleteUser).signed_by(signer);
         let call = Call::new(Operation::DeleteUser, user_id.as_str(), &[]);
         let request = self.client.delete_user().user_id(user_id.as_str());
         let sent = request.customize().interceptor(seen.clone()).send();
-        user_outcome(self.finish(call, &seen, sent, |user| answered_user!(user, user_id.as_str())).await)
+        let ended = self.finish(call, &seen, sent, |user| answered_user!(user, user_id.as_str())).await;
+        user_outcome(ended, &seen)
     }
 }
 
@@ -221,16 +225,17 @@ fn passwords(authentication: Option<&AuthenticationChange>) -> &[Password] {
     }
 }
 
-fn tagging_outcome(ended: Result<plan::Tags, Answer>) -> Outcome {
+fn tagging_outcome(ended: Result<plan::Tags, Answer>, seen: &CallInterceptor) -> Outcome {
     match ended {
         Ok(tags) => Outcome::Tagged(tags),
-        Err(answer) => user_outcome(Err(answer)),
+        Err(answer) => user_outcome(Err(answer), seen),
     }
 }
 
-fn user_outcome(ended: Result<RemoteUser, Answer>) -> Outcome {
+fn user_outcome(ended: Result<RemoteUser, Answer>, seen: &CallInterceptor) -> Outcome {
     match ended {
         Ok(user) => Outcome::Accepted(user),
+        Err(_) if seen.ended().credentials_changed => Outcome::CredentialsChanged,
         Err(Answer::NotFound) => Outcome::NotFound,
         Err(answer) => Outcome::Failed(fault(answer)),
     }

@@ -77,6 +77,8 @@ impl Operation {
 pub(crate) struct CallFacts {
     /// The request left, so AWS may have it.
     pub(crate) sent: bool,
+    /// It was stopped, because other credentials signed it than those that it rests on.
+    pub(crate) credentials_changed: bool,
     /// The credentials that signed it.
     pub(crate) credentials: Option<CredentialsId>,
     /// HTTP.

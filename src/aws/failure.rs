@@ -10,6 +10,8 @@ use crate::sanitize;
 pub(crate) enum Failure {
     /// Not sent, because there were no credentials to sign it with. The text is what the provider says.
     NoCredentials(Option<String>),
+    /// Not sent, because other credentials signed it than those that the call rests on.
+    CredentialsChanged,
     /// Not sent for another reason.
     NotSent(String),
     /// No answer in time.
@@ -39,6 +41,11 @@ impl Failure {
                     None => "the provider gave none".to_owned(),
                 };
                 Answer::Fault(Fault::Credentials(sanitized("NoCredentials", &why, passwords)))
+            }
+            Self::CredentialsChanged => {
+                let error =
+                    AwsError::new("CredentialsChanged", "the credentials changed right before the call.");
+                Answer::Fault(Fault::Credentials(error))
             }
             Self::NotSent(why) => {
                 Answer::Fault(Fault::Rejected(Rejection::Other, sanitized("NotSent", why, passwords)))
@@ -85,6 +92,7 @@ mod tests {
         };
         let rows = [
             ("no credentials", Failure::NoCredentials(None), false),
+            ("other credentials", Failure::CredentialsChanged, false),
             ("a request that could not be made", Failure::NotSent("bad endpoint".to_owned()), false),
             ("a time-out", Failure::TimedOut, true),
             ("a lost connection", Failure::NoAnswer, true),

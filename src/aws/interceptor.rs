@@ -14,19 +14,23 @@ use aws_sdk_elasticache::config::interceptors::{
 };
 use aws_sdk_elasticache::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_elasticache::error::{BoxError, ErrorMetadata, ProvideErrorMetadata, SdkError};
+use plan::CredentialsId;
 
 use crate::call_log::{CallFacts, Operation};
 use crate::credentials::KnownCredentials;
 use crate::failure::Failure;
 use crate::{MutationGuard, SentMutation};
 
-/// Records the facts of one call, and stops a mutation that the guard does not allow. The call gets a clone.
+/// Records the facts of one call. Stops a mutation that the guard does not allow, or that other credentials signed than those
+/// that it rests on. The call gets a clone.
 #[derive(Clone, Debug)]
 pub(crate) struct CallInterceptor {
     record: Arc<Mutex<Record>>,
     /// `None` for a read, and if there is no guard.
     guard: Option<Arc<dyn MutationGuard>>,
     credentials: KnownCredentials,
+    /// The only credentials that may sign the call; `None`: any.
+    signer: Option<CredentialsId>,
 }
 
 #[derive(Debug, Default)]
@@ -39,13 +43,27 @@ struct Record {
 #[error("this replica of the operator does not lead any more")]
 struct NotLeading;
 
+#[derive(Debug, thiserror::Error)]
+#[error("the credentials changed right before the call")]
+struct SignedByOthers;
+
 impl CallInterceptor {
     pub(crate) fn new(
         operation: Operation,
         guard: Option<Arc<dyn MutationGuard>>,
         credentials: KnownCredentials,
     ) -> Self {
-        Self { record: Arc::default(), guard: guard.filter(|_| !operation.is_read()), credentials }
+        Self {
+            record: Arc::default(),
+            guard: guard.filter(|_| !operation.is_read()),
+            credentials,
+            signer: None,
+        }
+    }
+
+    /// Stops the call if other credentials signed it.
+    pub(crate) fn signed_by(self, signer: CredentialsId) -> Self {
+        Self { signer: Some(signer), ..self }
     }
 
     /// To be called when the call has ended.
@@ -75,11 +93,16 @@ impl Intercept for CallInterceptor {
     ) -> Result<(), BoxError> {
         // The last moment before the request leaves: the credentials are there, and the request is signed.
         let mut record = self.record();
+        let authorization = context.request().headers().get("authorization").unwrap_or_default();
+        let signed_by = self.credentials.that_signed(authorization);
+        if self.signer.is_some_and(|signer| signer != signed_by) {
+            record.facts.credentials_changed = true;
+            return Err(SignedByOthers.into());
+        }
         if let Some(guard) = &self.guard {
             record.sent = Some(guard.begin().ok_or(NotLeading)?);
         }
-        let authorization = context.request().headers().get("authorization").unwrap_or_default();
-        record.facts.credentials = Some(self.credentials.that_signed(authorization));
+        record.facts.credentials = Some(signed_by);
         record.facts.sent = true;
         Ok(())
     }
@@ -117,6 +140,9 @@ pub(crate) fn failure<E>(error: &SdkError<E, HttpResponse>, facts: &CallFacts) -
 where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
+    if facts.credentials_changed {
+        return Failure::CredentialsChanged;
+    }
     if !facts.sent {
         return unsent(error);
     }

@@ -22,8 +22,8 @@ use std::future::Future;
 
 use plan::verdict::Outcome;
 use plan::{
-    Arn, CallSource, Create, Delete, Fault, Modify, RemoteUser, Tag, TagsObservation, Untag, UserId,
-    UserObservation,
+    Arn, CallSource, Create, CredentialsId, Delete, Fault, Modify, RemoteUser, Tag, TagsObservation, Untag,
+    UserId, UserObservation,
 };
 
 pub use adapter::Aws;
@@ -52,16 +52,18 @@ pub trait UserApi: Send + Sync + 'static {
     fn identify_caller(&self) -> impl Future<Output = CallSource> + Send;
     /// ListTagsForResource.
     fn list_tags(&self, arn: &Arn) -> impl Future<Output = TagsObservation> + Send;
-    /// CreateUser.
-    fn create(&self, create: &Create) -> impl Future<Output = Outcome> + Send;
+    /// CreateUser, signed by the credentials `signer` alone. If the call would be signed by others, it is not sent, and the
+    /// outcome is [`Outcome::CredentialsChanged`]: the DescribeUsers that the mutation rests on may have asked another account.
+    /// The same holds for the other mutations.
+    fn create(&self, create: &Create, signer: CredentialsId) -> impl Future<Output = Outcome> + Send;
     /// ModifyUser.
-    fn modify(&self, modify: &Modify) -> impl Future<Output = Outcome> + Send;
+    fn modify(&self, modify: &Modify, signer: CredentialsId) -> impl Future<Output = Outcome> + Send;
     /// AddTagsToResource.
-    fn tag(&self, tag: &Tag) -> impl Future<Output = Outcome> + Send;
+    fn tag(&self, tag: &Tag, signer: CredentialsId) -> impl Future<Output = Outcome> + Send;
     /// RemoveTagsFromResource.
-    fn untag(&self, untag: &Untag) -> impl Future<Output = Outcome> + Send;
+    fn untag(&self, untag: &Untag, signer: CredentialsId) -> impl Future<Output = Outcome> + Send;
     /// DeleteUser.
-    fn delete(&self, delete: &Delete) -> impl Future<Output = Outcome> + Send;
+    fn delete(&self, delete: &Delete, signer: CredentialsId) -> impl Future<Output = Outcome> + Send;
 }
 
 /// A page of the list of all users. A user may be missing from, or twice in, a walk over pages during which users are created

@@ -53,6 +53,8 @@ pub struct Pass {
     ages: Ages,
     /// `createRequestedAt` before this pass.
     former_request: Option<Timestamp>,
+    /// The `createRequestedAt` in status is of a CreateUser that this pass has not sent.
+    has_unsent_create: bool,
     rolls: Rolls,
     /// When the last request was made: the facts in its answer are at least as old.
     asked_at: Moment,
@@ -126,6 +128,7 @@ impl Pass {
             tokens: Tokens::default(),
             ages: Ages::default(),
             former_request: None,
+            has_unsent_create: false,
             rolls: Rolls::new(seed),
             asked_at: now.moment,
             awaiting: Awaiting::Answer,
@@ -167,6 +170,7 @@ impl Pass {
         };
         self.ages = Ages::default();
         self.former_request = object.status.create_requested_at;
+        self.has_unsent_create = false;
         self.is_stale = false;
         self.closing = None;
         self.steps = 0;

@@ -29,16 +29,19 @@ pub enum Outcome {
     AlreadyExists,
     /// ModifyUser, DeleteUser or a tagging call: UserNotFound. DescribeUsers has the last word.
     NotFound,
+    /// The call was not sent: it would have been signed by other credentials than the DescribeUsers that it rests on. They may
+    /// belong to another account.
+    CredentialsChanged,
     /// The call failed.
     Failed(Fault),
 }
 
 impl Outcome {
-    /// Whether AWS answered and did nothing.
+    /// Whether it is certain that the call did nothing.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::AlreadyExists | Self::NotFound => true,
+            Self::AlreadyExists | Self::NotFound | Self::CredentialsChanged => true,
             Self::Failed(fault) => !fault.outcome_unknown(),
             Self::Decided | Self::Accepted(_) | Self::Tagged(_) | Self::Released => false,
         }

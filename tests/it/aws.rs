@@ -5,7 +5,7 @@
 mod broken;
 mod calls;
 mod connecting;
-mod credentials;
+pub(crate) mod credentials;
 mod emulator_fixture;
 mod faults;
 mod identifying;

@@ -82,7 +82,9 @@ async fn a_call_that_was_never_sent_has_a_known_outcome() {
             }
         });
         for _ in 0..3 {
-            let Outcome::Failed(fault) = aws.delete(&Delete { user_id: user_id.clone() }).await else {
+            let Outcome::Failed(fault) =
+                aws.delete(&Delete { user_id: user_id.clone() }, CredentialsId(1)).await
+            else {
                 panic!("{claim} fails")
             };
             assert_eq!(fault.error().to_string(), said, "{claim}");

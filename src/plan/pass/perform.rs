@@ -1,10 +1,10 @@
 //! Pure: what a pass does: the finalizer, the intents that have to stand in status first, and the one mutation.
 
-use super::{Awaiting, Pass, Request, Urgency};
+use super::{Ages, Awaiting, MOST_ATTEMPTS, Pass, Request, Urgency, nothing_observed};
 use crate::verdict::{Outcome, verdict};
 use crate::{
-    Action, Cause, Goal, LastApplied, Moment, Now, ObjectFacts, Passwords, TagsObservation, UserObservation,
-    WriteIntent,
+    Action, AwsError, Cause, Fault, Goal, LastApplied, Moment, Now, ObjectFacts, Observed, Passwords,
+    TagsObservation, UserObservation, WriteIntent,
 };
 
 /// What was certain before a call. It is forgotten when the call is sent, and comes back if AWS refused it: until the answer
@@ -62,6 +62,7 @@ impl Pass {
             WriteIntent::Create { .. } | WriteIntent::Tags { .. } | WriteIntent::Modify { .. } => {
                 if matches!(intent, WriteIntent::Create { .. }) {
                     self.memory.create_announced = self.object.generation;
+                    self.has_unsent_create = false;
                 }
                 if self.object.terminating {
                     return self.conflict();
@@ -88,7 +89,8 @@ impl Pass {
             return None;
         }
         self.awaiting = Awaiting::Call(action.clone(), self.doubt(action));
-        Some(Request::Call(Box::new(mutation)))
+        let credentials = self.observed.source.credentials;
+        Some(Request::Call { mutation: Box::new(mutation), credentials })
     }
 
     /// What the mutation rests on is too old: it is forgotten, so that `plan` asks for it again.
@@ -144,15 +146,37 @@ impl Pass {
     /// The call ended.
     pub(super) fn called(&mut self, action: Action, outcome: Outcome, doubts: Doubts, now: Now) {
         self.tokens.mutation = false;
+        self.settle_doubts(&outcome, doubts);
+        if outcome == Outcome::CredentialsChanged {
+            return self.observe_anew(action, now);
+        }
+        self.close(action, outcome, now);
+    }
+
+    fn settle_doubts(&mut self, outcome: &Outcome, doubts: Doubts) {
         if outcome.is_refusal() {
             self.memory.sent_passwords = doubts.sent_passwords.or_else(|| self.memory.sent_passwords.take());
             // After UserNotFound nothing is certain about the user.
-            if outcome != Outcome::NotFound {
+            if *outcome != Outcome::NotFound {
                 self.memory.before_deletion =
                     doubts.before_deletion.or_else(|| self.memory.before_deletion.take());
             }
         }
-        self.close(action, outcome, now);
+    }
+
+    /// Other credentials sign the calls from now on. They may belong to another account, so what AWS said to the former ones
+    /// says nothing any more.
+    fn observe_anew(&mut self, action: Action, now: Now) {
+        self.has_unsent_create |= matches!(action, Action::Create(_));
+        self.attempts += 1;
+        if self.attempts >= MOST_ATTEMPTS {
+            let error = AwsError::new("CredentialsChanged", "they change with each call.");
+            return self.close(action, Outcome::Failed(Fault::Credentials(error)), now);
+        }
+        let Observed { record, tags_due, .. } = self.observed.clone();
+        let sent_passwords = self.memory.sent_passwords.clone();
+        self.observed = Observed { record, tags_due, sent_passwords, ..nothing_observed(&self.settings) };
+        self.ages = Ages::default();
     }
 
     /// A write made this version.

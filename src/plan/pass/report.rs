@@ -134,6 +134,7 @@ impl Pass {
             outcome,
             verdict,
             former_request: self.former_request,
+            has_unsent_create: self.has_unsent_create,
             repeats_create: self.memory.create_announced.is_some()
                 && self.memory.create_announced == self.object.generation,
             identity: &self.settings.identity,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::pace::Pace;
 use crate::verdict::Outcome;
 use crate::{
-    Arn, CallSource, Definition, Goal, Memory, Mutation, ObjectFacts, Owner, OwnerObservation, Status,
-    TagsObservation, UserId, UserObservation,
+    Arn, CallSource, CredentialsId, Definition, Goal, Memory, Mutation, ObjectFacts, Owner, OwnerObservation,
+    Status, TagsObservation, UserId, UserObservation,
 };
 
 /// What is the same for every pass of a process.
@@ -62,7 +62,12 @@ pub enum Request {
     /// Write this status to the version that is decided on: [`Response::Written`].
     WriteStatus(Box<Status>),
     /// Change something in AWS: [`Response::Called`].
-    Call(Box<Mutation>),
+    Call {
+        /// What to change.
+        mutation: Box<Mutation>,
+        /// The credentials that signed the DescribeUsers that the mutation rests on. No others may sign the mutation.
+        credentials: CredentialsId,
+    },
     /// Write a log line: [`Response::Done`].
     Log(LogLine),
     /// Publish an event, which may fail: [`Response::Done`].
@@ -204,7 +209,7 @@ impl Request {
             Self::AddFinalizer => "AddFinalizer",
             Self::RemoveFinalizer => "RemoveFinalizer",
             Self::WriteStatus(_) => "WriteStatus",
-            Self::Call(_) => "Call",
+            Self::Call { .. } => "Call",
             Self::Log(_) => "Log",
             Self::Publish(_) => "Publish",
             Self::Finish(_) => "Finish",

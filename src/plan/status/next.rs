@@ -24,6 +24,8 @@ pub struct Report<'a> {
     pub verdict: &'a Verdict,
     /// `createRequestedAt` before this pass announced a CreateUser. It comes back if AWS refused the call.
     pub former_request: Option<Timestamp>,
+    /// The announced CreateUser was not sent. The pass then ended with another action.
+    pub has_unsent_create: bool,
     /// This process announced a CreateUser for this generation before. The conditions say what came of it and do not
     /// move with each further attempt.
     pub repeats_create: bool,
@@ -108,6 +110,7 @@ fn set_user(status: &mut Status, report: &Report<'_>) {
         | Outcome::Released
         | Outcome::AlreadyExists
         | Outcome::NotFound
+        | Outcome::CredentialsChanged
         | Outcome::Failed(_) => None,
     };
     match (answered, status_user(report.goal, report.observed, report.action), &report.observed.user) {
@@ -204,13 +207,9 @@ fn set_create_request(status: &mut Status, report: &Report<'_>) {
             status.location = Some(Location { account, region: source.region.clone() });
         }
         // A CreateUser that AWS refused opens no window. An earlier one may still have one open.
-        (Action::Create(_), outcome) if outcome.is_refusal() => {
-            status.create_requested_at = report.former_request;
-            if status.create_requested_at.is_none() && status.arn.is_none() {
-                status.location = None;
-            }
-        }
+        (Action::Create(_), outcome) if outcome.is_refusal() => take_create_request_back(status, report),
         (Action::Create(_), _) => {}
+        _ if report.has_unsent_create => take_create_request_back(status, report),
         (Action::Delete(_), Outcome::Accepted(_)) => status.create_requested_at = None,
         // The user was seen and stands in status, which from now on says where it is.
         (_, _)
@@ -220,6 +219,13 @@ fn set_create_request(status: &mut Status, report: &Report<'_>) {
             status.create_requested_at = None;
         }
         _ => {}
+    }
+}
+
+fn take_create_request_back(status: &mut Status, report: &Report<'_>) {
+    status.create_requested_at = report.former_request;
+    if status.create_requested_at.is_none() && status.arn.is_none() {
+        status.location = None;
     }
 }
 

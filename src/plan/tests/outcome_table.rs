@@ -10,10 +10,11 @@ use plan::*;
 
 /// A CreateUser that AWS refused opens no window in which UserNotFound is doubted; one whose answer was lost does.
 #[test]
-fn a_refusal_is_an_answer_of_aws_that_did_nothing() {
+fn a_refusal_is_a_call_that_certainly_did_nothing() {
     let rows = [
         ("a user of this ID is there", Outcome::AlreadyExists, true),
         ("a user is not there", Outcome::NotFound, true),
+        ("not sent, because the credentials changed", Outcome::CredentialsChanged, true),
         ("it is busy", Outcome::Failed(busy()), true),
         ("calls were too many", Outcome::Failed(throttled()), true),
         ("the role may not", Outcome::Failed(denied()), true),

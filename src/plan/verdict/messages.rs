@@ -40,6 +40,7 @@ pub(super) fn message(action: &Action, outcome: &Outcome, context: &VerdictConte
             | Outcome::Released
             | Outcome::AlreadyExists
             | Outcome::NotFound
+            | Outcome::CredentialsChanged
             | Outcome::Failed(_) => format!(
                 "AWS user \"{id}\" is nobody's and is to be taken over; AWS does not take its owner tags now. Trying again."
             ),

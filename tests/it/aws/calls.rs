@@ -14,7 +14,7 @@ use plan::{
 };
 use serde_json::{Value, json};
 
-use super::emulator_fixture::{Fixture, PATIENT, arn, aws, create, passwords, tags, user_id};
+use super::emulator_fixture::{Fixture, PATIENT, SIGNER, arn, aws, create, passwords, tags, user_id};
 
 const ONE: &str = "correct-horse-battery";
 const OTHER: &str = "staple-staple-staple";
@@ -135,7 +135,7 @@ async fn a_create_sends_everything_and_answers_with_the_user() {
             tags: tags(&[("elasticache-users.dev/name", "app"), ("team", "shop & co")]),
             ..create("app")
         };
-        let user = accepted(fixture.aws.create(&request).await);
+        let user = accepted(fixture.aws.create(&request, SIGNER).await);
         assert_eq!((user.authentication_type.as_str(), user.password_count), shown, "{claim}");
         assert_eq!(user.lifecycle, Lifecycle::Active, "{claim}");
         assert_eq!(user.engine, engine.as_str(), "{claim}");
@@ -170,7 +170,7 @@ async fn a_create_sends_everything_and_answers_with_the_user() {
 async fn a_create_of_a_user_that_is_there_says_so() {
     let fixture = Fixture::start();
     fixture.control.put_user("app", json!({})).await;
-    assert_eq!(fixture.aws.create(&create("app")).await, Outcome::AlreadyExists);
+    assert_eq!(fixture.aws.create(&create("app"), SIGNER).await, Outcome::AlreadyExists);
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn a_modify_sends_only_what_changes() {
         let fixture = Fixture::start();
         fixture.control.put_user("app", json!({"Passwords": [ONE]})).await;
         let request = Modify { user_id: user_id("app"), changes, cause: plan::Cause::Edit };
-        let user = accepted(fixture.aws.modify(&request).await);
+        let user = accepted(fixture.aws.modify(&request, SIGNER).await);
         assert_eq!((user.lifecycle, user.arn), (Lifecycle::Modifying, arn("app")), "{claim}");
         let mut expected = pairs(&[("UserId", "app")]);
         expected.extend(pairs(sent));
@@ -239,7 +239,7 @@ async fn tags_are_added_and_read() {
     let request =
         Tag { arn: arn("app"), tags: tags(&[("team", "till"), ("x", "y")]), cause: plan::Cause::Edit };
     let all = tags(&[("team", "till"), ("empty", ""), ("x", "y")]);
-    assert_eq!(fixture.aws.tag(&request).await, Outcome::Tagged(all.clone()));
+    assert_eq!(fixture.aws.tag(&request, SIGNER).await, Outcome::Tagged(all.clone()));
     assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagsObservation::Read(all));
 }
 
@@ -256,9 +256,9 @@ async fn tags_in_their_window_are_unreadable_which_is_not_absent() {
     fixture.control.settings(json!({"tag-window": "1h"})).await;
     fixture.control.put_user("app", json!({})).await;
     let request = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
-    assert!(matches!(fixture.aws.tag(&request).await, Outcome::Tagged(_)));
+    assert!(matches!(fixture.aws.tag(&request, SIGNER).await, Outcome::Tagged(_)));
     assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagsObservation::Unreadable);
-    assert_eq!(fixture.aws.tag(&request).await, Outcome::NotFound);
+    assert_eq!(fixture.aws.tag(&request, SIGNER).await, Outcome::NotFound);
     assert!(matches!(fixture.aws.describe(&user_id("app")).await.0, UserObservation::Found(_)));
 }
 
@@ -268,11 +268,11 @@ async fn a_delete_answers_with_the_user_on_its_way_out() {
     fixture.control.settings(json!({"delete-time": "1h"})).await;
     fixture.control.put_user("app", json!({})).await;
     let request = Delete { user_id: user_id("app") };
-    let user = accepted(fixture.aws.delete(&request).await);
+    let user = accepted(fixture.aws.delete(&request, SIGNER).await);
     assert_eq!((user.lifecycle, user.arn), (Lifecycle::Deleting, arn("app")));
     assert_eq!(params(&fixture).await, pairs(&[("UserId", "app")]));
     let missing = Delete { user_id: user_id("nobody") };
-    assert_eq!(fixture.aws.delete(&missing).await, Outcome::NotFound);
+    assert_eq!(fixture.aws.delete(&missing, SIGNER).await, Outcome::NotFound);
 }
 
 #[tokio::test]
@@ -298,7 +298,7 @@ async fn connections_that_went_stale_cost_no_call() {
         // What was closed meanwhile is noticed as soon as this process gets to look.
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    assert!(matches!(aws.create(&create("app")).await, Outcome::Accepted(_)));
+    assert!(matches!(aws.create(&create("app"), SIGNER).await, Outcome::Accepted(_)));
 }
 
 /// An emulator where one was before. Another test may be about to start a program: until that runs, its fork holds the
@@ -321,7 +321,7 @@ async fn the_rate_limited_port_makes_every_call_with_one_permit() {
     let limited = RateLimited::new(fixture.aws.clone(), limiter.clone());
     let app = user_id("app");
     assert!(matches!(limited.identify(limited.permit(Urgency::Work).await).await.account, Account::Known(_)));
-    limited.create(limited.permit(Urgency::Work).await, &create("app")).await;
+    limited.create(limited.permit(Urgency::Work).await, &create("app"), SIGNER).await;
     assert!(matches!(
         limited.describe(limited.permit(Urgency::Check).await, &app).await.0,
         UserObservation::Found(_)
@@ -331,14 +331,14 @@ async fn the_rate_limited_port_makes_every_call_with_one_permit() {
         TagsObservation::Read(_)
     ));
     let tag = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
-    limited.tag(limited.permit(Urgency::Work).await, &tag).await;
+    limited.tag(limited.permit(Urgency::Work).await, &tag, SIGNER).await;
     let changes = Changes { access_string: Some("off -@all".to_owned()), ..Changes::default() };
     let modify = Modify { user_id: app.clone(), changes, cause: plan::Cause::Edit };
-    limited.modify(limited.permit(Urgency::Work).await, &modify).await;
+    limited.modify(limited.permit(Urgency::Work).await, &modify, SIGNER).await;
     let unused = limited.permit(Urgency::Work).await;
     assert!(limited.try_permit(Urgency::Work).is_none(), "each call has cost one");
     drop(unused);
-    limited.delete(limited.permit(Urgency::Work).await, &Delete { user_id: app }).await;
+    limited.delete(limited.permit(Urgency::Work).await, &Delete { user_id: app }, SIGNER).await;
     assert!(limited.try_permit(Urgency::Work).is_none());
     let actions: Vec<Value> =
         fixture.calls().await.into_iter().map(|mut call| call["Action"].take()).collect();
@@ -358,12 +358,12 @@ async fn the_rate_limited_port_makes_every_call_with_one_permit() {
 async fn calls_are_counted_by_status_and_code() {
     let fixture = Fixture::start();
     fixture.aws.describe(&user_id("app")).await;
-    fixture.aws.create(&create("app")).await;
+    fixture.aws.create(&create("app"), SIGNER).await;
     fixture
         .control
         .fault(json!({"Action": "CreateUser", "Kind": "error", "Code": "NeverHeardOf", "Status": 409}))
         .await;
-    fixture.aws.create(&create("app")).await;
+    fixture.aws.create(&create("app"), SIGNER).await;
     fixture.control.fault(json!({"Action": "DescribeUsers", "Kind": "reset"})).await;
     fixture.aws.describe(&user_id("app")).await;
     let mut registry = prometheus_client::registry::Registry::default();

@@ -6,8 +6,8 @@ use aws::{Aws, Connection, Timeouts, UserApi};
 use elasticache_emulator::{Control, Emulator, Settings};
 use plan::verdict::Outcome;
 use plan::{
-    Arn, AuthenticationChange, Changes, Create, Delete, Engine, Fault, Modify, Password, Passwords,
-    Rejection, Tag, Tags, TagsObservation, UserId, UserObservation,
+    Arn, AuthenticationChange, Changes, Create, CredentialsId, Delete, Engine, Fault, Modify, Password,
+    Passwords, Rejection, Tag, Tags, TagsObservation, UserId, UserObservation,
 };
 use serde_json::Value;
 
@@ -15,6 +15,9 @@ use crate::secrecy;
 
 pub(super) const REGION: &str = "eu-west-1";
 pub(super) const ACCOUNT: &str = "111122223333";
+
+/// The first credentials that a port uses.
+pub(super) const SIGNER: CredentialsId = CredentialsId(1);
 
 /// Long enough for a busy machine.
 pub(super) const PATIENT: Timeouts = Timeouts {
@@ -150,13 +153,16 @@ impl Method {
                 TagsObservation::Failed(fault) => Ended::Failed(fault),
                 TagsObservation::NotRead => Ended::Strange,
             },
-            Self::Create => aws.create(&create(user)).await.into(),
-            Self::Modify => aws.modify(&modify(user)).await.into(),
+            Self::Create => aws.create(&create(user), SIGNER).await.into(),
+            Self::Modify => aws.modify(&modify(user), SIGNER).await.into(),
             Self::Tag => aws
-                .tag(&Tag { arn: arn(user), tags: tags(&[("team", "shop")]), cause: plan::Cause::Edit })
+                .tag(
+                    &Tag { arn: arn(user), tags: tags(&[("team", "shop")]), cause: plan::Cause::Edit },
+                    SIGNER,
+                )
                 .await
                 .into(),
-            Self::Delete => aws.delete(&Delete { user_id: user_id(user) }).await.into(),
+            Self::Delete => aws.delete(&Delete { user_id: user_id(user) }, SIGNER).await.into(),
         }
     }
 }
@@ -167,6 +173,7 @@ pub(super) enum Ended {
     Well,
     NotFound,
     AlreadyExists,
+    CredentialsChanged,
     Failed(Fault),
     /// An answer that no call gives.
     Strange,
@@ -177,6 +184,7 @@ impl From<Outcome> for Ended {
         match outcome {
             Outcome::Accepted(_) | Outcome::Tagged(_) => Self::Well,
             Outcome::NotFound => Self::NotFound,
+            Outcome::CredentialsChanged => Self::CredentialsChanged,
             Outcome::AlreadyExists => Self::AlreadyExists,
             Outcome::Failed(fault) => Self::Failed(fault),
             Outcome::Decided | Outcome::Released => Self::Strange,
@@ -189,7 +197,7 @@ impl Ended {
     pub(super) fn words(&self) -> String {
         let fault = match self {
             Self::Failed(fault) => fault,
-            Self::Well | Self::NotFound | Self::AlreadyExists | Self::Strange => {
+            Self::Well | Self::NotFound | Self::AlreadyExists | Self::CredentialsChanged | Self::Strange => {
                 return format!("{self:?}");
             }
         };

@@ -8,7 +8,7 @@ use plan::{Account, CallSource, CredentialsId, Delete, UserObservation};
 use serde_json::{Value, json};
 
 use super::emulator_fixture::{
-    ACCOUNT, Fixture, IMPATIENT, PATIENT, REGION, aws_with_sts, create, modify, user_id,
+    ACCOUNT, Fixture, IMPATIENT, PATIENT, REGION, SIGNER, aws_with_sts, create, modify, user_id,
 };
 
 const STS: &str = "GetCallerIdentity";
@@ -73,9 +73,9 @@ async fn an_arn_in_any_answer_tells_the_account_and_sts_is_not_asked() {
                 assert_eq!(source, known(), "the answer itself carries it");
             }
             "list" => drop(fixture.aws.list(None).await),
-            "create" => drop(fixture.aws.create(&create("app")).await),
-            "modify" => drop(fixture.aws.modify(&modify("app")).await),
-            _ => drop(fixture.aws.delete(&Delete { user_id: user_id("app") }).await),
+            "create" => drop(fixture.aws.create(&create("app"), SIGNER).await),
+            "modify" => drop(fixture.aws.modify(&modify("app"), SIGNER).await),
+            _ => drop(fixture.aws.delete(&Delete { user_id: user_id("app") }, SIGNER).await),
         }
         fixture.actions().await;
         assert_eq!(fixture.aws.identify().await, known(), "{answer}");

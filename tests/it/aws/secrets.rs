@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::secrecy::assert_silent;
 
-use super::emulator_fixture::{Fixture, PATIENT, REGION, create, passwords, user_id};
+use super::emulator_fixture::{Fixture, PATIENT, REGION, SIGNER, create, passwords, user_id};
 
 const ONE: &str = "correct horse+battery%staple";
 const OTHER: &str = "another-one-of-16-or-more";
@@ -100,12 +100,12 @@ async fn with_passwords() {
         if !fault.is_null() {
             fixture.control.fault(fault.clone()).await;
         }
-        let created = fixture.aws.create(&create).await;
+        let created = fixture.aws.create(&create, SIGNER).await;
         fixture.control.put_user("app", json!({})).await;
         if !fault.is_null() {
             fixture.control.fault(fault.clone()).await;
         }
-        let modified = fixture.aws.modify(&modify).await;
+        let modified = fixture.aws.modify(&modify, SIGNER).await;
         let shown = format!("{create:?} {modify:?} {created:?} {modified:?} {:?}", fixture.aws);
         assert_silent(&format!("Debug, {fault}"), &shown);
         for outcome in [&created, &modified] {
@@ -131,7 +131,7 @@ async fn a_password_that_aws_repeats_is_blotted_out() {
         .control
         .fault(json!({"Kind": "error", "Code": "InvalidParameterValue", "Message": message}))
         .await;
-    let Outcome::Failed(fault) = fixture.aws.create(&requests().0).await else { panic!("failed") };
+    let Outcome::Failed(fault) = fixture.aws.create(&requests().0, SIGNER).await else { panic!("failed") };
     assert_eq!(fault.error().message, "Password '[redacted]' is bad, so is [redacted].");
 }
 
@@ -147,7 +147,7 @@ async fn some_calls() {
     let fixture = Fixture::start();
     let app = user_id("app");
     fixture.aws.describe(&app).await;
-    fixture.aws.create(&create("app")).await;
+    fixture.aws.create(&create("app"), SIGNER).await;
     fixture.aws.describe(&app).await;
     fixture.control.fault(json!({"Kind": "unavailable"})).await;
     fixture.aws.describe(&app).await;

@@ -5,7 +5,7 @@ use elasticache_user_operator::leader_election::Token;
 use plan::{Tag, Untag};
 use serde_json::json;
 
-use super::emulator_fixture::{Ended, Fixture, Method, arn};
+use super::emulator_fixture::{Ended, Fixture, Method, SIGNER, arn};
 
 #[tokio::test]
 async fn without_a_token_no_mutation_reaches_the_wire() {
@@ -24,7 +24,7 @@ async fn without_a_token_no_mutation_reaches_the_wire() {
         }
     }
     let untag = Untag { arn: arn("app"), keys: vec!["team".to_owned()] };
-    assert_eq!(Ended::from(aws.untag(&untag).await).words(), "Other NotSent");
+    assert_eq!(Ended::from(aws.untag(&untag, SIGNER).await).words(), "Other NotSent");
     assert!(fixture.calls().await.is_empty());
 }
 
@@ -35,6 +35,6 @@ async fn with_one_they_do() {
     assert_eq!(Method::Create.call(&aws, "app").await, Ended::Well);
     let tag =
         Tag { arn: arn("app"), tags: [("team".to_owned(), "a".to_owned())].into(), cause: plan::Cause::Edit };
-    assert_eq!(Ended::from(aws.tag(&tag).await), Ended::Well);
+    assert_eq!(Ended::from(aws.tag(&tag, SIGNER).await), Ended::Well);
     assert_eq!(fixture.calls().await.len(), 2);
 }

@@ -58,6 +58,7 @@ fn after(object: &Value, progress: Progress) -> Value {
         verdict: &verdict,
         former_request: None,
         repeats_create: false,
+        has_unsent_create: false,
         identity: "this process",
         now: Timestamp::default(),
     });

@@ -193,6 +193,7 @@ pub(crate) fn outcome_kind(outcome: &Outcome) -> &'static str {
         Outcome::Released => "released",
         Outcome::AlreadyExists => "already exists",
         Outcome::NotFound => "not found",
+        Outcome::CredentialsChanged => "credentials changed",
         Outcome::Failed(_) => "failed",
     }
 }

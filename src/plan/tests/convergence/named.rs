@@ -297,6 +297,50 @@ fn nothing_is_lost_or_made_twice_if_the_credentials_move_to_another_account() {
 }
 
 #[test]
+fn a_mutation_is_signed_by_the_credentials_of_the_look_that_it_rests_on() {
+    let password = |mut start: Start| {
+        start.object.spec.authentication = AuthenticationType::Password;
+        start
+    };
+    let secret = Step::Event(Event::Secret(Write { which: 0, access: Access::Readable, value: 1 }));
+    let rows = [
+        ("CreateUser", without_user(), vec![], Kind::Create),
+        ("ModifyUser", password(without_user()), vec![Step::Pass, secret], Kind::Modify),
+        ("DeleteUser", reported(), vec![Step::Event(Event::Deletes)], Kind::Delete),
+    ];
+    for (call, mut start, before, kind) in rows {
+        start.fixed = true;
+        for service in &mut start.services {
+            service.habits.tells_account = true;
+        }
+        let away = [&before[..], &[Step::Until(call), moves()]].concat();
+        // There and back: what was looked at before says nothing any more, and then the former account is right again.
+        let back = [&away[..], &[Step::Request(Injection::Fine), moves(), Step::Pass]].concat();
+        let model = walk(&start, &back);
+        let done = mutations(&model).iter().filter(|(done, _)| *done == kind).count();
+        assert_eq!(done, 1, "{call}: {}", model.trace);
+        assert!(model.services[1].user.is_none(), "{call}: {}", model.trace);
+        // Within the account the pass goes on at once.
+        let replaced = Step::Event(Event::Credentials { moves: false });
+        let replaced = [&before[..], &[Step::Until(call), replaced, Step::Pass]].concat();
+        let model = walk(&start, &replaced);
+        let done = mutations(&model).iter().filter(|(done, _)| *done == kind).count();
+        assert_eq!(done, 1, "{call}: {}", model.trace);
+    }
+}
+
+#[test]
+fn a_user_that_was_created_nowhere_may_be_created_where_the_credentials_lead_now() {
+    let start = without_user();
+    let steps = [Step::Until("CreateUser"), moves(), Step::Pass];
+    let model = walk(&start, &steps);
+    assert_eq!(mutations(&model), [(Kind::Create, true)], "{}", model.trace);
+    let status = &model.object.as_ref().unwrap().status;
+    let created = model.services[1].user.as_ref().map(|user| Location::of(&user.shown.arn));
+    assert!(created.is_some() && status.location == created, "{}", model.trace);
+}
+
+#[test]
 fn credentials_that_are_replaced_within_the_account_change_nothing() {
     let replaced = Step::Event(Event::Credentials { moves: false });
     let steps = [Step::Pass, replaced.clone(), seconds(660.0), Step::Pass, replaced];

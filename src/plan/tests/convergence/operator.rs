@@ -202,7 +202,7 @@ fn learn(accounts: &mut BTreeMap<CredentialsId, Account>, response: Response) ->
 /// A request's name; a mutation's is AWS's name of the call.
 pub(crate) fn name(request: &Request) -> &'static str {
     match request {
-        Request::Call(mutation) => match Kind::of(mutation) {
+        Request::Call { mutation, .. } => match Kind::of(mutation) {
             Kind::Create => "CreateUser",
             Kind::Modify => "ModifyUser",
             Kind::Claim => "AddTagsToResource (owner)",
@@ -236,7 +236,7 @@ fn told(request: &Request, fault: &Injection, answered: Result<&Response, &Unans
     };
     let what = match request {
         Request::WriteStatus(status) => status_line(status),
-        Request::Call(mutation) => format!("{mutation:?}"),
+        Request::Call { mutation, .. } => format!("{mutation:?}"),
         _ => String::new(),
     };
     let fault = if *fault == Injection::Fine { String::new() } else { format!(" [{fault:?}]") };

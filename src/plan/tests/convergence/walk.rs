@@ -125,10 +125,6 @@ fn take(step: &Step, operator: &mut Operator, model: &mut Model) {
         Step::Wait(_) if model.answers.as_ref().is_some_and(|answers| answers.is_stale) => {}
         Step::Wait(duration) => wait(*duration, model),
         Step::Kill => operator.restart(model),
-        // Between two requests an answer may come from other credentials: only if the pass is about to ask for their account.
-        Step::Event(Event::Credentials { .. })
-            if !operator.is_idle()
-                && !matches!(operator.upcoming(model), Some("Identify" | "IdentifyCaller")) => {}
         Step::Event(event) => model.happen(event),
     }
 }

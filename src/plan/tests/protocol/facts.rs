@@ -78,8 +78,12 @@ impl Map {
 
     /// Where an answer comes from. Which account the credentials are for, the process has to ask.
     fn source(self, place: Place, account: Account) -> CallSource {
-        let credentials = CredentialsId(if self.accounts { place as u32 } else { 0 });
-        CallSource { region: self.region(place).to_owned(), credentials, account }
+        CallSource { region: self.region(place).to_owned(), credentials: self.credentials(place), account }
+    }
+
+    /// The credentials that sign the calls to this place.
+    pub(crate) fn credentials(self, place: Place) -> CredentialsId {
+        CredentialsId(if self.accounts { 1 + place as u32 } else { 1 })
     }
 
     fn remote(self, place: Place, life: Life, holder: Holder) -> RemoteUser {
@@ -177,7 +181,7 @@ impl Map {
             Called::AlreadyExists => Outcome::AlreadyExists,
             Called::NotFound => Outcome::NotFound,
             Called::Refused => Outcome::Failed(Fault::Throttled(AwsError::new("Throttling", ""))),
-            Called::NotSent => Outcome::Failed(Fault::Credentials(AwsError::new("CredentialsChanged", ""))),
+            Called::NotSent => Outcome::CredentialsChanged,
             Called::Lost => Outcome::Failed(unavailable()),
         }
     }

@@ -1,7 +1,7 @@
 //! The API server and AWS: what they do with the request of a pass, and what they answer.
 
 use plan::pass::Request;
-use plan::{Mutation, Status};
+use plan::{CredentialsId, Mutation, Status};
 
 use crate::facts::{Answer, Called};
 use crate::renumber::{DELETE_REQUESTED, NEW, version};
@@ -48,7 +48,9 @@ impl Outside<'_> {
             Request::Identify if failed => Answer::IdentifyFailed(place),
             // STS answers: if it does not, status names the region alone.
             Request::Identify | Request::IdentifyCaller => Answer::Identified(place),
-            Request::Call(mutation) => return self.call(place, mutation, fault),
+            Request::Call { mutation, credentials } => {
+                return self.call(place, mutation, *credentials, fault);
+            }
             Request::ReadObject => Answer::Object(self.state.object.filter(|_| self.is_same(pass))),
             Request::Resolve => Answer::Resolved(self.state.object.filter(|_| self.is_same(pass))),
             _ if fault == Fault::Refused => return Answer::KubernetesFailed,
@@ -138,8 +140,8 @@ impl Outside<'_> {
         }
     }
 
-    fn call(&mut self, place: Place, mutation: &Mutation, fault: Fault) -> Answer {
-        if self.guarantees.calls_keep_credentials && !self.has_described(place) {
+    fn call(&mut self, place: Place, mutation: &Mutation, signer: CredentialsId, fault: Fault) -> Answer {
+        if self.guarantees.calls_keep_credentials && signer != self.tables.map.credentials(place) {
             return Answer::Called(Called::NotSent);
         }
         let called = match (mutation, fault) {

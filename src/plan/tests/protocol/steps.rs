@@ -15,7 +15,7 @@ impl Protocol {
         let user = state.user(state.replicas[who].place);
         let is_active = user.is_some_and(|user| user.life == Life::Active);
         match request {
-            Request::Call(mutation) => match **mutation {
+            Request::Call { mutation, .. } => match **mutation {
                 Mutation::Create(_) if user.is_none() => &[
                     (Fault::None, 0),
                     (Fault::Lost, 1),
@@ -173,13 +173,13 @@ impl Protocol {
 }
 
 fn is_delete(request: &Request) -> bool {
-    matches!(request, Request::Call(mutation) if matches!(**mutation, Mutation::Delete(_)))
+    matches!(request, Request::Call { mutation, .. } if matches!(**mutation, Mutation::Delete(_)))
 }
 
 /// The AWS call, or the request's own name.
 fn request_name(request: &Request) -> &'static str {
     match request {
-        Request::Call(mutation) => match **mutation {
+        Request::Call { mutation, .. } => match **mutation {
             Mutation::Create(_) => "CreateUser",
             Mutation::Modify(_) => "ModifyUser",
             Mutation::Tag(_) => "AddTagsToResource",

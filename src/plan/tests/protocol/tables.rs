@@ -98,7 +98,7 @@ pub(crate) struct Requested {
 
 #[derive(Debug)]
 pub(crate) struct Tables {
-    map: Map,
+    pub(crate) map: Map,
     settings: [[Arc<Settings>; 2]; 2],
     objects: Table<ObjectFacts>,
     memories: Table<Memory>,

@@ -101,7 +101,11 @@ impl Model {
                 let status = status.as_ref().clone();
                 self.write_answered(fault, |object| object.status = status)
             }
-            Request::Call(mutation) => Response::Called(self.call(mutation, fault)),
+            // The port sends no mutation that other credentials would sign.
+            Request::Call { credentials, .. } if *credentials != self.credentials.id => {
+                Response::Called(Outcome::CredentialsChanged)
+            }
+            Request::Call { mutation, .. } => Response::Called(self.call(mutation, fault)),
             Request::Log(_) | Request::Publish(_) | Request::Finish(_) => Response::Done,
         }
     }
