@@ -33,6 +33,7 @@ mod leading;
 mod passwords;
 mod policies;
 mod program;
+mod recorded;
 mod reference;
 mod retagging;
 mod rights;
