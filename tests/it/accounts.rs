@@ -1,0 +1,233 @@
+//! The account belongs to the credentials: they move to another account under a running operator, as an EKS Pod Identity
+//! association does. No user is orphaned, and none is created elsewhere.
+
+use elasticache_emulator::user_of;
+use serde_json::{Value, json};
+use support::wait::when;
+
+use crate::aws::credentials::{credentials_agent, use_account, use_account_after};
+use crate::fixture::{ACCOUNT, Fixture, REGION, Setup, condition, iam, message, reconcile_request, until};
+
+/// The account that the credentials move to.
+const OTHER: &str = "444455556666";
+
+/// A fixture whose operator has credentials that a test moves.
+struct Moving {
+    fixture: Fixture,
+    folder: tempfile::TempDir,
+}
+
+impl Moving {
+    /// `sts`: whether the operator reaches STS. If not, it learns the account from an ARN or from the user `default`.
+    async fn new(sts: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        use_account(folder.path(), ACCOUNT);
+        let fixture = Fixture::without_operator(Setup::default()).await;
+        let mut command = fixture.command();
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", credentials_agent(folder.path().to_owned()));
+        if sts {
+            command.env("AWS_ENDPOINT_URL_STS", fixture.aws.url());
+        }
+        fixture.run(command);
+        Self { fixture, folder }
+    }
+
+    fn move_to(&self, account: &str) {
+        use_account(self.folder.path(), account);
+    }
+
+    /// Asks for a pass.
+    async fn request(&self, name: &str, request: &str) {
+        self.fixture.patch(name, reconcile_request(request)).await;
+    }
+
+    /// What was asked in this account, reads apart if `changes`.
+    async fn actions(&self, account: &str, id: &str, changes: bool) -> Vec<String> {
+        let aws = &self.fixture.aws;
+        let calls = if changes { aws.mutations().await } else { aws.calls().await };
+        let about = |call: &&Value| call["Account"] == account && user_of(call) == id;
+        calls.iter().filter(about).map(|call| call["Action"].as_str().unwrap().to_owned()).collect()
+    }
+
+    async fn changes(&self, account: &str, id: &str) -> Vec<String> {
+        self.actions(account, id, true).await
+    }
+
+    /// Waits until the operator has asked the other account for the user.
+    async fn asks_other_account(&self, id: &str) {
+        until("a call to the other account", || async {
+            when(self.actions(OTHER, id, false).await, |actions| !actions.is_empty())
+        })
+        .await;
+    }
+}
+
+fn names_both_accounts(object: &Value, kind: &str) {
+    assert!(condition(object, kind).is_some(), "{object:#}");
+    let message = message(object);
+    assert!(message.contains(ACCOUNT) && message.contains(OTHER), "{message}");
+}
+
+#[tokio::test]
+async fn an_object_at_rest_stalls_while_the_credentials_belong_to_another_account() {
+    for sts in [true, false] {
+        let moving = Moving::new(sts).await;
+        let fixture = &moving.fixture;
+        let before = fixture.ready("app", iam()).await;
+        let user = fixture.aws.user("app").await;
+        moving.move_to(OTHER);
+        moving.request("app", "away").await;
+        let object = fixture.reason("app", "WrongAWSAccount").await;
+        names_both_accounts(&object, "Stalled");
+        for field in ["arn", "location", "lastApplied"] {
+            assert_eq!(object["status"][field], before["status"][field], "STS {sts}: {field}");
+        }
+        moving.move_to(ACCOUNT);
+        moving.request("app", "back").await;
+        fixture.wait_ready("app").await;
+        assert_eq!(moving.changes(ACCOUNT, "app").await, ["CreateUser"], "STS {sts}");
+        assert_eq!(moving.changes(OTHER, "app").await, [""; 0], "STS {sts}");
+        assert_eq!(fixture.aws.user("app").await, user, "STS {sts}");
+        moving.fixture.end().await;
+    }
+}
+
+/// The answer of CreateUser is lost, and the credentials move before DescribeUsers has shown the user.
+async fn lose_the_answer(moving: &Moving) {
+    let fixture = &moving.fixture;
+    let hidden = json!({ "Action": "DescribeUsers", "UserId": "app", "Kind": "unavailable", "Skip": 1, "Times": null });
+    fixture.aws.fault(hidden).await;
+    let lost = json!({ "Action": "CreateUser", "UserId": "app", "Kind": "reset", "When": "after" });
+    let lost = fixture.aws.fault(lost).await;
+    fixture.create("app", iam()).await;
+    fixture.aws.struck(lost, 1).await;
+    fixture.reason("app", "AWSUnavailable").await;
+    moving.move_to(OTHER);
+    moving.request("app", "away").await;
+    moving.asks_other_account("app").await;
+    fixture.aws.clear_faults().await;
+}
+
+#[tokio::test]
+async fn a_user_whose_creation_was_not_answered_is_not_created_in_the_account_that_the_credentials_move_to() {
+    for sts in [true, false] {
+        let moving = Moving::new(sts).await;
+        let fixture = &moving.fixture;
+        if !sts {
+            // The ARN of any user tells the account.
+            fixture.ready("first", iam()).await;
+        }
+        lose_the_answer(&moving).await;
+        let object = fixture.reason("app", "WrongAWSAccount").await;
+        names_both_accounts(&object, "Stalled");
+        assert_eq!(object["status"]["location"], json!({ "account": ACCOUNT, "region": REGION }));
+        moving.move_to(ACCOUNT);
+        moving.request("app", "back").await;
+        fixture.wait_ready("app").await;
+        assert_eq!(moving.changes(ACCOUNT, "app").await, ["CreateUser"], "STS {sts}");
+        assert_eq!(moving.changes(OTHER, "app").await, [""; 0], "STS {sts}");
+        fixture.deleted("app").await;
+        moving.fixture.end().await;
+    }
+}
+
+/// If STS is out of reach and no answer has shown an ARN yet, nobody knows the account of a user that is about to be created.
+/// Then the region decides alone, so that nothing waits for ever: the absence in the other account is believed.
+#[tokio::test]
+async fn the_region_decides_alone_if_the_account_was_not_known_before_the_creation() {
+    let moving = Moving::new(false).await;
+    let fixture = &moving.fixture;
+    lose_the_answer(&moving).await;
+    let versions = fixture.versions("app");
+    let announced = versions.iter().find(|version| version["status"]["createRequestedAt"].is_string());
+    assert_eq!(announced.unwrap()["status"]["location"], json!({ "region": REGION }));
+    let object = fixture.wait_ready("app").await;
+    // From now on status says where the user is.
+    assert_eq!(object["status"]["location"], json!({ "account": OTHER, "region": REGION }));
+    assert_eq!(object["status"]["arn"], format!("arn:aws:elasticache:{REGION}:{OTHER}:user:app"));
+    moving.move_to(ACCOUNT);
+    moving.request("app", "back").await;
+    fixture.reason("app", "WrongAWSAccount").await;
+    for account in [ACCOUNT, OTHER] {
+        assert_eq!(moving.changes(account, "app").await, ["CreateUser"], "{account}");
+    }
+    moving.fixture.end().await;
+}
+
+#[tokio::test]
+async fn a_deletion_waits_while_the_credentials_belong_to_another_account() {
+    for sts in [true, false] {
+        let moving = Moving::new(sts).await;
+        let fixture = &moving.fixture;
+        fixture.aws.settings(json!({ "delete-time": "10m" })).await;
+        for name in ["deleting", "waiting"] {
+            fixture.ready(name, iam()).await;
+        }
+        fixture.delete("deleting").await;
+        fixture.shows("deleting", "deleting", |object| object["status"]["state"] == "deleting").await;
+        moving.move_to(OTHER);
+        fixture.delete("waiting").await;
+        for name in ["deleting", "waiting"] {
+            let object = fixture.reason(name, "WrongAWSAccount").await;
+            names_both_accounts(&object, "Deleting");
+        }
+        assert_eq!(moving.changes(ACCOUNT, "waiting").await, ["CreateUser"], "STS {sts}");
+
+        fixture.aws.settings(json!({ "delete-time": "600ms" })).await;
+        fixture.aws.remove_user("deleting").await;
+        moving.move_to(ACCOUNT);
+        for name in ["deleting", "waiting"] {
+            fixture.request_reconcile(name).await;
+            assert!(!fixture.gone(name).await.user_left, "{name}");
+            assert_eq!(
+                moving.changes(ACCOUNT, name).await,
+                ["CreateUser", "DeleteUser"],
+                "STS {sts}: {name}"
+            );
+            assert_eq!(moving.changes(OTHER, name).await, [""; 0], "STS {sts}: {name}");
+        }
+        moving.fixture.end().await;
+    }
+}
+
+/// The credentials move right before the mutation.
+#[tokio::test]
+async fn no_mutation_is_signed_by_other_credentials_than_the_look_that_it_rests_on() {
+    let moving = Moving::new(true).await;
+    let fixture = &moving.fixture;
+    fixture.ready("app", iam()).await;
+    // In the other account the ID belongs to somebody else.
+    fixture.aws.in_account(OTHER).put_user("app", json!({})).await;
+    let reads = ["DescribeUsers", "ListTagsForResource"];
+    use_account_after(reads.len() as u32, moving.folder.path(), OTHER);
+    let before = moving.actions(ACCOUNT, "app", false).await;
+    fixture.delete("app").await;
+    fixture.reason("app", "WrongAWSAccount").await;
+    let actions = moving.actions(ACCOUNT, "app", false).await;
+    assert_eq!(actions[before.len()..], reads, "the credentials moved right before DeleteUser");
+    moving.move_to(ACCOUNT);
+    fixture.request_reconcile("app").await;
+    assert!(!fixture.gone("app").await.user_left);
+    assert_eq!(moving.changes(OTHER, "app").await, [""; 0]);
+
+    // No user of this object is anywhere yet, so it is created where the credentials lead now.
+    let slow = json!({ "Action": "DescribeUsers", "UserId": "new", "Kind": "slow", "Ms": 1000 });
+    let slow = fixture.aws.fault(slow).await;
+    fixture.create("new", iam()).await;
+    fixture.aws.struck(slow, 1).await;
+    moving.move_to(OTHER);
+    let object = fixture.wait_ready("new").await;
+    assert_eq!(object["status"]["location"], json!({ "account": OTHER, "region": REGION }));
+    assert_eq!(moving.actions(ACCOUNT, "new", false).await, ["DescribeUsers"]);
+    let expected = ["DescribeUsers", "CreateUser"];
+    assert_eq!(
+        moving.actions(OTHER, "new", false).await,
+        expected,
+        "CreateUser rests on a look at this account"
+    );
+    fixture.delete("new").await;
+    fixture.gone("new").await;
+    assert_eq!(moving.changes(OTHER, "new").await, ["CreateUser", "DeleteUser"]);
+    moving.fixture.end().await;
+}
