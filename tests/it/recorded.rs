@@ -153,7 +153,7 @@ fn assert_rests(file: &str, recorded: &Recorded, driven: &Driven) {
     for effect in &driven.effects {
         let Request::WriteStatus(written) = effect else { panic!("{file}: {effect:#?}") };
         let (mut before, mut written) = (recorded.facts.status.clone(), written.as_ref().clone());
-        before.location = before.location();
+        (before.location, written.location) = (before.location(), written.location());
         for condition in before.conditions.iter_mut().chain(&mut written.conditions) {
             condition.message.clear();
         }

@@ -5,11 +5,12 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 /// What differs from run to run, and what stands for it.
-static DIFFERS: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
+static DIFFERS: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
     [
         (r"Resource Version:.*", "Resource Version:  1234"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-01-01T09:00:00Z"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "2026-01-01T09:00:00.000000Z"),
+        (r"elasticache-user-operator_[0-9a-f]{16}", "elasticache-user-operator_0123456789abcdef"),
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "11111111-2222-3333-4444-555555555555"),
     ]
     .map(|(pattern, stands)| (Regex::new(pattern).unwrap(), stands))
@@ -42,6 +43,10 @@ fn what_differs_from_run_to_run_is_settled() {
         ("    At:  2026-11-24T08:45:18Z", "    At:  2026-01-01T09:00:00Z"),
         ("    At:  2026-11-24T08:45:18.123456Z", "    At:  2026-01-01T09:00:00.000000Z"),
         ("  UID:  6b1c2f4e-0a1b-4c2d-8e3f-0123456789ab", "  UID:  11111111-2222-3333-4444-555555555555"),
+        (
+            "  Delete Requested By:  elasticache-user-operator_7a7333562815b760",
+            "  Delete Requested By:  elasticache-user-operator_0123456789abcdef",
+        ),
         ("  Resource Version:    981", "  Resource Version:  1234"),
         ("No resources found in fixture-7-1 namespace.", "No resources found in shop namespace."),
     ];
