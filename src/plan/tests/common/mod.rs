@@ -62,7 +62,11 @@ pub(crate) fn arn_in(region: &str, account: &str) -> Arn {
 
 pub(crate) fn password() -> Authentication {
     let password = Password::parse(SECRET_TEXT.as_bytes()).unwrap();
-    Authentication::Password(Ok(Passwords::new(vec![(password, "uid-s/7".into())])))
+    Authentication::Password(Ok(Passwords::new(vec![(password, SecretVersion::parse("uid-s/7/key"))])))
+}
+
+pub(crate) fn versions(all: &[&str]) -> Vec<SecretVersion> {
+    all.iter().map(|text| SecretVersion::parse(text)).collect()
 }
 
 pub(crate) fn secret_not_found() -> SecretProblem {
