@@ -106,7 +106,7 @@ fn what_was_sent_is_remembered_once_it_was_answered() {
             "a created user, with the keys of the spec's tags and AWS's form",
             create(&password()),
             accepted(Lifecycle::Active),
-            created(&["uid-s/7"], Some(CANONICAL)),
+            created(&["uid-s/7/key"], Some(CANONICAL)),
         ),
         (
             "one that is not active yet, without AWS's form",
