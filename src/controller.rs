@@ -14,11 +14,12 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{Controller, Predicate, WatchStreamExt, predicates};
 use kube::{Api, Client, ResourceExt};
+use plan::SecretVersion;
 use plan::pass::{Finish, PassResult};
 use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::api::{ElastiCacheUser, full_name, user_id};
-use crate::kubernetes::{facts, secret_version};
+use crate::kubernetes::facts;
 use crate::orphans;
 use crate::reconcile::Reconciler;
 use crate::resolve::secrets_named;
@@ -273,10 +274,12 @@ fn objects_with_changed_secret(
     secret: &PartialObjectMeta<Secret>,
 ) -> Vec<ObjectRef<ElastiCacheUser>> {
     let (namespace, name) = (secret.namespace(), secret.name_any());
-    let version = secret_version(&secret.metadata);
+    let uid = secret.metadata.uid.as_deref().unwrap_or_default();
+    let version = secret.metadata.resource_version.as_deref().unwrap_or_default();
     let sent = |object: &ElastiCacheUser| {
         let last = object.status.as_ref().and_then(|status| status.last_applied.as_ref());
-        last.is_some_and(|last| last.password_versions.iter().any(|sent| sent.starts_with(&version)))
+        let versions = last.map(|last| last.password_versions.as_slice()).unwrap_or_default();
+        versions.iter().any(|sent| SecretVersion::parse(sent).is_of(uid, version))
     };
     let named = objects.state().into_iter().filter(|object| {
         object.namespace() == namespace

@@ -111,14 +111,14 @@ fn modify_user_sends_only_what_differs_in_one_call() {
 
 #[test]
 fn an_authentication_has_a_type_and_the_versions_of_its_secrets() {
-    for (authentication, kind, versions) in [
-        (password(), AuthenticationType::Password, vec!["uid-s/7"]),
+    for (authentication, kind, read_from) in [
+        (password(), AuthenticationType::Password, versions(&["uid-s/7/key"])),
         (Authentication::Iam, AuthenticationType::Iam, vec![]),
         (Authentication::NoPassword, AuthenticationType::NoPassword, vec![]),
     ] {
         let change = AuthenticationChange::to(&authentication).unwrap();
         assert_eq!((authentication.kind(), change.kind()), (kind, kind));
-        assert_eq!(change.password_versions(), versions);
+        assert_eq!(change.password_versions(), read_from);
     }
     let unknown = Authentication::Password(Err(invalid_secret()));
     assert_eq!(unknown.kind(), AuthenticationType::Password);

@@ -21,7 +21,7 @@ fn open() -> RemoteUser {
 
 fn secret(passwords: &[(&str, &str)]) -> Passwords {
     let read = passwords.iter().map(|(password, version)| {
-        (Password::parse(format!("{password:-<16}").as_bytes()).unwrap(), (*version).to_owned())
+        (Password::parse(format!("{password:-<16}").as_bytes()).unwrap(), SecretVersion::parse(version))
     });
     Passwords::new(read.collect())
 }
@@ -31,9 +31,9 @@ fn with(passwords: &Passwords) -> Goal {
 }
 
 /// Status shows that the passwords of these versions were applied.
-fn applied_versions(versions: &[&str]) -> Record {
+fn applied_versions(of: &[&str]) -> Record {
     Record {
-        last_applied: managed_but(|last| last.password_versions = texts(versions)).last_applied,
+        last_applied: managed_but(|last| last.password_versions = versions(of)).last_applied,
         ..reported_but(|reported| reported.authentication_type = "password".into())
     }
 }
@@ -123,7 +123,7 @@ fn passwords_are_sent_unless_aws_has_them() {
         authentication: Authentication::Password(Ok(other.clone())),
         ..desired()
     };
-    let last = LastApplied { password_versions: texts(&["a/1/k"]), ..applied(OTHER_RULES, None) };
+    let last = LastApplied { password_versions: versions(&["a/1/k"]), ..applied(OTHER_RULES, None) };
     let ruled = sees(
         RemoteUser { access_string: OTHER_RULES.into(), ..password_user(1) },
         Record { last_applied: Some(last), ..applied_versions(&[]) },
@@ -194,8 +194,8 @@ fn status_is_corrected_before_modify_user_makes_it_wrong() {
         let expanded_access_string = expanded.map(str::to_owned);
         Action::WriteIntent(WriteIntent::Modify { expanded_access_string, forget_passwords })
     };
-    let last = |versions, expanded| {
-        let last = LastApplied { password_versions: texts(versions), ..applied("on ~before", expanded) };
+    let last = |of, expanded| {
+        let last = LastApplied { password_versions: versions(of), ..applied("on ~before", expanded) };
         Record { last_applied: Some(last), ..managed() }
     };
     let edited = || user_with(|user| user.access_string = "on ~before -@all".into());

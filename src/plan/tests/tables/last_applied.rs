@@ -9,7 +9,7 @@ use crate::common::*;
 /// What status remembered before.
 fn before() -> LastApplied {
     LastApplied {
-        password_versions: texts(&["a/1/k"]),
+        password_versions: versions(&["a/1/k"]),
         tag_keys: texts(&["left", "team"]),
         ..applied("on ~before", Some("on ~before -@all"))
     }
@@ -45,12 +45,12 @@ fn status_remembers_what_was_sent_once_aws_answered_it() {
     let secret =
         || Changes { authentication: AuthenticationChange::to(&password()).ok(), ..Changes::default() };
     let keys = |keys: &[&str]| Some(LastApplied { tag_keys: texts(keys), ..before() });
-    let created = |versions: &[&str], expanded| {
-        let (password_versions, tag_keys) = (texts(versions), texts(&["team"]));
+    let created = |of: &[&str], expanded| {
+        let (password_versions, tag_keys) = (versions(of), texts(&["team"]));
         Some(LastApplied { password_versions, tag_keys, ..applied(WANTED, expanded) })
     };
-    let sent = |versions| {
-        let (password_versions, tag_keys) = (texts(versions), before().tag_keys);
+    let sent = |of| {
+        let (password_versions, tag_keys) = (versions(of), before().tag_keys);
         Some(LastApplied { password_versions, tag_keys, ..applied(WANTED, None) })
     };
     let untag = || Action::Untag(Untag { arn: arn(), keys: texts(&["left"]) });
@@ -74,14 +74,14 @@ fn status_remembers_what_was_sent_once_aws_answered_it() {
         { claim: "the intent to reclaim restores everything",
           action: intent(WriteIntent::Reclaim { last_applied: before() }), remembered: Some(before()) },
         { claim: "CreateUser: the keys of the spec's tags, and AWS's form because the user is active",
-          action: create(&password()), outcome: accepted(Lifecycle::Active), remembered: created(&["uid-s/7"], Some(CANONICAL)) },
+          action: create(&password()), outcome: accepted(Lifecycle::Active), remembered: created(&["uid-s/7/key"], Some(CANONICAL)) },
         { claim: "CreateUser: no form of AWS while the user is not active",
           action: create(&Authentication::Iam), outcome: accepted(Lifecycle::Creating), remembered: created(&[], None) },
         { claim: "CreateUser without an answer", action: create(&Authentication::Iam), outcome: lost() },
         { claim: "ModifyUser: the access string, without AWS's form",
           action: modify(rules()), outcome: accepted(Lifecycle::Modifying), remembered: sent(&["a/1/k"]) },
         { claim: "ModifyUser: the passwords; AWS has the access string that was not sent",
-          action: modify(secret()), outcome: accepted(Lifecycle::Modifying), remembered: sent(&["uid-s/7"]) },
+          action: modify(secret()), outcome: accepted(Lifecycle::Modifying), remembered: sent(&["uid-s/7/key"]) },
         { claim: "ModifyUser without an answer", action: modify(rules()), outcome: lost() },
         { claim: "RemoveTagsFromResource forgets the keys", action: untag(), outcome: tagged(&["team"]), remembered: keys(&["team"]) },
         { claim: "RemoveTagsFromResource that was refused", action: untag(), outcome: Outcome::NotFound },
@@ -154,13 +154,14 @@ fn status_remembers_the_request_and_the_first_active_answer_to_it() {
 
 #[test]
 fn a_user_in_sync_is_remembered_with_its_password_versions_and_tag_keys() {
-    let read = |text: &str, version: &str| (Password::parse(text.as_bytes()).unwrap(), version.to_owned());
+    let read =
+        |text: &str, version| (Password::parse(text.as_bytes()).unwrap(), SecretVersion::parse(version));
     let secret =
         Passwords::new(vec![read("one password long", "a/1/k"), read("two passwords long", "b/1/k")]);
     let with = |authentication| Desired { authentication, ..desired() };
     let missing = || with(Authentication::Password(Err(secret_not_found())));
     let record =
-        managed_but(|last| (last.password_versions, last.tag_keys) = (texts(&["old"]), texts(&["old"])));
+        managed_but(|last| (last.password_versions, last.tag_keys) = (versions(&["old"]), texts(&["old"])));
     let observed = || nothing_known().seen(active()).record(record.clone());
     let old_tag = with_tags(&[("team", "shop"), ("old", "1")]);
     let none: &[&str] = &[];
@@ -176,9 +177,9 @@ fn a_user_in_sync_is_remembered_with_its_password_versions_and_tag_keys() {
         "keys stay if the tags cannot be read":
             (desired(), observed().listed(TagsObservation::Unreadable)) => (none, &["old"]),
     };
-    for Case { claim, given: (desired, observed), expected: (versions, keys) } in rows {
+    for Case { claim, given: (desired, observed), expected: (of, keys) } in rows {
         let last = in_sync(&desired, &active(), &observed);
-        assert_eq!((last.password_versions, last.tag_keys), (texts(versions), texts(keys)), "{claim}");
+        assert_eq!((last.password_versions, last.tag_keys), (versions(of), texts(keys)), "{claim}");
         assert_eq!(last.access_string.as_deref(), Some(WANTED), "{claim}: the request stays");
     }
 }

@@ -42,7 +42,8 @@ fn an_observing_object_reports_each_field_that_would_be_changed() {
     let odd = || observes(|desired| desired.access_string = "on frobnicate ~a".into());
     let odd_differs = || differs(&["access string \"on ~a frobnicate\" would become \"on frobnicate ~a\""]);
     let odd_sent = || with_applied(applied("on frobnicate ~a", Some("on ~a frobnicate")));
-    let other_password = Passwords::new(vec![(Password::parse(b"another password").unwrap(), "v".into())]);
+    let other_password =
+        Passwords::new(vec![(Password::parse(b"another password").unwrap(), SecretVersion::parse("v/key"))]);
     let mut anothers = anothers_tags();
     anothers.extend(tags(&[("team", "shop")]));
     check! { goal: observes(|_| {});
