@@ -196,14 +196,18 @@ pub(crate) fn managed() -> Record {
 /// The same with a change of what was applied.
 pub(crate) fn managed_but(change: impl FnOnce(&mut LastApplied)) -> Record {
     let mut record = managed();
-    record.last_applied.as_mut().map(change);
+    if let Some(last) = &mut record.last_applied {
+        change(last);
+    }
     record
 }
 
 /// The same with a change of what status reports.
 pub(crate) fn reported_but(change: impl FnOnce(&mut Reported)) -> Record {
     let mut record = managed();
-    record.reported.as_mut().map(change);
+    if let Some(reported) = &mut record.reported {
+        change(reported);
+    }
     record
 }
 
