@@ -66,7 +66,7 @@ pub struct RunFlags {
     pub secret_namespace: Vec<String>,
 
     /// The name of this cluster in the owner tags of AWS users. Default: the UID of the namespace kube-system.
-    #[arg(long, env = "CLUSTER_ID", value_name = "ID", value_parser = values::cluster_id)]
+    #[arg(long, env = "CLUSTER_ID", value_name = "ID", value_parser = values::parse_cluster_id)]
     pub cluster_id: Option<String>,
 
     /// The deletionPolicy of objects that set none: whether their AWS user is deleted with them.
@@ -80,7 +80,7 @@ pub struct RunFlags {
 
     /// Required beginning of every user ID. {namespace} stands for the object's namespace, for example {namespace}-. Default: no
     /// requirement.
-    #[arg(long, env = "REQUIRED_USER_ID_PREFIX", value_name = "TEMPLATE", value_parser = values::user_id_prefix)]
+    #[arg(long, env = "REQUIRED_USER_ID_PREFIX", value_name = "TEMPLATE", value_parser = values::parse_user_id_prefix)]
     pub required_user_id_prefix: Option<String>,
 
     /// Maximum number of objects that are reconciled at the same time.
@@ -88,7 +88,7 @@ pub struct RunFlags {
     pub concurrency: u16,
 
     /// Maximum number of AWS calls in a second, for all objects together.
-    #[arg(long, env = "AWS_RATE", default_value_t = 10.0, value_parser = values::rate, value_name = "N")]
+    #[arg(long, env = "AWS_RATE", default_value_t = 10.0, value_parser = values::parse_rate, value_name = "N")]
     pub aws_rate: f64,
 
     /// Maximum number of AWS calls at once after a quiet time.
@@ -96,7 +96,7 @@ pub struct RunFlags {
     pub aws_burst: u32,
 
     /// How often each object is compared with AWS, varied by up to a tenth.
-    #[arg(long, env = "RESYNC", default_value = "10m", value_parser = values::duration, value_name = "DURATION")]
+    #[arg(long, env = "RESYNC", default_value = "10m", value_parser = values::parse_duration, value_name = "DURATION")]
     pub resync: Duration,
 
     /// Compare tags only at every Nth drift check, because that takes an extra AWS call.
@@ -104,7 +104,7 @@ pub struct RunFlags {
     pub tag_resync_every: u32,
 
     /// How long a Ready object stays Ready while AWS does not answer.
-    #[arg(long, env = "STALE_AFTER", default_value = "15m", value_parser = values::duration, value_name = "DURATION")]
+    #[arg(long, env = "STALE_AFTER", default_value = "15m", value_parser = values::parse_duration, value_name = "DURATION")]
     pub stale_after: Duration,
 
     /// Address of the HTTP server with /livez, /readyz and /metrics.
@@ -142,11 +142,11 @@ pub struct RunFlags {
     pub log: String,
 
     /// For tests: time-out of one AWS call.
-    #[arg(long, env = "AWS_CALL_TIMEOUT", default_value = "20s", hide = true, value_parser = values::duration)]
+    #[arg(long, env = "AWS_CALL_TIMEOUT", default_value = "20s", hide = true, value_parser = values::parse_duration)]
     pub aws_call_timeout: Duration,
 
     /// For tests: time-out of one request to the API server, except watches.
-    #[arg(long, env = "KUBERNETES_TIMEOUT", default_value = "15s", hide = true, value_parser = values::duration)]
+    #[arg(long, env = "KUBERNETES_TIMEOUT", default_value = "15s", hide = true, value_parser = values::parse_duration)]
     pub kubernetes_timeout: Duration,
 
     /// For tests: divides the operator's pauses by this number.

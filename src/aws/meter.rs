@@ -114,7 +114,7 @@ impl Meter {
             service,
             operation,
             status_code: status.unwrap_or_default(),
-            error_code: code.map(label).unwrap_or_default().to_owned(),
+            error_code: code.map(code_label).unwrap_or_default().to_owned(),
         };
         self.calls.get_or_create(&call).inc();
         match fault {
@@ -149,7 +149,7 @@ impl Meter {
 }
 
 /// The code if the operator or `plan`'s table knows it, else `other`: a label needs a closed list of values.
-fn label(code: &str) -> &str {
+fn code_label(code: &str) -> &str {
     const OWN: [&str; 6] =
         ["NoCredentials", "NotSent", "TimedOut", "NoAnswer", "UnreadableAnswer", "UnknownError"];
     // To the table every code that contains `Quota` is a quota. That is no closed list.

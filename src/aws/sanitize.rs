@@ -30,7 +30,7 @@ pub(crate) fn stable(text: &str, passwords: &[Password]) -> String {
             }
         }
     }
-    sentence(bounded(&kept.join(" ")))
+    end_sentence(bounded(&kept.join(" ")))
 }
 
 /// An error code, reduced to the characters that AWS uses in codes.
@@ -143,7 +143,7 @@ fn bounded(text: &str) -> String {
 }
 
 /// Ends with a full stop, as more text follows in a condition.
-fn sentence(text: String) -> String {
+fn end_sentence(text: String) -> String {
     match text.trim_end_matches([' ', ',', ';', ':']) {
         "" => "AWS gives no explanation.".to_owned(),
         ended if ended.ends_with(['.', '!', '?']) => ended.to_owned(),

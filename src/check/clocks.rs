@@ -51,7 +51,7 @@ pub(crate) fn evaluate(aws: Option<&ClockReading>, api_server: Option<&ClockRead
     let mut rows = Vec::new();
     if let Some(ahead) = aws {
         let agrees = api.map(|api| agree(api, SignedDuration::ZERO));
-        let says = match (status(ahead), agrees) {
+        let says = match (clock_status(ahead), agrees) {
             (RowStatus::Ok, _) => "",
             (RowStatus::Warning | RowStatus::Failed, Some(true)) => {
                 " The API server's clock agrees with this machine's."
@@ -64,10 +64,10 @@ pub(crate) fn evaluate(aws: Option<&ClockReading>, api_server: Option<&ClockRead
             (RowStatus::Warning | RowStatus::Failed, _) => "",
         };
         let harm = "AWS refuses what is signed more than 5 minutes off.";
-        rows.push(row("clock-aws", "AWS's", ahead, says, harm));
+        rows.push(clock_row("clock-aws", "AWS's", ahead, says, harm));
     }
     if let Some(ahead) = api {
-        let says = match (status(ahead), aws) {
+        let says = match (clock_status(ahead), aws) {
             (RowStatus::Ok, _) | (_, None) => "",
             (RowStatus::Warning | RowStatus::Failed, Some(aws)) if agree(aws, ahead) => {
                 " AWS's clock agrees with the API server's: this machine's is wrong."
@@ -79,7 +79,7 @@ pub(crate) fn evaluate(aws: Option<&ClockReading>, api_server: Option<&ClockRead
         };
         let harm =
             "AWS takes no ServiceAccount token (IRSA) that the API server has dated more than 5 minutes off.";
-        rows.push(row("clock-api-server", "the API server's", ahead, says, harm));
+        rows.push(clock_row("clock-api-server", "the API server's", ahead, says, harm));
     }
     rows
 }
@@ -88,7 +88,7 @@ fn agree(one: SignedDuration, other: SignedDuration) -> bool {
     (one - other).unsigned_abs() <= NOTED
 }
 
-fn status(ahead: SignedDuration) -> RowStatus {
+fn clock_status(ahead: SignedDuration) -> RowStatus {
     match ahead.unsigned_abs() {
         far if far > REFUSED => RowStatus::Failed,
         near if near > NOTED => RowStatus::Warning,
@@ -96,9 +96,9 @@ fn status(ahead: SignedDuration) -> RowStatus {
     }
 }
 
-fn row(check: &'static str, whose: &str, ahead: SignedDuration, says: &str, harm: &str) -> Row {
+fn clock_row(check: &'static str, whose: &str, ahead: SignedDuration, says: &str, harm: &str) -> Row {
     let far = SignedDuration::from_secs(ahead.abs().as_secs());
-    let status = status(ahead);
+    let status = clock_status(ahead);
     if status == RowStatus::Ok {
         return Row::ok(check, format!("This machine's clock and {whose} are within a minute."));
     }

@@ -49,7 +49,7 @@ pub(crate) enum ClusterError {
     Timeout(Duration),
     #[error("it answers {0}")]
     Status(StatusCode),
-    #[error("{}", connection::root_cause(.0))]
+    #[error("{}", connection::kube_error_message(.0))]
     Refused(#[source] kube::Error),
 }
 
@@ -193,7 +193,7 @@ impl Cluster {
                 }
                 Err(error) => return Err(error.into()),
             };
-            found.extend(list.items.iter().map(|object| summary(object, default)));
+            found.extend(list.items.iter().map(|object| summarize(object, default)));
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params.continue_token = Some(token),
                 None => return Ok(found),
@@ -202,7 +202,7 @@ impl Cluster {
     }
 }
 
-fn summary(object: &DynamicObject, default: DeletionPolicy) -> ObjectSummary {
+fn summarize(object: &DynamicObject, default: DeletionPolicy) -> ObjectSummary {
     // A member of the wrong type counts as absent, as it does for the operator.
     let spec: ElastiCacheUserSpec = object
         .data

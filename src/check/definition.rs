@@ -44,11 +44,11 @@ pub(crate) fn evaluate(installed: &Installed, ours: &CustomResourceDefinition) -
             format!("The CustomResourceDefinition {NAME} could not be read: {why}"),
             format!("kubectl get crd {NAME}"),
         ),
-        Installed::Read(found) => diff(found, ours),
+        Installed::Read(found) => diff_row(found, ours),
     }
 }
 
-fn diff(found: &CustomResourceDefinition, ours: &CustomResourceDefinition) -> Row {
+fn diff_row(found: &CustomResourceDefinition, ours: &CustomResourceDefinition) -> Row {
     if found.metadata.deletion_timestamp.is_some() {
         return Row::failed(
             CHECK,
@@ -77,14 +77,14 @@ fn diff(found: &CustomResourceDefinition, ours: &CustomResourceDefinition) -> Ro
             format!("kubectl describe crd {NAME}"),
         );
     }
-    differences(here, wanted)
+    version_row(here, wanted)
 }
 
 fn version(definition: &CustomResourceDefinition) -> Option<&CustomResourceDefinitionVersion> {
     definition.spec.versions.iter().find(|version| version.name == VERSION)
 }
 
-fn differences(here: &CustomResourceDefinitionVersion, wanted: &CustomResourceDefinitionVersion) -> Row {
+fn version_row(here: &CustomResourceDefinitionVersion, wanted: &CustomResourceDefinitionVersion) -> Row {
     let same = here.schema == wanted.schema
         && here.additional_printer_columns == wanted.additional_printer_columns
         && here.selectable_fields == wanted.selectable_fields;

@@ -21,16 +21,16 @@ use super::{CheckReport, PATIENCE, amazon, permissions};
 use crate::account::{Limiter, RateLimited};
 use crate::config::Check;
 
-pub(super) async fn check<W: Write>(
+pub(super) async fn check_orphans<W: Write>(
     flags: &Check,
     cluster: &Cluster,
     report: &mut CheckReport<W>,
     progress: &ProgressLines<'_>,
 ) -> anyhow::Result<()> {
-    let (row, cluster_id) = super::cluster_id(flags, cluster).await;
+    let (row, cluster_id) = super::cluster_id_row(flags, cluster).await;
     report.publish(row)?;
     let Some(cluster_id) = cluster_id else { return Ok(()) };
-    let Some((aws, region)) = connect(flags, report).await? else { return Ok(()) };
+    let Some((aws, region)) = connect_to_aws(flags, report).await? else { return Ok(()) };
     let pace = SurveyPace::new(flags.run.aws_rate, flags.run.pace_divisor);
     let surveyor = Surveyor::new(&aws, pace, progress);
     let survey = surveyor.survey().await;
@@ -45,26 +45,26 @@ pub(super) async fn check<W: Write>(
         match confirm(&surveyor, &surveyed.user, &finding).await {
             Ok(false) => continue,
             Ok(true) => {}
-            Err(fault) => report.publish(amazon::interrupted("elasticache:DescribeUsers", &fault, ""))?,
+            Err(fault) => report.publish(amazon::interrupted_row("elasticache:DescribeUsers", &fault, ""))?,
         }
-        if let Some(row) = findings::row(&surveyed.user, &finding) {
+        if let Some(row) = findings::finding_row(&surveyed.user, &finding) {
             report.publish(row)?;
         }
         found.push(finding);
     }
-    report.publish(findings::summary(&found, known.definition_installed))?;
+    report.publish(findings::summary_row(&found, known.definition_installed))?;
     Ok(())
 }
 
-async fn connect<W: Write>(
+async fn connect_to_aws<W: Write>(
     flags: &Check,
     report: &mut CheckReport<W>,
 ) -> anyhow::Result<Option<(RateLimited<Aws>, String)>> {
     let aws = Preflight::load(Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE))).await;
     let region = aws.region();
-    report.publish(amazon::region(&region))?;
+    report.publish(amazon::region_row(&region))?;
     let credentials = aws.credentials().await;
-    report.publish(amazon::credentials(&credentials))?;
+    report.publish(amazon::credentials_row(&credentials))?;
     let (Ok(region), Ok(())) = (region, credentials) else { return Ok(None) };
     let limiter = Limiter::new(flags.run.aws_rate, flags.run.aws_burst);
     Ok(Some((RateLimited::new(aws.users().clone(), limiter), region)))
@@ -129,7 +129,7 @@ fn survey_rows(survey: &Survey, region: &str) -> Vec<Row> {
             named(&user_ids)
         );
         let fault = Fault::Denied((*said).clone());
-        let row = amazon::interrupted("elasticache:ListTagsForResource", &fault, &about);
+        let row = amazon::interrupted_row("elasticache:ListTagsForResource", &fault, &about);
         rows.push(Row { check: "aws-list-tags", ..row });
     }
     if !survey.incomplete.is_empty() {
@@ -164,5 +164,5 @@ fn users_row(survey: &Survey, region: &str) -> Row {
         counted(total, "user"),
         asked.count()
     );
-    amazon::interrupted(action, fault, &so_far)
+    amazon::interrupted_row(action, fault, &so_far)
 }

@@ -181,7 +181,7 @@ fn grant(rule: &Rule, verbs: &[&str], scopes: &[Scope], caller: Option<&str>) ->
     let verbs = verbs.join(",");
     let resource = rule.kubectl_resource();
     let only = rule.name.map(|name| format!(" --resource-name={name}")).unwrap_or_default();
-    let subject = subject(caller);
+    let subject = binding_subject(caller);
     let namespaces: Vec<&str> = scopes.iter().flatten().map(String::as_str).collect();
     if namespaces.is_empty() {
         return format!(
@@ -199,7 +199,7 @@ fn grant(rule: &Rule, verbs: &[&str], scopes: &[Scope], caller: Option<&str>) ->
 }
 
 /// The subject of a binding, as kubectl takes it.
-fn subject(caller: Option<&str>) -> String {
+fn binding_subject(caller: Option<&str>) -> String {
     let Some(caller) = caller else { return "--serviceaccount=NAMESPACE:NAME".to_owned() };
     match caller.strip_prefix("system:serviceaccount:") {
         Some(account) => format!("--serviceaccount={account}"),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::findings::OrphanUser;
 use crate::api::{GROUP, VERSION};
 
-pub(super) fn delete(user: &RemoteUser) -> String {
+pub(super) fn delete_command(user: &RemoteUser) -> String {
     format!(
         "aws elasticache delete-user --user-id {} --region {}",
         quoted(&user.user_id),
@@ -17,10 +17,10 @@ pub(super) fn delete(user: &RemoteUser) -> String {
 }
 
 /// `None` if no object can have the namespace and the name that the tags say.
-pub(super) fn adopt(orphan: &OrphanUser<'_>) -> Option<String> {
+pub(super) fn adopt_command(orphan: &OrphanUser<'_>) -> Option<String> {
     let OrphanUser { user, namespace, name, existing, claimant } = orphan;
     // The tags of an object that is there keep every other object from taking the user.
-    let untag = existing.map(|_| untag(user) + " && ").unwrap_or_default();
+    let untag = existing.map(|_| remove_tags_command(user) + " && ").unwrap_or_default();
     if let Some(claimant) = claimant {
         let patch = json!({ "spec": { "adoptionPolicy": "Adopt" } }).to_string();
         return Some(format!(
@@ -71,7 +71,7 @@ fn manifest(user: &RemoteUser, name: &str, adoption_policy: Option<&str>) -> Val
     })
 }
 
-fn untag(user: &RemoteUser) -> String {
+fn remove_tags_command(user: &RemoteUser) -> String {
     let keys = [CLUSTER_TAG, NAMESPACE_TAG, NAME_TAG, UID_TAG].join(" ");
     format!(
         "aws elasticache remove-tags-from-resource --resource-name {} --tag-keys {keys} --region {}",
