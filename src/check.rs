@@ -118,7 +118,7 @@ async fn connect_to_cluster<W: Write>(
         }
         Err(why) => {
             let message = format!(
-                "The API server at {} does not answer: {why}. Nothing else was asked of it.",
+                "The API server at {} does not answer: {why}. The other checks of the cluster were skipped.",
                 cluster.url
             );
             report.publish(Row::failed("cluster", message, KUBECONFIG))?;
@@ -144,8 +144,8 @@ fn supported(version: &Value, url: &str) -> Row {
         ),
         None => Row::warning(
             "cluster",
-            format!("The API server at {url} does not tell its version."),
-            format!("see that it is {major}.{minor} or newer: kubectl version"),
+            format!("The API server at {url} does not show its version."),
+            format!("check that it is {major}.{minor} or newer: kubectl version"),
         ),
     }
 }
@@ -217,7 +217,7 @@ async fn secrets(flags: &Check, cluster: &Cluster, objects: &[ObjectSummary]) ->
 async fn cluster_id_row(flags: &Check, cluster: &Cluster) -> (Row, Option<String>) {
     const CHECK: &str = "cluster-id";
     if let Some(id) = &flags.run.cluster_id {
-        let message = format!("Owner tags name this cluster {id}, by --cluster-id.");
+        let message = format!("Owner tags name this cluster {id}, because --cluster-id is set.");
         return (Row::ok(CHECK, message), Some(id.clone()));
     }
     match cluster.cluster_uid().await {
@@ -233,7 +233,7 @@ async fn cluster_id_row(flags: &Check, cluster: &Cluster) -> (Row, Option<String
             let message = format!(
                 "The UID of the namespace kube-system names the cluster in owner tags, and cannot be read: {why}"
             );
-            let fix = allow + "or give the cluster a name that stays: --cluster-id NAME";
+            let fix = allow + "or set a name for the cluster, and never change it: --cluster-id NAME";
             (Row::failed(CHECK, message, fix), None)
         }
     }
@@ -329,7 +329,7 @@ async fn uninstalling<W: Write>(
             report.publish(Row::failed(
                 "objects",
                 format!(
-                    "Whether an AWS user would be lost is not known, as the objects cannot be listed: {why}"
+                    "The operator's objects cannot be listed, so it is not known whether an AWS user would be lost: {why}"
                 ),
                 fix.unwrap_or_else(|| "kubectl get ecu --all-namespaces".to_owned()),
             ))?;

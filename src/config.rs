@@ -45,7 +45,7 @@ pub enum CliCommand {
     /// Show what the operator lacks in the cluster and in AWS, and how to fix it.
     ///
     /// Takes the flags and the environment of `run`, so that you can run it in the operator's pod. It changes nothing. It checks
-    /// whether the cluster can be reached, which CustomResourceDefinition is installed, what RBAC allows, whose AWS credentials
+    /// whether the cluster can be reached, which CustomResourceDefinition is installed, what RBAC allows, which AWS credentials
     /// are in use, what they allow and whether the clocks agree. The exit code is 0 if no check failed, else 1. With --uninstall
     /// it checks instead whether an AWS user would be lost if you removed the operator. With --orphans it lists the AWS users
     /// that lack their object; the exit code is then 1 only if something could not be asked.
@@ -59,7 +59,7 @@ pub struct RunFlags {
     #[arg(long, env = "NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub namespace: Vec<String>,
 
-    /// Namespace whose Secrets are watched, if not those of every watched namespace; repeatable, comma-separated in the
+    /// Watch Secrets only in this namespace, instead of in every watched namespace; repeatable, comma-separated in the
     /// environment, - for none. Secrets of other namespaces are still read if RBAC allows it, but their changes are noticed only
     /// at the next --resync.
     #[arg(long, env = "SECRET_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
@@ -73,7 +73,7 @@ pub struct RunFlags {
     #[arg(long, env = "DEFAULT_DELETION_POLICY", value_enum, ignore_case = true, default_value = "Delete")]
     pub default_deletion_policy: DefaultDeletionPolicy,
 
-    /// Namespace whose objects may take over existing AWS users without owner tags (adoptionPolicy: Adopt); repeatable,
+    /// Let objects in this namespace take over existing AWS users without owner tags (adoptionPolicy: Adopt); repeatable,
     /// comma-separated in the environment, * for all. Default: none.
     #[arg(long, env = "ADOPTION_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub adoption_namespace: Vec<String>,
@@ -168,8 +168,8 @@ pub struct Check {
     #[arg(long, env = "UNINSTALL", value_parser = FalseyValueParser::new())]
     pub uninstall: bool,
 
-    /// List the AWS users whose owner tags name an object of this cluster that does not exist, with the commands that adopt or
-    /// delete each user. Makes one AWS call for 100 users and one for the tags of each user.
+    /// List the AWS users that lack their object, because their owner tags name an object of this cluster that does not exist, with
+    /// the commands that adopt or delete each user. Makes one AWS call for 100 users and one for the tags of each user.
     #[arg(long, env = "ORPHANS", value_parser = FalseyValueParser::new())]
     pub orphans: bool,
 
@@ -285,7 +285,7 @@ impl RunFlags {
         distinct(&self.namespace)
     }
 
-    /// `None`: Secrets are watched in every namespace whose objects are watched.
+    /// `None`: Secrets are watched in every namespace in which objects are watched.
     #[must_use]
     pub fn secret_namespaces(&self) -> Option<Vec<String>> {
         let listed = distinct(&self.secret_namespace);

@@ -11,7 +11,7 @@ const CREDENTIALS: &str = "give the ServiceAccount an IAM role (IRSA or EKS Pod 
 #[must_use]
 pub(crate) fn region_row(region: &Result<String, ConnectError>) -> Row {
     match region {
-        Ok(region) => Row::ok("aws-region", format!("AWS is asked in {region}.")),
+        Ok(region) => Row::ok("aws-region", format!("The operator calls AWS in {region}.")),
         Err(error) => Row::failed(
             "aws-region",
             error.to_string(),
@@ -28,7 +28,7 @@ pub(crate) fn credentials_row(found: &Result<(), UnusableCredentials>) -> Row {
     }
 }
 
-/// Who the credentials are. The operator can do without STS, so its silence is no more than a warning if ElastiCache answers.
+/// The operator works without STS. So if STS does not answer but ElastiCache does, the row is only a warning.
 #[must_use]
 pub(crate) fn identity_row(answer: &Result<Identity, Fault>, describe: &Result<bool, Fault>) -> Row {
     const CHECK: &str = "aws-identity";
@@ -37,14 +37,14 @@ pub(crate) fn identity_row(answer: &Result<Identity, Fault>, describe: &Result<b
         Err(fault) => fault,
     };
     let (message, fix) = match fault {
-        Fault::Credentials(said) => (format!("AWS does not take the credentials. {said}"), CREDENTIALS.to_owned()),
+        Fault::Credentials(said) => (format!("AWS does not accept the credentials. {said}"), CREDENTIALS.to_owned()),
         Fault::Busy(said) | Fault::Throttled(said) | Fault::Unavailable(said) => (
-            format!("STS does not tell who the credentials are. {said}"),
+            format!("STS does not answer which account the credentials belong to. {said}"),
             "let the machine reach STS over HTTPS (in a closed VPC: an interface endpoint for sts), or set AWS_ENDPOINT_URL_STS; try: aws sts get-caller-identity".to_owned(),
         ),
         Fault::Denied(said) | Fault::Rejected(_, said) => (
-            format!("STS refuses to tell who the credentials are. {said}"),
-            "see what denies sts:GetCallerIdentity: a service control policy, or the policy of the VPC endpoint; try: aws sts get-caller-identity".to_owned(),
+            format!("STS refuses to answer which account the credentials belong to. {said}"),
+            "find what denies sts:GetCallerIdentity: a service control policy, or the policy of the VPC endpoint; try: aws sts get-caller-identity".to_owned(),
         ),
     };
     let unreached = !matches!(fault, Fault::Credentials(_)) && describe.is_ok();
@@ -68,7 +68,7 @@ pub(crate) fn location_row(users: &[(String, Arn)], region: &str, account: Optio
     Some(Row::failed(
         CHECK,
         format!(
-            "AWS is asked in {account}region {region}, where the users of these are not: {}. They would be WrongAWSAccount.",
+            "The AWS users of these objects are not in {account}region {region}, which the operator calls: {}. The objects would become WrongAWSAccount.",
             named(&names)
         ),
         format!("export AWS_REGION={}, with credentials of account {}", arn.region(), arn.account()),
@@ -78,17 +78,17 @@ pub(crate) fn location_row(users: &[(String, Arn)], region: &str, account: Optio
 #[must_use]
 pub(crate) fn describe_row(user_id: &str, answer: &Result<bool, Fault>, caller: Option<&str>) -> Row {
     let described = answer.as_ref().map(|there| if *there { "" } else { ", of which there is none," });
-    let ok = described.map(|none| format!("DescribeUsers of {user_id}{none} is answered."));
+    let ok = described.map(|none| format!("DescribeUsers of {user_id}{none} works."));
     call_row("aws-describe-users", "elasticache:DescribeUsers", ok, caller)
 }
 
 #[must_use]
 pub(crate) fn list_tags_row(arn: &str, answer: &Result<(), Fault>, caller: Option<&str>) -> Row {
-    let ok = answer.as_ref().map(|()| format!("ListTagsForResource of {arn} is answered."));
+    let ok = answer.as_ref().map(|()| format!("ListTagsForResource of {arn} works."));
     call_row("aws-list-tags", "elasticache:ListTagsForResource", ok, caller)
 }
 
-/// A survey of all users that could not be finished. `so_far` says what is known.
+/// For a survey that stopped before all users were read. `so_far` says what is known.
 #[must_use]
 pub(crate) fn interrupted_row(action: &str, fault: &Fault, so_far: &str) -> Row {
     let mut row = Row { status: RowStatus::Failed, ..call_row("aws-users", action, Err(fault), None) };
@@ -110,12 +110,12 @@ fn call_row(check: &'static str, action: &str, answer: Result<String, &Fault>, c
     match fault {
         Fault::Denied(said) => Row::failed(check, format!("{action} is not allowed. {said}"), policy()),
         Fault::Credentials(said) => {
-            Row::failed(check, format!("AWS does not take the credentials. {said}"), CREDENTIALS)
+            Row::failed(check, format!("AWS does not accept the credentials. {said}"), CREDENTIALS)
         }
         Fault::Throttled(said) => Row::warning(
             check,
             format!("AWS throttles this account's calls. {said}"),
-            "check again later; the operator waits by itself, and asks less with a lower --aws-rate",
+            "check again later; the operator waits by itself, and makes fewer calls with a lower --aws-rate",
         ),
         Fault::Busy(said) | Fault::Unavailable(said) => Row::failed(
             check,
@@ -137,7 +137,7 @@ fn call_row(check: &'static str, action: &str, answer: Result<String, &Fault>, c
         ) => Row::failed(
             check,
             format!("AWS refuses {action}. {said}"),
-            "see AWS's own words; with the AWS CLI: aws elasticache describe-users --max-records 20",
+            "read AWS's answer above; the same with the AWS CLI: aws elasticache describe-users --max-records 20",
         ),
     }
 }
@@ -214,7 +214,9 @@ mod tests {
         );
         let row = location_row(&users, "us-east-1", Some("123456789012")).unwrap();
         assert!(
-            row.message.contains("are not: shop/b (arn:aws:elasticache:eu-west-1:210987654321:user:b)."),
+            row.message.contains(
+                "which the operator calls: shop/b (arn:aws:elasticache:eu-west-1:210987654321:user:b)."
+            ),
             "{row:?}"
         );
         assert_eq!(row.fix.unwrap(), "export AWS_REGION=eu-west-1, with credentials of account 210987654321");
@@ -224,7 +226,7 @@ mod tests {
     fn no_such_user_is_an_answer() {
         assert_eq!(
             describe_row("a", &Ok(false), None).message,
-            "DescribeUsers of a, of which there is none, is answered."
+            "DescribeUsers of a, of which there is none, works."
         );
         assert_eq!(describe_row("a", &Ok(true), None).status, RowStatus::Ok);
         assert_eq!(list_tags_row("arn", &Ok(()), None).status, RowStatus::Ok);

@@ -25,7 +25,7 @@ use crate::api::{
 use crate::connection::{self, ConfigurationError};
 use crate::{clock, resolve};
 
-/// Another one than the operator's, so that the audit log tells the two apart.
+/// Not the user agent of the operator, so the audit log shows which of the two made a request.
 const USER_AGENT: &str = concat!("elasticache-user-operator-check/", env!("CARGO_PKG_VERSION"));
 /// Requests that are under way at the same time.
 const AT_ONCE: usize = 8;
@@ -95,7 +95,7 @@ impl Cluster {
         Ok((version, reading))
     }
 
-    /// Whose credentials these are, in the API server's words.
+    /// The user that the API server sees in the credentials.
     pub(crate) async fn username(&self) -> Option<String> {
         let reviews: Api<SelfSubjectReview> = Api::all(self.client.clone());
         let answer =

@@ -1,4 +1,5 @@
-//! I/O: `check --orphans`. Lists the AWS users whose owner tags name an object of this cluster that is not there.
+//! I/O: `check --orphans`. Lists the AWS users that lack their object: their owner tags name an object of this cluster that does
+//! not exist.
 //!
 //! It reads the users first and the objects afterwards, because an object always exists before its user. It reads each orphan once
 //! more at the end, because the user may have been deleted meanwhile. It writes nothing.
@@ -92,7 +93,7 @@ async fn known_objects(flags: &Check, cluster: &Cluster, namespaces: BTreeSet<St
         Ok(objects) => known.objects = objects,
         Err(ListError::NoDefinition) => known.definition_installed = false,
         Err(ListError::Cluster(_)) => {
-            // Nothing that is no label can be a namespace: no object is there.
+            // A tag that is not a DNS label cannot be a namespace, so no object exists there.
             for namespace in namespaces.into_iter().filter(|namespace| commands::is_label(namespace)) {
                 match cluster.objects(&[Some(namespace.clone())], flags.page_size, default).await {
                     Ok(objects) => known.objects.extend(objects),
@@ -104,7 +105,7 @@ async fn known_objects(flags: &Check, cluster: &Cluster, namespaces: BTreeSet<St
     known
 }
 
-/// What allows to read the objects of the namespaces that could not be read.
+/// The row with the permissions that are missing for the namespaces that could not be read.
 async fn unread_row(cluster: &Cluster, known: &KnownObjects) -> Option<Row> {
     let scopes: Vec<_> = known.unread.keys().cloned().map(Some).collect();
     if scopes.is_empty() {
@@ -123,18 +124,15 @@ fn survey_rows(survey: &Survey, region: &str) -> Vec<Row> {
     });
     let (user_ids, saids): (Vec<String>, Vec<_>) = denied.unzip();
     if let Some(said) = saids.first() {
-        let about = format!(
-            " Whose {} are, is not known: {}.",
-            counted(user_ids.len(), "AWS user"),
-            named(&user_ids)
-        );
+        let about =
+            format!(" It is not known which objects these AWS users belong to: {}.", named(&user_ids));
         let fault = Fault::Denied((*said).clone());
         let row = amazon::interrupted_row("elasticache:ListTagsForResource", &fault, &about);
         rows.push(Row { check: "aws-list-tags", ..row });
     }
     if !survey.incomplete.is_empty() {
         let message = format!(
-            "AWS does not describe {} completely, so that it is not known whose these are: {}.",
+            "AWS does not describe {} completely, so it is not known which objects these belong to: {}.",
             counted(survey.incomplete.len(), "user"),
             named(&survey.incomplete)
         );

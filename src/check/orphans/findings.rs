@@ -103,14 +103,14 @@ pub(super) fn finding_row(user: &RemoteUser, finding: &Finding<'_>) -> Option<Ro
         Finding::Orphan(orphan) => Some(orphan_row(orphan)),
         Finding::PartlyTagged => {
             let message = format!(
-                "AWS user {id:?} carries this cluster's tag, but lacks the tag of the namespace or of the name: its object is not known."
+                "AWS user {id:?} carries this cluster's tag, but lacks the tag of the namespace or of the name, so its object is not known."
             );
             let look = format!("aws elasticache list-tags-for-resource --resource-name {}", user.arn);
             Some(Row::warning("orphan-partly-tagged", message, look).about(row_user(user, None)))
         }
         Finding::UnknownObject { namespace, name, why } => {
             let message = format!(
-                "AWS user {id:?} names the ElastiCacheUser {} as its owner. Whether that exists is not known: {why}",
+                "AWS user {id:?} names the ElastiCacheUser {} as its owner. It is not known whether that object exists: {why}",
                 display_name(namespace, name)
             );
             let about = row_user(user, Some((namespace, name)));
@@ -118,7 +118,7 @@ pub(super) fn finding_row(user: &RemoteUser, finding: &Finding<'_>) -> Option<Ro
         }
         Finding::HiddenTags => {
             let message = format!(
-                "Whose AWS user {id:?} is, is not known: AWS does not show its tags, because the user is {:?} or its tags have just changed. Check again later.",
+                "It is not known which object AWS user {id:?} belongs to. AWS does not show its tags, because the user is {:?} or its tags have just changed. Check again later.",
                 user.lifecycle.as_str()
             );
             Some(Row::unknown("orphan-unknown", message).about(row_user(user, None)))
@@ -159,7 +159,7 @@ fn row_user(user: &RemoteUser, owner: Option<(&str, &str)>) -> RowUser {
     }
 }
 
-/// `namespace/name` for people. Tags may hold what no object is called; it stands in quotes then.
+/// `namespace/name` for people. In quotes if no object can have such a name, because anybody may write the tags.
 fn display_name(namespace: &str, name: &str) -> String {
     let text = format!("{namespace}/{name}");
     if commands::is_label(namespace) && name.split('.').all(commands::is_label) {
@@ -169,7 +169,7 @@ fn display_name(namespace: &str, name: &str) -> String {
     }
 }
 
-/// The last row: what it comes to.
+/// The last row: how many users belong to which owner.
 pub(super) fn summary_row(findings: &[Finding<'_>], definition_installed: bool) -> Row {
     let count = |wanted: fn(&Finding<'_>) -> bool| findings.iter().filter(|finding| wanted(finding)).count();
     let owned = count(|finding| matches!(finding, Finding::Owned));
@@ -178,7 +178,7 @@ pub(super) fn summary_row(findings: &[Finding<'_>], definition_installed: bool) 
     let unknown = findings.len() - owned - others - orphans;
     let without = if definition_installed { "" } else { " The CustomResourceDefinition is not installed." };
     let message = format!(
-        "Of {}, {owned} belong to an object of this cluster, {others} carry another cluster's owner tags or none, {orphans} lack their object, {unknown} could not be told.{without}",
+        "Of {}, {owned} belong to an object of this cluster, {others} carry another cluster's owner tags or none, {orphans} lack their object, {unknown} are not known.{without}",
         counted(findings.len(), "AWS user")
     );
     match (orphans, unknown) {
