@@ -57,7 +57,7 @@ impl Failure {
             ),
             // If AWS's front end throttles or fails, its answer has no document.
             Self::Unreadable(status @ (429 | 500..)) => {
-                classify("", &format!("the answer has HTTP status {status} and no words."), *status)
+                classify("", &format!("the answer has HTTP status {status} and no text."), *status)
             }
             Self::Unreadable(status) => unavailable(
                 "UnreadableAnswer",

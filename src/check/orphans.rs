@@ -158,7 +158,7 @@ fn users_row(survey: &Survey, region: &str) -> Row {
     };
     let asked = survey.users.iter().filter(|surveyed| !matches!(surveyed.tags, SurveyedTags::NotAsked));
     let so_far = format!(
-        " AWS was asked until then about {}, and about the tags of {}: the list below is not complete.",
+        " Before that, {} and the tags of {} of them were read, so the list below is not complete.",
         counted(total, "user"),
         asked.count()
     );
