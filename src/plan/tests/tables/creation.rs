@@ -36,6 +36,19 @@ fn create_user_is_sent_after_its_intent_was_written() {
 }
 
 #[test]
+fn the_account_is_known_before_the_first_create_user_unless_aws_does_not_show_it() {
+    let absent = |account| nothing_known().absent().account(account);
+    let after_sts = |account| Observed { caller_asked: true, ..absent(account) };
+    check! { goal: present();
+        { claim: "STS is asked first", seen: absent(Account::NotAsked), plan: fetch(Fetch::Caller) },
+        { claim: "ElastiCache is asked next", seen: after_sts(Account::NotAsked), plan: fetch(Fetch::Account) },
+        { claim: "a fault that passes is waited for", seen: after_sts(Account::Failed(throttled())), plan: failed_read(throttled()) },
+        { claim: "only the region counts if AWS does not tell the account", seen: after_sts(Account::Withheld), plan: create_intent() },
+        { claim: "only the region counts if the role may not ask", seen: after_sts(Account::Failed(denied())), plan: create_intent() },
+    }
+}
+
+#[test]
 fn nothing_is_created_or_announced_without_the_passwords() {
     let (secret, key) = ("s".to_owned(), "k".to_owned());
     let key_missing = SecretProblem::KeyNotFound { secret: secret.clone(), key };
