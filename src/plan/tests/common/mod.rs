@@ -9,6 +9,7 @@ pub(crate) mod verdicts;
 
 use plan::*;
 
+#[allow(unused_imports, reason = "each test binary uses its part of it")]
 pub(crate) use faults::*;
 
 /// What the object's spec says, and AWS hands back in a form of its own.
