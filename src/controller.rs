@@ -106,7 +106,7 @@ where
     let queue = context.metrics.queue.clone();
     let [changed, with_changed_secret, with_freed_id, deleted, unknown] =
         std::array::from_fn(|_| queue.clone());
-    let deleting_context = context.clone();
+    let (deleting_context, secret_context) = (context.clone(), context.clone());
     let successors = objects_with_freed_id(freed.subscribe(), reader.clone())
         .inspect(move |object| with_freed_id.request(full_name_of(object), Duration::ZERO));
     let objects = watcher(users, watcher::Config::default())
@@ -137,7 +137,11 @@ where
         .watches_stream(futures::stream::select_all(secrets), move |secret| {
             let objects = objects_with_changed_secret(&cache, &secret).into_iter();
             objects
-                .inspect(|object| with_changed_secret.request(full_name_of(object), Duration::ZERO))
+                .inspect(|object| {
+                    with_changed_secret.request(full_name_of(object), Duration::ZERO);
+                    let uid = object.extra.uid.as_deref().unwrap_or_default();
+                    secret_context.reconciler.memories.note_changed_secret(uid);
+                })
                 .collect::<Vec<_>>()
         })
         .reconcile_on(successors)

@@ -62,7 +62,9 @@
 //! - No user is changed unless its owner tags were read in the same pass, at most 2 s before the call, and they name this object
 //!   (or nobody, and the user may be adopted or is the one that status shows as managed).
 //! - No mutation is signed by other credentials than the DescribeUsers that it rests on: they may belong to another account.
-//! - DeleteUser is sent only to a user that is `active`, after the object was read again.
+//! - The object is read again before every mutation, once the token is in hand. Only the write of CreateUser's intent replaces
+//!   this read, if it was quick.
+//! - DeleteUser is sent only to a user that is `active`.
 //! - Intents come first: `createRequestedAt` and `location` before CreateUser, tag keys before tags, `deleteRequestedAt` without
 //!   `lastApplied` before DeleteUser.
 //! - An absence counts only if it came from the account and region that status names.

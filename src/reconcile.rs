@@ -17,7 +17,7 @@ use crate::clock::PassClock;
 use crate::kubernetes::{Kubernetes, RequestError, facts, status};
 use crate::memories::Memories;
 use crate::orphans::{Orphans, orphan};
-use crate::resolve::{Policy, resolve};
+use crate::resolve::{Policy, passwords, resolve};
 use crate::telemetry::write_log_line;
 
 /// Shared by all passes.
@@ -50,7 +50,7 @@ impl<U: UserApi> Reconciler<U> {
     /// Runs one pass over the object. `cached` may be stale, because every write tests the resourceVersion.
     pub(crate) async fn reconcile(&self, cached: &ElastiCacheUser) -> Finish {
         let uid = cached.uid().unwrap_or_default();
-        let goal = resolve(cached, &self.policy, &self.kubernetes).await;
+        let goal = resolve(cached, &self.policy);
         let (object, memory) = (facts(cached), self.memories.recall(&uid));
         let mut pass =
             Pass::new(self.settings.clone(), goal, object, memory, fastrand::u64(..), self.clock.now());
@@ -102,6 +102,7 @@ impl<U: UserApi> Reconciler<U> {
                 Response::Called(self.call(&mutation, credentials, held).await)
             }
             Request::ReadOwner(owner) => Response::Owner(kubernetes.owner_exists(&owner).await),
+            Request::ReadPasswords => Response::Passwords(passwords(&held.object, kubernetes).await),
             Request::ReadDefinition => Response::Definition(kubernetes.definition().await),
             Request::ReadObject => {
                 let found = kubernetes.read(&held.object).await?;
@@ -111,7 +112,7 @@ impl<U: UserApi> Reconciler<U> {
             }
             Request::Resolve => match kubernetes.read(&held.object).await? {
                 Some(object) => {
-                    let goal = resolve(&object, &self.policy, kubernetes).await;
+                    let goal = resolve(&object, &self.policy);
                     held.object = object;
                     Response::Resolved(Some((goal, facts(&held.object))))
                 }

@@ -1,5 +1,5 @@
-//! I/O: reads the Secrets that an object names, and turns the object into a [`Goal`]. Later steps do not use the types of the
-//! API.
+//! Turns an object into a [`Goal`], so that later steps do not use the types of the API. I/O: reads the Secrets that the object
+//! names.
 
 use kube::ResourceExt;
 use plan::{
@@ -85,14 +85,15 @@ impl Policy {
     }
 }
 
-pub async fn resolve(object: &ElastiCacheUser, policy: &Policy, kubernetes: &Kubernetes) -> Goal {
+/// Reads no Secret. A pass asks for [`passwords`] when it needs them.
+pub fn resolve(object: &ElastiCacheUser, policy: &Policy) -> Goal {
     if object.metadata.deletion_timestamp.is_some() {
         return Goal::Absent(deletion_goal(object, policy));
     }
     if object.spec.suspend == Some(true) {
         return Goal::Suspended(outline(object));
     }
-    match (desired(object, policy, kubernetes).await, &object.spec.management_policy) {
+    match (desired(object, policy), &object.spec.management_policy) {
         (Err(refusal), _) => Goal::Invalid { refusal, subject: subject(object, policy) },
         (Ok(desired), Some(api::ManagementPolicy::Manage) | None) => Goal::Present(desired),
         (Ok(desired), Some(api::ManagementPolicy::Observe)) => Goal::ObserveOnly(desired),
@@ -176,11 +177,7 @@ pub fn observes(spec: &ElastiCacheUserSpec) -> bool {
 
 /// The user that the spec describes, or what is wrong with the spec. Admission refuses most invalid specs. An object that was
 /// created while an older CRD was installed can still have one.
-async fn desired(
-    object: &ElastiCacheUser,
-    policy: &Policy,
-    kubernetes: &Kubernetes,
-) -> Result<Desired, Refusal> {
+fn desired(object: &ElastiCacheUser, policy: &Policy) -> Result<Desired, Refusal> {
     let spec = &object.spec;
     let user_id = valid_user_id(object)?;
     policy.check_prefix(object, &user_id)?;
@@ -189,7 +186,7 @@ async fn desired(
         user_id,
         engine: engine(object)?,
         access_string: access_string(object)?,
-        authentication: authentication(object, kubernetes).await?,
+        authentication: authentication(object)?,
         tags: tags(object)?,
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
@@ -232,25 +229,14 @@ fn tags(object: &ElastiCacheUser) -> Result<plan::Tags, SpecError> {
     }
 }
 
-async fn authentication(
-    object: &ElastiCacheUser,
-    kubernetes: &Kubernetes,
-) -> Result<Authentication, SpecError> {
+fn authentication(object: &ElastiCacheUser) -> Result<Authentication, SpecError> {
     let given = object.spec.authentication.as_ref();
     let type_ = given.and_then(|authentication| authentication.type_.as_ref());
     match type_ {
         Some(api::AuthenticationType::Iam) => Ok(Authentication::Iam),
         Some(api::AuthenticationType::NoPasswordRequired) => Ok(Authentication::NoPassword),
         Some(api::AuthenticationType::Password) => {
-            let sources =
-                given.and_then(|authentication| authentication.passwords.as_deref()).unwrap_or_default();
-            let keys: Option<Vec<_>> = sources.iter().map(secret_and_key).collect();
-            match keys.as_deref() {
-                Some(keys @ ([_] | [_, _])) => {
-                    Ok(Authentication::Password(passwords(object, keys, kubernetes).await))
-                }
-                Some(_) | None => Err(SpecError::PasswordSources),
-            }
+            keys(object).map(|_| Authentication::Password(Err(SecretProblem::NotRead)))
         }
         Some(api::AuthenticationType::Unrecognized(word)) => {
             Err(SpecError::UnknownAuthenticationType(word.clone()))
@@ -271,14 +257,23 @@ fn secret_and_key(source: &api::PasswordSource) -> Option<(&str, &str)> {
     Some((reference.name.as_deref()?, reference.key.as_deref()?))
 }
 
-async fn passwords(
+/// The Secrets and keys of the passwords.
+fn keys(object: &ElastiCacheUser) -> Result<Vec<(&str, &str)>, SpecError> {
+    let authentication = object.spec.authentication.as_ref();
+    let sources = authentication.and_then(|authentication| authentication.passwords.as_deref());
+    let keys: Option<Vec<_>> = sources.unwrap_or_default().iter().map(secret_and_key).collect();
+    keys.filter(|keys| matches!(keys.len(), 1 | 2)).ok_or(SpecError::PasswordSources)
+}
+
+/// # Errors
+/// Why the passwords are not known.
+pub async fn passwords(
     object: &ElastiCacheUser,
-    keys: &[(&str, &str)],
     kubernetes: &Kubernetes,
 ) -> Result<Passwords, SecretProblem> {
     let namespace = object.namespace().unwrap_or_default();
-    let mut read = Vec::with_capacity(keys.len());
-    for (secret, key) in keys {
+    let mut read = Vec::new();
+    for (secret, key) in keys(object).unwrap_or_default() {
         read.push(kubernetes.password(&namespace, secret, key).await?);
     }
     Ok(Passwords::new(read))

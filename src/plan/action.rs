@@ -88,6 +88,8 @@ pub enum Fetch {
     Caller,
     /// Whether the object that another owner's tags name exists. Uncached.
     Owner(Owner),
+    /// The passwords, from the Secrets that the object names.
+    Passwords,
     /// Uncached.
     Definition,
     /// The object, uncached, after the pass has the rate limiter's token.

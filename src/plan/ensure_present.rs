@@ -15,6 +15,9 @@ use crate::{
 };
 
 pub(crate) fn ensure_present(desired: &Desired, observed: &Observed) -> Action {
+    if let Some(action) = waits_for_secret(desired, observed) {
+        return action;
+    }
     match &observed.user {
         UserObservation::NotRead => Action::Fetch(Fetch::User(desired.user_id.clone())),
         UserObservation::Failed(fault) => Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone())),
@@ -154,6 +157,10 @@ fn adopt(desired: &Desired, user: &RemoteUser, observed: &Observed, former: Opti
 }
 
 fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
+    if let Authentication::Password(Err(SecretProblem::NotRead)) = &desired.authentication {
+        // What else differs is sent together with the passwords.
+        return Action::Fetch(Fetch::Passwords);
+    }
     match changes(desired, user, observed) {
         Err(problem) => return secret_problem(&problem),
         Ok(Some((changes, cause))) => {
@@ -224,9 +231,22 @@ fn send_tags(
     }
 }
 
+/// AWS was asked before, and nothing can be done without the Secret. So read only the Secret.
+pub(crate) fn waits_for_secret(desired: &Desired, observed: &Observed) -> Option<Action> {
+    match &desired.authentication {
+        Authentication::Password(Err(problem))
+            if observed.record.waits_for_secret && observed.user == UserObservation::NotRead =>
+        {
+            Some(secret_problem(problem))
+        }
+        Authentication::Password(_) | Authentication::Iam | Authentication::NoPassword => None,
+    }
+}
+
 /// A missing Secret may be created later. An invalid password needs a person.
 pub(crate) fn secret_problem(problem: &SecretProblem) -> Action {
     match problem {
+        SecretProblem::NotRead => Action::Fetch(Fetch::Passwords),
         SecretProblem::NotFound { .. }
         | SecretProblem::KeyNotFound { .. }
         | SecretProblem::Forbidden { .. }

@@ -10,9 +10,14 @@ use crate::{Action, Fetch, Observed, Owner, Ownership, Refusal, Subject, UserObs
 pub(crate) fn add_first(owner: &Owner, observed: &Observed, action: Action) -> Action {
     let needed = match &action {
         // These reads show who owns the user. A user of another object must not block the deletion of this object.
-        Action::Fetch(Fetch::User(_) | Fetch::Tags(_) | Fetch::Account | Fetch::Caller | Fetch::Owner(_)) => {
-            false
-        }
+        Action::Fetch(
+            Fetch::User(_)
+            | Fetch::Tags(_)
+            | Fetch::Account
+            | Fetch::Caller
+            | Fetch::Owner(_)
+            | Fetch::Passwords,
+        ) => false,
         // These reads are the last step before a mutation.
         Action::Fetch(Fetch::Object | Fetch::ObjectAndDefinition | Fetch::Definition)
         | Action::WriteIntent(_)

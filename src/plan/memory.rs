@@ -35,8 +35,18 @@ pub struct Memory {
     pub before_deletion: Option<LastApplied>,
     /// This process saw UserNotFound. Until status shows that, its `lastApplied` describes a former user.
     pub seen_gone: bool,
+    waits_for_secret: Option<SecretWait>,
+    /// A Secret of the object changed, and its passwords have not been sent since. So the pass is no mere check.
+    pub secret_changed: bool,
     pub version: Option<u64>,
     pub pacing: Pacing,
+}
+
+/// The version of the object that waits for a Secret. An edit, or somebody who removed the finalizer, makes AWS be asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct SecretWait {
+    generation: Option<i64>,
+    has_finalizer: bool,
 }
 
 /// When the tags last matched the spec.
@@ -45,6 +55,12 @@ struct TagsChecked {
     /// `None` if this process has not compared the tags.
     generation: Option<i64>,
     due: Moment,
+}
+
+impl SecretWait {
+    fn of(object: &ObjectFacts) -> Self {
+        Self { generation: object.generation, has_finalizer: object.has_finalizer }
+    }
 }
 
 impl Memory {
@@ -72,6 +88,7 @@ impl Memory {
             modify_sent: self.modify_sent,
             readiness,
             has_finalizer: object.has_finalizer,
+            waits_for_secret: self.waits_for_secret == Some(SecretWait::of(object)) && !object.is_requested(),
             is_new: object.created_at.is_some_and(|at| pace.is_new(now.utc.since(at).unwrap_or_default())),
         }
     }
@@ -114,6 +131,10 @@ impl Memory {
         };
         self.creation_first_seen = Some((requested, first_seen));
         now.moment.since(first_seen)
+    }
+
+    pub(crate) fn wait_for_secret(&mut self, object: &ObjectFacts, waits: bool) {
+        self.waits_for_secret = waits.then(|| SecretWait::of(object));
     }
 
     /// Tags are due for a new generation, and every [`Pace::tag_resync`]. After a start, `roll` spreads the first

@@ -180,7 +180,8 @@ fn orphan_step(action: Action, facts: &OrphanFacts, pace: &Pace) -> OrphanStep {
             ReleaseReason::LeftToOwner(_) | ReleaseReason::LeftUnowned => OrphanEnd::NotOurs,
         }),
         // A deletion never needs these.
-        Action::AddFinalizer
+        Action::Fetch(Fetch::Passwords)
+        | Action::AddFinalizer
         | Action::WriteIntent(_)
         | Action::Create(_)
         | Action::Modify(_)

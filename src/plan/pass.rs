@@ -161,7 +161,7 @@ impl Pass {
         let is_ready = record.readiness.is_ready();
         let roll = self.rolls.roll();
         let tags_due = self.memory.tags_due(object.generation, is_ready, pace, now.moment, roll);
-        self.awaited = is_awaited(&object, &goal);
+        self.awaited = is_awaited(&object, &goal) || self.memory.secret_changed;
         self.urgency = match self.awaited {
             true => Urgency::Work,
             false if self.memory.pacing.is_overdue(pace, now.moment) => Urgency::OverdueCheck,
@@ -249,6 +249,7 @@ impl Pass {
             (Response::Tags(tags), _) => self.read_tags(tags, now),
             (Response::Identified(source), awaiting) => self.identified(source, &awaiting),
             (Response::Owner(other), _) => self.read_other_owner(other),
+            (Response::Passwords(passwords), _) => self.read_passwords(passwords),
             (Response::Definition(definition), _) => self.read_definition(definition),
             (Response::Object(object), Awaiting::Confirmation { definition }) => {
                 self.confirm(object.map(|object| *object), definition);

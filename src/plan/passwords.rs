@@ -135,6 +135,8 @@ impl Passwords {
 /// Why the operator does not know the passwords.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SecretProblem {
+    /// The pass has not read them yet.
+    NotRead,
     NotFound {
         secret: String,
     },

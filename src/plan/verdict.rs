@@ -268,7 +268,10 @@ fn waits(wait: &Wait, context: &VerdictContext<'_>) -> Verdict {
         Wait::Secret(SecretProblem::KeyNotFound { .. }) => (Reason::SecretKeyNotFound, Requeue::Backoff),
         Wait::Secret(SecretProblem::Forbidden { .. }) => (Reason::SecretForbidden, Requeue::Slow),
         Wait::Secret(
-            SecretProblem::NotFound { .. } | SecretProblem::Unreadable { .. } | SecretProblem::Invalid { .. },
+            SecretProblem::NotRead
+            | SecretProblem::NotFound { .. }
+            | SecretProblem::Unreadable { .. }
+            | SecretProblem::Invalid { .. },
         ) => (Reason::SecretNotFound, Requeue::Backoff),
         Wait::DefinitionUnreadable => (Reason::DeletingUser, Requeue::Backoff),
         Wait::NotShown(_) if context.deleting => (Reason::WaitingForUserActive, Requeue::Backoff),

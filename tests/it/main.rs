@@ -43,6 +43,7 @@ mod rights;
 mod rotating;
 mod samples;
 mod secrecy;
+mod secretless;
 mod taken_back;
 mod throttling;
 mod transcript;

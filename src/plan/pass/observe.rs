@@ -1,9 +1,10 @@
 //! How a pass gets its facts, and what it remembers of them.
 
-use super::{Awaiting, Pass, Request};
+use super::{Awaiting, Pass, Request, has_new_password};
 use crate::{
-    Account, Arn, CallSource, Creation, Definition, Fetch, Goal, Lifecycle, Now, ObjectFacts,
-    OwnerObservation, Ownership, Tags, TagsObservation, UserObservation, tags_match,
+    Account, Arn, Authentication, CallSource, Creation, Definition, Fetch, Goal, Lifecycle, Now, ObjectFacts,
+    OwnerObservation, Ownership, Passwords, SecretProblem, Tags, TagsObservation, UserObservation,
+    tags_match,
 };
 
 impl Pass {
@@ -30,6 +31,7 @@ impl Pass {
                 self.observed.other_owner = OwnerObservation::Unknown;
                 None
             }
+            Fetch::Passwords => Some(Request::ReadPasswords),
             Fetch::Definition => Some(Request::ReadDefinition),
             Fetch::Object => Some(self.confirmation(false)),
             Fetch::ObjectAndDefinition => Some(self.confirmation(true)),
@@ -71,6 +73,17 @@ impl Pass {
             }
             Some(_) | None => self.conflict(),
         }
+    }
+
+    pub(super) fn read_passwords(&mut self, passwords: Result<Passwords, SecretProblem>) {
+        match &mut self.goal {
+            Goal::Present(desired) | Goal::ObserveOnly(desired) => {
+                desired.authentication = Authentication::Password(passwords);
+            }
+            Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) => {}
+        }
+        self.memory.secret_changed = has_new_password(&self.object, &self.goal);
+        self.awaited |= self.memory.secret_changed;
     }
 
     pub(super) fn read_definition(&mut self, definition: Definition) {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{Awaiting, EventContent, LogLevel, LogLine, Pass, PassResult, Request};
 use crate::verdict::{Completed, Outcome, Progress, Reason, Verdict, VerdictContext, not_shown, verdict};
 use crate::{
-    Action, Arn, ConditionType, Creation, Fault, Goal, Moment, Now, Report, Status, UserObservation, Wait,
-    differs, next_status,
+    Action, Arn, ConditionType, Creation, Fault, Goal, Moment, Now, Refusal, Report, Status, UserObservation,
+    Wait, differs, next_status,
 };
 
 /// What the pass did, and what it still has to report.
@@ -111,6 +111,8 @@ impl Pass {
         let mut events = self.completed_events(&action, &verdict);
         let result = match written {
             Ok(()) => {
+                let waits = self.waits_for_secret(&action);
+                self.memory.wait_for_secret(&self.object, waits);
                 // The warning lasts while the change is sent again and AWS applies it.
                 let is_refused =
                     verdict.reason == Reason::Modifying && self.memory.pacing.repeated().is_some();
@@ -125,6 +127,14 @@ impl Pass {
             closing.queue.extend(events);
             closing.stage = Stage::End { requeue: Some(delay), result };
         }
+    }
+
+    /// Status shows that a Secret is missing, and AWS was asked in this pass or before.
+    fn waits_for_secret(&self, action: &Action) -> bool {
+        let is_asked = self.observed.record.waits_for_secret
+            || matches!(self.observed.user, UserObservation::Found(_) | UserObservation::Absent);
+        is_asked
+            && matches!(action, Action::Wait(Wait::Secret(_)) | Action::Refuse(Refusal::InvalidPassword(_)))
     }
 
     pub(super) fn status_after(

@@ -6,7 +6,7 @@ use crate::pace::Pace;
 use crate::verdict::Outcome;
 use crate::{
     Arn, CallSource, CredentialsId, Definition, Goal, Memory, Mutation, ObjectFacts, Owner, OwnerObservation,
-    Status, TagsObservation, UserId, UserObservation,
+    Passwords, SecretProblem, Status, TagsObservation, UserId, UserObservation,
 };
 
 /// What every pass of a process shares.
@@ -47,6 +47,8 @@ pub enum Request {
     IdentifyCaller,
     /// Read whether the object exists that the owner tags name, uncached: [`Response::Owner`].
     ReadOwner(Owner),
+    /// Read the passwords from the Secrets that the object names, uncached: [`Response::Passwords`].
+    ReadPasswords,
     /// Read whether the CustomResourceDefinition is being deleted, uncached: [`Response::Definition`].
     ReadDefinition,
     /// Read the object, uncached: [`Response::Object`].
@@ -84,6 +86,7 @@ pub enum Response {
     /// The current credentials and their account.
     Identified(CallSource),
     Owner(OwnerObservation),
+    Passwords(Result<Passwords, SecretProblem>),
     Definition(Definition),
     /// `None` if the object is gone or was replaced by another one of its name.
     Object(Option<Box<ObjectFacts>>),
@@ -177,6 +180,7 @@ impl Request {
             Self::Identify => "Identify",
             Self::IdentifyCaller => "IdentifyCaller",
             Self::ReadOwner(_) => "ReadOwner",
+            Self::ReadPasswords => "ReadPasswords",
             Self::ReadDefinition => "ReadDefinition",
             Self::ReadObject => "ReadObject",
             Self::Resolve => "Resolve",

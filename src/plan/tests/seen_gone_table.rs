@@ -82,7 +82,9 @@ fn pass(
             Request::WriteStatus(_) | Request::AddFinalizer => {
                 Response::KubernetesFailed { what: "write", why: String::new() }
             }
-            Request::ReadOwner(_) | Request::Resolve => panic!("nothing asks for this"),
+            Request::ReadOwner(_) | Request::ReadPasswords | Request::Resolve => {
+                panic!("nothing asks for this")
+            }
         };
         pass.handle(response, now);
     }

@@ -216,6 +216,7 @@ pub(crate) fn not_shown(mutation: &Mutation, id: &str) -> String {
 
 fn secret(problem: &SecretProblem) -> String {
     match problem {
+        SecretProblem::NotRead => "The Secrets that the spec names are being read.".to_owned(),
         SecretProblem::NotFound { secret } => {
             format!(
                 "Secret \"{secret}\" does not exist in this namespace. The operator continues when it exists."

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use elasticache_user_operator::kubernetes::Kubernetes;
 use elasticache_user_operator::leader_election::Token;
-use elasticache_user_operator::resolve::{Policy, resolve};
+use elasticache_user_operator::resolve::{Policy, passwords, resolve};
 use plan::pace::Pace;
 use plan::pass::{Finish, Request, Response, Settings};
 use plan::verdict::Outcome;
@@ -27,8 +27,9 @@ pub(super) struct Driven {
 /// One pass, begun 10 s after the object was written last, by a process that has just started and whose credentials belong to
 /// `account`. AWS accepts every call.
 pub(super) async fn drive(recorded: &Recorded, account: &str) -> Driven {
-    let goal = goal(recorded).await;
+    let goal = goal(recorded);
     let mut driver = Driver {
+        passwords: read_passwords(recorded).await,
         facts: recorded.facts.clone(),
         user: recorded.user.clone(),
         account: account.to_owned(),
@@ -57,6 +58,7 @@ struct Driver {
     facts: ObjectFacts,
     user: Value,
     account: String,
+    passwords: Result<Passwords, SecretProblem>,
     effects: Vec<Request>,
 }
 
@@ -68,6 +70,7 @@ impl Driver {
             Request::ListTags(_) => Response::Tags(self.tags()),
             Request::Identify | Request::IdentifyCaller => Response::Identified(self.source()),
             Request::ReadOwner(_) => Response::Owner(OwnerObservation::Gone),
+            Request::ReadPasswords => Response::Passwords(self.passwords.clone()),
             Request::ReadDefinition => Response::Definition(Definition::Kept),
             Request::ReadObject => Response::Object(Some(Box::new(self.facts.clone()))),
             Request::Resolve => panic!("nobody changes the object"),
@@ -139,18 +142,22 @@ impl Driver {
     }
 }
 
-async fn goal(recorded: &Recorded) -> Goal {
+fn goal(recorded: &Recorded) -> Goal {
     let policy = Policy {
         cluster_id: "recorded".to_owned(),
         default_deletion_policy: DeletionPolicy::Delete,
         adoption_namespaces: Vec::new(),
         required_prefix: None,
     };
+    resolve(&recorded.object, &policy)
+}
+
+async fn read_passwords(recorded: &Recorded) -> Result<Passwords, SecretProblem> {
     let versions = recorded.raw["status"]["lastApplied"]["passwordVersions"][0].as_str();
     let server = secrets_server(versions.map(str::to_owned)).await;
     let config = kube::Config::new(server.parse().unwrap());
     let kubernetes = Kubernetes::new(kube::Client::try_from(config).unwrap(), Token::unlimited());
-    resolve(&recorded.object, &policy, &kubernetes).await
+    passwords(&recorded.object, &kubernetes).await
 }
 
 /// An API server with two Secrets: `pw` in the version that was sent to AWS, and `short`, whose password is too short.

@@ -64,7 +64,7 @@ const MET: &str = "\
     DeleteUser DeletionStarted, DeleteUser failed, DescribeUser, Identify, IdentifyCaller, InSync Active, \
     ListTags, ModifyUser, ModifyUser DriftCorrected, ModifyUser PasswordRotated, ModifyUser UserModified, \
     ModifyUser failed, Observe Differs, Observe Observed, Observe UserMissing, ReadDefinition, ReadObject, \
-    ReadOwner, Refuse AdoptionNotAllowed, Refuse InvalidPassword, Refuse InvalidSpec, \
+    ReadOwner, ReadPasswords, Refuse AdoptionNotAllowed, Refuse InvalidPassword, Refuse InvalidSpec, \
     Refuse UserAlreadyExists, Refuse UserIDNotAllowed, Refuse UserOwnedByAnother, Refuse WrongAWSAccount, \
     RemoveFinalizer, RemoveFinalizer DeletingUser, RemoveFinalizer DeletionStarted, \
     RemoveFinalizer Retained, RemoveFinalizer UserAlreadyExists, RemoveFinalizer UserDeleted, \

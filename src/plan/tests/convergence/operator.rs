@@ -82,7 +82,7 @@ impl Operator {
         model.trace.end_chapter();
         model.trace.note(|| format!("a pass begins, over version {}", object.version));
         self.passes += 1;
-        let (goal, facts) = (object.goal(&model.secrets), object.facts());
+        let (goal, facts) = (object.goal(), object.facts());
         model.answers = Some(Answers::new(object));
         let seed = u64::from(self.number) << 32 | self.passes;
         let (settings, memory) = (self.settings.clone(), self.memory.clone());

@@ -11,4 +11,5 @@ mod lagging;
 mod not_shown;
 mod recent;
 mod reserved;
+mod secrets;
 mod world;

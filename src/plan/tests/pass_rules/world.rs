@@ -8,7 +8,7 @@ use plan::pass::{Finish, Request, Response, Settings};
 use plan::verdict::Outcome;
 use plan::*;
 
-use crate::common::{active, id, managed, our_tags, present};
+use crate::common::{active, id, managed, our_tags, present, secret_not_found};
 
 #[derive(Clone, Debug)]
 pub(crate) struct World {
@@ -17,6 +17,8 @@ pub(crate) struct World {
     pub(crate) user: Option<RemoteUser>,
     pub(crate) tags: Tags,
     pub(crate) other: OwnerObservation,
+    /// What comes of reading the Secret.
+    pub(crate) secret: Result<Passwords, SecretProblem>,
     pub(crate) memory: Memory,
     pub(crate) now: Duration,
     /// The version that the driver has. Its writes test it.
@@ -73,6 +75,7 @@ pub(crate) fn world() -> World {
         user: Some(active()),
         tags: our_tags(),
         other: OwnerObservation::Gone,
+        secret: Err(secret_not_found()),
         memory: Memory::default(),
         now: Duration::from_secs(1000),
         held: ResourceVersion::default(),
@@ -162,6 +165,7 @@ impl World {
             Request::ListTags(_) => Response::Tags(TagsObservation::Read(self.tags.clone())),
             Request::Identify | Request::IdentifyCaller => Response::Identified(self.source()),
             Request::ReadOwner(_) => Response::Owner(self.other),
+            Request::ReadPasswords => Response::Passwords(self.secret.clone()),
             Request::ReadDefinition => Response::Definition(Definition::Kept),
             Request::ReadObject => {
                 self.held = self.object.version.clone();

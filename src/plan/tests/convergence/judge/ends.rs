@@ -182,6 +182,7 @@ fn lacks(model: &Model, object: &Object) -> Option<(Progress, Reason)> {
         return None;
     }
     Some(match model.secrets.read(object.spec.sources).err()? {
+        SecretProblem::NotRead => return None,
         SecretProblem::NotFound { .. } | SecretProblem::Unreadable { .. } => {
             (Progress::Reconciling, Reason::SecretNotFound)
         }

@@ -83,6 +83,11 @@ impl Model {
                 self.note(|answers| answers.other = other);
                 Response::Owner(other)
             }
+            Request::ReadPasswords if fails => failed_request(),
+            Request::ReadPasswords => {
+                let sources = self.answers.as_ref().map_or(0, |answers| answers.given.spec.sources);
+                Response::Passwords(self.secrets.read(sources))
+            }
             Request::ReadDefinition => {
                 let definition = if fails { Definition::Unreadable } else { self.definition };
                 self.note(|answers| answers.definition = definition);
@@ -93,7 +98,7 @@ impl Model {
             Request::Resolve => {
                 let object = self.object.clone();
                 self.answers = object.clone().map(Answers::new).or(self.answers.take());
-                Response::Resolved(object.map(|object| (object.goal(&self.secrets), object.facts())))
+                Response::Resolved(object.map(|object| (object.goal(), object.facts())))
             }
             Request::AddFinalizer => self.write_answered(fault, |object| object.has_finalizer = true),
             Request::RemoveFinalizer => self.write_answered(fault, |object| object.has_finalizer = false),

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use plan::*;
 
 use super::aws::ACCESS;
-use super::secrets::Secrets;
 use crate::common::{deletion_goal, desired, id, owner, tags};
 
 /// One version of the object.
@@ -81,8 +80,9 @@ impl Object {
         requested.into_iter().chain(protected).collect()
     }
 
-    pub(crate) fn goal(&self, secrets: &Secrets) -> Goal {
-        let Spec { sense, engine, access, authentication, sources, policy, .. } = self.spec;
+    /// Without passwords, which a pass asks for when it needs them.
+    pub(crate) fn goal(&self) -> Goal {
+        let Spec { sense, engine, access, authentication, policy, .. } = self.spec;
         let Spec { observes, suspended, adoption, tags: at, .. } = self.spec;
         if self.terminating {
             let user_id = deletion_goal().user_id.filter(|_| sense != Sense::Nameless);
@@ -114,7 +114,7 @@ impl Object {
             }
         }
         let authentication = match authentication {
-            AuthenticationType::Password => Authentication::Password(secrets.read(sources)),
+            AuthenticationType::Password => Authentication::Password(Err(SecretProblem::NotRead)),
             AuthenticationType::Iam => Authentication::Iam,
             AuthenticationType::NoPassword => Authentication::NoPassword,
         };
