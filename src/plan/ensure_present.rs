@@ -232,7 +232,7 @@ fn send_tags(
 }
 
 /// AWS was asked before, and nothing can be done without the Secret. So read only the Secret.
-pub(crate) fn waits_for_secret(desired: &Desired, observed: &Observed) -> Option<Action> {
+fn waits_for_secret(desired: &Desired, observed: &Observed) -> Option<Action> {
     match &desired.authentication {
         Authentication::Password(Err(problem))
             if observed.record.waits_for_secret && observed.user == UserObservation::NotRead =>

@@ -1,7 +1,7 @@
 //! `managementPolicy: Observe`: reports how the user differs from the spec, and never changes AWS.
 
 use crate::changes::differences;
-use crate::ensure_present::{secret_problem, waits_for_secret};
+use crate::ensure_present::secret_problem;
 use crate::finalize::release_finalizer;
 use crate::location::{NotFoundMeaning, not_found_meaning, wrong_location};
 use crate::{
@@ -18,9 +18,6 @@ pub(crate) fn observe_only(desired: &Desired, observed: &Observed) -> Action {
             observed,
             ReleaseReason::Observes { deletion_accepted: false },
         );
-    }
-    if let Some(action) = waits_for_secret(desired, observed) {
-        return action;
     }
     match &observed.user {
         UserObservation::NotRead => Action::Fetch(Fetch::User(desired.user_id.clone())),
