@@ -25,7 +25,8 @@
 //! | [`aws`] (a crate) | AWS | the AWS calls and their metrics; the only crate that depends on the AWS SDK |
 //! | [`account`] | AWS | one AWS account and region: the calls to it, and their rate limit |
 //! | `memories` | no | what one process remembers of each object between passes |
-//! | `controller` | API server | watches, schedule, shutdown |
+//! | `queue` | no | whose pass begins next, and when |
+//! | `controller` | API server | watches: which change asks for a pass |
 //! | [`leader_election`] | API server | which replica works, and its right to change something |
 //! | `connection` | API server | how the cluster is reached |
 //! | [`telemetry`] | HTTP | logs, metrics, health |
@@ -84,6 +85,7 @@ mod connection;
 mod controller;
 mod memories;
 mod orphans;
+mod queue;
 mod reconcile;
 
 pub use aws;

@@ -19,7 +19,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::account::{Permit, Priority};
+use crate::account::{Class, Permit};
 use crate::reconcile::Reconciler;
 
 /// More steps than any attempt needs.
@@ -274,7 +274,7 @@ impl<U: UserApi> Attempt<'_, U> {
     }
 
     async fn permit(&self) -> Permit {
-        self.reconciler.users.permit(Priority::Work).await
+        self.reconciler.users.permit(Class::Progress, &self.case.orphan.owner.namespace).await
     }
 
     async fn take_permit(&mut self) {

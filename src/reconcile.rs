@@ -12,12 +12,13 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::account::{Overdue, Permit, Priority, RateLimited};
+use crate::account::{Class, Permit, RateLimited};
 use crate::api::{ElastiCacheUser, full_name};
 use crate::clock;
 use crate::kubernetes::{Kubernetes, RequestError, facts, status};
 use crate::memories::Memories;
 use crate::orphans::Orphans;
+use crate::queue::Turn;
 use crate::resolve::{Policy, deletion_policy, owner, resolve};
 
 /// Shared by all passes.
@@ -40,21 +41,23 @@ pub(crate) struct Reconciler<U> {
 }
 
 /// What the driver keeps during one pass.
-struct Held {
+struct Held<'a> {
     /// The version of the object that the pass decides on.
     object: ElastiCacheUser,
+    turn: &'a Turn,
     permits: Vec<Permit>,
-    overdue: Option<Overdue>,
+    /// The pass has got a token.
+    has_begun: bool,
 }
 
 impl<U: UserApi> Reconciler<U> {
     /// Runs one pass over the object. `cached` may be stale, because every write tests the resourceVersion.
-    pub(crate) async fn reconcile(&self, cached: &ElastiCacheUser) -> Finish {
+    pub(crate) async fn reconcile(&self, cached: &ElastiCacheUser, turn: &Turn) -> Finish {
         let uid = cached.uid().unwrap_or_default();
         let goal = resolve(cached, &self.policy, &self.kubernetes).await;
         let (object, memory) = (facts(cached), self.memories.recall(&uid));
         let mut pass = Pass::new(self.settings.clone(), goal, object, memory, fastrand::u64(..), self.now());
-        let driven = tokio::time::timeout(self.pass_timeout, self.drive(&mut pass, cached)).await;
+        let driven = tokio::time::timeout(self.pass_timeout, self.drive(&mut pass, cached, turn)).await;
         let finish = driven.unwrap_or_else(|_| pass.interrupt(PassResult::TimedOut, self.now()));
         match &finish.memory {
             Some(memory) => self.memories.keep(&uid, memory.as_ref().clone()),
@@ -66,8 +69,8 @@ impl<U: UserApi> Reconciler<U> {
         finish
     }
 
-    async fn drive(&self, pass: &mut Pass, cached: &ElastiCacheUser) -> Finish {
-        let mut held = Held { object: cached.clone(), permits: Vec::new(), overdue: None };
+    async fn drive(&self, pass: &mut Pass, cached: &ElastiCacheUser, turn: &Turn) -> Finish {
+        let mut held = Held { object: cached.clone(), turn, permits: Vec::new(), has_begun: false };
         loop {
             let request = pass.next(self.now());
             tracing::debug!(object = %full_name(cached), request = request.name(), "next");
@@ -82,15 +85,16 @@ impl<U: UserApi> Reconciler<U> {
         }
     }
 
-    async fn answer(&self, request: Request, held: &mut Held) -> Result<Response, RequestError> {
+    async fn answer(&self, request: Request, held: &mut Held<'_>) -> Result<Response, RequestError> {
         let (kubernetes, users) = (&self.kubernetes, &self.users);
         Ok(match request {
-            Request::AcquireToken(urgency) => {
-                let permit = users.acquire(urgency, &mut held.overdue).await;
-                let granted = permit.is_some();
-                held.permits.extend(permit);
-                Response::Token(granted)
-            }
+            Request::AcquireToken => match self.token(held).await {
+                Some(permit) => {
+                    held.permits.push(permit);
+                    Response::Token
+                }
+                None => Response::Ending,
+            },
             Request::DescribeUser(id) => {
                 let (user, source) = users.describe(self.permit(held).await, &id).await;
                 Response::Described(user, source)
@@ -128,7 +132,7 @@ impl<U: UserApi> Reconciler<U> {
         })
     }
 
-    async fn call(&self, mutation: &Mutation, signer: CredentialsId, held: &mut Held) -> Outcome {
+    async fn call(&self, mutation: &Mutation, signer: CredentialsId, held: &mut Held<'_>) -> Outcome {
         let permit = self.permit(held).await;
         match mutation {
             Mutation::Create(create) => self.create(permit, create, signer, &held.object).await,
@@ -162,17 +166,44 @@ impl<U: UserApi> Reconciler<U> {
     }
 
     /// Keeps the version that a write to the object returned.
-    fn keep_written(&self, object: ElastiCacheUser, held: &mut Held) -> Response {
+    fn keep_written(&self, object: ElastiCacheUser, held: &mut Held<'_>) -> Response {
         self.orphans.written(&object.uid().unwrap_or_default(), self.settings.pace.vanishing_window);
         held.object = object;
         Response::Written(facts(&held.object))
     }
 
+    /// Waits for a token without a slot. `None` if the operator ends meanwhile.
+    async fn token(&self, held: &mut Held<'_>) -> Option<Permit> {
+        let mut ending = self.ending.clone();
+        tokio::select! {
+            permit = held.turn.without_slot(self.wait(held.turn, held.has_begun)) => {
+                held.has_begun = true;
+                Some(permit)
+            }
+            _ = ending.wait_for(|ending| *ending) => None,
+        }
+    }
+
+    /// A change lifts the pass while it waits. A check that has begun continues as work, because its calls would otherwise be
+    /// wasted.
+    async fn wait(&self, turn: &Turn, has_begun: bool) -> Permit {
+        let mut lifted = turn.class();
+        loop {
+            let class = *lifted.borrow_and_update();
+            let class = if has_begun { class.min(Class::Repeat) } else { class };
+            tokio::select! {
+                biased;
+                permit = self.users.permit(class, turn.namespace()) => return permit,
+                Ok(()) = lifted.changed() => {}
+            }
+        }
+    }
+
     /// The permit that the pass acquired for this call. If the pass acquired none, waits for one.
-    async fn permit(&self, held: &mut Held) -> Permit {
+    async fn permit(&self, held: &mut Held<'_>) -> Permit {
         match held.permits.pop() {
             Some(permit) => permit,
-            None => self.users.permit(Priority::Work).await,
+            None => held.turn.without_slot(self.wait(held.turn, true)).await,
         }
     }
 

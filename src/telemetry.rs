@@ -26,7 +26,7 @@ use crate::config::{LogFormat, RunFlags};
 use crate::connection::{self, NotServed};
 
 pub use objects::ObjectMetrics;
-pub use passes::{Measured, Metrics, Queue, Reconciled};
+pub use passes::{Measured, Metrics, QueueMetrics, Reconciled};
 pub use process::ProcessMetrics;
 
 /// How long /readyz waits for the API server.

@@ -41,7 +41,7 @@ impl Pass {
             return None;
         }
         self.awaiting = Awaiting::ReadToken;
-        Some(Request::AcquireToken(self.urgency))
+        Some(Request::AcquireToken)
     }
 
     /// Take the mutation's token before the object is read again, so that no wait for a token makes the version old.

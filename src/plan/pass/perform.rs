@@ -1,6 +1,6 @@
 //! How a pass writes its intents and makes its one mutation.
 
-use super::{Ages, Awaiting, MOST_ATTEMPTS, Pass, Request, Urgency, nothing_observed};
+use super::{Ages, Awaiting, MOST_ATTEMPTS, Pass, Request, nothing_observed};
 use crate::verdict::{Outcome, verdict};
 use crate::{
     Action, AwsError, Cause, Fault, Goal, LastApplied, Moment, Now, ObjectFacts, Observed, Passwords,
@@ -18,7 +18,7 @@ pub(super) struct Doubts {
 impl Pass {
     pub(super) fn mutation_token(&mut self) -> Request {
         self.awaiting = Awaiting::MutationToken;
-        Request::AcquireToken(Urgency::Work)
+        Request::AcquireToken
     }
 
     /// Writes what status must contain before a mutation.

@@ -59,7 +59,7 @@ impl Outside<'_> {
             Request::WriteStatus(status) => self.write_status(pass, status),
             // What the request was about to write has become true meanwhile.
             Request::Finish(_) => return Answer::Nothing,
-            Request::AcquireToken(_)
+            Request::AcquireToken
             | Request::Log(_)
             | Request::Publish(_)
             | Request::ReadOwner(_)

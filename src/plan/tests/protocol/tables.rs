@@ -302,7 +302,7 @@ impl Tables {
     fn next(&self, pass: &mut Pass) -> Request {
         loop {
             let response = match pass.next(NOW) {
-                Request::AcquireToken(_) => Response::Token(true),
+                Request::AcquireToken => Response::Token,
                 Request::Log(_) | Request::Publish(_) => Response::Done,
                 Request::ReadOwner(_) => Response::Owner(OwnerObservation::Exists),
                 Request::ReadDefinition => Response::Definition(Definition::Kept),
