@@ -15,15 +15,15 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt};
+use plan::SecretVersion;
 use plan::pass::{Finish, PassResult};
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinError;
 
 use self::seen::Seen;
 use crate::api::{ElastiCacheUser, full_name, user_id};
-use crate::kubernetes::secret_version;
 use crate::orphans;
-use crate::queue::{Cause, Queue, Turn};
+use crate::queue::{Queue, QueueTurn, Trigger};
 use crate::reconcile::Reconciler;
 use crate::resolve::secrets_named;
 use crate::telemetry::{Metrics, Reconciled};
@@ -127,7 +127,7 @@ async fn watch_scope<U, F>(
         .inspect(warn_once(OBJECTS_UNWATCHED, |event| !matches!(event, watcher::Event::Init)))
         .reflect(writer);
     let mut changes =
-        Changes { context, store: store.clone(), freed, seen: Seen::default(), listed: Vec::new() };
+        ObjectEvents { context, store: store.clone(), freed, seen: Seen::default(), listed: Vec::new() };
     // The watcher repeats what failed.
     let objects = events.filter_map(|event| future::ready(event.ok())).for_each(|event| {
         changes.handle(event);
@@ -137,8 +137,10 @@ async fn watch_scope<U, F>(
         secrets.iter().map(|namespace| changed_secrets(scoped(watches, namespace.as_deref())).boxed());
     let changed = futures::stream::select_all(secrets)
         .flat_map(|secret| futures::stream::iter(objects_with_changed_secret(&store, &secret)));
-    let requests = futures::stream::select(changed, successors)
-        .for_each(|object| future::ready(context.queue.request(&full_name_of(&object), Cause::Change)));
+    let requests = futures::stream::select(changed, successors).for_each(|object| {
+        context.queue.request(&full_name_of(&object), Trigger::Change);
+        future::ready(())
+    });
     let others = async {
         // Before the first list is complete, nobody knows which objects a Secret belongs to.
         if store.wait_until_ready().await.is_ok() {
@@ -150,37 +152,37 @@ async fn watch_scope<U, F>(
 }
 
 /// Turns what the watch of objects shows into requests for passes.
-struct Changes<'a, U> {
+struct ObjectEvents<'a, U> {
     context: &'a Context<U>,
     store: Store<ElastiCacheUser>,
     freed: broadcast::Sender<String>,
     seen: Seen,
     /// What the list under way asks for. The store shows the list only when it is complete.
-    listed: Vec<(String, Cause)>,
+    listed: Vec<(String, Trigger)>,
 }
 
-impl<U: UserApi> Changes<'_, U> {
+impl<U: UserApi> ObjectEvents<'_, U> {
     fn handle(&mut self, event: watcher::Event<ElastiCacheUser>) {
         let queue = &self.context.queue;
         match event {
             watcher::Event::Init => {}
             watcher::Event::InitApply(object) => {
-                let cause = self.seen.note(&object);
-                self.listed.extend(cause.map(|cause| (full_name(&object), cause)));
+                let trigger = self.seen.note(&object);
+                self.listed.extend(trigger.map(|trigger| (full_name(&object), trigger)));
             }
             watcher::Event::InitDone => {
                 let names: HashSet<String> =
-                    self.store.state().iter().map(|object| full_name(&**object)).collect();
+                    self.store.state().iter().map(|object| full_name(object)).collect();
                 for gone in self.seen.keep(|name| names.contains(name)) {
                     queue.forget(&gone);
                 }
-                for (name, cause) in self.listed.drain(..) {
-                    queue.request(&name, cause);
+                for (name, trigger) in self.listed.drain(..) {
+                    queue.request(&name, trigger);
                 }
             }
             watcher::Event::Apply(object) => {
-                if let Some(cause) = self.seen.note(&object) {
-                    queue.request(&full_name(&object), cause);
+                if let Some(trigger) = self.seen.note(&object) {
+                    queue.request(&full_name(&object), trigger);
                 }
             }
             watcher::Event::Delete(gone) => {
@@ -283,10 +285,12 @@ fn objects_with_changed_secret(
     secret: &PartialObjectMeta<Secret>,
 ) -> Vec<ObjectRef<ElastiCacheUser>> {
     let (namespace, name) = (secret.namespace(), secret.name_any());
-    let version = secret_version(&secret.metadata);
+    let uid = secret.metadata.uid.as_deref().unwrap_or_default();
+    let version = secret.metadata.resource_version.as_deref().unwrap_or_default();
     let sent = |object: &ElastiCacheUser| {
         let last = object.status.as_ref().and_then(|status| status.last_applied.as_ref());
-        last.is_some_and(|last| last.password_versions.iter().any(|sent| sent.starts_with(&version)))
+        let versions = last.map(|last| last.password_versions.as_slice()).unwrap_or_default();
+        versions.iter().any(|sent| SecretVersion::parse(sent).is_of(uid, version))
     };
     let named = objects.state().into_iter().filter(|object| {
         object.namespace() == namespace
@@ -297,9 +301,9 @@ fn objects_with_changed_secret(
     named.map(|object| ObjectRef::from_obj(&*object)).collect()
 }
 
-async fn pass<U: UserApi>(turn: Turn, stores: Arc<[Store<ElastiCacheUser>]>, context: Arc<Context<U>>) {
+async fn pass<U: UserApi>(turn: QueueTurn, stores: Arc<[Store<ElastiCacheUser>]>, context: Arc<Context<U>>) {
     let Some(object) = find(&stores, turn.object()) else { return };
-    let name = full_name(&*object);
+    let name = full_name(&object);
     let measured = context.metrics.begin();
     let Finish { requeue, is_settled, result, .. } =
         remember_request_id(context.reconciler.reconcile(&object, &turn)).await;

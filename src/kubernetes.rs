@@ -6,7 +6,6 @@ mod secrets;
 
 pub(crate) use convert::timestamp;
 pub use convert::{facts, status};
-pub use secrets::secret_version;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams};

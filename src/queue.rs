@@ -9,7 +9,7 @@ mod schedule;
 
 pub use fair::Class;
 pub(crate) use fair::{FairOrder, Ticket};
-pub(crate) use schedule::{Cause, Key};
+pub(crate) use schedule::{Key, Trigger};
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -66,10 +66,10 @@ impl Queue {
     }
 
     /// Requests a pass over the object `namespace/name`.
-    pub(crate) fn request(&self, object: &str, cause: Cause) {
+    pub(crate) fn request(&self, object: &str, trigger: Trigger) {
         let (key, now) = (Key::from(object), self.0.now());
         let mut state = self.0.lock();
-        let lifted = state.schedule.request(&key, cause, now);
+        let lifted = state.schedule.request(&key, trigger, now);
         if let Some((class, told)) = lifted.zip(state.under_way.get(&key)) {
             told.class.send_if_modified(|current| {
                 let higher = class < *current;
@@ -94,7 +94,7 @@ impl Queue {
     pub(crate) async fn run<F>(
         &self,
         mut ending: watch::Receiver<bool>,
-        pass: impl Fn(Turn) -> F,
+        pass: impl Fn(QueueTurn) -> F,
     ) -> Result<(), JoinError>
     where
         F: Future<Output = ()> + Send + 'static,
@@ -117,7 +117,7 @@ impl Queue {
         Ok(())
     }
 
-    fn begin(&self) -> Option<Turn> {
+    fn begin(&self) -> Option<QueueTurn> {
         let mut state = self.0.lock();
         let begun = state.schedule.begin(self.0.now());
         self.0.measure(&state);
@@ -127,7 +127,7 @@ impl Queue {
         let resumed = Arc::new(Notify::new());
         state.under_way.insert(key.clone(), Told { class: told, resumed: resumed.clone() });
         drop(state);
-        Some(Turn { shared: self.0.clone(), key, class, resumed, next: None })
+        Some(QueueTurn { shared: self.0.clone(), key, class, resumed, next: None })
     }
 
     async fn next_due(&self) {
@@ -172,7 +172,7 @@ impl Shared {
 
 /// A pass under way. If it is dropped, its slot goes to the next pass.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct QueueTurn {
     shared: Arc<Shared>,
     key: Key,
     class: watch::Receiver<Class>,
@@ -180,7 +180,7 @@ pub(crate) struct Turn {
     next: Option<(Duration, bool)>,
 }
 
-impl Turn {
+impl QueueTurn {
     /// `namespace/name`.
     pub(crate) fn object(&self) -> &str {
         &self.key
@@ -228,7 +228,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for QueueTurn {
     fn drop(&mut self) {
         let now = self.shared.now();
         let mut state = self.shared.lock();

@@ -8,7 +8,7 @@ use plan::{ConditionStatus, ConditionType};
 
 use crate::api::{ElastiCacheUser, GROUP, full_name};
 use crate::kubernetes::facts;
-use crate::queue::{Cause, Class};
+use crate::queue::{Class, Trigger};
 
 /// By `namespace/name`.
 #[derive(Debug, Default)]
@@ -28,20 +28,20 @@ struct Shown {
 
 impl Seen {
     /// Why this version of the object asks for a pass, if it does.
-    pub(super) fn note(&mut self, object: &ElastiCacheUser) -> Option<Cause> {
+    pub(super) fn note(&mut self, object: &ElastiCacheUser) -> Option<Trigger> {
         let shown = Shown::of(object);
         let before = self.0.get(&full_name(object));
-        let cause = match before {
+        let trigger = match before {
             Some(before) if *before == shown => return None,
-            Some(before) if before.uid != shown.uid => Cause::Edit,
+            Some(before) if before.uid != shown.uid => Trigger::Edit,
             Some(before) if before.generation != shown.generation || before.deleted != shown.deleted => {
-                Cause::Edit
+                Trigger::Edit
             }
-            Some(_) => Cause::Change,
+            Some(_) => Trigger::Change,
             None => first(object),
         };
         self.0.insert(full_name(object), shown);
-        Some(cause)
+        Some(trigger)
     }
 
     pub(super) fn forget(&mut self, object: &str) {
@@ -75,14 +75,14 @@ impl Shown {
 
 /// What an object asks for that this process sees for the first time. Nearly all are at rest after a start of the operator, and
 /// must not delay those that somebody just changed.
-fn first(object: &ElastiCacheUser) -> Cause {
+fn first(object: &ElastiCacheUser) -> Trigger {
     let facts = facts(object);
     let status = &facts.status;
     if facts.is_requested() || status.observed_generation != facts.generation {
-        return Cause::Edit;
+        return Trigger::Edit;
     }
     let is = |kind, value| status.condition(kind).is_some_and(|condition| condition.status == value);
     let settled =
         is(ConditionType::Ready, ConditionStatus::True) || is(ConditionType::Stalled, ConditionStatus::True);
-    Cause::Listed(if settled { Class::Check } else { Class::Repeat })
+    Trigger::Listed(if settled { Class::Check } else { Class::Repeat })
 }

@@ -3,7 +3,8 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::ResourceExt;
 use plan::{
-    ConditionStatus, ConditionType, Lifecycle, Location, ObjectFacts, ResourceVersion, Status, Timestamp,
+    ConditionStatus, ConditionType, Lifecycle, Location, ObjectFacts, ResourceVersion, SecretVersion, Status,
+    Timestamp,
 };
 
 use crate::api::{self, ElastiCacheUser, ElastiCacheUserStatus, FINALIZER, RECONCILE_REQUESTED_AT};
@@ -69,6 +70,7 @@ fn with_earlier_delete_request(mut status: Status) -> Status {
 
 fn read_last_applied(last: api::LastAppliedStatus) -> plan::LastApplied {
     let api::LastAppliedStatus { access_string, expanded_access_string, password_versions, tag_keys } = last;
+    let password_versions = password_versions.iter().map(|text| SecretVersion::parse(text)).collect();
     plan::LastApplied { access_string, expanded_access_string, password_versions, tag_keys }
 }
 
@@ -115,6 +117,7 @@ pub fn status(status: &Status) -> ElastiCacheUserStatus {
 
 fn write_last_applied(last: plan::LastApplied) -> api::LastAppliedStatus {
     let plan::LastApplied { access_string, expanded_access_string, password_versions, tag_keys } = last;
+    let password_versions = password_versions.iter().map(SecretVersion::to_string).collect();
     api::LastAppliedStatus { access_string, expanded_access_string, password_versions, tag_keys }
 }
 

@@ -3,12 +3,12 @@
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use plan::{InvalidPassword, Password, SecretProblem};
+use plan::{InvalidPassword, Password, SecretProblem, SecretVersion};
 
 use super::Kubernetes;
 
 impl Kubernetes {
-    /// The password under a key of a Secret, and the version of both.
+    /// The password under a key of a Secret, and the version that it was read from.
     ///
     /// # Errors
     /// If there is no valid password, or if the Secret cannot be read.
@@ -17,7 +17,7 @@ impl Kubernetes {
         namespace: &str,
         name: &str,
         key: &str,
-    ) -> Result<(Password, String), SecretProblem> {
+    ) -> Result<(Password, SecretVersion), SecretProblem> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let secret_name = || name.to_owned();
         let secret = match secrets.get_opt(name).await {
@@ -31,19 +31,20 @@ impl Kubernetes {
                 return Err(SecretProblem::Unreadable { secret: secret_name() });
             }
         };
-        // The key is part of the version, because another key of the same Secret holds another password.
-        let version = format!("{}{key}", secret_version(&secret.metadata));
         let Some(value) = secret.data.as_ref().and_then(|data| data.get(key)) else {
             return Err(SecretProblem::KeyNotFound { secret: secret_name(), key: key.to_owned() });
         };
         let invalid =
             |why: InvalidPassword| SecretProblem::Invalid { secret: secret_name(), key: key.to_owned(), why };
-        Password::parse(&value.0).map(|password| (password, version)).map_err(invalid)
+        let password = Password::parse(&value.0).map_err(invalid)?;
+        Ok((password, version_of_key(secret.metadata, key)))
     }
 }
 
-/// The Secret's uid and resourceVersion. A password's version begins with it.
-pub fn secret_version(secret: &ObjectMeta) -> String {
-    let (uid, version) = (secret.uid.as_deref(), secret.resource_version.as_deref());
-    format!("{}/{}/", uid.unwrap_or_default(), version.unwrap_or_default())
+fn version_of_key(secret: ObjectMeta, key: &str) -> SecretVersion {
+    SecretVersion::Key {
+        uid: secret.uid.unwrap_or_default(),
+        resource_version: secret.resource_version.unwrap_or_default(),
+        key: key.to_owned(),
+    }
 }

@@ -3,7 +3,7 @@
 use crate::access_string::same_meaning;
 use crate::{
     Authentication, AuthenticationType, Cause, Desired, Engine, Goal, LastApplied, Observed, Passwords,
-    Record, RemoteUser, SecretProblem, Tags, UserObservation,
+    Record, RemoteUser, SecretProblem, SecretVersion, Tags, UserObservation,
 };
 
 /// What ModifyUser sends: only the fields that differ.
@@ -46,7 +46,7 @@ impl AuthenticationChange {
 
     /// Empty without passwords.
     #[must_use]
-    pub fn password_versions(&self) -> &[String] {
+    pub fn password_versions(&self) -> &[SecretVersion] {
         self.passwords().map_or(&[], Passwords::versions)
     }
 

@@ -5,7 +5,7 @@ use crate::changes::tags_match;
 use crate::verdict::Outcome;
 use crate::{
     Action, Authentication, Create, Desired, Goal, Lifecycle, Modify, Mutation, OWNER_TAG_PREFIX, Observed,
-    RemoteUser, TagsObservation, UserObservation, WriteIntent,
+    RemoteUser, SecretVersion, TagsObservation, UserObservation, WriteIntent,
 };
 
 /// If `access_string` differs from the spec, somebody edited the spec. If `expanded_access_string` differs from AWS,
@@ -17,7 +17,7 @@ pub struct LastApplied {
     /// AWS's form of it, from the first answer that showed the user `active` afterwards.
     pub expanded_access_string: Option<String>,
     /// Of the passwords that were sent. Sorted.
-    pub password_versions: Vec<String>,
+    pub password_versions: Vec<SecretVersion>,
     /// Of the spec's tags that were sent, or are about to be sent.
     pub tag_keys: Vec<String>,
 }

@@ -28,6 +28,7 @@ mod ownership;
 pub mod pace;
 pub mod pass;
 mod passwords;
+mod secret_version;
 mod source;
 mod status;
 mod status_user;
@@ -48,6 +49,7 @@ pub use orphan::{Namesake, Orphan, OrphanEnd, OrphanFacts, OrphanStep, follow_or
 pub use owner::{CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, OWNER_TAG_PREFIX, Owner, Ownership, Tags, UID_TAG};
 pub use pass::Pass;
 pub use passwords::{InvalidPassword, Password, Passwords, SecretProblem};
+pub use secret_version::SecretVersion;
 pub use source::{CallSource, CredentialsId};
 pub use status::{
     Condition, ConditionStatus, ConditionType, Location, Readiness, Report, Status, next_status,

@@ -4,6 +4,8 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::SecretVersion;
+
 /// A password that ElastiCache may accept. `Debug` does not show it.
 #[derive(Clone)]
 pub struct Password(SecretString);
@@ -92,14 +94,13 @@ impl fmt::Debug for Password {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Passwords {
     values: Vec<Password>,
-    versions: Vec<String>,
+    versions: Vec<SecretVersion>,
 }
 
 impl Passwords {
-    /// A version is `uid/resourceVersion/key` of a Secret. It has the key because a spec may change to another key of the
-    /// same Secret. Equal passwords count as one, because it is not known what AWS answers to two equal passwords.
+    /// Equal passwords count as one, because it is not known what AWS answers to two equal passwords.
     #[must_use]
-    pub fn new(read: Vec<(Password, String)>) -> Self {
+    pub fn new(read: Vec<(Password, SecretVersion)>) -> Self {
         let mut passwords = Self { values: Vec::new(), versions: Vec::new() };
         for (value, version) in read {
             passwords.versions.push(version);
@@ -126,7 +127,7 @@ impl Passwords {
 
     /// Sorted, because the order means nothing to AWS.
     #[must_use]
-    pub fn versions(&self) -> &[String] {
+    pub fn versions(&self) -> &[SecretVersion] {
         &self.versions
     }
 }

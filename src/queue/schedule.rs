@@ -19,7 +19,7 @@ const UNDER_WAY: usize = 4;
 
 /// Why a pass is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
+pub(crate) enum Trigger {
     /// The object is new, or its spec or deletionTimestamp changed.
     Edit,
     /// Something else changed that the pass reads: our annotations or finalizer, a Secret, or a user ID that is free now.
@@ -30,7 +30,7 @@ pub(crate) enum Cause {
 
 /// A pass that is due at some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Request {
+struct DuePass {
     at: Moment,
     class: Class,
 }
@@ -50,9 +50,9 @@ enum State {
     #[default]
     Idle,
     /// The pass is due later.
-    Later(Request),
+    Later(DuePass),
     /// The pass is due and waits for a slot.
-    Waiting(Request, Ticket),
+    Waiting(DuePass, Ticket),
     UnderWay(UnderWay),
 }
 
@@ -62,7 +62,7 @@ struct UnderWay {
     class: Class,
     slot: Slot,
     /// The pass that was requested meanwhile.
-    again: Option<Request>,
+    again: Option<DuePass>,
     /// The object is gone.
     forgotten: bool,
 }
@@ -88,7 +88,7 @@ pub(crate) struct Schedule {
     slots: usize,
     /// How many slots nobody holds.
     free: usize,
-    /// Two passes over one object begin at least so long after each other, except after [`Cause::Edit`].
+    /// Two passes over one object begin at least so long after each other, except after [`Trigger::Edit`].
     spacing: Duration,
     /// A class has at most so many passes under way. A namespace may always have one.
     most_under_way: usize,
@@ -123,20 +123,20 @@ impl Schedule {
     }
 
     /// Requests a pass. Returns the class that a pass under way continues with: a change lifts it too.
-    pub(crate) fn request(&mut self, key: &Key, cause: Cause, now: Moment) -> Option<Class> {
+    pub(crate) fn request(&mut self, key: &Key, trigger: Trigger, now: Moment) -> Option<Class> {
         let entry = self.objects.entry(key.clone()).or_default();
-        let class = match cause {
-            Cause::Edit | Cause::Change => {
+        let class = match trigger {
+            Trigger::Edit | Trigger::Change => {
                 entry.changed = Some(now);
                 Class::Change
             }
-            Cause::Listed(class) => class,
+            Trigger::Listed(class) => class,
         };
-        let at = match cause {
-            Cause::Edit => now,
-            Cause::Change | Cause::Listed(_) => spaced(entry.begun, now, self.spacing),
+        let at = match trigger {
+            Trigger::Edit => now,
+            Trigger::Change | Trigger::Listed(_) => spaced(entry.begun, now, self.spacing),
         };
-        let request = Request { at, class };
+        let request = DuePass { at, class };
         if let State::UnderWay(under_way) = &mut entry.state {
             under_way.again = Some(earlier(under_way.again, request));
             under_way.forgotten = false;
@@ -225,7 +225,7 @@ impl Schedule {
                 (false, true) => Class::Progress,
                 (false, false) => Class::Repeat,
             };
-            Request { at: spaced(entry.begun, now + pause, self.spacing), class }
+            DuePass { at: spaced(entry.begun, now + pause, self.spacing), class }
         });
         match pass.slot {
             Slot::Held => self.free += 1,
@@ -275,7 +275,7 @@ impl Schedule {
     }
 
     /// Takes back what was requested for an object that has no pass under way.
-    fn withdraw(&mut self, key: &Key) -> Option<Request> {
+    fn withdraw(&mut self, key: &Key) -> Option<DuePass> {
         let entry = self.objects.get_mut(key)?;
         match std::mem::take(&mut entry.state) {
             State::Later(request) => {
@@ -294,7 +294,7 @@ impl Schedule {
         }
     }
 
-    fn file(&mut self, key: &Key, request: Request, now: Moment) {
+    fn file(&mut self, key: &Key, request: DuePass, now: Moment) {
         let Some(entry) = self.objects.get_mut(key) else { return };
         if request.at > now {
             entry.state = State::Later(request);
@@ -345,8 +345,8 @@ fn spaced(begun: Option<Moment>, at: Moment, spacing: Duration) -> Moment {
 }
 
 /// One pass serves both requests: at the earlier time, in the higher class.
-fn earlier(before: Option<Request>, request: Request) -> Request {
-    before.map_or(request, |before| Request {
+fn earlier(before: Option<DuePass>, request: DuePass) -> DuePass {
+    before.map_or(request, |before| DuePass {
         at: before.at.min(request.at),
         class: before.class.min(request.class),
     })

@@ -23,13 +23,13 @@ impl Stage {
     }
 
     /// Runs `pass` for each turn. The task ends when the queue has ended.
-    fn run<F>(&self, pass: impl Fn(Turn) -> F + Send + Sync + 'static) -> tokio::task::JoinHandle<()>
+    fn run<F>(&self, pass: impl Fn(QueueTurn) -> F + Send + Sync + 'static) -> tokio::task::JoinHandle<()>
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let (queue, ending, begun) = (self.queue.clone(), self.end.subscribe(), self.begun.clone());
         tokio::spawn(async move {
-            let noted = |turn: Turn| {
+            let noted = |turn: QueueTurn| {
                 let class = *turn.class().borrow();
                 begun.lock().unwrap().push((turn.object().to_owned(), class, Instant::now()));
                 pass(turn)
@@ -68,7 +68,7 @@ async fn passes_begin_when_a_slot_is_free_and_their_time_has_come() {
     });
     let began = Instant::now();
     for number in 0..5 {
-        stage.queue.request(&format!("shop/{number}"), Cause::Edit);
+        stage.queue.request(&format!("shop/{number}"), Trigger::Edit);
     }
     sleep(30 * SECOND).await;
     let begun = stage.begun.lock().unwrap().clone();
@@ -111,7 +111,7 @@ async fn a_pass_that_is_dropped_while_it_waits_loses_no_slot() {
         }
     });
     for name in ["dropped", "first", "second", "busy", "last"] {
-        stage.queue.request(&format!("shop/{name}"), Cause::Edit);
+        stage.queue.request(&format!("shop/{name}"), Trigger::Edit);
     }
     settle().await;
     assert_eq!(
@@ -146,11 +146,11 @@ async fn at_the_end_what_waits_gets_no_pass_and_what_runs_ends() {
             ended.fetch_add(1, Ordering::Relaxed);
         }
     });
-    stage.queue.request("shop/a", Cause::Edit);
+    stage.queue.request("shop/a", Trigger::Edit);
     settle().await;
     stage.end.send_replace(true);
     settle().await;
-    stage.queue.request("shop/b", Cause::Edit);
+    stage.queue.request("shop/b", Trigger::Edit);
     let began = Instant::now();
     running.await.unwrap();
     assert_eq!((stage.names(), ended.load(Ordering::Relaxed)), (vec!["shop/a".to_owned()], 1));
@@ -165,12 +165,12 @@ async fn a_change_lifts_a_pass_that_waits() {
         turn.without_slot(async { drop(class.wait_for(|class| *class == Class::Change).await) }).await;
         turn.end(None);
     });
-    stage.queue.request("shop/a", Cause::Listed(Class::Check));
+    stage.queue.request("shop/a", Trigger::Listed(Class::Check));
     settle().await;
-    stage.queue.request("shop/a", Cause::Listed(Class::Repeat));
+    stage.queue.request("shop/a", Trigger::Listed(Class::Repeat));
     settle().await;
     assert_eq!(stage.queue.0.lock().schedule.held(), 0);
-    stage.queue.request("shop/a", Cause::Change);
+    stage.queue.request("shop/a", Trigger::Change);
     sleep(2 * SECOND).await;
     let begun = stage.begun.lock().unwrap();
     let classes: Vec<Class> = begun.iter().map(|(_, class, _)| *class).collect();
@@ -208,17 +208,17 @@ async fn the_first_request_of_each_of_fifty_namespaces_has_its_call_within_ten_s
     let calls = call_aws(&stage, Limiter::new(10.0, 20));
     // Checks, repeated attempts, and two tenants with many changes of their own.
     for number in 0..3000 {
-        stage.queue.request(&format!("checks-{}/{number}", number % 20), Cause::Listed(Class::Check));
-        stage.queue.request(&format!("stuck-{}/{number}", number % 20), Cause::Listed(Class::Repeat));
+        stage.queue.request(&format!("checks-{}/{number}", number % 20), Trigger::Listed(Class::Check));
+        stage.queue.request(&format!("stuck-{}/{number}", number % 20), Trigger::Listed(Class::Repeat));
     }
     for number in 0..600 {
-        stage.queue.request(&format!("ns-{}/crowd-{number}", number % 2), Cause::Edit);
+        stage.queue.request(&format!("ns-{}/crowd-{number}", number % 2), Trigger::Edit);
     }
     sleep(60 * SECOND).await;
     let began = Instant::now();
     for namespace in 2..50 {
         for number in 0..3 {
-            stage.queue.request(&format!("ns-{namespace}/{number}"), Cause::Edit);
+            stage.queue.request(&format!("ns-{namespace}/{number}"), Trigger::Edit);
         }
     }
     sleep(60 * SECOND).await;
@@ -235,14 +235,14 @@ async fn changes_without_end_starve_neither_retries_nor_checks() {
     let stage = Stage::new(10);
     drop(call_aws(&stage, Limiter::new(10.0, 20)));
     for number in 0..30 {
-        stage.queue.request(&format!("a/check-{number}"), Cause::Listed(Class::Check));
-        stage.queue.request(&format!("b/repeat-{number}"), Cause::Listed(Class::Repeat));
+        stage.queue.request(&format!("a/check-{number}"), Trigger::Listed(Class::Check));
+        stage.queue.request(&format!("b/repeat-{number}"), Trigger::Listed(Class::Repeat));
     }
     let queue = stage.queue.clone();
     tokio::spawn(async move {
         loop {
             for number in 0..40 {
-                queue.request(&format!("c/{number}"), Cause::Edit);
+                queue.request(&format!("c/{number}"), Trigger::Edit);
             }
             sleep(Duration::from_millis(200)).await;
         }

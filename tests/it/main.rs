@@ -31,6 +31,7 @@ mod iam;
 mod idling;
 mod kstatus;
 mod leading;
+mod load;
 mod passwords;
 mod policies;
 mod program;

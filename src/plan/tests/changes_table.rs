@@ -138,14 +138,14 @@ fn only_what_differs_is_sent_in_one_call() {
 #[test]
 fn an_authentication_knows_its_type_and_its_secret_versions() {
     let rows = [
-        (password(), AuthenticationType::Password, vec!["uid-s/7"]),
+        (password(), AuthenticationType::Password, vec!["uid-s/7/key"]),
         (Authentication::Iam, AuthenticationType::Iam, vec![]),
         (Authentication::NoPassword, AuthenticationType::NoPassword, vec![]),
     ];
-    for (authentication, kind, versions) in rows {
+    for (authentication, kind, read_from) in rows {
         let change = AuthenticationChange::to(&authentication).unwrap();
         assert_eq!((authentication.kind(), change.kind()), (kind, kind));
-        assert_eq!(change.password_versions(), versions);
+        assert_eq!(change.password_versions(), versions(&read_from));
     }
     let unknown = Authentication::Password(Err(invalid_secret()));
     assert_eq!(unknown.kind(), AuthenticationType::Password);
@@ -189,7 +189,7 @@ fn what_is_remembered_is_the_request_and_the_first_active_answer() {
     }
     let announced = LastApplied {
         tag_keys: vec!["team".into()],
-        password_versions: vec!["v".into()],
+        password_versions: versions(&["v"]),
         ..LastApplied::default()
     };
     let record = Record { last_applied: Some(announced), ..Record::default() };

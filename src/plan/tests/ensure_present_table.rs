@@ -12,7 +12,7 @@ const OTHER_RULES: &str = "off ~* -@all";
 
 fn secret(passwords: &[(&str, &str)]) -> Passwords {
     let read = passwords.iter().map(|(password, version)| {
-        (Password::parse(format!("{password:-<16}").as_bytes()).unwrap(), (*version).to_owned())
+        (Password::parse(format!("{password:-<16}").as_bytes()).unwrap(), SecretVersion::parse(version))
     });
     Passwords::new(read.collect())
 }
@@ -28,7 +28,7 @@ fn password_user(count: i32) -> RemoteUser {
 
 /// Status shows that the passwords of these versions were applied.
 fn applied_versions(versions: &[&str]) -> Record {
-    let password_versions = versions.iter().map(|version| (*version).to_owned()).collect();
+    let password_versions = common::versions(versions);
     let before = managed();
     Record {
         last_applied: before.last_applied.map(|last| LastApplied { password_versions, ..last }),
@@ -180,7 +180,7 @@ fn passwords_are_sent_where_they_are_not_those_that_aws_has() {
             with(&one), sees(RemoteUser { password_count: None, ..password_user(1) }, applied_versions(&["a/1/k"])), Action::InSync),
         ("passwords and rules together are an edit",
             with(&other), sees(other_rules(password_user(1)), Record { last_applied: Some(LastApplied {
-                access_string: Some(OTHER_RULES.into()), password_versions: vec!["a/1/k".into()], ..LastApplied::default()
+                access_string: Some(OTHER_RULES.into()), password_versions: common::versions(&["a/1/k"]), ..LastApplied::default()
             }), ..applied_versions(&[]) }).announced(), sends(Changes { access_string: Some(WANTED.into()), ..sent(&other) }, Cause::Edit)),
         ("passwords and another engine are an edit",
             Goal::Present(Desired { engine: Engine::Valkey, authentication: Authentication::Password(Ok(other.clone())), ..desired() }),
@@ -203,7 +203,7 @@ fn what_a_change_overwrites_is_announced_where_status_would_speak_of_it() {
     let unseen = |versions: &[&str]| {
         let last = LastApplied {
             access_string: Some("on ~before".into()),
-            password_versions: versions.iter().map(|version| (*version).to_owned()).collect(),
+            password_versions: common::versions(versions),
             ..LastApplied::default()
         };
         Record { last_applied: Some(last), ..managed() }

@@ -18,7 +18,7 @@ fn before() -> LastApplied {
     LastApplied {
         access_string: Some("on ~before".into()),
         expanded_access_string: Some("on ~before -@all".into()),
-        password_versions: texts(&["a/1/k"]),
+        password_versions: common::versions(&["a/1/k"]),
         tag_keys: texts(&["left", "team"]),
     }
 }
@@ -62,7 +62,7 @@ fn what_was_sent_is_remembered_once_it_was_answered() {
         Some(LastApplied {
             access_string: Some(WANTED.into()),
             expanded_access_string: expanded.map(str::to_owned),
-            password_versions: texts(versions),
+            password_versions: common::versions(versions),
             tag_keys: texts(&["team"]),
         })
     };
@@ -106,7 +106,7 @@ fn what_was_sent_is_remembered_once_it_was_answered() {
             "a created user, with the keys of the spec's tags and AWS's form",
             create(&password()),
             accepted(Lifecycle::Active),
-            created(&["uid-s/7"], Some(CANONICAL)),
+            created(&["uid-s/7/key"], Some(CANONICAL)),
         ),
         (
             "one that is not active yet, without AWS's form",
@@ -132,7 +132,7 @@ fn what_was_sent_is_remembered_once_it_was_answered() {
             Some(LastApplied {
                 access_string: Some(WANTED.into()),
                 expanded_access_string: None,
-                password_versions: texts(&["uid-s/7"]),
+                password_versions: common::versions(&["uid-s/7/key"]),
                 ..before()
             }),
         ),

@@ -99,16 +99,34 @@ fn passwords_are_equal_by_their_text() {
 
 #[test]
 fn a_pair_of_passwords_counts_each_once_and_its_order_means_nothing() {
-    let read = |text: &str, version: &str| (Password::parse(text.as_bytes()).unwrap(), version.to_owned());
+    let read = |text: &str, version: &str| {
+        (Password::parse(text.as_bytes()).unwrap(), SecretVersion::parse(version))
+    };
     let (one, two) = ("sixteen-letters-1", "sixteen-letters-2");
-    let pair = Passwords::new(vec![read(one, "b/2"), read(two, "a/1")]);
+    let pair = Passwords::new(vec![read(one, "b/2/k"), read(two, "a/1/k")]);
     assert_eq!(pair.values().len(), 2);
     assert!(pair.values()[0].expose() == one, "in the order of the spec");
-    assert_eq!(pair.versions(), ["a/1", "b/2"], "versions are sorted");
-    let twice = Passwords::new(vec![read(one, "a/1"), read(one, "b/2")]);
+    assert_eq!(pair.versions(), versions(&["a/1/k", "b/2/k"]), "versions are sorted");
+    let twice = Passwords::new(vec![read(one, "a/1/k"), read(one, "b/2/k")]);
     assert_eq!((twice.values().len(), twice.versions().len()), (1, 2));
-    let same_secret = Passwords::new(vec![read(one, "a/1"), read(two, "a/1")]);
+    let same_secret = Passwords::new(vec![read(one, "a/1/k"), read(two, "a/1/k")]);
     assert_eq!((same_secret.values().len(), same_secret.versions().len()), (2, 1));
+}
+
+#[test]
+fn a_secret_version_in_status_is_read_without_loss_and_names_one_version_of_one_secret() {
+    let read = SecretVersion::parse("a/1/k");
+    let (uid, resource_version, key) = ("a".to_owned(), "1".to_owned(), "k".to_owned());
+    assert_eq!(read, SecretVersion::Key { uid, resource_version, key });
+    assert!(read.is_of("a", "1"));
+    for (uid, resource_version) in [("a", "2"), ("b", "1"), ("a", ""), ("a", "1/k")] {
+        assert!(!read.is_of(uid, resource_version), "{uid} {resource_version}");
+    }
+    for text in ["a/1/k", "a/1/", "a/1/k/k", "//", "a/1", "a", ""] {
+        assert_eq!(SecretVersion::parse(text).to_string(), text);
+    }
+    let without_key = SecretVersion::parse("a/1");
+    assert!(without_key != read && !without_key.is_of("a", "1"), "the passwords are sent again");
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn an_object_that_observes_tells_what_would_be_changed() {
         ("another engine differs", observes(), ours().seen(valkey()), differs(&["engine valkey would become redis"])),
         ("passwords are compared by their count", observes_with(password()), password_user(Some(1)), matches()),
         ("and by nothing else, whatever was sent",
-            observes_with(password()), password_user(Some(1)).sent(Passwords::new(vec![(Password::parse(b"another password").unwrap(), "v".into())])), matches()),
+            observes_with(password()), password_user(Some(1)).sent(Passwords::new(vec![(Password::parse(b"another password").unwrap(), SecretVersion::parse("v/key"))])), matches()),
         ("another count means that they would be sent",
             observes_with(password()), password_user(Some(2)), differs(&["passwords would be sent"])),
         ("another type does too",

@@ -239,7 +239,7 @@ fn a_user_that_rests_is_remembered_with_its_versions_and_keys() {
     let secret = Passwords::new(
         two()
             .into_iter()
-            .map(|(text, version)| (Password::parse(text.as_bytes()).unwrap(), version.into()))
+            .map(|(text, version)| (Password::parse(text.as_bytes()).unwrap(), SecretVersion::parse(version)))
             .collect(),
     );
     let with = |authentication| Desired { authentication, ..desired() };
@@ -249,7 +249,7 @@ fn a_user_that_rests_is_remembered_with_its_versions_and_keys() {
         let last = managed().last_applied.unwrap();
         Record {
             last_applied: Some(LastApplied {
-                password_versions: vec!["old".into()],
+                password_versions: common::versions(&["old"]),
                 tag_keys: vec!["old".into()],
                 ..last
             }),
@@ -286,7 +286,7 @@ fn a_user_that_rests_is_remembered_with_its_versions_and_keys() {
     ];
     for (claim, desired, observed, versions, keys) in rows {
         let last = in_sync(&desired, &active(), &observed);
-        assert_eq!(last.password_versions, versions, "{claim}");
+        assert_eq!(last.password_versions, common::versions(versions), "{claim}");
         assert_eq!(last.tag_keys, keys, "{claim}");
         assert_eq!(last.access_string.as_deref(), Some(WANTED), "{claim}: the request stays");
     }

@@ -15,8 +15,8 @@ fn key(name: &str) -> Key {
 }
 
 impl Schedule {
-    fn ask(&mut self, name: &str, cause: Cause, seconds: f64) -> Option<Class> {
-        self.request(&key(name), cause, at(seconds))
+    fn ask(&mut self, name: &str, trigger: Trigger, seconds: f64) -> Option<Class> {
+        self.request(&key(name), trigger, at(seconds))
     }
 
     /// The name and class of the pass that begins.
@@ -37,9 +37,9 @@ fn begins(name: &str, class: Class) -> Option<(String, Class)> {
 fn a_change_lifts_an_object_that_waits_as_a_check() {
     let mut schedule = schedule(1);
     for name in ["shop/a", "shop/b", "shop/c"] {
-        schedule.ask(name, Cause::Listed(Class::Check), 0.0);
+        schedule.ask(name, Trigger::Listed(Class::Check), 0.0);
     }
-    schedule.ask("shop/c", Cause::Change, 0.0);
+    schedule.ask("shop/c", Trigger::Change, 0.0);
     assert_eq!(schedule.depth(), 3);
     assert_eq!(schedule.next(0.0), begins("shop/c", Class::Change));
     schedule.finish("shop/c", None, 0.0);
@@ -49,33 +49,33 @@ fn a_change_lifts_an_object_that_waits_as_a_check() {
 #[test]
 fn an_object_that_changes_all_the_time_keeps_its_place() {
     let mut schedule = schedule(1);
-    schedule.ask("shop/a", Cause::Edit, 0.0);
-    schedule.ask("shop/b", Cause::Edit, 0.0);
-    schedule.ask("shop/a", Cause::Edit, 0.1);
+    schedule.ask("shop/a", Trigger::Edit, 0.0);
+    schedule.ask("shop/b", Trigger::Edit, 0.0);
+    schedule.ask("shop/a", Trigger::Edit, 0.1);
     assert_eq!(schedule.next(0.2), begins("shop/a", Class::Change));
 }
 
 #[test]
 fn passes_over_one_object_begin_a_second_apart_unless_it_was_edited() {
     let rows = [
-        ("an annotation or a Secret changed", Some(Cause::Change), None, 11.0),
-        ("its spec changed", Some(Cause::Edit), None, 10.3),
+        ("an annotation or a Secret changed", Some(Trigger::Change), None, 11.0),
+        ("its spec changed", Some(Trigger::Edit), None, 10.3),
         ("the pass wants the next one at once", None, Some((Duration::ZERO, false)), 11.0),
         ("the pass wants the next one after two seconds", None, Some((2 * SECOND, false)), 12.3),
-        ("the earlier of both counts", Some(Cause::Change), Some((2 * SECOND, true)), 11.0),
-        ("an edit is the earlier one", Some(Cause::Edit), Some((2 * SECOND, true)), 10.3),
+        ("the earlier of both counts", Some(Trigger::Change), Some((2 * SECOND, true)), 11.0),
+        ("an edit is the earlier one", Some(Trigger::Edit), Some((2 * SECOND, true)), 10.3),
     ];
-    for (claim, cause, next, due) in rows {
+    for (claim, trigger, next, due) in rows {
         for meanwhile in [false, true] {
             let mut schedule = schedule(2);
-            schedule.ask("shop/a", Cause::Edit, 10.0);
+            schedule.ask("shop/a", Trigger::Edit, 10.0);
             assert!(schedule.next(10.0).is_some());
-            if let (true, Some(cause)) = (meanwhile, cause) {
-                schedule.ask("shop/a", cause, 10.3);
+            if let (true, Some(trigger)) = (meanwhile, trigger) {
+                schedule.ask("shop/a", trigger, 10.3);
             }
             schedule.finish("shop/a", next, 10.3);
-            if let (false, Some(cause)) = (meanwhile, cause) {
-                schedule.ask("shop/a", cause, 10.3);
+            if let (false, Some(trigger)) = (meanwhile, trigger) {
+                schedule.ask("shop/a", trigger, 10.3);
             }
             if due > 10.3 {
                 assert_eq!(schedule.next(due - 0.001), None, "{claim}, {meanwhile}");
@@ -89,7 +89,7 @@ fn passes_over_one_object_begin_a_second_apart_unless_it_was_edited() {
 #[test]
 fn retries_rise_for_a_minute_after_a_change() {
     let mut schedule = schedule(1);
-    schedule.ask("shop/a", Cause::Edit, 0.0);
+    schedule.ask("shop/a", Trigger::Edit, 0.0);
     assert_eq!(schedule.next(0.0), begins("shop/a", Class::Change));
     schedule.finish("shop/a", Some((5 * SECOND, false)), 1.0);
     assert_eq!(schedule.next(6.0), begins("shop/a", Class::Progress));
@@ -102,9 +102,9 @@ fn retries_rise_for_a_minute_after_a_change() {
 #[test]
 fn a_change_during_a_pass_lifts_it_and_asks_for_another_one() {
     let mut schedule = schedule(2);
-    schedule.ask("shop/a", Cause::Listed(Class::Check), 0.0);
+    schedule.ask("shop/a", Trigger::Listed(Class::Check), 0.0);
     assert_eq!(schedule.next(0.0), begins("shop/a", Class::Check));
-    assert_eq!(schedule.ask("shop/a", Cause::Edit, 0.5), Some(Class::Change));
+    assert_eq!(schedule.ask("shop/a", Trigger::Edit, 0.5), Some(Class::Change));
     assert_eq!(schedule.next(0.5), None, "never two passes over one object");
     schedule.finish("shop/a", Some((600 * SECOND, true)), 0.6);
     assert_eq!(schedule.next(0.6), begins("shop/a", Class::Change));
@@ -115,25 +115,25 @@ fn a_change_during_a_pass_lifts_it_and_asks_for_another_one() {
 #[test]
 fn an_object_that_is_gone_is_forgotten() {
     let mut schedule = schedule(1);
-    schedule.ask("shop/later", Cause::Edit, 0.0);
+    schedule.ask("shop/later", Trigger::Edit, 0.0);
     assert!(schedule.next(0.0).is_some());
     schedule.finish("shop/later", Some((SECOND, false)), 0.0);
-    schedule.ask("shop/waiting", Cause::Edit, 0.0);
-    schedule.ask("shop/a", Cause::Edit, 0.0);
+    schedule.ask("shop/waiting", Trigger::Edit, 0.0);
+    schedule.ask("shop/a", Trigger::Edit, 0.0);
     for name in ["shop/later", "shop/waiting", "shop/unknown"] {
         schedule.forget(&key(name));
     }
     assert_eq!(schedule.next(5.0), begins("shop/a", Class::Change));
-    schedule.ask("shop/a", Cause::Edit, 5.0);
+    schedule.ask("shop/a", Trigger::Edit, 5.0);
     schedule.forget(&key("shop/a"));
     schedule.finish("shop/a", Some((SECOND, false)), 5.0);
     assert_eq!(schedule.next(99.0), None);
     assert!(schedule.objects.is_empty() && schedule.later.is_empty() && schedule.depth() == 0);
     // It was made again during the pass.
-    schedule.ask("shop/a", Cause::Edit, 100.0);
+    schedule.ask("shop/a", Trigger::Edit, 100.0);
     assert!(schedule.next(100.0).is_some());
     schedule.forget(&key("shop/a"));
-    schedule.ask("shop/a", Cause::Edit, 100.1);
+    schedule.ask("shop/a", Trigger::Edit, 100.1);
     schedule.finish("shop/a", None, 100.1);
     assert_eq!(schedule.next(100.2), begins("shop/a", Class::Change));
 }
@@ -142,7 +142,7 @@ fn an_object_that_is_gone_is_forgotten() {
 fn a_pass_that_waits_holds_no_slot_and_gets_one_before_others_begin() {
     let mut schedule = schedule(1);
     for name in ["shop/a", "shop/b", "shop/c"] {
-        schedule.ask(name, Cause::Edit, 0.0);
+        schedule.ask(name, Trigger::Edit, 0.0);
     }
     assert_eq!(schedule.next(0.0), begins("shop/a", Class::Change));
     assert_eq!(schedule.next(0.0), None);
@@ -167,7 +167,7 @@ fn a_pass_that_waits_holds_no_slot_and_gets_one_before_others_begin() {
 fn passes_under_way_are_few_and_each_namespace_may_have_one() {
     let mut schedule = schedule(2);
     for number in 0..100 {
-        schedule.ask(&format!("crowd/{number}"), Cause::Edit, 0.0);
+        schedule.ask(&format!("crowd/{number}"), Trigger::Edit, 0.0);
     }
     let mut begun = 0;
     while let Some((name, _)) = schedule.next(0.0) {
@@ -175,9 +175,9 @@ fn passes_under_way_are_few_and_each_namespace_may_have_one() {
         begun += 1;
     }
     assert_eq!(begun, 2 * UNDER_WAY);
-    schedule.ask("other/a", Cause::Edit, 0.0);
-    schedule.ask("other/b", Cause::Edit, 0.0);
-    schedule.ask("crowd/check", Cause::Listed(Class::Check), 0.0);
+    schedule.ask("other/a", Trigger::Edit, 0.0);
+    schedule.ask("other/b", Trigger::Edit, 0.0);
+    schedule.ask("crowd/check", Trigger::Listed(Class::Check), 0.0);
     assert_eq!(schedule.next(0.0), begins("other/a", Class::Change));
     assert_eq!(schedule.next(0.0), begins("crowd/check", Class::Check), "another class is another crowd");
     assert_eq!(schedule.next(0.0), None);
@@ -221,11 +221,11 @@ impl Cluster {
         let now = Moment::after_start(self.now);
         for _ in 0..edits {
             let key = self.objects[self.random.usize(..self.objects.len())].clone();
-            let cause = if self.random.bool() { Cause::Edit } else { Cause::Change };
-            if cause == Cause::Edit {
+            let trigger = if self.random.bool() { Trigger::Edit } else { Trigger::Change };
+            if trigger == Trigger::Edit {
                 self.edited.entry(key.clone()).or_insert(self.now);
             }
-            self.schedule.request(&key, cause, now);
+            self.schedule.request(&key, trigger, now);
         }
         let (ended, passes) = self.passes.drain(..).partition(|(_, end)| *end <= self.now);
         self.passes = passes;
@@ -251,7 +251,7 @@ fn thousands_of_objects_that_change_at_random_all_get_their_passes() {
     for seed in 0..3 {
         let mut cluster = Cluster::new(seed, 4000);
         for key in cluster.objects.clone() {
-            cluster.schedule.request(&key, Cause::Listed(Class::Check), Moment::default());
+            cluster.schedule.request(&key, Trigger::Listed(Class::Check), Moment::default());
         }
         // About a hundred passes a second are possible. Twenty changes a second leave room for all others.
         for tick in 0..6000 {

@@ -7,7 +7,7 @@ use elasticache_emulator::{Control, Emulator, Settings};
 use plan::verdict::Outcome;
 use plan::{
     Arn, AuthenticationChange, Changes, Create, CredentialsId, Delete, Engine, Fault, Modify, Password,
-    Passwords, Rejection, Tag, Tags, TagsObservation, UserId, UserObservation,
+    Passwords, Rejection, SecretVersion, Tag, Tags, TagsObservation, UserId, UserObservation,
 };
 use serde_json::Value;
 
@@ -92,7 +92,9 @@ pub(super) fn tags(pairs: &[(&str, &str)]) -> Tags {
 
 pub(super) fn passwords(texts: &[&str]) -> AuthenticationChange {
     texts.iter().copied().for_each(secrecy::remember_password);
-    let read = |text: &&str| (Password::parse(text.as_bytes()).expect("a password"), "uid/1".to_owned());
+    let read = |text: &&str| {
+        (Password::parse(text.as_bytes()).expect("a password"), SecretVersion::parse("uid/1/key"))
+    };
     AuthenticationChange::Password(Passwords::new(texts.iter().map(read).collect()))
 }
 

@@ -62,7 +62,11 @@ pub(crate) fn arn_in(region: &str, account: &str) -> Arn {
 
 pub(crate) fn password() -> Authentication {
     let password = Password::parse(SECRET_TEXT.as_bytes()).unwrap();
-    Authentication::Password(Ok(Passwords::new(vec![(password, "uid-s/7".into())])))
+    Authentication::Password(Ok(Passwords::new(vec![(password, SecretVersion::parse("uid-s/7/key"))])))
+}
+
+pub(crate) fn versions(all: &[&str]) -> Vec<SecretVersion> {
+    all.iter().map(|text| SecretVersion::parse(text)).collect()
 }
 
 pub(crate) fn secret_not_found() -> SecretProblem {
@@ -150,22 +154,12 @@ pub(crate) fn odd() -> Lifecycle {
 /// Nothing looked at yet, nothing remembered.
 pub(crate) fn nothing_known() -> Observed {
     Observed {
-        record: Record::default(),
         source: CallSource {
             region: "us-east-1".into(),
             credentials: CredentialsId(1),
             account: Account::Known("111111111111".into()),
         },
-        caller_asked: false,
-        user: UserObservation::NotRead,
-        tags: TagsObservation::NotRead,
-        known_owner: None,
-        tags_due: false,
-        other_owner: OwnerObservation::NotRead,
-        sent_passwords: None,
-        definition: Definition::NotRead,
-        intent_written: false,
-        object_confirmed: false,
+        ..Observed::nothing("us-east-1")
     }
 }
 

@@ -242,7 +242,7 @@ fn applied() -> impl Strategy<Value = LastApplied> {
     (sent, any::<bool>()).prop_map(|(sent, expanded)| LastApplied {
         access_string: sent.map(|at| ACCESS[at].0.to_owned()),
         expanded_access_string: sent.filter(|_| expanded).map(|at| ACCESS[at].1.to_owned()),
-        password_versions: vec!["uid-s0/0".to_owned()],
+        password_versions: vec![SecretVersion::parse("uid-s0/0/key")],
         tag_keys: vec!["team".to_owned()],
     })
 }

@@ -61,7 +61,7 @@ impl Secrets {
             let Secret { access, value, version } = self.0[*which];
             let (secret, key) = (format!("s{which}"), "key".to_owned());
             match access {
-                Access::Readable => Ok((password(value), format!("uid-{secret}/{version}"))),
+                Access::Readable => Ok((password(value), version_of(&secret, version))),
                 Access::Missing => Err(SecretProblem::NotFound { secret }),
                 Access::NoKey => Err(SecretProblem::KeyNotFound { secret, key }),
                 Access::Forbidden => Err(SecretProblem::Forbidden { secret }),
@@ -76,11 +76,20 @@ impl Secrets {
     }
 }
 
+fn version_of(secret: &str, version: u32) -> SecretVersion {
+    SecretVersion::parse(&format!("uid-{secret}/{version}/key"))
+}
+
 fn password(value: usize) -> Password {
     Password::parse(TEXTS[value].as_bytes()).unwrap()
 }
 
 /// Passwords that no Secret of the object told.
 pub(crate) fn of_others(values: &[usize]) -> Passwords {
-    Passwords::new(values.iter().map(|value| (password(*value), "of others".to_owned())).collect())
+    Passwords::new(
+        values
+            .iter()
+            .map(|value| (password(*value), SecretVersion::Unrecognized("another's".to_owned())))
+            .collect(),
+    )
 }
