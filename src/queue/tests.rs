@@ -255,3 +255,36 @@ async fn changes_without_end_starve_neither_retries_nor_checks() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_metrics_show_who_waits_and_for_how_long() {
+    let mut registry = prometheus_client::registry::Registry::default();
+    let metrics = crate::telemetry::Metrics::register(&mut registry, Default::default());
+    let stage = Stage { queue: Queue::new(2, SECOND, metrics.queue), ..Stage::new(2) };
+    stage.run(|turn| async move {
+        sleep(2 * SECOND).await;
+        turn.without_slot(sleep(4 * SECOND)).await;
+    });
+    for number in 0..4 {
+        stage.queue.request(&format!("shop/{number}"), Trigger::Edit);
+    }
+    let shows = |depth: u8, active: u8, count: u8, sum: &str| {
+        let mut page = String::new();
+        prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
+        for line in [
+            format!("workqueue_depth{{name=\"elasticacheuser\"}} {depth}"),
+            format!("controller_runtime_active_workers{{controller=\"elasticacheuser\"}} {active}"),
+            "controller_runtime_max_concurrent_reconciles{controller=\"elasticacheuser\"} 2".to_owned(),
+            format!("workqueue_queue_duration_seconds_count{{name=\"elasticacheuser\"}} {count}"),
+            format!("workqueue_queue_duration_seconds_sum{{name=\"elasticacheuser\"}} {sum}"),
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line} is missing in:\n{page}");
+        }
+    };
+    settle().await;
+    shows(2, 2, 2, "0.0");
+    sleep(3 * SECOND).await;
+    shows(0, 2, 4, "4.0");
+    sleep(2 * SECOND).await;
+    shows(0, 0, 4, "4.0");
+}

@@ -134,7 +134,7 @@ impl Metrics {
         self.corrections.clone()
     }
 
-    /// The counter of deleted users whose object vanished.
+    /// The counter of users that were deleted because their object vanished.
     #[must_use]
     pub fn orphans_removed(&self) -> Counter {
         self.orphans_removed.clone()
@@ -227,5 +227,28 @@ impl QueueMetrics {
     /// A pass begins that was due for so long.
     pub fn waited(&self, wait: Duration) {
         self.waits.get_or_create(&QUEUE).observe(wait.as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pass_counts_when_it_ends() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry, ObjectMetrics::default());
+        metrics.begin().end(Reconciled::Error);
+        drop(metrics.begin());
+        let mut page = String::new();
+        prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
+        for line in [
+            "controller_runtime_reconcile_total{controller=\"elasticacheuser\",result=\"error\"} 1",
+            "controller_runtime_reconcile_total{controller=\"elasticacheuser\",result=\"requeue\"} 0",
+            "controller_runtime_reconcile_errors_total{controller=\"elasticacheuser\"} 1",
+            "controller_runtime_reconcile_time_seconds_count{controller=\"elasticacheuser\"} 1",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line} is missing in:\n{page}");
+        }
     }
 }
