@@ -52,7 +52,7 @@ pub(crate) async fn run<U: UserApi>(
     watches: Client,
     watched: Watched,
     context: Arc<Context<U>>,
-    mut ending: watch::Receiver<bool>,
+    ending: watch::Receiver<bool>,
     synced: Arc<dyn Fn(usize) + Send + Sync>,
 ) -> Result<(), JoinError> {
     let Watched { namespaces, secrets } = watched;
@@ -70,7 +70,7 @@ pub(crate) async fn run<U: UserApi>(
         watching.push(watch_scope(&watches, scope, &context, (store, writer), move || synced(index)));
     }
     let stores: Arc<[Store<ElastiCacheUser>]> = stores.into();
-    let passes = context.queue.run(ending.clone(), |turn| pass(turn, stores.clone(), context.clone()));
+    let passes = context.queue.run(ending, |turn| pass(turn, stores.clone(), context.clone()));
     let (stop, stopped) = oneshot::channel::<()>();
     let passes = async move {
         let ended = passes.await;
@@ -80,14 +80,10 @@ pub(crate) async fn run<U: UserApi>(
     let orphans = orphans::run(&context.reconciler, async {
         let _ = stopped.await;
     });
-    let watching = async {
-        tokio::select! {
-            _ = future::join_all(watching) => {}
-            _ = ending.wait_for(|ending| *ending) => {}
-        }
-    };
-    let ((), ended, ()) = future::join3(watching, passes, orphans).await;
-    ended
+    tokio::select! {
+        (ended, ()) = future::join(passes, orphans) => ended,
+        _ = future::join_all(watching) => Ok(()),
+    }
 }
 
 /// At most so many user IDs of deleted objects wait for a controller that is slow to take them.

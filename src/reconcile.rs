@@ -32,7 +32,7 @@ pub(crate) struct Reconciler<U> {
     pub orphans: Orphans,
     /// Counts corrections of what somebody else changed in AWS.
     pub corrections: Counter,
-    /// Includes waits for the rate limiter.
+    /// For each request of a pass, except a wait for the rate limiter.
     pub pass_timeout: Duration,
     pub clock: PassClock,
     /// True once the operator is ending.
@@ -57,8 +57,7 @@ impl<U: UserApi> Reconciler<U> {
         let (object, memory) = (facts(cached), self.memories.recall(&uid));
         let mut pass =
             Pass::new(self.settings.clone(), goal, object, memory, fastrand::u64(..), self.clock.now());
-        let driven = tokio::time::timeout(self.pass_timeout, self.drive(&mut pass, cached, turn)).await;
-        let finish = driven.unwrap_or_else(|_| pass.interrupt(PassResult::TimedOut, self.clock.now()));
+        let finish = self.drive(&mut pass, cached, turn).await;
         match &finish.memory {
             Some(memory) => self.memories.keep(&uid, memory.as_ref().clone()),
             None => {
@@ -80,8 +79,14 @@ impl<U: UserApi> Reconciler<U> {
             if let Request::Finish(finish) = request {
                 return finish;
             }
-            let response = self.answer(request, &mut held).await.unwrap_or_else(RequestError::response);
-            pass.handle(response, self.clock.now());
+            // A wait for a token may be long if AWS throttles.
+            let limit = if request == Request::AcquireToken { Duration::MAX } else { self.pass_timeout };
+            match tokio::time::timeout(limit, self.answer(request, &mut held)).await {
+                Ok(answer) => {
+                    pass.handle(answer.unwrap_or_else(RequestError::response), self.clock.now());
+                }
+                Err(_) => return pass.interrupt(PassResult::TimedOut, self.clock.now()),
+            }
         }
     }
 

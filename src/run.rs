@@ -35,7 +35,7 @@ use crate::telemetry::{self, Metrics, ObjectMetrics, ProcessMetrics, ReadinessPr
 const USER_AGENT: &str = concat!("elasticache-user-operator/", env!("CARGO_PKG_VERSION"));
 /// How long calls in flight may continue after SIGTERM.
 const GRACE: Duration = Duration::from_secs(8);
-/// A pass may wait long for the rate limiter if AWS throttles. A pass that takes longer than this hangs, which is a defect.
+/// Each request of a pass has a time-out of its own. One that takes longer than this hangs, which is a defect.
 const PASS_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// Why the operator could not start, or could not continue. The program prints it as its last line.

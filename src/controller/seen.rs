@@ -1,8 +1,8 @@
 //! No I/O: what the watch last showed of each object, and thus which change asks for a pass.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use plan::{ConditionStatus, ConditionType};
 
@@ -17,11 +17,11 @@ pub(super) struct Seen(HashMap<String, Shown>);
 /// The parts of an object that ask for a pass if they change. Our own writes change none of them.
 #[derive(Debug, PartialEq)]
 struct Shown {
-    uid: Option<String>,
+    uid: u64,
     generation: Option<i64>,
-    deleted: Option<Time>,
+    deleted: bool,
     /// Those of our own prefix. Others belong to other programs.
-    annotations: BTreeMap<String, String>,
+    annotations: u64,
     /// Somebody else removed our finalizer, although the object has a user.
     finalizer_removed: bool,
 }
@@ -64,13 +64,20 @@ impl Shown {
         let annotations = object.annotations().iter().filter(|(key, _)| ours(key));
         let has_user = object.status.as_ref().is_some_and(|status| status.arn.is_some());
         Self {
-            uid: object.uid(),
+            uid: hash(object.uid()),
             generation: object.metadata.generation,
-            deleted: object.metadata.deletion_timestamp.clone(),
-            annotations: annotations.map(|(key, value)| (key.clone(), value.clone())).collect(),
+            deleted: object.metadata.deletion_timestamp.is_some(),
+            annotations: hash(annotations.collect::<Vec<_>>()),
             finalizer_removed: has_user && !facts(object).has_finalizer,
         }
     }
+}
+
+/// A few bytes for a value of any size. Two values of one hash would cost a pass that comes at the next drift check only.
+fn hash(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What an object asks for that this process sees for the first time. Nearly all are at rest after a start of the operator, and
@@ -86,3 +93,6 @@ fn first(object: &ElastiCacheUser) -> Trigger {
         is(ConditionType::Ready, ConditionStatus::True) || is(ConditionType::Stalled, ConditionStatus::True);
     Trigger::Listed(if settled { Class::Check } else { Class::Repeat })
 }
+
+#[cfg(test)]
+mod tests;
