@@ -55,6 +55,10 @@ pub struct Pass {
     awaiting: Awaiting,
     attempts: u8,
     steps: u8,
+    /// How often the facts for the mutation were too old when it was about to be sent.
+    late_rounds: u8,
+    /// AWS took longer to show a fact than the fact is valid.
+    aws_is_slow: bool,
     /// The pass must read the object again before it decides.
     is_stale: bool,
     closing: Option<Closing>,
@@ -64,7 +68,9 @@ pub struct Pass {
 /// The rate limiter's tokens that this pass has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Tokens {
-    read: bool,
+    reads: u8,
+    /// Take so many before the next read, because facts that are read one after the other must be recent together.
+    reads_wanted: u8,
     mutation: bool,
 }
 
@@ -73,6 +79,7 @@ struct Tokens {
 struct Ages {
     user: Option<Moment>,
     tags: Option<Moment>,
+    other_owner: Option<Moment>,
     create_intent: Option<Moment>,
 }
 
@@ -126,6 +133,8 @@ impl Pass {
             awaiting: Awaiting::Answer,
             attempts: 0,
             steps: 0,
+            late_rounds: 0,
+            aws_is_slow: false,
             is_stale,
             closing: None,
             finish: None,
@@ -161,6 +170,8 @@ impl Pass {
         self.is_stale = false;
         self.closing = None;
         self.steps = 0;
+        self.late_rounds = 0;
+        self.aws_is_slow = false;
         self.goal = goal;
         self.object = object;
     }
@@ -225,14 +236,14 @@ impl Pass {
         let awaiting = std::mem::replace(&mut self.awaiting, Awaiting::Answer);
         match (response, awaiting) {
             (Response::Token, Awaiting::MutationToken) => self.tokens.mutation = true,
-            (Response::Token, _) => self.tokens.read = true,
-            (Response::Described(user, source), _) => self.described(user, source),
+            (Response::Token, _) => self.tokens.reads = self.tokens.reads.saturating_add(1),
+            (Response::Described(user, source), _) => self.described(user, source, now),
             (Response::Tags(tags), _) => self.read_tags(tags, now),
             (Response::Identified(source), awaiting) => self.identified(source, &awaiting),
-            (Response::Owner(other), _) => self.observed.other_owner = other,
+            (Response::Owner(other), _) => self.read_other_owner(other),
             (Response::Definition(definition), _) => self.read_definition(definition),
             (Response::Object(object), Awaiting::Confirmation { definition }) => {
-                self.confirm(object.as_deref(), definition);
+                self.confirm(object.map(|object| *object), definition);
             }
             (Response::Resolved(Some((goal, object))), _) => self.begin(goal, object, now),
             (Response::Resolved(None), _) => self.object_is_gone(),
