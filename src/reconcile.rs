@@ -27,7 +27,7 @@ pub(crate) struct Reconciler<U> {
     pub policy: Policy,
     pub settings: Arc<Settings>,
     pub memories: Memories,
-    /// CreateUser calls whose object may vanish before the finalizer protects it.
+    /// Each CreateUser, until a later write to its object was answered.
     pub orphans: Orphans,
     /// Counts corrections of what somebody else changed in AWS.
     pub corrections: Counter,
@@ -105,7 +105,9 @@ impl<U: UserApi> Reconciler<U> {
             Request::ReadDefinition => Response::Definition(kubernetes.definition().await),
             Request::ReadObject => {
                 let found = kubernetes.read(&held.object).await?;
-                Response::Object(found.as_ref().map(|found| Box::new(facts(found))))
+                let read = found.as_ref().map(|found| Box::new(facts(found)));
+                held.object = found.unwrap_or_else(|| held.object.clone());
+                Response::Object(read)
             }
             Request::Resolve => match kubernetes.read(&held.object).await? {
                 Some(object) => {

@@ -126,7 +126,7 @@ struct Pages {
 ///
 /// # Errors
 /// If the listener fails.
-pub async fn serve(
+pub async fn serve_http(
     listener: TcpListener,
     registry: Registry,
     readiness: ReadinessProbe,
@@ -137,7 +137,7 @@ pub async fn serve(
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(pages);
-    server::serve(listener, router).await
+    server::accept_connections(listener, router).await
 }
 
 async fn ready(State(pages): State<Arc<Pages>>) -> Response {

@@ -26,7 +26,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// Never: a failure to accept a connection is tried again.
-pub(super) async fn serve(listener: TcpListener, pages: axum::Router) -> std::io::Result<()> {
+pub(super) async fn accept_connections(listener: TcpListener, pages: axum::Router) -> std::io::Result<()> {
     let mut connections = JoinSet::new();
     let mut oldest_first: VecDeque<AbortHandle> = VecDeque::with_capacity(MOST_CONNECTIONS);
     loop {
@@ -37,7 +37,7 @@ pub(super) async fn serve(listener: TcpListener, pages: axum::Router) -> std::io
                     if oldest_first.len() >= MOST_CONNECTIONS && let Some(oldest) = oldest_first.pop_front() {
                         oldest.abort();
                     }
-                    oldest_first.push_back(connections.spawn(connection(stream, pages.clone())));
+                    oldest_first.push_back(connections.spawn(serve_connection(stream, pages.clone())));
                 }
                 Err(error) => {
                     tracing::debug!(%error, "failed to accept a connection");
@@ -49,7 +49,7 @@ pub(super) async fn serve(listener: TcpListener, pages: axum::Router) -> std::io
     }
 }
 
-async fn connection(stream: TcpStream, pages: axum::Router) {
+async fn serve_connection(stream: TcpStream, pages: axum::Router) {
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)

@@ -1,6 +1,6 @@
 //! Attacks of those who reach the port of health and metrics.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -30,10 +30,9 @@ fn connect(address: &str) -> TcpStream {
 fn received(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     // A reset connection is closed too.
-    let closed = stream.read_to_end(&mut answer).or_else(|error| match error.kind() {
-        std::io::ErrorKind::ConnectionReset => Ok(0),
-        _ => Err(error),
-    });
+    let received = stream.read_to_end(&mut answer);
+    let closed =
+        received.or_else(|error| if error.kind() == ErrorKind::ConnectionReset { Ok(0) } else { Err(error) });
     closed.unwrap();
     String::from_utf8_lossy(&answer).into_owned()
 }
