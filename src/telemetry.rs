@@ -59,9 +59,11 @@ pub fn start_logging(run: &RunFlags) -> Result<(), InvalidLogFilter> {
     Ok(())
 }
 
-/// Blocks the SDK's TRACE level, because it logs whole answers and AWS may repeat a password in one.
-fn may_be_logged(line: &Metadata<'_>) -> bool {
-    *line.level() <= Level::DEBUG || !line.target().starts_with("aws_")
+/// Blocks what logs whole answers, because an answer may contain a password: the SDK's TRACE level, and at every level the
+/// module of kube that decodes answers. The caller logs why its request failed.
+pub fn may_be_logged(line: &Metadata<'_>) -> bool {
+    let sdk = *line.level() > Level::DEBUG && line.target().starts_with("aws_");
+    !sdk && line.target() != "kube_client::client"
 }
 
 /// Decides whether the operator is ready: its caches are synced, and the API server serves ElastiCacheUsers.
