@@ -12,7 +12,7 @@ use plan::{
 use tokio::time::Instant;
 
 use super::Case;
-use crate::account::{Permit, Priority};
+use crate::account::{Class, Permit};
 use crate::reconcile::Reconciler;
 
 /// More steps than any attempt needs.
@@ -99,7 +99,7 @@ impl<U: UserApi> Attempt<'_, U> {
     }
 
     async fn permit(&self) -> Permit {
-        self.reconciler.users.permit(Priority::Work).await
+        self.reconciler.users.permit(Class::Progress, &self.case.orphan.owner.namespace).await
     }
 
     async fn take_permit(&mut self) {
@@ -210,7 +210,9 @@ impl<U: UserApi> Attempt<'_, U> {
                 return;
             }
             OrphanEnd::UserGone => "AWS has no such user",
-            OrphanEnd::Retained => "deletionPolicy: Retain, or the CustomResourceDefinition is being deleted",
+            OrphanEnd::Retained => {
+                "deletionPolicy is Retain, or the CustomResourceDefinition is being deleted"
+            }
             OrphanEnd::TakenOver => "another object of that name manages it now",
             OrphanEnd::NotOurs => "its tags do not name the vanished object",
             OrphanEnd::NotVanished => "the object is there",

@@ -21,7 +21,7 @@ pub struct Memory {
     pub creation_settled: Option<Timestamp>,
     /// It is settled because AWS refused it.
     pub creation_refused: bool,
-    /// A `createRequestedAt` in the future, because clocks differ, and when this process first saw it.
+    /// A `createRequestedAt` that lies in the future (clocks differ), paired with the moment at which this process first saw it.
     creation_first_seen: Option<(Timestamp, Moment)>,
     /// The generation for which this process wrote a create request.
     pub create_requested: Option<i64>,
@@ -36,8 +36,6 @@ pub struct Memory {
     /// This process saw UserNotFound. Until status shows that, its `lastApplied` describes a former user.
     pub seen_gone: bool,
     waits_for_secret: Option<SecretWait>,
-    /// A Secret of the object changed, and its passwords have not been sent since. So the pass is no mere check.
-    pub secret_changed: bool,
     pub version: Option<u64>,
     pub pacing: Pacing,
 }

@@ -43,7 +43,7 @@ impl Pass {
             return None;
         }
         self.awaiting = Awaiting::ReadToken;
-        Some(Request::AcquireToken(self.urgency))
+        Some(Request::AcquireToken)
     }
 
     /// A read of AWS was answered.
@@ -82,8 +82,7 @@ impl Pass {
             }
             Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) => {}
         }
-        self.memory.secret_changed = has_new_password(&self.object, &self.goal);
-        self.awaited |= self.memory.secret_changed;
+        self.awaited |= has_new_password(&self.object, &self.goal);
     }
 
     pub(super) fn read_definition(&mut self, definition: Definition) {

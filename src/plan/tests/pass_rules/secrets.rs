@@ -151,25 +151,3 @@ fn a_check_reads_the_secret_only_once_aws_has_shown_an_active_user() {
     let at = |name: &str| world.asked.iter().position(|asked| *asked == name).unwrap();
     assert!(at("AcquireToken") < at("ReadPasswords") && at("DescribeUser") < at("ReadPasswords"));
 }
-
-#[test]
-fn a_changed_secret_makes_the_pass_wait_for_a_token_and_its_passwords_end_that() {
-    let mut world = waiting();
-    world.secret = secret();
-    for _ in 0..3 {
-        world.quiet_pass();
-        world.now += Duration::from_secs(60);
-    }
-    let mut urgencies = Vec::new();
-    for secret_changed in [false, true, false] {
-        world.memory.secret_changed |= secret_changed;
-        world.pass(|_, request| {
-            let plan::pass::Request::AcquireToken(urgency) = request else { return None };
-            urgencies.push(*urgency);
-            None
-        });
-        world.now += Duration::from_secs(60);
-    }
-    use plan::pass::Urgency::{Check, Work};
-    assert_eq!(urgencies, [Check, Work, Check], "{:?}", world.asked);
-}
