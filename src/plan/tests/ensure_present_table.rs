@@ -330,6 +330,19 @@ fn the_tags_of_the_spec_are_kept_and_no_others() {
     }
 }
 
+#[test]
+fn the_account_is_learnt_before_the_first_create_unless_aws_will_not_show_it() {
+    let absent = |account| nothing_known().absent().account(account);
+    let after_sts = |account| Observed { caller_asked: true, ..absent(account) };
+    check! {
+        ("STS is asked first", present(), absent(Account::NotAsked), Action::Fetch(Fetch::Caller)),
+        ("then ElastiCache", present(), after_sts(Account::NotAsked), Action::Fetch(Fetch::Account)),
+        ("passing trouble is waited for", present(), after_sts(Account::Failed(throttled())), failed_read(throttled())),
+        ("the region decides alone if AWS shows nothing", present(), after_sts(Account::Withheld), announce_creation()),
+        ("or refuses", present(), after_sts(Account::Failed(denied())), announce_creation()),
+    }
+}
+
 fn settled() -> Record {
     Record { readiness: Readiness::Ready, ..managed() }
 }
