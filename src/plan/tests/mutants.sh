@@ -109,17 +109,17 @@ mutant a_doubtful_absence_keeps_the_arn protocol \
     'UserObservation::Absent if is_in_doubt(action) => StatusUser::Clear,'
 
 # A user that was seen gone
-mutant an_absence_is_remembered_until_status_is_written seen_gone_table \
-    a_user_that_appears_after_user_not_found_is_ours_only_if_status_was_written_since memory.rs \
+mutant an_absence_is_remembered_until_status_is_written tables \
+    seen_gone::a_user_that_appears_after_user_not_found_is_ours_only_if_status_was_written_since memory.rs \
     'self.seen_gone = true;' \
     'self.seen_gone = false;'
-mutant an_absence_that_status_knows_is_not_remembered seen_gone_table \
-    a_user_that_appears_after_user_not_found_is_ours_only_if_status_was_written_since pass/observe.rs \
+mutant an_absence_that_status_knows_is_not_remembered tables \
+    seen_gone::a_user_that_appears_after_user_not_found_is_ours_only_if_status_was_written_since pass/observe.rs \
     'self.memory.seen_gone &= self.object.status.manages();' \
     ''
 
 # The survivor of cargo-mutants
-mutant the_create_intent_keeps_the_keys_of_an_open_creation create_intent_table \
-    the_intent_of_a_create_user_keeps_the_tag_keys_of_an_earlier_one_that_is_open ensure_present.rs \
+mutant the_create_intent_keeps_the_keys_of_an_open_creation tables \
+    create_intent::the_intent_of_a_create_user_keeps_the_tag_keys_of_an_earlier_one_that_is_open ensure_present.rs \
     'if observed.record.creation == Creation::Open {' \
     'if observed.record.creation != Creation::Open {'

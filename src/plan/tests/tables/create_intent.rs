@@ -1,10 +1,8 @@
 //! Which tag keys the intent of a CreateUser writes.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
-mod common;
-
-use common::*;
 use plan::*;
+
+use crate::common::*;
 
 #[test]
 fn the_intent_of_a_create_user_keeps_the_tag_keys_of_an_earlier_one_that_is_open() {

@@ -1,13 +1,11 @@
 //! What a process makes of a user that appears after it saw UserNotFound, if status could not be written since.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
-
-mod common;
 
 use std::sync::Arc;
 
-use common::*;
 use plan::pass::{Request, Response, Settings};
 use plan::*;
+
+use crate::common::*;
 
 struct Row {
     claim: &'static str,
