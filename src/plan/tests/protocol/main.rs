@@ -100,7 +100,7 @@ fn users_survive_the_deletion_of_the_definition() {
 fn no_creation_is_lost_if_sts_does_not_answer_and_the_operator_moves() {
     let faults = Faults { sts: true, moves: true, failures: true, late: true, crashes: true, ..Faults::NONE };
     holds("alone, STS, another region", Faults { budget: 3, ..faults });
-    holds("alone, STS, another account", Faults { budget: 4, accounts: true, ..faults });
+    holds("alone, STS, another account", Faults { budget: 3, accounts: true, ..faults });
 }
 
 /// In a browser, at <http://localhost:3000>: `cargo test -p elasticache-user-plan --test protocol explorer -- --ignored`.
