@@ -94,6 +94,7 @@ impl Kubernetes {
     pub async fn owner_exists(&self, owner: &Owner) -> OwnerObservation {
         let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &owner.namespace);
         match users.get_metadata_opt(&owner.name).await {
+            Ok(Some(found)) if found.metadata.deletion_timestamp.is_some() => OwnerObservation::Leaving,
             Ok(Some(_)) => OwnerObservation::Exists,
             Ok(None) => OwnerObservation::Gone,
             Err(error) => {

@@ -10,7 +10,7 @@ mutant create_intent_heeds_that_the_object_terminates protocol \
                     return self.conflict();'
 mutant create_user_follows_its_intent_soon protocol \
     two_replicas_keep_the_protocol_if_calls_fail_and_a_replica_is_killed pass/perform.rs \
-    'let old = is_old(self.ages.create_intent, pace.intent_valid);' \
+    'let old = is_old(ages.create_intent, pace.intent_valid);' \
     'let old = false;'
 mutant delete_intent_comes_before_delete_user protocol \
     two_replicas_keep_the_protocol_if_somebody_else_creates_and_deletes_users finalize.rs \
@@ -32,29 +32,29 @@ mutant reclaim_comes_before_the_owner_tags protocol \
 # The age of facts
 mutant tags_are_recent_before_a_mutation protocol \
     two_replicas_keep_the_protocol_if_somebody_else_creates_and_deletes_users pass/perform.rs \
-    'let old = is_old(self.ages.tags, pace.owner_valid);' \
-    'let old = false;'
+    'let old_tags = is_old(ages.tags, pace.owner_valid);' \
+    'let old_tags = false;'
 mutant user_is_recent_before_its_owner_tags_return protocol \
     one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_three_times pass/perform.rs \
-    'let old = is_old(self.ages.user, pace.owner_valid);' \
-    'let old = false;'
+    'let old_user = restores && is_old(ages.user, pace.owner_valid);' \
+    'let old_user = restores && false;'
 mutant object_is_confirmed_before_delete_user protocol \
     two_replicas_keep_the_protocol_if_the_object_is_created_again finalize.rs \
     'if !observed.object_confirmed {' \
     'if false {'
 mutant confirmation_ages_with_the_tags protocol \
     two_replicas_keep_the_protocol_if_the_object_is_created_again pass/perform.rs \
-    'self.observed.object_confirmed = false;
-        }
+    'self.observed.object_confirmed &= !old;
         old' \
-    '}
-        old'
+    'old'
 
 # What a process remembers
 mutant open_creation_puts_an_absence_in_doubt protocol \
     one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_three_times memory.rs \
-    'pace.creation(self.age(requested, now))' \
-    'pace.creation(self.age(requested, now) + pace.creation_window + pace.call_timeout)'
+    'pace.creation(self.age(requested, now))
+            }' \
+    'pace.creation(self.age(requested, now) + pace.creation_window + pace.call_timeout)
+            }'
 mutant deletion_progress_forgets_after_another_requester protocol \
     two_replicas_keep_the_protocol_if_somebody_else_creates_and_deletes_users memory.rs \
     'if status.delete_requested_by.as_deref() != Some(identity) {' \

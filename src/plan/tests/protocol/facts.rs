@@ -16,8 +16,6 @@ pub(crate) enum Answer {
     TagsUnreadable,
     Identified(Place),
     IdentifyFailed(Place),
-    /// STS does not answer. Another call may show the account.
-    CallerUnknown(Place),
     /// The pass has nothing to ask.
     Nothing,
     Object(Option<ObjectId>),
@@ -170,7 +168,6 @@ impl Map {
             Answer::IdentifyFailed(place) => {
                 Response::Identified(self.source(place, Account::Failed(unavailable())))
             }
-            Answer::CallerUnknown(place) => Response::Identified(self.source(place, Account::NotAsked)),
             Answer::Nothing => Response::Done,
             Answer::Object(found) => Response::Object(found.map(|id| Box::new(object(id)))),
             Answer::Written(id) => Response::Written(object(id)),

@@ -45,8 +45,7 @@ impl Outside<'_> {
             Request::DescribeUser(_) => return self.describe(place, failed),
             // An ARN names its account and region. Nobody else's credentials may ask for it.
             Request::ListTags(_) => return self.list_tags(place, failed || !self.has_described(place)),
-            Request::Identify if failed => Answer::IdentifyFailed(place),
-            Request::IdentifyCaller if failed => Answer::CallerUnknown(place),
+            Request::Identify | Request::IdentifyCaller if failed => Answer::IdentifyFailed(place),
             Request::Identify | Request::IdentifyCaller => Answer::Identified(place),
             Request::Call { mutation, credentials } => {
                 return self.call(place, mutation, *credentials, fault);

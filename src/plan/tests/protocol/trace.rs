@@ -197,8 +197,6 @@ impl Protocol {
             None => "there is no object".to_owned(),
             Some(object) => show_object(tables.object(object)),
         }];
-        lines.extend((!state.owner_exists).then(|| "the former owner is gone".to_owned()));
-        lines.extend((!state.definition_kept).then(|| "the definition is being deleted".to_owned()));
         for place in Place::ALL {
             if let Some(User { life, holder }) = state.user(place) {
                 let life = if life == Life::Late { "not shown yet".to_owned() } else { format!("{life:?}") };
@@ -210,8 +208,7 @@ impl Protocol {
                 None => format!("is idle and remembers {:?}", tables.memory(replica.memory)),
                 Some(pass) => format!("is in a pass: {:#?}", tables.pass(pass)),
             };
-            let number = 1 + if state.is_exchanged.0 { 1 - who } else { who };
-            lines.push(format!("P{number} works {} and {doing}", at(replica.place)));
+            lines.push(format!("P{} works {} and {doing}", who + 1, at(replica.place)));
         }
         lines.extend(state.violation.map(|violation| violation.to_string()));
         lines.join("\n")
