@@ -105,8 +105,16 @@ mutant status_shows_no_user_of_others protocol \
     'true || another'
 mutant a_doubtful_absence_keeps_the_arn protocol \
     nor_if_abroad_is_another_account status_user.rs \
-    'UserObservation::Absent if is_in_doubt(action) => StatusUser::Keep,' \
-    'UserObservation::Absent if is_in_doubt(action) => StatusUser::Clear,'
+    'UserObservation::Absent if is_gone(observed) ||' \
+    'UserObservation::Absent if true ||'
+mutant the_successor_of_a_deleted_user_is_another_one tables \
+    status_user::status_shows_a_user_only_if_it_is_known_to_be_the_objects status_user.rs \
+    'as_reported(record, user) && !another' \
+    'as_reported(record, user) && (!another || true)'
+mutant status_keeps_a_user_whose_tags_are_not_read tables \
+    status_user::a_user_that_was_seen_gone_leaves_status_and_its_successor_begins_anew status_user.rs \
+    'lost && matches!(observed.tags, TagsObservation::Read(_))' \
+    'lost'
 
 # A user that was seen gone
 mutant an_absence_is_remembered_until_status_is_written tables \
@@ -117,6 +125,27 @@ mutant an_absence_that_status_knows_is_not_remembered tables \
     seen_gone::a_user_that_appears_after_user_not_found_is_ours_only_if_status_was_written_since pass/observe.rs \
     'self.memory.seen_gone &= self.object.status.manages();' \
     ''
+
+mutant an_absence_is_remembered_only_if_its_account_is_known tables \
+    seen_gone::user_not_found_is_remembered_only_if_it_is_believed pass/observe.rs \
+    'if !is_gone(&self.observed) {' \
+    'if self.observed.user != UserObservation::Absent || self.observed.record.creation == Creation::Open {'
+mutant an_absence_is_remembered_only_if_no_creation_is_open tables \
+    seen_gone::user_not_found_is_remembered_only_if_it_is_believed location.rs \
+    '&& observed.record.creation == Creation::Closed' \
+    ''
+mutant a_user_that_aws_deletes_elsewhere_is_not_ours tables \
+    seen_gone::a_user_that_aws_deletes_in_another_account_is_not_the_one_in_status pass/observe.rs \
+    'if wrong_location(&self.observed.record, user).is_none() {' \
+    'if true {'
+mutant only_tags_of_ours_settle_a_creation tables \
+    seen_gone::only_a_user_of_ours_settles_a_creation pass/observe.rs \
+    'if ownership == Ownership::Ours {' \
+    'if true {'
+mutant only_a_known_user_of_ours_settles_a_creation tables \
+    seen_gone::only_a_user_of_ours_settles_a_creation pass/observe.rs \
+    'if self.observed.known_owner == Some(Ownership::Ours) {' \
+    'if self.observed.known_owner.is_some() {'
 
 # The survivor of cargo-mutants
 mutant the_create_intent_keeps_the_keys_of_an_open_creation tables \
