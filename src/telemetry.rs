@@ -4,6 +4,7 @@ mod log_line;
 mod objects;
 mod passes;
 mod process;
+mod server;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +18,8 @@ use kube::Client;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{ParseError, filter_fn};
@@ -24,7 +27,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, RunFlags};
-use crate::connection::{self, NotServed};
+use crate::connection;
 
 pub use log_line::write_log_line;
 pub use objects::ObjectMetrics;
@@ -33,6 +36,8 @@ pub use process::ProcessMetrics;
 
 /// How long /readyz waits for the API server.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long /readyz repeats an answer of the API server.
+const READY_MAX_AGE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
 #[error("--log {filter:?} is not a valid filter; write a level such as info, or info,kube=debug")]
@@ -59,34 +64,58 @@ pub fn start_logging(run: &RunFlags) -> Result<(), InvalidLogFilter> {
     Ok(())
 }
 
-/// Blocks the SDK's TRACE level, because it logs whole answers and AWS may repeat a password in one.
-fn may_be_logged(line: &Metadata<'_>) -> bool {
-    *line.level() <= Level::DEBUG || !line.target().starts_with("aws_")
+/// Blocks what logs whole answers, because an answer may contain a password: the SDK's TRACE level, and at every level the
+/// module of kube that decodes answers. The caller logs why its request failed.
+pub fn may_be_logged(line: &Metadata<'_>) -> bool {
+    let sdk = *line.level() > Level::DEBUG && line.target().starts_with("aws_");
+    !sdk && line.target() != "kube_client::client"
 }
 
 /// Decides whether the operator is ready: its caches are synced, and the API server serves ElastiCacheUsers.
 pub struct ReadinessProbe {
-    /// The number of controllers whose cache is not synced yet.
-    pub unsynced: Arc<AtomicUsize>,
-    pub client: Client,
-    /// A namespace whose objects may be listed. `None`: all namespaces.
-    pub namespace: Option<String>,
+    unsynced: Arc<AtomicUsize>,
+    client: Client,
+    namespace: Option<String>,
+    /// The last answer of the API server, and when it was asked. Anybody may ask for /readyz as often as they like, and all of
+    /// them together cost one request in [`READY_MAX_AGE`].
+    last: Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
 #[derive(Debug, thiserror::Error)]
 enum NotReady {
     #[error("the watch of ElastiCacheUsers has not delivered its first list yet")]
     Unsynced,
-    #[error(transparent)]
-    NotServed(#[from] NotServed),
+    #[error("{0}")]
+    NotServed(String),
 }
 
 impl ReadinessProbe {
+    /// `unsynced` is the number of controllers whose cache is not synced yet. Objects of `namespace` may be listed. `None`: of all
+    /// namespaces.
+    #[must_use]
+    pub fn new(unsynced: Arc<AtomicUsize>, client: Client, namespace: Option<String>) -> Self {
+        Self { unsynced, client, namespace, last: Mutex::default() }
+    }
+
     async fn check(&self) -> Result<(), NotReady> {
         if self.unsynced.load(Ordering::Relaxed) > 0 {
             return Err(NotReady::Unsynced);
         }
-        Ok(connection::serves_users(&self.client, self.namespace.as_deref(), READY_TIMEOUT).await?)
+        self.serves_users().await.map_err(NotReady::NotServed)
+    }
+
+    async fn serves_users(&self) -> Result<(), String> {
+        let mut last = self.last.lock().await;
+        match &*last {
+            Some((asked, answer)) if asked.elapsed() < READY_MAX_AGE => answer.clone(),
+            _ => {
+                let asked = Instant::now();
+                let served = connection::serves_users(&self.client, self.namespace.as_deref(), READY_TIMEOUT);
+                let answer = served.await.map_err(|refused| refused.to_string());
+                *last = Some((asked, answer.clone()));
+                answer
+            }
+        }
     }
 }
 
@@ -110,7 +139,7 @@ pub async fn serve_http(
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(pages);
-    axum::serve(listener, router).await
+    server::accept_connections(listener, router).await
 }
 
 async fn ready(State(pages): State<Arc<Pages>>) -> Response {

@@ -27,7 +27,7 @@ impl Kubernetes {
                 return Err(SecretProblem::Forbidden { secret: secret_name() });
             }
             Err(error) => {
-                tracing::warn!(namespace, secret = name, %error, "failed to read a Secret");
+                tracing::warn!(namespace, secret = name, error = cause(&error), "failed to read a Secret");
                 return Err(SecretProblem::Unreadable { secret: secret_name() });
             }
         };
@@ -39,6 +39,16 @@ impl Kubernetes {
         let password = Password::parse(&value.0).map_err(invalid)?;
         Ok((password, version_of_key(secret.metadata, key)))
     }
+}
+
+/// Why a Secret cannot be read, without any part of the answer: it may contain a password. kube makes a message of an answer
+/// that is no Status.
+fn cause(error: &kube::Error) -> String {
+    if let kube::Error::Api(status) = error {
+        return format!("HTTP status {}", status.code);
+    }
+    let undecoded = matches!(error, kube::Error::SerdeError(_) | kube::Error::FromUtf8(_));
+    if undecoded { "the answer is not a Secret".to_owned() } else { error.to_string() }
 }
 
 fn version_of_key(secret: ObjectMeta, key: &str) -> SecretVersion {
