@@ -31,7 +31,7 @@ use crate::connection;
 
 pub use log_line::write_log_line;
 pub use objects::ObjectMetrics;
-pub use passes::{Measured, Metrics, Queue, Reconciled};
+pub use passes::{Measured, Metrics, QueueMetrics, Reconciled};
 pub use process::ProcessMetrics;
 
 /// How long /readyz waits for the API server.

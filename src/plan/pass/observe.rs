@@ -42,7 +42,7 @@ impl Pass {
             return None;
         }
         self.awaiting = Awaiting::ReadToken;
-        Some(Request::AcquireToken(self.urgency))
+        Some(Request::AcquireToken)
     }
 
     /// A read of AWS was answered.

@@ -83,7 +83,7 @@ fn pass(given: Given) -> (&'static str, Memory) {
         let source = |account| CallSource { account, ..nothing_known().source };
         let response = match pass.next(now) {
             Request::Finish(finish) => return (changes, *finish.memory.unwrap_or_default()),
-            Request::AcquireToken(_) => Response::Token(true),
+            Request::AcquireToken => Response::Token,
             Request::DescribeUser(_) => Response::Described(user.clone(), source(Account::NotAsked)),
             Request::ListTags(_) => Response::Tags(TagsObservation::Read(tags.clone())),
             Request::Identify | Request::IdentifyCaller => Response::Identified(source(account.clone())),
