@@ -92,6 +92,9 @@ impl Kubernetes {
 
     /// Whether the object that owner tags name exists, uncached.
     pub async fn owner_exists(&self, owner: &Owner) -> OwnerObservation {
+        if !owner.can_exist() {
+            return OwnerObservation::Unknown;
+        }
         let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &owner.namespace);
         match users.get_metadata_opt(&owner.name).await {
             Ok(Some(found)) if found.metadata.deletion_timestamp.is_some() => OwnerObservation::Leaving,

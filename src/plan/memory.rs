@@ -37,6 +37,8 @@ pub struct Memory {
     pub seen_gone: bool,
     waits_for_secret: Option<SecretWait>,
     pub version: Option<u64>,
+    /// An event of this process said that the annotation `reconcile-requested-at` is too long.
+    pub told_overlong_request: bool,
     pub pacing: Pacing,
 }
 

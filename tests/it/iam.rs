@@ -4,14 +4,16 @@
 mod files;
 pub(crate) mod policy;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use elasticache_emulator::{Asked, Permits};
 use serde_json::json;
 
 use self::policy::Policy;
-use crate::fixture::{ACCOUNT, Fixture, PASSWORD, REGION, Setup, iam, message, until, with, with_password};
+use crate::fixture::{
+    ACCOUNT, Fixture, PASSWORD, REGION, Setup, iam, iam_user, message, until, with, with_password,
+};
 
 /// What was asked, and the statement that allowed it, or none.
 type Answered = (Asked, Option<String>);
@@ -58,12 +60,8 @@ async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
     fixture.secret("pw", PASSWORD).await;
     let tags = json!({ "tags": { "team": "blue", "tier": "gold" } });
     fixture.ready("shop-app", with(with_password("pw"), tags)).await;
-    fixture
-        .patch(
-            "shop-app",
-            json!({ "spec": { "accessString": "on ~x:* +@all", "tags": { "team": "red", "tier": null } } }),
-        )
-        .await;
+    let edit = json!({ "accessString": "on ~x:* +@all", "tags": { "team": "red", "tier": null } });
+    fixture.patch("shop-app", json!({ "spec": edit })).await;
     fixture.wait_ready("shop-app").await;
     // Somebody takes the owner tags off: they are put back.
     fixture.aws.put_user("shop-app", json!({ "Tags": { "team": "red" } })).await;
@@ -73,15 +71,12 @@ async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
     })
     .await;
     // One that nobody's tags claim is taken over.
-    fixture
-        .aws
-        .put_user("shop-old", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } }))
-        .await;
+    fixture.aws.put_user("shop-old", iam_user()).await;
     fixture.ready("shop-old", with(iam(), json!({ "adoptionPolicy": "Adopt" }))).await;
     // The check for orphans works under the same policy, for users outside of the prefix too.
     fixture.aws.put_user("other", json!({})).await;
     let answer = crate::checking::check(&fixture, &["--orphans"], &[]).await;
-    answer.says("orphans", "aws-users", "ok", "3 AWS users and their tags were read", "");
+    answer.ok("aws-users", "3 AWS users and their tags were read");
     fixture.deleted("shop-app").await;
     fixture.deleted("shop-old").await;
 
@@ -114,7 +109,7 @@ async fn a_user_id_that_the_policy_does_not_know_is_refused_and_told() {
 }
 
 fn asked(action: &str, id: &str, request: &[&str], has: &[&str]) -> Asked {
-    let tags = |clusters: &[&str]| {
+    let tags = |clusters: &[&str]| -> BTreeMap<String, String> {
         clusters
             .iter()
             .map(|cluster| ("elasticache-users.dev/cluster".to_owned(), (*cluster).to_owned()))
@@ -123,9 +118,16 @@ fn asked(action: &str, id: &str, request: &[&str], has: &[&str]) -> Asked {
     Asked {
         action: action.to_owned(),
         resource: format!("arn:aws:elasticache:{REGION}:{ACCOUNT}:user:{id}"),
+        tag_keys: tags(request).into_keys().collect(),
         request_tags: tags(request),
         resource_tags: tags(has),
     }
+}
+
+/// RemoveTagsFromResource of these keys of a user of the cluster blue.
+fn untagged(keys: &[&str]) -> Asked {
+    let tag_keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    Asked { tag_keys, ..asked("RemoveTagsFromResource", "shop-a", &[], &["blue"]) }
 }
 
 #[test]
@@ -143,6 +145,8 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
         ("changes its own", asked("ModifyUser", "shop-a", none, blue)),
         ("deletes its own", asked("DeleteUser", "shop-a", none, blue)),
         ("tags its own", asked("AddTagsToResource", "shop-a", none, blue)),
+        ("tags its own as its own", asked("AddTagsToResource", "shop-a", blue, blue)),
+        ("takes other tags off", untagged(&["team"])),
     ];
     let refused = [
         ("creates nothing without a tag", asked("CreateUser", "shop-a", none, none)),
@@ -154,6 +158,8 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
         ("deletes nobody's", asked("DeleteUser", "shop-a", none, none)),
         ("claims no other's", asked("AddTagsToResource", "shop-a", blue, red)),
         ("tags nobody's as another's", asked("AddTagsToResource", "shop-a", red, none)),
+        ("hands its own to no other cluster", asked("AddTagsToResource", "shop-a", red, blue)),
+        ("gives its own up to nobody", untagged(&["team", "elasticache-users.dev/cluster"])),
         ("untags no other's", asked("RemoveTagsFromResource", "shop-a", none, red)),
         ("touches the default user in no way", asked("ModifyUser", "default", none, none)),
         ("makes no groups", asked("CreateUserGroup", "shop-a", none, none)),
@@ -169,9 +175,7 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
         asked.resource = asked.resource.replace(part.0, part.1);
         policy.allows(&asked).is_some()
     };
-    assert!(
-        !other((REGION, "eu-west-1"))
-            && !other((ACCOUNT, "999999999999"))
-            && !other((":user:", ":usergroup:"))
-    );
+    assert!(!other((REGION, "eu-west-1")), "another region");
+    assert!(!other((ACCOUNT, "999999999999")), "another account");
+    assert!(!other((":user:", ":usergroup:")), "another kind");
 }
