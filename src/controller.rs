@@ -300,7 +300,8 @@ async fn reconcile<U: UserApi>(
     let pause = requeue.unwrap_or_default();
     measured.end(match &result {
         PassResult::KubernetesFailed { what, why } => {
-            tracing::warn!(object = name, "failed to {what}: {why}; trying again in {pause:.1?}");
+            // The request itself was logged already.
+            tracing::debug!(object = name, "failed to {what}: {why}; trying again in {pause:.1?}");
             Reconciled::Error
         }
         PassResult::TimedOut => {

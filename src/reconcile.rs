@@ -101,7 +101,7 @@ impl<U: UserApi> Reconciler<U> {
             Request::Call { mutation, credentials } => {
                 Response::Called(self.call(&mutation, credentials, held).await)
             }
-            Request::ReadOwner(owner) => Response::Owner(kubernetes.owner_exists(&owner).await),
+            Request::ReadOwner(owner) => Response::Owner(kubernetes.owner_exists(&owner).await?),
             Request::ReadDefinition => Response::Definition(kubernetes.definition().await),
             Request::ReadObject => {
                 let found = kubernetes.read(&held.object).await?;

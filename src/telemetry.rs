@@ -3,6 +3,7 @@
 mod objects;
 mod passes;
 mod process;
+mod sparse;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,6 +29,7 @@ use crate::connection::{self, NotServed};
 pub use objects::ObjectMetrics;
 pub use passes::{Measured, Metrics, Queue, Reconciled};
 pub use process::ProcessMetrics;
+pub use sparse::SparseWarnings;
 
 /// How long /readyz waits for the API server.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);

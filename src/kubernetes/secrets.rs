@@ -27,8 +27,8 @@ impl Kubernetes {
                 return Err(SecretProblem::Forbidden { secret: secret_name() });
             }
             Err(error) => {
-                tracing::warn!(namespace, secret = name, %error, "failed to read a Secret");
-                return Err(SecretProblem::Unreadable { secret: secret_name() });
+                self.failures.note("read a Secret", &format!("{namespace}/{name}"), &error);
+                return Err(SecretProblem::Unreadable { secret: secret_name(), why: super::cause(&error) });
             }
         };
         let Some(value) = secret.data.as_ref().and_then(|data| data.get(key)) else {

@@ -78,6 +78,7 @@ pub struct Metrics {
     max: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
     corrections: Counter,
     orphans_removed: Counter,
+    kubernetes_failures: Counter,
     pub queue: Queue,
     pub objects: ObjectMetrics,
 }
@@ -94,6 +95,7 @@ impl Metrics {
             max: Family::default(),
             corrections: Counter::default(),
             orphans_removed: Counter::default(),
+            kubernetes_failures: Counter::default(),
             queue: Queue::default(),
             objects,
         };
@@ -114,6 +116,11 @@ impl Metrics {
             "elasticache_user_orphans_removed",
             "Number of AWS users that the operator deleted because their object vanished right after CreateUser, in spite of its finalizer",
             metrics.orphans_removed.clone(),
+        );
+        registry.register(
+            "elasticache_user_kubernetes_failures",
+            "Number of requests about objects and Secrets that the API server did not perform, or whose answer could not be read",
+            metrics.kubernetes_failures.clone(),
         );
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("elasticache_user_build", "Version of the operator", build);
@@ -164,6 +171,11 @@ impl Metrics {
     }
 
     /// The counter of deleted users whose object vanished.
+    #[must_use]
+    pub fn kubernetes_failures(&self) -> Counter {
+        self.kubernetes_failures.clone()
+    }
+
     #[must_use]
     pub fn orphans_removed(&self) -> Counter {
         self.orphans_removed.clone()

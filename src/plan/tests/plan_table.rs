@@ -27,7 +27,7 @@ fn a_user_that_is_not_there_is_created_once_that_is_announced() {
     let passwords = AuthenticationChange::to(&password()).unwrap();
     let problem = |problem: SecretProblem| present_with(Authentication::Password(Err(problem)));
     let forbidden = SecretProblem::Forbidden { secret: "s".into() };
-    let unreadable = SecretProblem::Unreadable { secret: "s".into() };
+    let unreadable = SecretProblem::Unreadable { secret: "s".into(), why: "500".into() };
     let no_key = SecretProblem::KeyNotFound { secret: "s".into(), key: "k".into() };
     let invalid = invalid_secret();
     let in_doubt = Record { creation: Creation::Open, ..Record::default() };

@@ -22,7 +22,6 @@ fn staying() -> Vec<Row> {
     let other = || SecretProblem::KeyNotFound { secret: "s".into(), key: "password".into() };
     let secret = |problem| Action::Wait(Wait::Secret(problem));
     let forbidden = || SecretProblem::Forbidden { secret: "s".into() };
-    let unreadable = || SecretProblem::Unreadable { secret: "s".into() };
     let newline = || SecretProblem::Invalid {
         secret: "s".into(),
         key: "k".into(),
@@ -73,8 +72,6 @@ fn staying() -> Vec<Row> {
             Action::Wait(Wait::PreviousUser), d.clone(), fresh(), Reconciling, WaitingForPreviousUser, Poll, vec![], "still deleting an earlier user"),
         ("a Secret that is missing is named",
             secret(missing()), d.clone(), fresh(), Reconciling, SecretNotFound, Backoff, vec![], "Secret \"s\" does not exist"),
-        ("a Secret that cannot be read is retried",
-            secret(unreadable()), d.clone(), fresh(), Reconciling, SecretNotFound, Backoff, vec![], "did not answer"),
         ("a key that is missing is named",
             secret(other()), d.clone(), fresh(), Reconciling, SecretKeyNotFound, Backoff, vec![], "has no key \"password\""),
         ("a Secret that may not be read is retried slowly",

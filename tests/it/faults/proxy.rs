@@ -38,6 +38,8 @@ pub(super) struct Proxy {
 struct State {
     asked: Vec<String>,
     told: Vec<String>,
+    /// The reasons of Ready that the operator wrote.
+    shown: Vec<String>,
     offences: Vec<String>,
     armed: Option<Armed>,
 }
@@ -98,6 +100,11 @@ impl Proxy {
         self.state.lock().unwrap().told.clone()
     }
 
+    /// The reasons of Ready that the operator wrote so far.
+    pub(super) fn shown(&self) -> Vec<String> {
+        self.state.lock().unwrap().shown.clone()
+    }
+
     /// Writes that should have been refused.
     pub(super) fn offences(&self) -> Vec<String> {
         self.state.lock().unwrap().offences.clone()
@@ -107,7 +114,11 @@ impl Proxy {
         let (head, body) = request.into_parts();
         let body = axum::body::to_bytes(Body::new(body), usize::MAX).await.map_err(|_| Cut)?;
         let Some(asked) = asked(&head) else { return self.forward(&head, body).await };
-        self.state.lock().unwrap().told.extend(event_reason(&asked, &body));
+        {
+            let mut state = self.state.lock().unwrap();
+            state.told.extend(event_reason(&asked, &body));
+            state.shown.extend(ready_reason(&asked, &body));
+        }
         let spoilt = self.strike(&asked);
         let answer = match spoilt {
             None => self.forward(&head, body).await,
@@ -240,4 +251,13 @@ fn asked(head: &Parts) -> Option<String> {
 fn event_reason(asked: &str, body: &[u8]) -> Option<String> {
     let event: Value = serde_json::from_slice(body).ok().filter(|_| asked == "create events")?;
     event["reason"].as_str().map(str::to_owned)
+}
+
+/// Of a status that is about to be written.
+fn ready_reason(asked: &str, body: &[u8]) -> Option<String> {
+    let written: Value =
+        serde_json::from_slice(body).ok().filter(|_| asked == "patch elasticacheusers/status")?;
+    let conditions = written["status"]["conditions"].as_array()?.clone();
+    let ready = conditions.into_iter().find(|condition| condition["type"] == "Ready")?;
+    ready["reason"].as_str().map(str::to_owned)
 }

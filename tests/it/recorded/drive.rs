@@ -1,5 +1,6 @@
 //! A pass of this release over a recorded object, with its recorded user in AWS.
 
+use prometheus_client::metrics::counter::Counter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,7 +150,8 @@ async fn goal(recorded: &Recorded) -> Goal {
     let versions = recorded.raw["status"]["lastApplied"]["passwordVersions"][0].as_str();
     let server = secrets_server(versions.map(str::to_owned)).await;
     let config = kube::Config::new(server.parse().unwrap());
-    let kubernetes = Kubernetes::new(kube::Client::try_from(config).unwrap(), Token::unlimited());
+    let kubernetes =
+        Kubernetes::new(kube::Client::try_from(config).unwrap(), Token::unlimited(), Counter::default());
     resolve(&recorded.object, &policy, &kubernetes).await
 }
 
