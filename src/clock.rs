@@ -1,5 +1,25 @@
 //! I/O: the wall clock. Durations are measured by tokio's clock, which tests can pause.
 
+use plan::{Moment, Now};
+use tokio::time::Instant;
+
+/// The clock of the passes of one process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PassClock {
+    /// The zero of [`Moment`].
+    started: Instant,
+}
+
+impl PassClock {
+    pub(crate) fn start() -> Self {
+        Self { started: Instant::now() }
+    }
+
+    pub(crate) fn now(self) -> Now {
+        Now { moment: Moment::after_start(self.started.elapsed()), utc: crate::kubernetes::timestamp(now()) }
+    }
+}
+
 #[allow(clippy::disallowed_methods, reason = "the one reader of the wall clock")]
 #[must_use]
 pub(crate) fn now() -> jiff::Timestamp {

@@ -1,5 +1,7 @@
-//! I/O: follows each CreateUser until a later write to its object was answered. If the object vanished before, its user is
-//! deleted here, because no pass runs for it any more. Decisions: [`plan::follow_orphan`].
+//! I/O: follows each CreateUser until a later write to its object was answered. If the object vanished before, no pass runs for
+//! it any more, so its AWS user is deleted here. Decisions: [`plan::follow_orphan`].
+
+mod attempt;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,25 +10,20 @@ use std::time::Duration;
 use aws::UserApi;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use plan::pace::Requeue;
+use kube::ResourceExt;
 use plan::verdict::Outcome;
-use plan::{
-    Action, Arn, CallSource, Creation, Delete, DeletionPolicy, Fetch, Namesake, Orphan, OrphanEnd,
-    OrphanFacts, OrphanStep, Pacing, TagsObservation, UID_TAG, UserObservation, Wait, follow_orphan,
-    orphan_verdict,
-};
+use plan::{Arn, DeletionPolicy, Orphan, Pacing, UserId};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::account::{Permit, Priority};
+use self::attempt::attempt;
+use crate::api::ElastiCacheUser;
+use crate::kubernetes::facts;
 use crate::reconcile::Reconciler;
+use crate::resolve::{Policy, deletion_policy, owner};
 
-/// More steps than any attempt needs.
-const MOST_STEPS: usize = 24;
-
-/// The CreateUser calls that no later write to their object has followed, by the object's uid. They live as long as the
-/// process: the watch's news that the object is gone must not forget them.
+/// A case for each CreateUser, by the uid of its object. The watch's report that the object is gone must not remove the case.
 #[derive(Debug)]
 pub(crate) struct Orphans {
     cases: Mutex<HashMap<String, Case>>,
@@ -34,25 +31,38 @@ pub(crate) struct Orphans {
     removed: Counter,
 }
 
+/// A CreateUser, and what is known about its object and its user since.
 #[derive(Clone, Debug)]
 struct Case {
     orphan: Orphan,
-    sent: Instant,
-    /// The user's ARN, once AWS told it.
+    sent_at: Instant,
+    /// `None` until AWS has shown the user.
     arn: Option<Arn>,
-    /// The user was seen with its tags, or DeleteUser was accepted: UserNotFound means what it says.
+    /// AWS has shown the user with its tags, or has accepted DeleteUser. From now on UserNotFound proves that the user is absent.
     settled: bool,
-    /// A write to the object was answered after CreateUser was sent.
+    /// A write to the object was answered after CreateUser was sent, so the object existed then.
     written: bool,
-    /// The watch says that the object is gone, and that our finalizer was on its last version.
+    /// The watch reported that the object is gone, and our finalizer was on its last version.
     lost: bool,
-    /// The object was seen to be gone.
+    /// The object was read, and it is gone.
     vanished: bool,
-    /// A DeleteUser was sent that AWS may have accepted.
+    /// A DeleteUser was sent, and AWS may have accepted it.
     deleted: bool,
     pacing: Pacing,
+    /// When the next attempt begins.
     due: Instant,
     under_way: bool,
+}
+
+/// The user that CreateUser makes for this version of the object.
+pub(crate) fn orphan(object: &ElastiCacheUser, user_id: &UserId, policy: &Policy) -> Orphan {
+    Orphan {
+        user_id: user_id.clone(),
+        owner: owner(object, policy),
+        uid: object.uid().unwrap_or_default(),
+        location: facts(object).status.location,
+        policy: deletion_policy(&object.spec, policy.default_deletion_policy),
+    }
 }
 
 impl Orphans {
@@ -66,11 +76,26 @@ impl Orphans {
         self.cases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A CreateUser is about to be sent. Nothing else may tell that its object vanished, so it is looked at after `patience`.
-    pub(crate) fn sent(&self, orphan: Orphan, patience: Duration) {
+    /// Makes the CreateUser `call`, and follows it. The case is added before the call is sent, because the object may vanish and
+    /// the pass may be dropped meanwhile.
+    pub(crate) async fn follow(
+        &self,
+        orphan: Orphan,
+        patience: Duration,
+        call: impl Future<Output = Outcome>,
+    ) -> Outcome {
+        let uid = orphan.uid.clone();
+        self.sent(orphan, patience);
+        let outcome = call.await;
+        self.answered(&uid, &outcome);
+        outcome
+    }
+
+    /// If nothing else shows that the object vanished, the object is read after `patience`.
+    fn sent(&self, orphan: Orphan, patience: Duration) {
         let now = Instant::now();
         let case = Case {
-            sent: now,
+            sent_at: now,
             arn: None,
             settled: false,
             written: false,
@@ -86,8 +111,8 @@ impl Orphans {
         self.changed.notify_one();
     }
 
-    /// What became of the CreateUser.
-    pub(crate) fn answered(&self, uid: &str, outcome: &Outcome) {
+    /// A CreateUser that AWS refused makes no orphan.
+    fn answered(&self, uid: &str, outcome: &Outcome) {
         let mut cases = self.lock();
         if outcome.is_refusal() {
             cases.remove(uid);
@@ -96,27 +121,36 @@ impl Orphans {
         }
     }
 
-    /// A write to the object was answered: the object was there after CreateUser was sent. A DELETE that has overlooked the
-    /// finalizer may still be under way in the API server, for as long as a request may take. From now on only
-    /// [`Orphans::lost`] tells it apart from a deletion that somebody wants, so the case is kept for `window` after CreateUser.
+    /// A write to the object was answered, so the object existed after CreateUser was sent. But the API server may still be working
+    /// on a DELETE that has overlooked the finalizer. So the case is kept for `window` after CreateUser. In this time only
+    /// [`Orphans::lost`] distinguishes such a DELETE from a deletion that somebody wants.
     pub(crate) fn written(&self, uid: &str, window: Duration) {
         if let Some(case) = self.lock().get_mut(uid).filter(|case| !case.lost && !case.vanished) {
             case.written = true;
-            case.due = case.sent + window;
+            case.due = case.sent_at + window;
         }
     }
 
-    /// The object may have vanished before any write to it was answered.
-    pub(crate) fn look(&self, uid: &str) {
+    /// The object may have vanished before any write to it was answered. Read it now.
+    pub(crate) fn check_now(&self, uid: &str) {
         if let Some(case) = self.lock().get_mut(uid).filter(|case| !case.written) {
             case.due = Instant::now();
             self.changed.notify_one();
         }
     }
 
-    /// The object is gone, and our finalizer was on its last version: nobody has taken the finalizer off. `policy` is that
-    /// version's.
-    pub(crate) fn lost(&self, uid: &str, policy: DeletionPolicy) {
+    /// The watch reported that the object is gone. `last` is its last version.
+    pub(crate) fn vanished(&self, last: &ElastiCacheUser, policy: &Policy) {
+        let uid = last.uid().unwrap_or_default();
+        if facts(last).has_finalizer {
+            self.lost(&uid, deletion_policy(&last.spec, policy.default_deletion_policy));
+        } else {
+            self.check_now(&uid);
+        }
+    }
+
+    /// The object is gone, and nobody removed our finalizer: it was on the last version. `policy` is that version's.
+    fn lost(&self, uid: &str, policy: DeletionPolicy) {
         if let Some(case) = self.lock().get_mut(uid) {
             case.lost = true;
             case.due = Instant::now();
@@ -127,8 +161,8 @@ impl Orphans {
         }
     }
 
-    /// Waits until an attempt is due, and begins it.
-    async fn due(&self) -> String {
+    /// Waits until an attempt is due, and marks its case as under way.
+    async fn next_due(&self) -> String {
         loop {
             let next = {
                 let mut cases = self.lock();
@@ -152,7 +186,7 @@ impl Orphans {
         }
     }
 
-    /// A copy of the case. One that was written and not lost is over: its object is there, or somebody wanted it to go.
+    /// A copy of the case. If the object was written and not lost, the case ends, because the object exists or somebody deleted it.
     fn case(&self, uid: &str) -> Option<Case> {
         let mut cases = self.lock();
         if cases.get(uid).is_some_and(|case| case.written && !case.lost) {
@@ -161,9 +195,9 @@ impl Orphans {
         cases.get(uid).cloned()
     }
 
-    /// An attempt is over. A CreateUser that was sent meanwhile is another case.
-    fn again(&self, uid: &str, case: Case, pause: Duration) {
-        if let Some(kept) = self.lock().get_mut(uid).filter(|kept| kept.sent == case.sent) {
+    /// Keeps what an attempt has learnt. If another CreateUser was sent meanwhile, its case stays as it is.
+    fn retry_after(&self, uid: &str, case: Case, pause: Duration) {
+        if let Some(kept) = self.lock().get_mut(uid).filter(|kept| kept.sent_at == case.sent_at) {
             let Case { arn, settled, vanished, deleted, pacing, .. } = case;
             kept.arn = kept.arn.take().or(arn);
             (kept.settled, kept.vanished, kept.deleted, kept.pacing) = (settled, vanished, deleted, pacing);
@@ -175,7 +209,7 @@ impl Orphans {
 
     fn close(&self, case: &Case) {
         let mut cases = self.lock();
-        if cases.get(&case.orphan.uid).is_some_and(|kept| kept.sent == case.sent) {
+        if cases.get(&case.orphan.uid).is_some_and(|kept| kept.sent_at == case.sent_at) {
             cases.remove(&case.orphan.uid);
         }
         if case.deleted {
@@ -191,198 +225,11 @@ pub(crate) async fn run<U: UserApi>(reconciler: &Reconciler<U>, stopped: impl Fu
     loop {
         tokio::select! {
             () = &mut stopped => break,
-            uid = reconciler.orphans.due() => attempts.push(attempt(reconciler, uid)),
+            uid = reconciler.orphans.next_due() => attempts.push(attempt(reconciler, uid)),
             Some(()) = attempts.next() => {}
         }
     }
     while attempts.next().await.is_some() {}
-}
-
-async fn attempt<U: UserApi>(reconciler: &Reconciler<U>, uid: String) {
-    let Some(case) = reconciler.orphans.case(&uid) else { return };
-    let facts = OrphanFacts::unknown(&case.orphan, case.arn.clone(), &reconciler.settings.region);
-    let mut attempt = Attempt { reconciler, facts, case, permit: None, tags_read_at: None };
-    match attempt.run().await {
-        Ended::After(pause) => reconciler.orphans.again(&uid, attempt.case, pause),
-        Ended::For(OrphanEnd::NotVanished) => {
-            reconciler.orphans.again(&uid, attempt.case, reconciler.settings.pace.creation_window);
-        }
-        Ended::For(end) => {
-            attempt.tell(end);
-            reconciler.orphans.close(&attempt.case);
-        }
-    }
-}
-
-enum Ended {
-    After(Duration),
-    For(OrphanEnd),
-}
-
-struct Attempt<'a, U> {
-    reconciler: &'a Reconciler<U>,
-    case: Case,
-    facts: OrphanFacts,
-    /// The rate limiter's token for DeleteUser.
-    permit: Option<Permit>,
-    tags_read_at: Option<Instant>,
-}
-
-impl<U: UserApi> Attempt<'_, U> {
-    async fn run(&mut self) -> Ended {
-        for _ in 0..MOST_STEPS {
-            if *self.reconciler.ending.borrow() {
-                return Ended::After(self.reconciler.settings.pace.backoff_floor);
-            }
-            self.facts.observed.record.creation = match self.case.settled {
-                true => Creation::Closed,
-                false => self.reconciler.settings.pace.creation(self.case.sent.elapsed()),
-            };
-            self.facts.tags_age = self.tags_read_at.map_or(Duration::ZERO, |at| at.elapsed());
-            match follow_orphan(&self.case.orphan, &self.facts, &self.reconciler.settings.pace) {
-                OrphanStep::ReadNamesake => self.read_namesake().await,
-                OrphanStep::Fetch(look) => self.look(&look).await,
-                OrphanStep::Confirm => self.confirm().await,
-                OrphanStep::Delete(delete) => return self.delete(delete).await,
-                OrphanStep::Wait(wait) => return self.pause(&Action::Wait(wait), &Outcome::Decided),
-                OrphanStep::Requeue(requeue) => {
-                    let (pace, now) = (&self.reconciler.settings.pace, self.reconciler.now().moment);
-                    return Ended::After(self.case.pacing.back_off(requeue, pace, now, fastrand::f64()));
-                }
-                OrphanStep::End(end) => return Ended::For(end),
-            }
-        }
-        Ended::After(self.reconciler.settings.pace.slow_cap)
-    }
-
-    async fn read_namesake(&mut self) {
-        self.facts.namesake = self.reconciler.kubernetes.namesake(&self.case.orphan).await;
-        if self.facts.namesake == Namesake::Wants {
-            let Orphan { user_id, owner, .. } = &self.case.orphan;
-            let object = format!("{}/{}", owner.namespace, owner.name);
-            tracing::debug!(%object, %user_id, "another object wants the AWS user of the vanished one");
-        }
-        let gone = matches!(self.facts.namesake, Namesake::Absent | Namesake::Wants | Namesake::Manages);
-        if gone && !std::mem::replace(&mut self.case.vanished, true) {
-            let Orphan { user_id, owner, .. } = &self.case.orphan;
-            let object = format!("{}/{}", owner.namespace, owner.name);
-            tracing::warn!(
-                %object, %user_id,
-                "the object vanished right after CreateUser was sent for it, in spite of its finalizer (kubernetes/kubernetes#77988); its AWS user is looked for"
-            );
-        }
-    }
-
-    async fn permit(&self) -> Permit {
-        self.reconciler.users.permit(Priority::Work).await
-    }
-
-    async fn take_permit(&mut self) {
-        if self.permit.is_none() {
-            self.permit = Some(self.permit().await);
-        }
-    }
-
-    async fn look(&mut self, look: &Fetch) {
-        let users = &self.reconciler.users;
-        match look {
-            Fetch::User(user_id) => {
-                let (user, source) = users.describe(self.permit().await, user_id).await;
-                (self.facts.observed.user, self.facts.observed.source) = (user, source);
-            }
-            Fetch::Tags(arn) => {
-                self.take_permit().await;
-                self.facts.observed.tags = users.list_tags(self.permit().await, arn).await;
-                self.tags_read_at = Some(Instant::now());
-                self.facts.observed.object_confirmed = false;
-                self.settle(arn);
-            }
-            Fetch::Account => self.identified(users.identify(self.permit().await).await),
-            Fetch::Caller => {
-                self.identified(users.identify_caller().await);
-                self.facts.observed.caller_asked = true;
-            }
-            Fetch::Definition => {
-                self.facts.observed.definition = self.reconciler.kubernetes.definition().await
-            }
-            Fetch::Object | Fetch::ObjectAndDefinition | Fetch::Owner(_) => self.confirm().await,
-        }
-    }
-
-    /// The account of the credentials was learnt. If they are not those of the last DescribeUsers, its answer says nothing
-    /// about this account, and the user is looked at again.
-    fn identified(&mut self, source: CallSource) {
-        if source.credentials == self.facts.observed.source.credentials {
-            self.facts.observed.source = source;
-        } else {
-            self.facts.observed.user = UserObservation::NotRead;
-        }
-    }
-
-    /// The user was seen with the tags of its CreateUser.
-    fn settle(&mut self, arn: &Arn) {
-        let TagsObservation::Read(tags) = &self.facts.observed.tags else { return };
-        if tags.get(UID_TAG) == Some(&self.case.orphan.uid) {
-            self.case.settled = true;
-            self.case.arn = Some(arn.clone());
-        }
-    }
-
-    async fn confirm(&mut self) {
-        self.take_permit().await;
-        self.facts.observed.definition = self.reconciler.kubernetes.definition().await;
-        self.read_namesake().await;
-        self.facts.observed.object_confirmed = true;
-    }
-
-    async fn delete(&mut self, delete: Delete) -> Ended {
-        let permit = match self.permit.take() {
-            Some(permit) => permit,
-            None => self.permit().await,
-        };
-        let signer = self.facts.observed.source.credentials;
-        let outcome = self.reconciler.users.delete(permit, &delete, signer).await;
-        if outcome == Outcome::CredentialsChanged {
-            let (pace, now) = (&self.reconciler.settings.pace, self.reconciler.now().moment);
-            return Ended::After(self.case.pacing.back_off(Requeue::Backoff, pace, now, fastrand::f64()));
-        }
-        self.case.deleted |= !outcome.is_refusal();
-        self.case.settled |= matches!(outcome, Outcome::Accepted(_));
-        self.pause(&Action::Delete(delete), &outcome)
-    }
-
-    /// Backs off as on the way out of any object.
-    fn pause(&mut self, action: &Action, outcome: &Outcome) -> Ended {
-        let owner = &self.case.orphan.owner;
-        let verdict = orphan_verdict(&self.case.orphan, action, outcome);
-        let (object, reason) = (format!("{}/{}", owner.namespace, owner.name), verdict.reason.as_str());
-        let user_id = &self.case.orphan.user_id;
-        let failed =
-            matches!((action, outcome), (_, Outcome::Failed(_)) | (Action::Wait(Wait::Failed(..)), _));
-        match failed {
-            true => tracing::warn!(%object, %user_id, reason, "{}", verdict.message),
-            false => tracing::debug!(%object, %user_id, reason, "{}", verdict.message),
-        }
-        let (pace, now) = (&self.reconciler.settings.pace, self.reconciler.now().moment);
-        Ended::After(self.case.pacing.schedule(&verdict, pace, now, fastrand::f64()))
-    }
-
-    fn tell(&self, end: OrphanEnd) {
-        let Orphan { user_id, owner, .. } = &self.case.orphan;
-        let object = format!("{}/{}", owner.namespace, owner.name);
-        let why = match end {
-            OrphanEnd::UserGone if self.case.deleted => {
-                tracing::warn!(%object, %user_id, "deleted the AWS user that the vanished object left behind");
-                return;
-            }
-            OrphanEnd::UserGone => "AWS has no such user",
-            OrphanEnd::Retained => "deletionPolicy: Retain, or the CustomResourceDefinition is being deleted",
-            OrphanEnd::TakenOver => "another object of that name manages it now",
-            OrphanEnd::NotOurs => "its tags do not name the vanished object",
-            OrphanEnd::NotVanished => "the object is there",
-        };
-        tracing::info!(%object, %user_id, "the AWS user of the vanished object is left alone: {why}");
-    }
 }
 
 #[cfg(test)]

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use aws::UserApi;
 use kube::ResourceExt;
-use plan::pass::{EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings};
+use plan::pass::{EventContent, Finish, PassResult, Request, Response, Settings};
 use plan::verdict::Outcome;
-use plan::{Create, CredentialsId, Moment, Mutation, Now, Orphan, Pass};
+use plan::{CredentialsId, Mutation, Pass};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use crate::account::{Overdue, Permit, Priority, RateLimited};
 use crate::api::{ElastiCacheUser, full_name};
-use crate::clock;
+use crate::clock::PassClock;
 use crate::kubernetes::{Kubernetes, RequestError, facts, status};
 use crate::memories::Memories;
-use crate::orphans::Orphans;
-use crate::resolve::{Policy, deletion_policy, owner, resolve};
+use crate::orphans::{Orphans, orphan};
+use crate::resolve::{Policy, resolve};
+use crate::telemetry::write_log_line;
 
 /// Shared by all passes.
 pub(crate) struct Reconciler<U> {
@@ -33,8 +33,7 @@ pub(crate) struct Reconciler<U> {
     pub corrections: Counter,
     /// Includes waits for the rate limiter.
     pub pass_timeout: Duration,
-    /// The zero of [`Moment`].
-    pub started: Instant,
+    pub clock: PassClock,
     /// True once the operator is ending.
     pub ending: watch::Receiver<bool>,
 }
@@ -53,14 +52,15 @@ impl<U: UserApi> Reconciler<U> {
         let uid = cached.uid().unwrap_or_default();
         let goal = resolve(cached, &self.policy, &self.kubernetes).await;
         let (object, memory) = (facts(cached), self.memories.recall(&uid));
-        let mut pass = Pass::new(self.settings.clone(), goal, object, memory, fastrand::u64(..), self.now());
+        let mut pass =
+            Pass::new(self.settings.clone(), goal, object, memory, fastrand::u64(..), self.clock.now());
         let driven = tokio::time::timeout(self.pass_timeout, self.drive(&mut pass, cached)).await;
-        let finish = driven.unwrap_or_else(|_| pass.interrupt(PassResult::TimedOut, self.now()));
+        let finish = driven.unwrap_or_else(|_| pass.interrupt(PassResult::TimedOut, self.clock.now()));
         match &finish.memory {
             Some(memory) => self.memories.keep(&uid, memory.as_ref().clone()),
             None => {
                 self.memories.forget(&uid);
-                self.orphans.look(&uid);
+                self.orphans.check_now(&uid);
             }
         }
         finish
@@ -69,16 +69,16 @@ impl<U: UserApi> Reconciler<U> {
     async fn drive(&self, pass: &mut Pass, cached: &ElastiCacheUser) -> Finish {
         let mut held = Held { object: cached.clone(), permits: Vec::new(), overdue: None };
         loop {
-            let request = pass.next(self.now());
+            let request = pass.next(self.clock.now());
             tracing::debug!(object = %full_name(cached), request = request.name(), "next");
             if *self.ending.borrow() && !pass.is_reporting() {
-                return pass.interrupt(PassResult::Ending, self.now());
+                return pass.interrupt(PassResult::Ending, self.clock.now());
             }
             if let Request::Finish(finish) = request {
                 return finish;
             }
             let response = self.answer(request, &mut held).await.unwrap_or_else(RequestError::response);
-            pass.handle(response, self.now());
+            pass.handle(response, self.clock.now());
         }
     }
 
@@ -122,7 +122,10 @@ impl<U: UserApi> Reconciler<U> {
             Request::WriteStatus(next) => {
                 self.keep_written(kubernetes.apply_status(&held.object, &status(&next)).await?, held)
             }
-            Request::Log(line) => log(&held.object, &line),
+            Request::Log(line) => {
+                write_log_line(&full_name(&held.object), &line);
+                Response::Done
+            }
             Request::Publish(event) => self.publish(&held.object, &event).await,
             Request::Finish(_) => Response::Done,
         })
@@ -130,35 +133,14 @@ impl<U: UserApi> Reconciler<U> {
 
     async fn call(&self, mutation: &Mutation, signer: CredentialsId, held: &mut Held) -> Outcome {
         let permit = self.permit(held).await;
+        let call = self.users.call(permit, mutation, signer);
         match mutation {
-            Mutation::Create(create) => self.create(permit, create, signer, &held.object).await,
-            Mutation::Modify(modify) => self.users.modify(permit, modify, signer).await,
-            Mutation::Tag(tag) => self.users.tag(permit, tag, signer).await,
-            Mutation::Untag(untag) => self.users.untag(permit, untag, signer).await,
-            Mutation::Delete(delete) => self.users.delete(permit, delete, signer).await,
+            Mutation::Create(create) => {
+                let orphan = orphan(&held.object, &create.user_id, &self.policy);
+                self.orphans.follow(orphan, self.settings.pace.creation_window, call).await
+            }
+            Mutation::Modify(_) | Mutation::Tag(_) | Mutation::Untag(_) | Mutation::Delete(_) => call.await,
         }
-    }
-
-    /// Notes the call in `orphans` before it is sent, because the object may vanish and the pass may be dropped meanwhile.
-    async fn create(
-        &self,
-        permit: Permit,
-        create: &Create,
-        signer: CredentialsId,
-        object: &ElastiCacheUser,
-    ) -> Outcome {
-        let uid = object.uid().unwrap_or_default();
-        let orphan = Orphan {
-            user_id: create.user_id.clone(),
-            owner: owner(object, &self.policy),
-            uid: uid.clone(),
-            location: facts(object).status.location,
-            policy: deletion_policy(&object.spec, self.policy.default_deletion_policy),
-        };
-        self.orphans.sent(orphan, self.settings.pace.creation_window);
-        let outcome = self.users.create(permit, create, signer).await;
-        self.orphans.answered(&uid, &outcome);
-        outcome
     }
 
     /// Keeps the version that a write to the object returned.
@@ -178,14 +160,8 @@ impl<U: UserApi> Reconciler<U> {
 
     /// To be called if the watch shows that the object was deleted. `last` is its last version.
     pub(crate) fn vanished(&self, last: &ElastiCacheUser) {
-        let uid = last.uid().unwrap_or_default();
-        self.memories.forget(&uid);
-        if facts(last).has_finalizer {
-            let policy = deletion_policy(&last.spec, self.policy.default_deletion_policy);
-            self.orphans.lost(&uid, policy);
-        } else {
-            self.orphans.look(&uid);
-        }
+        self.memories.forget(&last.uid().unwrap_or_default());
+        self.orphans.vanished(last, &self.policy);
     }
 
     async fn publish(&self, object: &ElastiCacheUser, event: &EventContent) -> Response {
@@ -195,22 +171,4 @@ impl<U: UserApi> Reconciler<U> {
         self.kubernetes.publish(object, event).await;
         Response::Done
     }
-
-    pub(crate) fn now(&self) -> Now {
-        Now {
-            moment: Moment::after_start(self.started.elapsed()),
-            utc: crate::kubernetes::timestamp(clock::now()),
-        }
-    }
-}
-
-fn log(object: &ElastiCacheUser, line: &LogLine) -> Response {
-    let LogLine { level, step, user_id, event, reason, code, message } = line;
-    let (object, request_id) = (full_name(object), aws::last_request_id());
-    match level {
-        LogLevel::Debug => tracing::debug!(object, user_id, step, event, reason, code, "{message}"),
-        LogLevel::Info => tracing::info!(object, user_id, step, event, reason, code, request_id, "{message}"),
-        LogLevel::Warn => tracing::warn!(object, user_id, step, event, reason, code, request_id, "{message}"),
-    }
-    Response::Done
 }

@@ -16,6 +16,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use crate::account::{Limiter, RateLimited};
+use crate::clock::PassClock;
 use crate::config::RunFlags;
 use crate::connection::{self, ConfigurationError, NotServed};
 use crate::controller::{self, Context, Watched};
@@ -118,7 +119,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
             orphans: Orphans::new(metrics.orphans_removed()),
             corrections: metrics.corrections(),
             pass_timeout: PASS_TIMEOUT,
-            started: Instant::now(),
+            clock: PassClock::start(),
             ending: ending.clone(),
         },
         metrics,

@@ -1,5 +1,6 @@
 //! I/O: logs, metrics, and the HTTP server with /livez, /readyz and /metrics.
 
+mod log_line;
 mod objects;
 mod passes;
 mod process;
@@ -26,6 +27,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::{LogFormat, RunFlags};
 use crate::connection::{self, NotServed};
 
+pub use log_line::write_log_line;
 pub use objects::ObjectMetrics;
 pub use passes::{Measured, Metrics, Queue, Reconciled};
 pub use process::ProcessMetrics;

@@ -3,8 +3,8 @@
 use aws::{UserApi, UserPage};
 use plan::verdict::Outcome;
 use plan::{
-    Account, Arn, CallSource, Create, CredentialsId, Delete, Fault, Modify, Tag, TagsObservation, Untag,
-    UserId, UserObservation,
+    Account, Arn, CallSource, Create, CredentialsId, Delete, Fault, Modify, Mutation, Tag, TagsObservation,
+    Untag, UserId, UserObservation,
 };
 
 use super::limit::{InFlight, Limiter, Overdue, Permit, Priority};
@@ -93,6 +93,17 @@ impl<U: UserApi> RateLimited<U> {
         let tags = self.users.list_tags(arn).await;
         call.ended(matches!(&tags, TagsObservation::Failed(fault) if is_throttling(fault)));
         tags
+    }
+
+    /// Makes the call of a mutation.
+    pub async fn call(&self, permit: Permit, mutation: &Mutation, signer: CredentialsId) -> Outcome {
+        match mutation {
+            Mutation::Create(create) => self.create(permit, create, signer).await,
+            Mutation::Modify(modify) => self.modify(permit, modify, signer).await,
+            Mutation::Tag(tag) => self.tag(permit, tag, signer).await,
+            Mutation::Untag(untag) => self.untag(permit, untag, signer).await,
+            Mutation::Delete(delete) => self.delete(permit, delete, signer).await,
+        }
     }
 
     /// [`UserApi::create`].

@@ -1,8 +1,8 @@
 //! The facts that a pass knows.
 
 use crate::{
-    Arn, CallSource, DeletionProgress, Fault, LastApplied, Location, Ownership, Passwords, Readiness,
-    RemoteUser, Tags,
+    Arn, CallSource, CredentialsId, DeletionProgress, Fault, LastApplied, Location, Ownership, Passwords,
+    Readiness, RemoteUser, Tags,
 };
 
 /// What this pass knows so far. It begins with what status contains, and each read adds a fact.
@@ -29,6 +29,28 @@ pub struct Observed {
     /// The pass has the rate limiter's token and has read the object again since. The object is still the version that this
     /// pass decides on.
     pub object_confirmed: bool,
+}
+
+impl Observed {
+    /// No fact was read yet. The calls of this process go to `region`.
+    #[must_use]
+    pub fn nothing(region: &str) -> Self {
+        let (credentials, account) = (CredentialsId(0), Account::NotAsked);
+        Self {
+            record: Record::default(),
+            source: CallSource { region: region.to_owned(), credentials, account },
+            caller_asked: false,
+            user: UserObservation::NotRead,
+            tags: TagsObservation::NotRead,
+            known_owner: None,
+            tags_due: false,
+            other_owner: OwnerObservation::NotRead,
+            sent_passwords: None,
+            definition: Definition::NotRead,
+            intent_written: false,
+            object_confirmed: false,
+        }
+    }
 }
 
 /// What status and this process know about the user before the pass.

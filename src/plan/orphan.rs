@@ -9,9 +9,9 @@ use crate::finalize::finalize;
 use crate::pace::{Pace, Requeue};
 use crate::verdict::{Outcome, Verdict, VerdictContext, verdict};
 use crate::{
-    Account, Action, Arn, CallSource, Creation, CredentialsId, Definition, Delete, DeletionGoal,
-    DeletionPolicy, DeletionProgress, Fetch, Location, Observed, Owner, OwnerObservation, Ownership, Record,
-    ReleaseReason, Requester, TagsObservation, UID_TAG, UserId, UserObservation, Wait,
+    Action, Arn, Creation, Delete, DeletionGoal, DeletionPolicy, DeletionProgress, Fetch, Location, Observed,
+    Owner, Ownership, Record, ReleaseReason, Requester, TagsObservation, UID_TAG, UserId, UserObservation,
+    Wait,
 };
 
 /// The user of a CreateUser, and its object at the time of the call.
@@ -59,21 +59,7 @@ impl OrphanFacts {
             deletion: DeletionProgress::Requested(Requester::ThisProcess { last_applied: None }),
             ..Record::default()
         };
-        let (credentials, account) = (CredentialsId(0), Account::NotAsked);
-        let observed = Observed {
-            record,
-            source: CallSource { region: region.to_owned(), credentials, account },
-            caller_asked: false,
-            user: UserObservation::NotRead,
-            tags: TagsObservation::NotRead,
-            known_owner: None,
-            tags_due: false,
-            other_owner: OwnerObservation::NotRead,
-            sent_passwords: None,
-            definition: Definition::NotRead,
-            intent_written: true,
-            object_confirmed: false,
-        };
+        let observed = Observed { record, intent_written: true, ..Observed::nothing(region) };
         Self { namesake: Namesake::NotRead, observed, tags_age: Duration::ZERO }
     }
 }

@@ -26,9 +26,8 @@ use self::perform::Doubts;
 use self::report::Closing;
 use crate::pace::Requeue;
 use crate::{
-    Account, Action, Authentication, CallSource, ConditionStatus, ConditionType, CredentialsId, Definition,
-    Desired, Goal, Memory, Moment, Now, ObjectFacts, Observed, OwnerObservation, Rolls, TagsObservation,
-    Timestamp, UserObservation, WriteIntent, plan,
+    Action, Authentication, ConditionStatus, ConditionType, Desired, Goal, Memory, Moment, Now, ObjectFacts,
+    Observed, Rolls, Timestamp, WriteIntent, plan,
 };
 
 /// More steps than any pass needs. If a defect makes `plan` ask for ever, the pass must not call AWS for ever.
@@ -113,7 +112,7 @@ impl Pass {
     ) -> Self {
         // The cache may not show our own last write yet.
         let is_stale = object.version.number() < memory.version;
-        let observed = nothing_observed(&settings);
+        let observed = Observed::nothing(&settings.region);
         let mut pass = Self {
             settings,
             goal: goal.clone(),
@@ -163,7 +162,7 @@ impl Pass {
             record,
             tags_due: tags_due || object.is_requested(),
             sent_passwords: self.memory.sent_passwords.clone(),
-            ..nothing_observed(&self.settings)
+            ..Observed::nothing(&self.settings.region)
         };
         self.ages = Ages::default();
         self.former_request = object.status.create_requested_at;
@@ -324,27 +323,6 @@ impl Pass {
 
     fn finished(&self, requeue: Option<Duration>, result: PassResult) -> Finish {
         Finish { memory: Some(Box::new(self.memory.clone())), requeue, result }
-    }
-}
-
-fn nothing_observed(settings: &Settings) -> Observed {
-    Observed {
-        record: crate::Record::default(),
-        source: CallSource {
-            region: settings.region.clone(),
-            credentials: CredentialsId(0),
-            account: Account::NotAsked,
-        },
-        caller_asked: false,
-        user: UserObservation::NotRead,
-        tags: TagsObservation::NotRead,
-        known_owner: None,
-        tags_due: false,
-        other_owner: OwnerObservation::NotRead,
-        sent_passwords: None,
-        definition: Definition::NotRead,
-        intent_written: false,
-        object_confirmed: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a pass writes its intents and makes its one mutation.
 
-use super::{Ages, Awaiting, MOST_ATTEMPTS, Pass, Request, Urgency, nothing_observed};
+use super::{Ages, Awaiting, MOST_ATTEMPTS, Pass, Request, Urgency};
 use crate::verdict::{Outcome, verdict};
 use crate::{
     Action, AwsError, Cause, Fault, Goal, LastApplied, Moment, Now, ObjectFacts, Observed, Passwords,
@@ -174,7 +174,8 @@ impl Pass {
         }
         let Observed { record, tags_due, .. } = self.observed.clone();
         let sent_passwords = self.memory.sent_passwords.clone();
-        self.observed = Observed { record, tags_due, sent_passwords, ..nothing_observed(&self.settings) };
+        self.observed =
+            Observed { record, tags_due, sent_passwords, ..Observed::nothing(&self.settings.region) };
         self.ages = Ages::default();
     }
 

@@ -28,31 +28,13 @@ fn meaning(progress: Progress) -> (Reason, Option<&'static str>) {
 /// The same object after a pass that amounts to this.
 fn after(object: &Value, progress: Progress) -> Value {
     let parsed: ElastiCacheUser = serde_json::from_value(object.clone()).unwrap();
-    let observed = Observed {
-        record: Record::default(),
-        source: CallSource {
-            region: "us-east-1".to_owned(),
-            credentials: CredentialsId(1),
-            account: Account::NotAsked,
-        },
-        caller_asked: false,
-        user: UserObservation::NotRead,
-        tags: TagsObservation::NotRead,
-        tags_due: false,
-        other_owner: OwnerObservation::NotRead,
-        sent_passwords: None,
-        known_owner: None,
-        definition: Definition::NotRead,
-        intent_written: false,
-        object_confirmed: false,
-    };
     let (reason, _) = meaning(progress);
     let message = format!("{progress:?}.");
     let verdict = Verdict { progress, reason, message, completed: vec![], requeue: Requeue::Resync };
     let next = next_status(&Report {
         object: &facts(&parsed),
         goal: &Goal::Suspended(None),
-        observed: &observed,
+        observed: &Observed::nothing("us-east-1"),
         action: &Action::InSync,
         outcome: &Outcome::Decided,
         verdict: &verdict,

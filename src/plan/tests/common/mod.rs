@@ -154,22 +154,12 @@ pub(crate) fn odd() -> Lifecycle {
 /// Nothing looked at yet, nothing remembered.
 pub(crate) fn nothing_known() -> Observed {
     Observed {
-        record: Record::default(),
         source: CallSource {
             region: "us-east-1".into(),
             credentials: CredentialsId(1),
             account: Account::Known("111111111111".into()),
         },
-        caller_asked: false,
-        user: UserObservation::NotRead,
-        tags: TagsObservation::NotRead,
-        known_owner: None,
-        tags_due: false,
-        other_owner: OwnerObservation::NotRead,
-        sent_passwords: None,
-        definition: Definition::NotRead,
-        intent_written: false,
-        object_confirmed: false,
+        ..Observed::nothing("us-east-1")
     }
 }
 
