@@ -19,6 +19,7 @@ use plan::pass::{Finish, PassResult};
 use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::api::{ElastiCacheUser, full_name, user_id};
+use crate::connection::WATCH_SECONDS;
 use crate::kubernetes::facts;
 use crate::orphans;
 use crate::reconcile::Reconciler;
@@ -109,7 +110,7 @@ where
     let deleting_context = context.clone();
     let successors = objects_with_freed_id(freed.subscribe(), reader.clone())
         .inspect(move |object| with_freed_id.request(full_name_of(object), Duration::ZERO));
-    let objects = watcher(users, watcher::Config::default())
+    let objects = watcher(users, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .inspect_ok(move |event| {
@@ -235,7 +236,7 @@ fn secrets_within(namespace: Option<&str>, listed: Option<&[String]>) -> Vec<Opt
 fn changed_secrets(
     secrets: Api<PartialObjectMeta<Secret>>,
 ) -> impl Stream<Item = Result<PartialObjectMeta<Secret>, watcher::Error>> + Send + 'static {
-    watcher(secrets, watcher::Config::default())
+    watcher(secrets, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
         .touched_objects()
         .inspect(warn_once(SECRETS_UNWATCHED, |_| true))

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::account::{Limiter, RateLimited};
 use crate::clock::PassClock;
 use crate::config::RunFlags;
-use crate::connection::{self, ConfigurationError, NotServed};
+use crate::connection::{self, ConfigurationError, NotServed, WatchHealth};
 use crate::controller::{self, Context, Watched};
 use crate::kubernetes::Kubernetes;
 use crate::leader_election::{
@@ -81,7 +81,7 @@ type ServerTask = JoinHandle<std::io::Result<()>>;
 /// # Errors
 /// If something is missing that the operator cannot start without, or fails that it cannot continue without.
 pub async fn run(run: &RunFlags) -> Result<(), RunError> {
-    let Clients { watches, requests, namespace } = clients(run.kubernetes_timeout).await?;
+    let Clients { watches, watch_health, requests, namespace } = clients(run.kubernetes_timeout).await?;
     let namespaces = run.namespaces();
     let scopes = namespaces.len().max(1);
     let asked_in = namespaces.first().cloned();
@@ -126,7 +126,13 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     });
     // A standby has no cache that could be out of date.
     let unsynced = Arc::new(AtomicUsize::new(if run.leader_elect { 0 } else { scopes }));
-    let readiness = ReadinessProbe { unsynced: unsynced.clone(), client: requests, namespace: asked_in };
+    let readiness = ReadinessProbe {
+        unsynced: unsynced.clone(),
+        watches: watch_health,
+        watch_patience: run.kubernetes_timeout,
+        client: requests,
+        namespace: asked_in,
+    };
     let mut server = tokio::spawn(telemetry::serve(listener, registry, readiness));
     let mut signals = StopSignals::listen().map_err(RunError::Signals)?;
     let Turn::Work(leadership) = stand_by(candidate, &mut signals, &mut server).await? else { return Ok(()) };
@@ -265,8 +271,8 @@ impl StopSignals {
 }
 
 struct Clients {
-    /// Without a read time-out, because a watch may be silent for long.
     watches: Client,
+    watch_health: WatchHealth,
     requests: Client,
     /// The namespace of the kubeconfig's context, or the pod's own.
     namespace: String,
@@ -277,7 +283,9 @@ async fn clients(timeout: Duration) -> Result<Clients, RunError> {
     let namespace = config.default_namespace.clone();
     let client = |config| Client::try_from(config).map_err(RunError::Client);
     let requests = client(connection::with_timeout(&config, timeout))?;
-    Ok(Clients { watches: client(config)?, requests, namespace })
+    let watch_health = WatchHealth::default();
+    let watches = connection::watching(client(config)?, watch_health.clone(), timeout);
+    Ok(Clients { watches, watch_health, requests, namespace })
 }
 
 /// The cluster's name in owner tags.

@@ -138,7 +138,7 @@ pub(super) enum Answer {
     Reset,
     /// Nothing.
     Silence,
-    /// 200 with something that is no JSON.
+    /// 200 with something that is not what was asked for.
     Garbage,
 }
 

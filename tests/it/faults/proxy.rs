@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 
 use super::fault::{Answer, How, When};
 use super::operator::Operator;
+use super::scenario::PASSWORDS;
 
 /// Longer than any time-out of the operator's.
 const SILENCE: Duration = Duration::from_secs(120);
@@ -205,7 +206,10 @@ async fn give(answer: Answer) -> Result<Response<Body>, Cut> {
             tokio::time::sleep(SILENCE).await;
             return Err(Cut);
         }
-        Answer::Garbage => (200, "<html>by a test</html>".to_owned()),
+        // With a password, which neither a decoder's error nor anything else may repeat.
+        Answer::Garbage => {
+            (200, json!({ "kind": "Secret", "data": PASSWORDS[0].1, "spec": PASSWORDS[0].1 }).to_string())
+        }
         Answer::Refusal(code, reason) => {
             let status = json!({
                 "apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure",
