@@ -36,10 +36,15 @@ impl DeletionProgress {
             Some(_) | None => Requester::Another,
         };
         let is_requested = status.delete_requested_at.is_some() || status.delete_requested_by.is_some();
-        match status.state {
+        match &status.state {
             Some(Lifecycle::Deleting) => Self::Accepted(requester),
-            _ if is_requested => Self::Requested(requester),
-            _ => Self::NotRequested,
+            Some(
+                Lifecycle::Creating | Lifecycle::Active | Lifecycle::Modifying | Lifecycle::Unrecognized(_),
+            )
+            | None => match is_requested {
+                true => Self::Requested(requester),
+                false => Self::NotRequested,
+            },
         }
     }
 

@@ -5,6 +5,7 @@ use plan::verdict::Outcome;
 use plan::*;
 
 use crate::state::{Holder, Life, ObjectId, Place};
+use crate::switches::Faults;
 
 /// The answer to a request of a pass, small enough to be a key of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,12 +19,13 @@ pub(crate) enum Answer {
     /// The pass has nothing to ask.
     Nothing,
     Object(Option<ObjectId>),
-    Resolved(Option<ObjectId>),
     Written(ObjectId),
     Conflict,
     /// The API server's answer was lost, or it refused.
     KubernetesFailed,
     Called(Called),
+    Owner(OwnerObservation),
+    Definition(Definition),
     /// The pass took too long: it ends without the answer.
     TimedOut,
 }
@@ -52,11 +54,20 @@ pub(crate) struct Map {
     pub(crate) retain: bool,
     /// The operator may be told to work abroad.
     pub(crate) moves: bool,
+    /// The object may adopt a user whose owner is gone.
+    pub(crate) owners: bool,
+    /// The CustomResourceDefinition may be deleted.
+    pub(crate) definition: bool,
 }
 
 const ACCESS: &str = "on ~* +@all";
 
 impl Map {
+    pub(crate) fn of(faults: Faults) -> Self {
+        let Faults { accounts, retain, moves, owners, definition, .. } = faults;
+        Self { accounts, retain, moves, owners, definition }
+    }
+
     pub(crate) fn region(self, place: Place) -> &'static str {
         if place == Place::Abroad && !self.accounts { "eu-west-1" } else { "us-east-1" }
     }
@@ -131,7 +142,7 @@ impl Map {
             tags: Tags::new(),
             owner: owner("app"),
             uid: "u".into(),
-            adoption: Adoption::Never,
+            adoption: if self.owners { Adoption::Allowed } else { Adoption::Never },
         })
     }
 
@@ -159,15 +170,13 @@ impl Map {
             }
             Answer::Nothing => Response::Done,
             Answer::Object(found) => Response::Object(found.map(|id| Box::new(object(id)))),
-            Answer::Resolved(found) => Response::Resolved(found.map(|id| {
-                let object = object(id);
-                (self.goal(&object), object)
-            })),
             Answer::Written(id) => Response::Written(object(id)),
             Answer::Conflict => Response::Conflict,
             Answer::KubernetesFailed => {
                 Response::KubernetesFailed { what: "reach the API server", why: String::new() }
             }
+            Answer::Owner(owner) => Response::Owner(owner),
+            Answer::Definition(definition) => Response::Definition(definition),
             Answer::Called(called) => Response::Called(self.outcome(called)),
             Answer::TimedOut => panic!("there is no answer"),
         }
@@ -193,8 +202,8 @@ fn owner(name: &str) -> Owner {
 
 fn tags(holder: Holder) -> Tags {
     match holder {
-        Holder::Ours | Holder::Stolen => owner("app").tags("u"),
-        Holder::Anothers => owner("other").tags("u"),
+        Holder::Ours | Holder::Adopted | Holder::Stolen => owner("app").tags("u"),
+        Holder::Anothers | Holder::Formers => owner("other").tags("u"),
         Holder::Stripped | Holder::Strangers | Holder::LookAlike | Holder::LateLookAlike => Tags::new(),
     }
 }

@@ -54,7 +54,7 @@ impl Protocol {
         // A person who reads WrongAWSAccount gives the operator its former place.
         let place = self.map().place(&object.status).unwrap_or(state.configured);
         let state = State { configured: place, ..state };
-        if !state.replicas[0].is_running || state.replicas[0].place != place {
+        if state.replicas[0].is_running && state.replicas[0].place != place {
             return self.after(&state, Step::Start(0));
         }
         if self.window_may_pass(&state) {

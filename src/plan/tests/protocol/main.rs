@@ -22,56 +22,84 @@ mod switches;
 mod tables;
 mod trace;
 
-use runs::{begins_well, holds, needs};
+use runs::{holds, holds_with, needs};
 use state::Violation;
 use switches::{Faults, Guarantees};
 
 #[test]
-fn one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_twice() {
-    holds("alone, abroad is another region", Faults { budget: 2, ..Faults::ALONE });
+fn one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_three_times() {
+    holds("alone, abroad is another region", Faults::ALONE);
 }
 
 #[test]
 fn nor_if_abroad_is_another_account() {
-    holds("alone, abroad is another account", Faults { budget: 2, accounts: true, ..Faults::ALONE });
+    holds("alone, abroad is another account", Faults { accounts: true, ..Faults::ALONE });
 }
 
 #[test]
 fn a_retained_user_is_never_deleted() {
-    holds("alone, Retain", Faults { budget: 2, retain: true, ..Faults::ALONE });
-}
-
-/// The beginning of each run of two replicas. The whole of them: see `every_state_of_two_replicas`.
-#[test]
-fn two_replicas_keep_the_protocol_in_the_states_that_come_first() {
-    for (claim, faults) in BESIDE {
-        begins_well(claim, faults, 200_000);
-    }
-}
-
-const BESIDE: [(&str, Faults); 6] = [
-    ("beside, failures", Faults { failures: true, late: true, ..Faults::BESIDE }),
-    ("beside, stale", Faults { stale: true, crashes: false, ..Faults::BESIDE }),
-    ("beside, again", Faults { again: true, crashes: false, ..Faults::BESIDE }),
-    ("beside, others", Faults::BLOCKED),
-    ("beside, strips", Faults { others: false, strips: true, ..Faults::BLOCKED }),
-    ("beside, moves", Faults { moves: true, crashes: false, ..Faults::BESIDE }),
-];
-
-/// Many minutes: `cargo test -p elasticache-user-plan --release --test protocol every_state -- --ignored --nocapture`.
-#[test]
-#[ignore = "many minutes"]
-fn every_state_of_two_replicas() {
-    for (claim, faults) in BESIDE {
-        holds(claim, faults);
-    }
+    holds("alone, Retain", Faults { retain: true, ..Faults::ALONE });
 }
 
 #[test]
-#[ignore = "a minute"]
-fn every_state_of_one_replica_and_three_faults() {
-    holds("alone, region, three faults", Faults::ALONE);
-    holds("alone, account, three faults", Faults { accounts: true, ..Faults::ALONE });
+fn two_replicas_keep_the_protocol_if_calls_fail_and_a_replica_is_killed() {
+    holds("beside, failures", Faults { failures: true, late: true, crashes: true, ..Faults::BESIDE });
+}
+
+#[test]
+fn two_replicas_keep_the_protocol_if_caches_are_stale() {
+    holds("beside, stale", Faults { stale: true, ..Faults::BESIDE });
+}
+
+#[test]
+fn two_replicas_keep_the_protocol_if_the_object_is_created_again() {
+    holds("beside, again", Faults { budget: 2, again: true, ..Faults::BESIDE });
+}
+
+#[test]
+fn two_replicas_keep_the_protocol_if_somebody_else_creates_and_deletes_users() {
+    holds("beside, others", Faults { others: true, ..Faults::BLOCKED });
+}
+
+#[test]
+fn two_replicas_keep_the_protocol_if_somebody_takes_tags_off() {
+    holds("beside, strips", Faults { strips: true, ..Faults::BLOCKED });
+}
+
+#[test]
+fn two_replicas_keep_the_protocol_if_the_operator_moves() {
+    holds("beside, moves", Faults { budget: 2, moves: true, ..Faults::BESIDE });
+}
+
+#[test]
+fn a_user_is_adopted_only_if_its_owner_was_gone_when_it_was_last_read() {
+    let faults = Faults { budget: 4, owners: true, failures: true, crashes: true, ..Faults::NONE };
+    holds("alone, owners", faults);
+}
+
+/// No intent precedes an adoption. Leader election keeps a second replica from releasing the object meanwhile.
+#[test]
+fn an_adoption_needs_one_replica_at_a_time() {
+    let faults = Faults { owners: true, ..Faults::BESIDE };
+    needs(
+        "the object goes while another replica adopts its user",
+        Guarantees::ALL,
+        faults,
+        Violation::Orphan,
+    );
+}
+
+#[test]
+fn users_survive_the_deletion_of_the_definition() {
+    let faults = Faults { definition: true, ..Faults::NONE };
+    holds("alone, definition", Faults { budget: 3, failures: true, crashes: true, late: true, ..faults });
+    holds("beside, definition", Faults { budget: 2, two_replicas: true, ..faults });
+}
+
+#[test]
+fn a_creation_without_an_answer_of_sts_stays_in_its_region() {
+    let faults = Faults { sts: true, moves: true, failures: true, late: true, crashes: true, ..Faults::NONE };
+    holds("alone, STS", Faults { budget: 3, ..faults });
 }
 
 /// In a browser, at <http://localhost:3000>: `cargo test -p elasticache-user-plan --test protocol explorer -- --ignored`.
@@ -84,7 +112,7 @@ fn explorer() {
 #[test]
 fn a_release_must_test_the_version() {
     let guarantees = Guarantees { release_tests_version: false, ..Guarantees::ALL };
-    let faults = Faults { again: true, crashes: false, ..Faults::BESIDE };
+    let faults = Faults { again: true, ..Faults::BESIDE };
     needs(
         "a late release takes off the finalizer of the object that came after",
         guarantees,
@@ -105,4 +133,32 @@ fn a_created_user_must_show_within_the_window() {
     let guarantees = Guarantees { users_show_in_time: false, ..Guarantees::ALL };
     let faults = Faults { budget: 1, late: true, ..Faults::NONE };
     needs("the user shows after the window", guarantees, faults, Violation::Orphan);
+}
+
+/// Nobody knows the account of a CreateUser if STS and AWS's answer to CreateUser both fail.
+#[test]
+fn an_account_must_be_known_before_a_creation() {
+    let faults = Faults { budget: 4, sts: true, moves: true, accounts: true, failures: true, ..Faults::NONE };
+    needs("UserNotFound in another account is believed", Guarantees::ALL, faults, Violation::Orphan);
+}
+
+#[test]
+fn a_status_write_must_test_the_version() {
+    let guarantees = Guarantees { status_tests_version: false, ..Guarantees::ALL };
+    let faults = Faults { budget: 2, failures: true, late: true, ..Faults::BESIDE };
+    needs("a late report takes back a createRequestedAt", guarantees, faults, Violation::Orphan);
+}
+
+/// The pass itself heeds the answer to its intent.
+#[test]
+fn no_user_is_created_for_a_terminating_object_even_if_no_status_write_tests_the_version() {
+    let guarantees = Guarantees { status_tests_version: false, ..Guarantees::ALL };
+    holds_with("beside, untested status writes", guarantees, Faults::BESIDE);
+}
+
+#[test]
+fn a_call_must_start_at_once() {
+    let guarantees = Guarantees { calls_start_at_once: false, ..Guarantees::ALL };
+    let faults = Faults { budget: 2, others: true, ..Faults::BESIDE };
+    needs("the object goes between the intent and CreateUser", guarantees, faults, Violation::Orphan);
 }

@@ -1,17 +1,17 @@
 //! Everything that may happen next.
 
-use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use plan::ObjectFacts;
+use plan::pass::Request;
 use stateright::Property;
 
-use crate::facts::Map;
+use crate::facts::{Answer, Map};
 use crate::outside::{Fault, Outside};
 use crate::renumber::{Change, version};
-use crate::state::{Holder, Life, Place, Replica, State, User, Violation, Watched};
+use crate::state::{Holder, Life, PassId, Place, Replica, State, Unseen, User, Violation, Watched};
 use crate::switches::{Faults, Guarantees};
-use crate::tables::{After, Tables};
+use crate::tables::{After, FastSet, Tables};
 use crate::trace::Step;
 
 /// A run of the model.
@@ -23,13 +23,12 @@ pub(crate) struct Protocol {
     /// The first bad state: nothing that comes later is a shorter trace.
     first: OnceLock<State>,
     /// States from which fair steps lead to the end.
-    pub(crate) fine: Mutex<HashSet<State>>,
+    pub(crate) fine: Mutex<FastSet<State>>,
 }
 
 impl Protocol {
     pub(crate) fn new(guarantees: Guarantees, faults: Faults) -> Self {
-        let map = Map { accounts: faults.accounts, retain: faults.retain, moves: faults.moves };
-        let tables = Mutex::new(Tables::new(map));
+        let tables = Mutex::new(Tables::new(Map::of(faults)));
         Self { guarantees, faults, tables, first: OnceLock::new(), fine: Mutex::default() }
     }
 
@@ -38,7 +37,7 @@ impl Protocol {
     }
 
     pub(crate) fn map(&self) -> Map {
-        Map { accounts: self.faults.accounts, retain: self.faults.retain, moves: self.faults.moves }
+        Map::of(self.faults)
     }
 
     /// The property holds, or the state is not the first one in which it does not.
@@ -52,12 +51,15 @@ impl Protocol {
         let idle = Replica::dead(Tables::NO_MEMORY);
         State {
             object: Some(self.tables().add_object(object)),
-            users: [None; 2],
+            users: [self.faults.owners.then_some(User { life: Life::Active, holder: Holder::Formers }), None],
+            owner_exists: true,
+            definition_kept: true,
             configured: Place::Home,
             replicas: [Replica { is_running: true, ..idle }, idle],
             objects_so_far: 1,
             faults_left: self.faults.budget,
             violation: None,
+            is_exchanged: Unseen(false),
         }
     }
 
@@ -81,6 +83,12 @@ impl Protocol {
                 after.objects_so_far += 1;
                 after.object = Some(self.tables().add_object(new_object(after.objects_so_far)));
             }
+            Step::PersonDeletesDefinition => {
+                after.definition_kept = false;
+                self.delete_object(&mut after);
+            }
+            Step::OwnerGoes => after.owner_exists = false,
+            Step::OwnerReturns => after.owner_exists = true,
             Step::PersonMoves(place) => after.configured = place,
             Step::WindowPasses => {
                 let passes = after.replicas.iter_mut().filter(|replica| replica.pass.is_some());
@@ -105,12 +113,62 @@ impl Protocol {
                 }
             }
         }
-        let after = self.tables().canonical(after);
+        let after = self.reduced(after);
         let orphaned = after.violation.is_none() && !self.faults.retain && is_orphaned(&after);
         State { violation: if orphaned { Some(Violation::Orphan) } else { after.violation }, ..after }
     }
 
+    /// The same state in a form that as many states as possible share.
+    fn reduced(&self, mut state: State) -> State {
+        let tables = &mut self.tables();
+        state = tables.canonical(state);
+        while let Some((who, pass, answer)) = self.certain_answer(tables, &state) {
+            let after = tables.handle(pass, answer);
+            end_or_go_on(&mut state.replicas[who], after);
+            state = tables.canonical(state);
+        }
+        for who in 0..2 {
+            if self.is_new(tables, &state, who) && !self.may_move(&state) {
+                state.replicas[who] = Replica::dead(Tables::NO_MEMORY);
+            }
+        }
+        if self.faults.two_replicas { tables.representative(state) } else { state }
+    }
+
+    /// The process has done nothing yet, so it may as well start later.
+    pub(crate) fn is_new(&self, tables: &Tables, state: &State, who: usize) -> bool {
+        let Replica { is_running, place, memory, cached, pass, .. } = state.replicas[who];
+        let is_named = state.object.is_some_and(|object| tables.object_marks(object).names(who));
+        let knows_nothing = memory == Tables::NO_MEMORY && cached.is_none() && pass.is_none();
+        is_running && place == state.configured && knows_nothing && !is_named
+    }
+
+    /// A person may still change where processes start, so it matters when they do.
+    pub(crate) fn may_move(&self, state: &State) -> bool {
+        self.faults.moves && state.faults_left > 0
+    }
+
+    /// A pass is about to write to a version that is no longer the newest, or to ask whether it is. The answer is certain and
+    /// changes nothing for others, so it makes no difference what happens before it.
+    fn certain_answer(&self, tables: &mut Tables, state: &State) -> Option<(usize, PassId, Answer)> {
+        let newest = state.object.map_or(0, |object| tables.object_marks(object).versions);
+        state.replicas.iter().enumerate().find_map(|(who, replica)| {
+            let pass = replica.pass.filter(|pass| tables.pass_marks(*pass).versions != newest)?;
+            let answer = match tables.request(pass).request {
+                Request::ReadObject => Answer::Object(None),
+                Request::AddFinalizer => Answer::Conflict,
+                Request::RemoveFinalizer if self.guarantees.release_tests_version => Answer::Conflict,
+                Request::WriteStatus(_) if self.guarantees.status_tests_version => Answer::Conflict,
+                _ => return None,
+            };
+            Some((who, pass, answer))
+        })
+    }
+
     fn begin(&self, state: &mut State, who: usize, stale: bool) {
+        if !state.replicas[who].is_running {
+            start(state, who);
+        }
         let replica = &mut state.replicas[who];
         let Some(object) = (if stale { replica.cached } else { state.object }) else { return };
         let tables = &mut self.tables();
@@ -138,6 +196,9 @@ impl Protocol {
         let tables = &mut self.tables();
         state.object = state.object.and_then(|object| {
             let mut object = tables.object(object).clone();
+            if object.terminating {
+                return Some(tables.add_object(object));
+            }
             object.terminating = true;
             object.generation = object.generation.map(|generation| generation + 1);
             object.version = version(crate::renumber::NEW);
@@ -197,8 +258,8 @@ fn user_after(user: Option<User>, step: Step) -> Option<User> {
 /// The object is gone, and AWS has a user with its tags that nobody deletes.
 fn is_orphaned(state: &State) -> bool {
     let stays =
-        |user: &User| user.holder == Holder::Ours && !matches!(user.life, Life::Deleting | Life::DeletedByUs);
-    state.object.is_none() && state.users.iter().flatten().any(stays)
+        |user: &User| user.holder.is_ours() && !matches!(user.life, Life::Deleting | Life::DeletedByUs);
+    state.object.is_none() && state.definition_kept && state.users.iter().flatten().any(stays)
 }
 
 impl stateright::Model for Protocol {
@@ -207,7 +268,7 @@ impl stateright::Model for Protocol {
 
     fn init_states(&self) -> Vec<State> {
         let start = self.start();
-        vec![self.tables().canonical(start)]
+        vec![self.reduced(start)]
     }
 
     fn actions(&self, state: &State, out: &mut Vec<Step>) {

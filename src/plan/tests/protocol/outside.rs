@@ -1,7 +1,7 @@
 //! The API server and AWS: what they do with the request of a pass, and what they answer.
 
 use plan::pass::Request;
-use plan::{CredentialsId, Mutation, Status};
+use plan::{CredentialsId, Definition, Mutation, OwnerObservation, Status};
 
 use crate::facts::{Answer, Called};
 use crate::renumber::{DELETE_REQUESTED, NEW, version};
@@ -45,27 +45,27 @@ impl Outside<'_> {
             Request::DescribeUser(_) => return self.describe(place, failed),
             // An ARN names its account and region. Nobody else's credentials may ask for it.
             Request::ListTags(_) => return self.list_tags(place, failed || !self.has_described(place)),
-            Request::Identify if failed => Answer::IdentifyFailed(place),
-            // STS answers: if it does not, status names the region alone.
+            Request::Identify | Request::IdentifyCaller if failed => Answer::IdentifyFailed(place),
             Request::Identify | Request::IdentifyCaller => Answer::Identified(place),
             Request::Call { mutation, credentials } => {
                 return self.call(place, mutation, *credentials, fault);
             }
-            Request::ReadObject => Answer::Object(self.state.object.filter(|_| self.is_same(pass))),
-            Request::Resolve => Answer::Resolved(self.state.object.filter(|_| self.is_same(pass))),
+            Request::ReadOwner(_) => return self.read_owner(failed),
+            Request::ReadDefinition => return self.read_definition(failed),
             _ if fault == Fault::Refused => return Answer::KubernetesFailed,
+            Request::ReadObject => {
+                self.state.replicas[self.who].watched.saw_definition_kept = false;
+                Answer::Object(self.state.object.filter(|_| self.is_same(pass)))
+            }
             Request::AddFinalizer => self.add_finalizer(pass),
             Request::RemoveFinalizer => self.remove_finalizer(pass),
             Request::WriteStatus(status) => self.write_status(pass, status),
             // What the request was about to write has become true meanwhile.
             Request::Finish(_) => return Answer::Nothing,
-            Request::AcquireToken(_)
-            | Request::Log(_)
-            | Request::Publish(_)
-            | Request::ReadOwner(_)
-            | Request::ReadDefinition => {
+            Request::AcquireToken(_) | Request::Log(_) | Request::Publish(_) => {
                 panic!("{request:?} has the same answer in every state")
             }
+            Request::Resolve => panic!("a new pass begins instead"),
         };
         match fault {
             Fault::TimedOut => Answer::TimedOut,
@@ -114,6 +114,26 @@ impl Outside<'_> {
         self.write(target, |object| {
             object.status = status.clone();
             object.status.delete_requested_at = status.delete_requested_at.map(|_| DELETE_REQUESTED);
+        })
+    }
+
+    fn read_owner(&mut self, failed: bool) -> Answer {
+        let watched = &mut self.state.replicas[self.who].watched;
+        watched.saw_owner_gone = !failed && !self.state.owner_exists;
+        Answer::Owner(match self.state.owner_exists {
+            _ if failed => OwnerObservation::Unknown,
+            true => OwnerObservation::Exists,
+            false => OwnerObservation::Gone,
+        })
+    }
+
+    fn read_definition(&mut self, failed: bool) -> Answer {
+        let watched = &mut self.state.replicas[self.who].watched;
+        watched.saw_definition_kept = !failed && self.state.definition_kept;
+        Answer::Definition(match self.state.definition_kept {
+            _ if failed => Definition::Unreadable,
+            true => Definition::Kept,
+            false => Definition::BeingDeleted,
         })
     }
 
@@ -173,12 +193,16 @@ impl Outside<'_> {
     }
 
     fn tag(&mut self, place: Place) -> Called {
+        let saw_owner_gone = self.state.replicas[self.who].watched.saw_owner_gone;
         let Some(user @ User { life: Life::Active, .. }) = self.state.user_mut(place) else {
             return Called::NotFound;
         };
         user.holder = match user.holder {
             Holder::Ours | Holder::Stripped => Holder::Ours,
+            Holder::Formers if saw_owner_gone => Holder::Adopted,
+            Holder::Adopted => Holder::Adopted,
             Holder::Anothers
+            | Holder::Formers
             | Holder::Strangers
             | Holder::LookAlike
             | Holder::LateLookAlike
@@ -193,6 +217,7 @@ impl Outside<'_> {
             self.state.violation = Some(Violation::DeletedNotActive);
         }
         let retain = self.retain;
+        let spares = self.tables.map.definition && !self.state.replicas[self.who].watched.saw_definition_kept;
         let Some(user) = self.state.user_mut(place).as_mut().filter(|user| user.life != Life::Late) else {
             return Called::NotFound;
         };
@@ -201,7 +226,7 @@ impl Outside<'_> {
         }
         let holder = user.holder;
         user.life = Life::DeletedByUs;
-        if is_live || retain || !matches!(holder, Holder::Ours | Holder::Stripped) {
+        if is_live || retain || spares || !(holder.is_ours() || holder == Holder::Stripped) {
             self.state.violation = Some(Violation::DeletedForeignUser);
         }
         Called::Deleting(place, holder)

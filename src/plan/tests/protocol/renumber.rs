@@ -1,10 +1,12 @@
 //! Versions and times: only their order matters. They are numbered anew after each step, so that they stay few.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use plan::pass::Settings;
 use plan::{Memory, Moment, Now, ObjectFacts, Pass, ResourceVersion, Timestamp};
 
-use crate::state::State;
+use crate::state::{State, Unseen};
 use crate::tables::Tables;
 
 /// A version or time that is newer than all others. No number is larger.
@@ -57,6 +59,8 @@ pub(crate) struct Marks {
     pub(crate) uid: u8,
     /// The process has seen that the user is gone.
     pub(crate) seen_gone: bool,
+    /// A pass knows the name of its process.
+    is_pass: bool,
 }
 
 impl Marks {
@@ -93,8 +97,14 @@ impl Marks {
             versions: object.versions,
             requesters: object.requesters,
             uid: object.uid,
+            is_pass: true,
             ..memory
         }
+    }
+
+    /// `deleteRequestedBy` names the process.
+    pub(crate) fn names(self, who: usize) -> bool {
+        self.requesters & (1 << who) != 0
     }
 
     /// The change changes nothing.
@@ -110,6 +120,7 @@ impl Marks {
             Change::Age => !self.recent,
             Change::CloseWindow => self.stamps == 0 && self.settled == 0,
             Change::ProcessEnds(who) => self.requesters & (1 << who) == 0,
+            Change::Exchange => self.requesters == 0 && !self.is_pass,
         }
     }
 }
@@ -140,6 +151,8 @@ pub(crate) enum Change {
     CloseWindow,
     /// The process of this replica is no more.
     ProcessEnds(usize),
+    /// The two processes exchange their names.
+    Exchange,
 }
 
 impl Change {
@@ -157,12 +170,18 @@ impl Change {
                     *by = Some(FORMER.to_owned());
                 }
             }
+            Self::Exchange => {
+                let by = &mut object.status.delete_requested_by;
+                if let Some(who) = [0, 1].into_iter().find(|who| by.as_deref() == Some(identity(*who))) {
+                    *by = Some(identity(1 - who).to_owned());
+                }
+            }
         }
     }
 
     fn time(self, time: &mut Option<Timestamp>) {
         match (self, stamp_of(*time)) {
-            (_, 0) | (Self::Age | Self::ProcessEnds(_), _) => {}
+            (_, 0) | (Self::Age | Self::ProcessEnds(_) | Self::Exchange, _) => {}
             (Self::CloseWindow, _) => *time = Some(LONG_AGO),
             (Self::Renumber { stamps, .. }, stamp) => {
                 *time = Some(Timestamp(BASE + i64::from(ranked(stamps, stamp))));
@@ -180,18 +199,23 @@ impl Change {
                 memory.version = (keeps_written && written > 0).then_some(u64::from(written));
             }
             Self::CloseWindow => memory.creation_settled = None,
-            Self::Age | Self::ProcessEnds(_) => {}
+            Self::Age | Self::ProcessEnds(_) | Self::Exchange => {}
         }
     }
 
     pub(crate) fn pass(self, pass: &mut Pass) {
         let parts = pass.parts();
+        if self == Self::Exchange {
+            let who = usize::from(parts.settings.identity == identity(0));
+            let settings = Settings { identity: identity(who).to_owned(), ..Settings::clone(parts.settings) };
+            *parts.settings = Arc::new(settings);
+        }
         self.object(parts.object);
         self.memory(parts.memory);
         self.time(parts.former_request);
         if self == Self::Age {
             for moment in parts.moments {
-                *moment = moment.map(|_| Moment::default());
+                *moment = None;
             }
         }
     }
@@ -209,17 +233,17 @@ impl Tables {
         state
     }
 
-    /// The same state with versions and times numbered anew.
+    /// The same state with versions and times numbered anew. A pass writes only to the version that it decides on, so any older
+    /// version of a pass counts as zero: how old it is decides nothing.
     pub(crate) fn canonical(&mut self, mut state: State) -> State {
         let (mut versions, mut stamps) = (0, 0);
-        let mut add = |marks: Marks| {
+        let known = state.object.into_iter().chain(state.replicas.iter().filter_map(|it| it.cached));
+        for marks in known.map(|object| self.object_marks(object)) {
             versions |= marks.versions;
             stamps |= marks.stamps;
-        };
-        state.object.into_iter().for_each(|object| add(self.object_marks(object)));
-        for replica in &state.replicas {
-            replica.cached.into_iter().for_each(|object| add(self.object_marks(object)));
-            replica.pass.into_iter().for_each(|pass| add(self.pass_marks(pass)));
+        }
+        for pass in state.replicas.iter().filter_map(|replica| replica.pass) {
+            stamps |= self.pass_marks(pass).stamps;
         }
         // Which version a process wrote matters only if its cache may show an older one.
         let written = state.replicas.map(|replica| {
@@ -242,5 +266,18 @@ impl Tables {
             replica.pass = replica.pass.map(|pass| self.change_pass(pass, change));
         }
         state
+    }
+
+    /// The same state with the names of the two processes exchanged.
+    fn exchanged(&mut self, state: State) -> State {
+        let State { replicas: [first, second], is_exchanged, .. } = state;
+        let exchanged = State { replicas: [second, first], is_exchanged: Unseen(!is_exchanged.0), ..state };
+        self.change(exchanged, Change::Exchange)
+    }
+
+    /// One of two states that differ in nothing but the names of the processes.
+    pub(crate) fn representative(&mut self, state: State) -> State {
+        let exchanged = self.exchanged(state);
+        if exchanged < state { exchanged } else { state }
     }
 }

@@ -1,8 +1,11 @@
 //! One state of the model: the object, AWS in two places, and two replicas. Large values stand in tables, so that a state is
 //! a few small numbers.
 
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+
 /// A region and account that AWS calls may go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Place {
     Home,
     Abroad,
@@ -20,7 +23,7 @@ impl Place {
 }
 
 /// AWS's state of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Life {
     /// CreateUser was accepted, and DescribeUsers does not show the user yet.
     Late,
@@ -33,7 +36,7 @@ pub(crate) enum Life {
 }
 
 /// Who created a user, and what its tags say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Holder {
     /// Created for this object, with its tags.
     Ours,
@@ -41,6 +44,10 @@ pub(crate) enum Holder {
     Stripped,
     /// Somebody else's, with another owner's tags.
     Anothers,
+    /// The user of a former owner. It has the name that this object asks for.
+    Formers,
+    /// The same, and this object adopted it after its owner was gone.
+    Adopted,
     /// Somebody else's, without tags.
     Strangers,
     /// Somebody else's, without tags. It looks like ours, and came after the operator's DeleteUser.
@@ -52,31 +59,41 @@ pub(crate) enum Holder {
 }
 
 impl Holder {
+    /// The object has to take it along.
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Self::Ours | Self::Adopted)
+    }
+
     /// The user has the name that the object asks for.
     pub(crate) fn has_our_name(self) -> bool {
         match self {
-            Self::Ours | Self::Stripped | Self::LookAlike | Self::LateLookAlike => true,
+            Self::Ours
+            | Self::Formers
+            | Self::Adopted
+            | Self::Stripped
+            | Self::LookAlike
+            | Self::LateLookAlike => true,
             Self::Anothers | Self::Strangers | Self::Stolen => false,
         }
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct User {
     pub(crate) life: Life,
     pub(crate) holder: Holder,
 }
 
 /// An index into the table of object versions, memories, or passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ObjectId(pub(crate) u32);
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct MemoryId(pub(crate) u32);
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PassId(pub(crate) u32);
 
 /// One replica. Each start is a process of its own, with an identity of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Replica {
     pub(crate) is_running: bool,
     /// Where its AWS calls go.
@@ -93,12 +110,16 @@ pub(crate) struct Replica {
 }
 
 /// What the model watches of a pass, to recognize a bad call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Watched {
     /// Where the last DescribeUsers went.
     pub(crate) described: Option<Place>,
     /// It showed the user `active`.
     pub(crate) saw_active: bool,
+    /// The owner that the user's tags name was gone when the pass last asked.
+    pub(crate) saw_owner_gone: bool,
+    /// The CustomResourceDefinition was not being deleted when the pass asked, after it had last read the object.
+    pub(crate) saw_definition_kept: bool,
     /// The object was terminating when the pass wrote its status.
     pub(crate) wrote_terminating: bool,
     /// A creation's window passed meanwhile. No pass takes so long that a second one passes.
@@ -115,7 +136,7 @@ impl Replica {
 }
 
 /// What no trace may lead to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Violation {
     Orphan,
     DeletedForeignUser,
@@ -125,12 +146,16 @@ pub(crate) enum Violation {
 }
 
 /// One state of everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct State {
     /// The version that the API server has.
     pub(crate) object: Option<ObjectId>,
     /// AWS's users of the object's ID, one for each place.
     pub(crate) users: [Option<User>; 2],
+    /// The owner exists that the tags of the former owner's user name.
+    pub(crate) owner_exists: bool,
+    /// The CustomResourceDefinition is not being deleted.
+    pub(crate) definition_kept: bool,
     /// Where a process works that starts now.
     pub(crate) configured: Place,
     pub(crate) replicas: [Replica; 2],
@@ -139,6 +164,36 @@ pub(crate) struct State {
     /// Faults that may still happen.
     pub(crate) faults_left: u8,
     pub(crate) violation: Option<Violation>,
+    /// The second replica is called P1 in a trace.
+    pub(crate) is_exchanged: Unseen<bool>,
+}
+
+/// It is not compared: states that differ in it are the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unseen<T>(pub(crate) T);
+
+impl<T> PartialEq for Unseen<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<T> Eq for Unseen<T> {}
+
+impl<T> PartialOrd for Unseen<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> Ord for Unseen<T> {
+    fn cmp(&self, _: &Self) -> Ordering {
+        Ordering::Equal
+    }
+}
+
+impl<T> Hash for Unseen<T> {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 impl State {

@@ -6,7 +6,6 @@ use plan::pass::Request;
 use crate::model::{Protocol, is_workable};
 use crate::outside::Fault;
 use crate::state::{Holder, Life, ObjectId, Place, State, User};
-use crate::tables::Tables;
 use crate::trace::Step;
 
 impl Protocol {
@@ -41,6 +40,10 @@ impl Protocol {
             Request::WriteStatus(_) | Request::AddFinalizer | Request::RemoveFinalizer => {
                 &[(Fault::None, 0), (Fault::Lost, 1), (Fault::Refused, 1)]
             }
+            Request::ReadObject | Request::ReadOwner(_) | Request::ReadDefinition => {
+                &[(Fault::None, 0), (Fault::Refused, 1)]
+            }
+            Request::IdentifyCaller if self.faults.sts => &[(Fault::None, 0), (Fault::Refused, 1)],
             _ => &[(Fault::None, 0)],
         }
     }
@@ -56,21 +59,24 @@ impl Protocol {
 
     pub(crate) fn replica_steps(&self, state: &State, who: usize, out: &mut Vec<Step>) {
         let replica = state.replicas[who];
-        if !replica.is_running {
-            if who == 0 || self.faults.two_replicas {
-                out.push(Step::Start(who));
-            }
+        if !replica.is_running && who > 0 && !self.faults.two_replicas {
             return;
         }
-        let is_new = replica.pass.is_none()
-            && replica.memory == Tables::NO_MEMORY
-            && replica.place == state.configured;
+        if !replica.is_running && self.may_move(state) {
+            out.push(Step::Start(who));
+            return;
+        }
+        let is_new = !replica.is_running || self.is_new(&self.tables(), state, who);
         let some_are_remembered =
             state.users.iter().flatten().any(|user| user.holder == Holder::LateLookAlike);
         if self.faults.crashes && state.faults_left > 0 && !is_new && !some_are_remembered {
             out.push(Step::Crash(who));
         }
-        if self.faults.accounts && state.faults_left > 0 && replica.place != state.configured {
+        if self.faults.accounts
+            && state.faults_left > 0
+            && replica.is_running
+            && replica.place != state.configured
+        {
             out.push(Step::CredentialsChange(who));
         }
         if let Some(pass) = replica.pass {
@@ -148,10 +154,18 @@ impl Protocol {
         match terminating {
             Some(false) => out.push(Step::PersonDeletes),
             Some(true) => {}
-            None if self.faults.again && state.faults_left > 0 => out.push(Step::PersonCreatesAgain),
+            None if self.faults.again && state.definition_kept && state.faults_left > 0 => {
+                out.push(Step::PersonCreatesAgain)
+            }
             None => {}
         }
-        if self.faults.moves && state.faults_left > 0 {
+        if self.faults.definition && state.definition_kept && state.faults_left > 0 {
+            out.push(Step::PersonDeletesDefinition);
+        }
+        if self.faults.owners && state.faults_left > 0 {
+            out.push(if state.owner_exists { Step::OwnerGoes } else { Step::OwnerReturns });
+        }
+        if self.may_move(state) {
             out.push(Step::PersonMoves(state.configured.other()));
         }
         if self.window_may_pass(state) {

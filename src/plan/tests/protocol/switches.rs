@@ -1,7 +1,7 @@
 //! What may go wrong in a run of the model, and what the product relies on.
 
 /// What the API server, AWS and the driver guarantee. With any of them off, a bad trace appears. The guards of the product
-/// itself are not here: see `mutants.rs`.
+/// itself are not here: see `mutants.sh`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Guarantees {
     /// A write that removes the finalizer is refused unless the object is the version that was decided on.
@@ -54,6 +54,12 @@ pub(crate) struct Faults {
     pub(crate) strips: bool,
     /// The object has `deletionPolicy: Retain`.
     pub(crate) retain: bool,
+    /// The user of the ID has another owner, which may go and come back, and the object may adopt it.
+    pub(crate) owners: bool,
+    /// A person deletes the CustomResourceDefinition.
+    pub(crate) definition: bool,
+    /// STS does not answer before a creation.
+    pub(crate) sts: bool,
 }
 
 impl Faults {
@@ -72,6 +78,9 @@ impl Faults {
         others: false,
         strips: false,
         retain: false,
+        owners: false,
+        definition: false,
+        sts: false,
     };
 
     /// Everything that may happen to one replica.
@@ -89,8 +98,8 @@ impl Faults {
     };
 
     /// Two replicas at work at the same time, and one fault.
-    pub(crate) const BESIDE: Self = Self { budget: 1, two_replicas: true, crashes: true, ..Self::NONE };
+    pub(crate) const BESIDE: Self = Self { budget: 1, two_replicas: true, ..Self::NONE };
 
     /// Two replicas, one of which may know that AWS refused each DeleteUser.
-    pub(crate) const BLOCKED: Self = Self { blocked: true, others: true, crashes: false, ..Self::BESIDE };
+    pub(crate) const BLOCKED: Self = Self { blocked: true, ..Self::BESIDE };
 }

@@ -1,21 +1,22 @@
 //! Tables of the large values, and of what the product did with them: a state holds indices, and nothing is computed twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 
-use plan::pass::{Finish, PassResult, Request, Response, Settings};
-use plan::{Definition, Memory, ObjectFacts, OwnerObservation, Pass, Rolls, pace::Pace};
+use plan::pass::{Finish, Parts, PassResult, Request, Response, Settings};
+use plan::{Definition, Memory, ObjectFacts, OwnerObservation, Pass, ResourceVersion, Status, pace::Pace};
 
 use crate::facts::{Answer, Map};
-use crate::renumber::{Change, Marks, NOW, identity};
+use crate::renumber::{Change, Marks, NEW, NOW, identity, version};
 use crate::state::{MemoryId, ObjectId, PassId, Place};
 
 /// A map with a hasher that is fast in a test's build: multiply and rotate. Nobody attacks it.
+pub(crate) type FastSet<T> = HashSet<T, BuildHasherDefault<Mix>>;
 type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
 
 #[derive(Default)]
-struct Mix(u64);
+pub(crate) struct Mix(u64);
 
 impl Hasher for Mix {
     fn finish(&self) -> u64 {
@@ -96,6 +97,17 @@ pub(crate) struct Requested {
     pub(crate) request: Request,
 }
 
+/// All that still matters of a pass that only has to write its last status. How it came to that write decides nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct LastWrite {
+    status: Box<Status>,
+    settings: Arc<Settings>,
+    uid: String,
+    version: ResourceVersion,
+    memory: Memory,
+    attempts: u8,
+}
+
 #[derive(Debug)]
 pub(crate) struct Tables {
     pub(crate) map: Map,
@@ -103,6 +115,7 @@ pub(crate) struct Tables {
     objects: Table<ObjectFacts>,
     memories: Table<Memory>,
     passes: Table<Pass>,
+    reports: FastMap<LastWrite, PassId>,
     begun: FastMap<(usize, Place, ObjectId, MemoryId), After>,
     requested: FastMap<PassId, Arc<Requested>>,
     handled: FastMap<(PassId, Answer), After>,
@@ -133,6 +146,7 @@ impl Tables {
             objects: Table::default(),
             memories: Table::default(),
             passes: Table::default(),
+            reports: FastMap::default(),
             begun: FastMap::default(),
             requested: FastMap::default(),
             handled: FastMap::default(),
@@ -183,11 +197,32 @@ impl Tables {
         MemoryId(self.memories.add(memory, Marks::of_memory))
     }
 
-    /// Jitter only decides when a pass begins. A pass that goes on for ever is found by the fair steps.
+    /// A pass that goes on for ever is found by the fair steps.
     fn add_pass(&mut self, mut pass: Pass) -> PassId {
-        let parts = pass.parts();
-        (*parts.rolls, *parts.steps) = (Rolls::default(), 0);
-        PassId(self.passes.add(pass, Marks::of_pass))
+        pass.forget_what_decides_nothing();
+        let report = self.report(&pass);
+        if let Some(same) = report.as_ref().and_then(|report| self.reports.get(report)) {
+            return *same;
+        }
+        let id = PassId(self.passes.add(pass, Marks::of_pass));
+        report.map(|report| self.reports.insert(report, id));
+        id
+    }
+
+    /// `None` if the pass does more than to write its last status.
+    fn report(&self, pass: &Pass) -> Option<LastWrite> {
+        let mut pass = pass.clone();
+        let Request::WriteStatus(status) = self.next(&mut pass).1 else { return None };
+        let is_reporting = pass.is_reporting();
+        let Parts { settings, object, memory, attempts, .. } = pass.parts();
+        is_reporting.then(|| LastWrite {
+            status,
+            settings: settings.clone(),
+            uid: object.uid.clone(),
+            version: object.version.clone(),
+            memory: memory.clone(),
+            attempts: *attempts,
+        })
     }
 
     /// Begins a pass of this replica over this version.
@@ -212,7 +247,7 @@ impl Tables {
             return requested.clone();
         }
         let mut pass = self.pass(id);
-        let request = self.next(&mut pass);
+        let (_, request) = self.next(&mut pass);
         let requested = Arc::new(Requested { pass, request });
         self.requested.insert(id, requested.clone());
         requested
@@ -235,13 +270,30 @@ impl Tables {
         after
     }
 
-    /// Runs the pass up to its next request to the API server or AWS.
+    /// Runs the pass until directly before its next request to the API server or AWS. Time may still pass until it makes that
+    /// request.
     fn run(&mut self, mut pass: Pass) -> After {
-        let before = pass.clone();
         match self.next(&mut pass) {
-            Request::Finish(finish) => self.finish(finish),
-            _ => After::Requests(self.add_pass(before)),
+            (_, Request::Finish(finish)) => self.finish(finish),
+            (before, Request::Resolve) => self.begin_again(before),
+            (before, _) => After::Requests(self.add_pass(before)),
         }
+    }
+
+    /// A pass that begins again is the same as a new pass, except that it gives up sooner. So here it ends, and a new one may begin.
+    fn begin_again(&mut self, mut pass: Pass) -> After {
+        let Parts { settings, object, memory, attempts, .. } = pass.parts();
+        *attempts = 0;
+        let newest = ObjectFacts { version: version(NEW), ..object.clone() };
+        let (settings, memory) = (settings.clone(), memory.clone());
+        let goal = self.map.goal(&newest);
+        let mut new = Pass::new(settings, goal.clone(), newest.clone(), memory.clone(), 0, NOW);
+        pass.handle(Response::Resolved(Some((goal, newest))), NOW);
+        for pass in [&mut pass, &mut new] {
+            pass.forget_what_decides_nothing();
+        }
+        assert_eq!(pass, new, "a pass that begins again remembers more than a new pass");
+        self.finish(Finish { memory: Some(Box::new(memory)), requeue: None, result: PassResult::Conflict })
     }
 
     /// Pauses only decide when a pass begins, and here it may begin at any time.
@@ -297,20 +349,21 @@ impl Tables {
         changed
     }
 
-    /// The next request whose answer depends on the state. Tokens are there at once: a wait for one is a pass that makes no
-    /// step while others do.
-    fn next(&self, pass: &mut Pass) -> Request {
+    /// The next request whose answer depends on the state, and the pass before it. Tokens are there at once: a wait for one is a
+    /// pass that makes no step while others do.
+    fn next(&self, pass: &mut Pass) -> (Pass, Request) {
         loop {
+            let before = pass.clone();
             let response = match pass.next(NOW) {
                 Request::AcquireToken(_) => Response::Token(true),
                 Request::Log(_) | Request::Publish(_) => Response::Done,
-                Request::ReadOwner(_) => Response::Owner(OwnerObservation::Exists),
-                Request::ReadDefinition => Response::Definition(Definition::Kept),
+                Request::ReadOwner(_) if !self.map.owners => Response::Owner(OwnerObservation::Exists),
+                Request::ReadDefinition if !self.map.definition => Response::Definition(Definition::Kept),
                 // There is one place.
                 Request::Identify | Request::IdentifyCaller if !self.map.moves => {
                     self.map.response(Answer::Identified(Place::Home), |id| self.object(id).clone())
                 }
-                request => return request,
+                request => return (before, request),
             };
             pass.handle(response, NOW);
         }

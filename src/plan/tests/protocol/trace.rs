@@ -40,6 +40,9 @@ pub(crate) enum Step {
     PersonDeletes,
     PersonCreatesAgain,
     PersonMoves(Place),
+    PersonDeletesDefinition,
+    OwnerGoes,
+    OwnerReturns,
     SomebodyCreates(Place, Holder),
     SomebodyReplaces(Place),
     SomebodyDeletes(Place),
@@ -48,6 +51,19 @@ pub(crate) enum Step {
 }
 
 impl Step {
+    /// The same step of the other replica, if the two were exchanged.
+    pub(crate) fn named(self, is_exchanged: bool) -> Self {
+        let other = |who: usize| if is_exchanged { 1 - who } else { who };
+        match self {
+            Self::Start(who) => Self::Start(other(who)),
+            Self::Crash(who) => Self::Crash(other(who)),
+            Self::CredentialsChange(who) => Self::CredentialsChange(other(who)),
+            Self::Begin { who, stale } => Self::Begin { who: other(who), stale },
+            Self::Go { who, request, fault, cost } => Self::Go { who: other(who), request, fault, cost },
+            step => step,
+        }
+    }
+
     /// How many of the trace's faults the step takes.
     pub(crate) fn cost(self) -> u8 {
         match self {
@@ -63,6 +79,9 @@ impl Step {
             | Self::CredentialsChange(_)
             | Self::PersonCreatesAgain
             | Self::PersonMoves(_)
+            | Self::PersonDeletesDefinition
+            | Self::OwnerGoes
+            | Self::OwnerReturns
             | Self::SomebodyCreates(..)
             | Self::SomebodyReplaces(_)
             | Self::SomebodyDeletes(_)
@@ -117,6 +136,9 @@ impl fmt::Display for Step {
             Self::WindowPasses => f.write_str("the creation's window passes"),
             Self::PersonDeletes => f.write_str("a person deletes the object"),
             Self::PersonCreatesAgain => f.write_str("a person creates the object again"),
+            Self::PersonDeletesDefinition => f.write_str("a person deletes the CustomResourceDefinition"),
+            Self::OwnerGoes => f.write_str("the user's owner goes"),
+            Self::OwnerReturns => f.write_str("the user's owner comes back"),
             Self::PersonMoves(place) => write!(f, "a person has new processes work {}", at(place)),
             Self::SomebodyCreates(place, holder) => {
                 write!(f, "somebody else creates a user {} {}", tags(holder), at(place))
@@ -158,6 +180,8 @@ fn tags(holder: Holder) -> &'static str {
     match holder {
         Holder::Ours => "of ours",
         Holder::Stripped => "of ours that lost its tags",
+        Holder::Formers => "with its former owner's tags",
+        Holder::Adopted => "that this object adopted",
         Holder::Anothers => "with another owner's tags",
         Holder::Strangers => "without tags",
         Holder::LookAlike | Holder::LateLookAlike => "without tags that looks like ours",
