@@ -92,7 +92,7 @@ impl Kubernetes {
     /// # Errors
     /// If the API server cannot be reached, or refuses.
     pub async fn read(&self, object: &ElastiCacheUser) -> Result<Option<ElastiCacheUser>, RequestError> {
-        let found = self.users(object).get_opt(&object.name_any()).await;
+        let found = self.users(object).get_opt(&object.name_any()).await.and_then(whole);
         let found = found.map_err(|error| self.failed("read the object", &full_name(object), error))?;
         Ok(found.filter(|found| found.metadata.uid == object.metadata.uid))
     }
@@ -103,7 +103,7 @@ impl Kubernetes {
     /// If the API server does not answer now. If it refuses, the answer is [`OwnerObservation::Unknown`].
     pub async fn owner_exists(&self, owner: &Owner) -> Result<OwnerObservation, RequestError> {
         let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &owner.namespace);
-        match users.get_metadata_opt(&owner.name).await {
+        match users.get_metadata_opt(&owner.name).await.and_then(whole) {
             Ok(Some(_)) => Ok(OwnerObservation::Exists),
             Ok(None) => Ok(OwnerObservation::Gone),
             Err(error) if is_refusal(&error) => {
@@ -119,7 +119,7 @@ impl Kubernetes {
     /// The object that has the namespace and name of one that may have vanished, uncached.
     pub async fn namesake(&self, orphan: &Orphan) -> Namesake {
         let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &orphan.owner.namespace);
-        match users.get_opt(&orphan.owner.name).await {
+        match users.get_opt(&orphan.owner.name).await.and_then(whole) {
             Ok(None) => Namesake::Absent,
             Ok(Some(found)) => namesake(orphan, &found),
             Err(error) => {
@@ -195,8 +195,9 @@ impl Kubernetes {
     /// Whether the CustomResourceDefinition is being deleted, uncached.
     pub async fn definition(&self) -> Definition {
         let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-        match definitions.get_metadata(ElastiCacheUser::crd_name()).await {
-            Ok(found) if found.metadata.deletion_timestamp.is_some() => Definition::BeingDeleted,
+        let found = definitions.get_metadata(ElastiCacheUser::crd_name()).await;
+        match found.and_then(|found| whole(Some(found))) {
+            Ok(Some(found)) if found.metadata.deletion_timestamp.is_some() => Definition::BeingDeleted,
             Ok(_) => Definition::Kept,
             Err(kube::Error::Api(status)) if status.code == 403 => self.definition_by_discovery().await,
             Err(error) => {
@@ -222,6 +223,17 @@ impl Kubernetes {
                 Definition::Unreadable
             }
         }
+    }
+}
+
+/// An answer without a uid is no object, although it was decoded: a proxy may answer 200 with JSON of its own. It must not be
+/// taken for an object that exists, or for one that is gone.
+fn whole<K: Resource>(found: Option<K>) -> kube::Result<Option<K>> {
+    match found {
+        Some(found) if found.meta().uid.is_none() => {
+            Err(kube::Error::Service("the API server's answer is not an object".into()))
+        }
+        found => Ok(found),
     }
 }
 

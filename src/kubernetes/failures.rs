@@ -34,21 +34,17 @@ impl Failures {
 
 /// Why a request failed, without any part of an answer that cannot be decoded: it may contain a password.
 pub(super) fn cause(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) if status.message.is_empty() => format!("HTTP status {}", status.code),
-        kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
-            "the API server's answer cannot be decoded".to_owned()
-        }
-        other => root_cause(other),
+    if matches!(error, kube::Error::SerdeError(_) | kube::Error::FromUtf8(_)) {
+        return "the API server's answer cannot be decoded".to_owned();
+    }
+    match root_cause(error) {
+        nothing if nothing.is_empty() => error.to_string(),
+        cause => cause,
     }
 }
 
-/// The API server will refuse the request again, because it cannot be made or is not allowed. Any other failure may pass by
-/// itself.
+/// The request cannot be made, whenever it is sent: owner tags may contain anything. Any other failure may pass by itself.
 pub(super) fn is_refusal(error: &kube::Error) -> bool {
-    match error {
-        kube::Error::Api(status) => matches!(status.code, 400 | 403 | 404 | 405 | 422),
-        kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => true,
-        _ => false,
-    }
+    let refused = matches!(error, kube::Error::Api(status) if matches!(status.code, 400 | 404 | 405 | 422));
+    refused || matches!(error, kube::Error::BuildRequest(_) | kube::Error::HttpError(_))
 }

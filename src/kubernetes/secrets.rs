@@ -20,7 +20,7 @@ impl Kubernetes {
     ) -> Result<(Password, SecretVersion), SecretProblem> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let secret_name = || name.to_owned();
-        let secret = match secrets.get_opt(name).await {
+        let secret = match secrets.get_opt(name).await.and_then(super::whole) {
             Ok(Some(secret)) => secret,
             Ok(None) => return Err(SecretProblem::NotFound { secret: secret_name() }),
             Err(kube::Error::Api(status)) if status.code == 403 => {

@@ -32,6 +32,7 @@ pub struct Pace {
     /// How long after a CreateUser its object may still vanish in spite of the finalizer. It must be longer than the API
     /// server's request time-out, which is 60 s by default.
     pub vanishing_window: Duration,
+    /// A CreateUser starts at most this long after the `createRequestedAt` that status has.
     pub intent_valid: Duration,
     /// A mutation starts at most this long after the user's owner tags were read. AWS needs longer to delete a user, so no
     /// other user of the same ID can exist by then.

@@ -76,7 +76,10 @@ struct Tokens {
 struct Ages {
     user: Option<Moment>,
     tags: Option<Moment>,
+    /// The time in status, which may be later than the write.
     create_intent: Option<Moment>,
+    /// How long the last write of a create request took.
+    create_write: Duration,
 }
 
 /// What the next response is about.

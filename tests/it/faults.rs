@@ -83,6 +83,16 @@ async fn a_former_owner_that_is_gone_is_inherited_whatever_fails() {
     whatever_fails(scenario::inherit()).await;
 }
 
+#[tokio::test]
+async fn a_watch_that_hangs_when_it_is_opened_again_is_not_ready_and_then_opened_once_more() {
+    let client = control_plane::client().await;
+    let (scenario, namespace) = (scenario::look(), new_namespace(&client).await);
+    let case = Case::new(&client, &namespace, &scenario, speed(), None).await;
+    let ended = case.loses_its_watch().await;
+    case.clear().await;
+    ended.unwrap_or_else(|why| panic!("{}", secrecy::redacted(&why)));
+}
+
 async fn whatever_fails(scenario: Scenario) {
     let (speed, client, began) = (speed(), control_plane::client().await, Instant::now());
     let scenario = &scenario;

@@ -32,7 +32,8 @@ impl Pass {
             if !self.tokens.mutation {
                 return Some(self.mutation_token());
             }
-            self.ages.create_intent = Some(now.moment);
+            // After a slow write, the next one is expected to be as slow: CreateUser is sent when it was answered.
+            self.ages.create_intent = Some(now.moment + self.ages.create_write);
         }
         let verdict = verdict(action, &Outcome::Decided, &self.context(now.moment));
         match self.status_after(action, &Outcome::Decided, &verdict, now) {
@@ -63,6 +64,7 @@ impl Pass {
                 if matches!(intent, WriteIntent::Create { .. }) {
                     self.memory.create_requested = self.object.generation;
                     self.has_unsent_create = false;
+                    self.ages.create_write = now.moment.since(self.asked_at);
                 }
                 if self.object.terminating {
                     return self.conflict();

@@ -133,6 +133,7 @@ impl Pass {
             verdict,
             former_request: self.former_request,
             has_unsent_create: self.has_unsent_create,
+            create_requested_at: now.utc + self.ages.create_write,
             repeats_create: self.memory.create_requested.is_some()
                 && self.memory.create_requested == self.object.generation,
             identity: &self.settings.identity,

@@ -1,5 +1,7 @@
 //! One run of one scenario, disturbed or not.
 
+mod hanging;
+
 use std::sync::Arc;
 use std::time::Duration;
 

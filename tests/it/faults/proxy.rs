@@ -1,5 +1,6 @@
 //! A reverse proxy between the operator and the API server. It notes what the operator reconcile_request, and spoils one request.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,6 +34,10 @@ pub(super) struct Proxy {
     state: Mutex<State>,
     /// A write was answered.
     pub(super) news: Notify,
+    /// Lists and watches get no answer, as long as this is true.
+    hangs: AtomicBool,
+    /// Every connection is to end.
+    cut: Notify,
 }
 
 #[derive(Default)]
@@ -59,7 +64,15 @@ struct Cut;
 
 impl Proxy {
     pub(super) fn new(client: Client, users: Api<DynamicObject>, operator: Arc<Operator>) -> Arc<Self> {
-        Arc::new(Self { client, users, operator, state: Mutex::default(), news: Notify::new() })
+        Arc::new(Self {
+            client,
+            users,
+            operator,
+            state: Mutex::default(),
+            news: Notify::new(),
+            hangs: AtomicBool::new(false),
+            cut: Notify::new(),
+        })
     }
 
     /// Serves for ever. Whatever is under way ends when this is dropped.
@@ -76,8 +89,25 @@ impl Proxy {
                     connections.spawn(async { let _ = connection.await; });
                 }
                 Some(_) = connections.join_next() => {}
+                () = self.cut.notified() => connections.abort_all(),
             }
         }
+    }
+
+    /// From now on no list and no watch is answered, and those that are open end; or all are answered again, but for those that
+    /// were not.
+    pub(super) fn hang(&self, hangs: bool) {
+        self.hangs.store(hangs, Ordering::SeqCst);
+        if hangs {
+            self.cut.notify_one();
+        }
+    }
+
+    /// /readyz lists one object, by a client of its own.
+    fn is_left_hanging(&self, head: &Parts) -> bool {
+        let asks_for_one =
+            head.uri.query().is_some_and(|query| query.split('&').any(|part| part == "limit=1"));
+        self.hangs.load(Ordering::SeqCst) && !asks_for_one && head.uri.path().ends_with("/elasticacheusers")
     }
 
     /// Spoils the request of this kind that comes after `skip` others.
@@ -114,7 +144,12 @@ impl Proxy {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
         let (head, body) = request.into_parts();
         let body = axum::body::to_bytes(Body::new(body), usize::MAX).await.map_err(|_| Cut)?;
-        let Some(asked) = asked(&head) else { return self.forward(&head, body).await };
+        let Some(asked) = asked(&head) else {
+            return match self.is_left_hanging(&head) {
+                true => give(Answer::Silence).await,
+                false => self.forward(&head, body).await,
+            };
+        };
         {
             let mut state = self.state.lock().unwrap();
             state.told.extend(event_reason(&asked, &body));
