@@ -52,13 +52,13 @@ pub async fn check(
     if flags.output == OutputFormat::Table {
         report.out.write_all(row::head().as_bytes())?;
     }
-    let cluster = connect(flags, &mut report).await?;
+    let cluster = connect_to_cluster(flags, &mut report).await?;
     match (mode, cluster) {
         (CheckMode::Uninstall { .. }, Some((cluster, _))) => {
             uninstalling(flags, &cluster, &mut report).await?;
         }
         (CheckMode::Orphans, Some((cluster, _))) => {
-            orphans::check(flags, &cluster, &mut report, &ProgressLines::new(progress)).await?;
+            orphans::check_orphans(flags, &cluster, &mut report, &ProgressLines::new(progress)).await?;
         }
         (CheckMode::Uninstall { .. } | CheckMode::Orphans, None) => {}
         (CheckMode::Preflight, Some((cluster, reading))) => {
@@ -100,14 +100,14 @@ impl<W: Write> CheckReport<W> {
     }
 }
 
-async fn connect<W: Write>(
+async fn connect_to_cluster<W: Write>(
     flags: &Check,
     report: &mut CheckReport<W>,
 ) -> anyhow::Result<Option<(Cluster, Option<ClockReading>)>> {
     let cluster = match Cluster::connect(flags.run.kubernetes_timeout.min(PATIENCE)).await {
         Ok(cluster) => cluster,
         Err(why) => {
-            report.publish(Row::failed("cluster", sentence(&why.to_string()), KUBECONFIG))?;
+            report.publish(Row::failed("cluster", capitalize(&why.to_string()), KUBECONFIG))?;
             return Ok(None);
         }
     };
@@ -118,7 +118,7 @@ async fn connect<W: Write>(
         }
         Err(why) => {
             let message = format!(
-                "The API server at {} does not answer: {why}. Nothing else was asked of it.",
+                "The API server at {} does not answer: {why}. The other checks of the cluster were skipped.",
                 cluster.url
             );
             report.publish(Row::failed("cluster", message, KUBECONFIG))?;
@@ -144,8 +144,8 @@ fn supported(version: &Value, url: &str) -> Row {
         ),
         None => Row::warning(
             "cluster",
-            format!("The API server at {url} does not tell its version."),
-            format!("see that it is {major}.{minor} or newer: kubectl version"),
+            format!("The API server at {url} does not show its version."),
+            format!("check that it is {major}.{minor} or newer: kubectl version"),
         ),
     }
 }
@@ -164,7 +164,7 @@ async fn in_cluster<W: Write>(
     report: &mut CheckReport<W>,
 ) -> anyhow::Result<Vec<ObjectSummary>> {
     report.publish(definition::evaluate(&cluster.definition().await, &api::crd()))?;
-    report.publish(cluster_id(flags, cluster).await.0)?;
+    report.publish(cluster_id_row(flags, cluster).await.0)?;
     let scopes = watched_scopes(flags);
     let caller = cluster.username().await;
     let caller = caller.as_deref();
@@ -214,10 +214,10 @@ async fn secrets(flags: &Check, cluster: &Cluster, objects: &[ObjectSummary]) ->
 }
 
 /// The cluster's name in owner tags, if it can be read.
-async fn cluster_id(flags: &Check, cluster: &Cluster) -> (Row, Option<String>) {
+async fn cluster_id_row(flags: &Check, cluster: &Cluster) -> (Row, Option<String>) {
     const CHECK: &str = "cluster-id";
     if let Some(id) = &flags.run.cluster_id {
-        let message = format!("Owner tags name this cluster {id}, by --cluster-id.");
+        let message = format!("Owner tags name this cluster {id}, because --cluster-id is set.");
         return (Row::ok(CHECK, message), Some(id.clone()));
     }
     match cluster.cluster_uid().await {
@@ -233,7 +233,7 @@ async fn cluster_id(flags: &Check, cluster: &Cluster) -> (Row, Option<String>) {
             let message = format!(
                 "The UID of the namespace kube-system names the cluster in owner tags, and cannot be read: {why}"
             );
-            let fix = allow + "or give the cluster a name that stays: --cluster-id NAME";
+            let fix = allow + "or set a name for the cluster, and never change it: --cluster-id NAME";
             (Row::failed(CHECK, message, fix), None)
         }
     }
@@ -247,9 +247,9 @@ async fn in_aws<W: Write>(
 ) -> anyhow::Result<()> {
     let aws = Preflight::load(Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE))).await;
     let region = aws.region();
-    report.publish(amazon::region(&region))?;
+    report.publish(amazon::region_row(&region))?;
     let credentials = aws.credentials().await;
-    report.publish(amazon::credentials(&credentials))?;
+    report.publish(amazon::credentials_row(&credentials))?;
     let mut reading = None;
     if let (Ok(region), Ok(())) = (&region, &credentials) {
         let (rows, found) = asked_of_aws(flags, &aws, region, objects).await;
@@ -276,13 +276,13 @@ async fn asked_of_aws(
     let known = identity.as_ref().ok();
     let (account, caller) =
         (known.map(|known| known.account.as_str()), known.map(|known| known.arn.as_str()));
-    let mut rows = vec![amazon::identity(&identity, &describe)];
-    rows.extend(amazon::location(&users, region, account));
-    let mut described = amazon::describe(&user_id, &describe, caller);
+    let mut rows = vec![amazon::identity_row(&identity, &describe)];
+    rows.extend(amazon::location_row(&users, region, account));
+    let mut described = amazon::describe_row(&user_id, &describe, caller);
     match ours {
         Some(arn) if describe.is_ok() => {
             let (tags, _) = timed(aws.list_tags(arn)).await;
-            rows.extend([described, amazon::list_tags(&arn.to_string(), &tags, caller)]);
+            rows.extend([described, amazon::list_tags_row(&arn.to_string(), &tags, caller)]);
         }
         Some(_) | None => {
             described.message.push_str(" ListTagsForResource was not checked");
@@ -329,7 +329,7 @@ async fn uninstalling<W: Write>(
             report.publish(Row::failed(
                 "objects",
                 format!(
-                    "Whether an AWS user would be lost is not known, as the objects cannot be listed: {why}"
+                    "The operator's objects cannot be listed, so it is not known whether an AWS user would be lost: {why}"
                 ),
                 fix.unwrap_or_else(|| "kubectl get ecu --all-namespaces".to_owned()),
             ))?;
@@ -339,7 +339,7 @@ async fn uninstalling<W: Write>(
 }
 
 /// With a capital and a full stop, for a row.
-fn sentence(text: &str) -> String {
+fn capitalize(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())

@@ -45,7 +45,7 @@ pub enum CliCommand {
     /// Show what the operator lacks in the cluster and in AWS, and how to fix it.
     ///
     /// Takes the flags and the environment of `run`, so that you can run it in the operator's pod. It changes nothing. It checks
-    /// whether the cluster can be reached, which CustomResourceDefinition is installed, what RBAC allows, whose AWS credentials
+    /// whether the cluster can be reached, which CustomResourceDefinition is installed, what RBAC allows, which AWS credentials
     /// are in use, what they allow and whether the clocks agree. The exit code is 0 if no check failed, else 1. With --uninstall
     /// it checks instead whether an AWS user would be lost if you removed the operator. With --orphans it lists the AWS users
     /// that lack their object; the exit code is then 1 only if something could not be asked.
@@ -59,28 +59,28 @@ pub struct RunFlags {
     #[arg(long, env = "NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub namespace: Vec<String>,
 
-    /// Namespace whose Secrets are watched, if not those of every watched namespace; repeatable, comma-separated in the
+    /// Watch Secrets only in this namespace, instead of in every watched namespace; repeatable, comma-separated in the
     /// environment, - for none. Secrets of other namespaces are still read if RBAC allows it, but their changes are noticed only
     /// at the next --resync.
     #[arg(long, env = "SECRET_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub secret_namespace: Vec<String>,
 
     /// The name of this cluster in the owner tags of AWS users. Default: the UID of the namespace kube-system.
-    #[arg(long, env = "CLUSTER_ID", value_name = "ID", value_parser = values::cluster_id)]
+    #[arg(long, env = "CLUSTER_ID", value_name = "ID", value_parser = values::parse_cluster_id)]
     pub cluster_id: Option<String>,
 
     /// The deletionPolicy of objects that set none: whether their AWS user is deleted with them.
     #[arg(long, env = "DEFAULT_DELETION_POLICY", value_enum, ignore_case = true, default_value = "Delete")]
     pub default_deletion_policy: DefaultDeletionPolicy,
 
-    /// Namespace whose objects may take over existing AWS users without owner tags (adoptionPolicy: Adopt); repeatable,
+    /// Let objects in this namespace take over existing AWS users without owner tags (adoptionPolicy: Adopt); repeatable,
     /// comma-separated in the environment, * for all. Default: none.
     #[arg(long, env = "ADOPTION_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub adoption_namespace: Vec<String>,
 
     /// Required beginning of every user ID. {namespace} stands for the object's namespace, for example {namespace}-. Default: no
     /// requirement.
-    #[arg(long, env = "REQUIRED_USER_ID_PREFIX", value_name = "TEMPLATE", value_parser = values::user_id_prefix)]
+    #[arg(long, env = "REQUIRED_USER_ID_PREFIX", value_name = "TEMPLATE", value_parser = values::parse_user_id_prefix)]
     pub required_user_id_prefix: Option<String>,
 
     /// Maximum number of objects that are reconciled at the same time.
@@ -88,7 +88,7 @@ pub struct RunFlags {
     pub concurrency: u16,
 
     /// Maximum number of AWS calls in a second, for all objects together.
-    #[arg(long, env = "AWS_RATE", default_value_t = 10.0, value_parser = values::rate, value_name = "N")]
+    #[arg(long, env = "AWS_RATE", default_value_t = 10.0, value_parser = values::parse_rate, value_name = "N")]
     pub aws_rate: f64,
 
     /// Maximum number of AWS calls at once after a quiet time.
@@ -96,7 +96,7 @@ pub struct RunFlags {
     pub aws_burst: u32,
 
     /// How often each object is compared with AWS, varied by up to a tenth.
-    #[arg(long, env = "RESYNC", default_value = "10m", value_parser = values::duration, value_name = "DURATION")]
+    #[arg(long, env = "RESYNC", default_value = "10m", value_parser = values::parse_duration, value_name = "DURATION")]
     pub resync: Duration,
 
     /// Compare tags only at every Nth drift check, because that takes an extra AWS call.
@@ -104,7 +104,7 @@ pub struct RunFlags {
     pub tag_resync_every: u32,
 
     /// How long a Ready object stays Ready while AWS does not answer.
-    #[arg(long, env = "STALE_AFTER", default_value = "15m", value_parser = values::duration, value_name = "DURATION")]
+    #[arg(long, env = "STALE_AFTER", default_value = "15m", value_parser = values::parse_duration, value_name = "DURATION")]
     pub stale_after: Duration,
 
     /// Address of the HTTP server with /livez, /readyz and /metrics.
@@ -142,11 +142,11 @@ pub struct RunFlags {
     pub log: String,
 
     /// For tests: time-out of one AWS call.
-    #[arg(long, env = "AWS_CALL_TIMEOUT", default_value = "20s", hide = true, value_parser = values::duration)]
+    #[arg(long, env = "AWS_CALL_TIMEOUT", default_value = "20s", hide = true, value_parser = values::parse_duration)]
     pub aws_call_timeout: Duration,
 
     /// For tests: time-out of one request to the API server, except watches.
-    #[arg(long, env = "KUBERNETES_TIMEOUT", default_value = "15s", hide = true, value_parser = values::duration)]
+    #[arg(long, env = "KUBERNETES_TIMEOUT", default_value = "15s", hide = true, value_parser = values::parse_duration)]
     pub kubernetes_timeout: Duration,
 
     /// For tests: divides the operator's pauses by this number.
@@ -168,8 +168,8 @@ pub struct Check {
     #[arg(long, env = "UNINSTALL", value_parser = FalseyValueParser::new())]
     pub uninstall: bool,
 
-    /// List the AWS users whose owner tags name an object of this cluster that does not exist, with the commands that adopt or
-    /// delete each user. Makes one AWS call for 100 users and one for the tags of each user.
+    /// List the AWS users that lack their object, because their owner tags name an object of this cluster that does not exist, with
+    /// the commands that adopt or delete each user. Makes one AWS call for 100 users and one for the tags of each user.
     #[arg(long, env = "ORPHANS", value_parser = FalseyValueParser::new())]
     pub orphans: bool,
 
@@ -285,7 +285,7 @@ impl RunFlags {
         distinct(&self.namespace)
     }
 
-    /// `None`: Secrets are watched in every namespace whose objects are watched.
+    /// `None`: Secrets are watched in every namespace in which objects are watched.
     #[must_use]
     pub fn secret_namespaces(&self) -> Option<Vec<String>> {
         let listed = distinct(&self.secret_namespace);

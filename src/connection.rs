@@ -41,13 +41,13 @@ pub enum NotServed {
     Refused(Box<Status>),
     #[error("the API server does not answer within {} s", .0.as_secs_f32())]
     Timeout(Duration),
-    #[error("the API server does not answer: {}", root_cause(.0))]
+    #[error("the API server does not answer: {}", kube_error_message(.0))]
     NoAnswer(kube::Error),
 }
 
 /// The API server's own message. If there is no answer, the innermost error, because the outer ones only repeat it.
 #[must_use]
-pub(crate) fn root_cause(error: &kube::Error) -> String {
+pub(crate) fn kube_error_message(error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error {
         return status.message.clone();
     }

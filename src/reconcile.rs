@@ -27,7 +27,7 @@ pub(crate) struct Reconciler<U> {
     pub policy: Policy,
     pub settings: Arc<Settings>,
     pub memories: Memories,
-    /// CreateUser calls whose object may vanish before the finalizer protects it.
+    /// Each CreateUser, until a later write to its object was answered.
     pub orphans: Orphans,
     /// Counts corrections of what somebody else changed in AWS.
     pub corrections: Counter,

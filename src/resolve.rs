@@ -178,7 +178,7 @@ async fn desired(
     kubernetes: &Kubernetes,
 ) -> Result<Desired, Refusal> {
     let spec = &object.spec;
-    let user_id = user_id(object)?;
+    let user_id = valid_user_id(object)?;
     policy.check_prefix(object, &user_id)?;
     Ok(Desired {
         user_name: spec.user_name.clone().unwrap_or_else(|| user_id.as_str().to_owned()),
@@ -193,7 +193,7 @@ async fn desired(
     })
 }
 
-fn user_id(object: &ElastiCacheUser) -> Result<UserId, SpecError> {
+fn valid_user_id(object: &ElastiCacheUser) -> Result<UserId, SpecError> {
     let named = object.spec.user_id.clone().unwrap_or_else(|| object.name_any());
     let user_id =
         UserId::parse(&named).map_err(|reason| SpecError::UserId { user_id: named.clone(), reason })?;

@@ -42,14 +42,14 @@ const PASS_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 pub enum RunError {
     #[error("{0}: set KUBECONFIG, or run in a pod with a ServiceAccount")]
     Configuration(ConfigurationError),
-    #[error("the Kubernetes configuration cannot be used: {}", connection::root_cause(.0))]
+    #[error("the Kubernetes configuration cannot be used: {}", connection::kube_error_message(.0))]
     Client(kube::Error),
     #[error(transparent)]
     NotServed(#[from] NotServed),
     #[error(
         "cannot read the namespace kube-system, whose UID names the cluster in owner tags: allow `get` on it, or set \
          --cluster-id ({})",
-        connection::root_cause(.0)
+        connection::kube_error_message(.0)
     )]
     ClusterUid(kube::Error),
     #[error(transparent)]
@@ -133,7 +133,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
         client: requests,
         namespace: asked_in,
     };
-    let mut server = tokio::spawn(telemetry::serve(listener, registry, readiness));
+    let mut server = tokio::spawn(telemetry::serve_http(listener, registry, readiness));
     let mut signals = StopSignals::listen().map_err(RunError::Signals)?;
     let Turn::Work(leadership) = stand_by(candidate, &mut signals, &mut server).await? else { return Ok(()) };
     unsynced.store(scopes, Ordering::Relaxed);

@@ -114,7 +114,7 @@ struct Pages {
 ///
 /// # Errors
 /// If the listener fails.
-pub async fn serve(
+pub async fn serve_http(
     listener: TcpListener,
     registry: Registry,
     readiness: ReadinessProbe,

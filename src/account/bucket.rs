@@ -1,13 +1,14 @@
-//! Pure: a token bucket whose rate follows the rate that AWS accepts.
+//! Pure: a token bucket. Its rate follows the rate that AWS accepts.
 //!
-//! AWS has a bucket of its own. It is hidden, other callers of the account share it, and only a refusal shows that it is
-//! empty. So a refusal is all that can be learnt from:
-//! - At two refusals AWS's bucket was empty. The calls that AWS accepted between them show the rate that it accepts.
-//! - After a refusal our bucket is emptied, and it holds hardly anything until the rate is back.
+//! AWS has a bucket of its own, and other callers of the account take tokens from it too. AWS does not show how full it is, so we
+//! learn only from refusals:
+//! - AWS's bucket was empty at each of two refusals. So the calls that AWS accepted between them show the rate that it accepts.
+//! - A refusal empties our bucket. Its capacity is small until the rate is back.
 //! - The rate drops a little below the accepted rate, returns to it within seconds, stays there for a while, and then rises
 //!   faster and faster, because AWS may accept more by now. This is the curve of TCP's CUBIC, in calls a second. While our
 //!   rate is lower, AWS's bucket fills. So no call is lost, but some are made a little later.
-//! - A call that was permitted before the last refusal shows nothing new. So many refusals at once slow down only once.
+//! - If AWS refuses a call that was permitted before the last refusal, we learn nothing new. So the rate drops only once if AWS
+//!   refuses many calls at the same time.
 //!
 //! The rate begins at the configured rate, returns to it by itself, and never exceeds it.
 
@@ -15,22 +16,22 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The share of the rate that remains at the first refusal, when nothing but that refusal is known.
+/// The share of the rate that remains after the first refusal, because the accepted rate is not known yet.
 const FIRST_CUT: f64 = 0.7;
 /// One refusal never cuts the rate deeper than this, because a quiet time before it looks like a low accepted rate.
 const DEEPEST_CUT: f64 = 0.5;
-/// After a refusal the rate begins this share below the accepted rate.
+/// After a refusal the rate is lower than the accepted rate by this share.
 const BELOW: f64 = 0.15;
-/// So many calls at the present rate are added to those that were made. Otherwise a second refusal right after the first,
+/// This many calls at the current rate are added to those that were made. Otherwise a second refusal right after the first,
 /// by chance, would look like a rate of zero.
 const DOUBT: f64 = 2.0;
 /// The time from a refusal until the rate is back at the accepted rate: as long as the time between the refusals, within these
 /// bounds.
 const SHORTEST_RETURN: Duration = Duration::from_secs(3);
 const LONGEST_RETURN: Duration = Duration::from_secs(10);
-/// The bucket's capacity while it is slowed down: enough for a pass that was busy when its token came.
+/// The capacity of the bucket while it is slowed down. It is enough for a pass that was busy when a token came.
 const SLOWED_BURST: f64 = 2.0;
-/// The rate never falls below this share of the configured rate: even if AWS refuses everything, it is asked now and then.
+/// The rate never falls below this share of the configured rate, because only calls show whether AWS accepts calls again.
 const SLOWEST_SHARE: f64 = 0.01;
 /// A token counts as whole if only this much is missing, because sums of fractions have an error.
 const ROUNDING: f64 = 1e-6;

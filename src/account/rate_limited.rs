@@ -132,7 +132,7 @@ impl<U: UserApi> RateLimited<U> {
     }
 }
 
-/// Waits for the outcome of a mutation, and tells the limiter whether AWS throttled it.
+/// Waits for the outcome of a mutation, and reports to the limiter whether AWS throttled it.
 async fn mutated(call: InFlight, made: impl Future<Output = Outcome> + Send) -> Outcome {
     let outcome = made.await;
     call.ended(matches!(&outcome, Outcome::Failed(fault) if is_throttling(fault)));

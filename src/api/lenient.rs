@@ -18,7 +18,7 @@ impl Fields {
         Ok(Self(if let Some(Value::Object(members)) = value { members } else { Map::new() }))
     }
 
-    /// Fails for anything but an object, so that the caller leaves the whole part out.
+    /// Fails if the value is not a JSON object. Then the caller treats the whole part as absent.
     pub(super) fn of_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::Object(members) => Ok(Self(members)),

@@ -117,7 +117,7 @@ pub struct ElastiCacheUserSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
 
-    /// What the user may do, in the words of Redis ACLs, for example "on ~orders:* -@all +@read +@write".
+    /// What the user may do, as Redis ACL rules, for example "on ~orders:* -@all +@read +@write".
     /// "on" lets the user log in, "~pattern" names keys, "&pattern" channels, "+@category" and "+command"
     /// what it may run. 1 to 2048 characters. Passwords do not belong here: nopass, resetpass, reset and
     /// words that begin with >, <, # or ! are refused. It may be changed later, and the change also applies

@@ -141,15 +141,15 @@ pub struct LastAppliedStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expanded_access_string: Option<String>,
 
-    /// The versions of the Secrets that the passwords came from: the uid and resourceVersion of each
-    /// Secret, never anything that is computed from a password.
+    /// The version of each Secret that a password came from, as uid/resourceVersion/key. Nothing here is
+    /// computed from a password.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     #[schemars(with = "Option<Vec<String>>")]
     pub password_versions: Vec<String>,
 
     /// The tag keys that came from the spec. If a tag is removed from the spec, the operator removes it
-    /// from the user, and leaves the tags of others as they are.
+    /// from the user, and leaves all other tags as they are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     #[schemars(with = "Option<Vec<String>>")]

@@ -118,7 +118,7 @@ impl UserApi for Aws {
         let sight = match answer {
             Ok(user) => UserObservation::Found(user),
             Err(Answer::NotFound) => UserObservation::Absent,
-            Err(answer) => UserObservation::Failed(fault(answer)),
+            Err(answer) => UserObservation::Failed(fault_in(answer)),
         };
         (sight, self.source(&facts))
     }
@@ -143,14 +143,14 @@ impl UserApi for Aws {
         match self.finish(call, &seen, sent, |answer| answered_tags(answer.tag_list)).await {
             Ok(tags) => TagsObservation::Read(tags),
             Err(Answer::NotFound) => TagsObservation::Unreadable,
-            Err(answer) => TagsObservation::Failed(fault(answer)),
+            Err(answer) => TagsObservation::Failed(fault_in(answer)),
         }
     }
 
     async fn create(&self, create: &Create, signer: CredentialsId) -> Outcome {
         let Create { user_id, user_name, engine, access_string, authentication, tags, cause: _ } = create;
         let seen = self.interceptor(Operation::CreateUser).signed_by(signer);
-        let call = Call::new(Operation::CreateUser, user_id.as_str(), passwords(Some(authentication)));
+        let call = Call::new(Operation::CreateUser, user_id.as_str(), passwords_in(Some(authentication)));
         let request = self
             .client
             .create_user()
@@ -163,7 +163,7 @@ impl UserApi for Aws {
         let sent = request.customize().interceptor(seen.clone()).send();
         match self.finish(call, &seen, sent, |user| answered_user!(user, user_id.as_str())).await {
             Err(Answer::AlreadyExists) => Outcome::AlreadyExists,
-            Err(Answer::NotFound) => Outcome::Failed(fault(Answer::NotFound)),
+            Err(Answer::NotFound) => Outcome::Failed(fault_in(Answer::NotFound)),
             ended => user_outcome(ended, &seen),
         }
     }
@@ -172,7 +172,7 @@ impl UserApi for Aws {
         let Modify { user_id, changes, cause: _ } = modify;
         let plan::Changes { access_string, engine, authentication } = changes;
         let seen = self.interceptor(Operation::ModifyUser).signed_by(signer);
-        let call = Call::new(Operation::ModifyUser, user_id.as_str(), passwords(authentication.as_ref()));
+        let call = Call::new(Operation::ModifyUser, user_id.as_str(), passwords_in(authentication.as_ref()));
         let request = self
             .client
             .modify_user()
@@ -218,7 +218,7 @@ impl UserApi for Aws {
 }
 
 /// The passwords that a call carries.
-fn passwords(authentication: Option<&AuthenticationChange>) -> &[Password] {
+fn passwords_in(authentication: Option<&AuthenticationChange>) -> &[Password] {
     match authentication {
         Some(AuthenticationChange::Password(passwords)) => passwords.values(),
         Some(AuthenticationChange::Iam | AuthenticationChange::NoPassword) | None => &[],
@@ -237,12 +237,12 @@ fn user_outcome(ended: Result<RemoteUser, Answer>, seen: &CallInterceptor) -> Ou
         Ok(user) => Outcome::Accepted(user),
         Err(_) if seen.ended().credentials_changed => Outcome::CredentialsChanged,
         Err(Answer::NotFound) => Outcome::NotFound,
-        Err(answer) => Outcome::Failed(fault(answer)),
+        Err(answer) => Outcome::Failed(fault_in(answer)),
     }
 }
 
 /// If the answer cannot belong to this call, for instance `UserAlreadyExists` from DeleteUser, nobody knows what the call did.
-pub(crate) fn fault(answer: Answer) -> Fault {
+pub(crate) fn fault_in(answer: Answer) -> Fault {
     let code = match answer {
         Answer::Fault(fault) => return fault,
         Answer::NotFound => "UserNotFound",

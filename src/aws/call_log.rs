@@ -77,7 +77,7 @@ impl Operation {
 pub(crate) struct CallFacts {
     /// The request left, so AWS may have it.
     pub(crate) sent: bool,
-    /// It was stopped, because other credentials signed it than those that it rests on.
+    /// It was stopped, because other credentials signed it than the DescribeUsers before it.
     pub(crate) credentials_changed: bool,
     /// The credentials that signed it.
     pub(crate) credentials: Option<CredentialsId>,
@@ -139,7 +139,7 @@ impl<'a> Call<'a> {
             took,
         });
         self.log(&ending, facts, took);
-        // Outside `remember_request_id` nobody asks for it.
+        // It fails outside `remember_request_id`, where no caller asks for the ID.
         let _ = REQUEST_ID.try_with(|id| id.replace(facts.request_id.clone()));
         result
     }

@@ -21,7 +21,7 @@ use crate::{Aws, Meter};
 /// Longest wait at start for a credentials provider.
 pub(crate) const START: Duration = Duration::from_secs(15);
 
-/// Longest call of STS: an endpoint that a firewall blocks should not hold up a pass for long.
+/// Longest call of STS, because an endpoint that a firewall blocks must not delay a pass for long.
 const STS: Duration = Duration::from_secs(3);
 
 /// How long a call may take.
@@ -31,7 +31,7 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the end of the request to the beginning of the answer, and between the answer's parts.
     pub read: Duration,
-    /// For all of it, credentials included.
+    /// For the whole call, including the time to get credentials.
     pub call: Duration,
 }
 
@@ -84,8 +84,8 @@ pub enum ConnectError {
 impl Aws {
     /// Reads region, credentials and endpoint from the SDK's standard chain. Returns the region as well.
     ///
-    /// A configured provider that fails is no error here: the calls end as `Fault::Credentials`. The chain is asked once, for
-    /// at most 15 s, because there is no other way to find out whether an instance metadata service is there.
+    /// If a configured provider fails, this is no error here: each call then ends as `Fault::Credentials`. The chain is asked once,
+    /// for at most 15 s, because only this shows whether an instance metadata service exists.
     ///
     /// # Errors
     /// [`ConnectError`] if the chain has no region, or no provider that could ever give credentials.
@@ -123,7 +123,7 @@ impl Aws {
     }
 
     fn with_sts(shared: &SdkConfig, sts: &SdkConfig, timeouts: Timeouts) -> Self {
-        // Longer than the time-out of a call: a call that waits for credentials ends by its own time-out.
+        // Longer than the time-out of a call, so a call that waits for credentials ends by its own time-out.
         let identity_cache = IdentityCache::lazy().load_timeout(timeouts.call * 2).build();
         let config = Builder::from(shared)
             .retry_config(RetryConfig::disabled())
@@ -133,7 +133,7 @@ impl Aws {
                 StalledStreamProtectionConfig::enabled().grace_period(timeouts.read).build(),
             )
             .build();
-        // The same cache: STS must be asked about the credentials that sign the other calls.
+        // STS uses the same cache, because it must answer for the credentials that sign the other calls.
         let sts = sts.to_builder().identity_cache(identity_cache).build();
         Self {
             client: Client::from_conf(config),

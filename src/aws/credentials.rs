@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plan::{Account, CredentialsId};
 
-/// So many sets are remembered, those that were used last. A process rarely has more than two at the same time.
+/// The number of sets that are remembered. The set that was unused for the longest time is forgotten first. A process rarely has
+/// more than two.
 const REMEMBERED: usize = 16;
-/// STS is not asked any more for credentials for which it has been silent so often.
+/// After this many calls without an answer, STS is not asked about these credentials any more.
 const SILENCES: u8 = 2;
 
 /// Clones share what they know.
@@ -28,7 +29,7 @@ struct CredentialSets {
 struct CredentialSet {
     access_key_id: String,
     id: CredentialsId,
-    /// Never `Failed`, because passing trouble is no knowledge.
+    /// Never `Failed`, because a failure that may pass shows nothing about the account.
     account: Account,
     sts: StsRecord,
     /// AWS will not describe the user `default` to these credentials.
@@ -38,9 +39,9 @@ struct CredentialSet {
 /// How STS has answered a set of credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StsRecord {
-    /// It was not asked, or its trouble was passing.
+    /// It was not asked, or its failure may pass.
     Open,
-    /// It could not be reached, or did not answer. So often.
+    /// It could not be reached, or did not answer, this many times.
     Silent(u8),
     /// It will not answer, or has been silent too often.
     Closed,

@@ -8,9 +8,9 @@ use crate::sanitize;
 /// Why a call has no useful answer.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Not sent, because there were no credentials to sign it with. The text is what the provider says.
+    /// Not sent, because there were no credentials to sign it with. The text comes from the provider.
     NoCredentials(Option<String>),
-    /// Not sent, because other credentials signed it than those that the call rests on.
+    /// Not sent, because other credentials signed it than the DescribeUsers before it.
     CredentialsChanged,
     /// Not sent for another reason.
     NotSent(String),
@@ -30,7 +30,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// As `plan` knows it. Two failures of one kind give the same text. `passwords` are those that the call carried.
+    /// The answer for `plan`. Two failures of one kind have the same text. The `passwords` of the call are removed from it.
     pub(crate) fn answer(&self, passwords: &[Password]) -> Answer {
         let unavailable =
             |code, message: &str| Answer::Fault(Fault::Unavailable(AwsError::new(code, message)));
@@ -55,9 +55,9 @@ impl Failure {
                 "NoAnswer",
                 "the connection to AWS could not be made, or ended before the answer did.",
             ),
-            // Only AWS's front end throttles or fails without a document.
+            // If AWS's front end throttles or fails, its answer has no document.
             Self::Unreadable(status @ (429 | 500..)) => {
-                classify("", &format!("the answer has HTTP status {status} and no words."), *status)
+                classify("", &format!("the answer has HTTP status {status} and no text."), *status)
             }
             Self::Unreadable(status) => unavailable(
                 "UnreadableAnswer",

@@ -11,7 +11,7 @@ use plan::{Account, AwsError, CallSource, CredentialsId, Fault, Rejection, Remot
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::adapter::fault;
+use crate::adapter::fault_in;
 use crate::call_log::{Call, CallFacts, Operation};
 use crate::credentials::StsRecord;
 use crate::{Aws, Identity, UserPage};
@@ -87,7 +87,7 @@ impl Aws {
             return source;
         }
         let mut source = self.ask_for_account().await;
-        if matches!(&source.account, Account::Failed(fault) if !may_pass(fault)) {
+        if matches!(&source.account, Account::Failed(fault) if !is_passing(fault)) {
             // Both refused and it is not settled: the credentials changed between the two questions.
             source = self.ask_for_account().await;
         }
@@ -115,7 +115,7 @@ impl Aws {
 
     fn latest_if_settled(&self) -> Option<CallSource> {
         let (credentials, account, _) = self.credentials.latest()?;
-        let settled = is_settled(&account);
+        let settled = is_final(&account);
         settled.then(|| CallSource { region: self.region.clone(), credentials, account })
     }
 
@@ -123,15 +123,15 @@ impl Aws {
         let sts = self.credentials.latest().map_or(StsRecord::Open, |(_, _, sts)| sts);
         if sts == StsRecord::Open {
             let (source, failed) = self.ask_sts().await;
-            if is_settled(&source.account) {
+            if is_final(&source.account) {
                 return source;
             }
             let (source, fault) = self.ask_for_default_user().await;
             return unless_settled(source, [failed, fault]);
         }
         let (source, fault) = self.ask_for_default_user().await;
-        let refused = fault.as_ref().is_some_and(|fault| !may_pass(fault));
-        if is_settled(&source.account) || !refused || sts == StsRecord::Closed {
+        let refused = fault.as_ref().is_some_and(|fault| !is_passing(fault));
+        if is_final(&source.account) || !refused || sts == StsRecord::Closed {
             return unless_settled(source, [None, fault]);
         }
         // STS was silent once, which may have been passing trouble. No other call can show the account.
@@ -141,11 +141,11 @@ impl Aws {
 
     async fn ask_sts(&self) -> (CallSource, Option<Fault>) {
         let (answer, facts) = self.caller_identity(&self.sts).await;
-        let fault = answer.err().map(fault);
+        let fault = answer.err().map(fault_in);
         if let (Some(fault), Some(id)) = (&fault, facts.credentials) {
             if facts.status.is_none() || !facts.whole {
                 self.credentials.sts_was_silent(id);
-            } else if !may_pass(fault) {
+            } else if !is_passing(fault) {
                 self.credentials.sts_refused(id);
             }
         }
@@ -159,9 +159,9 @@ impl Aws {
                 let error = AwsError::new("UserNotFound", "AWS does not show the user `default`.");
                 Fault::Rejected(Rejection::Other, error)
             }
-            Answer::AlreadyExists | Answer::Fault(_) => fault(answer),
+            Answer::AlreadyExists | Answer::Fault(_) => fault_in(answer),
         });
-        let refused = fault.as_ref().is_some_and(|fault| !may_pass(fault));
+        let refused = fault.as_ref().is_some_and(|fault| !is_passing(fault));
         if let Some(id) = facts.credentials.filter(|_| refused) {
             self.credentials.default_user_refused(id);
         }
@@ -191,7 +191,7 @@ impl Aws {
 }
 
 /// Asking again would give the same result.
-fn is_settled(account: &Account) -> bool {
+fn is_final(account: &Account) -> bool {
     match account {
         Account::Known(_) | Account::Withheld => true,
         Account::NotAsked | Account::Failed(_) => false,
@@ -199,7 +199,7 @@ fn is_settled(account: &Account) -> bool {
 }
 
 /// Asking again later may help.
-fn may_pass(fault: &Fault) -> bool {
+fn is_passing(fault: &Fault) -> bool {
     match fault {
         Fault::Denied(_) | Fault::Rejected(..) => false,
         Fault::Busy(_) | Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_) => true,
@@ -208,10 +208,10 @@ fn may_pass(fault: &Fault) -> bool {
 
 /// If the account is not settled, the fault says why: one that may pass, if there is one.
 fn unless_settled(source: CallSource, faults: [Option<Fault>; 2]) -> CallSource {
-    if is_settled(&source.account) {
+    if is_final(&source.account) {
         return source;
     }
     let faults: Vec<Fault> = faults.into_iter().flatten().collect();
-    let fault = faults.iter().rfind(|fault| may_pass(fault)).or(faults.last()).cloned();
+    let fault = faults.iter().rfind(|fault| is_passing(fault)).or(faults.last()).cloned();
     CallSource { account: fault.map_or(Account::NotAsked, Account::Failed), ..source }
 }

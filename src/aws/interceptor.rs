@@ -1,7 +1,7 @@
-//! No I/O: what an SDK interceptor sees of a call: whether it was sent, what came back, and whether the answer was whole.
+//! No I/O: an SDK interceptor that records whether a call was sent, what AWS answered, and whether the answer was complete.
 //!
-//! The SDK's errors do not say this. To them a failing credentials provider looks like a lost connection, and half a
-//! document looks like a shorter one.
+//! The SDK's errors do not show this. They report a failing credentials provider like a lost connection. And the SDK accepts a
+//! document that was cut off, if it happens to be valid.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +21,8 @@ use crate::credentials::KnownCredentials;
 use crate::failure::Failure;
 use crate::{MutationGuard, SentMutation};
 
-/// Records the facts of one call. Stops a mutation that the guard does not allow, or that other credentials signed than those
-/// that it rests on. The call gets a clone.
+/// Records the facts of one call. Stops a mutation if the guard does not allow it, or if it was signed by other credentials than
+/// the DescribeUsers before it. The call gets a clone.
 #[derive(Clone, Debug)]
 pub(crate) struct CallInterceptor {
     record: Arc<Mutex<InterceptedCall>>,
@@ -91,7 +91,7 @@ impl Intercept for CallInterceptor {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // The last moment before the request leaves: the credentials are there, and the request is signed.
+        // Nothing happens between this hook and the transmission. The request is signed already.
         let mut record = self.record();
         let authorization = context.request().headers().get("authorization").unwrap_or_default();
         let signed_by = self.credentials.that_signed(authorization);
@@ -127,8 +127,8 @@ impl Intercept for CallInterceptor {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // The SDK's parser accepts a document that was cut between two tags. Such a document reads as one with fewer
-        // members, so existing tags would seem to be missing.
+        // The SDK's parser accepts a document that was cut off between two tags. Existing members, such as owner tags, would then
+        // seem to be missing.
         let body = context.response().body().bytes().unwrap_or_default();
         self.record().facts.whole = body.trim_ascii_end().ends_with(b"Response>");
         Ok(())
@@ -159,7 +159,7 @@ where
             None => Failure::Unreadable(status),
         },
         SdkError::ServiceError(_) | SdkError::ResponseError(_) => Failure::Unreadable(status),
-        // A call that was sent can only fail in these ways besides. The SDK's enum is non-exhaustive.
+        // The SDK's enum is non-exhaustive. A call that was sent has no other way to fail.
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) | _ => Failure::NoAnswer,
     }
 }
@@ -170,7 +170,8 @@ where
     E: Error + 'static,
 {
     let causes = || std::iter::successors(error.source(), |&cause| cause.source());
-    // Only credentials take time before a call is sent. The error of the SDK's identity cache has no public type.
+    // Before a call is sent, only credentials can time out. The error of the SDK's identity cache has no public type, so look at its
+    // text.
     let late = |cause: &(dyn Error + 'static)| cause.to_string().starts_with("identity resolver timed out");
     if matches!(error, SdkError::TimeoutError(_)) || causes().any(late) {
         return Failure::NoCredentials(Some("it took too long".to_owned()));

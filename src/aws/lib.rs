@@ -1,6 +1,6 @@
 //! I/O: the port to AWS, and the only crate that depends on the AWS SDK.
 //!
-//! [`UserApi`] is the port: the calls that the operator makes, in the words of `plan`. [`Aws`] implements it with the SDK.
+//! [`UserApi`] is the port: the calls that the operator makes, with the types of `plan`. [`Aws`] implements it with the SDK.
 //! `failure` turns what went wrong into a `Fault`, and `sanitize` makes AWS's text fit for a condition. [`Meter`] counts the
 //! calls. [`Preflight`] makes the calls of `check`.
 
@@ -72,7 +72,7 @@ pub trait UserApi: Send + Sync + 'static {
 pub struct UserPage {
     /// The users that the answer describes completely.
     pub users: Vec<RemoteUser>,
-    /// The IDs of users whose description lacks a member; an empty text stands for an ID that is missing itself.
+    /// The IDs of users that the answer describes incompletely. Empty if the ID itself is missing.
     pub incomplete: Vec<String>,
     /// Asks for the next page; `None` on the last page.
     pub marker: Option<String>,

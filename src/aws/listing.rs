@@ -3,7 +3,7 @@
 use aws_sdk_elasticache::operation::describe_users::DescribeUsersOutput;
 use plan::Fault;
 
-use crate::adapter::fault;
+use crate::adapter::fault_in;
 use crate::call_log::{Call, Operation};
 use crate::convert::remote_user;
 use crate::{Aws, UserPage};
@@ -18,7 +18,7 @@ impl Aws {
         let request =
             self.client.describe_users().max_records(PAGE_SIZE).set_marker(marker.map(str::to_owned));
         let sent = request.customize().interceptor(seen.clone()).send();
-        self.finish(call, &seen, sent, read).await.map_err(fault)
+        self.finish(call, &seen, sent, read).await.map_err(fault_in)
     }
 }
 

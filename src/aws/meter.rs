@@ -19,7 +19,7 @@ const BUCKETS: [f64; 10] = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0
 
 /// Upper bounds of the failures before an answer.
 const RETRIES: [f64; 8] = [0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0];
-/// At most so many rows of failures are counted at the same time.
+/// The number of operations and users for which failures in a row are counted at the same time.
 const FAILING: usize = 10_000;
 
 /// The metrics of AWS calls. Clones share their values.
@@ -114,7 +114,7 @@ impl Meter {
             service,
             operation,
             status_code: status.unwrap_or_default(),
-            error_code: code.map(label).unwrap_or_default().to_owned(),
+            error_code: code.map(code_label).unwrap_or_default().to_owned(),
         };
         self.calls.get_or_create(&call).inc();
         match fault {
@@ -133,7 +133,7 @@ impl Meter {
         }
     }
 
-    /// The failures before this answer. `None`: this call failed, and the row goes on.
+    /// The failures before this answer. `None` if this call failed too.
     fn failures(&self, operation: &'static str, user_id: &str, failed: bool) -> Option<u32> {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let row = (operation, user_id.to_owned());
@@ -148,11 +148,11 @@ impl Meter {
     }
 }
 
-/// The code if the operator or `plan`'s table knows it, else `other`: a label needs a closed list of values.
-fn label(code: &str) -> &str {
+/// The code if the operator or `plan`'s table knows it, else `other`, because a label needs a closed list of values.
+fn code_label(code: &str) -> &str {
     const OWN: [&str; 6] =
         ["NoCredentials", "NotSent", "TimedOut", "NoAnswer", "UnreadableAnswer", "UnknownError"];
-    // To the table every code that contains `Quota` is a quota. That is no closed list.
+    // The table accepts every code that contains `Quota`, so it is not a closed list.
     const QUOTAS: [&str; 2] = ["UserQuotaExceeded", "TagQuotaPerResourceExceeded"];
     let in_table = match classify(code, "", 400) {
         Answer::NotFound | Answer::AlreadyExists => true,
@@ -230,7 +230,7 @@ mod tests {
             format!("aws_api_call_retries_count{{{create}}} 2\n"),
             format!("aws_api_call_retries_sum{{{create}}} 3.0\n"),
         ] {
-            assert!(text.contains(&expected), "{expected} stands in:\n{text}");
+            assert!(text.contains(&expected), "{expected} is missing in:\n{text}");
         }
         assert_eq!(text.matches("errors_total{").count(), 3, "nothing else is counted as such:\n{text}");
         assert_eq!(text.matches("aws_api_call_retries_count{").count(), 1, "the others were never answered");

@@ -6,7 +6,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use plan::classify::Answer;
 use plan::{Arn, Fault};
 
-use crate::adapter::fault;
+use crate::adapter::fault_in;
 use crate::call_log::{Call, Operation};
 use crate::connect::{START, sts_client};
 use crate::convert::answered_tags;
@@ -103,7 +103,7 @@ impl Preflight {
     pub async fn identity(&self) -> Asked<Identity> {
         let sts = sts_client(&self.shared, self.timeouts);
         let (answer, facts) = self.aws.caller_identity(&sts).await;
-        Asked { answer: answer.map_err(fault), date: facts.date }
+        Asked { answer: answer.map_err(fault_in), date: facts.date }
     }
 
     /// DescribeUsers. Whether the user is there.
@@ -115,7 +115,7 @@ impl Preflight {
         let answer = match self.aws.finish(call, &seen, sent, |answer| answer.users.map(drop)).await {
             Ok(_) => Ok(true),
             Err(Answer::NotFound) => Ok(false),
-            Err(answer) => Err(fault(answer)),
+            Err(answer) => Err(fault_in(answer)),
         };
         Asked { answer, date: seen.ended().date }
     }
@@ -128,7 +128,7 @@ impl Preflight {
         let sent = request.customize().interceptor(seen.clone()).send();
         let answer = match self.aws.finish(call, &seen, sent, |answer| answered_tags(answer.tag_list)).await {
             Ok(_) | Err(Answer::NotFound) => Ok(()),
-            Err(answer) => Err(fault(answer)),
+            Err(answer) => Err(fault_in(answer)),
         };
         Asked { answer, date: seen.ended().date }
     }

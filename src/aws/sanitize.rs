@@ -1,4 +1,5 @@
-//! Pure: makes AWS's text fit for a condition: a bounded sentence without secrets that is the same at every repetition.
+//! Pure: turns AWS's text into a sentence for a condition. The sentence is short and contains no secret. If AWS repeats the error,
+//! the sentence is the same, because a different one would cause a status write.
 
 use plan::Password;
 
@@ -6,14 +7,14 @@ use plan::Password;
 const LONGEST: usize = 512;
 /// Longest error code, in characters.
 const LONGEST_CODE: usize = 64;
-/// What stands for a password that AWS repeated.
+/// Replaces a password that AWS repeated.
 const REDACTED: &str = "[redacted]";
 
-/// AWS's text without the passwords of the call, and without what changes from call to call: request IDs, attempts, times,
-/// temporary access keys, session names, socket addresses, encoded authorization messages.
+/// AWS's text without the passwords of the call, and without parts that change from call to call: request IDs, attempts, times,
+/// temporary access keys, session names, socket addresses and encoded authorization messages.
 pub(crate) fn stable(text: &str, passwords: &[Password]) -> String {
     let text = without_passwords(text, passwords);
-    // After these words AWS prints the request with its time and its signature.
+    // AWS prints the request, with its time and signature, after these words.
     let text = ["The Canonical String", "The canonical string"]
         .iter()
         .fold(text.as_str(), |text, cut| text.find(cut).and_then(|at| text.get(..at)).unwrap_or(text));
@@ -24,13 +25,13 @@ pub(crate) fn stable(text: &str, passwords: &[Password]) -> String {
         match label(word, next) {
             Label::None => kept.push(steady(word)),
             Label::WithValue(more) => {
-                // The value goes as well. The punctuation after it stays.
+                // Remove the value too, but not the punctuation after it.
                 let value = if more == 0 { Some(word) } else { words.by_ref().nth(more - 1) };
                 close(&mut kept, word, value.unwrap_or_default());
             }
         }
     }
-    sentence(bounded(&kept.join(" ")))
+    end_sentence(bounded(&kept.join(" ")))
 }
 
 /// An error code, reduced to the characters that AWS uses in codes.
@@ -49,7 +50,7 @@ fn without_passwords(text: &str, passwords: &[Password]) -> String {
 /// Whether a word begins something that changes from call to call.
 enum Label {
     None,
-    /// Yes, and its value is so many words further on.
+    /// It is a label, and its value is this many words later.
     WithValue(usize),
 }
 
@@ -69,7 +70,7 @@ fn label(word: &str, next: Option<&str>) -> Label {
     }
 }
 
-/// Ends what stood before a label that was left out: `(Status Code: 400, Request ID: x)` becomes `(Status Code: 400)`.
+/// Closes the text before a removed label: `(Status Code: 400, Request ID: x)` becomes `(Status Code: 400)`.
 fn close(kept: &mut [String], label: &str, value: &str) {
     let opened = label.starts_with(['(', '[']);
     let tail: String = value.chars().rev().take_while(|c| ")].,;".contains(*c)).collect();
@@ -83,7 +84,7 @@ fn close(kept: &mut [String], label: &str, value: &str) {
     last.push_str(&tail);
 }
 
-/// A word without what changes in it, the marks around it left as they are.
+/// The word without parts that change. Punctuation around it stays.
 fn steady(word: &str) -> String {
     let core = word.trim_matches(|c: char| "(){}<>\"'`,;.!?".contains(c));
     if core.is_empty() {
@@ -105,7 +106,7 @@ fn steady(word: &str) -> String {
     word.replacen(core, &replacement, 1)
 }
 
-/// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` without the session, in whose name a time may stand.
+/// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` without the session, because a session's name may contain a time.
 fn without_session(word: &str) -> Option<String> {
     let (before, after) = word.split_once(":assumed-role/")?;
     let (role, _) = after.split_once('/')?;
@@ -131,7 +132,7 @@ fn is_uuid(word: &str) -> bool {
 }
 
 fn bounded(text: &str) -> String {
-    // One is left for the full stop.
+    // One byte is left for the full stop.
     if text.len() < LONGEST {
         return text.to_owned();
     }
@@ -142,8 +143,8 @@ fn bounded(text: &str) -> String {
     format!("{}...", text.get(..end).unwrap_or_default())
 }
 
-/// Ends with a full stop, as more text follows in a condition.
-fn sentence(text: String) -> String {
+/// Adds a full stop if there is none, because a condition continues after it.
+fn end_sentence(text: String) -> String {
     match text.trim_end_matches([' ', ',', ';', ':']) {
         "" => "AWS gives no explanation.".to_owned(),
         ended if ended.ends_with(['.', '!', '?']) => ended.to_owned(),

@@ -9,9 +9,9 @@ const CREDENTIALS: &str = "give the ServiceAccount an IAM role (IRSA or EKS Pod 
                            with the AWS CLI in the same environment: aws sts get-caller-identity";
 
 #[must_use]
-pub(crate) fn region(region: &Result<String, ConnectError>) -> Row {
+pub(crate) fn region_row(region: &Result<String, ConnectError>) -> Row {
     match region {
-        Ok(region) => Row::ok("aws-region", format!("AWS is asked in {region}.")),
+        Ok(region) => Row::ok("aws-region", format!("The operator calls AWS in {region}.")),
         Err(error) => Row::failed(
             "aws-region",
             error.to_string(),
@@ -21,30 +21,30 @@ pub(crate) fn region(region: &Result<String, ConnectError>) -> Row {
 }
 
 #[must_use]
-pub(crate) fn credentials(found: &Result<(), UnusableCredentials>) -> Row {
+pub(crate) fn credentials_row(found: &Result<(), UnusableCredentials>) -> Row {
     match found {
         Ok(()) => Row::ok("aws-credentials", "The standard chain gives credentials."),
         Err(error) => Row::failed("aws-credentials", error.to_string(), CREDENTIALS),
     }
 }
 
-/// Who the credentials are. The operator can do without STS, so its silence is no more than a warning if ElastiCache answers.
+/// The operator works without STS. So if STS does not answer but ElastiCache does, the row is only a warning.
 #[must_use]
-pub(crate) fn identity(answer: &Result<Identity, Fault>, describe: &Result<bool, Fault>) -> Row {
+pub(crate) fn identity_row(answer: &Result<Identity, Fault>, describe: &Result<bool, Fault>) -> Row {
     const CHECK: &str = "aws-identity";
     let fault = match answer {
         Ok(Identity { account, arn }) => return Row::ok(CHECK, format!("Account {account}, as {arn}.")),
         Err(fault) => fault,
     };
     let (message, fix) = match fault {
-        Fault::Credentials(said) => (format!("AWS does not take the credentials. {said}"), CREDENTIALS.to_owned()),
+        Fault::Credentials(said) => (format!("AWS does not accept the credentials. {said}"), CREDENTIALS.to_owned()),
         Fault::Busy(said) | Fault::Throttled(said) | Fault::Unavailable(said) => (
-            format!("STS does not tell who the credentials are. {said}"),
+            format!("STS does not answer which account the credentials belong to. {said}"),
             "let the machine reach STS over HTTPS (in a closed VPC: an interface endpoint for sts), or set AWS_ENDPOINT_URL_STS; try: aws sts get-caller-identity".to_owned(),
         ),
         Fault::Denied(said) | Fault::Rejected(_, said) => (
-            format!("STS refuses to tell who the credentials are. {said}"),
-            "see what denies sts:GetCallerIdentity: a service control policy, or the policy of the VPC endpoint; try: aws sts get-caller-identity".to_owned(),
+            format!("STS refuses to answer which account the credentials belong to. {said}"),
+            "find what denies sts:GetCallerIdentity: a service control policy, or the policy of the VPC endpoint; try: aws sts get-caller-identity".to_owned(),
         ),
     };
     let unreached = !matches!(fault, Fault::Credentials(_)) && describe.is_ok();
@@ -54,7 +54,7 @@ pub(crate) fn identity(answer: &Result<Identity, Fault>, describe: &Result<bool,
 
 /// Whether the AWS users of objects (`namespace/name`) are in the account and region of the credentials.
 #[must_use]
-pub(crate) fn location(users: &[(String, Arn)], region: &str, account: Option<&str>) -> Option<Row> {
+pub(crate) fn location_row(users: &[(String, Arn)], region: &str, account: Option<&str>) -> Option<Row> {
     const CHECK: &str = "aws-location";
     let here = |arn: &Arn| arn.region() == region && account.is_none_or(|account| account == arn.account());
     let elsewhere: Vec<&(String, Arn)> = users.iter().filter(|(_, arn)| !here(arn)).collect();
@@ -68,7 +68,7 @@ pub(crate) fn location(users: &[(String, Arn)], region: &str, account: Option<&s
     Some(Row::failed(
         CHECK,
         format!(
-            "AWS is asked in {account}region {region}, where the users of these are not: {}. They would be WrongAWSAccount.",
+            "The AWS users of these objects are not in {account}region {region}, which the operator calls: {}. The objects would become WrongAWSAccount.",
             named(&names)
         ),
         format!("export AWS_REGION={}, with credentials of account {}", arn.region(), arn.account()),
@@ -76,27 +76,27 @@ pub(crate) fn location(users: &[(String, Arn)], region: &str, account: Option<&s
 }
 
 #[must_use]
-pub(crate) fn describe(user_id: &str, answer: &Result<bool, Fault>, caller: Option<&str>) -> Row {
+pub(crate) fn describe_row(user_id: &str, answer: &Result<bool, Fault>, caller: Option<&str>) -> Row {
     let described = answer.as_ref().map(|there| if *there { "" } else { ", of which there is none," });
-    let ok = described.map(|none| format!("DescribeUsers of {user_id}{none} is answered."));
-    call("aws-describe-users", "elasticache:DescribeUsers", ok, caller)
+    let ok = described.map(|none| format!("DescribeUsers of {user_id}{none} works."));
+    call_row("aws-describe-users", "elasticache:DescribeUsers", ok, caller)
 }
 
 #[must_use]
-pub(crate) fn list_tags(arn: &str, answer: &Result<(), Fault>, caller: Option<&str>) -> Row {
-    let ok = answer.as_ref().map(|()| format!("ListTagsForResource of {arn} is answered."));
-    call("aws-list-tags", "elasticache:ListTagsForResource", ok, caller)
+pub(crate) fn list_tags_row(arn: &str, answer: &Result<(), Fault>, caller: Option<&str>) -> Row {
+    let ok = answer.as_ref().map(|()| format!("ListTagsForResource of {arn} works."));
+    call_row("aws-list-tags", "elasticache:ListTagsForResource", ok, caller)
 }
 
-/// A survey of all users that could not be finished. `so_far` says what is known.
+/// For a survey that stopped before all users were read. `so_far` says what is known.
 #[must_use]
-pub(crate) fn interrupted(action: &str, fault: &Fault, so_far: &str) -> Row {
-    let mut row = Row { status: RowStatus::Failed, ..call("aws-users", action, Err(fault), None) };
+pub(crate) fn interrupted_row(action: &str, fault: &Fault, so_far: &str) -> Row {
+    let mut row = Row { status: RowStatus::Failed, ..call_row("aws-users", action, Err(fault), None) };
     row.message.push_str(so_far);
     row
 }
 
-fn call(check: &'static str, action: &str, answer: Result<String, &Fault>, caller: Option<&str>) -> Row {
+fn call_row(check: &'static str, action: &str, answer: Result<String, &Fault>, caller: Option<&str>) -> Row {
     let fault = match answer {
         Ok(message) => return Row::ok(check, message),
         Err(fault) => fault,
@@ -110,12 +110,12 @@ fn call(check: &'static str, action: &str, answer: Result<String, &Fault>, calle
     match fault {
         Fault::Denied(said) => Row::failed(check, format!("{action} is not allowed. {said}"), policy()),
         Fault::Credentials(said) => {
-            Row::failed(check, format!("AWS does not take the credentials. {said}"), CREDENTIALS)
+            Row::failed(check, format!("AWS does not accept the credentials. {said}"), CREDENTIALS)
         }
         Fault::Throttled(said) => Row::warning(
             check,
             format!("AWS throttles this account's calls. {said}"),
-            "check again later; the operator waits by itself, and asks less with a lower --aws-rate",
+            "check again later; the operator waits by itself, and makes fewer calls with a lower --aws-rate",
         ),
         Fault::Busy(said) | Fault::Unavailable(said) => Row::failed(
             check,
@@ -137,7 +137,7 @@ fn call(check: &'static str, action: &str, answer: Result<String, &Fault>, calle
         ) => Row::failed(
             check,
             format!("AWS refuses {action}. {said}"),
-            "see AWS's own words; with the AWS CLI: aws elasticache describe-users --max-records 20",
+            "read AWS's answer above; the same with the AWS CLI: aws elasticache describe-users --max-records 20",
         ),
     }
 }
@@ -175,13 +175,16 @@ mod tests {
             ("anything else", Fault::Rejected(Rejection::Other, said()), RowStatus::Failed, "AWS CLI"),
         ];
         for (claim, fault, status, fix) in rows {
-            let row = describe("default", &Err(fault), SESSION);
+            let row = describe_row("default", &Err(fault), SESSION);
             assert_eq!(row.status, status, "{claim}: {row:?}");
             assert!(row.message.ends_with("Code: Why."), "{claim}: {row:?}");
             assert!(row.fix.as_ref().is_some_and(|found| found.contains(fix)), "{claim}: {row:?}");
         }
-        let user =
-            list_tags("arn", &Err(Fault::Denied(said())), Some("arn:aws:iam::123456789012:user/operator"));
+        let user = list_tags_row(
+            "arn",
+            &Err(Fault::Denied(said())),
+            Some("arn:aws:iam::123456789012:user/operator"),
+        );
         assert_eq!(
             user.fix.as_deref(),
             Some("attach deploy/iam/policy.json to the IAM identity of the operator")
@@ -195,20 +198,25 @@ mod tests {
             ("shop/a".to_owned(), arn("arn:aws:elasticache:us-east-1:123456789012:user:a")),
             ("shop/b".to_owned(), arn("arn:aws:elasticache:eu-west-1:210987654321:user:b")),
         ];
-        assert_eq!(location(&[], "us-east-1", None), None);
-        assert_eq!(location(&users[..1], "us-east-1", Some("123456789012")).unwrap().status, RowStatus::Ok);
-        assert_eq!(location(&users[..1], "us-east-1", None).unwrap().status, RowStatus::Ok);
+        assert_eq!(location_row(&[], "us-east-1", None), None);
         assert_eq!(
-            location(&users[..1], "us-east-1", Some("210987654321")).unwrap().status,
+            location_row(&users[..1], "us-east-1", Some("123456789012")).unwrap().status,
+            RowStatus::Ok
+        );
+        assert_eq!(location_row(&users[..1], "us-east-1", None).unwrap().status, RowStatus::Ok);
+        assert_eq!(
+            location_row(&users[..1], "us-east-1", Some("210987654321")).unwrap().status,
             RowStatus::Failed
         );
         assert_eq!(
-            location(&users[..1], "eu-west-1", Some("123456789012")).unwrap().status,
+            location_row(&users[..1], "eu-west-1", Some("123456789012")).unwrap().status,
             RowStatus::Failed
         );
-        let row = location(&users, "us-east-1", Some("123456789012")).unwrap();
+        let row = location_row(&users, "us-east-1", Some("123456789012")).unwrap();
         assert!(
-            row.message.contains("are not: shop/b (arn:aws:elasticache:eu-west-1:210987654321:user:b)."),
+            row.message.contains(
+                "which the operator calls: shop/b (arn:aws:elasticache:eu-west-1:210987654321:user:b)."
+            ),
             "{row:?}"
         );
         assert_eq!(row.fix.unwrap(), "export AWS_REGION=eu-west-1, with credentials of account 210987654321");
@@ -217,20 +225,20 @@ mod tests {
     #[test]
     fn no_such_user_is_an_answer() {
         assert_eq!(
-            describe("a", &Ok(false), None).message,
-            "DescribeUsers of a, of which there is none, is answered."
+            describe_row("a", &Ok(false), None).message,
+            "DescribeUsers of a, of which there is none, works."
         );
-        assert_eq!(describe("a", &Ok(true), None).status, RowStatus::Ok);
-        assert_eq!(list_tags("arn", &Ok(()), None).status, RowStatus::Ok);
+        assert_eq!(describe_row("a", &Ok(true), None).status, RowStatus::Ok);
+        assert_eq!(list_tags_row("arn", &Ok(()), None).status, RowStatus::Ok);
     }
 
     #[test]
     fn silence_of_sts_alone_stops_nothing() {
         let silent = || Err(Fault::Unavailable(said()));
-        assert_eq!(identity(&silent(), &Ok(true)).status, RowStatus::Warning);
-        assert_eq!(identity(&silent(), &Err(Fault::Unavailable(said()))).status, RowStatus::Failed);
-        assert_eq!(identity(&Err(Fault::Credentials(said())), &Ok(true)).status, RowStatus::Failed);
+        assert_eq!(identity_row(&silent(), &Ok(true)).status, RowStatus::Warning);
+        assert_eq!(identity_row(&silent(), &Err(Fault::Unavailable(said()))).status, RowStatus::Failed);
+        assert_eq!(identity_row(&Err(Fault::Credentials(said())), &Ok(true)).status, RowStatus::Failed);
         let known = Identity { account: "123456789012".into(), arn: "arn".into() };
-        assert_eq!(identity(&Ok(known), &Ok(true)).message, "Account 123456789012, as arn.");
+        assert_eq!(identity_row(&Ok(known), &Ok(true)).message, "Account 123456789012, as arn.");
     }
 }

@@ -10,8 +10,7 @@ use super::row::{Row, RowStatus};
 const NOTED: Duration = Duration::from_secs(60);
 /// AWS refuses a signature whose time is off by more than this.
 const REFUSED: Duration = Duration::from_secs(5 * 60);
-const FIX: &str =
-    "let the machine whose clock is wrong ask its time server, for example with: sudo chronyc makestep";
+const FIX: &str = "synchronize the wrong clock with its time server, for example with: sudo chronyc makestep";
 
 /// The time on another machine's clock, and between which times of this machine it was read.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +50,7 @@ pub(crate) fn evaluate(aws: Option<&ClockReading>, api_server: Option<&ClockRead
     let mut rows = Vec::new();
     if let Some(ahead) = aws {
         let agrees = api.map(|api| agree(api, SignedDuration::ZERO));
-        let says = match (status(ahead), agrees) {
+        let says = match (clock_status(ahead), agrees) {
             (RowStatus::Ok, _) => "",
             (RowStatus::Warning | RowStatus::Failed, Some(true)) => {
                 " The API server's clock agrees with this machine's."
@@ -63,11 +62,11 @@ pub(crate) fn evaluate(aws: Option<&ClockReading>, api_server: Option<&ClockRead
             }
             (RowStatus::Warning | RowStatus::Failed, _) => "",
         };
-        let harm = "AWS refuses what is signed more than 5 minutes off.";
-        rows.push(row("clock-aws", "AWS's", ahead, says, harm));
+        let harm = "AWS refuses a call if its signature is more than 5 minutes off.";
+        rows.push(clock_row("clock-aws", "AWS's", ahead, says, harm));
     }
     if let Some(ahead) = api {
-        let says = match (status(ahead), aws) {
+        let says = match (clock_status(ahead), aws) {
             (RowStatus::Ok, _) | (_, None) => "",
             (RowStatus::Warning | RowStatus::Failed, Some(aws)) if agree(aws, ahead) => {
                 " AWS's clock agrees with the API server's: this machine's is wrong."
@@ -77,9 +76,8 @@ pub(crate) fn evaluate(aws: Option<&ClockReading>, api_server: Option<&ClockRead
             }
             (RowStatus::Warning | RowStatus::Failed, Some(_)) => "",
         };
-        let harm =
-            "AWS takes no ServiceAccount token (IRSA) that the API server has dated more than 5 minutes off.";
-        rows.push(row("clock-api-server", "the API server's", ahead, says, harm));
+        let harm = "AWS refuses a ServiceAccount token (IRSA) if its date is more than 5 minutes off.";
+        rows.push(clock_row("clock-api-server", "the API server's", ahead, says, harm));
     }
     rows
 }
@@ -88,7 +86,7 @@ fn agree(one: SignedDuration, other: SignedDuration) -> bool {
     (one - other).unsigned_abs() <= NOTED
 }
 
-fn status(ahead: SignedDuration) -> RowStatus {
+fn clock_status(ahead: SignedDuration) -> RowStatus {
     match ahead.unsigned_abs() {
         far if far > REFUSED => RowStatus::Failed,
         near if near > NOTED => RowStatus::Warning,
@@ -96,14 +94,14 @@ fn status(ahead: SignedDuration) -> RowStatus {
     }
 }
 
-fn row(check: &'static str, whose: &str, ahead: SignedDuration, says: &str, harm: &str) -> Row {
+fn clock_row(check: &'static str, other: &str, ahead: SignedDuration, says: &str, harm: &str) -> Row {
     let far = SignedDuration::from_secs(ahead.abs().as_secs());
-    let status = status(ahead);
+    let status = clock_status(ahead);
     if status == RowStatus::Ok {
-        return Row::ok(check, format!("This machine's clock and {whose} are within a minute."));
+        return Row::ok(check, format!("This machine's clock and {other} differ by less than a minute."));
     }
     let side = if ahead.is_positive() { "behind" } else { "ahead of" };
-    let message = format!("This machine's clock is {far:#} {side} {whose}.{says} {harm}");
+    let message = format!("This machine's clock is {far:#} {side} {other}.{says} {harm}");
     Row { status, ..Row::failed(check, message, FIX) }
 }
 
@@ -151,7 +149,7 @@ mod tests {
         );
         assert!(mine[1].contains("this machine's is wrong"), "{mine:?}");
         let servers = says(&right, &early);
-        assert!(servers[0].contains("within a minute"), "{servers:?}");
+        assert!(servers[0].contains("less than a minute"), "{servers:?}");
         assert!(servers[1].contains("the API server's is wrong"), "{servers:?}");
         let amazon = says(&early, &right);
         assert!(amazon[0].contains("The API server's clock agrees with this machine's."), "{amazon:?}");

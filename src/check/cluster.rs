@@ -25,7 +25,7 @@ use crate::api::{
 use crate::connection::{self, ConfigurationError};
 use crate::{clock, resolve};
 
-/// Another one than the operator's, so that the audit log tells the two apart.
+/// Not the user agent of the operator, so the audit log shows which of the two made a request.
 const USER_AGENT: &str = concat!("elasticache-user-operator-check/", env!("CARGO_PKG_VERSION"));
 /// Requests that are under way at the same time.
 const AT_ONCE: usize = 8;
@@ -49,7 +49,7 @@ pub(crate) enum ClusterError {
     Timeout(Duration),
     #[error("it answers {0}")]
     Status(StatusCode),
-    #[error("{}", connection::root_cause(.0))]
+    #[error("{}", connection::kube_error_message(.0))]
     Refused(#[source] kube::Error),
 }
 
@@ -95,7 +95,7 @@ impl Cluster {
         Ok((version, reading))
     }
 
-    /// Whose credentials these are, in the API server's words.
+    /// The user that the API server sees in the credentials.
     pub(crate) async fn username(&self) -> Option<String> {
         let reviews: Api<SelfSubjectReview> = Api::all(self.client.clone());
         let answer =
@@ -193,7 +193,7 @@ impl Cluster {
                 }
                 Err(error) => return Err(error.into()),
             };
-            found.extend(list.items.iter().map(|object| summary(object, default)));
+            found.extend(list.items.iter().map(|object| summarize(object, default)));
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params.continue_token = Some(token),
                 None => return Ok(found),
@@ -202,7 +202,7 @@ impl Cluster {
     }
 }
 
-fn summary(object: &DynamicObject, default: DeletionPolicy) -> ObjectSummary {
+fn summarize(object: &DynamicObject, default: DeletionPolicy) -> ObjectSummary {
     // A member of the wrong type counts as absent, as it does for the operator.
     let spec: ElastiCacheUserSpec = object
         .data

@@ -35,7 +35,7 @@ pub(crate) fn evaluate(installed: &Installed, ours: &CustomResourceDefinition) -
         Installed::Forbidden { served: true } => Row::warning(
             CHECK,
             format!(
-                "{VERSION} is served. Whether its schema is this binary's is not known: it may not be read."
+                "{VERSION} is served. The definition may not be read, so it is not known whether its schema matches this binary."
             ),
             "see the row permission-crd",
         ),
@@ -44,28 +44,32 @@ pub(crate) fn evaluate(installed: &Installed, ours: &CustomResourceDefinition) -
             format!("The CustomResourceDefinition {NAME} could not be read: {why}"),
             format!("kubectl get crd {NAME}"),
         ),
-        Installed::Read(found) => diff(found, ours),
+        Installed::Read(found) => diff_row(found, ours),
     }
 }
 
-fn diff(found: &CustomResourceDefinition, ours: &CustomResourceDefinition) -> Row {
+fn diff_row(found: &CustomResourceDefinition, ours: &CustomResourceDefinition) -> Row {
     if found.metadata.deletion_timestamp.is_some() {
         return Row::failed(
             CHECK,
-            "The CustomResourceDefinition is being deleted: every object goes with it, and every AWS user stays.",
+            "The CustomResourceDefinition is being deleted. Kubernetes deletes every object with it. Every AWS user stays.",
             format!("kubectl wait --for=delete crd/{NAME} --timeout=10m\n{APPLY_CRD}"),
         );
     }
     let (Some(here), Some(wanted)) = (version(found), version(ours)) else {
         return Row::failed(
             CHECK,
-            format!("It has no version {VERSION}, which this binary works with."),
+            format!("The CustomResourceDefinition has no version {VERSION}, which this binary needs."),
             APPLY_CRD,
         );
     };
     if !here.served || !here.storage {
         let lacks = if here.served { "stored" } else { "served" };
-        return Row::failed(CHECK, format!("Its version {VERSION} is not {lacks}."), APPLY_CRD);
+        return Row::failed(
+            CHECK,
+            format!("The version {VERSION} of the CustomResourceDefinition is not {lacks}."),
+            APPLY_CRD,
+        );
     }
     let conditions = found.status.as_ref().and_then(|status| status.conditions.as_ref());
     let established = conditions
@@ -77,14 +81,14 @@ fn diff(found: &CustomResourceDefinition, ours: &CustomResourceDefinition) -> Ro
             format!("kubectl describe crd {NAME}"),
         );
     }
-    differences(here, wanted)
+    version_row(here, wanted)
 }
 
 fn version(definition: &CustomResourceDefinition) -> Option<&CustomResourceDefinitionVersion> {
     definition.spec.versions.iter().find(|version| version.name == VERSION)
 }
 
-fn differences(here: &CustomResourceDefinitionVersion, wanted: &CustomResourceDefinitionVersion) -> Row {
+fn version_row(here: &CustomResourceDefinitionVersion, wanted: &CustomResourceDefinitionVersion) -> Row {
     let same = here.schema == wanted.schema
         && here.additional_printer_columns == wanted.additional_printer_columns
         && here.selectable_fields == wanted.selectable_fields;
@@ -103,22 +107,25 @@ fn differences(here: &CustomResourceDefinitionVersion, wanted: &CustomResourceDe
         (false, true) => Row::warning(
             CHECK,
             format!(
-                "It is older than this binary: it lacks {}, which the API server drops.",
+                "The CustomResourceDefinition is older than this binary. It lacks {}, so the API server drops these fields.",
                 named(&lacking)
             ),
             APPLY_CRD,
         ),
         (true, false) => Row::warning(
             CHECK,
-            format!("It is newer than this binary, which does not know {}.", named(&further)),
             format!(
-                "run the operator's version that the CustomResourceDefinition came with, or go back with: {APPLY_CRD}"
+                "The CustomResourceDefinition is newer than this binary, which does not know {}.",
+                named(&further)
+            ),
+            format!(
+                "run the operator's version that belongs to the CustomResourceDefinition, or install this binary's with: {APPLY_CRD}"
             ),
         ),
         (false, false) => Row::warning(
             CHECK,
             format!(
-                "It is another version's: it lacks {}, and this binary does not know {}.",
+                "The CustomResourceDefinition is of another version. It lacks {}, and this binary does not know {}.",
                 named(&lacking),
                 named(&further)
             ),
@@ -126,7 +133,7 @@ fn differences(here: &CustomResourceDefinitionVersion, wanted: &CustomResourceDe
         ),
         (true, true) => Row::warning(
             CHECK,
-            "It has this binary's fields, but other rules, columns or descriptions: it is another version's.",
+            "The CustomResourceDefinition is of another version. It has this binary's fields, but other rules, columns or descriptions.",
             APPLY_CRD,
         ),
     }
@@ -204,7 +211,7 @@ mod tests {
                 "an older one",
                 |crd| drop(spec(crd).properties.as_mut().unwrap().remove("suspend")),
                 RowStatus::Warning,
-                "older than this binary: it lacks spec.suspend,",
+                "older than this binary. It lacks spec.suspend,",
             ),
             (
                 "one that lacks a whole part",

@@ -1,4 +1,5 @@
-//! I/O: `check --orphans`. Lists the AWS users whose owner tags name an object of this cluster that is not there.
+//! I/O: `check --orphans`. Lists the AWS users that lack their object: their owner tags name an object of this cluster that does
+//! not exist.
 //!
 //! It reads the users first and the objects afterwards, because an object always exists before its user. It reads each orphan once
 //! more at the end, because the user may have been deleted meanwhile. It writes nothing.
@@ -21,16 +22,16 @@ use super::{CheckReport, PATIENCE, amazon, permissions};
 use crate::account::{Limiter, RateLimited};
 use crate::config::Check;
 
-pub(super) async fn check<W: Write>(
+pub(super) async fn check_orphans<W: Write>(
     flags: &Check,
     cluster: &Cluster,
     report: &mut CheckReport<W>,
     progress: &ProgressLines<'_>,
 ) -> anyhow::Result<()> {
-    let (row, cluster_id) = super::cluster_id(flags, cluster).await;
+    let (row, cluster_id) = super::cluster_id_row(flags, cluster).await;
     report.publish(row)?;
     let Some(cluster_id) = cluster_id else { return Ok(()) };
-    let Some((aws, region)) = connect(flags, report).await? else { return Ok(()) };
+    let Some((aws, region)) = connect_to_aws(flags, report).await? else { return Ok(()) };
     let pace = SurveyPace::new(flags.run.aws_rate, flags.run.pace_divisor);
     let surveyor = Surveyor::new(&aws, pace, progress);
     let survey = surveyor.survey().await;
@@ -45,26 +46,26 @@ pub(super) async fn check<W: Write>(
         match confirm(&surveyor, &surveyed.user, &finding).await {
             Ok(false) => continue,
             Ok(true) => {}
-            Err(fault) => report.publish(amazon::interrupted("elasticache:DescribeUsers", &fault, ""))?,
+            Err(fault) => report.publish(amazon::interrupted_row("elasticache:DescribeUsers", &fault, ""))?,
         }
-        if let Some(row) = findings::row(&surveyed.user, &finding) {
+        if let Some(row) = findings::finding_row(&surveyed.user, &finding) {
             report.publish(row)?;
         }
         found.push(finding);
     }
-    report.publish(findings::summary(&found, known.definition_installed))?;
+    report.publish(findings::summary_row(&found, known.definition_installed))?;
     Ok(())
 }
 
-async fn connect<W: Write>(
+async fn connect_to_aws<W: Write>(
     flags: &Check,
     report: &mut CheckReport<W>,
 ) -> anyhow::Result<Option<(RateLimited<Aws>, String)>> {
     let aws = Preflight::load(Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE))).await;
     let region = aws.region();
-    report.publish(amazon::region(&region))?;
+    report.publish(amazon::region_row(&region))?;
     let credentials = aws.credentials().await;
-    report.publish(amazon::credentials(&credentials))?;
+    report.publish(amazon::credentials_row(&credentials))?;
     let (Ok(region), Ok(())) = (region, credentials) else { return Ok(None) };
     let limiter = Limiter::new(flags.run.aws_rate, flags.run.aws_burst);
     Ok(Some((RateLimited::new(aws.users().clone(), limiter), region)))
@@ -92,7 +93,7 @@ async fn known_objects(flags: &Check, cluster: &Cluster, namespaces: BTreeSet<St
         Ok(objects) => known.objects = objects,
         Err(ListError::NoDefinition) => known.definition_installed = false,
         Err(ListError::Cluster(_)) => {
-            // Nothing that is no label can be a namespace: no object is there.
+            // A tag that is not a DNS label cannot be a namespace, so no object exists there.
             for namespace in namespaces.into_iter().filter(|namespace| commands::is_label(namespace)) {
                 match cluster.objects(&[Some(namespace.clone())], flags.page_size, default).await {
                     Ok(objects) => known.objects.extend(objects),
@@ -104,7 +105,7 @@ async fn known_objects(flags: &Check, cluster: &Cluster, namespaces: BTreeSet<St
     known
 }
 
-/// What allows to read the objects of the namespaces that could not be read.
+/// The row with the permissions that are missing for the namespaces that could not be read.
 async fn unread_row(cluster: &Cluster, known: &KnownObjects) -> Option<Row> {
     let scopes: Vec<_> = known.unread.keys().cloned().map(Some).collect();
     if scopes.is_empty() {
@@ -123,18 +124,15 @@ fn survey_rows(survey: &Survey, region: &str) -> Vec<Row> {
     });
     let (user_ids, saids): (Vec<String>, Vec<_>) = denied.unzip();
     if let Some(said) = saids.first() {
-        let about = format!(
-            " Whose {} are, is not known: {}.",
-            counted(user_ids.len(), "AWS user"),
-            named(&user_ids)
-        );
+        let about =
+            format!(" It is not known which objects these AWS users belong to: {}.", named(&user_ids));
         let fault = Fault::Denied((*said).clone());
-        let row = amazon::interrupted("elasticache:ListTagsForResource", &fault, &about);
+        let row = amazon::interrupted_row("elasticache:ListTagsForResource", &fault, &about);
         rows.push(Row { check: "aws-list-tags", ..row });
     }
     if !survey.incomplete.is_empty() {
         let message = format!(
-            "AWS does not describe {} completely, so that it is not known whose these are: {}.",
+            "AWS does not describe {} completely, so it is not known which objects these belong to: {}.",
             counted(survey.incomplete.len(), "user"),
             named(&survey.incomplete)
         );
@@ -160,9 +158,9 @@ fn users_row(survey: &Survey, region: &str) -> Row {
     };
     let asked = survey.users.iter().filter(|surveyed| !matches!(surveyed.tags, SurveyedTags::NotAsked));
     let so_far = format!(
-        " AWS was asked until then about {}, and about the tags of {}: the list below is not complete.",
+        " Before that, {} and the tags of {} of them were read, so the list below is not complete.",
         counted(total, "user"),
         asked.count()
     );
-    amazon::interrupted(action, fault, &so_far)
+    amazon::interrupted_row(action, fault, &so_far)
 }

@@ -47,7 +47,7 @@ pub(crate) const STATUS: Rule = Rule {
     check: "permission-status",
     subresource: Some("status"),
     verbs: &["patch"],
-    without: "No user is created: what is begun must stand in status first.",
+    without: "No user is created, because status must be written before CreateUser.",
     ..PLAIN
 };
 /// Some admission plugins ask for it.
@@ -56,7 +56,7 @@ pub(crate) const FINALIZERS: Rule = Rule {
     subresource: Some("finalizers"),
     verbs: &["update"],
     missing: RowStatus::Warning,
-    without: "Some clusters' admission asks for it where an object has a finalizer.",
+    without: "Some clusters' admission requires it if an object has a finalizer.",
     ..PLAIN
 };
 pub(crate) const EVENTS: Rule = Rule {
@@ -76,7 +76,7 @@ pub(crate) const DEFINITION: Rule = Rule {
     name: Some("elasticacheusers.elasticache-users.dev"),
     verbs: &["get"],
     missing: RowStatus::Warning,
-    without: "Whether it is being deleted, so that every AWS user is retained, is asked of discovery instead.",
+    without: "Instead, the operator asks discovery whether the definition is being deleted. If it is, every AWS user is retained.",
     ..PLAIN
 };
 /// The namespace whose UID names the cluster in owner tags.
@@ -95,7 +95,7 @@ pub(crate) const LEASE: Rule = Rule {
     group: "coordination.k8s.io",
     resource: "leases",
     verbs: &["get", "create", "update"],
-    without: "With --leader-elect no replica ever begins to work.",
+    without: "With --leader-elect, no replica works.",
     ..PLAIN
 };
 pub(crate) const SECRETS: Rule = Rule {
@@ -104,14 +104,14 @@ pub(crate) const SECRETS: Rule = Rule {
     resource: "secrets",
     verbs: &["get"],
     missing: RowStatus::Warning,
-    without: "Users with passwords wait there as SecretForbidden; others work.",
+    without: "Objects with passwords wait there as SecretForbidden. Others work.",
     ..PLAIN
 };
-/// Without it a change of a password is noticed late.
+/// Without it, the operator notices a changed password late.
 pub(crate) const SECRETS_WATCH: Rule = Rule {
     check: "permission-secrets-watch",
     verbs: &["list", "watch"],
-    without: "A changed Secret is noticed at the next --resync only.",
+    without: "The operator notices a changed Secret only at the next --resync.",
     ..SECRETS
 };
 
@@ -141,7 +141,7 @@ pub(crate) struct AccessReview {
 #[must_use]
 pub(crate) fn evaluate(rule: &Rule, answers: &[AccessReview], caller: Option<&str>) -> Row {
     if let Some(why) = answers.iter().find_map(|answer| answer.allowed.as_ref().err()) {
-        let message = format!("Whether {} may be used could not be asked: {why}", rule.what());
+        let message = format!("The permissions for {} could not be read: {why}", rule.what());
         return Row { status: rule.missing, ..Row::failed(rule.check, message, "kubectl auth can-i --list") };
     }
     let denied: Vec<&AccessReview> =
@@ -181,7 +181,7 @@ fn grant(rule: &Rule, verbs: &[&str], scopes: &[Scope], caller: Option<&str>) ->
     let verbs = verbs.join(",");
     let resource = rule.kubectl_resource();
     let only = rule.name.map(|name| format!(" --resource-name={name}")).unwrap_or_default();
-    let subject = subject(caller);
+    let subject = binding_subject(caller);
     let namespaces: Vec<&str> = scopes.iter().flatten().map(String::as_str).collect();
     if namespaces.is_empty() {
         return format!(
@@ -199,7 +199,7 @@ fn grant(rule: &Rule, verbs: &[&str], scopes: &[Scope], caller: Option<&str>) ->
 }
 
 /// The subject of a binding, as kubectl takes it.
-fn subject(caller: Option<&str>) -> String {
+fn binding_subject(caller: Option<&str>) -> String {
     let Some(caller) = caller else { return "--serviceaccount=NAMESPACE:NAME".to_owned() };
     match caller.strip_prefix("system:serviceaccount:") {
         Some(account) => format!("--serviceaccount={account}"),
@@ -268,7 +268,7 @@ mod tests {
         answers[1].allowed = Err(ClusterError::Timeout(Duration::from_secs(1)));
         let row = evaluate(&LEASE, &answers, WHO);
         assert_eq!(row.status, RowStatus::Failed);
-        assert!(row.message.contains("could not be asked: no answer within 1 s"), "{row:?}");
+        assert!(row.message.contains("could not be read: no answer within 1 s"), "{row:?}");
     }
 
     #[test]

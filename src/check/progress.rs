@@ -1,4 +1,4 @@
-//! I/O: says on standard error how far a long check is. The answer on standard output stays free of it.
+//! I/O: prints the progress of a long check to standard error, because scripts read standard output.
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// At most one line in this time, if nobody has to read each line.
+/// Lines that report only progress are at least this far apart.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 pub(crate) struct ProgressLines<'a> {
@@ -19,7 +19,7 @@ impl<'a> ProgressLines<'a> {
         Self { out: RefCell::new(out), printed: Cell::new(None) }
     }
 
-    /// If nobody reads standard error any more, the check goes on without it.
+    /// If standard error is closed, the check continues.
     pub(crate) fn line(&self, text: &str) {
         let _ = writeln!(self.out.borrow_mut(), "{text}");
         self.printed.set(Some(Instant::now()));

@@ -74,7 +74,7 @@ impl Row {
     pub(crate) fn forced(mut self) -> Self {
         if self.status == RowStatus::Failed {
             self.status = RowStatus::Warning;
-            self.message.push_str(" Let go by --force.");
+            self.message.push_str(" Ignored because of --force.");
         }
         self
     }

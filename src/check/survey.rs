@@ -105,7 +105,7 @@ impl<'a, 'out> Surveyor<'a, 'out> {
             marker = page.marker.clone();
             survey.add(page, &mut user_ids);
             match &marker {
-                // A marker that comes back would lead round in a circle.
+                // If AWS returned a marker again, the survey would never end.
                 Some(next) if markers.insert(next.clone()) => {}
                 Some(_) | None => return survey,
             }
@@ -130,7 +130,7 @@ impl<'a, 'out> Surveyor<'a, 'out> {
                 let users = counted(pending.len(), "AWS user");
                 let again = self.pace.hidden_tags;
                 self.progress
-                    .line(&format!("AWS does not show the tags of {users}; asking again in {again:?}"));
+                    .line(&format!("AWS does not show the tags of {users}; trying again in {again:?}"));
                 tokio::time::sleep(again).await;
             }
             if let Err(fault) = self.read_tags_once(survey, pending).await {
@@ -176,7 +176,7 @@ impl<'a, 'out> Surveyor<'a, 'out> {
 
     /// Whether the user exists now and AWS is not deleting it.
     pub(crate) async fn exists(&self, user: &RemoteUser) -> Result<bool, Fault> {
-        // An ID that AWS has and this operator never uses: the listing has the last word.
+        // The operator never uses such an ID, so it cannot ask for this user alone. Believe the listing.
         let Ok(user_id) = UserId::parse(&user.user_id) else { return Ok(true) };
         let call = async || match self.aws.describe(self.aws.permit(Priority::Work).await, &user_id).await.0 {
             UserObservation::Found(user) => Ok(user.lifecycle != Lifecycle::Deleting),

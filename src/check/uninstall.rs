@@ -1,4 +1,4 @@
-//! No I/O: what would become of the objects and their AWS users if the operator went now.
+//! No I/O: what would happen to the objects and their AWS users if the operator were removed now.
 
 use std::collections::BTreeSet;
 
@@ -32,9 +32,9 @@ pub(crate) struct ObjectSummary {
 enum Fate {
     /// Its deletion would never end.
     Interrupted,
-    /// Its user should be deleted with the object, and would stay instead.
+    /// The AWS user should be deleted with the object, but would stay.
     Lost,
-    /// Its user stays, but the object could not be deleted any more.
+    /// The AWS user stays, as intended, but the object could not be deleted any more.
     Held,
     /// The object does not need the operator.
     Free,
@@ -43,7 +43,7 @@ enum Fate {
 impl ObjectSummary {
     fn fate(&self) -> Fate {
         match self {
-            // Without our finalizer, somebody else's holds the object.
+            // If our finalizer is not on the object, the finalizer of another controller keeps it.
             Self { being_deleted: true, has_finalizer: true, .. } => Fate::Interrupted,
             Self { being_deleted: true, has_finalizer: false, .. } => Fate::Free,
             Self { observes: false, policy: DeletionPolicy::Delete, .. } => Fate::Lost,
@@ -70,14 +70,15 @@ impl ObjectSummary {
     }
 }
 
-/// One row for each kind of object that stands in the way or that somebody should know of.
+/// One row for each kind of object that prevents the uninstall or that a person should know of.
 #[must_use]
 pub(crate) fn evaluate(objects: &[ObjectSummary]) -> Vec<Row> {
     let of = |fate| objects.iter().filter(|object| object.fate() == fate).collect::<Vec<&ObjectSummary>>();
     let rows = [interrupted(&of(Fate::Interrupted)), lost(&of(Fate::Lost)), held(&of(Fate::Held))];
     let rows: Vec<Row> = rows.into_iter().flatten().collect();
     if rows.is_empty() {
-        let message = format!("The operator can go: of {} none needs it.", counted(objects.len(), "object"));
+        let message =
+            format!("You can remove the operator: of {} none needs it.", counted(objects.len(), "object"));
         return vec![Row::ok("objects", message)];
     }
     rows
@@ -89,17 +90,20 @@ fn interrupted(objects: &[&ObjectSummary]) -> Option<Row> {
     let also = if protected.is_empty() {
         String::new()
     } else {
-        format!(" The annotation elasticache-users.dev/prevent-deletion holds {}.", named(&protected))
+        format!(
+            " The annotation elasticache-users.dev/prevent-deletion prevents the deletion of {}.",
+            named(&protected)
+        )
     };
     Some(Row::failed(
         "objects-deleting",
         format!(
-            "{} on the way out, and would hang there with the AWS user left behind: {}.{also}",
+            "{} being deleted. Without the operator the deletion never ends, and the AWS user is left behind: {}.{also}",
             are(objects.len()),
             named(&names(objects))
         ),
         format!(
-            "wait until the operator has finished: {}\nwhat a deletion waits for: kubectl --namespace {} describe ecu {}",
+            "wait until the operator has finished: {}\nto see what a deletion waits for: kubectl --namespace {} describe ecu {}",
             each(objects, "kubectl --namespace \"$ns\" wait ecu --all --for=delete --timeout=10m"),
             first.namespace,
             first.name
@@ -114,19 +118,19 @@ fn lost(objects: &[&ObjectSummary]) -> Option<Row> {
         String::new()
     } else {
         format!(
-            " Suspended, so that their deletion waits until spec.suspend is false: {}.",
+            " These are suspended, so their deletion waits until spec.suspend is false: {}.",
             named(&suspended)
         )
     };
     Some(Row::failed(
         "objects-delete",
         format!(
-            "{} an AWS user that should go with the object (deletionPolicy Delete) and would be left without an owner: {}.{also}",
+            "{} an AWS user that should be deleted with the object (deletionPolicy Delete). Without the operator it would be left behind: {}.{also}",
             have(objects.len()),
             named(&names(objects))
         ),
         format!(
-            "to keep the AWS users: {}\nto delete them, while the operator runs: {}\nto go on all the same: elasticache-user-operator check --uninstall --force",
+            "to keep the AWS users: {}\nto delete them, while the operator runs: {}\nto ignore this: elasticache-user-operator check --uninstall --force",
             each(objects, RETAIN),
             each(objects, "kubectl --namespace \"$ns\" delete ecu --all"),
         ),
@@ -140,12 +144,12 @@ fn held(objects: &[&ObjectSummary]) -> Option<Row> {
     Some(Row::warning(
         "objects-finalizer",
         format!(
-            "{} an AWS user that stays, and the operator's finalizer: while no operator runs, their deletion, and that of their namespace or of the CustomResourceDefinition, hangs: {}.",
+            "{} an AWS user that stays, and the operator's finalizer. While no operator runs, these objects cannot be deleted, and neither can their namespace or the CustomResourceDefinition: {}.",
             have(objects.len()),
             named(&names(objects))
         ),
         format!(
-            "delete those that are to go while the operator runs, or leave them for the next operator: {}",
+            "delete the objects that you do not need while the operator still runs, or leave them for the next operator: {}",
             each(objects, "kubectl --namespace \"$ns\" get ecu"),
         ),
     ))
@@ -269,7 +273,7 @@ mod tests {
     fn the_row_says_what_holds_a_deletion() {
         let rows =
             evaluate(&[ObjectSummary { being_deleted: true, protected: true, ..found("a") }, found("b")]);
-        assert!(rows[0].message.contains("prevent-deletion holds shop/a."), "{rows:?}");
+        assert!(rows[0].message.contains("prevent-deletion prevents the deletion of shop/a."), "{rows:?}");
         assert!(rows[0].fix.as_ref().unwrap().contains("describe ecu a"), "{rows:?}");
         assert_eq!(rows.len(), 2);
     }

@@ -23,7 +23,7 @@ pub(super) enum InvalidValue {
 }
 
 /// Refuses an empty ID, because it would make all clusters the same.
-pub(super) fn cluster_id(text: &str) -> Result<String, InvalidValue> {
+pub(super) fn parse_cluster_id(text: &str) -> Result<String, InvalidValue> {
     let allowed = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
     match text.trim() {
         "" => Err(InvalidValue::EmptyClusterId),
@@ -34,7 +34,7 @@ pub(super) fn cluster_id(text: &str) -> Result<String, InvalidValue> {
 }
 
 /// Accepts a template that begins a valid user ID once the namespace is filled in.
-pub(super) fn user_id_prefix(text: &str) -> Result<String, InvalidValue> {
+pub(super) fn parse_user_id_prefix(text: &str) -> Result<String, InvalidValue> {
     let filled = text.replace("{namespace}", "a");
     let begins = filled.starts_with(|c: char| c.is_ascii_lowercase());
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -45,14 +45,14 @@ pub(super) fn user_id_prefix(text: &str) -> Result<String, InvalidValue> {
     }
 }
 
-pub(super) fn rate(text: &str) -> Result<f64, InvalidValue> {
+pub(super) fn parse_rate(text: &str) -> Result<f64, InvalidValue> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && (0.01..=10_000.0).contains(&rate) => Ok(rate),
         Ok(_) | Err(_) => Err(InvalidValue::Rate),
     }
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, InvalidValue> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, InvalidValue> {
     let parsed: jiff::SignedDuration = text.trim().parse().map_err(|_| InvalidValue::Duration)?;
     let duration = Duration::try_from(parsed).map_err(|_| InvalidValue::Duration)?;
     if duration < Duration::from_secs(1) { Err(InvalidValue::Duration) } else { Ok(duration) }

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 /// Must be checked directly before each change. Clones share one right.
 ///
-/// After any check found that the token has ended, it stays ended, even if a late answer would extend it. So whoever was refused
-/// can rely on it that this process ends.
+/// After any check found that the token has ended, it stays ended, even if a late answer would extend it. If a check refuses, the caller can
+/// rely on it that this process ends.
 #[derive(Clone, Debug)]
 pub struct Token(Arc<Mutex<TokenState>>);
 

@@ -1,7 +1,7 @@
 //! Pure: what an access string means, whatever its form.
 //!
 //! ElastiCache returns an access string in a form of its own (B31-B36, B105): `off +get ~keys*` comes back as
-//! `off ~keys* -@all +get`. [`same_meaning`] tells such a pair from a real difference.
+//! `off ~keys* -@all +get`. [`same_meaning`] distinguishes such a pair from a real difference.
 //!
 //! If one of the two strings cannot be read, both are compared word by word. A word cannot be read if ElastiCache
 //! refuses it (`resetkeys`, a pattern after `~*`), or if this module does not know it: AWS may learn new rules.

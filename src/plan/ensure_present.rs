@@ -9,9 +9,9 @@ use crate::ownership::{
     OwnerKnowledge, before_tags_change, owner_tags_missing, ownership, restore_owner_tags, still_ours,
 };
 use crate::{
-    Account, Action, Adoption, Authentication, Cause, Changes, Create, Creation, Desired, Fetch, Lifecycle,
-    Modify, Observed, Owner, OwnerObservation, Ownership, Read, Record, Refusal, RemoteUser, SecretProblem,
-    Tag, Tags, TagsObservation, Untag, UserObservation, Wait, WriteIntent,
+    Account, Action, Adoption, Authentication, Cause, Changes, Create, Creation, Desired, Fault, Fetch,
+    Lifecycle, Modify, Observed, Owner, OwnerObservation, Ownership, Read, Record, Refusal, RemoteUser,
+    SecretProblem, Tag, Tags, TagsObservation, Untag, UserObservation, Wait, WriteIntent,
 };
 
 pub(crate) fn ensure_present(desired: &Desired, observed: &Observed) -> Action {
@@ -35,10 +35,8 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
         Ok(authentication) => authentication,
         Err(problem) => return secret_problem(&problem),
     };
-    if observed.source.account == Account::NotAsked && !observed.caller_asked {
-        // Status must have the user's location before CreateUser is sent. If STS does not answer, the location has only the
-        // region until AWS shows the user.
-        return Action::Fetch(Fetch::Caller);
+    if let Some(action) = learn_account(observed) {
+        return action;
     }
     if !observed.intent_written {
         let mut tag_keys: BTreeSet<String> = desired.tags.keys().cloned().collect();
@@ -67,6 +65,22 @@ fn create(desired: &Desired, observed: &Observed) -> Action {
         tags,
         cause,
     })
+}
+
+/// Status must have the user's location before CreateUser is sent. If the answer to CreateUser is lost and the credentials move to
+/// another account, the operator would otherwise create the user there too. STS is asked first, because it costs no call of
+/// ElastiCache. `None` if the account is known, or if AWS does not show it: then the location has only the region.
+fn learn_account(observed: &Observed) -> Option<Action> {
+    match &observed.source.account {
+        Account::NotAsked if observed.caller_asked => Some(Action::Fetch(Fetch::Account)),
+        Account::NotAsked => Some(Action::Fetch(Fetch::Caller)),
+        Account::Failed(fault @ (Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_))) => {
+            Some(Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone())))
+        }
+        Account::Known(_)
+        | Account::Withheld
+        | Account::Failed(Fault::Denied(_) | Fault::Rejected(..) | Fault::Busy(_)) => None,
+    }
 }
 
 /// A user of this ID exists in the right account and region.

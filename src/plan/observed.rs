@@ -11,7 +11,7 @@ pub struct Observed {
     pub record: Record,
     /// Where the last answer of DescribeUsers came from. Before the first answer it has only the region.
     pub source: CallSource,
-    /// This pass asked STS for the account.
+    /// This pass asked STS for the account of the credentials.
     pub caller_asked: bool,
     pub user: UserObservation,
     pub tags: TagsObservation,

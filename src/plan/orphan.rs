@@ -105,7 +105,7 @@ pub fn follow_orphan(orphan: &Orphan, facts: &OrphanFacts, pace: &Pace) -> Orpha
     if let Some(step) = not_named(orphan, &facts.observed) {
         return step;
     }
-    step(finalize(&deletion_goal(orphan), &facts.observed), facts, pace)
+    orphan_step(finalize(&orphan_deletion_goal(orphan), &facts.observed), facts, pace)
 }
 
 /// The verdict is the same as for the deletion of any object.
@@ -122,7 +122,7 @@ pub fn orphan_verdict(orphan: &Orphan, action: &Action, outcome: &Outcome) -> Ve
 }
 
 /// The goal of an ordinary deletion.
-fn deletion_goal(orphan: &Orphan) -> DeletionGoal {
+fn orphan_deletion_goal(orphan: &Orphan) -> DeletionGoal {
     DeletionGoal {
         user_id: Some(orphan.user_id.clone()),
         owner: orphan.owner.clone(),
@@ -151,7 +151,7 @@ fn not_named(orphan: &Orphan, observed: &Observed) -> Option<OrphanStep> {
     }
 }
 
-fn step(action: Action, facts: &OrphanFacts, pace: &Pace) -> OrphanStep {
+fn orphan_step(action: Action, facts: &OrphanFacts, pace: &Pace) -> OrphanStep {
     match action {
         Action::Delete(delete) => match &facts.observed.user {
             UserObservation::Found(user) if facts.tags_age > pace.owner_valid => {

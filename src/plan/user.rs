@@ -182,7 +182,7 @@ impl Lifecycle {
     }
 }
 
-/// AWS's `User`, in the words of AWS's answers.
+/// AWS's `User`, with the same words as in AWS's answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RemoteUser {
     pub user_id: String,

@@ -171,7 +171,7 @@ pub fn verdict(action: &Action, outcome: &Outcome, context: &VerdictContext<'_>)
         return failed(action, fault, context);
     }
     let (reason, requeue) = match (action, outcome) {
-        (Action::Fetch(_) | Action::AddFinalizer, _) => (waiting(context), Requeue::Now),
+        (Action::Fetch(_) | Action::AddFinalizer, _) => (waiting_reason(context), Requeue::Now),
         (Action::WriteIntent(WriteIntent::Create { .. }), _) => (Reason::Creating, Requeue::Now),
         (Action::WriteIntent(WriteIntent::Tags { .. } | WriteIntent::Modify { .. }), _) => {
             (Reason::Modifying, Requeue::Now)
@@ -192,7 +192,7 @@ pub fn verdict(action: &Action, outcome: &Outcome, context: &VerdictContext<'_>)
         (Action::Tag(_) | Action::Untag(_), _) => (Reason::WaitingForUserActive, Requeue::Poll),
         (Action::Delete(_), Outcome::Accepted(_)) => (Reason::DeletingUser, Requeue::Poll),
         (Action::Delete(_), _) => (Reason::DeletingUser, Requeue::Backoff),
-        (Action::ReleaseFinalizer(why), _) => (released(why), Requeue::Resync),
+        (Action::ReleaseFinalizer(why), _) => (release_reason(why), Requeue::Resync),
         (Action::Wait(wait), _) => return waits(wait, context),
         (Action::Refuse(refusal), _) => (refused(refusal), Requeue::Resync),
         (Action::InSync, _) => (Reason::Active, Requeue::Resync),
@@ -220,11 +220,11 @@ fn is_edit(action: &Action) -> bool {
     !matches!(action, Action::Tag(tag) if restores(tag))
 }
 
-fn waiting(context: &VerdictContext<'_>) -> Reason {
+fn waiting_reason(context: &VerdictContext<'_>) -> Reason {
     if context.deleting { Reason::DeletingUser } else { Reason::WaitingForUserActive }
 }
 
-fn released(why: &ReleaseReason) -> Reason {
+fn release_reason(why: &ReleaseReason) -> Reason {
     match why {
         ReleaseReason::UserGone
         | ReleaseReason::NoSuchUser

@@ -170,7 +170,7 @@ impl Metrics {
         self.corrections.clone()
     }
 
-    /// The counter of deleted users whose object vanished.
+    /// The counter of users that were deleted because their object vanished.
     #[must_use]
     pub fn kubernetes_failures(&self) -> Counter {
         self.kubernetes_failures.clone()
@@ -298,7 +298,7 @@ mod tests {
         let holds = |lines: &[&str]| {
             let page = page(&registry);
             for line in lines {
-                assert!(page.lines().any(|found| found == *line), "{line} stands in:\n{page}");
+                assert!(page.lines().any(|found| found == *line), "{line} is missing in:\n{page}");
             }
         };
         metrics.queue.request("shop/a".to_owned(), 10 * SECOND);

@@ -142,7 +142,7 @@ mod tests {
         prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
         let value = |name: &str| -> f64 {
             let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            line.unwrap_or_else(|| panic!("{name} stands in:\n{page}")).parse().unwrap()
+            line.unwrap_or_else(|| panic!("{name} is missing in:\n{page}")).parse().unwrap()
         };
         assert!(value("process_cpu_seconds_total") >= 0.0);
         assert!(value("process_open_fds") >= 3.0 && value("process_open_fds") < value("process_max_fds"));

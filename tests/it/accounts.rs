@@ -114,11 +114,13 @@ async fn a_user_whose_creation_was_not_answered_is_not_created_in_the_account_th
     for sts in [true, false] {
         let moving = Moving::new(sts).await;
         let fixture = &moving.fixture;
-        if !sts {
-            // The ARN of any user tells the account.
-            fixture.ready("first", iam()).await;
-        }
         lose_the_answer(&moving).await;
+        let asked = moving.actions(ACCOUNT, "default", false).await;
+        assert_eq!(
+            asked.len(),
+            usize::from(!sts),
+            "without STS the user `default` shows the account: {asked:?}"
+        );
         let object = fixture.reason("app", "WrongAWSAccount").await;
         names_both_accounts(&object, "Stalled");
         assert_eq!(object["status"]["location"], json!({ "account": ACCOUNT, "region": REGION }));
@@ -128,16 +130,23 @@ async fn a_user_whose_creation_was_not_answered_is_not_created_in_the_account_th
         assert_eq!(moving.changes(ACCOUNT, "app").await, ["CreateUser"], "STS {sts}");
         assert_eq!(moving.changes(OTHER, "app").await, [""; 0], "STS {sts}");
         fixture.deleted("app").await;
+        assert_eq!(
+            moving.actions(ACCOUNT, "default", false).await,
+            asked,
+            "once for each set of credentials"
+        );
         moving.fixture.end().await;
     }
 }
 
-/// If STS is out of reach and no answer has shown an ARN yet, nobody knows the account of a user that is about to be created.
-/// Then the region decides alone, so that nothing waits for ever: the absence in the other account is believed.
+/// If STS is out of reach and AWS refuses to show the user `default`, nothing shows the account of a user that is about to be
+/// created. Then the region decides alone, because otherwise the object would wait for ever.
 #[tokio::test]
-async fn the_region_decides_alone_if_the_account_was_not_known_before_the_creation() {
+async fn the_region_decides_alone_if_nothing_shows_the_account_before_the_creation() {
     let moving = Moving::new(false).await;
     let fixture = &moving.fixture;
+    let denied = json!({ "Action": "DescribeUsers", "UserId": "default", "Kind": "error", "Code": "AccessDenied", "Status": 403, "Times": null });
+    fixture.aws.fault(denied).await;
     lose_the_answer(&moving).await;
     let versions = fixture.versions("app");
     let announced = versions.iter().find(|version| version["status"]["createRequestedAt"].is_string());

@@ -165,6 +165,38 @@ fn no_two_types_of_the_product_have_the_same_name() {
     assert!(files_by_name.is_empty(), "rename all but one of them: {files_by_name:#?}");
 }
 
+/// Names of free functions that several modules may have, because the name means the same in each. A call names the module.
+const SHARED_NAMES: [(&str, &str); 2] = [
+    ("run", "runs a part of the operator, until that part ends"),
+    ("evaluate", "turns what one check asked for into rows"),
+];
+
+/// The names of the free functions of a file: rustfmt begins them in the first column. A method is left out, because the type of
+/// its receiver says which one is meant.
+fn function_names(file: &SourceFile) -> Vec<String> {
+    let text = file.product_lines().collect::<Vec<_>>().join("\n");
+    let definitions =
+        regex::Regex::new(r"(?m)^(?:pub(?:\([a-z]+\))? )?(?:const )?(?:async )?fn (\w+)").unwrap();
+    definitions.captures_iter(&text).map(|found| found[1].to_owned()).collect()
+}
+
+#[test]
+fn no_name_of_a_free_function_has_several_meanings() {
+    let mut files_by_name: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in source_files().into_iter().filter(|file| !file.is_test()) {
+        for name in function_names(&file) {
+            files_by_name.entry(name).or_default().push(file.path.clone());
+        }
+    }
+    assert!(files_by_name.len() > 300, "only {} functions were found", files_by_name.len());
+    files_by_name.retain(|_, files| files.len() > 1);
+    for (name, meaning) in SHARED_NAMES {
+        let files = files_by_name.remove(name);
+        assert!(files.is_some(), "only one module has {name} ({meaning}): take it out of SHARED_NAMES");
+    }
+    assert!(files_by_name.is_empty(), "a name says what is special about it: {files_by_name:#?}");
+}
+
 #[test]
 fn files_are_short() {
     let files = source_files();

@@ -128,7 +128,7 @@ async fn nothing_is_missing_for_an_administrator() {
     let answer = check(&fixture, &["--leader-elect"], &[]).await;
     assert_eq!(answer.code, Some(0));
     assert_eq!(answer.with("ok"), ALL, "{}", answer.page);
-    answer.says("the tags of our user", "aws-list-tags", "ok", ":user:app is answered", "");
+    answer.says("the tags of our user", "aws-list-tags", "ok", ":user:app works", "");
     answer.says("who it is", "aws-identity", "ok", "Account 123456789012, as arn:aws:iam::", "");
 
     // The same for people, and without leader election.
@@ -232,7 +232,7 @@ async fn a_definition_that_is_missing_or_old_is_told_and_its_fix_brings_it_up_to
         "an old one",
         "crd",
         "warning",
-        "older than this binary: it lacks metadata, spec, status",
+        "older than this binary. It lacks metadata, spec, status",
         "kubectl apply",
     );
     uninstalling::odd_objects_count(&fixture, &cluster, &env).await;

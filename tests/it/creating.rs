@@ -16,7 +16,8 @@ fn owner_tags(fixture: &Fixture, tags: &Value, name: &str) {
 
 #[tokio::test]
 async fn an_iam_user_is_created_with_two_calls_and_three_writes() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::without_operator(Setup::default()).await;
+    fixture.start_with_sts();
     let object = fixture.ready("app", with(iam(), json!({ "tags": { "team": "search" } }))).await;
 
     let user = fixture.aws.user("app").await.unwrap();
@@ -41,7 +42,8 @@ async fn an_iam_user_is_created_with_two_calls_and_three_writes() {
     // A further pass would show by now: the event is the last thing that this one wrote.
     assert_eq!(fixture.event("app", "UserCreated").await.kind, "Normal");
     let actions: Vec<Value> = fixture.aws.calls().await.iter().map(|call| call["Action"].clone()).collect();
-    assert_eq!(actions, ["DescribeUsers", "CreateUser"]);
+    // STS is asked once for each set of credentials, and is not ElastiCache.
+    assert_eq!(actions, ["DescribeUsers", "GetCallerIdentity", "CreateUser"]);
     let versions = fixture.versions("app");
     // As it was created, with the finalizer, with createRequestedAt, Ready.
     assert_eq!(versions.len(), 4, "{versions:#?}");

@@ -1,6 +1,6 @@
 //! No I/O: the commands that adopt or delete an AWS user without an object. A person reads them and runs them in a shell.
 //!
-//! Tags come from whoever may write them in AWS, so that every word is quoted for the shell.
+//! Other people may write the tags in AWS, so every word is quoted for the shell.
 
 use plan::{CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, RemoteUser, UID_TAG};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::findings::OrphanUser;
 use crate::api::{GROUP, VERSION};
 
-pub(super) fn delete(user: &RemoteUser) -> String {
+pub(super) fn delete_command(user: &RemoteUser) -> String {
     format!(
         "aws elasticache delete-user --user-id {} --region {}",
         quoted(&user.user_id),
@@ -17,10 +17,10 @@ pub(super) fn delete(user: &RemoteUser) -> String {
 }
 
 /// `None` if no object can have the namespace and the name that the tags say.
-pub(super) fn adopt(orphan: &OrphanUser<'_>) -> Option<String> {
+pub(super) fn adopt_command(orphan: &OrphanUser<'_>) -> Option<String> {
     let OrphanUser { user, namespace, name, existing, claimant } = orphan;
-    // The tags of an object that is there keep every other object from taking the user.
-    let untag = existing.map(|_| untag(user) + " && ").unwrap_or_default();
+    // While the tags name an object that exists, no other object may adopt the user.
+    let untag = existing.map(|_| remove_tags_command(user) + " && ").unwrap_or_default();
     if let Some(claimant) = claimant {
         let patch = json!({ "spec": { "adoptionPolicy": "Adopt" } }).to_string();
         return Some(format!(
@@ -43,7 +43,7 @@ pub(super) fn adopt(orphan: &OrphanUser<'_>) -> Option<String> {
     ))
 }
 
-/// An object that wants this user as AWS has it. AWS shows no password: the person who adopts has to name its Secret.
+/// An object with a spec that matches the AWS user. AWS shows no password, so the person who adopts the user must name the Secret.
 fn manifest(user: &RemoteUser, name: &str, adoption_policy: Option<&str>) -> Value {
     let authentication = match user.authentication_type.as_str() {
         "no-password" => json!({ "type": "no-password-required" }),
@@ -71,7 +71,7 @@ fn manifest(user: &RemoteUser, name: &str, adoption_policy: Option<&str>) -> Val
     })
 }
 
-fn untag(user: &RemoteUser) -> String {
+fn remove_tags_command(user: &RemoteUser) -> String {
     let keys = [CLUSTER_TAG, NAMESPACE_TAG, NAME_TAG, UID_TAG].join(" ");
     format!(
         "aws elasticache remove-tags-from-resource --resource-name {} --tag-keys {keys} --region {}",

@@ -96,29 +96,29 @@ pub(super) fn evaluate<'a>(
 }
 
 /// The row of one user; `None` if there is nothing to say about this user alone.
-pub(super) fn row(user: &RemoteUser, finding: &Finding<'_>) -> Option<Row> {
+pub(super) fn finding_row(user: &RemoteUser, finding: &Finding<'_>) -> Option<Row> {
     let id = &user.user_id;
     match finding {
         Finding::NotOurs | Finding::Owned | Finding::DeniedTags | Finding::NotAsked => None,
         Finding::Orphan(orphan) => Some(orphan_row(orphan)),
         Finding::PartlyTagged => {
             let message = format!(
-                "AWS user {id:?} carries this cluster's tag, but lacks the tag of the namespace or of the name: its object is not known."
+                "AWS user {id:?} carries this cluster's tag, but lacks the tag of the namespace or of the name, so its object is not known."
             );
             let look = format!("aws elasticache list-tags-for-resource --resource-name {}", user.arn);
             Some(Row::warning("orphan-partly-tagged", message, look).about(row_user(user, None)))
         }
         Finding::UnknownObject { namespace, name, why } => {
             let message = format!(
-                "AWS user {id:?} names the ElastiCacheUser {} as its owner. Whether that exists is not known: {why}",
-                full_name(namespace, name)
+                "AWS user {id:?} names the ElastiCacheUser {} as its owner. It is not known whether that object exists: {why}",
+                display_name(namespace, name)
             );
             let about = row_user(user, Some((namespace, name)));
             Some(Row::unknown("orphan-unknown", message).about(about))
         }
         Finding::HiddenTags => {
             let message = format!(
-                "Whose AWS user {id:?} is, is not known: AWS does not show its tags, because the user is {:?} or its tags have just changed. Check again later.",
+                "It is not known which object AWS user {id:?} belongs to. AWS does not show its tags, because the user is {:?} or its tags have just changed. Check again later.",
                 user.lifecycle.as_str()
             );
             Some(Row::unknown("orphan-unknown", message).about(row_user(user, None)))
@@ -128,7 +128,7 @@ pub(super) fn row(user: &RemoteUser, finding: &Finding<'_>) -> Option<Row> {
 
 fn orphan_row(orphan: &OrphanUser<'_>) -> Row {
     let OrphanUser { user, namespace, name, existing, claimant } = orphan;
-    let owner = full_name(namespace, name);
+    let owner = display_name(namespace, name);
     let why = match existing {
         None => format!("{owner}, which does not exist."),
         Some(existing) => format!("{owner}, which wants AWS user {:?}.", existing.wanted_user),
@@ -138,15 +138,15 @@ fn orphan_row(orphan: &OrphanUser<'_>) -> Row {
         groups => format!(" It is a member of the user groups {}.", named(groups)),
     };
     let claimed = claimant.map(|claimant| {
-        format!(" The ElastiCacheUser {} wants it.", full_name(&claimant.namespace, &claimant.name))
+        format!(" The ElastiCacheUser {} wants it.", display_name(&claimant.namespace, &claimant.name))
     });
     let message = format!(
         "AWS user {:?} names as its owner the ElastiCacheUser {why}{groups}{}",
         user.user_id,
         claimed.unwrap_or_default()
     );
-    let adopt = commands::adopt(orphan).map(|command| format!("to adopt it: {command}\n"));
-    let fix = format!("{}to delete it: {}", adopt.unwrap_or_default(), commands::delete(user));
+    let adopt = commands::adopt_command(orphan).map(|command| format!("to adopt it: {command}\n"));
+    let fix = format!("{}to delete it: {}", adopt.unwrap_or_default(), commands::delete_command(user));
     Row::warning("orphan", message, fix).about(row_user(user, Some((namespace, name))))
 }
 
@@ -159,8 +159,8 @@ fn row_user(user: &RemoteUser, owner: Option<(&str, &str)>) -> RowUser {
     }
 }
 
-/// `namespace/name` for people. Tags may hold what no object is called; it stands in quotes then.
-fn full_name(namespace: &str, name: &str) -> String {
+/// `namespace/name` for people. In quotes if no object can have such a name, because anybody may write the tags.
+fn display_name(namespace: &str, name: &str) -> String {
     let text = format!("{namespace}/{name}");
     if commands::is_label(namespace) && name.split('.').all(commands::is_label) {
         text
@@ -169,8 +169,8 @@ fn full_name(namespace: &str, name: &str) -> String {
     }
 }
 
-/// The last row: what it comes to.
-pub(super) fn summary(findings: &[Finding<'_>], definition_installed: bool) -> Row {
+/// The last row: how many users belong to which owner.
+pub(super) fn summary_row(findings: &[Finding<'_>], definition_installed: bool) -> Row {
     let count = |wanted: fn(&Finding<'_>) -> bool| findings.iter().filter(|finding| wanted(finding)).count();
     let owned = count(|finding| matches!(finding, Finding::Owned));
     let others = count(|finding| matches!(finding, Finding::NotOurs));
@@ -178,7 +178,7 @@ pub(super) fn summary(findings: &[Finding<'_>], definition_installed: bool) -> R
     let unknown = findings.len() - owned - others - orphans;
     let without = if definition_installed { "" } else { " The CustomResourceDefinition is not installed." };
     let message = format!(
-        "Of {}, {owned} belong to an object of this cluster, {others} carry another cluster's owner tags or none, {orphans} lack their object, {unknown} could not be told.{without}",
+        "Of {}, {owned} belong to an object of this cluster, {others} carry another cluster's owner tags or none, {orphans} lack their object, {unknown} are not known.{without}",
         counted(findings.len(), "AWS user")
     );
     match (orphans, unknown) {

@@ -254,7 +254,7 @@ impl Pass {
         }
         let ready = self.object.status.condition(ConditionType::Ready);
         let is_known = ready.is_some_and(|ready| ready.message == verdict.message);
-        let fault = fault(action, outcome);
+        let fault = reported_fault(action, outcome);
         let level = match verdict.progress {
             _ if fault.is_some() => LogLevel::Warn,
             Progress::Unknown | Progress::Unchanged | Progress::Stalled => LogLevel::Warn,
@@ -298,7 +298,7 @@ fn note(done: &Completed, action: &Action, verdict: &Verdict, id: &str) -> Strin
     }
 }
 
-fn fault<'a>(action: &'a Action, outcome: &'a Outcome) -> Option<&'a Fault> {
+fn reported_fault<'a>(action: &'a Action, outcome: &'a Outcome) -> Option<&'a Fault> {
     match (action, outcome) {
         (_, Outcome::Failed(fault)) | (Action::Wait(Wait::Failed(_, fault)), _) => Some(fault),
         _ => None,

@@ -95,7 +95,7 @@ fn set_conditions(status: &mut Status, report: &Report<'_>) {
 
 /// See [`StatusUser`]. The user in the answer to a call of ours is always written.
 fn set_user(status: &mut Status, report: &Report<'_>) {
-    if let Some(id) = user_id(report.goal) {
+    if let Some(id) = goal_user_id(report.goal) {
         status.user_id = Some(id.to_owned());
     }
     let answered = match report.outcome {
@@ -121,7 +121,7 @@ fn set_user(status: &mut Status, report: &Report<'_>) {
     }
 }
 
-fn user_id(goal: &Goal) -> Option<&str> {
+fn goal_user_id(goal: &Goal) -> Option<&str> {
     match goal {
         Goal::Present(desired) | Goal::ObserveOnly(desired) => Some(desired.user_id.as_str()),
         Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) => None,

@@ -181,7 +181,7 @@ fn waiting(wait: &Wait, id: &str, context: &VerdictContext<'_>) -> String {
         ),
         Wait::WrongLocation(there) => format!(
             "{} Give the operator the former account and region to delete the user, or set deletionPolicy to Retain to keep it.",
-            wrong_location(there, id)
+            wrong_location_message(there, id)
         ),
         Wait::Failed(_, fault) => self::fault(&Action::Wait(wait.clone()), fault, context),
     }
@@ -236,12 +236,12 @@ fn refusing(refusal: &Refusal, id: &str) -> String {
         ),
         Refusal::WrongLocation(there) => format!(
             "{} Give the operator the former account and region, or delete this object with deletionPolicy Retain and apply it again.",
-            wrong_location(there, id)
+            wrong_location_message(there, id)
         ),
     }
 }
 
-fn wrong_location(there: &WrongLocation, id: &str) -> String {
+fn wrong_location_message(there: &WrongLocation, id: &str) -> String {
     let user = match &there.arn {
         Some(arn) => arn.to_string(),
         None => format!("\"{id}\" in {}", place(&there.recorded)),

@@ -382,7 +382,7 @@ async fn calls_are_counted_by_status_and_code() {
         let line = format!(
             "aws_api_calls_total{{service=\"ElastiCache\",operation=\"{operation}\",status_code=\"{status}\",error_code=\"{code}\"}} 1"
         );
-        assert!(text.contains(&line), "{line} stands in:\n{text}");
+        assert!(text.contains(&line), "{line} is missing in:\n{text}");
     }
 }
 

@@ -88,7 +88,7 @@ async fn what_aws_does_not_allow_is_told() {
             &error("InvalidClientTokenId", 403),
             "aws-identity",
             "failed",
-            "does not take the credentials",
+            "does not accept the credentials",
             "get-caller-identity",
         ),
         (
@@ -143,7 +143,7 @@ async fn another_account_or_region_than_the_users_is_told() {
         "another region",
         "aws-location",
         "failed",
-        "region eu-west-1, where the users of these are not",
+        "region eu-west-1, which the operator calls",
         "AWS_REGION=us-east-1",
     );
     let account = check(&fixture, &[], &[("AWS_ACCESS_KEY_ID", "210987654321")]).await;

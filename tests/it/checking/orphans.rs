@@ -132,7 +132,7 @@ async fn the_tags_and_the_object_that_they_name_tell_an_orphan() {
     }
     assert_eq!(fix(about(&answer, "odd").unwrap(), "to adopt it: "), "", "no object can have this name");
     assert_eq!(answer.code, Some(0), "{}", answer.page);
-    let summary = "Of 9 AWS users, 1 belong to an object of this cluster, 2 carry another cluster's owner tags or none, 6 lack their object, 0 could not be told.";
+    let summary = "Of 9 AWS users, 1 belong to an object of this cluster, 2 carry another cluster's owner tags or none, 6 lack their object, 0 are not known.";
     assert_eq!(answer.row("orphans")["message"], summary);
     only_read(&fixture).await;
     fixture.end().await;
@@ -298,12 +298,8 @@ async fn a_walk_that_is_interrupted_tells_what_it_found_and_fails() {
     let expired = json!({ "Action": "ListTagsForResource", "Kind": "error", "Code": "ExpiredToken", "Status": 403, "Skip": 60, "Times": null });
     fixture.aws.fault(expired).await;
     let answer = check(&fixture, &FAST, &[]).await;
-    answer.says("the tags", "aws-users", "failed", "does not take the credentials", "IAM role");
-    assert!(
-        answer.row("orphans")["message"].as_str().unwrap().contains("could not be told"),
-        "{}",
-        answer.page
-    );
+    answer.says("the tags", "aws-users", "failed", "does not accept the credentials", "IAM role");
+    assert!(answer.row("orphans")["message"].as_str().unwrap().contains("are not known"), "{}", answer.page);
     assert_eq!(answer.code, Some(1));
     fixture.aws.clear_faults().await;
 
@@ -314,7 +310,7 @@ async fn a_walk_that_is_interrupted_tells_what_it_found_and_fails() {
         "one user",
         "aws-list-tags",
         "failed",
-        "1 AWS user are, is not known: aa-first.",
+        "which objects these AWS users belong to: aa-first.",
         "deploy/iam/policy.json",
     );
     assert_eq!(answer.code, Some(1));

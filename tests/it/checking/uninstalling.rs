@@ -34,7 +34,7 @@ async fn it_refuses_while_a_user_would_be_lost() {
     }
     let answer = check(&fixture, &["--uninstall"], &env).await;
     let names = format!(
-        "3 objects have an AWS user that should go with the object (deletionPolicy Delete) and would be left without an owner: {0}/a, {0}/b, {0}/slept.",
+        "3 objects have an AWS user that should be deleted with the object (deletionPolicy Delete). Without the operator it would be left behind: {0}/a, {0}/b, {0}/slept.",
         fixture.ns
     );
     answer.says("Delete", "objects-delete", "failed", &names, "--force");
@@ -43,7 +43,7 @@ async fn it_refuses_while_a_user_would_be_lost() {
         "objects-delete",
         "failed",
         &format!(
-            "Suspended, so that their deletion waits until spec.suspend is false: {}/slept.",
+            "These are suspended, so their deletion waits until spec.suspend is false: {}/slept.",
             fixture.ns
         ),
         "",
@@ -74,7 +74,7 @@ async fn it_refuses_while_a_deletion_is_under_way() {
     fixture.reason("app", "DeletionProtected").await;
     let answer = check(&fixture, &["--uninstall"], &[]).await;
     let names = format!(
-        "1 object is on the way out, and would hang there with the AWS user left behind: {}/app.",
+        "1 object is being deleted. Without the operator the deletion never ends, and the AWS user is left behind: {}/app.",
         fixture.ns
     );
     answer.says("leaving", "objects-deleting", "failed", &names, "describe ecu app");
@@ -82,7 +82,7 @@ async fn it_refuses_while_a_deletion_is_under_way() {
         "held",
         "objects-deleting",
         "failed",
-        &format!("prevent-deletion holds {}/app.", fixture.ns),
+        &format!("prevent-deletion prevents the deletion of {}/app.", fixture.ns),
         "",
     );
     let free = prevent_deletion(false);

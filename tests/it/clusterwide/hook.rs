@@ -25,7 +25,7 @@ pub(super) async fn holds(cluster: &Cluster, one: &Fixture, two: &Fixture, relea
     for name in [format!("{}/one-iam", one.ns), format!("{}/two-iam", two.ns)] {
         assert!(refused.contains(&name), "{name}: {refused}");
     }
-    let warned = says(forced.hook(), 0, &["warning", "objects-delete", "Let go by --force."]).await;
+    let warned = says(forced.hook(), 0, &["warning", "objects-delete", "Ignored because of --force."]).await;
     assert!(warned.contains(&format!("{}/two-iam", two.ns)), "{warned}");
     let refused = says(roles.hook(), 1, &["failed", "objects-delete", &format!("{}/one-iam", one.ns)]).await;
     assert!(!refused.contains(&two.ns), "{refused}");

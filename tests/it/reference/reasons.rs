@@ -1,7 +1,10 @@
 //! docs/src/reference/reasons.md: words from the documentation of the enum, facts from the rows that hold `verdict` itself.
 
-#[path = "../../../src/plan/tests/verdict_table.rs"]
-mod verdict_table;
+#[path = "../../../src/plan/tests/common/mod.rs"]
+#[macro_use]
+mod common;
+#[path = "../../../src/plan/tests/tables/verdict_rows/mod.rs"]
+mod verdict_rows;
 
 use std::collections::BTreeSet;
 
@@ -10,8 +13,8 @@ use plan::verdict::{Outcome, Progress, Reason, verdict};
 
 use super::{cell, documented};
 use crate::written;
-use verdict_table::all_rows;
-use verdict_table::common::verdicts::{EVERY_EVENT, EVERY_VISIT};
+use common::verdicts::{EVERY_EVENT, EVERY_REQUEUE, Row};
+use verdict_rows::all_rows;
 
 #[test]
 fn the_page_of_reasons_is_what_the_core_decides() {
@@ -54,7 +57,7 @@ This list is complete: there are no other reasons. [Troubleshooting](../troubles
 /// What the conditions say with this reason, in any row.
 fn states(reason: Reason) -> String {
     let found: BTreeSet<&str> =
-        all_rows().iter().filter(|row| row.5 == reason).map(|row| state(row.4).0).collect();
+        all_rows().iter().filter(|row| row.reason == reason).map(|row| state(row.progress).0).collect();
     let order = Progress::ALL.map(|progress| state(progress).0);
     let mut listed: Vec<&str> = order.into_iter().filter(|word| found.contains(word)).collect();
     listed.dedup();
@@ -106,9 +109,9 @@ fn states_explained() -> String {
 fn visits(reason: Reason) -> String {
     // An object that goes is not looked at again.
     let stays = |outcome: &Outcome| *outcome != Outcome::Released;
-    let rows = all_rows().into_iter().filter(|row| row.5 == reason && stays(&row.2));
-    let found: Vec<Requeue> = rows.map(|row| row.6).collect();
-    let listed = EVERY_VISIT.into_iter().filter(|visit| found.contains(visit));
+    let rows = all_rows().into_iter().filter(|row| row.reason == reason && stays(&row.outcome));
+    let found: Vec<Requeue> = rows.map(|row| row.requeue).collect();
+    let listed = EVERY_REQUEUE.into_iter().filter(|visit| found.contains(visit));
     let mut listed: Vec<&str> = listed.map(|visit| visit_words(visit).0).collect();
     // In the middle of work, which says nothing of how long it takes.
     if listed.len() > 1 {
@@ -154,7 +157,7 @@ fn visits_explained() -> String {
         The operator looks at once if the spec, a Secret that it names or the annotation `elasticache-users.dev/reconcile-requested-at` changes. Otherwise:\n\n\
         | word | when |\n|---|---|\n"
         .to_owned();
-    for (word, about) in EVERY_VISIT.map(visit_words).iter().filter(|(word, _)| *word != "at once") {
+    for (word, about) in EVERY_REQUEUE.map(visit_words).iter().filter(|(word, _)| *word != "at once") {
         text.push_str(&format!("| {word} | {about} |\n"));
     }
     text
@@ -164,12 +167,13 @@ fn visits_explained() -> String {
 fn warns(reason: Reason) -> &'static str {
     let rows = all_rows();
     let of = |leaving: bool| {
-        rows.iter().filter(move |row| row.5 == reason && row.3.leaving == leaving).any(|row| {
-            let (_, action, outcome, standing, ..) = row;
-            verdict(action, outcome, &standing.standing()).warning().is_some()
+        rows.iter().filter(move |row| row.reason == reason && row.context.deleting == leaving).any(|row| {
+            let Row { action, outcome, context, .. } = row;
+            verdict(action, outcome, &context.get()).warning().is_some()
         })
     };
-    let somewhere = |leaving: bool| rows.iter().any(|row| row.5 == reason && row.3.leaving == leaving);
+    let somewhere =
+        |leaving: bool| rows.iter().any(|row| row.reason == reason && row.context.deleting == leaving);
     match (of(false), of(true)) {
         (true, _) => "yes",
         (false, true) if somewhere(false) => "while deleting",

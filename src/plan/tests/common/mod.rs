@@ -4,7 +4,6 @@
 #[macro_use]
 pub(crate) mod plans;
 pub(crate) mod reasons;
-#[macro_use]
 pub(crate) mod verdicts;
 
 use plan::*;
@@ -46,6 +45,10 @@ pub(crate) fn with_tags(pairs: &[(&str, &str)]) -> Tags {
 
 pub(crate) fn anothers_tags() -> Tags {
     owner_named("other").tags("uid-9")
+}
+
+pub(crate) fn texts(all: &[&str]) -> Vec<String> {
+    all.iter().map(|text| (*text).to_owned()).collect()
 }
 
 pub(crate) fn tags(pairs: &[(&str, &str)]) -> Tags {
@@ -147,8 +150,24 @@ pub(crate) fn active() -> RemoteUser {
     user(Lifecycle::Active)
 }
 
+/// An `active` user with this many passwords.
+pub(crate) fn password_user(count: i32) -> RemoteUser {
+    RemoteUser { authentication_type: "password".into(), password_count: Some(count), ..active() }
+}
+
+pub(crate) fn user_with(change: impl FnOnce(&mut RemoteUser)) -> RemoteUser {
+    let mut user = active();
+    change(&mut user);
+    user
+}
+
 pub(crate) fn odd() -> Lifecycle {
     Lifecycle::Unrecognized("hibernating".into())
+}
+
+/// The states in which a user can be ours and cannot be changed.
+pub(crate) fn busy_states() -> [Lifecycle; 3] {
+    [Lifecycle::Creating, Lifecycle::Modifying, odd()]
 }
 
 /// Nothing looked at yet, nothing remembered.
@@ -168,15 +187,42 @@ pub(crate) fn managed() -> Record {
     Record {
         arn: Some(arn()),
         location: Some(Location::of(&arn())),
-        last_applied: Some(LastApplied {
-            access_string: Some(WANTED.into()),
-            expanded_access_string: Some(CANONICAL.into()),
-            tag_keys: vec!["team".into()],
-            ..LastApplied::default()
-        }),
+        last_applied: Some(LastApplied { tag_keys: vec!["team".into()], ..applied(WANTED, Some(CANONICAL)) }),
         reported: Some(reported()),
         ..Record::default()
     }
+}
+
+/// The same with a change of what was applied.
+pub(crate) fn managed_but(change: impl FnOnce(&mut LastApplied)) -> Record {
+    let mut record = managed();
+    if let Some(last) = &mut record.last_applied {
+        change(last);
+    }
+    record
+}
+
+/// The same with a change of what status reports.
+pub(crate) fn reported_but(change: impl FnOnce(&mut Reported)) -> Record {
+    let mut record = managed();
+    if let Some(reported) = &mut record.reported {
+        change(reported);
+    }
+    record
+}
+
+pub(crate) fn applied(sent: &str, expanded: Option<&str>) -> LastApplied {
+    let expanded_access_string = expanded.map(str::to_owned);
+    LastApplied { access_string: Some(sent.into()), expanded_access_string, ..LastApplied::default() }
+}
+
+/// The intent to create was written, and nothing more.
+pub(crate) fn keys_only() -> LastApplied {
+    LastApplied { tag_keys: vec!["team".into()], ..LastApplied::default() }
+}
+
+pub(crate) fn with_applied(last: LastApplied) -> Record {
+    Record { last_applied: Some(last), ..Record::default() }
 }
 
 /// The same, in another place.
@@ -209,113 +255,130 @@ pub(crate) fn reported() -> Reported {
     }
 }
 
-/// Builder steps, so that a row says only what is special about it.
+/// Changes of what is known, so that a row names only what is special about it.
 pub(crate) trait With: Sized {
-    fn sight(self, user: UserObservation) -> Self;
+    fn with(self, change: impl FnOnce(&mut Observed)) -> Self;
+    fn described(self, user: UserObservation) -> Self {
+        self.with(|observed| observed.user = user)
+    }
     fn seen(self, user: RemoteUser) -> Self {
-        self.sight(UserObservation::Found(user))
+        self.described(UserObservation::Found(user))
     }
     fn absent(self) -> Self {
-        self.sight(UserObservation::Absent)
+        self.described(UserObservation::Absent)
     }
-    fn tagged(self, tags: Tags) -> Self;
-    fn tag_sight(self, tags: TagsObservation) -> Self;
-    fn remembering(self, ownership: Ownership) -> Self;
-    fn record(self, record: Record) -> Self;
-    fn definition(self, definition: Definition) -> Self;
-    fn account(self, account: Account) -> Self;
-    fn due(self) -> Self;
-    fn other(self, other: OwnerObservation) -> Self;
-    fn sent(self, passwords: Passwords) -> Self;
-    fn announced(self) -> Self;
-    fn confirmed(self) -> Self;
-    fn held(self, held: bool) -> Self;
+    fn tagged(self, tags: Tags) -> Self {
+        self.listed(TagsObservation::Read(tags))
+    }
+    fn listed(self, tags: TagsObservation) -> Self {
+        self.with(|observed| observed.tags = tags)
+    }
+    fn unreadable(self) -> Self {
+        self.listed(TagsObservation::Unreadable)
+    }
+    fn tags_failed(self, fault: Fault) -> Self {
+        self.listed(TagsObservation::Failed(fault))
+    }
+    fn failed(self, fault: Fault) -> Self {
+        self.described(UserObservation::Failed(fault))
+    }
+    fn kept(self) -> Self {
+        self.definition(Definition::Kept)
+    }
+    fn remembering(self, owner: Ownership) -> Self {
+        self.with(|observed| observed.known_owner = Some(owner))
+    }
+    fn record(self, record: Record) -> Self {
+        self.with(|observed| observed.record = record)
+    }
+    fn definition(self, definition: Definition) -> Self {
+        self.with(|observed| observed.definition = definition)
+    }
+    fn account(self, account: Account) -> Self {
+        self.with(|observed| observed.source.account = account)
+    }
+    fn tags_due(self) -> Self {
+        self.with(|observed| observed.tags_due = true)
+    }
+    fn other_owner(self, other: OwnerObservation) -> Self {
+        self.with(|observed| observed.other_owner = other)
+    }
+    fn sent(self, passwords: Passwords) -> Self {
+        self.with(|observed| observed.sent_passwords = Some(passwords))
+    }
+    fn intent_written(self) -> Self {
+        self.with(|observed| observed.intent_written = true)
+    }
+    fn confirmed(self) -> Self {
+        self.with(|observed| observed.object_confirmed = true)
+    }
+    fn finalizer(self, has: bool) -> Self {
+        self.with(|observed| observed.record.has_finalizer = has)
+    }
 }
 
 impl With for Observed {
-    fn sight(mut self, user: UserObservation) -> Self {
-        self.user = user;
-        self
-    }
-    fn tagged(self, tags: Tags) -> Self {
-        self.tag_sight(TagsObservation::Read(tags))
-    }
-    fn tag_sight(mut self, tags: TagsObservation) -> Self {
-        self.tags = tags;
-        self
-    }
-    fn remembering(mut self, ownership: Ownership) -> Self {
-        self.known_owner = Some(ownership);
-        self
-    }
-    fn record(mut self, record: Record) -> Self {
-        self.record = record;
-        self
-    }
-    fn definition(mut self, definition: Definition) -> Self {
-        self.definition = definition;
-        self
-    }
-    fn account(mut self, account: Account) -> Self {
-        self.source.account = account;
-        self
-    }
-    fn due(mut self) -> Self {
-        self.tags_due = true;
-        self
-    }
-    fn other(mut self, other: OwnerObservation) -> Self {
-        self.other_owner = other;
-        self
-    }
-    fn sent(mut self, passwords: Passwords) -> Self {
-        self.sent_passwords = Some(passwords);
-        self
-    }
-    fn announced(mut self) -> Self {
-        self.intent_written = true;
-        self
-    }
-    fn confirmed(mut self) -> Self {
-        self.object_confirmed = true;
-        self
-    }
-    fn held(mut self, held: bool) -> Self {
-        self.record.has_finalizer = held;
+    fn with(mut self, change: impl FnOnce(&mut Observed)) -> Self {
+        change(&mut self);
         self
     }
 }
 
-pub(crate) fn said(code: &str, message: &str) -> AwsError {
+/// A row of a table that gives one thing and expects one.
+#[derive(Clone, Debug)]
+pub(crate) struct Case<G, E> {
+    pub(crate) claim: &'static str,
+    pub(crate) given: G,
+    pub(crate) expected: E,
+}
+
+/// Braces, so that rustfmt leaves a row a row: `"claim": given => expected`.
+#[allow(unused_macros, reason = "each test binary uses its part of it")]
+macro_rules! cases {
+    { $($claim:literal: $given:expr => $expected:expr),* $(,)? } => {
+        vec![$(Case { claim: $claim, given: $given, expected: $expected }),*]
+    };
+}
+
+/// Rows of the struct `Row` that is in scope. Fields that a row does not name are those of the base.
+#[allow(unused_macros, reason = "each test binary uses its part of it")]
+macro_rules! rows {
+    { $({ $($field:ident: $value:expr),* $(,)? }),* $(,)? } => { vec![$(Row { $($field: $value),* }),*] };
+    { $base:expr; $({ $($field:ident: $value:expr),* $(,)? }),* $(,)? } => {
+        vec![$(Row { $($field: $value,)* ..$base }),*]
+    };
+}
+
+pub(crate) fn aws_error(code: &str, message: &str) -> AwsError {
     AwsError::new(code, message)
 }
 
 pub(crate) fn busy() -> Fault {
-    Fault::Busy(said("InvalidUserState", "User app has status modifying."))
+    Fault::Busy(aws_error("InvalidUserState", "User app has status modifying."))
 }
 
 pub(crate) fn throttled() -> Fault {
-    Fault::Throttled(said("Throttling", "Rate exceeded"))
+    Fault::Throttled(aws_error("Throttling", "Rate exceeded"))
 }
 
 pub(crate) fn unavailable() -> Fault {
-    Fault::Unavailable(said("InternalFailure", "The request processing has failed."))
+    Fault::Unavailable(aws_error("InternalFailure", "The request processing has failed."))
 }
 
 pub(crate) fn credentials() -> Fault {
-    Fault::Credentials(said("ExpiredToken", "The security token has expired."))
+    Fault::Credentials(aws_error("ExpiredToken", "The security token has expired."))
 }
 
 pub(crate) fn denied() -> Fault {
-    Fault::Denied(said("AccessDenied", "User is not authorized."))
+    Fault::Denied(aws_error("AccessDenied", "User is not authorized."))
 }
 
 pub(crate) fn rejected(why: Rejection) -> Fault {
-    Fault::Rejected(why, said("Refused", "Because."))
+    Fault::Rejected(why, aws_error("Refused", "Because."))
 }
 
 pub(crate) fn rejected_saying(why: Rejection, message: &str) -> Fault {
-    Fault::Rejected(why, said("InvalidParameterValue", message))
+    Fault::Rejected(why, aws_error("InvalidParameterValue", message))
 }
 
 pub(crate) fn faults() -> Vec<Fault> {

@@ -4,18 +4,30 @@ use plan::*;
 
 use super::*;
 
-pub(crate) type Row = (&'static str, Goal, Observed, Action);
+/// A claim about `plan`.
+pub(crate) struct Row {
+    pub(crate) claim: &'static str,
+    pub(crate) goal: Goal,
+    pub(crate) seen: Observed,
+    pub(crate) plan: Action,
+}
 
-/// Rows of a user that should be there speak of an object that has the finalizer; without it nothing but the finalizer may
-/// come first, and always before anything that changes AWS.
+impl Row {
+    pub(crate) fn of(goal: Goal) -> Self {
+        Self { claim: "", goal, seen: nothing_known(), plan: Action::InSync }
+    }
+}
+
+/// A row about a user that should be there speaks of an object that has the finalizer. Without the finalizer, the same facts
+/// must lead to nothing else than the finalizer, or to the same, and never to a change of AWS.
 pub(crate) fn check(rows: Vec<Row>) {
-    for (claim, goal, observed, expected) in rows {
+    for Row { claim, goal, seen, plan: expected } in rows {
         if !matches!(goal, Goal::Present(_)) {
-            assert_eq!(plan(&goal, &observed), expected, "{claim}");
+            assert_eq!(plan(&goal, &seen), expected, "{claim}");
             continue;
         }
-        assert_eq!(plan(&goal, &observed.clone().held(true)), expected, "{claim}");
-        let without = plan(&goal, &observed.held(false));
+        assert_eq!(plan(&goal, &seen.clone().finalizer(true)), expected, "{claim}");
+        let without = plan(&goal, &seen.finalizer(false));
         let changes =
             expected.mutation().is_some() || matches!(expected, Action::WriteIntent(_) | Action::InSync);
         let first = without == Action::AddFinalizer || !changes && without == expected;
@@ -23,10 +35,12 @@ pub(crate) fn check(rows: Vec<Row>) {
     }
 }
 
-/// Braces, so that rustfmt leaves a row a row.
+/// Rows about `plan`. A row that names no goal has the goal of the table.
 #[allow(unused_macros, reason = "each test binary uses its part of it")]
 macro_rules! check {
-    { $($row:expr),* $(,)? } => { check(vec![$($row),*]) };
+    { goal: $goal:expr; $({ $($field:ident: $value:expr),* $(,)? }),* $(,)? } => {
+        check(vec![$(Row { $($field: $value,)* ..Row::of($goal) }),*])
+    };
 }
 
 pub(crate) fn wait(wait: Wait) -> Action {
@@ -41,24 +55,81 @@ pub(crate) fn release(why: ReleaseReason) -> Action {
     Action::ReleaseFinalizer(why)
 }
 
-pub(crate) fn look_at_tags() -> Action {
-    Action::Fetch(Fetch::Tags(arn()))
+pub(crate) fn fetch(fetch: Fetch) -> Action {
+    Action::Fetch(fetch)
 }
 
-pub(crate) fn modify(changes: Changes) -> Action {
-    Action::Modify(Modify { user_id: id(), changes, cause: Cause::Edit })
+pub(crate) fn fetch_user() -> Action {
+    fetch(Fetch::User(id()))
 }
 
-pub(crate) fn tag() -> Action {
+pub(crate) fn fetch_tags() -> Action {
+    fetch(Fetch::Tags(arn()))
+}
+
+pub(crate) fn not_active(lifecycle: Lifecycle) -> Action {
+    wait(Wait::UserNotActive(lifecycle))
+}
+
+pub(crate) fn owner_unknown(lifecycle: Lifecycle) -> Action {
+    wait(Wait::OwnerUnknown(lifecycle))
+}
+
+pub(crate) fn failed_tags(fault: Fault) -> Action {
+    wait(Wait::Failed(Read::ListTagsForResource, fault))
+}
+
+pub(crate) fn already_exists() -> Action {
+    refuse(Refusal::UserAlreadyExists { former: None })
+}
+
+pub(crate) fn owned_by_another() -> Action {
+    refuse(Refusal::UserOwnedByAnother(owner_named("other")))
+}
+
+/// The user name of the AWS user is not `app`.
+pub(crate) fn other_name(name: &str) -> Action {
+    let why =
+        format!("AWS user \"app\" has the user name \"{name}\", not \"app\", and a user name cannot change");
+    refuse(Refusal::InvalidSpec(why))
+}
+
+pub(crate) fn modify(changes: Changes, cause: Cause) -> Action {
+    Action::Modify(Modify { user_id: id(), changes, cause })
+}
+
+pub(crate) fn drift(of: &[&str]) -> Cause {
+    Cause::Drift(texts(of))
+}
+
+/// Changes of the access string alone.
+pub(crate) fn rules() -> Changes {
+    Changes { access_string: Some(WANTED.into()), ..Changes::default() }
+}
+
+pub(crate) fn engine(engine: Engine) -> Changes {
+    Changes { engine: Some(engine), ..Changes::default() }
+}
+
+pub(crate) fn authentication(change: AuthenticationChange) -> Changes {
+    Changes { authentication: Some(change), ..Changes::default() }
+}
+
+/// The owner tags alone, which the user lost.
+pub(crate) fn restore_tags() -> Action {
     Action::Tag(Tag { arn: arn(), tags: owner_tags(), cause: owner_tags_lost() })
 }
 
 pub(crate) fn owner_tags_lost() -> Cause {
-    Cause::Drift(vec!["the owner tags were missing".into()])
+    drift(&["the owner tags were missing"])
 }
 
-pub(crate) fn announce_creation() -> Action {
+pub(crate) fn create_intent() -> Action {
     Action::WriteIntent(WriteIntent::Create { tag_keys: vec!["team".into()] })
+}
+
+pub(crate) fn tags_intent(keys: &[&str]) -> Action {
+    Action::WriteIntent(WriteIntent::Tags { tag_keys: texts(keys) })
 }
 
 pub(crate) fn elsewhere(recorded: Arn, region: &str, account: Option<&str>) -> WrongLocation {
@@ -74,9 +145,27 @@ pub(crate) fn leaving() -> Observed {
     nothing_known().definition(Definition::Kept)
 }
 
-/// Our user, seen with our tags and the spec's.
+/// DescribeUsers showed an `active` user. Its tags were not read.
+pub(crate) fn active_seen() -> Observed {
+    in_state(Lifecycle::Active)
+}
+
+pub(crate) fn in_state(lifecycle: Lifecycle) -> Observed {
+    nothing_known().seen(user(lifecycle))
+}
+
+/// The `active` user has our tags and the spec's.
 pub(crate) fn ours() -> Observed {
-    nothing_known().seen(active()).tagged(our_tags())
+    active_seen().tagged(our_tags())
+}
+
+/// A CreateUser may still take effect.
+pub(crate) fn open_creation() -> Record {
+    Record { creation: Creation::Open, ..Record::default() }
+}
+
+pub(crate) fn missing_secret() -> Goal {
+    present_with(Authentication::Password(Err(secret_not_found())))
 }
 
 pub(crate) fn another() -> Ownership {

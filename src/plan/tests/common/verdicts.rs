@@ -1,42 +1,70 @@
-//! What verdict tables are made of, and what they have to be complete over.
+//! What the tables about `verdict` have in common.
 
 use plan::pace::Requeue;
 use plan::verdict::{Completed, Outcome, Progress, Reason, VerdictContext};
 use plan::*;
 
-use super::{WANTED, arn, arn_in, id, owner_tags, user};
+use super::{WANTED, arn, arn_in, id, owner_tags, texts, user};
 
-pub(crate) type Row =
-    (&'static str, Action, Outcome, Where, Progress, Reason, Requeue, Vec<Completed>, &'static str);
+/// A claim about `verdict`.
+#[derive(Clone)]
+pub(crate) struct Row {
+    pub(crate) claim: &'static str,
+    pub(crate) action: Action,
+    pub(crate) outcome: Outcome,
+    pub(crate) context: Context,
+    pub(crate) progress: Progress,
+    pub(crate) reason: Reason,
+    pub(crate) requeue: Requeue,
+    pub(crate) completed: Vec<Completed>,
+    /// A part of it.
+    pub(crate) message: &'static str,
+}
 
-/// Braces, so that rustfmt leaves a row a row.
-#[allow(unused_macros, reason = "each test binary uses its part of it")]
-macro_rules! rows {
-    { $($row:expr),* $(,)? } => { vec![$($row),*] };
+/// The base of rows about a user that should exist.
+pub(crate) fn living() -> Row {
+    Row {
+        claim: "",
+        action: Action::InSync,
+        outcome: Outcome::Decided,
+        context: fresh(),
+        progress: Progress::Reconciling,
+        reason: Reason::Active,
+        requeue: Requeue::Resync,
+        completed: vec![],
+        message: "",
+    }
+}
+
+/// The base of rows about an object that is terminating.
+pub(crate) fn terminating() -> Row {
+    Row { context: deleting_context(), progress: Progress::Deleting, ..living() }
 }
 
 /// A [`VerdictContext`] that owns what it shows.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Where {
-    pub(crate) leaving: bool,
+pub(crate) struct Context {
+    pub(crate) deleting: bool,
     pub(crate) user: Option<RemoteUser>,
-    pub(crate) settled: bool,
+    pub(crate) is_ready: bool,
     pub(crate) differs: bool,
     pub(crate) stale: bool,
     pub(crate) denied_for_long: bool,
 }
 
-impl Where {
-    pub(crate) fn standing(&self) -> VerdictContext<'_> {
-        let Self { leaving, ref user, settled, differs, stale, denied_for_long } = *self;
+impl Context {
+    pub(crate) fn get(&self) -> VerdictContext<'_> {
+        let Self { deleting, ref user, is_ready, differs, stale, denied_for_long } = *self;
+        let (user, arn) = (user.as_ref(), user.as_ref().map(|user| &user.arn));
+        let (namespace, name, user_id) = ("shop", "orders", "app");
         VerdictContext {
-            deleting: leaving,
-            namespace: "shop",
-            name: "orders",
-            user_id: "app",
-            arn: user.as_ref().map(|user| &user.arn),
-            user: user.as_ref(),
-            is_ready: settled,
+            deleting,
+            namespace,
+            name,
+            user_id,
+            arn,
+            user,
+            is_ready,
             differs,
             stale,
             denied_for_long,
@@ -45,54 +73,52 @@ impl Where {
 }
 
 /// A new generation.
-pub(crate) fn fresh() -> Where {
-    Where::default()
+pub(crate) fn fresh() -> Context {
+    Context::default()
 }
 
-pub(crate) fn settled() -> Where {
-    Where { settled: true, ..fresh() }
+pub(crate) fn ready() -> Context {
+    Context { is_ready: true, ..fresh() }
 }
 
-/// AWS has told that the user differs.
-pub(crate) fn differing(before: Where) -> Where {
-    Where { differs: true, ..before }
+/// AWS showed that the user differs.
+pub(crate) fn differing(before: Context) -> Context {
+    Context { differs: true, ..before }
 }
 
-pub(crate) fn stale(before: Where) -> Where {
-    Where { stale: true, ..before }
+pub(crate) fn stale(before: Context) -> Context {
+    Context { stale: true, ..before }
 }
 
-pub(crate) fn long_denied(before: Where) -> Where {
-    Where { denied_for_long: true, ..before }
+pub(crate) fn long_denied(before: Context) -> Context {
+    Context { denied_for_long: true, ..before }
 }
 
-pub(crate) fn out_there() -> Where {
-    Where { leaving: true, ..fresh() }
+pub(crate) fn deleting_context() -> Context {
+    Context { deleting: true, ..fresh() }
 }
 
-pub(crate) fn settled_leaving() -> Where {
-    Where { settled: true, ..out_there() }
+pub(crate) fn seeing(before: Context) -> Context {
+    Context { user: Some(user(Lifecycle::Active)), ..before }
 }
 
-pub(crate) fn seeing(before: Where) -> Where {
-    Where { user: Some(user(Lifecycle::Active)), ..before }
-}
-
-pub(crate) fn grouped(groups: &[&str]) -> Where {
-    let user_group_ids = groups.iter().map(|group| (*group).to_owned()).collect();
-    Where { user: Some(RemoteUser { user_group_ids, ..user(Lifecycle::Active) }), ..out_there() }
-}
-
-pub(crate) fn there() -> WrongLocation {
-    let arn = arn_in("eu-west-1", "222222222222");
-    WrongLocation {
-        recorded: Location::of(&arn),
-        arn: Some(arn),
-        called: Location { account: Some("111111111111".into()), region: "us-east-1".into() },
+/// DescribeUsers shows the user in these groups, and the object is terminating.
+pub(crate) fn grouped(groups: &[&str]) -> Context {
+    Context {
+        user: Some(RemoteUser { user_group_ids: texts(groups), ..user(Lifecycle::Active) }),
+        ..deleting_context()
     }
 }
 
+pub(crate) fn there() -> WrongLocation {
+    super::plans::elsewhere(arn_in("eu-west-1", "222222222222"), "us-east-1", Some("111111111111"))
+}
+
 pub(crate) fn create() -> Action {
+    create_because(Cause::Edit)
+}
+
+pub(crate) fn create_because(cause: Cause) -> Action {
     Action::Create(Create {
         user_id: id(),
         user_name: "app".into(),
@@ -100,22 +126,34 @@ pub(crate) fn create() -> Action {
         access_string: WANTED.into(),
         authentication: AuthenticationChange::to(&super::password()).unwrap(),
         tags: owner_tags(),
-        cause: Cause::Edit,
+        cause,
     })
 }
 
 pub(crate) fn modify() -> Action {
-    let changes = Changes { access_string: Some(WANTED.into()), ..Changes::default() };
-    Action::Modify(Modify { user_id: id(), changes, cause: Cause::Edit })
+    modify_because(Cause::Edit)
 }
 
+pub(crate) fn modify_because(cause: Cause) -> Action {
+    super::plans::modify(super::plans::rules(), cause)
+}
+
+/// The owner tags are restored.
 pub(crate) fn tag() -> Action {
-    Action::Tag(Tag { arn: arn(), tags: owner_tags(), cause: super::plans::owner_tags_lost() })
+    super::plans::restore_tags()
 }
 
-/// What is told of owner tags that were put back.
-pub(crate) fn tags_back() -> Vec<Completed> {
-    vec![Completed::Corrected(vec!["the owner tags were missing".into()])]
+/// The spec's tags.
+pub(crate) fn tag_because(cause: Cause) -> Action {
+    Action::Tag(Tag { arn: arn(), tags: super::tags(&[("team", "shop")]), cause })
+}
+
+pub(crate) fn untag() -> Action {
+    Action::Untag(Untag { arn: arn(), keys: texts(&["old"]) })
+}
+
+pub(crate) fn tags_restored() -> Vec<Completed> {
+    vec![Completed::Corrected(texts(&["the owner tags were missing"]))]
 }
 
 pub(crate) fn delete() -> Action {
@@ -130,135 +168,56 @@ pub(crate) fn failed(fault: Fault) -> Outcome {
     Outcome::Failed(fault)
 }
 
-pub(crate) const EVERY_VISIT: [Requeue; 5] =
+pub(crate) const EVERY_REQUEUE: [Requeue; 5] =
     [Requeue::Now, Requeue::Poll, Requeue::Backoff, Requeue::Slow, Requeue::Resync];
 
-pub(crate) const EVERY_EVENT: [&str; 10] = [
-    "UserCreated",
-    "UserModified",
-    "PasswordRotated",
-    "DriftCorrected",
-    "Adopted",
-    "DeletionStarted",
-    "UserDeleted",
-    "Retained",
-    "UserOwnedByAnother",
-    "UserAlreadyExists",
-];
-
-pub(crate) const EVERY_ACTION: [&str; 14] = [
-    "look",
-    "add finalizer",
-    "announce",
-    "create",
-    "modify",
-    "tag",
-    "untag",
-    "delete",
-    "release",
-    "wait",
-    "refuse",
-    "rest",
-    "pause",
-    "compare",
-];
-
-pub(crate) const EVERY_OUTCOME: [&str; 7] =
-    ["decided", "accepted", "tagged", "released", "already exists", "not found", "failed"];
-
-pub(crate) fn kind_of(action: &Action) -> &'static str {
-    match action {
-        Action::Fetch(_) => "look",
-        Action::AddFinalizer => "add finalizer",
-        Action::WriteIntent(_) => "announce",
-        Action::Create(_) => "create",
-        Action::Modify(_) => "modify",
-        Action::Tag(_) => "tag",
-        Action::Untag(_) => "untag",
-        Action::Delete(_) => "delete",
-        Action::ReleaseFinalizer(_) => "release",
-        Action::Wait(_) => "wait",
-        Action::Refuse(_) => "refuse",
-        Action::InSync => "rest",
-        Action::Suspended { .. } => "pause",
-        Action::ObserveOnly(_) => "compare",
-    }
+/// Declares the kinds of an enum's variants: a list of all kinds, and a function that a new variant stops from compiling.
+macro_rules! kinds {
+    ($all:ident, $of:ident: $type:ty { $($pattern:pat => $kind:literal,)* }) => {
+        pub(crate) const $all: &[&str] = &[$($kind),*];
+        pub(crate) fn $of(value: &$type) -> &'static str {
+            match value { $($pattern => $kind,)* }
+        }
+    };
 }
 
-pub(crate) fn outcome_kind(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Decided => "decided",
-        Outcome::Accepted(_) => "accepted",
-        Outcome::Tagged(_) => "tagged",
-        Outcome::Released => "released",
-        Outcome::AlreadyExists => "already exists",
-        Outcome::NotFound => "not found",
-        Outcome::CredentialsChanged => "credentials changed",
-        Outcome::Failed(_) => "failed",
-    }
-}
+kinds!(EVERY_ACTION, action_kind: Action {
+    Action::Fetch(_) => "fetch",
+    Action::AddFinalizer => "add finalizer",
+    Action::WriteIntent(_) => "write intent",
+    Action::Create(_) => "create",
+    Action::Modify(_) => "modify",
+    Action::Tag(_) => "tag",
+    Action::Untag(_) => "untag",
+    Action::Delete(_) => "delete",
+    Action::ReleaseFinalizer(_) => "release finalizer",
+    Action::Wait(_) => "wait",
+    Action::Refuse(_) => "refuse",
+    Action::InSync => "in sync",
+    Action::Suspended { .. } => "suspended",
+    Action::ObserveOnly(_) => "observe only",
+});
 
-/// A new variant stops the compiler here: it belongs into the lists above, and into a row.
-#[allow(dead_code, reason = "only compiled")]
-fn the_lists_are_complete(progress: Progress, visit: Requeue, done: &Completed, reason: Reason) {
-    match progress {
-        Progress::Ready
-        | Progress::Reconciling
-        | Progress::Unknown
-        | Progress::Stalled
-        | Progress::Deleting
-        | Progress::Unchanged
-        | Progress::SuspendedReady
-        | Progress::SuspendedNotReady => {}
-    }
-    match visit {
-        Requeue::Now | Requeue::Poll | Requeue::Backoff | Requeue::Slow | Requeue::Resync => {}
-    }
-    match done {
-        Completed::Created
-        | Completed::Modified
-        | Completed::Rotated
-        | Completed::Corrected(_)
-        | Completed::Adopted
-        | Completed::DeletionStarted
-        | Completed::Deleted
-        | Completed::Retained
-        | Completed::LeftAlone(_) => {}
-    }
-    // `Reason::ALL` is compared with its own words in a test, and with this list by the compiler.
-    match reason {
-        Reason::Active
-        | Reason::Creating
-        | Reason::Modifying
-        | Reason::Suspended
-        | Reason::Observed
-        | Reason::Differs
-        | Reason::UserMissing
-        | Reason::WaitingForUserActive
-        | Reason::WaitingForPreviousUser
-        | Reason::SecretNotFound
-        | Reason::SecretKeyNotFound
-        | Reason::SecretForbidden
-        | Reason::Throttled
-        | Reason::AWSUnavailable
-        | Reason::CredentialsUnavailable
-        | Reason::AccessDenied
-        | Reason::ServiceLinkedRoleMissing
-        | Reason::QuotaExceeded
-        | Reason::AWSRefused
-        | Reason::InvalidSpec
-        | Reason::InvalidAccessString
-        | Reason::InvalidPassword
-        | Reason::AuthenticationConflict
-        | Reason::UserAlreadyExists
-        | Reason::UserOwnedByAnother
-        | Reason::UserIDNotAllowed
-        | Reason::AdoptionNotAllowed
-        | Reason::WrongAWSAccount
-        | Reason::DeletingUser
-        | Reason::InvalidUserState
-        | Reason::DefaultUserInGroup
-        | Reason::DeletionProtected
-        | Reason::Retained => {}
-    }
-}
+kinds!(EVERY_OUTCOME, outcome_kind: Outcome {
+    Outcome::Decided => "decided",
+    Outcome::Accepted(_) => "accepted",
+    Outcome::Tagged(_) => "tagged",
+    Outcome::Released => "released",
+    Outcome::AlreadyExists => "already exists",
+    Outcome::NotFound => "not found",
+    Outcome::Failed(_) => "failed",
+    Outcome::CredentialsChanged => "credentials changed",
+});
+
+kinds!(EVERY_EVENT, event: Completed {
+    Completed::Created => "UserCreated",
+    Completed::Modified => "UserModified",
+    Completed::Rotated => "PasswordRotated",
+    Completed::Corrected(_) => "DriftCorrected",
+    Completed::Adopted => "Adopted",
+    Completed::DeletionStarted => "DeletionStarted",
+    Completed::Deleted => "UserDeleted",
+    Completed::Retained => "Retained",
+    Completed::LeftAlone(Reason::UserOwnedByAnother) => "UserOwnedByAnother",
+    Completed::LeftAlone(_) => "UserAlreadyExists",
+});

@@ -57,71 +57,21 @@ fn every_goal_is_reached_from_everywhere_whatever_goes_wrong_and_nothing_moves_a
 }
 
 /// What the walks have to meet, or they would prove little: requests, and how passes end.
-const MET: [&str; 63] = [
-    "AcquireToken",
-    "AddFinalizer",
-    "AddTagsToResource",
-    "AddTagsToResource (owner)",
-    "AddTagsToResource Adopted",
-    "AddTagsToResource DriftCorrected",
-    "AddTagsToResource UserModified",
-    "AddTagsToResource failed",
-    "CreateUser",
-    "CreateUser Creating",
-    "CreateUser DriftCorrected",
-    "CreateUser UserCreated",
-    "CreateUser failed",
-    "DeleteUser",
-    "DeleteUser DeletionStarted",
-    "DeleteUser failed",
-    "DescribeUser",
-    "Identify",
-    "IdentifyCaller",
-    "InSync Active",
-    "ListTags",
-    "ModifyUser",
-    "ModifyUser DriftCorrected",
-    "ModifyUser PasswordRotated",
-    "ModifyUser UserModified",
-    "ModifyUser failed",
-    "Observe Differs",
-    "Observe Observed",
-    "Observe UserMissing",
-    "ReadDefinition",
-    "ReadObject",
-    "ReadOwner",
-    "Refuse AdoptionNotAllowed",
-    "Refuse InvalidPassword",
-    "Refuse InvalidSpec",
-    "Refuse UserAlreadyExists",
-    "Refuse UserIDNotAllowed",
-    "Refuse UserOwnedByAnother",
-    "Refuse WrongAWSAccount",
-    "RemoveFinalizer",
-    "RemoveFinalizer DeletingUser",
-    "RemoveFinalizer DeletionStarted",
-    "RemoveFinalizer Retained",
-    "RemoveFinalizer UserAlreadyExists",
-    "RemoveFinalizer UserDeleted",
-    "RemoveFinalizer UserOwnedByAnother",
-    "RemoveTagsFromResource",
-    "RemoveTagsFromResource UserModified",
-    "Resolve",
-    "Suspend Suspended",
-    "Wait Creating",
-    "Wait DeletingUser",
-    "Wait DeletionProtected",
-    "Wait Modifying",
-    "Wait SecretForbidden",
-    "Wait SecretKeyNotFound",
-    "Wait SecretNotFound",
-    "Wait Suspended",
-    "Wait WaitingForPreviousUser",
-    "Wait WaitingForUserActive",
-    "Wait WrongAWSAccount",
-    "Wait failed",
-    "WriteStatus",
-];
+const MET: &str = "\
+    AcquireToken, AddFinalizer, AddTagsToResource, AddTagsToResource (owner), AddTagsToResource Adopted, \
+    AddTagsToResource DriftCorrected, AddTagsToResource UserModified, AddTagsToResource failed, CreateUser, \
+    CreateUser Creating, CreateUser DriftCorrected, CreateUser UserCreated, CreateUser failed, DeleteUser, \
+    DeleteUser DeletionStarted, DeleteUser failed, DescribeUser, Identify, IdentifyCaller, InSync Active, \
+    ListTags, ModifyUser, ModifyUser DriftCorrected, ModifyUser PasswordRotated, ModifyUser UserModified, \
+    ModifyUser failed, Observe Differs, Observe Observed, Observe UserMissing, ReadDefinition, ReadObject, \
+    ReadOwner, Refuse AdoptionNotAllowed, Refuse InvalidPassword, Refuse InvalidSpec, \
+    Refuse UserAlreadyExists, Refuse UserIDNotAllowed, Refuse UserOwnedByAnother, Refuse WrongAWSAccount, \
+    RemoveFinalizer, RemoveFinalizer DeletingUser, RemoveFinalizer DeletionStarted, \
+    RemoveFinalizer Retained, RemoveFinalizer UserAlreadyExists, RemoveFinalizer UserDeleted, \
+    RemoveFinalizer UserOwnedByAnother, RemoveTagsFromResource, RemoveTagsFromResource UserModified, \
+    Resolve, Suspend Suspended, Wait Creating, Wait DeletingUser, Wait DeletionProtected, Wait Modifying, \
+    Wait SecretForbidden, Wait SecretKeyNotFound, Wait SecretNotFound, Wait Suspended, \
+    Wait WaitingForPreviousUser, Wait WaitingForUserActive, Wait WrongAWSAccount, Wait failed, WriteStatus";
 
 #[test]
 fn the_walks_meet_every_request_and_every_end_of_a_pass() {
@@ -131,5 +81,5 @@ fn the_walks_meet_every_request_and_every_end_of_a_pass() {
         let walk = Walk::sequential_strategy(1..STEPS).new_tree(&mut runner).unwrap().current();
         met.extend(follow_traced(&walk.0.start, &walk.1, false).unwrap().history.met);
     }
-    assert_eq!(met.into_iter().collect::<Vec<_>>(), MET);
+    assert_eq!(met.into_iter().collect::<Vec<_>>(), MET.split(", ").collect::<Vec<_>>());
 }

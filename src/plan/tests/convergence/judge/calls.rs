@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use plan::*;
 
-use super::{Whose, managed, whose};
+use super::{managed, whose};
 use crate::common::owner;
 use crate::model::answer::Kind;
 use crate::model::aws::{User, form};
@@ -81,7 +81,7 @@ fn wrongs<const N: usize>(all: [(bool, &'static str); N]) -> Vec<&'static str> {
 }
 
 /// Whose the user is by the tags that the pass was told of at most 2 s ago; `None` if it was not told.
-fn just_told(model: &Model, answers: &Answers) -> Option<Whose> {
+fn just_told(model: &Model, answers: &Answers) -> Option<Ownership> {
     let (_, asked) = answers.tags.as_ref()?;
     (model.now - *asked <= OWNER_VALID).then(|| answers.tags().map(whose))?
 }
@@ -102,7 +102,7 @@ fn wrong_create(model: &Model, answers: &Answers, create: &Create) -> Vec<&'stat
     };
     wrongs([
         (!answers.given.manages(), "CreateUser for an object that does not ask for it"),
-        (whose(&create.tags) != Whose::Ours, "CreateUser without owner tags"),
+        (whose(&create.tags) != Ownership::Ours, "CreateUser without owner tags"),
         (!announced || !requested, "CreateUser without createRequestedAt of at most 5 s ago in status"),
         (!located.as_ref().is_some_and(here), "CreateUser in another place than status says"),
         (!absent, "CreateUser of a user that was not seen to be absent"),
@@ -119,7 +119,7 @@ fn wrong_modify(model: &Model, answers: &Answers, changes: &Changes) -> Vec<&'st
         (!answers.given.manages(), "ModifyUser for an object that does not ask for it"),
         (!seen_active(answers), "ModifyUser of a user that was not seen active"),
         (
-            just_told(model, answers) != Some(Whose::Ours),
+            just_told(model, answers) != Some(Ownership::Ours),
             "ModifyUser of a user that was not ours by its tags at most 2 s ago",
         ),
     ]);
@@ -169,7 +169,10 @@ fn wrong_tag(model: &Model, answers: &Answers, tag: &Tag) -> Vec<&'static str> {
             spec.observes || spec.sense != Sense::Sound && !terminating,
             "tags for an object that does not ask for it",
         ),
-        (foreign || whose(&tag.tags) == Whose::Anothers, "tags that are neither the owner's nor the spec's"),
+        (
+            foreign || matches!(whose(&tag.tags), Ownership::Another(_)),
+            "tags that are neither the owner's nor the spec's",
+        ),
         (!seen_active(answers), "tags for a user that was not seen active"),
         (!may_tag(model, answers), "tags for a user that is not ours"),
     ])
@@ -184,14 +187,14 @@ fn may_tag(model: &Model, answers: &Answers) -> bool {
     let adopts = spec.adoption == Adoption::Allowed && !terminating;
     let told = just_told(model, answers);
     match whose(tags) {
-        Whose::Ours => told == Some(Whose::Ours),
+        Ownership::Ours => told == Some(Ownership::Ours),
         // The object that the tags name was seen to be gone.
-        Whose::Anothers => {
+        Ownership::Another(_) => {
             let neighbour = tags.get(CLUSTER_TAG) == Some(&owner().cluster);
             adopts && neighbour && answers.other == OwnerObservation::Gone && told.is_some()
         }
-        Whose::Nobodys if adopts => told.is_some(),
-        Whose::Nobodys => {
+        Ownership::Unowned if adopts => told.is_some(),
+        Ownership::Unowned => {
             // Whatever status says.
             let another = |user: &User| {
                 model.history.gone_seen && !user.was_ours
@@ -211,7 +214,7 @@ fn wrong_untag(model: &Model, answers: &Answers, keys: &[String]) -> Vec<&'stati
     wrongs([
         (!answers.given.manages(), "tags taken off for an object that does not ask for it"),
         (
-            just_told(model, answers) != Some(Whose::Ours),
+            just_told(model, answers) != Some(Ownership::Ours),
             "tags taken off a user that was not ours by its tags at most 2 s ago",
         ),
         (
@@ -229,10 +232,9 @@ fn wrong_delete(model: &Model, answers: &Answers) -> Vec<&'static str> {
     });
     let announced = model.object.as_ref().is_some_and(|object| {
         let status = &object.status;
-        let manages = status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some());
         let ours = status.delete_requested_by.as_ref() == Some(&model.process);
         let condition = status.condition(ConditionType::Deleting).is_some();
-        ours && status.delete_requested_at.is_some() && condition && !manages
+        ours && status.delete_requested_at.is_some() && condition && !status.manages()
     });
     let stays = answers.definition == Definition::Kept && model.definition == Definition::Kept;
     wrongs([
@@ -240,7 +242,7 @@ fn wrong_delete(model: &Model, answers: &Answers) -> Vec<&'static str> {
         (answers.confirmed.is_none(), "DeleteUser without a look at the object right before"),
         (!seen_active(answers), "DeleteUser of a user that was not seen active"),
         (
-            just_told(model, answers) != Some(Whose::Ours),
+            just_told(model, answers) != Some(Ownership::Ours),
             "DeleteUser of a user that was not ours by its tags at most 2 s ago",
         ),
         (!announced, "DeleteUser that was not announced, or while status takes any user for ours"),

@@ -3,7 +3,7 @@
 use plan::verdict::{Progress, Reason};
 use plan::*;
 
-use super::{Where, Whose, managed, place, shown, whose};
+use super::{Where, managed, place, shown, whose};
 use crate::events::{Event, Step};
 use crate::model::Model;
 use crate::model::aws::{ACCESS, User, form, identity};
@@ -36,7 +36,7 @@ pub(crate) fn wrong(model: &Model) -> Option<String> {
 
 /// Whatever is wrong with the object: without the finalizer it would go at once, and leave its user behind.
 fn lacks_finalizer(model: &Model, object: &Object) -> Option<String> {
-    let ours = whose(&model.user()?.tags) == Whose::Ours && object.subject().is_some();
+    let ours = whose(&model.user()?.tags) == Ownership::Ours && object.subject().is_some();
     (ours && !object.has_finalizer).then(|| "the user is ours, and the object has no finalizer".to_owned())
 }
 
@@ -121,11 +121,11 @@ fn staying(model: &Model, object: &Object) -> Option<String> {
     let wrong = seen_as(whose(&user.tags), model, object, lacks);
     // Where a person is needed first, for a name that cannot change or for passwords, tags are not compared until then.
     let believed = needs_a_person(model) && (model.history.retagged || managed(&object.status, &user.shown));
-    wrong.filter(|_| !believed || seen_as(Whose::Ours, model, object, lacks).is_some())
+    wrong.filter(|_| !believed || seen_as(Ownership::Ours, model, object, lacks).is_some())
 }
 
 fn seen_as(
-    whose: Whose,
+    whose: Ownership,
     model: &Model,
     object: &Object,
     lacks: Option<(Progress, Reason)>,
@@ -133,12 +133,16 @@ fn seen_as(
     let user = model.user()?;
     let orphan = model.other == OwnerObservation::Gone && names_a_neighbour(&user.tags);
     match whose {
-        Whose::Anothers if orphan => strange(object, user),
-        Whose::Anothers => shows(object, Progress::Stalled, Reason::UserOwnedByAnother),
-        Whose::Nobodys if managed(&object.status, &user.shown) => Some("our user lacks its tags".to_owned()),
-        Whose::Nobodys => strange(object, user),
-        Whose::Ours if user.shown.user_name != "app" => shows(object, Progress::Stalled, Reason::InvalidSpec),
-        Whose::Ours => match lacks {
+        Ownership::Another(_) if orphan => strange(object, user),
+        Ownership::Another(_) => shows(object, Progress::Stalled, Reason::UserOwnedByAnother),
+        Ownership::Unowned if managed(&object.status, &user.shown) => {
+            Some("our user lacks its tags".to_owned())
+        }
+        Ownership::Unowned => strange(object, user),
+        Ownership::Ours if user.shown.user_name != "app" => {
+            shows(object, Progress::Stalled, Reason::InvalidSpec)
+        }
+        Ownership::Ours => match lacks {
             Some((progress, reason)) => {
                 let typed = user.shown.authentication_type == AuthenticationType::Password.output();
                 differs(model, object, user).filter(|_| typed).or_else(|| shows(object, progress, reason))
@@ -226,9 +230,9 @@ fn differs(model: &Model, object: &Object, user: &User) -> Option<String> {
 pub(crate) fn forsaken(start: &Start, steps: &[Step], model: &Model) -> Option<String> {
     let before = start.services[0].user.as_ref()?;
     let was_ours = match whose(&before.tags) {
-        Whose::Ours => true,
-        Whose::Nobodys => managed(&start.object.status, &before.shown),
-        Whose::Anothers => false,
+        Ownership::Ours => true,
+        Ownership::Unowned => managed(&start.object.status, &before.shown),
+        Ownership::Another(_) => false,
     };
     let (_, reason) = shown(&model.object.as_ref()?.status)?;
     let given_up = matches!(reason, Reason::UserAlreadyExists | Reason::AdoptionNotAllowed);

@@ -65,33 +65,15 @@ impl History {
     }
 }
 
-/// Whose a user is by its tags: cluster, namespace and name decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
-    Ours,
-    Anothers,
-    Nobodys,
-}
-
-pub(crate) fn whose(tags: &Tags) -> Whose {
-    let Owner { cluster, namespace, name } = owner();
-    let own = [(CLUSTER_TAG, cluster), (NAMESPACE_TAG, namespace), (NAME_TAG, name)];
-    let says = |(key, own): &(&str, String)| tags.get(*key).map(|said| said == own);
-    if own.iter().all(|tag| says(tag) == Some(true)) {
-        Whose::Ours
-    } else if own.iter().any(|tag| says(tag) == Some(false)) {
-        Whose::Anothers
-    } else {
-        Whose::Nobodys
-    }
+pub(crate) fn whose(tags: &Tags) -> Ownership {
+    owner().evaluate(tags)
 }
 
 /// What a user that lost its owner tags has to look like to be still ours: as status last reported it, if status shows that
 /// we managed it, and not that it was on its way out since.
 pub(crate) fn managed_look(status: &Status, arn: &Arn) -> Option<Reported> {
     let deleted = status.state == Some(Lifecycle::Deleting);
-    let manages = status.last_applied.as_ref().is_some_and(|last| last.access_string.is_some());
-    status.reported().filter(|_| status.arn.as_ref() == Some(arn) && manages && !deleted)
+    status.reported().filter(|_| status.arn.as_ref() == Some(arn) && status.manages() && !deleted)
 }
 
 pub(crate) fn managed(status: &Status, user: &RemoteUser) -> bool {
@@ -141,7 +123,7 @@ pub(crate) fn listed_tags(model: &mut Model, tags: &TagsObservation) {
     model.history.raced = false;
     if let TagsObservation::Read(tags) = tags {
         model.history.retagged = false;
-        if whose(tags) != Whose::Ours {
+        if whose(tags) != Ownership::Ours {
             model.history.sent = None;
         }
     }

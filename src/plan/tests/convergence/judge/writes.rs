@@ -3,7 +3,7 @@
 use plan::verdict::{Progress, Reason};
 use plan::*;
 
-use super::{Where, Whose, managed, place, whose};
+use super::{Where, managed, place, whose};
 use crate::common::reasons;
 use crate::model::Model;
 use crate::model::object::{Object, Sense};
@@ -87,7 +87,7 @@ fn claims(model: &mut Model, before: &Object, after: &Object) {
         let service = model.services.iter().find(|service| service.account == arn.account());
         service.and_then(|service| service.user.clone())
     });
-    let ours = user.is_none_or(|user| whose(&user.tags) == Whose::Ours);
+    let ours = user.is_none_or(|user| whose(&user.tags) == Ownership::Ours);
     if is.arn.is_some() && was.arn != is.arn && !after.spec.observes && !ours && !model.history.raced {
         model.breach("the ARN of a user in status that is not ours");
     }
@@ -105,7 +105,7 @@ fn claims(model: &mut Model, before: &Object, after: &Object) {
 fn hold(model: &mut Model, object: &Object) {
     let adopts = object.manages() && object.spec.adoption == Adoption::Allowed;
     let tags = model.answers.as_ref().and_then(|answers| answers.tags());
-    let anothers = tags.is_some_and(|tags| whose(tags) == Whose::Anothers);
+    let anothers = tags.is_some_and(|tags| matches!(whose(tags), Ownership::Another(_)));
     if object.subject().is_none() || anothers && !adopts {
         model.breach("a finalizer for an object that stands for no user");
     }
@@ -141,9 +141,9 @@ fn release(model: &mut Model, object: &Object) {
         model.breach("the finalizer went while the user may be elsewhere");
     }
     let ours = model.user().is_some_and(|user| match whose(&user.tags) {
-        Whose::Ours => true,
-        Whose::Nobodys => managed(status, &user.shown) && !model.history.gone_seen,
-        Whose::Anothers => false,
+        Ownership::Ours => true,
+        Ownership::Unowned => managed(status, &user.shown) && !model.history.gone_seen,
+        Ownership::Another(_) => false,
     });
     let seen_active = model
         .answers

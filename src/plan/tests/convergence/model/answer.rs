@@ -159,6 +159,8 @@ impl Model {
     fn identified(&mut self, told: Told<Account>, may_ask_otherwise: bool) -> Response {
         let account = match told {
             Ok(account) => account,
+            // ElastiCache may still show the account.
+            Err(_) if may_ask_otherwise => Account::NotAsked,
             Err(Answer::Fault(fault)) => Account::Failed(fault),
             Err(Answer::NotFound | Answer::AlreadyExists) => Account::Withheld,
         };

@@ -1,0 +1,144 @@
+//! `classify`: what AWS's error codes and HTTP statuses mean.
+
+use plan::classify::{Answer, classify};
+use plan::{AwsError, Fault, Rejection};
+
+use crate::common::Case;
+
+/// The kind of an answer, in a word.
+fn kind(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::NotFound => "not found",
+        Answer::AlreadyExists => "already exists",
+        Answer::Fault(fault) => fault_kind(fault),
+    }
+}
+
+fn fault_kind(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Busy(_) => "busy",
+        Fault::Throttled(_) => "throttled",
+        Fault::Unavailable(_) => "unavailable",
+        Fault::Credentials(_) => "credentials",
+        Fault::Denied(_) => "denied",
+        Fault::Rejected(why, _) => match why {
+            Rejection::ParameterValue => "value",
+            Rejection::ParameterCombination => "combination",
+            Rejection::Quota => "quota",
+            Rejection::ServiceLinkedRole => "role",
+            Rejection::DefaultUserInGroup => "default user",
+            Rejection::Other => "other",
+        },
+    }
+}
+
+#[test]
+fn every_error_code_has_its_kind_whatever_the_status_is() {
+    let rows = [
+        ("not found", "UserNotFound UserNotFoundFault"),
+        ("already exists", "UserAlreadyExists UserAlreadyExistsFault"),
+        ("busy", "InvalidUserState InvalidUserStateFault"),
+        (
+            "throttled",
+            "Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException \
+             RequestLimitExceeded TooManyRequestsException BandwidthLimitExceeded PriorRequestNotComplete \
+             SlowDown APICallRateForCustomerExceeded APICallRateForCustomerExceededFault",
+        ),
+        (
+            "unavailable",
+            "ServiceUnavailable ServiceUnavailableException InternalFailure InternalError \
+             InternalServerError RequestTimeout RequestTimeoutException",
+        ),
+        ("denied", "AccessDenied AccessDeniedException UnauthorizedOperation NotAuthorized OptInRequired"),
+        (
+            "credentials",
+            "ExpiredToken ExpiredTokenException RequestExpired InvalidClientTokenId \
+             UnrecognizedClientException SignatureDoesNotMatch InvalidSignatureException \
+             IncompleteSignature IncompleteSignatureException MissingAuthenticationToken \
+             MissingAuthenticationTokenException",
+        ),
+        ("role", "ServiceLinkedRoleNotFoundFault ServiceLinkedRoleNotFound"),
+        ("default user", "DefaultUserAssociatedToUserGroup DefaultUserAssociatedToUserGroupFault"),
+        ("value", "InvalidParameterValue InvalidParameterValueException"),
+        ("combination", "InvalidParameterCombination InvalidParameterCombinationException"),
+        (
+            "quota",
+            "UserQuotaExceeded UserQuotaExceededFault UserGroupQuotaExceeded TagQuotaPerResourceExceeded",
+        ),
+    ];
+    for (expected, codes) in rows {
+        for (code, status) in
+            codes.split(' ').flat_map(|code| [400, 403, 404, 409, 503].map(|status| (code, status)))
+        {
+            let answer = classify(code, "what AWS says", status);
+            assert_eq!(kind(&answer), expected, "{code} with status {status}");
+            if let Answer::Fault(fault) = answer {
+                assert_eq!(*fault.error(), AwsError::new(code, "what AWS says"));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unknown_code_is_classified_by_its_status() {
+    let rows = cases! {
+        "a proxy throttles": ("Odd", "", 429) => "throttled",
+        "the request took too long": ("Odd", "", 408) => "unavailable",
+        "the service failed": ("Odd", "", 500) => "unavailable",
+        "a gateway failed": ("Odd", "", 503) => "unavailable",
+        "the highest status": ("Odd", "", 599) => "unavailable",
+        "a policy denies": ("Odd", "", 403) => "denied",
+        "no credentials": ("Odd", "", 401) => "credentials",
+        "a refusal": ("Odd", "", 400) => "other",
+        "a refusal with any other status": ("Odd", "", 409) => "other",
+        "a message of throttling": ("Odd", "Rate exceeded", 400) => "throttled",
+        "a message of throttling with status 403": ("Odd", "Rate exceeded for x", 403) => "throttled",
+        "a message that mentions throttling later": ("Odd", "Burst, then Rate exceeded", 400) => "other",
+        "no code: AWS did not answer, so the outcome is not known": ("", "", 400) => "unavailable",
+        "no code: not even UserNotFound": ("", "<html>", 404) => "unavailable",
+        "no code: a proxy denies": ("", "", 403) => "denied",
+        "no code: a proxy wants credentials": ("", "", 401) => "credentials",
+        "no code: a proxy throttles": ("", "", 429) => "throttled",
+        "no code: the service failed": ("", "", 502) => "unavailable",
+    };
+    for Case { claim, given: (code, message, status), expected } in rows {
+        assert_eq!(kind(&classify(code, message, status)), expected, "{claim}");
+    }
+}
+
+#[test]
+fn an_aws_error_is_shown_with_its_code_and_message() {
+    for (code, message, shown) in [
+        ("Throttling", "Rate exceeded", "Throttling: Rate exceeded"),
+        ("Throttling", "", "Throttling"),
+        ("Throttling", "  \n", "Throttling"),
+        ("Odd", "  why \n", "Odd: why"),
+    ] {
+        assert_eq!(AwsError::new(code, message).to_string(), shown);
+    }
+    let Answer::Fault(fault) = classify("", "", 400) else { panic!("not a fault") };
+    assert_eq!(fault.error().to_string(), "UnknownError");
+}
+
+#[test]
+fn a_fault_says_whether_the_outcome_is_unknown_and_whether_it_hides_the_user() {
+    struct Row {
+        code: &'static str,
+        outcome_unknown: bool,
+        hides_user_state: bool,
+    }
+    let rows = rows! {
+        { code: "InvalidUserState", outcome_unknown: false, hides_user_state: false },
+        { code: "Throttling", outcome_unknown: false, hides_user_state: true },
+        { code: "InternalFailure", outcome_unknown: true, hides_user_state: true },
+        { code: "ExpiredToken", outcome_unknown: false, hides_user_state: true },
+        { code: "AccessDenied", outcome_unknown: false, hides_user_state: true },
+        { code: "InvalidParameterValue", outcome_unknown: false, hides_user_state: false },
+        { code: "UserQuotaExceeded", outcome_unknown: false, hides_user_state: false },
+    };
+    for Row { code, outcome_unknown, hides_user_state } in rows {
+        let Answer::Fault(fault) = classify(code, "", 400) else { panic!("{code} is no fault") };
+        assert_eq!(fault.outcome_unknown(), outcome_unknown, "{code}");
+        assert_eq!(fault.hides_user_state(), hides_user_state, "{code}");
+    }
+}

@@ -1,0 +1,23 @@
+//! Tables about the pure functions of the crate: each row is a claim, with what is given and what must follow. The fields that
+//! a row does not name are those of its table.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
+#![allow(clippy::needless_update, reason = "a row may name all fields")]
+
+#[path = "../common/mod.rs"]
+#[macro_use]
+mod common;
+mod adoption;
+mod changes;
+mod classify;
+mod corrections;
+mod creation;
+mod finalize;
+mod finalizer;
+mod last_applied;
+mod model;
+mod observe_only;
+mod orphan;
+mod ownership;
+mod status_user;
+mod verdict;
+mod verdict_rows;

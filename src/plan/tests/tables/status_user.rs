@@ -1,0 +1,145 @@
+//! `status_user`: what status may say about the user after a pass.
+
+use plan::*;
+
+use crate::common::plans::*;
+use crate::common::*;
+
+struct Row {
+    claim: &'static str,
+    goal: Goal,
+    seen: Observed,
+    action: Action,
+    shows: StatusUser,
+}
+
+fn check(rows: Vec<Row>) {
+    for Row { claim, goal, seen, action, shows } in rows {
+        assert_eq!(status_user(&goal, &seen, &action), shows, "{claim}");
+    }
+}
+
+fn observes() -> Goal {
+    Goal::ObserveOnly(desired())
+}
+
+/// A pass over an object of this goal ends with this action, and status keeps its user.
+fn keeps(goal: Goal, action: Action) -> Row {
+    Row { claim: "", goal, seen: nothing_known(), action, shows: StatusUser::Keep }
+}
+
+fn other_rules() -> Observed {
+    nothing_known().seen(user_with(|user| user.access_string = "off".into()))
+}
+
+fn other_arn() -> Observed {
+    nothing_known().seen(user_with(|user| user.arn = arn_in("eu-west-1", "111111111111")))
+}
+
+fn unmanaged() -> Record {
+    Record { last_applied: None, ..managed() }
+}
+
+fn place() -> WrongLocation {
+    elsewhere(arn(), "eu-west-1", Some("111111111111"))
+}
+
+fn refused() -> Action {
+    refuse(Refusal::WrongLocation(place()))
+}
+
+#[test]
+fn status_shows_a_user_only_if_it_is_known_to_be_the_objects() {
+    let deleting = || wait(Wait::UserDeleting);
+    let requested = || Record { deletion: requested_by_another(), ..unmanaged() };
+    let in_sync = || keeps(present(), Action::InSync);
+    check(rows! { in_sync();
+        { claim: "this pass read our owner tags", seen: active_seen().tagged(owner_tags()), shows: StatusUser::Show },
+        { claim: "this pass read our owner tags, whatever else changed", seen: other_rules().tagged(owner_tags()), shows: StatusUser::Show },
+        { claim: "the user has everything that status reports of ours", seen: active_seen().record(managed()), shows: StatusUser::Show },
+    });
+    check(rows! { keeps(present(), fetch_tags());
+        { claim: "another access string than status reports", seen: other_rules().record(managed()) },
+        { claim: "another ARN than status reports", seen: other_arn().record(managed()), action: refused() },
+        { claim: "nothing was applied to the user of status", seen: active_seen().record(unmanaged()) },
+        { claim: "only an earlier pass read our owner tags", seen: active_seen().remembering(Ownership::Ours) },
+        { claim: "an unowned user", seen: active_seen().tagged(Tags::new()), action: already_exists() },
+        { claim: "another object's user", seen: active_seen().tagged(anothers_tags()), action: owned_by_another() },
+    });
+    check(rows! { keeps(gone(), deleting());
+        { claim: "terminating: this pass read our owner tags", seen: active_seen().tagged(owner_tags()), shows: StatusUser::Show },
+        { claim: "terminating: AWS deletes the user after our request, which removed lastApplied",
+          seen: in_state(Lifecycle::Deleting).record(requested()), shows: StatusUser::Show },
+        { claim: "terminating: a user that looks like it and that AWS does not delete", seen: active_seen().record(requested()), action: fetch_tags() },
+        { claim: "terminating: AWS accepted the deletion of the user of status, so this is another one",
+          seen: active_seen().record(Record { deletion: accepted_by_another(), ..managed() }), action: fetch_tags() },
+    });
+}
+
+#[test]
+fn a_user_that_was_seen_gone_leaves_status_and_its_successor_begins_anew() {
+    let lost = || Record { seen_gone: true, ..unmanaged() };
+    check(rows! { keeps(present(), fetch_tags());
+        { claim: "a user that may be another's", seen: active_seen().record(lost()), shows: StatusUser::Clear },
+        { claim: "terminating: a user that may be another's",
+          goal: gone(), seen: active_seen().record(lost()), action: wait(Wait::UserDeleting), shows: StatusUser::Clear },
+        { claim: "this pass read our owner tags",
+          seen: active_seen().record(lost()).tagged(owner_tags()), action: Action::InSync, shows: StatusUser::ShowAsNew },
+        { claim: "a user in another account or region says nothing", seen: other_arn().record(lost()), action: refused() },
+    });
+}
+
+#[test]
+fn an_absent_user_leaves_status_unless_it_may_be_elsewhere() {
+    let absent = || nothing_known().absent().record(managed());
+    check(rows! { Row { seen: absent(), shows: StatusUser::Clear, ..keeps(present(), create_intent()) };
+        { claim: "absent" },
+        { claim: "terminating: absent", goal: gone(), action: release(ReleaseReason::UserGone) },
+        { claim: "terminating: CreateUser may take effect", goal: gone(), action: wait(Wait::CreationOpen) },
+        { claim: "observing: absent", goal: observes(), action: Action::ObserveOnly(Comparison::Missing) },
+        { claim: "it may be elsewhere", action: refused(), shows: StatusUser::Keep },
+        { claim: "terminating: it may be elsewhere", goal: gone(), action: wait(Wait::WrongLocation(place())), shows: StatusUser::Keep },
+        { claim: "observing: it may be elsewhere", goal: observes(), action: refused(), shows: StatusUser::Keep },
+        { claim: "the account could not be asked for", action: failed_read(throttled()), shows: StatusUser::Keep },
+    });
+}
+
+#[test]
+fn status_keeps_its_user_if_aws_was_not_read() {
+    check(rows! { keeps(gone(), wait(Wait::Protected));
+        { claim: "not read", seen: nothing_known().kept() },
+        { claim: "the read failed", goal: present(), seen: nothing_known().failed(throttled()), action: failed_read(throttled()) },
+        { claim: "suspended", goal: Goal::Suspended(None), seen: nothing_known().record(managed()), action: Action::Suspended { ready: true } },
+    });
+}
+
+#[test]
+fn an_observing_object_shows_any_user_in_the_right_account_and_region() {
+    let anothers = |record| other_rules().tagged(anothers_tags()).record(record);
+    check(rows! { keeps(observes(), Action::ObserveOnly(Comparison::Matches));
+        { claim: "another's user", seen: anothers(Record::default()), shows: StatusUser::ShowAsNew },
+        { claim: "another's user in place of the one that it managed", seen: anothers(managed()), shows: StatusUser::ShowAsNew },
+        { claim: "the user that it managed keeps what was applied", seen: active_seen().record(managed()).tagged(Tags::new()), shows: StatusUser::Show },
+        { claim: "a user with our owner tags", seen: active_seen().tagged(owner_tags()), shows: StatusUser::Show },
+        { claim: "a user in another account or region", seen: other_arn().record(managed()), action: refused() },
+    });
+}
+
+#[test]
+fn tags_are_read_as_ours_only_for_a_goal_that_has_an_owner() {
+    let read = |tags| nothing_known().tagged(tags);
+    let invalid = Goal::Invalid { refusal: Refusal::AdoptionNotAllowed, subject: Some(subject()) };
+    let rows = cases! {
+        "ours": (present(), read(owner_tags())) => true,
+        "ours, terminating": (gone(), read(owner_tags())) => true,
+        "ours, observing": (observes(), read(owner_tags())) => true,
+        "another's": (present(), read(anothers_tags())) => false,
+        "none": (present(), read(Tags::new())) => false,
+        "known from an earlier pass": (present(), nothing_known().remembering(Ownership::Ours)) => false,
+        "suspended": (Goal::Suspended(None), read(owner_tags())) => false,
+        "an invalid spec": (invalid, read(owner_tags())) => false,
+    };
+    for Case { claim, given: (goal, seen), expected } in rows {
+        assert_eq!(read_as_ours(&goal, &seen), expected, "{claim}");
+    }
+}
