@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
 
-use crate::connection::root_cause;
+use crate::connection::kube_error_message;
 use crate::telemetry::SparseWarnings;
 
 /// The API server's trouble is not an object's fault, so only the log and a metric tell it. Clones share their values.
@@ -37,7 +37,7 @@ pub(super) fn cause(error: &kube::Error) -> String {
     if matches!(error, kube::Error::SerdeError(_) | kube::Error::FromUtf8(_)) {
         return "the API server's answer cannot be decoded".to_owned();
     }
-    match root_cause(error) {
+    match kube_error_message(error) {
         nothing if nothing.is_empty() => error.to_string(),
         cause => cause,
     }
