@@ -1,5 +1,7 @@
 //! I/O: watches objects and Secrets. Runs a pass over an object if something changed, or if its requeue time has come.
 
+mod index;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
@@ -18,12 +20,12 @@ use plan::SecretVersion;
 use plan::pass::{Finish, PassResult};
 use tokio::sync::{broadcast, oneshot, watch};
 
+use self::index::Index;
 use crate::api::{ElastiCacheUser, full_name, user_id};
 use crate::connection::WATCH_SECONDS;
 use crate::kubernetes::facts;
 use crate::orphans;
 use crate::reconcile::Reconciler;
-use crate::resolve::secrets_named;
 use crate::telemetry::{Metrics, Queue, Reconciled};
 
 /// Shared by all controllers.
@@ -108,12 +110,22 @@ where
     let [changed, with_changed_secret, with_freed_id, deleted, unknown] =
         std::array::from_fn(|_| queue.clone());
     let deleting_context = context.clone();
-    let successors = objects_with_freed_id(freed.subscribe(), reader.clone())
+    let index = Index::default();
+    let followed = index.clone();
+    let successors = objects_with_freed_id(freed.subscribe(), index.clone())
         .inspect(move |object| with_freed_id.request(full_name_of(object), Duration::ZERO));
     let objects = watcher(users, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .inspect_ok(move |event| {
+            if let Some(listed) = followed.follow(event) {
+                deleting_context.reconciler.listed(namespace.as_deref(), &listed.uids);
+                for (name, gone) in listed.vanished {
+                    deleting_context.reconciler.orphans.check_now(&gone.uid);
+                    deleted.forget(&name);
+                    let _ = freed.send(gone.user_id);
+                }
+            }
             if let watcher::Event::Delete(gone) = event {
                 deleting_context.reconciler.vanished(gone);
                 deleted.forget(&full_name(gone));
@@ -136,7 +148,7 @@ where
     let controller = Controller::for_stream(objects, reader)
         .with_config(kube::runtime::controller::Config::default().concurrency(concurrency))
         .watches_stream(futures::stream::select_all(secrets), move |secret| {
-            let objects = objects_with_changed_secret(&cache, &secret).into_iter();
+            let objects = objects_with_changed_secret(&cache, &index, &secret).into_iter();
             objects
                 .inspect(|object| with_changed_secret.request(full_name_of(object), Duration::ZERO))
                 .collect::<Vec<_>>()
@@ -185,7 +197,7 @@ fn full_name_of<K: reflector::Lookup>(object: &ObjectRef<K>) -> String {
 /// Objects that want the user ID of an object that was just deleted. They may create or adopt the user now.
 fn objects_with_freed_id(
     freed: broadcast::Receiver<String>,
-    objects: Store<ElastiCacheUser>,
+    index: Index,
 ) -> impl Stream<Item = ObjectRef<ElastiCacheUser>> + Send + 'static {
     let ids = futures::stream::unfold(freed, |mut freed| async move {
         loop {
@@ -198,9 +210,14 @@ fn objects_with_freed_id(
         }
     });
     ids.flat_map(move |id| {
-        let same = objects.state().into_iter().filter(|object| user_id(object) == id);
-        futures::stream::iter(same.map(|object| ObjectRef::from_obj(&*object)).collect::<Vec<_>>())
+        futures::stream::iter(index.wanting_user(&id)).filter_map(|name| future::ready(named(&name)))
     })
+}
+
+/// The object of this `namespace/name`.
+fn named(full_name: &str) -> Option<ObjectRef<ElastiCacheUser>> {
+    let (namespace, name) = full_name.split_once('/')?;
+    Some(ObjectRef::new(name).within(namespace))
 }
 
 /// A predicate that changes if somebody else removes our finalizer from an object that has a user. It does not change if we add
@@ -272,6 +289,7 @@ fn warn_once<T: 'static>(
 /// left out, because otherwise a restart, or a watch that starts again, would run a pass over every object.
 fn objects_with_changed_secret(
     objects: &Store<ElastiCacheUser>,
+    index: &Index,
     secret: &PartialObjectMeta<Secret>,
 ) -> Vec<ObjectRef<ElastiCacheUser>> {
     let (namespace, name) = (secret.namespace(), secret.name_any());
@@ -282,13 +300,10 @@ fn objects_with_changed_secret(
         let versions = last.map(|last| last.password_versions.as_slice()).unwrap_or_default();
         versions.iter().any(|sent| SecretVersion::parse(sent).is_of(uid, version))
     };
-    let named = objects.state().into_iter().filter(|object| {
-        object.namespace() == namespace
-            && object.metadata.deletion_timestamp.is_none()
-            && !sent(object)
-            && secrets_named(object).any(|secret| secret == name)
-    });
-    named.map(|object| ObjectRef::from_obj(&*object)).collect()
+    let candidates = index.naming_secret(&namespace.unwrap_or_default(), &name);
+    let objects = candidates.iter().filter_map(|name| objects.get(&named(name)?));
+    let changed = objects.filter(|object| object.metadata.deletion_timestamp.is_none() && !sent(object));
+    changed.map(|object| ObjectRef::from_obj(&*object)).collect()
 }
 
 async fn reconcile<U: UserApi>(

@@ -1,5 +1,6 @@
 //! I/O: the driver of a pass. It does what [`Pass`] asks for, and decides nothing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,7 +58,9 @@ impl<U: UserApi> Reconciler<U> {
         let driven = tokio::time::timeout(self.pass_timeout, self.drive(&mut pass, cached)).await;
         let finish = driven.unwrap_or_else(|_| pass.interrupt(PassResult::TimedOut, self.clock.now()));
         match &finish.memory {
-            Some(memory) => self.memories.keep(&uid, memory.as_ref().clone()),
+            Some(memory) => {
+                self.memories.keep(&uid, &cached.namespace().unwrap_or_default(), memory.as_ref().clone())
+            }
             None => {
                 self.memories.forget(&uid);
                 self.orphans.check_now(&uid);
@@ -156,6 +159,11 @@ impl<U: UserApi> Reconciler<U> {
             Some(permit) => permit,
             None => self.users.permit(Priority::Work).await,
         }
+    }
+
+    /// To be called with the uids of a complete list of the objects of a namespace (`None`: of all).
+    pub(crate) fn listed(&self, namespace: Option<&str>, uids: &HashSet<String>) {
+        self.memories.sweep(namespace, uids);
     }
 
     /// To be called if the watch shows that the object was deleted. `last` is its last version.

@@ -24,7 +24,8 @@ impl Case<'_> {
     /// Waits for this answer of /readyz.
     async fn becomes_ready(&self, wanted: bool) -> Result<(), String> {
         let news = (&self.proxy.news, Duration::from_millis(100));
-        let became = until_notified(&format!("ready: {wanted}"), self.speed.patience(), news, || async {
+        let fact = format!("ready: {wanted}");
+        let became = until_notified(&fact, self.speed.patience(), news, || async {
             let log = self.operator.said();
             // In a thread of its own, because the answer takes a request through the proxy of this one.
             let asked = tokio::task::spawn_blocking(move || {
