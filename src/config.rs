@@ -318,6 +318,7 @@ impl RunFlags {
             tag_resync: self.resync * self.tag_resync_every,
             stale_after: self.stale_after,
             call_timeout: self.aws_call_timeout,
+            write_timeout: self.kubernetes_timeout,
             ..Pace::default()
         };
         pace.divided(self.pace_divisor)

@@ -104,6 +104,7 @@ impl Kubernetes {
     pub async fn owner_exists(&self, owner: &Owner) -> Result<OwnerObservation, RequestError> {
         let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &owner.namespace);
         match users.get_metadata_opt(&owner.name).await.and_then(whole) {
+            Ok(Some(found)) if found.metadata.deletion_timestamp.is_some() => Ok(OwnerObservation::Leaving),
             Ok(Some(_)) => Ok(OwnerObservation::Exists),
             Ok(None) => Ok(OwnerObservation::Gone),
             Err(error) if is_refusal(&error) => {

@@ -108,7 +108,9 @@ impl<U: UserApi> Reconciler<U> {
             Request::ReadDefinition => Response::Definition(kubernetes.definition().await),
             Request::ReadObject => {
                 let found = kubernetes.read(&held.object).await?;
-                Response::Object(found.as_ref().map(|found| Box::new(facts(found))))
+                let read = found.as_ref().map(|found| Box::new(facts(found)));
+                held.object = found.unwrap_or_else(|| held.object.clone());
+                Response::Object(read)
             }
             Request::Resolve => match kubernetes.read(&held.object).await? {
                 Some(object) => {

@@ -44,6 +44,10 @@ enum SpecError {
     UnknownAuthenticationType(String),
     #[error("spec.authentication.passwords must name one or two Secrets by secretKeyRef")]
     PasswordSources,
+    #[error(
+        "spec.tags has the key \"{0}\": keys that begin with \"aws:\" or \"elasticache-users.dev/\" are reserved; remove it"
+    )]
+    ReservedTagKey(String),
     #[error("spec.managementPolicy is \"{0}\"; Manage and Observe are known")]
     UnknownManagementPolicy(String),
 }
@@ -186,7 +190,7 @@ async fn desired(
         engine: engine(object)?,
         access_string: access_string(object)?,
         authentication: authentication(object, kubernetes).await?,
-        tags: spec.tags.clone().unwrap_or_default(),
+        tags: tags(object)?,
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
         adoption: policy.adoption(object),
@@ -217,6 +221,14 @@ fn access_string(object: &ElastiCacheUser) -> Result<String, SpecError> {
     match object.spec.access_string.as_deref() {
         Some(text) if !text.trim().is_empty() => Ok(text.to_owned()),
         Some(_) | None => Err(SpecError::NoAccessString),
+    }
+}
+
+fn tags(object: &ElastiCacheUser) -> Result<plan::Tags, SpecError> {
+    let tags = object.spec.tags.clone().unwrap_or_default();
+    match tags.keys().find(|key| plan::is_reserved_tag_key(key)) {
+        Some(key) => Err(SpecError::ReservedTagKey(key.clone())),
+        None => Ok(tags),
     }
 }
 
@@ -271,3 +283,6 @@ async fn passwords(
     }
     Ok(Passwords::new(read))
 }
+
+#[cfg(test)]
+mod tests;

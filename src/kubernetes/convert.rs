@@ -1,5 +1,7 @@
 //! No I/O: converts the custom resource to the types of `plan`, and back.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::ResourceExt;
 use plan::{
@@ -7,7 +9,7 @@ use plan::{
     Timestamp,
 };
 
-use crate::api::{self, ElastiCacheUser, ElastiCacheUserStatus, FINALIZER, RECONCILE_REQUESTED_AT};
+use crate::api::{self, ElastiCacheUser, ElastiCacheUserStatus, FINALIZER, GROUP, RECONCILE_REQUESTED_AT};
 
 /// What a pass needs to know of an object in addition to its goal.
 #[must_use]
@@ -20,12 +22,20 @@ pub fn facts(object: &ElastiCacheUser) -> ObjectFacts {
         name: metadata.name.clone().unwrap_or_default(),
         version: ResourceVersion(metadata.resource_version.clone().unwrap_or_default()),
         generation: metadata.generation,
+        created_at: metadata.creation_timestamp.as_ref().map(|time| timestamp(time.0)),
         terminating: metadata.deletion_timestamp.is_some(),
         has_finalizer: object.finalizers().iter().any(is_ours),
         has_other_finalizers: !object.finalizers().iter().all(is_ours),
         reconcile_requested_at: object.annotations().get(RECONCILE_REQUESTED_AT).cloned(),
+        annotations: own_annotations(object),
         status: object.status.as_ref().map(read_status).unwrap_or_default(),
     }
+}
+
+fn own_annotations(object: &ElastiCacheUser) -> BTreeMap<String, String> {
+    let is_own = |key: &str| key.split_once('/').is_some_and(|(prefix, _)| prefix == GROUP);
+    let own = object.annotations().iter().filter(|(key, _)| is_own(key));
+    own.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 fn read_status(status: &ElastiCacheUserStatus) -> Status {

@@ -117,8 +117,10 @@ impl<U: UserApi> Attempt<'_, U> {
             }
             Fetch::Tags(arn) => {
                 self.take_permit().await;
-                self.facts.observed.tags = users.list_tags(self.permit().await, arn).await;
+                let permit = self.permit().await;
+                // The age counts from the request.
                 self.tags_read_at = Some(Instant::now());
+                self.facts.observed.tags = users.list_tags(permit, arn).await;
                 self.facts.observed.object_confirmed = false;
                 self.settle(arn);
             }

@@ -43,6 +43,18 @@ pub enum Mutation {
     Delete(Delete),
 }
 
+impl Mutation {
+    /// The same mutation without its cause. `None` for CreateUser and DeleteUser, whose effect is a user that comes or goes.
+    pub(crate) fn change(&self) -> Option<Self> {
+        match self {
+            Self::Modify(modify) => Some(Self::Modify(Modify { cause: Cause::Edit, ..modify.clone() })),
+            Self::Tag(tag) => Some(Self::Tag(Tag { cause: Cause::Edit, ..tag.clone() })),
+            Self::Untag(untag) => Some(Self::Untag(untag.clone())),
+            Self::Create(_) | Self::Delete(_) => None,
+        }
+    }
+}
+
 impl Action {
     /// `None` if the action changes nothing in AWS.
     #[must_use]
@@ -189,6 +201,8 @@ pub enum Wait {
     UserDeleting,
     /// AWS is deleting an earlier user of the same ID.
     PreviousUser,
+    /// The object that owns the user is being deleted, or this object is new and the other one may be about to go.
+    PreviousOwner(Owner),
     Creating,
     Modifying,
     /// The user is not `active`, and not because of a call of ours.
@@ -197,6 +211,8 @@ pub enum Wait {
     OwnerUnknown(Lifecycle),
     Secret(SecretProblem),
     DefinitionUnreadable,
+    /// AWS accepted this mutation more than once, and shows other values than it sends.
+    NotShown(Box<Mutation>),
     /// The user of a terminating object is in another account or region than the calls go to.
     WrongLocation(WrongLocation),
     Failed(Read, Fault),

@@ -3,7 +3,7 @@
 use crate::access_string::same_meaning;
 use crate::{
     Authentication, AuthenticationType, Cause, Desired, Engine, Goal, LastApplied, Observed, Passwords,
-    Record, RemoteUser, SecretProblem, SecretVersion, Tags, UserObservation,
+    Record, RemoteUser, SecretProblem, SecretVersion, Tags, UserObservation, is_reserved_tag_key,
 };
 
 /// What ModifyUser sends: only the fields that differ.
@@ -271,7 +271,9 @@ pub(crate) enum TagChange {
 /// For a user with our owner tags. Tags that were never in the spec are not changed.
 pub(crate) fn tag_change(desired: &Desired, tags: &Tags, record: &Record) -> Option<TagChange> {
     let sent = record.last_applied.as_ref().map(|last| last.tag_keys.as_slice()).unwrap_or_default();
-    let left = |key: &&String| !desired.tags.contains_key(*key) && tags.contains_key(*key);
+    let left = |key: &&String| {
+        !desired.tags.contains_key(*key) && tags.contains_key(*key) && !is_reserved_tag_key(key)
+    };
     let leaving: Vec<String> = sent.iter().filter(left).cloned().collect();
     if !leaving.is_empty() {
         return Some(TagChange::Remove(leaving));

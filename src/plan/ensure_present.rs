@@ -102,6 +102,8 @@ fn ensure_in_sync(desired: &Desired, user: &RemoteUser, observed: &Observed) -> 
         OwnerKnowledge::Known(Ownership::Another(owner)) => match other(&desired.owner, &owner, observed) {
             OwnerObservation::NotRead => Action::Fetch(Fetch::Owner(owner)),
             OwnerObservation::Gone => adopt(desired, user, observed, Some(owner)),
+            OwnerObservation::Leaving => Action::Wait(Wait::PreviousOwner(owner)),
+            OwnerObservation::Exists if observed.record.is_new => Action::Wait(Wait::PreviousOwner(owner)),
             OwnerObservation::Exists | OwnerObservation::Unknown => {
                 Action::Refuse(Refusal::UserOwnedByAnother(owner))
             }

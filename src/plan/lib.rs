@@ -46,7 +46,10 @@ pub use memory::{Memory, Pacing};
 pub use object::{ObjectFacts, ResourceVersion};
 pub use observed::*;
 pub use orphan::{Namesake, Orphan, OrphanEnd, OrphanFacts, OrphanStep, follow_orphan, orphan_verdict};
-pub use owner::{CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, OWNER_TAG_PREFIX, Owner, Ownership, Tags, UID_TAG};
+pub use owner::{
+    CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, OWNER_TAG_PREFIX, Owner, Ownership, Tags, UID_TAG,
+    is_reserved_tag_key,
+};
 pub use pass::Pass;
 pub use passwords::{InvalidPassword, Password, Passwords, SecretProblem};
 pub use secret_version::SecretVersion;

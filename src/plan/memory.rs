@@ -3,6 +3,7 @@
 mod pacing;
 
 pub use pacing::Pacing;
+pub(crate) use pacing::Repeat;
 
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub struct Memory {
     pub owner: Option<(Arn, Ownership)>,
     /// The `createRequestedAt` that is settled, because AWS has shown or deleted its user since.
     pub creation_settled: Option<Timestamp>,
+    /// It is settled because AWS refused it.
+    pub creation_refused: bool,
     /// A `createRequestedAt` in the future, because clocks differ, and when this process first saw it.
     creation_first_seen: Option<(Timestamp, Moment)>,
     /// The generation for which this process wrote a create request.
@@ -56,17 +59,20 @@ impl Memory {
             self.ready_generation = object.generation;
         }
         let creation = self.creation(status.create_requested_at, pace, now);
+        let tags_may_lag = self.tags_may_lag(status.create_requested_at, pace, now);
         Record {
             arn: status.arn.clone(),
             location: status.location(),
             last_applied: self.last_applied(status, creation),
             reported: status.reported(),
             creation,
+            tags_may_lag,
             deletion: DeletionProgress::of(status, identity, self.before_deletion.as_ref()),
             seen_gone: self.seen_gone,
             modify_sent: self.modify_sent,
             readiness,
             has_finalizer: object.has_finalizer,
+            is_new: object.created_at.is_some_and(|at| pace.is_new(now.utc.since(at).unwrap_or_default())),
         }
     }
 
@@ -88,6 +94,13 @@ impl Memory {
             }
             Some(_) | None => Creation::Closed,
         }
+    }
+
+    /// Unlike [`Creation`], it does not end when AWS shows the user. Status may have lost the time of the request since.
+    fn tags_may_lag(&mut self, requested: Option<Timestamp>, pace: &Pace, now: Now) -> bool {
+        let Some(requested) = requested.or(self.creation_settled) else { return false };
+        let is_refused = self.creation_refused && self.creation_settled == Some(requested);
+        !is_refused && pace.creation(self.age(requested, now)) == Creation::Open
     }
 
     /// The age of a create request. A time in the future counts from when this process first saw it.

@@ -1,6 +1,8 @@
 //! One version of the object: what a pass needs besides the goal.
 
-use crate::Status;
+use std::collections::BTreeMap;
+
+use crate::{Status, Timestamp};
 
 /// `metadata.resourceVersion`. Since Kubernetes 1.35 versions can be compared as numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -21,12 +23,16 @@ pub struct ObjectFacts {
     pub name: String,
     pub version: ResourceVersion,
     pub generation: Option<i64>,
+    /// `metadata.creationTimestamp`.
+    pub created_at: Option<Timestamp>,
     /// `metadata.deletionTimestamp` is set.
     pub terminating: bool,
     pub has_finalizer: bool,
     pub has_other_finalizers: bool,
     /// The annotation `reconcile-requested-at`.
     pub reconcile_requested_at: Option<String>,
+    /// Every annotation of the operator. Other annotations and labels mean nothing to a pass.
+    pub annotations: BTreeMap<String, String>,
     pub status: Status,
 }
 
@@ -36,5 +42,30 @@ impl ObjectFacts {
     pub fn is_requested(&self) -> bool {
         self.reconcile_requested_at.is_some()
             && self.reconcile_requested_at != self.status.last_handled_reconcile_at
+    }
+
+    /// A decision about the other version holds for this one: only labels, or annotations and finalizers of others, differ.
+    #[must_use]
+    pub fn decides_like(&self, other: &Self) -> bool {
+        let Self {
+            uid,
+            namespace: _,
+            name: _,
+            version: _,
+            created_at: _,
+            generation,
+            terminating,
+            has_finalizer,
+            has_other_finalizers: _,
+            reconcile_requested_at: _,
+            annotations,
+            status,
+        } = other;
+        self.uid == *uid
+            && self.generation == *generation
+            && self.terminating == *terminating
+            && self.has_finalizer == *has_finalizer
+            && self.annotations == *annotations
+            && self.status == *status
     }
 }

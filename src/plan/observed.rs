@@ -62,6 +62,8 @@ pub struct Record {
     pub last_applied: Option<LastApplied>,
     pub reported: Option<Reported>,
     pub creation: Creation,
+    /// A CreateUser of this object is so young that AWS may not show its tags yet (B110), answered or not.
+    pub tags_may_lag: bool,
     pub deletion: DeletionProgress,
     /// This process saw UserNotFound but could not write it to status. Status still describes the former user.
     pub seen_gone: bool,
@@ -69,6 +71,8 @@ pub struct Record {
     pub modify_sent: bool,
     pub readiness: Readiness,
     pub has_finalizer: bool,
+    /// The object was created so recently that the object whose user it wants may be about to go.
+    pub is_new: bool,
 }
 
 /// What status last reported about the user. It identifies a user that lost its tags.
@@ -86,6 +90,8 @@ pub enum OwnerObservation {
     #[default]
     NotRead,
     Exists,
+    /// The object is being deleted.
+    Leaving,
     /// The object was renamed, moved or deleted, and its user was retained.
     Gone,
     /// The operator does not watch the object's namespace, or may not read the object.

@@ -17,6 +17,13 @@ pub const NAME_TAG: &str = "elasticache-users.dev/name";
 /// Tag: the uid of the object, for people. Ownership does not depend on it, because a restored backup changes it.
 pub const UID_TAG: &str = "elasticache-users.dev/uid";
 
+/// Whether only the operator or AWS may use the key. The CRD refuses such keys, but an earlier CRD may have admitted one.
+#[must_use]
+pub fn is_reserved_tag_key(key: &str) -> bool {
+    let key = key.trim().to_lowercase();
+    key.starts_with(OWNER_TAG_PREFIX) || key.starts_with("aws:")
+}
+
 /// The object that owns an AWS user, as the user's tags name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {

@@ -55,7 +55,14 @@ pub(crate) fn ownership(owner: &Owner, user: &RemoteUser, observed: &Observed) -
         || as_reported(&observed.record, user) && !observed.record.deletion.is_accepted();
     let managed = is_recorded(&observed.record, user);
     match (&observed.tags, &observed.known_owner) {
-        (TagsObservation::Read(tags), _) => OwnerKnowledge::Known(owner.evaluate(tags)),
+        (TagsObservation::Read(tags), _) => match owner.evaluate(tags) {
+            Ownership::Unowned if observed.record.tags_may_lag && !observed.record.deletion.is_accepted() => {
+                OwnerKnowledge::Pending(Action::Wait(Wait::OwnerUnknown(user.lifecycle.clone())))
+            }
+            known @ (Ownership::Ours | Ownership::Unowned | Ownership::Another(_)) => {
+                OwnerKnowledge::Known(known)
+            }
+        },
         (TagsObservation::Failed(fault), _) => {
             OwnerKnowledge::Pending(Action::Wait(Wait::Failed(Read::ListTagsForResource, fault.clone())))
         }

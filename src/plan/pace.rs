@@ -25,19 +25,23 @@ pub struct Pace {
     pub tag_resync: Duration,
     /// `--stale-after`: how long an object remains Ready without an answer from AWS.
     pub stale_after: Duration,
-    /// How long UserNotFound proves nothing after a CreateUser. The call's time-out is added.
+    /// How long AWS may take to show a user after the end of CreateUser.
     pub creation_window: Duration,
     /// Time-out of one AWS call with all its retries.
     pub call_timeout: Duration,
     /// How long after a CreateUser its object may still vanish in spite of the finalizer. It must be longer than the API
     /// server's request time-out, which is 60 s by default.
     pub vanishing_window: Duration,
-    /// A CreateUser starts at most this long after the `createRequestedAt` that status has.
+    /// Time-out of one request to the API server.
+    pub write_timeout: Duration,
+    /// CreateUser starts at most this long after `createRequestedAt` was written.
     pub intent_valid: Duration,
     /// A mutation starts at most this long after the user's owner tags were read. AWS needs longer to delete a user, so no
     /// other user of the same ID can exist by then.
     pub owner_valid: Duration,
     pub denied_patience: Duration,
+    /// How long a new object waits for the object that owns its user, because GitOps tools create before they delete.
+    pub handover: Duration,
     pub event_repeat: Duration,
 }
 
@@ -57,9 +61,11 @@ impl Default for Pace {
             creation_window: seconds(30),
             call_timeout: seconds(20),
             vanishing_window: seconds(90),
+            write_timeout: seconds(15),
             intent_valid: seconds(5),
             owner_valid: seconds(2),
             denied_patience: seconds(5 * 60),
+            handover: seconds(60),
             event_repeat: seconds(10 * 60),
         }
     }
@@ -98,9 +104,11 @@ impl Pace {
             creation_window: self.creation_window / by,
             call_timeout: self.call_timeout,
             vanishing_window: self.vanishing_window,
+            write_timeout: self.write_timeout,
             intent_valid: self.intent_valid,
             owner_valid: self.owner_valid,
             denied_patience: self.denied_patience / by,
+            handover: self.handover / by,
             event_repeat: self.event_repeat,
         }
     }
@@ -130,9 +138,18 @@ impl Pace {
         share.mul_f64(0.8 + 0.2 * roll)
     }
 
+    /// Whether an object of this age may be the new form of one that is about to go.
+    #[must_use]
+    pub fn is_new(&self, age: Duration) -> bool {
+        age < self.handover
+    }
+
+    /// Whether UserNotFound proves nothing, at this age of `createRequestedAt`. Its write may be slow, CreateUser may start late
+    /// and take its whole time-out, and AWS may show the user late.
     #[must_use]
     pub fn creation(&self, age: Duration) -> Creation {
-        if age < self.creation_window + self.call_timeout { Creation::Open } else { Creation::Closed }
+        let latest_end = self.write_timeout + self.intent_valid + self.call_timeout;
+        if age < latest_end + self.creation_window { Creation::Open } else { Creation::Closed }
     }
 }
 
@@ -224,11 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn not_found_is_doubted_for_30_s_and_the_time_out_of_the_call() {
+    fn not_found_is_doubted_for_30_s_after_the_latest_end_of_create_user() {
         let pace = Pace::default();
+        // The status write, the call's start and the call.
+        let latest_end = (15 + 5 + 20) * SECOND;
+        let shown = latest_end + 30 * SECOND;
         assert_eq!(pace.creation(Duration::ZERO), Creation::Open);
-        assert_eq!(pace.creation(Duration::from_millis(49_999)), Creation::Open);
-        assert_eq!(pace.creation(50 * SECOND), Creation::Closed);
+        assert_eq!(pace.creation(shown - Duration::from_millis(1)), Creation::Open);
+        assert_eq!(pace.creation(shown), Creation::Closed);
     }
 
     #[test]

@@ -58,6 +58,10 @@ pub struct Pass {
     awaiting: Awaiting,
     attempts: u8,
     steps: u8,
+    /// How often the facts for the mutation were too old when it was about to be sent.
+    late_rounds: u8,
+    /// AWS took longer to show a fact than the fact is valid.
+    aws_is_slow: bool,
     /// The pass must read the object again before it decides.
     is_stale: bool,
     closing: Option<Closing>,
@@ -67,7 +71,9 @@ pub struct Pass {
 /// The rate limiter's tokens that this pass has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Tokens {
-    read: bool,
+    reads: u8,
+    /// Take so many before the next read, because facts that are read one after the other must be recent together.
+    reads_wanted: u8,
     mutation: bool,
 }
 
@@ -76,10 +82,8 @@ struct Tokens {
 struct Ages {
     user: Option<Moment>,
     tags: Option<Moment>,
-    /// The time in status, which may be later than the write.
+    other_owner: Option<Moment>,
     create_intent: Option<Moment>,
-    /// How long the last write of a create request took.
-    create_write: Duration,
 }
 
 /// What the next response is about.
@@ -133,6 +137,8 @@ impl Pass {
             awaiting: Awaiting::Answer,
             attempts: 0,
             steps: 0,
+            late_rounds: 0,
+            aws_is_slow: false,
             is_stale,
             closing: None,
             finish: None,
@@ -173,6 +179,8 @@ impl Pass {
         self.is_stale = false;
         self.closing = None;
         self.steps = 0;
+        self.late_rounds = 0;
+        self.aws_is_slow = false;
         self.goal = goal;
         self.object = object;
     }
@@ -243,13 +251,13 @@ impl Pass {
         let awaiting = std::mem::replace(&mut self.awaiting, Awaiting::Answer);
         match (response, awaiting) {
             (Response::Token(granted), awaiting) => self.take_token(granted, &awaiting, now),
-            (Response::Described(user, source), _) => self.described(user, source),
+            (Response::Described(user, source), _) => self.described(user, source, now),
             (Response::Tags(tags), _) => self.read_tags(tags, now),
             (Response::Identified(source), awaiting) => self.identified(source, &awaiting),
-            (Response::Owner(other), _) => self.observed.other_owner = other,
+            (Response::Owner(other), _) => self.read_other_owner(other),
             (Response::Definition(definition), _) => self.read_definition(definition),
             (Response::Object(object), Awaiting::Confirmation { definition }) => {
-                self.confirm(object.as_deref(), definition);
+                self.confirm(object.map(|object| *object), definition);
             }
             (Response::Resolved(Some((goal, object))), _) => self.begin(goal, object, now),
             (Response::Resolved(None), _) => self.object_is_gone(),
@@ -296,7 +304,7 @@ impl Pass {
         if *awaiting == Awaiting::MutationToken {
             self.tokens.mutation = true;
         } else {
-            self.tokens.read = true;
+            self.tokens.reads = self.tokens.reads.saturating_add(1);
             // A check that has begun continues as work. If it stopped, its calls would have to be repeated.
             self.urgency = Urgency::Work;
         }

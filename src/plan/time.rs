@@ -45,13 +45,6 @@ impl Timestamp {
     }
 }
 
-impl Add<Duration> for Timestamp {
-    type Output = Self;
-    fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
-    }
-}
-
 /// The current time on both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Now {

@@ -6,6 +6,7 @@ mod messages;
 mod reason;
 
 pub use completed::Completed;
+pub(crate) use messages::not_shown;
 pub use reason::Reason;
 
 use crate::pace::Requeue;
@@ -261,7 +262,7 @@ fn waits(wait: &Wait, context: &VerdictContext<'_>) -> Verdict {
             (Reason::WaitingForUserActive, Requeue::Poll)
         }
         Wait::UserDeleting => (Reason::DeletingUser, Requeue::Poll),
-        Wait::PreviousUser => (Reason::WaitingForPreviousUser, Requeue::Poll),
+        Wait::PreviousUser | Wait::PreviousOwner(_) => (Reason::WaitingForPreviousUser, Requeue::Poll),
         Wait::Creating => (Reason::Creating, Requeue::Poll),
         Wait::Modifying => (Reason::Modifying, Requeue::Poll),
         Wait::Secret(SecretProblem::KeyNotFound { .. }) => (Reason::SecretKeyNotFound, Requeue::Backoff),
@@ -270,6 +271,8 @@ fn waits(wait: &Wait, context: &VerdictContext<'_>) -> Verdict {
             SecretProblem::NotFound { .. } | SecretProblem::Unreadable { .. } | SecretProblem::Invalid { .. },
         ) => (Reason::SecretNotFound, Requeue::Backoff),
         Wait::DefinitionUnreadable => (Reason::DeletingUser, Requeue::Backoff),
+        Wait::NotShown(_) if context.deleting => (Reason::WaitingForUserActive, Requeue::Backoff),
+        Wait::NotShown(_) => (Reason::Modifying, Requeue::Backoff),
         Wait::WrongLocation(_) => (Reason::WrongAWSAccount, Requeue::Slow),
     };
     let action = Action::Wait(wait.clone());

@@ -272,11 +272,15 @@ async fn a_user_without_owner_tags_that_status_cannot_prove_ours_is_left_alone()
         ("app-2", json!({ "Tags": {}, "Authentication": { "Type": "no-password" } })),
     ];
     let fixture = Fixture::with(Setup::leaving_users()).await;
+    // All at once: while CreateUser is young, the operator waits for the tags.
+    let mut stripped = Vec::new();
     for (name, change) in rows {
         fixture.ready(name, iam()).await;
         fixture.aws.put_user(name, change).await;
-        let before = fixture.aws.user(name).await.unwrap();
+        stripped.push((name, fixture.aws.user(name).await.unwrap()));
         fixture.patch(name, json!({ "spec": { "accessString": "on ~x:* +@all" } })).await;
+    }
+    for (name, before) in stripped {
         let object = fixture.reason(name, "UserAlreadyExists").await;
         assert!(condition(&object, "Stalled").is_some(), "{name}");
         assert_eq!(fixture.aws.user(name).await.unwrap(), before, "{name}");

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::Moment;
 use crate::pace::{Pace, Requeue};
 use crate::verdict::{Reason, Verdict};
+use crate::{Moment, Mutation};
 
 /// It changes only when something is done, never what is done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -15,6 +15,26 @@ pub struct Pacing {
     silent_since: Option<Moment>,
     denied_since: Option<Moment>,
     warned: Option<(Reason, Moment)>,
+    accepted: Option<Accepted>,
+}
+
+/// A change that AWS accepted, and has not been seen to show since.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Accepted {
+    change: Mutation,
+    times: u32,
+    /// Not to be sent again before this time.
+    again: Moment,
+}
+
+/// Whether a mutation may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    Send,
+    /// AWS accepted it a moment ago and may need some time to show it.
+    Wait,
+    /// AWS accepted it more than once and does not show it.
+    NotShown,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -65,6 +85,39 @@ impl Pacing {
                 pace.until(requeue, 0, now.since(since), roll)
             }
         }
+    }
+
+    /// AWS accepted the change.
+    pub(crate) fn accepted(&mut self, change: Mutation, pace: &Pace, now: Moment, roll: f64) {
+        let before = self.accepted.take().filter(|before| before.change == change);
+        let times = before.map_or(0, |before| before.times).saturating_add(1);
+        let again = now + pace.until(Requeue::Backoff, times, Duration::ZERO, roll);
+        self.accepted = Some(Accepted { change, times, again });
+    }
+
+    /// AWS shows what the spec asks for.
+    pub(crate) fn in_sync(&mut self) {
+        self.accepted = None;
+    }
+
+    /// Whether this change may be sent, although AWS may have accepted it before.
+    pub(crate) fn repeat(&self, change: &Mutation, now: Moment) -> Repeat {
+        match self.accepted.as_ref().filter(|accepted| accepted.change == *change) {
+            Some(accepted) if accepted.again <= now => Repeat::Send,
+            Some(Accepted { times: 1, .. }) => Repeat::Wait,
+            Some(_) => Repeat::NotShown,
+            None => Repeat::Send,
+        }
+    }
+
+    /// The change that AWS accepted more than once, because it does not show it.
+    pub(crate) fn repeated(&self) -> Option<&Mutation> {
+        self.accepted.as_ref().filter(|accepted| accepted.times > 1).map(|accepted| &accepted.change)
+    }
+
+    /// How long the change that AWS accepted must not be sent again.
+    pub(crate) fn until_repeat(&self, now: Moment) -> Duration {
+        self.accepted.as_ref().map_or(Duration::ZERO, |accepted| accepted.again.since(now))
     }
 
     /// A check found no token. Returns the delay until the next attempt.

@@ -37,15 +37,21 @@ impl Pass {
     }
 
     fn read_token(&mut self) -> Option<Request> {
-        if self.tokens.read {
+        if self.tokens.reads >= self.tokens.reads_wanted.max(1) {
             return None;
         }
         self.awaiting = Awaiting::ReadToken;
         Some(Request::AcquireToken(self.urgency))
     }
 
+    /// A read of AWS was answered.
+    fn spend_read(&mut self) {
+        self.tokens.reads = self.tokens.reads.saturating_sub(1);
+        self.tokens.reads_wanted = self.tokens.reads_wanted.saturating_sub(1);
+    }
+
     /// Take the mutation's token before the object is read again, so that no wait for a token makes the version old.
-    fn confirmation(&mut self, definition: bool) -> Request {
+    pub(super) fn confirmation(&mut self, definition: bool) -> Request {
         if !self.tokens.mutation {
             return self.mutation_token();
         }
@@ -53,9 +59,11 @@ impl Pass {
         Request::ReadObject
     }
 
-    pub(super) fn confirm(&mut self, found: Option<&ObjectFacts>, definition: bool) {
+    /// The driver has the version that was found, so the writes of this pass test that version from now on.
+    pub(super) fn confirm(&mut self, found: Option<ObjectFacts>, definition: bool) {
         match found {
-            Some(found) if found.version == self.object.version => {
+            Some(found) if found.decides_like(&self.object) => {
+                self.object = found;
                 self.observed.object_confirmed = true;
                 if definition {
                     self.observed.definition = Definition::NotRead;
@@ -69,8 +77,19 @@ impl Pass {
         self.observed.definition = definition;
     }
 
-    pub(super) fn described(&mut self, user: UserObservation, source: CallSource) {
-        self.tokens.read = false;
+    pub(super) fn read_other_owner(&mut self, other: OwnerObservation) {
+        self.ages.other_owner = Some(self.asked_at);
+        self.observed.other_owner = other;
+    }
+
+    /// The age of a fact counts from the request, so a slow answer is old when it arrives.
+    fn note_slowness(&mut self, now: Now) {
+        self.aws_is_slow |= now.moment.since(self.asked_at) > self.settings.pace.owner_valid;
+    }
+
+    pub(super) fn described(&mut self, user: UserObservation, source: CallSource, now: Now) {
+        self.spend_read();
+        self.note_slowness(now);
         self.ages.user = Some(self.asked_at);
         self.observed.source = source;
         match &user {
@@ -109,7 +128,7 @@ impl Pass {
         if *awaiting == Awaiting::Caller {
             self.observed.caller_asked = true;
         } else {
-            self.tokens.read = false;
+            self.spend_read();
         }
         if source.credentials == self.observed.source.credentials {
             self.observed.source = source;
@@ -119,7 +138,8 @@ impl Pass {
     }
 
     pub(super) fn read_tags(&mut self, tags: TagsObservation, now: Now) {
-        self.tokens.read = false;
+        self.spend_read();
+        self.note_slowness(now);
         self.ages.tags = Some(self.asked_at);
         if let (TagsObservation::Read(read), UserObservation::Found(user)) = (&tags, &self.observed.user) {
             let arn = user.arn.clone();
@@ -156,7 +176,10 @@ impl Pass {
 
     /// AWS has shown or deleted the user of the last CreateUser. From now on UserNotFound proves that the user is absent.
     pub(super) fn settle_creation(&mut self) {
-        self.memory.creation_settled = self.object.status.create_requested_at;
+        if let Some(requested) = self.object.status.create_requested_at {
+            self.memory.creation_settled = Some(requested);
+            self.memory.creation_refused = false;
+        }
         self.observed.record.creation = Creation::Closed;
     }
 }

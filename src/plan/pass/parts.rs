@@ -17,7 +17,7 @@ pub struct Parts<'a> {
     /// `createRequestedAt` before the pass.
     pub former_request: &'a mut Option<Timestamp>,
     /// When the facts and intents of the pass were asked for or written.
-    pub moments: [&'a mut Option<Moment>; 3],
+    pub moments: [&'a mut Option<Moment>; 4],
     /// How often the pass began again.
     pub attempts: &'a mut u8,
 }
@@ -26,7 +26,8 @@ impl Pass {
     /// The parts of the pass that hold versions, times and identities. The operator has no use for them.
     pub fn parts(&mut self) -> Parts<'_> {
         let Self { settings, object, memory, former_request, ages, attempts, .. } = self;
-        let moments = [&mut ages.user, &mut ages.tags, &mut ages.create_intent];
+        let Ages { user, tags, other_owner, create_intent } = ages;
+        let moments = [user, tags, other_owner, create_intent];
         Parts { settings, object, memory, former_request, moments, attempts }
     }
 
@@ -38,6 +39,8 @@ impl Pass {
         self.awaited = false;
         self.rolls = Rolls::default();
         self.steps = 0;
+        self.late_rounds = 0;
+        self.aws_is_slow = false;
         self.memory.pacing = Pacing::default();
         if self.closing.is_some() {
             self.ages = Ages::default();

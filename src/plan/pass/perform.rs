@@ -1,11 +1,15 @@
 //! How a pass writes its intents and makes its one mutation.
 
-use super::{Ages, Awaiting, MOST_ATTEMPTS, Pass, Request, Urgency};
+use super::{Ages, Awaiting, MOST_ATTEMPTS, Pass, PassResult, Request, Urgency};
+use crate::memory::Repeat;
 use crate::verdict::{Outcome, verdict};
 use crate::{
-    Action, AwsError, Cause, Fault, Goal, LastApplied, Moment, Now, ObjectFacts, Observed, Passwords,
-    TagsObservation, UserObservation, WriteIntent,
+    Action, AwsError, Cause, Fault, Goal, LastApplied, Lifecycle, Moment, Mutation, Now, ObjectFacts,
+    Observed, OwnerObservation, Passwords, Read, TagsObservation, UserObservation, Wait, WriteIntent,
 };
+
+/// How often a pass reads the facts for its mutation again because they became too old.
+const MOST_LATE_ROUNDS: u8 = 3;
 
 /// Memory that a call makes uncertain. The pass forgets it before the call and restores it if AWS refuses the call. If no
 /// answer arrives, it stays forgotten.
@@ -28,12 +32,8 @@ impl Pass {
         intent: &WriteIntent,
         now: Now,
     ) -> Option<Request> {
-        if matches!(intent, WriteIntent::Create { .. }) {
-            if !self.tokens.mutation {
-                return Some(self.mutation_token());
-            }
-            // After a slow write, the next one is expected to be as slow: CreateUser is sent when it was answered.
-            self.ages.create_intent = Some(now.moment + self.ages.create_write);
+        if matches!(intent, WriteIntent::Create { .. }) && !self.tokens.mutation {
+            return Some(self.mutation_token());
         }
         let verdict = verdict(action, &Outcome::Decided, &self.context(now.moment));
         match self.status_after(action, &Outcome::Decided, &verdict, now) {
@@ -62,9 +62,14 @@ impl Pass {
             }
             WriteIntent::Create { .. } | WriteIntent::Tags { .. } | WriteIntent::Modify { .. } => {
                 if matches!(intent, WriteIntent::Create { .. }) {
+                    let (pace, took) = (&self.settings.pace, now.moment.since(self.asked_at));
+                    // If the write takes longer than the intent is valid, a second write would not be quicker.
+                    let is_slow = took > pace.intent_valid;
+                    self.ages.create_intent = Some(if is_slow { now.moment } else { self.asked_at });
+                    // The write tested the version. If it was quick, the object need not be read again.
+                    self.observed.object_confirmed = took <= pace.owner_valid;
                     self.memory.create_requested = self.object.generation;
                     self.has_unsent_create = false;
-                    self.ages.create_write = now.moment.since(self.asked_at);
                 }
                 if self.object.terminating {
                     return self.conflict();
@@ -80,45 +85,88 @@ impl Pass {
         self.observed.record = memory.record(object, &settings.identity, &settings.pace, now);
     }
 
-    /// Sends the mutation if its token is there and its facts are recent.
+    /// Sends the mutation if its token is there, its facts are recent, and the object was read again since.
     pub(super) fn call(&mut self, action: &Action, now: Now) -> Option<Request> {
         let mutation = action.mutation()?;
+        if let Some(wait) = self.wait_before_repeating(&mutation, now.moment) {
+            self.close(Action::Wait(wait), Outcome::Decided, now);
+            return None;
+        }
         // Take the token before the ages are checked, so that no wait for a token lies between the facts and the call.
         if !self.tokens.mutation {
             return Some(self.mutation_token());
         }
         if self.is_outdated(action, now.moment) {
+            self.late_rounds += 1;
+            if self.late_rounds > MOST_LATE_ROUNDS {
+                self.give_up_for_slowness(now);
+            }
             return None;
+        }
+        if !self.observed.object_confirmed {
+            return Some(self.confirmation(false));
         }
         self.awaiting = Awaiting::Call(action.clone(), self.doubt(action));
         let credentials = self.observed.source.credentials;
         Some(Request::Call { mutation: Box::new(mutation), credentials })
     }
 
+    /// If AWS accepts a change and does not show it, sending it again at full pace helps nobody.
+    fn wait_before_repeating(&self, mutation: &Mutation, now: Moment) -> Option<Wait> {
+        match self.memory.pacing.repeat(&mutation.change()?, now) {
+            Repeat::Send => None,
+            Repeat::Wait if matches!(self.goal, Goal::Absent(_)) => {
+                Some(Wait::OwnerUnknown(Lifecycle::Active))
+            }
+            Repeat::Wait => Some(Wait::Modifying),
+            Repeat::NotShown => Some(Wait::NotShown(Box::new(mutation.clone()))),
+        }
+    }
+
     /// If a fact for the mutation is too old, forget it, so that `plan` asks for it again.
     fn is_outdated(&mut self, action: &Action, now: Moment) -> bool {
-        let pace = &self.settings.pace;
+        let (pace, ages) = (&self.settings.pace, self.ages);
         let is_old = |at: Option<Moment>, valid| at.is_none_or(|at| now.since(at) > valid);
         if matches!(action, Action::Create(_)) {
-            let old = is_old(self.ages.create_intent, pace.intent_valid);
+            let old = is_old(ages.create_intent, pace.intent_valid);
             self.observed.intent_written &= !old;
+            self.observed.object_confirmed &= !old;
             return old;
         }
         // The user has no owner tags. Only its fields distinguish it from another user that took its ID meanwhile.
-        if matches!(action, Action::Tag(tag) if restores_owner(tag)) {
-            let old = is_old(self.ages.user, pace.owner_valid);
-            if old {
-                self.observed.user = UserObservation::NotRead;
-            }
-            return old;
+        let restores = matches!(action, Action::Tag(tag) if restores_owner(tag));
+        let old_user = restores && is_old(ages.user, pace.owner_valid);
+        let old_tags = is_old(ages.tags, pace.owner_valid);
+        // The object that owned the user may have been created again.
+        let adopts = self.observed.other_owner == OwnerObservation::Gone;
+        let old_owner = adopts && is_old(ages.other_owner, pace.owner_valid);
+        if old_user {
+            self.observed.user = UserObservation::NotRead;
+            self.tokens.reads_wanted = 2;
         }
-        let old = is_old(self.ages.tags, pace.owner_valid);
-        if old {
+        if old_user || old_tags {
             self.observed.tags = TagsObservation::NotRead;
-            // The object was read after the tags and may have changed since, too.
-            self.observed.object_confirmed = false;
         }
+        if old_owner {
+            self.observed.other_owner = OwnerObservation::NotRead;
+        }
+        let old = old_user || old_tags || old_owner;
+        // The object was read before the facts that are read again, and may have changed since, too.
+        self.observed.object_confirmed &= !old;
         old
+    }
+
+    /// AWS or the API server answers so slowly that a fact is too old whenever the mutation could be sent.
+    fn give_up_for_slowness(&mut self, now: Now) {
+        if self.aws_is_slow {
+            let error =
+                AwsError::new("SlowAnswer", "AWS shows the user's owner too slowly to change the user.");
+            let wait = Wait::Failed(Read::ListTagsForResource, Fault::Unavailable(error));
+            return self.close(Action::Wait(wait), Outcome::Decided, now);
+        }
+        let what = "prepare a change of the AWS user";
+        let why = "the API server answers too slowly".to_owned();
+        self.back_off(PassResult::KubernetesFailed { what, why }, now);
     }
 
     fn doubt(&mut self, action: &Action) -> Doubts {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Awaiting, EventContent, LogLevel, LogLine, Pass, PassResult, Request};
-use crate::verdict::{Completed, Outcome, Progress, Reason, Verdict, VerdictContext, verdict};
+use crate::verdict::{Completed, Outcome, Progress, Reason, Verdict, VerdictContext, not_shown, verdict};
 use crate::{
     Action, Arn, ConditionType, Creation, Fault, Goal, Moment, Now, Report, Status, UserObservation, Wait,
     differs, next_status,
@@ -40,7 +40,11 @@ impl Pass {
         // An answer of DescribeUsers is not enough: without its tags, nobody knows whether a user is in sync.
         let silent = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if fault.hides_user_state());
         self.memory.pacing.heard(silent, now.moment);
-        let verdict = verdict(&action, &outcome, &self.context(now.moment));
+        let mut verdict = verdict(&action, &outcome, &self.context(now.moment));
+        // The same message while the change is sent again and AWS applies it, so that status does not alternate.
+        if let Some(change) = self.memory.pacing.repeated().filter(|_| verdict.reason == Reason::Modifying) {
+            verdict.message = not_shown(change, self.user_id());
+        }
         let queue = self.log_lines(&action, &outcome, &verdict).into_iter().map(Request::Log).collect();
         let shown = self.object.status.condition(ConditionType::Ready).map(|ready| ready.reason.clone());
         let stage = Stage::Status;
@@ -100,11 +104,17 @@ impl Pass {
         let Some(Closing { action, verdict, shown, .. }) = self.closing.clone() else { return };
         let roll = self.rolls.roll();
         let pace = &self.settings.pace;
-        let delay = self.memory.pacing.schedule(&verdict, pace, now.moment, roll);
+        let mut delay = self.memory.pacing.schedule(&verdict, pace, now.moment, roll);
+        if matches!(action, Action::Wait(Wait::NotShown(_))) {
+            delay = delay.max(self.memory.pacing.until_repeat(now.moment));
+        }
         let mut events = self.completed_events(&action, &verdict);
         let result = match written {
             Ok(()) => {
-                let warning = verdict.warning();
+                // The warning lasts while the change is sent again and AWS applies it.
+                let is_refused =
+                    verdict.reason == Reason::Modifying && self.memory.pacing.repeated().is_some();
+                let warning = if is_refused { Some(Reason::AWSRefused) } else { verdict.warning() };
                 let due = self.memory.pacing.warn(warning, shown.as_deref(), pace, now.moment);
                 events.extend(due.map(|reason| warning_event(reason, &action, &verdict)));
                 PassResult::Done
@@ -133,7 +143,6 @@ impl Pass {
             verdict,
             former_request: self.former_request,
             has_unsent_create: self.has_unsent_create,
-            create_requested_at: now.utc + self.ages.create_write,
             repeats_create: self.memory.create_requested.is_some()
                 && self.memory.create_requested == self.object.generation,
             identity: &self.settings.identity,
@@ -146,6 +155,15 @@ impl Pass {
         let sends = matches!(action, Action::Create(_) | Action::Modify(_));
         let applied = *action == Action::InSync || sends && matches!(outcome, Outcome::Accepted(_));
         self.memory.seen_gone &= !applied;
+        if *action == Action::InSync {
+            self.memory.pacing.in_sync();
+        }
+        if matches!(outcome, Outcome::Accepted(_) | Outcome::Tagged(_))
+            && let Some(change) = action.mutation().and_then(|mutation| mutation.change())
+        {
+            let roll = self.rolls.roll();
+            self.memory.pacing.accepted(change, &self.settings.pace, now.moment, roll);
+        }
         if *outcome == Outcome::NotFound {
             self.memory.owner = None;
         }
@@ -170,6 +188,7 @@ impl Pass {
                 if outcome.is_refusal() && self.observed.record.creation == Creation::Closed =>
             {
                 self.settle_creation();
+                self.memory.creation_refused = true;
             }
             (Action::Tag(crate::Tag { arn, .. }) | Action::Untag(crate::Untag { arn, .. }), outcome) => {
                 self.learn_from_tagging(arn, outcome, now);

@@ -20,8 +20,6 @@ pub struct Report<'a> {
     pub former_request: Option<Timestamp>,
     /// The announced CreateUser was not sent. The pass then ended with another action.
     pub has_unsent_create: bool,
-    /// For the announcement of a CreateUser: when it will be sent, at the latest as far as the pass can tell.
-    pub create_requested_at: Timestamp,
     /// This process wrote a create request for this generation before. The conditions show its result and do not change
     /// with each attempt.
     pub repeats_create: bool,
@@ -193,7 +191,7 @@ fn set_last_applied(status: &mut Status, report: &Report<'_>) {
 fn set_create_request(status: &mut Status, report: &Report<'_>) {
     match (report.action, report.outcome) {
         (Action::WriteIntent(WriteIntent::Create { .. }), _) => {
-            status.create_requested_at = Some(report.create_requested_at);
+            status.create_requested_at = Some(report.now);
             let source = &report.observed.source;
             let account = match &source.account {
                 Account::Known(account) => Some(account.clone()),

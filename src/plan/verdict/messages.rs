@@ -3,8 +3,8 @@
 
 use super::{Outcome, Reason, VerdictContext};
 use crate::{
-    Action, Cause, Comparison, Fault, Lifecycle, Location, Read, Refusal, Rejection, ReleaseReason,
-    SecretProblem, Wait, WriteIntent, WrongLocation,
+    Action, Cause, Changes, Comparison, Fault, Lifecycle, Location, Mutation, Read, Refusal, Rejection,
+    ReleaseReason, SecretProblem, Wait, WriteIntent, WrongLocation,
 };
 
 const ROLE_COMMAND: &str = "aws iam create-service-linked-role --aws-service-name elasticache.amazonaws.com";
@@ -157,11 +157,14 @@ fn waiting(wait: &Wait, id: &str, context: &VerdictContext<'_>) -> String {
                 .to_owned()
         }
         Wait::CreationOpen => format!(
-            "A CreateUser for \"{id}\" was sent recently and may still take effect. The operator waits for up to a minute so that no AWS user is left behind."
+            "A CreateUser for \"{id}\" was sent recently and may still take effect. The operator waits for about a minute so that no AWS user is left behind."
         ),
         Wait::UserDeleting => deleting(id),
         Wait::PreviousUser => format!(
             "AWS is still deleting an earlier user \"{id}\". The operator creates the new user when the earlier one is gone."
+        ),
+        Wait::PreviousOwner(owner) => format!(
+            "AWS user \"{id}\" belongs to {owner}, according to its tags. The operator waits while that object is being deleted, and for a minute after this object was created, because that object may be about to go."
         ),
         Wait::Creating => format!("Creating AWS user \"{id}\"."),
         Wait::Modifying => modifying(id),
@@ -169,7 +172,7 @@ fn waiting(wait: &Wait, id: &str, context: &VerdictContext<'_>) -> String {
             format!("AWS user \"{id}\" is in state \"{}\". {then}", state.as_str())
         }
         Wait::OwnerUnknown(Lifecycle::Active) => format!(
-            "AWS does not show the tags of user \"{id}\" now. This happens for some seconds after a change of tags. The operator changes nothing until it knows the owner."
+            "AWS does not show the tags of user \"{id}\" now. This happens for some seconds after CreateUser and after a change of tags. The operator changes nothing until it knows the owner."
         ),
         Wait::OwnerUnknown(state) => format!(
             "AWS user \"{id}\" is in state \"{}\", in which AWS does not show its tags. The operator changes nothing until it knows the owner.",
@@ -179,12 +182,36 @@ fn waiting(wait: &Wait, id: &str, context: &VerdictContext<'_>) -> String {
         Wait::DefinitionUnreadable => format!(
             "AWS user \"{id}\" is not deleted yet: the operator cannot read whether the CustomResourceDefinition elasticacheusers.elasticache-users.dev is being deleted too. If it is, the user must be retained. Retrying."
         ),
+        Wait::NotShown(mutation) => not_shown(mutation, id),
         Wait::WrongLocation(there) => format!(
             "{} Give the operator the former account and region to delete the user, or set deletionPolicy to Retain to keep it.",
             wrong_location_message(there, id)
         ),
         Wait::Failed(_, fault) => self::fault(&Action::Wait(wait.clone()), fault, context),
     }
+}
+
+pub(crate) fn not_shown(mutation: &Mutation, id: &str) -> String {
+    let (call, what) = match mutation {
+        Mutation::Modify(modify) => {
+            let Changes { access_string, engine, authentication } = &modify.changes;
+            let fields = [
+                access_string.as_ref().map(|_| "accessString"),
+                engine.map(|_| "engine"),
+                authentication.as_ref().map(|_| "authentication"),
+            ];
+            ("ModifyUser", fields.into_iter().flatten().collect::<Vec<_>>().join(", "))
+        }
+        Mutation::Tag(tag) => {
+            ("AddTagsToResource", tag.tags.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
+        }
+        Mutation::Untag(untag) => ("RemoveTagsFromResource", untag.keys.join(", ")),
+        Mutation::Create(_) => ("CreateUser", String::new()),
+        Mutation::Delete(_) => ("DeleteUser", String::new()),
+    };
+    format!(
+        "AWS accepted {call} of user \"{id}\" and shows another value ({what}). The operator sends it again, less and less often. Compare the spec with what AWS shows."
+    )
 }
 
 fn secret(problem: &SecretProblem) -> String {

@@ -36,8 +36,8 @@ pub enum Reason {
     ///
     /// Nothing. The message names the state, and the operator continues by itself.
     WaitingForUserActive,
-    /// AWS is still deleting an earlier user of this ID. The operator creates the new user when the earlier one is
-    /// gone.
+    /// AWS is still deleting an earlier user of this ID, or another object that owns the user may be about to go. The
+    /// operator continues when it is gone.
     ///
     /// Nothing.
     WaitingForPreviousUser,

@@ -88,6 +88,8 @@ pub enum ModifyAnswer {
     New,
     /// Still the former values, until the user is `active` again
     Old,
+    /// The former values for ever: ModifyUser and AddTagsToResource are accepted and change nothing
+    Never,
 }
 
 /// How many requests each account and region may send.
@@ -165,6 +167,7 @@ impl Settings {
             "modify-answer": match self.modify_answer {
                 ModifyAnswer::New => "new",
                 ModifyAnswer::Old => "old",
+                ModifyAnswer::Never => "never",
             },
         })
     }
@@ -226,7 +229,8 @@ fn modify_answer(value: &Value) -> Result<ModifyAnswer, String> {
     match value.as_str() {
         Some("new") => Ok(ModifyAnswer::New),
         Some("old") => Ok(ModifyAnswer::Old),
-        _ => Err(format!("'modify-answer' must be \"new\" or \"old\", not {value}")),
+        Some("never") => Ok(ModifyAnswer::Never),
+        _ => Err(format!("'modify-answer' must be \"new\", \"old\" or \"never\", not {value}")),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::refusal::{
     user_not_taggable,
 };
 use crate::region::Region;
-use crate::settings::Settings;
+use crate::settings::{ModifyAnswer, Settings};
 use crate::wire::Params;
 use crate::xml::Xml;
 
@@ -35,7 +35,9 @@ pub(crate) fn add(
         return Err(invalid_value("At least one tag must be given."));
     }
     let (resource, mut tags) = open(region, now, params)?;
-    tags.extend(added);
+    if settings.modify_answer != ModifyAnswer::Never {
+        tags.extend(added);
+    }
     check_count(&tags)?;
     let xml = tag_list(&tags);
     store(region, settings, now, &resource, tags);

@@ -104,6 +104,9 @@ pub(crate) fn modify(
     }
     check_fit(&body.authentication, &body.engine, &user.id, &user.name)?;
     let id = user.id.clone();
+    if settings.modify_answer == ModifyAnswer::Never {
+        body = user.body.clone();
+    }
     region.edit_user(&id, |user| {
         user.former = Some(std::mem::replace(&mut user.body, body));
         user.phase = Phase::until(MODIFYING, after(now, settings.modify_time));
@@ -188,7 +191,7 @@ fn answer(region: &Region, settings: &Settings, id: &str) -> Result<Xml, Refusal
 fn body_to_show(user: &User, which: ModifyAnswer) -> &Body {
     match (which, &user.former) {
         (ModifyAnswer::Old, Some(former)) if user.phase.status == MODIFYING => former,
-        (ModifyAnswer::Old | ModifyAnswer::New, _) => &user.body,
+        (ModifyAnswer::Old | ModifyAnswer::New | ModifyAnswer::Never, _) => &user.body,
     }
 }
 

@@ -41,7 +41,6 @@ fn after(object: &Value, progress: Progress) -> Value {
         former_request: None,
         repeats_create: false,
         has_unsent_create: false,
-        create_requested_at: Timestamp::default(),
         identity: "this process",
         now: Timestamp::default(),
     });

@@ -1,12 +1,16 @@
 //! The people and things of the tables: one object `shop/app`, its user, its neighbours.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
+pub(crate) mod faults;
 #[macro_use]
 pub(crate) mod plans;
 pub(crate) mod reasons;
 pub(crate) mod verdicts;
 
 use plan::*;
+
+#[allow(unused_imports, reason = "each test binary uses its part of it")]
+pub(crate) use faults::*;
 
 /// What the object's spec says, and AWS hands back in a form of its own.
 pub(crate) const WANTED: &str = "on allkeys +@all";
@@ -347,54 +351,4 @@ macro_rules! rows {
     { $base:expr; $({ $($field:ident: $value:expr),* $(,)? }),* $(,)? } => {
         vec![$(Row { $($field: $value,)* ..$base }),*]
     };
-}
-
-pub(crate) fn aws_error(code: &str, message: &str) -> AwsError {
-    AwsError::new(code, message)
-}
-
-pub(crate) fn busy() -> Fault {
-    Fault::Busy(aws_error("InvalidUserState", "User app has status modifying."))
-}
-
-pub(crate) fn throttled() -> Fault {
-    Fault::Throttled(aws_error("Throttling", "Rate exceeded"))
-}
-
-pub(crate) fn unavailable() -> Fault {
-    Fault::Unavailable(aws_error("InternalFailure", "The request processing has failed."))
-}
-
-pub(crate) fn credentials() -> Fault {
-    Fault::Credentials(aws_error("ExpiredToken", "The security token has expired."))
-}
-
-pub(crate) fn denied() -> Fault {
-    Fault::Denied(aws_error("AccessDenied", "User is not authorized."))
-}
-
-pub(crate) fn rejected(why: Rejection) -> Fault {
-    Fault::Rejected(why, aws_error("Refused", "Because."))
-}
-
-pub(crate) fn rejected_saying(why: Rejection, message: &str) -> Fault {
-    Fault::Rejected(why, aws_error("InvalidParameterValue", message))
-}
-
-pub(crate) fn faults() -> Vec<Fault> {
-    let rejections = [
-        Rejection::ParameterValue,
-        Rejection::ParameterCombination,
-        Rejection::Quota,
-        Rejection::ServiceLinkedRole,
-        Rejection::DefaultUserInGroup,
-        Rejection::Other,
-    ];
-    let mut faults = vec![busy(), throttled(), unavailable(), credentials(), denied()];
-    faults.extend(rejections.map(rejected));
-    faults
-}
-
-pub(crate) fn failed_read(fault: Fault) -> Action {
-    Action::Wait(Wait::Failed(Read::DescribeUsers, fault))
 }

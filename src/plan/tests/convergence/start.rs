@@ -1,6 +1,5 @@
 //! How it may stand when a walk begins: any object, with anything in its status, and any user.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use plan::verdict::Reason;
@@ -98,18 +97,8 @@ fn before_begin(seconds: u64) -> Timestamp {
 
 /// Our user with this access string, `active`, and its object, which is Ready with this status.
 pub(crate) fn settled_but_for(status: Status, access: usize) -> Start {
-    let user = User {
-        shown: RemoteUser { access_string: form(ACCESS[access].0), ..user(Lifecycle::Active) },
-        tags: claimed(Claim::Ours),
-        put: BTreeSet::new(),
-        was_ours: true,
-        passwords: None,
-        foreign_passwords: false,
-        foreign_access: false,
-        settles_at: BEGIN,
-        shows_at: BEGIN,
-        taggable_at: BEGIN,
-    };
+    let shown = RemoteUser { access_string: form(ACCESS[access].0), ..user(Lifecycle::Active) };
+    let user = User::new(shown, claimed(Claim::Ours), true, BEGIN);
     let spec = Spec {
         sense: Sense::Sound,
         engine: Engine::Redis,
@@ -307,25 +296,17 @@ fn users() -> impl Strategy<Value = User> {
             let password_count = passwords.as_ref().and_then(count);
             // Only a user that this object created can be one that does not show yet.
             let created = claim == Claim::Ours && lifecycle == Lifecycle::Active;
-            User {
-                shown: RemoteUser {
-                    user_name: name.to_owned(),
-                    engine: engine.as_str().to_owned(),
-                    access_string: form(ACCESS[access].0),
-                    authentication_type: authentication.output().to_owned(),
-                    password_count,
-                    ..user(lifecycle)
-                },
-                tags: claimed(claim),
-                put: BTreeSet::new(),
-                was_ours: claim == Claim::Ours,
-                passwords,
-                foreign_passwords: false,
-                foreign_access: false,
-                settles_at,
-                shows_at: if created { shows_at } else { BEGIN },
-                taggable_at,
-            }
+            let shown = RemoteUser {
+                user_name: name.to_owned(),
+                engine: engine.as_str().to_owned(),
+                access_string: form(ACCESS[access].0),
+                authentication_type: authentication.output().to_owned(),
+                password_count,
+                ..user(lifecycle)
+            };
+            let settled = User::new(shown, claimed(claim), claim == Claim::Ours, BEGIN);
+            let shows_at = if created { shows_at } else { BEGIN };
+            User { passwords, settles_at, shows_at, taggable_at, ..settled }
         },
     )
 }

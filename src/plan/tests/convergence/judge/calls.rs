@@ -43,6 +43,9 @@ pub(crate) fn mutation(model: &mut Model, mutation: &Mutation) {
         Mutation::Untag(untag) => wrong_untag(model, &answers, &untag.keys),
         Mutation::Delete(_) => wrong_delete(model, &answers),
     };
+    if answers.confirmed.is_none() && Kind::of(mutation) != Kind::Create {
+        model.breach("a mutation without a look at the object right before");
+    }
     for what in wrong {
         model.breach(what);
     }
@@ -239,7 +242,6 @@ fn wrong_delete(model: &Model, answers: &Answers) -> Vec<&'static str> {
     let stays = answers.definition == Definition::Kept && model.definition == Definition::Kept;
     wrongs([
         (!wanted || !stays, "DeleteUser of a user that is to stay"),
-        (answers.confirmed.is_none(), "DeleteUser without a look at the object right before"),
         (!seen_active(answers), "DeleteUser of a user that was not seen active"),
         (
             just_told(model, answers) != Some(Ownership::Ours),

@@ -173,8 +173,13 @@ impl Model {
     fn read_object(&mut self) -> Response {
         let (now, object) = (self.now, self.object.clone());
         self.note(|answers| {
-            let same = object.as_ref().is_some_and(|object| object.version == answers.given.version);
-            answers.confirmed = same.then_some(now);
+            // Labels mean nothing to a pass. From now on its writes are of this version.
+            let is_same = |found: &&Object| {
+                Object { version: answers.given.version, ..(*found).clone() } == answers.given
+            };
+            let same = object.as_ref().filter(is_same).cloned();
+            answers.confirmed = same.as_ref().map(|_| now);
+            answers.given = same.unwrap_or_else(|| answers.given.clone());
         });
         Response::Object(object.map(|object| Box::new(object.facts())))
     }

@@ -66,6 +66,24 @@ pub(crate) struct User {
     pub(crate) taggable_at: Duration,
 }
 
+impl User {
+    /// The user has settled: everything about it shows from now on.
+    pub(crate) fn new(shown: RemoteUser, tags: Tags, was_ours: bool, now: Duration) -> Self {
+        Self {
+            shown,
+            tags,
+            put: BTreeSet::new(),
+            was_ours,
+            passwords: None,
+            foreign_passwords: false,
+            foreign_access: false,
+            settles_at: now,
+            shows_at: now,
+            taggable_at: now,
+        }
+    }
+}
+
 /// What the service is like; the operator has to be right with each of these.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Habits {
@@ -203,16 +221,11 @@ impl Service {
         };
         self.before = None;
         self.user = Some(User {
-            shown: shown.clone(),
-            tags: create.tags.clone(),
             put: create.tags.keys().cloned().collect(),
-            was_ours: true,
             passwords: create.authentication.passwords().cloned(),
-            foreign_passwords: false,
-            foreign_access: false,
             settles_at: self.now + self.habits.pace,
             shows_at: if late { self.now + LATE } else { self.now },
-            taggable_at: self.now,
+            ..User::new(shown.clone(), create.tags.clone(), true, self.now)
         });
         self.note_looks();
         Ok(shown)

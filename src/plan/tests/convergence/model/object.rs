@@ -1,5 +1,7 @@
 //! The object as the API server has it, and the goal that follows from it.
 
+use std::collections::BTreeMap;
+
 use plan::*;
 
 use super::aws::ACCESS;
@@ -62,12 +64,21 @@ impl Object {
             name: "app".to_owned(),
             version: ResourceVersion(self.version.to_string()),
             generation: Some(self.generation),
+            created_at: None,
             terminating: self.terminating,
             has_finalizer: self.has_finalizer,
             has_other_finalizers: false,
             reconcile_requested_at: (self.requested > 0).then(|| self.requested.to_string()),
+            annotations: self.annotations(),
             status: self.status.clone(),
         }
+    }
+
+    fn annotations(&self) -> BTreeMap<String, String> {
+        let requested =
+            (self.requested > 0).then(|| ("reconcile-requested-at".to_owned(), self.requested.to_string()));
+        let protected = self.protected.then(|| ("prevent-deletion".to_owned(), "true".to_owned()));
+        requested.into_iter().chain(protected).collect()
     }
 
     pub(crate) fn goal(&self, secrets: &Secrets) -> Goal {

@@ -1,6 +1,5 @@
 //! What somebody else does in AWS.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use plan::*;
@@ -99,20 +98,9 @@ pub(crate) fn claimed(claim: Claim) -> Tags {
 }
 
 fn stranger(claim: Claim, access: usize, foreign_access: bool, now: Duration, service: &Service) -> User {
-    User {
-        shown: RemoteUser {
-            access_string: form(ACCESS[access].0),
-            arn: arn_in("us-east-1", service.account),
-            ..crate::common::user(Lifecycle::Modifying)
-        },
-        tags: claimed(claim),
-        put: BTreeSet::new(),
-        was_ours: claim == Claim::Ours,
-        passwords: None,
-        foreign_passwords: false,
-        foreign_access,
-        settles_at: now + service.habits.pace,
-        shows_at: now,
-        taggable_at: now,
-    }
+    let arn = arn_in("us-east-1", service.account);
+    let access_string = form(ACCESS[access].0);
+    let shown = RemoteUser { access_string, arn, ..crate::common::user(Lifecycle::Modifying) };
+    let user = User::new(shown, claimed(claim), claim == Claim::Ours, now);
+    User { foreign_access, settles_at: now + service.habits.pace, ..user }
 }

@@ -1,0 +1,94 @@
+//! Every mutation rests on the object as it is once the token is in hand.
+
+use plan::pass::Request;
+use plan::*;
+
+use crate::common::*;
+use crate::world::{World, world};
+
+pub(crate) struct Row {
+    pub(crate) mutation: &'static str,
+    pub(crate) world: World,
+}
+
+pub(crate) fn edited() -> World {
+    let goal = Goal::Present(Desired { access_string: "on ~x +get".into(), ..desired() });
+    World { goal, ..world() }
+}
+
+/// A world for each mutation that changes or deletes a user.
+pub(crate) fn rows() -> Vec<Row> {
+    let adopting = Goal::Present(Desired { adoption: Adoption::Allowed, ..desired() });
+    let unowned = ObjectFacts { status: Status::default(), ..world().object };
+    let mut leaving = World { goal: gone(), ..world() };
+    leaving.object.terminating = true;
+    let other_tag = Goal::Present(Desired { tags: tags(&[("team", "x")]), ..desired() });
+    let no_tag = Goal::Present(Desired { tags: Tags::new(), ..desired() });
+    let row = |mutation, world| Row { mutation, world };
+    vec![
+        row("ModifyUser", edited()),
+        row("CreateUser", World { user: None, object: unowned.clone(), ..world() }),
+        row("AddTags", World { goal: other_tag, ..world() }),
+        row("RemoveTags", World { goal: no_tag, ..world() }),
+        // The owner tags are put back.
+        row("AddTags", World { tags: Tags::new(), ..edited() }),
+        // The user is adopted.
+        row("AddTags", World { goal: adopting, object: unowned, tags: anothers_tags(), ..world() }),
+        row("DeleteUser", leaving),
+    ]
+}
+
+#[test]
+fn an_object_that_is_suspended_during_any_wait_for_a_token_gets_no_call() {
+    for Row { mutation, world } in rows() {
+        let mut undisturbed = world.clone();
+        undisturbed.quiet_pass();
+        assert_eq!(undisturbed.count(mutation), 1, "{mutation}: {:?}", undisturbed.asked);
+        let tokens = undisturbed.count("AcquireToken");
+        assert!(tokens >= 2, "{mutation}: a token for each call: {:?}", undisturbed.asked);
+        for wanted in 1..=tokens {
+            let mut disturbed = world.clone();
+            disturbed.pass(|world, request| {
+                if matches!(request, Request::AcquireToken(_)) && world.count("AcquireToken") == wanted {
+                    world.suspend();
+                }
+                None
+            });
+            assert!(!disturbed.has_mutated(), "{mutation}, token {wanted}: {:?}", disturbed.asked);
+        }
+    }
+}
+
+#[test]
+fn the_object_is_the_last_thing_that_is_read_before_a_mutation_and_aws_gets_no_more_calls() {
+    for Row { mutation, mut world } in rows() {
+        world.quiet_pass();
+        let at = world.asked.iter().position(|asked| *asked == mutation).unwrap();
+        let expected = match mutation {
+            "DeleteUser" => "ReadDefinition",
+            // The write of the intent tests the version.
+            "CreateUser" => "WriteStatus",
+            _ => "ReadObject",
+        };
+        assert_eq!(world.asked[at - 1], expected, "{mutation}: {:?}", world.asked);
+        let calls = ["DescribeUser", "ListTags", mutation].map(|call| world.count(call));
+        assert_eq!(calls, [1, usize::from(mutation != "CreateUser"), 1], "{mutation}: {:?}", world.asked);
+    }
+}
+
+#[test]
+fn labels_and_annotations_of_others_do_not_restart_a_pass_but_our_annotations_do() {
+    let own = ("elasticache-users.dev/prevent-deletion".to_owned(), "true".to_owned());
+    for (annotation, resolves) in [(None, 0), (Some(own), 1)] {
+        let mut world = edited();
+        world.pass(|world, request| {
+            let first = matches!(request, Request::ReadObject) && world.count("ReadObject") == 1;
+            if first {
+                world.edit(|object| object.annotations.extend(annotation.clone()));
+            }
+            None
+        });
+        assert_eq!(world.count("Resolve"), resolves, "{annotation:?}: {:?}", world.asked);
+        assert_eq!(world.count("ModifyUser"), 1, "{annotation:?}: {:?}", world.asked);
+    }
+}

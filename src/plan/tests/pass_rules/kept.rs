@@ -1,0 +1,58 @@
+//! What a process remembers although its pass is cut.
+
+use plan::pass::PassResult;
+use plan::*;
+
+use crate::common::{desired, password};
+use crate::world::{World, name, world};
+
+fn rotated() -> World {
+    let goal = Goal::Present(Desired { authentication: password(), ..desired() });
+    World { goal, ..world() }
+}
+
+fn sent() -> Option<Passwords> {
+    match password() {
+        Authentication::Password(Ok(passwords)) => Some(passwords),
+        _ => None,
+    }
+}
+
+#[test]
+fn passwords_that_aws_accepted_are_remembered_wherever_the_pass_is_cut_and_are_not_sent_again() {
+    let mut whole = rotated();
+    whole.quiet_pass();
+    let call = whole.asked.iter().position(|asked| *asked == "ModifyUser").unwrap();
+    for cut in call + 1..whole.asked.len() {
+        let mut world = rotated();
+        let mut pass = world.begin();
+        for _ in 0..cut {
+            let request = pass.next(world.now());
+            let response = world.answer(&request);
+            pass.handle(response, world.now());
+        }
+        let request = pass.next(world.now());
+        let finish = pass.interrupt(PassResult::TimedOut, world.now());
+        world.memory = *finish.memory.unwrap();
+        assert_eq!(world.memory.sent_passwords, sent(), "cut at {}", name(&request));
+        // Status knows nothing of the call, and the Secret is written again with the same password.
+        world.quiet_pass();
+        assert!(!world.has_mutated(), "cut at {}: {:?}", name(&request), world.asked);
+    }
+}
+
+#[test]
+fn passwords_whose_outcome_is_not_known_are_not_remembered() {
+    let mut world = rotated();
+    let mut pass = world.begin();
+    loop {
+        let request = pass.next(world.now());
+        if name(&request) == "ModifyUser" {
+            break;
+        }
+        let response = world.answer(&request);
+        pass.handle(response, world.now());
+    }
+    let finish = pass.interrupt(PassResult::TimedOut, world.now());
+    assert_eq!(finish.memory.unwrap().sent_passwords, None);
+}

@@ -1,0 +1,14 @@
+//! Rules of [`plan::Pass`] that only show in what it asks for, one request after the other.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "a test may stop")]
+
+#[path = "../common/mod.rs"]
+#[macro_use]
+mod common;
+mod confirmed;
+mod handover;
+mod kept;
+mod lagging;
+mod not_shown;
+mod recent;
+mod reserved;
+mod world;

@@ -1,0 +1,73 @@
+//! AWS accepts a change and shows another value: it is sent again less and less often.
+
+use std::time::Duration;
+
+use plan::pass::{Request, Response};
+use plan::verdict::Outcome;
+use plan::*;
+
+use crate::common::{desired, tags};
+use crate::world::{MUTATIONS, World, name, world};
+
+// An access string that comes back otherwise is no example: it counts as AWS's form of what was sent.
+fn other_engine() -> World {
+    World { goal: Goal::Present(Desired { engine: Engine::Valkey, ..desired() }), ..world() }
+}
+
+fn other_tag() -> World {
+    World { goal: Goal::Present(Desired { tags: tags(&[("team", "x")]), ..desired() }), ..world() }
+}
+
+/// AWS accepts every change of this world and changes nothing.
+fn pass(world: &mut World, warnings: &mut Vec<&'static str>) -> Duration {
+    let finish = world.pass(|world, request| match request {
+        Request::Call { .. } if name(request) == "ModifyUser" => {
+            Some(Response::Called(Outcome::Accepted(world.user.clone().unwrap())))
+        }
+        Request::Call { .. } => Some(Response::Called(Outcome::Tagged(world.tags.clone()))),
+        Request::Publish(event) => {
+            warnings.extend(event.warning.then_some(event.reason));
+            None
+        }
+        _ => None,
+    });
+    finish.requeue.unwrap()
+}
+
+fn message(world: &World) -> String {
+    let ready = world.object.status.condition(ConditionType::Ready).unwrap();
+    format!("{}: {}", ready.reason, ready.message)
+}
+
+#[test]
+fn a_change_that_aws_accepts_and_does_not_show_is_sent_less_and_less_often() {
+    for (mutation, mut world) in [("ModifyUser", other_engine()), ("AddTags", other_tag())] {
+        let (mut warnings, mut told) = (Vec::new(), Vec::new());
+        let end = world.now + Duration::from_secs(600);
+        while world.now < end {
+            let pause = pass(&mut world, &mut warnings);
+            world.now += pause;
+            told.push(message(&world));
+        }
+        let sent = world.asked.iter().filter(|asked| MUTATIONS.contains(asked)).count();
+        // 1, 2, 4, .. 40 s and up to a half more; at full pace it would be hundreds.
+        assert!((8..=22).contains(&sent), "{mutation}: {sent} in 10 minutes");
+        assert!(world.count("ListTags") <= 5 * sent + 10, "{mutation}: {}", world.count("ListTags"));
+        assert_eq!(warnings, ["AWSRefused"], "{mutation}: one warning in ten minutes");
+        assert!(told.iter().all(|told| told.starts_with("Modifying: ")), "{mutation}: {told:?}");
+        let is_told = |told: &&String| told.contains("AWS accepted ") && told.contains("another value");
+        assert!(told.iter().filter(is_told).count() >= sent - 2, "{mutation}: {told:?}");
+    }
+}
+
+#[test]
+fn a_change_that_shows_is_no_repeat_of_an_earlier_one() {
+    let mut world = other_engine();
+    for round in 1..=3 {
+        world.quiet_pass();
+        world.now += Duration::from_secs(1);
+        world.quiet_pass();
+        assert_eq!(world.count("ModifyUser"), round, "somebody changes it back: {:?}", world.asked);
+        world.user.as_mut().unwrap().engine = "redis".into();
+    }
+}
