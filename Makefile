@@ -1,6 +1,6 @@
 # Keep targets short: each one calls cargo or a script.
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test lint docs crds manifests dev size bench rights faults mutants
+.PHONY: help demo unit test lint docs crds manifests dev size bench soak fuzz rights faults mutants
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,13 @@ bench: ## Measure what the operator costs; for example BENCH="--objects 2000 --j
 	@cargo build --release
 	@cargo build --workspace --bins
 	@cargo run --quiet -p demo -- bench --release $(BENCH)
+
+soak: ## Disturb 300 objects for 10 minutes, then all must converge; for example SOAK="--seconds 60 --seed 7"
+	@cargo build --workspace --bins
+	@cargo run --quiet -p demo -- soak $(SOAK)
+
+fuzz: ## Read spoilt answers of AWS, objects and Secrets: each for FUZZ_SECONDS, 60 if not set
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} RUST_BACKTRACE=0 cargo test --test it fuzzing:: -- --nocapture --test-threads=1
 
 rights: ## Run tests/it once with each of the chart's RBAC settings: takes half an hour
 	@cargo build --workspace --bins

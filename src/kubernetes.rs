@@ -66,8 +66,15 @@ pub struct Kubernetes {
 
 impl Kubernetes {
     #[must_use]
-    pub fn new(client: Client, token: Token, failures: Counter) -> Self {
-        Self { client, token, failures: Failures::new(failures) }
+    pub fn new(client: Client, token: Token) -> Self {
+        Self { client, token, failures: Failures::new(Counter::default()) }
+    }
+
+    /// Counts the requests that fail.
+    #[must_use]
+    pub(crate) fn counting(mut self, failures: Counter) -> Self {
+        self.failures = Failures::new(failures);
+        self
     }
 
     fn failed(&self, what: &'static str, object: &str, error: kube::Error) -> RequestError {

@@ -101,7 +101,8 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let (end, ending) = watch::channel(false);
     let context = Arc::new(Context {
         reconciler: Reconciler {
-            kubernetes: Kubernetes::new(requests.clone(), token.clone(), metrics.kubernetes_failures()),
+            kubernetes: Kubernetes::new(requests.clone(), token.clone())
+                .counting(metrics.kubernetes_failures()),
             users: RateLimited::new(aws.with_token(token), Limiter::new(run.aws_rate, run.aws_burst)),
             policy: Policy {
                 cluster_id,

@@ -63,7 +63,7 @@ pub fn start_logging(run: &RunFlags) -> Result<(), InvalidLogFilter> {
 
 /// Blocks lines that repeat whole answers, which may contain a password: those of the SDK at level TRACE, and those of kube's
 /// client about an answer that it cannot decode. Its ERROR of each request that failed only repeats what the operator says of it.
-fn may_be_logged(line: &Metadata<'_>) -> bool {
+pub fn may_be_logged(line: &Metadata<'_>) -> bool {
     match line.target() {
         "kube_client::client" => false,
         "kube_client::client::builder" => *line.level() != Level::ERROR,

@@ -65,6 +65,10 @@ impl Failure {
                     "the answer, with HTTP status {status}, is not one of ElastiCache's or is not whole."
                 ),
             ),
+            // A spoilt code must not be read as the one that it resembles: UserNotFound proves that a user is absent.
+            Self::Refused { code, status, .. } if !sanitize::is_code(code) => {
+                Self::Unreadable(*status).answer(passwords)
+            }
             Self::Refused { code, message, status } => {
                 let AwsError { code, message } = sanitized(code, message, passwords);
                 classify(&code, &message, *status)
@@ -103,6 +107,7 @@ mod tests {
             ("a refusal", refused("InvalidParameterValue", 400), false),
             ("AWS's own trouble", refused("InternalFailure", 500), true),
             ("an unknown code with a 5xx", refused("Odd", 502), true),
+            ("a spoilt code", refused("User\u{1b}NotFound", 404), true),
         ];
         for (claim, failure, unknown) in rows {
             let Answer::Fault(fault) = failure.answer(&[]) else { panic!("{claim} is a fault") };

@@ -13,7 +13,8 @@ const REDACTED: &str = "[redacted]";
 /// AWS's text without the passwords of the call, and without parts that change from call to call: request IDs, attempts, times,
 /// temporary access keys, session names, socket addresses and encoded authorization messages.
 pub(crate) fn stable(text: &str, passwords: &[Password]) -> String {
-    let text = without_passwords(text, passwords);
+    // A control character must not get into a condition or a line of a log.
+    let text = without_passwords(text, passwords).replace(char::is_control, " ");
     // AWS prints the request, with its time and signature, after these words.
     let text = ["The Canonical String", "The canonical string"]
         .iter()
@@ -37,14 +38,43 @@ pub(crate) fn stable(text: &str, passwords: &[Password]) -> String {
 /// An error code, reduced to the characters that AWS uses in codes.
 pub(crate) fn code(text: &str, passwords: &[Password]) -> String {
     let text = without_passwords(text, passwords);
-    text.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).take(LONGEST_CODE).collect()
+    text.chars().filter(|c| in_code(*c)).take(LONGEST_CODE).collect()
+}
+
+/// Whether this is a code as AWS writes it.
+pub(crate) fn is_code(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && text.chars().all(in_code)
+}
+
+fn in_code(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._-".contains(c)
 }
 
 fn without_passwords(text: &str, passwords: &[Password]) -> String {
-    let mut secrets: Vec<&str> = passwords.iter().map(Password::expose).collect();
+    let mut secrets: Vec<String> = passwords.iter().flat_map(|password| forms(password.expose())).collect();
     // One password may contain another.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))
+}
+
+/// A password as it is, and as AWS may repeat it from the request or write it into its document: percent-encoded, as a form
+/// value, and escaped for XML or for a literal.
+fn forms(password: &str) -> [String; 6] {
+    let encoded = |upper: bool| -> String {
+        let code = |byte: u8| match byte {
+            plain if plain.is_ascii_alphanumeric() || b"-._~".contains(&plain) => {
+                char::from(plain).to_string()
+            }
+            other if upper => format!("%{other:02X}"),
+            other => format!("%{other:02x}"),
+        };
+        password.bytes().map(code).collect()
+    };
+    let escaped = password.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let literal = password.escape_debug().to_string();
+    let form = encoded(true).replace("%20", "+");
+    [password.to_owned(), encoded(true), encoded(false), escaped, literal, form]
 }
 
 /// Whether a word begins something that changes from call to call.

@@ -2,11 +2,11 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test may stop")]
 
-mod broken;
+pub(crate) mod broken;
 mod calls;
 mod connecting;
 pub(crate) mod credentials;
-mod emulator_fixture;
+pub(crate) mod emulator_fixture;
 mod faults;
 mod identifying;
 mod secrets;

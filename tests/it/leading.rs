@@ -1,7 +1,6 @@
 //! Several replicas with `--leader-elect`, as real processes on the real control plane: one works, and whatever becomes of it in
 //! the middle of its work, another one goes on. Nothing is lost, nothing done twice.
 
-use prometheus_client::metrics::counter::Counter;
 use std::time::{Duration, Instant};
 
 use cluster::{Process, Signal};
@@ -254,7 +253,7 @@ async fn without_a_token_no_object_is_written() {
     let fixture = Fixture::without_operator(setup()).await;
     let created = fixture.create("app", iam()).await;
     let object: ElastiCacheUser = serde_json::from_value(created).unwrap();
-    let kubernetes = Kubernetes::new(fixture.client.clone(), Token::none(), Counter::default());
+    let kubernetes = Kubernetes::new(fixture.client.clone(), Token::none());
     let status = serde_json::from_value(json!({ "observedGeneration": 1 })).unwrap();
     for written in [
         kubernetes.add_finalizer(&object).await,

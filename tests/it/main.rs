@@ -27,6 +27,7 @@ mod drifting;
 mod faults;
 mod fixture;
 mod following;
+mod fuzzing;
 mod handing_over;
 mod iam;
 mod idling;

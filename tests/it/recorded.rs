@@ -1,7 +1,7 @@
 //! Objects that the release before `status.location` and `status.deleteRequestedAt` wrote (commit f9e5a62) are read without
 //! loss. Each file in `recorded/` has an object, as `kubectl get -o json` showed it, and its AWS user, as the emulator had it.
 
-mod drive;
+pub(crate) mod drive;
 
 use elasticache_user_operator::api::ElastiCacheUser;
 use elasticache_user_operator::kubernetes::{facts, status};
@@ -14,15 +14,15 @@ use crate::fixture::{ACCOUNT, REGION};
 use crate::repository;
 
 /// A recorded object with its AWS user.
-struct Recorded {
-    raw: Value,
+pub(crate) struct Recorded {
+    pub(crate) raw: Value,
     object: ElastiCacheUser,
     facts: ObjectFacts,
-    user: Value,
+    pub(crate) user: Value,
 }
 
 impl Recorded {
-    fn read(file: &str) -> Self {
+    pub(crate) fn read(file: &str) -> Self {
         let text = repository::read(&format!("tests/it/recorded/{file}.json"));
         let mut recorded: Value = serde_json::from_str(&text).unwrap();
         let raw = recorded["object"].take();
@@ -30,7 +30,7 @@ impl Recorded {
         Self { facts: facts(&object), raw, object, user: recorded["user"].take() }
     }
 
-    fn names() -> Vec<String> {
+    pub(crate) fn names() -> Vec<String> {
         let files = std::fs::read_dir(repository::path("tests/it/recorded")).unwrap();
         let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<String> =

@@ -60,6 +60,7 @@ fn what_changes_from_call_to_call_is_left_out() {
         ),
         ("sockets", "Connection to 10.1.2.3:40222 refused", "Connection to [address] refused."),
         ("white space", "  The   access-string\n is\tinvalid. ", "The access-string is invalid."),
+        ("what nobody can print", "a\u{1b}[31mred\0 word", "a [31mred word."),
         ("nothing", "  ", "AWS gives no explanation."),
         ("a question is a sentence too", "Really?", "Really?"),
         ("a colon at the end", "Because:", "Because."),
@@ -85,9 +86,20 @@ fn a_password_is_blotted_out_wherever_it_stands() {
         ("within a word", "xhunter2-hunter2-hunter2y", "x[redacted]y."),
         ("one within the other", "'hunter2-hunter2-hunter2-and-more' is bad", "'[redacted]' is bad."),
         ("with white space of its own", "bad: two  spaces  and  more", "bad: [redacted]."),
+        (
+            "percent-encoded",
+            "Passwords.member.1=two%20%20spaces%20%20and%20%20more",
+            "Passwords.member.1=[redacted].",
+        ),
+        ("as a form has it", "two++spaces++and++more", "[redacted]."),
+        (
+            "escaped, and in small digits",
+            "a%3eb%26c-sixteen-16 or a&gt;b&amp;c-sixteen-16",
+            "[redacted] or [redacted].",
+        ),
         ("twice", "hunter2-hunter2-hunter2 hunter2-hunter2-hunter2", "[redacted] [redacted]."),
     ];
-    let passwords = [one, longer, spaced];
+    let passwords = [one, longer, spaced, password("a>b&c-sixteen-16")];
     for (claim, said, expected) in rows {
         assert_eq!(stable(said, &passwords), expected, "{claim}");
     }

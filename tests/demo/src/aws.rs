@@ -45,6 +45,16 @@ impl Aws {
         self.list("calls")
     }
 
+    /// Forgets the calls so far.
+    pub(crate) fn forget_calls(&self) {
+        self.runtime.block_on(self.control.forget_calls());
+    }
+
+    /// What the control API does besides.
+    pub(crate) fn ask<T>(&self, question: impl AsyncFnOnce(&Control) -> T) -> T {
+        self.runtime.block_on(question(&self.control))
+    }
+
     fn list(&self, list: &str) -> Result<Vec<Value>> {
         let answer = self.runtime.block_on(self.control.list(list));
         answer.with_context(|| format!("failed to ask the emulator for its {list}"))

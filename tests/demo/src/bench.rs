@@ -1,8 +1,10 @@
-//! What the operator costs: AWS calls and Kubernetes writes for each thing that it does, time, memory and CPU.
+//! What the operator costs: AWS calls and Kubernetes requests for each thing that it does, time, memory and CPU.
 //!
 //! Counts come from the emulator's log and the API server's audit log, never from the operator itself.
 
+mod load;
 mod objects;
+mod report;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -10,18 +12,16 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use cluster::{AuditLevel, Options};
-use serde_json::{Value, json};
-use support::command::run;
+use cluster::{AuditLevel, AuditLog, Options};
+use serde_json::Value;
 use support::repository::program;
-use support::wait::{until_blocking, when};
+use support::wait::{pause, until_blocking, when};
 
-use crate::fixture::{Fixture, Setup};
-use crate::proc::{cpu_seconds, mib, vm_rss};
-use crate::shell::say;
-
-/// Drift checks come this often, so that a sweep is soon over.
-const RESYNC: Duration = Duration::from_secs(30);
+use self::load::Waits;
+use crate::fixture::{Fixture, NAMESPACE, Setup};
+use crate::kubernetes::{Kubernetes, Requests};
+use crate::proc::{cpu_seconds, vm_rss};
+use crate::shell::progress;
 
 /// What is measured.
 #[derive(clap::Args)]
@@ -29,7 +29,13 @@ pub(crate) struct Bench {
     /// Objects; half of them have a password, half use IAM
     #[arg(long, value_name = "N", default_value = "200", value_parser = clap::value_parser!(u32).range(2..=20_000))]
     objects: u32,
-    /// AWS calls a second that the operator may make
+    /// The rows to measure; left out: all. What a row needs is done without being measured
+    #[arg(long, value_name = "ROW", value_enum, value_delimiter = ',')]
+    rows: Vec<Row>,
+    /// For the row overload: objects that wait for a Secret
+    #[arg(long, value_name = "N", default_value = "600", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    waiting: u32,
+    /// AWS calls a second that the operator may make; overload and churn have the operator's default
     #[arg(long, value_name = "N", default_value = "200", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     aws_rate: u32,
     /// Measure the release build, which memory and CPU are to be judged by: `cargo build --release` makes it
@@ -40,6 +46,37 @@ pub(crate) struct Bench {
     json: Option<PathBuf>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Row {
+    /// All objects are created at once
+    Create,
+    /// The access string of each is edited
+    Change,
+    /// The password of each second one is rotated
+    Rotate,
+    /// Nothing happens for a whole resync
+    Idle,
+    /// The operator starts again
+    Restart,
+    /// All objects are deleted at once
+    Delete,
+    /// Many objects wait for a Secret; meanwhile 8 are deleted and 4 are created
+    Overload,
+    /// A label of a Secret changes five times a second for 30 s
+    Churn,
+}
+
+impl Bench {
+    fn has(&self, row: Row) -> bool {
+        self.rows.is_empty() || self.rows.contains(&row)
+    }
+
+    /// Two thirds of the rate suffice for a look at each object.
+    fn resync(&self) -> Duration {
+        Duration::from_secs(30.max(u64::from(self.objects) * 3 / u64::from(2 * self.aws_rate)))
+    }
+}
+
 /// One line of the table.
 struct Step {
     name: &'static str,
@@ -48,21 +85,18 @@ struct Step {
     seconds: f64,
     /// By the name of the action.
     calls: BTreeMap<String, usize>,
-    /// Finalizers and statuses.
-    writes: usize,
-    events: usize,
+    requests: Requests,
     /// KiB.
     memory: u64,
     /// Seconds.
     cpu: f64,
+    waits: Option<Waits>,
 }
 
-/// Where the counting begins.
+/// Where the counting begins. The emulator's calls are forgotten there.
 struct Mark {
     at: Instant,
-    calls: usize,
-    writes: usize,
-    events: usize,
+    log: AuditLog,
     cpu: f64,
 }
 
@@ -70,24 +104,26 @@ struct Mark {
 pub(crate) fn measure(bench: &Bench) -> Result<()> {
     let folder = if bench.release { "../release/" } else { "" };
     let rate = bench.aws_rate.to_string();
-    let flags = ["--aws-rate", &rate, "--aws-burst", &rate, "--resync", &format!("{}s", RESYNC.as_secs())]
-        .map(str::to_owned);
+    let resync = format!("{}s", bench.resync().as_secs());
+    let flags = ["--aws-rate", &rate, "--aws-burst", &rate, "--resync", &resync].map(str::to_owned);
     let setup = Setup {
         operator: program(&format!("{folder}elasticache-user-operator"))?,
         flags: &flags,
         modify_time: Duration::from_secs(2),
         delete_time: Duration::from_secs(2),
-        quota: bench.objects.max(1000),
+        quota: bench.objects.max(bench.waiting).max(1000) + 100,
     };
     let options = Options { audit: Some(AuditLevel::Metadata), ..Options::default() };
     let mut fixture = Fixture::set_on(&setup, options)?;
-    let steps = Measurement { fixture: &mut fixture, setup: &setup, bench }.steps();
-    let steps = steps.map_err(|error| fixture.failed(error))?;
+    let kubernetes = Kubernetes::connect(fixture.cluster().kubeconfig())?;
+    let mut measurement = Measurement { fixture: &mut fixture, kubernetes, bench, steps: Vec::new() };
+    let measured = measurement.all(&setup).map(|()| measurement.steps);
+    let steps = measured.map_err(|error| fixture.failed(error))?;
     fixture.end_operator()?;
     fixture.clear()?;
-    tell(&steps, bench);
+    report::tell(&steps, bench);
     match &bench.json {
-        Some(file) => fs::write(file, format!("{:#}\n", as_json(&steps, bench)))
+        Some(file) => fs::write(file, format!("{:#}\n", report::as_json(&steps, bench)))
             .with_context(|| format!("failed to write {}", file.display())),
         None => Ok(()),
     }
@@ -95,111 +131,152 @@ pub(crate) fn measure(bench: &Bench) -> Result<()> {
 
 struct Measurement<'a> {
     fixture: &'a mut Fixture,
-    setup: &'a Setup<'a>,
+    kubernetes: Kubernetes,
     bench: &'a Bench,
+    steps: Vec<Step>,
 }
 
 impl Measurement<'_> {
-    fn steps(&mut self) -> Result<Vec<Step>> {
-        let all = self.bench.objects;
-        let passwords = objects::with_password(all);
-        let mut steps = Vec::new();
-        self.apply("secrets", &objects::secrets(all, "first"))?;
-
-        let mark = self.mark()?;
-        self.apply("objects", &objects::users(all, "on ~orders:* -@all +@read"))?;
-        self.all_ready(1)?;
-        steps.push(self.step("create", all, &mark)?);
-
-        let mark = self.mark()?;
-        self.apply("objects", &objects::users(all, "on ~orders:* -@all +@read +@write"))?;
-        self.all_ready(2)?;
-        steps.push(self.step("change", all, &mark)?);
-
-        let mark = self.mark()?;
-        self.apply("secrets", &objects::secrets(all, "second"))?;
-        self.all_rotated()?;
-        self.all_ready(2)?;
-        steps.push(self.step("rotate", passwords, &mark)?);
-
-        let mark = self.mark()?;
-        self.all_described("a drift check of everything", mark.calls)?;
-        steps.push(self.step("idle sweep", all, &mark)?);
-
-        self.fixture.end_operator()?;
-        let mark = Mark { cpu: 0.0, ..self.mark_without_operator()? };
-        self.fixture.restart_operator(self.setup)?;
-        self.all_described("everything after a restart", mark.calls)?;
-        steps.push(self.step("restart", all, &mark)?);
-
-        let mark = self.mark()?;
-        run(self.fixture.kubectl().args(["delete", "ecu", "--all", "--wait=false"]))?;
-        self.count_to("gone", 0, |fixture| Ok(statuses(fixture)?.len()))?;
-        steps.push(self.step("delete", all, &mark)?);
-        Ok(steps)
-    }
-
-    fn apply(&self, name: &str, list: &Value) -> Result<()> {
-        let file = self.fixture.cluster().dir().join(format!("{name}.json"));
-        fs::write(&file, list.to_string()).with_context(|| format!("failed to write {}", file.display()))?;
-        run(self.fixture.kubectl().args(["apply", "--server-side", "--force-conflicts", "-f"]).arg(&file))?;
+    fn all(&mut self, setup: &Setup<'_>) -> Result<()> {
+        let bench = self.bench;
+        if [Row::Create, Row::Change, Row::Rotate, Row::Idle, Row::Restart, Row::Delete]
+            .into_iter()
+            .any(|row| bench.has(row))
+        {
+            self.of_many(setup)?;
+        }
+        // What follows is measured as most people run it.
+        let default = Setup { flags: &[], operator: setup.operator.clone(), ..*setup };
+        if bench.has(Row::Overload) {
+            self.restart(&default)?;
+            self.overload()?;
+        }
+        if bench.has(Row::Churn) {
+            self.restart(&default)?;
+            self.churn()?;
+        }
         Ok(())
     }
 
+    fn of_many(&mut self, setup: &Setup<'_>) -> Result<()> {
+        let (bench, all) = (self.bench, self.bench.objects);
+        self.apply(objects::secrets(all, "first"))?;
+        self.row(Row::Create, "create", all, |this| {
+            this.apply(objects::users(all, "on ~orders:* -@all +@read"))?;
+            this.all_ready()
+        })?;
+        if bench.has(Row::Change) {
+            self.row(Row::Change, "change", all, |this| {
+                this.apply(objects::users(all, "on ~orders:* -@all +@read +@write"))?;
+                this.all_ready()
+            })?;
+        }
+        if bench.has(Row::Rotate) {
+            self.row(Row::Rotate, "rotate", objects::with_password(all), |this| {
+                this.apply(objects::secrets(all, "second"))?;
+                this.all_rotated()?;
+                this.all_ready()
+            })?;
+        }
+        if bench.has(Row::Idle) {
+            self.row(Row::Idle, "idle sweep", all, |this| this.idle(bench.resync() + bench.resync() / 10))?;
+        }
+        if bench.has(Row::Restart) {
+            self.fixture.end_operator()?;
+            let mark = Mark { cpu: 0.0, ..self.mark()? };
+            self.fixture.restart_operator(setup)?;
+            self.all_looked_at()?;
+            self.ended("restart", all, &mark, None)?;
+        }
+        if ![Row::Delete, Row::Overload, Row::Churn].into_iter().any(|row| bench.has(row)) {
+            return Ok(());
+        }
+        self.row(Row::Delete, "delete", all, |this| {
+            this.kubernetes.delete_all("ElastiCacheUser", NAMESPACE)?;
+            this.count_to("gone", 0, |this| Ok(this.kubernetes.seen().len()))
+        })
+    }
+
+    /// Does what belongs to a row, and measures it if it was asked for.
+    fn row(
+        &mut self,
+        row: Row,
+        name: &'static str,
+        done: u32,
+        act: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        progress(&format!("{name} ({done}) .."));
+        let mark = self.mark()?;
+        act(self)?;
+        if self.bench.has(row) { self.ended(name, done, &mark, None) } else { Ok(()) }
+    }
+
+    fn restart(&mut self, setup: &Setup<'_>) -> Result<()> {
+        self.fixture.end_operator()?;
+        self.fixture.restart_operator(setup)
+    }
+
+    fn apply(&self, manifests: Vec<Value>) -> Result<()> {
+        self.kubernetes.apply(NAMESPACE, manifests)
+    }
+
     fn mark(&self) -> Result<Mark> {
-        let cpu = cpu_seconds(self.fixture.operator_pid())?;
-        Ok(Mark { cpu, ..self.mark_without_operator()? })
+        self.fixture.aws().forget_calls();
+        let log = self.fixture.cluster().audit_log()?.from_now()?;
+        // An operator that has ended has used nothing.
+        let cpu = cpu_seconds(self.fixture.operator_pid()).unwrap_or_default();
+        Ok(Mark { at: Instant::now(), log, cpu })
     }
 
-    fn mark_without_operator(&self) -> Result<Mark> {
-        let (writes, events) = self.fixture.writes()?;
-        let calls = self.fixture.aws().calls()?.len();
-        Ok(Mark { at: Instant::now(), calls, writes, events, cpu: 0.0 })
-    }
-
-    fn step(&self, name: &'static str, done: u32, mark: &Mark) -> Result<Step> {
+    fn ended(&mut self, name: &'static str, done: u32, mark: &Mark, waits: Option<Waits>) -> Result<()> {
         let seconds = mark.at.elapsed().as_secs_f64();
         let mut calls = BTreeMap::new();
-        for call in self.fixture.aws().calls()?.iter().skip(mark.calls) {
+        for call in self.fixture.aws().calls()? {
             *calls.entry(call["Action"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
         }
-        let (writes, events) = self.fixture.writes()?;
+        let requests = Requests::of(&mark.log)?;
         let pid = self.fixture.operator_pid();
         let (memory, cpu) = (vm_rss(pid)?, cpu_seconds(pid)? - mark.cpu);
-        let (writes, events) = (writes - mark.writes, events - mark.events);
-        say(&format!("  {name}: {seconds:.1} s"));
-        Ok(Step { name, done, seconds, calls, writes, events, memory, cpu })
+        progress(&format!("{name}: {seconds:.1} s"));
+        self.steps.push(Step { name, done, seconds, calls, requests, memory, cpu, waits });
+        Ok(())
     }
 
-    fn all_ready(&mut self, generation: u64) -> Result<()> {
+    fn all_ready(&mut self) -> Result<()> {
         let all = self.bench.objects as usize;
-        let ready = format!("{generation} {generation} True");
-        self.count_to("Ready", all, |fixture| {
-            Ok(statuses(fixture)?.iter().filter(|line| **line == ready).count())
+        self.count_to("Ready", all, |this| {
+            Ok(this.kubernetes.seen().values().filter(|object| object.ready).count())
         })
     }
 
     fn all_rotated(&mut self) -> Result<()> {
         let passwords = objects::with_password(self.bench.objects) as usize;
-        let has_new = |user: &Value| {
-            let first = user["Passwords"][0].as_str().unwrap_or_default();
-            first.starts_with("second")
-        };
-        self.count_to("rotated", passwords, |fixture| {
-            Ok(fixture.aws().users()?.into_iter().filter(has_new).count())
+        let has_new = |user: &Value| user["Passwords"][0].as_str().unwrap_or_default().starts_with("second");
+        self.count_to("rotated", passwords, |this| {
+            Ok(this.fixture.aws().users()?.into_iter().filter(has_new).count())
         })
     }
 
-    /// Waits until each user was looked at since the call of this number.
-    fn all_described(&mut self, what: &str, since: usize) -> Result<()> {
-        say(&format!("Waiting for {what}, at most {} s ..", RESYNC.as_secs() * 2));
+    /// Waits until each user was looked at since the mark, alone or in a listing of all.
+    fn all_looked_at(&mut self) -> Result<()> {
         let all = self.bench.objects as usize;
-        self.count_to("looked at", all, |fixture| {
-            let calls = fixture.aws().calls()?.into_iter().skip(since);
-            let described = calls.filter(|call| call["Action"] == "DescribeUsers");
-            let ids = described.map(|call| call["Params"]["UserId"].as_str().unwrap_or_default().to_owned());
-            Ok(ids.collect::<HashSet<_>>().len())
+        self.count_to("looked at", all, |this| {
+            let mut described = this.fixture.aws().calls()?;
+            described.retain(|call| call["Action"] == "DescribeUsers");
+            let ids = described.iter().filter_map(|call| call["Params"]["UserId"].as_str());
+            let pages = described.iter().filter(|call| call["Params"]["UserId"].is_null()).count();
+            Ok(if pages * 100 > all { all } else { ids.collect::<HashSet<_>>().len() })
         })
+    }
+
+    /// Lets time pass: what an operator does of itself in that time is what is measured.
+    fn idle(&mut self, time: Duration) -> Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < time {
+            self.fixture.check_alive()?;
+            pause(Duration::from_secs(1).min(time.saturating_sub(began.elapsed())));
+        }
+        Ok(())
     }
 
     /// Waits until so many things are as they should be, and tells how far it is.
@@ -207,73 +284,22 @@ impl Measurement<'_> {
         &mut self,
         what: &str,
         goal: usize,
-        mut count: impl FnMut(&Fixture) -> Result<usize>,
+        mut count: impl FnMut(&Self) -> Result<usize>,
     ) -> Result<()> {
-        // Three calls for each object at half of the rate, and a minute for whatever else the machine is at.
-        let patience =
-            Duration::from_secs(60 + u64::from(self.bench.objects * 6 / self.bench.aws_rate)) + RESYNC * 2;
+        // Three calls for each object at half of the rate, and as much for whatever else the machine is at.
+        let patience = Duration::from_secs(120 + u64::from(self.bench.objects * 12 / self.bench.aws_rate));
         let mut told = Instant::now();
         until_blocking(what, patience, || {
             self.fixture.check_alive()?;
-            let found = count(self.fixture)?;
+            let looked = Instant::now();
+            let found = count(self)?;
             if told.elapsed() > Duration::from_secs(5) {
                 told = Instant::now();
-                say(&format!("  {what}: {found} of {goal}"));
+                progress(&format!("  {what}: {found} of {goal}"));
             }
+            // Looking must not become the load.
+            pause(looked.elapsed() * 3);
             Ok(when(found, |found| *found == goal).map(drop))
         })
     }
-}
-
-/// `generation observedGeneration Ready` of each object.
-fn statuses(fixture: &Fixture) -> Result<Vec<String>> {
-    let path = "jsonpath={range .items[*]}{.metadata.generation} {.status.observedGeneration} \
-                {.status.conditions[?(@.type=='Ready')].status}{'\\n'}{end}";
-    let text = run(fixture.kubectl().args(["get", "ecu", "-o", path]))?;
-    Ok(text.lines().map(str::to_owned).collect())
-}
-
-fn tell(steps: &[Step], bench: &Bench) {
-    let build = if bench.release { "release" } else { "dev" };
-    say(&format!(
-        "\n{} objects, at most {} AWS calls a second, {build} build. For each thing done:\n",
-        bench.objects, bench.aws_rate
-    ));
-    say(
-        "  step          things   AWS calls   writes   events   seconds   memory MiB   CPU ms   calls by action",
-    );
-    for step in steps {
-        let each = |count: usize| count as f64 / f64::from(step.done);
-        let calls: usize = step.calls.values().sum();
-        let by_action: Vec<String> =
-            step.calls.iter().map(|(action, count)| format!("{action} {:.2}", each(*count))).collect();
-        say(&format!(
-            "  {:<12} {:>7} {:>11.2} {:>8.2} {:>8.2} {:>9.1} {:>12} {:>8.1}   {}",
-            step.name,
-            step.done,
-            each(calls),
-            each(step.writes),
-            each(step.events),
-            step.seconds,
-            mib(step.memory),
-            step.cpu * 1000.0 / f64::from(step.done),
-            by_action.join(", ")
-        ));
-    }
-    say(
-        "\nWrites are finalizers and statuses, from the API server's audit log; seconds, memory and CPU are of this machine.",
-    );
-}
-
-fn as_json(steps: &[Step], bench: &Bench) -> Value {
-    let steps: Vec<Value> = steps
-        .iter()
-        .map(|step| {
-            json!({
-                "step": step.name, "things": step.done, "seconds": step.seconds, "awsCalls": step.calls,
-                "writes": step.writes, "events": step.events, "residentKiB": step.memory, "cpuSeconds": step.cpu,
-            })
-        })
-        .collect();
-    json!({ "objects": bench.objects, "awsRate": bench.aws_rate, "release": bench.release, "steps": steps })
 }

@@ -1,7 +1,7 @@
 //! The fixture: a control plane, the emulator and the operator, each a real process that ends with this one.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ impl Fixture {
         cluster.established("elasticacheusers.elasticache-users.dev")?;
         run(kubectl(cluster).args(["create", "namespace", NAMESPACE]))?;
         run(kubectl(cluster).args(["config", "set-context", "--current", "--namespace", NAMESPACE]))?;
-        let operator = start_operator(cluster, &aws, setup)?;
+        let operator = start_operator(cluster, &aws, setup, &operator_log(cluster))?;
         say("The operator runs, and is ready.");
         Ok((operator, emulator, aws))
     }
@@ -120,22 +120,8 @@ impl Fixture {
     pub(crate) fn restart_operator(&mut self, setup: &Setup<'_>) -> Result<()> {
         let log = self.operator_log();
         fs::rename(&log, log.with_file_name("operator-before.log"))?;
-        self.operator = start_operator(&self.cluster, &self.aws, setup)?;
+        self.operator = start_operator(&self.cluster, &self.aws, setup, &log)?;
         Ok(())
-    }
-
-    /// What the operator has written so far, by the audit log: finalizers and statuses, and events.
-    pub(crate) fn writes(&self) -> Result<(usize, usize)> {
-        let by_operator = |line: &str| line.contains("\"userAgent\":\"elasticache-user-operator/");
-        let (mut writes, mut events) = (0, 0);
-        for event in self.cluster.audit_log()?.events_where(by_operator)? {
-            match (event["verb"].as_str(), event["objectRef"]["resource"].as_str()) {
-                (Some("get" | "list" | "watch"), _) => {}
-                (_, Some("events")) => events += 1,
-                _ => writes += 1,
-            }
-        }
-        Ok((writes, events))
     }
 
     /// Keeps the logs for whoever looks into `error`, and adds which program ended early, if one did: whatever waited for
@@ -146,6 +132,11 @@ impl Fixture {
             Err(ended) if !told.contains(&ended.to_string()) => anyhow!("{told}\n{ended}"),
             Err(_) | Ok(()) => error,
         };
+        self.with_logs(error)
+    }
+
+    /// Keeps the logs for whoever looks into `error`.
+    pub(crate) fn with_logs(&self, error: anyhow::Error) -> anyhow::Error {
         with_logs(error, &self.cluster)
     }
 
@@ -177,7 +168,8 @@ fn start_emulator(cluster: &Cluster, setup: &Setup<'_>) -> Result<(Process, Aws)
     Ok((emulator, Aws::at(url)?))
 }
 
-fn start_operator(cluster: &Cluster, aws: &Aws, setup: &Setup<'_>) -> Result<Process> {
+/// Starts an operator that logs to this file, which must be new, and waits until it is ready.
+pub(crate) fn start_operator(cluster: &Cluster, aws: &Aws, setup: &Setup<'_>, log: &Path) -> Result<Process> {
     let mut command = operator::command(&setup.operator, cluster.kubeconfig(), aws.url());
     command.env("AWS_ENDPOINT_URL_STS", aws.url()).env("MALLOC_ARENA_MAX", "2");
     if !cluster.is_own() {
@@ -185,11 +177,10 @@ fn start_operator(cluster: &Cluster, aws: &Aws, setup: &Setup<'_>) -> Result<Pro
         command.env("NAMESPACE", NAMESPACE);
     }
     command.arg("run").args(setup.flags);
-    let log = operator_log(cluster);
-    let mut process = Process::start("operator", command, &log)?;
+    let mut process = Process::start("operator", command, log)?;
     let address = until_blocking("the operator says where it serves /readyz", PATIENCE, || {
         process.check_alive()?;
-        Ok(operator::address(&fs::read_to_string(&log)?).map(str::to_owned))
+        Ok(operator::address(&fs::read_to_string(log)?).map(str::to_owned))
     })?;
     until_blocking("the operator is ready", PATIENCE, || {
         process.check_alive()?;

@@ -4,15 +4,18 @@
 //!
 //! # Map
 //! `fixture` the processes · `aws` the emulator's truth · `story` the demonstration · `developer` for a developer ·
-//! `size` program and memory · `bench` what each thing costs · `proc` facts of a process · `shell` commands, shown as they are typed
+//! `size` program and memory · `bench` what each thing costs · `soak` everything at once · `kubernetes` many objects · `proc` facts of a process · `shell`
+//! commands, shown as they are typed
 
 mod aws;
 mod bench;
 mod developer;
 mod fixture;
+mod kubernetes;
 mod proc;
 mod shell;
 mod size;
+mod soak;
 mod story;
 
 use std::io::{self, Write};
@@ -47,6 +50,8 @@ enum Verb {
     Size,
     /// Measure what the operator costs: AWS calls and Kubernetes writes for each thing it does, memory, CPU
     Bench(bench::Bench),
+    /// Disturb many objects in every way for some minutes: afterwards all must converge, and nothing may be left
+    Soak(soak::Soak),
 }
 
 /// How long AWS takes.
@@ -71,6 +76,7 @@ fn main() -> ExitCode {
         Verb::Dev { times, operator } => developer::stay(&times, &operator),
         Verb::Size => size::measure(),
         Verb::Bench(bench) => bench::measure(&bench),
+        Verb::Soak(soak) => soak::soak(&soak),
     };
     match end {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,6 +13,11 @@ pub(crate) fn say(line: &str) {
     let _nobody_reads = writeln!(output, "{line}").and_then(|()| output.flush());
 }
 
+/// Says on standard error how far a long task is.
+pub(crate) fn progress(line: &str) {
+    let _nobody_reads = writeln!(io::stderr(), "{line}");
+}
+
 /// Says where the story is.
 pub(crate) fn heading(line: &str) {
     say(&format!("\n=== {line}\n"));

@@ -130,6 +130,17 @@ fn dev_says_why_a_program_does_not_start() {
     }
 }
 
+/// Its progress goes to standard error, which nobody captures. `SOAK_SECONDS` sets for how long.
+#[test]
+fn everything_converges_after_a_minute_of_disturbances() {
+    let seconds = std::env::vars().find(|(name, _)| name == "SOAK_SECONDS");
+    let seconds = seconds.map_or_else(|| "60".to_owned(), |(_, seconds)| seconds);
+    let temporary = tempfile::tempdir().unwrap();
+    let flags = ["soak", "--seconds", &seconds, "--objects", "60", "--seed", "11"];
+    assert!(demo(&flags, &temporary).status().unwrap().success());
+    assert!(is_empty(temporary.path()));
+}
+
 fn is_empty(directory: &Path) -> bool {
     fs::read_dir(directory).unwrap().count() == 0
 }

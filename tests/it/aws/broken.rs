@@ -9,16 +9,16 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::emulator_fixture::{ACCOUNT, IMPATIENT, Method, PATIENT, REGION, arn, aws, tags};
 
-const NS: &str = "xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"";
+pub(crate) const NS: &str = "xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"";
 
 /// A server that answers every request with what it was last told to.
-struct Server {
-    aws: Aws,
+pub(crate) struct Server {
+    pub(crate) aws: Aws,
     answer: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let answer = Arc::new(Mutex::new(Vec::new()));
@@ -32,9 +32,10 @@ impl Server {
     }
 
     /// The next answers: status and body, with the length that the body has.
-    fn answers(&self, status: u16, body: &str) {
+    pub(crate) fn answers(&self, status: u16, body: &(impl AsRef<[u8]> + ?Sized)) {
+        let body = body.as_ref();
         let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", body.len());
-        *self.answer.lock().expect("answer") = [head.as_bytes(), body.as_bytes()].concat();
+        *self.answer.lock().expect("answer") = [head.as_bytes(), body].concat();
     }
 
     /// The next answer: status and body without a length, ended by the end of the connection, as old proxies do.
@@ -94,7 +95,7 @@ fn answer(method: Method, content: &str) -> String {
     )
 }
 
-fn good(method: Method) -> String {
+pub(crate) fn good(method: Method) -> String {
     let content = match method {
         Method::Describe => format!("<member>{}</member>", user("app")),
         Method::ListTags | Method::Tag => {

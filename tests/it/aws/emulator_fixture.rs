@@ -13,32 +13,32 @@ use serde_json::Value;
 
 use crate::secrecy;
 
-pub(super) const REGION: &str = "eu-west-1";
-pub(super) const ACCOUNT: &str = "111122223333";
+pub(crate) const REGION: &str = "eu-west-1";
+pub(crate) const ACCOUNT: &str = "111122223333";
 
 /// The first credentials that a port uses.
-pub(super) const SIGNER: CredentialsId = CredentialsId(1);
+pub(crate) const SIGNER: CredentialsId = CredentialsId(1);
 
 /// Long enough for a busy machine.
-pub(super) const PATIENT: Timeouts = Timeouts {
+pub(crate) const PATIENT: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     read: Duration::from_secs(20),
     call: Duration::from_secs(20),
 };
 /// Short enough to wait for.
-pub(super) const IMPATIENT: Timeouts = Timeouts {
+pub(crate) const IMPATIENT: Timeouts = Timeouts {
     connect: Duration::from_millis(300),
     read: Duration::from_millis(300),
     call: Duration::from_millis(600),
 };
 
 /// The port to whatever listens there.
-pub(super) fn aws(endpoint: &str, timeouts: Timeouts) -> Aws {
+pub(crate) fn aws(endpoint: &str, timeouts: Timeouts) -> Aws {
     aws_with_sts(endpoint, None, timeouts)
 }
 
 /// The same with another endpoint for STS.
-pub(super) fn aws_with_sts(endpoint: &str, sts_endpoint: Option<String>, timeouts: Timeouts) -> Aws {
+pub(crate) fn aws_with_sts(endpoint: &str, sts_endpoint: Option<String>, timeouts: Timeouts) -> Aws {
     Aws::with(&Connection {
         endpoint: endpoint.to_owned(),
         sts_endpoint,
@@ -50,14 +50,14 @@ pub(super) fn aws_with_sts(endpoint: &str, sts_endpoint: Option<String>, timeout
 }
 
 /// An emulator and the port to it.
-pub(super) struct Fixture {
-    pub(super) emulator: Emulator,
-    pub(super) aws: Aws,
-    pub(super) control: Control,
+pub(crate) struct Fixture {
+    pub(crate) emulator: Emulator,
+    pub(crate) aws: Aws,
+    pub(crate) control: Control,
 }
 
 impl Fixture {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let emulator = Emulator::start(Settings::default(), "127.0.0.1:0").expect("an emulator");
         let aws = aws(&emulator.url(), PATIENT);
         let control = Control::new(emulator.url(), ACCOUNT, REGION);
@@ -65,32 +65,32 @@ impl Fixture {
     }
 
     /// The calls that came over the wire since this was last asked.
-    pub(super) async fn calls(&self) -> Vec<Value> {
+    pub(crate) async fn calls(&self) -> Vec<Value> {
         let calls = self.control.calls().await;
         self.control.forget_calls().await;
         calls
     }
 
     /// The names of the calls since this was last asked.
-    pub(super) async fn actions(&self) -> Vec<String> {
+    pub(crate) async fn actions(&self) -> Vec<String> {
         let calls = self.calls().await;
         calls.iter().map(|call| call["Action"].as_str().unwrap_or_default().to_owned()).collect()
     }
 }
 
-pub(super) fn user_id(text: &str) -> UserId {
+pub(crate) fn user_id(text: &str) -> UserId {
     UserId::parse(text).expect("a user ID")
 }
 
-pub(super) fn arn(user: &str) -> Arn {
+pub(crate) fn arn(user: &str) -> Arn {
     Arn::parse(&format!("arn:aws:elasticache:{REGION}:{ACCOUNT}:user:{user}")).expect("an ARN")
 }
 
-pub(super) fn tags(pairs: &[(&str, &str)]) -> Tags {
+pub(crate) fn tags(pairs: &[(&str, &str)]) -> Tags {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-pub(super) fn passwords(texts: &[&str]) -> AuthenticationChange {
+pub(crate) fn passwords(texts: &[&str]) -> AuthenticationChange {
     texts.iter().copied().for_each(secrecy::remember_password);
     let read = |text: &&str| {
         (Password::parse(text.as_bytes()).expect("a password"), SecretVersion::parse("uid/1/key"))
@@ -98,7 +98,7 @@ pub(super) fn passwords(texts: &[&str]) -> AuthenticationChange {
     AuthenticationChange::Password(Passwords::new(texts.iter().map(read).collect()))
 }
 
-pub(super) fn create(user: &str) -> Create {
+pub(crate) fn create(user: &str) -> Create {
     Create {
         user_id: user_id(user),
         user_name: user.to_owned(),
@@ -110,14 +110,14 @@ pub(super) fn create(user: &str) -> Create {
     }
 }
 
-pub(super) fn modify(user: &str) -> Modify {
+pub(crate) fn modify(user: &str) -> Modify {
     let changes = Changes { access_string: Some("on ~app:* +@read".to_owned()), ..Changes::default() };
     Modify { user_id: user_id(user), changes, cause: plan::Cause::Edit }
 }
 
 /// Each method of the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
+pub(crate) enum Method {
     Describe,
     ListTags,
     Create,
@@ -127,10 +127,10 @@ pub(super) enum Method {
 }
 
 impl Method {
-    pub(super) const ALL: [Self; 6] =
+    pub(crate) const ALL: [Self; 6] =
         [Self::Describe, Self::ListTags, Self::Create, Self::Modify, Self::Tag, Self::Delete];
 
-    pub(super) fn action(self) -> &'static str {
+    pub(crate) fn action(self) -> &'static str {
         match self {
             Self::Describe => "DescribeUsers",
             Self::ListTags => "ListTagsForResource",
@@ -141,7 +141,7 @@ impl Method {
         }
     }
 
-    pub(super) async fn call(self, aws: &Aws, user: &str) -> Ended {
+    pub(crate) async fn call(self, aws: &Aws, user: &str) -> Ended {
         match self {
             Self::Describe => match aws.describe(&user_id(user)).await.0 {
                 UserObservation::Found(_) => Ended::Well,
@@ -171,7 +171,7 @@ impl Method {
 
 /// How a method's call ended, whichever it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     Well,
     NotFound,
     AlreadyExists,
@@ -196,7 +196,7 @@ impl From<Outcome> for Ended {
 
 impl Ended {
     /// `Busy InvalidUserState` for a fault, else the word alone.
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let fault = match self {
             Self::Failed(fault) => fault,
             Self::Well | Self::NotFound | Self::AlreadyExists | Self::CredentialsChanged | Self::Strange => {

@@ -1,6 +1,5 @@
 //! A pass of this release over a recorded object, with its recorded user in AWS.
 
-use prometheus_client::metrics::counter::Counter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use plan::*;
 use serde_json::{Value, json};
 
 use super::Recorded;
-use crate::fixture::REGION;
+use crate::fixture::{ACCOUNT, REGION};
 
 /// The process that drives the pass.
 pub(super) const IDENTITY: &str = "this-process";
@@ -29,11 +28,9 @@ pub(super) struct Driven {
 /// `account`. AWS accepts every call.
 pub(super) async fn drive(recorded: &Recorded, account: &str) -> Driven {
     let goal = goal(recorded).await;
-    let mut driver = Driver {
-        facts: recorded.facts.clone(),
-        user: recorded.user.clone(),
+    let mut answers = Answers {
         account: account.to_owned(),
-        effects: Vec::new(),
+        ..Answers::new(recorded.facts.clone(), recorded.user.clone())
     };
     let settings = Settings {
         pace: Pace::default(),
@@ -44,25 +41,30 @@ pub(super) async fn drive(recorded: &Recorded, account: &str) -> Driven {
     let written = recorded.facts.status.conditions.iter().map(|condition| condition.last_transition_time.0);
     let utc = Timestamp(written.max().unwrap() + 10_000_000);
     let now = Now { moment: Moment::after_start(Duration::from_secs(1)), utc };
-    let mut pass = Pass::new(Arc::new(settings), goal, driver.facts.clone(), Memory::default(), 7, now);
+    let mut pass = Pass::new(Arc::new(settings), goal, recorded.facts.clone(), Memory::default(), 7, now);
     loop {
         let request = pass.next(now);
         if let Request::Finish(finish) = request {
-            return Driven { effects: driver.effects, finish };
+            return Driven { effects: answers.effects, finish };
         }
-        pass.handle(driver.answer(request), now);
+        pass.handle(answers.answer(request), now);
     }
 }
 
-struct Driver {
+/// What the API server and AWS answer if nothing goes wrong.
+pub(crate) struct Answers {
     facts: ObjectFacts,
     user: Value,
     account: String,
     effects: Vec<Request>,
 }
 
-impl Driver {
-    fn answer(&mut self, request: Request) -> Response {
+impl Answers {
+    pub(crate) fn new(facts: ObjectFacts, user: Value) -> Self {
+        Self { facts, user, account: ACCOUNT.to_owned(), effects: Vec::new() }
+    }
+
+    pub(crate) fn answer(&mut self, request: Request) -> Response {
         match &request {
             Request::AcquireToken(_) => Response::Token(true),
             Request::DescribeUser(_) => Response::Described(self.sight(), self.source()),
@@ -71,7 +73,8 @@ impl Driver {
             Request::ReadOwner(_) => Response::Owner(OwnerObservation::Gone),
             Request::ReadDefinition => Response::Definition(Definition::Kept),
             Request::ReadObject => Response::Object(Some(Box::new(self.facts.clone()))),
-            Request::Resolve => panic!("nobody changes the object"),
+            // As for an object that is gone.
+            Request::Resolve => Response::Resolved(None),
             Request::AddFinalizer => self.write(request, |facts| facts.has_finalizer = true),
             Request::RemoveFinalizer => self.write(request, |facts| facts.has_finalizer = false),
             Request::WriteStatus(status) => {
@@ -83,8 +86,9 @@ impl Driver {
                 self.user["Status"] = json!("deleting");
                 Response::Called(match self.sight() {
                     UserObservation::Found(user) => Outcome::Accepted(user),
+                    // No user is created here.
                     UserObservation::Absent | UserObservation::Failed(_) | UserObservation::NotRead => {
-                        panic!("no user is created here")
+                        Outcome::NotFound
                     }
                 })
             }
@@ -140,19 +144,21 @@ impl Driver {
     }
 }
 
-async fn goal(recorded: &Recorded) -> Goal {
-    let policy = Policy {
+pub(crate) fn policy() -> Policy {
+    Policy {
         cluster_id: "recorded".to_owned(),
         default_deletion_policy: DeletionPolicy::Delete,
         adoption_namespaces: Vec::new(),
         required_prefix: None,
-    };
+    }
+}
+
+async fn goal(recorded: &Recorded) -> Goal {
     let versions = recorded.raw["status"]["lastApplied"]["passwordVersions"][0].as_str();
     let server = secrets_server(versions.map(str::to_owned)).await;
     let config = kube::Config::new(server.parse().unwrap());
-    let kubernetes =
-        Kubernetes::new(kube::Client::try_from(config).unwrap(), Token::unlimited(), Counter::default());
-    resolve(&recorded.object, &policy, &kubernetes).await
+    let kubernetes = Kubernetes::new(kube::Client::try_from(config).unwrap(), Token::unlimited());
+    resolve(&recorded.object, &policy(), &kubernetes).await
 }
 
 /// An API server with two Secrets: `pw` in the version that was sent to AWS, and `short`, whose password is too short.

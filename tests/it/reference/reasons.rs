@@ -4,6 +4,7 @@
 #[macro_use]
 mod common;
 #[path = "../../../src/plan/tests/tables/verdict_rows/mod.rs"]
+#[allow(clippy::needless_update, reason = "a row may name all of its fields")]
 mod verdict_rows;
 
 use std::collections::BTreeSet;

@@ -12,40 +12,46 @@ fn has_password(number: u32) -> bool {
 }
 
 /// A Secret for each object with a password; `word` is what all passwords begin with.
-pub(crate) fn secrets(all: u32, word: &str) -> Value {
-    let secret = |number| {
-        json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": { "name": format!("user-{number}") },
-            "stringData": { "password": format!("{word}-passphrase-{number}") },
-        })
-    };
-    list((0..all).filter(|number| has_password(*number)).map(secret).collect())
+pub(crate) fn secrets(all: u32, word: &str) -> Vec<Value> {
+    let secret = |number| secret(&format!("user-{number}"), &format!("{word}-passphrase-{number}"));
+    (0..all).filter(|number| has_password(*number)).map(secret).collect()
+}
+
+pub(crate) fn secret(name: &str, password: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "stringData": { "password": password },
+    })
 }
 
 /// The objects.
-pub(crate) fn users(all: u32, access_string: &str) -> Value {
+pub(crate) fn users(all: u32, access_string: &str) -> Vec<Value> {
     let user = |number| {
         let name = format!("user-{number}");
-        let authentication = if has_password(number) {
-            json!({ "type": "password", "passwords": [{ "secretKeyRef": { "name": name, "key": "password" } }] })
-        } else {
-            json!({ "type": "iam" })
-        };
-        json!({
-            "apiVersion": "elasticache-users.dev/v1alpha1",
-            "kind": "ElastiCacheUser",
-            "metadata": { "name": name },
-            "spec": {
-                "engine": "valkey", "accessString": access_string, "authentication": authentication,
-                "tags": { "team": "orders" },
-            },
-        })
+        let mut user = if has_password(number) { with_secret(&name, &name) } else { iam(&name) };
+        user["spec"]["accessString"] = json!(access_string);
+        user
     };
-    list((0..all).map(user).collect())
+    (0..all).map(user).collect()
 }
 
-fn list(items: Vec<Value>) -> Value {
-    json!({ "apiVersion": "v1", "kind": "List", "items": items })
+pub(crate) fn iam(name: &str) -> Value {
+    object(name, &json!({ "type": "iam" }))
+}
+
+/// An object whose password is under the key `password` of this Secret.
+pub(crate) fn with_secret(name: &str, secret: &str) -> Value {
+    let reference = json!({ "secretKeyRef": { "name": secret, "key": "password" } });
+    object(name, &json!({ "type": "password", "passwords": [reference] }))
+}
+
+fn object(name: &str, authentication: &Value) -> Value {
+    json!({
+        "apiVersion": "elasticache-users.dev/v1alpha1",
+        "kind": "ElastiCacheUser",
+        "metadata": { "name": name },
+        "spec": {
+            "engine": "valkey", "accessString": "on ~orders:* -@all +@read", "authentication": authentication,
+            "tags": { "team": "orders" },
+        },
+    })
 }
