@@ -21,8 +21,11 @@ impl Failures {
 
     /// `object` is empty if the request was about none.
     pub(super) fn note(&self, what: &str, object: &str, error: &kube::Error) {
+        self.note_cause(what, object, &cause(error));
+    }
+
+    pub(super) fn note_cause(&self, what: &str, object: &str, why: &str) {
         self.counted.inc();
-        let why = cause(error);
         match self.warnings.due() {
             Some(left_out) => {
                 tracing::warn!(object, left_out, "the API server failed to {what}: {why}; trying again");
@@ -34,6 +37,10 @@ impl Failures {
 
 /// Why a request failed, without any part of an answer that cannot be decoded: it may contain a password.
 pub(super) fn cause(error: &kube::Error) -> String {
+    // kube makes a message of an answer that is no Status.
+    if matches!(error, kube::Error::Api(status) if status.reason == "Failed to parse error data") {
+        return secret_cause(error);
+    }
     if matches!(error, kube::Error::SerdeError(_) | kube::Error::FromUtf8(_)) {
         return "the API server's answer cannot be decoded".to_owned();
     }
@@ -41,6 +48,14 @@ pub(super) fn cause(error: &kube::Error) -> String {
         nothing if nothing.is_empty() => error.to_string(),
         cause => cause,
     }
+}
+
+/// Why a Secret cannot be read, without any word of the API server's.
+pub(super) fn secret_cause(error: &kube::Error) -> String {
+    if let kube::Error::Api(status) = error {
+        return format!("HTTP status {}", status.code);
+    }
+    cause(error)
 }
 
 /// The request cannot be made, whenever it is sent: owner tags may contain anything. Any other failure may pass by itself.

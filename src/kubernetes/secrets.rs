@@ -6,6 +6,7 @@ use kube::Api;
 use plan::{InvalidPassword, Password, SecretProblem, SecretVersion};
 
 use super::Kubernetes;
+use super::failures::secret_cause;
 
 impl Kubernetes {
     /// The password under a key of a Secret, and the version that it was read from.
@@ -27,8 +28,9 @@ impl Kubernetes {
                 return Err(SecretProblem::Forbidden { secret: secret_name() });
             }
             Err(error) => {
-                self.failures.note("read a Secret", &format!("{namespace}/{name}"), &error);
-                return Err(SecretProblem::Unreadable { secret: secret_name(), why: super::cause(&error) });
+                let why = secret_cause(&error);
+                self.failures.note_cause("read a Secret", &format!("{namespace}/{name}"), &why);
+                return Err(SecretProblem::Unreadable { secret: secret_name(), why });
             }
         };
         let Some(value) = secret.data.as_ref().and_then(|data| data.get(key)) else {
