@@ -245,6 +245,8 @@ impl Wait {
             | Self::Modifying
             | Self::UserNotActive(_)
             | Self::OwnerUnknown(_)
+            | Self::PreviousOwner(_)
+            | Self::NotShown(_)
             | Self::WrongLocation(_)
             | Self::Failed(..) => None,
         }
