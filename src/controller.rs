@@ -210,12 +210,12 @@ fn objects_with_freed_id(
         }
     });
     ids.flat_map(move |id| {
-        futures::stream::iter(index.wanting_user(&id)).filter_map(|name| future::ready(named(&name)))
+        futures::stream::iter(index.wanting_user(&id)).filter_map(|name| future::ready(object_ref(&name)))
     })
 }
 
 /// The object of this `namespace/name`.
-fn named(full_name: &str) -> Option<ObjectRef<ElastiCacheUser>> {
+fn object_ref(full_name: &str) -> Option<ObjectRef<ElastiCacheUser>> {
     let (namespace, name) = full_name.split_once('/')?;
     Some(ObjectRef::new(name).within(namespace))
 }
@@ -301,7 +301,7 @@ fn objects_with_changed_secret(
         versions.iter().any(|sent| SecretVersion::parse(sent).is_of(uid, version))
     };
     let candidates = index.naming_secret(&namespace.unwrap_or_default(), &name);
-    let objects = candidates.iter().filter_map(|name| objects.get(&named(name)?));
+    let objects = candidates.iter().filter_map(|name| objects.get(&object_ref(name)?));
     let changed = objects.filter(|object| object.metadata.deletion_timestamp.is_none() && !sent(object));
     changed.map(|object| ObjectRef::from_obj(&*object)).collect()
 }

@@ -16,7 +16,7 @@ use plan::{Definition, Namesake, Orphan, Owner, OwnerObservation, UserId};
 use prometheus_client::metrics::counter::Counter;
 use serde_json::json;
 
-use self::failures::{Failures, cause, is_refusal};
+use self::failures::{RequestFailures, cause, is_refusal};
 use crate::api::{
     ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION, full_name, user_id,
 };
@@ -61,19 +61,19 @@ impl RequestError {
 pub struct Kubernetes {
     client: Client,
     token: Token,
-    failures: Failures,
+    failures: RequestFailures,
 }
 
 impl Kubernetes {
     #[must_use]
     pub fn new(client: Client, token: Token) -> Self {
-        Self { client, token, failures: Failures::new(Counter::default()) }
+        Self { client, token, failures: RequestFailures::new(Counter::default()) }
     }
 
     /// Counts the requests that fail.
     #[must_use]
     pub(crate) fn counting(mut self, failures: Counter) -> Self {
-        self.failures = Failures::new(failures);
+        self.failures = RequestFailures::new(failures);
         self
     }
 

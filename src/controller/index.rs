@@ -52,7 +52,7 @@ impl Index {
             Event::Init => tables.listing = Table::default(),
             Event::InitApply(object) => tables.listing.insert(object),
             Event::Apply(object) => tables.now.insert(object),
-            Event::Delete(object) => drop(tables.now.remove(&full_name(object))),
+            Event::Delete(object) => tables.now.remove(&full_name(object)),
             Event::InitDone => {
                 let listed = std::mem::take(&mut tables.listing);
                 let before = std::mem::replace(&mut tables.now, listed);

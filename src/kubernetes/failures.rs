@@ -9,12 +9,12 @@ use crate::telemetry::SparseWarnings;
 
 /// The API server's trouble is not an object's fault, so only the log and a metric tell it. Clones share their values.
 #[derive(Clone, Debug)]
-pub(super) struct Failures {
+pub(super) struct RequestFailures {
     counted: Counter,
     warnings: Arc<SparseWarnings>,
 }
 
-impl Failures {
+impl RequestFailures {
     pub(super) fn new(counted: Counter) -> Self {
         Self { counted, warnings: Arc::default() }
     }
