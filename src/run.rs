@@ -9,6 +9,7 @@ use aws::{Aws, ConnectError, Timeouts};
 use kube::Client;
 use plan::pass::Settings;
 use prometheus_client::registry::Registry;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -81,6 +82,7 @@ type ServerTask = JoinHandle<std::io::Result<()>>;
 /// # Errors
 /// If something is missing that the operator cannot start without, or fails that it cannot continue without.
 pub async fn run(run: &RunFlags) -> Result<(), RunError> {
+    raise_descriptor_limit();
     let Clients { watches, watch_health, requests, namespace } = clients(run.kubernetes_timeout).await?;
     let namespaces = run.namespaces();
     let scopes = namespaces.len().max(1);
@@ -127,13 +129,8 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     });
     // A standby has no cache that could be out of date.
     let unsynced = Arc::new(AtomicUsize::new(if run.leader_elect { 0 } else { scopes }));
-    let readiness = ReadinessProbe {
-        unsynced: unsynced.clone(),
-        watches: watch_health,
-        watch_patience: run.kubernetes_timeout,
-        client: requests,
-        namespace: asked_in,
-    };
+    let readiness = ReadinessProbe::new(unsynced.clone(), requests, asked_in)
+        .watching(watch_health, run.kubernetes_timeout);
     let mut server = tokio::spawn(telemetry::serve_http(listener, registry, readiness));
     let mut signals = StopSignals::listen().map_err(RunError::Signals)?;
     let Turn::Work(leadership) = stand_by(candidate, &mut signals, &mut server).await? else { return Ok(()) };
@@ -145,6 +142,15 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let controllers =
         tokio::spawn(controller::run(watches, watched, run.concurrency, context, ending, synced));
     Running { controllers, server, leadership, signals }.until_end(&end).await
+}
+
+/// Raises the soft limit of open files to the hard one, so that connections to /metrics and those to the API server and AWS do
+/// not compete for descriptors. A limit that stays as it is does no harm.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {

@@ -4,6 +4,7 @@ mod log_line;
 mod objects;
 mod passes;
 mod process;
+mod server;
 mod sparse;
 
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use kube::Client;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{ParseError, filter_fn};
@@ -25,7 +28,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, RunFlags};
-use crate::connection::{self, NotServed, WatchHealth};
+use crate::connection::{self, WatchHealth};
 
 pub use log_line::write_log_line;
 pub use objects::ObjectMetrics;
@@ -35,6 +38,8 @@ pub use sparse::SparseWarnings;
 
 /// How long /readyz waits for the API server.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long /readyz repeats an answer of the API server.
+const READY_MAX_AGE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
 #[error("--log {filter:?} is not a valid filter; write a level such as info, or info,kube=debug")]
@@ -73,14 +78,15 @@ pub fn may_be_logged(line: &Metadata<'_>) -> bool {
 
 /// Decides whether the operator is ready: its caches are synced, and the API server serves ElastiCacheUsers.
 pub struct ReadinessProbe {
-    /// The number of controllers whose cache is not synced yet.
-    pub unsynced: Arc<AtomicUsize>,
-    pub(crate) watches: WatchHealth,
+    unsynced: Arc<AtomicUsize>,
+    watches: WatchHealth,
     /// How long a watch may be without an answer.
-    pub watch_patience: Duration,
-    pub client: Client,
-    /// A namespace whose objects may be listed. `None`: all namespaces.
-    pub namespace: Option<String>,
+    watch_patience: Duration,
+    client: Client,
+    namespace: Option<String>,
+    /// The last answer of the API server, and when it was asked. Anybody may ask for /readyz as often as they like, and all of
+    /// them together cost one request in [`READY_MAX_AGE`].
+    last: Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -89,11 +95,26 @@ enum NotReady {
     Unsynced,
     #[error("the watch of {0} does not work: the API server does not answer it, or refuses it")]
     Unwatched(String),
-    #[error(transparent)]
-    NotServed(#[from] NotServed),
+    #[error("{0}")]
+    NotServed(String),
 }
 
 impl ReadinessProbe {
+    /// `unsynced` is the number of controllers whose cache is not synced yet. Objects of `namespace` may be listed. `None`: of all
+    /// namespaces.
+    #[must_use]
+    pub fn new(unsynced: Arc<AtomicUsize>, client: Client, namespace: Option<String>) -> Self {
+        let (watches, watch_patience) = (WatchHealth::default(), Duration::MAX);
+        Self { unsynced, watches, watch_patience, client, namespace, last: Mutex::default() }
+    }
+
+    /// No watch may be without an answer for longer than `patience`.
+    #[must_use]
+    pub(crate) fn watching(mut self, watches: WatchHealth, patience: Duration) -> Self {
+        (self.watches, self.watch_patience) = (watches, patience);
+        self
+    }
+
     async fn check(&self) -> Result<(), NotReady> {
         if self.unsynced.load(Ordering::Relaxed) > 0 {
             return Err(NotReady::Unsynced);
@@ -101,7 +122,21 @@ impl ReadinessProbe {
         if let Some(path) = self.watches.trouble(self.watch_patience) {
             return Err(NotReady::Unwatched(path));
         }
-        Ok(connection::serves_users(&self.client, self.namespace.as_deref(), READY_TIMEOUT).await?)
+        self.serves_users().await.map_err(NotReady::NotServed)
+    }
+
+    async fn serves_users(&self) -> Result<(), String> {
+        let mut last = self.last.lock().await;
+        match &*last {
+            Some((asked, answer)) if asked.elapsed() < READY_MAX_AGE => answer.clone(),
+            _ => {
+                let asked = Instant::now();
+                let served = connection::serves_users(&self.client, self.namespace.as_deref(), READY_TIMEOUT);
+                let answer = served.await.map_err(|refused| refused.to_string());
+                *last = Some((asked, answer.clone()));
+                answer
+            }
+        }
     }
 }
 
@@ -125,7 +160,7 @@ pub async fn serve_http(
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(pages);
-    axum::serve(listener, router).await
+    server::accept_connections(listener, router).await
 }
 
 async fn ready(State(pages): State<Arc<Pages>>) -> Response {
@@ -149,12 +184,11 @@ async fn metrics(State(pages): State<Arc<Pages>>) -> Response {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::sync::Mutex;
 
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
+    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
 
     impl Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

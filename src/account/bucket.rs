@@ -116,7 +116,7 @@ impl Bucket {
         }
     }
 
-    /// AWS did not throttle a call that was permitted in `era`.
+    /// To be called if AWS did not throttle a call that was permitted in `era`, which is the time between two changes of the rate.
     pub(super) fn accepted(&mut self, era: Era) {
         if era == self.era {
             self.accepted = self.accepted.saturating_add(1);

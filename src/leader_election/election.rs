@@ -63,7 +63,8 @@ pub struct Election {
     identity: String,
     timing: Timing,
     observed: Option<ObservedLease>,
-    /// The Lease existed once. If it is absent now, somebody deleted it, and its holder may work until its token ends.
+    /// The Lease existed once. If it is absent now, somebody deleted it. Its last holder does not know that yet, and may act as
+    /// leader until its [`Token`](super::Token) expires.
     existed: bool,
     /// `observed` may be out of date: read the Lease before the next write.
     stale: bool,

@@ -208,7 +208,9 @@ impl<U: UserApi> Attempt<'_, U> {
                 return;
             }
             OrphanEnd::UserGone => "AWS has no such user",
-            OrphanEnd::Retained => "deletionPolicy: Retain, or the CustomResourceDefinition is being deleted",
+            OrphanEnd::Retained => {
+                "deletionPolicy is Retain, or the CustomResourceDefinition is being deleted"
+            }
             OrphanEnd::TakenOver => "another object of that name manages it now",
             OrphanEnd::NotOurs => "its tags do not name the vanished object",
             OrphanEnd::NotVanished => "the object is there",

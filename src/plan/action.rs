@@ -108,7 +108,7 @@ pub enum WriteIntent {
     Modify {
         /// AWS's form of the access string that was sent before, if status does not have it yet.
         expanded_access_string: Option<String>,
-        /// Remove the password versions, because the operator is about to lose track of AWS's passwords.
+        /// Remove the recorded Secret versions from status, because from here on the operator cannot know which passwords AWS has.
         forget_passwords: bool,
     },
     /// Write `deleteRequestedAt`, `deleteRequestedBy` and the `Deleting` condition, and remove `lastApplied`. After that,

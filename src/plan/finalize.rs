@@ -97,7 +97,8 @@ fn delete_or_release(
         (OwnerKnowledge::Known(Ownership::Unowned), Lifecycle::Active)
             if still_ours(&observed.record, user) =>
         {
-            // Status has no `lastApplied` now. Another process would take the user for unowned and remove the finalizer.
+            // The announcement of DeleteUser removed `lastApplied` from status. If this process ended now, the next one would take
+            // the user for unowned and remove the finalizer. So `lastApplied` is written back before the tags are restored.
             match observed.record.deletion.last_applied() {
                 Some(last_applied) => {
                     Action::WriteIntent(WriteIntent::Reclaim { last_applied: last_applied.clone() })

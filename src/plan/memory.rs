@@ -21,7 +21,7 @@ pub struct Memory {
     pub creation_settled: Option<Timestamp>,
     /// It is settled because AWS refused it.
     pub creation_refused: bool,
-    /// A `createRequestedAt` in the future, because clocks differ, and when this process first saw it.
+    /// A `createRequestedAt` that lies in the future (clocks differ), paired with the moment at which this process first saw it.
     creation_first_seen: Option<(Timestamp, Moment)>,
     /// The generation for which this process wrote a create request.
     pub create_requested: Option<i64>,

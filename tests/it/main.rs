@@ -11,6 +11,7 @@ mod admission;
 mod adopting;
 mod architecture;
 mod argocd;
+mod attacks;
 mod audit;
 mod aws;
 mod book;

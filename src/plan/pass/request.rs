@@ -31,8 +31,8 @@ pub enum Urgency {
     OverdueCheck,
 }
 
-/// What the driver has to do next. The driver answers with the [`Response`] named here. A request to the API server may
-/// also be answered with [`Response::Conflict`] or [`Response::KubernetesFailed`].
+/// What the driver has to do next. Each variant names the [`Response`] with which the driver answers. A request to the API
+/// server may instead be answered with [`Response::Conflict`] or [`Response::KubernetesFailed`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
     /// Take a token of the rate limiter for the next AWS call: [`Response::Token`].
