@@ -176,7 +176,6 @@ impl<'a> Case<'a> {
     }
 
     /// The requests that failed: in /metrics, and in the log.
-
     fn failures(&self) -> [usize; 2] {
         let log = self.operator.said();
         let page = operator::address(&log).and_then(|address| operator::get(address, "/metrics").ok());
