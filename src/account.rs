@@ -4,7 +4,8 @@ mod bucket;
 mod limit;
 mod rate_limited;
 
-pub use limit::{Limiter, Overdue, Permit, Priority};
+pub use crate::queue::Class;
+pub use limit::{Limiter, Permit};
 pub use rate_limited::RateLimited;
 
 #[cfg(test)]

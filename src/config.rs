@@ -83,7 +83,8 @@ pub struct RunFlags {
     #[arg(long, env = "REQUIRED_USER_ID_PREFIX", value_name = "TEMPLATE", value_parser = values::parse_user_id_prefix)]
     pub required_user_id_prefix: Option<String>,
 
-    /// Maximum number of objects that are reconciled at the same time.
+    /// Maximum number of objects that are reconciled at the same time, in all namespaces together. An object that waits for the AWS
+    /// rate limit does not count.
     #[arg(long, env = "CONCURRENCY", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub concurrency: u16,
 

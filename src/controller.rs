@@ -1,37 +1,40 @@
-//! I/O: watches objects and Secrets. Runs a pass over an object if something changed, or if its requeue time has come.
+//! I/O: watches objects and Secrets, asks the queue for a pass over an object if something changed, and runs the passes.
 
 mod index;
+mod seen;
 
-use std::convert::Infallible;
-use std::future::Future;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws::{UserApi, remember_request_id};
-use futures::{Stream, StreamExt, TryStreamExt, future};
+use futures::{Stream, StreamExt, future};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::PartialObjectMeta;
-use kube::runtime::controller::Action as Requeue;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, watcher};
-use kube::runtime::{Controller, Predicate, WatchStreamExt, predicates};
 use kube::{Api, Client, ResourceExt};
 use plan::SecretVersion;
 use plan::pass::{Finish, PassResult};
 use tokio::sync::{broadcast, oneshot, watch};
+use tokio::task::JoinError;
 
-use self::index::Index;
+use self::index::{Index, Listed};
+use self::seen::Seen;
 use crate::api::{ElastiCacheUser, full_name, user_id};
 use crate::connection::WATCH_SECONDS;
-use crate::kubernetes::facts;
 use crate::orphans;
+use crate::queue::{Queue, QueueTurn, Trigger};
 use crate::reconcile::Reconciler;
-use crate::telemetry::{Metrics, Queue, Reconciled};
+use crate::telemetry::{Metrics, Reconciled};
 
 /// Shared by all controllers.
 pub(crate) struct Context<U> {
     pub reconciler: Reconciler<U>,
     pub metrics: Metrics,
+    pub queue: Queue,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -42,36 +45,47 @@ pub(crate) struct Watched {
     pub secrets: Option<Vec<String>>,
 }
 
-/// Runs until `ending` turns true, then until the passes under way have ended. Each namespace has a controller of its own. If
-/// all namespaces are watched, there is one controller.
+/// Runs until `ending` turns true, then until the passes under way have ended. Each namespace has watches of its own, or all
+/// namespaces have one if all are watched. All share one queue.
+///
+/// # Errors
+/// If a pass panics.
 pub(crate) async fn run<U: UserApi>(
     watches: Client,
     watched: Watched,
-    concurrency: u16,
     context: Arc<Context<U>>,
     ending: watch::Receiver<bool>,
     synced: Arc<dyn Fn(usize) + Send + Sync>,
-) {
+) -> Result<(), JoinError> {
     let Watched { namespaces, secrets } = watched;
     let scopes: Vec<Option<String>> =
         if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
-    context.metrics.allow(usize::from(concurrency) * scopes.len());
     let freed = broadcast::Sender::new(MOST_FREED_IDS);
-    let controllers = scopes.into_iter().enumerate().map(|(index, namespace)| {
+    let (mut stores, mut watching) = (Vec::new(), Vec::new());
+    for (index, namespace) in scopes.into_iter().enumerate() {
         let synced = synced.clone();
         let secrets = secrets_within(namespace.as_deref(), secrets.as_deref());
         let scope = ControllerScope { namespace, secrets, freed: freed.clone() };
-        run_controller(&watches, scope, concurrency, context.clone(), ending.clone(), move || synced(index))
-    });
+        let (store, writer) = reflector::store();
+        context.metrics.objects.add(store.clone());
+        stores.push(store.clone());
+        watching.push(watch_scope(&watches, scope, &context, (store, writer), move || synced(index)));
+    }
+    let stores: Arc<[Store<ElastiCacheUser>]> = stores.into();
+    let passes = context.queue.run(ending, |turn| pass(turn, stores.clone(), context.clone()));
     let (stop, stopped) = oneshot::channel::<()>();
-    let controllers = async move {
-        future::join_all(controllers).await;
+    let passes = async move {
+        let ended = passes.await;
         drop(stop);
+        ended
     };
     let orphans = orphans::run(&context.reconciler, async {
         let _ = stopped.await;
     });
-    future::join(controllers, orphans).await;
+    tokio::select! {
+        (ended, ()) = future::join(passes, orphans) => ended,
+        _ = future::join_all(watching) => Ok(()),
+    }
 }
 
 /// At most so many user IDs of deleted objects wait for a controller that is slow to take them.
@@ -91,102 +105,116 @@ struct ControllerScope {
     freed: broadcast::Sender<String>,
 }
 
-fn run_controller<U, F>(
+/// Asks for a pass whenever something changes that a pass depends on. Never ends.
+async fn watch_scope<U, F>(
     watches: &Client,
     ControllerScope { namespace, secrets, freed }: ControllerScope,
-    concurrency: u16,
-    context: Arc<Context<U>>,
-    mut ending: watch::Receiver<bool>,
+    context: &Context<U>,
+    objects: (Store<ElastiCacheUser>, Writer<ElastiCacheUser>),
     synced: F,
-) -> impl Future<Output = ()> + use<U, F>
-where
+) where
     U: UserApi,
     F: FnOnce() + Send + 'static,
 {
+    let (store, writer) = objects;
     let users: Api<ElastiCacheUser> = scoped(watches, namespace.as_deref());
-    let (reader, writer) = reflector::store();
-    context.metrics.objects.add(reader.clone());
-    let queue = context.metrics.queue.clone();
-    let [changed, with_changed_secret, with_freed_id, deleted, unknown] =
-        std::array::from_fn(|_| queue.clone());
-    let deleting_context = context.clone();
     let index = Index::default();
-    let followed = index.clone();
-    let successors = objects_with_freed_id(freed.subscribe(), index.clone())
-        .inspect(move |object| with_freed_id.request(full_name_of(object), Duration::ZERO));
-    let objects = watcher(users, watcher::Config::default().timeout(WATCH_SECONDS))
+    let successors = objects_with_freed_id(freed.subscribe(), index.clone());
+    let events = watcher(users, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
-        .inspect_ok(move |event| {
-            if let Some(listed) = followed.follow(event) {
-                deleting_context.reconciler.listed(namespace.as_deref(), &listed.uids);
-                for (name, gone) in listed.vanished {
-                    deleting_context.reconciler.orphans.check_now(&gone.uid);
-                    deleted.forget(&name);
-                    let _ = freed.send(gone.user_id);
-                }
-            }
-            if let watcher::Event::Delete(gone) = event {
-                deleting_context.reconciler.vanished(gone);
-                deleted.forget(&full_name(gone));
-                // Nobody receives it if the controllers are ending.
-                let _ = freed.send(user_id(gone));
-            }
-        })
         .inspect(warn_once(OBJECTS_UNWATCHED, |event| !matches!(event, watcher::Event::Init)))
-        .reflect(writer)
-        .applied_objects()
-        // Our own status writes start no pass.
-        .predicate_filter(
-            predicates::generation.combine(predicates::annotations).combine(finalizer_was_removed),
-            kube::runtime::PredicateConfig::default(),
-        )
-        .inspect_ok(move |object| changed.request(full_name(object), Duration::ZERO));
+        .reflect(writer);
+    let mut changes = ObjectEvents {
+        context,
+        namespace,
+        index: index.clone(),
+        store: store.clone(),
+        freed,
+        seen: Seen::default(),
+        listed: Vec::new(),
+    };
+    // The watcher repeats what failed.
+    let objects = events.filter_map(|event| future::ready(event.ok())).for_each(|event| {
+        changes.handle(event);
+        future::ready(())
+    });
     let secrets =
         secrets.iter().map(|namespace| changed_secrets(scoped(watches, namespace.as_deref())).boxed());
-    let (cache, listed) = (reader.clone(), reader.clone());
-    let controller = Controller::for_stream(objects, reader)
-        .with_config(kube::runtime::controller::Config::default().concurrency(concurrency))
-        .watches_stream(futures::stream::select_all(secrets), move |secret| {
-            let objects = objects_with_changed_secret(&cache, &index, &secret).into_iter();
-            objects
-                .inspect(|object| with_changed_secret.request(full_name_of(object), Duration::ZERO))
-                .collect::<Vec<_>>()
-        })
-        .reconcile_on(successors)
-        .graceful_shutdown_on(async move {
-            let _ = ending.wait_for(|ending| *ending).await;
-        })
-        .run(reconcile, error_policy, context)
-        .for_each(move |result| {
-            handle_result(result, &unknown);
-            future::ready(())
-        });
-    async move {
-        tokio::select! {
-            () = controller => {}
-            () = call_when_listed(listed, synced) => {}
+    let changed = futures::stream::select_all(secrets)
+        .flat_map(|secret| futures::stream::iter(objects_with_changed_secret(&store, &index, &secret)));
+    let requests = futures::stream::select(changed, successors).for_each(|object| {
+        context.queue.request(&full_name_of(&object), Trigger::Change);
+        future::ready(())
+    });
+    let others = async {
+        // Before the first list is complete, nobody knows which objects a Secret belongs to.
+        if store.wait_until_ready().await.is_ok() {
+            synced();
+        }
+        requests.await;
+    };
+    future::join(objects, others).await;
+}
+
+/// Turns what the watch of objects shows into requests for passes.
+struct ObjectEvents<'a, U> {
+    context: &'a Context<U>,
+    /// `None`: all namespaces.
+    namespace: Option<String>,
+    index: Index,
+    store: Store<ElastiCacheUser>,
+    freed: broadcast::Sender<String>,
+    seen: Seen,
+    /// What the list under way asks for. The store shows the list only when it is complete.
+    listed: Vec<(String, Trigger)>,
+}
+
+impl<U: UserApi> ObjectEvents<'_, U> {
+    /// Nobody told of objects that vanished while the watch was broken.
+    fn sweep(&self, listed: Listed) {
+        self.context.reconciler.listed(self.namespace.as_deref(), &listed.uids);
+        for gone in listed.vanished {
+            self.context.reconciler.orphans.check_now(&gone.uid);
+            // Nobody receives it if the operator is ending.
+            let _ = self.freed.send(gone.user_id);
         }
     }
-}
 
-/// Calls `synced` when the first list of objects is complete. Never ends.
-async fn call_when_listed(objects: Store<ElastiCacheUser>, synced: impl FnOnce()) {
-    if objects.wait_until_ready().await.is_ok() {
-        synced();
-    }
-    future::pending().await
-}
-
-/// If a request is left for an object that is gone, removes it from the queue's metrics. kube repeats a watch that failed.
-fn handle_result<T, E: std::error::Error + 'static, Q: std::error::Error + 'static>(
-    result: Result<T, kube::runtime::controller::Error<E, Q>>,
-    queue: &Queue,
-) {
-    let Err(error) = result else { return };
-    tracing::debug!(%error, "controller");
-    if let kube::runtime::controller::Error::ObjectNotFound(object) = error {
-        queue.forget(&full_name_of(&object));
+    fn handle(&mut self, event: watcher::Event<ElastiCacheUser>) {
+        if let Some(listed) = self.index.follow(&event) {
+            self.sweep(listed);
+        }
+        let queue = &self.context.queue;
+        match event {
+            watcher::Event::Init => {}
+            watcher::Event::InitApply(object) => {
+                let trigger = self.seen.note(&object);
+                self.listed.extend(trigger.map(|trigger| (full_name(&object), trigger)));
+            }
+            watcher::Event::InitDone => {
+                let names: HashSet<String> =
+                    self.store.state().iter().map(|object| full_name(object)).collect();
+                for gone in self.seen.keep(|name| names.contains(name)) {
+                    queue.forget(&gone);
+                }
+                for (name, trigger) in self.listed.drain(..) {
+                    queue.request(&name, trigger);
+                }
+            }
+            watcher::Event::Apply(object) => {
+                if let Some(trigger) = self.seen.note(&object) {
+                    queue.request(&full_name(&object), trigger);
+                }
+            }
+            watcher::Event::Delete(gone) => {
+                self.context.reconciler.vanished(&gone);
+                self.seen.forget(&full_name(&gone));
+                queue.forget(&full_name(&gone));
+                // Nobody receives it if the operator is ending.
+                let _ = self.freed.send(user_id(&gone));
+            }
+        }
     }
 }
 
@@ -220,13 +248,6 @@ fn object_ref(full_name: &str) -> Option<ObjectRef<ElastiCacheUser>> {
     Some(ObjectRef::new(name).within(namespace))
 }
 
-/// A predicate that changes if somebody else removes our finalizer from an object that has a user. It does not change if we add
-/// the finalizer, because that needs no pass.
-fn finalizer_was_removed(object: &ElastiCacheUser) -> Option<u64> {
-    let has_user = object.status.as_ref().is_some_and(|status| status.arn.is_some());
-    Some(u64::from(has_user && !facts(object).has_finalizer))
-}
-
 fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
 where
     K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
@@ -248,11 +269,10 @@ fn secrets_within(namespace: Option<&str>, listed: Option<&[String]>) -> Vec<Opt
     }
 }
 
-/// The metadata of changed Secrets. The operator never caches their data. Errors stay out of the stream, because all streams of
-/// a controller share one backoff: a forbidden watch of Secrets would slow down the watch of objects.
+/// The metadata of changed Secrets. The operator never caches their data.
 fn changed_secrets(
     secrets: Api<PartialObjectMeta<Secret>>,
-) -> impl Stream<Item = Result<PartialObjectMeta<Secret>, watcher::Error>> + Send + 'static {
+) -> impl Stream<Item = PartialObjectMeta<Secret>> + Send + 'static {
     watcher(secrets, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
         .touched_objects()
@@ -260,7 +280,7 @@ fn changed_secrets(
         .filter_map(|item| future::ready(item.ok()))
         .map(|secret| async {
             tokio::time::sleep(SECRET_DEBOUNCE).await;
-            Ok(secret)
+            secret
         })
         .buffer_unordered(MOST_CHANGED_SECRETS)
 }
@@ -306,18 +326,16 @@ fn objects_with_changed_secret(
     changed.map(|object| ObjectRef::from_obj(&*object)).collect()
 }
 
-async fn reconcile<U: UserApi>(
-    object: Arc<ElastiCacheUser>,
-    context: Arc<Context<U>>,
-) -> Result<Requeue, Infallible> {
+async fn pass<U: UserApi>(turn: QueueTurn, stores: Arc<[Store<ElastiCacheUser>]>, context: Arc<Context<U>>) {
+    let Some(object) = find(&stores, turn.object()) else { return };
     let name = full_name(&object);
-    let measured = context.metrics.begin(&name);
-    let Finish { requeue, result, .. } = remember_request_id(context.reconciler.reconcile(&object)).await;
+    let measured = context.metrics.begin();
+    let Finish { requeue, is_settled, result, .. } =
+        remember_request_id(context.reconciler.reconcile(&object, &turn)).await;
     let pause = requeue.unwrap_or_default();
     measured.end(match &result {
         PassResult::KubernetesFailed { what, why } => {
-            // The request itself was logged already.
-            tracing::debug!(object = name, "failed to {what}: {why}; trying again in {pause:.1?}");
+            tracing::warn!(object = name, "failed to {what}: {why}; trying again in {pause:.1?}");
             Reconciled::Error
         }
         PassResult::TimedOut => {
@@ -336,23 +354,16 @@ async fn reconcile<U: UserApi>(
             Reconciled::RequeueAfter
         }
         PassResult::Ending => Reconciled::Requeue,
-        PassResult::Done | PassResult::Conflict | PassResult::RateLimited if requeue.is_some() => {
-            Reconciled::RequeueAfter
-        }
-        PassResult::Done | PassResult::Conflict | PassResult::RateLimited => Reconciled::Success,
+        PassResult::Done | PassResult::Conflict if requeue.is_some() => Reconciled::RequeueAfter,
+        PassResult::Done | PassResult::Conflict => Reconciled::Success,
     });
-    Ok(match requeue {
-        Some(pause) => {
-            context.metrics.queue.request(name, pause);
-            Requeue::requeue(pause)
-        }
-        None => Requeue::await_change(),
-    })
+    turn.end(requeue.map(|pause| (pause, is_settled)));
 }
 
-/// [`reconcile`] returns no error, because the pass decides when to requeue.
-fn error_policy<U: UserApi>(_: Arc<ElastiCacheUser>, error: &Infallible, _: Arc<Context<U>>) -> Requeue {
-    match *error {}
+fn find(stores: &[Store<ElastiCacheUser>], object: &str) -> Option<Arc<ElastiCacheUser>> {
+    let (namespace, name) = object.split_once('/')?;
+    let object = ObjectRef::new(name).within(namespace);
+    stores.iter().find_map(|store| store.get(&object))
 }
 
 #[cfg(test)]

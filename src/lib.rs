@@ -26,7 +26,8 @@
 //! | [`account`] | AWS | one AWS account and region: the calls to it, and their rate limit |
 //! | `memories` | no | what one process remembers of each object between passes |
 //! | `orphans` | through these | deletes the AWS user of an object that vanished right after CreateUser |
-//! | `controller` | API server | watches, schedule, shutdown |
+//! | `queue` | no | whose pass begins next, and when |
+//! | `controller` | API server | watches: which change asks for a pass |
 //! | [`leader_election`] | API server | which replica works, and its right to change something |
 //! | `connection` | API server | how the cluster is reached |
 //! | [`telemetry`] | HTTP | logs, metrics, health |
@@ -85,6 +86,7 @@ mod connection;
 mod controller;
 mod memories;
 mod orphans;
+mod queue;
 mod reconcile;
 
 pub use aws;

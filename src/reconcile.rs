@@ -12,12 +12,13 @@ use plan::{CredentialsId, Mutation, Pass};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 
-use crate::account::{Overdue, Permit, Priority, RateLimited};
+use crate::account::{Class, Permit, RateLimited};
 use crate::api::{ElastiCacheUser, full_name};
 use crate::clock::PassClock;
 use crate::kubernetes::{Kubernetes, RequestError, facts, status};
 use crate::memories::Memories;
 use crate::orphans::{Orphans, orphan};
+use crate::queue::QueueTurn;
 use crate::resolve::{Policy, resolve};
 use crate::telemetry::write_log_line;
 
@@ -32,7 +33,7 @@ pub(crate) struct Reconciler<U> {
     pub orphans: Orphans,
     /// Counts corrections of what somebody else changed in AWS.
     pub corrections: Counter,
-    /// Includes waits for the rate limiter.
+    /// For each request of a pass, except a wait for the rate limiter.
     pub pass_timeout: Duration,
     pub clock: PassClock,
     /// True once the operator is ending.
@@ -40,23 +41,24 @@ pub(crate) struct Reconciler<U> {
 }
 
 /// What the driver keeps during one pass.
-struct Held {
+struct Held<'a> {
     /// The version of the object that the pass decides on.
     object: ElastiCacheUser,
+    turn: &'a QueueTurn,
     permits: Vec<Permit>,
-    overdue: Option<Overdue>,
+    /// The pass has got a token.
+    has_begun: bool,
 }
 
 impl<U: UserApi> Reconciler<U> {
     /// Runs one pass over the object. `cached` may be stale, because every write tests the resourceVersion.
-    pub(crate) async fn reconcile(&self, cached: &ElastiCacheUser) -> Finish {
+    pub(crate) async fn reconcile(&self, cached: &ElastiCacheUser, turn: &QueueTurn) -> Finish {
         let uid = cached.uid().unwrap_or_default();
         let goal = resolve(cached, &self.policy, &self.kubernetes).await;
         let (object, memory) = (facts(cached), self.memories.recall(&uid));
         let mut pass =
             Pass::new(self.settings.clone(), goal, object, memory, fastrand::u64(..), self.clock.now());
-        let driven = tokio::time::timeout(self.pass_timeout, self.drive(&mut pass, cached)).await;
-        let finish = driven.unwrap_or_else(|_| pass.interrupt(PassResult::TimedOut, self.clock.now()));
+        let finish = self.drive(&mut pass, cached, turn).await;
         match &finish.memory {
             Some(memory) => {
                 self.memories.keep(&uid, &cached.namespace().unwrap_or_default(), memory.as_ref().clone())
@@ -69,8 +71,8 @@ impl<U: UserApi> Reconciler<U> {
         finish
     }
 
-    async fn drive(&self, pass: &mut Pass, cached: &ElastiCacheUser) -> Finish {
-        let mut held = Held { object: cached.clone(), permits: Vec::new(), overdue: None };
+    async fn drive(&self, pass: &mut Pass, cached: &ElastiCacheUser, turn: &QueueTurn) -> Finish {
+        let mut held = Held { object: cached.clone(), turn, permits: Vec::new(), has_begun: false };
         loop {
             let request = pass.next(self.clock.now());
             tracing::debug!(object = %full_name(cached), request = request.name(), "next");
@@ -80,20 +82,27 @@ impl<U: UserApi> Reconciler<U> {
             if let Request::Finish(finish) = request {
                 return finish;
             }
-            let response = self.answer(request, &mut held).await.unwrap_or_else(RequestError::response);
-            pass.handle(response, self.clock.now());
+            // A wait for a token may be long if AWS throttles.
+            let limit = if request == Request::AcquireToken { Duration::MAX } else { self.pass_timeout };
+            match tokio::time::timeout(limit, self.answer(request, &mut held)).await {
+                Ok(answer) => {
+                    pass.handle(answer.unwrap_or_else(RequestError::response), self.clock.now());
+                }
+                Err(_) => return pass.interrupt(PassResult::TimedOut, self.clock.now()),
+            }
         }
     }
 
-    async fn answer(&self, request: Request, held: &mut Held) -> Result<Response, RequestError> {
+    async fn answer(&self, request: Request, held: &mut Held<'_>) -> Result<Response, RequestError> {
         let (kubernetes, users) = (&self.kubernetes, &self.users);
         Ok(match request {
-            Request::AcquireToken(urgency) => {
-                let permit = users.acquire(urgency, &mut held.overdue).await;
-                let granted = permit.is_some();
-                held.permits.extend(permit);
-                Response::Token(granted)
-            }
+            Request::AcquireToken => match self.token(held).await {
+                Some(permit) => {
+                    held.permits.push(permit);
+                    Response::Token
+                }
+                None => Response::Ending,
+            },
             Request::DescribeUser(id) => {
                 let (user, source) = users.describe(self.permit(held).await, &id).await;
                 Response::Described(user, source)
@@ -136,7 +145,7 @@ impl<U: UserApi> Reconciler<U> {
         })
     }
 
-    async fn call(&self, mutation: &Mutation, signer: CredentialsId, held: &mut Held) -> Outcome {
+    async fn call(&self, mutation: &Mutation, signer: CredentialsId, held: &mut Held<'_>) -> Outcome {
         let permit = self.permit(held).await;
         let call = self.users.call(permit, mutation, signer);
         match mutation {
@@ -149,17 +158,44 @@ impl<U: UserApi> Reconciler<U> {
     }
 
     /// Keeps the version that a write to the object returned.
-    fn keep_written(&self, object: ElastiCacheUser, held: &mut Held) -> Response {
+    fn keep_written(&self, object: ElastiCacheUser, held: &mut Held<'_>) -> Response {
         self.orphans.written(&object.uid().unwrap_or_default(), self.settings.pace.vanishing_window);
         held.object = object;
         Response::Written(facts(&held.object))
     }
 
+    /// Waits for a token without a slot. `None` if the operator ends meanwhile.
+    async fn token(&self, held: &mut Held<'_>) -> Option<Permit> {
+        let mut ending = self.ending.clone();
+        tokio::select! {
+            permit = held.turn.without_slot(self.wait(held.turn, held.has_begun)) => {
+                held.has_begun = true;
+                Some(permit)
+            }
+            _ = ending.wait_for(|ending| *ending) => None,
+        }
+    }
+
+    /// A change lifts the pass while it waits. A check that has begun continues as work, because its calls would otherwise be
+    /// wasted.
+    async fn wait(&self, turn: &QueueTurn, has_begun: bool) -> Permit {
+        let mut lifted = turn.class();
+        loop {
+            let class = *lifted.borrow_and_update();
+            let class = if has_begun { class.min(Class::Repeat) } else { class };
+            tokio::select! {
+                biased;
+                permit = self.users.permit(class, turn.namespace()) => return permit,
+                Ok(()) = lifted.changed() => {}
+            }
+        }
+    }
+
     /// The permit that the pass acquired for this call. If the pass acquired none, waits for one.
-    async fn permit(&self, held: &mut Held) -> Permit {
+    async fn permit(&self, held: &mut Held<'_>) -> Permit {
         match held.permits.pop() {
             Some(permit) => permit,
-            None => self.users.permit(Priority::Work).await,
+            None => held.turn.without_slot(self.wait(held.turn, true)).await,
         }
     }
 

@@ -27,6 +27,7 @@ use crate::leader_election::{
 };
 use crate::memories::Memories;
 use crate::orphans::Orphans;
+use crate::queue::Queue;
 use crate::reconcile::Reconciler;
 use crate::resolve::Policy;
 use crate::telemetry::{self, Metrics, ObjectMetrics, ProcessMetrics, ReadinessProbe};
@@ -35,7 +36,7 @@ use crate::telemetry::{self, Metrics, ObjectMetrics, ProcessMetrics, ReadinessPr
 const USER_AGENT: &str = concat!("elasticache-user-operator/", env!("CARGO_PKG_VERSION"));
 /// How long calls in flight may continue after SIGTERM.
 const GRACE: Duration = Duration::from_secs(8);
-/// A pass may wait long for the rate limiter if AWS throttles. A pass that takes longer than this hangs, which is a defect.
+/// Each request of a pass has a time-out of its own. One that takes longer than this hangs, which is a defect.
 const PASS_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// Why the operator could not start, or could not continue. The program prints it as its last line.
@@ -102,6 +103,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
 
     let (end, ending) = watch::channel(false);
     let context = Arc::new(Context {
+        queue: Queue::new(run.concurrency, run.pace().spacing, metrics.queue.clone()),
         reconciler: Reconciler {
             kubernetes: Kubernetes::new(requests.clone(), token.clone())
                 .counting(metrics.kubernetes_failures()),
@@ -139,8 +141,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
         unsynced.fetch_sub(1, Ordering::Relaxed);
     });
     let watched = Watched { namespaces, secrets: run.secret_namespaces() };
-    let controllers =
-        tokio::spawn(controller::run(watches, watched, run.concurrency, context, ending, synced));
+    let controllers = tokio::spawn(controller::run(watches, watched, context, ending, synced));
     Running { controllers, server, leadership, signals }.until_end(&end).await
 }
 
@@ -200,7 +201,7 @@ async fn stand_by(
 
 /// The tasks of a replica that works.
 struct Running {
-    controllers: JoinHandle<()>,
+    controllers: JoinHandle<Result<(), JoinError>>,
     server: ServerTask,
     /// `None` without leader election.
     leadership: Option<Leadership>,
@@ -213,7 +214,7 @@ impl Running {
             () = self.signals.received() => {}
             lost = leadership_lost(&mut self.leadership) => return Err(lost.into()),
             ended = &mut self.controllers => {
-                return Err(ended.map_or_else(RunError::ControllerFailed, |()| RunError::ControllerStopped));
+                return Err(controllers_ended(ended).err().unwrap_or(RunError::ControllerStopped));
             }
             ended = &mut self.server => return Err(server_error(ended)),
         }
@@ -224,7 +225,7 @@ impl Running {
     async fn finish(mut self) -> Result<(), RunError> {
         tokio::select! {
             ended = tokio::time::timeout(GRACE, &mut self.controllers) => match ended {
-                Ok(ended) => ended.map_err(RunError::ControllerFailed)?,
+                Ok(ended) => controllers_ended(ended)?,
                 Err(_) => {
                     tracing::warn!("cutting what did not finish within {} s", GRACE.as_secs());
                     self.controllers.abort();
@@ -248,6 +249,10 @@ async fn leadership_lost(leadership: &mut Option<Leadership>) -> LeadershipLost 
         Some(leadership) => leadership.lost().await,
         None => std::future::pending().await,
     }
+}
+
+fn controllers_ended(ended: Result<Result<(), JoinError>, JoinError>) -> Result<(), RunError> {
+    ended.flatten().map_err(RunError::ControllerFailed)
 }
 
 fn server_error(ended: Result<std::io::Result<()>, JoinError>) -> RunError {

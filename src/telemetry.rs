@@ -32,7 +32,7 @@ use crate::connection::{self, WatchHealth};
 
 pub use log_line::write_log_line;
 pub use objects::ObjectMetrics;
-pub use passes::{Measured, Metrics, Queue, Reconciled};
+pub use passes::{Measured, Metrics, QueueMetrics, Reconciled};
 pub use process::ProcessMetrics;
 pub use sparse::SparseWarnings;
 

@@ -1,27 +1,17 @@
-//! No I/O: the rate limit for AWS calls: a token bucket with two classes of waiters, work before checks.
+//! No I/O: the rate limit for AWS calls: a token bucket that serves its waiters in the order of the queue.
 //!
 //! AWS allows an account only few calls a second, for all its control plane. So the operator limits itself, and it slows
-//! down for all objects together if AWS refuses calls anyway (`bucket`). Waiters of one class are served in the order of
-//! their arrival. A check is served only while no work waits. The limiter has no task of its own: one waiter at a time
-//! sleeps until the next token is due, and hands it out.
+//! down for all objects together if AWS refuses calls anyway (`bucket`). The limiter has no task of its own: one waiter at a
+//! time sleeps until the next token is due, and hands it out.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::bucket::{Bucket, Era};
-
-/// Who goes first. The order of the variants is the order of service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
-    /// Somebody waits for it: a spec changed, or an object is being deleted.
-    Work,
-    /// Nobody waits for it: a drift check.
-    Check,
-}
+use crate::queue::{Class, FairOrder, Ticket};
 
 /// The slowest rate in calls a second. A lower rate, or NaN, counts as this.
 const SLOWEST: f64 = 0.01;
@@ -36,8 +26,6 @@ struct LimiterShared {
     state: Mutex<LimiterState>,
     /// Held by the waiter that sleeps until the next token is due. The others wait to be served.
     timekeeper: tokio::sync::Mutex<()>,
-    /// Held by the check that has the overdue turn.
-    overdue: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Limiter {
@@ -47,36 +35,32 @@ impl Limiter {
         // NaN counts as the slowest rate too.
         let rate = if rate > SLOWEST { rate.min(FASTEST) } else { SLOWEST };
         let bucket = Bucket::new(rate, burst.max(1), Instant::now());
-        let state = LimiterState { bucket, waiters: BTreeMap::new(), arrivals: 0 };
-        Self(Arc::new(LimiterShared {
-            state: Mutex::new(state),
-            timekeeper: tokio::sync::Mutex::default(),
-            overdue: Arc::default(),
-        }))
+        let state = LimiterState { bucket, waiters: FairOrder::default() };
+        Self(Arc::new(LimiterShared { state: Mutex::new(state), timekeeper: tokio::sync::Mutex::default() }))
     }
 
     /// Waits for a permit. Dropping the future loses no token and no other waiter's turn.
-    pub async fn permit(&self, priority: Priority) -> Permit {
+    pub async fn permit(&self, class: Class, namespace: &str) -> Permit {
         loop {
-            let mut waiter = Waiter::join(&self.0, priority);
+            let mut waiter = Waiter::join(&self.0, class, namespace);
             serve(&self.0);
-            let position = waiter.position;
+            let ticket = waiter.ticket;
             tokio::select! {
                 biased;
                 // A sender is never dropped without a permit. If it were, the loop would ask again.
                 Ok(permit) = &mut waiter.served => return permit,
-                () = self.keep_time(position) => {}
+                () = self.keep_time(namespace, ticket) => {}
             }
         }
     }
 
-    /// Hands out tokens when they are due, until the waiter at `position` has left the queue. Then its permit is on its way.
-    async fn keep_time(&self, position: QueuePosition) {
+    /// Hands out tokens when they are due, until the waiter with this ticket was served. Then its permit is on its way.
+    async fn keep_time(&self, namespace: &str, ticket: Ticket) {
         let _timekeeper = self.0.timekeeper.lock().await;
         loop {
             let due = {
                 let mut state = self.0.state();
-                state.waiters.contains_key(&position).then(|| state.bucket.due(Instant::now()))
+                state.waiters.contains(namespace, ticket).then(|| state.bucket.due(Instant::now()))
             };
             match due {
                 Some(due) => tokio::time::sleep_until(due).await,
@@ -88,34 +72,21 @@ impl Limiter {
 
     /// A permit, if a token is there and nobody waits who goes first.
     #[must_use]
-    pub fn try_permit(&self, priority: Priority) -> Option<Permit> {
-        let mut waiter = Waiter::join(&self.0, priority);
+    pub fn try_permit(&self, class: Class, namespace: &str) -> Option<Permit> {
+        let mut waiter = Waiter::join(&self.0, class, namespace);
         serve(&self.0);
         waiter.served.try_recv().ok()
     }
 
-    /// How many wait now, in both classes together.
+    /// How many wait now.
     pub(super) fn waiting(&self) -> usize {
         self.0.state().waiters.len()
-    }
-
-    /// For a check that has found no token for long. With this turn it may wait for a permit as work does. There is one turn at
-    /// a time, so that checks take a small share of the tokens only.
-    #[must_use]
-    pub fn overdue(&self) -> Option<Overdue> {
-        Arc::clone(&self.0.overdue).try_lock_owned().ok().map(|turn| Overdue { _turn: turn })
     }
 
     /// Calls a second that are permitted now: as configured, or fewer if AWS has refused some.
     pub(super) fn rate(&self) -> f64 {
         self.0.state().bucket.rate(Instant::now())
     }
-}
-
-/// See [`Limiter::overdue`]. Dropping it ends the turn.
-#[derive(Debug)]
-pub struct Overdue {
-    _turn: OwnedMutexGuard<()>,
 }
 
 impl fmt::Debug for Limiter {
@@ -137,7 +108,7 @@ pub struct Permit {
 
 impl Permit {
     /// The call is made now.
-    pub(super) fn spend(mut self) -> InFlight {
+    pub(crate) fn spend(mut self) -> InFlight {
         InFlight { limiter: self.limiter.take(), era: self.era, sent: Instant::now() }
     }
 }
@@ -159,7 +130,7 @@ impl fmt::Debug for Permit {
 
 /// A call on its way. If it is dropped, the limiter learns nothing from it.
 #[must_use = "how the call ended is what the limiter learns from"]
-pub(super) struct InFlight {
+pub(crate) struct InFlight {
     limiter: Option<Arc<LimiterShared>>,
     era: Era,
     sent: Instant,
@@ -183,13 +154,9 @@ impl InFlight {
     }
 }
 
-/// Place in the queue: the class, then the order of arrival.
-type QueuePosition = (Priority, u64);
-
 struct LimiterState {
     bucket: Bucket,
-    waiters: BTreeMap<QueuePosition, oneshot::Sender<Permit>>,
-    arrivals: u64,
+    waiters: FairOrder<oneshot::Sender<Permit>>,
 }
 
 impl LimiterShared {
@@ -204,11 +171,11 @@ fn serve(shared: &Arc<LimiterShared>) {
     loop {
         let next = {
             let mut state = shared.state();
-            if state.waiters.is_empty() {
+            if state.waiters.len() == 0 {
                 return;
             }
             let Some(era) = state.bucket.take(Instant::now()) else { return };
-            state.waiters.pop_first().map(|(_, waiter)| (waiter, era))
+            state.waiters.pop(|_, _| true).map(|(_, waiter)| (waiter, era))
         };
         if let Some((waiter, era)) = next {
             // Outside the lock: if the waiter has just gone, the permit is dropped here and serves the next waiter.
@@ -220,25 +187,22 @@ fn serve(shared: &Arc<LimiterShared>) {
 /// Leaves the queue when it is dropped.
 struct Waiter<'a> {
     shared: &'a LimiterShared,
-    position: QueuePosition,
+    namespace: &'a str,
+    ticket: Ticket,
     served: oneshot::Receiver<Permit>,
 }
 
 impl<'a> Waiter<'a> {
-    fn join(shared: &'a LimiterShared, priority: Priority) -> Self {
+    fn join(shared: &'a LimiterShared, class: Class, namespace: &'a str) -> Self {
         let (sender, served) = oneshot::channel();
-        let mut state = shared.state();
-        state.arrivals += 1;
-        let position = (priority, state.arrivals);
-        state.waiters.insert(position, sender);
-        drop(state);
-        Self { shared, position, served }
+        let ticket = shared.state().waiters.push(class, namespace, sender);
+        Self { shared, namespace, ticket, served }
     }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        let left = self.shared.state().waiters.remove(&self.position);
+        let left = self.shared.state().waiters.remove(self.namespace, self.ticket);
         drop(left);
     }
 }

@@ -7,10 +7,11 @@ use plan::{
     Untag, UserId, UserObservation,
 };
 
-use super::limit::{InFlight, Limiter, Overdue, Permit, Priority};
+use super::limit::{InFlight, Limiter, Permit};
+use crate::queue::Class;
 
-/// The port behind a limiter. The caller gets the permit before the call, because a check does not wait for one, and because
-/// the status write that must precede a mutation is made with the permit in hand.
+/// The port behind a limiter. The caller gets the permit before the call, because the status write that must precede a mutation
+/// is made with the permit in hand.
 #[derive(Clone, Debug)]
 pub struct RateLimited<U> {
     users: U,
@@ -24,38 +25,14 @@ impl<U: UserApi> RateLimited<U> {
     }
 
     /// Waits for the right to make one call.
-    pub async fn permit(&self, priority: Priority) -> Permit {
-        self.limiter.permit(priority).await
+    pub async fn permit(&self, class: Class, namespace: &str) -> Permit {
+        self.limiter.permit(class, namespace).await
     }
 
     /// The right to make one call, if nobody has to wait for it.
     #[must_use]
-    pub fn try_permit(&self, priority: Priority) -> Option<Permit> {
-        self.limiter.try_permit(priority)
-    }
-
-    /// The right to make one call for a pass of this urgency; `None` if it is not to be had now. An overdue check that may
-    /// wait takes the turn for that, and holds it until the pass ends.
-    pub async fn acquire(&self, urgency: plan::pass::Urgency, turn: &mut Option<Overdue>) -> Option<Permit> {
-        match urgency {
-            plan::pass::Urgency::Work => Some(self.permit(Priority::Work).await),
-            plan::pass::Urgency::Check => self.try_permit(Priority::Check),
-            plan::pass::Urgency::OverdueCheck => {
-                if turn.is_none() {
-                    *turn = self.overdue();
-                }
-                match turn {
-                    Some(_) => Some(self.permit(Priority::Work).await),
-                    None => self.try_permit(Priority::Check),
-                }
-            }
-        }
-    }
-
-    /// [`Limiter::overdue`].
-    #[must_use]
-    pub fn overdue(&self) -> Option<Overdue> {
-        self.limiter.overdue()
+    pub fn try_permit(&self, class: Class, namespace: &str) -> Option<Permit> {
+        self.limiter.try_permit(class, namespace)
     }
 
     /// [`UserApi::describe`].

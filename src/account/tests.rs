@@ -191,12 +191,12 @@ impl World {
     /// A pass over a new user: DescribeUsers, CreateUser, with the writes in between; whether it came to its end.
     async fn create(&self) -> bool {
         let _slot = self.slots.acquire().await.expect("a slot");
-        let found = self.look(self.users.permit(Priority::Work).await).await;
+        let found = self.look(self.users.permit(Class::Change, "shop").await).await;
         self.aws.pause(3..15).await;
         if !found {
             return false;
         }
-        let permit = self.users.permit(Priority::Work).await;
+        let permit = self.users.permit(Class::Change, "shop").await;
         self.aws.pause(3..15).await;
         let created = self.users.create(permit, &self.create, CredentialsId(1)).await;
         self.aws.pause(6..30).await;
@@ -279,50 +279,36 @@ async fn it_finds_out_when_aws_bears_more_again() {
     assert_eq!(world.rate(), 10.0);
 }
 
-/// A check as the shell makes it: it waits for no token, until it is overdue.
-async fn check(world: &World, pace: &Pace) -> Duration {
-    let began = Instant::now();
-    let mut times = 0;
-    loop {
-        let overdue = if began.elapsed() >= pace.resync { world.users.overdue() } else { None };
-        let permit = match overdue {
-            Some(_) => Some(world.users.permit(Priority::Work).await),
-            None => world.users.try_permit(Priority::Check),
-        };
-        if let Some(permit) = permit {
-            world.look(permit).await;
-            return began.elapsed();
-        }
-        times += 1;
-        sleep(pace.rate_limited(times, world.roll())).await;
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn checks_wait_while_work_does_and_get_their_turn_all_the_same() {
     let world = World::new(100.0, 50, 80, 3);
-    let pace = Pace { resync: Duration::from_secs(60), ..Pace::default() };
     // Work without end: more of it than there are tokens.
     let mut work = JoinSet::new();
     for _ in 0..5 {
         let world = Arc::clone(&world);
         work.spawn(async move {
             loop {
-                world.look(world.users.permit(Priority::Work).await).await;
+                world.look(world.users.permit(Class::Change, "shop").await).await;
             }
         });
     }
     sleep(Duration::from_secs(10)).await;
     let mut checks = JoinSet::new();
     for _ in 0..30 {
-        let (world, pace) = (Arc::clone(&world), pace.clone());
-        checks.spawn(async move { check(&world, &pace).await });
+        let world = Arc::clone(&world);
+        checks.spawn(async move {
+            let began = Instant::now();
+            world.look(world.users.permit(Class::Check, "shop").await).await;
+            began.elapsed()
+        });
     }
-    let waits = tokio::time::timeout(pace.resync * 10, checks.join_all()).await;
-    let waits = waits.expect("every check gets its turn");
-    let (first, last) = (waits.iter().min().expect("checks"), waits.iter().max().expect("checks"));
-    assert!(*first >= pace.resync, "no check before it was overdue, but {first:?}");
-    assert!(*last < pace.resync + Duration::from_secs(300), "the last check after {last:?}");
+    let waits = tokio::time::timeout(Duration::from_secs(60), checks.join_all()).await;
+    let last = waits.expect("every check gets its turn").into_iter().max().expect("checks");
+    // One token in twelve, at ten tokens a second.
+    assert!(
+        last > Duration::from_secs(34) && last < Duration::from_secs(37),
+        "the last check after {last:?}"
+    );
     work.abort_all();
 }
 
@@ -343,7 +329,7 @@ async fn every_call_tells_the_limiter_when_it_is_throttled() {
         world.aws.bucket.lock().expect("bucket").tokens = 1.0;
         for refused in [false, true] {
             let users = &world.users;
-            let permit = users.permit(Priority::Work).await;
+            let permit = users.permit(Class::Change, "shop").await;
             match call {
                 0 => drop(users.describe(permit, &delete.user_id).await),
                 1 => drop(users.identify(permit).await),

@@ -9,7 +9,7 @@ use plan::{Arn, AwsError, Fault, Lifecycle, RemoteUser, Tags, TagsObservation, U
 
 use super::progress::ProgressLines;
 use super::row::counted;
-use crate::account::{Priority, RateLimited};
+use crate::account::{Class, RateLimited};
 
 /// AWS's own user, which is in every account and never carries owner tags.
 const DEFAULT_USER: &str = "default";
@@ -114,7 +114,7 @@ impl<'a, 'out> Surveyor<'a, 'out> {
     }
 
     async fn page(&self, marker: Option<&str>) -> Result<UserPage, Fault> {
-        let call = async || self.aws.list(self.aws.permit(Priority::Work).await, marker).await;
+        let call = async || self.aws.list(self.aws.permit(Class::Change, "").await, marker).await;
         self.with_retries("DescribeUsers", call).await
     }
 
@@ -165,7 +165,7 @@ impl<'a, 'out> Surveyor<'a, 'out> {
     }
 
     async fn tags(&self, arn: &Arn) -> Result<SurveyedTags, Fault> {
-        let call = async || match self.aws.list_tags(self.aws.permit(Priority::Work).await, arn).await {
+        let call = async || match self.aws.list_tags(self.aws.permit(Class::Change, "").await, arn).await {
             TagsObservation::Read(tags) => Ok(SurveyedTags::Read(tags)),
             TagsObservation::NotRead | TagsObservation::Unreadable => Ok(SurveyedTags::Hidden),
             TagsObservation::Failed(Fault::Denied(said)) => Ok(SurveyedTags::Denied(said)),
@@ -178,12 +178,13 @@ impl<'a, 'out> Surveyor<'a, 'out> {
     pub(crate) async fn exists(&self, user: &RemoteUser) -> Result<bool, Fault> {
         // The operator never uses such an ID, so it cannot ask for this user alone. Believe the listing.
         let Ok(user_id) = UserId::parse(&user.user_id) else { return Ok(true) };
-        let call = async || match self.aws.describe(self.aws.permit(Priority::Work).await, &user_id).await.0 {
-            UserObservation::Found(user) => Ok(user.lifecycle != Lifecycle::Deleting),
-            UserObservation::Absent => Ok(false),
-            UserObservation::NotRead => Ok(true),
-            UserObservation::Failed(fault) => Err(fault),
-        };
+        let call =
+            async || match self.aws.describe(self.aws.permit(Class::Change, "").await, &user_id).await.0 {
+                UserObservation::Found(user) => Ok(user.lifecycle != Lifecycle::Deleting),
+                UserObservation::Absent => Ok(false),
+                UserObservation::NotRead => Ok(true),
+                UserObservation::Failed(fault) => Err(fault),
+            };
         self.with_retries("DescribeUsers", call).await
     }
 

@@ -40,8 +40,8 @@ pub(super) struct Entry {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Listed {
     pub(super) uids: HashSet<String>,
-    /// The objects that vanished while the watch was broken, by `namespace/name`.
-    pub(super) vanished: Vec<(String, Entry)>,
+    /// The objects that vanished while the watch was broken.
+    pub(super) vanished: Vec<Entry>,
 }
 
 impl Index {
@@ -58,7 +58,7 @@ impl Index {
                 let before = std::mem::replace(&mut tables.now, listed);
                 let uids: HashSet<String> =
                     tables.now.objects.values().map(|entry| entry.uid.clone()).collect();
-                let vanished = before.objects.into_iter().filter(|(_, entry)| !uids.contains(&entry.uid));
+                let vanished = before.objects.into_values().filter(|entry| !uids.contains(&entry.uid));
                 return Some(Listed { vanished: vanished.collect(), uids });
             }
         }
@@ -192,8 +192,9 @@ mod tests {
                             let before = std::mem::replace(&mut all, listed);
                             let uids: HashSet<String> = all.values().filter_map(ElastiCacheUser::uid).collect();
                             let told = index.follow(&Event::InitDone).unwrap();
-                            let gone = scan(&before, |object| !uids.contains(&object.uid().unwrap()));
-                            let mut vanished: Vec<String> = told.vanished.into_iter().map(|(key, _)| key).collect();
+                            let mut gone: Vec<String> = before.values().filter_map(ElastiCacheUser::uid).filter(|uid| !uids.contains(uid)).collect();
+                            gone.sort();
+                            let mut vanished: Vec<String> = told.vanished.into_iter().map(|gone| gone.uid).collect();
                             vanished.sort();
                             prop_assert_eq!(vanished, gone);
                             prop_assert_eq!(told.uids, uids);

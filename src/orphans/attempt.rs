@@ -12,7 +12,7 @@ use plan::{
 use tokio::time::Instant;
 
 use super::Case;
-use crate::account::{Permit, Priority};
+use crate::account::{Class, Permit};
 use crate::reconcile::Reconciler;
 
 /// More steps than any attempt needs.
@@ -99,7 +99,7 @@ impl<U: UserApi> Attempt<'_, U> {
     }
 
     async fn permit(&self) -> Permit {
-        self.reconciler.users.permit(Priority::Work).await
+        self.reconciler.users.permit(Class::Progress, &self.case.orphan.owner.namespace).await
     }
 
     async fn take_permit(&mut self) {

@@ -29,6 +29,7 @@ pub mod pace;
 pub mod pass;
 mod passwords;
 mod secret_version;
+pub mod shell;
 mod source;
 mod status;
 mod status_user;

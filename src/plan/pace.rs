@@ -8,6 +8,8 @@ use crate::Creation;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pace {
+    /// Two passes over one object begin at least so long after each other, unless its spec or deletionTimestamp changed.
+    pub spacing: Duration,
     /// Shortest delay between two polls of a user that is about to change its state.
     pub poll_floor: Duration,
     /// Longest delay between two polls.
@@ -49,6 +51,7 @@ impl Default for Pace {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self {
+            spacing: seconds(1),
             poll_floor: Duration::from_millis(750),
             poll_cap: seconds(15),
             backoff_floor: seconds(1),
@@ -92,6 +95,7 @@ impl Pace {
     pub fn divided(self, by: u32) -> Self {
         let by = by.max(1);
         Self {
+            spacing: self.spacing / by,
             poll_floor: self.poll_floor / by,
             poll_cap: self.poll_cap / by,
             backoff_floor: self.backoff_floor / by,
@@ -123,12 +127,6 @@ impl Pace {
             Requeue::Slow => doubling(self.slow_floor, self.slow_cap, attempts, roll),
             Requeue::Resync => self.resync.mul_f64(0.9 + 0.2 * roll),
         }
-    }
-
-    /// The delay of a check that found no token `times` in a row (at least 1).
-    #[must_use]
-    pub fn rate_limited(&self, times: u32, roll: f64) -> Duration {
-        doubling(self.backoff_floor, self.poll_cap, times, roll)
     }
 
     /// Polls after a fifth of the time waited so far. Thus the operator notices the end of a wait within a quarter of the
@@ -219,16 +217,6 @@ mod tests {
                 let delay = pace.until(requeue, attempts, Duration::ZERO, roll).as_secs_f64();
                 assert!((least..=most).contains(&delay), "{claim}: {delay} s with roll {roll}");
             }
-        }
-    }
-
-    #[test]
-    fn a_check_without_a_token_comes_back_soon_and_not_with_the_others() {
-        let pace = Pace::default();
-        for (times, least, most) in [(1, 1.0, 1.5), (2, 2.0, 3.0), (4, 8.0, 12.0), (50, 10.0, 15.0)] {
-            let delays = [0.0, 0.5, 0.999_999].map(|roll| pace.rate_limited(times, roll).as_secs_f64());
-            assert!(delays.iter().all(|delay| (least..=most).contains(delay)), "{times}: {delays:?}");
-            assert!(delays.is_sorted() && delays[0] * 1.4 < delays[2], "{times}: {delays:?}");
         }
     }
 

@@ -15,9 +15,7 @@ mod report;
 mod request;
 
 pub use parts::Parts;
-pub use request::{
-    EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings, Urgency,
-};
+pub use request::{EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +42,6 @@ pub struct Pass {
     object: ObjectFacts,
     memory: Memory,
     observed: Observed,
-    urgency: Urgency,
     /// A person, or a deletion, waits for this pass.
     awaited: bool,
     tokens: Tokens,
@@ -126,7 +123,6 @@ impl Pass {
             object: object.clone(),
             memory,
             observed,
-            urgency: Urgency::Check,
             awaited: false,
             tokens: Tokens::default(),
             ages: Ages::default(),
@@ -162,11 +158,6 @@ impl Pass {
         let roll = self.rolls.roll();
         let tags_due = self.memory.tags_due(object.generation, is_ready, pace, now.moment, roll);
         self.awaited = is_awaited(&object, &goal);
-        self.urgency = match self.awaited {
-            true => Urgency::Work,
-            false if self.memory.pacing.is_overdue(pace, now.moment) => Urgency::OverdueCheck,
-            false => Urgency::Check,
-        };
         self.observed = Observed {
             record,
             tags_due: tags_due || object.is_requested(),
@@ -250,7 +241,8 @@ impl Pass {
     pub fn handle(&mut self, response: Response, now: Now) {
         let awaiting = std::mem::replace(&mut self.awaiting, Awaiting::Answer);
         match (response, awaiting) {
-            (Response::Token(granted), awaiting) => self.take_token(granted, &awaiting, now),
+            (Response::Token, Awaiting::MutationToken) => self.tokens.mutation = true,
+            (Response::Token, _) => self.tokens.reads = self.tokens.reads.saturating_add(1),
             (Response::Described(user, source), _) => self.described(user, source, now),
             (Response::Tags(tags), _) => self.read_tags(tags, now),
             (Response::Identified(source), awaiting) => self.identified(source, &awaiting),
@@ -294,22 +286,6 @@ impl Pass {
         self.closing.is_some() || self.finish.is_some()
     }
 
-    fn take_token(&mut self, granted: bool, awaiting: &Awaiting, now: Now) {
-        if !granted {
-            let roll = self.rolls.roll();
-            let delay = self.memory.pacing.postpone(&self.settings.pace, now.moment, roll);
-            self.finish = Some(self.finished(Some(delay), PassResult::RateLimited));
-            return;
-        }
-        if *awaiting == Awaiting::MutationToken {
-            self.tokens.mutation = true;
-        } else {
-            self.tokens.reads = self.tokens.reads.saturating_add(1);
-            // A check that has begun continues as work. If it stopped, its calls would have to be repeated.
-            self.urgency = Urgency::Work;
-        }
-    }
-
     /// The object changed during the pass, so begin again with the new version.
     fn conflict(&mut self) {
         self.closing = None;
@@ -323,7 +299,8 @@ impl Pass {
     }
 
     fn object_is_gone(&mut self) {
-        self.finish = Some(Finish { memory: None, requeue: None, result: PassResult::Done });
+        self.finish =
+            Some(Finish { memory: None, requeue: None, is_settled: true, result: PassResult::Done });
     }
 
     fn back_off(&mut self, result: PassResult, now: Now) {
@@ -333,7 +310,16 @@ impl Pass {
     }
 
     fn finished(&self, requeue: Option<Duration>, result: PassResult) -> Finish {
-        Finish { memory: Some(Box::new(self.memory.clone())), requeue, result }
+        let closing = self.closing.as_ref();
+        let is_settled = match result {
+            PassResult::Done => closing.is_none_or(Closing::is_settled),
+            PassResult::Conflict
+            | PassResult::Ending
+            | PassResult::KubernetesFailed { .. }
+            | PassResult::TimedOut
+            | PassResult::Endless => false,
+        };
+        Finish { memory: Some(Box::new(self.memory.clone())), requeue, is_settled, result }
     }
 }
 

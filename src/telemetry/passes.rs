@@ -1,16 +1,12 @@
 //! No I/O: metrics of passes and of the queue, under the names that dashboards for controller-runtime use.
 
-use std::collections::HashMap;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -74,12 +70,10 @@ pub struct Metrics {
     total: Family<ResultLabels, Counter>,
     errors: Family<ControllerLabel, Counter>,
     time: Family<ControllerLabel, Histogram>,
-    active: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
-    max: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
     corrections: Counter,
     orphans_removed: Counter,
     kubernetes_failures: Counter,
-    pub queue: Queue,
+    pub queue: QueueMetrics,
     pub objects: ObjectMetrics,
 }
 
@@ -91,12 +85,10 @@ impl Metrics {
             total: Family::default(),
             errors: Family::default(),
             time: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14))),
-            active: Family::default(),
-            max: Family::default(),
             corrections: Counter::default(),
             orphans_removed: Counter::default(),
             kubernetes_failures: Counter::default(),
-            queue: Queue::default(),
+            queue: QueueMetrics::default(),
             objects,
         };
         for result in Reconciled::ALL {
@@ -104,9 +96,8 @@ impl Metrics {
         }
         drop(metrics.errors.get_or_create(&LABEL));
         drop(metrics.time.get_or_create(&LABEL));
-        drop(metrics.active.get_or_create(&LABEL));
         metrics.register_passes(registry);
-        metrics.register_queue(registry);
+        metrics.queue.register(registry);
         registry.register(
             "elasticache_user_drift_corrections",
             "Number of changes in AWS by others that the operator reverted",
@@ -142,26 +133,6 @@ impl Metrics {
             Unit::Seconds,
             self.time.clone(),
         );
-        registry.register(
-            "controller_runtime_active_workers",
-            "Number of passes that are running",
-            self.active.clone(),
-        );
-        registry.register(
-            "controller_runtime_max_concurrent_reconciles",
-            "Maximum number of passes that run at once: --concurrency, multiplied by the number of namespaces if --namespace is set",
-            self.max.clone(),
-        );
-    }
-
-    fn register_queue(&self, registry: &mut Registry) {
-        registry.register_with_unit(
-            "workqueue_queue_duration",
-            "Time that a pass waited after it was due, because of a change or the end of a pause",
-            Unit::Seconds,
-            self.queue.0.waits.clone(),
-        );
-        registry.register_collector(Box::new(self.queue.clone()));
     }
 
     /// The counter of reverted changes.
@@ -181,14 +152,9 @@ impl Metrics {
         self.orphans_removed.clone()
     }
 
-    pub fn allow(&self, passes: usize) {
-        self.max.get_or_create(&LABEL).set(i64::try_from(passes).unwrap_or(i64::MAX));
-    }
-
-    /// Records that a pass over this object starts.
-    pub fn begin(&self, object: &str) -> Measured<'_> {
-        self.queue.begin(object);
-        self.active.get_or_create(&LABEL).inc();
+    /// Measures a pass from now on.
+    #[must_use]
+    pub fn begin(&self) -> Measured<'_> {
         Measured { metrics: self, since: Instant::now() }
     }
 }
@@ -197,7 +163,7 @@ fn labels(result: Reconciled) -> ResultLabels {
     ResultLabels { controller: CONTROLLER, result: result.as_str() }
 }
 
-/// A running pass. If it is dropped before its end, only the number of running passes changes.
+/// A pass under way. If it is dropped before its end, it does not count.
 #[derive(Debug)]
 pub struct Measured<'a> {
     metrics: &'a Metrics,
@@ -214,68 +180,65 @@ impl Measured<'_> {
     }
 }
 
-impl Drop for Measured<'_> {
-    fn drop(&mut self) {
-        self.metrics.active.get_or_create(&LABEL).dec();
-    }
-}
-
-/// Knows when the next pass over each object is due. kube does not show its queue, so this one repeats its rule: of two requests for
-/// the same object, the earlier one counts.
+/// What the queue shows of itself. Clones share their values.
 #[derive(Clone, Debug)]
-pub struct Queue(Arc<Due>);
-
-#[derive(Debug)]
-struct Due {
-    /// Keys are `namespace/name`.
-    at: Mutex<HashMap<String, Instant>>,
+pub struct QueueMetrics {
+    active: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
+    max: Family<ControllerLabel, Gauge<i64, AtomicI64>>,
+    depth: Family<QueueLabel, Gauge<i64, AtomicI64>>,
     waits: Family<QueueLabel, Histogram>,
 }
 
-impl Default for Queue {
+impl Default for QueueMetrics {
     fn default() -> Self {
         let waits: Family<QueueLabel, Histogram> = Family::new_with_constructor(|| Histogram::new(WAITS));
         drop(waits.get_or_create(&QUEUE));
-        Self(Arc::new(Due { at: Mutex::default(), waits }))
+        let metrics =
+            Self { active: Family::default(), max: Family::default(), depth: Family::default(), waits };
+        metrics.set(0, 0);
+        metrics
     }
 }
 
-impl Queue {
-    /// Records that a pass over this object is due after `pause`.
-    pub fn request(&self, object: String, pause: Duration) {
-        let due = Instant::now() + pause;
-        self.lock().entry(object).and_modify(|before| *before = due.min(*before)).or_insert(due);
+impl QueueMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "controller_runtime_active_workers",
+            "Number of passes that hold a slot. A pass that waits for the AWS rate limit holds none",
+            self.active.clone(),
+        );
+        registry.register(
+            "controller_runtime_max_concurrent_reconciles",
+            "Number of slots: --concurrency",
+            self.max.clone(),
+        );
+        registry.register(
+            "workqueue_depth",
+            "Number of passes that are due and wait for a free slot",
+            self.depth.clone(),
+        );
+        registry.register_with_unit(
+            "workqueue_queue_duration",
+            "Time that a pass waited after it was due, because of a change or the end of a pause",
+            Unit::Seconds,
+            self.waits.clone(),
+        );
     }
 
-    /// Call this when the object is gone.
-    pub fn forget(&self, object: &str) {
-        self.lock().remove(object);
+    pub fn allow(&self, slots: u16) {
+        self.max.get_or_create(&LABEL).set(slots.into());
     }
 
-    fn begin(&self, object: &str) {
-        let due = self.lock().remove(object);
-        if let Some(due) = due {
-            // A pass may start a moment before it is due, because kube started the pause earlier. Then `elapsed` is zero.
-            self.0.waits.get_or_create(&QUEUE).observe(due.elapsed().as_secs_f64());
-        }
+    /// `depth` passes wait for a slot, and `active` passes hold one.
+    pub fn set(&self, depth: usize, active: usize) {
+        let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.depth.get_or_create(&QUEUE).set(number(depth));
+        self.active.get_or_create(&LABEL).set(number(active));
     }
 
-    fn depth(&self) -> usize {
-        let now = Instant::now();
-        self.lock().values().filter(|due| **due <= now).count()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
-        self.0.at.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Collector for Queue {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
-        let depth = i64::try_from(self.depth()).unwrap_or(i64::MAX);
-        let help = "Number of passes that are due and wait for a free slot.";
-        let mut metric = encoder.encode_descriptor("workqueue_depth", help, None, MetricType::Gauge)?;
-        ConstGauge::new(depth).encode(metric.encode_family(&QUEUE)?)
+    /// A pass begins that was due for so long.
+    pub fn waited(&self, wait: Duration) {
+        self.waits.get_or_create(&QUEUE).observe(wait.as_secs_f64());
     }
 }
 
@@ -283,52 +246,21 @@ impl Collector for Queue {
 mod tests {
     use super::*;
 
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn page(registry: &Registry) -> String {
-        let mut page = String::new();
-        prometheus_client::encoding::text::encode(&mut page, registry).unwrap();
-        page
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pass_waits_from_when_it_is_due_until_it_begins() {
+    #[tokio::test]
+    async fn a_pass_counts_when_it_ends() {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry, ObjectMetrics::default());
-        let holds = |lines: &[&str]| {
-            let page = page(&registry);
-            for line in lines {
-                assert!(page.lines().any(|found| found == *line), "{line} is missing in:\n{page}");
-            }
-        };
-        metrics.queue.request("shop/a".to_owned(), 10 * SECOND);
-        metrics.queue.request("shop/b".to_owned(), SECOND);
-        metrics.queue.request("shop/gone".to_owned(), SECOND);
-        holds(&["workqueue_depth{name=\"elasticacheuser\"} 0"]);
-        tokio::time::advance(2 * SECOND).await;
-        holds(&["workqueue_depth{name=\"elasticacheuser\"} 2"]);
-        metrics.queue.forget("shop/gone");
-        // A change makes the pass due now. A later request does not delay it.
-        metrics.queue.request("shop/a".to_owned(), Duration::ZERO);
-        metrics.queue.request("shop/a".to_owned(), SECOND);
-        tokio::time::advance(2 * SECOND).await;
-        holds(&["workqueue_depth{name=\"elasticacheuser\"} 2"]);
-        let under_way = [metrics.begin("shop/a"), metrics.begin("shop/b")];
-        holds(&[
-            "workqueue_depth{name=\"elasticacheuser\"} 0",
-            "workqueue_queue_duration_seconds_count{name=\"elasticacheuser\"} 2",
-            "workqueue_queue_duration_seconds_sum{name=\"elasticacheuser\"} 5.0",
-            "controller_runtime_active_workers{controller=\"elasticacheuser\"} 2",
-        ]);
-        let [one, other] = under_way;
-        one.end(Reconciled::Error);
-        drop(other);
-        holds(&[
-            "controller_runtime_active_workers{controller=\"elasticacheuser\"} 0",
+        metrics.begin().end(Reconciled::Error);
+        drop(metrics.begin());
+        let mut page = String::new();
+        prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
+        for line in [
             "controller_runtime_reconcile_total{controller=\"elasticacheuser\",result=\"error\"} 1",
             "controller_runtime_reconcile_total{controller=\"elasticacheuser\",result=\"requeue\"} 0",
             "controller_runtime_reconcile_errors_total{controller=\"elasticacheuser\"} 1",
             "controller_runtime_reconcile_time_seconds_count{controller=\"elasticacheuser\"} 1",
-        ]);
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line} is missing in:\n{page}");
+        }
     }
 }

@@ -34,6 +34,7 @@ mod iam;
 mod idling;
 mod kstatus;
 mod leading;
+mod load;
 mod not_shown;
 mod passwords;
 mod policies;

@@ -5,17 +5,19 @@ use tokio::time::{Duration, Instant, advance, sleep};
 
 use super::*;
 
+const NAMESPACE: &str = "shop";
+
 /// Takes a permit for good and tells how long that took.
-async fn spend(limiter: &Limiter, priority: Priority) -> Duration {
+async fn spend(limiter: &Limiter, class: Class) -> Duration {
     let began = Instant::now();
-    drop(limiter.permit(priority).await.spend());
+    drop(limiter.permit(class, NAMESPACE).await.spend());
     began.elapsed()
 }
 
 /// A limiter of ten tokens a second that has none left.
 fn drained(burst: u32) -> Limiter {
     let limiter = Limiter::new(10.0, burst);
-    while let Some(permit) = limiter.try_permit(Priority::Work) {
+    while let Some(permit) = limiter.try_permit(Class::Change, NAMESPACE) {
         drop(permit.spend());
     }
     limiter
@@ -28,14 +30,14 @@ async fn settle() {
     }
 }
 
-/// A number of waiters of these priorities; the order of the answer is that of service.
-async fn order_of_service(limiter: &Limiter, priorities: &[(&'static str, Priority)]) -> Vec<&'static str> {
+/// A number of waiters of these classes; the order of the answer is that of service.
+async fn order_of_service(limiter: &Limiter, classes: &[(&'static str, Class)]) -> Vec<&'static str> {
     let served = Arc::new(Mutex::new(Vec::new()));
     let mut waiters = JoinSet::new();
-    for (name, priority) in priorities.iter().copied() {
+    for (name, class) in classes.iter().copied() {
         let (limiter, served) = (limiter.clone(), Arc::clone(&served));
         waiters.spawn(async move {
-            spend(&limiter, priority).await;
+            spend(&limiter, class).await;
             served.lock().expect("served").push(name);
         });
         settle().await;
@@ -49,7 +51,7 @@ async fn a_burst_passes_at_once_and_the_rest_at_the_rate() {
     let limiter = Limiter::new(10.0, 3);
     let mut waits = Vec::new();
     for _ in 0..6 {
-        waits.push(spend(&limiter, Priority::Work).await.as_millis());
+        waits.push(spend(&limiter, Class::Change).await.as_millis());
     }
     assert_eq!(waits, [0, 0, 0, 100, 100, 100]);
 }
@@ -59,7 +61,7 @@ async fn an_idle_time_fills_the_bucket_to_the_burst_and_no_further() {
     let limiter = drained(3);
     advance(Duration::from_secs(3600)).await;
     let mut taken = 0;
-    while let Some(permit) = limiter.try_permit(Priority::Check) {
+    while let Some(permit) = limiter.try_permit(Class::Check, NAMESPACE) {
         drop(permit.spend());
         taken += 1;
     }
@@ -75,7 +77,7 @@ async fn a_thousand_waiters_are_served_at_the_rate_and_in_order() {
     for number in 0..1000 {
         let (limiter, served) = (limiter.clone(), Arc::clone(&served));
         waiters.spawn(async move {
-            spend(&limiter, Priority::Work).await;
+            spend(&limiter, Class::Change).await;
             served.lock().expect("served").push(number);
         });
     }
@@ -91,11 +93,11 @@ async fn a_thousand_waiters_are_served_at_the_rate_and_in_order() {
 async fn work_goes_before_checks_and_each_class_in_order_of_arrival() {
     let limiter = drained(1);
     let waiters = [
-        ("check 1", Priority::Check),
-        ("check 2", Priority::Check),
-        ("work 1", Priority::Work),
-        ("check 3", Priority::Check),
-        ("work 2", Priority::Work),
+        ("check 1", Class::Check),
+        ("check 2", Class::Check),
+        ("work 1", Class::Change),
+        ("check 3", Class::Check),
+        ("work 2", Class::Change),
     ];
     let served = order_of_service(&limiter, &waiters).await;
     assert_eq!(served, ["work 1", "work 2", "check 1", "check 2", "check 3"]);
@@ -104,10 +106,10 @@ async fn work_goes_before_checks_and_each_class_in_order_of_arrival() {
 #[tokio::test(start_paused = true)]
 async fn a_permit_that_is_dropped_unused_serves_the_next_waiter_at_once() {
     let limiter = Limiter::new(0.1, 1);
-    let unused = limiter.permit(Priority::Work).await;
+    let unused = limiter.permit(Class::Change, NAMESPACE).await;
     let waiter = tokio::spawn({
         let limiter = limiter.clone();
-        async move { spend(&limiter, Priority::Check).await }
+        async move { spend(&limiter, Class::Check).await }
     });
     settle().await;
     assert_eq!(limiter.waiting(), 1);
@@ -118,9 +120,9 @@ async fn a_permit_that_is_dropped_unused_serves_the_next_waiter_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_spent_permit_does_not_come_back() {
     let limiter = Limiter::new(0.1, 1);
-    drop(limiter.permit(Priority::Work).await.spend());
-    assert!(limiter.try_permit(Priority::Work).is_none());
-    assert_eq!(spend(&limiter, Priority::Work).await, Duration::from_secs(10));
+    drop(limiter.permit(Class::Change, NAMESPACE).await.spend());
+    assert!(limiter.try_permit(Class::Change, NAMESPACE).is_none());
+    assert_eq!(spend(&limiter, Class::Change).await, Duration::from_secs(10));
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,21 +130,24 @@ async fn nobody_goes_before_those_who_wait() {
     let limiter = drained(1);
     let waiter = tokio::spawn({
         let limiter = limiter.clone();
-        async move { spend(&limiter, Priority::Work).await }
+        async move { spend(&limiter, Class::Change).await }
     });
     settle().await;
     // A token is due, and the waiter has not run yet.
     advance(Duration::from_millis(100)).await;
-    assert!(limiter.try_permit(Priority::Work).is_none(), "a token that is due belongs to the one who waits");
+    assert!(
+        limiter.try_permit(Class::Change, NAMESPACE).is_none(),
+        "a token that is due belongs to the one who waits"
+    );
     assert_eq!(waiter.await.expect("waiter"), Duration::from_millis(100));
 }
 
 #[tokio::test(start_paused = true)]
 async fn trying_leaves_nothing_behind() {
     let limiter = drained(1);
-    assert!(limiter.try_permit(Priority::Work).is_none());
+    assert!(limiter.try_permit(Class::Change, NAMESPACE).is_none());
     assert_eq!(limiter.waiting(), 0);
-    assert_eq!(spend(&limiter, Priority::Check).await, Duration::from_millis(100));
+    assert_eq!(spend(&limiter, Class::Check).await, Duration::from_millis(100));
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +165,7 @@ async fn a_waiter_that_gives_up_loses_nothing_for_the_others() {
         let mut waiters: Vec<_> = Vec::new();
         for _ in 0..5 {
             let limiter = limiter.clone();
-            waiters.push(Some(tokio::spawn(async move { spend(&limiter, Priority::Work).await })));
+            waiters.push(Some(tokio::spawn(async move { spend(&limiter, Class::Change).await })));
             settle().await;
         }
         sleep(Duration::from_millis(50)).await;
@@ -181,16 +186,16 @@ async fn a_waiter_that_gives_up_loses_nothing_for_the_others() {
 #[tokio::test(start_paused = true)]
 async fn a_waiter_that_is_served_and_then_dropped_passes_its_permit_on() {
     let limiter = drained(1);
-    let mut first = Box::pin(limiter.permit(Priority::Work));
+    let mut first = Box::pin(limiter.permit(Class::Change, NAMESPACE));
     assert!(futures::poll!(&mut first).is_pending());
     let second = tokio::spawn({
         let limiter = limiter.clone();
-        async move { spend(&limiter, Priority::Work).await }
+        async move { spend(&limiter, Class::Change).await }
     });
     settle().await;
     // Serves the first one, who does not look.
     advance(Duration::from_millis(100)).await;
-    assert!(limiter.try_permit(Priority::Work).is_none());
+    assert!(limiter.try_permit(Class::Change, NAMESPACE).is_none());
     drop(first);
     assert_eq!(second.await.expect("second"), Duration::from_millis(100));
 }
@@ -207,12 +212,12 @@ async fn strange_rates_are_bounded() {
     for (claim, rate, seconds) in rows {
         let limiter = Limiter::new(rate, 0);
         assert_eq!(
-            spend(&limiter, Priority::Work).await,
+            spend(&limiter, Class::Change).await,
             Duration::ZERO,
             "{claim}: the burst is one at least"
         );
         // The clock of the tests moves in steps of a millisecond.
-        assert_eq!(spend(&limiter, Priority::Work).await, Duration::from_secs_f64(seconds), "{claim}");
+        assert_eq!(spend(&limiter, Class::Change).await, Duration::from_secs_f64(seconds), "{claim}");
     }
 }
 
@@ -224,12 +229,12 @@ async fn threads_that_come_and_go_lose_no_token() {
     for number in 0..400_u64 {
         let limiter = limiter.clone();
         waiters.spawn(async move {
-            let priority = if number % 2 == 0 { Priority::Work } else { Priority::Check };
+            let class = if number % 2 == 0 { Class::Change } else { Class::Check };
             let patience = Duration::from_micros(number % 7 * 300);
-            match tokio::time::timeout(patience, limiter.permit(priority)).await {
+            match tokio::time::timeout(patience, limiter.permit(class, NAMESPACE)).await {
                 Ok(permit) if number % 3 == 0 => drop(permit),
                 Ok(permit) => drop(permit.spend()),
-                Err(_) => drop(spend(&limiter, priority).await),
+                Err(_) => drop(spend(&limiter, class).await),
             }
         });
     }
@@ -237,26 +242,17 @@ async fn threads_that_come_and_go_lose_no_token() {
     assert_eq!(limiter.waiting(), 0);
     assert!(began.elapsed() < Duration::from_secs(10));
     sleep(Duration::from_millis(2)).await;
-    let full = std::iter::from_fn(|| limiter.try_permit(Priority::Work)).take(4).count();
+    let full = std::iter::from_fn(|| limiter.try_permit(Class::Change, NAMESPACE)).take(4).count();
     assert_eq!(full, 4, "the bucket is full again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_holds_back_those_who_wait_and_those_who_come() {
     let limiter = Limiter::new(10.0, 20);
-    let first = limiter.permit(Priority::Work).await.spend();
+    let first = limiter.permit(Class::Change, NAMESPACE).await.spend();
     first.ended(true);
     assert!(limiter.rate() < 7.0, "{}", limiter.rate());
-    assert!(limiter.try_permit(Priority::Work).is_none());
-    let waited = spend(&limiter, Priority::Work).await;
+    assert!(limiter.try_permit(Class::Change, NAMESPACE).is_none());
+    let waited = spend(&limiter, Class::Change).await;
     assert!((100..200).contains(&waited.as_millis()), "{waited:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_overdue_check_at_a_time_goes_as_work() {
-    let limiter = Limiter::new(10.0, 1);
-    let turn = limiter.overdue().expect("nobody else is overdue");
-    assert!(limiter.clone().overdue().is_none());
-    drop(turn);
-    assert!(limiter.overdue().is_some());
 }

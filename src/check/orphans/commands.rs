@@ -2,7 +2,8 @@
 //!
 //! Other people may write the tags in AWS, so every word is quoted for the shell.
 
-use plan::{CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, RemoteUser, UID_TAG};
+use plan::RemoteUser;
+use plan::shell::{quoted, remove_tags_command};
 use serde_json::{Value, json};
 
 use super::findings::OrphanUser;
@@ -20,7 +21,7 @@ pub(super) fn delete_command(user: &RemoteUser) -> String {
 pub(super) fn adopt_command(orphan: &OrphanUser<'_>) -> Option<String> {
     let OrphanUser { user, namespace, name, existing, claimant } = orphan;
     // While the tags name an object that exists, no other object may adopt the user.
-    let untag = existing.map(|_| remove_tags_command(user) + " && ").unwrap_or_default();
+    let untag = existing.map(|_| remove_tags_command(Some(&user.arn)) + " && ").unwrap_or_default();
     if let Some(claimant) = claimant {
         let patch = json!({ "spec": { "adoptionPolicy": "Adopt" } }).to_string();
         return Some(format!(
@@ -71,48 +72,15 @@ fn manifest(user: &RemoteUser, name: &str, adoption_policy: Option<&str>) -> Val
     })
 }
 
-fn remove_tags_command(user: &RemoteUser) -> String {
-    let keys = [CLUSTER_TAG, NAMESPACE_TAG, NAME_TAG, UID_TAG].join(" ");
-    format!(
-        "aws elasticache remove-tags-from-resource --resource-name {} --tag-keys {keys} --region {}",
-        quoted(&user.arn.to_string()),
-        quoted(user.arn.region())
-    )
-}
-
 /// A DNS label: what a namespace, and each part of an object's name, must be.
 pub(super) fn is_label(text: &str) -> bool {
     let sign = |sign: char| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == '-';
     (1..=63).contains(&text.len()) && text.chars().all(sign) && !text.starts_with('-') && !text.ends_with('-')
 }
 
-/// The word for a POSIX shell, in quotes if any sign of it could mean something else.
-fn quoted(word: &str) -> String {
-    let plain = |sign: char| sign.is_ascii_alphanumeric() || "-_./:".contains(sign);
-    if !word.is_empty() && !word.starts_with('-') && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_word_can_be_more_than_a_word_for_the_shell() {
-        for (word, expected) in [
-            ("app", "app"),
-            ("arn:aws:x/y.z_1-2", "arn:aws:x/y.z_1-2"),
-            ("", "''"),
-            ("-x", "'-x'"),
-            ("a b", "'a b'"),
-            ("$(reboot)", "'$(reboot)'"),
-            ("a'b", r"'a'\''b'"),
-        ] {
-            assert_eq!(quoted(word), expected, "{word}");
-        }
-    }
 
     #[test]
     fn a_namespace_is_a_dns_label() {

@@ -77,6 +77,11 @@ impl ReplicasModel {
 
     /// One process of a replica, from its start to its end. It works until it learns that it lost the Lease.
     async fn run_process(&self, link: ServerLink, terminate: Arc<Mutex<bool>>) {
+        // A new process cannot know of a leader whose Lease somebody deleted just before: a gap that is documented. This wait is a
+        // part of the process, because a process that is stopped before its first request begins later.
+        while self.server.deleted_within(Timing::default().deadline) {
+            sleep(SECOND).await;
+        }
         link.forget();
         let own = self.tokens.lock().unwrap().len();
         let (mut candidate, token, _) = Replica::candidate(&link, &format!("replica-{own}"));
@@ -129,12 +134,6 @@ impl ReplicaProcess {
                 let run = model.run_process(process.link.clone(), process.terminate.clone());
                 while_running(run, &process.stopped).await;
                 sleep(SECOND).await;
-                // A new process cannot know of a Lease that was deleted just before it began: a gap that is documented.
-                for _ in 0..11 {
-                    if model.server.lease().is_none() {
-                        sleep(SECOND).await;
-                    }
-                }
             }
         })
     }
@@ -158,7 +157,9 @@ async fn while_running(process: impl Future<Output = ()>, stopped: &Mutex<Instan
     }
 }
 
-async fn play(events: Vec<(u64, ReplicaEvent)>) {
+/// `seed` decides the pauses of the candidates, so that a failure can be repeated.
+async fn play(events: Vec<(u64, ReplicaEvent)>, seed: u64) {
+    fastrand::seed(seed);
     let model = ReplicasModel::default();
     let processes: Vec<ReplicaProcess> = (0..REPLICAS).map(|_| ReplicaProcess::new(&model)).collect();
     let mut tasks: Vec<JoinHandle<()>> = processes.iter().map(|process| process.run(&model)).collect();
@@ -170,18 +171,15 @@ async fn play(events: Vec<(u64, ReplicaEvent)>) {
             ReplicaEvent::Stop(which, span) => {
                 *processes[which].stopped.lock().unwrap() = Instant::now() + Duration::from_millis(span);
             }
-            // Who never saw the deleted Lease cannot know of its leader.
-            ReplicaEvent::Kill(_) | ReplicaEvent::Delete
-                if processes.iter().any(|process| !process.link.has_observed()) => {}
-            ReplicaEvent::Kill(which) if model.server.lease().is_some() => {
+            ReplicaEvent::Kill(which) => {
                 tasks[which].abort();
-                processes[which].link.forget();
                 tasks[which] = processes[which].run(&model);
             }
             ReplicaEvent::Terminate(which) => *processes[which].terminate.lock().unwrap() = true,
             ReplicaEvent::Touch => model.server.touch(),
+            // The same gap: a process that never saw the deleted Lease cannot know of its leader.
+            ReplicaEvent::Delete if processes.iter().any(|process| !process.link.has_observed()) => {}
             ReplicaEvent::Delete => model.server.delete(),
-            ReplicaEvent::Kill(_) => {}
         }
     }
     for process in &processes {
@@ -203,9 +201,10 @@ proptest! {
 
     #[test]
     fn no_two_replicas_may_change_something_at_the_same_time(
-        events in proptest::collection::vec(event(), 1..40)
+        events in proptest::collection::vec(event(), 1..40),
+        seed in any::<u64>(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.unwrap().block_on(play(events));
+        runtime.unwrap().block_on(play(events, seed));
     }
 }

@@ -22,6 +22,7 @@ pub(super) struct ApiServer(Arc<Mutex<ServerState>>);
 struct ServerState {
     lease: Option<Lease>,
     version: u64,
+    deleted: Option<Instant>,
     requests: usize,
     writes: Vec<Instant>,
 }
@@ -98,7 +99,15 @@ impl ApiServer {
     }
 
     pub(super) fn delete(&self) {
-        self.state().lease = None;
+        let mut state = self.state();
+        state.lease = None;
+        state.deleted = Some(Instant::now());
+    }
+
+    /// The Lease does not exist, because somebody deleted it less than `span` ago.
+    pub(super) fn deleted_within(&self, span: Duration) -> bool {
+        let state = self.state();
+        state.lease.is_none() && state.deleted.is_some_and(|at| at.elapsed() < span)
     }
 }
 

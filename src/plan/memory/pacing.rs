@@ -10,7 +10,6 @@ use crate::{Moment, Mutation};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Pacing {
     failures: Failures,
-    rate_limited: Option<TokenWait>,
     waiting: Option<(Reason, Moment)>,
     silent_since: Option<Moment>,
     denied_since: Option<Moment>,
@@ -43,12 +42,6 @@ struct Failures {
     due: Option<(Requeue, Moment)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct TokenWait {
-    since: Moment,
-    times: u32,
-}
-
 impl Pacing {
     /// `silent`: AWS did not show the user's state.
     pub(crate) fn heard(&mut self, silent: bool, now: Moment) {
@@ -70,7 +63,6 @@ impl Pacing {
     /// Records a verdict and returns the delay until the next pass.
     #[must_use]
     pub fn schedule(&mut self, verdict: &Verdict, pace: &Pace, now: Moment, roll: f64) -> Duration {
-        self.rate_limited = None;
         let denied = verdict.reason == Reason::AccessDenied;
         self.denied_since = denied.then(|| self.denied_since.unwrap_or(now));
         let since = match self.waiting {
@@ -118,20 +110,6 @@ impl Pacing {
     /// How long the change that AWS accepted must not be sent again.
     pub(crate) fn until_repeat(&self, now: Moment) -> Duration {
         self.accepted.as_ref().map_or(Duration::ZERO, |accepted| accepted.again.since(now))
-    }
-
-    /// A check found no token. Returns the delay until the next attempt.
-    pub(crate) fn postpone(&mut self, pace: &Pace, now: Moment, roll: f64) -> Duration {
-        let before = self.rate_limited.unwrap_or(TokenWait { since: now, times: 0 });
-        let times = before.times.saturating_add(1);
-        self.rate_limited = Some(TokenWait { times, ..before });
-        pace.rate_limited(times, roll)
-    }
-
-    /// The check has found no token for a whole resync interval.
-    #[must_use]
-    pub(crate) fn is_overdue(&self, pace: &Pace, now: Moment) -> bool {
-        self.rate_limited.is_some_and(|limited| now.since(limited.since) >= pace.resync)
     }
 
     /// The delay after a failure. A pass that a watch event started early does not count as another attempt.
@@ -217,30 +195,6 @@ mod tests {
         assert!(first < SECOND && late > 6 * SECOND, "{first:?}, then {late:?}");
         let other = verdict(Reason::WaitingForUserActive, Requeue::Poll);
         assert_eq!(pacing.schedule(&other, &pace, at(40.0), 0.0), first);
-    }
-
-    #[test]
-    fn a_check_that_finds_no_token_for_as_long_as_a_resync_is_overdue() {
-        let (mut pacing, pace) = (Pacing::default(), Pace::default());
-        assert!(!pacing.is_overdue(&pace, at(0.0)));
-        let mut now = at(0.0);
-        while now < at(pace.resync.as_secs_f64()) {
-            assert!(!pacing.is_overdue(&pace, now));
-            now = now + pacing.postpone(&pace, now, 0.5);
-        }
-        assert!(pacing.is_overdue(&pace, now));
-        let _ = pacing.schedule(&verdict(Reason::Active, Requeue::Resync), &pace, now, 0.0);
-        assert!(!pacing.is_overdue(&pace, now));
-        assert_eq!(pacing.postpone(&pace, now, 0.0), SECOND, "it begins anew");
-    }
-
-    #[test]
-    fn a_check_that_finds_no_token_counts_as_no_failure() {
-        let (mut pacing, pace) = (Pacing::default(), Pace::default());
-        let failed = verdict(Reason::Throttled, Requeue::Backoff);
-        let _ = pacing.schedule(&failed, &pace, at(0.0), 0.0);
-        pacing.postpone(&pace, at(1.0), 0.0);
-        assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), 2 * SECOND);
     }
 
     #[test]

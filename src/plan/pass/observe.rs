@@ -41,7 +41,7 @@ impl Pass {
             return None;
         }
         self.awaiting = Awaiting::ReadToken;
-        Some(Request::AcquireToken(self.urgency))
+        Some(Request::AcquireToken)
     }
 
     /// A read of AWS was answered.

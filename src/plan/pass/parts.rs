@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Ages, Pass, Settings, Tokens, Urgency};
+use super::{Ages, Pass, Settings, Tokens};
 use crate::{Memory, Moment, ObjectFacts, Pacing, Rolls, Timestamp};
 
 /// The parts of a pass that hold resourceVersions, points in time and identities. A model checker numbers them anew, because
@@ -35,7 +35,6 @@ impl Pass {
     /// tokens that it has, jitter, delays, and how often it has decided.
     pub fn forget_what_decides_nothing(&mut self) {
         self.tokens = Tokens::default();
-        self.urgency = Urgency::Check;
         self.awaited = false;
         self.rolls = Rolls::default();
         self.steps = 0;

@@ -1,6 +1,6 @@
 //! How a pass writes its intents and makes its one mutation.
 
-use super::{Ages, Awaiting, MOST_ATTEMPTS, Pass, PassResult, Request, Urgency};
+use super::{Ages, Awaiting, MOST_ATTEMPTS, Pass, PassResult, Request};
 use crate::memory::Repeat;
 use crate::verdict::{Outcome, verdict};
 use crate::{
@@ -22,7 +22,7 @@ pub(super) struct Doubts {
 impl Pass {
     pub(super) fn mutation_token(&mut self) -> Request {
         self.awaiting = Awaiting::MutationToken;
-        Request::AcquireToken(Urgency::Work)
+        Request::AcquireToken
     }
 
     /// Writes what status must contain before a mutation.

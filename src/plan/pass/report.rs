@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Awaiting, EventContent, LogLevel, LogLine, Pass, PassResult, Request};
+use crate::pace::Requeue;
 use crate::verdict::{Completed, Outcome, Progress, Reason, Verdict, VerdictContext, not_shown, verdict};
 use crate::{
     Action, Arn, ConditionType, Creation, Fault, Goal, Moment, Now, Report, Status, UserObservation, Wait,
@@ -21,6 +22,13 @@ pub(super) struct Closing {
     shown: Option<String>,
     queue: VecDeque<Request>,
     stage: Stage,
+}
+
+impl Closing {
+    /// The next pass is only a check.
+    pub(super) fn is_settled(&self) -> bool {
+        self.verdict.requeue == Requeue::Resync
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -67,8 +75,7 @@ impl Pass {
                 match result {
                     PassResult::Done => self.finish = Some(self.finished(requeue, PassResult::Done)),
                     PassResult::Conflict => self.conflict(),
-                    PassResult::RateLimited
-                    | PassResult::Ending
+                    PassResult::Ending
                     | PassResult::KubernetesFailed { .. }
                     | PassResult::TimedOut
                     | PassResult::Endless => self.back_off(result, now),

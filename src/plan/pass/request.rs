@@ -20,23 +20,12 @@ pub struct Settings {
     pub namespaces: Vec<String>,
 }
 
-/// The order at the rate limiter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Urgency {
-    /// A person, or a deletion, waits for the pass: wait for a token.
-    Work,
-    /// Nobody waits for the pass: take a token only if one is available.
-    Check,
-    /// A check that found no token for a whole resync interval. One such check at a time may wait for a token.
-    OverdueCheck,
-}
-
 /// What the driver has to do next. Each variant names the [`Response`] with which the driver answers. A request to the API
 /// server may instead be answered with [`Response::Conflict`] or [`Response::KubernetesFailed`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
-    /// Take a token of the rate limiter for the next AWS call: [`Response::Token`].
-    AcquireToken(Urgency),
+    /// Wait for a token of the rate limiter for the next AWS call: [`Response::Token`], or [`Response::Ending`].
+    AcquireToken,
     /// DescribeUsers of one user: [`Response::Described`].
     DescribeUser(UserId),
     /// ListTagsForResource: [`Response::Tags`].
@@ -77,8 +66,8 @@ pub enum Request {
 /// The driver's answer to a [`Request`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Response {
-    /// Whether a token was granted.
-    Token(bool),
+    /// The token is there.
+    Token,
     Described(UserObservation, CallSource),
     Tags(TagsObservation),
     /// The current credentials and their account.
@@ -110,6 +99,8 @@ pub struct Finish {
     pub memory: Option<Box<Memory>>,
     /// When the next pass is due; `None`: when something changes.
     pub requeue: Option<Duration>,
+    /// The object needs nothing. The next pass only checks that this is still so.
+    pub is_settled: bool,
     pub result: PassResult,
 }
 
@@ -118,8 +109,6 @@ pub enum PassResult {
     Done,
     /// The object kept changing during the pass.
     Conflict,
-    /// Nobody waits for the pass, and no token was available. The pass wrote nothing.
-    RateLimited,
     /// The operator is shutting down.
     Ending,
     /// The API server did not perform a request.
@@ -171,7 +160,7 @@ impl Request {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::AcquireToken(_) => "AcquireToken",
+            Self::AcquireToken => "AcquireToken",
             Self::DescribeUser(_) => "DescribeUser",
             Self::ListTags(_) => "ListTags",
             Self::Identify => "Identify",

@@ -64,7 +64,7 @@ fn pass(
         let source = nothing_known().source;
         let response = match pass.next(now) {
             Request::Finish(finish) => return (changes, *finish.memory.unwrap_or_default()),
-            Request::AcquireToken(_) => Response::Token(true),
+            Request::AcquireToken => Response::Token,
             Request::DescribeUser(_) => Response::Described(user.clone(), source),
             Request::ListTags(_) => Response::Tags(TagsObservation::Read(Tags::new())),
             Request::Identify | Request::IdentifyCaller => Response::Identified(source),

@@ -2,6 +2,7 @@
 //! from pass to pass.
 
 use super::{Outcome, Reason, VerdictContext};
+use crate::shell::remove_tags_command;
 use crate::{
     Action, Cause, Changes, Comparison, Fault, Lifecycle, Location, Mutation, Read, Refusal, Rejection,
     ReleaseReason, SecretProblem, Wait, WriteIntent, WrongLocation,
@@ -113,7 +114,7 @@ fn release(why: &ReleaseReason, id: &str, context: &VerdictContext<'_>) -> Strin
         }
         ReleaseReason::Retained { .. } => format!(
             "AWS user \"{id}\" is retained because deletionPolicy is Retain. It keeps its owner tags, so the same object manages it again if you apply the object again. To give the user to another owner, remove the tags: {}",
-            untag_command(context)
+            remove_tags_command(context.arn)
         ),
         ReleaseReason::DefinitionDeleted { deletion_accepted } => format!(
             "The CustomResourceDefinition is being deleted, so AWS users are retained.{}",
@@ -134,12 +135,6 @@ fn release(why: &ReleaseReason, id: &str, context: &VerdictContext<'_>) -> Strin
             )
         }
     }
-}
-
-fn untag_command(context: &VerdictContext<'_>) -> String {
-    let arn = context.arn.map_or_else(|| "ARN".to_owned(), ToString::to_string);
-    let keys = [crate::CLUSTER_TAG, crate::NAMESPACE_TAG, crate::NAME_TAG, crate::UID_TAG].join(" ");
-    format!("aws elasticache remove-tags-from-resource --resource-name {arn} --tag-keys {keys}")
 }
 
 fn waiting(wait: &Wait, id: &str, context: &VerdictContext<'_>) -> String {

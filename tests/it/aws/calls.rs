@@ -6,7 +6,7 @@ use std::time::Duration;
 use elasticache_emulator::{Emulator, Settings};
 
 use aws::UserApi;
-use elasticache_user_operator::account::{Limiter, Priority, RateLimited};
+use elasticache_user_operator::account::{Class, Limiter, RateLimited};
 use plan::verdict::Outcome;
 use plan::{
     Account, AuthenticationChange, Changes, Create, Delete, Engine, Lifecycle, Modify, RemoteUser, Tag,
@@ -321,28 +321,28 @@ async fn the_rate_limited_port_makes_every_call_with_one_permit() {
     let limited = RateLimited::new(fixture.aws.clone(), limiter.clone());
     let app = user_id("app");
     assert!(matches!(
-        limited.identify(limited.permit(Priority::Work).await).await.account,
+        limited.identify(limited.permit(Class::Change, "shop").await).await.account,
         Account::Known(_)
     ));
-    limited.create(limited.permit(Priority::Work).await, &create("app"), SIGNER).await;
+    limited.create(limited.permit(Class::Change, "shop").await, &create("app"), SIGNER).await;
     assert!(matches!(
-        limited.describe(limited.permit(Priority::Check).await, &app).await.0,
+        limited.describe(limited.permit(Class::Check, "shop").await, &app).await.0,
         UserObservation::Found(_)
     ));
     assert!(matches!(
-        limited.list_tags(limited.permit(Priority::Work).await, &arn("app")).await,
+        limited.list_tags(limited.permit(Class::Change, "shop").await, &arn("app")).await,
         TagsObservation::Read(_)
     ));
     let tag = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
-    limited.tag(limited.permit(Priority::Work).await, &tag, SIGNER).await;
+    limited.tag(limited.permit(Class::Change, "shop").await, &tag, SIGNER).await;
     let changes = Changes { access_string: Some("off -@all".to_owned()), ..Changes::default() };
     let modify = Modify { user_id: app.clone(), changes, cause: plan::Cause::Edit };
-    limited.modify(limited.permit(Priority::Work).await, &modify, SIGNER).await;
-    let unused = limited.permit(Priority::Work).await;
-    assert!(limited.try_permit(Priority::Work).is_none(), "each call has cost one");
+    limited.modify(limited.permit(Class::Change, "shop").await, &modify, SIGNER).await;
+    let unused = limited.permit(Class::Change, "shop").await;
+    assert!(limited.try_permit(Class::Change, "shop").is_none(), "each call has cost one");
     drop(unused);
-    limited.delete(limited.permit(Priority::Work).await, &Delete { user_id: app }, SIGNER).await;
-    assert!(limited.try_permit(Priority::Work).is_none());
+    limited.delete(limited.permit(Class::Change, "shop").await, &Delete { user_id: app }, SIGNER).await;
+    assert!(limited.try_permit(Class::Change, "shop").is_none());
     let actions: Vec<Value> =
         fixture.calls().await.into_iter().map(|mut call| call["Action"].take()).collect();
     let expected = [

@@ -66,7 +66,7 @@ impl Answers {
 
     pub(crate) fn answer(&mut self, request: Request) -> Response {
         match &request {
-            Request::AcquireToken(_) => Response::Token(true),
+            Request::AcquireToken => Response::Token,
             Request::DescribeUser(_) => Response::Described(self.sight(), self.source()),
             Request::ListTags(_) => Response::Tags(self.tags()),
             Request::Identify | Request::IdentifyCaller => Response::Identified(self.source()),

@@ -133,6 +133,11 @@ impl Operator {
         if finish.result == PassResult::Endless {
             model.breach("a pass does not come to an end");
         }
+        let pace = &self.settings.pace;
+        let next_is_a_check = finish.requeue.is_none_or(|pause| pause > pace.slow_cap);
+        if finish.is_settled != next_is_a_check && finish.result == PassResult::Done {
+            model.breach("the queue is told a wrong class for the next pass");
+        }
         self.memory = finish.memory.map(|memory| *memory).unwrap_or_default();
         self.due = finish.requeue.map(|pause| model.now + pause);
         self.pass = None;

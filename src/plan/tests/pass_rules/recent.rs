@@ -64,7 +64,7 @@ fn a_former_owner_that_comes_back_during_any_wait_for_a_token_keeps_its_user() {
             if matches!(request, Request::ReadObject) && world.count("ReadObject") == 1 {
                 world.now += SLOW;
             }
-            if matches!(request, Request::AcquireToken(_)) && world.count("AcquireToken") == wanted {
+            if matches!(request, Request::AcquireToken) && world.count("AcquireToken") == wanted {
                 world.now += SLOW;
                 world.other = OwnerObservation::Exists;
             }

@@ -154,7 +154,7 @@ impl World {
 
     pub(crate) fn answer(&mut self, request: &Request) -> Response {
         match request {
-            Request::AcquireToken(_) => Response::Token(true),
+            Request::AcquireToken => Response::Token,
             Request::DescribeUser(_) => {
                 let user = self.user.clone().map_or(UserObservation::Absent, UserObservation::Found);
                 Response::Described(user, self.source())

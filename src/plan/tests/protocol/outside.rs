@@ -62,7 +62,7 @@ impl Outside<'_> {
             Request::WriteStatus(status) => self.write_status(pass, status),
             // What the request was about to write has become true meanwhile.
             Request::Finish(_) => return Answer::Nothing,
-            Request::AcquireToken(_) | Request::Log(_) | Request::Publish(_) => {
+            Request::AcquireToken | Request::Log(_) | Request::Publish(_) => {
                 panic!("{request:?} has the same answer in every state")
             }
             Request::Resolve => panic!("a new pass begins instead"),

@@ -293,7 +293,12 @@ impl Tables {
             pass.forget_what_decides_nothing();
         }
         assert_eq!(pass, new, "a pass that begins again remembers more than a new pass");
-        self.finish(Finish { memory: Some(Box::new(memory)), requeue: None, result: PassResult::Conflict })
+        self.finish(Finish {
+            memory: Some(Box::new(memory)),
+            requeue: None,
+            is_settled: false,
+            result: PassResult::Conflict,
+        })
     }
 
     /// Pauses only decide when a pass begins, and here it may begin at any time.
@@ -355,7 +360,7 @@ impl Tables {
         loop {
             let before = pass.clone();
             let response = match pass.next(NOW) {
-                Request::AcquireToken(_) => Response::Token(true),
+                Request::AcquireToken => Response::Token,
                 Request::Log(_) | Request::Publish(_) => Response::Done,
                 Request::ReadOwner(_) if !self.map.owners => Response::Owner(OwnerObservation::Exists),
                 Request::ReadDefinition if !self.map.definition => Response::Definition(Definition::Kept),

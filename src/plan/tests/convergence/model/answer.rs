@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use plan::classify::Answer;
-use plan::pass::{Request, Response, Urgency};
+use plan::pass::{Request, Response};
 use plan::verdict::Outcome;
 use plan::*;
 
@@ -63,8 +63,8 @@ impl Model {
         let fails = matches!(fault, Injection::Refused(_) | Injection::Lost);
         let late = *fault == Injection::Late;
         match request {
-            // Only a check goes away without a token.
-            Request::AcquireToken(urgency) => Response::Token(*urgency != Urgency::Check || !fails),
+            Request::AcquireToken if fails => Response::Ending,
+            Request::AcquireToken => Response::Token,
             Request::DescribeUser(_) => {
                 let told = self.read(fault, |model| model.service().describe(late));
                 self.note(|answers| answers.is_stale = late);

@@ -1,0 +1,249 @@
+//! The fair queue in the real operator: what a person waits for is served soon, whatever else waits. The rate, burst and
+//! concurrency are the defaults. Retries and polls are ten times as fast as in production, so a hundred objects here ask for as
+//! much as a thousand there.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use elasticache_emulator::user_of;
+use futures::future::join_all;
+use futures::stream::{self, StreamExt};
+use serde_json::{Value, json};
+
+use crate::fixture::{Fixture, Setup, iam, reconcile_request, until, with_password};
+use crate::rights::Rights;
+
+/// What somebody waits for has its first AWS call within this time.
+const FIRST_CALL: Duration = Duration::from_secs(10);
+/// And a deletion or a creation is done within this time.
+const DONE: Duration = Duration::from_secs(30);
+const CROWD: usize = 150;
+
+fn names(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("{prefix}-{number}")).collect()
+}
+
+/// Users that others would leave behind on purpose. The tests end before a crowd is done.
+fn setup() -> Setup {
+    Setup { leaves_users: true, ..Setup::default() }
+}
+
+/// No limit, for the time in which a test makes its crowd.
+fn unlimited() -> [(&'static str, String); 2] {
+    [("AWS_RATE", "1000".to_owned()), ("AWS_BURST", "1000".to_owned())]
+}
+
+async fn create_all(fixture: &Fixture, names: &[String], spec: impl Fn(&str) -> Value) {
+    let creations = stream::iter(names).map(|name| fixture.create(name, spec(name)));
+    creations.buffer_unordered(16).for_each(|_| async {}).await;
+}
+
+/// Waits for the first AWS call about each of these users after the first `after` calls. Returns how long after `since` each
+/// was seen.
+async fn first_calls(
+    fixture: &Fixture,
+    names: &[String],
+    after: usize,
+    since: Instant,
+) -> BTreeMap<String, Duration> {
+    let mut seen = BTreeMap::new();
+    while since.elapsed() < 2 * FIRST_CALL && seen.len() < names.len() {
+        let calls = fixture.aws.calls().await;
+        for id in calls.iter().skip(after).map(user_of) {
+            if names.iter().any(|name| name == id) && !seen.contains_key(id) {
+                seen.insert(id.to_owned(), since.elapsed());
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    seen
+}
+
+/// Eight users are deleted and four created while a crowd waits.
+async fn people_are_served(fixture: &Fixture, leaving: &[String]) {
+    let coming = names("coming", 4);
+    let calls = fixture.aws.calls().await.len();
+    let since = Instant::now();
+    join_all(leaving.iter().map(|name| fixture.delete(name))).await;
+    create_all(fixture, &coming, |_| iam()).await;
+    let everybody = [leaving, &coming].concat();
+    let seen = first_calls(fixture, &everybody, calls, since).await;
+    assert_eq!(seen.len(), everybody.len(), "some got no call at all: {seen:?}");
+    assert!(seen.values().all(|wait| *wait <= FIRST_CALL), "{seen:?}");
+    for name in leaving {
+        fixture.gone(name).await;
+    }
+    for name in &coming {
+        fixture.wait_ready(name).await;
+    }
+    assert!(since.elapsed() <= DONE, "done after {:?}", since.elapsed());
+}
+
+#[tokio::test]
+async fn people_are_served_while_many_objects_wait_for_secrets() {
+    let fixture = Fixture::without_operator(setup()).await;
+    let (leaving, crowd) = (names("leaving", 8), names("waiting", CROWD));
+    fixture.start_with(&unlimited());
+    create_all(&fixture, &leaving, |_| iam()).await;
+    create_all(&fixture, &crowd, |name| with_password(&format!("missing-{name}"))).await;
+    for name in &leaving {
+        fixture.wait_ready(name).await;
+    }
+    for name in &crowd {
+        fixture.reason(name, "SecretNotFound").await;
+    }
+    fixture.kill();
+    fixture.start();
+    people_are_served(&fixture, &leaving).await;
+    fixture.kill();
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn people_are_served_while_many_users_are_stuck() {
+    let fixture = Fixture::without_operator(setup()).await;
+    let (leaving, crowd) = (names("leaving", 8), names("stuck", CROWD));
+    fixture.start_with(&unlimited());
+    for names in [&leaving, &crowd] {
+        create_all(&fixture, names, |_| iam()).await;
+    }
+    for name in leaving.iter().chain(&crowd) {
+        fixture.wait_ready(name).await;
+    }
+    for name in &crowd {
+        fixture.aws.put_user(name, json!({ "Status": "modifying" })).await;
+        fixture.patch(name, json!({ "spec": { "accessString": "on ~new:* +@all" } })).await;
+    }
+    for name in &crowd {
+        fixture.reason(name, "WaitingForUserActive").await;
+    }
+    fixture.kill();
+    fixture.start();
+    until("the stuck users are polled", || async {
+        let calls = fixture.aws.calls().await;
+        (calls.iter().filter(|call| call["Action"] == "DescribeUsers").count() > 3 * CROWD).then_some(())
+    })
+    .await;
+    people_are_served(&fixture, &leaving).await;
+    fixture.kill();
+    fixture.end().await;
+}
+
+/// Two tenants of one operator. The first one is the crowd.
+struct Tenants {
+    crowd: Fixture,
+    other: Fixture,
+}
+
+impl Tenants {
+    async fn new() -> Self {
+        let setup = || Setup { rights: Some(Rights::Administrator), ..setup() };
+        let (crowd, mut other) =
+            futures::join!(Fixture::without_operator(setup()), Fixture::without_operator(setup()));
+        other.aws = crowd.aws.clone();
+        crowd.start_with(&[("NAMESPACE", format!("{},{}", crowd.ns, other.ns))]);
+        Self { crowd, other }
+    }
+
+    /// The other tenant's new users have their first call in time. The first of them is what the contract is about; the tenant
+    /// has the turn of its namespace for the others too.
+    async fn other_is_served(&self) {
+        let names = names("other", 3);
+        let calls = self.crowd.aws.calls().await.len();
+        let since = Instant::now();
+        create_all(&self.other, &names, |_| iam()).await;
+        let seen = first_calls(&self.crowd, &names, calls, since).await;
+        assert!(seen.len() == 3 && seen.values().all(|wait| *wait <= FIRST_CALL), "{seen:?}");
+    }
+
+    async fn end(self) {
+        self.crowd.kill();
+        self.crowd.end().await;
+        self.other.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_who_edits_without_end_delays_nobody_else() {
+    let tenants = Tenants::new().await;
+    let crowd = names("crowd", 40);
+    create_all(&tenants.crowd, &crowd, |_| iam()).await;
+    let edits = async {
+        for number in 0.. {
+            let spec = json!({ "spec": { "accessString": format!("on ~{number}:* +@all") } });
+            let edits = crowd.iter().map(|name| tenants.crowd.patch(name, spec.clone()));
+            stream::iter(edits).buffer_unordered(8).for_each(|()| async {}).await;
+        }
+    };
+    let other = async {
+        until("the crowd uses the whole rate", || async {
+            (tenants.crowd.aws.calls().await.len() >= 150).then_some(())
+        })
+        .await;
+        tenants.other_is_served().await;
+    };
+    tokio::select! {
+        () = edits => {}
+        () = other => {}
+    }
+    tenants.end().await;
+}
+
+#[tokio::test]
+async fn a_tenant_who_creates_hundreds_at_once_delays_nobody_else() {
+    let tenants = Tenants::new().await;
+    create_all(&tenants.crowd, &names("crowd", 300), |_| iam()).await;
+    tenants.other_is_served().await;
+    tenants.end().await;
+}
+
+/// Changes the object sixteen times a second, for three seconds.
+async fn change_often(fixture: &Fixture, patch: impl Fn(usize) -> Value) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / 16);
+    for number in 0..48 {
+        ticks.tick().await;
+        fixture.patch("app", patch(number)).await;
+    }
+}
+
+#[tokio::test]
+async fn foreign_annotations_and_labels_start_no_pass() {
+    let fixture = Fixture::new().await;
+    fixture.ready("app", iam()).await;
+    fixture.reconcile_now("app").await;
+    let calls = fixture.aws.calls().await.len();
+    change_often(&fixture, |number| {
+        let value = json!({ "example.com/seen": number.to_string(), "elasticache-users.dev.example.com/x": number.to_string() });
+        json!({ "metadata": { "annotations": value, "labels": { "seen": number.to_string() } } })
+    })
+    .await;
+    assert_eq!(fixture.aws.calls().await.len(), calls);
+    // One of ours does.
+    fixture.reconcile_now("app").await;
+    assert!(fixture.aws.calls().await.len() > calls);
+    fixture.end().await;
+}
+
+/// Passes that have ended, by the operator's own metric.
+fn passes(fixture: &Fixture) -> f64 {
+    let page = fixture.metrics().pop().unwrap();
+    let ended = page.lines().filter(|line| line.starts_with("controller_runtime_reconcile_total{"));
+    ended.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn passes_over_one_object_begin_a_second_apart() {
+    let fixture = Fixture::with(Setup::env(&[("PACE_DIVISOR", "1")])).await;
+    fixture.ready("app", iam()).await;
+    let (before, since) = (passes(&fixture), Instant::now());
+    change_often(&fixture, |number| reconcile_request(&number.to_string())).await;
+    fixture
+        .shows("app", "the last request is acknowledged", |object| {
+            object["status"]["lastHandledReconcileAt"] == "47"
+        })
+        .await;
+    let (passes, took) = (passes(&fixture) - before, since.elapsed());
+    assert!(passes <= 1.0 + took.as_secs_f64(), "{passes} passes in {took:?}");
+    assert!(passes >= 3.0, "they are not put off without end: {passes} passes in {took:?}");
+    fixture.end().await;
+}
