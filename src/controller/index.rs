@@ -23,14 +23,14 @@ struct Tables {
 /// Objects are named `namespace/name`.
 #[derive(Debug, Default)]
 struct Table {
-    objects: HashMap<String, Entry>,
+    objects: HashMap<String, IndexedObject>,
     /// By `namespace/name` of the Secret.
     by_secret: HashMap<String, BTreeSet<String>>,
     by_user_id: HashMap<String, BTreeSet<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct IndexedObject {
     pub(super) uid: String,
     pub(super) user_id: String,
     secrets: BTreeSet<String>,
@@ -41,7 +41,7 @@ pub(super) struct Entry {
 pub(super) struct Listed {
     pub(super) uids: HashSet<String>,
     /// The objects that vanished while the watch was broken.
-    pub(super) vanished: Vec<Entry>,
+    pub(super) vanished: Vec<IndexedObject>,
 }
 
 impl Index {
@@ -85,7 +85,7 @@ impl Table {
     fn insert(&mut self, object: &ElastiCacheUser) {
         let (key, namespace) = (full_name(object), object.namespace().unwrap_or_default());
         self.remove(&key);
-        let entry = Entry {
+        let entry = IndexedObject {
             uid: object.uid().unwrap_or_default(),
             user_id: user_id(object),
             secrets: secrets_named(object).map(|secret| format!("{namespace}/{secret}")).collect(),
