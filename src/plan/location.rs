@@ -1,7 +1,8 @@
 //! Whether AWS calls go to the account and region of the user in status.
 
 use crate::{
-    Account, Action, Fault, Fetch, Location, Observed, Read, Record, RemoteUser, Wait, WrongLocation,
+    Account, Action, Creation, Fault, Fetch, Location, Observed, Read, Record, RemoteUser, UserObservation,
+    Wait, WrongLocation,
 };
 
 pub(crate) enum NotFoundMeaning {
@@ -9,6 +10,13 @@ pub(crate) enum NotFoundMeaning {
     /// The user may exist in another account or region.
     WrongLocation(WrongLocation),
     Unknown(Action),
+}
+
+/// UserNotFound proves that the user is gone. If it does not, neither status nor memory may forget the user.
+pub(crate) fn is_gone(observed: &Observed) -> bool {
+    observed.user == UserObservation::Absent
+        && observed.record.creation == Creation::Closed
+        && matches!(not_found_meaning(observed), NotFoundMeaning::Absent)
 }
 
 pub(crate) fn not_found_meaning(observed: &Observed) -> NotFoundMeaning {

@@ -1,9 +1,10 @@
 //! What status may say about the user after a pass. Later passes treat an ARN in status as ours.
 
+use crate::location::is_gone;
 use crate::ownership::{as_reported, is_recorded};
 use crate::{
     Action, Goal, Lifecycle, Observed, Ownership, Read, Record, Refusal, RemoteUser, TagsObservation,
-    UserObservation, Wait,
+    UserObservation, Wait, WriteIntent,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,15 +38,15 @@ pub fn status_user(goal: &Goal, observed: &Observed, action: &Action) -> StatusU
                 StatusUser::Keep
             } else if matches!(goal, Goal::ObserveOnly(_)) {
                 StatusUser::ShowAsNew
-            } else if lost {
+            } else if lost && matches!(observed.tags, TagsObservation::Read(_)) {
                 StatusUser::Clear
             } else {
+                // Before its tags are read, it may be a user of ours that another process has created since.
                 StatusUser::Keep
             }
         }
-        UserObservation::Absent if is_in_doubt(action) => StatusUser::Keep,
-        UserObservation::Absent => StatusUser::Clear,
-        UserObservation::NotRead | UserObservation::Failed(_) => StatusUser::Keep,
+        UserObservation::Absent if is_gone(observed) || creates(action) => StatusUser::Clear,
+        UserObservation::Absent | UserObservation::NotRead | UserObservation::Failed(_) => StatusUser::Keep,
     }
 }
 
@@ -62,6 +63,11 @@ pub fn read_as_ours(goal: &Goal, observed: &Observed) -> bool {
 fn is_the_managed_one(record: &Record, user: &RemoteUser) -> bool {
     let another = record.deletion.is_accepted() && user.lifecycle != Lifecycle::Deleting;
     is_recorded(record, user) && as_reported(record, user) && !another
+}
+
+/// What the operator creates is another user than the one in status.
+fn creates(action: &Action) -> bool {
+    matches!(action, Action::WriteIntent(WriteIntent::Create { .. }) | Action::Create(_))
 }
 
 /// The calls may have gone to another account or region than the user's, so status has to keep the ARN.

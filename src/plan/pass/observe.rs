@@ -1,6 +1,7 @@
 //! How a pass gets its facts, and what it remembers of them.
 
 use super::{Awaiting, Pass, Request};
+use crate::location::{is_gone, wrong_location};
 use crate::{
     Account, Arn, CallSource, Creation, Definition, Fetch, Goal, Lifecycle, Now, ObjectFacts,
     OwnerObservation, Ownership, Tags, TagsObservation, UserObservation, tags_match,
@@ -103,23 +104,32 @@ impl Pass {
                 if self.observed.known_owner == Some(Ownership::Ours) {
                     self.settle_creation();
                 }
-                if user.lifecycle == Lifecycle::Deleting {
-                    self.memory.forget_user(Some(&user.lifecycle));
+                // A user of this ID in another account or region says nothing about ours.
+                if wrong_location(&self.observed.record, user).is_none() {
+                    if user.lifecycle == Lifecycle::Deleting {
+                        self.memory.forget_user(Some(&user.lifecycle));
+                    }
+                    self.memory.modify_sent &= user.lifecycle == Lifecycle::Modifying;
                 }
-                self.memory.modify_sent &= user.lifecycle == Lifecycle::Modifying;
                 // The ARN has the account.
                 self.observed.source.account = Account::Known(user.arn.account().to_owned());
             }
-            UserObservation::Absent => {
-                self.memory.forget_user(None);
-                // What another process writes to a status that names no user is about a user that came later.
-                self.memory.seen_gone &= self.object.status.manages();
-                self.observed.sent_passwords = None;
-                self.observed.known_owner = None;
-            }
-            UserObservation::Failed(_) | UserObservation::NotRead => {}
+            UserObservation::Absent | UserObservation::Failed(_) | UserObservation::NotRead => {}
         }
         self.observed.user = user;
+        self.note_absence();
+    }
+
+    /// Forgets the user as soon as UserNotFound proves that it is gone, which may take the answer of STS.
+    fn note_absence(&mut self) {
+        if !is_gone(&self.observed) {
+            return;
+        }
+        self.memory.forget_user(None);
+        // What another process writes to a status that names no user is about a user that came later.
+        self.memory.seen_gone &= self.object.status.manages();
+        self.observed.sent_passwords = None;
+        self.observed.known_owner = None;
     }
 
     /// If the credentials changed since the last DescribeUsers, its answer may be about another account. Then read the user
@@ -132,6 +142,7 @@ impl Pass {
         }
         if source.credentials == self.observed.source.credentials {
             self.observed.source = source;
+            self.note_absence();
         } else {
             self.observed.user = UserObservation::NotRead;
         }

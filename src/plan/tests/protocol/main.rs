@@ -142,6 +142,13 @@ fn user_not_found_in_another_account_is_not_believed_although_sts_and_the_answer
     holds("alone, STS, another account", faults);
 }
 
+/// UserNotFound of another account, or of a user that shows late, must not be remembered either.
+#[test]
+fn a_user_that_shows_late_is_not_lost_although_the_credentials_change_and_sts_fails() {
+    let faults = Faults { budget: 4, sts: true, moves: true, accounts: true, failures: true, ..Faults::NONE };
+    holds("alone, STS, another account, late", Faults { late: true, crashes: true, ..faults });
+}
+
 #[test]
 fn a_status_write_must_test_the_version() {
     let guarantees = Guarantees { status_tests_version: false, ..Guarantees::ALL };

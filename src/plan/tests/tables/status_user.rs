@@ -79,10 +79,13 @@ fn status_shows_a_user_only_if_it_is_known_to_be_the_objects() {
 #[test]
 fn a_user_that_was_seen_gone_leaves_status_and_its_successor_begins_anew() {
     let lost = || Record { seen_gone: true, ..unmanaged() };
+    let nobodys = || active_seen().record(lost()).tagged(Tags::new());
     check(rows! { keeps(present(), fetch_tags());
-        { claim: "a user that may be another's", seen: active_seen().record(lost()), shows: StatusUser::Clear },
-        { claim: "terminating: a user that may be another's",
-          goal: gone(), seen: active_seen().record(lost()), action: wait(Wait::UserDeleting), shows: StatusUser::Clear },
+        { claim: "the tags are not read, so another process may have created it for this object", seen: active_seen().record(lost()) },
+        { claim: "another's user", seen: active_seen().record(lost()).tagged(anothers_tags()), action: owned_by_another(), shows: StatusUser::Clear },
+        { claim: "nobody's user", seen: nobodys(), action: already_exists(), shows: StatusUser::Clear },
+        { claim: "terminating: nobody's user",
+          goal: gone(), seen: nobodys(), action: release(ReleaseReason::LeftUnowned), shows: StatusUser::Clear },
         { claim: "this pass read our owner tags",
           seen: active_seen().record(lost()).tagged(owner_tags()), action: Action::InSync, shows: StatusUser::ShowAsNew },
         { claim: "a user in another account or region says nothing", seen: other_arn().record(lost()), action: refused() },
@@ -90,17 +93,30 @@ fn a_user_that_was_seen_gone_leaves_status_and_its_successor_begins_anew() {
 }
 
 #[test]
-fn an_absent_user_leaves_status_unless_it_may_be_elsewhere() {
+fn an_absent_user_leaves_status_if_user_not_found_is_believed() {
     let absent = || nothing_known().absent().record(managed());
+    let open = || absent().with(|seen| seen.record.creation = Creation::Open);
+    let abroad = || absent().record(placed(arn_in("eu-west-1", "111111111111")));
+    let account = |account| absent().with(|seen| seen.source.account = account);
+    let other = || account(Account::Known("222222222222".into()));
+    let missing = || wait(Wait::Secret(secret_not_found()));
     check(rows! { Row { seen: absent(), shows: StatusUser::Clear, ..keeps(present(), create_intent()) };
         { claim: "absent" },
         { claim: "terminating: absent", goal: gone(), action: release(ReleaseReason::UserGone) },
-        { claim: "terminating: CreateUser may take effect", goal: gone(), action: wait(Wait::CreationOpen) },
         { claim: "observing: absent", goal: observes(), action: Action::ObserveOnly(Comparison::Missing) },
-        { claim: "it may be elsewhere", action: refused(), shows: StatusUser::Keep },
-        { claim: "terminating: it may be elsewhere", goal: gone(), action: wait(Wait::WrongLocation(place())), shows: StatusUser::Keep },
-        { claim: "observing: it may be elsewhere", goal: observes(), action: refused(), shows: StatusUser::Keep },
-        { claim: "the account could not be asked for", action: failed_read(throttled()), shows: StatusUser::Keep },
+        { claim: "a CreateUser of ours may still take effect, and another one is about to be sent", seen: open() },
+        { claim: "AWS does not show the account, so the region decides", seen: account(Account::Withheld) },
+    });
+    check(rows! { Row { seen: absent(), ..keeps(gone(), wait(Wait::CreationOpen)) };
+        { claim: "terminating: CreateUser may take effect", seen: open() },
+        { claim: "CreateUser may take effect, and the Secret is missing", goal: present(), seen: open(), action: missing() },
+        { claim: "it may be in another region", goal: present(), seen: abroad(), action: refused() },
+        { claim: "it may be in another account", goal: present(), seen: other(), action: refused() },
+        { claim: "terminating: it may be in another account", seen: other(), action: wait(Wait::WrongLocation(place())) },
+        { claim: "terminating: it may be in another account, and nobody asked", seen: account(Account::NotAsked) },
+        { claim: "observing: it may be elsewhere", goal: observes(), seen: abroad(), action: refused() },
+        { claim: "the account could not be asked for",
+          goal: present(), seen: account(Account::Failed(throttled())), action: failed_read(throttled()) },
     });
 }
 
