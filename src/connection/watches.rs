@@ -19,10 +19,10 @@ const LIST_FACTOR: u32 = 4;
 
 /// Whether each LIST and watch is answered. Clones share their state.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct WatchHealth(Arc<Mutex<BTreeMap<String, State>>>);
+pub(crate) struct WatchHealth(Arc<Mutex<BTreeMap<String, WatchState>>>);
 
 #[derive(Clone, Copy, Debug, Default)]
-struct State {
+struct WatchState {
     /// When the request was sent that has no answer yet.
     unanswered_since: Option<Instant>,
     /// The last answer was no success.
@@ -41,7 +41,7 @@ pub(crate) enum WatchError {
 }
 
 impl WatchHealth {
-    fn change(&self, path: &str, change: impl FnOnce(&mut State)) {
+    fn change(&self, path: &str, change: impl FnOnce(&mut WatchState)) {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         change(states.entry(path.to_owned()).or_default());
     }
@@ -50,8 +50,8 @@ impl WatchHealth {
     /// else than ElastiCacheUsers is no trouble, because RBAC may not allow it.
     pub(crate) fn trouble(&self, patience: Duration) -> Option<String> {
         let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let hangs = |state: &State| state.unanswered_since.is_some_and(|since| since.elapsed() > patience);
-        let fails = |path: &str, state: &State| state.failed && path.ends_with("/elasticacheusers");
+        let hangs = |state: &WatchState| state.unanswered_since.is_some_and(|since| since.elapsed() > patience);
+        let fails = |path: &str, state: &WatchState| state.failed && path.ends_with("/elasticacheusers");
         states.iter().find(|(path, state)| hangs(state) || fails(path, state)).map(|(path, _)| path.clone())
     }
 }
@@ -79,7 +79,7 @@ async fn send(
     let answer = timeout(patience, answer(client, request, opens_watch)).await;
     let answer = answer.unwrap_or(Err(WatchError::TimedOut(patience)));
     let works = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
-    health.change(&path, |state| *state = State { unanswered_since: None, failed: !works });
+    health.change(&path, |state| *state = WatchState { unanswered_since: None, failed: !works });
     answer
 }
 

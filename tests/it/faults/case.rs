@@ -126,7 +126,7 @@ impl<'a> Case<'a> {
             None => Armed::Nothing,
         };
         self.take(&self.scenario.step).await;
-        let mut found = vec![self.end(ends.map(|ends| &ends[0]), None).await?];
+        let mut found = vec![self.end(ends.map(|ends| &ends[0]), self.scenario.step.request()).await?];
         if ends.is_none() {
             for event in &self.scenario.events {
                 self.tells(event).await?;

@@ -56,6 +56,18 @@ pub(super) enum Step {
     CreateAndDelete(Value),
 }
 
+impl Step {
+    /// What it asks for by `reconcile-requested-at`, which status echoes.
+    pub(super) fn request(&self) -> Option<&str> {
+        match self {
+            Self::Change(patch) => {
+                patch["metadata"]["annotations"]["elasticache-users.dev/reconcile-requested-at"].as_str()
+            }
+            Self::Create(_) | Self::Secret(..) | Self::Delete | Self::CreateAndDelete(_) => None,
+        }
+    }
+}
+
 fn with_tags(tags: Value) -> Value {
     with(iam(), json!({ "tags": tags }))
 }
