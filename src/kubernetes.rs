@@ -109,6 +109,9 @@ impl Kubernetes {
     /// # Errors
     /// If the API server does not answer now. If it refuses, the answer is [`OwnerObservation::Unknown`].
     pub async fn owner_exists(&self, owner: &Owner) -> Result<OwnerObservation, RequestError> {
+        if !owner.can_exist() {
+            return Ok(OwnerObservation::Unknown);
+        }
         let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &owner.namespace);
         match users.get_metadata_opt(&owner.name).await.and_then(whole) {
             Ok(Some(found)) if found.metadata.deletion_timestamp.is_some() => Ok(OwnerObservation::Leaving),

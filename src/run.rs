@@ -105,15 +105,9 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let context = Arc::new(Context {
         queue: Queue::new(run.concurrency, run.pace().spacing, metrics.queue.clone()),
         reconciler: Reconciler {
-            kubernetes: Kubernetes::new(requests.clone(), token.clone())
-                .counting(metrics.kubernetes_failures()),
+            kubernetes: kubernetes(&requests, &token, &metrics),
             users: RateLimited::new(aws.with_token(token), Limiter::new(run.aws_rate, run.aws_burst)),
-            policy: Policy {
-                cluster_id,
-                default_deletion_policy: run.default_deletion_policy.into(),
-                adoption_namespaces: run.adoption_namespaces(),
-                required_prefix: run.required_user_id_prefix.clone(),
-            },
+            policy: policy_of(run, cluster_id),
             settings: Arc::new(Settings {
                 pace: run.pace(),
                 region,
@@ -131,8 +125,8 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     });
     // A standby has no cache that could be out of date.
     let unsynced = Arc::new(AtomicUsize::new(if run.leader_elect { 0 } else { scopes }));
-    let readiness = ReadinessProbe::new(unsynced.clone(), requests, asked_in)
-        .watching(watch_health, run.kubernetes_timeout);
+    let readiness = ReadinessProbe::new(unsynced.clone(), requests, asked_in);
+    let readiness = readiness.watching(watch_health, run.kubernetes_timeout);
     let mut server = tokio::spawn(telemetry::serve_http(listener, registry, readiness));
     let mut signals = StopSignals::listen().map_err(RunError::Signals)?;
     let Turn::Work(leadership) = stand_by(candidate, &mut signals, &mut server).await? else { return Ok(()) };
@@ -152,6 +146,19 @@ fn raise_descriptor_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::debug!(%error, "the limit of open files stays as it is");
     }
+}
+
+fn policy_of(run: &RunFlags, cluster_id: String) -> Policy {
+    Policy {
+        cluster_id,
+        default_deletion_policy: run.default_deletion_policy.into(),
+        adoption_namespaces: run.adoption_namespaces(),
+        required_prefix: run.required_user_id_prefix.clone(),
+    }
+}
+
+fn kubernetes(requests: &Client, token: &Token, metrics: &Metrics) -> Kubernetes {
+    Kubernetes::new(requests.clone(), token.clone()).counting(metrics.kubernetes_failures())
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {

@@ -1,5 +1,6 @@
 //! I/O: logs, metrics, and the HTTP server with /livez, /readyz and /metrics.
 
+mod escaped_lines;
 mod log_line;
 mod objects;
 mod passes;
@@ -30,6 +31,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::{LogFormat, RunFlags};
 use crate::connection::{self, WatchHealth};
 
+pub use escaped_lines::EscapedLines;
 pub use log_line::write_log_line;
 pub use objects::ObjectMetrics;
 pub use passes::{Measured, Metrics, QueueMetrics, Reconciled};
@@ -56,11 +58,20 @@ pub fn start_logging(run: &RunFlags) -> Result<(), InvalidLogFilter> {
     let filter = EnvFilter::try_new(&run.log)
         .map_err(|source| InvalidLogFilter { filter: run.log.clone(), source })?;
     let registry = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_logged));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(true);
+    let lines = tracing_subscriber::fmt::layer().with_target(true).with_ansi(false);
     match run.log_format {
-        LogFormat::Text => registry.with(lines.with_ansi(false)).init(),
+        LogFormat::Text => {
+            registry.with(lines.with_writer(|| EscapedLines::new(std::io::stderr()))).init();
+        }
         LogFormat::Json => registry
-            .with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false))
+            .with(
+                lines
+                    .with_writer(std::io::stderr)
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(false)
+                    .with_span_list(false),
+            )
             .init(),
     }
     Ok(())

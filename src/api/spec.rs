@@ -27,6 +27,13 @@ use plan::{USER_ID_MAX_LENGTH, USER_ID_PATTERN};
 /// inside a token, such as `~a>b`, these characters belong to a pattern. Redis ignores the case of these words.
 const PASSWORD_TOKEN: &str = r"(?i)(^|[\s\v])\(*([><#!]|(nopass|resetpass|reset)\)*([\s\v]|$))";
 
+/// Matches characters that nobody sees, but that change how a line is shown: control, format, line and paragraph separators.
+/// They would forge log lines, or hide what a name really is.
+const INVISIBLE: &str = r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]";
+
+/// The same without tab, line feed and carriage return, because a YAML block contains them.
+const INVISIBLE_IN_RULES: &str = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\p{Cf}\p{Zl}\p{Zp}]";
+
 /// The desired user in ElastiCache. The operator sends a change to AWS at once, and the user stays usable
 /// meanwhile. userID and userName cannot be changed.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize)]
@@ -109,6 +116,7 @@ pub struct ElastiCacheUserSpec {
     #[schemars(length(max = 128))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("userName can not be changed: AWS can not rename a user. Make a new ElastiCacheUser with the other name and delete this one"))]
     #[x_kube(validation = Rule::new("self.size() > 0").message("userName must have 1 to 128 characters, for example orders; leave it out and it is the user ID"))]
+    #[x_kube(validation = Rule::new(format!("!self.matches(r'{INVISIBLE}')")).message("userName must not have control, format or line separator characters: nobody sees them, and they forge lines in logs"))]
     pub user_name: Option<String>,
 
     /// redis or valkey. The user can only join user groups of its engine, except that a redis user may
@@ -126,6 +134,7 @@ pub struct ElastiCacheUserSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new(r"self.matches(r'[^\s\v]')").message("accessString must not be blank: say what the user may do, for example \"on ~orders:* -@all +@read\", or \"off\" for a user that can not log in"))]
     #[x_kube(validation = Rule::new(format!("!self.matches(r'{PASSWORD_TOKEN}')")).reason(Reason::FieldValueForbidden).message("accessString must not set passwords: ElastiCache refuses nopass, resetpass, reset and every word that begins with >, <, # or !. Passwords come from authentication.passwords; write for example \"on ~orders:* -@all +@read\""))]
+    #[x_kube(validation = Rule::new(format!("!self.matches(r'{INVISIBLE_IN_RULES}')")).message("accessString must not have control, format or line separator characters, except tabs and line ends: nobody sees them, and they forge lines in logs"))]
     pub access_string: Option<String>,
 
     /// How the user proves who it is. It may be changed later.
@@ -138,10 +147,11 @@ pub struct ElastiCacheUserSpec {
     /// tags. A value has at most 256 characters. A tag that is removed from the spec is removed from the
     /// user. Tags that others set on the user stay.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxProperties" = 40, "additionalProperties" = { "type": "string", "maxLength": 256 }))]
+    #[schemars(extend("maxProperties" = 40, "additionalProperties" = tag_value()))]
     #[x_kube(validation = Rule::new("self.all(key, key.size() >= 1 && key.size() <= 128)").message("a tag key must have 1 to 128 characters, for example team"))]
-    #[x_kube(validation = Rule::new("self.all(key, !key.lowerAscii().startsWith('aws:'))").message("tag keys that begin with aws: are AWS's own: choose another, for example team"))]
-    #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('elasticache-users.dev/'))").message("tag keys that begin with elasticache-users.dev/ say which object owns the AWS user, and the operator sets them: choose another, for example team"))]
+    #[x_kube(validation = Rule::new(format!("self.all(key, !key.matches(r'{INVISIBLE}'))")).message("a tag key must not have control, format or line separator characters: nobody sees them, and they forge lines in logs"))]
+    #[x_kube(validation = Rule::new("self.all(key, !key.trim().lowerAscii().startsWith('aws:'))").message("tag keys that begin with aws: are AWS's own: choose another, for example team"))]
+    #[x_kube(validation = Rule::new("self.all(key, !key.trim().lowerAscii().startsWith('elasticache-users.dev/'))").message("tag keys that begin with elasticache-users.dev/ say which object owns the AWS user, and the operator sets them: choose another, for example team"))]
     pub tags: Option<BTreeMap<String, String>>,
 
     /// What happens to the AWS user when this object is deleted. Delete: it is deleted first. Retain: it
@@ -169,6 +179,18 @@ pub struct ElastiCacheUserSpec {
     /// again. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
+}
+
+/// The schema of a tag's value. A rule at the map itself could not read a value that is null.
+fn tag_value() -> serde_json::Value {
+    serde_json::json!({
+        "type": "string",
+        "maxLength": 256,
+        "x-kubernetes-validations": [{
+            "rule": format!("!self.matches(r'{INVISIBLE}')"),
+            "message": "a tag value must not have control, format or line separator characters: nobody sees them, and they forge lines in logs",
+        }],
+    })
 }
 
 /// How a user proves who it is.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use plan::classify::Answer;
 use plan::{CredentialsId, Password};
 
-use crate::Meter;
+use crate::echo::repeats;
 use crate::failure::Failure;
 use crate::meter::CallRecord;
+use crate::{Meter, sanitize};
 
 /// Below the name of the operator, so that a log filter for the operator shows its AWS calls too.
 pub(crate) const TARGET: &str = "elasticache_user_operator::aws::call_log";
@@ -138,16 +139,22 @@ impl<'a> Call<'a> {
             fault,
             took,
         });
-        self.log(&ending, facts, took);
+        let request_id = self.shown(facts.request_id.as_deref());
+        self.log(&ending, request_id.as_deref(), took);
         // It fails outside `remember_request_id`, where no caller asks for the ID.
-        let _ = REQUEST_ID.try_with(|id| id.replace(facts.request_id.clone()));
+        let _ = REQUEST_ID.try_with(|id| id.replace(request_id));
         result
     }
 
-    fn log(&self, ending: &Ending<'_>, facts: &CallFacts, took: Duration) {
+    /// The request ID, unless it repeats a part of a password.
+    fn shown(&self, request_id: Option<&str>) -> Option<String> {
+        let request_id = request_id.filter(|id| !repeats(id, self.passwords))?;
+        Some(sanitize::code(request_id, self.passwords))
+    }
+
+    fn log(&self, ending: &Ending<'_>, request_id: Option<&str>, took: Duration) {
         let operation = self.operation.name();
         let user_id = self.user_id;
-        let request_id = facts.request_id.as_deref();
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match ending {
             Ending::Accepted => {

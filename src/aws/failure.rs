@@ -3,6 +3,7 @@
 use plan::classify::{Answer, classify};
 use plan::{AwsError, Fault, Password, Rejection};
 
+use crate::echo::{repeats, withheld};
 use crate::sanitize;
 
 /// Why a call has no useful answer.
@@ -70,11 +71,19 @@ impl Failure {
                 Self::Unreadable(*status).answer(passwords)
             }
             Self::Refused { code, message, status } => {
-                let AwsError { code, message } = sanitized(code, message, passwords);
+                let message = if repeats(message, passwords) { withheld(message) } else { message.clone() };
+                let code =
+                    if is_known(code) || !repeats(code, passwords) { code.as_str() } else { "redacted" };
+                let AwsError { code, message } = sanitized(code, &message, passwords);
                 classify(&code, &message, *status)
             }
         }
     }
+}
+
+/// The code is in the table of codes, so AWS did not make it from a password.
+fn is_known(code: &str) -> bool {
+    !matches!(classify(code, "", 0), Answer::Fault(Fault::Rejected(Rejection::Other, _)))
 }
 
 fn sanitized(code: &str, message: &str, passwords: &[Password]) -> AwsError {

@@ -9,17 +9,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_elasticache::config::http::HttpResponse;
 use aws_sdk_elasticache::config::interceptors::{
-    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextRef,
-    BeforeTransmitInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
 use aws_sdk_elasticache::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_elasticache::error::{BoxError, ErrorMetadata, ProvideErrorMetadata, SdkError};
+use aws_smithy_types::body::SdkBody;
+use http_body_util::Limited;
 use plan::CredentialsId;
 
 use crate::call_log::{CallFacts, Operation};
 use crate::credentials::KnownCredentials;
 use crate::failure::Failure;
 use crate::{MutationGuard, SentMutation};
+
+/// The longest body that is read, in bytes. The longest of AWS, a page of 100 users, has some hundred kilobytes. A longer one
+/// would only fill memory; the call then has no readable answer.
+const LONGEST_BODY: usize = 4 << 20;
 
 /// Records the facts of one call. Stops a mutation if the guard does not allow it, or if it was signed by other credentials than
 /// the DescribeUsers before it. The call gets a clone.
@@ -118,6 +124,18 @@ impl Intercept for CallInterceptor {
         facts.status = Some(response.status().as_u16());
         facts.date = response.headers().get("date").map(str::to_owned);
         facts.request_id = response.headers().get("x-amzn-requestid").map(str::to_owned);
+        Ok(())
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response_mut().body_mut();
+        let whole = std::mem::replace(body, SdkBody::taken());
+        *body = SdkBody::from_body_1_x(Limited::new(whole, LONGEST_BODY));
         Ok(())
     }
 

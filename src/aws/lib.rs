@@ -9,6 +9,7 @@ mod call_log;
 mod connect;
 mod convert;
 mod credentials;
+mod echo;
 mod failure;
 mod identity;
 mod interceptor;

@@ -51,7 +51,7 @@ fn in_code(c: char) -> bool {
     c.is_ascii_alphanumeric() || "._-".contains(c)
 }
 
-fn without_passwords(text: &str, passwords: &[Password]) -> String {
+pub(crate) fn without_passwords(text: &str, passwords: &[Password]) -> String {
     let mut secrets: Vec<String> = passwords.iter().flat_map(|password| forms(password.expose())).collect();
     // One password may contain another.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));

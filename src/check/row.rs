@@ -1,5 +1,6 @@
 //! No I/O: the result of a check, as a line for people and as JSON.
 
+use plan::text::escaped;
 use serde::Serialize;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -104,7 +105,7 @@ pub(crate) fn foot(rows: &[Row]) -> String {
 }
 
 fn line(status: &str, check: &str, text: &str) -> String {
-    format!("{status:<8} {check:<24} {text}").trim_end().to_owned() + "\n"
+    format!("{status:<8} {check:<24} {}", escaped(text)).trim_end().to_owned() + "\n"
 }
 
 #[must_use]

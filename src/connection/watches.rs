@@ -50,7 +50,8 @@ impl WatchHealth {
     /// else than ElastiCacheUsers is no trouble, because RBAC may not allow it.
     pub(crate) fn trouble(&self, patience: Duration) -> Option<String> {
         let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let hangs = |state: &WatchState| state.unanswered_since.is_some_and(|since| since.elapsed() > patience);
+        let hangs =
+            |state: &WatchState| state.unanswered_since.is_some_and(|since| since.elapsed() > patience);
         let fails = |path: &str, state: &WatchState| state.failed && path.ends_with("/elasticacheusers");
         states.iter().find(|(path, state)| hangs(state) || fails(path, state)).map(|(path, _)| path.clone())
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::ResourceExt;
 use plan::{
-    ConditionStatus, ConditionType, Lifecycle, Location, ObjectFacts, ResourceVersion, SecretVersion, Status,
-    Timestamp,
+    ConditionStatus, ConditionType, LONGEST_REQUEST, Lifecycle, Location, ObjectFacts, ResourceVersion,
+    SecretVersion, Status, Timestamp,
 };
 
 use crate::api::{self, ElastiCacheUser, ElastiCacheUserStatus, FINALIZER, GROUP, RECONCILE_REQUESTED_AT};
@@ -14,6 +14,7 @@ use crate::api::{self, ElastiCacheUser, ElastiCacheUserStatus, FINALIZER, GROUP,
 /// What a pass needs to know of an object in addition to its goal.
 #[must_use]
 pub fn facts(object: &ElastiCacheUser) -> ObjectFacts {
+    let request = object.annotations().get(RECONCILE_REQUESTED_AT);
     let metadata = &object.metadata;
     let is_ours = |finalizer: &String| finalizer == FINALIZER;
     ObjectFacts {
@@ -26,15 +27,22 @@ pub fn facts(object: &ElastiCacheUser) -> ObjectFacts {
         terminating: metadata.deletion_timestamp.is_some(),
         has_finalizer: object.finalizers().iter().any(is_ours),
         has_other_finalizers: !object.finalizers().iter().all(is_ours),
-        reconcile_requested_at: object.annotations().get(RECONCILE_REQUESTED_AT).cloned(),
+        reconcile_requested_at: request.filter(|request| !is_overlong(request)).cloned(),
+        has_overlong_request: request.is_some_and(|request| is_overlong(request)),
         annotations: own_annotations(object),
         status: object.status.as_ref().map(read_status).unwrap_or_default(),
     }
 }
 
+fn is_overlong(request: &str) -> bool {
+    request.chars().count() > LONGEST_REQUEST
+}
+
+/// Without an overlong request, because it is ignored and would only fill memory.
 fn own_annotations(object: &ElastiCacheUser) -> BTreeMap<String, String> {
     let is_own = |key: &str| key.split_once('/').is_some_and(|(prefix, _)| prefix == GROUP);
-    let own = object.annotations().iter().filter(|(key, _)| is_own(key));
+    let is_ignored = |key: &str, value: &str| key == RECONCILE_REQUESTED_AT && is_overlong(value);
+    let own = object.annotations().iter().filter(|(key, value)| is_own(key) && !is_ignored(key, value));
     own.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 

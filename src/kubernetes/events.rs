@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Resource, ResourceExt};
 use plan::pass::EventContent;
+use plan::text::{escaped, shortened};
 
 use super::Kubernetes;
 use crate::api::{ElastiCacheUser, FIELD_MANAGER};
@@ -29,7 +30,7 @@ impl Kubernetes {
             type_: Some(if content.warning { "Warning" } else { "Normal" }.to_owned()),
             reason: Some(content.reason.to_owned()),
             action: Some(content.action.to_owned()),
-            note: Some(shortened(&content.note)),
+            note: Some(event_note(&content.note)),
             regarding: Some(ObjectReference {
                 // The event is about the object, not about one of its versions.
                 resource_version: None,
@@ -46,24 +47,7 @@ impl Kubernetes {
     }
 }
 
-/// The API server refuses notes of more than 1,024 bytes.
-fn shortened(note: &str) -> String {
-    const MOST: usize = 1000;
-    if note.len() <= MOST {
-        return note.to_owned();
-    }
-    let end = (0..=MOST).rev().find(|index| note.is_char_boundary(*index)).unwrap_or(0);
-    format!("{} ...", note.get(..end).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shortened;
-
-    #[test]
-    fn a_long_note_is_cut_between_characters() {
-        assert_eq!(shortened("short"), "short");
-        let long = shortened(&"é".repeat(600));
-        assert!(long.len() <= 1024 && long.ends_with("é ..."), "{} bytes", long.len());
-    }
+/// A note as an event may have it: the API server refuses more than 1,024 bytes.
+fn event_note(text: &str) -> String {
+    shortened(&escaped(text), 1000).into_owned()
 }

@@ -21,6 +21,10 @@ impl Kubernetes {
     ) -> Result<(Password, SecretVersion), SecretProblem> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let secret_name = || name.to_owned();
+        // The CRD refuses such a name, but an earlier CRD may have admitted it. It could lead the request to another namespace.
+        if !plan::is_object_name(name) {
+            return Err(SecretProblem::NotFound { secret: secret_name() });
+        }
         let secret = match secrets.get_opt(name).await.and_then(super::whole) {
             Ok(Some(secret)) => secret,
             Ok(None) => return Err(SecretProblem::NotFound { secret: secret_name() }),

@@ -129,10 +129,14 @@ fn other_name(desired: &Desired, user: &RemoteUser) -> Refusal {
     ))
 }
 
-/// Whether the object exists that the tags name. The operator cannot read objects of other clusters.
+/// Whether the object exists that the tags name. The operator cannot read objects of other clusters, and must not ask for names
+/// that no object can have: they could lead a request to another path.
 fn other(own: &Owner, owner: &Owner, observed: &Observed) -> OwnerObservation {
-    let whole = owner.namespace != Owner::MISSING && owner.name != Owner::MISSING;
-    if owner.cluster == own.cluster && whole { observed.other_owner } else { OwnerObservation::Unknown }
+    if owner.cluster == own.cluster && owner.can_exist() {
+        observed.other_owner
+    } else {
+        OwnerObservation::Unknown
+    }
 }
 
 /// The user belongs to no object.

@@ -33,6 +33,7 @@ pub mod shell;
 mod source;
 mod status;
 mod status_user;
+pub mod text;
 mod time;
 mod user;
 pub mod verdict;
@@ -44,11 +45,11 @@ pub use deletion::{DeletionProgress, Requester};
 pub use goal::*;
 pub use last_applied::{LastApplied, in_sync, next_last_applied};
 pub use memory::{Memory, Pacing};
-pub use object::{ObjectFacts, ResourceVersion};
+pub use object::{LONGEST_REQUEST, ObjectFacts, ResourceVersion};
 pub use observed::*;
 pub use orphan::{Namesake, Orphan, OrphanEnd, OrphanFacts, OrphanStep, follow_orphan, orphan_verdict};
 pub use owner::{
-    CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, OWNER_TAG_PREFIX, Owner, Ownership, Tags, UID_TAG,
+    CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, OWNER_TAG_PREFIX, Owner, Ownership, Tags, UID_TAG, is_object_name,
     is_reserved_tag_key,
 };
 pub use pass::Pass;

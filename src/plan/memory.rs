@@ -36,6 +36,8 @@ pub struct Memory {
     /// This process saw UserNotFound. Until status shows that, its `lastApplied` describes a former user.
     pub seen_gone: bool,
     pub version: Option<u64>,
+    /// An event of this process said that the annotation `reconcile-requested-at` is too long.
+    pub told_overlong_request: bool,
     pub pacing: Pacing,
 }
 

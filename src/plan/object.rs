@@ -16,6 +16,9 @@ impl ResourceVersion {
     }
 }
 
+/// The most characters of an annotation `reconcile-requested-at` that is acted on, because status repeats it.
+pub const LONGEST_REQUEST: usize = 256;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ObjectFacts {
     pub uid: String,
@@ -31,6 +34,8 @@ pub struct ObjectFacts {
     pub has_other_finalizers: bool,
     /// The annotation `reconcile-requested-at`.
     pub reconcile_requested_at: Option<String>,
+    /// That annotation is there, but too long to be acted on.
+    pub has_overlong_request: bool,
     /// Every annotation of the operator. Other annotations and labels mean nothing to a pass.
     pub annotations: BTreeMap<String, String>,
     pub status: Status,
@@ -58,6 +63,7 @@ impl ObjectFacts {
             has_finalizer,
             has_other_finalizers: _,
             reconcile_requested_at: _,
+            has_overlong_request: _,
             annotations,
             status,
         } = other;

@@ -24,6 +24,19 @@ pub fn is_reserved_tag_key(key: &str) -> bool {
     key.starts_with(OWNER_TAG_PREFIX) || key.starts_with("aws:")
 }
 
+/// Whether a Kubernetes object can have this name: a DNS subdomain. Nothing else may get into the path of a request.
+#[must_use]
+pub fn is_object_name(name: &str) -> bool {
+    let is_part = |part: &str| {
+        let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let (first, last) = (part.as_bytes().first(), part.as_bytes().last());
+        first.is_some_and(alphanumeric)
+            && last.is_some_and(alphanumeric)
+            && part.bytes().all(|byte| alphanumeric(&byte) || byte == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(is_part)
+}
+
 /// The object that owns an AWS user, as the user's tags name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
@@ -52,7 +65,14 @@ pub enum Ownership {
 }
 
 impl Owner {
-    /// Takes the place of a missing tag.
+    /// Whether Kubernetes can have such an object. Anybody who may tag the AWS user writes these names.
+    #[must_use]
+    pub fn can_exist(&self) -> bool {
+        let is_label = self.namespace.len() <= 63 && !self.namespace.contains('.');
+        is_label && is_object_name(&self.namespace) && is_object_name(&self.name)
+    }
+
+    /// Takes the place of a missing tag. No object can have this name.
     pub const MISSING: &str = "?";
 
     /// The owner tags of this object's user.

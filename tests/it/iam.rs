@@ -4,7 +4,7 @@
 mod files;
 pub(crate) mod policy;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use elasticache_emulator::{Asked, Permits};
@@ -114,7 +114,7 @@ async fn a_user_id_that_the_policy_does_not_know_is_refused_and_told() {
 }
 
 fn asked(action: &str, id: &str, request: &[&str], has: &[&str]) -> Asked {
-    let tags = |clusters: &[&str]| {
+    let tags = |clusters: &[&str]| -> BTreeMap<String, String> {
         clusters
             .iter()
             .map(|cluster| ("elasticache-users.dev/cluster".to_owned(), (*cluster).to_owned()))
@@ -123,9 +123,16 @@ fn asked(action: &str, id: &str, request: &[&str], has: &[&str]) -> Asked {
     Asked {
         action: action.to_owned(),
         resource: format!("arn:aws:elasticache:{REGION}:{ACCOUNT}:user:{id}"),
+        tag_keys: tags(request).into_keys().collect(),
         request_tags: tags(request),
         resource_tags: tags(has),
     }
+}
+
+/// RemoveTagsFromResource of these keys of a user of the cluster blue.
+fn untagged(keys: &[&str]) -> Asked {
+    let tag_keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    Asked { tag_keys, ..asked("RemoveTagsFromResource", "shop-a", &[], &["blue"]) }
 }
 
 #[test]
@@ -143,6 +150,8 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
         ("changes its own", asked("ModifyUser", "shop-a", none, blue)),
         ("deletes its own", asked("DeleteUser", "shop-a", none, blue)),
         ("tags its own", asked("AddTagsToResource", "shop-a", none, blue)),
+        ("tags its own as its own", asked("AddTagsToResource", "shop-a", blue, blue)),
+        ("takes other tags off", untagged(&["team"])),
     ];
     let refused = [
         ("creates nothing without a tag", asked("CreateUser", "shop-a", none, none)),
@@ -154,6 +163,8 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
         ("deletes nobody's", asked("DeleteUser", "shop-a", none, none)),
         ("claims no other's", asked("AddTagsToResource", "shop-a", blue, red)),
         ("tags nobody's as another's", asked("AddTagsToResource", "shop-a", red, none)),
+        ("hands its own to no other cluster", asked("AddTagsToResource", "shop-a", red, blue)),
+        ("gives its own up to nobody", untagged(&["team", "elasticache-users.dev/cluster"])),
         ("untags no other's", asked("RemoveTagsFromResource", "shop-a", none, red)),
         ("touches the default user in no way", asked("ModifyUser", "default", none, none)),
         ("makes no groups", asked("CreateUserGroup", "shop-a", none, none)),

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Awaiting, EventContent, LogLevel, LogLine, Pass, PassResult, Request};
+use crate::object::LONGEST_REQUEST;
 use crate::pace::Requeue;
+use crate::text::escaped;
 use crate::verdict::{Completed, Outcome, Progress, Reason, Verdict, VerdictContext, not_shown, verdict};
 use crate::{
     Action, Arn, ConditionType, Creation, Fault, Goal, Moment, Now, Report, Status, UserObservation, Wait,
@@ -124,6 +126,7 @@ impl Pass {
                 let warning = if is_refused { Some(Reason::AWSRefused) } else { verdict.warning() };
                 let due = self.memory.pacing.warn(warning, shown.as_deref(), pace, now.moment);
                 events.extend(due.map(|reason| warning_event(reason, &action, &verdict)));
+                events.extend(self.overlong_request(&action));
                 PassResult::Done
             }
             Err(result) => result,
@@ -245,6 +248,13 @@ impl Pass {
         user_id.map(crate::UserId::as_str).unwrap_or_default()
     }
 
+    /// One event for as long as the annotation is too long.
+    fn overlong_request(&mut self, action: &Action) -> Option<Request> {
+        let told =
+            std::mem::replace(&mut self.memory.told_overlong_request, self.object.has_overlong_request);
+        (self.object.has_overlong_request && !told).then(|| overlong_request_event(action))
+    }
+
     fn completed_events(&self, action: &Action, verdict: &Verdict) -> Vec<Request> {
         let event = |done: &Completed| {
             Request::Publish(EventContent {
@@ -279,7 +289,7 @@ impl Pass {
                 .collect();
         }
         let ready = self.object.status.condition(ConditionType::Ready);
-        let is_known = ready.is_some_and(|ready| ready.message == verdict.message);
+        let is_known = ready.is_some_and(|ready| ready.message == escaped(&verdict.message));
         let fault = reported_fault(action, outcome);
         let level = match verdict.progress {
             _ if fault.is_some() => LogLevel::Warn,
@@ -291,6 +301,20 @@ impl Pass {
         let code = fault.map(|fault| fault.error().code.clone());
         vec![LogLine { code, ..line(level, None, verdict.message.clone()) }]
     }
+}
+
+/// The annotation is ignored. The person who set it would otherwise wait for an echo that never comes.
+fn overlong_request_event(action: &Action) -> Request {
+    Request::Publish(EventContent {
+        warning: true,
+        reason: "ReconcileRequestIgnored",
+        action: step(action),
+        note: format!(
+            "The annotation elasticache-users.dev/reconcile-requested-at is longer than {LONGEST_REQUEST} characters and is \
+             ignored. Set a shorter value, for example the time."
+        ),
+        corrects_drift: false,
+    })
 }
 
 fn warning_event(reason: Reason, action: &Action, verdict: &Verdict) -> Request {

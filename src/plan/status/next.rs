@@ -1,6 +1,7 @@
 //! The status that follows from a pass.
 
 use super::{Condition, ConditionStatus, ConditionType, Location, Status};
+use crate::text::{escaped, shortened};
 use crate::verdict::{Outcome, Progress, Verdict};
 use crate::{
     Account, Action, Creation, Goal, LastApplied, ObjectFacts, Observed, RemoteUser, StatusUser, Timestamp,
@@ -64,6 +65,11 @@ fn is_create_intent(action: &Action) -> bool {
     matches!(action, Action::WriteIntent(WriteIntent::Create { .. }))
 }
 
+/// A message as a condition may have it: the API server refuses more than 32,768 bytes.
+fn condition_message(text: &str) -> String {
+    shortened(&escaped(text), 30_000).into_owned()
+}
+
 fn set_conditions(status: &mut Status, report: &Report<'_>) {
     use ConditionStatus::{False, True, Unknown};
     use ConditionType::{Deleting, Ready, Reconciling, Stalled};
@@ -82,7 +88,7 @@ fn set_conditions(status: &mut Status, report: &Report<'_>) {
             kind: *kind,
             status: *value,
             reason: report.verdict.reason.as_str().to_owned(),
-            message: report.verdict.message.clone(),
+            message: condition_message(&report.verdict.message),
             observed_generation: report.object.generation,
             last_transition_time: before
                 .map_or_else(|| report.now.to_seconds(), |before| before.last_transition_time),

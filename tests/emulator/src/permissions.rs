@@ -1,6 +1,6 @@
 //! What IAM would be asked about a call. Who answers is not the emulator's affair: [`Permits`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{Action, Call};
 use crate::ids::{Resource, group_arn, parse_arn, user_arn};
@@ -20,6 +20,8 @@ pub struct Asked {
     pub resource: String,
     /// `aws:RequestTag/..`: the tags that the call brings.
     pub request_tags: BTreeMap<String, String>,
+    /// `aws:TagKeys`: the keys that the call sets or removes.
+    pub tag_keys: BTreeSet<String>,
     /// `aws:ResourceTag/..`: the tags that the resource has. None where it is not there.
     pub resource_tags: BTreeMap<String, String>,
 }
@@ -34,6 +36,10 @@ pub(crate) fn asked(call: &Call, region: &Region) -> Vec<Asked> {
     let ask = |action: Action, resource: String| Asked {
         action: action.name().to_owned(),
         request_tags: request_tags(params),
+        tag_keys: request_tags(params)
+            .into_keys()
+            .chain(params.list("TagKeys.member").into_iter().map(str::to_owned))
+            .collect(),
         resource_tags: resource_tags(&resource, region),
         resource,
     };

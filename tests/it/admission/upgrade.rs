@@ -30,6 +30,8 @@ const WORST: &str = r#"
     authentication: { type: iam, passwords: [{ secretKeyRef: { name: "A_b", key: "a/b" } }, {}, {}] }
     tags: { "aws:${1..41}": "${x*300}", elasticache-users.dev/cluster: mine, "": "" }
     deletionPolicy: Orphan
+- claim: every rule on characters
+  spec: { userName: "x\ny", accessString: "on ~\e*", tags: { "a\nb": "\e", " Elasticache-Users.dev/a": c } }
 - claim: every rule on what must be there
   name: default
   spec: { userName: "", engine: null, accessString: null, authentication: { type: null, passwords: [{}] } }

@@ -94,8 +94,15 @@ impl Statement {
 
 impl Condition {
     fn holds(&self, asked: &Asked) -> bool {
+        if self.operator == "ForAllValues:StringNotLike" {
+            assert_eq!(self.key, "aws:TagKeys", "no condition of ours");
+            return asked.tag_keys.iter().all(|key| !self.values.iter().any(|value| matches(value, key)));
+        }
         let found = context(&self.key, asked);
         match self.operator.as_str() {
+            "StringEqualsIfExists" => {
+                found.is_none_or(|found| self.values.iter().any(|value| is(value, found)))
+            }
             "StringEquals" => found.is_some_and(|found| self.values.iter().any(|value| is(value, found))),
             "Null" => self.values == [found.is_none().to_string()],
             other => panic!("{other}: no condition of ours"),

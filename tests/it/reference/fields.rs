@@ -159,7 +159,7 @@ fn metadata() -> String {
     let tags = [plan::CLUSTER_TAG, plan::NAMESPACE_TAG, plan::NAME_TAG, plan::UID_TAG];
     format!(
         "\n## Annotations, finalizer, tags\n\n| what | meaning |\n|---|---|\n\
-         | annotation `{RECONCILE_REQUESTED_AT}` | any new value asks for a pass now; echoed in `status.lastHandledReconcileAt` |\n\
+         | annotation `{RECONCILE_REQUESTED_AT}` | any new value asks for a pass now; echoed in `status.lastHandledReconcileAt`. A value of more than 256 characters is ignored, and an event `ReconcileRequestIgnored` says so |\n\
          | annotation `{PREVENT_DELETION}` | while it is `\"true\"` the finalizer is held and nothing is deleted |\n\
          | finalizer `{FINALIZER}` | holds the object until AWS no longer has its user, or the user is to stay |\n\
          | AWS tags {} | which object owns the AWS user: see [ownership](../concepts/ownership.md) |\n",

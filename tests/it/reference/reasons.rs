@@ -187,7 +187,8 @@ fn events() -> String {
     let repeat = Pace::default().event_repeat.as_secs() / 60;
     let mut text = format!(
         "\n## Events of what was done\n\nWarning events have the reasons above: one when a reason begins, and one every {repeat} minutes \
-         while it lasts. In addition, one event reports each thing that was done:\n\n| event | what was done |\n|---|---|\n"
+         while it lasts. `ReconcileRequestIgnored` is a Warning too: the annotation `elasticache-users.dev/reconcile-requested-at` has more than 256 \
+         characters, so it is ignored. In addition, one event reports each thing that was done:\n\n| event | what was done |\n|---|---|\n"
     );
     let mut told = BTreeSet::new();
     for (variant, paragraphs) in documented("src/plan/verdict/completed.rs", "Completed") {

@@ -63,6 +63,8 @@ fn a_user_of_another_object_is_unowned_once_that_object_is_known_to_be_gone() {
     let was_gone = || seen().other_owner(OwnerObservation::Gone);
     let abroad = || Owner { cluster: "staging".into(), ..other() };
     let moved = || Owner { namespace: "web".into(), ..owner() };
+    let path = || Owner { name: "../../../../api/v1/namespaces/shop/secrets/a".into(), ..owner() };
+    let far = || Owner { namespace: "web/elasticacheusers/..".into(), ..owner() };
     let without = |owner: Owner, key: &str| {
         let tags = owner.tags("uid-9").into_iter().filter(|(tag, _)| tag != key).collect();
         active_seen().tagged(tags).other_owner(OwnerObservation::Gone)
@@ -91,6 +93,10 @@ fn a_user_of_another_object_is_unowned_once_that_object_is_known_to_be_gone() {
         { claim: "tags without a cluster name no object",
           seen: without(other(), CLUSTER_TAG), plan: owned_by(Owner { cluster: missing(), ..other() }) },
         { claim: "tags without a name name no object", seen: without(moved(), NAME_TAG), plan: owned_by(Owner { name: missing(), ..moved() }) },
+        { claim: "a name that is a path names no object",
+          seen: of(&path()).other_owner(OwnerObservation::Gone), plan: owned_by(path()) },
+        { claim: "a namespace that is a path names no object",
+          seen: of(&far()).other_owner(OwnerObservation::Gone), plan: owned_by(far()) },
         { claim: "a busy user is waited for", plan: not_active(Lifecycle::Modifying),
           seen: in_state(Lifecycle::Modifying).remembering(another()).other_owner(OwnerObservation::Gone) },
         { claim: "a terminating object leaves another's user, although its owner is gone",

@@ -27,6 +27,7 @@ async fn every_call_is_asked_about_with_the_tags_of_both_sides() {
         action: action.to_owned(),
         resource,
         request_tags: tags(request),
+        tag_keys: tags(request).into_keys().collect(),
         resource_tags: tags(has),
     };
     fixture.user("App").no_password_required(true).tags(tag("team", "blue")).send().await.unwrap();

@@ -69,6 +69,7 @@ impl Object {
             has_finalizer: self.has_finalizer,
             has_other_finalizers: false,
             reconcile_requested_at: (self.requested > 0).then(|| self.requested.to_string()),
+            has_overlong_request: false,
             annotations: self.annotations(),
             status: self.status.clone(),
         }
