@@ -1,7 +1,7 @@
 //! The account belongs to the credentials: they move to another account under a running operator, as an EKS Pod Identity
 //! association does. No user is orphaned, and none is created elsewhere.
 
-use elasticache_emulator::user_of;
+use elasticache_emulator::{Rule, user_of};
 use serde_json::{Value, json};
 use support::wait::when;
 
@@ -96,9 +96,9 @@ async fn an_object_at_rest_stalls_while_the_credentials_belong_to_another_accoun
 /// The answer of CreateUser is lost, and the credentials move before DescribeUsers has shown the user.
 async fn lose_the_answer(moving: &Moving) {
     let fixture = &moving.fixture;
-    let hidden = json!({ "Action": "DescribeUsers", "UserId": "app", "Kind": "unavailable", "Skip": 1, "Times": null });
+    let hidden = Rule::on("DescribeUsers").user("app").unavailable().skip(1).always();
     fixture.aws.fault(hidden).await;
-    let lost = json!({ "Action": "CreateUser", "UserId": "app", "Kind": "reset", "When": "after" });
+    let lost = Rule::on("CreateUser").user("app").reset().after();
     let lost = fixture.aws.fault(lost).await;
     fixture.create("app", iam()).await;
     fixture.aws.struck(lost, 1).await;
@@ -145,7 +145,7 @@ async fn a_user_whose_creation_was_not_answered_is_not_created_in_the_account_th
 async fn the_region_decides_alone_if_nothing_shows_the_account_before_the_creation() {
     let moving = Moving::new(false).await;
     let fixture = &moving.fixture;
-    let denied = json!({ "Action": "DescribeUsers", "UserId": "default", "Kind": "error", "Code": "AccessDenied", "Status": 403, "Times": null });
+    let denied = Rule::on("DescribeUsers").user("default").error("AccessDenied", 403).always();
     fixture.aws.fault(denied).await;
     lose_the_answer(&moving).await;
     let versions = fixture.versions("app");
@@ -189,11 +189,8 @@ async fn a_deletion_waits_while_the_credentials_belong_to_another_account() {
         for name in ["deleting", "waiting"] {
             fixture.request_reconcile(name).await;
             assert!(!fixture.gone(name).await.user_left, "{name}");
-            assert_eq!(
-                moving.changes(ACCOUNT, name).await,
-                ["CreateUser", "DeleteUser"],
-                "STS {sts}: {name}"
-            );
+            let changes = moving.changes(ACCOUNT, name).await;
+            assert_eq!(changes, ["CreateUser", "DeleteUser"], "STS {sts}: {name}");
             assert_eq!(moving.changes(OTHER, name).await, [""; 0], "STS {sts}: {name}");
         }
         moving.fixture.end().await;
@@ -221,7 +218,7 @@ async fn no_mutation_is_signed_by_other_credentials_than_the_look_that_it_rests_
     assert_eq!(moving.changes(OTHER, "app").await, [""; 0]);
 
     // No user of this object is anywhere yet, so it is created where the credentials lead now.
-    let slow = json!({ "Action": "DescribeUsers", "UserId": "new", "Kind": "slow", "Ms": 1000 });
+    let slow = Rule::on("DescribeUsers").user("new").slow(1000);
     let slow = fixture.aws.fault(slow).await;
     fixture.create("new", iam()).await;
     fixture.aws.struck(slow, 1).await;
@@ -229,14 +226,9 @@ async fn no_mutation_is_signed_by_other_credentials_than_the_look_that_it_rests_
     let object = fixture.wait_ready("new").await;
     assert_eq!(object["status"]["location"], json!({ "account": OTHER, "region": REGION }));
     assert_eq!(moving.actions(ACCOUNT, "new", false).await, ["DescribeUsers"]);
-    let expected = ["DescribeUsers", "CreateUser"];
-    assert_eq!(
-        moving.actions(OTHER, "new", false).await,
-        expected,
-        "CreateUser rests on a look at this account"
-    );
-    fixture.delete("new").await;
-    fixture.gone("new").await;
+    // CreateUser rests on a look at this account.
+    assert_eq!(moving.actions(OTHER, "new", false).await, ["DescribeUsers", "CreateUser"]);
+    fixture.deleted("new").await;
     assert_eq!(moving.changes(OTHER, "new").await, ["CreateUser", "DeleteUser"]);
     moving.fixture.end().await;
 }

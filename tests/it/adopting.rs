@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use elasticache_emulator::user_of;
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, message, until, with, with_password};
+use crate::fixture::{
+    Fixture, PASSWORD, Setup, anothers_tags, condition, iam, iam_user, message, owner_tags, until, with,
+    with_password,
+};
 use crate::policies::ended;
 use crate::rights::Rights;
 
@@ -40,16 +42,7 @@ fn named(user: &str) -> Value {
 
 /// A user of nobody that is as [`iam`] asks.
 fn matching() -> Value {
-    json!({
-        "Engine": "valkey", "AccessString": "on ~* +@all", "Authentication": { "Type": "iam" },
-        "Tags": { "made-by": "terraform" },
-    })
-}
-
-/// The names of the calls that changed anything about the user, in order.
-async fn mutations(fixture: &Fixture, user: &str) -> Vec<String> {
-    let calls = fixture.aws.mutations().await.into_iter().filter(|call| user_of(call) == user);
-    calls.map(|call| call["Action"].as_str().unwrap().to_owned()).collect()
+    with(iam_user(), json!({ "Tags": { "made-by": "terraform" } }))
 }
 
 async fn reasons(fixture: &Fixture, name: &str) -> Vec<String> {
@@ -73,11 +66,10 @@ async fn a_user_of_nobody_is_tagged_and_then_changed_to_match() {
             "Tags": { "made-by": "terraform", "team": "old" },
         });
         fixture.aws.put_user("orders", former).await;
-        let mut spec = asking(with_password("pw"), "orders");
-        spec["tags"] = json!({ "team": "search" });
-        let object = fixture.ready("app", spec).await;
+        let tags = json!({ "tags": { "team": "search" } });
+        let object = fixture.ready("app", with(asking(with_password("pw"), "orders"), tags)).await;
 
-        assert_eq!(mutations(&fixture, "orders").await, ["AddTagsToResource", "ModifyUser"]);
+        assert_eq!(fixture.aws.changes_of("orders").await, ["AddTagsToResource", "ModifyUser"]);
         let modify = fixture.aws.calls_of("ModifyUser", "orders").await.remove(0);
         let params = &modify["Params"];
         assert!(params["Engine"].is_null(), "only what differs is sent");
@@ -85,10 +77,8 @@ async fn a_user_of_nobody_is_tagged_and_then_changed_to_match() {
         let user = fixture.aws.user("orders").await.unwrap();
         assert!(user["Passwords"] == json!([PASSWORD]), "not the Secret's password");
         assert_eq!(owner(&user), (fixture.ns.as_str(), "app"));
-        assert_eq!(
-            (&user["Tags"]["made-by"], &user["Tags"]["team"]),
-            (&json!("terraform"), &json!("search"))
-        );
+        assert_eq!(user["Tags"]["made-by"], "terraform");
+        assert_eq!(user["Tags"]["team"], "search");
         assert_eq!(object["status"]["lastApplied"]["tagKeys"], json!(["team"]));
         fixture.event("app", "UserModified").await;
         assert_eq!(reasons(&fixture, "app").await, ["Adopted", "UserModified"]);
@@ -122,7 +112,7 @@ async fn a_user_that_matches_gets_tags_and_nothing_else() {
     fixture.aws.settings(json!({ "tag-window": "1s" })).await;
     fixture.aws.put_user("orders", matching()).await;
     fixture.ready("app", asking(iam(), "orders")).await;
-    assert_eq!(mutations(&fixture, "orders").await, ["AddTagsToResource"]);
+    assert_eq!(fixture.aws.changes_of("orders").await, ["AddTagsToResource"]);
     fixture.event("app", "Adopted").await;
     assert_eq!(reasons(&fixture, "app").await.first().unwrap(), "Adopted");
     assert!(!reasons(&fixture, "app").await.contains(&"UserModified".to_owned()));
@@ -155,16 +145,9 @@ async fn what_may_not_be_taken_over_stays_as_it_is() {
 #[tokio::test]
 async fn nobody_adopts_what_another_has_or_what_has_another_name() {
     let fixture = adopting().await;
-    let mut anothers = matching();
-    anothers["Tags"] = json!({
-        "elasticache-users.dev/cluster": "elsewhere", "elasticache-users.dev/namespace": "theirs",
-        "elasticache-users.dev/name": "orders", "elasticache-users.dev/uid": "u-1",
-    });
-    fixture.aws.put_user("anothers", anothers).await;
-    let mut renamed = matching();
-    renamed["UserName"] = json!("other-name");
-    renamed["Authentication"] = json!({ "Type": "no-password" });
-    fixture.aws.put_user("renamed", renamed).await;
+    fixture.aws.put_user("anothers", with(matching(), json!({ "Tags": anothers_tags("orders") }))).await;
+    let renamed = json!({ "UserName": "other-name", "Authentication": { "Type": "no-password" } });
+    fixture.aws.put_user("renamed", with(matching(), renamed)).await;
     let before = [fixture.aws.user("anothers").await, fixture.aws.user("renamed").await];
     fixture.create("greedy", asking(iam(), "anothers")).await;
     let object = fixture.reason("greedy", "UserOwnedByAnother").await;
@@ -174,10 +157,8 @@ async fn nobody_adopts_what_another_has_or_what_has_another_name() {
     fixture.create("misnamed", asking(iam(), "renamed")).await;
     let object = fixture.reason("misnamed", "InvalidSpec").await;
     assert!(message(&object).contains("\"other-name\""), "{}", message(&object));
-    for name in ["greedy", "misnamed"] {
-        let event =
-            fixture.event(name, if name == "greedy" { "UserOwnedByAnother" } else { "InvalidSpec" }).await;
-        assert_eq!(event.kind, "Warning");
+    for (name, reason) in [("greedy", "UserOwnedByAnother"), ("misnamed", "InvalidSpec")] {
+        assert_eq!(fixture.event(name, reason).await.kind, "Warning");
         fixture.deleted(name).await;
     }
     assert_eq!([fixture.aws.user("anothers").await, fixture.aws.user("renamed").await], before);
@@ -195,30 +176,30 @@ async fn owner_tags_of_an_object_that_is_gone_claim_nothing() {
     assert!(message(&object).contains("no longer exists"), "{}", message(&object));
     fixture.patch("new", json!({ "spec": { "adoptionPolicy": "Adopt" } })).await;
     fixture.wait_ready("new").await;
-    assert_eq!(mutations(&fixture, "orders").await, ["CreateUser", "AddTagsToResource"]);
+    assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "AddTagsToResource"]);
     assert_eq!(owner(&fixture.aws.user("orders").await.unwrap()), (fixture.ns.as_str(), "new"));
     fixture.deleted("new").await;
     ended(fixture).await;
 }
 
-/// A second namespace, and one operator for both.
-async fn two_namespaces() -> (Fixture, Fixture) {
-    // One operator for both.
+/// Two namespaces, and one operator for both, of the first. Objects may adopt in the second, or in every namespace.
+pub(crate) async fn two_namespaces(adopt_in_every: bool) -> (Fixture, Fixture) {
     let rights = Some(Rights::Administrator);
-    let fixture = Fixture::without_operator(Setup { leaves_users: true, rights, ..Setup::default() }).await;
-    let other = dark().await;
-    let both = format!("{}, {}", fixture.ns, other.ns);
-    fixture.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", "*".to_owned())]);
-    (fixture, other)
+    let from = Fixture::without_operator(Setup { rights, ..Setup::leaving_users() }).await;
+    let to = dark().await;
+    let both = format!("{}, {}", from.ns, to.ns);
+    let adoption = if adopt_in_every { "*" } else { &to.ns }.to_owned();
+    from.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", adoption)]);
+    (from, to)
 }
 
 #[tokio::test]
 async fn a_move_to_another_namespace_takes_the_user_along_where_the_former_one_is_watched() {
-    let (fixture, other) = two_namespaces().await;
+    let (fixture, other) = two_namespaces(true).await;
     fixture.ready("app", retained(iam(), "orders")).await;
     fixture.deleted("app").await;
     other.ready("app", asking(iam(), "orders")).await;
-    assert_eq!(mutations(&fixture, "orders").await, ["CreateUser", "AddTagsToResource"]);
+    assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "AddTagsToResource"]);
     assert_eq!(owner(&fixture.aws.user("orders").await.unwrap()), (other.ns.as_str(), "app"));
     // And where it is not, nobody can know that the object is gone.
     other.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
@@ -259,7 +240,7 @@ async fn of_two_objects_in_one_namespace_the_first_keeps_the_user_until_it_goes(
     // The next drift check is ten minutes away, so this is no drift check.
     fixture.deleted("first").await;
     fixture.wait_ready("second").await;
-    assert_eq!(mutations(&fixture, "orders").await, ["CreateUser", "DeleteUser", "CreateUser"]);
+    assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "DeleteUser", "CreateUser"]);
     // The second one goes without the user, if it goes first.
     fixture.create("third", named("orders")).await;
     fixture.reason("third", "UserOwnedByAnother").await;
@@ -270,14 +251,14 @@ async fn of_two_objects_in_one_namespace_the_first_keeps_the_user_until_it_goes(
 
 #[tokio::test]
 async fn of_two_objects_in_two_namespaces_the_first_keeps_the_user_until_it_goes() {
-    let (fixture, other) = two_namespaces().await;
+    let (fixture, other) = two_namespaces(true).await;
     fixture.ready("app", retained(iam(), "orders")).await;
     other.create("app", asking(iam(), "orders")).await;
     let cluster = fixture.aws.user("orders").await.unwrap()["Tags"]["elasticache-users.dev/cluster"].clone();
     is_told(&fixture, (&fixture, "app"), (&other, "app"), cluster.as_str().unwrap()).await;
     fixture.deleted("app").await;
     other.wait_ready("app").await;
-    assert_eq!(mutations(&fixture, "orders").await, ["CreateUser", "AddTagsToResource"]);
+    assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "AddTagsToResource"]);
     ended(fixture).await;
     other.end().await;
 }
@@ -297,7 +278,7 @@ async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_goes()
     other.wait_ready("app").await;
     let user = fixture.aws.user("orders").await.unwrap();
     assert_eq!(user["Tags"]["elasticache-users.dev/cluster"], "two");
-    assert_eq!(mutations(&fixture, "orders").await, ["CreateUser", "DeleteUser", "CreateUser"]);
+    assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "DeleteUser", "CreateUser"]);
     ended(fixture).await;
     other.end().await;
 }
@@ -305,12 +286,8 @@ async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_goes()
 #[tokio::test]
 async fn a_hand_over_between_clusters_is_noticed_by_both() {
     let (fixture, other) = (dark().await, dark().await);
-    let resync = ("RESYNC", "1s".to_owned());
-    fixture.start_with(&[
-        ("CLUSTER_ID", "one".to_owned()),
-        resync.clone(),
-        ("TAG_RESYNC_EVERY", "1".to_owned()),
-    ]);
+    let (resync, tag_resync) = (("RESYNC", "1s".to_owned()), ("TAG_RESYNC_EVERY", "1".to_owned()));
+    fixture.start_with(&[("CLUSTER_ID", "one".to_owned()), resync.clone(), tag_resync]);
     let endpoint = ("AWS_ENDPOINT_URL_ELASTICACHE", fixture.aws.url().to_owned());
     fixture.ready("app", named("orders")).await;
     other.start_with(&[("CLUSTER_ID", "two".to_owned()), endpoint, resync]);
@@ -318,21 +295,13 @@ async fn a_hand_over_between_clusters_is_noticed_by_both() {
     other.reason("app", "UserOwnedByAnother").await;
     // A person gives it to the other cluster by its tags alone.
     let uid = other.users().get("app").await.unwrap().metadata.uid;
-    fixture
-        .aws
-        .put_user(
-            "orders",
-            json!({ "Tags": {
-                "elasticache-users.dev/cluster": "two", "elasticache-users.dev/namespace": other.ns,
-                "elasticache-users.dev/name": "app", "elasticache-users.dev/uid": uid,
-            }}),
-        )
-        .await;
+    let tags = with(owner_tags("two", &other.ns, "app"), json!({ "elasticache-users.dev/uid": uid }));
+    fixture.aws.put_user("orders", json!({ "Tags": tags })).await;
     other.wait_ready("app").await;
     let object = fixture.reason("app", "UserOwnedByAnother").await;
     assert!(message(&object).contains("two") && message(&object).contains(&other.ns), "{}", message(&object));
     fixture.deleted("app").await;
-    assert_eq!(mutations(&fixture, "orders").await, ["CreateUser"]);
+    assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser"]);
     // The object that went did not look at it as its own any more.
     until("the event that names the owner", || async {
         let events = fixture.events("app").await;
@@ -341,7 +310,7 @@ async fn a_hand_over_between_clusters_is_noticed_by_both() {
     })
     .await;
     tokio::time::timeout(Duration::from_secs(30), other.deleted("app")).await.unwrap();
-    assert_eq!(mutations(&fixture, "orders").await, ["CreateUser", "DeleteUser"]);
+    assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "DeleteUser"]);
     ended(fixture).await;
     other.end().await;
 }

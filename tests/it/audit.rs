@@ -149,9 +149,8 @@ async fn what_others_wrote_beside_it_is_left_alone() {
     }});
     fixture.patch("app", theirs).await;
     fixture.delete("app").await;
-    let object = fixture
-        .shows("app", "released", |object| object["metadata"]["finalizers"] == json!(["example.com/theirs"]));
-    let object = object.await;
+    let released = |object: &Value| object["metadata"]["finalizers"] == json!(["example.com/theirs"]);
+    let object = fixture.shows("app", "released", released).await;
     assert_eq!(object["metadata"]["labels"], json!({ "team": "orders" }));
     assert_eq!(object["metadata"]["annotations"], json!({ "note": "ours" }));
     fixture.patch("app", json!({ "metadata": { "finalizers": [] } })).await;

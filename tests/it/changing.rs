@@ -4,6 +4,7 @@ mod refused;
 
 use std::time::{Duration, Instant};
 
+use elasticache_emulator::Rule;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
@@ -11,12 +12,7 @@ use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, with, with_passwo
 
 /// A fixture on which many objects are not held up by the limiter.
 async fn roomy() -> Fixture {
-    Fixture::with(roomy_setting()).await
-}
-
-fn roomy_setting() -> Setup {
-    let env = vec![("AWS_RATE", "500".to_owned()), ("AWS_BURST", "500".to_owned())];
-    Setup { env, ..Setup::default() }
+    Fixture::with(Setup::env(&[("AWS_RATE", "500"), ("AWS_BURST", "500")])).await
 }
 
 /// Says which password it is, without saying the password.
@@ -59,10 +55,7 @@ fn waits(object: &Value) -> bool {
 }
 
 fn without_password() -> Value {
-    json!({
-        "engine": "redis", "accessString": "on ~app:* -@all +@read",
-        "authentication": { "type": "no-password-required" },
-    })
+    with(with_password("pw"), json!({ "authentication": { "type": "no-password-required" } }))
 }
 
 fn access(text: &str) -> Value {
@@ -87,8 +80,7 @@ struct Edit {
 }
 
 fn edits() -> Vec<Edit> {
-    let iam =
-        || json!({ "engine": "redis", "accessString": "on ~* +@all", "authentication": { "type": "iam" } });
+    let iam = || with(iam(), json!({ "engine": "redis" }));
     let valkey = || with(with_password("pw"), json!({ "engine": "valkey" }));
     let mode = |type_: &str| json!({ "AuthenticationMode.Type": type_ });
     let password = || json!({ "AuthenticationMode.Type": "password", "Passwords": ["password"] });
@@ -132,16 +124,15 @@ async fn one_call_sends_only_what_differs_whatever_aws_shows_meanwhile() {
             let name = format!("app-{index}");
             let object = fixture.wait_ready(&name).await;
             fixture.reconcile_now(&name).await;
-            assert_eq!(
-                modifications(&fixture, &name).await,
-                std::slice::from_ref(wanted),
-                "{name}, {answer}"
-            );
+            let sent = modifications(&fixture, &name).await;
+            assert_eq!(sent, std::slice::from_ref(wanted), "{name}, {answer}");
             matches(&object, &fixture.aws.user(&name).await.unwrap());
-            let modifying = fixture.versions(&name).iter().any(|version| {
-                condition(version, "Ready").is_some_and(|ready| ready["reason"] == "Modifying")
-            });
-            assert!(modifying, "{name}, {answer}: the wait was not shown");
+            let versions = fixture.versions(&name);
+            let mut shown = versions.iter().filter_map(|version| condition(version, "Ready"));
+            assert!(
+                shown.any(|ready| ready["reason"] == "Modifying"),
+                "{name}, {answer}: the wait was not shown"
+            );
             fixture.event(&name, "UserModified").await;
         }
         fixture.end().await;
@@ -159,10 +150,8 @@ fn matches(object: &Value, user: &Value) {
     assert_eq!(user["AccessString"], status["accessString"]);
     assert_eq!(status["lastApplied"]["accessString"], spec["accessString"]);
     assert_eq!(status["lastApplied"]["expandedAccessString"], user["AccessString"]);
-    assert_eq!(
-        (&user["Authentication"]["Type"], &status["authentication"]["type"]),
-        (&json!(type_), &json!(type_))
-    );
+    assert_eq!(user["Authentication"]["Type"], type_);
+    assert_eq!(status["authentication"]["type"], type_);
     let versions = status["lastApplied"]["passwordVersions"].as_array().map_or(0, Vec::len);
     assert_eq!(versions, usize::from(type_ == "password"), "password versions of {type_}");
 }
@@ -235,33 +224,28 @@ async fn a_user_that_somebody_else_keeps_busy_is_waited_for() {
 #[tokio::test]
 async fn invalid_user_state_is_waited_out_and_never_terminal() {
     let fixture = roomy().await;
-    let rows = [json!(1), json!(3), Value::Null];
+    let busy = Rule::on("ModifyUser").error("InvalidUserState", 400).message("User is being modified.");
+    let names = ["app-0", "app-1", "app-2"];
+    let rules = [busy.clone(), busy.clone().times(3), busy.always()];
     let mut faults = Vec::new();
-    for (index, times) in rows.iter().enumerate() {
-        let name = format!("app-{index}");
-        fixture.ready(&name, iam()).await;
-        let rule = json!({
-            "Action": "ModifyUser", "UserId": name, "Kind": "error", "Code": "InvalidUserState",
-            "Message": "User is being modified.", "Times": times,
-        });
-        faults.push(fixture.aws.fault(rule).await);
-        fixture.patch(&name, access("on ~x:* +@all")).await;
+    for (name, rule) in names.into_iter().zip(rules) {
+        fixture.ready(name, iam()).await;
+        faults.push(fixture.aws.fault(rule.user(name)).await);
+        fixture.patch(name, access("on ~x:* +@all")).await;
     }
     fixture.reason("app-2", "WaitingForUserActive").await;
     fixture.event("app-2", "WaitingForUserActive").await;
     fixture.aws.struck(faults[2], 4).await;
-    for (index, times) in [(0, 1), (1, 3)] {
-        let name = format!("app-{index}");
-        fixture.wait_ready(&name).await;
-        assert_eq!(fixture.aws.calls_of("ModifyUser", &name).await.len(), times + 1);
+    for (name, times) in [("app-0", 1), ("app-1", 3)] {
+        fixture.wait_ready(name).await;
+        assert_eq!(fixture.aws.calls_of("ModifyUser", name).await.len(), times + 1);
     }
     fixture.aws.clear_faults().await;
     fixture.wait_ready("app-2").await;
-    for index in 0..rows.len() {
-        let name = format!("app-{index}");
-        assert_eq!(fixture.aws.accepted("ModifyUser", &name).await, 1, "{name}");
-        assert_eq!(fixture.aws.user(&name).await.unwrap()["AccessString"], "on ~x:* +@all");
-        let stalled = fixture.versions(&name).iter().any(|version| condition(version, "Stalled").is_some());
+    for name in names {
+        assert_eq!(fixture.aws.accepted("ModifyUser", name).await, 1, "{name}");
+        assert_eq!(fixture.aws.user(name).await.unwrap()["AccessString"], "on ~x:* +@all");
+        let stalled = fixture.versions(name).iter().any(|version| condition(version, "Stalled").is_some());
         assert!(!stalled, "{name} was Stalled");
     }
     fixture.end().await;
@@ -298,9 +282,8 @@ async fn of_two_quick_edits_the_last_one_wins() {
     fixture.patch("busy", access("on ~two:* +@all")).await;
     quickly(&fixture, "back", access("on ~one:* +@all")).await;
     fixture.patch("back", access("on ~* +@all")).await;
-    for (name, wanted) in
-        [("together", "on ~two:* +@all"), ("busy", "on ~two:* +@all"), ("back", "on ~* +@all")]
-    {
+    let (two, back) = ("on ~two:* +@all", "on ~* +@all");
+    for (name, wanted) in [("together", two), ("busy", two), ("back", back)] {
         fixture.wait_ready(name).await;
         fixture.reconcile_now(name).await;
         // AWS's answer, and what it holds once it is done with it.

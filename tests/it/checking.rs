@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use cluster::Cluster;
 use serde_json::Value;
 
-use crate::fixture::{Fixture, iam, until, with_password};
+use crate::fixture::{Fixture, Setup, iam, manifest, until, with_password};
 use crate::{control_plane, repository};
 
 /// What `check` has answered.
@@ -38,13 +38,25 @@ impl Answer {
         rows.filter_map(|row| row["check"].as_str()).collect()
     }
 
-    /// Fails where a row is not so, or its message and fix do not say this.
-    pub(crate) fn says(&self, claim: &str, check: &str, status: &str, message: &str, fix: &str) {
+    /// Fails unless the row is like this, and its message and fix say this.
+    fn says(&self, check: &str, status: &str, message: &str, fix: &str) {
         let row = self.row(check);
-        assert_eq!(row["status"], status, "{claim}: {row:#}");
-        assert!(row["message"].as_str().unwrap().contains(message), "{claim}: {row:#}");
-        assert!(row["fix"].as_str().unwrap_or_default().contains(fix), "{claim}: {row:#}");
-        assert_eq!(row["fix"].is_null(), status == "ok", "{claim}: {row:#}");
+        assert_eq!(row["status"], status, "{row:#}");
+        assert!(row["message"].as_str().unwrap().contains(message), "{message}: {row:#}");
+        assert!(row["fix"].as_str().unwrap_or_default().contains(fix), "{fix}: {row:#}");
+        assert_eq!(row["fix"].is_null(), status == "ok", "{row:#}");
+    }
+
+    pub(crate) fn ok(&self, check: &str, message: &str) {
+        self.says(check, "ok", message, "");
+    }
+
+    fn warns(&self, check: &str, message: &str, fix: &str) {
+        self.says(check, "warning", message, fix);
+    }
+
+    fn fails(&self, check: &str, message: &str, fix: &str) {
+        self.says(check, "failed", message, fix);
     }
 }
 
@@ -128,8 +140,8 @@ async fn nothing_is_missing_for_an_administrator() {
     let answer = check(&fixture, &["--leader-elect"], &[]).await;
     assert_eq!(answer.code, Some(0));
     assert_eq!(answer.with("ok"), ALL, "{}", answer.page);
-    answer.says("the tags of our user", "aws-list-tags", "ok", ":user:app works", "");
-    answer.says("who it is", "aws-identity", "ok", "Account 123456789012, as arn:aws:iam::", "");
+    answer.ok("aws-list-tags", ":user:app works");
+    answer.ok("aws-identity", "Account 123456789012, as arn:aws:iam::");
 
     // The same for people, and without leader election.
     let Output { status, stdout, stderr } = control_plane::output(command(&fixture)).await;
@@ -171,24 +183,20 @@ const RULES: [(&str, &str); 9] = [
 
 #[tokio::test]
 async fn each_missing_rule_is_told_and_its_fix_grants_it_and_nothing_else() {
-    let fixture = Fixture::without_operator(crate::fixture::Setup::default()).await;
+    let fixture = Fixture::without_operator(Setup::default()).await;
     let cluster = control_plane::shared();
-    let namespace = fixture.ns.clone();
-    let account =
-        tokio::task::spawn_blocking(move || cluster.service_account_kubeconfig(&namespace, "lean").unwrap())
-            .await
-            .unwrap();
-    let env = [("KUBECONFIG", account.to_str().unwrap()), ("LEADER_ELECT", "true")];
+    let account = fixture.service_account("lean").await;
+    let env = [("KUBECONFIG", &*account), ("LEADER_ELECT", "true")];
     let bare = check(&fixture, &[], &env).await;
     for (rule, status) in RULES {
-        bare.says("a ServiceAccount without any rule", rule, status, "", "--serviceaccount=");
+        bare.says(rule, status, "", "--serviceaccount=");
     }
-    bare.says("passwords", "permission-secrets", "warning", "SecretForbidden", "create role");
-    bare.says("news of passwords", "permission-secrets-watch", "warning", "--resync", "create role");
-    bare.says("the definition", "crd", "warning", "is not known", "permission-crd");
-    bare.says("the cluster's name", "cluster-id", "failed", "kube-system", "--cluster-id NAME");
+    bare.warns("permission-secrets", "SecretForbidden", "create role");
+    bare.warns("permission-secrets-watch", "--resync", "create role");
+    bare.warns("crd", "is not known", "permission-crd");
+    bare.fails("cluster-id", "kube-system", "--cluster-id NAME");
     let named = check(&fixture, &["--cluster-id", "shop"], &env).await;
-    named.says("a cluster with a name", "cluster-id", "ok", "shop", "");
+    named.ok("cluster-id", "shop");
 
     let mut missing: Vec<&str> = RULES.iter().map(|(rule, _)| *rule).collect();
     for (rule, _) in RULES {
@@ -211,15 +219,14 @@ async fn each_missing_rule_is_told_and_its_fix_grants_it_and_nothing_else() {
 
 #[tokio::test]
 async fn a_definition_that_is_missing_or_old_is_told_and_its_fix_brings_it_up_to_date() {
-    let fixture = Fixture::without_operator(crate::fixture::Setup::default()).await;
-    let cluster = tokio::task::spawn_blocking(|| Cluster::start(cluster::Options::default()).unwrap());
-    let cluster = cluster.await.unwrap();
+    let fixture = Fixture::without_operator(Setup::default()).await;
+    let cluster = control_plane::bare().await;
     let env = [("KUBECONFIG", cluster.kubeconfig().to_str().unwrap()), ("NAMESPACE", "")];
     let answer = check(&fixture, &[], &env).await;
-    answer.says("none", "crd", "failed", "is not installed", "crd | kubectl apply --server-side");
+    answer.fails("crd", "is not installed", "crd | kubectl apply --server-side");
     assert_eq!(answer.with("failed"), ["crd"], "{}", answer.page);
     let uninstall = check(&fixture, &["--uninstall"], &env).await;
-    uninstall.says("nothing to lose", "objects", "ok", "There are no objects", "");
+    uninstall.ok("objects", "There are no objects");
 
     // An older one, under which everything could be stored.
     let lax = uninstalling::lax_definition();
@@ -228,21 +235,12 @@ async fn a_definition_that_is_missing_or_old_is_told_and_its_fix_brings_it_up_to
     run(&cluster, &format!("kubectl apply --server-side -f {}", file.display())).await;
     cluster.established(control_plane::DEFINITION).unwrap();
     let old = check(&fixture, &[], &env).await;
-    old.says(
-        "an old one",
-        "crd",
-        "warning",
-        "older than this binary. It lacks metadata, spec, status",
-        "kubectl apply",
-    );
+    old.warns("crd", "older than this binary. It lacks metadata, spec, status", "kubectl apply");
     uninstalling::odd_objects_count(&fixture, &cluster, &env).await;
     in_namespaces_with_passwords(&fixture, &cluster).await;
 
     fix(&cluster, old.row("crd")).await;
-    until("the new definition", || async {
-        (check(&fixture, &[], &env).await.row("crd")["status"] == "ok").then_some(())
-    })
-    .await;
+    until("the new definition", async || check(&fixture, &[], &env).await.row("crd")["status"] == "ok").await;
 }
 
 /// Where the whole cluster is watched, Secrets may be read in the namespaces that have users with passwords alone.
@@ -255,46 +253,32 @@ async fn in_namespaces_with_passwords(fixture: &Fixture, cluster: &Cluster) {
     ] {
         run(cluster, line).await;
     }
-    let object = crate::fixture::manifest("app", with_password("app"));
+    let object = manifest("app", with_password("app"));
     let file = cluster.dir().join("app.json");
     std::fs::write(&file, object.to_string()).unwrap();
     run(cluster, &format!("kubectl --namespace shop create -f {}", file.display())).await;
     let account = cluster.service_account_kubeconfig("default", "lean").unwrap();
     let env = [("KUBECONFIG", account.to_str().unwrap()), ("NAMESPACE", "")];
     let answer = check(fixture, &[], &env).await;
-    answer.says(
-        "denied",
-        "permission-secrets",
-        "warning",
-        "in the namespace shop.",
-        "--namespace shop create role",
-    );
+    answer.warns("permission-secrets", "in the namespace shop.", "--namespace shop create role");
     fix(cluster, answer.row("permission-secrets")).await;
-    until("Secrets may be read in shop", || async {
-        let answer = check(fixture, &[], &env).await;
-        (answer.row("permission-secrets")["status"] == "ok").then_some(())
-    })
-    .await;
+    let status = async || check(fixture, &[], &env).await.row("permission-secrets")["status"].clone();
+    until("Secrets may be read in shop", async || status().await == "ok").await;
 }
 
 #[tokio::test]
 async fn a_cluster_that_does_not_answer_is_told_in_bounded_time() {
-    let fixture = Fixture::without_operator(crate::fixture::Setup::default()).await;
+    let fixture = Fixture::without_operator(Setup::default()).await;
     // It takes connections and says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
-    let kubeconfig = serde_json::json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "c",
-        "clusters": [{ "name": "c", "cluster": { "server": format!("http://{}", silent.local_addr().unwrap()) } }],
-        "users": [{ "name": "u", "user": {} }],
-        "contexts": [{ "name": "c", "context": { "cluster": "c", "user": "u" } }],
-    });
-    std::fs::write(file.path(), kubeconfig.to_string()).unwrap();
+    let kubeconfig = control_plane::kubeconfig(&format!("http://{}", silent.local_addr().unwrap()));
+    std::fs::write(file.path(), kubeconfig).unwrap();
     let began = std::time::Instant::now();
     let env = [("KUBECONFIG", file.path().to_str().unwrap()), ("KUBERNETES_TIMEOUT", "1s")];
     let answer = check(&fixture, &[], &env).await;
     assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
-    answer.says("silence", "cluster", "failed", "does not answer", "kubectl version");
+    answer.fails("cluster", "does not answer", "kubectl version");
     assert!(answer.find("permission-objects").is_none(), "what cannot be known is not told");
     assert_eq!(answer.row("aws-describe-users")["status"], "ok", "AWS is asked all the same");
     let refused = check(&fixture, &["--uninstall"], &env).await;

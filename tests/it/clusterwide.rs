@@ -11,10 +11,10 @@ use futures::join;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::DeleteParams;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::deployed::Deployed;
-use crate::fixture::{Fixture, PASSWORD, Setup, iam, until, with_password};
+use crate::fixture::{Fixture, PASSWORD, Setup, iam, iam_user, prevent_deletion, until, with, with_password};
 use crate::rights::Rights;
 use crate::{audit, control_plane};
 
@@ -73,10 +73,7 @@ async fn an_operator_of_the_whole_cluster_is_refused_nothing_all_life_long() {
     }
     // They go some seconds after their objects.
     for (namespaces, name) in gone {
-        until("the namespace is gone", || async {
-            namespaces.get_opt(&name).await.unwrap().is_none().then_some(())
-        })
-        .await;
+        until("the namespace is gone", async || namespaces.get_opt(&name).await.unwrap().is_none()).await;
     }
 }
 
@@ -155,10 +152,9 @@ impl Life {
         fixture.secret("pw", SECOND).await;
         let written = Instant::now();
         // Compared, never shown.
-        until("AWS has the new password", || async {
-            (self.one.aws.user(name).await?["Passwords"] == json!([SECOND])).then_some(())
-        })
-        .await;
+        let has =
+            async || self.one.aws.user(name).await.is_some_and(|user| user["Passwords"] == json!([SECOND]));
+        until("AWS has the new password", has).await;
         assert!(written.elapsed() < SECONDS, "{:?} after the Secret changed", written.elapsed());
         fixture.wait_ready(name).await;
     }
@@ -166,17 +162,10 @@ impl Life {
     /// Adopted, only looked at, let be.
     async fn is_watched(&self) {
         let Self { one, two, .. } = self;
-        let matching =
-            json!({ "Engine": "valkey", "AccessString": "on ~* +@all", "Authentication": { "Type": "iam" } });
-        join!(one.aws.put_user("one-old", matching.clone()), one.aws.put_user("one-seen", matching));
-        let with = |member: &str, value: &str| {
-            let mut spec = iam();
-            spec[member] = json!(value);
-            spec
-        };
-        one.ready("one-old", with("adoptionPolicy", "Adopt")).await;
+        join!(one.aws.put_user("one-old", iam_user()), one.aws.put_user("one-seen", iam_user()));
+        one.ready("one-old", with(iam(), json!({ "adoptionPolicy": "Adopt" }))).await;
         one.event("one-old", "Adopted").await;
-        one.create("one-seen", with("managementPolicy", "Observe")).await;
+        one.create("one-seen", with(iam(), json!({ "managementPolicy": "Observe" }))).await;
         one.reason("one-seen", "Observed").await;
         one.deleted("one-seen").await;
         assert!(one.aws.user("one-seen").await.is_some());
@@ -206,12 +195,11 @@ impl Life {
 
     async fn is_protected(&self) {
         let (one, aws) = (&self.one, &self.one.aws);
-        let note = |value: Value| json!({ "metadata": { "annotations": { "elasticache-users.dev/prevent-deletion": value } } });
-        one.patch("one-old", note(json!("true"))).await;
+        one.patch("one-old", prevent_deletion(true)).await;
         one.delete("one-old").await;
         one.reason("one-old", "DeletionProtected").await;
         assert!(aws.user("one-old").await.is_some());
-        one.patch("one-old", note(Value::Null)).await;
+        one.patch("one-old", prevent_deletion(false)).await;
         one.gone("one-old").await;
         assert!(aws.user("one-old").await.is_none());
     }

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use serde_json::json;
 
 /// The name of the CustomResourceDefinition.
 pub(crate) const DEFINITION: &str = "elasticacheusers.elasticache-users.dev";
@@ -32,6 +33,22 @@ pub(crate) fn own() -> Cluster {
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
     cluster.established(DEFINITION).expect("a definition that is served");
     cluster
+}
+
+/// A control plane without anything of ours in it.
+pub(crate) async fn bare() -> Cluster {
+    tokio::task::spawn_blocking(|| Cluster::start(Options::default()).unwrap()).await.unwrap()
+}
+
+/// A kubeconfig for a server that asks nobody who they are.
+pub(crate) fn kubeconfig(server: &str) -> String {
+    json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "it",
+        "clusters": [{ "name": "it", "cluster": { "server": server } }],
+        "users": [{ "name": "it", "user": {} }],
+        "contexts": [{ "name": "it", "context": { "cluster": "it", "user": "it" } }],
+    })
+    .to_string()
 }
 
 /// A client of the control plane for an administrator. One for each test: a client belongs to the runtime

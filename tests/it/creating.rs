@@ -1,9 +1,11 @@
 //! An object is applied, and the AWS user exists and matches it.
 
+use elasticache_emulator::Rule;
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    ACCOUNT, Fixture, PASSWORD, Setup, condition, iam, with, with_password, with_passwords,
+    ACCOUNT, Fixture, PASSWORD, Setup, anothers_tags, condition, iam, message, with, with_password,
+    with_passwords,
 };
 
 fn owner_tags(fixture: &Fixture, tags: &Value, name: &str) {
@@ -88,14 +90,10 @@ async fn what_is_wrong_with_a_secret_is_said_and_mended_without_a_person() {
         ("with,comma,in,the,middle".to_owned(), "does not accept"),
     ] {
         fixture.secret_with("late", json!({ "password": bad })).await;
-        let object = fixture
-            .shows("app", says, |object| {
-                condition(object, "Stalled").is_some_and(|stalled| {
-                    stalled["reason"] == "InvalidPassword"
-                        && stalled["message"].as_str().unwrap().contains(says)
-                })
-            })
-            .await;
+        let stalled =
+            |object: &Value| condition(object, "Stalled").is_some() && message(object).contains(says);
+        let object = fixture.shows("app", says, stalled).await;
+        assert_eq!(condition(&object, "Stalled").unwrap()["reason"], "InvalidPassword");
         let status = serde_json::to_string(&object["status"]).unwrap();
         assert!(!status.contains(bad.trim()), "the value stands in status");
     }
@@ -112,11 +110,9 @@ async fn a_user_of_ours_is_taken_on_as_it_is() {
     // As after a restored backup: the object is new, the user has its tags.
     fixture.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
     fixture.wait_ready("app").await;
-    fixture.delete("app").await;
-    fixture.gone("app").await;
+    fixture.deleted("app").await;
     assert!(fixture.aws.user("app").await.is_some());
-    fixture.create("app", iam()).await;
-    let object = fixture.wait_ready("app").await;
+    let object = fixture.ready("app", iam()).await;
     assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@all");
     assert_eq!(fixture.aws.accepted("CreateUser", "app").await, 1);
     assert_eq!(fixture.aws.calls_of("ModifyUser", "app").await.len(), 0);
@@ -125,23 +121,14 @@ async fn a_user_of_ours_is_taken_on_as_it_is() {
     fixture.end().await;
 }
 
-fn anothers_tags() -> Value {
-    json!({
-        "elasticache-users.dev/cluster": "elsewhere",
-        "elasticache-users.dev/namespace": "theirs",
-        "elasticache-users.dev/name": "orders",
-        "elasticache-users.dev/uid": "u-1",
-    })
-}
-
 #[tokio::test]
 async fn a_user_that_appears_between_the_look_and_the_call_is_not_claimed() {
     let fixture = Fixture::with(Setup::leaving_users()).await;
     // The call waits long enough for somebody else's user to come first.
-    let slow = fixture.aws.fault(json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 700 })).await;
+    let slow = fixture.aws.fault(Rule::on("CreateUser").slow(700)).await;
     fixture.create("app", iam()).await;
     fixture.aws.struck(slow, 1).await;
-    fixture.aws.put_user("app", json!({ "Tags": anothers_tags() })).await;
+    fixture.aws.put_user("app", json!({ "Tags": anothers_tags("orders") })).await;
     fixture.reason("app", "UserOwnedByAnother").await;
     let before = fixture.aws.user("app").await.unwrap();
     fixture.deleted("app").await;
@@ -165,7 +152,7 @@ async fn a_previous_user_on_its_way_out_is_waited_for() {
 
 /// An answer to CreateUser, and what the object says then.
 struct Refusal {
-    fault: Value,
+    fault: Rule,
     reason: &'static str,
     /// The condition beside Ready.
     beside: &'static str,
@@ -173,16 +160,17 @@ struct Refusal {
 
 #[tokio::test]
 async fn failures_of_create_user_are_reported_and_survived() {
-    let waits = |fault: Value, reason| Refusal { fault, reason, beside: "Reconciling" };
-    let stalls = |code: &str, message: &str, reason| {
-        let fault = json!({ "Kind": "error", "Code": code, "Message": message });
-        Refusal { fault, reason, beside: "Stalled" }
+    let waits = |fault, reason| Refusal { fault, reason, beside: "Reconciling" };
+    let stalls = |code, message, reason| Refusal {
+        fault: Rule::any().error(code, 400).message(message),
+        reason,
+        beside: "Stalled",
     };
-    let error = |code: &str, status: u16| json!({ "Kind": "error", "Code": code, "Status": status });
+    let error = |code, status| Rule::any().error(code, status);
     let category = "Access string contains invalid category(s)";
     let rows = [
-        waits(json!({ "Kind": "throttle" }), "Throttled"),
-        waits(json!({ "Kind": "unavailable" }), "AWSUnavailable"),
+        waits(Rule::any().throttle(), "Throttled"),
+        waits(Rule::any().unavailable(), "AWSUnavailable"),
         waits(error("AccessDenied", 403), "AccessDenied"),
         waits(error("ExpiredToken", 403), "CredentialsUnavailable"),
         waits(error("UserQuotaExceeded", 400), "QuotaExceeded"),
@@ -192,19 +180,14 @@ async fn failures_of_create_user_are_reported_and_survived() {
         stalls("InvalidParameterCombination", "No.", "AuthenticationConflict"),
     ];
     let fixture = Fixture::new().await;
-    for (index, Refusal { fault: mut rule, reason, beside }) in rows.into_iter().enumerate() {
+    for (index, Refusal { fault, reason, beside }) in rows.into_iter().enumerate() {
         let name = format!("app-{index}");
-        rule["Action"] = json!("CreateUser");
-        rule["UserId"] = json!(name);
-        rule["Times"] = Value::Null;
-        fixture.aws.fault(rule).await;
+        fixture.aws.fault(fault.action("CreateUser").user(&name).always()).await;
         fixture.create(&name, iam()).await;
         let object = fixture.reason(&name, reason).await;
         assert!(condition(&object, beside).is_some(), "{reason}: {object:#}");
-        assert!(
-            object["status"]["createRequestedAt"].is_null() || reason == "AWSUnavailable",
-            "{reason}: {object:#}"
-        );
+        let in_doubt = object["status"]["createRequestedAt"].is_string();
+        assert_eq!(in_doubt, reason == "AWSUnavailable", "{reason}: {object:#}");
         fixture.event(&name, reason).await;
     }
     fixture.aws.clear_faults().await;

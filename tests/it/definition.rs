@@ -13,13 +13,12 @@ async fn the_definitions_deletion_retains_every_user_but_the_protected() {
     fixture.ready("app", iam()).await;
     fixture.ready("busy", iam()).await;
     fixture.ready("held", iam()).await;
-    let protect = prevent_deletion(true);
-    fixture.users().patch("held", &PatchParams::default(), &Patch::Merge(protect)).await.unwrap();
+    fixture.patch("held", prevent_deletion(true)).await;
     // One is on its way out already, and waits: it stays as well.
     fixture.aws.put_user("busy", json!({ "Status": "modifying" })).await;
     fixture.delete("busy").await;
     fixture.reason("busy", "WaitingForUserActive").await;
-    let delete = ["delete", "crd", "elasticacheusers.elasticache-users.dev", "--wait=false"];
+    let delete = ["delete", "crd", control_plane::DEFINITION, "--wait=false"];
     assert!(cluster.kubectl().args(delete).status().unwrap().success());
     fixture.gone("app").await;
     fixture.gone("busy").await;
@@ -27,12 +26,8 @@ async fn the_definitions_deletion_retains_every_user_but_the_protected() {
     fixture.reason("held", "DeletionProtected").await;
     let free = prevent_deletion(false);
     fixture.users().patch("held", &PatchParams::default(), &Patch::Merge(free)).await.unwrap();
-    until("the definition is gone", || async {
-        let get = ["get", "crd", "elasticacheusers.elasticache-users.dev"];
-        let found = cluster.kubectl().args(get).output().unwrap();
-        (!found.status.success()).then_some(())
-    })
-    .await;
+    let get = || cluster.kubectl().args(["get", "crd", control_plane::DEFINITION]).output().unwrap();
+    until("the definition is gone", async || !get().status.success()).await;
     assert!(fixture.aws.user("held").await.is_some());
     for name in ["app", "busy", "held"] {
         assert_eq!(fixture.aws.calls_of("DeleteUser", name).await.len(), 0);

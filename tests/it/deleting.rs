@@ -106,10 +106,7 @@ async fn a_namespace_goes_with_its_secret_and_without_events() {
     let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(fixture.client.clone());
     namespaces.delete(&fixture.ns, &Default::default()).await.unwrap();
     fixture.gone("app").await;
-    until("the namespace is gone", || async {
-        namespaces.get_opt(&fixture.ns).await.unwrap().is_none().then_some(())
-    })
-    .await;
+    until("the namespace is gone", async || namespaces.get_opt(&fixture.ns).await.unwrap().is_none()).await;
     accepted_once(fixture).await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use elasticache_emulator::Rule;
 use serde_json::{Value, json};
 
 use crate::fixture::{
@@ -44,34 +45,15 @@ fn rows() -> Vec<Drift> {
     let tags = json!({ "Tags": { "stage": "test" } });
     let several = json!({ "Engine": "redis", "AccessString": "off -@all" });
     let both = &["engine was redis", "access string was \"off -@all\""];
+    let row = |name, spec, change, says: &'static [_]| Drift { name, spec, change, says };
     vec![
-        Drift {
-            name: "rules",
-            spec: password.clone(),
-            change: access,
-            says: &["access string was \"on ~* +@all\""],
-        },
-        Drift { name: "engine", spec: iam(), change: engine, says: &["engine was redis instead of valkey"] },
-        Drift {
-            name: "type",
-            spec: iam(),
-            change: type_,
-            says: &["authentication type was no-password instead of iam"],
-        },
-        Drift {
-            name: "count",
-            spec: password,
-            change: count,
-            says: &["number of passwords was 2 instead of 1"],
-        },
-        Drift {
-            name: "tags",
-            spec: tagged(),
-            change: tags,
-            says: &["\"team\" was missing", "\"stage\" was \"test\""],
-        },
-        Drift { name: "gone", spec: iam(), change: Value::Null, says: &["the AWS user was missing"] },
-        Drift { name: "several", spec: iam(), change: several, says: both },
+        row("rules", password.clone(), access, &["access string was \"on ~* +@all\""]),
+        row("engine", iam(), engine, &["engine was redis instead of valkey"]),
+        row("type", iam(), type_, &["authentication type was no-password instead of iam"]),
+        row("count", password, count, &["number of passwords was 2 instead of 1"]),
+        row("tags", tagged(), tags, &["\"team\" was missing", "\"stage\" was \"test\""]),
+        row("gone", iam(), Value::Null, &["the AWS user was missing"]),
+        row("several", iam(), several, both),
     ]
 }
 
@@ -101,7 +83,7 @@ async fn put_right(fixture: &Fixture, asks: bool) {
                 "gone" => "CreateUser",
                 _ => "ModifyUser",
             };
-            fixture.aws.fault(json!({ "Action": action, "UserId": name, "Kind": "throttle" })).await;
+            fixture.aws.fault(Rule::on(action).user(name).throttle()).await;
         }
         if change.is_null() {
             fixture.aws.remove_user(name).await;
@@ -119,10 +101,7 @@ async fn put_right(fixture: &Fixture, asks: bool) {
         for words in says {
             assert!(note.contains(words), "{name}: {note}");
         }
-        until(&format!("{name} is as it was"), || async {
-            same(&truth(fixture, name).await, was).then_some(())
-        })
-        .await;
+        until(&format!("{name} is as it was"), async || same(&truth(fixture, name).await, was)).await;
         let object = fixture.wait_ready(name).await;
         if asks {
             assert_eq!(object["status"]["lastHandledReconcileAt"], "now");
@@ -191,9 +170,9 @@ async fn a_requested_reconcile_corrects_drift_although_its_first_call_fails() {
 #[tokio::test]
 async fn an_outage_leaves_a_ready_object_alone_until_it_is_stale() {
     let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
-    let error = |code: &str| json!({ "Kind": "error", "Code": code, "Status": 403 });
+    let error = |code| Rule::any().error(code, 403);
     let rows = [
-        Outage { name: "unavailable", fault: json!({ "Kind": "unavailable" }), reason: "AWSUnavailable" },
+        Outage { name: "unavailable", fault: Rule::any().unavailable(), reason: "AWSUnavailable" },
         Outage { name: "denied", fault: error("AccessDenied"), reason: "AccessDenied" },
         Outage { name: "expired", fault: error("ExpiredToken"), reason: "CredentialsUnavailable" },
     ];
@@ -209,7 +188,7 @@ async fn throttling_leaves_a_ready_object_alone_until_it_is_stale() {
     // Apart from the others, as it slows the operator's calls down for every object.
     let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
     fixture.ready("throttled", iam()).await;
-    let fault = json!({ "Kind": "throttle" });
+    let fault = Rule::any().throttle();
     grows_stale(&fixture, &[Outage { name: "throttled", fault, reason: "Throttled" }]).await;
     ended(fixture).await;
 }
@@ -217,7 +196,7 @@ async fn throttling_leaves_a_ready_object_alone_until_it_is_stale() {
 /// The reads of an object fail.
 struct Outage {
     name: &'static str,
-    fault: Value,
+    fault: Rule,
     reason: &'static str,
 }
 
@@ -225,10 +204,7 @@ struct Outage {
 async fn grows_stale(fixture: &Fixture, rows: &[Outage]) {
     let mut began = Vec::new();
     for Outage { name, fault, .. } in rows {
-        let mut rule = fault.clone();
-        rule["Action"] = json!("DescribeUsers");
-        rule["UserId"] = json!(name);
-        rule["Times"] = Value::Null;
+        let rule = fault.clone().action("DescribeUsers").user(*name).always();
         let versions = fixture.versions(name).len();
         let asked = Instant::now();
         let fault = fixture.aws.fault(rule).await;
@@ -240,11 +216,9 @@ async fn grows_stale(fixture: &Fixture, rows: &[Outage]) {
         // It is echoed even so, and nothing else is written.
         fixture.shows(name, "echo", |object| object["status"]["lastHandledReconcileAt"] == "meanwhile").await;
         fixture.event(name, reason).await;
-        let unknown = fixture
-            .shows(name, "Ready=Unknown", |object| {
-                condition(object, "Ready").is_some_and(|ready| ready["status"] == "Unknown")
-            })
-            .await;
+        let unknown =
+            |object: &Value| condition(object, "Ready").is_some_and(|ready| ready["status"] == "Unknown");
+        let unknown = fixture.shows(name, "Ready=Unknown", unknown).await;
         assert!(asked.elapsed() >= STALE_AFTER, "{name}: after {:?}", asked.elapsed());
         for type_ in ["Ready", "Reconciling"] {
             assert_eq!(condition(&unknown, type_).unwrap()["reason"], **reason, "{name}");
@@ -271,12 +245,7 @@ async fn grows_stale(fixture: &Fixture, rows: &[Outage]) {
 async fn a_user_that_is_known_to_differ_is_not_called_ready_while_its_tags_cannot_be_read() {
     let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
     fixture.ready("app", iam()).await;
-    fixture
-        .aws
-        .fault(json!({
-            "Action": "ListTagsForResource", "Kind": "error", "Code": "AccessDenied", "Status": 403, "Times": null,
-        }))
-        .await;
+    fixture.aws.fault(Rule::on("ListTagsForResource").error("AccessDenied", 403).always()).await;
     fixture.aws.put_user("app", json!({ "AccessString": "off -@all" })).await;
     let told = fixture.reason("app", "AccessDenied").await;
     assert_eq!(condition(&told, "Ready").unwrap()["status"], "False");

@@ -24,8 +24,8 @@ pub(crate) use self::aws::Aws;
 pub(crate) use support::operator::{ACCOUNT, REGION};
 
 pub(crate) use self::objects::{
-    condition, iam, is_ready, manifest, message, prevent_deletion, reconcile_request, with, with_password,
-    with_passwords,
+    anothers_tags, condition, has_reason, iam, iam_user, is_observed, is_ready, manifest, message,
+    owner_tags, prevent_deletion, reconcile_request, with, with_password, with_passwords,
 };
 pub(crate) use self::wait::{PublishedEvent, until};
 use self::watch_log::{Vanished, WatchLog, record};

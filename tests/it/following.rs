@@ -7,9 +7,9 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, until};
+use crate::adopting::two_namespaces;
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, iam_user, until, with};
 use crate::policies::ended;
-use crate::rights::Rights;
 use crate::{control_plane, repository};
 
 /// The pages whose commands are run here: a block of `sh` stands nowhere else.
@@ -102,16 +102,6 @@ async fn dark() -> Fixture {
     Fixture::without_operator(Setup::leaving_users()).await
 }
 
-/// Two fixtures, and one operator for both, of the first: objects move from there to the second.
-async fn two() -> (Fixture, Fixture) {
-    let rights = Some(Rights::Administrator);
-    let from = Fixture::without_operator(Setup { leaves_users: true, rights, ..Setup::default() }).await;
-    let to = dark().await;
-    let both = format!("{},{}", from.ns, to.ns);
-    from.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", to.ns.clone())]);
-    (from, to)
-}
-
 /// The user but for its tags and the number of its changes.
 async fn all_but_tags(fixture: &Fixture, id: &str) -> Option<Value> {
     let mut user = fixture.aws.user(id).await?;
@@ -123,10 +113,13 @@ async fn all_but_tags(fixture: &Fixture, id: &str) -> Option<Value> {
 
 /// A user as Terraform made it.
 fn terraforms() -> Value {
-    json!({
-        "Engine": "valkey", "AccessString": "on ~orders:* -@all +@read +@write",
-        "Authentication": { "Type": "iam" }, "Tags": { "made-by": "terraform" },
-    })
+    let access = "on ~orders:* -@all +@read +@write";
+    with(iam_user(), json!({ "AccessString": access, "Tags": { "made-by": "terraform" } }))
+}
+
+/// The spec of the page's user.
+fn orders() -> Value {
+    with(iam(), json!({ "accessString": "on ~orders:* -@all +@read +@write" }))
 }
 
 #[tokio::test]
@@ -137,10 +130,8 @@ async fn a_user_is_taken_over_from_terraform_or_ack() {
     let before = all_but_tags(&fixture, "orders-api").await;
     let reader = Reader::new(&[("shop", &fixture)]);
     let pieces = pieces("how-to/adopt-from-terraform-or-ack");
-    let take_over = pieces
-        .iter()
-        .position(|piece| matches!(piece, Piece::Shell(text) if text.contains("patch")))
-        .unwrap();
+    let takes_over = |piece: &Piece| matches!(piece, Piece::Shell(text) if text.contains("patch"));
+    let take_over = pieces.iter().position(takes_over).unwrap();
     for (index, piece) in pieces.iter().enumerate() {
         if index == take_over {
             let object = fixture.reason("orders-api", "Observed").await;
@@ -149,17 +140,12 @@ async fn a_user_is_taken_over_from_terraform_or_ack() {
         }
         reader.follow(piece).await;
     }
-    let calls = fixture.aws.mutations().await;
-    assert_eq!(calls.len(), 1, "{calls:#?}");
-    assert_eq!(calls[0]["Action"], "AddTagsToResource");
+    assert_eq!(fixture.aws.changes().await, ["AddTagsToResource"]);
     assert!(all_but_tags(&fixture, "orders-api").await == before, "more than tags was changed");
     assert_eq!(fixture.aws.user("orders-api").await.unwrap()["Tags"]["made-by"], "terraform");
     // kubectl's list of events may lag behind what was written a moment ago.
     let events = pieces.last().unwrap();
-    until("kubectl shows the event Adopted", || async {
-        reader.follow(events).await.contains("Adopted").then_some(())
-    })
-    .await;
+    until("kubectl shows the event Adopted", async || reader.follow(events).await.contains("Adopted")).await;
     ended(fixture).await;
 }
 
@@ -167,10 +153,8 @@ async fn a_user_is_taken_over_from_terraform_or_ack() {
 async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
     let fixture = dark().await;
     fixture.start_with(&[("ADOPTION_NAMESPACE", fixture.ns.clone()), ("RESYNC", "1s".to_owned())]);
-    let mut user = terraforms();
-    user["Passwords"] = json!([PASSWORD]);
-    user["Authentication"] = json!({ "Type": "password" });
-    fixture.aws.put_user("orders-api", user).await;
+    let password = json!({ "Passwords": [PASSWORD], "Authentication": { "Type": "password" } });
+    fixture.aws.put_user("orders-api", with(terraforms(), password)).await;
     fixture.secret("orders-api", PASSWORD).await;
     let before = all_but_tags(&fixture, "orders-api").await;
     let reader = Reader::new(&[("shop", &fixture)]);
@@ -184,10 +168,8 @@ async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
         };
         reader.follow(&piece).await;
     }
-    let calls = fixture.aws.mutations().await;
-    let actions: Vec<&Value> = calls.iter().map(|call| &call["Action"]).collect();
-    assert_eq!(actions, ["AddTagsToResource", "ModifyUser"]);
-    let sent = &calls[1]["Params"];
+    assert_eq!(fixture.aws.changes().await, ["AddTagsToResource", "ModifyUser"]);
+    let sent = &fixture.aws.mutations().await[1]["Params"];
     assert!(sent["AccessString"].is_null() && sent["Engine"].is_null(), "only the passwords are sent");
     assert!(sent.to_string().contains(PASSWORD), "the Secret's password is not sent");
     assert!(all_but_tags(&fixture, "orders-api").await == before, "a client would notice");
@@ -196,11 +178,8 @@ async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
 
 #[tokio::test]
 async fn an_object_is_renamed_and_moved() {
-    let (shop, checkout) = two().await;
-    let spec = json!({
-        "engine": "valkey", "accessString": "on ~orders:* -@all +@read +@write", "authentication": { "type": "iam" },
-    });
-    shop.ready("orders", spec).await;
+    let (shop, checkout) = two_namespaces(false).await;
+    shop.ready("orders", orders()).await;
     let before = all_but_tags(&shop, "orders").await;
     let reader = Reader::new(&[("shop", &shop), ("checkout", &checkout)]);
     for piece in pieces("how-to/rename-or-move") {
@@ -208,8 +187,7 @@ async fn an_object_is_renamed_and_moved() {
     }
     let object = checkout.wait_ready("orders-api").await;
     assert_eq!(condition(&object, "Ready").unwrap()["reason"], "Active");
-    let actions: Vec<Value> = shop.aws.mutations().await.iter().map(|call| call["Action"].clone()).collect();
-    assert_eq!(actions, ["CreateUser", "AddTagsToResource"]);
+    assert_eq!(shop.aws.changes().await, ["CreateUser", "AddTagsToResource"]);
     assert!(all_but_tags(&shop, "orders").await == before, "more than tags was changed");
     ended(shop).await;
     checkout.end().await;
@@ -217,11 +195,8 @@ async fn an_object_is_renamed_and_moved() {
 
 #[tokio::test]
 async fn the_new_object_may_be_applied_first() {
-    let (shop, checkout) = two().await;
-    let spec = json!({
-        "engine": "valkey", "accessString": "on ~orders:* -@all +@read +@write", "authentication": { "type": "iam" },
-    });
-    shop.ready("orders", spec).await;
+    let (shop, checkout) = two_namespaces(false).await;
+    shop.ready("orders", orders()).await;
     let reader = Reader::new(&[("shop", &shop), ("checkout", &checkout)]);
     let pieces = pieces("how-to/rename-or-move");
     let [leave, file, apply] = pieces.as_slice() else { panic!("{} pieces", pieces.len()) };
@@ -237,8 +212,7 @@ async fn the_new_object_may_be_applied_first() {
     );
     drop(waiting);
     checkout.wait_ready("orders-api").await;
-    let actions: Vec<Value> = shop.aws.mutations().await.iter().map(|call| call["Action"].clone()).collect();
-    assert_eq!(actions, ["CreateUser", "AddTagsToResource"]);
+    assert_eq!(shop.aws.changes().await, ["CreateUser", "AddTagsToResource"]);
     ended(shop).await;
     checkout.end().await;
 }

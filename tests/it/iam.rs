@@ -11,7 +11,9 @@ use elasticache_emulator::{Asked, Permits};
 use serde_json::json;
 
 use self::policy::Policy;
-use crate::fixture::{ACCOUNT, Fixture, PASSWORD, REGION, Setup, iam, message, until, with, with_password};
+use crate::fixture::{
+    ACCOUNT, Fixture, PASSWORD, REGION, Setup, iam, iam_user, message, until, with, with_password,
+};
 
 /// What was asked, and the statement that allowed it, or none.
 type Answered = (Asked, Option<String>);
@@ -58,12 +60,8 @@ async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
     fixture.secret("pw", PASSWORD).await;
     let tags = json!({ "tags": { "team": "blue", "tier": "gold" } });
     fixture.ready("shop-app", with(with_password("pw"), tags)).await;
-    fixture
-        .patch(
-            "shop-app",
-            json!({ "spec": { "accessString": "on ~x:* +@all", "tags": { "team": "red", "tier": null } } }),
-        )
-        .await;
+    let edit = json!({ "accessString": "on ~x:* +@all", "tags": { "team": "red", "tier": null } });
+    fixture.patch("shop-app", json!({ "spec": edit })).await;
     fixture.wait_ready("shop-app").await;
     // Somebody takes the owner tags off: they are put back.
     fixture.aws.put_user("shop-app", json!({ "Tags": { "team": "red" } })).await;
@@ -73,15 +71,12 @@ async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
     })
     .await;
     // One that nobody's tags claim is taken over.
-    fixture
-        .aws
-        .put_user("shop-old", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } }))
-        .await;
+    fixture.aws.put_user("shop-old", iam_user()).await;
     fixture.ready("shop-old", with(iam(), json!({ "adoptionPolicy": "Adopt" }))).await;
     // The check for orphans works under the same policy, for users outside of the prefix too.
     fixture.aws.put_user("other", json!({})).await;
     let answer = crate::checking::check(&fixture, &["--orphans"], &[]).await;
-    answer.says("orphans", "aws-users", "ok", "3 AWS users and their tags were read", "");
+    answer.ok("aws-users", "3 AWS users and their tags were read");
     fixture.deleted("shop-app").await;
     fixture.deleted("shop-old").await;
 
@@ -180,9 +175,7 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
         asked.resource = asked.resource.replace(part.0, part.1);
         policy.allows(&asked).is_some()
     };
-    assert!(
-        !other((REGION, "eu-west-1"))
-            && !other((ACCOUNT, "999999999999"))
-            && !other((":user:", ":usergroup:"))
-    );
+    assert!(!other((REGION, "eu-west-1")), "another region");
+    assert!(!other((ACCOUNT, "999999999999")), "another account");
+    assert!(!other((":user:", ":usergroup:")), "another kind");
 }

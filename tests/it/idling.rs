@@ -58,8 +58,7 @@ async fn idle_objects_cost_one_look_each_resync_and_no_write() {
     let (wrote, changes) = (written(&fixture), fixture.aws.mutations().await.len());
     for name in &names {
         until(&format!("{name} is looked at {RESYNCS} times"), || async {
-            let all = fixture.aws.calls().await;
-            (times(&all, calls, "DescribeUsers", name).len() >= RESYNCS).then_some(())
+            times(&fixture.aws.calls().await, calls, "DescribeUsers", name).len() >= RESYNCS
         })
         .await;
     }
@@ -72,10 +71,8 @@ async fn idle_objects_cost_one_look_each_resync_and_no_write() {
         // Once in six resyncs, and the whole was a little longer than eight.
         let tags = times(&all, 0, "ListTagsForResource", name);
         assert!(!tags.is_empty(), "{name}: its tags are never compared");
-        assert!(
-            tags.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_millis(5300)),
-            "{name}: {tags:?}"
-        );
+        let far_apart = tags.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_millis(5300));
+        assert!(far_apart, "{name}: {tags:?}");
     }
     assert_eq!(fixture.aws.mutations().await.len(), changes);
     assert_eq!(versions(&fixture, &names).await, before);
@@ -94,8 +91,7 @@ async fn a_restart_costs_one_look_for_each_object_and_no_write() {
     fixture.start();
     for name in &names {
         until(&format!("{name} is looked at"), || async {
-            let all = fixture.aws.calls().await;
-            (!times(&all, calls, "DescribeUsers", name).is_empty()).then_some(())
+            !times(&fixture.aws.calls().await, calls, "DescribeUsers", name).is_empty()
         })
         .await;
     }
@@ -110,9 +106,7 @@ async fn a_restart_costs_one_look_for_each_object_and_no_write() {
     assert_eq!(versions(&fixture, &names).await, before);
     fixture.event("later", "UserCreated").await;
     // Those of the one that came later, and no other.
-    assert_eq!(
-        written(&fixture),
-        wrote.map(|[finalizers, statuses, events]| [finalizers + 1, statuses + 2, events + 1])
-    );
+    let wanted = wrote.map(|[finalizers, statuses, events]| [finalizers + 1, statuses + 2, events + 1]);
+    assert_eq!(written(&fixture), wanted);
     ended(fixture).await;
 }

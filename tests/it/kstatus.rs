@@ -10,10 +10,14 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use cluster::Tool;
+use elasticache_emulator::Rule;
 use serde_json::{Value, json};
 
 pub(crate) use self::conditions::fault;
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, prevent_deletion, with_password};
+use crate::fixture::{
+    Fixture, PASSWORD, Setup, condition, iam, iam_user, is_observed, prevent_deletion, reconcile_request,
+    with, with_password,
+};
 use crate::secrecy::redacted;
 
 /// The library's word for each object, such as `Current`.
@@ -40,7 +44,7 @@ fn promised(object: &Value) -> &'static str {
     let is = |type_| condition(object, type_).is_some_and(|found| found["status"] == "True");
     match () {
         () if !object["metadata"]["deletionTimestamp"].is_null() => "Terminating",
-        () if object["status"]["observedGeneration"] != object["metadata"]["generation"] => "InProgress",
+        () if !is_observed(object) => "InProgress",
         () if is("Stalled") => "Failed",
         () if is("Ready") => "Current",
         () => "InProgress",
@@ -62,20 +66,13 @@ fn is(object: &Value, status: &str) {
     assert_eq!(judge(std::slice::from_ref(object)), [status], "{}", redacted(&object["status"].to_string()));
 }
 
-/// Ready has this reason, for the newest generation.
-async fn told(fixture: &Fixture, name: &str, reason: &str) -> Value {
-    let newest = |object: &Value| object["status"]["observedGeneration"] == object["metadata"]["generation"];
-    let told = |object: &Value| condition(object, "Ready").is_some_and(|ready| ready["reason"] == reason);
-    fixture.shows(name, reason, |object| newest(object) && told(object)).await
-}
-
 #[tokio::test]
 async fn what_takes_time_is_in_progress_and_what_needs_a_person_has_failed() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     // Nobody has looked at it yet: the CRD's default status speaks.
     is(&fixture.create("app", with_password("pw")).await, "InProgress");
     fixture.start();
-    is(&told(&fixture, "app", "SecretNotFound").await, "InProgress");
+    is(&fixture.reason_now("app", "SecretNotFound").await, "InProgress");
     fixture.secret("pw", PASSWORD).await;
     is(&fixture.wait_ready("app").await, "Current");
     // Nobody has looked at the edit yet.
@@ -84,34 +81,20 @@ async fn what_takes_time_is_in_progress_and_what_needs_a_person_has_failed() {
     is(&edited.unwrap(), "InProgress");
     is(&fixture.wait_ready("app").await, "Current");
 
-    fixture.create("refused", json!({ "engine": "valkey", "accessString": "on ~* +@nonsense", "authentication": { "type": "iam" } })).await;
-    is(&told(&fixture, "refused", "InvalidAccessString").await, "Failed");
+    fixture.create("refused", with(iam(), json!({ "accessString": "on ~* +@nonsense" }))).await;
+    is(&fixture.reason_now("refused", "InvalidAccessString").await, "Failed");
 
     fixture.patch("app", json!({ "spec": { "suspend": true } })).await;
-    is(&told(&fixture, "app", "Suspended").await, "Current");
+    is(&fixture.reason_now("app", "Suspended").await, "Current");
     fixture.patch("app", json!({ "spec": { "accessString": "on ~y:* +@all" } })).await;
-    is(
-        &fixture
-            .shows("app", "suspended before it was done", |object| {
-                object["status"]["observedGeneration"] == 4
-            })
-            .await,
-        "InProgress",
-    );
+    let seen = |object: &Value| object["status"]["observedGeneration"] == 4;
+    is(&fixture.shows("app", "suspended before it was done", seen).await, "InProgress");
 
-    let mut observing = iam();
-    observing["managementPolicy"] = json!("Observe");
-    fixture.create("seen", observing).await;
-    is(&told(&fixture, "seen", "UserMissing").await, "InProgress");
-    fixture
-        .aws
-        .put_user(
-            "seen",
-            json!({ "Engine": "valkey", "AccessString": "on ~* +@all", "Authentication": { "Type": "iam" } }),
-        )
-        .await;
+    fixture.create("seen", with(iam(), json!({ "managementPolicy": "Observe" }))).await;
+    is(&fixture.reason_now("seen", "UserMissing").await, "InProgress");
+    fixture.aws.put_user("seen", iam_user()).await;
     fixture.request_reconcile("seen").await;
-    is(&told(&fixture, "seen", "Observed").await, "Current");
+    is(&fixture.reason_now("seen", "Observed").await, "Current");
     fixture.end().await;
 }
 
@@ -119,26 +102,21 @@ async fn what_takes_time_is_in_progress_and_what_needs_a_person_has_failed() {
 async fn a_deletion_that_is_blocked_is_terminating_and_an_outage_unmakes_nothing_at_once() {
     let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "2s")])).await;
     fixture.ready("app", iam()).await;
-    fixture.aws.fault(json!({ "Kind": "unavailable", "Times": null })).await;
-    let asked = json!({ "elasticache-users.dev/reconcile-requested-at": "in the outage" });
-    fixture.patch("app", json!({ "metadata": { "annotations": asked } })).await;
-    let echoed = fixture.shows("app", "the request is echoed", |object| {
-        object["status"]["lastHandledReconcileAt"] == "in the outage"
-    });
-    is(&echoed.await, "Current");
-    let unknown = fixture.shows("app", "Ready is Unknown", |object| {
-        condition(object, "Ready").is_some_and(|ready| ready["status"] == "Unknown")
-    });
-    is(&unknown.await, "InProgress");
+    fixture.aws.fault(Rule::any().unavailable().always()).await;
+    fixture.patch("app", reconcile_request("in the outage")).await;
+    let echoed = |object: &Value| object["status"]["lastHandledReconcileAt"] == "in the outage";
+    is(&fixture.shows("app", "the request is echoed", echoed).await, "Current");
+    let unknown =
+        |object: &Value| condition(object, "Ready").is_some_and(|ready| ready["status"] == "Unknown");
+    is(&fixture.shows("app", "Ready is Unknown", unknown).await, "InProgress");
     fixture.create("new", iam()).await;
-    is(&told(&fixture, "new", "AWSUnavailable").await, "InProgress");
+    is(&fixture.reason_now("new", "AWSUnavailable").await, "InProgress");
 
     fixture.aws.clear_faults().await;
     fixture.wait_ready("app").await;
-    let held = json!({ "elasticache-users.dev/prevent-deletion": "true" });
-    fixture.patch("app", json!({ "metadata": { "annotations": held } })).await;
+    fixture.patch("app", prevent_deletion(true)).await;
     fixture.delete("app").await;
-    is(&told(&fixture, "app", "DeletionProtected").await, "Terminating");
+    is(&fixture.reason_now("app", "DeletionProtected").await, "Terminating");
     fixture.patch("app", prevent_deletion(false)).await;
     fixture.gone("app").await;
     fixture.end().await;

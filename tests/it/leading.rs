@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use cluster::{Process, Signal};
-use elasticache_emulator::user_of;
+use elasticache_emulator::{Rule, user_of};
 use elasticache_user_operator::api::ElastiCacheUser;
 use elasticache_user_operator::kubernetes::{Kubernetes, RequestError};
 use elasticache_user_operator::leader_election::Token;
@@ -66,7 +66,7 @@ async fn two(fixture: &Fixture) -> (Process, Process) {
     let one = replica(fixture, "one");
     held_by(fixture, "one").await;
     let two = replica(fixture, "two");
-    until("two stands by", || async { fixture.logs().contains("standing by").then_some(()) }).await;
+    fixture.logged("standing by").await;
     (one, two)
 }
 
@@ -85,13 +85,9 @@ async fn in_the_middle(fixture: &Fixture) {
     until("some is done, and some is not", || async {
         let calls = fixture.aws.calls().await;
         let done = |action: &str, begins: &str| {
-            let about = |call: &&Value| {
-                call["Action"] == action
-                    && call["Params"]["UserId"].as_str().is_some_and(|id| id.starts_with(begins))
-            };
-            calls.iter().filter(about).count()
+            calls.iter().any(|call| call["Action"] == action && user_of(call).starts_with(begins))
         };
-        (done("CreateUser", "new-") >= 1 && done("DeleteUser", "old-") >= 1).then_some(())
+        done("CreateUser", "new-") && done("DeleteUser", "old-")
     })
     .await;
 }
@@ -114,10 +110,7 @@ async fn nothing_is_lost_or_done_twice(fixture: &Fixture) {
 /// The mutations that a replica has sent, by their numbers.
 async fn sent_by(fixture: &Fixture, name: &str) -> Vec<u64> {
     let agent = format!("app/{name}");
-    let by = |call: &&Value| {
-        let said = call["UserAgent"].as_str().unwrap();
-        said.split(' ').any(|part| part == agent)
-    };
+    let by = |call: &&Value| call["UserAgent"].as_str().unwrap().split(' ').any(|part| part == agent);
     fixture.aws.mutations().await.iter().filter(by).map(|call| call["Seq"].as_u64().unwrap()).collect()
 }
 
@@ -140,7 +133,7 @@ async fn a_leader_that_is_killed_in_the_middle_of_its_work_is_followed_within_20
     let first = spec(&fixture).await;
     // Of one creation and of one deletion it will not know that they were accepted.
     for (action, id) in [("CreateUser", "new-2"), ("DeleteUser", "old-2")] {
-        let lost = json!({ "Action": action, "UserId": id, "Kind": "hang", "Ms": 120_000, "When": "after" });
+        let lost = Rule::on(action).user(id).hang().after();
         fixture.aws.fault(lost).await;
     }
     in_the_middle(&fixture).await;
@@ -162,7 +155,7 @@ async fn a_leader_that_stood_still_for_30_s_changes_nothing_when_it_goes_on() {
     in_the_middle(&fixture).await;
     // Nothing comes through from here on: there is work left when it goes on.
     for action in ["CreateUser", "DeleteUser"] {
-        let refused = json!({ "Action": action, "Kind": "unavailable", "Times": null });
+        let refused = Rule::on(action).unavailable().always();
         fixture.aws.fault(refused).await;
     }
     one.signal(Signal::STOP).unwrap();
@@ -206,7 +199,7 @@ async fn the_lease_is_not_released_where_a_mutation_had_to_be_cut() {
     let fixture = fixture().await;
     let mut one = replica(&fixture, "one");
     let held = held_by(&fixture, "one").await;
-    let hang = json!({ "Action": "CreateUser", "Kind": "hang", "Ms": 120_000, "When": "before" });
+    let hang = Rule::on("CreateUser").hang();
     let hang = fixture.aws.fault(hang).await;
     fixture.create("app", iam()).await;
     fixture.aws.struck(hang, 1).await;
@@ -281,11 +274,8 @@ async fn a_leader_whose_api_server_stops_answering_ends_within_12_s() {
         Process::start("operator", command, &log(name)).unwrap()
     };
     let leads = async |name: &str| {
-        until("it leads", || async {
-            let log = std::fs::read_to_string(log(name)).unwrap_or_default();
-            log.contains("leading").then_some(())
-        })
-        .await;
+        let text = || std::fs::read_to_string(log(name)).unwrap_or_default();
+        until("it leads", async || text().contains("leading")).await;
     };
     let one = start("one");
     leads("one").await;

@@ -1,6 +1,7 @@
 //! Passwords go from Secrets to AWS and show nowhere. Each fixture holds that at its end; here everything is logged that
 //! there is to log, and AWS itself says them aloud.
 
+use elasticache_emulator::Rule;
 use serde_json::json;
 
 use crate::fixture::{Fixture, Setup, condition, with_passwords};
@@ -26,14 +27,11 @@ async fn no_password_shows_at_the_finest_log_level_of_every_crate() {
     fixture.request_reconcile("app").await;
     fixture.deleted("app").await;
     let logs = fixture.logs();
-    for target in ["TRACE kube_client", " aws_smithy_runtime", "hyper_util"] {
+    for target in ["TRACE tower::buffer", " aws_smithy_runtime", "hyper_util"] {
         assert!(logs.contains(target), "{target} logs nothing: this test looks at nothing");
     }
-    assert_eq!(
-        fixture.metrics().concat().matches("elasticache_user_build_info{").count(),
-        2,
-        "a page of each operator"
-    );
+    let pages = fixture.metrics().concat().matches("elasticache_user_build_info{").count();
+    assert_eq!(pages, 2, "a page of each operator");
     fixture.end().await;
 }
 
@@ -42,9 +40,7 @@ async fn a_password_that_aws_repeats_is_shown_to_nobody() {
     let fixture = Fixture::with(Setup::env(&[("LOG", "trace")])).await;
     let spec = two_passwords(&fixture).await;
     let message = format!("The password {ONE} is bad, and so is {OTHER}");
-    let fault = json!({
-        "Action": "CreateUser", "Kind": "error", "Code": "InvalidParameterValue", "Message": message, "Times": null,
-    });
+    let fault = Rule::on("CreateUser").error("InvalidParameterValue", 400).message(message).always();
     fixture.aws.fault(fault).await;
     fixture.create("app", spec).await;
     let object = fixture.reason("app", "InvalidPassword").await;

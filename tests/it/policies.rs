@@ -5,7 +5,8 @@ use elasticache_emulator::user_of;
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    Fixture, PASSWORD, Setup, condition, iam, prevent_deletion, until, with, with_password,
+    Fixture, PASSWORD, Setup, condition, iam, is_observed, manifest, prevent_deletion, until, with,
+    with_password,
 };
 
 /// Ends the fixture: AWS's own users were never touched, whatever it was about.
@@ -32,16 +33,6 @@ fn ready(object: &Value) -> (&str, &str, &str) {
     (of("status").unwrap_or_default(), of("reason").unwrap_or_default(), of("message").unwrap_or_default())
 }
 
-/// Ready has this reason, and speaks of the newest generation.
-async fn judged(fixture: &Fixture, name: &str, reason: &str) -> Value {
-    fixture
-        .shows(name, reason, |object| {
-            ready(object).1 == reason
-                && object["status"]["observedGeneration"] == object["metadata"]["generation"]
-        })
-        .await
-}
-
 fn is_held(object: &Value) -> bool {
     object["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
 }
@@ -50,10 +41,9 @@ fn is_held(object: &Value) -> bool {
 async fn an_observing_object_tells_what_differs_and_changes_nothing() {
     let fixture = watchful(&[]).await;
     fixture.secret("pw", PASSWORD).await;
-    let mut spec = observing(with_password("pw"));
-    spec["tags"] = json!({ "team": "search" });
-    fixture.create("app", spec).await;
-    let object = judged(&fixture, "app", "UserMissing").await;
+    let tags = json!({ "tags": { "team": "search" } });
+    fixture.create("app", observing(with(with_password("pw"), tags))).await;
+    let object = fixture.reason_now("app", "UserMissing").await;
     assert_eq!(ready(&object).0, "False");
     assert_eq!(condition(&object, "Reconciling").unwrap()["reason"], "UserMissing");
 
@@ -63,7 +53,7 @@ async fn an_observing_object_tells_what_differs_and_changes_nothing() {
         "Tags": { "team": "search", "more": "x" },
     });
     fixture.aws.put_user("app", like).await;
-    let object = judged(&fixture, "app", "Observed").await;
+    let object = fixture.reason_now("app", "Observed").await;
     assert_eq!(ready(&object).0, "True");
     assert!(condition(&object, "Reconciling").is_none() && object["status"]["arn"].is_string());
 
@@ -82,11 +72,10 @@ async fn an_observing_object_tells_what_differs_and_changes_nothing() {
     ];
     for (change, words) in rows {
         fixture.aws.put_user("app", change).await;
-        let object = fixture
-            .shows("app", words[0], |object| {
-                ready(object).1 == "Differs" && words.iter().all(|words| ready(object).2.contains(words))
-            })
-            .await;
+        let told = |object: &Value| {
+            ready(object).1 == "Differs" && words.iter().all(|words| ready(object).2.contains(words))
+        };
+        let object = fixture.shows("app", words[0], told).await;
         assert_eq!(ready(&object).0, "False");
         assert_eq!(condition(&object, "Reconciling").unwrap()["reason"], "Differs");
         assert!(!is_held(&object), "{object:#}");
@@ -117,17 +106,13 @@ async fn an_observing_object_compares_access_strings_by_what_they_permit() {
     let fixture = watchful(&[]).await;
     fixture.aws.put_user("app", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } })).await;
     fixture.create("app", observing(iam())).await;
-    judged(&fixture, "app", "Observed").await;
+    fixture.reason_now("app", "Observed").await;
     for (sent, other) in rows {
         fixture.aws.put_user("app", returned(sent)).await;
         fixture.patch("app", json!({ "spec": { "accessString": sent } })).await;
-        let observed = |object: &Value, reason: &str| {
-            ready(object).1 == reason
-                && object["status"]["observedGeneration"] == object["metadata"]["generation"]
-        };
-        fixture.shows("app", &format!("{sent} is there"), |object| observed(object, "Observed")).await;
+        fixture.reason_now("app", "Observed").await;
         fixture.aws.put_user("app", returned(other)).await;
-        fixture.shows("app", &format!("{sent} is not there"), |object| observed(object, "Differs")).await;
+        fixture.reason_now("app", "Differs").await;
     }
     assert!(fixture.aws.mutations().await.is_empty(), "AWS was changed");
     fixture.deleted("app").await;
@@ -138,10 +123,8 @@ async fn an_observing_object_compares_access_strings_by_what_they_permit() {
 async fn an_observing_object_sees_even_anothers_user() {
     let fixture = watchful(&[]).await;
     fixture.ready("first", iam()).await;
-    let mut spec = observing(iam());
-    spec["userID"] = json!("first");
-    fixture.create("second", spec).await;
-    judged(&fixture, "second", "Observed").await;
+    fixture.create("second", observing(with(iam(), json!({ "userID": "first" })))).await;
+    fixture.reason_now("second", "Observed").await;
     fixture.deleted("second").await;
     assert_eq!(fixture.aws.calls_of("CreateUser", "first").await.len(), 1);
     assert!(fixture.aws.calls_of("DeleteUser", "first").await.is_empty());
@@ -154,20 +137,19 @@ async fn an_object_that_only_observes_from_now_on_lets_its_user_go_and_takes_it_
     fixture.ready("app", iam()).await;
     let before = fixture.aws.user("app").await.unwrap();
     fixture.patch("app", json!({ "spec": { "managementPolicy": "Observe" } })).await;
-    let object = judged(&fixture, "app", "Observed").await;
+    let object = fixture.reason_now("app", "Observed").await;
     assert!(!is_held(&object), "{object:#}");
     // An edit is compared, not made.
     fixture.patch("app", json!({ "spec": { "accessString": "on ~x:* +@all" } })).await;
-    let object = judged(&fixture, "app", "Differs").await;
+    let object = fixture.reason_now("app", "Differs").await;
     assert!(ready(&object).2.contains("on ~x:* +@all"), "{}", ready(&object).2);
-    fixture
-        .patch("app", json!({ "spec": { "accessString": "on ~* +@all", "managementPolicy": "Manage" } }))
-        .await;
-    let object = judged(&fixture, "app", "Active").await;
+    let back = json!({ "accessString": "on ~* +@all", "managementPolicy": "Manage" });
+    fixture.patch("app", json!({ "spec": back })).await;
+    let object = fixture.reason_now("app", "Active").await;
     assert!(is_held(&object), "{object:#}");
     assert_eq!(fixture.aws.user("app").await.unwrap(), before);
     fixture.patch("app", json!({ "spec": { "managementPolicy": "Observe" } })).await;
-    judged(&fixture, "app", "Observed").await;
+    fixture.reason_now("app", "Observed").await;
     fixture.deleted("app").await;
     assert_eq!(fixture.aws.user("app").await.unwrap(), before);
     ended(fixture).await;
@@ -179,7 +161,7 @@ async fn a_suspended_object_costs_no_call_and_is_ready_only_as_it_was_applied() 
     fixture.ready("app", iam()).await;
     let suspend = |value: bool| json!({ "spec": { "suspend": value } });
     fixture.patch("app", suspend(true)).await;
-    let object = judged(&fixture, "app", "Suspended").await;
+    let object = fixture.reason_now("app", "Suspended").await;
     assert_eq!(ready(&object).0, "True");
     let calls = fixture.aws.calls().await.len();
     for (patch, value) in [
@@ -190,27 +172,23 @@ async fn a_suspended_object_costs_no_call_and_is_ready_only_as_it_was_applied() 
     ] {
         let generation = object["metadata"]["generation"].as_i64().unwrap();
         fixture.patch("app", patch).await;
-        let object = fixture
-            .shows("app", "the edit is seen", |object| {
-                let seen = &object["status"]["observedGeneration"];
-                seen == &object["metadata"]["generation"]
-                    && seen.as_i64() > Some(generation)
-                    && ready(object).0 == value
-            })
-            .await;
+        let seen = |object: &Value| {
+            is_observed(object)
+                && object["metadata"]["generation"].as_i64() > Some(generation)
+                && ready(object).0 == value
+        };
+        let object = fixture.shows("app", "the edit is seen", seen).await;
         assert_eq!(ready(&object).1, "Suspended");
         assert!(condition(&object, "Reconciling").is_none() && condition(&object, "Stalled").is_none());
     }
     fixture.acknowledge("app").await;
     // One that never was anything else, and one that shows that drift checks go on meanwhile.
     fixture.create("new", with(iam(), json!({ "suspend": true }))).await;
-    let object = judged(&fixture, "new", "Suspended").await;
+    let object = fixture.reason_now("new", "Suspended").await;
     assert_eq!(ready(&object).0, "False");
     fixture.ready("beside", iam()).await;
-    until("two drift checks", || async {
-        (fixture.aws.calls_of("DescribeUsers", "beside").await.len() >= 4).then_some(())
-    })
-    .await;
+    until("two drift checks", async || fixture.aws.calls_of("DescribeUsers", "beside").await.len() >= 4)
+        .await;
     let since = fixture.aws.calls().await.split_off(calls);
     let of_suspended = since.iter().find(|call| call["Params"]["UserId"] != "beside");
     assert!(of_suspended.is_none(), "{of_suspended:?}");
@@ -236,7 +214,7 @@ async fn a_suspended_deletion_is_held_until_it_goes_on_or_the_user_is_retained()
             "spec": { "suspend": true },
         });
         fixture.patch(name, patch).await;
-        judged(&fixture, name, "Suspended").await;
+        fixture.reason_now(name, "Suspended").await;
     }
     let calls = fixture.aws.calls().await.len();
     for name in ["resumed", "retained"] {
@@ -272,7 +250,7 @@ async fn user_ids_must_begin_as_the_administrator_says() {
     fixture.start_with(&[("REQUIRED_USER_ID_PREFIX", "{namespace}-".to_owned())]);
     fixture.create("app", iam()).await;
     for name in ["app", "before"] {
-        let object = judged(&fixture, name, "UserIDNotAllowed").await;
+        let object = fixture.reason_now(name, "UserIDNotAllowed").await;
         assert!(condition(&object, "Stalled").is_some());
         assert!(ready(&object).2.contains(&format!("\"{}-\"", fixture.ns)), "{}", ready(&object).2);
         assert_eq!(fixture.event(name, "UserIDNotAllowed").await.kind, "Warning");
@@ -297,7 +275,7 @@ async fn a_default_policy_of_retain_holds_where_the_object_says_nothing() {
     let fixture = watchful(&[("DEFAULT_DELETION_POLICY", "Retain")]).await;
     fixture.ready("gone", with(iam(), json!({ "deletionPolicy": "Delete" }))).await;
     fixture.ready("kept", iam()).await;
-    // AwsError while it is being deleted, it counts as well.
+    // A policy that the object gets while it is being deleted counts as well.
     fixture.ready("asked", iam()).await;
     fixture.patch("asked", prevent_deletion(true)).await;
     fixture.delete("asked").await;
@@ -319,23 +297,16 @@ async fn a_default_policy_of_retain_holds_where_the_object_says_nothing() {
 #[tokio::test]
 async fn aws_own_users_are_nobodys_to_have() {
     let fixture = watchful(&[("ADOPTION_NAMESPACE", "*")]).await;
-    let users: Vec<Value> = [fixture.aws.user("default").await].into_iter().flatten().collect();
-    assert!(!users.is_empty(), "the emulator has no user default");
+    let before = fixture.aws.user("default").await.expect("the emulator has a user default");
     for id in ["default", "default.orders"] {
-        let mut spec = iam();
-        spec["userID"] = json!(id);
-        spec["adoptionPolicy"] = json!("Adopt");
-        let object = crate::fixture::manifest("app", spec);
-        let refused =
-            fixture.users().create(&Default::default(), &serde_json::from_value(object).unwrap()).await;
-        assert!(refused.is_err(), "{id}");
+        let object = manifest("app", with(iam(), json!({ "userID": id, "adoptionPolicy": "Adopt" })));
+        let object = serde_json::from_value(object).unwrap();
+        assert!(fixture.users().create(&Default::default(), &object).await.is_err(), "{id}");
     }
     // One may be called `default` in the cache, as a group needs one.
-    let mut spec = with_password("pw");
-    spec["userName"] = json!("default");
     fixture.secret("pw", PASSWORD).await;
-    fixture.ready("app", spec).await;
+    fixture.ready("app", with(with_password("pw"), json!({ "userName": "default" }))).await;
     fixture.deleted("app").await;
-    assert_eq!(fixture.aws.user("default").await.unwrap(), users[0]);
+    assert_eq!(fixture.aws.user("default").await.unwrap(), before);
     ended(fixture).await;
 }

@@ -3,17 +3,14 @@
 use std::process::{Command, Output};
 
 use cluster::Signal;
-use serde_json::json;
+use elasticache_emulator::Rule;
 
+use crate::control_plane;
 use crate::fixture::{Fixture, Setup, iam, until};
-
-fn output(command: &mut Command) -> Output {
-    command.output().unwrap()
-}
 
 /// Ends at once, non-zero, with one sentence that says this.
 fn refuses(claim: &str, command: &mut Command, says: &str) {
-    let Output { status, stderr, .. } = output(command);
+    let Output { status, stderr, .. } = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&stderr);
     let last = stderr.lines().last().unwrap_or_default();
     assert!(!status.success(), "{claim}: {status}");
@@ -58,13 +55,10 @@ async fn the_operator_does_not_start_without_its_configuration() {
 #[tokio::test]
 async fn the_operator_does_not_start_without_the_crd() {
     let fixture = Fixture::without_operator(Setup::default()).await;
-    let run = tokio::task::spawn_blocking(move || {
-        let cluster = cluster::Cluster::start(cluster::Options::default()).unwrap();
-        let mut command = fixture.command();
-        command.env("KUBECONFIG", cluster.kubeconfig());
-        refuses("no CRD", &mut command, "crd | kubectl apply");
-    });
-    run.await.unwrap();
+    let cluster = control_plane::bare().await;
+    let mut command = fixture.command();
+    command.env("KUBECONFIG", cluster.kubeconfig());
+    refuses("no CRD", &mut command, "crd | kubectl apply");
 }
 
 /// The address that the newest operator has told in its log.
@@ -103,7 +97,7 @@ async fn the_operator_serves_health_and_metrics() {
 #[tokio::test]
 async fn the_operator_ends_on_sigterm_after_the_call_in_flight() {
     let fixture = Fixture::new().await;
-    let slow = fixture.aws.fault(json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 1500 })).await;
+    let slow = fixture.aws.fault(Rule::on("CreateUser").slow(1500)).await;
     fixture.create("app", iam()).await;
     fixture.aws.struck(slow, 1).await;
     let asked = std::time::Instant::now();
@@ -118,7 +112,7 @@ async fn the_operator_ends_on_sigterm_after_the_call_in_flight() {
 #[tokio::test]
 async fn a_call_that_hangs_is_cut_on_sigterm() {
     let fixture = Fixture::new().await;
-    let hang = json!({ "Action": "CreateUser", "Kind": "hang", "Ms": 120_000, "When": "after" });
+    let hang = Rule::on("CreateUser").hang().after();
     let hang = fixture.aws.fault(hang).await;
     fixture.create("app", iam()).await;
     fixture.aws.struck(hang, 1).await;

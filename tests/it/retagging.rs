@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
+use elasticache_emulator::Rule;
+use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, Setup, condition, iam, until, with};
+use crate::fixture::{self, Fixture, Setup, condition, iam, until, with};
 
 /// AWS answers tagging calls with 404 for a while after each change of tags.
 async fn windowed() -> Fixture {
@@ -102,16 +103,11 @@ async fn only_the_tags_that_differ_are_sent() {
     fixture.wait_ready("app").await;
     let calls = fixture.aws.calls_of("AddTagsToResource", "app").await;
     assert_eq!(calls.len(), 1);
-    let sent: Map<String, Value> = calls[0]["Params"]
-        .as_object()
-        .unwrap()
-        .iter()
-        .filter(|(name, _)| name.starts_with("Tags."))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    let mut said: Vec<&str> = sent.values().filter_map(Value::as_str).collect();
-    said.sort_unstable();
-    assert_eq!(said, ["3", "4", "b", "c"], "{sent:#?}");
+    let params = calls[0]["Params"].as_object().unwrap().iter();
+    let tags = params.filter(|(name, _)| name.starts_with("Tags."));
+    let mut sent: Vec<&str> = tags.filter_map(|(_, value)| value.as_str()).collect();
+    sent.sort_unstable();
+    assert_eq!(sent, ["3", "4", "b", "c"]);
     fixture.reconcile_now("app").await;
     assert_eq!(count(&fixture, "AddTagsToResource").await, 1);
     fixture.end().await;
@@ -155,7 +151,7 @@ async fn a_key_is_remembered_before_its_tag_is_sent() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     // It takes effect, and nobody learns of it.
-    let rule = json!({ "Action": "AddTagsToResource", "Kind": "hang", "When": "after", "Ms": 90_000 });
+    let rule = Rule::on("AddTagsToResource").hang().after();
     let fault = fixture.aws.fault(rule).await;
     fixture.patch("app", edit(json!({ "team": "search" }))).await;
     fixture.aws.struck(fault, 1).await;
@@ -176,7 +172,7 @@ async fn a_key_is_remembered_before_its_tag_is_sent() {
 async fn a_key_is_forgotten_only_once_its_removal_was_answered() {
     let fixture = Fixture::new().await;
     fixture.ready("app", tagged(json!({ "team": "search", "stage": "live" }))).await;
-    let rule = json!({ "Action": "RemoveTagsFromResource", "Kind": "unavailable", "Times": null });
+    let rule = Rule::on("RemoveTagsFromResource").unavailable().always();
     let fault = fixture.aws.fault(rule).await;
     fixture.patch("app", edit(json!({ "team": null }))).await;
     let object = fixture.reason("app", "AWSUnavailable").await;
@@ -218,25 +214,18 @@ async fn owner_tags_that_were_stripped_are_put_back_where_status_proves_the_user
     let note = fixture.event("app", "DriftCorrected").await.note;
     assert!(note.contains("owner tags"), "{note}");
     // Whose it is comes first: the spec's own tags follow.
-    until("all tags are there", || async {
-        (owner_tags(&fixture).await == 4 && tags(&fixture).await == json!({ "team": "search" })).then_some(())
-    })
-    .await;
+    let of_spec = json!({ "team": "search" });
+    let all = async || owner_tags(&fixture).await == 4 && tags(&fixture).await == of_spec;
+    until("all tags are there", all).await;
     fixture.wait_ready("app").await;
     assert_eq!(fixture.aws.calls_of("ModifyUser", "app").await.len(), 0);
     // Before an edit too: ModifyUser goes to nobody's user.
     fixture.aws.put_user("app", json!({ "Tags": {} })).await;
     fixture.patch("app", json!({ "spec": { "accessString": "on ~x:* +@all" } })).await;
     fixture.wait_ready("app").await;
-    let mutations: Vec<Value> = fixture
-        .aws
-        .calls()
-        .await
-        .into_iter()
-        .filter(|call| call["Code"].is_null())
-        .map(|call| call["Action"].clone())
-        .filter(|action| action == "ModifyUser" || action == "AddTagsToResource")
-        .collect();
+    let mutations = fixture.aws.mutations().await;
+    let accepted = mutations.iter().filter(|call| call["Code"].is_null());
+    let mutations: Vec<&Value> = accepted.map(|call| &call["Action"]).collect();
     assert_eq!(mutations[mutations.len() - 3..], ["AddTagsToResource", "ModifyUser", "AddTagsToResource"]);
     assert_eq!(owner_tags(&fixture).await, 4);
     fixture.end().await;
@@ -250,15 +239,13 @@ async fn tags_that_somebody_changed_are_put_back_though_the_first_calls_fail() {
     let mut changed = whole.clone();
     changed["team"] = json!("ads");
     for spoilt in [changed, json!({}), json!({ "team": "ads" })] {
-        let rule = json!({ "Action": "AddTagsToResource", "Kind": "unavailable", "Times": 2 });
+        let rule = Rule::on("AddTagsToResource").unavailable().times(2);
         let fault = fixture.aws.fault(rule).await;
         fixture.aws.put_user("app", json!({ "Tags": spoilt })).await;
         fixture.reconcile_now("app").await;
         fixture.aws.struck(fault, 2).await;
-        until(&format!("{spoilt} is put right"), || async {
-            (fixture.aws.user("app").await.unwrap()["Tags"] == whole).then_some(())
-        })
-        .await;
+        let tags = async || fixture.aws.user("app").await.unwrap()["Tags"].clone();
+        until(&format!("{spoilt} is put right"), async || tags().await == whole).await;
         fixture.wait_ready("app").await;
     }
     fixture.end().await;
@@ -285,9 +272,7 @@ async fn a_user_without_owner_tags_that_status_cannot_prove_ours_is_left_alone()
         assert!(condition(&object, "Stalled").is_some(), "{name}");
         assert_eq!(fixture.aws.user(name).await.unwrap(), before, "{name}");
         // Its tags back by hand: it goes on with the next look.
-        let mut tags =
-            json!({ "elasticache-users.dev/namespace": fixture.ns, "elasticache-users.dev/name": name });
-        tags["elasticache-users.dev/cluster"] = json!(fixture.cluster_id.clone());
+        let tags = fixture::owner_tags(&fixture.cluster_id, &fixture.ns, name);
         fixture.aws.put_user(name, json!({ "Tags": tags })).await;
         fixture.request_reconcile(name).await;
         fixture.wait_ready(name).await;

@@ -150,10 +150,8 @@ pub(crate) async fn account(
         });
     }
     // The authorizer learns of a binding some moments later.
-    until("the rights are known to the API server", || async {
-        may_watch(client, home, name, within).await.then_some(())
-    })
-    .await;
+    until("the rights are known to the API server", async || may_watch(client, home, name, within).await)
+        .await;
     let file = dir.join(format!("{name}.kubeconfig"));
     std::fs::write(&file, serde_json::to_vec(&kubeconfig).unwrap()).unwrap();
     file

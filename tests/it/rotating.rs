@@ -1,14 +1,13 @@
 //! Secrets change, and AWS gets their passwords.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use elasticache_emulator::Rule;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::control_plane;
 use crate::fixture::{
     Fixture, PASSWORD, Setup, condition, iam, is_ready, message, until, with_password, with_passwords,
 };
@@ -47,10 +46,7 @@ async fn holds(fixture: &Fixture, wanted: &[&str]) {
     let mut wanted: Vec<String> = wanted.iter().map(|text| (*text).to_owned()).collect();
     wanted.sort();
     // Compared, never shown.
-    until("AWS has the passwords of the Secrets", || async {
-        (passwords(fixture).await == wanted).then_some(())
-    })
-    .await;
+    until("AWS has the passwords of the Secrets", async || passwords(fixture).await == wanted).await;
     fixture.wait_ready("app").await;
 }
 
@@ -72,10 +68,7 @@ async fn a_changed_secret_reaches_aws_with_one_modify_user() {
     let fixture = settled().await;
     fixture.secret("one", SECOND).await;
     let written = Instant::now();
-    until("AWS has the password of the Secret", || async {
-        (passwords(&fixture).await == [SECOND]).then_some(())
-    })
-    .await;
+    until("AWS has the password of the Secret", async || passwords(&fixture).await == [SECOND]).await;
     // A debounce of one second, two looks and the call; not seen at all, it would take the resync's ten minutes.
     assert!(written.elapsed() < SECONDS, "{:?} after the Secret changed", written.elapsed());
     holds(&fixture, &[SECOND]).await;
@@ -84,10 +77,8 @@ async fn a_changed_secret_reaches_aws_with_one_modify_user() {
     let call = &fixture.aws.calls_of("ModifyUser", "app").await[0]["Params"];
     assert!(call["AccessString"].is_null() && call["Engine"].is_null(), "only what differs is sent");
     assert_eq!(fixture.event("app", "PasswordRotated").await.kind, "Normal");
-    assert!(
-        fixture.events("app").await.iter().all(|event| event.reason != "UserModified"),
-        "one call, one event"
-    );
+    let events = fixture.events("app").await;
+    assert!(events.iter().all(|event| event.reason != "UserModified"), "one call, one event");
     fixture.end().await;
 }
 
@@ -157,11 +148,8 @@ async fn a_secret_written_again_with_its_password_is_not_sent_by_the_process_tha
     let versions = |object: &Value| object["status"]["lastApplied"]["passwordVersions"].clone();
     let before = versions(&fixture.wait_ready("app").await);
     annotate_secret(&fixture, "one", "again").await;
-    let after = fixture
-        .shows("app", "the new version of the Secret is remembered", |object| {
-            is_ready(object) && versions(object) != before
-        })
-        .await;
+    let remembered = |object: &Value| is_ready(object) && versions(object) != before;
+    let after = fixture.shows("app", "the new version of the Secret is remembered", remembered).await;
     assert_eq!(versions(&after).as_array().unwrap().len(), 1);
     assert_eq!(rotations(&fixture).await, 0);
     // A restart may cost one, as nobody knows any more what was sent; here status does.
@@ -210,8 +198,7 @@ async fn going_back_to_the_former_secret_is_seen_though_the_report_of_the_new_on
     let fixture = settled().await;
     fixture.secret("two", SECOND).await;
     // AWS takes the second password, and nobody ever learns of it.
-    let fault =
-        json!({ "Action": "ModifyUser", "UserId": "app", "Kind": "hang", "When": "after", "Ms": 60_000 });
+    let fault = Rule::on("ModifyUser").user("app").hang().after();
     let fault = fixture.aws.fault(fault).await;
     fixture.patch("app", json!({ "spec": with_passwords(&["two"]) })).await;
     fixture.aws.struck(fault, 1).await;
@@ -250,15 +237,8 @@ async fn a_secret_that_goes_leaves_the_aws_user_as_it_is() {
 }
 
 /// A ServiceAccount that may do what the operator needs, and with Secrets only what `secrets` says.
-async fn restricted(fixture: &Fixture, secrets: Value) -> PathBuf {
-    let cluster = control_plane::shared();
-    let (ns, account) = (fixture.ns.clone(), "restricted");
-    let kubeconfig = {
-        let ns = ns.clone();
-        tokio::task::spawn_blocking(move || cluster.service_account_kubeconfig(&ns, account).unwrap())
-            .await
-            .unwrap()
-    };
+async fn restricted(fixture: &Fixture, secrets: Value) -> String {
+    let kubeconfig = fixture.service_account("restricted").await;
     allow(fixture, "operator", may_on_objects(&["get", "list", "watch", "patch"])).await;
     allow(fixture, "secrets", secrets).await;
     kubeconfig
@@ -306,7 +286,7 @@ async fn leave_to_get_named_secrets_is_enough() {
     let kubeconfig = restricted(&fixture, may_get("one")).await;
     fixture.secret("one", PASSWORD).await;
     fixture.start_with(&[
-        ("KUBECONFIG", kubeconfig.display().to_string()),
+        ("KUBECONFIG", kubeconfig),
         ("CLUSTER_ID", "restricted".to_owned()),
         ("RESYNC", "2s".to_owned()),
         ("LOG", elasticache_user_operator::config::DEFAULT_LOG.to_owned()),
@@ -329,10 +309,7 @@ async fn a_secret_that_may_not_be_read_is_told_and_read_once_it_may() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let kubeconfig = restricted(&fixture, may_get("another")).await;
     fixture.secret("one", PASSWORD).await;
-    fixture.start_with(&[
-        ("KUBECONFIG", kubeconfig.display().to_string()),
-        ("CLUSTER_ID", "restricted".to_owned()),
-    ]);
+    fixture.start_with(&[("KUBECONFIG", kubeconfig), ("CLUSTER_ID", "restricted".to_owned())]);
     fixture.create("app", with_password("one")).await;
     let told = fixture.reason("app", "SecretForbidden").await;
     assert!(condition(&told, "Stalled").is_none());
@@ -348,7 +325,7 @@ async fn a_watch_of_the_objects_that_is_forbidden_is_told_once_and_taken_up_once
     let kubeconfig = restricted(&fixture, may_get("one")).await;
     allow(&fixture, "operator", may_on_objects(&["get", "list", "patch"])).await;
     fixture.start_with(&[
-        ("KUBECONFIG", kubeconfig.display().to_string()),
+        ("KUBECONFIG", kubeconfig),
         ("CLUSTER_ID", "restricted".to_owned()),
         ("LOG", elasticache_user_operator::config::DEFAULT_LOG.to_owned()),
     ]);

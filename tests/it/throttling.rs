@@ -128,10 +128,7 @@ async fn deletions_go_before_the_checks_of_a_restart() {
     // wait in the only slot, all twenty would go first.
     assert!(checks <= names.len() / 2, "{checks} checks went before the deletions: {since:#?}");
     for name in &names {
-        until(&format!("{name} is checked"), || async {
-            (looks(&fixture, name, calls).await > 0).then_some(())
-        })
-        .await;
+        until(&format!("{name} is checked"), async || looks(&fixture, name, calls).await > 0).await;
     }
     let after: Vec<usize> = names.iter().map(versions).collect();
     assert_eq!(after, before, "a check, with a token or without, writes nothing");
@@ -146,10 +143,7 @@ async fn a_check_that_has_begun_is_finished() {
     fixture.aws.put_user("app", json!({ "AccessString": "on ~* -@all +@read" })).await;
     // A token comes every 250 ms, and no second one is there when the first call has been answered.
     fixture.start_with(&slow(1));
-    until("the drift is put right", || async {
-        (fixture.aws.accepted("ModifyUser", "app").await == 1).then_some(())
-    })
-    .await;
+    until("the drift is put right", async || fixture.aws.accepted("ModifyUser", "app").await == 1).await;
     fixture.end().await;
 }
 
@@ -172,10 +166,7 @@ async fn checks_get_their_turn_though_work_never_ends() {
     let [rate, burst, concurrency] = slow(20);
     fixture.start_with(&[rate, burst, concurrency, ("RESYNC", "5s".to_owned())]);
     for name in &names {
-        until(&format!("{name} is checked"), || async {
-            (looks(&fixture, name, calls).await > 0).then_some(())
-        })
-        .await;
+        until(&format!("{name} is checked"), async || looks(&fixture, name, calls).await > 0).await;
     }
     fixture.end().await;
 }

@@ -3,6 +3,7 @@
 
 mod settled;
 
+use elasticache_emulator::Rule;
 use serde_json::json;
 
 use crate::control_plane;
@@ -59,8 +60,7 @@ async fn the_documentation_shows_a_blocked_deletion_as_it_is() {
     fixture.event("orders-api", "WaitingForUserActive").await;
     page.section("modifying", &transcript.look().await);
 
-    let refusal =
-        json!({ "Action": "DeleteUser", "Kind": "error", "Code": "InvalidUserState", "Times": null });
+    let refusal = Rule::on("DeleteUser").error("InvalidUserState", 400).always();
     fixture.aws.fault(refusal).await;
     fixture.aws.put_user("orders-api", json!({ "Status": "active" })).await;
     fixture.reason("orders-api", "InvalidUserState").await;

@@ -10,11 +10,10 @@ use kube::Api;
 use serde_json::{Value, json};
 
 use crate::deployed::Deployed;
-use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, until, with_password};
+use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, until, with, with_password};
 use crate::rights::Rights;
 use crate::{audit, control_plane, repository};
 
-const CHART: &str = "charts/elasticache-user-operator";
 /// Namespace of the release.
 const HOME: &str = "operator-home";
 const NAMES: [&str; 3] = ["by-iam", "by-password", "kept"];
@@ -32,22 +31,16 @@ async fn helm(cluster: &Cluster, words: &[&str]) -> String {
 
 /// The chart as it might have been a version ago: its definition does not know `spec.suspend` and a column yet.
 fn former_chart(folder: &Path) -> String {
-    let chart = folder.join("former");
-    let copied = Command::new("cp").arg("-r").arg(repository::path(CHART)).arg(&chart).status().unwrap();
-    assert!(copied.success());
-    let about = std::fs::read_to_string(chart.join("Chart.yaml")).unwrap();
-    let before = about.replace("\nversion: 0.1.0", "\nversion: 0.0.9");
-    assert_ne!(about, before);
-    std::fs::write(chart.join("Chart.yaml"), before).unwrap();
-    let file = chart.join("files/crd.yaml");
-    let mut definition: Value = serde_saphyr::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-    let version = &mut definition["spec"]["versions"][0];
-    assert!(version["additionalPrinterColumns"].as_array_mut().unwrap().pop().is_some());
-    let spec = &mut version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
-    assert!(spec.as_object_mut().unwrap().remove("suspend").is_some());
-    // JSON is YAML.
-    std::fs::write(&file, definition.to_string()).unwrap();
-    chart.display().to_string()
+    let former = |definition: &str| {
+        let mut definition: Value = serde_saphyr::from_str(definition).unwrap();
+        let version = &mut definition["spec"]["versions"][0];
+        assert!(version["additionalPrinterColumns"].as_array_mut().unwrap().pop().is_some());
+        let spec = &mut version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
+        assert!(spec.as_object_mut().unwrap().remove("suspend").is_some());
+        // JSON is YAML.
+        definition.to_string()
+    };
+    chart::former_chart(folder, former).unwrap().display().to_string()
 }
 
 /// How often the watch has shown each object.
@@ -60,10 +53,8 @@ fn stayed_ready(fixture: &Fixture, since: [usize; 3]) {
     for (name, since) in NAMES.into_iter().zip(since) {
         for version in fixture.versions(name).split_off(since) {
             let ready = condition(&version, "Ready").unwrap();
-            assert!(
-                ready["status"] == "True" && version["metadata"]["deletionTimestamp"].is_null(),
-                "{version:#}"
-            );
+            assert_eq!(ready["status"], "True", "{version:#}");
+            assert!(version["metadata"]["deletionTimestamp"].is_null(), "{version:#}");
         }
     }
 }
@@ -83,10 +74,8 @@ async fn operator(cluster: &Cluster, fixture: &Fixture, pod: &str) -> (Deployed,
 }
 
 async fn says(fixture: &Fixture, replica: usize, words: &str) {
-    until(&format!("replica {replica} logs {words:?}"), || async {
-        fixture.each_log().get(replica)?.contains(words).then_some(())
-    })
-    .await;
+    let logs = async || fixture.each_log().get(replica).is_some_and(|log| log.contains(words));
+    until(&format!("replica {replica} logs {words:?}"), logs).await;
 }
 
 #[tokio::test]
@@ -94,15 +83,14 @@ async fn an_upgrade_and_an_uninstall_leave_objects_ready_and_aws_alone() {
     let audit = Cluster::would_be_own().then_some(AuditLevel::Request);
     let options = Options { audit, ..Options::default() };
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(options).unwrap()).await.unwrap();
-    let (former, chart) = (former_chart(cluster.dir()), repository::path(CHART));
+    let (former, chart) = (former_chart(cluster.dir()), repository::path(chart::CHART));
     let set = "--set=aws.region=us-east-1,secrets.clusterWide=true,metrics.dashboard.enabled=true";
     helm(&cluster, &["install", "operator", &former, "--create-namespace", "--no-hooks", set]).await;
     let setup = Setup { leaves_users: true, rights: Some(Rights::Administrator), ..Setup::default() };
     let fixture = Fixture::without_operator_on(&cluster, setup).await;
     let (_, old) = operator(&cluster, &fixture, "old").await;
     fixture.secret("pw", PASSWORD).await;
-    let mut kept = iam();
-    kept["deletionPolicy"] = json!("Retain");
+    let kept = with(iam(), json!({ "deletionPolicy": "Retain" }));
     for (name, spec) in NAMES.into_iter().zip([iam(), with_password("pw"), kept]) {
         fixture.ready(name, spec).await;
     }

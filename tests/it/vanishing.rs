@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use elasticache_emulator::Rule;
 use futures::StreamExt;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, Setup, iam, is_ready, until};
+use crate::fixture::{Fixture, Setup, iam, is_ready, owner_tags, until, with};
 
 const METRIC: &str = "elasticache_user_orphans_removed_total";
 
@@ -17,7 +18,7 @@ struct Row {
     name: &'static str,
     spec: Value,
     /// What AWS answers to DeleteUser.
-    faults: Vec<Value>,
+    faults: Vec<Rule>,
     /// Whose the user is by the time that its object vanishes.
     owner: Owner,
     /// The object that somebody makes under the same name.
@@ -39,13 +40,8 @@ fn row(name: &'static str, removed: bool) -> Row {
     Row { name, spec: iam(), faults: Vec::new(), owner: Owner::Ours, namesake: None, removed }
 }
 
-fn with(mut spec: Value, field: &str, value: Value) -> Value {
-    spec[field] = value;
-    spec
-}
-
-fn refusal(code: &str, times: u64) -> Value {
-    json!({ "Action": "DeleteUser", "Kind": "error", "Code": code, "Times": times })
+fn refusal((code, times): (&str, u64)) -> Rule {
+    Rule::on("DeleteUser").error(code, 400).times(times)
 }
 
 /// Somebody gives the user other tags.
@@ -60,17 +56,12 @@ async fn hand_over(fixture: &Fixture, owner: &Owner, uid: &Value) {
         Owner::WrongLocation => ("elsewhere", uid),
         Owner::AnotherUid => (fixture.cluster_id.as_str(), &theirs),
     };
-    let tags = json!({
-        "elasticache-users.dev/cluster": cluster,
-        "elasticache-users.dev/namespace": fixture.ns,
-        "elasticache-users.dev/name": "app",
-        "elasticache-users.dev/uid": uid,
-    });
+    let tags = with(owner_tags(cluster, &fixture.ns, "app"), json!({ "elasticache-users.dev/uid": uid }));
     fixture.aws.put_user("app", json!({ "Tags": tags })).await;
 }
 
 async fn setup() -> Fixture {
-    Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await
+    Fixture::with(Setup::leaving_users()).await
 }
 
 /// Creates the object, and takes it away while its CreateUser is under way, as the API server does: no finalizer holds it.
@@ -78,8 +69,8 @@ async fn setup() -> Fixture {
 async fn vanishes_during_create_user(fixture: &Fixture, spec: Value, owner: &Owner) {
     let is_ours = matches!(owner, Owner::Ours);
     let fault = match is_ours {
-        true => json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 1500, "Times": 1 }),
-        false => json!({ "Action": "CreateUser", "Kind": "hang", "When": "after", "Ms": 1500, "Times": 1 }),
+        true => Rule::on("CreateUser").slow(1500),
+        false => Rule::on("CreateUser").hang_for(1500).after(),
     };
     let fault = fixture.aws.fault(fault).await;
     let created = fixture.create("app", spec).await;
@@ -111,11 +102,8 @@ async fn made(fixture: &Fixture) {
 }
 
 async fn removed(fixture: &Fixture) {
-    until("the user is removed", || async { fixture.aws.user("app").await.is_none().then_some(()) }).await;
-    until("it is counted", || async {
-        fixture.metrics().concat().contains(&format!("{METRIC} 1")).then_some(())
-    })
-    .await;
+    until("the user is removed", async || fixture.aws.user("app").await.is_none()).await;
+    until("it is counted", async || fixture.metrics().concat().contains(&format!("{METRIC} 1"))).await;
     let told = fixture.logs().lines().any(|line| line.contains("WARN") && line.contains("left behind"));
     assert!(told, "no Warning tells it");
     assert_eq!(fixture.aws.accepted("DeleteUser", "app").await, 1);
@@ -123,7 +111,7 @@ async fn removed(fixture: &Fixture) {
 
 /// The operator has decided to leave the user alone.
 async fn left_alone(fixture: &Fixture, why: &str) {
-    until(why, || async { fixture.logs().contains(why).then_some(()) }).await;
+    fixture.logged(why).await;
     assert!(fixture.aws.user("app").await.is_some());
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len(), 0);
 }
@@ -152,16 +140,12 @@ async fn the_user_of_an_object_that_vanished_is_removed_unless_it_is_to_stay() {
     let rows = vec![
         row("nothing is in the way", true),
         Row {
-            faults: vec![
-                refusal("InvalidUserState", 2),
-                refusal("Throttling", 2),
-                refusal("InternalFailure", 1),
-            ],
+            faults: [("InvalidUserState", 2), ("Throttling", 2), ("InternalFailure", 1)].map(refusal).into(),
             ..row("DeleteUser is refused again and again", true)
         },
-        Row { spec: with(iam(), "deletionPolicy", json!("Retain")), ..row("Retain", false) },
+        Row { spec: with(iam(), json!({ "deletionPolicy": "Retain" })), ..row("Retain", false) },
         Row {
-            namesake: Some(with(iam(), "userID", json!("somebody"))),
+            namesake: Some(with(iam(), json!({ "userID": "somebody" }))),
             ..row("another object of its name wants another user", true)
         },
         Row { owner: Owner::WrongLocation, ..row("the user is another cluster's", false) },
@@ -174,7 +158,7 @@ async fn the_user_of_an_object_that_vanished_is_removed_unless_it_is_to_stay() {
 #[tokio::test]
 async fn an_object_of_the_same_name_that_manages_the_user_keeps_it() {
     let fixture = setup().await;
-    let fault = fixture.aws.fault(json!({ "Action": "DeleteUser", "Kind": "throttle", "Times": null })).await;
+    let fault = fixture.aws.fault(Rule::on("DeleteUser").throttle().always()).await;
     vanishes_during_create_user(&fixture, iam(), &Owner::Ours).await;
     fixture.aws.struck(fault, 1).await;
     let created = fixture.create("app", iam()).await;
@@ -182,12 +166,11 @@ async fn an_object_of_the_same_name_that_manages_the_user_keeps_it() {
     fixture.shows("app", "the other object is Ready", is_it).await;
     let refused = fixture.aws.fired(fault).await;
     fixture.aws.clear_faults().await;
-    let why = "another object of that name manages it now";
-    until(why, || async { fixture.logs().contains(why).then_some(()) }).await;
+    fixture.logged("another object of that name manages it now").await;
     assert!(fixture.aws.user("app").await.is_some());
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len() as u64, refused);
     fixture.delete("app").await;
-    until("its own deletion", || async { fixture.aws.user("app").await.is_none().then_some(()) }).await;
+    until("its own deletion", async || fixture.aws.user("app").await.is_none()).await;
     assert!(fixture.metrics().concat().contains(&format!("{METRIC} 0")));
     fixture.end().await;
 }
@@ -196,19 +179,16 @@ async fn an_object_of_the_same_name_that_manages_the_user_keeps_it() {
 async fn an_object_of_the_same_name_keeps_the_user_as_long_as_it_wants_it() {
     let fixture = setup().await;
     // The object is made before anything is decided: DeleteUser is refused until then.
-    let throttled = json!({ "Action": "DeleteUser", "Kind": "throttle", "Times": null });
+    let throttled = Rule::on("DeleteUser").throttle().always();
     let fault = fixture.aws.fault(throttled).await;
     vanishes_during_create_user(&fixture, iam(), &Owner::Ours).await;
     fixture.aws.struck(fault, 1).await;
     // It is suspended from the start: no finalizer, and no call of its own.
-    fixture.create("app", with(iam(), "suspend", json!(true))).await;
+    fixture.create("app", with(iam(), json!({ "suspend": true }))).await;
     fixture.reason("app", "Suspended").await;
     let struck = fixture.aws.fired(fault).await;
     fixture.aws.clear_faults().await;
-    until("the user is looked at again", || async {
-        fixture.logs().contains("another object wants the AWS user of the vanished one").then_some(())
-    })
-    .await;
+    fixture.logged("another object wants the AWS user of the vanished one").await;
     assert!(fixture.aws.user("app").await.is_some());
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len() as u64, struck);
     fixture.delete("app").await;
@@ -249,8 +229,7 @@ async fn left(fixture: &Fixture) -> Vec<String> {
 #[tokio::test]
 async fn quick_deletions_leave_no_user_behind() {
     let env = [("AWS_RATE", "1000"), ("AWS_BURST", "1000"), ("CONCURRENCY", "16")];
-    let env = env.map(|(name, value)| (name, value.to_owned())).to_vec();
-    let fixture = Fixture::with(Setup { leaves_users: true, env, ..Setup::default() }).await;
+    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::env(&env) }).await;
     fixture.ready("first", iam()).await;
     let quick = |index: u64| {
         let fixture = &fixture;
@@ -262,12 +241,9 @@ async fn quick_deletions_leave_no_user_behind() {
         }
     };
     futures::stream::iter(0..QUICK).for_each_concurrent(8, quick).await;
-    until("the objects are gone", || async {
-        let objects = fixture.users().list(&Default::default()).await.unwrap();
-        (objects.items.len() == 1).then_some(())
-    })
-    .await;
-    until("no user is left", || async { left(&fixture).await.is_empty().then_some(()) }).await;
+    let objects = async || fixture.users().list(&Default::default()).await.unwrap().items;
+    until("the objects are gone", async || objects().await.len() == 1).await;
+    until("no user is left", async || left(&fixture).await.is_empty()).await;
     let calls = fixture.aws.calls().await;
     let accepted =
         calls.iter().filter(|call| call["Action"] == "CreateUser" && call["Code"].is_null()).count();

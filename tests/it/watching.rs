@@ -8,6 +8,7 @@ mod promql;
 
 use std::collections::BTreeSet;
 
+use elasticache_emulator::Rule;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, PASSWORD, Setup, iam, until, with_password};
@@ -70,9 +71,7 @@ async fn a_day(fixture: &Fixture) {
     fixture.event("drifted", "DriftCorrected").await;
     fixture.ready("gone", iam()).await;
     fixture.deleted("gone").await;
-    let denied = json!({
-        "Action": "CreateUser", "UserId": "denied", "Kind": "error", "Code": "AccessDenied", "Status": 403, "Times": null,
-    });
+    let denied = Rule::on("CreateUser").user("denied").error("AccessDenied", 403).always();
     fixture.aws.fault(denied).await;
     fixture.create("denied", iam()).await;
     fixture.reason("denied", "AccessDenied").await;
@@ -84,7 +83,7 @@ async fn a_day(fixture: &Fixture) {
     fixture.delete("leaving").await;
     fixture.reason("leaving", "WaitingForUserActive").await;
     // Last, as it slows the operator down.
-    let throttled = json!({ "Action": "CreateUser", "UserId": "throttled", "Kind": "throttle", "Times": 2 });
+    let throttled = Rule::on("CreateUser").user("throttled").throttle().times(2);
     let throttled = fixture.aws.fault(throttled).await;
     fixture.create("throttled", iam()).await;
     fixture.aws.struck(throttled, 2).await;

@@ -12,9 +12,11 @@
 mod helm;
 mod manifests;
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cluster::Tool;
 use serde_json::Value;
 use support::command::run;
@@ -40,6 +42,22 @@ pub fn is_role(object: &Value) -> bool {
     ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
         .iter()
         .any(|kind| object["kind"] == *kind)
+}
+
+/// The chart as it might have been a version ago, with the definition that `former` makes of today's. Answers its folder.
+///
+/// # Errors
+/// If a file cannot be copied, read or written, or Chart.yaml has another version than expected.
+pub fn former_chart(folder: &Path, former: impl FnOnce(&str) -> String) -> Result<PathBuf> {
+    let chart = folder.join("former");
+    run(Command::new("cp").arg("-r").arg(path(CHART)).arg(&chart))?;
+    let (about, definition) = (chart.join("Chart.yaml"), chart.join("files/crd.yaml"));
+    let (now, then) = ("\nversion: 0.1.0", "\nversion: 0.0.9");
+    let text = fs::read_to_string(&about)?;
+    ensure!(text.contains(now), "{} has another version than 0.1.0", about.display());
+    fs::write(&about, text.replace(now, then))?;
+    fs::write(&definition, former(&fs::read_to_string(&definition)?))?;
+    Ok(chart)
 }
 
 /// The chart's README, as helm-docs makes it from the values' comments.

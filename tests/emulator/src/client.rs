@@ -106,6 +106,16 @@ impl Control {
         calls
     }
 
+    /// The actions of [`Control::mutations`], in order.
+    pub async fn changes(&self) -> Vec<String> {
+        self.mutations().await.iter().map(action_of).collect()
+    }
+
+    /// The same about one user.
+    pub async fn changes_of(&self, id: &str) -> Vec<String> {
+        self.mutations().await.iter().filter(|call| user_of(call) == id).map(action_of).collect()
+    }
+
     /// The calls of one action about one user.
     pub async fn calls_of(&self, action: &str, id: &str) -> Vec<Value> {
         let about = |call: &Value| call["Action"] == action && user_of(call) == id;
@@ -123,8 +133,8 @@ impl Control {
     }
 
     /// Adds a fault, and answers its ID.
-    pub async fn fault(&self, rule: Value) -> u64 {
-        self.ask("POST", "faults", Some(&rule)).await["Id"].as_u64().expect("an ID")
+    pub async fn fault(&self, rule: impl Into<Value>) -> u64 {
+        self.ask("POST", "faults", Some(&rule.into())).await["Id"].as_u64().expect("an ID")
     }
 
     /// How often a fault struck.
@@ -143,6 +153,10 @@ impl Control {
     pub async fn settings(&self, settings: Value) -> Value {
         self.ask("PUT", "settings", Some(&settings)).await
     }
+}
+
+fn action_of(call: &Value) -> String {
+    call["Action"].as_str().unwrap_or_default().to_owned()
 }
 
 /// The user that a recorded call is about: `UserId`, or the last part of the ARN. Empty if it is about none.

@@ -44,6 +44,7 @@ mod permissions;
 mod records;
 mod refusal;
 mod region;
+mod rule;
 mod server;
 mod settings;
 mod state;
@@ -62,6 +63,7 @@ use tokio::sync::oneshot;
 
 pub use client::{Control, user_of};
 pub use permissions::{Asked, Permits};
+pub use rule::Rule;
 pub use settings::{ModifyAnswer, Rate, Settings};
 
 use clock::Clock;

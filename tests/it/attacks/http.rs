@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::fixture::{Fixture, iam, until};
 
-/// The operator's own descriptors, and the connections that its server keeps, are fewer than this.
+/// The connections that the server keeps, and what else the operator opens meanwhile, are fewer than this.
 const MOST_DESCRIPTORS: usize = 150;
 
 async fn address(fixture: &Fixture) -> String {
@@ -41,11 +41,12 @@ fn received(mut stream: TcpStream) -> String {
 async fn idle_connections_do_not_keep_probes_or_the_operator_from_working() {
     let fixture = Fixture::new().await;
     let address = address(&fixture).await;
+    let before = descriptors(&fixture);
     let idle: Vec<TcpStream> = (0..300).map(|_| connect(&address)).collect();
     let livez = support::operator::get(&address, "/livez").unwrap();
     assert_eq!(livez, "ok\n");
-    let held = descriptors(&fixture);
-    assert!(held < MOST_DESCRIPTORS, "{held} descriptors are open");
+    let more = descriptors(&fixture).saturating_sub(before);
+    assert!(more < MOST_DESCRIPTORS, "{more} descriptors more are open");
     fixture.ready("app", iam()).await;
     drop(idle);
     fixture.end().await;
@@ -78,7 +79,8 @@ async fn any_number_of_readiness_probes_asks_the_api_server_once_in_two_seconds(
     for _ in 0..300 {
         http.get(format!("{address}/readyz")).send().await.unwrap().error_for_status().unwrap();
     }
-    let allowed = usize::try_from(asked.elapsed().as_secs() / 2).unwrap() + 3;
+    // Those of the probes, and those that the operator makes for itself meanwhile.
+    let allowed = usize::try_from(asked.elapsed().as_secs() / 2).unwrap() + 30;
     if let (Some(before), Some(after)) = (before, requests()) {
         assert!(after - before <= allowed, "{} requests for 300 probes", after - before);
     }

@@ -38,6 +38,12 @@ impl Server {
         *self.answer.lock().expect("answer") = [head.as_bytes(), body].concat();
     }
 
+    /// How this method ends with this answer.
+    async fn words(&self, method: Method, status: u16, body: &str) -> String {
+        self.answers(status, body);
+        method.call(&self.aws, "app").await.words()
+    }
+
     /// The next answer: status and body without a length, ended by the end of the connection, as old proxies do.
     fn answers_without_length(&self, body: &str) {
         let head = "HTTP/1.1 200 X\r\nConnection: close\r\n\r\n";
@@ -106,18 +112,18 @@ pub(crate) fn good(method: Method) -> String {
     answer(method, &content)
 }
 
+/// No word of AWS.
+const UNREADABLE: &str = "Unavailable UnreadableAnswer";
+
 #[tokio::test]
 async fn a_document_that_is_cut_anywhere_is_no_answer() {
     let server = Server::start().await;
     for method in Method::ALL {
         let whole = good(method);
-        server.answers(200, &whole);
-        assert_eq!(method.call(&server.aws, "app").await.words(), "Well", "{method:?}: the whole one");
+        assert_eq!(server.words(method, 200, &whole).await, "Well", "{method:?}: the whole one");
         for length in 0..whole.len() {
-            let cut = whole.get(..length).expect("ASCII");
-            server.answers(200, cut);
-            let words = method.call(&server.aws, "app").await.words();
-            assert_eq!(words, "Unavailable UnreadableAnswer", "{method:?}, cut after {cut}");
+            let cut = &whole[..length];
+            assert_eq!(server.words(method, 200, cut).await, UNREADABLE, "{method:?}, cut after {cut}");
         }
     }
 }
@@ -130,25 +136,27 @@ async fn a_document_that_ends_with_its_connection_is_read_only_when_it_is_whole(
     let read = TagsObservation::Read(tags(&[("a", "1"), ("b", "2")]));
     assert_eq!(server.aws.list_tags(&arn("app")).await, read);
     for length in (0..whole.len()).step_by(7) {
-        server.answers_without_length(whole.get(..length).expect("ASCII"));
+        server.answers_without_length(&whole[..length]);
         let words = Method::ListTags.call(&server.aws, "app").await.words();
-        assert_eq!(words, "Unavailable UnreadableAnswer", "cut after {length}");
+        assert_eq!(words, UNREADABLE, "cut after {length}");
     }
+}
+
+fn error(code: &str, message: &str, request_id: &str) -> String {
+    format!(
+        "<ErrorResponse {NS}><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+         <RequestId>{request_id}</RequestId></ErrorResponse>"
+    )
 }
 
 #[tokio::test]
 async fn an_error_that_is_cut_anywhere_is_no_observation() {
     let server = Server::start().await;
-    let whole = format!(
-        "<ErrorResponse {NS}><Error><Type>Sender</Type><Code>UserNotFound</Code><Message>No.</Message></Error>\
-         <RequestId>1</RequestId></ErrorResponse>"
-    );
-    server.answers(404, &whole);
-    assert_eq!(Method::Describe.call(&server.aws, "app").await.words(), "NotFound");
+    let whole = error("UserNotFound", "No.", "1");
+    assert_eq!(server.words(Method::Describe, 404, &whole).await, "NotFound");
     for length in 0..whole.len() {
-        server.answers(404, whole.get(..length).expect("ASCII"));
-        let words = Method::Describe.call(&server.aws, "app").await.words();
-        assert_eq!(words, "Unavailable UnreadableAnswer", "cut after {length}");
+        let words = server.words(Method::Describe, 404, &whole[..length]).await;
+        assert_eq!(words, UNREADABLE, "cut after {length}");
     }
 }
 
@@ -172,18 +180,20 @@ async fn an_answer_without_what_every_user_has_is_none() {
     {
         rows.push((format!("no {member}"), lacking(member)));
     }
+    let content = |method, user: &str| match method {
+        Method::Describe => answer(method, &format!("<member>{user}</member>")),
+        Method::ListTags | Method::Create | Method::Modify | Method::Tag | Method::Delete => {
+            answer(method, user)
+        }
+    };
     for method in users {
-        for (claim, content) in &rows {
-            let member = format!("<member>{content}</member>");
-            server.answers(200, &answer(method, if method == Method::Describe { &member } else { content }));
-            let words = method.call(&server.aws, "app").await.words();
-            assert_eq!(words, "Unavailable UnreadableAnswer", "{claim}, {method:?}");
+        for (claim, user) in &rows {
+            let words = server.words(method, 200, &content(method, user)).await;
+            assert_eq!(words, UNREADABLE, "{claim}, {method:?}");
         }
         for member in ["MinimumEngineVersion", "UserGroupIds"] {
-            let member = format!("<member>{}</member>", lacking(member));
-            let content = if method == Method::Describe { member } else { lacking("UserGroupIds") };
-            server.answers(200, &answer(method, &content));
-            assert_eq!(method.call(&server.aws, "app").await.words(), "Well", "{method:?}");
+            let words = server.words(method, 200, &content(method, &lacking(member))).await;
+            assert_eq!(words, "Well", "{method:?} without {member}");
         }
     }
 }
@@ -192,9 +202,8 @@ async fn an_answer_without_what_every_user_has_is_none() {
 async fn an_empty_list_of_users_is_no_absence() {
     let server = Server::start().await;
     for content in ["", "<member/>"] {
-        server.answers(200, &answer(Method::Describe, content));
-        let words = Method::Describe.call(&server.aws, "app").await.words();
-        assert_eq!(words, "Unavailable UnreadableAnswer", "{content}");
+        let words = server.words(Method::Describe, 200, &answer(Method::Describe, content)).await;
+        assert_eq!(words, UNREADABLE, "{content}");
     }
 }
 
@@ -202,8 +211,7 @@ async fn an_empty_list_of_users_is_no_absence() {
 async fn the_right_user_is_picked_from_several() {
     let server = Server::start().await;
     let content = format!("<member>{}</member><member>{}</member>", user("application"), user("app"));
-    server.answers(200, &answer(Method::Describe, &content));
-    assert_eq!(Method::Describe.call(&server.aws, "app").await.words(), "Well");
+    assert_eq!(server.words(Method::Describe, 200, &answer(Method::Describe, &content)).await, "Well");
 }
 
 #[tokio::test]
@@ -218,36 +226,30 @@ async fn a_tag_may_lack_its_value_and_a_list_its_tags() {
         server.answers(200, &body);
         assert_eq!(server.aws.list_tags(&arn("app")).await, TagsObservation::Read(read), "{claim}");
     }
-    server.answers(200, &answer(Method::ListTags, "<Tag><Value>1</Value></Tag>"));
-    let words = Method::ListTags.call(&server.aws, "app").await.words();
-    assert_eq!(words, "Unavailable UnreadableAnswer", "a tag without a key");
+    let keyless = answer(Method::ListTags, "<Tag><Value>1</Value></Tag>");
+    assert_eq!(server.words(Method::ListTags, 200, &keyless).await, UNREADABLE, "a tag without a key");
 }
 
 #[tokio::test]
 async fn an_answer_of_something_in_between_is_no_word_of_aws() {
     let server = Server::start().await;
     let html = "<html><body>Blocked by policy</body></html>";
+    let no_code = "<ErrorResponse><Error><Message>Odd</Message></Error></ErrorResponse>";
     let rows = [
-        ("a captive portal", 200, html, "Unavailable UnreadableAnswer"),
-        ("another service", 200, "<GetUserResponse></GetUserResponse>", "Unavailable UnreadableAnswer"),
-        ("an empty 200", 200, "", "Unavailable UnreadableAnswer"),
-        ("a redirection", 302, "", "Unavailable UnreadableAnswer"),
-        ("a proxy that refuses", 403, html, "Unavailable UnreadableAnswer"),
-        ("a proxy that asks for a password", 407, html, "Unavailable UnreadableAnswer"),
-        ("a 404 that is none of AWS's", 404, html, "Unavailable UnreadableAnswer"),
+        ("a captive portal", 200, html, UNREADABLE),
+        ("another service", 200, "<GetUserResponse></GetUserResponse>", UNREADABLE),
+        ("an empty 200", 200, "", UNREADABLE),
+        ("a redirection", 302, "", UNREADABLE),
+        ("a proxy that refuses", 403, html, UNREADABLE),
+        ("a proxy that asks for a password", 407, html, UNREADABLE),
+        ("a 404 that is none of AWS's", 404, html, UNREADABLE),
         ("a front end that throttles", 429, "slow down", "Throttled UnknownError"),
         ("a front end that is down", 503, html, "Unavailable UnknownError"),
-        (
-            "an error without a code",
-            400,
-            "<ErrorResponse><Error><Message>Odd</Message></Error></ErrorResponse>",
-            "Unavailable UnreadableAnswer",
-        ),
+        ("an error without a code", 400, no_code, UNREADABLE),
     ];
     for method in Method::ALL {
         for (claim, status, body, words) in rows {
-            server.answers(status, body);
-            assert_eq!(method.call(&server.aws, "app").await.words(), words, "{claim}, {method:?}");
+            assert_eq!(server.words(method, status, body).await, words, "{claim}, {method:?}");
         }
     }
 }
@@ -277,14 +279,8 @@ async fn a_fault_tells_nothing_that_changes_from_call_to_call() {
     let server = Server::start().await;
     let mut said = Vec::new();
     for serial in ["6ad6b4c1-9f8a-4a3e-9d8b-0123456789ab", "7be7c5d2-9f8a-4a3e-9d8b-0123456789ab"] {
-        server.answers(
-            403,
-            &format!(
-                "<ErrorResponse {NS}><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>No\n way \
-                 (Service: ElastiCache, Status Code: 403, Request ID: {serial})</Message></Error>\
-                 <RequestId>{serial}</RequestId></ErrorResponse>"
-            ),
-        );
+        let message = format!("No\n way (Service: ElastiCache, Status Code: 403, Request ID: {serial})");
+        server.answers(403, &error("AccessDenied", &message, serial));
         said.push(server.aws.list_tags(&arn("app")).await);
     }
     assert_eq!(said[0], said[1]);

@@ -3,33 +3,50 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use elasticache_emulator::{Emulator, Settings};
-
 use aws::UserApi;
+use elasticache_emulator::{Emulator, Rule, Settings};
 use elasticache_user_operator::account::{Class, Limiter, RateLimited};
 use plan::verdict::Outcome;
 use plan::{
-    Account, AuthenticationChange, Changes, Create, Delete, Engine, Lifecycle, Modify, RemoteUser, Tag,
+    Account, AuthenticationChange, Changes, Create, Engine, Lifecycle, Modify, RemoteUser, Tag,
     TagsObservation, UserObservation,
 };
 use serde_json::{Value, json};
 
-use super::emulator_fixture::{Fixture, PATIENT, SIGNER, arn, aws, create, passwords, tags, user_id};
+use super::emulator_fixture::{
+    Fixture, PATIENT, SIGNER, arn, aws, create, delete, modify, passwords, tag, user_id,
+};
 
 const ONE: &str = "correct-horse-battery";
 const OTHER: &str = "staple-staple-staple";
 
-/// The parameters of the one call that came over the wire.
-async fn params(fixture: &Fixture) -> BTreeMap<String, String> {
-    let calls = fixture.calls().await;
+/// The one call that came over the wire.
+async fn call(fixture: &Fixture) -> Value {
+    let mut calls = fixture.calls().await;
     assert_eq!(calls.len(), 1, "one call on the wire: {calls:?}");
-    let params: BTreeMap<String, String> =
-        serde_json::from_value(calls[0]["Params"].clone()).expect("parameters");
-    params.into_iter().filter(|(key, _)| key != "Action" && key != "Version").collect()
+    calls.remove(0)
 }
 
-fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    tags(pairs)
+/// Its parameters.
+async fn params(fixture: &Fixture) -> BTreeMap<String, String> {
+    let params = call(fixture).await["Params"].take();
+    let mut params: BTreeMap<String, String> = serde_json::from_value(params).expect("parameters");
+    params.retain(|key, _| key != "Action" && key != "Version");
+    params
+}
+
+/// The parameters of an authentication.
+fn mode(type_: &'static str, passwords: &[&'static str]) -> Vec<(String, &'static str)> {
+    let members = (1..).zip(passwords);
+    let passwords =
+        members.map(|(number, text)| (format!("AuthenticationMode.Passwords.member.{number}"), *text));
+    passwords.chain([("AuthenticationMode.Type".to_owned(), type_)]).collect()
+}
+
+fn pairs<K: Into<String>, V: Into<String>>(
+    pairs: impl IntoIterator<Item = (K, V)>,
+) -> BTreeMap<String, String> {
+    pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
 fn accepted(outcome: Outcome) -> RemoteUser {
@@ -37,23 +54,24 @@ fn accepted(outcome: Outcome) -> RemoteUser {
     user
 }
 
+async fn found(fixture: &Fixture, id: &str) -> RemoteUser {
+    let UserObservation::Found(user) = fixture.aws.describe(&user_id(id)).await.0 else {
+        panic!("{id} is not found")
+    };
+    user
+}
+
 #[tokio::test]
-async fn a_description_has_all_nine_members() {
+async fn a_description_has_all_nine_members_and_is_signed_for_region_and_account() {
     let fixture = Fixture::start();
     let user = json!({
-        "UserName": "App <&> User",
-        "Engine": "valkey",
-        "MinimumEngineVersion": "7.2",
-        "AccessString": "on ~app:* &* -@all +@read",
-        "Passwords": [ONE, OTHER],
-        "Status": "modifying",
+        "UserName": "App <&> User", "Engine": "valkey", "MinimumEngineVersion": "7.2", "Status": "modifying",
+        "AccessString": "on ~app:* &* -@all +@read", "Passwords": [ONE, OTHER],
     });
     fixture.control.put_user("app", user).await;
     fixture.control.put_group("blue", json!({"UserIds": ["app"]})).await;
     fixture.control.put_group("green", json!({"UserIds": ["app"]})).await;
-    let UserObservation::Found(mut seen) = fixture.aws.describe(&user_id("App")).await.0 else {
-        panic!("seen")
-    };
+    let mut seen = found(&fixture, "App").await;
     seen.user_group_ids.sort();
     let expected = RemoteUser {
         user_id: "app".to_owned(),
@@ -68,7 +86,10 @@ async fn a_description_has_all_nine_members() {
         arn: arn("app"),
     };
     assert_eq!(seen, expected);
-    assert_eq!(params(&fixture).await, pairs(&[("UserId", "app")]));
+    let call = call(&fixture).await;
+    assert_eq!((&call["Region"], &call["Account"]), (&json!("eu-west-1"), &json!("111122223333")));
+    let sent = json!({"Action": "DescribeUsers", "Version": "2015-02-02", "UserId": "app"});
+    assert_eq!(call["Params"], sent);
 }
 
 #[tokio::test]
@@ -76,72 +97,37 @@ async fn every_state_is_read_and_an_unknown_word_is_kept() {
     let fixture = Fixture::start();
     for word in ["creating", "active", "modifying", "deleting", "hibernating"] {
         fixture.control.put_user("app", json!({"Status": word})).await;
-        let UserObservation::Found(user) = fixture.aws.describe(&user_id("app")).await.0 else {
-            panic!("seen")
-        };
-        assert_eq!(user.lifecycle.as_str(), word);
-        assert_eq!(user.lifecycle, Lifecycle::parse(word));
+        let lifecycle = found(&fixture, "app").await.lifecycle;
+        assert_eq!((lifecycle.as_str(), &lifecycle), (word, &Lifecycle::parse(word)));
     }
 }
 
-#[tokio::test]
-async fn a_user_that_is_not_there_is_absent() {
-    let fixture = Fixture::start();
-    assert_eq!(fixture.aws.describe(&user_id("app")).await.0, UserObservation::Absent);
+/// A CreateUser, and the user that AWS shows then.
+struct Creation {
+    engine: Engine,
+    authentication: AuthenticationChange,
+    sent: Vec<(String, &'static str)>,
+    shown: (&'static str, Option<i32>),
 }
 
 #[tokio::test]
-async fn a_create_sends_everything_and_answers_with_the_user() {
+async fn a_create_sends_everything_and_answers_with_the_user_or_that_it_is_there() {
+    use AuthenticationChange::{Iam, NoPassword};
+    use Engine::{Redis, Valkey};
+    let row = |engine, authentication, sent, shown| Creation { engine, authentication, sent, shown };
     let rows = [
-        (
-            "two passwords",
-            Engine::Valkey,
-            passwords(&[ONE, OTHER]),
-            &[
-                ("AuthenticationMode.Passwords.member.1", ONE),
-                ("AuthenticationMode.Passwords.member.2", OTHER),
-                ("AuthenticationMode.Type", "password"),
-            ][..],
-            ("password", Some(2)),
-        ),
-        (
-            "one password",
-            Engine::Redis,
-            passwords(&[ONE]),
-            &[("AuthenticationMode.Passwords.member.1", ONE), ("AuthenticationMode.Type", "password")],
-            ("password", Some(1)),
-        ),
-        (
-            "IAM",
-            Engine::Valkey,
-            AuthenticationChange::Iam,
-            &[("AuthenticationMode.Type", "iam")],
-            ("iam", None),
-        ),
-        (
-            "no password",
-            Engine::Redis,
-            AuthenticationChange::NoPassword,
-            &[("AuthenticationMode.Type", "no-password-required")],
-            ("no-password", None),
-        ),
+        row(Valkey, passwords(&[ONE, OTHER]), mode("password", &[ONE, OTHER]), ("password", Some(2))),
+        row(Redis, passwords(&[ONE]), mode("password", &[ONE]), ("password", Some(1))),
+        row(Valkey, Iam, mode("iam", &[]), ("iam", None)),
+        row(Redis, NoPassword, mode("no-password-required", &[]), ("no-password", None)),
     ];
-    for (claim, engine, authentication, mode, shown) in rows {
+    let tags = [("elasticache-users.dev/name", "app"), ("team", "shop & co")];
+    for Creation { engine, authentication, sent, shown } in rows {
         let fixture = Fixture::start();
-        let request = Create {
-            engine,
-            authentication,
-            access_string: "on ~a:* +@read".to_owned(),
-            tags: tags(&[("elasticache-users.dev/name", "app"), ("team", "shop & co")]),
-            ..create("app")
-        };
+        let access_string = "on ~a:* +@read".to_owned();
+        let request = Create { engine, authentication, access_string, tags: pairs(tags), ..create("app") };
         let user = accepted(fixture.aws.create(&request, SIGNER).await);
-        assert_eq!((user.authentication_type.as_str(), user.password_count), shown, "{claim}");
-        assert_eq!(user.lifecycle, Lifecycle::Active, "{claim}");
-        assert_eq!(user.engine, engine.as_str(), "{claim}");
-        assert_eq!(user.arn, arn("app"), "{claim}");
-        assert_eq!(fixture.aws.describe(&user_id("app")).await.0, UserObservation::Found(user), "{claim}");
-        let mut sent = pairs(&[
+        let mut expected = pairs([
             ("UserId", "app"),
             ("UserName", "app"),
             ("Engine", engine.as_str()),
@@ -151,103 +137,68 @@ async fn a_create_sends_everything_and_answers_with_the_user() {
             ("Tags.Tag.2.Key", "team"),
             ("Tags.Tag.2.Value", "shop & co"),
         ]);
-        sent.extend(pairs(mode));
-        let calls = fixture.calls().await;
-        let mut params: BTreeMap<String, String> =
-            serde_json::from_value(calls[0]["Params"].clone()).expect("parameters");
-        params.retain(|key, _| key != "Action" && key != "Version");
-        assert_eq!(params, sent, "{claim}");
-        let truth = fixture.control.user("app").await.expect("the user");
+        expected.extend(pairs(sent));
+        assert_eq!(params(&fixture).await, expected, "{shown:?}");
+        assert_eq!((user.authentication_type.as_str(), user.password_count), shown);
         assert_eq!(
-            truth["Tags"],
-            json!({"elasticache-users.dev/name": "app", "team": "shop & co"}),
-            "{claim}"
+            (&user.lifecycle, user.engine.as_str()),
+            (&Lifecycle::Active, engine.as_str()),
+            "{shown:?}"
         );
+        assert_eq!(user.arn, arn("app"), "{shown:?}");
+        assert_eq!(found(&fixture, "app").await, user, "{shown:?}");
+        let truth = fixture.control.user("app").await.expect("the user");
+        assert_eq!(truth["Tags"], json!(pairs(tags)), "{shown:?}");
+        assert_eq!(fixture.aws.create(&request, SIGNER).await, Outcome::AlreadyExists, "{shown:?}");
     }
-}
-
-#[tokio::test]
-async fn a_create_of_a_user_that_is_there_says_so() {
-    let fixture = Fixture::start();
-    fixture.control.put_user("app", json!({})).await;
-    assert_eq!(fixture.aws.create(&create("app"), SIGNER).await, Outcome::AlreadyExists);
 }
 
 #[tokio::test]
 async fn a_modify_sends_only_what_changes() {
+    let access = |text: &str| Some(text.to_owned());
+    let authentication = |change| Changes { authentication: Some(change), ..Changes::default() };
+    let all = Changes {
+        access_string: access("on ~* +@all"),
+        engine: Some(Engine::Valkey),
+        authentication: Some(passwords(&[ONE])),
+    };
+    let sent = |key: &str, value| vec![(key.to_owned(), value)];
+    let all_sent =
+        [sent("AccessString", "on ~* +@all"), sent("Engine", "valkey"), mode("password", &[ONE])].concat();
     let rows = [
         (
-            "the access string",
-            Changes { access_string: Some("off -@all".to_owned()), ..Changes::default() },
-            &[("AccessString", "off -@all")][..],
+            Changes { access_string: access("off -@all"), ..Changes::default() },
+            sent("AccessString", "off -@all"),
         ),
-        (
-            "the engine",
-            Changes { engine: Some(Engine::Valkey), ..Changes::default() },
-            &[("Engine", "valkey")],
-        ),
-        (
-            "the passwords",
-            Changes { authentication: Some(passwords(&[OTHER])), ..Changes::default() },
-            &[("AuthenticationMode.Passwords.member.1", OTHER), ("AuthenticationMode.Type", "password")],
-        ),
-        (
-            "the type",
-            Changes { authentication: Some(AuthenticationChange::Iam), ..Changes::default() },
-            &[("AuthenticationMode.Type", "iam")],
-        ),
-        (
-            "to no password",
-            Changes { authentication: Some(AuthenticationChange::NoPassword), ..Changes::default() },
-            &[("AuthenticationMode.Type", "no-password-required")],
-        ),
-        (
-            "all of it",
-            Changes {
-                access_string: Some("on ~* +@all".to_owned()),
-                engine: Some(Engine::Valkey),
-                authentication: Some(passwords(&[ONE])),
-            },
-            &[
-                ("AccessString", "on ~* +@all"),
-                ("Engine", "valkey"),
-                ("AuthenticationMode.Passwords.member.1", ONE),
-                ("AuthenticationMode.Type", "password"),
-            ],
-        ),
+        (Changes { engine: Some(Engine::Valkey), ..Changes::default() }, sent("Engine", "valkey")),
+        (authentication(passwords(&[OTHER])), mode("password", &[OTHER])),
+        (authentication(AuthenticationChange::Iam), mode("iam", &[])),
+        (authentication(AuthenticationChange::NoPassword), mode("no-password-required", &[])),
+        (all, all_sent),
     ];
-    for (claim, changes, sent) in rows {
+    for (changes, sent) in rows {
         let fixture = Fixture::start();
         fixture.control.put_user("app", json!({"Passwords": [ONE]})).await;
-        let request = Modify { user_id: user_id("app"), changes, cause: plan::Cause::Edit };
-        let user = accepted(fixture.aws.modify(&request, SIGNER).await);
-        assert_eq!((user.lifecycle, user.arn), (Lifecycle::Modifying, arn("app")), "{claim}");
-        let mut expected = pairs(&[("UserId", "app")]);
-        expected.extend(pairs(sent));
-        assert_eq!(params(&fixture).await, expected, "{claim}");
+        let user = accepted(fixture.aws.modify(&Modify { changes, ..modify("app") }, SIGNER).await);
+        assert_eq!((user.lifecycle, user.arn), (Lifecycle::Modifying, arn("app")), "{sent:?}");
+        let expected = pairs(sent.into_iter().chain([("UserId".to_owned(), "app")]));
+        assert_eq!(params(&fixture).await, expected);
     }
 }
 
 #[tokio::test]
-async fn tags_are_added_and_read() {
+async fn tags_are_added_and_read_and_may_be_none() {
     let fixture = Fixture::start();
-    fixture.control.put_user("app", json!({"Tags": {"team": "shop", "empty": ""}})).await;
-    let TagsObservation::Read(read) = fixture.aws.list_tags(&arn("app")).await else { panic!("read") };
-    assert_eq!(read, tags(&[("team", "shop"), ("empty", "")]));
-    assert_eq!(params(&fixture).await, pairs(&[("ResourceName", &arn("app").to_string())]));
-
-    let request =
-        Tag { arn: arn("app"), tags: tags(&[("team", "till"), ("x", "y")]), cause: plan::Cause::Edit };
-    let all = tags(&[("team", "till"), ("empty", ""), ("x", "y")]);
+    fixture.control.put_user("app", json!({"Tags": {"team": "search", "empty": ""}})).await;
+    let before = pairs([("team", "search"), ("empty", "")]);
+    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagsObservation::Read(before));
+    assert_eq!(params(&fixture).await, pairs([("ResourceName", &*arn("app").to_string())]));
+    let request = Tag { tags: pairs([("team", "till"), ("x", "y")]), ..tag("app") };
+    let all = pairs([("team", "till"), ("empty", ""), ("x", "y")]);
     assert_eq!(fixture.aws.tag(&request, SIGNER).await, Outcome::Tagged(all.clone()));
     assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagsObservation::Read(all));
-}
-
-#[tokio::test]
-async fn a_user_without_tags_has_none() {
-    let fixture = Fixture::start();
     fixture.control.put_user("app", json!({"Tags": {}})).await;
-    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagsObservation::Read(tags(&[])));
+    assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagsObservation::Read(BTreeMap::new()));
 }
 
 #[tokio::test]
@@ -255,11 +206,10 @@ async fn tags_in_their_window_are_unreadable_which_is_not_absent() {
     let fixture = Fixture::start();
     fixture.control.settings(json!({"tag-window": "1h"})).await;
     fixture.control.put_user("app", json!({})).await;
-    let request = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
-    assert!(matches!(fixture.aws.tag(&request, SIGNER).await, Outcome::Tagged(_)));
+    assert!(matches!(fixture.aws.tag(&tag("app"), SIGNER).await, Outcome::Tagged(_)));
     assert_eq!(fixture.aws.list_tags(&arn("app")).await, TagsObservation::Unreadable);
-    assert_eq!(fixture.aws.tag(&request, SIGNER).await, Outcome::NotFound);
-    assert!(matches!(fixture.aws.describe(&user_id("app")).await.0, UserObservation::Found(_)));
+    assert_eq!(fixture.aws.tag(&tag("app"), SIGNER).await, Outcome::NotFound);
+    found(&fixture, "app").await;
 }
 
 #[tokio::test]
@@ -267,20 +217,10 @@ async fn a_delete_answers_with_the_user_on_its_way_out() {
     let fixture = Fixture::start();
     fixture.control.settings(json!({"delete-time": "1h"})).await;
     fixture.control.put_user("app", json!({})).await;
-    let request = Delete { user_id: user_id("app") };
-    let user = accepted(fixture.aws.delete(&request, SIGNER).await);
+    let user = accepted(fixture.aws.delete(&delete("app"), SIGNER).await);
     assert_eq!((user.lifecycle, user.arn), (Lifecycle::Deleting, arn("app")));
-    assert_eq!(params(&fixture).await, pairs(&[("UserId", "app")]));
-    let missing = Delete { user_id: user_id("nobody") };
-    assert_eq!(fixture.aws.delete(&missing, SIGNER).await, Outcome::NotFound);
-}
-
-#[tokio::test]
-async fn calls_are_signed_for_the_region_and_account() {
-    let fixture = Fixture::start();
-    fixture.aws.describe(&user_id("app")).await;
-    let calls = fixture.calls().await;
-    assert_eq!((&calls[0]["Region"], &calls[0]["Account"]), (&json!("eu-west-1"), &json!("111122223333")));
+    assert_eq!(params(&fixture).await, pairs([("UserId", "app")]));
+    assert_eq!(fixture.aws.delete(&delete("nobody"), SIGNER).await, Outcome::NotFound);
 }
 
 #[tokio::test]
@@ -319,32 +259,20 @@ async fn the_rate_limited_port_makes_every_call_with_one_permit() {
     let fixture = Fixture::start();
     let limiter = Limiter::new(0.01, 7);
     let limited = RateLimited::new(fixture.aws.clone(), limiter.clone());
-    let app = user_id("app");
-    assert!(matches!(
-        limited.identify(limited.permit(Class::Change, "shop").await).await.account,
-        Account::Known(_)
-    ));
-    limited.create(limited.permit(Class::Change, "shop").await, &create("app"), SIGNER).await;
-    assert!(matches!(
-        limited.describe(limited.permit(Class::Check, "shop").await, &app).await.0,
-        UserObservation::Found(_)
-    ));
-    assert!(matches!(
-        limited.list_tags(limited.permit(Class::Change, "shop").await, &arn("app")).await,
-        TagsObservation::Read(_)
-    ));
-    let tag = Tag { arn: arn("app"), tags: tags(&[("x", "y")]), cause: plan::Cause::Edit };
-    limited.tag(limited.permit(Class::Change, "shop").await, &tag, SIGNER).await;
-    let changes = Changes { access_string: Some("off -@all".to_owned()), ..Changes::default() };
-    let modify = Modify { user_id: app.clone(), changes, cause: plan::Cause::Edit };
-    limited.modify(limited.permit(Class::Change, "shop").await, &modify, SIGNER).await;
-    let unused = limited.permit(Class::Change, "shop").await;
+    let permit = || limited.permit(Class::Change, "shop");
+    assert!(matches!(limited.identify(permit().await).await.account, Account::Known(_)));
+    limited.create(permit().await, &create("app"), SIGNER).await;
+    let seen = limited.describe(limited.permit(Class::Check, "shop").await, &user_id("app")).await.0;
+    assert!(matches!(seen, UserObservation::Found(_)), "{seen:?}");
+    let read = limited.list_tags(permit().await, &arn("app")).await;
+    assert!(matches!(read, TagsObservation::Read(_)), "{read:?}");
+    limited.tag(permit().await, &tag("app"), SIGNER).await;
+    limited.modify(permit().await, &modify("app"), SIGNER).await;
+    let unused = permit().await;
     assert!(limited.try_permit(Class::Change, "shop").is_none(), "each call has cost one");
     drop(unused);
-    limited.delete(limited.permit(Class::Change, "shop").await, &Delete { user_id: app }, SIGNER).await;
+    limited.delete(permit().await, &delete("app"), SIGNER).await;
     assert!(limited.try_permit(Class::Change, "shop").is_none());
-    let actions: Vec<Value> =
-        fixture.calls().await.into_iter().map(|mut call| call["Action"].take()).collect();
     let expected = [
         "GetCallerIdentity",
         "CreateUser",
@@ -354,35 +282,34 @@ async fn the_rate_limited_port_makes_every_call_with_one_permit() {
         "ModifyUser",
         "DeleteUser",
     ];
-    assert_eq!(actions, expected);
+    assert_eq!(fixture.actions().await, expected);
 }
 
 #[tokio::test]
-async fn calls_are_counted_by_status_and_code() {
+async fn calls_are_counted_by_service_status_and_code() {
     let fixture = Fixture::start();
+    fixture.aws.identify().await;
     fixture.aws.describe(&user_id("app")).await;
     fixture.aws.create(&create("app"), SIGNER).await;
-    fixture
-        .control
-        .fault(json!({"Action": "CreateUser", "Kind": "error", "Code": "NeverHeardOf", "Status": 409}))
-        .await;
+    fixture.control.fault(Rule::on("CreateUser").error("NeverHeardOf", 409)).await;
     fixture.aws.create(&create("app"), SIGNER).await;
-    fixture.control.fault(json!({"Action": "DescribeUsers", "Kind": "reset"})).await;
+    fixture.control.fault(Rule::on("DescribeUsers").reset()).await;
     fixture.aws.describe(&user_id("app")).await;
-    let mut registry = prometheus_client::registry::Registry::default();
-    fixture.aws.meter().register(&mut registry);
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
-    for (operation, status, code) in [
-        ("DescribeUsers", 404, "UserNotFound"),
-        ("DescribeUsers", 0, "NoAnswer"),
-        ("CreateUser", 200, ""),
-        ("CreateUser", 409, "other"),
+    let text = fixture.metrics();
+    for (service, operation, status, code) in [
+        ("STS", "GetCallerIdentity", 200, ""),
+        ("ElastiCache", "DescribeUsers", 404, "UserNotFound"),
+        ("ElastiCache", "DescribeUsers", 0, "NoAnswer"),
+        ("ElastiCache", "CreateUser", 200, ""),
+        ("ElastiCache", "CreateUser", 409, "other"),
     ] {
-        let line = format!(
-            "aws_api_calls_total{{service=\"ElastiCache\",operation=\"{operation}\",status_code=\"{status}\",error_code=\"{code}\"}} 1"
+        let labels = format!(
+            "service=\"{service}\",operation=\"{operation}\",status_code=\"{status}\",error_code=\"{code}\""
         );
-        assert!(text.contains(&line), "{line} is missing in:\n{text}");
+        assert!(
+            text.contains(&format!("aws_api_calls_total{{{labels}}} 1")),
+            "{labels} are missing in:\n{text}"
+        );
     }
 }
 

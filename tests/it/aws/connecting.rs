@@ -1,14 +1,16 @@
 //! The standard chain: region, endpoint and credentials from the environment, each row in a process of its own.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use aws::{Aws, Timeouts, UserApi};
+use axum::http::StatusCode;
 use elasticache_emulator::{Emulator, Settings};
 
-use super::emulator_fixture::user_id;
+use super::emulator_fixture::{nobody_listens, silent_server, user_id};
+use crate::http_server;
 
 /// Variables and their values.
 type Environment<'a> = &'a [(&'a str, &'a str)];
@@ -29,16 +31,14 @@ async fn other_process() {
 
 /// What it says with this environment and no other.
 fn with(environment: Environment<'_>) -> String {
-    let program = std::env::current_exe().expect("this program");
-    let name = "aws::connecting::other_process";
-    let output = Command::new(program)
-        .args(["--exact", name, "--ignored", "--nocapture"])
+    let output = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "aws::connecting::other_process", "--ignored", "--nocapture"])
         .env_clear()
         .env("HOME", "/nonexistent")
         .envs(environment.iter().copied())
         .output()
         .expect("the other process");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = String::from_utf8_lossy(&output.stdout);
     let said = text.lines().find_map(|line| line.split_once(MARK)).map(|(_, said)| said.to_owned());
     said.unwrap_or_else(|| panic!("{text}\n{}", String::from_utf8_lossy(&output.stderr)))
 }
@@ -47,11 +47,6 @@ const REGION: (&str, &str) = ("AWS_REGION", "eu-west-1");
 const NO_IMDS: (&str, &str) = ("AWS_EC2_METADATA_DISABLED", "true");
 const KEY: (&str, &str) = ("AWS_ACCESS_KEY_ID", "111122223333");
 const SECRET: (&str, &str) = ("AWS_SECRET_ACCESS_KEY", "secret");
-
-fn nobody_listens() -> String {
-    let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-    format!("http://{closed}")
-}
 
 #[test]
 fn without_a_region_or_a_provider_there_is_one_sentence() {
@@ -73,8 +68,7 @@ fn without_a_region_or_a_provider_there_is_one_sentence() {
 
 #[test]
 fn metadata_that_never_answers_is_none() {
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", silent.local_addr().expect("an address"));
+    let (_silent, url) = silent_server();
     let began = Instant::now();
     let said = with(&[REGION, ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &url)]);
     assert_eq!(said, NO_CREDENTIALS);
@@ -111,32 +105,17 @@ fn a_provider_that_fails_is_no_error_at_start() {
     let role = ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/operator");
     let closed = nobody_listens();
     let sts = refusing_sts();
+    let sts_at = |url| [token, role, ("AWS_ENDPOINT_URL_STS", url)];
+    let no_token = [("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent"), role];
+    let pod_identity = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", &*closed)];
+    let odd_profile = [("AWS_CONFIG_FILE", "/dev/zero/x"), role, token, ("AWS_ENDPOINT_URL_STS", &*closed)];
+    let refusal = "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.";
     let rows: [(&str, Environment<'_>, &str); 5] = [
-        (
-            "IRSA without its token",
-            &[("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent"), role],
-            "No such file or directory (os error 2).",
-        ),
-        (
-            "IRSA with an STS that is away",
-            &[token, role, ("AWS_ENDPOINT_URL_STS", &closed)],
-            "Connection refused",
-        ),
-        (
-            "IRSA with an STS that refuses",
-            &[token, role, ("AWS_ENDPOINT_URL_STS", &sts)],
-            "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.",
-        ),
-        (
-            "Pod Identity that is away",
-            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &closed)],
-            "Connection refused",
-        ),
-        (
-            "a profile that makes no sense",
-            &[("AWS_CONFIG_FILE", "/dev/zero/x"), role, token, ("AWS_ENDPOINT_URL_STS", &closed)],
-            "Connection refused",
-        ),
+        ("IRSA without its token", &no_token, "No such file or directory (os error 2)."),
+        ("IRSA with an STS that is away", &sts_at(&closed), "Connection refused"),
+        ("IRSA with an STS that refuses", &sts_at(&sts), refusal),
+        ("Pod Identity that is away", &pod_identity, "Connection refused"),
+        ("a profile that makes no sense", &odd_profile, "Connection refused"),
     ];
     for (claim, environment, why) in rows {
         let said = with(&[&[NO_IMDS, REGION], environment].concat());
@@ -149,22 +128,14 @@ fn a_provider_that_fails_is_no_error_at_start() {
 
 /// An STS that refuses, with another request ID each time.
 fn refusing_sts() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    std::thread::spawn(move || {
-        for (serial, stream) in listener.incoming().enumerate() {
-            let Ok(mut stream) = stream else { return };
-            let mut request = [0; 8192];
-            let _ = stream.read(&mut request);
-            let body = format!(
-                "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
-                 <Code>AccessDenied</Code><Message>Not authorized to perform sts:AssumeRoleWithWebIdentity</Message>\
-                 </Error><RequestId>{serial}</RequestId></ErrorResponse>"
-            );
-            let head =
-                format!("HTTP/1.1 403 X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
-            let _ = stream.write_all(format!("{head}{body}").as_bytes());
-        }
-    });
-    url
+    let serial = Arc::new(AtomicUsize::new(0));
+    http_server::serve(move || {
+        let serial = serial.fetch_add(1, Ordering::Relaxed);
+        let body = format!(
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+             <Code>AccessDenied</Code><Message>Not authorized to perform sts:AssumeRoleWithWebIdentity</Message>\
+             </Error><RequestId>{serial}</RequestId></ErrorResponse>"
+        );
+        (StatusCode::FORBIDDEN, body)
+    })
 }

@@ -1,5 +1,6 @@
 //! What the tests of the port need: an emulator, the port to it, and the emulator's control API.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use aws::{Aws, Connection, Timeouts, UserApi};
@@ -71,11 +72,33 @@ impl Fixture {
         calls
     }
 
+    /// The metrics of the port.
+    pub(crate) fn metrics(&self) -> String {
+        let mut registry = prometheus_client::registry::Registry::default();
+        self.aws.meter().register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
+        text
+    }
+
     /// The names of the calls since this was last asked.
     pub(crate) async fn actions(&self) -> Vec<String> {
         let calls = self.calls().await;
         calls.iter().map(|call| call["Action"].as_str().unwrap_or_default().to_owned()).collect()
     }
+}
+
+/// A URL at which nobody listens.
+pub(crate) fn nobody_listens() -> String {
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    format!("http://{closed}")
+}
+
+/// Accepts connections while it is there, and never answers.
+pub(crate) fn silent_server() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    (listener, url)
 }
 
 pub(crate) fn user_id(text: &str) -> UserId {
@@ -113,6 +136,14 @@ pub(crate) fn create(user: &str) -> Create {
 pub(crate) fn modify(user: &str) -> Modify {
     let changes = Changes { access_string: Some("on ~app:* +@read".to_owned()), ..Changes::default() };
     Modify { user_id: user_id(user), changes, cause: plan::Cause::Edit }
+}
+
+pub(crate) fn tag(user: &str) -> Tag {
+    Tag { arn: arn(user), tags: tags(&[("team", "shop")]), cause: plan::Cause::Edit }
+}
+
+pub(crate) fn delete(user: &str) -> Delete {
+    Delete { user_id: user_id(user) }
 }
 
 /// Each method of the port.
@@ -157,14 +188,8 @@ impl Method {
             },
             Self::Create => aws.create(&create(user), SIGNER).await.into(),
             Self::Modify => aws.modify(&modify(user), SIGNER).await.into(),
-            Self::Tag => aws
-                .tag(
-                    &Tag { arn: arn(user), tags: tags(&[("team", "shop")]), cause: plan::Cause::Edit },
-                    SIGNER,
-                )
-                .await
-                .into(),
-            Self::Delete => aws.delete(&Delete { user_id: user_id(user) }, SIGNER).await.into(),
+            Self::Tag => aws.tag(&tag(user), SIGNER).await.into(),
+            Self::Delete => aws.delete(&delete(user), SIGNER).await.into(),
         }
     }
 }
@@ -197,12 +222,7 @@ impl From<Outcome> for Ended {
 impl Ended {
     /// `Busy InvalidUserState` for a fault, else the word alone.
     pub(crate) fn words(&self) -> String {
-        let fault = match self {
-            Self::Failed(fault) => fault,
-            Self::Well | Self::NotFound | Self::AlreadyExists | Self::CredentialsChanged | Self::Strange => {
-                return format!("{self:?}");
-            }
-        };
+        let Self::Failed(fault) = self else { return format!("{self:?}") };
         let kind = match fault {
             Fault::Busy(_) => "Busy",
             Fault::Throttled(_) => "Throttled",

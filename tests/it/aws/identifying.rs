@@ -1,14 +1,15 @@
 //! Which account the credentials belong to: what tells it, with how many calls, and what happens if nothing does.
 
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use aws::UserApi;
-use plan::{Account, CallSource, CredentialsId, Delete, UserObservation};
-use serde_json::{Value, json};
+use elasticache_emulator::Rule;
+use plan::{Account, CallSource, CredentialsId, UserObservation};
+use serde_json::json;
 
 use super::emulator_fixture::{
-    ACCOUNT, Fixture, IMPATIENT, PATIENT, REGION, SIGNER, aws_with_sts, create, modify, user_id,
+    ACCOUNT, Fixture, IMPATIENT, PATIENT, REGION, SIGNER, aws_with_sts, create, delete, modify,
+    nobody_listens, silent_server, user_id,
 };
 
 const STS: &str = "GetCallerIdentity";
@@ -20,39 +21,32 @@ fn known() -> CallSource {
 }
 
 /// From now on the calls of this action fail in this way.
-async fn fails(fixture: &Fixture, action: &str, kind: &Value) {
-    let mut fault = json!({"Action": action, "Times": null});
-    let members = kind.as_object().expect("a fault").clone();
-    fault.as_object_mut().expect("a fault").extend(members);
-    fixture.control.fault(fault.clone()).await;
+async fn fails(fixture: &Fixture, action: &str, fault: Rule) {
+    fixture.control.fault(fault.action(action).always()).await;
 }
 
-fn error(code: &str, status: u16) -> Value {
-    json!({"Kind": "error", "Code": code, "Message": "Because.", "Status": status})
+fn error(code: &str, status: u16) -> Rule {
+    Rule::any().error(code, status)
 }
 
-/// `Known`, `Untold`, or the code of the fault.
+/// The variant of [`Account`], or the code of the fault.
 fn word(account: &Account) -> String {
     match account {
         Account::Known(account) => {
             assert_eq!(account, ACCOUNT);
             "Known".to_owned()
         }
-        Account::Withheld => "Untold".to_owned(),
         Account::Failed(fault) => fault.error().code.clone(),
-        Account::NotAsked => "Unasked".to_owned(),
+        Account::Withheld | Account::NotAsked => format!("{account:?}"),
     }
 }
 
 #[tokio::test]
 async fn sts_tells_the_account_once_and_every_later_answer_carries_it() {
     let fixture = Fixture::start();
-    let (sight, source) = fixture.aws.describe(&user_id("app")).await;
-    assert_eq!(
-        (sight, source.account),
-        (UserObservation::Absent, Account::NotAsked),
-        "an absence shows no account"
-    );
+    let unknown = CallSource { account: Account::NotAsked, ..known() };
+    let absent = fixture.aws.describe(&user_id("app")).await;
+    assert_eq!(absent, (UserObservation::Absent, unknown), "an absence shows no account");
     assert_eq!(fixture.aws.identify().await, known());
     assert_eq!(fixture.aws.identify().await, known());
     assert_eq!(fixture.aws.describe(&user_id("app")).await, (UserObservation::Absent, known()));
@@ -75,7 +69,7 @@ async fn an_arn_in_any_answer_tells_the_account_and_sts_is_not_asked() {
             "list" => drop(fixture.aws.list(None).await),
             "create" => drop(fixture.aws.create(&create("app"), SIGNER).await),
             "modify" => drop(fixture.aws.modify(&modify("app"), SIGNER).await),
-            _ => drop(fixture.aws.delete(&Delete { user_id: user_id("app") }, SIGNER).await),
+            _ => drop(fixture.aws.delete(&delete("app"), SIGNER).await),
         }
         fixture.actions().await;
         assert_eq!(fixture.aws.identify().await, known(), "{answer}");
@@ -83,95 +77,57 @@ async fn an_arn_in_any_answer_tells_the_account_and_sts_is_not_asked() {
     }
 }
 
-/// What the two ways answer, and what comes of asking three times.
+/// What STS and DescribeUsers of `default` answer; `None`: the truth. Then the result of each of three attempts, and its calls.
 struct Row {
     claim: &'static str,
-    sts: Option<Value>,
-    default_user: Option<Value>,
-    /// The result of each attempt, and its calls.
+    sts: Option<Rule>,
+    default_user: Option<Rule>,
     attempts: [(&'static str, &'static [&'static str]); 3],
 }
 
 #[tokio::test]
 async fn refusals_settle_the_account_and_passing_trouble_does_not() {
+    const BOTH: &[&str] = &[STS, DEFAULT_USER];
+    const SECOND: &[&str] = &[DEFAULT_USER];
     let denied = || Some(error("AccessDenied", 403));
-    let throttled = || Some(json!({"Kind": "throttle"}));
-    let reset = || Some(json!({"Kind": "reset"}));
-    let (both, first): (&[&str], &[&str]) = (&[STS, DEFAULT_USER], &[STS]);
-    let (second, turned): (&[&str], &[&str]) = (&[DEFAULT_USER], &[DEFAULT_USER, STS]);
+    let throttled = || Some(Rule::any().throttle());
+    let reset = || Some(Rule::any().reset());
     let row = |claim, sts, default_user, attempts| Row { claim, sts, default_user, attempts };
+    // Settled by the first attempt; never settled; settled by a second look at STS.
+    let settled = |word, calls| [(word, calls), (word, &[][..]), (word, &[])];
+    let open = |word, calls| [(word, BOTH), (word, calls), (word, calls)];
+    let later = |word| [(word, BOTH), ("Withheld", &[DEFAULT_USER, STS][..]), ("Withheld", &[])];
+    let (invalid, missing) = (Some(error("InvalidParameterValue", 400)), Some(error("UserNotFound", 404)));
+    let (unknown, expired) = (Some(error("InvalidClientTokenId", 403)), Some(error("ExpiredToken", 403)));
+    let down = Some(error("InternalFailure", 500));
+    let (garbage, half) = (Some(Rule::any().garbage()), Some(Rule::any().truncate()));
     let rows = [
-        row("STS answers", None, denied(), [("Known", first), ("Known", &[]), ("Known", &[])]),
-        row("STS is denied", denied(), None, [("Known", both), ("Known", &[]), ("Known", &[])]),
-        row("both are denied", denied(), denied(), [("Untold", both), ("Untold", &[]), ("Untold", &[])]),
-        row(
-            "STS is denied, `default` is rejected",
-            denied(),
-            Some(error("InvalidParameterValue", 400)),
-            [("Untold", both), ("Untold", &[]), ("Untold", &[])],
-        ),
-        row(
-            "STS is denied, `default` is not there",
-            denied(),
-            Some(error("UserNotFound", 404)),
-            [("Untold", both), ("Untold", &[]), ("Untold", &[])],
-        ),
-        row(
-            "STS is denied, `default` is throttled",
-            denied(),
-            throttled(),
-            [("Throttling", both), ("Throttling", second), ("Throttling", second)],
-        ),
-        row("STS is throttled", throttled(), None, [("Known", both), ("Known", &[]), ("Known", &[])]),
-        row(
-            "STS is throttled, `default` is denied",
-            throttled(),
-            denied(),
-            [("Throttling", both), ("Throttling", both), ("Throttling", both)],
-        ),
-        row(
-            "STS is down, `default` is denied",
-            Some(error("InternalFailure", 500)),
-            denied(),
-            [("InternalFailure", both), ("InternalFailure", both), ("InternalFailure", both)],
-        ),
-        row(
-            "neither takes the credentials",
-            Some(error("InvalidClientTokenId", 403)),
-            Some(error("ExpiredToken", 403)),
-            [("ExpiredToken", both), ("ExpiredToken", both), ("ExpiredToken", both)],
-        ),
-        row("STS is silent", reset(), None, [("Known", both), ("Known", &[]), ("Known", &[])]),
-        row(
-            "STS is silent, `default` is throttled",
-            reset(),
-            throttled(),
-            [("Throttling", both), ("Throttling", second), ("Throttling", second)],
-        ),
-        row(
-            "STS is silent, `default` is denied",
-            reset(),
-            denied(),
-            [("NoAnswer", both), ("Untold", turned), ("Untold", &[])],
-        ),
+        row("STS answers", None, denied(), settled("Known", &[STS])),
+        row("STS is denied", denied(), None, settled("Known", BOTH)),
+        row("both are denied", denied(), denied(), settled("Withheld", BOTH)),
+        row("STS is denied, `default` is rejected", denied(), invalid, settled("Withheld", BOTH)),
+        row("STS is denied, `default` is not there", denied(), missing, settled("Withheld", BOTH)),
+        row("STS is denied, `default` is throttled", denied(), throttled(), open("Throttling", SECOND)),
+        row("STS is throttled", throttled(), None, settled("Known", BOTH)),
+        row("STS is throttled, `default` is denied", throttled(), denied(), open("Throttling", BOTH)),
+        row("STS is down, `default` is denied", down, denied(), open("InternalFailure", BOTH)),
+        row("neither takes the credentials", unknown, expired, open("ExpiredToken", BOTH)),
+        row("STS is silent", reset(), None, settled("Known", BOTH)),
+        row("STS is silent, `default` is throttled", reset(), throttled(), open("Throttling", SECOND)),
+        row("STS is silent, `default` is denied", reset(), denied(), later("NoAnswer")),
         row(
             "something else answers for STS, `default` is denied",
-            Some(json!({"Kind": "garbage"})),
+            garbage,
             denied(),
-            [("UnreadableAnswer", both), ("Untold", turned), ("Untold", &[])],
+            later("UnreadableAnswer"),
         ),
-        row(
-            "half an answer of STS, `default` is denied",
-            Some(json!({"Kind": "truncate"})),
-            denied(),
-            [("UnreadableAnswer", both), ("Untold", turned), ("Untold", &[])],
-        ),
+        row("half an answer of STS, `default` is denied", half, denied(), later("UnreadableAnswer")),
     ];
     for Row { claim, sts, default_user, attempts } in rows {
         let fixture = Fixture::start();
-        for (action, kind) in [(STS, sts), (DEFAULT_USER, default_user)] {
-            if let Some(kind) = kind {
-                fails(&fixture, action, &kind).await;
+        for (action, fault) in [(STS, sts), (DEFAULT_USER, default_user)] {
+            if let Some(fault) = fault {
+                fails(&fixture, action, fault).await;
             }
         }
         for (number, (account, calls)) in attempts.into_iter().enumerate() {
@@ -186,8 +142,8 @@ async fn refusals_settle_the_account_and_passing_trouble_does_not() {
 #[tokio::test]
 async fn passing_trouble_leaves_the_account_open_for_the_next_look() {
     let fixture = Fixture::start();
-    fixture.control.fault(json!({"Action": STS, "Kind": "throttle"})).await;
-    fixture.control.fault(json!({"Action": DEFAULT_USER, "Kind": "throttle"})).await;
+    fixture.control.fault(Rule::on(STS).throttle()).await;
+    fixture.control.fault(Rule::on(DEFAULT_USER).throttle()).await;
     assert_eq!(word(&fixture.aws.identify().await.account), "Throttling");
     let (_, source) = fixture.aws.describe(&user_id("app")).await;
     assert_eq!(source.account, Account::NotAsked, "so that it is asked again");
@@ -199,30 +155,20 @@ async fn a_refused_account_is_known_as_soon_as_an_arn_shows_it() {
     let fixture = Fixture::start();
     fixture.control.put_user("app", json!({})).await;
     for action in [STS, DEFAULT_USER] {
-        fixture
-            .control
-            .fault(json!({"Action": action, "Kind": "error", "Code": "AccessDenied", "Status": 403}))
-            .await;
+        fixture.control.fault(Rule::on(action).error("AccessDenied", 403)).await;
     }
     assert_eq!(fixture.aws.identify().await.account, Account::Withheld);
     assert_eq!(fixture.aws.describe(&user_id("app")).await.1, known());
     assert_eq!(fixture.aws.identify().await, known());
 }
 
-fn nobody_listens() -> String {
-    let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-    format!("http://{closed}")
-}
-
 #[tokio::test]
 async fn an_sts_that_is_blocked_costs_one_short_wait() {
-    // Accepts connections, and never answers.
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let silent_url = format!("http://{}", silent.local_addr().expect("an address"));
+    let (_silent, silent_url) = silent_server();
     for (claim, sts) in [("refused", nobody_listens()), ("never answered", silent_url)] {
         let mut fixture = Fixture::start();
         fixture.aws = aws_with_sts(&fixture.emulator.url(), Some(sts), PATIENT);
-        fixture.control.fault(json!({"Action": DEFAULT_USER, "Kind": "throttle", "Times": 2})).await;
+        fixture.control.fault(Rule::on(DEFAULT_USER).throttle().times(2)).await;
         let began = Instant::now();
         assert_eq!(word(&fixture.aws.identify().await.account), "Throttling", "{claim}");
         // A call of ElastiCache may take 20 s here.
@@ -237,13 +183,12 @@ async fn an_sts_that_is_blocked_costs_one_short_wait() {
 
 #[tokio::test]
 async fn callers_at_the_same_time_share_one_attempt() {
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let silent_url = format!("http://{}", silent.local_addr().expect("an address"));
+    let (_silent, silent_url) = silent_server();
     for (default_user, account) in [(None, "Known"), (Some(error("AccessDenied", 403)), "TimedOut")] {
         let mut fixture = Fixture::start();
         fixture.aws = aws_with_sts(&fixture.emulator.url(), Some(silent_url.clone()), IMPATIENT);
         if let Some(kind) = default_user {
-            fails(&fixture, DEFAULT_USER, &kind).await;
+            fails(&fixture, DEFAULT_USER, kind).await;
         }
         let sources = futures::future::join_all((0..20).map(|_| fixture.aws.identify())).await;
         for source in sources {
@@ -256,27 +201,13 @@ async fn callers_at_the_same_time_share_one_attempt() {
 #[tokio::test]
 async fn callers_that_ask_sts_alone_at_the_same_time_share_one_call() {
     let not_asked = CallSource { account: Account::NotAsked, ..known() };
-    for (claim, kind) in
-        [("throttled", json!({"Kind": "throttle"})), ("failing", error("InternalFailure", 500))]
-    {
+    for (claim, kind) in [("throttled", Rule::any().throttle()), ("failing", error("InternalFailure", 500))] {
         let fixture = Fixture::start();
-        fails(&fixture, STS, &kind).await;
+        fails(&fixture, STS, kind).await;
         let sources = futures::future::join_all((0..20).map(|_| fixture.aws.identify_caller())).await;
         assert_eq!(sources, vec![not_asked.clone(); 20], "{claim}: STS does not tell the account");
         assert_eq!(fixture.actions().await, [STS], "{claim}: the callers that waited take the answer over");
         assert_eq!(fixture.aws.identify_caller().await, not_asked, "{claim}");
         assert_eq!(fixture.actions().await, [STS], "{claim}: a later caller asks again");
     }
-}
-
-#[tokio::test]
-async fn calls_of_sts_are_counted_under_their_own_service() {
-    let fixture = Fixture::start();
-    fixture.aws.identify().await;
-    let mut registry = prometheus_client::registry::Registry::default();
-    fixture.aws.meter().register(&mut registry);
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
-    let line = "aws_api_calls_total{service=\"STS\",operation=\"GetCallerIdentity\",status_code=\"200\",error_code=\"\"} 1";
-    assert!(text.contains(line), "{text}");
 }

@@ -1,15 +1,16 @@
 //! Passwords: to AWS, and to nobody else.
 
 use std::io;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use aws::{Aws, Connection, UserApi};
+use elasticache_emulator::Rule;
 use plan::verdict::Outcome;
 use plan::{Account, Changes, Create, Modify};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
+use crate::other_process;
 use crate::secrecy::assert_silent;
 
 use super::emulator_fixture::{Fixture, PATIENT, REGION, SIGNER, create, passwords, user_id};
@@ -58,14 +59,10 @@ impl Log {
     }
 }
 
-/// Runs a test of this file in a process of its own.
-fn alone(test: &str) {
-    let program = std::env::current_exe().expect("this program");
-    let name = format!("aws::secrets::{test}");
-    let output =
-        Command::new(program).args(["--exact", &name, "--ignored"]).output().expect("the other process");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+/// Runs the body in a process of its own, with its log.
+fn alone(test: &str, body: impl AsyncFnOnce(Log)) {
+    let nothing = |_| Vec::<(_, String)>::new();
+    other_process::run(&format!("aws::secrets::{test}"), nothing, async |_| body(Log::start()).await);
 }
 
 fn requests() -> (Create, Modify) {
@@ -76,50 +73,52 @@ fn requests() -> (Create, Modify) {
 
 #[test]
 fn passwords_reach_aws_and_show_nowhere_else() {
-    alone("with_passwords");
+    alone("passwords_reach_aws_and_show_nowhere_else", async |log| {
+        let fault = Rule::any;
+        let (value, both) = ("InvalidParameterValue", format!("{ONE} and {OTHER} are bad"));
+        show_nowhere(&log, None).await;
+        for fault in [
+            fault().throttle(),
+            fault().unavailable(),
+            fault().reset(),
+            fault().garbage(),
+            fault().truncate(),
+            fault().error(value, 400).message(both),
+            fault().error(ONE, 400).message(format!("Request ID: {OTHER}")),
+            fault().error("AccessDenied", 403).message(ONE),
+        ] {
+            show_nowhere(&log, Some(fault)).await;
+        }
+    });
 }
 
-#[tokio::test]
-#[ignore = "the other process of passwords_reach_aws_and_show_nowhere_else"]
-async fn with_passwords() {
-    let log = Log::start();
-    let faults = [
-        json!(null),
-        json!({"Kind": "throttle"}),
-        json!({"Kind": "unavailable"}),
-        json!({"Kind": "reset"}),
-        json!({"Kind": "garbage"}),
-        json!({"Kind": "truncate"}),
-        json!({"Kind": "error", "Code": "InvalidParameterValue", "Message": format!("{ONE} and {OTHER} are bad")}),
-        json!({"Kind": "error", "Code": ONE, "Message": format!("Request ID: {OTHER}")}),
-        json!({"Kind": "error", "Code": "AccessDenied", "Message": ONE, "Status": 403}),
-    ];
+async fn show_nowhere(log: &Log, fault: Option<Rule>) {
+    let claim = fault.as_ref().map_or("no fault".to_owned(), ToString::to_string);
     let (create, modify) = requests();
-    for fault in faults {
-        let fixture = Fixture::start();
-        if !fault.is_null() {
+    let fixture = Fixture::start();
+    let strikes = async || {
+        if let Some(fault) = &fault {
             fixture.control.fault(fault.clone()).await;
         }
-        let created = fixture.aws.create(&create, SIGNER).await;
-        fixture.control.put_user("app", json!({})).await;
-        if !fault.is_null() {
-            fixture.control.fault(fault.clone()).await;
+    };
+    strikes().await;
+    let created = fixture.aws.create(&create, SIGNER).await;
+    fixture.control.put_user("app", json!({})).await;
+    strikes().await;
+    let modified = fixture.aws.modify(&modify, SIGNER).await;
+    let shown = format!("{create:?} {modify:?} {created:?} {modified:?} {:?}", fixture.aws);
+    assert_silent(&format!("Debug, {claim}"), &shown);
+    for outcome in [&created, &modified] {
+        if let Outcome::Failed(failure) = outcome {
+            assert_silent(&format!("Display, {claim}"), &failure.error().to_string());
         }
-        let modified = fixture.aws.modify(&modify, SIGNER).await;
-        let shown = format!("{create:?} {modify:?} {created:?} {modified:?} {:?}", fixture.aws);
-        assert_silent(&format!("Debug, {fault}"), &shown);
-        for outcome in [&created, &modified] {
-            if let Outcome::Failed(failure) = outcome {
-                assert_silent(&format!("Display, {fault}"), &failure.error().to_string());
-            }
-        }
-        let logged = log.text();
-        assert!(logged.contains("operation=\"CreateUser\""), "something is logged:\n{logged}");
-        assert_silent(&format!("log, {fault}"), &logged);
-        if fault.is_null() {
-            let truth = fixture.control.user("app").await.expect("the user");
-            assert_eq!(truth["Authentication"]["PasswordCount"], json!(2), "AWS has them");
-        }
+    }
+    let logged = log.text();
+    assert!(logged.contains("operation=\"CreateUser\""), "something is logged:\n{logged}");
+    assert_silent(&format!("log, {claim}"), &logged);
+    if fault.is_none() {
+        let truth = fixture.control.user("app").await.expect("the user");
+        assert_eq!(truth["Authentication"]["PasswordCount"], json!(2), "AWS has them");
     }
 }
 
@@ -127,67 +126,59 @@ async fn with_passwords() {
 async fn a_password_that_aws_repeats_is_blotted_out() {
     let fixture = Fixture::start();
     let message = format!("Password '{ONE}' is bad, so is {OTHER}");
-    fixture
-        .control
-        .fault(json!({"Kind": "error", "Code": "InvalidParameterValue", "Message": message}))
-        .await;
+    fixture.control.fault(Rule::any().error("InvalidParameterValue", 400).message(message)).await;
     let Outcome::Failed(fault) = fixture.aws.create(&requests().0, SIGNER).await else { panic!("failed") };
     assert_eq!(fault.error().message, "Password '[redacted]' is bad, so is [redacted].");
 }
 
 #[test]
 fn each_call_is_one_line_for_those_who_look_closely() {
-    alone("some_calls");
-}
-
-#[tokio::test]
-#[ignore = "the other process of each_call_is_one_line_for_those_who_look_closely"]
-async fn some_calls() {
-    let log = Log::start();
-    let fixture = Fixture::start();
-    let app = user_id("app");
-    fixture.aws.describe(&app).await;
-    fixture.aws.create(&create("app"), SIGNER).await;
-    fixture.aws.describe(&app).await;
-    fixture.control.fault(json!({"Kind": "unavailable"})).await;
-    fixture.aws.describe(&app).await;
-    fixture.control.fault(json!({"Kind": "throttle"})).await;
-    fixture.aws.describe(&app).await;
-    let parts = [
-        "operation=\"DescribeUsers\" user_id=\"app\"",
-        "operation=\"CreateUser\" user_id=\"app\"",
-        "operation=\"DescribeUsers\" user_id=\"app\"",
-        "code=\"ServiceUnavailable\"",
-        "code=\"Throttling\"",
-    ];
-    // The emulator knows no account for this key, and answers all the same.
-    let key = "AKIAIOSFODNN7EXAMPLE";
-    let other = Aws::with(&Connection {
-        endpoint: fixture.emulator.url(),
-        sts_endpoint: None,
-        region: REGION.to_owned(),
-        access_key_id: key.to_owned(),
-        secret_access_key: "secret".into(),
-        timeouts: PATIENT,
+    alone("each_call_is_one_line_for_those_who_look_closely", async |log| {
+        let fixture = Fixture::start();
+        let app = user_id("app");
+        fixture.aws.describe(&app).await;
+        fixture.aws.create(&create("app"), SIGNER).await;
+        fixture.aws.describe(&app).await;
+        fixture.control.fault(Rule::any().unavailable()).await;
+        fixture.aws.describe(&app).await;
+        fixture.control.fault(Rule::any().throttle()).await;
+        fixture.aws.describe(&app).await;
+        let parts = [
+            "operation=\"DescribeUsers\" user_id=\"app\"",
+            "operation=\"CreateUser\" user_id=\"app\"",
+            "operation=\"DescribeUsers\" user_id=\"app\"",
+            "code=\"ServiceUnavailable\"",
+            "code=\"Throttling\"",
+        ];
+        // The emulator knows no account for this key, and answers all the same.
+        let key = "AKIAIOSFODNN7EXAMPLE";
+        let other = Aws::with(&Connection {
+            endpoint: fixture.emulator.url(),
+            sts_endpoint: None,
+            region: REGION.to_owned(),
+            access_key_id: key.to_owned(),
+            secret_access_key: "secret".into(),
+            timeouts: PATIENT,
+        });
+        let text = log.text();
+        let source = other.identify().await;
+        fixture.control.fault(Rule::any().error("AccessDenied", 403)).await;
+        other.describe(&app).await;
+        assert!(matches!(source.account, Account::Known(_)), "it was signed: {source:?}");
+        for shown in [log.text(), format!("{source:?} {other:?}")] {
+            assert!(!shown.contains(key), "an access key ID shows: {shown}");
+        }
+        let of_level = |level: &str| {
+            let target = format!(" {level} elasticache_user_operator::aws::call_log");
+            text.lines().filter(|line| line.contains(&target)).collect::<Vec<_>>()
+        };
+        let lines = of_level("DEBUG");
+        assert_eq!(lines.len(), parts.len(), "{lines:#?}");
+        for (line, part) in lines.iter().zip(parts) {
+            assert!(line.contains(part) && line.contains("duration_ms="), "{line} has {part}");
+            assert!(line.contains("request_id="), "{line} has AWS's request ID");
+        }
+        // What a person on call needs is said by the pass.
+        assert!(of_level("INFO").is_empty() && of_level("WARN").is_empty(), "{text}");
     });
-    let text = log.text();
-    let source = other.identify().await;
-    fixture.control.fault(json!({"Kind": "error", "Code": "AccessDenied", "Status": 403})).await;
-    other.describe(&app).await;
-    assert!(matches!(source.account, Account::Known(_)), "it was signed: {source:?}");
-    for shown in [log.text(), format!("{source:?} {other:?}")] {
-        assert!(!shown.contains(key), "an access key ID shows: {shown}");
-    }
-    let of_level = |level: &str| {
-        let target = format!(" {level} elasticache_user_operator::aws::call_log");
-        text.lines().filter(|line| line.contains(&target)).collect::<Vec<_>>()
-    };
-    let lines = of_level("DEBUG");
-    assert_eq!(lines.len(), parts.len(), "{lines:#?}");
-    for (line, part) in lines.iter().zip(parts) {
-        assert!(line.contains(part) && line.contains("duration_ms="), "{line} has {part}");
-        assert!(line.contains("request_id="), "{line} has AWS's request ID");
-    }
-    // What a person on call needs is said by the pass.
-    assert!(of_level("INFO").is_empty() && of_level("WARN").is_empty(), "{text}");
 }

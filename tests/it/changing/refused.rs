@@ -1,10 +1,11 @@
 //! ModifyUser is refused, or its answer is lost, or what was remembered of it is: the wanted state is reached all the same.
 
+use elasticache_emulator::Rule;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::{access, matches, modifications, roomy};
-use crate::fixture::{PASSWORD, condition, iam, message, until, with_password};
+use crate::fixture::{PASSWORD, condition, iam, is_observed, message, until, with_password};
 
 /// A rejection of ModifyUser, and what the object says of it.
 struct Rejection {
@@ -21,39 +22,27 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
     let category = "Access string contains invalid category(s)";
     let length = "Passwords length must be between 16-128 characters.";
     let same = "User Id and User name must be same.";
+    let row = |code, sentence, reason, field| Rejection { code, sentence, reason, field };
     let rows = [
-        Rejection {
-            code: value,
-            sentence: category,
-            reason: "InvalidAccessString",
-            field: "spec.accessString",
-        },
-        Rejection { code: value, sentence: length, reason: "InvalidPassword", field: "Secret" },
-        Rejection {
-            code: combination,
-            sentence: same,
-            reason: "AuthenticationConflict",
-            field: "spec.authentication",
-        },
-        Rejection { code: value, sentence: "Something else is odd.", reason: "InvalidSpec", field: "spec" },
+        row(value, category, "InvalidAccessString", "spec.accessString"),
+        row(value, length, "InvalidPassword", "Secret"),
+        row(combination, same, "AuthenticationConflict", "spec.authentication"),
+        row(value, "Something else is odd.", "InvalidSpec", "spec"),
     ];
     let fixture = roomy().await;
     for (index, Rejection { code, sentence, .. }) in rows.iter().enumerate() {
         let name = format!("app-{index}");
         fixture.secret(&name, PASSWORD).await;
         fixture.ready(&name, with_password(&name)).await;
-        let rule = json!({
-            "Action": "ModifyUser", "UserId": name, "Kind": "error", "Code": code, "Message": sentence,
-            "Times": null,
-        });
-        fixture.aws.fault(rule).await;
+        let rule = Rule::on("ModifyUser").user(&name).error(code, 400).message(*sentence);
+        fixture.aws.fault(rule.always()).await;
         fixture.patch(&name, access("on ~one:* +get")).await;
     }
     for (index, Rejection { code, sentence, reason, field }) in rows.iter().enumerate() {
         let name = format!("app-{index}");
         let stalled = |object: &Value| {
             condition(object, "Stalled").is_some_and(|stalled| stalled["reason"] == *reason)
-                && object["status"]["observedGeneration"] == object["metadata"]["generation"]
+                && is_observed(object)
         };
         let object = fixture.shows(&name, reason, stalled).await;
         for part in [code, sentence, field] {

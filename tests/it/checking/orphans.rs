@@ -3,22 +3,18 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use elasticache_emulator::Rule;
 use serde_json::{Value, json};
 
 use super::{Answer, check, command, run};
 use crate::control_plane;
-use crate::fixture::{ACCOUNT, Fixture, REGION, Setup, iam, until};
+use crate::fixture::{ACCOUNT, Fixture, REGION, Setup, iam, owner_tags, until, with};
 
 /// Many calls at once, so that nothing but what a test is about takes time.
 const FAST: [&str; 5] = ["--orphans", "--aws-rate", "1000", "--aws-burst", "1000"];
 
 fn tags(cluster: &str, namespace: &str, name: &str) -> Value {
-    json!({
-        "elasticache-users.dev/cluster": cluster,
-        "elasticache-users.dev/namespace": namespace,
-        "elasticache-users.dev/name": name,
-        "elasticache-users.dev/uid": "1",
-    })
+    with(owner_tags(cluster, namespace, name), json!({ "elasticache-users.dev/uid": "1" }))
 }
 
 /// Makes a user in AWS that carries the tags of the object of this name in the fixture's namespace.
@@ -48,11 +44,9 @@ async fn only_read(fixture: &Fixture) {
 
 #[tokio::test]
 async fn a_retained_user_is_listed_and_the_command_in_its_row_adopts_it() {
-    let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::default() }).await;
-    let mut spec = iam();
-    spec["deletionPolicy"] = json!("Retain");
-    spec["accessString"] = json!("on ~it's:* +@all");
-    fixture.ready("retained", spec).await;
+    let fixture = Fixture::with(Setup::leaving_users()).await;
+    let spec = json!({ "deletionPolicy": "Retain", "accessString": "on ~it's:* +@all" });
+    fixture.ready("retained", with(iam(), spec)).await;
     let before = check(&fixture, &FAST, &[]).await;
     assert!(about(&before, "retained").is_none(), "its object is there: {}", before.page);
     fixture.deleted("retained").await;
@@ -74,23 +68,16 @@ async fn a_retained_user_is_listed_and_the_command_in_its_row_adopts_it() {
     fixture.wait_ready("retained").await;
     assert_eq!(fixture.aws.accepted("CreateUser", "retained").await, 1, "the user is the same one");
     let after = check(&fixture, &FAST, &[]).await;
-    assert_eq!(
-        (after.code, after.row("orphans")["status"].as_str()),
-        (Some(0), Some("ok")),
-        "{}",
-        after.page
-    );
+    assert_eq!((after.code, &after.row("orphans")["status"]), (Some(0), &json!("ok")), "{}", after.page);
     fixture.deleted("retained").await;
     fixture.end().await;
 }
 
 #[tokio::test]
 async fn the_tags_and_the_object_that_they_name_tell_an_orphan() {
-    let fixture = Fixture::without_operator(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     for (name, user_id) in [("owning", "owned"), ("elsewhere", "other"), ("successor", "claimed")] {
-        let mut spec = iam();
-        spec["userID"] = json!(user_id);
-        fixture.create(name, spec).await;
+        fixture.create(name, with(iam(), json!({ "userID": user_id }))).await;
     }
     user_of(&fixture, "owned", "owning").await;
     user_of(&fixture, "gone", "nobody").await;
@@ -103,19 +90,18 @@ async fn the_tags_and_the_object_that_they_name_tell_an_orphan() {
     let mut part = tags(&fixture.cluster_id, &fixture.ns, "nobody");
     part.as_object_mut().unwrap().remove("elasticache-users.dev/name");
     fixture.aws.put_user("partial", json!({ "Tags": part })).await;
+    let odd = tags(&fixture.cluster_id, "a/b;reboot", "$(reboot)");
+    fixture.aws.put_user("odd", json!({ "Tags": odd })).await;
+    let worded = tags(&fixture.cluster_id, &fixture.ns, "worded");
     fixture
         .aws
-        .put_user("odd", json!({ "Tags": tags(&fixture.cluster_id, "a/b;reboot", "$(reboot)") }))
+        .put_user("worded", json!({ "Passwords": ["a-long-enough-passphrase"], "Tags": worded }))
         .await;
-    fixture.aws.put_user("worded", json!({ "Passwords": ["a-long-enough-passphrase"] })).await;
-    fixture.aws.put_user("worded", json!({ "Tags": tags(&fixture.cluster_id, &fixture.ns, "worded") })).await;
 
     let answer = check(&fixture, &FAST, &[]).await;
-    let none: Vec<&str> = ["owned", "leaving", "untagged", "foreign", "default"]
-        .into_iter()
-        .filter(|id| about(&answer, id).is_some())
-        .collect();
-    assert!(none.is_empty(), "{none:?}: {}", answer.page);
+    for id in ["owned", "leaving", "untagged", "foreign", "default"] {
+        assert!(about(&answer, id).is_none(), "{id}: {}", answer.page);
+    }
     let rows: [(&str, &str, &str, &str); 6] = [
         ("gone", "orphan", "which does not exist", "create --filename -"),
         ("left", "orphan", "wants AWS user \"other\"", "remove-tags-from-resource"),
@@ -140,68 +126,43 @@ async fn the_tags_and_the_object_that_they_name_tell_an_orphan() {
 
 #[tokio::test]
 async fn a_user_of_a_namespace_that_may_not_be_read_is_not_known() {
-    let fixture = Fixture::without_operator(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::without_operator(Setup::leaving_users()).await;
+    let account = fixture.service_account("lean").await;
     for line in [
-        "create role lists --verb=list --resource=elasticacheusers.elasticache-users.dev",
-        "create serviceaccount lean",
+        "create role lists --verb=list --resource=elasticacheusers.elasticache-users.dev".to_owned(),
+        format!("create rolebinding lists --role=lists --serviceaccount={}:lean", fixture.ns),
     ] {
         run(control_plane::shared(), &format!("kubectl --namespace {} {line}", fixture.ns)).await;
     }
-    let binding = format!(
-        "kubectl --namespace {0} create rolebinding lists --role=lists --serviceaccount={0}:lean",
-        fixture.ns
-    );
-    run(control_plane::shared(), &binding).await;
     user_of(&fixture, "here", "nobody").await;
     fixture.aws.put_user("there", json!({ "Tags": tags(&fixture.cluster_id, "hidden", "app") })).await;
-    let cluster = control_plane::shared();
-    let namespace = fixture.ns.clone();
-    let account =
-        tokio::task::spawn_blocking(move || cluster.service_account_kubeconfig(&namespace, "lean").unwrap());
-    let account = account.await.unwrap();
-    let env = [("KUBECONFIG", account.to_str().unwrap()), ("CLUSTER_ID", &*fixture.cluster_id)];
+    let env = [("KUBECONFIG", &*account), ("CLUSTER_ID", &*fixture.cluster_id)];
     let answer = until("the binding is known", || async {
         let answer = check(&fixture, &FAST, &env).await;
         (about(&answer, "here")?["check"] == "orphan").then_some(answer)
     })
     .await;
     let row = about(&answer, "there").unwrap();
-    assert_eq!(
-        (row["check"].as_str(), row["status"].as_str()),
-        (Some("orphan-unknown"), Some("failed")),
-        "{row:#}"
-    );
+    assert_eq!((&row["check"], &row["status"]), (&json!("orphan-unknown"), &json!("failed")), "{row:#}");
     assert!(row["fix"].is_null(), "no command for a user that may have its object: {row:#}");
-    answer.says(
-        "how to read it",
-        "permission-objects",
-        "failed",
-        "in the namespace hidden",
-        "--namespace hidden create role",
-    );
+    answer.fails("permission-objects", "in the namespace hidden", "--namespace hidden create role");
     assert_eq!(answer.code, Some(1), "something could not be asked");
     fixture.end().await;
 }
 
 #[tokio::test]
 async fn pages_are_walked_through_throttling_and_the_progress_is_said() {
-    let fixture = Fixture::without_operator(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     for number in 0..230 {
         fixture.aws.put_user(&format!("many-{number:03}"), json!({})).await;
     }
     user_of(&fixture, "zz-last", "nobody").await;
     for action in ["DescribeUsers", "ListTagsForResource"] {
-        fixture.aws.fault(json!({ "Action": action, "Kind": "throttle", "Skip": 1, "Times": 2 })).await;
+        fixture.aws.fault(Rule::on(action).throttle().skip(1).times(2)).await;
     }
     let answer = check(&fixture, &FAST, &[]).await;
     assert!(about(&answer, "zz-last").is_some() && answer.code == Some(0), "{}", answer.page);
-    answer.says(
-        "all pages",
-        "aws-users",
-        "ok",
-        "231 AWS users and their tags were read in account 123456789012",
-        "",
-    );
+    answer.ok("aws-users", "231 AWS users and their tags were read in account 123456789012");
     for says in
         ["100 AWS users listed so far", "reading the tags of 231 AWS users", "tags of 231 of 231 AWS users"]
     {
@@ -229,19 +190,14 @@ async fn the_walk_keeps_to_the_rate() {
 
 #[tokio::test]
 async fn tags_that_aws_does_not_show_are_asked_for_again() {
-    let fixture = Fixture::without_operator(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     user_of(&fixture, "later", "nobody").await;
     user_of(&fixture, "never", "nobody").await;
     user_of(&fixture, "vanishes", "nobody").await;
-    let hidden = |id: &str, times: Value| {
-        json!({
-            "Action": "ListTagsForResource", "UserId": id, "Times": times,
-            "Kind": "error", "Code": "UserNotFound", "Status": 404,
-        })
-    };
-    fixture.aws.fault(hidden("later", json!(2))).await;
-    fixture.aws.fault(hidden("never", Value::Null)).await;
-    let last = fixture.aws.fault(hidden("vanishes", Value::Null)).await;
+    let hidden = |id: &str| Rule::on("ListTagsForResource").user(id).error("UserNotFound", 404);
+    fixture.aws.fault(hidden("later").times(2)).await;
+    fixture.aws.fault(hidden("never").always()).await;
+    let last = fixture.aws.fault(hidden("vanishes").always()).await;
     let vanish = async {
         fixture.aws.struck(last, 1).await;
         fixture.aws.remove_user("vanishes").await;
@@ -249,11 +205,7 @@ async fn tags_that_aws_does_not_show_are_asked_for_again() {
     let (answer, ()) = tokio::join!(check(&fixture, &FAST, &[]), vanish);
     assert_eq!(about(&answer, "later").unwrap()["check"], "orphan", "{}", answer.page);
     let never = about(&answer, "never").unwrap();
-    assert_eq!(
-        (never["check"].as_str(), never["fix"].is_null()),
-        (Some("orphan-unknown"), true),
-        "{never:#}"
-    );
+    assert!(never["check"] == "orphan-unknown" && never["fix"].is_null(), "{never:#}");
     assert!(about(&answer, "vanishes").is_none(), "a user that is gone is none: {}", answer.page);
     assert_eq!(fixture.aws.calls_of("ListTagsForResource", "never").await.len(), 4);
     assert_eq!(answer.code, Some(1), "something could not be asked");
@@ -262,17 +214,15 @@ async fn tags_that_aws_does_not_show_are_asked_for_again() {
 
 #[tokio::test]
 async fn a_user_that_goes_during_the_walk_is_no_orphan() {
-    let fixture = Fixture::without_operator(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     user_of(&fixture, "quick", "nobody").await;
     fixture.aws.put_user("slow", json!({})).await;
-    let slow = json!({ "Action": "ListTagsForResource", "UserId": "slow", "Kind": "slow", "Ms": 3000 });
+    let slow = Rule::on("ListTagsForResource").user("slow").slow(3000);
     let slow = fixture.aws.fault(slow).await;
     let vanish = async {
         fixture.aws.struck(slow, 1).await;
-        until("the tags were read", || async {
-            (fixture.aws.accepted("ListTagsForResource", "quick").await == 1).then_some(())
-        })
-        .await;
+        until("the tags were read", async || fixture.aws.accepted("ListTagsForResource", "quick").await == 1)
+            .await;
         fixture.aws.remove_user("quick").await;
     };
     let (answer, ()) = tokio::join!(check(&fixture, &FAST, &[]), vanish);
@@ -283,33 +233,32 @@ async fn a_user_that_goes_during_the_walk_is_no_orphan() {
 
 #[tokio::test]
 async fn a_walk_that_is_interrupted_tells_what_it_found_and_fails() {
-    let fixture = Fixture::without_operator(Setup { leaves_users: true, ..Setup::default() }).await;
+    let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     for number in 0..120 {
         fixture.aws.put_user(&format!("many-{number:03}"), json!({})).await;
     }
     user_of(&fixture, "aa-first", "nobody").await;
-    let down = json!({ "Action": "DescribeUsers", "Kind": "unavailable", "Skip": 1, "Times": 6 });
+    let down = Rule::on("DescribeUsers").unavailable().skip(1).times(6);
     fixture.aws.fault(down).await;
     let answer = check(&fixture, &FAST, &[]).await;
-    answer.says("the pages", "aws-users", "failed", "the list below is not complete", "HTTPS");
+    answer.fails("aws-users", "the list below is not complete", "HTTPS");
     assert!(about(&answer, "aa-first").is_some() && answer.code == Some(1), "{}", answer.page);
     fixture.aws.clear_faults().await;
 
-    let expired = json!({ "Action": "ListTagsForResource", "Kind": "error", "Code": "ExpiredToken", "Status": 403, "Skip": 60, "Times": null });
+    let expired = Rule::on("ListTagsForResource").error("ExpiredToken", 403).skip(60).always();
     fixture.aws.fault(expired).await;
     let answer = check(&fixture, &FAST, &[]).await;
-    answer.says("the tags", "aws-users", "failed", "does not accept the credentials", "IAM role");
-    assert!(answer.row("orphans")["message"].as_str().unwrap().contains("are not known"), "{}", answer.page);
+    answer.fails("aws-users", "does not accept the credentials", "IAM role");
+    let summary = answer.row("orphans")["message"].as_str().unwrap();
+    assert!(summary.contains("are not known"), "{summary}");
     assert_eq!(answer.code, Some(1));
     fixture.aws.clear_faults().await;
 
-    let denied = json!({ "Action": "ListTagsForResource", "UserId": "aa-first", "Kind": "error", "Code": "AccessDenied", "Status": 403, "Times": null });
+    let denied = Rule::on("ListTagsForResource").user("aa-first").error("AccessDenied", 403).always();
     fixture.aws.fault(denied).await;
     let answer = check(&fixture, &FAST, &[]).await;
-    answer.says(
-        "one user",
+    answer.fails(
         "aws-list-tags",
-        "failed",
         "which objects these AWS users belong to: aa-first.",
         "deploy/iam/policy.json",
     );
@@ -319,15 +268,13 @@ async fn a_walk_that_is_interrupted_tells_what_it_found_and_fails() {
 
 #[tokio::test]
 async fn without_the_definition_every_user_of_the_cluster_lacks_its_object() {
-    let fixture = Fixture::without_operator(Setup { leaves_users: true, ..Setup::default() }).await;
-    let cluster =
-        tokio::task::spawn_blocking(|| cluster::Cluster::start(cluster::Options::default()).unwrap());
-    let cluster = cluster.await.unwrap();
+    let fixture = Fixture::without_operator(Setup::leaving_users()).await;
+    let cluster = control_plane::bare().await;
     user_of(&fixture, "kept", "kept").await;
     let env = [("KUBECONFIG", cluster.kubeconfig().to_str().unwrap()), ("CLUSTER_ID", &*fixture.cluster_id)];
     let answer = check(&fixture, &FAST, &env).await;
     assert_eq!(about(&answer, "kept").unwrap()["check"], "orphan", "{}", answer.page);
-    answer.says("the definition", "orphans", "warning", "is not installed", "crd | kubectl apply");
+    answer.warns("orphans", "is not installed", "crd | kubectl apply");
     assert_eq!(answer.code, Some(0), "{}", answer.page);
     fixture.end().await;
 }

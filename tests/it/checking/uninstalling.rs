@@ -6,14 +6,7 @@ use serde_json::{Value, json};
 
 use super::{check, run};
 use crate::control_plane;
-use crate::fixture::{Fixture, Setup, iam, prevent_deletion, until};
-
-/// A spec with more members.
-fn with(members: &Value) -> Value {
-    let mut spec = iam();
-    spec.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
-    spec
-}
+use crate::fixture::{Fixture, Setup, iam, prevent_deletion, until, with};
 
 #[tokio::test]
 async fn it_refuses_while_a_user_would_be_lost() {
@@ -21,37 +14,35 @@ async fn it_refuses_while_a_user_would_be_lost() {
     // So that three pages are read.
     let env = [("PAGE_SIZE", "2")];
     let answer = check(&fixture, &["--uninstall"], &env).await;
-    answer.says("nothing there", "objects", "ok", "of 0 objects none", "");
+    answer.ok("objects", "of 0 objects none");
 
-    fixture.create("kept", with(&json!({ "deletionPolicy": "Retain" }))).await;
-    fixture.create("seen", with(&json!({ "managementPolicy": "Observe" }))).await;
+    fixture.create("kept", with(iam(), json!({ "deletionPolicy": "Retain" }))).await;
+    fixture.create("seen", with(iam(), json!({ "managementPolicy": "Observe" }))).await;
     let answer = check(&fixture, &["--uninstall"], &env).await;
-    answer.says("nothing to lose", "objects", "ok", "of 2 objects none", "");
+    answer.ok("objects", "of 2 objects none");
 
-    fixture.create("slept", with(&json!({ "suspend": true }))).await;
+    fixture.create("slept", with(iam(), json!({ "suspend": true }))).await;
     for name in ["a", "b"] {
         fixture.create(name, iam()).await;
     }
     let answer = check(&fixture, &["--uninstall"], &env).await;
+    let ns = &fixture.ns;
     let names = format!(
-        "3 objects have an AWS user that should be deleted with the object (deletionPolicy Delete). Without the operator it would be left behind: {0}/a, {0}/b, {0}/slept.",
-        fixture.ns
+        "(deletionPolicy Delete). Without the operator it would be left behind: {ns}/a, {ns}/b, {ns}/slept."
     );
-    answer.says("Delete", "objects-delete", "failed", &names, "--force");
-    answer.says(
-        "suspended",
+    answer.fails(
         "objects-delete",
-        "failed",
-        &format!(
-            "These are suspended, so their deletion waits until spec.suspend is false: {}/slept.",
-            fixture.ns
-        ),
-        "",
+        "3 objects have an AWS user that should be deleted with the object",
+        "--force",
     );
+    answer.fails("objects-delete", &names, "");
+    let suspended =
+        format!("These are suspended, so their deletion waits until spec.suspend is false: {ns}/slept.");
+    answer.fails("objects-delete", &suspended, "");
     assert_eq!(answer.rows.len(), 2, "AWS and the rest are none of its business: {}", answer.page);
 
     let forced = check(&fixture, &["--uninstall", "--force"], &env).await;
-    forced.says("by force", "objects-delete", "warning", "--force", "Retain");
+    forced.warns("objects-delete", "--force", "Retain");
     assert_eq!(forced.code, Some(0));
     let retained = check(&fixture, &["--uninstall", "--default-deletion-policy", "Retain"], &env).await;
     assert_eq!(retained.code, Some(0), "{}", retained.page);
@@ -61,39 +52,32 @@ async fn it_refuses_while_a_user_would_be_lost() {
     let keep = fix.lines().find_map(|line| line.strip_prefix("to keep the AWS users: ")).unwrap();
     run(control_plane::shared(), keep).await;
     let answer = check(&fixture, &["--uninstall"], &env).await;
-    answer.says("all retained", "objects", "ok", "of 5 objects none", "");
+    answer.ok("objects", "of 5 objects none");
 }
 
 #[tokio::test]
 async fn it_refuses_while_a_deletion_is_under_way() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
-    let held = prevent_deletion(true);
-    fixture.patch("app", held).await;
+    fixture.patch("app", prevent_deletion(true)).await;
     fixture.delete("app").await;
     fixture.reason("app", "DeletionProtected").await;
     let answer = check(&fixture, &["--uninstall"], &[]).await;
-    let names = format!(
-        "1 object is being deleted. Without the operator the deletion never ends, and the AWS user is left behind: {}/app.",
-        fixture.ns
-    );
-    answer.says("leaving", "objects-deleting", "failed", &names, "describe ecu app");
-    answer.says(
-        "held",
+    let names = "1 object is being deleted. Without the operator the deletion never ends, and the AWS user is left behind";
+    answer.fails("objects-deleting", &format!("{names}: {}/app.", fixture.ns), "describe ecu app");
+    answer.fails(
         "objects-deleting",
-        "failed",
         &format!("prevent-deletion prevents the deletion of {}/app.", fixture.ns),
         "",
     );
-    let free = prevent_deletion(false);
-    fixture.patch("app", free).await;
+    fixture.patch("app", prevent_deletion(false)).await;
     fixture.gone("app").await;
     assert_eq!(check(&fixture, &["--uninstall"], &[]).await.code, Some(0));
 
     // Retained, and looked after: the operator can go, and is told what the object will miss.
-    fixture.ready("kept", with(&json!({ "deletionPolicy": "Retain" }))).await;
+    fixture.ready("kept", with(iam(), json!({ "deletionPolicy": "Retain" }))).await;
     let answer = check(&fixture, &["--uninstall"], &[]).await;
-    answer.says("retained", "objects-finalizer", "warning", "1 object has an AWS user that stays", "get ecu");
+    answer.warns("objects-finalizer", "1 object has an AWS user that stays", "get ecu");
     assert_eq!(answer.code, Some(0));
     fixture.end().await;
 }
@@ -101,21 +85,14 @@ async fn it_refuses_while_a_deletion_is_under_way() {
 #[tokio::test]
 async fn it_refuses_where_it_may_not_look() {
     let fixture = Fixture::without_operator(Setup::default()).await;
-    let namespace = fixture.ns.clone();
-    let account = tokio::task::spawn_blocking(move || {
-        control_plane::shared().service_account_kubeconfig(&namespace, "blind").unwrap()
-    });
-    let account = account.await.unwrap();
-    let env = [("KUBECONFIG", account.to_str().unwrap())];
+    let account = fixture.service_account("blind").await;
+    let env = [("KUBECONFIG", &*account)];
     let answer = check(&fixture, &["--uninstall"], &env).await;
-    answer.says("no list", "objects", "failed", "cannot be listed", "--verb=list");
+    answer.fails("objects", "cannot be listed", "--verb=list");
     let forced = check(&fixture, &["--uninstall", "--force"], &env).await;
     assert_eq!((forced.code, forced.with("warning")), (Some(0), vec!["objects"]));
     super::fix(control_plane::shared(), answer.row("objects")).await;
-    until("it may look", || async {
-        (check(&fixture, &["--uninstall"], &env).await.code == Some(0)).then_some(())
-    })
-    .await;
+    until("it may look", async || check(&fixture, &["--uninstall"], &env).await.code == Some(0)).await;
 }
 
 /// The definition without rules and fields.
@@ -143,6 +120,6 @@ pub(super) async fn odd_objects_count(fixture: &Fixture, cluster: &Cluster, env:
     std::fs::write(&file, list.to_string()).unwrap();
     run(cluster, &format!("kubectl create --validate=false -f {}", file.display())).await;
     let answer = check(fixture, &["--uninstall"], env).await;
-    answer.says("odd objects", "objects-delete", "failed", "3 objects have", "for ns in default;");
+    answer.fails("objects-delete", "3 objects have", "for ns in default;");
     run(cluster, "kubectl delete ecu --all").await;
 }

@@ -1,9 +1,10 @@
 //! Users that stay because somebody wants it so: `deletionPolicy: Retain`, the default policy, and `prevent-deletion`.
 
-use serde_json::json;
+use elasticache_emulator::Rule;
+use serde_json::{Value, json};
 
 use super::{accepted_once, leaving, with_user};
-use crate::fixture::{iam, message, prevent_deletion, until, with};
+use crate::fixture::{iam, is_observed, message, prevent_deletion, until, with};
 
 #[tokio::test]
 async fn retain_leaves_the_user_and_says_how_to_hand_it_over() {
@@ -25,7 +26,7 @@ async fn retain_leaves_the_user_and_says_how_to_hand_it_over() {
 async fn retain_set_while_terminating_gets_out() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
-    fixture.aws.fault(json!({ "Action": "DeleteUser", "Kind": "error", "Code": "AccessDenied", "Status": 403, "Times": null })).await;
+    fixture.aws.fault(Rule::on("DeleteUser").error("AccessDenied", 403).always()).await;
     fixture.delete("app").await;
     fixture.reason("app", "AccessDenied").await;
     fixture.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
@@ -70,12 +71,8 @@ async fn prevent_deletion_holds_without_an_aws_call() {
     fixture.event("app", "DeletionProtected").await;
     // Not even the policy gets past it.
     fixture.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
-    fixture
-        .shows("app", "the edit is seen", |object| {
-            object["status"]["observedGeneration"] == object["metadata"]["generation"]
-                && object["spec"]["deletionPolicy"] == "Retain"
-        })
-        .await;
+    let seen = |object: &Value| is_observed(object) && object["spec"]["deletionPolicy"] == "Retain";
+    fixture.shows("app", "the edit is seen", seen).await;
     assert_eq!(fixture.aws.calls_of("DescribeUsers", "app").await.len(), calls);
     fixture.patch("app", json!({ "spec": { "deletionPolicy": "Delete" } })).await;
     fixture.patch("app", prevent_deletion(false)).await;

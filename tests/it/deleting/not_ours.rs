@@ -1,20 +1,16 @@
 //! Users that are not ours, or not where we look: left alone, and never taken for gone.
 
+use elasticache_emulator::Rule;
 use serde_json::{Value, json};
 
 use super::{accepted_once, leaving, with_user};
-use crate::fixture::{Fixture, PublishedEvent, condition, iam, message};
+use crate::fixture::{Fixture, PublishedEvent, anothers_tags, condition, iam, message};
 
 #[tokio::test]
 async fn a_user_that_became_anothers_is_left_alone() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
-    let theirs = json!({
-        "elasticache-users.dev/cluster": "elsewhere",
-        "elasticache-users.dev/namespace": "theirs",
-        "elasticache-users.dev/name": "orders",
-    });
-    fixture.aws.put_user("app", json!({ "Tags": theirs })).await;
+    fixture.aws.put_user("app", json!({ "Tags": anothers_tags("orders") })).await;
     let before = fixture.aws.user("app").await.unwrap();
     fixture.deleted("app").await;
     assert_eq!(fixture.aws.user("app").await.unwrap(), before);
@@ -66,12 +62,12 @@ async fn a_user_that_came_after_our_unanswered_delete_was_accepted_is_left_alone
     fixture.ready("app", iam()).await;
     let user = fixture.aws.user("app").await.unwrap();
     fixture.aws.settings(json!({ "delete-time": "60s" })).await;
-    let hang = json!({ "Action": "DeleteUser", "Kind": "hang", "Ms": 60_000, "When": "after" });
+    let hang = Rule::on("DeleteUser").hang().after();
     let lost = fixture.aws.fault(hang).await;
     fixture.delete("app").await;
     fixture.aws.struck(lost, 1).await;
     // Nobody sees the user go, and another reason writes over that of the lost answer.
-    let throttle = json!({ "Action": "DescribeUsers", "UserId": "app", "Kind": "throttle", "Times": null });
+    let throttle = Rule::on("DescribeUsers").user("app").throttle().always();
     fixture.aws.fault(throttle).await;
     fixture.reason("app", "Throttled").await;
     outlived_by_its_twin(fixture, &user).await;
@@ -123,10 +119,7 @@ async fn another_region_or_account_never_counts_as_gone() {
 async fn a_stale_object_of_the_same_name_is_not_mixed_up() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
-    fixture
-        .aws
-        .fault(json!({ "Action": "DeleteUser", "Kind": "error", "Code": "InvalidUserState", "Times": 2 }))
-        .await;
+    fixture.aws.fault(Rule::on("DeleteUser").error("InvalidUserState", 400).times(2)).await;
     fixture.delete("app").await;
     fixture.reason("app", "InvalidUserState").await;
     // Somebody takes the finalizer off by force and applies the same object again.

@@ -1,5 +1,6 @@
 //! What AWS refuses on the way out, and answers that are spoilt: told, waited out, never terminal.
 
+use elasticache_emulator::Rule;
 use serde_json::json;
 
 use super::{accepted_once, leaving, with_user};
@@ -8,8 +9,7 @@ use crate::fixture::{Fixture, iam, message};
 #[tokio::test]
 async fn a_deletion_that_is_refused_again_and_again_writes_nothing_more() {
     let fixture = with_user().await;
-    let refusal =
-        json!({ "Action": "DeleteUser", "Kind": "error", "Code": "InvalidUserState", "Times": null });
+    let refusal = Rule::on("DeleteUser").error("InvalidUserState", 400).always();
     let fault = fixture.aws.fault(refusal).await;
     fixture.delete("app").await;
     fixture.reason("app", "InvalidUserState").await;
@@ -30,8 +30,7 @@ async fn a_deletion_that_is_refused_again_and_again_writes_nothing_more() {
 #[tokio::test]
 async fn a_user_that_lost_its_tags_while_its_deletion_was_refused_is_deleted_still() {
     let fixture = with_user().await;
-    let refusal =
-        json!({ "Action": "DeleteUser", "Kind": "error", "Code": "InvalidUserState", "Times": null });
+    let refusal = Rule::on("DeleteUser").error("InvalidUserState", 400).always();
     let fault = fixture.aws.fault(refusal).await;
     fixture.delete("app").await;
     fixture.aws.struck(fault, 2).await;
@@ -46,10 +45,7 @@ async fn a_user_that_lost_its_tags_while_its_deletion_was_refused_is_deleted_sti
 async fn a_user_that_lost_its_tags_is_left_by_an_operator_that_did_not_see_the_refusal() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
-    fixture
-        .aws
-        .fault(json!({ "Action": "DeleteUser", "Kind": "error", "Code": "InvalidUserState", "Times": null }))
-        .await;
+    fixture.aws.fault(Rule::on("DeleteUser").error("InvalidUserState", 400).always()).await;
     fixture.delete("app").await;
     fixture.reason("app", "InvalidUserState").await;
     fixture.kill();
@@ -64,10 +60,7 @@ async fn a_user_that_lost_its_tags_is_left_by_an_operator_that_did_not_see_the_r
 #[tokio::test]
 async fn user_not_found_from_delete_user_is_no_proof() {
     let fixture = with_user().await;
-    fixture
-        .aws
-        .fault(json!({ "Action": "DeleteUser", "Kind": "error", "Code": "UserNotFound", "Status": 404 }))
-        .await;
+    fixture.aws.fault(Rule::on("DeleteUser").error("UserNotFound", 404)).await;
     fixture.deleted("app").await;
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len(), 2);
     accepted_once(fixture).await;
@@ -77,10 +70,7 @@ async fn user_not_found_from_delete_user_is_no_proof() {
 async fn user_not_found_from_a_tagging_call_changes_nothing() {
     let fixture = with_user().await;
     fixture.kill();
-    let fault = fixture
-        .aws
-        .fault(json!({ "Action": "ListTagsForResource", "Kind": "error", "Code": "UserNotFound", "Status": 404, "Times": null }))
-        .await;
+    let fault = fixture.aws.fault(Rule::on("ListTagsForResource").error("UserNotFound", 404).always()).await;
     fixture.delete("app").await;
     fixture.start();
     fixture.aws.struck(fault, 3).await;
@@ -118,11 +108,8 @@ async fn aws_refusals_during_a_deletion_are_reported_and_never_terminal() {
     for (index, Refusal { code, status, reason, says }) in rows.iter().enumerate() {
         let name = format!("app-{index}");
         fixture.ready(&name, iam()).await;
-        let rule = json!({
-            "Action": "DeleteUser", "UserId": name, "Kind": "error",
-            "Code": code, "Status": status, "Message": denied, "Times": null,
-        });
-        fixture.aws.fault(rule).await;
+        let rule = Rule::on("DeleteUser").user(&name).error(code, *status).message(denied);
+        fixture.aws.fault(rule.always()).await;
         fixture.delete(&name).await;
         let object = fixture.reason(&name, reason).await;
         assert!(message(&object).contains(says), "{code}: {}", message(&object));
@@ -149,18 +136,19 @@ struct Spoilt {
 #[tokio::test]
 async fn a_deletion_survives_spoilt_answers() {
     // Each with the number of DeleteUser calls that it takes: a second one only where the first had no effect.
+    let rule = Rule::any;
     let kinds = [
-        (json!({ "Kind": "reset", "When": "before" }), 2),
-        (json!({ "Kind": "reset", "When": "after" }), 1),
-        (json!({ "Kind": "garbage", "When": "before" }), 2),
-        (json!({ "Kind": "garbage", "When": "after" }), 1),
-        (json!({ "Kind": "unavailable", "When": "before" }), 2),
-        (json!({ "Kind": "unavailable", "When": "after" }), 1),
-        (json!({ "Kind": "hang", "Ms": 60_000, "When": "before" }), 2),
-        (json!({ "Kind": "hang", "Ms": 60_000, "When": "after" }), 1),
-        (json!({ "Kind": "throttle", "When": "before" }), 2),
-        (json!({ "Kind": "truncate" }), 1),
-        (json!({ "Kind": "slow", "Ms": 500 }), 1),
+        (rule().reset(), 2),
+        (rule().reset().after(), 1),
+        (rule().garbage(), 2),
+        (rule().garbage().after(), 1),
+        (rule().unavailable(), 2),
+        (rule().unavailable().after(), 1),
+        (rule().hang(), 2),
+        (rule().hang().after(), 1),
+        (rule().throttle(), 2),
+        (rule().truncate(), 1),
+        (rule().slow(500), 1),
     ];
     let fixture = Fixture::new().await;
     let mut spoilt = Vec::new();
@@ -168,10 +156,7 @@ async fn a_deletion_survives_spoilt_answers() {
         for (index, (kind, calls)) in kinds.iter().enumerate() {
             let name = format!("app-{}-{index}", action.to_lowercase());
             fixture.ready(&name, iam()).await;
-            let mut rule = kind.clone();
-            rule["Action"] = json!(action);
-            rule["UserId"] = json!(name);
-            let fault = fixture.aws.fault(rule).await;
+            let fault = fixture.aws.fault(kind.clone().action(action).user(&name)).await;
             fixture.delete(&name).await;
             let calls = if action == "DeleteUser" { *calls } else { 1 };
             spoilt.push(Spoilt { name, fault, calls });
@@ -206,7 +191,7 @@ async fn a_deletion_survives_throttling() {
 #[tokio::test]
 async fn an_outage_on_the_way_out_is_outlasted() {
     let fixture = with_user().await;
-    let fault = fixture.aws.fault(json!({ "Action": null, "Kind": "unavailable", "Times": null })).await;
+    let fault = fixture.aws.fault(Rule::any().unavailable().always()).await;
     fixture.delete("app").await;
     fixture.reason("app", "AWSUnavailable").await;
     fixture.aws.struck(fault, 3).await;

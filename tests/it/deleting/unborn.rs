@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
+use elasticache_emulator::Rule;
 use serde_json::json;
 
 use super::accepted_once;
-use crate::fixture::{Fixture, Setup, iam};
+use crate::fixture::{Fixture, Setup, iam, owner_tags};
 
 /// A CreateUser was sent, and no answer comes to any: as if AWS accepted the call and showed nothing for a while.
 async fn without_an_answer() -> Fixture {
     let fixture = Fixture::new().await;
-    let fault = fixture
-        .aws
-        .fault(json!({ "Action": "CreateUser", "Kind": "reset", "When": "before", "Times": null }))
-        .await;
+    let fault = fixture.aws.fault(Rule::on("CreateUser").reset().always()).await;
     fixture.create("app", iam()).await;
     fixture.aws.struck(fault, 1).await;
     fixture
@@ -22,7 +20,7 @@ async fn without_an_answer() -> Fixture {
 #[tokio::test]
 async fn a_create_in_flight_is_followed_to_its_end() {
     let fixture = Fixture::new().await;
-    let slow = fixture.aws.fault(json!({ "Action": "CreateUser", "Kind": "slow", "Ms": 1000 })).await;
+    let slow = fixture.aws.fault(Rule::on("CreateUser").slow(1000)).await;
     fixture.create("app", iam()).await;
     fixture.aws.struck(slow, 1).await;
     fixture.deleted("app").await;
@@ -36,12 +34,8 @@ async fn not_found_is_doubted_while_a_lost_create_may_still_show() {
     fixture.delete("app").await;
     let object = fixture.reason("app", "WaitingForUserActive").await;
     assert!(object["status"]["createRequestedAt"].is_string());
-    let created = json!({ "Tags": {
-        "elasticache-users.dev/cluster": fixture.cluster_id.clone(),
-        "elasticache-users.dev/namespace": fixture.ns,
-        "elasticache-users.dev/name": "app",
-    }});
-    fixture.aws.put_user("app", created).await;
+    let tags = owner_tags(&fixture.cluster_id, &fixture.ns, "app");
+    fixture.aws.put_user("app", json!({ "Tags": tags })).await;
     fixture.gone("app").await;
     assert!(fixture.aws.user("app").await.is_none());
     accepted_once(fixture).await;
@@ -63,7 +57,7 @@ async fn doubt_about_a_lost_create_survives_a_restart_and_ends() {
 #[tokio::test]
 async fn a_user_whose_create_was_accepted_before_a_kill_is_deleted_after_the_restart() {
     let fixture = Fixture::new().await;
-    let rule = json!({ "Action": "CreateUser", "Kind": "hang", "Ms": 120_000, "When": "after" });
+    let rule = Rule::on("CreateUser").hang().after();
     let fault = fixture.aws.fault(rule).await;
     fixture.create("app", iam()).await;
     fixture.aws.struck(fault, 1).await;
@@ -77,9 +71,8 @@ async fn a_user_whose_create_was_accepted_before_a_kill_is_deleted_after_the_res
 
 #[tokio::test]
 async fn a_refused_create_leaves_no_doubt() {
-    let fixture =
-        Fixture::with(Setup { env: vec![("PACE_DIVISOR", "1".to_owned())], ..Setup::default() }).await;
-    fixture.aws.fault(json!({ "Action": "CreateUser", "Kind": "throttle", "Times": null })).await;
+    let fixture = Fixture::with(Setup::env(&[("PACE_DIVISOR", "1")])).await;
+    fixture.aws.fault(Rule::on("CreateUser").throttle().always()).await;
     fixture.create("app", iam()).await;
     let object = fixture.reason("app", "Throttled").await;
     assert!(object["status"]["createRequestedAt"].is_null());

@@ -1,11 +1,14 @@
 //! A user of ours whose object was applied again, with something wrong: the object has the finalizer all the same, and does
 //! not go before its user.
 
+use elasticache_emulator::Rule;
 use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::leaving;
-use crate::fixture::{Fixture, PASSWORD, condition, iam, prevent_deletion, until, with, with_password};
+use crate::fixture::{
+    Fixture, PASSWORD, anothers_tags, condition, iam, prevent_deletion, until, with, with_password,
+};
 
 /// What is wrong, and how it is put right.
 struct Wrong {
@@ -16,7 +19,7 @@ struct Wrong {
     /// The operator's environment from then on.
     env: Vec<(&'static str, String)>,
     /// What the emulator does to calls.
-    fault: Option<Value>,
+    fault: Option<Rule>,
     /// How the emulator shows the user.
     user: Value,
     /// What is told of it while the object is there, and once it is being deleted.
@@ -31,11 +34,7 @@ fn wrong(name: &'static str, reason: &'static str, holds: Option<&'static str>) 
 }
 
 fn wrongs() -> Vec<Wrong> {
-    let tags = |code: &str, status: u16| {
-        Some(json!({
-            "Action": "ListTagsForResource", "Kind": "error", "Code": code, "Status": status, "Times": null,
-        }))
-    };
+    let tags = |code: &str, status: u16| Some(Rule::on("ListTagsForResource").error(code, status).always());
     let shown = |state: &str| json!({ "Status": state });
     let waits = Some("WaitingForUserActive");
     let protected = json!({ "elasticache-users.dev/prevent-deletion": "true" });
@@ -100,10 +99,7 @@ async fn tells(fixture: &Fixture, uid: &Value, reason: &str, leaving: bool) -> V
 }
 
 async fn gone(fixture: &Fixture) {
-    until("the object is gone", || async {
-        fixture.users().get_opt("app").await.unwrap().is_none().then_some(())
-    })
-    .await;
+    until("the object is gone", async || fixture.users().get_opt("app").await.unwrap().is_none()).await;
 }
 
 async fn is_held(Wrong { name, spec, annotations, env, fault, user, reason, holds }: Wrong) {
@@ -148,9 +144,7 @@ async fn a_user_of_ours_holds_its_object_whatever_is_wrong_with_it() {
 #[tokio::test]
 async fn an_object_for_which_aws_could_not_be_asked_goes_at_once() {
     let fixture = retained().await;
-    let denied = json!({
-        "Action": "DescribeUsers", "Kind": "error", "Code": "AccessDenied", "Status": 403, "Times": null,
-    });
+    let denied = Rule::on("DescribeUsers").error("AccessDenied", 403).always();
     fixture.aws.fault(denied).await;
     let uid = applied_again(&fixture, &iam(), &Value::Null).await;
     let object = tells(&fixture, &uid, "AccessDenied", false).await;
@@ -164,12 +158,7 @@ async fn an_object_for_which_aws_could_not_be_asked_goes_at_once() {
 #[tokio::test]
 async fn a_user_of_anothers_or_of_nobody_never_holds_an_object() {
     let fixture = retained().await;
-    let theirs = json!({
-        "elasticache-users.dev/cluster": "elsewhere",
-        "elasticache-users.dev/namespace": "theirs",
-        "elasticache-users.dev/name": "app",
-    });
-    for (tags, reason) in [(theirs, "UserOwnedByAnother"), (json!({}), "UserAlreadyExists")] {
+    for (tags, reason) in [(anothers_tags("app"), "UserOwnedByAnother"), (json!({}), "UserAlreadyExists")] {
         fixture.aws.put_user("app", json!({ "Tags": tags })).await;
         let uid = applied_again(&fixture, &iam(), &Value::Null).await;
         let object = tells(&fixture, &uid, reason, false).await;

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::asked::{Mutations, called};
 use super::end::{Found, difference, facts, fulfils};
 use super::fault::{Call, Fault, How, To};
-use super::operator::{Operator, Speed, command, kubeconfig};
+use super::operator::{Operator, Speed, command};
 use super::proxy::Proxy;
 use super::scenario::{PASSWORDS, Scenario, Step};
 use crate::fixture::{Aws, manifest, until};
@@ -86,7 +86,7 @@ impl<'a> Case<'a> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let file = dir.path().join("kubeconfig");
         let server = format!("http://{}", listener.local_addr().unwrap());
-        std::fs::write(&file, kubeconfig(&server)).unwrap();
+        std::fs::write(&file, control_plane::kubeconfig(&server)).unwrap();
         let patient = fault.is_some_and(|fault| matches!(fault.how, How::Kill(_)));
         let (url, of) = (aws.url().to_owned(), namespace.to_owned());
         let recipe = move |first: bool| {

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cluster::Process;
-use serde_json::json;
 use support::operator;
 
 use crate::fixture::operators::LOG;
@@ -115,17 +114,6 @@ impl Speed {
             ("AWS_BURST", "1000"),
         ]
     }
-}
-
-/// For a client that goes through the proxy, which authenticates itself.
-pub(super) fn kubeconfig(server: &str) -> String {
-    json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "proxy",
-        "clusters": [{ "name": "proxy", "cluster": { "server": server } }],
-        "users": [{ "name": "proxy", "user": {} }],
-        "contexts": [{ "name": "proxy", "context": { "cluster": "proxy", "user": "proxy" } }],
-    })
-    .to_string()
 }
 
 /// The operator's command, with this environment alone.

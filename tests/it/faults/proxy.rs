@@ -1,4 +1,4 @@
-//! A reverse proxy between the operator and the API server. It notes what the operator reconcile_request, and spoils one request.
+//! A reverse proxy between the operator and the API server. It notes what the operator asks, and spoils one request.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,6 @@
 //! Pages about users that are there: rotation, keeping, suspending, observing, troubleshooting.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Piece, Reader, all_but_tags, dark, pieces};
 use crate::fixture::{Fixture, PASSWORD, iam, until, with_password};
@@ -20,18 +20,19 @@ async fn passwords(fixture: &Fixture) -> Vec<String> {
     serde_json::from_value(user["Passwords"].clone()).unwrap()
 }
 
-async fn count(fixture: &Fixture, action: &str) -> usize {
-    fixture.aws.mutations().await.iter().filter(|call| call["Action"] == action).count()
+/// A reader of the page, who has a user with this spec that is Ready.
+async fn reading(page: &str, spec: Value) -> (Fixture, Reader, Vec<Piece>) {
+    let fixture = dark().await;
+    fixture.start();
+    fixture.secret("orders-api", PASSWORD).await;
+    fixture.ready("orders-api", spec).await;
+    let reader = Reader::new(&[("shop", &fixture)]);
+    (fixture, reader, pieces(page))
 }
 
 #[tokio::test]
 async fn a_password_is_rotated_with_both_valid_in_between() {
-    let fixture = dark().await;
-    fixture.start();
-    fixture.secret("orders-api", PASSWORD).await;
-    fixture.ready("orders-api", with_password("orders-api")).await;
-    let reader = Reader::new(&[("shop", &fixture)]);
-    let pieces = pieces("how-to/rotate-passwords");
+    let (fixture, reader, pieces) = reading("how-to/rotate-passwords", with_password("orders-api")).await;
     let [make, both, one, events] = pieces.as_slice() else { panic!("{} pieces", pieces.len()) };
     reader.follow(make).await;
     reader.follow(both).await;
@@ -40,9 +41,9 @@ async fn a_password_is_rotated_with_both_valid_in_between() {
     reader.follow(one).await;
     let left = passwords(&fixture).await;
     assert!(left.len() == 1 && held.contains(&left[0]) && left[0] != PASSWORD, "{} passwords", left.len());
-    assert_eq!(count(&fixture, "ModifyUser").await, 2);
-    until("kubectl shows the event of a rotation", || async {
-        reader.follow(events).await.contains("PasswordRotated").then_some(())
+    assert_eq!(fixture.aws.changes().await, ["CreateUser", "ModifyUser", "ModifyUser"]);
+    until("kubectl shows the event of a rotation", async || {
+        reader.follow(events).await.contains("PasswordRotated")
     })
     .await;
     ended(fixture).await;
@@ -50,28 +51,20 @@ async fn a_password_is_rotated_with_both_valid_in_between() {
 
 #[tokio::test]
 async fn a_user_is_kept_while_its_object_is_being_deleted() {
-    let fixture = dark().await;
-    fixture.start();
-    fixture.ready("orders-api", iam()).await;
+    let (fixture, reader, pieces) = reading("how-to/keep-the-user", iam()).await;
     // What the deletion waits for.
-    fixture.aws.put_user("orders-api", serde_json::json!({ "Status": "modifying" })).await;
-    let reader = Reader::new(&[("shop", &fixture)]);
-    let pieces = pieces("how-to/keep-the-user");
+    fixture.aws.put_user("orders-api", json!({ "Status": "modifying" })).await;
     let [out] = commands(&pieces, "--for=delete")[..] else { panic!("one way out") };
     reader.follow(out).await;
     fixture.gone("orders-api").await;
     assert!(fixture.aws.user("orders-api").await.is_some());
-    assert_eq!(count(&fixture, "DeleteUser").await, 0);
+    assert_eq!(fixture.aws.changes().await, ["CreateUser"]);
     ended(fixture).await;
 }
 
 #[tokio::test]
 async fn a_slip_is_held_until_the_annotation_goes_and_the_user_is_kept() {
-    let fixture = dark().await;
-    fixture.start();
-    fixture.ready("orders-api", iam()).await;
-    let reader = Reader::new(&[("shop", &fixture)]);
-    let pieces = pieces("how-to/keep-the-user");
+    let (fixture, reader, pieces) = reading("how-to/keep-the-user", iam()).await;
     let [protect, free] = commands(&pieces, "prevent-deletion")[..] else { panic!("on and off") };
     reader.follow(protect).await;
     fixture.delete("orders-api").await;
@@ -86,24 +79,20 @@ async fn a_slip_is_held_until_the_annotation_goes_and_the_user_is_kept() {
 
 #[tokio::test]
 async fn the_last_resort_takes_our_finalizer_off_and_no_other() {
-    let fixture = dark().await;
-    fixture.start();
-    fixture.ready("orders-api", iam()).await;
+    let (fixture, reader, pieces) = reading("how-to/keep-the-user", iam()).await;
     fixture.kill();
-    let other = serde_json::json!({ "metadata": { "finalizers": ["elasticache-users.dev/user-cleanup", "example.com/other"] } });
-    fixture.patch("orders-api", other).await;
+    let finalizers = |names: &[&str]| json!({ "metadata": { "finalizers": names } });
+    fixture
+        .patch("orders-api", finalizers(&["elasticache-users.dev/user-cleanup", "example.com/other"]))
+        .await;
     fixture.delete("orders-api").await;
-    let reader = Reader::new(&[("shop", &fixture)]);
-    let pieces = pieces("how-to/keep-the-user");
     let [resort] = commands(&pieces, "/metadata/finalizers/0")[..] else { panic!("one last resort") };
     reader.follow(resort).await;
-    let left = fixture.shows("orders-api", "one finalizer", |object| {
-        object["metadata"]["finalizers"] == serde_json::json!(["example.com/other"])
-    });
-    left.await;
+    let one_is_left = |object: &Value| object["metadata"]["finalizers"] == json!(["example.com/other"]);
+    fixture.shows("orders-api", "one finalizer", one_is_left).await;
     // There it fails: the first finalizer is somebody else's now.
     assert!(!reader.tries(resort).await.status.success());
-    fixture.patch("orders-api", serde_json::json!({ "metadata": { "finalizers": [] } })).await;
+    fixture.patch("orders-api", finalizers(&[])).await;
     fixture.gone("orders-api").await;
     assert!(fixture.aws.user("orders-api").await.is_some(), "cleaning up is the reader's");
     ended(fixture).await;
@@ -111,30 +100,23 @@ async fn the_last_resort_takes_our_finalizer_off_and_no_other() {
 
 #[tokio::test]
 async fn an_object_is_suspended_then_observed_and_then_managed_again() {
-    let fixture = dark().await;
-    fixture.start();
-    fixture.ready("orders-api", iam()).await;
+    let (fixture, reader, pieces) = reading("how-to/suspend-and-observe", iam()).await;
     let before = all_but_tags(&fixture, "orders-api").await;
-    let changes = fixture.aws.mutations().await.len();
-    let reader = Reader::new(&[("shop", &fixture)]);
-    for piece in pieces("how-to/suspend-and-observe") {
+    for piece in pieces {
         reader.follow(&piece).await;
     }
     assert!(all_but_tags(&fixture, "orders-api").await == before, "the user was changed");
-    assert_eq!(fixture.aws.mutations().await.len(), changes, "{:#?}", fixture.aws.mutations().await);
-    let object: Value = fixture.wait_ready("orders-api").await;
+    assert_eq!(fixture.aws.changes().await, ["CreateUser"]);
+    let object = fixture.wait_ready("orders-api").await;
     assert!(object["metadata"]["finalizers"].as_array().is_some_and(|all| all.len() == 1), "{object:#}");
     ended(fixture).await;
 }
 
 #[tokio::test]
 async fn the_commands_of_troubleshooting_work() {
-    let fixture = dark().await;
-    fixture.start();
-    fixture.secret("orders-api", PASSWORD).await;
-    let former = fixture.ready("orders-api", with_password("orders-api")).await;
-    let reader = Reader::new(&[("shop", &fixture)]);
-    for piece in pieces("troubleshooting") {
+    let (fixture, reader, pieces) = reading("troubleshooting", with_password("orders-api")).await;
+    let former = fixture.wait_ready("orders-api").await;
+    for piece in pieces {
         assert!(!reader.follow(&piece).await.contains(PASSWORD), "a password is shown");
     }
     let echo = fixture.shows("orders-api", "the request is acted on", |object| {

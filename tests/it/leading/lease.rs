@@ -5,16 +5,13 @@ use kube::api::DeleteParams;
 use serde_json::json;
 
 use super::{LEASE, Lease, ended, held_by, replica, setup};
-use crate::control_plane;
 use crate::fixture::Fixture;
 use crate::rotating::allow;
 
 #[tokio::test]
 async fn a_replica_that_may_not_read_the_lease_says_what_to_allow() {
     let fixture = Fixture::without_operator(setup()).await;
-    let ns = fixture.ns.clone();
-    let account = move || control_plane::shared().service_account_kubeconfig(&ns, "restricted").unwrap();
-    let kubeconfig = tokio::task::spawn_blocking(account).await.unwrap();
+    let kubeconfig = fixture.service_account("restricted").await;
     let rules = json!([{
         "apiGroups": ["elasticache-users.dev"],
         "resources": ["elasticacheusers"],
@@ -22,7 +19,7 @@ async fn a_replica_that_may_not_read_the_lease_says_what_to_allow() {
     }]);
     allow(&fixture, "operator", rules).await;
     fixture.start_with(&[
-        ("KUBECONFIG", kubeconfig.display().to_string()),
+        ("KUBECONFIG", kubeconfig),
         ("CLUSTER_ID", "test".to_owned()),
         ("LEADER_ELECT", "true".to_owned()),
         ("POD_NAMESPACE", fixture.ns.clone()),

@@ -1,5 +1,6 @@
 //! The events of a run: each is one of the list, of the right type, and complete. Each fixture holds it at its end.
 
+use elasticache_emulator::Rule;
 use elasticache_user_operator::plan::verdict::Reason;
 use k8s_openapi::api::events::v1::Event;
 use serde_json::json;
@@ -59,7 +60,7 @@ pub(crate) fn fault(event: &Event) -> Option<&'static str> {
 #[tokio::test]
 async fn a_lasting_warning_is_published_once_and_the_next_reason_again() {
     let fixture = Fixture::new().await;
-    let refuse = |code: &str, status: u16| json!({ "Action": "CreateUser", "Kind": "error", "Code": code, "Status": status, "Times": null });
+    let refuse = |code: &str, status: u16| Rule::on("CreateUser").error(code, status).always();
     let denied = fixture.aws.fault(refuse("AccessDenied", 403)).await;
     fixture.create("app", iam()).await;
     for times in 1..=4 {

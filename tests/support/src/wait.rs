@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 /// Long enough for any fact on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What one look at a fact gives: the fact, or what was seen instead. An `Option` has seen nothing that helps.
+/// What one look at a fact gives: the fact, or what was seen instead. An `Option` or a `bool` has seen nothing that helps.
 pub trait Look {
     /// The fact.
     type Fact;
@@ -28,6 +28,15 @@ impl<T> Look for Option<T> {
 
     fn look(self) -> Result<T, ()> {
         self.ok_or(())
+    }
+}
+
+impl Look for bool {
+    type Fact = ();
+    type Seen = ();
+
+    fn look(self) -> Result<(), ()> {
+        self.then_some(()).ok_or(())
     }
 }
 

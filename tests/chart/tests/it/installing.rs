@@ -39,17 +39,11 @@ spec:
 
 /// The chart as it might have been a version ago, with another definition.
 fn former_chart(helm: &Helm) -> PathBuf {
-    let chart = helm.home().join("former");
-    run(Command::new("cp").arg("-r").arg(path(CHART)).arg(&chart)).unwrap();
-    let replace = |file: &str, now: &str, then: &str| {
-        let file = chart.join(file);
-        let text = fs::read_to_string(&file).unwrap();
-        assert!(text.contains(now), "{now} in {}", file.display());
-        fs::write(&file, text.replace(now, then)).unwrap();
+    let former = |definition: &str| {
+        assert!(definition.contains(COLUMN), "{definition}");
+        definition.replace(COLUMN, FORMER_COLUMN)
     };
-    replace("Chart.yaml", "\nversion: 0.1.0", "\nversion: 0.0.9");
-    replace("files/crd.yaml", COLUMN, FORMER_COLUMN);
-    chart
+    chart::former_chart(helm.home(), former).unwrap()
 }
 
 /// What a Secret can hold.
