@@ -1,5 +1,7 @@
 //! I/O: connects to the cluster, and asks it what both `run` and `check` need to know.
 
+mod watches;
+
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
@@ -11,6 +13,7 @@ use kube::config::{InferConfigError, KubeconfigError};
 use kube::core::Status;
 use kube::{Api, Client, Config, CustomResourceExt};
 
+pub(crate) use self::watches::{WATCH_SECONDS, WatchHealth, watching};
 use crate::api::{APPLY_CRD, ElastiCacheUser};
 
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! I/O: watches objects and Secrets, asks the queue for a pass over an object if something changed, and runs the passes.
 
+mod index;
 mod seen;
 
 use std::collections::HashSet;
@@ -20,12 +21,13 @@ use plan::pass::{Finish, PassResult};
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinError;
 
+use self::index::{Index, Listed};
 use self::seen::Seen;
 use crate::api::{ElastiCacheUser, full_name, user_id};
+use crate::connection::WATCH_SECONDS;
 use crate::orphans;
 use crate::queue::{Queue, QueueTurn, Trigger};
 use crate::reconcile::Reconciler;
-use crate::resolve::secrets_named;
 use crate::telemetry::{Metrics, Reconciled};
 
 /// Shared by all controllers.
@@ -116,14 +118,22 @@ async fn watch_scope<U, F>(
 {
     let (store, writer) = objects;
     let users: Api<ElastiCacheUser> = scoped(watches, namespace.as_deref());
-    let successors = objects_with_freed_id(freed.subscribe(), store.clone());
-    let events = watcher(users, watcher::Config::default())
+    let index = Index::default();
+    let successors = objects_with_freed_id(freed.subscribe(), index.clone());
+    let events = watcher(users, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .inspect(warn_once(OBJECTS_UNWATCHED, |event| !matches!(event, watcher::Event::Init)))
         .reflect(writer);
-    let mut changes =
-        ObjectEvents { context, store: store.clone(), freed, seen: Seen::default(), listed: Vec::new() };
+    let mut changes = ObjectEvents {
+        context,
+        namespace,
+        index: index.clone(),
+        store: store.clone(),
+        freed,
+        seen: Seen::default(),
+        listed: Vec::new(),
+    };
     // The watcher repeats what failed.
     let objects = events.filter_map(|event| future::ready(event.ok())).for_each(|event| {
         changes.handle(event);
@@ -132,7 +142,7 @@ async fn watch_scope<U, F>(
     let secrets =
         secrets.iter().map(|namespace| changed_secrets(scoped(watches, namespace.as_deref())).boxed());
     let changed = futures::stream::select_all(secrets)
-        .flat_map(|secret| futures::stream::iter(objects_with_changed_secret(&store, &secret)));
+        .flat_map(|secret| futures::stream::iter(objects_with_changed_secret(&store, &index, &secret)));
     let requests = futures::stream::select(changed, successors).for_each(|object| {
         context.queue.request(&full_name_of(&object), Trigger::Change);
         future::ready(())
@@ -150,6 +160,9 @@ async fn watch_scope<U, F>(
 /// Turns what the watch of objects shows into requests for passes.
 struct ObjectEvents<'a, U> {
     context: &'a Context<U>,
+    /// `None`: all namespaces.
+    namespace: Option<String>,
+    index: Index,
     store: Store<ElastiCacheUser>,
     freed: broadcast::Sender<String>,
     seen: Seen,
@@ -158,7 +171,20 @@ struct ObjectEvents<'a, U> {
 }
 
 impl<U: UserApi> ObjectEvents<'_, U> {
+    /// Nobody told of objects that vanished while the watch was broken.
+    fn sweep(&self, listed: Listed) {
+        self.context.reconciler.listed(self.namespace.as_deref(), &listed.uids);
+        for gone in listed.vanished {
+            self.context.reconciler.orphans.check_now(&gone.uid);
+            // Nobody receives it if the operator is ending.
+            let _ = self.freed.send(gone.user_id);
+        }
+    }
+
     fn handle(&mut self, event: watcher::Event<ElastiCacheUser>) {
+        if let Some(listed) = self.index.follow(&event) {
+            self.sweep(listed);
+        }
         let queue = &self.context.queue;
         match event {
             watcher::Event::Init => {}
@@ -199,7 +225,7 @@ fn full_name_of<K: reflector::Lookup>(object: &ObjectRef<K>) -> String {
 /// Objects that want the user ID of an object that was just deleted. They may create or adopt the user now.
 fn objects_with_freed_id(
     freed: broadcast::Receiver<String>,
-    objects: Store<ElastiCacheUser>,
+    index: Index,
 ) -> impl Stream<Item = ObjectRef<ElastiCacheUser>> + Send + 'static {
     let ids = futures::stream::unfold(freed, |mut freed| async move {
         loop {
@@ -212,9 +238,14 @@ fn objects_with_freed_id(
         }
     });
     ids.flat_map(move |id| {
-        let same = objects.state().into_iter().filter(|object| user_id(object) == id);
-        futures::stream::iter(same.map(|object| ObjectRef::from_obj(&*object)).collect::<Vec<_>>())
+        futures::stream::iter(index.wanting_user(&id)).filter_map(|name| future::ready(object_ref(&name)))
     })
+}
+
+/// The object of this `namespace/name`.
+fn object_ref(full_name: &str) -> Option<ObjectRef<ElastiCacheUser>> {
+    let (namespace, name) = full_name.split_once('/')?;
+    Some(ObjectRef::new(name).within(namespace))
 }
 
 fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
@@ -242,7 +273,7 @@ fn secrets_within(namespace: Option<&str>, listed: Option<&[String]>) -> Vec<Opt
 fn changed_secrets(
     secrets: Api<PartialObjectMeta<Secret>>,
 ) -> impl Stream<Item = PartialObjectMeta<Secret>> + Send + 'static {
-    watcher(secrets, watcher::Config::default())
+    watcher(secrets, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
         .touched_objects()
         .inspect(warn_once(SECRETS_UNWATCHED, |_| true))
@@ -278,6 +309,7 @@ fn warn_once<T: 'static>(
 /// left out, because otherwise a restart, or a watch that starts again, would run a pass over every object.
 fn objects_with_changed_secret(
     objects: &Store<ElastiCacheUser>,
+    index: &Index,
     secret: &PartialObjectMeta<Secret>,
 ) -> Vec<ObjectRef<ElastiCacheUser>> {
     let (namespace, name) = (secret.namespace(), secret.name_any());
@@ -288,13 +320,10 @@ fn objects_with_changed_secret(
         let versions = last.map(|last| last.password_versions.as_slice()).unwrap_or_default();
         versions.iter().any(|sent| SecretVersion::parse(sent).is_of(uid, version))
     };
-    let named = objects.state().into_iter().filter(|object| {
-        object.namespace() == namespace
-            && object.metadata.deletion_timestamp.is_none()
-            && !sent(object)
-            && secrets_named(object).any(|secret| secret == name)
-    });
-    named.map(|object| ObjectRef::from_obj(&*object)).collect()
+    let candidates = index.naming_secret(&namespace.unwrap_or_default(), &name);
+    let objects = candidates.iter().filter_map(|name| objects.get(&object_ref(name)?));
+    let changed = objects.filter(|object| object.metadata.deletion_timestamp.is_none() && !sent(object));
+    changed.map(|object| ObjectRef::from_obj(&*object)).collect()
 }
 
 async fn pass<U: UserApi>(turn: QueueTurn, stores: Arc<[Store<ElastiCacheUser>]>, context: Arc<Context<U>>) {

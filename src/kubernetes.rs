@@ -2,6 +2,7 @@
 
 mod convert;
 mod events;
+mod failures;
 mod secrets;
 
 pub(crate) use convert::timestamp;
@@ -12,9 +13,13 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, CustomResourceExt, Resource, ResourceExt};
 use plan::pass::Response;
 use plan::{Definition, Namesake, Orphan, Owner, OwnerObservation, UserId};
+use prometheus_client::metrics::counter::Counter;
 use serde_json::json;
 
-use crate::api::{ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION, user_id};
+use self::failures::{RequestFailures, cause, is_refusal};
+use crate::api::{
+    ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION, full_name, user_id,
+};
 use crate::leader_election::Token;
 
 #[derive(Debug, thiserror::Error)]
@@ -46,14 +51,7 @@ impl RequestError {
         match self {
             Self::Conflict => Response::Conflict,
             Self::Ending => Response::Ending,
-            Self::Failed { what, source } => {
-                let why = if let kube::Error::Api(status) = &*source {
-                    status.message.clone()
-                } else {
-                    source.to_string()
-                };
-                Response::KubernetesFailed { what, why }
-            }
+            Self::Failed { what, source } => Response::KubernetesFailed { what, why: cause(&source) },
         }
     }
 }
@@ -63,12 +61,28 @@ impl RequestError {
 pub struct Kubernetes {
     client: Client,
     token: Token,
+    failures: RequestFailures,
 }
 
 impl Kubernetes {
     #[must_use]
     pub fn new(client: Client, token: Token) -> Self {
-        Self { client, token }
+        Self { client, token, failures: RequestFailures::new(Counter::default()) }
+    }
+
+    /// Counts the requests that fail.
+    #[must_use]
+    pub(crate) fn counting(mut self, failures: Counter) -> Self {
+        self.failures = RequestFailures::new(failures);
+        self
+    }
+
+    fn failed(&self, what: &'static str, object: &str, error: kube::Error) -> RequestError {
+        let error = RequestError::new(what, error);
+        if let RequestError::Failed { what, source } = &error {
+            self.failures.note(what, object, source);
+        }
+        error
     }
 
     /// A replica that does not lead any more writes nothing, because another replica may have changed the user meanwhile.
@@ -85,24 +99,30 @@ impl Kubernetes {
     /// # Errors
     /// If the API server cannot be reached, or refuses.
     pub async fn read(&self, object: &ElastiCacheUser) -> Result<Option<ElastiCacheUser>, RequestError> {
-        let found = self.users(object).get_opt(&object.name_any()).await;
-        let found = found.map_err(|error| RequestError::new("read the object", error))?;
+        let found = self.users(object).get_opt(&object.name_any()).await.and_then(whole);
+        let found = found.map_err(|error| self.failed("read the object", &full_name(object), error))?;
         Ok(found.filter(|found| found.metadata.uid == object.metadata.uid))
     }
 
     /// Whether the object that owner tags name exists, uncached.
-    pub async fn owner_exists(&self, owner: &Owner) -> OwnerObservation {
+    ///
+    /// # Errors
+    /// If the API server does not answer now. If it refuses, the answer is [`OwnerObservation::Unknown`].
+    pub async fn owner_exists(&self, owner: &Owner) -> Result<OwnerObservation, RequestError> {
         if !owner.can_exist() {
-            return OwnerObservation::Unknown;
+            return Ok(OwnerObservation::Unknown);
         }
         let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &owner.namespace);
-        match users.get_metadata_opt(&owner.name).await {
-            Ok(Some(found)) if found.metadata.deletion_timestamp.is_some() => OwnerObservation::Leaving,
-            Ok(Some(_)) => OwnerObservation::Exists,
-            Ok(None) => OwnerObservation::Gone,
+        match users.get_metadata_opt(&owner.name).await.and_then(whole) {
+            Ok(Some(found)) if found.metadata.deletion_timestamp.is_some() => Ok(OwnerObservation::Leaving),
+            Ok(Some(_)) => Ok(OwnerObservation::Exists),
+            Ok(None) => Ok(OwnerObservation::Gone),
+            Err(error) if is_refusal(&error) => {
+                tracing::debug!(error = cause(&error), %owner, "may not read the object that the owner tags name");
+                Ok(OwnerObservation::Unknown)
+            }
             Err(error) => {
-                tracing::debug!(%error, %owner, "failed to read the object that the owner tags name");
-                OwnerObservation::Unknown
+                Err(self.failed("read the object that the owner tags name", &owner.to_string(), error))
             }
         }
     }
@@ -110,11 +130,15 @@ impl Kubernetes {
     /// The object that has the namespace and name of one that may have vanished, uncached.
     pub async fn namesake(&self, orphan: &Orphan) -> Namesake {
         let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &orphan.owner.namespace);
-        match users.get_opt(&orphan.owner.name).await {
+        match users.get_opt(&orphan.owner.name).await.and_then(whole) {
             Ok(None) => Namesake::Absent,
             Ok(Some(found)) => namesake(orphan, &found),
             Err(error) => {
-                tracing::debug!(%error, owner = %orphan.owner, "failed to read an object that may have vanished");
+                self.failures.note(
+                    "read an object that may have vanished",
+                    &orphan.owner.to_string(),
+                    &error,
+                );
                 Namesake::Unreadable
             }
         }
@@ -153,7 +177,7 @@ impl Kubernetes {
         }});
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let answer = self.users(object).patch(&object.name_any(), &params, &Patch::Merge(&patch)).await;
-        answer.map_err(|error| RequestError::new(what, error))
+        answer.map_err(|error| self.failed(what, &full_name(object), error))
     }
 
     /// Replaces the whole status of this version of the object.
@@ -176,18 +200,19 @@ impl Kubernetes {
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let answer =
             self.users(object).patch_status(&object.name_any(), &params, &Patch::Apply(&apply)).await;
-        answer.map_err(|error| RequestError::new("write the status", error))
+        answer.map_err(|error| self.failed("write the status", &full_name(object), error))
     }
 
     /// Whether the CustomResourceDefinition is being deleted, uncached.
     pub async fn definition(&self) -> Definition {
         let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-        match definitions.get_metadata(ElastiCacheUser::crd_name()).await {
-            Ok(found) if found.metadata.deletion_timestamp.is_some() => Definition::BeingDeleted,
+        let found = definitions.get_metadata(ElastiCacheUser::crd_name()).await;
+        match found.and_then(|found| whole(Some(found))) {
+            Ok(Some(found)) if found.metadata.deletion_timestamp.is_some() => Definition::BeingDeleted,
             Ok(_) => Definition::Kept,
             Err(kube::Error::Api(status)) if status.code == 403 => self.definition_by_discovery().await,
             Err(error) => {
-                tracing::warn!(%error, "failed to read the CustomResourceDefinition");
+                self.failures.note("read the CustomResourceDefinition", "", &error);
                 Definition::Unreadable
             }
         }
@@ -205,10 +230,21 @@ impl Kubernetes {
                 if creates { Definition::Kept } else { Definition::BeingDeleted }
             }
             Err(error) => {
-                tracing::warn!(%error, "failed to read the API's discovery");
+                self.failures.note("read the API's discovery", "", &error);
                 Definition::Unreadable
             }
         }
+    }
+}
+
+/// An answer without a uid is no object, although it was decoded: a proxy may answer 200 with JSON of its own. It must not be
+/// taken for an object that exists, or for one that is gone.
+fn whole<K: Resource>(found: Option<K>) -> kube::Result<Option<K>> {
+    match found {
+        Some(found) if found.meta().uid.is_none() => {
+            Err(kube::Error::Service("the API server's answer is not an object".into()))
+        }
+        found => Ok(found),
     }
 }
 

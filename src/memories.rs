@@ -1,22 +1,36 @@
 //! No I/O: what this process remembers of each object between two passes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use plan::Memory;
 
 /// By the object's uid.
 #[derive(Debug, Default)]
-pub(crate) struct Memories(Mutex<HashMap<String, Memory>>);
+pub(crate) struct Memories(Mutex<HashMap<String, Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    namespace: String,
+    memory: Memory,
+}
 
 impl Memories {
     #[must_use]
     pub(crate) fn recall(&self, uid: &str) -> Memory {
-        self.lock().get(uid).cloned().unwrap_or_default()
+        self.lock().get(uid).map(|kept| kept.memory.clone()).unwrap_or_default()
     }
 
-    pub(crate) fn keep(&self, uid: &str, memory: Memory) {
-        self.lock().insert(uid.to_owned(), memory);
+    pub(crate) fn keep(&self, uid: &str, namespace: &str, memory: Memory) {
+        self.lock().insert(uid.to_owned(), Kept { namespace: namespace.to_owned(), memory });
+    }
+
+    /// To be called with the uids of a complete list of the objects of a namespace (`None`: of all). Nobody told of objects that
+    /// vanished while the watch was broken, and what is remembered of them may be passwords.
+    pub(crate) fn sweep(&self, namespace: Option<&str>, listed: &HashSet<String>) {
+        self.lock().retain(|uid, kept| {
+            listed.contains(uid) || namespace.is_some_and(|namespace| kept.namespace != namespace)
+        });
     }
 
     /// To be called if the object is gone.
@@ -24,7 +38,26 @@ impl Memories {
         self.lock().remove(uid);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Memory>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_sweeps_what_is_remembered_of_objects_that_are_gone_in_its_namespace_alone() {
+        let keeps = |namespace: Option<&str>| {
+            let memories = Memories::default();
+            for (uid, of) in [("here", "a"), ("gone", "a"), ("elsewhere", "b")] {
+                memories.keep(uid, of, Memory::default());
+            }
+            memories.sweep(namespace, &HashSet::from(["here".to_owned()]));
+            ["here", "gone", "elsewhere"].map(|uid| memories.lock().contains_key(uid))
+        };
+        assert_eq!(keeps(Some("a")), [true, false, true]);
+        assert_eq!(keeps(None), [true, false, false]);
     }
 }

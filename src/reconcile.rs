@@ -1,5 +1,6 @@
 //! I/O: the driver of a pass. It does what [`Pass`] asks for, and decides nothing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +60,9 @@ impl<U: UserApi> Reconciler<U> {
             Pass::new(self.settings.clone(), goal, object, memory, fastrand::u64(..), self.clock.now());
         let finish = self.drive(&mut pass, cached, turn).await;
         match &finish.memory {
-            Some(memory) => self.memories.keep(&uid, memory.as_ref().clone()),
+            Some(memory) => {
+                self.memories.keep(&uid, &cached.namespace().unwrap_or_default(), memory.as_ref().clone())
+            }
             None => {
                 self.memories.forget(&uid);
                 self.orphans.check_now(&uid);
@@ -110,7 +113,7 @@ impl<U: UserApi> Reconciler<U> {
             Request::Call { mutation, credentials } => {
                 Response::Called(self.call(&mutation, credentials, held).await)
             }
-            Request::ReadOwner(owner) => Response::Owner(kubernetes.owner_exists(&owner).await),
+            Request::ReadOwner(owner) => Response::Owner(kubernetes.owner_exists(&owner).await?),
             Request::ReadPasswords => Response::Passwords(passwords(&held.object, kubernetes).await),
             Request::ReadDefinition => Response::Definition(kubernetes.definition().await),
             Request::ReadObject => {
@@ -195,6 +198,11 @@ impl<U: UserApi> Reconciler<U> {
             Some(permit) => permit,
             None => held.turn.without_slot(self.wait(held.turn, true)).await,
         }
+    }
+
+    /// To be called with the uids of a complete list of the objects of a namespace (`None`: of all).
+    pub(crate) fn listed(&self, namespace: Option<&str>, uids: &HashSet<String>) {
+        self.memories.sweep(namespace, uids);
     }
 
     /// To be called if the watch shows that the object was deleted. `last` is its last version.

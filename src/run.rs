@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::account::{Limiter, RateLimited};
 use crate::clock::PassClock;
 use crate::config::RunFlags;
-use crate::connection::{self, ConfigurationError, NotServed};
+use crate::connection::{self, ConfigurationError, NotServed, WatchHealth};
 use crate::controller::{self, Context, Watched};
 use crate::kubernetes::Kubernetes;
 use crate::leader_election::{
@@ -84,7 +84,7 @@ type ServerTask = JoinHandle<std::io::Result<()>>;
 /// If something is missing that the operator cannot start without, or fails that it cannot continue without.
 pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     raise_descriptor_limit();
-    let Clients { watches, requests, namespace } = clients(run.kubernetes_timeout).await?;
+    let Clients { watches, watch_health, requests, namespace } = clients(run.kubernetes_timeout).await?;
     let namespaces = run.namespaces();
     let scopes = namespaces.len().max(1);
     let asked_in = namespaces.first().cloned();
@@ -105,14 +105,9 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let context = Arc::new(Context {
         queue: Queue::new(run.concurrency, run.pace().spacing, metrics.queue.clone()),
         reconciler: Reconciler {
-            kubernetes: Kubernetes::new(requests.clone(), token.clone()),
+            kubernetes: kubernetes(&requests, &token, &metrics),
             users: RateLimited::new(aws.with_token(token), Limiter::new(run.aws_rate, run.aws_burst)),
-            policy: Policy {
-                cluster_id,
-                default_deletion_policy: run.default_deletion_policy.into(),
-                adoption_namespaces: run.adoption_namespaces(),
-                required_prefix: run.required_user_id_prefix.clone(),
-            },
+            policy: policy_of(run, cluster_id),
             settings: Arc::new(Settings {
                 pace: run.pace(),
                 region,
@@ -131,6 +126,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     // A standby has no cache that could be out of date.
     let unsynced = Arc::new(AtomicUsize::new(if run.leader_elect { 0 } else { scopes }));
     let readiness = ReadinessProbe::new(unsynced.clone(), requests, asked_in);
+    let readiness = readiness.watching(watch_health, run.kubernetes_timeout);
     let mut server = tokio::spawn(telemetry::serve_http(listener, registry, readiness));
     let mut signals = StopSignals::listen().map_err(RunError::Signals)?;
     let Turn::Work(leadership) = stand_by(candidate, &mut signals, &mut server).await? else { return Ok(()) };
@@ -150,6 +146,19 @@ fn raise_descriptor_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::debug!(%error, "the limit of open files stays as it is");
     }
+}
+
+fn policy_of(run: &RunFlags, cluster_id: String) -> Policy {
+    Policy {
+        cluster_id,
+        default_deletion_policy: run.default_deletion_policy.into(),
+        adoption_namespaces: run.adoption_namespaces(),
+        required_prefix: run.required_user_id_prefix.clone(),
+    }
+}
+
+fn kubernetes(requests: &Client, token: &Token, metrics: &Metrics) -> Kubernetes {
+    Kubernetes::new(requests.clone(), token.clone()).counting(metrics.kubernetes_failures())
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
@@ -281,8 +290,8 @@ impl StopSignals {
 }
 
 struct Clients {
-    /// Without a read time-out, because a watch may be silent for long.
     watches: Client,
+    watch_health: WatchHealth,
     requests: Client,
     /// The namespace of the kubeconfig's context, or the pod's own.
     namespace: String,
@@ -293,7 +302,9 @@ async fn clients(timeout: Duration) -> Result<Clients, RunError> {
     let namespace = config.default_namespace.clone();
     let client = |config| Client::try_from(config).map_err(RunError::Client);
     let requests = client(connection::with_timeout(&config, timeout))?;
-    Ok(Clients { watches: client(config)?, requests, namespace })
+    let watch_health = WatchHealth::default();
+    let watches = connection::watching(client(config)?, watch_health.clone(), timeout);
+    Ok(Clients { watches, watch_health, requests, namespace })
 }
 
 /// The cluster's name in owner tags.

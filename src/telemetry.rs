@@ -6,6 +6,7 @@ mod objects;
 mod passes;
 mod process;
 mod server;
+mod sparse;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,13 +29,14 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, RunFlags};
-use crate::connection;
+use crate::connection::{self, WatchHealth};
 
 pub use escaped_lines::EscapedLines;
 pub use log_line::write_log_line;
 pub use objects::ObjectMetrics;
 pub use passes::{Measured, Metrics, QueueMetrics, Reconciled};
 pub use process::ProcessMetrics;
+pub use sparse::SparseWarnings;
 
 /// How long /readyz waits for the API server.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -75,16 +77,22 @@ pub fn start_logging(run: &RunFlags) -> Result<(), InvalidLogFilter> {
     Ok(())
 }
 
-/// Blocks what logs whole answers, because an answer may contain a password: the SDK's TRACE level, and at every level the
-/// module of kube that decodes answers. The caller logs why its request failed.
+/// Blocks lines that repeat whole answers, which may contain a password: those of the SDK at level TRACE, and those of kube's
+/// client about an answer that it cannot decode. Its ERROR of each request that failed only repeats what the operator says of it.
 pub fn may_be_logged(line: &Metadata<'_>) -> bool {
-    let sdk = *line.level() > Level::DEBUG && line.target().starts_with("aws_");
-    !sdk && line.target() != "kube_client::client"
+    match line.target() {
+        "kube_client::client" => false,
+        "kube_client::client::builder" => *line.level() != Level::ERROR,
+        target => *line.level() <= Level::DEBUG || !target.starts_with("aws_"),
+    }
 }
 
 /// Decides whether the operator is ready: its caches are synced, and the API server serves ElastiCacheUsers.
 pub struct ReadinessProbe {
     unsynced: Arc<AtomicUsize>,
+    watches: WatchHealth,
+    /// How long a watch may be without an answer.
+    watch_patience: Duration,
     client: Client,
     namespace: Option<String>,
     /// The last answer of the API server, and when it was asked. Anybody may ask for /readyz as often as they like, and all of
@@ -96,6 +104,8 @@ pub struct ReadinessProbe {
 enum NotReady {
     #[error("the watch of ElastiCacheUsers has not delivered its first list yet")]
     Unsynced,
+    #[error("the watch of {0} does not work: the API server does not answer it, or refuses it")]
+    Unwatched(String),
     #[error("{0}")]
     NotServed(String),
 }
@@ -105,12 +115,23 @@ impl ReadinessProbe {
     /// namespaces.
     #[must_use]
     pub fn new(unsynced: Arc<AtomicUsize>, client: Client, namespace: Option<String>) -> Self {
-        Self { unsynced, client, namespace, last: Mutex::default() }
+        let (watches, watch_patience) = (WatchHealth::default(), Duration::MAX);
+        Self { unsynced, watches, watch_patience, client, namespace, last: Mutex::default() }
+    }
+
+    /// No watch may be without an answer for longer than `patience`.
+    #[must_use]
+    pub(crate) fn watching(mut self, watches: WatchHealth, patience: Duration) -> Self {
+        (self.watches, self.watch_patience) = (watches, patience);
+        self
     }
 
     async fn check(&self) -> Result<(), NotReady> {
         if self.unsynced.load(Ordering::Relaxed) > 0 {
             return Err(NotReady::Unsynced);
+        }
+        if let Some(path) = self.watches.trouble(self.watch_patience) {
+            return Err(NotReady::Unwatched(path));
         }
         self.serves_users().await.map_err(NotReady::NotServed)
     }
@@ -168,5 +189,47 @@ async fn metrics(State(pages): State<Arc<Pages>>) -> Response {
             ([(header::CONTENT_TYPE, type_)], page).into_response()
         }
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// With the most talkative filter, kube's own client reads a Secret whose answer cannot be decoded.
+    #[tokio::test]
+    async fn an_answer_of_the_api_server_that_cannot_be_decoded_is_not_logged() {
+        const ANSWER: &str = r#"{"kind":"Secret","apiVersion":"v1","data":"a-password-of-somebody"}"#;
+        let lines = Lines::default();
+        let written = lines.clone();
+        let writer = tracing_subscriber::fmt::layer().with_writer(move || written.clone());
+        let log = tracing_subscriber::registry().with(EnvFilter::new("trace")).with(filter_fn(may_be_logged));
+        let _log = log.with(writer).set_default();
+        let service = tower::service_fn(async |_: axum::http::Request<kube::client::Body>| {
+            Ok::<_, std::convert::Infallible>(axum::http::Response::new(axum::body::Body::from(ANSWER)))
+        });
+        let client = Client::new(service, "default");
+        let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> = kube::Api::namespaced(client, "default");
+        let error = secrets.get("app").await.unwrap_err();
+        tracing::trace!("the end");
+        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(matches!(error, kube::Error::SerdeError(_)) && lines.contains("the end"), "{lines}");
+        assert!(!lines.contains("a-password-of-somebody"), "the answer is in the log");
     }
 }

@@ -6,6 +6,7 @@ use kube::Api;
 use plan::{InvalidPassword, Password, SecretProblem, SecretVersion};
 
 use super::Kubernetes;
+use super::failures::secret_cause;
 
 impl Kubernetes {
     /// The password under a key of a Secret, and the version that it was read from.
@@ -24,15 +25,16 @@ impl Kubernetes {
         if !plan::is_object_name(name) {
             return Err(SecretProblem::NotFound { secret: secret_name() });
         }
-        let secret = match secrets.get_opt(name).await {
+        let secret = match secrets.get_opt(name).await.and_then(super::whole) {
             Ok(Some(secret)) => secret,
             Ok(None) => return Err(SecretProblem::NotFound { secret: secret_name() }),
             Err(kube::Error::Api(status)) if status.code == 403 => {
                 return Err(SecretProblem::Forbidden { secret: secret_name() });
             }
             Err(error) => {
-                tracing::warn!(namespace, secret = name, error = cause(&error), "failed to read a Secret");
-                return Err(SecretProblem::Unreadable { secret: secret_name() });
+                let why = secret_cause(&error);
+                self.failures.note_cause("read a Secret", &format!("{namespace}/{name}"), &why);
+                return Err(SecretProblem::Unreadable { secret: secret_name(), why });
             }
         };
         let Some(value) = secret.data.as_ref().and_then(|data| data.get(key)) else {
@@ -43,16 +45,6 @@ impl Kubernetes {
         let password = Password::parse(&value.0).map_err(invalid)?;
         Ok((password, version_of_key(secret.metadata, key)))
     }
-}
-
-/// Why a Secret cannot be read, without any part of the answer: it may contain a password. kube makes a message of an answer
-/// that is no Status.
-fn cause(error: &kube::Error) -> String {
-    if let kube::Error::Api(status) = error {
-        return format!("HTTP status {}", status.code);
-    }
-    let undecoded = matches!(error, kube::Error::SerdeError(_) | kube::Error::FromUtf8(_));
-    if undecoded { "the answer is not a Secret".to_owned() } else { error.to_string() }
 }
 
 fn version_of_key(secret: ObjectMeta, key: &str) -> SecretVersion {

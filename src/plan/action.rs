@@ -220,6 +220,41 @@ pub enum Wait {
     Failed(Read, Fault),
 }
 
+impl Wait {
+    /// What the API server did not do, verb first, and why. It is not the fault of the object, so the pass reports nothing on
+    /// the object and tries again.
+    #[must_use]
+    pub(crate) fn kubernetes_failure(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Secret(SecretProblem::Unreadable { secret, why }) => {
+                Some(("read a Secret", format!("\"{secret}\": {why}")))
+            }
+            Self::DefinitionUnreadable => {
+                Some(("read the CustomResourceDefinition", "the API server did not tell".to_owned()))
+            }
+            Self::Secret(
+                SecretProblem::NotFound { .. }
+                | SecretProblem::KeyNotFound { .. }
+                | SecretProblem::Forbidden { .. }
+                | SecretProblem::Invalid { .. },
+            )
+            | Self::Protected
+            | Self::Suspended
+            | Self::CreationOpen
+            | Self::UserDeleting
+            | Self::PreviousUser
+            | Self::Creating
+            | Self::Modifying
+            | Self::UserNotActive(_)
+            | Self::OwnerUnknown(_)
+            | Self::PreviousOwner(_)
+            | Self::NotShown(_)
+            | Self::WrongLocation(_)
+            | Self::Failed(..) => None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Read {
     DescribeUsers,

@@ -96,7 +96,7 @@ pub enum OwnerObservation {
     Leaving,
     /// The object was renamed, moved or deleted, and its user was retained.
     Gone,
-    /// The operator does not watch the object's namespace, or the API server did not answer.
+    /// The operator does not watch the object's namespace, or may not read the object.
     Unknown,
 }
 

@@ -220,6 +220,12 @@ impl Pass {
                 self.awaiting = Awaiting::Release(action);
                 Some(Request::RemoveFinalizer)
             }
+            Action::Wait(wait) if let Some((what, why)) = wait.kubernetes_failure() => {
+                // AWS has answered by now.
+                self.memory.pacing.heard(false, now.moment);
+                self.back_off(PassResult::KubernetesFailed { what, why }, now);
+                None
+            }
             Action::Wait(_)
             | Action::Refuse(_)
             | Action::InSync

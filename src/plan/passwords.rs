@@ -148,9 +148,11 @@ pub enum SecretProblem {
     Forbidden {
         secret: String,
     },
-    /// The API server did not answer.
+    /// The API server did not answer, or not with a Secret. This says nothing about the Secret.
     Unreadable {
         secret: String,
+        /// Without any part of the answer.
+        why: String,
     },
     Invalid {
         secret: String,

@@ -72,6 +72,7 @@ pub struct Metrics {
     time: Family<ControllerLabel, Histogram>,
     corrections: Counter,
     orphans_removed: Counter,
+    kubernetes_failures: Counter,
     pub queue: QueueMetrics,
     pub objects: ObjectMetrics,
 }
@@ -86,6 +87,7 @@ impl Metrics {
             time: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14))),
             corrections: Counter::default(),
             orphans_removed: Counter::default(),
+            kubernetes_failures: Counter::default(),
             queue: QueueMetrics::default(),
             objects,
         };
@@ -105,6 +107,11 @@ impl Metrics {
             "elasticache_user_orphans_removed",
             "Number of AWS users that the operator deleted because their object vanished right after CreateUser, in spite of its finalizer",
             metrics.orphans_removed.clone(),
+        );
+        registry.register(
+            "elasticache_user_kubernetes_failures",
+            "Number of requests about objects and Secrets that the API server did not perform, or whose answer could not be read",
+            metrics.kubernetes_failures.clone(),
         );
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("elasticache_user_build", "Version of the operator", build);
@@ -135,6 +142,11 @@ impl Metrics {
     }
 
     /// The counter of users that were deleted because their object vanished.
+    #[must_use]
+    pub fn kubernetes_failures(&self) -> Counter {
+        self.kubernetes_failures.clone()
+    }
+
     #[must_use]
     pub fn orphans_removed(&self) -> Counter {
         self.orphans_removed.clone()

@@ -73,6 +73,26 @@ async fn create_and_delete_at_once_ends_the_same_whatever_fails() {
     whatever_fails(scenario::withdraw()).await;
 }
 
+#[tokio::test]
+async fn a_look_ends_the_same_whatever_fails() {
+    whatever_fails(scenario::look()).await;
+}
+
+#[tokio::test]
+async fn a_former_owner_that_is_gone_is_inherited_whatever_fails() {
+    whatever_fails(scenario::inherit()).await;
+}
+
+#[tokio::test]
+async fn a_watch_that_hangs_when_it_is_opened_again_is_not_ready_and_then_opened_once_more() {
+    let client = control_plane::client().await;
+    let (scenario, namespace) = (scenario::look(), new_namespace(&client).await);
+    let case = Case::new(&client, &namespace, &scenario, speed(), None).await;
+    let ended = case.loses_its_watch().await;
+    case.clear().await;
+    ended.unwrap_or_else(|why| panic!("{}", secrecy::redacted(&why)));
+}
+
 async fn whatever_fails(scenario: Scenario) {
     let (speed, client, began) = (speed(), control_plane::client().await, Instant::now());
     let scenario = &scenario;
@@ -92,7 +112,7 @@ async fn whatever_fails(scenario: Scenario) {
         scenario.name,
         undisturbed.mutations.refused
     );
-    let cases = cases(&undisturbed.calls, speed);
+    let cases = cases(&undisturbed.calls, speed, scenario.every_kubernetes_fault);
     let (done, count) = (AtomicUsize::new(0), cases.len());
     let outcomes = futures::stream::iter(&cases).map(|(call, fault)| {
         let (client, done, undisturbed) = (&client, &done, &undisturbed);
@@ -121,11 +141,12 @@ async fn whatever_fails(scenario: Scenario) {
 }
 
 /// The cases of one scenario.
-fn cases(calls: &[Call], speed: Speed) -> Vec<(Call, Fault)> {
+fn cases(calls: &[Call], speed: Speed, every_kubernetes_fault: bool) -> Vec<(Call, Fault)> {
     let mut cases = Vec::new();
     for call in calls {
         let faults = Fault::of(call, speed);
-        let count = if speed.real || call.is_mutation() { faults.len() } else { call.at_least() };
+        let whole = speed.real || call.is_mutation() || every_kubernetes_fault && !call.is_to_aws();
+        let count = if whole { faults.len() } else { call.at_least() };
         cases.extend(faults.into_iter().take(count).map(|fault| (call.clone(), fault)));
     }
     // Of the others each has one turn, where the fewest faults are so far.
@@ -170,6 +191,9 @@ fn judged(
     if let Some((action, _)) = refused.iter().find(|(_, count)| **count > 0) {
         return Err(format!("{case}: AWS refused {action}, which should not have been called\n"));
     }
+    if let Some(wrong) = reported_wrongly(fault, &run) {
+        return Err(format!("{case}: {wrong}\n"));
+    }
     if let Some(offence) = run.offences.first() {
         return Err(format!("{case}: {offence}\n"));
     }
@@ -177,6 +201,30 @@ fn judged(
         return Err(format!("{case}: the call was never made\n"));
     }
     Ok(run.struck)
+}
+
+/// The API server's trouble is its own: it is no reason of a condition and no event.
+fn reported_wrongly(fault: &Fault, run: &Run) -> Option<String> {
+    const FINE: [&str; 13] = [
+        "Active",
+        "Adopted",
+        "Creating",
+        "DeletingUser",
+        "DeletionStarted",
+        "DriftCorrected",
+        "Modifying",
+        "PasswordRotated",
+        "UserCreated",
+        "UserDeleted",
+        "UserModified",
+        "WaitingForPreviousUser",
+        "WaitingForUserActive",
+    ];
+    if !fault.is_trouble() {
+        return None;
+    }
+    let wrong = run.reasons.iter().find(|reason| !FINE.contains(&reason.as_str()))?;
+    Some(format!("reported as {wrong}"))
 }
 
 async fn within_a_case(

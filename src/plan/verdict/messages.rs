@@ -223,7 +223,7 @@ fn secret(problem: &SecretProblem) -> String {
         SecretProblem::Forbidden { secret } => format!(
             "The operator may not read Secret \"{secret}\". Give its ServiceAccount the verb get on it, for example with the chart's value for Secrets of this namespace."
         ),
-        SecretProblem::Unreadable { secret } => {
+        SecretProblem::Unreadable { secret, why: _ } => {
             format!("The API server did not answer when the operator read Secret \"{secret}\". Retrying.")
         }
         SecretProblem::Invalid { secret, key, why } => {

@@ -41,7 +41,7 @@ pub enum Reason {
     ///
     /// Nothing.
     WaitingForPreviousUser,
-    /// A Secret that the spec names does not exist, or the API server did not answer when the operator read it.
+    /// A Secret that the spec names does not exist.
     ///
     /// Create the Secret in the object's namespace, or correct its name in the spec.
     SecretNotFound,

@@ -1,5 +1,7 @@
 //! One run of one scenario, disturbed or not.
 
+mod hanging;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
+use support::operator;
 use support::wait::{until_notified, when};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -38,6 +41,8 @@ pub(super) struct Run {
     pub(super) mutations: Mutations,
     /// What the API server took that it should not have.
     pub(super) offences: Vec<String>,
+    /// The reasons of the events and of Ready, from the step on.
+    pub(super) reasons: Vec<String>,
 }
 
 /// Where a case plays: a namespace with one object in it, an emulator, a proxy and an operator.
@@ -115,12 +120,13 @@ impl<'a> Case<'a> {
     ) -> Result<Run, String> {
         self.set().await?;
         let (asked, calls) = (self.proxy.asked().len(), self.aws.calls().await.len());
+        let (told, shown) = (self.proxy.told().len(), self.proxy.shown().len());
         let armed = match disturbance {
             Some(disturbance) => self.arm(disturbance).await,
             None => Armed::Nothing,
         };
         self.take(&self.scenario.step).await;
-        let mut found = vec![self.end(ends.map(|ends| &ends[0]), None).await?];
+        let mut found = vec![self.end(ends.map(|ends| &ends[0]), self.scenario.step.request()).await?];
         if ends.is_none() {
             for event in &self.scenario.events {
                 self.tells(event).await?;
@@ -138,6 +144,12 @@ impl<'a> Case<'a> {
             let last = found.last().cloned();
             self.end(last.as_ref(), None).await?;
         }
+        // An event that cannot be written fails no pass.
+        if struck
+            && disturbance.is_some_and(|Disturbance { call, fault }| fault.is_trouble() && !call.is_event())
+        {
+            self.trouble_is_told().await?;
+        }
         let all = self.aws.calls().await;
         if let Armed::Killer(killer) = armed {
             killer.abort();
@@ -149,7 +161,31 @@ impl<'a> Case<'a> {
             struck,
             mutations: Mutations::among(&all, disturbance.filter(|_| struck)),
             offences: self.proxy.offences(),
+            reasons: [&self.proxy.told()[told..], &self.proxy.shown()[shown..]].concat(),
         })
+    }
+
+    /// Waits until the trouble with the API server stands in the log and in /metrics.
+    async fn trouble_is_told(&self) -> Result<(), String> {
+        let news = (&self.proxy.news, Duration::from_millis(100));
+        let told =
+            until_notified("the failure in the log and in /metrics", self.speed.patience(), news, || async {
+                when(self.failures(), |failures| failures.iter().all(|count| *count > 0))
+            });
+        told.await.map(drop).map_err(|late| self.told(&format!("{late}\n")))
+    }
+
+    /// The requests that failed: in /metrics, and in the log.
+    fn failures(&self) -> [usize; 2] {
+        let log = self.operator.said();
+        let page = operator::address(&log).and_then(|address| operator::get(address, "/metrics").ok());
+        let counted = page.iter().flat_map(|page| page.lines()).find_map(|line| {
+            line.strip_prefix("elasticache_user_kubernetes_failures_total")?.rsplit_once(' ')?.1.parse().ok()
+        });
+        [
+            counted.unwrap_or_default(),
+            log.lines().filter(|line| line.contains("the API server failed to")).count(),
+        ]
     }
 
     /// Everything up to the step.
@@ -165,8 +201,9 @@ impl<'a> Case<'a> {
             self.write_secret(name, label).await;
         }
         if let Some(user) = &self.scenario.user {
-            let mut user = user.clone();
-            for password in user["Passwords"].as_array_mut().into_iter().flatten() {
+            let mut user: Value =
+                serde_json::from_str(&user.to_string().replace("NAMESPACE", &self.namespace)).unwrap();
+            for password in user.get_mut("Passwords").and_then(Value::as_array_mut).into_iter().flatten() {
                 *password = json!(text_of(password.as_str().unwrap()));
             }
             self.aws.put_user("app", user).await;

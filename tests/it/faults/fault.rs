@@ -41,6 +41,10 @@ impl Call {
         }
     }
 
+    pub(super) fn is_event(&self) -> bool {
+        matches!(&self.to, To::Kubernetes(asked) if asked == "create events")
+    }
+
     pub(super) fn is_to_aws(&self) -> bool {
         matches!(self.to, To::Aws { .. })
     }
@@ -71,7 +75,9 @@ impl Call {
         match &self.to {
             To::Aws { .. } => !self.is_mutation(),
             To::Kubernetes(asked) if asked == "patch elasticacheusers/status" => self.before > 3,
-            To::Kubernetes(asked) if asked.starts_with("get ") => self.before > 0 || asked == "get secrets",
+            To::Kubernetes(asked) if asked.starts_with("get ") => {
+                self.before > 0 || ["get secrets", "get elasticacheusers"].contains(&asked.as_str())
+            }
             To::Kubernetes(asked) => asked == "create events",
         }
     }
@@ -132,7 +138,7 @@ pub(super) enum Answer {
     Reset,
     /// Nothing.
     Silence,
-    /// 200 with something that is no JSON.
+    /// 200 with something that is not what was asked for.
     Garbage,
 }
 
@@ -158,6 +164,15 @@ impl Fault {
     /// The call takes effect after the operator has given it up.
     pub(super) fn is_late(&self) -> bool {
         matches!(&self.how, How::Aws(rule) if rule["Kind"] == "slow")
+    }
+
+    /// The API server does not do what it is asked, and says nothing about the object.
+    pub(super) fn is_trouble(&self) -> bool {
+        match &self.how {
+            How::Kubernetes(_, Answer::Refusal(code, _)) => *code == 429 || *code >= 500,
+            How::Kubernetes(_, Answer::Reset | Answer::Silence | Answer::Garbage) => true,
+            How::Aws(_) | How::Overtaken | How::Kill(_) => false,
+        }
     }
 
     /// All that is tried at this call, what must never be left out first.

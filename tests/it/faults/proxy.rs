@@ -1,5 +1,6 @@
 //! A reverse proxy between the operator and the API server. It notes what the operator asks, and spoils one request.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio::task::JoinSet;
 
 use super::fault::{Answer, How, When};
 use super::operator::Operator;
+use super::scenario::PASSWORDS;
 
 /// Longer than any time-out of the operator's.
 const SILENCE: Duration = Duration::from_secs(120);
@@ -32,12 +34,18 @@ pub(super) struct Proxy {
     state: Mutex<State>,
     /// A write was answered.
     pub(super) news: Notify,
+    /// Lists and watches get no answer, as long as this is true.
+    hangs: AtomicBool,
+    /// Every connection is to end.
+    cut: Notify,
 }
 
 #[derive(Default)]
 struct State {
     asked: Vec<String>,
     told: Vec<String>,
+    /// The reasons of Ready that the operator wrote.
+    shown: Vec<String>,
     offences: Vec<String>,
     armed: Option<Armed>,
 }
@@ -56,7 +64,15 @@ struct Cut;
 
 impl Proxy {
     pub(super) fn new(client: Client, users: Api<DynamicObject>, operator: Arc<Operator>) -> Arc<Self> {
-        Arc::new(Self { client, users, operator, state: Mutex::default(), news: Notify::new() })
+        Arc::new(Self {
+            client,
+            users,
+            operator,
+            state: Mutex::default(),
+            news: Notify::new(),
+            hangs: AtomicBool::new(false),
+            cut: Notify::new(),
+        })
     }
 
     /// Serves for ever. Whatever is under way ends when this is dropped.
@@ -73,8 +89,25 @@ impl Proxy {
                     connections.spawn(async { let _ = connection.await; });
                 }
                 Some(_) = connections.join_next() => {}
+                () = self.cut.notified() => connections.abort_all(),
             }
         }
+    }
+
+    /// From now on no list and no watch is answered, and those that are open end; or all are answered again, but for those that
+    /// were not.
+    pub(super) fn hang(&self, hangs: bool) {
+        self.hangs.store(hangs, Ordering::SeqCst);
+        if hangs {
+            self.cut.notify_one();
+        }
+    }
+
+    /// /readyz lists one object, by a client of its own.
+    fn is_left_hanging(&self, head: &Parts) -> bool {
+        let asks_for_one =
+            head.uri.query().is_some_and(|query| query.split('&').any(|part| part == "limit=1"));
+        self.hangs.load(Ordering::SeqCst) && !asks_for_one && head.uri.path().ends_with("/elasticacheusers")
     }
 
     /// Spoils the request of this kind that comes after `skip` others.
@@ -98,6 +131,11 @@ impl Proxy {
         self.state.lock().unwrap().told.clone()
     }
 
+    /// The reasons of Ready that the operator wrote so far.
+    pub(super) fn shown(&self) -> Vec<String> {
+        self.state.lock().unwrap().shown.clone()
+    }
+
     /// Writes that should have been refused.
     pub(super) fn offences(&self) -> Vec<String> {
         self.state.lock().unwrap().offences.clone()
@@ -106,8 +144,17 @@ impl Proxy {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
         let (head, body) = request.into_parts();
         let body = axum::body::to_bytes(Body::new(body), usize::MAX).await.map_err(|_| Cut)?;
-        let Some(asked) = asked(&head) else { return self.forward(&head, body).await };
-        self.state.lock().unwrap().told.extend(event_reason(&asked, &body));
+        let Some(asked) = asked(&head) else {
+            return match self.is_left_hanging(&head) {
+                true => give(Answer::Silence).await,
+                false => self.forward(&head, body).await,
+            };
+        };
+        {
+            let mut state = self.state.lock().unwrap();
+            state.told.extend(event_reason(&asked, &body));
+            state.shown.extend(ready_reason(&asked, &body));
+        }
         let spoilt = self.strike(&asked);
         let answer = match spoilt {
             None => self.forward(&head, body).await,
@@ -194,7 +241,10 @@ async fn give(answer: Answer) -> Result<Response<Body>, Cut> {
             tokio::time::sleep(SILENCE).await;
             return Err(Cut);
         }
-        Answer::Garbage => (200, "<html>by a test</html>".to_owned()),
+        // With a password, which neither a decoder's error nor anything else may repeat.
+        Answer::Garbage => {
+            (200, json!({ "kind": "Secret", "data": PASSWORDS[0].1, "spec": PASSWORDS[0].1 }).to_string())
+        }
         Answer::Refusal(code, reason) => {
             let status = json!({
                 "apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure",
@@ -240,4 +290,13 @@ fn asked(head: &Parts) -> Option<String> {
 fn event_reason(asked: &str, body: &[u8]) -> Option<String> {
     let event: Value = serde_json::from_slice(body).ok().filter(|_| asked == "create events")?;
     event["reason"].as_str().map(str::to_owned)
+}
+
+/// Of a status that is about to be written.
+fn ready_reason(asked: &str, body: &[u8]) -> Option<String> {
+    let written: Value =
+        serde_json::from_slice(body).ok().filter(|_| asked == "patch elasticacheusers/status")?;
+    let conditions = written["status"]["conditions"].as_array()?.clone();
+    let ready = conditions.into_iter().find(|condition| condition["type"] == "Ready")?;
+    ready["reason"].as_str().map(str::to_owned)
 }

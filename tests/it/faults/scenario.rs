@@ -29,6 +29,8 @@ pub(super) struct Scenario {
     /// How often AWS accepts each mutation, the way there included, and how often at most where something fails. Others are
     /// never made.
     pub(super) accepted: Vec<Accepted>,
+    /// Every fault of the API server is tried at every request to it, in `make test` too.
+    pub(super) every_kubernetes_fault: bool,
 }
 
 /// How often AWS accepts a mutation.
@@ -54,6 +56,18 @@ pub(super) enum Step {
     CreateAndDelete(Value),
 }
 
+impl Step {
+    /// What it asks for by `reconcile-requested-at`, which status echoes.
+    pub(super) fn request(&self) -> Option<&str> {
+        match self {
+            Self::Change(patch) => {
+                patch["metadata"]["annotations"]["elasticache-users.dev/reconcile-requested-at"].as_str()
+            }
+            Self::Create(_) | Self::Secret(..) | Self::Delete | Self::CreateAndDelete(_) => None,
+        }
+    }
+}
+
 fn with_tags(tags: Value) -> Value {
     with(iam(), json!({ "tags": tags }))
 }
@@ -71,6 +85,7 @@ pub(super) fn create() -> Scenario {
         events: vec!["UserCreated"],
         // Passwords cannot be read back: they are sent again where nobody knows whether AWS has them.
         accepted: vec![accepted("CreateUser", 1, 1), accepted("ModifyUser", 0, 1)],
+        every_kubernetes_fault: false,
     }
 }
 
@@ -88,6 +103,7 @@ pub(super) fn modify() -> Scenario {
         wanted: json!({ "Status": "active", "Engine": "valkey", "AccessString": "on ~app:* -@all +@read" }),
         events: vec!["UserModified"],
         accepted: vec![accepted("CreateUser", 1, 1), accepted("ModifyUser", 1, 1)],
+        every_kubernetes_fault: false,
     }
 }
 
@@ -101,6 +117,7 @@ pub(super) fn rotate() -> Scenario {
         wanted: json!({ "Status": "active", "Passwords": ["second", "third"] }),
         events: vec!["PasswordRotated"],
         accepted: vec![accepted("CreateUser", 1, 1), accepted("ModifyUser", 1, 2)],
+        every_kubernetes_fault: false,
     }
 }
 
@@ -118,6 +135,7 @@ pub(super) fn retag() -> Scenario {
             accepted("AddTagsToResource", 1, 1),
             accepted("RemoveTagsFromResource", 1, 1),
         ],
+        every_kubernetes_fault: false,
     }
 }
 
@@ -136,6 +154,7 @@ pub(super) fn adopt() -> Scenario {
         wanted: json!({ "Status": "active", "Passwords": ["first"], "Tags": { "team": "orders", "theirs": "kept" } }),
         events: vec!["UserModified"],
         accepted: vec![accepted("AddTagsToResource", 1, 1), accepted("ModifyUser", 1, 2)],
+        every_kubernetes_fault: false,
     }
 }
 
@@ -149,6 +168,7 @@ pub(super) fn delete() -> Scenario {
         wanted: Value::Null,
         events: vec!["UserDeleted"],
         accepted: vec![accepted("CreateUser", 1, 1), accepted("DeleteUser", 1, 1)],
+        every_kubernetes_fault: false,
     }
 }
 
@@ -162,5 +182,44 @@ pub(super) fn withdraw() -> Scenario {
         wanted: Value::Null,
         events: vec!["UserDeleted"],
         accepted: vec![accepted("CreateUser", 1, 1), accepted("DeleteUser", 1, 1)],
+        every_kubernetes_fault: false,
+    }
+}
+
+/// Nothing is to be done.
+pub(super) fn look() -> Scenario {
+    Scenario {
+        name: "look",
+        secrets: vec![("one", "first")],
+        user: None,
+        before: Some(with_password("one")),
+        step: Step::Change(
+            json!({ "metadata": { "annotations": { "elasticache-users.dev/reconcile-requested-at": "now" } } }),
+        ),
+        wanted: json!({ "Status": "active", "Passwords": ["first"] }),
+        events: Vec::new(),
+        accepted: vec![accepted("CreateUser", 1, 1), accepted("ModifyUser", 0, 0)],
+        every_kubernetes_fault: true,
+    }
+}
+
+/// The user's former owner has to be read.
+pub(super) fn inherit() -> Scenario {
+    let mut spec = iam();
+    spec["adoptionPolicy"] = json!("Adopt");
+    Scenario {
+        name: "inherit",
+        secrets: Vec::new(),
+        user: Some(
+            json!({ "Engine": "valkey", "AccessString": "on ~* +@all", "Authentication": { "Type": "iam" }, "Tags": {
+                "elasticache-users.dev/cluster": "here", "elasticache-users.dev/namespace": "NAMESPACE", "elasticache-users.dev/name": "former",
+            }}),
+        ),
+        before: None,
+        step: Step::Create(spec),
+        wanted: json!({ "Status": "active", "Tags": { "elasticache-users.dev/name": "app" } }),
+        events: vec!["Adopted"],
+        accepted: vec![accepted("AddTagsToResource", 1, 1)],
+        every_kubernetes_fault: true,
     }
 }

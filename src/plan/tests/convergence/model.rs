@@ -231,6 +231,7 @@ impl Model {
     pub(crate) fn calm(&mut self, fixed: bool) {
         self.trace.note(|| "from here on nothing goes wrong".to_owned());
         self.cache_lags = false;
+        self.secrets.answer();
         if fixed {
             self.happen(&Event::Protects(false));
             self.secrets.fix();

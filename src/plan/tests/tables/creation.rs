@@ -52,8 +52,10 @@ fn the_account_is_known_before_the_first_create_user_unless_aws_does_not_show_it
 fn nothing_is_created_or_announced_without_the_passwords() {
     let (secret, key) = ("s".to_owned(), "k".to_owned());
     let key_missing = SecretProblem::KeyNotFound { secret: secret.clone(), key };
-    let (forbidden, unreadable) =
-        (SecretProblem::Forbidden { secret: secret.clone() }, SecretProblem::Unreadable { secret });
+    let (forbidden, unreadable) = (
+        SecretProblem::Forbidden { secret: secret.clone() },
+        SecretProblem::Unreadable { secret, why: "500".into() },
+    );
     for problem in [secret_not_found(), key_missing, forbidden, unreadable] {
         let goal = present_with(Authentication::Password(Err(problem.clone())));
         check! { goal: goal;

@@ -183,9 +183,8 @@ fn lacks(model: &Model, object: &Object) -> Option<(Progress, Reason)> {
     }
     Some(match model.secrets.read(object.spec.sources).err()? {
         SecretProblem::NotRead => return None,
-        SecretProblem::NotFound { .. } | SecretProblem::Unreadable { .. } => {
-            (Progress::Reconciling, Reason::SecretNotFound)
-        }
+        SecretProblem::Unreadable { .. } => unreachable!("the API server answers in the end"),
+        SecretProblem::NotFound { .. } => (Progress::Reconciling, Reason::SecretNotFound),
         SecretProblem::KeyNotFound { .. } => (Progress::Reconciling, Reason::SecretKeyNotFound),
         SecretProblem::Forbidden { .. } => (Progress::Reconciling, Reason::SecretForbidden),
         SecretProblem::Invalid { .. } => (Progress::Stalled, Reason::InvalidPassword),

@@ -78,8 +78,9 @@ impl Model {
                 let told = self.read(fault, |model| Ok(model.service().tells_account()));
                 self.identified(told, *request == Request::IdentifyCaller)
             }
+            Request::ReadOwner(_) if fails => failed_request(),
             Request::ReadOwner(_) => {
-                let other = if fails { OwnerObservation::Unknown } else { self.other };
+                let other = self.other;
                 self.note(|answers| answers.other = other);
                 Response::Owner(other)
             }

@@ -49,6 +49,13 @@ impl Secrets {
         *secret = Secret { access, value, version: secret.version + 1 };
     }
 
+    /// The API server answers again.
+    pub(crate) fn answer(&mut self) {
+        for secret in self.0.iter_mut().filter(|secret| secret.access == Access::Unreadable) {
+            secret.access = Access::Readable;
+        }
+    }
+
     /// People see to it that all can be read.
     pub(crate) fn fix(&mut self) {
         for secret in &mut self.0 {
@@ -65,7 +72,7 @@ impl Secrets {
                 Access::Missing => Err(SecretProblem::NotFound { secret }),
                 Access::NoKey => Err(SecretProblem::KeyNotFound { secret, key }),
                 Access::Forbidden => Err(SecretProblem::Forbidden { secret }),
-                Access::Unreadable => Err(SecretProblem::Unreadable { secret }),
+                Access::Unreadable => Err(SecretProblem::Unreadable { secret, why: String::new() }),
                 Access::Invalid => {
                     Err(SecretProblem::Invalid { secret, key, why: InvalidPassword::TooShort })
                 }

@@ -115,8 +115,6 @@ fn waiting() -> Vec<Row> {
         { claim: "AWS deletes an earlier user", action: wait(Wait::PreviousUser), reason: WaitingForPreviousUser, message: "still deleting an earlier user" },
         { claim: "the missing Secret is named", action: secret(SecretProblem::NotFound { secret: s() }), reason: SecretNotFound, requeue: Backoff,
           message: "Secret \"s\" does not exist" },
-        { claim: "the API server does not answer for a Secret",
-          action: secret(SecretProblem::Unreadable { secret: s() }), reason: SecretNotFound, requeue: Backoff, message: "did not answer" },
         { claim: "the missing key is named", action: secret(SecretProblem::KeyNotFound { secret: s(), key: key() }), reason: SecretKeyNotFound,
           requeue: Backoff, message: "has no key \"password\"" },
         { claim: "a Secret that may not be read is retried slowly",
