@@ -233,7 +233,8 @@ impl Wait {
                 Some(("read the CustomResourceDefinition", "the API server did not tell".to_owned()))
             }
             Self::Secret(
-                SecretProblem::NotFound { .. }
+                SecretProblem::NotRead
+                | SecretProblem::NotFound { .. }
                 | SecretProblem::KeyNotFound { .. }
                 | SecretProblem::Forbidden { .. }
                 | SecretProblem::Invalid { .. },
