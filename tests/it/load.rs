@@ -243,7 +243,8 @@ async fn passes_over_one_object_begin_a_second_apart() {
         })
         .await;
     let (passes, took) = (passes(&fixture) - before, since.elapsed());
-    assert!(passes <= 1.0 + took.as_secs_f64(), "{passes} passes in {took:?}");
+    // One that had begun before may end meanwhile.
+    assert!(passes <= 2.0 + took.as_secs_f64(), "{passes} passes in {took:?}");
     assert!(passes >= 3.0, "they are not put off without end: {passes} passes in {took:?}");
     fixture.end().await;
 }
