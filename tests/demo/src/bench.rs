@@ -60,10 +60,10 @@ enum Row {
     Restart,
     /// All objects are deleted at once
     Delete,
-    /// Many objects wait for a Secret; meanwhile 8 are deleted and 4 are created
-    Overload,
     /// A label of a Secret changes five times a second for 30 s
     Churn,
+    /// Many objects wait for a Secret; meanwhile 8 are deleted and 4 are created
+    Overload,
 }
 
 impl Bench {
@@ -117,11 +117,12 @@ pub(crate) fn measure(bench: &Bench) -> Result<()> {
     let mut fixture = Fixture::set_on(&setup, options)?;
     let kubernetes = Kubernetes::connect(fixture.cluster().kubeconfig())?;
     let mut measurement = Measurement { fixture: &mut fixture, kubernetes, bench, steps: Vec::new() };
-    let measured = measurement.all(&setup).map(|()| measurement.steps);
-    let steps = measured.map_err(|error| fixture.failed(error))?;
+    let measured = measurement.all(&setup);
+    let steps = measurement.steps;
+    report::tell(&steps, bench);
+    measured.map_err(|error| fixture.failed(error))?;
     fixture.end_operator()?;
     fixture.clear()?;
-    report::tell(&steps, bench);
     match &bench.json {
         Some(file) => fs::write(file, format!("{:#}\n", report::as_json(&steps, bench)))
             .with_context(|| format!("failed to write {}", file.display())),
@@ -147,13 +148,14 @@ impl Measurement<'_> {
         }
         // What follows is measured as most people run it.
         let default = Setup { flags: &[], operator: setup.operator.clone(), ..*setup };
-        if bench.has(Row::Overload) {
-            self.restart(&default)?;
-            self.overload()?;
-        }
         if bench.has(Row::Churn) {
             self.restart(&default)?;
             self.churn()?;
+        }
+        // The last row: its objects are left waiting.
+        if bench.has(Row::Overload) {
+            self.restart(&default)?;
+            self.overload()?;
         }
         Ok(())
     }

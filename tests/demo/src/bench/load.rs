@@ -69,9 +69,7 @@ impl Measurement<'_> {
             first_call: Spread::of(times.values().map(|(first, _)| *first)),
             done: Spread::of(times.values().map(|(_, done)| *done)),
         };
-        self.ended("overload", DELETED + CREATED, &mark, Some(waits))?;
-        self.kubernetes.delete_all("ElastiCacheUser", NAMESPACE)?;
-        self.count_to("gone", 0, |this| Ok(this.kubernetes.seen().len()))
+        self.ended("overload", DELETED + CREATED, &mark, Some(waits))
     }
 
     /// Waits until each of those says that its Secret is missing. With a starving queue some never do.
@@ -142,6 +140,8 @@ impl Measurement<'_> {
         }
         // What the last change still causes.
         self.idle(Duration::from_secs(10))?;
-        self.ended("Secret churn", 1, &mark, None)
+        self.ended("Secret churn", 1, &mark, None)?;
+        self.kubernetes.delete("ElastiCacheUser", NAMESPACE, "churn")?;
+        self.count_to("gone", 0, |this| Ok(this.kubernetes.seen().len()))
     }
 }
