@@ -361,8 +361,7 @@ async fn pass<U: UserApi>(turn: QueueTurn, stores: Arc<[Store<ElastiCacheUser>]>
 }
 
 fn find(stores: &[Store<ElastiCacheUser>], object: &str) -> Option<Arc<ElastiCacheUser>> {
-    let (namespace, name) = object.split_once('/')?;
-    let object = ObjectRef::new(name).within(namespace);
+    let object = object_ref(object)?;
     stores.iter().find_map(|store| store.get(&object))
 }
 
