@@ -182,7 +182,10 @@ impl<U: UserApi> ObjectEvents<'_, U> {
     }
 
     fn handle(&mut self, event: watcher::Event<ElastiCacheUser>) {
+        let places = &self.context.reconciler.places;
+        let mut freed = places.follow(&event);
         if let Some(listed) = self.index.follow(&event) {
+            freed = places.sweep(self.namespace.as_deref(), &listed.uids);
             self.sweep(listed);
         }
         let queue = &self.context.queue;
@@ -216,6 +219,9 @@ impl<U: UserApi> ObjectEvents<'_, U> {
                 // Nobody receives it if the operator is ending.
                 let _ = self.freed.send(user_id(&gone));
             }
+        }
+        for name in freed {
+            queue.request(&name, Trigger::Change);
         }
     }
 }

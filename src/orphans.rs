@@ -21,7 +21,7 @@ use self::attempt::attempt;
 use crate::api::ElastiCacheUser;
 use crate::kubernetes::facts;
 use crate::reconcile::Reconciler;
-use crate::resolve::{Policy, deletion_policy, owner};
+use crate::resolve::{Policy, owner};
 
 /// A case for each CreateUser, by the uid of its object. The watch's report that the object is gone must not remove the case.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub(crate) fn orphan(object: &ElastiCacheUser, user_id: &UserId, policy: &Policy
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
         location: facts(object).status.location,
-        policy: deletion_policy(&object.spec, policy.default_deletion_policy),
+        policy: policy.deletion_policy(object),
     }
 }
 
@@ -143,7 +143,7 @@ impl Orphans {
     pub(crate) fn vanished(&self, last: &ElastiCacheUser, policy: &Policy) {
         let uid = last.uid().unwrap_or_default();
         if facts(last).has_finalizer {
-            self.lost(&uid, deletion_policy(&last.spec, policy.default_deletion_policy));
+            self.lost(&uid, policy.deletion_policy(last));
         } else {
             self.check_now(&uid);
         }

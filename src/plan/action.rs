@@ -1,7 +1,7 @@
 //! Everything that the operator can do next.
 
 use crate::{
-    Arn, AuthenticationChange, Changes, Engine, Fault, LastApplied, Lifecycle, Location, Owner,
+    Arn, AuthenticationChange, BrokenRule, Changes, Engine, Fault, LastApplied, Lifecycle, Location, Owner,
     SecretProblem, Tags, UserId,
 };
 
@@ -213,6 +213,10 @@ pub enum Wait {
     OwnerUnknown(Lifecycle),
     Secret(SecretProblem),
     DefinitionUnreadable,
+    /// So many other objects of the namespace go before this one (`--max-users-per-namespace`).
+    NamespaceFull {
+        limit: u32,
+    },
     /// AWS accepted this mutation more than once, and shows other values than it sends.
     NotShown(Box<Mutation>),
     /// The user of a terminating object is in another account or region than the calls go to.
@@ -249,6 +253,7 @@ impl Wait {
             | Self::UserNotActive(_)
             | Self::OwnerUnknown(_)
             | Self::PreviousOwner(_)
+            | Self::NamespaceFull { .. }
             | Self::NotShown(_)
             | Self::WrongLocation(_)
             | Self::Failed(..) => None,
@@ -275,11 +280,9 @@ pub enum Refusal {
     },
     /// A user of this ID exists and belongs to no object, but objects of this namespace may not adopt users.
     AdoptionNotAllowed,
-    /// `--required-user-id-prefix` does not allow this ID in this namespace.
-    UserIdNotAllowed {
-        user_id: UserId,
-        prefix: String,
-    },
+    /// `--forbid=adopt` does the same.
+    AdoptionForbidden,
+    BreaksRule(BrokenRule),
     UserOwnedByAnother(Owner),
     WrongLocation(WrongLocation),
 }

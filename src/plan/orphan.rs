@@ -131,6 +131,7 @@ fn orphan_deletion_goal(orphan: &Orphan) -> DeletionGoal {
         policy: DeletionPolicy::Delete,
         observes: false,
         suspended: false,
+        ignored: Vec::new(),
     }
 }
 
