@@ -183,9 +183,9 @@ impl<U: UserApi> ObjectEvents<'_, U> {
 
     fn handle(&mut self, event: watcher::Event<ElastiCacheUser>) {
         let places = &self.context.reconciler.places;
-        let mut freed = places.follow(&event);
+        let mut admitted = places.follow(&event);
         if let Some(listed) = self.index.follow(&event) {
-            freed = places.sweep(self.namespace.as_deref(), &listed.uids);
+            admitted = places.sweep(self.namespace.as_deref(), &listed.uids);
             self.sweep(listed);
         }
         let queue = &self.context.queue;
@@ -220,7 +220,7 @@ impl<U: UserApi> ObjectEvents<'_, U> {
                 let _ = self.freed.send(user_id(&gone));
             }
         }
-        for name in freed {
+        for name in admitted {
             queue.request(&name, Trigger::Change);
         }
     }

@@ -26,6 +26,8 @@ struct Place {
     created_at: Option<plan::Timestamp>,
     /// The object has our finalizer, so it has a user or is about to get one.
     holds: bool,
+    /// A pass over this object found a place, so it may get a user at any moment.
+    admitted: bool,
     /// The limit under which this object was told to wait.
     waits: Option<u32>,
 }
@@ -33,7 +35,8 @@ struct Place {
 impl Place {
     fn of(object: &ElastiCacheUser) -> Self {
         let facts = facts(object);
-        Self { uid: facts.uid, created_at: facts.created_at, holds: facts.has_finalizer, waits: None }
+        let (uid, created_at, holds) = (facts.uid, facts.created_at, facts.has_finalizer);
+        Self { uid, created_at, holds, admitted: false, waits: None }
     }
 }
 
@@ -43,7 +46,7 @@ impl Places {
         Self { limited, namespaces: Mutex::default() }
     }
 
-    /// Whether `limit` other objects of the namespace have a user or are older. Then the object waits until one of them goes.
+    /// Whether `limit` other objects of the namespace are older, have a user or are about to get one. Then the object waits until one of them goes.
     pub(crate) fn are_taken(&self, object: &ElastiCacheUser, limit: u32) -> bool {
         let mut namespaces = self.lock();
         let namespace = namespaces.entry(object.namespace().unwrap_or_default()).or_default();
@@ -51,6 +54,7 @@ impl Places {
         let taken = is_full(namespace, &name, object_age(object), limit);
         if let Some(own) = namespace.get_mut(&name) {
             own.waits = taken.then_some(limit);
+            own.admitted = !taken;
         }
         taken
     }
@@ -73,8 +77,12 @@ impl Places {
         let namespace = namespaces.entry(name.clone()).or_default();
         let mut place = Place::of(object);
         let before = namespace.remove(&object.name_any());
-        place.waits = before.as_ref().and_then(|before| before.waits);
-        let frees = before.is_some_and(|before| before.holds && !place.holds || before.uid != place.uid);
+        let frees =
+            before.as_ref().is_some_and(|before| before.holds && !place.holds || before.uid != place.uid);
+        if let Some(before) = before.filter(|before| before.uid == place.uid) {
+            place.waits = before.waits;
+            place.admitted = before.admitted && !frees;
+        }
         namespace.insert(object.name_any(), place);
         if frees { freed(&name, namespace) } else { Vec::new() }
     }
@@ -118,7 +126,7 @@ fn object_age(object: &ElastiCacheUser) -> Option<plan::Timestamp> {
 fn is_full(namespace: &Namespace, name: &str, created_at: Option<plan::Timestamp>, limit: u32) -> bool {
     let own = (created_at, name);
     let first = |(other, place): &(&String, &Place)| {
-        other.as_str() != name && (place.holds || (place.created_at, other.as_str()) < own)
+        other.as_str() != name && (place.holds || place.admitted || (place.created_at, other.as_str()) < own)
     };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     namespace.iter().filter(first).take(limit).count() == limit
@@ -181,6 +189,12 @@ mod tests {
         let younger = [object("x", 8, true), object("y", 9, true)];
         assert!(places(&younger).are_taken(&object("a", 1, false), 2), "an old object without a user");
         assert!(!places(&younger).are_taken(&object("y", 9, true), 2), "one of those that have a user");
+        let crowd = places(&[]);
+        let admitted = ["d", "c", "b", "a"].map(|name| {
+            crowd.follow(&Event::Apply(object(name, 1, false)));
+            !crowd.are_taken(&object(name, 1, false), 2)
+        });
+        assert_eq!(admitted, [true, true, false, false], "all of one second, and none with a user yet");
         let other = serde_json::from_value(
             json!({ "metadata": { "namespace": "web", "name": "z" }, "spec": {} , "apiVersion": "elasticache-users.dev/v1alpha1", "kind": "ElastiCacheUser" }),
         );

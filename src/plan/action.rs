@@ -88,6 +88,8 @@ pub enum Fetch {
     Caller,
     /// Whether the object that another owner's tags name exists. Uncached.
     Owner(Owner),
+    /// Whether the object exists that may have vanished, or another one of its name. Uncached.
+    Namesake,
     /// The passwords, from the Secrets that the object names.
     Passwords,
     /// Uncached.
@@ -217,6 +219,10 @@ pub enum Wait {
     NamespaceFull {
         limit: u32,
     },
+    /// The object exists, so its user is no orphan.
+    NotVanished,
+    /// Another object of the vanished object's name wants its user.
+    Namesake,
     /// AWS accepted this mutation more than once, and shows other values than it sends.
     NotShown(Box<Mutation>),
     /// The user of a terminating object is in another account or region than the calls go to.
@@ -248,6 +254,8 @@ impl Wait {
             | Self::CreationOpen
             | Self::UserDeleting
             | Self::PreviousUser
+            | Self::NotVanished
+            | Self::Namesake
             | Self::Creating
             | Self::Modifying
             | Self::UserNotActive(_)

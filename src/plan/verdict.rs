@@ -276,7 +276,9 @@ fn waits(wait: &Wait, context: &VerdictContext<'_>) -> Verdict {
             | SecretProblem::Unreadable { .. }
             | SecretProblem::Invalid { .. },
         ) => (Reason::SecretNotFound, Requeue::Backoff),
-        Wait::DefinitionUnreadable => (Reason::DeletingUser, Requeue::Backoff),
+        Wait::DefinitionUnreadable | Wait::NotVanished | Wait::Namesake => {
+            (Reason::DeletingUser, Requeue::Backoff)
+        }
         // No poll is needed, because an object that goes triggers a pass over this one.
         Wait::NamespaceFull { .. } => (Reason::QuotaExceeded, Requeue::Resync),
         Wait::NotShown(_) if context.deleting => (Reason::WaitingForUserActive, Requeue::Backoff),

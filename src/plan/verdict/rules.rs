@@ -31,7 +31,7 @@ pub(crate) fn notices(goal: &Goal) -> Vec<String> {
     match goal {
         Goal::Present(desired) => desired.broken_rules.iter().map(notice).collect(),
         Goal::Absent(deletion) => deletion.ignored.iter().map(|feature| ignores(*feature)).collect(),
-        Goal::ObserveOnly(_) | Goal::Suspended(_) | Goal::Invalid { .. } => Vec::new(),
+        Goal::ObserveOnly(_) | Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Orphaned(_) => Vec::new(),
     }
 }
 
