@@ -14,11 +14,11 @@ use crate::kubernetes::facts;
 pub(crate) struct Places {
     /// Without a limit nothing is kept.
     limited: bool,
-    namespaces: Mutex<HashMap<String, Namespace>>,
+    namespaces: Mutex<HashMap<String, NamespacePlaces>>,
 }
 
 /// By the object's name.
-type Namespace = BTreeMap<String, Place>;
+type NamespacePlaces = BTreeMap<String, Place>;
 
 #[derive(Debug)]
 struct Place {
@@ -113,7 +113,7 @@ impl Places {
         all_freed
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Namespace>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, NamespacePlaces>> {
         self.namespaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -123,7 +123,7 @@ fn object_age(object: &ElastiCacheUser) -> Option<plan::Timestamp> {
 }
 
 /// Older objects go first. Of two objects that are equally old, the one whose name comes first.
-fn is_full(namespace: &Namespace, name: &str, created_at: Option<plan::Timestamp>, limit: u32) -> bool {
+fn is_full(namespace: &NamespacePlaces, name: &str, created_at: Option<plan::Timestamp>, limit: u32) -> bool {
     let own = (created_at, name);
     let first = |(other, place): &(&String, &Place)| {
         other.as_str() != name && (place.holds || place.admitted || (place.created_at, other.as_str()) < own)
@@ -133,7 +133,7 @@ fn is_full(namespace: &Namespace, name: &str, created_at: Option<plan::Timestamp
 }
 
 /// The objects of the namespace that were told to wait and need not any more.
-fn freed(namespace: &str, objects: &mut Namespace) -> Vec<String> {
+fn freed(namespace: &str, objects: &mut NamespacePlaces) -> Vec<String> {
     let is_free = |(name, place): &(&String, &Place)| {
         place.waits.is_some_and(|limit| !is_full(objects, name, place.created_at, limit))
     };

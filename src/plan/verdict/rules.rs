@@ -10,7 +10,7 @@ pub(super) fn breaks_rule(rule: &BrokenRule) -> String {
         ),
         BrokenRule::TagKeys(keys) => format!(
             "spec.tags has keys that the operator's administrator does not allow (--allowed-tag-key): {}. Remove them. Until then no AWS user is created or adopted.",
-            quoted(keys)
+            listed_keys(keys)
         ),
         BrokenRule::Forbidden(feature) => {
             let meanwhile = match feature {
@@ -42,7 +42,7 @@ fn notice(rule: &BrokenRule) -> String {
         ),
         BrokenRule::TagKeys(keys) => format!(
             "The operator's administrator does not allow these keys of spec.tags (--allowed-tag-key), so they are left out: {}.",
-            quoted(keys)
+            listed_keys(keys)
         ),
         BrokenRule::Forbidden(feature) => ignores(*feature),
     }
@@ -68,6 +68,6 @@ fn forbidden(feature: Feature) -> String {
     format!("The operator's administrator forbids {field} in this namespace (--forbid={})", feature.word())
 }
 
-fn quoted(keys: &[String]) -> String {
+fn listed_keys(keys: &[String]) -> String {
     keys.iter().map(|key| format!("\"{key}\"")).collect::<Vec<_>>().join(", ")
 }
