@@ -202,7 +202,10 @@ impl<U: UserApi> Reconciler<U> {
 
     /// To be called with the uids of a complete list of the objects of a namespace (`None`: of all).
     pub(crate) fn listed(&self, namespace: Option<&str>, uids: &HashSet<String>) {
-        self.memories.sweep(namespace, uids);
+        let forgotten = self.memories.sweep(namespace, uids);
+        if forgotten > 0 {
+            tracing::debug!("vanished objects that are forgotten after a list: {forgotten}");
+        }
     }
 
     /// To be called if the watch shows that the object was deleted. `last` is its last version.

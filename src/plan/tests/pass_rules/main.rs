@@ -11,5 +11,6 @@ mod lagging;
 mod not_shown;
 mod recent;
 mod reserved;
+mod rewritten;
 mod secrets;
 mod world;
