@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
-use serde_json::json;
-
 use crate::fixture::{Fixture, PASSWORD, Setup, until, with_password};
 use crate::load::{create_all, names, passes, unlimited};
 use crate::rotating::{SECOND, THIRD, annotate_secret, passwords};

@@ -9,7 +9,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    Fixture, PASSWORD, Setup, condition, iam, is_ready, message, until, with_password, with_passwords,
+    Fixture, PASSWORD, Setup, condition, iam, message, until, with_password, with_passwords,
 };
 
 pub(crate) const SECOND: &str = "second-long-passphrase";

@@ -26,9 +26,6 @@ use super::scenario::PASSWORDS;
 /// Longer than any time-out of the operator's.
 const SILENCE: Duration = Duration::from_secs(120);
 
-/// What the operator watches.
-const WATCHED: [&str; 2] = ["/elasticacheusers", "/secrets"];
-
 /// The proxy of one operator.
 pub(super) struct Proxy {
     client: Client,
@@ -39,8 +36,6 @@ pub(super) struct Proxy {
     pub(super) news: Notify,
     /// Lists and watches get no answer, as long as this is true.
     hangs: AtomicBool,
-    /// The next watch of each of these resources is told that its version is too old.
-    expired: Mutex<Vec<&'static str>>,
     /// Every connection is to end.
     cut: Notify,
 }
@@ -76,7 +71,6 @@ impl Proxy {
             state: Mutex::default(),
             news: Notify::new(),
             hangs: AtomicBool::new(false),
-            expired: Mutex::default(),
             cut: Notify::new(),
         })
     }
@@ -109,25 +103,11 @@ impl Proxy {
         }
     }
 
-    /// Lists and watches are answered again, and the watches have to list anew, because their versions are too old.
-    pub(super) fn answer_with_a_gap(&self) {
-        *self.expired.lock().unwrap() = WATCHED.to_vec();
-        self.hang(false);
-    }
-
-    fn is_expired(&self, head: &Parts) -> bool {
-        let mut expired = self.expired.lock().unwrap();
-        let watches = head.uri.query().is_some_and(|query| query.contains("watch=true"));
-        let at = expired.iter().position(|watched| watches && head.uri.path().ends_with(watched));
-        at.map(|at| expired.remove(at)).is_some()
-    }
-
     /// /readyz lists one object, by a client of its own.
     fn is_left_hanging(&self, head: &Parts) -> bool {
         let asks_for_one =
             head.uri.query().is_some_and(|query| query.split('&').any(|part| part == "limit=1"));
-        let is_watched = WATCHED.iter().any(|watched| head.uri.path().ends_with(watched));
-        self.hangs.load(Ordering::SeqCst) && !asks_for_one && is_watched
+        self.hangs.load(Ordering::SeqCst) && !asks_for_one && head.uri.path().ends_with("/elasticacheusers")
     }
 
     /// Spoils the request of this kind that comes after `skip` others.
@@ -167,7 +147,6 @@ impl Proxy {
         let Some(asked) = asked(&head) else {
             return match self.is_left_hanging(&head) {
                 true => give(Answer::Silence).await,
-                false if self.is_expired(&head) => give(Answer::Refusal(410, "Expired")).await,
                 false => self.forward(&head, body).await,
             };
         };
