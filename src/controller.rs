@@ -169,9 +169,13 @@ struct ObjectEvents<'a, U> {
 impl<U: UserApi> ObjectEvents<'_, U> {
     /// Nobody told of objects that vanished while the watch was broken.
     fn sweep(&mut self, listed: Listed) {
-        self.context.reconciler.listed(self.namespace.as_deref(), &listed.uids);
+        let Reconciler { memories, orphans, .. } = &self.context.reconciler;
+        let forgotten = memories.sweep(self.namespace.as_deref(), &listed.uids);
+        if forgotten > 0 {
+            tracing::debug!("vanished objects that are forgotten after a list: {forgotten}");
+        }
         for Vanished { name, uid, user_id } in listed.vanished {
-            self.context.reconciler.orphans.check_now(&uid);
+            orphans.check_now(&uid);
             if let Some(name) = name {
                 self.forget(&name);
             }
@@ -205,7 +209,9 @@ impl<U: UserApi> ObjectEvents<'_, U> {
             }
             watcher::Event::Apply(object) => self.request(&object),
             watcher::Event::Delete(gone) => {
-                self.context.reconciler.vanished(&gone);
+                let Reconciler { memories, orphans, policy, .. } = &self.context.reconciler;
+                memories.forget(&gone.uid().unwrap_or_default());
+                orphans.vanished(&gone, policy);
                 self.forget(&full_name(&gone));
                 // Nobody receives it if the operator is ending.
                 let _ = self.freed.send(user_id(&gone));
