@@ -76,7 +76,8 @@ impl Pass {
             | Goal::ObserveOnly(_)
             | Goal::Suspended(_)
             | Goal::Invalid { .. }
-            | Goal::Absent(_) => None,
+            | Goal::Absent(_)
+            | Goal::Orphaned(_) => None,
         }
     }
 }
