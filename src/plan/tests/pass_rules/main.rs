@@ -12,5 +12,6 @@ mod not_shown;
 mod orphaned;
 mod recent;
 mod reserved;
+mod rewritten;
 mod secrets;
 mod world;
