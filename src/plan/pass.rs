@@ -9,13 +9,16 @@
 //! writes status and publishes events.
 
 mod observe;
+mod orphaned;
 mod parts;
 mod perform;
 mod report;
 mod request;
 
 pub use parts::Parts;
-pub use request::{EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings};
+pub use request::{
+    Counted, EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings,
+};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -205,6 +208,9 @@ impl Pass {
             return None;
         }
         self.steps += 1;
+        if let Some(line) = self.vanishing() {
+            return Some(Request::Log(line));
+        }
         let action = plan(&self.goal, &self.observed);
         match &action {
             Action::Fetch(fetch) => self.fetch(fetch),
@@ -216,10 +222,7 @@ impl Pass {
             Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_) => {
                 self.call(&action, now)
             }
-            Action::ReleaseFinalizer(_) => {
-                self.awaiting = Awaiting::Release(action);
-                Some(Request::RemoveFinalizer)
-            }
+            Action::ReleaseFinalizer(_) => self.release_finalizer(action, now),
             Action::Wait(wait) if let Some((what, why)) = wait.kubernetes_failure() => {
                 // AWS has answered by now.
                 self.memory.pacing.heard(false, now.moment);
@@ -252,6 +255,7 @@ impl Pass {
             (Response::Object(object), Awaiting::Confirmation { definition }) => {
                 self.confirm(object.map(|object| *object), definition);
             }
+            (Response::Namesake(namesake), awaiting) => self.read_namesake(namesake, &awaiting),
             (Response::Resolved(Some((goal, object))), _) => self.begin(goal, object, now),
             (Response::Resolved(None), _) => self.object_is_gone(),
             (Response::Written(object), awaiting) => self.written(object, awaiting, now),
@@ -263,6 +267,8 @@ impl Pass {
                 self.final_status_written(Err(PassResult::KubernetesFailed { what, why }), now);
             }
             (Response::Ending, _) => self.back_off(PassResult::Ending, now),
+            // If a call was under way, its outcome counts as unknown.
+            (Response::TimedOut, _) => self.back_off(PassResult::TimedOut, now),
             (Response::KubernetesFailed { what, why }, _) => {
                 self.back_off(PassResult::KubernetesFailed { what, why }, now);
             }
@@ -274,11 +280,13 @@ impl Pass {
         }
     }
 
-    /// Ends the pass at any moment, because the operator is shutting down or the pass took too long. If a call has no
-    /// answer yet, its outcome counts as unknown.
-    pub fn interrupt(&mut self, result: PassResult, now: Now) -> Finish {
-        self.back_off(result, now);
-        self.finish.clone().unwrap_or_else(|| self.finished(None, PassResult::Ending))
+    /// Ends the pass, because the operator is shutting down. `None` if the pass only has to report.
+    pub fn stop(&mut self, now: Now) -> Option<Finish> {
+        if self.is_reporting() {
+            return None;
+        }
+        self.back_off(PassResult::Ending, now);
+        self.finish.clone()
     }
 
     /// The pass has done its work and only reports it.
@@ -327,10 +335,7 @@ impl Pass {
 /// The object is being deleted, has a new generation or new passwords, or somebody requested a pass. Otherwise the pass is
 /// a check.
 fn is_awaited(object: &ObjectFacts, goal: &Goal) -> bool {
-    matches!(goal, Goal::Absent(_))
-        || object.is_requested()
-        || !is_settled(object, goal)
-        || has_new_password(object, goal)
+    goal.is_deletion() || object.is_requested() || !is_settled(object, goal) || has_new_password(object, goal)
 }
 
 /// An earlier pass has finished its work for this generation, or needs a person.
