@@ -11,6 +11,7 @@ use cluster::Cluster;
 use serde_json::Value;
 
 use crate::fixture::{Fixture, Setup, iam, manifest, until, with_password};
+use crate::rights::{self, Rights};
 use crate::{control_plane, repository};
 
 /// What `check` has answered.
@@ -55,7 +56,7 @@ impl Answer {
         self.says(check, "warning", message, fix);
     }
 
-    fn fails(&self, check: &str, message: &str, fix: &str) {
+    pub(crate) fn fails(&self, check: &str, message: &str, fix: &str) {
         self.says(check, "failed", message, fix);
     }
 }
@@ -111,7 +112,7 @@ pub(crate) async fn run(cluster: &Cluster, line: &str) {
 }
 
 /// Every row, where there is one of our users and leader election.
-const ALL: [&str; 19] = [
+const ALL: [&str; 20] = [
     "cluster",
     "crd",
     "cluster-id",
@@ -121,6 +122,7 @@ const ALL: [&str; 19] = [
     "permission-events",
     "permission-crd",
     "permission-lease",
+    "lease",
     "permission-secrets",
     "permission-secrets-watch",
     "aws-region",
@@ -149,11 +151,27 @@ async fn nothing_is_missing_for_an_administrator() {
     assert!(status.success(), "{table}");
     for check in ALL {
         let line = table.lines().find(|line| line.split_whitespace().nth(1) == Some(check));
-        assert_eq!(line.is_some(), check != "permission-lease", "{check}: {table}");
+        assert_eq!(line.is_some(), !check.ends_with("lease"), "{check}: {table}");
         assert!(line.is_none_or(|line| line.starts_with("ok ")), "{table}");
     }
     assert!(table.ends_with("\n18 ok, 0 warning, 0 failed\n"), "{table}");
     assert!(stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_missing_with_the_rights_that_the_chart_gives() {
+    let rights = Some(Rights::Namespaced);
+    let fixture = Fixture::without_operator(Setup { rights, ..Setup::default() }).await;
+    let env = [
+        ("KUBECONFIG", fixture.kubeconfig()),
+        ("LEADER_ELECT", "true"),
+        ("POD_NAMESPACE", rights::HOME),
+        ("LEASE_NAME", &*fixture.ns),
+    ];
+    let answer = check(&fixture, &[], &env).await;
+    assert!(answer.rows.iter().all(|row| row["status"] == "ok"), "{}", answer.page);
+    answer.ok("lease", "Nobody holds the Lease");
     fixture.end().await;
 }
 

@@ -36,12 +36,19 @@ async fn fixture() -> Fixture {
 
 /// Starts a replica that is called `name` in the Lease and in its AWS calls.
 fn replica(fixture: &Fixture, name: &str) -> Process {
-    fixture.start_with(&[
-        ("LEADER_ELECT", "true".to_owned()),
-        ("POD_NAMESPACE", fixture.ns.clone()),
-        ("POD_NAME", name.to_owned()),
-        ("AWS_SDK_UA_APP_ID", name.to_owned()),
-    ]);
+    replica_with(fixture, name, &[])
+}
+
+fn replica_with(fixture: &Fixture, name: &str, more: &[(&'static str, &str)]) -> Process {
+    let env = [
+        ("LEADER_ELECT", "true"),
+        ("POD_NAMESPACE", fixture.ns.as_str()),
+        ("POD_NAME", name),
+        ("AWS_SDK_UA_APP_ID", name),
+    ];
+    fixture.start_with(
+        &env.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect::<Vec<_>>(),
+    );
     fixture.newest()
 }
 

@@ -22,7 +22,7 @@ use crate::control_plane;
 use crate::fixture::{REGION, until};
 
 /// Where the operators' ServiceAccounts live: a fixture's own namespace may be deleted, and with it all that is in it.
-const HOME: &str = "operators";
+pub(crate) const HOME: &str = "operators";
 /// Stands for the fixture's namespace in what Helm renders once for all.
 const PLACEHOLDER: &str = "the-namespace-of-the-stage";
 
