@@ -3,8 +3,8 @@
 
 use kube::ResourceExt;
 use plan::{
-    Adoption, Authentication, AuthenticationType, DeletionGoal, DeletionPolicy, Desired, Goal, InvalidUserId,
-    Outline, Owner, Passwords, Refusal, SecretProblem, Subject, UserId,
+    Adoption, AdoptionNamespaces, Authentication, AuthenticationType, DeletionGoal, DeletionPolicy, Desired,
+    Goal, InvalidUserId, Outline, Owner, Passwords, Refusal, SecretProblem, Subject, UserId,
 };
 
 use crate::api::{self, ElastiCacheUser, ElastiCacheUserSpec, PREVENT_DELETION};
@@ -17,8 +17,7 @@ pub struct Policy {
     pub cluster_id: String,
     /// For objects without `deletionPolicy`.
     pub default_deletion_policy: DeletionPolicy,
-    /// Only objects in these namespaces may adopt a user. `*` stands for all namespaces.
-    pub adoption_namespaces: Vec<String>,
+    pub adoption_namespaces: AdoptionNamespaces,
     /// Every user ID must begin with it. It may contain `{namespace}`, which stands for the object's namespace.
     pub required_prefix: Option<String>,
 }
@@ -64,9 +63,7 @@ impl Policy {
         match &object.spec.adoption_policy {
             // A newer version may have written the unknown word. Do not adopt, because its meaning is not known.
             Some(api::AdoptionPolicy::Never | api::AdoptionPolicy::Unrecognized(_)) | None => Adoption::Never,
-            Some(api::AdoptionPolicy::Adopt)
-                if self.adoption_namespaces.iter().any(|allowed| allowed == "*" || *allowed == namespace) =>
-            {
+            Some(api::AdoptionPolicy::Adopt) if self.adoption_namespaces.allow(&namespace) => {
                 Adoption::Allowed
             }
             Some(api::AdoptionPolicy::Adopt) => Adoption::NotAllowed,
@@ -191,6 +188,7 @@ fn desired(object: &ElastiCacheUser, policy: &Policy) -> Result<Desired, Refusal
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
         adoption: policy.adoption(object),
+        adoption_namespaces: policy.adoption_namespaces.clone(),
     })
 }
 

@@ -152,7 +152,7 @@ fn policy_of(run: &RunFlags, cluster_id: String) -> Policy {
     Policy {
         cluster_id,
         default_deletion_policy: run.default_deletion_policy.into(),
-        adoption_namespaces: run.adoption_namespaces(),
+        adoption_namespaces: plan::AdoptionNamespaces(run.adoption_namespaces()),
         required_prefix: run.required_user_id_prefix.clone(),
     }
 }

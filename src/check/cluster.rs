@@ -9,7 +9,7 @@ use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{ApiResource, DynamicObject, ListParams, PostParams};
+use kube::api::{ListParams, PostParams};
 use kube::client::Body;
 use kube::{Api, Client, CustomResourceExt, ResourceExt};
 use plan::DeletionPolicy;
@@ -20,7 +20,7 @@ use super::definition::Installed;
 use super::permissions::{AccessReview, Rule, Scope};
 use super::uninstall::ObjectSummary;
 use crate::api::{
-    AuthenticationType, ElastiCacheUser, ElastiCacheUserSpec, FINALIZER, GROUP, PREVENT_DELETION, VERSION,
+    AuthenticationType, ElastiCacheUser, FINALIZER, GROUP, PREVENT_DELETION, TrimmedUser, VERSION,
 };
 use crate::connection::{self, ConfigurationError};
 use crate::{clock, resolve};
@@ -32,6 +32,8 @@ const AT_ONCE: usize = 8;
 
 pub(crate) struct Cluster {
     client: Client,
+    /// For a LIST of objects.
+    pages: Client,
     timeout: Duration,
     /// The namespace of the kubeconfig's context, or of the pod.
     pub(crate) namespace: String,
@@ -69,7 +71,7 @@ impl Cluster {
         let url = url.trim_end_matches('/').to_owned();
         let client =
             Client::try_from(connection::with_timeout(&config, timeout)).map_err(ClusterError::Client)?;
-        Ok(Self { client, timeout, namespace, url })
+        Ok(Self { pages: connection::paging(client.clone()), client, timeout, namespace, url })
     }
 
     async fn within<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
@@ -171,19 +173,21 @@ impl Cluster {
         page: u32,
         default: DeletionPolicy,
     ) -> Result<Vec<ObjectSummary>, ListError> {
-        let resource = ApiResource::erase::<ElastiCacheUser>(&());
-        let objects: Api<DynamicObject> = match namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
+        let client = self.pages.clone();
+        let objects: Api<TrimmedUser> = match namespace {
+            Some(namespace) => Api::namespaced(client, namespace),
+            None => Api::all(client),
         };
         let (mut found, mut params) = (Vec::new(), ListParams::default().limit(page));
+        let mut begun_again = false;
         loop {
             let list = match self.within(objects.list(&params)).await {
                 Ok(list) => list,
                 // The API server does not keep the list for as long as this took. Begin again.
                 Err(ClusterError::Refused(kube::Error::Api(status)))
-                    if status.code == 410 && params.continue_token.is_some() =>
+                    if status.code == 410 && params.continue_token.is_some() && !begun_again =>
                 {
+                    begun_again = true;
                     found.clear();
                     params = ListParams::default();
                     continue;
@@ -193,7 +197,7 @@ impl Cluster {
                 }
                 Err(error) => return Err(error.into()),
             };
-            found.extend(list.items.iter().map(|object| summarize(object, default)));
+            found.extend(list.items.into_iter().map(|object| summarize(&object.into(), default)));
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params.continue_token = Some(token),
                 None => return Ok(found),
@@ -202,26 +206,20 @@ impl Cluster {
     }
 }
 
-fn summarize(object: &DynamicObject, default: DeletionPolicy) -> ObjectSummary {
-    // A member of the wrong type counts as absent, as it does for the operator.
-    let spec: ElastiCacheUserSpec = object
-        .data
-        .get("spec")
-        .and_then(|spec| serde_json::from_value(spec.clone()).ok())
-        .unwrap_or_default();
+fn summarize(object: &ElastiCacheUser, default: DeletionPolicy) -> ObjectSummary {
+    let spec = &object.spec;
     let type_ = spec.authentication.as_ref().and_then(|given| given.type_.as_ref());
-    let arn = object.data.pointer("/status/arn").and_then(Value::as_str);
     ObjectSummary {
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
         wanted_user: spec.user_id.clone().unwrap_or_else(|| object.name_any()).to_ascii_lowercase(),
-        policy: resolve::deletion_policy(&spec, default),
-        observes: resolve::observes(&spec),
+        policy: resolve::deletion_policy(spec, default),
+        observes: resolve::observes(spec),
         suspended: spec.suspend == Some(true),
         has_finalizer: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
         being_deleted: object.metadata.deletion_timestamp.is_some(),
         protected: object.annotations().get(PREVENT_DELETION).is_some_and(|value| value == "true"),
         with_passwords: type_ == Some(&AuthenticationType::Password),
-        arn: arn.map(str::to_owned),
+        arn: object.status.as_ref().and_then(|status| status.arn.clone()),
     }
 }

@@ -273,8 +273,12 @@ pub enum Refusal {
         /// The object that owned the user and no longer exists.
         former: Option<Owner>,
     },
-    /// A user of this ID exists and belongs to no object, but objects of this namespace may not adopt users.
-    AdoptionNotAllowed,
+    /// A user of this ID exists and belongs to no object, but `--adoption-namespace` lacks a namespace.
+    AdoptionNotAllowed {
+        /// The object's, or that of the former object.
+        namespace: String,
+        former: Option<Owner>,
+    },
     /// `--required-user-id-prefix` does not allow this ID in this namespace.
     UserIdNotAllowed {
         user_id: UserId,

@@ -98,6 +98,7 @@ pub fn changes(
         owner: _,
         uid: _,
         adoption: _,
+        adoption_namespaces: _,
     } = desired;
     let record = &observed.record;
     let other_rules = access_string_difference(access_string, user, record);

@@ -52,6 +52,18 @@ pub struct Desired {
     /// Of the object.
     pub uid: String,
     pub adoption: Adoption,
+    pub adoption_namespaces: AdoptionNamespaces,
+}
+
+/// `--adoption-namespace`: where objects may adopt, and whose former users they may adopt. `*` stands for all namespaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AdoptionNamespaces(pub Vec<String>);
+
+impl AdoptionNamespaces {
+    #[must_use]
+    pub fn allow(&self, namespace: &str) -> bool {
+        self.0.iter().any(|allowed| allowed == "*" || allowed == namespace)
+    }
 }
 
 /// Whether the object may adopt a user that belongs to no object.

@@ -245,7 +245,7 @@ fn refused(refusal: &Refusal) -> Reason {
         Refusal::InvalidSpec(_) => Reason::InvalidSpec,
         Refusal::InvalidPassword(_) => Reason::InvalidPassword,
         Refusal::UserAlreadyExists { .. } => Reason::UserAlreadyExists,
-        Refusal::AdoptionNotAllowed => Reason::AdoptionNotAllowed,
+        Refusal::AdoptionNotAllowed { .. } => Reason::AdoptionNotAllowed,
         Refusal::UserIdNotAllowed { .. } => Reason::UserIDNotAllowed,
         Refusal::UserOwnedByAnother(_) => Reason::UserOwnedByAnother,
         Refusal::WrongLocation(_) => Reason::WrongAWSAccount,

@@ -7,7 +7,7 @@ fn a_reserved_tag_key_is_an_invalid_spec_and_the_object_can_still_be_deleted() {
     let policy = Policy {
         cluster_id: "prod".to_owned(),
         default_deletion_policy: DeletionPolicy::Delete,
-        adoption_namespaces: Vec::new(),
+        adoption_namespaces: AdoptionNamespaces::default(),
         required_prefix: None,
     };
     let with_tag = |key: &str| {

@@ -152,7 +152,7 @@ pub(crate) fn policy() -> Policy {
     Policy {
         cluster_id: "recorded".to_owned(),
         default_deletion_policy: DeletionPolicy::Delete,
-        adoption_namespaces: Vec::new(),
+        adoption_namespaces: plan::AdoptionNamespaces::default(),
         required_prefix: None,
     }
 }

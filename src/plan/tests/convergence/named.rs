@@ -248,6 +248,18 @@ fn a_user_that_changes_hands_more_than_2_s_before_its_deletion_stays() {
 }
 
 #[test]
+fn a_user_of_an_object_that_is_gone_from_a_namespace_that_may_not_adopt_stays() {
+    let tags = |claim| {
+        let mut start = without_user();
+        start.object.spec.adoption = Adoption::Allowed;
+        start.other = OwnerObservation::Gone;
+        let model = walk(&start, &[others(Others::Creates(claim, 0))]);
+        mutations(&model).iter().filter(|(kind, _)| *kind == Kind::Claim).count()
+    };
+    assert_eq!((tags(Claim::Anothers), tags(Claim::Strangers)), (1, 0));
+}
+
+#[test]
 fn an_edit_that_retains_the_user_counts_up_to_2_s_before_its_deletion() {
     let retains = || edit(Edit::Policy(DeletionPolicy::Retain));
     let waits = [Step::Until("DeleteUser"), seconds(2.5), retains()];

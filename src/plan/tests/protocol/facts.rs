@@ -143,6 +143,7 @@ impl Map {
             owner: owner("app"),
             uid: "u".into(),
             adoption: if self.owners { Adoption::Allowed } else { Adoption::Never },
+            adoption_namespaces: AdoptionNamespaces::default(),
         })
     }
 
