@@ -167,7 +167,7 @@ struct ObjectEvents<'a, U> {
 impl<U: UserApi> ObjectEvents<'_, U> {
     /// Nobody told of objects that vanished while the watch was broken.
     fn sweep(&self, listed: Listed) {
-        self.context.reconciler.listed(self.namespace.as_deref(), &listed.uids);
+        self.context.reconciler.memories.sweep(self.namespace.as_deref(), &listed.uids);
         for gone in listed.vanished {
             self.context.reconciler.orphans.check_now(&gone.uid);
             // Nobody receives it if the operator is ending.
@@ -202,7 +202,9 @@ impl<U: UserApi> ObjectEvents<'_, U> {
                 }
             }
             watcher::Event::Delete(gone) => {
-                self.context.reconciler.vanished(&gone);
+                let Reconciler { memories, orphans, policy, .. } = &self.context.reconciler;
+                memories.forget(&gone.uid().unwrap_or_default());
+                orphans.vanished(&gone, policy);
                 self.seen.forget(&full_name(&gone));
                 queue.forget(&full_name(&gone));
                 // Nobody receives it if the operator is ending.

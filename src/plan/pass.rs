@@ -15,7 +15,9 @@ mod report;
 mod request;
 
 pub use parts::Parts;
-pub use request::{EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings};
+pub use request::{
+    Counted, EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings,
+};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -263,6 +265,8 @@ impl Pass {
                 self.final_status_written(Err(PassResult::KubernetesFailed { what, why }), now);
             }
             (Response::Ending, _) => self.back_off(PassResult::Ending, now),
+            // If a call was under way, its outcome counts as unknown.
+            (Response::TimedOut, _) => self.back_off(PassResult::TimedOut, now),
             (Response::KubernetesFailed { what, why }, _) => {
                 self.back_off(PassResult::KubernetesFailed { what, why }, now);
             }
@@ -274,11 +278,13 @@ impl Pass {
         }
     }
 
-    /// Ends the pass at any moment, because the operator is shutting down or the pass took too long. If a call has no
-    /// answer yet, its outcome counts as unknown.
-    pub fn interrupt(&mut self, result: PassResult, now: Now) -> Finish {
-        self.back_off(result, now);
-        self.finish.clone().unwrap_or_else(|| self.finished(None, PassResult::Ending))
+    /// Ends the pass, because the operator is shutting down. `None` if the pass only has to report.
+    pub fn stop(&mut self, now: Now) -> Option<Finish> {
+        if self.is_reporting() {
+            return None;
+        }
+        self.back_off(PassResult::Ending, now);
+        self.finish.clone()
     }
 
     /// The pass has done its work and only reports it.

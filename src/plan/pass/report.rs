@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Awaiting, EventContent, LogLevel, LogLine, Pass, PassResult, Request};
+use super::{Awaiting, Counted, EventContent, LogLevel, LogLine, Pass, PassResult, Request};
 use crate::object::LONGEST_REQUEST;
 use crate::pace::Requeue;
 use crate::text::escaped;
@@ -267,15 +267,16 @@ impl Pass {
 
     fn completed_events(&self, action: &Action, verdict: &Verdict) -> Vec<Request> {
         let event = |done: &Completed| {
-            Request::Publish(EventContent {
+            let event = Request::Publish(EventContent {
                 warning: matches!(done, Completed::LeftAlone(_)),
                 reason: done.reason(),
                 action: step(action),
                 note: note(done, action, verdict, self.user_id()),
-                corrects_drift: matches!(done, Completed::Corrected(_)),
-            })
+            });
+            let is_correction = matches!(done, Completed::Corrected(_));
+            [Some(event), is_correction.then_some(Request::Count(Counted::Correction))]
         };
-        verdict.completed.iter().map(event).collect()
+        verdict.completed.iter().flat_map(event).flatten().collect()
     }
 
     /// One line for each thing that was done, with the text of its event. If nothing was done, one line for what the pass
@@ -323,7 +324,6 @@ fn overlong_request_event(action: &Action) -> Request {
             "The annotation elasticache-users.dev/reconcile-requested-at is longer than {LONGEST_REQUEST} characters and is \
              ignored. Set a shorter value, for example the time."
         ),
-        corrects_drift: false,
     })
 }
 
@@ -333,7 +333,6 @@ fn warning_event(reason: Reason, action: &Action, verdict: &Verdict) -> Request 
         reason: reason.as_str(),
         action: step(action),
         note: verdict.message.clone(),
-        corrects_drift: false,
     })
 }
 

@@ -61,6 +61,8 @@ pub enum Request {
     Log(LogLine),
     /// Publish an event, ignoring failures: [`Response::Done`].
     Publish(EventContent),
+    /// Add one to a metric: [`Response::Done`].
+    Count(Counted),
     /// The pass has ended.
     Finish(Finish),
 }
@@ -92,6 +94,8 @@ pub enum Response {
     },
     /// This replica must not write any more.
     Ending,
+    /// The request took longer than the driver waits.
+    TimedOut,
     Called(Outcome),
     Done,
 }
@@ -133,8 +137,12 @@ pub struct EventContent {
     pub reason: &'static str,
     pub action: &'static str,
     pub note: String,
-    /// The event reports a corrected drift. The driver counts it.
-    pub corrects_drift: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// AWS accepted the correction of what somebody else had changed.
+    Correction,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -179,6 +187,7 @@ impl Request {
             Self::Call { .. } => "Call",
             Self::Log(_) => "Log",
             Self::Publish(_) => "Publish",
+            Self::Count(_) => "Count",
             Self::Finish(_) => "Finish",
         }
     }

@@ -96,7 +96,7 @@ impl Answers {
                     }
                 })
             }
-            Request::Log(_) | Request::Publish(_) | Request::Finish(_) => Response::Done,
+            Request::Log(_) | Request::Publish(_) | Request::Count(_) | Request::Finish(_) => Response::Done,
         }
     }
 

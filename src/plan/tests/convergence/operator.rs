@@ -10,7 +10,7 @@ use plan::pass::{Finish, PassResult, Request, Response, Settings};
 use plan::*;
 
 use crate::events::Injection;
-use crate::model::answer::{Kind, Unanswered};
+use crate::model::answer::Kind;
 use crate::model::{Answers, Model, timestamp};
 
 /// How far clocks differ: never so that two of them tell the very same time.
@@ -106,7 +106,7 @@ impl Operator {
                     model.trace.note(|| format!("  so: {} {event}: {}", line.step, line.message));
                     pass.handle(Response::Done, now);
                 }
-                Request::Publish(_) => pass.handle(Response::Done, now),
+                Request::Publish(_) | Request::Count(_) => pass.handle(Response::Done, now),
                 _ => return self.answer(&request, fault, model),
             }
         }
@@ -119,12 +119,8 @@ impl Operator {
         let now = self.now(model);
         let Some(pass) = &mut self.pass else { return };
         match answered {
-            Ok(response) => pass.handle(learn(&mut self.accounts, response), now),
-            Err(Unanswered::Killed) => self.restart(model),
-            Err(Unanswered::TimedOut) => {
-                let finish = pass.interrupt(PassResult::TimedOut, now);
-                self.finish(finish, model);
-            }
+            Some(response) => pass.handle(learn(&mut self.accounts, response), now),
+            None => self.restart(model),
         }
     }
 
@@ -172,7 +168,7 @@ impl Operator {
         let (mut pass, now) = (self.pass.clone()?, self.now(model));
         loop {
             match pass.next(now) {
-                Request::Log(_) | Request::Publish(_) => pass.handle(Response::Done, now),
+                Request::Log(_) | Request::Publish(_) | Request::Count(_) => pass.handle(Response::Done, now),
                 request => return Some(name(&request)),
             }
         }
@@ -220,24 +216,24 @@ pub(crate) fn name(request: &Request) -> &'static str {
 }
 
 /// A request and its answer in one line.
-fn told(request: &Request, fault: &Injection, answered: Result<&Response, &Unanswered>) -> String {
+fn told(request: &Request, fault: &Injection, answered: Option<&Response>) -> String {
     let answer = match answered {
-        Ok(Response::Written(object)) => format!("version {}", object.version.0),
-        Ok(Response::Object(object)) => {
+        Some(Response::Written(object)) => format!("version {}", object.version.0),
+        Some(Response::Object(object)) => {
             format!("version {}", object.as_ref().map_or("none", |object| &object.version.0))
         }
-        Ok(Response::Resolved(resolved)) => {
+        Some(Response::Resolved(resolved)) => {
             format!("version {}", resolved.as_ref().map_or("none", |(_, object)| &object.version.0))
         }
-        Ok(Response::Described(UserObservation::Found(user), source)) => format!(
+        Some(Response::Described(UserObservation::Found(user), source)) => format!(
             "{}, {}, {}, {} ({source:?})",
             user.lifecycle.as_str(),
             user.engine,
             user.authentication_type,
             user.access_string
         ),
-        Ok(response) => format!("{response:?}"),
-        Err(why) => format!("{why:?}"),
+        Some(response) => format!("{response:?}"),
+        None => "none".to_owned(),
     };
     let what = match request {
         Request::WriteStatus(status) => status_line(status),

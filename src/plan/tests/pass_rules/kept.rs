@@ -1,6 +1,6 @@
 //! What a process remembers although its pass is cut.
 
-use plan::pass::PassResult;
+use plan::pass::{Request, Response};
 use plan::*;
 
 use crate::common::{desired, password};
@@ -18,6 +18,13 @@ fn sent() -> Option<Passwords> {
     }
 }
 
+/// What is remembered if the request under way takes too long.
+fn memory_if_cut(pass: &mut Pass, now: Now) -> Memory {
+    pass.handle(Response::TimedOut, now);
+    let Request::Finish(finish) = pass.next(now) else { panic!("the pass goes on") };
+    *finish.memory.unwrap()
+}
+
 #[test]
 fn passwords_that_aws_accepted_are_remembered_wherever_the_pass_is_cut_and_are_not_sent_again() {
     let mut whole = rotated();
@@ -32,8 +39,7 @@ fn passwords_that_aws_accepted_are_remembered_wherever_the_pass_is_cut_and_are_n
             pass.handle(response, world.now());
         }
         let request = pass.next(world.now());
-        let finish = pass.interrupt(PassResult::TimedOut, world.now());
-        world.memory = *finish.memory.unwrap();
+        world.memory = memory_if_cut(&mut pass, world.now());
         assert_eq!(world.memory.sent_passwords, sent(), "cut at {}", name(&request));
         // Status knows nothing of the call, and the Secret is written again with the same password.
         world.quiet_pass();
@@ -53,6 +59,5 @@ fn passwords_whose_outcome_is_not_known_are_not_remembered() {
         let response = world.answer(&request);
         pass.handle(response, world.now());
     }
-    let finish = pass.interrupt(PassResult::TimedOut, world.now());
-    assert_eq!(finish.memory.unwrap().sent_passwords, None);
+    assert_eq!(memory_if_cut(&mut pass, world.now()).sent_passwords, None);
 }

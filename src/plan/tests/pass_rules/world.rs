@@ -179,7 +179,7 @@ impl World {
             Request::RemoveFinalizer => self.write(|object| object.has_finalizer = false),
             Request::WriteStatus(status) => self.write(|object| object.status = (**status).clone()),
             Request::Call { mutation, .. } => Response::Called(self.call(mutation)),
-            Request::Log(_) | Request::Publish(_) | Request::Finish(_) => Response::Done,
+            Request::Log(_) | Request::Publish(_) | Request::Count(_) | Request::Finish(_) => Response::Done,
         }
     }
 

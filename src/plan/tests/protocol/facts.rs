@@ -179,7 +179,7 @@ impl Map {
             Answer::Owner(owner) => Response::Owner(owner),
             Answer::Definition(definition) => Response::Definition(definition),
             Answer::Called(called) => Response::Called(self.outcome(called)),
-            Answer::TimedOut => panic!("there is no answer"),
+            Answer::TimedOut => Response::TimedOut,
         }
     }
 

@@ -40,22 +40,15 @@ impl Kind {
     }
 }
 
-/// Why there is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unanswered {
-    Killed,
-    TimedOut,
-}
-
 impl Model {
-    /// Does what is asked, unless the injection keeps it from happening, and answers, unless it keeps the answer back.
-    pub(crate) fn answer(&mut self, request: &Request, fault: &Injection) -> Result<Response, Unanswered> {
+    /// Does what is asked, unless the injection keeps it from happening. `None` if the process is killed meanwhile.
+    pub(crate) fn answer(&mut self, request: &Request, fault: &Injection) -> Option<Response> {
         let response = self.perform(request, fault);
         self.advance(if *fault == Injection::Late { Duration::from_secs(3) } else { LATENCY });
         match fault {
-            Injection::Killed => Err(Unanswered::Killed),
-            Injection::TimedOut => Err(Unanswered::TimedOut),
-            Injection::Fine | Injection::Refused(_) | Injection::Lost | Injection::Late => Ok(response),
+            Injection::Killed => None,
+            Injection::TimedOut => Some(Response::TimedOut),
+            Injection::Fine | Injection::Refused(_) | Injection::Lost | Injection::Late => Some(response),
         }
     }
 
@@ -112,7 +105,7 @@ impl Model {
                 Response::Called(Outcome::CredentialsChanged)
             }
             Request::Call { mutation, .. } => Response::Called(self.call(mutation, fault)),
-            Request::Log(_) | Request::Publish(_) | Request::Finish(_) => Response::Done,
+            Request::Log(_) | Request::Publish(_) | Request::Count(_) | Request::Finish(_) => Response::Done,
         }
     }
 
