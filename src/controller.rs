@@ -13,7 +13,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, watcher};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 use plan::pass::{Finish, PassResult};
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinError;
@@ -171,7 +171,7 @@ impl<U: UserApi> ObjectEvents<'_, U> {
         for gone in listed.vanished {
             self.context.reconciler.orphans.check_now(&gone.uid);
             // Nobody receives it if the operator is ending.
-            let _ = self.freed.send(gone.user_id);
+            let _ = self.freed.send(gone.user_id.to_string());
         }
     }
 

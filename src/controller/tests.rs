@@ -36,7 +36,7 @@ use crate::telemetry::ObjectMetrics;
 
 const MIB: u64 = 1 << 20;
 /// Of an object at rest, beyond its own spec and status: the store, the index, the queue and the memory of passes.
-const MOST_AT_REST: i64 = 3700;
+const MOST_AT_REST: i64 = 2600;
 /// All annotations of an object together may have 256 KiB.
 const FAT: usize = 250_000;
 
