@@ -14,7 +14,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use self::held::Held;
+pub(crate) use self::held::Held;
 use crate::account::RateLimited;
 use crate::api::{ElastiCacheUser, full_name};
 use crate::clock::PassClock;
@@ -36,6 +36,8 @@ pub(crate) struct Reconciler<U> {
     pub orphans: Orphans,
     /// Counts corrections of what somebody else changed in AWS.
     pub corrections: Counter,
+    /// Counts users that are deleted because their object vanished.
+    pub orphans_removed: Counter,
     /// For each request of a pass, except a wait for the rate limiter.
     pub pass_timeout: Duration,
     pub clock: PassClock,
@@ -62,7 +64,7 @@ impl<U: UserApi> Reconciler<U> {
         finish
     }
 
-    async fn drive(&self, pass: &mut Pass, held: &mut Held<'_>) -> Finish {
+    pub(crate) async fn drive(&self, pass: &mut Pass, held: &mut Held<'_>) -> Finish {
         loop {
             let request = pass.next(self.clock.now());
             tracing::debug!(object = %full_name(&held.object), request = request.name(), "next");
@@ -100,6 +102,7 @@ impl<U: UserApi> Reconciler<U> {
             Request::ReadPasswords => Response::Passwords(passwords(&held.object, kubernetes).await),
             Request::ReadDefinition => Response::Definition(kubernetes.definition().await),
             Request::ReadObject => self.read_object(held).await?,
+            Request::ReadNamesake(orphan) => Response::Namesake(kubernetes.namesake(&orphan).await?),
             Request::Resolve => self.resolve_again(held).await?,
             Request::AddFinalizer => self.written(kubernetes.add_finalizer(&held.object).await?, held),
             Request::RemoveFinalizer => self.written(kubernetes.remove_finalizer(&held.object).await?, held),
@@ -114,8 +117,11 @@ impl<U: UserApi> Reconciler<U> {
                 kubernetes.publish(&held.object, &event).await;
                 Response::Done
             }
-            Request::Count(Counted::Correction) => {
-                self.corrections.inc();
+            Request::Count(counted) => {
+                match counted {
+                    Counted::Correction => self.corrections.inc(),
+                    Counted::OrphanRemoved => self.orphans_removed.inc(),
+                };
                 Response::Done
             }
             Request::Finish(_) => Response::Done,

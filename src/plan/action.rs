@@ -88,6 +88,8 @@ pub enum Fetch {
     Caller,
     /// Whether the object that another owner's tags name exists. Uncached.
     Owner(Owner),
+    /// Whether the object exists that may have vanished, or another one of its name. Uncached.
+    Namesake,
     /// The passwords, from the Secrets that the object names.
     Passwords,
     /// Uncached.
@@ -213,6 +215,10 @@ pub enum Wait {
     OwnerUnknown(Lifecycle),
     Secret(SecretProblem),
     DefinitionUnreadable,
+    /// The object exists, so its user is no orphan.
+    NotVanished,
+    /// Another object of the vanished object's name wants its user.
+    Namesake,
     /// AWS accepted this mutation more than once, and shows other values than it sends.
     NotShown(Box<Mutation>),
     /// The user of a terminating object is in another account or region than the calls go to.
@@ -244,6 +250,8 @@ impl Wait {
             | Self::CreationOpen
             | Self::UserDeleting
             | Self::PreviousUser
+            | Self::NotVanished
+            | Self::Namesake
             | Self::Creating
             | Self::Modifying
             | Self::UserNotActive(_)

@@ -1,6 +1,8 @@
 //! What an object asks for, after the spec was resolved and parsed.
 
-use crate::{AuthenticationType, Engine, Owner, Passwords, Refusal, SecretProblem, Tags, UserId};
+use crate::{
+    AuthenticationType, Engine, Orphan, Owner, Ownership, Passwords, Refusal, SecretProblem, Tags, UserId,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Goal {
@@ -17,6 +19,8 @@ pub enum Goal {
     },
     /// The object is terminating.
     Absent(DeletionGoal),
+    /// The object vanished in spite of its finalizer. Its user must not stay behind.
+    Orphaned(Orphan),
 }
 
 impl Goal {
@@ -26,7 +30,30 @@ impl Goal {
         match self {
             Self::Present(desired) | Self::ObserveOnly(desired) => Some(&desired.owner),
             Self::Absent(deletion) => Some(&deletion.owner),
+            Self::Orphaned(orphan) => Some(&orphan.owner),
             Self::Suspended(_) | Self::Invalid { .. } => None,
+        }
+    }
+
+    /// Who owns a user with these tags. `None` if the goal asks for nothing in AWS.
+    #[must_use]
+    pub fn evaluate(&self, tags: &Tags) -> Option<Ownership> {
+        match self {
+            Self::Orphaned(orphan) => Some(orphan.evaluate(tags)),
+            Self::Present(_)
+            | Self::ObserveOnly(_)
+            | Self::Absent(_)
+            | Self::Suspended(_)
+            | Self::Invalid { .. } => Some(self.owner()?.evaluate(tags)),
+        }
+    }
+
+    /// The user is to be deleted.
+    #[must_use]
+    pub fn is_deletion(&self) -> bool {
+        match self {
+            Self::Absent(_) | Self::Orphaned(_) => true,
+            Self::Present(_) | Self::ObserveOnly(_) | Self::Suspended(_) | Self::Invalid { .. } => false,
         }
     }
 }

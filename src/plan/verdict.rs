@@ -273,7 +273,9 @@ fn waits(wait: &Wait, context: &VerdictContext<'_>) -> Verdict {
             | SecretProblem::Unreadable { .. }
             | SecretProblem::Invalid { .. },
         ) => (Reason::SecretNotFound, Requeue::Backoff),
-        Wait::DefinitionUnreadable => (Reason::DeletingUser, Requeue::Backoff),
+        Wait::DefinitionUnreadable | Wait::NotVanished | Wait::Namesake => {
+            (Reason::DeletingUser, Requeue::Backoff)
+        }
         Wait::NotShown(_) if context.deleting => (Reason::WaitingForUserActive, Requeue::Backoff),
         Wait::NotShown(_) => (Reason::Modifying, Requeue::Backoff),
         Wait::WrongLocation(_) => (Reason::WrongAWSAccount, Requeue::Slow),

@@ -10,7 +10,7 @@ use crate::pace::Requeue;
 use crate::text::escaped;
 use crate::verdict::{Completed, Outcome, Progress, Reason, Verdict, VerdictContext, not_shown, verdict};
 use crate::{
-    Action, Arn, ConditionType, Creation, Fault, Goal, Moment, Now, Refusal, Report, Status, UserObservation,
+    Action, ConditionType, Creation, Fault, Goal, Moment, Now, Refusal, Report, Status, UserObservation,
     Wait, differs, next_status,
 };
 
@@ -62,7 +62,10 @@ impl Pass {
     }
 
     pub(super) fn report(&mut self, now: Now) -> Option<Request> {
+        let publishes = !self.is_orphan();
         let closing = self.closing.as_mut()?;
+        // Nobody reads the events of an object that is gone.
+        closing.queue.retain(|request| publishes || !matches!(request, Request::Publish(_)));
         if let Some(request) = closing.queue.pop_front() {
             return Some(request);
         }
@@ -97,10 +100,7 @@ impl Pass {
             return None;
         }
         match self.status_after(&action, &outcome, &verdict, now) {
-            Some(status) => {
-                self.awaiting = Awaiting::FinalStatus;
-                Some(Request::WriteStatus(Box::new(status)))
-            }
+            Some(status) => self.write_status(status, Awaiting::FinalStatus, now),
             None => {
                 self.final_status_written(Ok(()), now);
                 None
@@ -217,15 +217,6 @@ impl Pass {
         }
     }
 
-    /// AWS answers with all tags of the user. Without an answer the next pass reads them.
-    fn learn_from_tagging(&mut self, arn: &Arn, outcome: &Outcome, now: Now) {
-        self.memory.owner = None;
-        if let (Outcome::Tagged(tags), Some(owner)) = (outcome, self.goal.owner()) {
-            self.memory.owner = Some((arn.clone(), owner.evaluate(tags)));
-            self.note_tags(tags, now);
-        }
-    }
-
     pub(super) fn context(&self, now: Moment) -> VerdictContext<'_> {
         let user = match &self.observed.user {
             UserObservation::Found(user) => Some(user),
@@ -235,7 +226,7 @@ impl Pass {
         let stalled = self.object.status.condition(ConditionType::Stalled);
         let was_denied = stalled.is_some_and(|stalled| stalled.reason == Reason::AccessDenied.as_str());
         VerdictContext {
-            deleting: matches!(self.goal, Goal::Absent(_)),
+            deleting: self.goal.is_deletion(),
             namespace: &self.object.namespace,
             name: &self.object.name,
             user_id: self.user_id(),
@@ -249,10 +240,11 @@ impl Pass {
     }
 
     /// Empty if the pass calls AWS for no user.
-    fn user_id(&self) -> &str {
+    pub(super) fn user_id(&self) -> &str {
         let user_id = match &self.goal {
             Goal::Present(desired) | Goal::ObserveOnly(desired) => Some(&desired.user_id),
             Goal::Absent(deletion) => deletion.user_id.as_ref(),
+            Goal::Orphaned(orphan) => Some(&orphan.user_id),
             Goal::Invalid { .. } | Goal::Suspended(_) => None,
         };
         user_id.map(crate::UserId::as_str).unwrap_or_default()
@@ -273,8 +265,19 @@ impl Pass {
                 action: step(action),
                 note: note(done, action, verdict, self.user_id()),
             });
-            let is_correction = matches!(done, Completed::Corrected(_));
-            [Some(event), is_correction.then_some(Request::Count(Counted::Correction))]
+            let counted = match done {
+                Completed::Corrected(_) => Some(Counted::Correction),
+                Completed::Deleted if self.has_deleted_orphan() => Some(Counted::OrphanRemoved),
+                Completed::Created
+                | Completed::Modified
+                | Completed::Rotated
+                | Completed::Adopted
+                | Completed::DeletionStarted
+                | Completed::Deleted
+                | Completed::Retained
+                | Completed::LeftAlone(_) => None,
+            };
+            [Some(event), counted.map(Request::Count)]
         };
         verdict.completed.iter().flat_map(event).flatten().collect()
     }
@@ -282,6 +285,9 @@ impl Pass {
     /// One line for each thing that was done, with the text of its event. If nothing was done, one line for what the pass
     /// waits for.
     fn log_lines(&self, action: &Action, outcome: &Outcome, verdict: &Verdict) -> Vec<LogLine> {
+        if let Some(line) = self.orphan_end(action) {
+            return vec![line];
+        }
         let line = |level, event, message: String| LogLine {
             level,
             step: step(action),

@@ -178,6 +178,10 @@ fn waiting(wait: &Wait, id: &str, context: &VerdictContext<'_>) -> String {
             "AWS user \"{id}\" is not deleted yet: the operator cannot read whether the CustomResourceDefinition elasticacheusers.elasticache-users.dev is being deleted too. If it is, the user must be retained. Retrying."
         ),
         Wait::NotShown(mutation) => not_shown(mutation, id),
+        Wait::NotVanished => format!("The object exists, so its own passes manage AWS user \"{id}\"."),
+        Wait::Namesake => format!(
+            "Another object of the same name wants AWS user \"{id}\" of the vanished one. The operator deletes the user only if that object vanishes too."
+        ),
         Wait::WrongLocation(there) => format!(
             "{} Give the operator the former account and region to delete the user, or set deletionPolicy to Retain to keep it.",
             wrong_location_message(there, id)

@@ -77,6 +77,7 @@ impl Answers {
             Request::ReadPasswords => Response::Passwords(self.passwords.clone()),
             Request::ReadDefinition => Response::Definition(Definition::Kept),
             Request::ReadObject => Response::Object(Some(Box::new(self.facts.clone()))),
+            Request::ReadNamesake(_) => Response::Namesake(Namesake::Itself),
             // As for an object that is gone.
             Request::Resolve => Response::Resolved(None),
             Request::AddFinalizer => self.write(request, |facts| facts.has_finalizer = true),

@@ -44,14 +44,14 @@ pub(crate) struct Spec {
 pub(crate) const TAGS: [&[(&str, &str)]; 4] =
     [&[("team", "shop")], &[("team", "ops")], &[("team", "shop"), ("tier", "gold")], &[]];
 
-/// What a spec amounts to.
+/// Whether the spec is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sense {
     Sound,
     Broken,
-    /// Its user ID is not one that this namespace may have.
+    /// The operator's policy does not allow its user ID.
     Disallowed,
-    /// It does not even name a user that could exist.
+    /// It has no valid user ID.
     Nameless,
 }
 
@@ -81,7 +81,7 @@ impl Object {
         requested.into_iter().chain(protected).collect()
     }
 
-    /// Without passwords, which a pass asks for when it needs them.
+    /// Without passwords, because a pass reads them when it needs them.
     pub(crate) fn goal(&self) -> Goal {
         let Spec { sense, engine, access, authentication, policy, .. } = self.spec;
         let Spec { observes, suspended, adoption, tags: at, .. } = self.spec;
@@ -124,7 +124,7 @@ impl Object {
         if observes { Goal::ObserveOnly(desired) } else { Goal::Present(desired) }
     }
 
-    /// The user that the object stands for, and would leave behind without a finalizer.
+    /// The user that the object would leave behind if it had no finalizer.
     pub(crate) fn subject(&self) -> Option<Subject> {
         let Spec { sense, observes, suspended, .. } = self.spec;
         let stands_for_it = !observes && !suspended && sense != Sense::Nameless;
