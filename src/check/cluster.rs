@@ -12,7 +12,6 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{ListParams, PostParams};
 use kube::client::Body;
 use kube::{Api, Client, CustomResourceExt, ResourceExt};
-use plan::DeletionPolicy;
 use serde_json::Value;
 
 use super::clocks::ClockReading;
@@ -23,12 +22,15 @@ use crate::api::{
     AuthenticationType, ElastiCacheUser, FINALIZER, GROUP, PREVENT_DELETION, TrimmedUser, VERSION,
 };
 use crate::connection::{self, ConfigurationError};
+use crate::resolve::Policy;
 use crate::{clock, resolve};
 
 /// Not the user agent of the operator, so the audit log shows which of the two made a request.
 const USER_AGENT: &str = concat!("elasticache-user-operator-check/", env!("CARGO_PKG_VERSION"));
 /// Requests that are under way at the same time.
 const AT_ONCE: usize = 8;
+/// Pages may be heavy.
+const LISTS_AT_ONCE: usize = 2;
 
 pub(crate) struct Cluster {
     client: Client,
@@ -160,10 +162,11 @@ impl Cluster {
         &self,
         scopes: &[Scope],
         page: u32,
-        default: DeletionPolicy,
+        policy: &Policy,
     ) -> Result<Vec<ObjectSummary>, ListError> {
-        let lists = scopes.iter().map(|scope| self.list(scope.as_deref(), page, default));
-        let lists: Vec<Vec<ObjectSummary>> = stream::iter(lists).buffered(AT_ONCE).try_collect().await?;
+        let lists = scopes.iter().map(|scope| self.list(scope.as_deref(), page, policy));
+        let lists: Vec<Vec<ObjectSummary>> =
+            stream::iter(lists).buffered(LISTS_AT_ONCE).try_collect().await?;
         Ok(lists.into_iter().flatten().collect())
     }
 
@@ -171,7 +174,7 @@ impl Cluster {
         &self,
         namespace: Option<&str>,
         page: u32,
-        default: DeletionPolicy,
+        policy: &Policy,
     ) -> Result<Vec<ObjectSummary>, ListError> {
         let client = self.pages.clone();
         let objects: Api<TrimmedUser> = match namespace {
@@ -197,7 +200,7 @@ impl Cluster {
                 }
                 Err(error) => return Err(error.into()),
             };
-            found.extend(list.items.into_iter().map(|object| summarize(&object.into(), default)));
+            found.extend(list.items.into_iter().map(|object| summarize(&object.into(), policy)));
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params.continue_token = Some(token),
                 None => return Ok(found),
@@ -206,15 +209,16 @@ impl Cluster {
     }
 }
 
-fn summarize(object: &ElastiCacheUser, default: DeletionPolicy) -> ObjectSummary {
+fn summarize(object: &ElastiCacheUser, policy: &Policy) -> ObjectSummary {
     let spec = &object.spec;
     let type_ = spec.authentication.as_ref().and_then(|given| given.type_.as_ref());
     ObjectSummary {
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
         wanted_user: spec.user_id.clone().unwrap_or_else(|| object.name_any()).to_ascii_lowercase(),
-        policy: resolve::deletion_policy(spec, default),
-        observes: resolve::observes(spec),
+        policy: policy.deletion_policy(object),
+        observes: policy.observes(object),
+        breaks: resolve::rules_broken(object, policy),
         suspended: spec.suspend == Some(true),
         has_finalizer: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
         being_deleted: object.metadata.deletion_timestamp.is_some(),

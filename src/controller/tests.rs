@@ -16,8 +16,8 @@ use kube::client::Body;
 use plan::pass::Settings;
 use plan::verdict::Outcome;
 use plan::{
-    AdoptionNamespaces, Arn, CallSource, Create, CredentialsId, Delete, Fault, Modify, Tag, TagsObservation,
-    Untag, UserId, UserObservation,
+    Arn, CallSource, Create, CredentialsId, Delete, Fault, Modify, Tag, TagsObservation, Untag, UserId,
+    UserObservation,
 };
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
@@ -31,7 +31,8 @@ use crate::kubernetes::Kubernetes;
 use crate::leader_election::Token;
 use crate::memories::Memories;
 use crate::orphans::Orphans;
-use crate::resolve::Policy;
+use crate::places::Places;
+use crate::resolve::{Lockdown, Patterns, Policy};
 use crate::telemetry::ObjectMetrics;
 
 const MIB: u64 = 1 << 20;
@@ -178,11 +179,13 @@ fn context(client: Client, ending: watch::Receiver<bool>) -> Arc<Context<NoAws>>
         reconciler: Reconciler {
             kubernetes: Kubernetes::new(client, Token::unlimited()),
             users: RateLimited::new(NoAws, Limiter::new(10.0, 20)),
+            places: Places::new(false),
             policy: Policy {
                 cluster_id: "prod".into(),
                 default_deletion_policy: plan::DeletionPolicy::Delete,
-                adoption_namespaces: AdoptionNamespaces::default(),
+                adoption_namespaces: Patterns::default(),
                 required_prefix: None,
+                lockdown: Lockdown::default(),
             },
             settings: Arc::new(Settings {
                 pace,
@@ -191,7 +194,8 @@ fn context(client: Client, ending: watch::Receiver<bool>) -> Arc<Context<NoAws>>
                 namespaces: Vec::new(),
             }),
             memories: Memories::default(),
-            orphans: Orphans::new(Counter::default()),
+            orphans: Orphans::default(),
+            orphans_removed: Counter::default(),
             corrections: Counter::default(),
             pass_timeout: Duration::from_secs(900),
             clock: PassClock::start(),

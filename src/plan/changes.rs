@@ -99,6 +99,8 @@ pub fn changes(
         uid: _,
         adoption: _,
         adoption_namespaces: _,
+        broken_rules: _,
+        full: _,
     } = desired;
     let record = &observed.record;
     let other_rules = access_string_difference(access_string, user, record);

@@ -95,7 +95,9 @@ pub(crate) fn desired() -> Desired {
         owner: owner(),
         uid: "uid-1".into(),
         adoption: Adoption::Never,
-        adoption_namespaces: AdoptionNamespaces(vec!["shop".into(), "web".into()]),
+        adoption_namespaces: Patterns::new(vec!["shop".into(), "web".into()]),
+        broken_rules: vec![],
+        full: None,
     }
 }
 
@@ -120,6 +122,7 @@ pub(crate) fn deletion_goal() -> DeletionGoal {
         policy: DeletionPolicy::Delete,
         observes: false,
         suspended: false,
+        ignored: vec![],
     }
 }
 

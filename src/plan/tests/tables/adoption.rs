@@ -40,6 +40,8 @@ fn an_unowned_user_is_adopted_only_if_the_object_and_the_namespace_allow_it() {
         { claim: "the object does not ask for it", goal: with(Adoption::Never), seen: bare(), plan: already_exists() },
         { claim: "the namespace does not allow it",
           goal: with(Adoption::NotAllowed), seen: bare(), plan: not_allowed("shop", None) },
+        { claim: "the administrator forbids it",
+          goal: with(Adoption::Forbidden), seen: bare(), plan: refuse(Refusal::AdoptionForbidden) },
         { claim: "the keys of the spec's tags are recorded first", seen: bare(), plan: tags_intent(&["team"]) },
         { claim: "the object is read again after that", seen: bare().intent_written(), plan: object() },
         { claim: "then one call sets the owner tags and the spec's", seen: bare().intent_written().confirmed(), plan: adopt(our_tags()) },
@@ -115,7 +117,7 @@ fn a_user_of_a_gone_object_of_another_namespace_is_adopted_only_if_that_namespac
     let in_namespace = |namespace: &str| Owner { namespace: namespace.into(), ..owner_named("other") };
     let gone_from = |namespace| of(&in_namespace(namespace)).other_owner(OwnerObservation::Gone);
     let adopts_from = |namespace: &str| {
-        let adoption_namespaces = AdoptionNamespaces(vec![namespace.into()]);
+        let adoption_namespaces = Patterns::new(vec![namespace.into()]);
         Goal::Present(Desired { adoption: Adoption::Allowed, adoption_namespaces, ..desired() })
     };
     check! { goal: adopts();
