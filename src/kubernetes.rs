@@ -18,8 +18,8 @@ use serde_json::json;
 
 use self::failures::{RequestFailures, cause, is_refusal};
 use crate::api::{
-    ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, MOST_FINALIZERS, TrimmedUser,
-    VERSION, full_name, user_id,
+    ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, MOST_FINALIZERS,
+    TOO_MANY_FINALIZERS, TrimmedUser, VERSION, full_name, user_id,
 };
 use crate::leader_election::Token;
 
@@ -167,7 +167,7 @@ impl Kubernetes {
         what: &'static str,
     ) -> Result<ElastiCacheUser, RequestError> {
         self.may_write()?;
-        if object.finalizers().len() > MOST_FINALIZERS {
+        if object.finalizers().iter().any(|finalizer| finalizer == TOO_MANY_FINALIZERS) {
             let why = format!("the object has more than {MOST_FINALIZERS} finalizers");
             return Err(self.failed(what, &full_name(object), kube::Error::Service(why.into())));
         }

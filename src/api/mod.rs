@@ -18,7 +18,7 @@ pub use crd::{APPLY_CRD, crd, crd_yaml};
 pub use enums::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
 pub use spec::{AuthenticationSpec, ElastiCacheUser, ElastiCacheUserSpec, PasswordSource, SecretKeyRef};
 pub use status::{ElastiCacheUserStatus, LastAppliedStatus, LocationStatus, ReportedAuthentication};
-pub use trimmed::{MOST_FINALIZERS, TrimmedSecret, TrimmedUser};
+pub use trimmed::{MOST_FINALIZERS, TOO_MANY_FINALIZERS, TrimmedSecret, TrimmedUser};
 
 /// The API group of the custom resource.
 pub const GROUP: &str = "elasticache-users.dev";

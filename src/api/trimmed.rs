@@ -14,8 +14,10 @@ use serde::{Deserialize, de};
 
 use super::{ANNOTATIONS, ElastiCacheUser, ElastiCacheUserSpec, ElastiCacheUserStatus, FINALIZER};
 
-/// So many finalizers of others are kept. An object that has more is not written, because a write names all finalizers.
+/// An object with more finalizers is not written, because a write names all of them.
 pub const MOST_FINALIZERS: usize = 16;
+/// Stands for the finalizers of others if there are too many. No object can have a finalizer of this name.
+pub const TOO_MANY_FINALIZERS: &str = "";
 
 /// An [`ElastiCacheUser`] with the metadata that the operator reads.
 #[derive(Resource, Clone, Debug, Deserialize)]
@@ -80,7 +82,6 @@ fn trimmed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::
     })
 }
 
-/// If there are too many, ours and the number of others are kept, without their names.
 struct Finalizers(Vec<String>);
 
 impl<'de> Deserialize<'de> for Finalizers {
@@ -94,16 +95,16 @@ impl<'de> Deserialize<'de> for Finalizers {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Finalizers, A::Error> {
-                let mut kept: Vec<String> = Vec::new();
+                let (mut kept, mut too_many): (Vec<String>, bool) = (Vec::new(), false);
                 while let Some(finalizer) = items.next_element::<String>()? {
-                    if kept.len() <= MOST_FINALIZERS || finalizer == FINALIZER && !kept.contains(&finalizer) {
+                    too_many |= kept.len() == MOST_FINALIZERS;
+                    if !too_many || finalizer == FINALIZER && !kept.contains(&finalizer) {
                         kept.push(finalizer);
                     }
                 }
-                if kept.len() > MOST_FINALIZERS {
-                    kept.iter_mut()
-                        .filter(|finalizer| *finalizer != FINALIZER)
-                        .for_each(|other| *other = String::new());
+                if too_many {
+                    kept.retain(|finalizer| finalizer == FINALIZER);
+                    kept.push(TOO_MANY_FINALIZERS.to_owned());
                 }
                 kept.shrink_to_fit();
                 Ok(Finalizers(kept))

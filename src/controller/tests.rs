@@ -25,6 +25,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::*;
 use crate::account::{Limiter, RateLimited};
+use crate::api::{FINALIZER, PREVENT_DELETION, RECONCILE_REQUESTED_AT};
 use crate::clock::PassClock;
 use crate::connection::{WatchHealth, watching};
 use crate::kubernetes::Kubernetes;
@@ -224,6 +225,15 @@ fn started(model: Model) -> (AllocationInfo, Vec<(String, Option<String>)>, Runt
     (cost, asked, runtime)
 }
 
+/// The object of a text that is not counted.
+fn decoded(text: impl FnOnce() -> String) -> TrimmedUser {
+    let mut json = String::new();
+    opt_out(|| json = text());
+    let object = serde_json::from_str(&json).unwrap();
+    opt_out(|| drop(json));
+    object
+}
+
 /// The bytes of spec and status of an object.
 fn own_bytes() -> i64 {
     let object: ElastiCacheUser = serde_json::from_str(&object(0, 7, 0)).unwrap();
@@ -246,6 +256,49 @@ fn an_object_at_rest_takes_little_beyond_its_spec_and_status_whatever_others_wri
         let written = asked.iter().find(|(line, _)| !line.starts_with("GET"));
         assert_eq!(written, None);
     }
+}
+
+#[test]
+fn the_store_alone_takes_at_most_1_kib_for_an_object_beyond_its_spec_and_status() {
+    let mut kept = None;
+    let cost = measure(|| {
+        let (store, mut writer) = reflector::store();
+        for number in 0..600 {
+            let object: TrimmedUser = decoded(|| object(number, 7, FAT));
+            writer.apply_watcher_event(&watcher::Event::Apply(object.into()));
+        }
+        kept = Some((store, writer));
+    });
+    let each = cost.bytes_current / 600 - own_bytes();
+    assert!(each <= 1024, "{each} bytes");
+}
+
+#[test]
+fn what_means_something_to_the_operator_is_decoded_and_nothing_else() {
+    let with = |finalizers: &[String], annotations: serde_json::Value| -> ElastiCacheUser {
+        let object = serde_json::json!({ "metadata": {
+            "name": "app", "namespace": "shop", "uid": "u", "resourceVersion": "7", "generation": 2,
+            "creationTimestamp": "2026-11-30T19:54:41Z", "deletionTimestamp": "2026-11-30T19:55:41Z",
+            "labels": { "l": "v" }, "finalizers": finalizers, "annotations": annotations,
+        }});
+        serde_json::from_value::<TrimmedUser>(object).unwrap().into()
+    };
+    let own =
+        |request: &str| serde_json::json!({ RECONCILE_REQUESTED_AT: request, PREVENT_DELETION: "true" });
+    let mut given = own("now");
+    given["example.com/a"] = "b".into();
+    let finalizers = |others: usize| -> Vec<String> {
+        iter::once(FINALIZER.to_owned()).chain((0..others).map(|n| format!("example.com/{n}"))).collect()
+    };
+    let object = with(&finalizers(15), given);
+    assert_eq!(serde_json::to_value(object.metadata.annotations).unwrap(), own("now"));
+    assert_eq!(object.metadata.finalizers.unwrap(), finalizers(15));
+    assert!(object.metadata.labels.is_none() && object.metadata.deletion_timestamp.is_some());
+    // An overlong request stays overlong, and too many finalizers leave room for ours.
+    let object = with(&finalizers(16), own(&"x".repeat(1000)));
+    assert!(crate::kubernetes::facts(&object).has_overlong_request);
+    assert_eq!(object.metadata.annotations.unwrap()[RECONCILE_REQUESTED_AT].len(), 257);
+    assert_eq!(object.metadata.finalizers.unwrap(), [FINALIZER, ""]);
 }
 
 #[test]
