@@ -77,8 +77,9 @@ pub struct RunFlags {
     #[arg(long, env = "DEFAULT_DELETION_POLICY", value_enum, ignore_case = true, default_value = "Delete")]
     pub default_deletion_policy: DefaultDeletionPolicy,
 
-    /// Let objects in this namespace take over existing AWS users without owner tags (adoptionPolicy: Adopt); repeatable,
-    /// comma-separated in the environment, * for all. Default: none.
+    /// Let objects in this namespace take over existing AWS users without owner tags (adoptionPolicy: Adopt), and let the other
+    /// namespaces that are named here take over the users of objects that are gone from this one; repeatable, comma-separated in
+    /// the environment, * for all. Default: none.
     #[arg(long, env = "ADOPTION_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub adoption_namespace: Vec<String>,
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    Fixture, PASSWORD, Setup, anothers_tags, condition, iam, iam_user, message, owner_tags, until, with,
-    with_password,
+    Fixture, PASSWORD, Setup, anothers_tags, condition, iam, iam_user, message, owner_tags,
+    reconcile_request, until, with, with_password,
 };
 use crate::policies::ended;
 use crate::rights::Rights;
@@ -182,13 +182,13 @@ async fn owner_tags_of_an_object_that_is_gone_claim_nothing() {
     ended(fixture).await;
 }
 
-/// Two namespaces, and one operator for both, of the first. Objects may adopt in the second, or in every namespace.
-pub(crate) async fn two_namespaces(adopt_in_every: bool) -> (Fixture, Fixture) {
+/// Two namespaces, and one operator for both, of the first. Objects may adopt in the second, or in both.
+pub(crate) async fn two_namespaces(adopt_in_both: bool) -> (Fixture, Fixture) {
     let rights = Some(Rights::Administrator);
     let from = Fixture::without_operator(Setup { rights, ..Setup::leaving_users() }).await;
     let to = dark().await;
     let both = format!("{}, {}", from.ns, to.ns);
-    let adoption = if adopt_in_every { "*" } else { &to.ns }.to_owned();
+    let adoption = if adopt_in_both { both.clone() } else { to.ns.clone() };
     from.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", adoption)]);
     (from, to)
 }
@@ -214,6 +214,29 @@ async fn a_move_to_another_namespace_takes_the_user_along_where_the_former_one_i
     assert_eq!(fixture.aws.user("orders").await.unwrap(), before);
     ended(fixture).await;
     other.end().await;
+}
+
+#[tokio::test]
+async fn nobody_snatches_a_user_while_its_object_is_applied_again() {
+    let (shop, attacker) = two_namespaces(false).await;
+    shop.ready("app", retained(iam(), "orders")).await;
+    attacker.create("greedy", asking(iam(), "orders")).await;
+    attacker.reason("greedy", "UserOwnedByAnother").await;
+    for request in ["first", "second"] {
+        shop.deleted("app").await;
+        let object = attacker.reason("greedy", "AdoptionNotAllowed").await;
+        for part in [&shop.ns, "\"app\"", "--adoption-namespace"] {
+            assert!(message(&object).contains(part), "{}", message(&object));
+        }
+        shop.ready("app", retained(iam(), "orders")).await;
+        attacker.patch("greedy", reconcile_request(request)).await;
+        attacker.reason("greedy", "UserOwnedByAnother").await;
+    }
+    assert_eq!(shop.aws.changes_of("orders").await, ["CreateUser"]);
+    assert_eq!(owner(&shop.aws.user("orders").await.unwrap()), (shop.ns.as_str(), "app"));
+    attacker.deleted("greedy").await;
+    ended(shop).await;
+    attacker.end().await;
 }
 
 /// The second object of a user is told who has it, and the user stays as it is.

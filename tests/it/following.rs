@@ -178,7 +178,7 @@ async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
 
 #[tokio::test]
 async fn an_object_is_renamed_and_moved() {
-    let (shop, checkout) = two_namespaces(false).await;
+    let (shop, checkout) = two_namespaces(true).await;
     shop.ready("orders", orders()).await;
     let before = all_but_tags(&shop, "orders").await;
     let reader = Reader::new(&[("shop", &shop), ("checkout", &checkout)]);
@@ -195,7 +195,7 @@ async fn an_object_is_renamed_and_moved() {
 
 #[tokio::test]
 async fn the_new_object_may_be_applied_first() {
-    let (shop, checkout) = two_namespaces(false).await;
+    let (shop, checkout) = two_namespaces(true).await;
     shop.ready("orders", orders()).await;
     let reader = Reader::new(&[("shop", &shop), ("checkout", &checkout)]);
     let pieces = pieces("how-to/rename-or-move");

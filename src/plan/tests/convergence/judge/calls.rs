@@ -196,7 +196,8 @@ fn may_tag(model: &Model, answers: &Answers) -> bool {
         // The pass read that the object that the tags name is gone.
         Ownership::Another(_) => {
             let neighbour = tags.get(CLUSTER_TAG) == Some(&owner().cluster);
-            adopts && neighbour && answers.other == OwnerObservation::Gone && told.is_some()
+            let may_adopt = tags.get(NAMESPACE_TAG).is_some_and(|namespace| namespace == "shop");
+            adopts && neighbour && may_adopt && answers.other == OwnerObservation::Gone && told.is_some()
         }
         Ownership::Unowned if adopts => told.is_some(),
         Ownership::Unowned => {

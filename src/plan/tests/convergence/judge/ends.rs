@@ -166,6 +166,9 @@ fn seen_as(
 fn strange(object: &Object, user: &User) -> Option<String> {
     match object.spec.adoption {
         Adoption::Never => shows(object, Progress::Stalled, Reason::UserAlreadyExists),
+        Adoption::Allowed if user.tags.get(NAMESPACE_TAG).is_some_and(|namespace| namespace == "den") => {
+            shows(object, Progress::Stalled, Reason::AdoptionNotAllowed)
+        }
         Adoption::NotAllowed | Adoption::Forbidden => {
             shows(object, Progress::Stalled, Reason::AdoptionNotAllowed)
         }
