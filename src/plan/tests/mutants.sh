@@ -147,6 +147,33 @@ mutant only_a_known_user_of_ours_settles_a_creation tables \
     'if self.observed.known_owner == Some(Ownership::Ours) {' \
     'if self.observed.known_owner.is_some() {'
 
+mutant no_absence_of_an_unknown_account_is_remembered convergence \
+    named::a_user_without_tags_is_deleted_although_user_not_found_came_from_an_account_that_nobody_told pass/observe.rs \
+    'if !is_gone(&self.observed) {' \
+    'if self.observed.user != UserObservation::Absent || self.observed.record.creation == Creation::Open {'
+
+# The user of a vanished object
+mutant the_uid_tag_names_the_vanished_object tables \
+    orphan::a_user_whose_tags_do_not_name_the_vanished_object_stays orphan.rs \
+    '(Ownership::Ours, Some(uid)) if *uid != self.uid =>' \
+    '(Ownership::Ours, Some(uid)) if uid.is_empty() =>'
+mutant a_user_in_another_account_ends_no_search tables \
+    orphan::only_user_not_found_in_the_right_account_ends_the_search_for_the_user orphan.rs \
+    'if wrong_location(&observed.record, user).is_some() {' \
+    'if false && wrong_location(&observed.record, user).is_some() {'
+mutant the_namesake_is_read_again_before_delete_user pass_rules \
+    orphaned::an_object_of_the_same_name_that_appears_meanwhile_keeps_the_user pass/orphaned.rs \
+    'self.observed.namesake = namesake;' \
+    'if self.observed.namesake == Namesake::NotRead { self.observed.namesake = namesake; }'
+mutant tags_of_an_orphan_age pass_rules \
+    orphaned::tags_older_than_two_seconds_are_read_again_before_delete_user pass/perform.rs \
+    'let old_tags = is_old(ages.tags, pace.owner_valid);' \
+    'let old_tags = false;'
+mutant a_refused_deletion_of_an_orphan_is_not_counted pass_rules \
+    orphaned::a_user_that_somebody_else_deletes_after_aws_refused_us_is_not_counted pass/perform.rs \
+    'self.take_delete_request_back();' \
+    ''
+
 # The survivor of cargo-mutants
 mutant the_create_intent_keeps_the_keys_of_an_open_creation tables \
     create_intent::the_intent_of_a_create_user_keeps_the_tag_keys_of_an_earlier_one_that_is_open ensure_present.rs \
