@@ -25,7 +25,7 @@
 //! | [`aws`] (a crate) | AWS | the AWS calls and their metrics; the only crate that depends on the AWS SDK |
 //! | [`account`] | AWS | one AWS account and region: the calls to it, and their rate limit |
 //! | `memories` | no | what one process remembers of each object between passes |
-//! | `orphans` | through these | deletes the AWS user of an object that vanished right after CreateUser |
+//! | `orphans` | through these | notices that an object may have vanished right after CreateUser, and runs a pass that deletes its AWS user |
 //! | `queue` | no | whose pass begins next, and when |
 //! | `controller` | API server | watches: which change asks for a pass |
 //! | [`leader_election`] | API server | which replica works, and its right to change something |

@@ -6,7 +6,7 @@
 //! seed. So the tests run the machine of production, with a model instead of the API server and AWS.
 //!
 //! The files have the names of the steps: `observe` fetches facts, `perform` writes intents and makes the one call, `report`
-//! writes status and publishes events.
+//! writes status and publishes events. `orphaned` has what differs if the object has vanished.
 
 mod observe;
 mod orphaned;

@@ -70,7 +70,7 @@ mutant an_absence_counts_in_its_region_alone protocol \
     'if recorded.region != observed.source.region {' \
     'if false {'
 mutant an_absence_counts_in_its_account_alone protocol \
-    nor_if_abroad_is_another_account location.rs \
+    one_replica_keeps_the_protocol_although_the_operator_moves_to_another_account location.rs \
     '(Some(recorded), Account::Known(account)) if recorded != account =>' \
     '(Some(recorded), Account::Known(account)) if recorded != account && false =>'
 mutant location_stays_while_a_creation_is_open protocol \
@@ -104,7 +104,7 @@ mutant status_shows_no_user_of_others protocol \
     'is_recorded(record, user) && as_reported(record, user) && !another' \
     'true || another'
 mutant a_doubtful_absence_keeps_the_arn protocol \
-    nor_if_abroad_is_another_account status_user.rs \
+    one_replica_keeps_the_protocol_although_the_operator_moves_to_another_account status_user.rs \
     'UserObservation::Absent if is_gone(observed) ||' \
     'UserObservation::Absent if true ||'
 mutant the_successor_of_a_deleted_user_is_another_one tables \

@@ -127,7 +127,7 @@ impl Operator {
     fn finish(&mut self, finish: Finish, model: &mut Model) {
         model.trace.note(|| format!("the pass is over: {:?}", finish.result));
         if finish.result == PassResult::Endless {
-            model.breach("a pass does not come to an end");
+            model.breach("a pass does not end");
         }
         let pace = &self.settings.pace;
         let next_is_a_check = finish.requeue.is_none_or(|pause| pause > pace.slow_cap);

@@ -32,7 +32,7 @@ fn one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_th
 }
 
 #[test]
-fn nor_if_abroad_is_another_account() {
+fn one_replica_keeps_the_protocol_although_the_operator_moves_to_another_account() {
     holds("alone, abroad is another account", Faults { accounts: true, ..Faults::ALONE });
 }
 
