@@ -2,7 +2,7 @@
 
 mod values;
 
-pub use self::values::ForbiddenFeature;
+pub use self::values::{DefaultDeletionPolicy, ForbiddenFeature, LogFormat};
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -11,7 +11,6 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use plan::DeletionPolicy;
 use plan::pace::Pace;
 
 use crate::api::FIELD_MANAGER;
@@ -280,42 +279,6 @@ fn hide_unused(arg: Arg) -> Arg {
     ];
     let unused = UNUSED.contains(&arg.get_id().as_str());
     if unused { arg.hide(true) } else { arg }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "PascalCase")]
-pub enum DefaultDeletionPolicy {
-    /// The AWS user is deleted.
-    Delete,
-    /// The AWS user stays.
-    Retain,
-}
-
-impl DefaultDeletionPolicy {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Delete => "Delete",
-            Self::Retain => "Retain",
-        }
-    }
-}
-
-impl From<DefaultDeletionPolicy> for DeletionPolicy {
-    fn from(policy: DefaultDeletionPolicy) -> Self {
-        match policy {
-            DefaultDeletionPolicy::Delete => Self::Delete,
-            DefaultDeletionPolicy::Retain => Self::Retain,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 impl RunFlags {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use plan::Feature;
+use plan::{DeletionPolicy, Feature};
 
 /// clap prints it after the flag's name and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,4 +98,40 @@ impl From<ForbiddenFeature> for Feature {
             ForbiddenFeature::Adopt => Self::Adopt,
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum DefaultDeletionPolicy {
+    /// The AWS user is deleted.
+    Delete,
+    /// The AWS user stays.
+    Retain,
+}
+
+impl DefaultDeletionPolicy {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delete => "Delete",
+            Self::Retain => "Retain",
+        }
+    }
+}
+
+impl From<DefaultDeletionPolicy> for DeletionPolicy {
+    fn from(policy: DefaultDeletionPolicy) -> Self {
+        match policy {
+            DefaultDeletionPolicy::Delete => Self::Delete,
+            DefaultDeletionPolicy::Retain => Self::Retain,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
