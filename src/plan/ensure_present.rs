@@ -156,7 +156,7 @@ fn other(own: &Owner, owner: &Owner, observed: &Observed) -> OwnerObservation {
 fn adopt(desired: &Desired, user: &RemoteUser, observed: &Observed, former: Option<Owner>) -> Action {
     let own = &desired.owner.namespace;
     let elsewhere = former.as_ref().map(|former| &former.namespace).filter(|namespace| *namespace != own);
-    let forbidden = elsewhere.filter(|namespace| !desired.adoption_namespaces.allow(namespace)).cloned();
+    let forbidden = elsewhere.filter(|namespace| !desired.adoption_namespaces.matches(namespace)).cloned();
     match (desired.adoption, forbidden) {
         (Adoption::Never, _) => return Action::Refuse(Refusal::UserAlreadyExists { former }),
         (Adoption::Forbidden, _) => return Action::Refuse(Refusal::AdoptionForbidden),
