@@ -15,6 +15,7 @@ use plan::DeletionPolicy;
 use plan::pace::Pace;
 
 use crate::api::FIELD_MANAGER;
+use crate::leader_election::Installation;
 use crate::resolve::{Lockdown, Patterns, Policy};
 
 /// Silences kube's own line for each attempt of a failing watch, because the controller logs the failure once.
@@ -140,8 +141,8 @@ pub struct RunFlags {
     #[arg(long, env = "HTTP_ADDR", default_value = "0.0.0.0:8080", value_name = "ADDR:PORT")]
     pub http_addr: SocketAddr,
 
-    /// Allow several replicas: only the one that holds the Lease elasticache-user-operator works, and the others stand by. The
-    /// Lease is in POD_NAMESPACE, or in the namespace of the kubeconfig's context if that is not set.
+    /// Allow several replicas: only the one that holds the Lease --lease-name works, and the others stand by. The Lease is in
+    /// POD_NAMESPACE, or in the namespace of the kubeconfig's context if that is not set.
     #[arg(
         long,
         env = "LEADER_ELECT",
@@ -153,6 +154,15 @@ pub struct RunFlags {
         value_name = "BOOL"
     )]
     pub leader_elect: bool,
+
+    /// The name of the Lease. Two installations must not share one. Default: elasticache-user-operator.
+    #[arg(long, env = "LEASE_NAME", value_name = "NAME", value_parser = values::parse_lease_name)]
+    pub lease_name: Option<String>,
+
+    /// The name of this installation in its Lease. A replica of another one, or without a name one of another --cluster-id or
+    /// region, is not ready while this one holds the Lease. The chart sets the name of its release. Default: none.
+    #[arg(long, env = "RELEASE", default_value = "", hide_default_value = true, value_name = "NAME")]
+    pub release: String,
 
     /// For pods: the namespace of the Lease.
     #[arg(long, env = "POD_NAMESPACE", hide = true)]
@@ -338,6 +348,20 @@ impl RunFlags {
                 tag_keys: patterns(&self.allowed_tag_key),
                 max_users: self.max_users_per_namespace,
             },
+        }
+    }
+
+    #[must_use]
+    pub fn lease_name(&self) -> &str {
+        self.lease_name.as_deref().unwrap_or(FIELD_MANAGER)
+    }
+
+    #[must_use]
+    pub fn installation(&self, region: &str, cluster_id: &str) -> Installation {
+        Installation {
+            release: self.release.trim().to_owned(),
+            region: region.to_owned(),
+            cluster_id: cluster_id.to_owned(),
         }
     }
 

@@ -4,7 +4,6 @@ mod index;
 mod secrets;
 mod seen;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use aws::{UserApi, remember_request_id};
@@ -18,7 +17,7 @@ use plan::pass::{Finish, PassResult};
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinError;
 
-use self::index::{Index, Listed};
+use self::index::{Index, Listed, Vanished};
 use self::secrets::{changed_secrets, objects_with_changed_secret, secrets_within};
 use self::seen::Seen;
 use crate::api::{ElastiCacheUser, TrimmedUser, full_name, user_id};
@@ -125,7 +124,6 @@ async fn watch_scope<U, F>(
         store: store.clone(),
         freed,
         seen: Seen::default(),
-        listed: Vec::new(),
     };
     // The watcher repeats what failed.
     let objects = events.filter_map(|event| future::ready(event.ok())).for_each(|event| {
@@ -160,18 +158,34 @@ struct ObjectEvents<'a, U> {
     store: Store<ElastiCacheUser>,
     freed: broadcast::Sender<String>,
     seen: Seen,
-    /// What the list under way asks for. The store shows the list only when it is complete.
-    listed: Vec<(String, Trigger)>,
 }
 
 impl<U: UserApi> ObjectEvents<'_, U> {
     /// Nobody told of objects that vanished while the watch was broken.
-    fn sweep(&self, listed: Listed) {
-        self.context.reconciler.memories.sweep(self.namespace.as_deref(), &listed.uids);
-        for gone in listed.vanished {
-            self.context.reconciler.orphans.check_now(&gone.uid);
+    fn sweep(&mut self, listed: Listed) {
+        let Reconciler { memories, orphans, .. } = &self.context.reconciler;
+        let forgotten = memories.sweep(self.namespace.as_deref(), &listed.uids);
+        if forgotten > 0 {
+            tracing::debug!("vanished objects that are forgotten after a list: {forgotten}");
+        }
+        for Vanished { name, uid, user_id } in listed.vanished {
+            orphans.check_now(&uid);
+            if let Some(name) = name {
+                self.forget(&name);
+            }
             // Nobody receives it if the operator is ending.
-            let _ = self.freed.send(gone.user_id.to_string());
+            let _ = self.freed.send(user_id.to_string());
+        }
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.seen.forget(name);
+        self.context.queue.forget(name);
+    }
+
+    fn request(&mut self, object: &ElastiCacheUser) {
+        if let Some(trigger) = self.seen.note(object) {
+            self.context.queue.request(&full_name(object), trigger);
         }
     }
 
@@ -182,40 +196,26 @@ impl<U: UserApi> ObjectEvents<'_, U> {
             admitted = places.sweep(self.namespace.as_deref(), &listed.uids);
             self.sweep(listed);
         }
-        let queue = &self.context.queue;
         match event {
-            watcher::Event::Init => {}
-            watcher::Event::InitApply(object) => {
-                let trigger = self.seen.note(&object);
-                self.listed.extend(trigger.map(|trigger| (full_name(&object), trigger)));
-            }
+            // The store shows a list only when it is complete.
+            watcher::Event::Init | watcher::Event::InitApply(_) => {}
             watcher::Event::InitDone => {
-                let names: HashSet<String> =
-                    self.store.state().iter().map(|object| full_name(object)).collect();
-                for gone in self.seen.keep(|name| names.contains(name)) {
-                    queue.forget(&gone);
-                }
-                for (name, trigger) in self.listed.drain(..) {
-                    queue.request(&name, trigger);
+                for object in self.store.state() {
+                    self.request(&object);
                 }
             }
-            watcher::Event::Apply(object) => {
-                if let Some(trigger) = self.seen.note(&object) {
-                    queue.request(&full_name(&object), trigger);
-                }
-            }
+            watcher::Event::Apply(object) => self.request(&object),
             watcher::Event::Delete(gone) => {
                 let Reconciler { memories, orphans, policy, .. } = &self.context.reconciler;
                 memories.forget(&gone.uid().unwrap_or_default());
                 orphans.vanished(&gone, policy);
-                self.seen.forget(&full_name(&gone));
-                queue.forget(&full_name(&gone));
+                self.forget(&full_name(&gone));
                 // Nobody receives it if the operator is ending.
                 let _ = self.freed.send(user_id(&gone));
             }
         }
         for name in admitted {
-            queue.request(&name, Trigger::Change);
+            self.context.queue.request(&name, Trigger::Change);
         }
     }
 }

@@ -23,7 +23,8 @@ use crate::connection::{self, ConfigurationError, NotServed, WatchHealth};
 use crate::controller::{self, Context, Watched};
 use crate::kubernetes::Kubernetes;
 use crate::leader_election::{
-    self, Candidate, Election, Leadership, LeadershipLost, LeaseForbidden, Leases, Timing, Token,
+    self, Candidate, Contender, Election, Installation, Leadership, LeadershipLost, LeaseForbidden, Leases,
+    Timing, Token,
 };
 use crate::memories::Memories;
 use crate::orphans::Orphans;
@@ -96,8 +97,10 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let (aws, region) = Aws::connect(Timeouts::within(run.aws_call_timeout)).await?;
     aws.meter().register(&mut registry);
     let token = if run.leader_elect { Token::none() } else { Token::unlimited() };
-    let candidate =
-        run.leader_elect.then(|| candidate(run, requests.clone(), &namespace, token.clone(), &mut registry));
+    let installation = run.installation(&region, &cluster_id);
+    let candidate = run
+        .leader_elect
+        .then(|| candidate(run, requests.clone(), &namespace, installation, token.clone(), &mut registry));
     let (listener, http) = listen(run.http_addr).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), cluster_id, region, ?namespaces, %http, "starting");
 
@@ -129,6 +132,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let unsynced = Arc::new(AtomicUsize::new(if run.leader_elect { 0 } else { scopes }));
     let readiness = ReadinessProbe::new(unsynced.clone(), requests, asked_in);
     let readiness = readiness.watching(watch_health, run.kubernetes_timeout);
+    let readiness = readiness.sharing_lease(candidate.as_ref().map(Candidate::foreign_holder));
     let mut server = tokio::spawn(telemetry::serve_http(listener, registry, readiness));
     let mut signals = StopSignals::listen().map_err(RunError::Signals)?;
     let Turn::Work(leadership) = stand_by(candidate, &mut signals, &mut server).await? else { return Ok(()) };
@@ -165,12 +169,16 @@ fn candidate(
     run: &RunFlags,
     client: Client,
     namespace: &str,
+    installation: Installation,
     token: Token,
     registry: &mut Registry,
 ) -> Candidate<Leases> {
-    let leases = Leases::new(client, run.lease_namespace().unwrap_or(namespace));
-    let election = Election::new(leader_election::identity(run.replica()), Timing::default(), Instant::now());
-    Candidate::new(leases, election, token, leader_election::register_gauge(registry))
+    let lease = run.lease_name();
+    let leases = Leases::new(client, run.lease_namespace().unwrap_or(namespace), lease);
+    let identity = leader_election::identity(run.replica());
+    let contender = Contender { lease: lease.to_owned(), identity, installation };
+    let election = Election::new(contender, Timing::default(), Instant::now());
+    Candidate::new(leases, election, token, leader_election::register_gauge(registry, lease))
 }
 
 enum Turn {

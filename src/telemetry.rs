@@ -20,7 +20,7 @@ use kube::Client;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
@@ -30,6 +30,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, RunFlags};
 use crate::connection::{self, WatchHealth};
+use crate::leader_election::ForeignHolder;
 
 pub use escaped_lines::EscapedLines;
 pub use log_line::write_log_line;
@@ -93,6 +94,8 @@ pub struct ReadinessProbe {
     watches: WatchHealth,
     /// How long a watch may be without an answer.
     watch_patience: Duration,
+    /// `None` without leader election.
+    foreign_holder: Option<watch::Receiver<Option<ForeignHolder>>>,
     client: Client,
     namespace: Option<String>,
     /// The last answer of the API server, and when it was asked. Anybody may ask for /readyz as often as they like, and all of
@@ -102,6 +105,8 @@ pub struct ReadinessProbe {
 
 #[derive(Debug, thiserror::Error)]
 enum NotReady {
+    #[error(transparent)]
+    ForeignHolder(ForeignHolder),
     #[error("the watch of ElastiCacheUsers has not delivered its first list yet")]
     Unsynced,
     #[error("the watch of {0} does not work: the API server does not answer it, or refuses it")]
@@ -116,7 +121,8 @@ impl ReadinessProbe {
     #[must_use]
     pub fn new(unsynced: Arc<AtomicUsize>, client: Client, namespace: Option<String>) -> Self {
         let (watches, watch_patience) = (WatchHealth::default(), Duration::MAX);
-        Self { unsynced, watches, watch_patience, client, namespace, last: Mutex::default() }
+        let foreign_holder = None;
+        Self { unsynced, watches, watch_patience, foreign_holder, client, namespace, last: Mutex::default() }
     }
 
     /// No watch may be without an answer for longer than `patience`.
@@ -126,7 +132,17 @@ impl ReadinessProbe {
         self
     }
 
+    /// A replica is not ready while a replica of another installation holds its Lease.
+    #[must_use]
+    pub(crate) fn sharing_lease(mut self, holder: Option<watch::Receiver<Option<ForeignHolder>>>) -> Self {
+        self.foreign_holder = holder;
+        self
+    }
+
     async fn check(&self) -> Result<(), NotReady> {
+        if let Some(holder) = self.foreign_holder.as_ref().and_then(|seen| seen.borrow().clone()) {
+            return Err(NotReady::ForeignHolder(holder));
+        }
         if self.unsynced.load(Ordering::Relaxed) > 0 {
             return Err(NotReady::Unsynced);
         }

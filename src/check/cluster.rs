@@ -8,6 +8,7 @@ use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ListParams, PostParams};
 use kube::client::Body;
@@ -107,7 +108,7 @@ impl Cluster {
         answer.status?.user_info?.username
     }
 
-    pub(crate) async fn may(&self, rule: &Rule, scopes: &[Scope]) -> Vec<AccessReview> {
+    pub(crate) async fn may(&self, rule: &Rule<'_>, scopes: &[Scope]) -> Vec<AccessReview> {
         let questions = scopes.iter().flat_map(|scope| rule.verbs.iter().map(move |verb| (scope, *verb)));
         let asked = questions.map(|(scope, verb)| async move {
             let allowed = self.review(rule, scope.as_deref(), verb).await;
@@ -116,7 +117,12 @@ impl Cluster {
         stream::iter(asked).buffered(AT_ONCE).collect().await
     }
 
-    async fn review(&self, rule: &Rule, namespace: Option<&str>, verb: &str) -> Result<bool, ClusterError> {
+    async fn review(
+        &self,
+        rule: &Rule<'_>,
+        namespace: Option<&str>,
+        verb: &str,
+    ) -> Result<bool, ClusterError> {
         let text = |text: &str| Some(text.to_owned());
         let question = SelfSubjectAccessReview {
             spec: SelfSubjectAccessReviewSpec {
@@ -150,6 +156,11 @@ impl Cluster {
             }
             Err(error) => Installed::Unread(error),
         }
+    }
+
+    pub(crate) async fn lease(&self, namespace: &str, name: &str) -> Result<Option<Lease>, ClusterError> {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), namespace);
+        self.within(leases.get_opt(name)).await
     }
 
     /// The UID of the namespace kube-system.

@@ -262,7 +262,7 @@ fn an_object_at_rest_takes_little_beyond_its_spec_and_status_whatever_others_wri
 fn the_store_alone_takes_at_most_1_kib_for_an_object_beyond_its_spec_and_status() {
     let mut kept = None;
     let cost = measure(|| {
-        let (store, mut writer) = reflector::store();
+        let (store, mut writer) = reflector::store::<ElastiCacheUser>();
         for number in 0..600 {
             let object: TrimmedUser = decoded(|| object(number, 7, FAT));
             writer.apply_watcher_event(&watcher::Event::Apply(object.into()));

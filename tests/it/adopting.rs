@@ -1,4 +1,4 @@
-//! Whose an AWS user is: taken over from nobody, never from another, and handed from object to object.
+//! Who owns an AWS user. A user of nobody may be adopted, a user of another object never, and a user may go from object to object.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ async fn a_user_of_nobody_is_tagged_and_then_changed_to_match() {
         assert_eq!(object["status"]["lastApplied"]["tagKeys"], json!(["team"]));
         fixture.event("app", "UserModified").await;
         assert_eq!(reasons(&fixture, "app").await, ["Adopted", "UserModified"]);
-        // From here on it is this object's like any other.
+        // From here on it is managed like any other user of the object.
         fixture.deleted("app").await;
         assert!(fixture.aws.user("orders").await.is_none());
         ended(fixture).await;
@@ -201,7 +201,7 @@ async fn a_move_to_another_namespace_takes_the_user_along_where_the_former_one_i
     other.ready("app", asking(iam(), "orders")).await;
     assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "AddTagsToResource"]);
     assert_eq!(owner(&fixture.aws.user("orders").await.unwrap()), (other.ns.as_str(), "app"));
-    // And where it is not, nobody can know that the object is gone.
+    // In a namespace that is not watched, nobody can know that the object is gone.
     other.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
     other.wait_ready("app").await;
     other.deleted("app").await;
@@ -239,7 +239,7 @@ async fn nobody_snatches_a_user_while_its_object_is_applied_again() {
     attacker.end().await;
 }
 
-/// The second object of a user is told who has it, and the user stays as it is.
+/// A second object that wants the user reports who owns it, and the user does not change.
 async fn is_told(aws: &Fixture, first: (&Fixture, &str), second: (&Fixture, &str), cluster: &str) {
     let before = aws.aws.user("orders").await.unwrap();
     let object = second.0.reason(second.1, "UserOwnedByAnother").await;
@@ -264,7 +264,7 @@ async fn of_two_objects_in_one_namespace_the_first_keeps_the_user_until_it_goes(
     fixture.deleted("first").await;
     fixture.wait_ready("second").await;
     assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "DeleteUser", "CreateUser"]);
-    // The second one goes without the user, if it goes first.
+    // If the second object is deleted first, the user stays.
     fixture.create("third", named("orders")).await;
     fixture.reason("third", "UserOwnedByAnother").await;
     fixture.deleted("third").await;
@@ -316,7 +316,7 @@ async fn a_hand_over_between_clusters_is_noticed_by_both() {
     other.start_with(&[("CLUSTER_ID", "two".to_owned()), endpoint, resync]);
     other.create("app", named("orders")).await;
     other.reason("app", "UserOwnedByAnother").await;
-    // A person gives it to the other cluster by its tags alone.
+    // A person gives the user to the other cluster by changing its tags.
     let uid = other.users().get("app").await.unwrap().metadata.uid;
     let tags = with(owner_tags("two", &other.ns, "app"), json!({ "elasticache-users.dev/uid": uid }));
     fixture.aws.put_user("orders", json!({ "Tags": tags })).await;
@@ -325,7 +325,7 @@ async fn a_hand_over_between_clusters_is_noticed_by_both() {
     assert!(message(&object).contains("two") && message(&object).contains(&other.ns), "{}", message(&object));
     fixture.deleted("app").await;
     assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser"]);
-    // The object that went did not look at it as its own any more.
+    // The deleted object did not own the user any more.
     until("the event that names the owner", || async {
         let events = fixture.events("app").await;
         let mut told = events.iter().filter(|event| event.reason == "UserOwnedByAnother");

@@ -45,6 +45,7 @@ mod program;
 mod recorded;
 mod reference;
 mod retagging;
+mod rewriting;
 mod rights;
 mod rotating;
 mod samples;

@@ -20,6 +20,9 @@
 {{- if eq $name .Release.Namespace -}}{{ $name }}{{- else -}}{{ printf "%s:%s" .Release.Namespace $name }}{{- end -}}
 {{- end -}}
 
+{{- /* Two releases in one namespace must not share a Lease. */ -}}
+{{- define "euo.leaseName" -}}{{ include "euo.fullname" . }}{{- end -}}
+
 {{- define "euo.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "euo.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -42,6 +42,8 @@ default. */ -}}
   (list "STALE_AFTER" $operator.staleAfter)
   (list "HTTP_ADDR" (printf "%s:%v" $operator.httpAddress $operator.httpPort))
   (list "LEADER_ELECT" .Values.leaderElection)
+  (list "LEASE_NAME" (include "euo.leaseName" .))
+  (list "RELEASE" .Release.Name)
   (list "LOG_FORMAT" $operator.logFormat)
   (list "LOG" $operator.log)
   (list "MALLOC_ARENA_MAX" "2")
