@@ -4,6 +4,7 @@ mod values;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
@@ -112,6 +113,29 @@ pub struct RunFlags {
     /// Address of the HTTP server with /livez, /readyz and /metrics.
     #[arg(long, env = "HTTP_ADDR", default_value = "0.0.0.0:8080", value_name = "ADDR:PORT")]
     pub http_addr: SocketAddr,
+
+    /// Serve /livez and /readyz at this address instead, so that a NetworkPolicy can treat them differently from /metrics. Default:
+    /// at --http-addr.
+    #[arg(long, env = "HEALTH_ADDR", value_name = "ADDR:PORT")]
+    pub health_addr: Option<SocketAddr>,
+
+    /// Serve --http-addr with TLS, and /metrics only to users that may `get` this path: the API server is asked whose bearer token
+    /// it is (TokenReview) and what this user may do (SubjectAccessReview). Needs --metrics-cert-dir.
+    #[arg(
+        long,
+        env = "METRICS_SECURE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        action = ArgAction::Set,
+        value_name = "BOOL"
+    )]
+    pub metrics_secure: bool,
+
+    /// Folder with the certificate and the key of --metrics-secure: tls.crt and tls.key. Changes are noticed.
+    #[arg(long, env = "METRICS_CERT_DIR", value_name = "DIR")]
+    pub metrics_cert_dir: Option<PathBuf>,
 
     /// Allow several replicas: only the one that holds the Lease --lease-name works, and the others stand by. The Lease is in
     /// POD_NAMESPACE, or in the namespace of the kubeconfig's context if that is not set.
@@ -239,13 +263,16 @@ pub enum OutputFormat {
 
 /// `check` accepts all flags of `run`. Its help hides those that it does not use.
 fn hide_unused(arg: Arg) -> Arg {
-    const UNUSED: [&str; 8] = [
+    const UNUSED: [&str; 11] = [
         "adoption_namespace",
         "concurrency",
         "resync",
         "tag_resync_every",
         "stale_after",
         "http_addr",
+        "health_addr",
+        "metrics_secure",
+        "metrics_cert_dir",
         "log_format",
         "log",
     ];

@@ -47,6 +47,7 @@ mod retagging;
 mod rights;
 mod rotating;
 mod samples;
+mod scraping;
 mod secrecy;
 mod secretless;
 mod taken_back;
