@@ -1,8 +1,10 @@
 //! I/O: reads the flags and their environment variables. No other file reads the environment.
 
+mod meaning;
 mod values;
 
-use std::collections::BTreeSet;
+pub use self::values::ForbiddenFeature;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,16 +13,9 @@ use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use plan::DeletionPolicy;
-use plan::pace::Pace;
-
-use crate::api::FIELD_MANAGER;
-use crate::leader_election::Installation;
 
 /// Silences kube's own line for each attempt of a failing watch, because the controller logs the failure once.
 pub const DEFAULT_LOG: &str = "info,kube_runtime=warn,kube_runtime::watcher=error";
-
-/// The value of --secret-namespace that stands for no namespace.
-const NONE: &str = "-";
 
 /// Manages Amazon ElastiCache RBAC users as Kubernetes objects.
 ///
@@ -80,10 +75,34 @@ pub struct RunFlags {
     #[arg(long, env = "ADOPTION_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub adoption_namespace: Vec<String>,
 
-    /// Required beginning of every user ID. {namespace} stands for the object's namespace, for example {namespace}-. Default: no
-    /// requirement.
+    /// Required beginning of every user ID. {namespace} stands for the object's namespace, for example {namespace}-. A user that
+    /// exists stays managed. Default: no requirement.
     #[arg(long, env = "REQUIRED_USER_ID_PREFIX", value_name = "TEMPLATE", value_parser = values::parse_user_id_prefix)]
     pub required_user_id_prefix: Option<String>,
+
+    /// Do not let objects use this; repeatable, comma-separated in the environment. Default: nothing is forbidden.
+    #[arg(
+        long,
+        env = "FORBID",
+        value_delimiter = ',',
+        value_enum,
+        ignore_case = true,
+        value_name = "FEATURE"
+    )]
+    pub forbid: Vec<ForbiddenFeature>,
+
+    /// Let objects of this namespace use what --forbid, --allowed-tag-key and --max-users-per-namespace do not allow; repeatable,
+    /// comma-separated in the environment, with * for any characters. Default: none.
+    #[arg(long, env = "PRIVILEGED_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
+    pub privileged_namespace: Vec<String>,
+
+    /// Allow this key in spec.tags; repeatable, comma-separated in the environment, with * for any characters. Default: all keys.
+    #[arg(long, env = "ALLOWED_TAG_KEY", value_delimiter = ',', value_name = "KEY")]
+    pub allowed_tag_key: Vec<String>,
+
+    /// Maximum number of AWS users of each namespace. Users that exist stay managed. Default: no limit.
+    #[arg(long, env = "MAX_USERS_PER_NAMESPACE", value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    pub max_users_per_namespace: Option<u32>,
 
     /// Maximum number of objects that are reconciled at the same time, in all namespaces together. An object that waits for the AWS
     /// rate limit does not count.
@@ -263,8 +282,9 @@ pub enum OutputFormat {
 
 /// `check` accepts all flags of `run`. Its help hides those that it does not use.
 fn hide_unused(arg: Arg) -> Arg {
-    const UNUSED: [&str; 11] = [
+    const UNUSED: [&str; 12] = [
         "adoption_namespace",
+        "max_users_per_namespace",
         "concurrency",
         "resync",
         "tag_resync_every",
@@ -314,78 +334,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-impl RunFlags {
-    /// Empty: all namespaces.
-    #[must_use]
-    pub fn namespaces(&self) -> Vec<String> {
-        distinct(&self.namespace)
-    }
-
-    /// `None`: Secrets are watched in every namespace in which objects are watched.
-    #[must_use]
-    pub fn secret_namespaces(&self) -> Option<Vec<String>> {
-        let listed = distinct(&self.secret_namespace);
-        let named = listed.iter().filter(|name| *name != NONE).cloned().collect();
-        (!listed.is_empty()).then_some(named)
-    }
-
-    /// `*` stands for all namespaces.
-    #[must_use]
-    pub fn adoption_namespaces(&self) -> Vec<String> {
-        distinct(&self.adoption_namespace)
-    }
-
-    #[must_use]
-    pub fn lease_name(&self) -> &str {
-        self.lease_name.as_deref().unwrap_or(FIELD_MANAGER)
-    }
-
-    #[must_use]
-    pub fn installation(&self, region: &str, cluster_id: &str) -> Installation {
-        Installation {
-            release: self.release.trim().to_owned(),
-            region: region.to_owned(),
-            cluster_id: cluster_id.to_owned(),
-        }
-    }
-
-    /// `None`: the namespace of the kubeconfig's context.
-    #[must_use]
-    pub fn lease_namespace(&self) -> Option<&str> {
-        non_empty(self.pod_namespace.as_ref())
-    }
-
-    /// The name of this replica in the Lease, without the suffix that makes it unique.
-    #[must_use]
-    pub fn replica(&self) -> &str {
-        non_empty(self.pod_name.as_ref()).unwrap_or(FIELD_MANAGER)
-    }
-
-    #[must_use]
-    pub fn pace(&self) -> Pace {
-        let pace = Pace {
-            resync: self.resync,
-            tag_resync: self.resync * self.tag_resync_every,
-            stale_after: self.stale_after,
-            call_timeout: self.aws_call_timeout,
-            write_timeout: self.kubernetes_timeout,
-            ..Pace::default()
-        };
-        pace.divided(self.pace_divisor)
-    }
-}
-
-/// Treats an empty environment variable as one that is not set.
-fn non_empty(name: Option<&String>) -> Option<&str> {
-    name.map(|name| name.trim()).filter(|name| !name.is_empty())
-}
-
-/// Removes duplicates, because a namespace that is watched twice would have two passes at a time over its objects.
-fn distinct(names: &[String]) -> Vec<String> {
-    let named: BTreeSet<&str> = names.iter().map(|name| name.trim()).collect();
-    named.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
