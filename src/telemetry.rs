@@ -1,10 +1,12 @@
 //! I/O: logs, metrics, and the HTTP server with /livez, /readyz and /metrics.
 
+mod certificate;
 mod escaped_lines;
 mod log_line;
 mod objects;
 mod passes;
 mod process;
+mod readers;
 mod server;
 mod sparse;
 
@@ -13,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use kube::Client;
@@ -32,11 +34,13 @@ use crate::config::{LogFormat, RunFlags};
 use crate::connection::{self, WatchHealth};
 use crate::leader_election::ForeignHolder;
 
+pub use certificate::{Certificate, CertificateError};
 pub use escaped_lines::EscapedLines;
 pub use log_line::write_log_line;
 pub use objects::ObjectMetrics;
 pub use passes::{Measured, Metrics, QueueMetrics, Reconciled};
 pub use process::ProcessMetrics;
+pub use readers::MetricsReaders;
 pub use sparse::SparseWarnings;
 
 /// How long /readyz waits for the API server.
@@ -167,37 +171,60 @@ impl ReadinessProbe {
     }
 }
 
-struct Pages {
+/// Where the pages are served, and to whom.
+pub struct HttpServer {
+    pub listener: TcpListener,
+    /// If there is one, /livez and /readyz are served only here, and without TLS.
+    pub health: Option<TcpListener>,
+    /// If there is one, the first listener speaks TLS, and only these readers get /metrics.
+    pub secure: Option<(Certificate, MetricsReaders)>,
+}
+
+struct MetricsPage {
     registry: Registry,
-    readiness: ReadinessProbe,
+    readers: Option<MetricsReaders>,
 }
 
 /// Serves /livez, /readyz and /metrics until the process ends.
 ///
 /// # Errors
-/// If the listener fails.
+/// If a listener fails.
 pub async fn serve_http(
-    listener: TcpListener,
+    server: HttpServer,
     registry: Registry,
     readiness: ReadinessProbe,
 ) -> std::io::Result<()> {
-    let pages = Arc::new(Pages { registry, readiness });
-    let router = axum::Router::new()
+    let HttpServer { listener, health, secure } = server;
+    let (certificate, readers) = secure.unzip();
+    let page = Arc::new(MetricsPage { registry, readers });
+    let metrics_page = axum::Router::new().route("/metrics", get(metrics)).with_state(page);
+    let health_pages = axum::Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .with_state(pages);
-    server::accept_connections(listener, router).await
+        .with_state(Arc::new(readiness));
+    let certificate = certificate.map(Arc::new);
+    let Some(health) = health else {
+        return server::accept_connections(listener, certificate, metrics_page.merge(health_pages)).await;
+    };
+    tokio::select! {
+        ended = server::accept_connections(listener, certificate, metrics_page) => ended,
+        ended = server::accept_connections(health, None, health_pages) => ended,
+    }
 }
 
-async fn ready(State(pages): State<Arc<Pages>>) -> Response {
-    match pages.readiness.check().await {
+async fn ready(State(readiness): State<Arc<ReadinessProbe>>) -> Response {
+    match readiness.check().await {
         Ok(()) => "ok\n".into_response(),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }
 }
 
-async fn metrics(State(pages): State<Arc<Pages>>) -> Response {
+async fn metrics(State(pages): State<Arc<MetricsPage>>, headers: HeaderMap) -> Response {
+    if let Some(readers) = &pages.readers
+        && let Err(denied) = readers.admit(&headers).await
+    {
+        return denied.into_response();
+    }
     let mut page = String::new();
     match text::encode(&mut page, &pages.registry) {
         Ok(()) => {

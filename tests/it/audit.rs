@@ -24,6 +24,8 @@ pub(crate) struct Writes {
     pub(crate) statuses: usize,
     pub(crate) events: usize,
     pub(crate) leases: usize,
+    /// Of tokens, and of what their users may do.
+    pub(crate) reviews: usize,
 }
 
 /// A write that the operator may make.
@@ -32,6 +34,7 @@ enum Write {
     Status,
     Event,
     Lease,
+    Review,
 }
 
 /// The requests of operators in this namespace, and those outside every fixture's. Fails where one is a write that the
@@ -53,6 +56,7 @@ pub(crate) fn writes(log: &AuditLog, namespace: &str) -> Writes {
             Ok(Write::Status) => writes.statuses += 1,
             Ok(Write::Event) => writes.events += 1,
             Ok(Write::Lease) => writes.leases += 1,
+            Ok(Write::Review) => writes.reviews += 1,
             Err(why) => panic!("the operator must not do this to a cluster: {why}\n{event:#}"),
         }
     }
@@ -116,6 +120,8 @@ fn write(event: &Value) -> Result<Write, &'static str> {
         ("update", "coordination.k8s.io", "leases", "") if LEASES.contains(&&*text(&about["name"])) => {
             Ok(Write::Lease)
         }
+        ("create", "authentication.k8s.io", "tokenreviews", "")
+        | ("create", "authorization.k8s.io", "subjectaccessreviews", "") => Ok(Write::Review),
         _ => Err("it writes finalizers, status, events and its Lease"),
     }
 }
