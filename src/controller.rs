@@ -221,7 +221,7 @@ impl<U: UserApi> ObjectEvents<'_, U> {
             }
         }
         for name in admitted {
-            queue.request(&name, Trigger::Change);
+            self.context.queue.request(&name, Trigger::Change);
         }
     }
 }
