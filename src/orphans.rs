@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::api::ElastiCacheUser;
 use crate::kubernetes::facts;
 use crate::reconcile::{Held, Reconciler};
-use crate::resolve::{Policy, deletion_policy, owner};
+use crate::resolve::{Policy, owner};
 
 /// A case for each CreateUser, by the uid of its object. The watch's report that the object is gone must not remove the case.
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ pub(crate) fn orphan(object: &ElastiCacheUser, user_id: &UserId, policy: &Policy
         user_id: user_id.clone(),
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
-        policy: deletion_policy(&object.spec, policy.default_deletion_policy),
+        policy: policy.deletion_policy(object),
     }
 }
 
@@ -128,7 +128,7 @@ impl Orphans {
     pub(crate) fn vanished(&self, last: &ElastiCacheUser, policy: &Policy) {
         let uid = last.uid().unwrap_or_default();
         if facts(last).has_finalizer {
-            self.lost(&uid, deletion_policy(&last.spec, policy.default_deletion_policy));
+            self.lost(&uid, policy.deletion_policy(last));
         } else {
             self.check_now(&uid);
         }

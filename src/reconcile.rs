@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use aws::UserApi;
 use kube::ResourceExt;
-use plan::Pass;
 use plan::pass::{Counted, Finish, Request, Response, Settings};
+use plan::{Goal, Pass};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -21,6 +21,7 @@ use crate::clock::PassClock;
 use crate::kubernetes::{Kubernetes, RequestError, facts, status};
 use crate::memories::Memories;
 use crate::orphans::Orphans;
+use crate::places::Places;
 use crate::queue::QueueTurn;
 use crate::resolve::{Policy, passwords, resolve};
 use crate::telemetry::write_log_line;
@@ -32,6 +33,7 @@ pub(crate) struct Reconciler<U> {
     pub policy: Policy,
     pub settings: Arc<Settings>,
     pub memories: Memories,
+    pub places: Places,
     /// Each CreateUser, until a later write to its object was answered.
     pub orphans: Orphans,
     /// Counts corrections of what somebody else changed in AWS.
@@ -49,7 +51,7 @@ impl<U: UserApi> Reconciler<U> {
     /// Runs one pass over the object. `cached` may be stale, because every write tests the resourceVersion.
     pub(crate) async fn reconcile(&self, cached: &ElastiCacheUser, turn: &QueueTurn) -> Finish {
         let uid = cached.uid().unwrap_or_default();
-        let goal = resolve(cached, &self.policy);
+        let goal = self.goal(cached);
         let (object, memory) = (facts(cached), self.memories.recall(&uid));
         let mut pass =
             Pass::new(self.settings.clone(), goal, object, memory, fastrand::u64(..), self.clock.now());
@@ -64,6 +66,11 @@ impl<U: UserApi> Reconciler<U> {
             }
         }
         finish
+    }
+
+    pub(super) fn goal(&self, object: &ElastiCacheUser) -> Goal {
+        let limit = self.policy.max_users(&object.namespace().unwrap_or_default());
+        resolve(object, &self.policy, limit.filter(|limit| self.places.are_taken(object, *limit)))
     }
 
     pub(crate) async fn drive(&self, pass: &mut Pass, held: &mut Held<'_>) -> Finish {

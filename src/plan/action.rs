@@ -1,7 +1,7 @@
 //! Everything that the operator can do next.
 
 use crate::{
-    Arn, AuthenticationChange, Changes, Engine, Fault, LastApplied, Lifecycle, Location, Owner,
+    Arn, AuthenticationChange, BrokenRule, Changes, Engine, Fault, LastApplied, Lifecycle, Location, Owner,
     SecretProblem, Tags, UserId,
 };
 
@@ -215,6 +215,10 @@ pub enum Wait {
     OwnerUnknown(Lifecycle),
     Secret(SecretProblem),
     DefinitionUnreadable,
+    /// So many other objects of the namespace go before this one (`--max-users-per-namespace`).
+    NamespaceFull {
+        limit: u32,
+    },
     /// The object exists, so its user is no orphan.
     NotVanished,
     /// Another object of the vanished object's name wants its user.
@@ -257,6 +261,7 @@ impl Wait {
             | Self::UserNotActive(_)
             | Self::OwnerUnknown(_)
             | Self::PreviousOwner(_)
+            | Self::NamespaceFull { .. }
             | Self::NotShown(_)
             | Self::WrongLocation(_)
             | Self::Failed(..) => None,
@@ -283,11 +288,9 @@ pub enum Refusal {
     },
     /// A user of this ID exists and belongs to no object, but objects of this namespace may not adopt users.
     AdoptionNotAllowed,
-    /// `--required-user-id-prefix` does not allow this ID in this namespace.
-    UserIdNotAllowed {
-        user_id: UserId,
-        prefix: String,
-    },
+    /// `--forbid=adopt` does the same.
+    AdoptionForbidden,
+    BreaksRule(BrokenRule),
     UserOwnedByAnother(Owner),
     WrongLocation(WrongLocation),
 }

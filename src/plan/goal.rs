@@ -1,7 +1,8 @@
 //! What an object asks for, after the spec was resolved and parsed.
 
 use crate::{
-    AuthenticationType, Engine, Orphan, Owner, Ownership, Passwords, Refusal, SecretProblem, Tags, UserId,
+    AuthenticationType, BrokenRule, Engine, Feature, Orphan, Owner, Ownership, Passwords, Refusal,
+    SecretProblem, Tags, UserId,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -73,12 +74,16 @@ pub struct Desired {
     /// As the object has it, not in AWS's form.
     pub access_string: String,
     pub authentication: Authentication,
-    /// The spec's tags, without owner tags.
+    /// The spec's tags that the operator's administrator allows, without owner tags.
     pub tags: Tags,
     pub owner: Owner,
     /// Of the object.
     pub uid: String,
     pub adoption: Adoption,
+    /// No user is created or adopted against these rules. A user that is ours stays managed.
+    pub broken_rules: Vec<BrokenRule>,
+    /// `--max-users-per-namespace`, if so many other objects of the namespace go before this one.
+    pub full: Option<u32>,
 }
 
 /// Whether the object may adopt a user that belongs to no object.
@@ -87,6 +92,8 @@ pub enum Adoption {
     Never,
     /// The object asks for it, but `--adoption-namespace` does not allow it.
     NotAllowed,
+    /// The object asks for it, but `--forbid=adopt` does not allow it.
+    Forbidden,
     Allowed,
 }
 
@@ -131,6 +138,8 @@ pub struct DeletionGoal {
     pub observes: bool,
     /// `suspend`.
     pub suspended: bool,
+    /// What the object uses although `--forbid` forbids it. The other fields are as if the object did not.
+    pub ignored: Vec<Feature>,
 }
 
 /// What happens to the AWS user if its object is deleted.

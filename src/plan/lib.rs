@@ -28,6 +28,7 @@ mod ownership;
 pub mod pace;
 pub mod pass;
 mod passwords;
+mod rules;
 mod secret_version;
 pub mod shell;
 mod source;
@@ -54,6 +55,7 @@ pub use owner::{
 };
 pub use pass::Pass;
 pub use passwords::{InvalidPassword, Password, Passwords, SecretProblem};
+pub use rules::{BrokenRule, Feature};
 pub use secret_version::SecretVersion;
 pub use source::{CallSource, CredentialsId};
 pub use status::{

@@ -69,6 +69,7 @@ impl Orphan {
             policy: DeletionPolicy::Delete,
             observes: false,
             suspended: false,
+            ignored: Vec::new(),
         }
     }
 }

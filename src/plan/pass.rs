@@ -14,6 +14,7 @@ mod parts;
 mod perform;
 mod report;
 mod request;
+mod rule_notices;
 
 pub use parts::Parts;
 pub use request::{

@@ -11,7 +11,6 @@ use crate::api::ElastiCacheUser;
 use crate::kubernetes::{RequestError, facts};
 use crate::orphans::orphan;
 use crate::queue::QueueTurn;
-use crate::resolve::resolve;
 
 /// What the driver keeps during one pass.
 pub(crate) struct Held<'a> {
@@ -42,7 +41,7 @@ impl<U: UserApi> Reconciler<U> {
         let Some(object) = self.kubernetes.read(&held.object).await? else {
             return Ok(Response::Resolved(None));
         };
-        let goal = resolve(&object, &self.policy);
+        let goal = self.goal(&object);
         held.object = object;
         Ok(Response::Resolved(Some((goal, facts(&held.object)))))
     }

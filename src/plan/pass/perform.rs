@@ -2,7 +2,7 @@
 
 use super::{Ages, Awaiting, MOST_ATTEMPTS, Pass, PassResult, Request};
 use crate::memory::Repeat;
-use crate::verdict::{Outcome, verdict};
+use crate::verdict::Outcome;
 use crate::{
     Action, AwsError, Cause, Fault, Goal, LastApplied, Lifecycle, Moment, Mutation, Now, ObjectFacts,
     Observed, OwnerObservation, Passwords, Read, TagsObservation, UserObservation, Wait, WriteIntent,
@@ -35,7 +35,7 @@ impl Pass {
         if matches!(intent, WriteIntent::Create { .. }) && !self.tokens.mutation {
             return Some(self.mutation_token());
         }
-        let verdict = verdict(action, &Outcome::Decided, &self.context(now.moment));
+        let verdict = self.verdict(action, &Outcome::Decided, now.moment);
         match self.status_after(action, &Outcome::Decided, &verdict, now) {
             Some(status) => self.write_status(status, Awaiting::Intent(intent.clone()), now),
             None => {

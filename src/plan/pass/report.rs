@@ -5,10 +5,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Awaiting, Counted, EventContent, LogLevel, LogLine, Pass, PassResult, Request};
-use crate::object::LONGEST_REQUEST;
 use crate::pace::Requeue;
 use crate::text::escaped;
-use crate::verdict::{Completed, Outcome, Progress, Reason, Verdict, VerdictContext, not_shown, verdict};
+use crate::verdict::{Completed, Outcome, Progress, Reason, Verdict, VerdictContext, not_shown};
 use crate::{
     Action, ConditionType, Creation, Fault, Goal, Moment, Now, Refusal, Report, Status, UserObservation,
     Wait, differs, next_status,
@@ -22,6 +21,8 @@ pub(super) struct Closing {
     verdict: Verdict,
     /// The reason of Ready before this pass.
     shown: Option<String>,
+    /// The message of Ready was another one before this pass.
+    is_news: bool,
     queue: VecDeque<Request>,
     stage: Stage,
 }
@@ -50,15 +51,17 @@ impl Pass {
         // An answer of DescribeUsers is not enough: without its tags, nobody knows whether a user is in sync.
         let silent = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if fault.hides_user_state());
         self.memory.pacing.heard(silent, now.moment);
-        let mut verdict = verdict(&action, &outcome, &self.context(now.moment));
+        let mut verdict = self.verdict(&action, &outcome, now.moment);
         // The same message while the change is sent again and AWS applies it, so that status does not alternate.
         if let Some(change) = self.memory.pacing.repeated().filter(|_| verdict.reason == Reason::Modifying) {
             verdict.message = not_shown(change, self.user_id());
         }
         let queue = self.log_lines(&action, &outcome, &verdict).into_iter().map(Request::Log).collect();
-        let shown = self.object.status.condition(ConditionType::Ready).map(|ready| ready.reason.clone());
+        let ready = self.object.status.condition(ConditionType::Ready);
+        let is_news = ready.is_none_or(|ready| ready.message != escaped(&verdict.message));
+        let shown = ready.map(|ready| ready.reason.clone());
         let stage = Stage::Status;
-        self.closing = Some(Closing { action, outcome, verdict, shown, queue, stage });
+        self.closing = Some(Closing { action, outcome, verdict, shown, is_news, queue, stage });
     }
 
     pub(super) fn report(&mut self, now: Now) -> Option<Request> {
@@ -110,7 +113,7 @@ impl Pass {
 
     /// Publishes what was done even if the status write failed.
     pub(super) fn final_status_written(&mut self, written: Result<(), PassResult>, now: Now) {
-        let Some(Closing { action, verdict, shown, .. }) = self.closing.clone() else { return };
+        let Some(Closing { action, verdict, shown, is_news, .. }) = self.closing.clone() else { return };
         let roll = self.rolls.roll();
         let pace = &self.settings.pace;
         let mut delay = self.memory.pacing.schedule(&verdict, pace, now.moment, roll);
@@ -129,6 +132,7 @@ impl Pass {
                 let due = self.memory.pacing.warn(warning, shown.as_deref(), pace, now.moment);
                 events.extend(due.map(|reason| warning_event(reason, &action, &verdict)));
                 events.extend(self.overlong_request(&action));
+                events.extend(self.broken_rules(&action, &verdict, is_news));
                 PassResult::Done
             }
             Err(result) => result,
@@ -250,13 +254,6 @@ impl Pass {
         user_id.map(crate::UserId::as_str).unwrap_or_default()
     }
 
-    /// One event for as long as the annotation is too long.
-    fn overlong_request(&mut self, action: &Action) -> Option<Request> {
-        let told =
-            std::mem::replace(&mut self.memory.told_overlong_request, self.object.has_overlong_request);
-        (self.object.has_overlong_request && !told).then(|| overlong_request_event(action))
-    }
-
     fn completed_events(&self, action: &Action, verdict: &Verdict) -> Vec<Request> {
         let event = |done: &Completed| {
             let event = Request::Publish(EventContent {
@@ -320,19 +317,6 @@ impl Pass {
     }
 }
 
-/// The annotation is ignored. The person who set it would otherwise wait for an echo that never comes.
-fn overlong_request_event(action: &Action) -> Request {
-    Request::Publish(EventContent {
-        warning: true,
-        reason: "ReconcileRequestIgnored",
-        action: step(action),
-        note: format!(
-            "The annotation elasticache-users.dev/reconcile-requested-at is longer than {LONGEST_REQUEST} characters and is \
-             ignored. Set a shorter value, for example the time."
-        ),
-    })
-}
-
 fn warning_event(reason: Reason, action: &Action, verdict: &Verdict) -> Request {
     Request::Publish(EventContent {
         warning: true,
@@ -371,7 +355,7 @@ fn reported_fault<'a>(action: &'a Action, outcome: &'a Outcome) -> Option<&'a Fa
 }
 
 /// For logs and for an event's `action`.
-fn step(action: &Action) -> &'static str {
+pub(super) fn step(action: &Action) -> &'static str {
     match action {
         Action::Fetch(_) => "Read",
         Action::AddFinalizer => "AddFinalizer",

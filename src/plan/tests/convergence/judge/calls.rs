@@ -8,7 +8,7 @@ use super::{managed, whose};
 use crate::common::owner;
 use crate::model::answer::Kind;
 use crate::model::aws::{User, form};
-use crate::model::object::{Object, Sense};
+use crate::model::object::Object;
 use crate::model::{Answers, Model};
 
 /// How long an owner that was read is valid.
@@ -106,7 +106,7 @@ fn wrong_create(model: &Model, answers: &Answers, create: &Create) -> Vec<&'stat
         location.region == "us-east-1" && (same_account || model.history.account_untold)
     };
     wrongs([
-        (!answers.given.manages(), "CreateUser for an object that does not ask for it"),
+        (!answers.given.may_get_one(), "CreateUser for an object that does not ask for it"),
         (whose(&create.tags) != Ownership::Ours, "CreateUser without owner tags"),
         (!announced || !requested, "CreateUser without createRequestedAt of at most 5 s ago in status"),
         (!located.as_ref().is_some_and(here), "CreateUser in another account or region than status says"),
@@ -171,7 +171,7 @@ fn wrong_tag(model: &Model, answers: &Answers, tag: &Tag) -> Vec<&'static str> {
     wrongs([
         (leaves && !terminating, "tags for an object that is being deleted: they would outlive it"),
         (
-            spec.observes || spec.sense != Sense::Sound && !terminating,
+            spec.observes || !terminating && !answers.given.manages(),
             "tags for an object that does not ask for it",
         ),
         (
@@ -189,7 +189,7 @@ fn may_tag(model: &Model, answers: &Answers) -> bool {
     let (Some(tags), Some((UserObservation::Found(user), seen_at))) = (answers.tags(), &answers.user) else {
         return false;
     };
-    let adopts = spec.adoption == Adoption::Allowed && !terminating;
+    let adopts = spec.adoption == Adoption::Allowed && answers.given.may_get_one();
     let told = just_told(model, answers);
     match whose(tags) {
         Ownership::Ours => told == Some(Ownership::Ours),

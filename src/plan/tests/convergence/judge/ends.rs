@@ -18,9 +18,10 @@ pub(crate) fn wrong(model: &Model) -> Option<String> {
         () if object.spec.suspended => suspended(object),
         () => match object.spec.sense {
             Sense::Broken | Sense::Nameless => shows(object, Progress::Stalled, Reason::InvalidSpec),
-            Sense::Disallowed => shows(object, Progress::Stalled, Reason::UserIDNotAllowed),
+            Sense::Disallowed if object.spec.observes => disallowed(object),
             Sense::Sound if object.spec.observes => observing(model, object),
-            Sense::Sound => staying(model, object),
+            // A user that is ours stays managed.
+            Sense::Sound | Sense::Disallowed => staying(model, object),
         },
     };
     let wrong = wrong.or_else(|| lacks_finalizer(model, object));
@@ -43,6 +44,10 @@ fn lacks_finalizer(model: &Model, object: &Object) -> Option<String> {
 fn shows(object: &Object, progress: Progress, reason: Reason) -> Option<String> {
     let told = shown(&object.status);
     (told != Some((progress, reason))).then(|| format!("status shows {told:?}, not {progress:?}, {reason:?}"))
+}
+
+fn disallowed(object: &Object) -> Option<String> {
+    shows(object, Progress::Stalled, Reason::UserIDNotAllowed)
 }
 
 fn leaving(model: &Model, object: &Object) -> Option<String> {
@@ -113,10 +118,12 @@ fn staying(model: &Model, object: &Object) -> Option<String> {
     }
     let lacks = lacks(model, object);
     let Some(user) = model.user() else {
-        return lacks.map_or_else(
-            || Some("there is no user".to_owned()),
-            |(progress, reason)| shows(object, progress, reason),
-        );
+        let waits = lacks.and_then(|(progress, reason)| shows(object, progress, reason));
+        return match object.spec.sense {
+            Sense::Disallowed if lacks.is_none() || waits.is_some() => disallowed(object),
+            Sense::Sound if lacks.is_none() => Some("there is no user".to_owned()),
+            Sense::Sound | Sense::Disallowed | Sense::Broken | Sense::Nameless => waits,
+        };
     };
     let wrong = seen_as(whose(&user.tags), model, object, lacks);
     // If a person must act first, for a name that cannot change or for passwords, the tags are compared only after that.
@@ -132,7 +139,10 @@ fn seen_as(
 ) -> Option<String> {
     let user = model.user()?;
     let orphan = model.other == OwnerObservation::Gone && names_a_neighbour(&user.tags);
+    let barred = object.spec.sense == Sense::Disallowed;
     match whose {
+        Ownership::Another(_) if barred => disallowed(object),
+        Ownership::Unowned if barred && !managed(&object.status, &user.shown) => disallowed(object),
         Ownership::Another(_) if orphan => strange(object, user),
         Ownership::Another(_) => shows(object, Progress::Stalled, Reason::UserOwnedByAnother),
         Ownership::Unowned if managed(&object.status, &user.shown) => {
@@ -156,7 +166,9 @@ fn seen_as(
 fn strange(object: &Object, user: &User) -> Option<String> {
     match object.spec.adoption {
         Adoption::Never => shows(object, Progress::Stalled, Reason::UserAlreadyExists),
-        Adoption::NotAllowed => shows(object, Progress::Stalled, Reason::AdoptionNotAllowed),
+        Adoption::NotAllowed | Adoption::Forbidden => {
+            shows(object, Progress::Stalled, Reason::AdoptionNotAllowed)
+        }
         Adoption::Allowed if user.shown.user_name != "app" => {
             shows(object, Progress::Stalled, Reason::InvalidSpec)
         }

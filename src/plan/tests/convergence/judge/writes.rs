@@ -103,7 +103,7 @@ fn claims(model: &mut Model, before: &Object, after: &Object) {
 
 /// The finalizer is added.
 fn hold(model: &mut Model, object: &Object) {
-    let adopts = object.manages() && object.spec.adoption == Adoption::Allowed;
+    let adopts = object.may_get_one() && object.spec.adoption == Adoption::Allowed;
     let tags = model.answers.as_ref().and_then(|answers| answers.tags());
     let anothers = tags.is_some_and(|tags| matches!(whose(tags), Ownership::Another(_)));
     if object.subject().is_none() || anothers && !adopts {

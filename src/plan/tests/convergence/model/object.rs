@@ -102,25 +102,26 @@ impl Object {
             let outline = Outline { engine, access_string, authentication_type: authentication };
             return Goal::Suspended((sense != Sense::Broken).then_some(outline));
         }
-        match sense {
-            Sense::Sound => {}
+        let rule = || BrokenRule::UserId { user_id: id(), prefix: "shop-".to_owned() };
+        let broken_rules = match sense {
+            Sense::Sound => vec![],
             Sense::Broken | Sense::Nameless => {
                 let refusal = Refusal::InvalidSpec("it makes no sense".to_owned());
                 return Goal::Invalid { refusal, subject: self.subject() };
             }
-            Sense::Disallowed => {
-                let prefix = "shop-".to_owned();
-                let refusal = Refusal::UserIdNotAllowed { user_id: id(), prefix };
-                return Goal::Invalid { refusal, subject: self.subject() };
+            Sense::Disallowed if observes => {
+                return Goal::Invalid { refusal: Refusal::BreaksRule(rule()), subject: None };
             }
-        }
+            Sense::Disallowed => vec![rule()],
+        };
         let authentication = match authentication {
             AuthenticationType::Password => Authentication::Password(Err(SecretProblem::NotRead)),
             AuthenticationType::Iam => Authentication::Iam,
             AuthenticationType::NoPassword => Authentication::NoPassword,
         };
         let tags = tags(TAGS[at]);
-        let desired = Desired { engine, access_string, authentication, tags, adoption, ..desired() };
+        let desired =
+            Desired { engine, access_string, authentication, tags, adoption, broken_rules, ..desired() };
         if observes { Goal::ObserveOnly(desired) } else { Goal::Present(desired) }
     }
 
@@ -134,7 +135,13 @@ impl Object {
     /// The spec asks for a user and lets the operator change it.
     pub(crate) fn manages(&self) -> bool {
         let Spec { sense, observes, suspended, .. } = self.spec;
-        !self.terminating && sense == Sense::Sound && !observes && !suspended
+        let makes_sense = matches!(sense, Sense::Sound | Sense::Disallowed);
+        !self.terminating && makes_sense && !observes && !suspended
+    }
+
+    /// The object may get a user that it does not have yet.
+    pub(crate) fn may_get_one(&self) -> bool {
+        self.manages() && self.spec.sense != Sense::Disallowed
     }
 
     pub(crate) fn asks_for(&self, tag_key: &str) -> bool {
