@@ -300,7 +300,5 @@ fn hide_unused(arg: Arg) -> Arg {
     if unused { arg.hide(true) } else { arg }
 }
 
-}
-
 #[cfg(test)]
 mod tests;
