@@ -14,7 +14,6 @@ impl Pass {
         let object = &self.object;
         let is_same = object.generation == planned.generation
             && object.has_finalizer
-            && !object.terminating
             && !object.is_requested()
             && object.has_overlong_request == self.memory.told_overlong_request;
         let has_passwords = self.memory.sent_passwords.is_some() && self.passwords().is_some();

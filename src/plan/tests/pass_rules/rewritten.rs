@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use plan::pass::{Finish, PassResult, Request, Response};
+use plan::verdict::Outcome;
 use plan::*;
 
 use crate::common::*;
@@ -60,7 +61,9 @@ fn a_secret_written_again_costs_no_call_and_no_write_and_delays_no_check() {
     // The check records the version, so that no other process sends the password again.
     world.now += pause;
     let (asked, _) = woken(&mut world);
-    assert!(asked.contains(&"DescribeUser") && asked.contains(&"WriteStatus"), "{asked:?}");
+    // Checks of 10,000 objects must not read their Secrets while they wait for tokens.
+    let at = |name: &str| asked.iter().position(|asked| *asked == name).unwrap();
+    assert!(at("DescribeUser") < at("ReadPasswords") && at("ReadPasswords") < at("WriteStatus"), "{asked:?}");
     assert!(!world.has_mutated(), "{asked:?}");
     let last = world.object.status.last_applied.as_ref().unwrap();
     assert_eq!(last.password_versions, versions(&["uid-s/21/key"]));
@@ -181,6 +184,30 @@ fn a_secret_that_comes_back_with_its_password_is_seen_at_once() {
         woken(&mut world);
         assert_eq!((reason(&world), world.has_mutated()), ("Active", false));
     }
+}
+
+#[test]
+fn the_former_password_is_seen_at_once_although_aws_refused_the_new_one() {
+    let mut world = at_rest();
+    world.secret = secret(NEW, 2);
+    let refused = Outcome::Failed(rejected_saying(Rejection::ParameterValue, "Invalid passwords."));
+    world.pass(|_, request| {
+        matches!(request, Request::Call { .. }).then(|| Response::Called(refused.clone()))
+    });
+    assert_eq!(reason(&world), "InvalidPassword");
+    world.secret = secret(SECRET_TEXT, 3);
+    woken(&mut world);
+    assert_eq!((reason(&world), world.has_mutated()), ("Active", false), "{:?}", world.asked);
+}
+
+#[test]
+fn a_check_that_becomes_due_while_the_secret_is_read_is_made() {
+    let mut world = at_rest();
+    world.pass(|world, request| {
+        world.now += Duration::from_secs(if *request == Request::ReadPasswords { 700 } else { 0 });
+        None
+    });
+    assert_eq!(world.asked[..3], ["ReadPasswords", "AcquireToken", "DescribeUser"], "{:?}", world.asked);
 }
 
 #[test]
