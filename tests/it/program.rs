@@ -49,6 +49,14 @@ async fn the_operator_does_not_start_without_its_configuration() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         taken.env("HTTP_ADDR", listener.local_addr().unwrap().to_string());
         refuses("an address in use", &mut taken, "--http-addr");
+        refuses(
+            "no certificate",
+            fixture.command().env("METRICS_SECURE", "true"),
+            "needs --metrics-cert-dir",
+        );
+        let mut absent = fixture.command();
+        absent.env("METRICS_SECURE", "true").env("METRICS_CERT_DIR", "/nonexistent");
+        refuses("a certificate that is not there", &mut absent, "cannot read /nonexistent/tls.crt");
     });
     run.await.unwrap();
 }
