@@ -83,6 +83,11 @@ pub struct RunFlags {
     #[arg(long, env = "REQUIRED_USER_ID_PREFIX", value_name = "TEMPLATE", value_parser = values::parse_user_id_prefix)]
     pub required_user_id_prefix: Option<String>,
 
+    /// Let objects name this user group in userGroupIDs; repeatable, comma-separated in the environment. A pattern: * stands for any
+    /// characters and {namespace} for the object's namespace, for example {namespace}-*. Default: none.
+    #[arg(long, env = "ALLOWED_USER_GROUP", value_delimiter = ',', value_name = "PATTERN", value_parser = values::parse_group_pattern)]
+    pub allowed_user_group: Vec<String>,
+
     /// Maximum number of objects that are reconciled at the same time, in all namespaces together. An object that waits for the AWS
     /// rate limit does not count.
     #[arg(long, env = "CONCURRENCY", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -298,6 +303,12 @@ impl RunFlags {
     #[must_use]
     pub fn adoption_namespaces(&self) -> Vec<String> {
         distinct(&self.adoption_namespace)
+    }
+
+    /// Patterns.
+    #[must_use]
+    pub fn allowed_user_groups(&self) -> Vec<String> {
+        distinct(&self.allowed_user_group)
     }
 
     /// `None`: the namespace of the kubeconfig's context.

@@ -82,8 +82,10 @@ pub(crate) async fn run<U: UserApi>(
     let orphans = orphans::run(&context.reconciler, async {
         let _ = stopped.await;
     });
+    let groups = crate::groups::run(&context.reconciler, &context.queue);
     tokio::select! {
         (ended, ()) = future::join(passes, orphans) => ended,
+        () = groups => Ok(()),
         _ = future::join_all(watching) => Ok(()),
     }
 }

@@ -25,6 +25,7 @@
 //! | [`aws`] (a crate) | AWS | the AWS calls and their metrics; the only crate that depends on the AWS SDK |
 //! | [`account`] | AWS | one AWS account and region: the calls to it, and their rate limit |
 //! | `memories` | no | what one process remembers of each object between passes |
+//! | `groups` | through these | the driver of the coordinator of user groups, [`plan::groups`] |
 //! | `orphans` | through these | deletes the AWS user of an object that vanished right after CreateUser |
 //! | `queue` | no | whose pass begins next, and when |
 //! | `controller` | API server | watches: which change asks for a pass |
@@ -86,6 +87,7 @@ pub mod telemetry;
 mod clock;
 mod connection;
 mod controller;
+mod groups;
 mod memories;
 mod orphans;
 mod queue;

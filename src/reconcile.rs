@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::account::{Class, Permit, RateLimited};
 use crate::api::{ElastiCacheUser, full_name};
 use crate::clock::PassClock;
+use crate::groups::UserGroups;
 use crate::kubernetes::{Kubernetes, RequestError, facts, status};
 use crate::memories::Memories;
 use crate::orphans::{Orphans, orphan};
@@ -31,6 +32,7 @@ pub(crate) struct Reconciler<U> {
     pub memories: Memories,
     /// Each CreateUser, until a later write to its object was answered.
     pub orphans: Orphans,
+    pub groups: UserGroups,
     /// Counts corrections of what somebody else changed in AWS.
     pub corrections: Counter,
     /// For each request of a pass, except a wait for the rate limiter.
@@ -58,7 +60,9 @@ impl<U: UserApi> Reconciler<U> {
         let (object, memory) = (facts(cached), self.memories.recall(&uid));
         let mut pass =
             Pass::new(self.settings.clone(), goal, object, memory, fastrand::u64(..), self.clock.now());
-        let finish = self.drive(&mut pass, cached, turn).await;
+        self.groups.pass_begins(cached);
+        let (finish, object) = self.drive(&mut pass, cached, turn).await;
+        self.groups.pass_ended(&object, &finish.wishes, self.clock.now());
         match &finish.memory {
             Some(memory) => {
                 self.memories.keep(&uid, &cached.namespace().unwrap_or_default(), memory.as_ref().clone())
@@ -71,16 +75,21 @@ impl<U: UserApi> Reconciler<U> {
         finish
     }
 
-    async fn drive(&self, pass: &mut Pass, cached: &ElastiCacheUser, turn: &QueueTurn) -> Finish {
+    async fn drive(
+        &self,
+        pass: &mut Pass,
+        cached: &ElastiCacheUser,
+        turn: &QueueTurn,
+    ) -> (Finish, ElastiCacheUser) {
         let mut held = Held { object: cached.clone(), turn, permits: Vec::new(), has_begun: false };
         loop {
             let request = pass.next(self.clock.now());
             tracing::debug!(object = %full_name(cached), request = request.name(), "next");
             if *self.ending.borrow() && !pass.is_reporting() {
-                return pass.interrupt(PassResult::Ending, self.clock.now());
+                return (pass.interrupt(PassResult::Ending, self.clock.now()), held.object);
             }
             if let Request::Finish(finish) = request {
-                return finish;
+                return (finish, held.object);
             }
             // A wait for a token may be long if AWS throttles.
             let limit = if request == Request::AcquireToken { Duration::MAX } else { self.pass_timeout };
@@ -88,7 +97,7 @@ impl<U: UserApi> Reconciler<U> {
                 Ok(answer) => {
                     pass.handle(answer.unwrap_or_else(RequestError::response), self.clock.now());
                 }
-                Err(_) => return pass.interrupt(PassResult::TimedOut, self.clock.now()),
+                Err(_) => return (pass.interrupt(PassResult::TimedOut, self.clock.now()), held.object),
             }
         }
     }
@@ -116,6 +125,7 @@ impl<U: UserApi> Reconciler<U> {
             Request::ReadOwner(owner) => Response::Owner(kubernetes.owner_exists(&owner).await?),
             Request::ReadPasswords => Response::Passwords(passwords(&held.object, kubernetes).await),
             Request::ReadDefinition => Response::Definition(kubernetes.definition().await),
+            Request::ReadGroups(groups) => Response::Groups(self.groups.states(&held.object, &groups)),
             Request::ReadObject => {
                 let found = kubernetes.read(&held.object).await?;
                 let read = found.as_ref().map(|found| Box::new(facts(found)));
@@ -208,6 +218,7 @@ impl<U: UserApi> Reconciler<U> {
     /// To be called if the watch shows that the object was deleted. `last` is its last version.
     pub(crate) fn vanished(&self, last: &ElastiCacheUser) {
         self.memories.forget(&last.uid().unwrap_or_default());
+        self.groups.forget(&last.uid().unwrap_or_default());
         self.orphans.vanished(last, &self.policy);
     }
 

@@ -1,10 +1,13 @@
 //! Turns an object into a [`Goal`], so that later steps do not use the types of the API. I/O: reads the Secrets that the object
 //! names.
 
+use std::collections::BTreeSet;
+
 use kube::ResourceExt;
 use plan::{
-    Adoption, Authentication, AuthenticationType, DeletionGoal, DeletionPolicy, Desired, Goal, InvalidUserId,
-    Outline, Owner, Passwords, Refusal, SecretProblem, Subject, UserId,
+    Adoption, Authentication, AuthenticationType, DeletionGoal, DeletionPolicy, Desired, Goal,
+    GroupPermission, InvalidUserId, Outline, Owner, Passwords, Refusal, SecretProblem, Subject, UserGroupId,
+    UserId, WantedGroups,
 };
 
 use crate::api::{self, ElastiCacheUser, ElastiCacheUserSpec, PREVENT_DELETION};
@@ -21,6 +24,8 @@ pub struct Policy {
     pub adoption_namespaces: Vec<String>,
     /// Every user ID must begin with it. It may contain `{namespace}`, which stands for the object's namespace.
     pub required_prefix: Option<String>,
+    /// The user groups that objects may name: patterns with `*` and `{namespace}`.
+    pub allowed_user_groups: Vec<String>,
 }
 
 /// Why the operator cannot use a spec. The user reads the text in status.
@@ -48,6 +53,10 @@ enum SpecError {
         "spec.tags has the key \"{0}\": keys that begin with \"aws:\" or \"elasticache-users.dev/\" are reserved; remove it"
     )]
     ReservedTagKey(String),
+    #[error(
+        "\"{0}\" in spec.userGroupIDs cannot be the ID of a user group: lower-case letters, digits and single hyphens, beginning with a letter, at most 40 characters, and not \"default\""
+    )]
+    UserGroupId(String),
     #[error("spec.managementPolicy is \"{0}\"; Manage and Observe are known")]
     UnknownManagementPolicy(String),
 }
@@ -85,6 +94,30 @@ impl Policy {
     }
 }
 
+impl Policy {
+    fn group_permission(&self, namespace: &str, group: &UserGroupId) -> GroupPermission {
+        let allows =
+            |pattern: &String| matches_pattern(&pattern.replace("{namespace}", namespace), group.as_str());
+        match self.allowed_user_groups.iter().any(allows) {
+            true => GroupPermission::Allowed,
+            false => GroupPermission::NotAllowed,
+        }
+    }
+}
+
+/// `*` stands for any characters.
+fn matches_pattern(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some((_, after)) = text.split_once(part) else { return false };
+        text = after;
+    }
+    text.ends_with(last)
+}
+
 /// Reads no Secret. A pass asks for [`passwords`] when it needs them.
 pub fn resolve(object: &ElastiCacheUser, policy: &Policy) -> Goal {
     if object.metadata.deletion_timestamp.is_some() {
@@ -117,7 +150,21 @@ fn outline(object: &ElastiCacheUser) -> Option<Outline> {
         engine: engine(object).ok()?,
         access_string: object.spec.access_string.clone()?,
         authentication_type,
+        user_groups: named_groups(object).ok()?.into_iter().collect(),
     })
+}
+
+fn named_groups(object: &ElastiCacheUser) -> Result<Vec<UserGroupId>, SpecError> {
+    let named = object.spec.user_group_ids.iter().flatten();
+    named.map(|id| UserGroupId::parse(id).map_err(|_| SpecError::UserGroupId(id.clone()))).collect()
+}
+
+/// The groups that the object names and that its user was not seen in. A pass may wish to join them.
+pub(crate) fn missing_groups(object: &ElastiCacheUser) -> BTreeSet<UserGroupId> {
+    let status = object.status.as_ref();
+    let is_member = |id: &&String| status.is_some_and(|status| status.user_group_ids.contains(*id));
+    let missing = object.spec.user_group_ids.iter().flatten().filter(|id| !is_member(id));
+    missing.filter_map(|id| UserGroupId::parse(id).ok()).collect()
 }
 
 /// How owner tags name the object.
@@ -191,6 +238,7 @@ fn desired(object: &ElastiCacheUser, policy: &Policy) -> Result<Desired, Refusal
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
         adoption: policy.adoption(object),
+        user_groups: user_groups(object, policy)?,
     })
 }
 
@@ -219,6 +267,15 @@ fn access_string(object: &ElastiCacheUser) -> Result<String, SpecError> {
         Some(text) if !text.trim().is_empty() => Ok(text.to_owned()),
         Some(_) | None => Err(SpecError::NoAccessString),
     }
+}
+
+fn user_groups(object: &ElastiCacheUser, policy: &Policy) -> Result<WantedGroups, SpecError> {
+    let namespace = object.namespace().unwrap_or_default();
+    let permitted = |group: UserGroupId| {
+        let permission = policy.group_permission(&namespace, &group);
+        (group, permission)
+    };
+    Ok(named_groups(object)?.into_iter().map(permitted).collect())
 }
 
 fn tags(object: &ElastiCacheUser) -> Result<plan::Tags, SpecError> {

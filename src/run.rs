@@ -21,6 +21,7 @@ use crate::clock::PassClock;
 use crate::config::RunFlags;
 use crate::connection::{self, ConfigurationError, NotServed, WatchHealth};
 use crate::controller::{self, Context, Watched};
+use crate::groups::UserGroups;
 use crate::kubernetes::Kubernetes;
 use crate::leader_election::{
     self, Candidate, Election, Leadership, LeadershipLost, LeaseForbidden, Leases, Timing, Token,
@@ -116,6 +117,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
             }),
             memories: Memories::default(),
             orphans: Orphans::new(metrics.orphans_removed()),
+            groups: UserGroups::new(run.pace()),
             corrections: metrics.corrections(),
             pass_timeout: PASS_TIMEOUT,
             clock: PassClock::start(),
@@ -154,6 +156,7 @@ fn policy_of(run: &RunFlags, cluster_id: String) -> Policy {
         default_deletion_policy: run.default_deletion_policy.into(),
         adoption_namespaces: run.adoption_namespaces(),
         required_prefix: run.required_user_id_prefix.clone(),
+        allowed_user_groups: run.allowed_user_groups(),
     }
 }
 

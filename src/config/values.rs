@@ -16,6 +16,11 @@ pub(super) enum InvalidValue {
          object's namespace, for example {{namespace}}-"
     )]
     UserIdPrefix,
+    #[error(
+        "must be the ID of a user group or a pattern: lower-case letters, digits, hyphens, * for any characters and \
+         {{namespace}} for the object's namespace, for example {{namespace}}-*"
+    )]
+    GroupPattern,
     #[error("must be a number of calls in a second from 0.01 to 10000, for example 10 or 2.5")]
     Rate,
     #[error("must be a duration of at least a second, for example 30s, 10m or 1h30m")]
@@ -43,6 +48,13 @@ pub(super) fn parse_user_id_prefix(text: &str) -> Result<String, InvalidValue> {
     } else {
         Err(InvalidValue::UserIdPrefix)
     }
+}
+
+/// Accepts an empty text, because an empty environment variable counts as one that is not set.
+pub(super) fn parse_group_pattern(text: &str) -> Result<String, InvalidValue> {
+    let filled = text.trim().replace("{namespace}", "a");
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-*".contains(c);
+    if filled.chars().all(allowed) { Ok(text.trim().to_owned()) } else { Err(InvalidValue::GroupPattern) }
 }
 
 pub(super) fn parse_rate(text: &str) -> Result<f64, InvalidValue> {

@@ -132,9 +132,11 @@ impl<U: UserApi> Attempt<'_, U> {
             Fetch::Definition => {
                 self.facts.observed.definition = self.reconciler.kubernetes.definition().await
             }
-            Fetch::Object | Fetch::ObjectAndDefinition | Fetch::Owner(_) | Fetch::Passwords => {
-                self.confirm().await
-            }
+            Fetch::Object
+            | Fetch::ObjectAndDefinition
+            | Fetch::Owner(_)
+            | Fetch::Groups
+            | Fetch::Passwords => self.confirm().await,
         }
     }
 

@@ -98,6 +98,8 @@ pub fn changes(
         owner: _,
         uid: _,
         adoption: _,
+        // See `membership`.
+        user_groups: _,
     } = desired;
     let record = &observed.record;
     let other_rules = access_string_difference(access_string, user, record);

@@ -1,6 +1,11 @@
 //! What an object asks for, after the spec was resolved and parsed.
 
-use crate::{AuthenticationType, Engine, Owner, Passwords, Refusal, SecretProblem, Tags, UserId};
+use std::collections::BTreeSet;
+
+use crate::{
+    AuthenticationType, Engine, Owner, Passwords, Refusal, SecretProblem, Tags, UserGroupId, UserId,
+    WantedGroups,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Goal {
@@ -52,6 +57,8 @@ pub struct Desired {
     /// Of the object.
     pub uid: String,
     pub adoption: Adoption,
+    /// The groups that the user must be a member of.
+    pub user_groups: WantedGroups,
 }
 
 /// Whether the object may adopt a user that belongs to no object.
@@ -69,6 +76,7 @@ pub struct Outline {
     pub engine: Engine,
     pub access_string: String,
     pub authentication_type: AuthenticationType,
+    pub user_groups: BTreeSet<UserGroupId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -180,7 +180,7 @@ fn orphan_step(action: Action, facts: &OrphanFacts, pace: &Pace) -> OrphanStep {
             ReleaseReason::LeftToOwner(_) | ReleaseReason::LeftUnowned => OrphanEnd::NotOurs,
         }),
         // A deletion never needs these.
-        Action::Fetch(Fetch::Passwords)
+        Action::Fetch(Fetch::Passwords | Fetch::Groups)
         | Action::AddFinalizer
         | Action::WriteIntent(_)
         | Action::Create(_)

@@ -8,6 +8,7 @@
 //! The files have the names of the steps: `observe` fetches facts, `perform` writes intents and makes the one call, `report`
 //! writes status and publishes events.
 
+mod groups;
 mod observe;
 mod parts;
 mod perform;
@@ -15,7 +16,7 @@ mod report;
 mod request;
 
 pub use parts::Parts;
-pub use request::{EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings};
+pub use request::{EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings, Wishes};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +25,8 @@ use self::perform::Doubts;
 use self::report::Closing;
 use crate::pace::Requeue;
 use crate::{
-    Action, Authentication, ConditionStatus, ConditionType, Desired, Goal, Memory, Moment, Now, ObjectFacts,
-    Observed, Rolls, Timestamp, WriteIntent, plan,
+    Action, Authentication, ConditionStatus, ConditionType, Desired, Goal, GroupsObservation, Memory, Moment,
+    Now, ObjectFacts, Observed, Rolls, Timestamp, WriteIntent, plan,
 };
 
 /// More steps than any pass needs. If a defect makes `plan` ask for ever, the pass must not call AWS for ever.
@@ -249,6 +250,7 @@ impl Pass {
             (Response::Owner(other), _) => self.read_other_owner(other),
             (Response::Passwords(passwords), _) => self.read_passwords(passwords),
             (Response::Definition(definition), _) => self.read_definition(definition),
+            (Response::Groups(states), _) => self.observed.groups = GroupsObservation::Read(states),
             (Response::Object(object), Awaiting::Confirmation { definition }) => {
                 self.confirm(object.map(|object| *object), definition);
             }
@@ -300,8 +302,13 @@ impl Pass {
     }
 
     fn object_is_gone(&mut self) {
-        self.finish =
-            Some(Finish { memory: None, requeue: None, is_settled: true, result: PassResult::Done });
+        self.finish = Some(Finish {
+            memory: None,
+            requeue: None,
+            is_settled: true,
+            wishes: Wishes::Nothing,
+            result: PassResult::Done,
+        });
     }
 
     fn back_off(&mut self, result: PassResult, now: Now) {
@@ -320,7 +327,15 @@ impl Pass {
             | PassResult::TimedOut
             | PassResult::Endless => false,
         };
-        Finish { memory: Some(Box::new(self.memory.clone())), requeue, is_settled, result }
+        let wishes = match &result {
+            PassResult::Done => closing.map_or(Wishes::Unchanged, Closing::wishes),
+            PassResult::Conflict
+            | PassResult::Ending
+            | PassResult::KubernetesFailed { .. }
+            | PassResult::TimedOut
+            | PassResult::Endless => Wishes::Unchanged,
+        };
+        Finish { memory: Some(Box::new(self.memory.clone())), requeue, is_settled, wishes, result }
     }
 }
 

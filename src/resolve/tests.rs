@@ -9,6 +9,7 @@ fn a_reserved_tag_key_is_an_invalid_spec_and_the_object_can_still_be_deleted() {
         default_deletion_policy: DeletionPolicy::Delete,
         adoption_namespaces: Vec::new(),
         required_prefix: None,
+        allowed_user_groups: Vec::new(),
     };
     let with_tag = |key: &str| {
         let object = json!({

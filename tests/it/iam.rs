@@ -26,7 +26,9 @@ impl Guard {
     /// Answers by the policy, for users whose IDs begin like this, and notes what was asked. Any account and any region: that
     /// is what fixtures are about.
     pub(crate) fn permits(&self, prefix: &str) -> Permits {
-        let policy = Policy::of("policy.json", &[("REGION", "*"), ("ACCOUNT_ID", "*"), ("PREFIX-", prefix)]);
+        let words = [("REGION", "*"), ("ACCOUNT_ID", "*"), ("PREFIX-", prefix), ("GROUPS-", "")];
+        let mut policy = Policy::of("policy.json", &words);
+        policy.statements.extend(Policy::of("user-groups.json", &words).statements);
         let log = self.0.clone();
         Box::new(move |asked| {
             let allowed = policy.allows(asked).map(str::to_owned);

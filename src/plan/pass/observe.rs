@@ -34,6 +34,7 @@ impl Pass {
             }
             Fetch::Passwords => Some(Request::ReadPasswords),
             Fetch::Definition => Some(Request::ReadDefinition),
+            Fetch::Groups => Some(Request::ReadGroups(self.concerned_groups())),
             Fetch::Object => Some(self.confirmation(false)),
             Fetch::ObjectAndDefinition => Some(self.confirmation(true)),
         }

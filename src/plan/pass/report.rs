@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Awaiting, EventContent, LogLevel, LogLine, Pass, PassResult, Request};
+use super::groups::GroupReport;
+use super::{Awaiting, EventContent, LogLevel, LogLine, Pass, PassResult, Request, Wishes};
 use crate::object::LONGEST_REQUEST;
 use crate::pace::Requeue;
 use crate::text::escaped;
@@ -23,6 +24,7 @@ pub(super) struct Closing {
     /// The reason of Ready before this pass.
     shown: Option<String>,
     queue: VecDeque<Request>,
+    groups: GroupReport,
     stage: Stage,
 }
 
@@ -30,6 +32,14 @@ impl Closing {
     /// The next pass is only a check.
     pub(super) fn is_settled(&self) -> bool {
         self.verdict.requeue == Requeue::Resync
+    }
+
+    pub(super) fn seen_groups(&self) -> &[super::groups::SeenChange] {
+        self.groups.seen()
+    }
+
+    pub(super) fn wishes(&self) -> Wishes {
+        self.groups.wishes.clone()
     }
 }
 
@@ -48,9 +58,15 @@ impl Pass {
     pub(super) fn close(&mut self, action: Action, outcome: Outcome, now: Now) {
         self.learn_from_outcome(&action, &outcome, now);
         // An answer of DescribeUsers is not enough: without its tags, nobody knows whether a user is in sync.
-        let silent = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if fault.hides_user_state());
+        let silent = match &action {
+            Action::Wait(Wait::Failed(_, fault)) => fault.hides_user_state(),
+            Action::Wait(Wait::BusyForOthers) => true,
+            _ => false,
+        };
         self.memory.pacing.heard(silent, now.moment);
-        let mut verdict = verdict(&action, &outcome, &self.context(now.moment));
+        let groups = self.group_report(&action, &outcome);
+        let context = VerdictContext { groups: &groups.changes, ..self.context(now.moment) };
+        let mut verdict = verdict(&action, &outcome, &context);
         // The same message while the change is sent again and AWS applies it, so that status does not alternate.
         if let Some(change) = self.memory.pacing.repeated().filter(|_| verdict.reason == Reason::Modifying) {
             verdict.message = not_shown(change, self.user_id());
@@ -58,7 +74,7 @@ impl Pass {
         let queue = self.log_lines(&action, &outcome, &verdict).into_iter().map(Request::Log).collect();
         let shown = self.object.status.condition(ConditionType::Ready).map(|ready| ready.reason.clone());
         let stage = Stage::Status;
-        self.closing = Some(Closing { action, outcome, verdict, shown, queue, stage });
+        self.closing = Some(Closing { action, outcome, verdict, shown, queue, groups, stage });
     }
 
     pub(super) fn report(&mut self, now: Now) -> Option<Request> {
@@ -111,6 +127,7 @@ impl Pass {
     /// Publishes what was done even if the status write failed.
     pub(super) fn final_status_written(&mut self, written: Result<(), PassResult>, now: Now) {
         let Some(Closing { action, verdict, shown, .. }) = self.closing.clone() else { return };
+        let of_groups = if written.is_ok() { self.group_events() } else { Vec::new() };
         let roll = self.rolls.roll();
         let pace = &self.settings.pace;
         let mut delay = self.memory.pacing.schedule(&verdict, pace, now.moment, roll);
@@ -120,6 +137,7 @@ impl Pass {
         let mut events = self.completed_events(&action, &verdict);
         let result = match written {
             Ok(()) => {
+                events.extend(of_groups);
                 let waits = self.waits_for_secret(&action);
                 self.memory.wait_for_secret(&self.object, waits);
                 // The warning lasts while the change is sent again and AWS applies it.
@@ -162,6 +180,7 @@ impl Pass {
             outcome,
             verdict,
             former_request: self.former_request,
+            memberships: self.closing.as_ref().and_then(|closing| closing.groups.memberships.as_ref()),
             has_unsent_create: self.has_unsent_create,
             repeats_create: self.memory.create_requested.is_some()
                 && self.memory.create_requested == self.object.generation,
@@ -241,6 +260,7 @@ impl Pass {
             user_id: self.user_id(),
             arn: user.map(|user| &user.arn).or(self.observed.record.arn.as_ref()),
             user,
+            groups: &[],
             is_ready: self.observed.record.readiness.is_ready(),
             differs: differs(&self.goal, &self.observed),
             stale: pacing.silence(now) >= pace.stale_after,
@@ -249,7 +269,7 @@ impl Pass {
     }
 
     /// Empty if the pass calls AWS for no user.
-    fn user_id(&self) -> &str {
+    pub(super) fn user_id(&self) -> &str {
         let user_id = match &self.goal {
             Goal::Present(desired) | Goal::ObserveOnly(desired) => Some(&desired.user_id),
             Goal::Absent(deletion) => deletion.user_id.as_ref(),
@@ -303,8 +323,11 @@ impl Pass {
         let fault = reported_fault(action, outcome);
         let level = match verdict.progress {
             _ if fault.is_some() => LogLevel::Warn,
-            Progress::Unknown | Progress::Unchanged | Progress::Stalled => LogLevel::Warn,
-            Progress::Ready | Progress::SuspendedReady | Progress::SuspendedNotReady => LogLevel::Debug,
+            Progress::Unknown | Progress::Stalled => LogLevel::Warn,
+            Progress::Unchanged
+            | Progress::Ready
+            | Progress::SuspendedReady
+            | Progress::SuspendedNotReady => LogLevel::Debug,
             Progress::Reconciling | Progress::Deleting if is_known => LogLevel::Debug,
             Progress::Reconciling | Progress::Deleting => LogLevel::Info,
         };
@@ -327,7 +350,7 @@ fn overlong_request_event(action: &Action) -> Request {
     })
 }
 
-fn warning_event(reason: Reason, action: &Action, verdict: &Verdict) -> Request {
+pub(super) fn warning_event(reason: Reason, action: &Action, verdict: &Verdict) -> Request {
     Request::Publish(EventContent {
         warning: true,
         reason: reason.as_str(),
@@ -352,9 +375,12 @@ fn note(done: &Completed, action: &Action, verdict: &Verdict, id: &str) -> Strin
         Completed::Created => format!("AWS accepted CreateUser of \"{id}\"."),
         Completed::Modified => format!("AWS accepted ModifyUser of \"{id}\" and applies it now."),
         Completed::DeletionStarted => format!("AWS accepted DeleteUser of \"{id}\"."),
-        Completed::Adopted | Completed::Deleted | Completed::Retained | Completed::LeftAlone(_) => {
-            verdict.message.clone()
-        }
+        Completed::AddedToUserGroup
+        | Completed::RemovedFromUserGroup
+        | Completed::Adopted
+        | Completed::Deleted
+        | Completed::Retained
+        | Completed::LeftAlone(_) => verdict.message.clone(),
     }
 }
 

@@ -143,6 +143,7 @@ impl Map {
             owner: owner("app"),
             uid: "u".into(),
             adoption: if self.owners { Adoption::Allowed } else { Adoption::Never },
+            user_groups: Default::default(),
         })
     }
 

@@ -1,0 +1,445 @@
+//! One group: who wishes what of it, what is known about it, and what to do next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Member;
+use super::batch::{self, Choice, Trial};
+use crate::pace::{Pace, Requeue};
+use crate::{
+    CallSource, Direction, Fault, GroupCall, GroupChange, GroupObservation, GroupSize, Lifecycle,
+    MembershipState, Moment, Swap, UserGroup, UserGroupId,
+};
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Group {
+    /// By uid of the object.
+    pub(super) wishes: BTreeMap<String, Wish>,
+    /// A step of the driver is under way.
+    under_way: bool,
+    /// What the step under way is about.
+    pub(super) choice: Option<Choice>,
+    /// Why nothing can be changed: `Absent`, `Busy` or `Failed`.
+    pub(super) obstacle: Option<MembershipState>,
+    /// The group has to be looked at before anything is changed.
+    look_due: Option<Moment>,
+    /// How often it was looked at in vain.
+    looks: u32,
+    retry: Option<Moment>,
+    failures: u32,
+    /// What the last look at the `active` group showed.
+    pub(super) seen: Option<UserGroup>,
+    /// The call under way.
+    pub(super) trial: Option<Trial>,
+    /// The last part is tried first.
+    pub(super) parts: Vec<Part>,
+    pub(super) last_direction: Option<Direction>,
+    pub(super) room: Room,
+    /// How many objects in a row were denied alone, while nothing was accepted.
+    pub(super) denials: u32,
+}
+
+/// Objects, by uid, that AWS refused together. At least one of them is refused alone, too.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) uids: Vec<String>,
+    pub(super) fault: Fault,
+}
+
+/// What is known about the quota of members.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Room {
+    /// AWS refused so many members.
+    pub(super) refused: Option<usize>,
+    /// AWS's answer, as long as there is no room.
+    pub(super) full: Option<GroupSize>,
+    /// When AWS is asked again.
+    pub(super) again: Option<Moment>,
+    pub(super) attempts: u32,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    pub(super) member: Member,
+    pub(super) direction: Direction,
+    /// When this process first saw the wish.
+    pub(super) first_seen: Moment,
+    pub(super) queued_at: Moment,
+    pub(super) phase: Phase,
+    /// How often AWS accepted it without effect.
+    pub(super) accepted: u32,
+    /// How often AWS refused it alone.
+    pub(super) refusals: u32,
+    /// A call that it was part of was refused.
+    pub(super) suspected: bool,
+    /// The object's pass knows this.
+    told: MembershipState,
+    /// The object does not wish it any more.
+    withdrawn: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// `alone`: AWS refused it before.
+    Waiting {
+        alone: bool,
+        after: Moment,
+    },
+    /// The object's next pass has to look at the user first.
+    Unseen {
+        woken: bool,
+    },
+    /// AWS accepted the call, and the group is not `active` yet.
+    Sent(Swap),
+    Settled(Swap),
+    /// AWS refused it. It is tried again alone.
+    Held {
+        state: MembershipState,
+        again: Moment,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum GroupAction {
+    Rest,
+    Until(Moment),
+    Look,
+    Change(Choice),
+}
+
+impl Wish {
+    fn new(member: Member, direction: Direction, now: Moment) -> Self {
+        Self {
+            member,
+            direction,
+            first_seen: now,
+            queued_at: now,
+            phase: Phase::Waiting { alone: false, after: now },
+            accepted: 0,
+            refusals: 0,
+            suspected: false,
+            told: MembershipState::Queued,
+            withdrawn: false,
+        }
+    }
+
+    /// The object, or what AWS's refusal depends on, is another than when AWS refused it.
+    fn differs(&self, member: &Member) -> bool {
+        let (before, after) = (&self.member.wishes, &member.wishes);
+        self.member.generation != member.generation
+            || self.member.annotations != member.annotations
+            || (&before.engine, &before.authentication_type) != (&after.engine, &after.authentication_type)
+    }
+
+    fn is_wanted_by(&self, group: &UserGroup) -> bool {
+        group.has(&self.member.wishes.user_id) == (self.direction == Direction::Join)
+    }
+
+    pub(super) fn is_default(&self) -> bool {
+        self.member.wishes.user_name == crate::DEFAULT_USER
+    }
+}
+
+/// States that a pass says in the same words are no news.
+fn in_words(state: MembershipState) -> MembershipState {
+    match state {
+        MembershipState::Applying(_) => MembershipState::Queued,
+        state @ (MembershipState::Queued
+        | MembershipState::Absent
+        | MembershipState::Busy(_)
+        | MembershipState::Settled(_)
+        | MembershipState::Full(_)
+        | MembershipState::Refused(_)
+        | MembershipState::NameTaken(_)
+        | MembershipState::DefaultInUse { .. }
+        | MembershipState::NotAllowed
+        | MembershipState::Failed(..)) => state,
+    }
+}
+
+impl Group {
+    pub(super) fn wish(&mut self, member: &Member, direction: Direction, pace: &Pace, now: Moment) {
+        let Some(wish) = self.wishes.get_mut(&member.uid) else {
+            self.wishes.insert(member.uid.clone(), Wish::new(member.clone(), direction, now));
+            return;
+        };
+        wish.withdrawn = false;
+        if let Phase::Sent(_) = wish.phase {
+            // Its end wakes the object, which then wishes what is left to do.
+            wish.member = member.clone();
+            return;
+        }
+        if wish.direction != direction {
+            *wish = Wish::new(member.clone(), direction, now);
+            return self.dissolve(&member.uid.clone());
+        }
+        let differs = wish.differs(member);
+        let waiting = |alone, after| Phase::Waiting { alone, after };
+        let phase = match &wish.phase {
+            Phase::Held { .. } if differs => waiting(true, now),
+            // The group shows the membership, but the user does not.
+            Phase::Settled(_) => {
+                wish.accepted = wish.accepted.saturating_add(1);
+                waiting(false, now + pace.until(Requeue::Backoff, wish.accepted, Duration::ZERO, 0.0))
+            }
+            Phase::Unseen { .. } => waiting(false, now),
+            phase @ (Phase::Held { .. } | Phase::Waiting { .. } | Phase::Sent(_)) => phase.clone(),
+        };
+        wish.member = member.clone();
+        wish.phase = phase;
+    }
+
+    pub(super) fn withdraw(&mut self, uid: &str) {
+        match self.wishes.get_mut(uid) {
+            Some(wish) if matches!(wish.phase, Phase::Sent(_)) => wish.withdrawn = true,
+            Some(_) => {
+                self.wishes.remove(uid);
+                self.dissolve(uid);
+            }
+            None => {}
+        }
+    }
+
+    /// The object may have been the one that AWS refuses, so nothing is known about the others of its part any more.
+    pub(super) fn dissolve(&mut self, uid: &str) {
+        self.parts.retain(|part| !part.uids.iter().any(|other| other == uid));
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.wishes.is_empty() && !self.under_way
+    }
+
+    pub(super) fn begin(&mut self, choice: Option<Choice>) {
+        self.under_way = true;
+        self.choice = choice;
+    }
+
+    pub(super) fn end(&mut self) {
+        self.under_way = false;
+    }
+
+    pub(super) fn waiting(&self, direction: Direction) -> usize {
+        let waits = |wish: &&Wish| wish.direction == direction && !matches!(wish.phase, Phase::Settled(_));
+        self.wishes.values().filter(waits).count()
+    }
+
+    pub(super) fn undecided_joins(&self) -> impl Iterator<Item = &str> {
+        let is_undecided = |(_, wish): &(&String, &Wish)| {
+            wish.direction == Direction::Join && self.state(wish) == MembershipState::Queued
+        };
+        self.wishes.iter().filter(is_undecided).map(|(uid, _)| uid.as_str())
+    }
+
+    fn state(&self, wish: &Wish) -> MembershipState {
+        match &wish.phase {
+            Phase::Sent(swap) => MembershipState::Applying(*swap),
+            Phase::Settled(swap) => MembershipState::Settled(*swap),
+            Phase::Held { state, .. } => state.clone(),
+            Phase::Waiting { .. } | Phase::Unseen { .. } => match (&self.obstacle, &self.room.full) {
+                (Some(obstacle), _) => obstacle.clone(),
+                (None, Some(size)) if wish.direction == Direction::Join => {
+                    MembershipState::Full(size.clone())
+                }
+                (None, _) => MembershipState::Queued,
+            },
+        }
+    }
+
+    /// What the object's pass has to know. From now on it is no news.
+    pub(super) fn tell(&mut self, uid: &str) -> Option<MembershipState> {
+        let state = self.state(self.wishes.get(uid)?);
+        self.wishes.get_mut(uid)?.told = in_words(state.clone());
+        Some(state)
+    }
+
+    /// The objects, as `namespace/name`, that have to say something else now.
+    pub(super) fn news(&mut self) -> Vec<String> {
+        let states: Vec<(String, MembershipState)> =
+            self.wishes.iter().map(|(uid, wish)| (uid.clone(), in_words(self.state(wish)))).collect();
+        let mut woken = Vec::new();
+        for (uid, state) in states {
+            let Some(wish) = self.wishes.get_mut(&uid) else { continue };
+            let is_over = wish.withdrawn && !matches!(wish.phase, Phase::Sent(_));
+            let is_unseen = wish.phase == Phase::Unseen { woken: false };
+            if wish.told != state || is_unseen || is_over {
+                wish.told = state;
+                if is_unseen {
+                    wish.phase = Phase::Unseen { woken: true };
+                }
+                woken.push(format!("{}/{}", wish.member.namespace, wish.member.name));
+            }
+            if is_over {
+                self.wishes.remove(&uid);
+            }
+        }
+        woken
+    }
+
+    /// What to do next. `undecided`: objects that must not leave a group yet.
+    pub(super) fn plan(
+        &self,
+        coming: bool,
+        undecided: &BTreeSet<String>,
+        pace: &Pace,
+        now: Moment,
+    ) -> GroupAction {
+        if self.under_way {
+            return GroupAction::Rest;
+        }
+        let is_waiting = |wish: &Wish| !matches!(wish.phase, Phase::Settled(_) | Phase::Unseen { .. });
+        if !self.wishes.values().any(is_waiting) {
+            return GroupAction::Rest;
+        }
+        if let Some(due) = self.look_due.into_iter().chain(self.retry).max().filter(|due| *due > now) {
+            return GroupAction::Until(due);
+        }
+        if self.look_due.is_some() {
+            return GroupAction::Look;
+        }
+        match batch::due(self, coming, undecided, pace) {
+            Some(due) if due <= now => {
+                // If there is nothing to choose, those that are due wait for something else.
+                let wait = GroupAction::Until(now + pace.group_gather);
+                batch::choose(self, undecided, now).map_or(wait, GroupAction::Change)
+            }
+            Some(due) => GroupAction::Until(due),
+            None => GroupAction::Rest,
+        }
+    }
+
+    /// The object's pass has to look at its user before anything else is done for it.
+    pub(super) fn see_again(&mut self, uid: &str) {
+        self.dissolve(uid);
+        if let Some(wish) = self.wishes.get_mut(uid)
+            && matches!(wish.phase, Phase::Waiting { .. } | Phase::Held { .. })
+        {
+            wish.phase = Phase::Unseen { woken: false };
+        }
+    }
+
+    /// The call could not be prepared.
+    pub(super) fn retry_later(&mut self, pace: &Pace, now: Moment, roll: f64) {
+        self.failures = self.failures.saturating_add(1);
+        self.retry = Some(now + pace.until(Requeue::Backoff, self.failures, Duration::ZERO, roll));
+    }
+
+    /// Look again, less and less often.
+    fn look_later(&mut self, requeue: Requeue, pace: &Pace, now: Moment, roll: f64) {
+        self.looks = self.looks.saturating_add(1);
+        self.look_due = Some(now + pace.until(requeue, self.looks, Duration::ZERO, roll));
+    }
+
+    fn block(&mut self, obstacle: MembershipState, requeue: Requeue, pace: &Pace, now: Moment, roll: f64) {
+        // A group that changes its state is looked at soon.
+        let same = self
+            .obstacle
+            .as_ref()
+            .is_some_and(|before| std::mem::discriminant(before) == std::mem::discriminant(&obstacle));
+        self.looks = if same { self.looks } else { 0 };
+        self.obstacle = Some(obstacle);
+        self.look_later(requeue, pace, now, roll);
+    }
+
+    /// AWS accepted a call, or says that it is applying another one.
+    pub(super) fn is_busy(&mut self, pace: &Pace, now: Moment, roll: f64) {
+        self.looks = 0;
+        self.block(MembershipState::Busy(Lifecycle::Modifying), Requeue::Busy, pace, now, roll);
+    }
+
+    pub(super) fn is_absent(&mut self, pace: &Pace, now: Moment, roll: f64) {
+        for wish in self.wishes.values_mut() {
+            if let Phase::Sent(_) = wish.phase {
+                wish.phase = Phase::Waiting { alone: false, after: now };
+            }
+        }
+        self.block(MembershipState::Absent, Requeue::Slow, pace, now, roll);
+    }
+
+    /// A call failed, and not because of one of the users.
+    pub(super) fn failed(&mut self, call: GroupCall, fault: &Fault, pace: &Pace, now: Moment, roll: f64) {
+        let requeue = match fault {
+            Fault::Busy(_) | Fault::Throttled(_) | Fault::Unavailable(_) => Requeue::Backoff,
+            Fault::Credentials(_) | Fault::Denied(_) | Fault::Rejected(..) => Requeue::Slow,
+        };
+        self.block(MembershipState::Failed(call, fault.clone()), requeue, pace, now, roll);
+    }
+
+    pub(super) fn see(&mut self, seen: &GroupObservation, pace: &Pace, now: Moment, roll: f64) {
+        match seen {
+            GroupObservation::Absent => self.is_absent(pace, now, roll),
+            GroupObservation::Failed(fault) => {
+                self.failed(GroupCall::DescribeUserGroups, fault, pace, now, roll);
+            }
+            GroupObservation::Found(group) if group.lifecycle == Lifecycle::Active => {
+                self.see_active(group, pace, now, roll);
+            }
+            GroupObservation::Found(group) => {
+                self.block(MembershipState::Busy(group.lifecycle.clone()), Requeue::Busy, pace, now, roll);
+            }
+        }
+    }
+
+    fn see_active(&mut self, group: &UserGroup, pace: &Pace, now: Moment, roll: f64) {
+        (self.obstacle, self.look_due, self.looks) = (None, None, 0);
+        (self.retry, self.failures) = (None, 0);
+        let before = self.seen.replace(group.clone());
+        let somebody_left =
+            before.is_some_and(|before| before.user_ids.iter().any(|member| !group.has(member)));
+        if somebody_left {
+            self.room = Room::default();
+        }
+        for wish in self.wishes.values_mut() {
+            wish.phase = match (&wish.phase, wish.is_wanted_by(group)) {
+                (Phase::Sent(swap), true) => Phase::Settled(*swap),
+                (settled @ Phase::Settled(_), _) => settled.clone(),
+                (_, true) => Phase::Settled(Swap::No),
+                // AWS accepted it, and does not show it.
+                (Phase::Sent(_), false) => {
+                    let delay = pace.until(Requeue::Backoff, wish.accepted, Duration::ZERO, roll);
+                    Phase::Waiting { alone: false, after: now + delay }
+                }
+                (Phase::Held { .. }, false) if somebody_left => Phase::Waiting { alone: true, after: now },
+                (phase @ (Phase::Waiting { .. } | Phase::Unseen { .. } | Phase::Held { .. }), false) => {
+                    phase.clone()
+                }
+            };
+        }
+        let settled =
+            |uid: &String| self.wishes.get(uid).is_none_or(|wish| matches!(wish.phase, Phase::Settled(_)));
+        self.parts.retain(|part| !part.uids.iter().any(settled));
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "facts of one look, and the usual clock and jitter")]
+    pub(super) fn decide(
+        &mut self,
+        id: &UserGroupId,
+        confirmed: &BTreeSet<String>,
+        seen: &GroupObservation,
+        source: &CallSource,
+        pace: &Pace,
+        now: Moment,
+        roll: f64,
+    ) -> Option<GroupChange> {
+        self.see(seen, pace, now, roll);
+        let GroupObservation::Found(group) = seen else { return None };
+        if group.lifecycle != Lifecycle::Active {
+            return None;
+        }
+        for wish in self.wishes.values_mut() {
+            let is_open = matches!(wish.phase, Phase::Waiting { .. } | Phase::Held { .. });
+            if is_open && wish.member.wishes.credentials != source.credentials {
+                // The user may belong to another account.
+                wish.phase = Phase::Unseen { woken: false };
+            }
+        }
+        // The objects that changed meanwhile wish something else, or will say so again.
+        let choice = self.choice.take()?;
+        for uid in choice.uids.iter().filter(|uid| !confirmed.contains(*uid)) {
+            self.see_again(uid);
+        }
+        let trial = batch::trial(self, choice, group, pace, now, roll)?;
+        let change = trial.call(id);
+        self.trial = Some(trial);
+        Some(change)
+    }
+}
