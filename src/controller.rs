@@ -3,7 +3,6 @@
 mod index;
 mod seen;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ use plan::pass::{Finish, PassResult};
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinError;
 
-use self::index::{Index, Listed};
+use self::index::{Index, Listed, Vanished};
 use self::seen::Seen;
 use crate::api::{ElastiCacheUser, full_name, user_id};
 use crate::connection::WATCH_SECONDS;
@@ -82,7 +81,7 @@ pub(crate) async fn run<U: UserApi>(
     let orphans = orphans::run(&context.reconciler, async {
         let _ = stopped.await;
     });
-    let groups = crate::groups::run(&context.reconciler, &context.queue);
+    let groups = crate::groups::coordinate(&context.reconciler, &context.queue);
     tokio::select! {
         (ended, ()) = future::join(passes, orphans) => ended,
         () = groups => Ok(()),
@@ -134,7 +133,6 @@ async fn watch_scope<U, F>(
         store: store.clone(),
         freed,
         seen: Seen::default(),
-        listed: Vec::new(),
     };
     // The watcher repeats what failed.
     let objects = events.filter_map(|event| future::ready(event.ok())).for_each(|event| {
@@ -168,54 +166,66 @@ struct ObjectEvents<'a, U> {
     store: Store<ElastiCacheUser>,
     freed: broadcast::Sender<String>,
     seen: Seen,
-    /// What the list under way asks for. The store shows the list only when it is complete.
-    listed: Vec<(String, Trigger)>,
 }
 
 impl<U: UserApi> ObjectEvents<'_, U> {
     /// Nobody told of objects that vanished while the watch was broken.
-    fn sweep(&self, listed: Listed) {
-        self.context.reconciler.listed(self.namespace.as_deref(), &listed.uids);
-        for gone in listed.vanished {
-            self.context.reconciler.orphans.check_now(&gone.uid);
+    fn sweep(&mut self, listed: Listed) {
+        let Reconciler { memories, orphans, groups, .. } = &self.context.reconciler;
+        let forgotten = memories.sweep(self.namespace.as_deref(), &listed.uids);
+        if forgotten > 0 {
+            tracing::debug!("vanished objects that are forgotten after a list: {forgotten}");
+        }
+        for Vanished { name, uid, user_id } in listed.vanished {
+            orphans.check_now(&uid);
+            groups.forget(&uid);
+            if let Some(name) = name {
+                self.forget(&name);
+            }
             // Nobody receives it if the operator is ending.
-            let _ = self.freed.send(gone.user_id);
+            let _ = self.freed.send(user_id);
+        }
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.seen.forget(name);
+        self.context.queue.forget(name);
+    }
+
+    fn request(&mut self, object: &ElastiCacheUser) {
+        if let Some(trigger) = self.seen.note(object) {
+            self.context.queue.request(&full_name(object), trigger);
         }
     }
 
     fn handle(&mut self, event: watcher::Event<ElastiCacheUser>) {
+        let places = &self.context.reconciler.places;
+        let mut admitted = places.follow(&event);
         if let Some(listed) = self.index.follow(&event) {
+            admitted = places.sweep(self.namespace.as_deref(), &listed.uids);
             self.sweep(listed);
         }
-        let queue = &self.context.queue;
         match event {
-            watcher::Event::Init => {}
-            watcher::Event::InitApply(object) => {
-                let trigger = self.seen.note(&object);
-                self.listed.extend(trigger.map(|trigger| (full_name(&object), trigger)));
-            }
+            // The store shows a list only when it is complete.
+            watcher::Event::Init | watcher::Event::InitApply(_) => {}
             watcher::Event::InitDone => {
-                let names: HashSet<String> =
-                    self.store.state().iter().map(|object| full_name(object)).collect();
-                for gone in self.seen.keep(|name| names.contains(name)) {
-                    queue.forget(&gone);
-                }
-                for (name, trigger) in self.listed.drain(..) {
-                    queue.request(&name, trigger);
+                for object in self.store.state() {
+                    self.request(&object);
                 }
             }
-            watcher::Event::Apply(object) => {
-                if let Some(trigger) = self.seen.note(&object) {
-                    queue.request(&full_name(&object), trigger);
-                }
-            }
+            watcher::Event::Apply(object) => self.request(&object),
             watcher::Event::Delete(gone) => {
-                self.context.reconciler.vanished(&gone);
-                self.seen.forget(&full_name(&gone));
-                queue.forget(&full_name(&gone));
+                let Reconciler { memories, orphans, groups, policy, .. } = &self.context.reconciler;
+                memories.forget(&gone.uid().unwrap_or_default());
+                groups.forget(&gone.uid().unwrap_or_default());
+                orphans.vanished(&gone, policy);
+                self.forget(&full_name(&gone));
                 // Nobody receives it if the operator is ending.
                 let _ = self.freed.send(user_id(&gone));
             }
+        }
+        for name in admitted {
+            self.context.queue.request(&name, Trigger::Change);
         }
     }
 }

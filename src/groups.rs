@@ -80,7 +80,7 @@ impl UserGroups {
 }
 
 /// Carries out what the objects wish. Never ends.
-pub(crate) async fn run<U: UserApi>(reconciler: &Reconciler<U>, queue: &Queue) {
+pub(crate) async fn coordinate<U: UserApi>(reconciler: &Reconciler<U>, queue: &Queue) {
     let groups = &reconciler.groups;
     let mut under_way = FuturesUnordered::new();
     loop {
@@ -104,13 +104,13 @@ pub(crate) async fn run<U: UserApi>(reconciler: &Reconciler<U>, queue: &Queue) {
 
 async fn perform<U: UserApi>(reconciler: &Reconciler<U>, step: GroupStep) {
     match step {
-        GroupStep::Look(group) => look(reconciler, &group).await,
-        GroupStep::Change { group, candidates } => change(reconciler, &group, &candidates).await,
+        GroupStep::Look(group) => look_at_group(reconciler, &group).await,
+        GroupStep::Change { group, candidates } => change_group(reconciler, &group, &candidates).await,
         GroupStep::Sleep(_) => {}
     }
 }
 
-async fn look<U: UserApi>(reconciler: &Reconciler<U>, group: &UserGroupId) {
+async fn look_at_group<U: UserApi>(reconciler: &Reconciler<U>, group: &UserGroupId) {
     let permit = reconciler.users.permit(Class::Repeat, "").await;
     let (seen, _) = reconciler.users.describe_group(permit, group).await;
     reconciler.groups.lock().looked(group, &seen, reconciler.clock.now().moment);
@@ -118,7 +118,7 @@ async fn look<U: UserApi>(reconciler: &Reconciler<U>, group: &UserGroupId) {
 
 /// Takes the tokens first, then reads the objects again, looks at the group and makes the call, so that no wait for a token lies
 /// between the facts and the call.
-async fn change<U: UserApi>(reconciler: &Reconciler<U>, group: &UserGroupId, candidates: &[Member]) {
+async fn change_group<U: UserApi>(reconciler: &Reconciler<U>, group: &UserGroupId, candidates: &[Member]) {
     let (users, clock, groups) = (&reconciler.users, reconciler.clock, &reconciler.groups);
     let namespace = candidates.first().map(|member| member.namespace.as_str()).unwrap_or_default();
     let for_look = users.permit(Class::Change, namespace).await;

@@ -26,11 +26,14 @@ impl Memories {
     }
 
     /// To be called with the uids of a complete list of the objects of a namespace (`None`: of all). Nobody told of objects that
-    /// vanished while the watch was broken, and what is remembered of them may be passwords.
-    pub(crate) fn sweep(&self, namespace: Option<&str>, listed: &HashSet<String>) {
-        self.lock().retain(|uid, kept| {
+    /// vanished while the watch was broken, and what is remembered of them may be passwords. Returns how many were forgotten.
+    pub(crate) fn sweep(&self, namespace: Option<&str>, listed: &HashSet<String>) -> usize {
+        let mut memories = self.lock();
+        let before = memories.len();
+        memories.retain(|uid, kept| {
             listed.contains(uid) || namespace.is_some_and(|namespace| kept.namespace != namespace)
         });
+        before - memories.len()
     }
 
     /// To be called if the object is gone.
@@ -54,7 +57,8 @@ mod tests {
             for (uid, of) in [("here", "a"), ("gone", "a"), ("elsewhere", "b")] {
                 memories.keep(uid, of, Memory::default());
             }
-            memories.sweep(namespace, &HashSet::from(["here".to_owned()]));
+            let forgotten = memories.sweep(namespace, &HashSet::from(["here".to_owned()]));
+            assert_eq!(forgotten, 3 - memories.lock().len());
             ["here", "gone", "elsewhere"].map(|uid| memories.lock().contains_key(uid))
         };
         assert_eq!(keeps(Some("a")), [true, false, true]);

@@ -29,10 +29,10 @@ struct Table {
     by_user_id: HashMap<String, BTreeSet<String>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct IndexedObject {
-    pub(super) uid: String,
-    pub(super) user_id: String,
+#[derive(Debug)]
+struct IndexedObject {
+    uid: String,
+    user_id: String,
     secrets: BTreeSet<String>,
 }
 
@@ -41,7 +41,15 @@ pub(super) struct IndexedObject {
 pub(super) struct Listed {
     pub(super) uids: HashSet<String>,
     /// The objects that vanished while the watch was broken.
-    pub(super) vanished: Vec<IndexedObject>,
+    pub(super) vanished: Vec<Vanished>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Vanished {
+    /// `namespace/name`. `None` if another object has the name now.
+    pub(super) name: Option<String>,
+    pub(super) uid: String,
+    pub(super) user_id: String,
 }
 
 impl Index {
@@ -58,7 +66,11 @@ impl Index {
                 let before = std::mem::replace(&mut tables.now, listed);
                 let uids: HashSet<String> =
                     tables.now.objects.values().map(|entry| entry.uid.clone()).collect();
-                let vanished = before.objects.into_values().filter(|entry| !uids.contains(&entry.uid));
+                let gone = before.objects.into_iter().filter(|(_, entry)| !uids.contains(&entry.uid));
+                let vanished = gone.map(|(name, IndexedObject { uid, user_id, .. })| {
+                    let name = (!tables.now.objects.contains_key(&name)).then_some(name);
+                    Vanished { name, uid, user_id }
+                });
                 return Some(Listed { vanished: vanished.collect(), uids });
             }
         }
@@ -192,11 +204,16 @@ mod tests {
                             let before = std::mem::replace(&mut all, listed);
                             let uids: HashSet<String> = all.values().filter_map(ElastiCacheUser::uid).collect();
                             let told = index.follow(&Event::InitDone).unwrap();
-                            let mut gone: Vec<String> = before.values().filter_map(ElastiCacheUser::uid).filter(|uid| !uids.contains(uid)).collect();
-                            gone.sort();
-                            let mut vanished: Vec<String> = told.vanished.into_iter().map(|gone| gone.uid).collect();
-                            vanished.sort();
-                            prop_assert_eq!(vanished, gone);
+                            let vanished = before.into_iter().filter_map(|(name, object)| {
+                                let name = (!all.contains_key(&name)).then_some(name);
+                                Some(Vanished { name, uid: object.uid()?, user_id: user_id(&object) })
+                            });
+                            let mut gone: Vec<Vanished> = vanished.filter(|gone| !uids.contains(&gone.uid)).collect();
+                            let mut told_gone = told.vanished;
+                            for vanished in [&mut gone, &mut told_gone] {
+                                vanished.sort_by_key(|vanished| format!("{vanished:?}"));
+                            }
+                            prop_assert_eq!(told_gone, gone);
                             prop_assert_eq!(told.uids, uids);
                         }
                     }

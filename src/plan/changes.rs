@@ -100,6 +100,8 @@ pub fn changes(
         adoption: _,
         // See `membership`.
         user_groups: _,
+        broken_rules: _,
+        full: _,
     } = desired;
     let record = &observed.record;
     let other_rules = access_string_difference(access_string, user, record);

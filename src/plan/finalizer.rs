@@ -17,6 +17,7 @@ pub(crate) fn add_first(owner: &Owner, observed: &Observed, action: Action) -> A
             | Fetch::Caller
             | Fetch::Owner(_)
             | Fetch::Groups
+            | Fetch::Namesake
             | Fetch::Passwords,
         ) => false,
         // These reads are the last step before a mutation.

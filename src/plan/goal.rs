@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    AuthenticationType, Engine, Owner, Passwords, Refusal, SecretProblem, Tags, UserGroupId, UserId,
-    WantedGroups,
+    AuthenticationType, BrokenRule, Engine, Feature, Orphan, Owner, Ownership, Passwords, Refusal,
+    SecretProblem, Tags, UserGroupId, UserId, WantedGroups,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +22,8 @@ pub enum Goal {
     },
     /// The object is terminating.
     Absent(DeletionGoal),
+    /// The object vanished in spite of its finalizer. Its user must not stay behind.
+    Orphaned(Orphan),
 }
 
 impl Goal {
@@ -31,7 +33,30 @@ impl Goal {
         match self {
             Self::Present(desired) | Self::ObserveOnly(desired) => Some(&desired.owner),
             Self::Absent(deletion) => Some(&deletion.owner),
+            Self::Orphaned(orphan) => Some(&orphan.owner),
             Self::Suspended(_) | Self::Invalid { .. } => None,
+        }
+    }
+
+    /// Who owns a user with these tags. `None` if the goal asks for nothing in AWS.
+    #[must_use]
+    pub fn evaluate(&self, tags: &Tags) -> Option<Ownership> {
+        match self {
+            Self::Orphaned(orphan) => Some(orphan.evaluate(tags)),
+            Self::Present(_)
+            | Self::ObserveOnly(_)
+            | Self::Absent(_)
+            | Self::Suspended(_)
+            | Self::Invalid { .. } => Some(self.owner()?.evaluate(tags)),
+        }
+    }
+
+    /// The user is to be deleted.
+    #[must_use]
+    pub fn is_deletion(&self) -> bool {
+        match self {
+            Self::Absent(_) | Self::Orphaned(_) => true,
+            Self::Present(_) | Self::ObserveOnly(_) | Self::Suspended(_) | Self::Invalid { .. } => false,
         }
     }
 }
@@ -51,7 +76,7 @@ pub struct Desired {
     /// As the object has it, not in AWS's form.
     pub access_string: String,
     pub authentication: Authentication,
-    /// The spec's tags, without owner tags.
+    /// The spec's tags that the operator's administrator allows, without owner tags.
     pub tags: Tags,
     pub owner: Owner,
     /// Of the object.
@@ -59,6 +84,10 @@ pub struct Desired {
     pub adoption: Adoption,
     /// The groups that the user must be a member of.
     pub user_groups: WantedGroups,
+    /// No user is created or adopted against these rules. A user that is ours stays managed.
+    pub broken_rules: Vec<BrokenRule>,
+    /// `--max-users-per-namespace`, if so many other objects of the namespace go before this one.
+    pub full: Option<u32>,
 }
 
 /// Whether the object may adopt a user that belongs to no object.
@@ -67,6 +96,8 @@ pub enum Adoption {
     Never,
     /// The object asks for it, but `--adoption-namespace` does not allow it.
     NotAllowed,
+    /// The object asks for it, but `--forbid=adopt` does not allow it.
+    Forbidden,
     Allowed,
 }
 
@@ -112,6 +143,8 @@ pub struct DeletionGoal {
     pub observes: bool,
     /// `suspend`.
     pub suspended: bool,
+    /// What the object uses although `--forbid` forbids it. The other fields are as if the object did not.
+    pub ignored: Vec<Feature>,
 }
 
 /// What happens to the AWS user if its object is deleted.

@@ -4,11 +4,13 @@
 //! Wishes live in memory. Every pass says again what its object wishes, so a restart loses nothing. A wish is remembered until
 //! the object's pass has seen its end.
 //!
-//! `group` decides about one group, `batch` who goes into its next call, and `refusal` what a refused call means.
+//! `group` decides about one group, `look` what it shows, `batch` who goes into its next call, and `refusal` what a refused call means.
 
 mod batch;
 mod group;
+mod look;
 mod refusal;
+mod wish;
 
 use std::collections::{BTreeMap, BTreeSet};
 

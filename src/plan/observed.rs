@@ -2,7 +2,7 @@
 
 use crate::{
     Arn, CallSource, CredentialsId, DeletionProgress, Fault, GroupsObservation, LastApplied, Location,
-    Ownership, Passwords, Readiness, RemoteUser, Tags, UserGroupId,
+    Namesake, Ownership, Passwords, Readiness, RemoteUser, Tags, UserGroupId,
 };
 
 /// What this pass knows so far. It begins with what status contains, and each read adds a fact.
@@ -20,6 +20,8 @@ pub struct Observed {
     /// The tags are due for a comparison. Tags are read less often than the user.
     pub tags_due: bool,
     pub other_owner: OwnerObservation,
+    /// Only read if the object may have vanished.
+    pub namesake: Namesake,
     /// The last passwords of this process that AWS accepted.
     pub sent_passwords: Option<Passwords>,
     pub definition: Definition,
@@ -46,6 +48,7 @@ impl Observed {
             known_owner: None,
             tags_due: false,
             other_owner: OwnerObservation::NotRead,
+            namesake: Namesake::NotRead,
             sent_passwords: None,
             definition: Definition::NotRead,
             groups: GroupsObservation::NotRead,

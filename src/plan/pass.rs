@@ -5,28 +5,34 @@
 //! conflict means, what it publishes and remembers, and when the next pass is due. Time is an argument and randomness is a
 //! seed. So the tests run the machine of production, with a model instead of the API server and AWS.
 //!
-//! The files have the names of the steps: `observe` fetches facts, `perform` writes intents and makes the one call, `report`
+//! The files have the names of the steps: `early` ends a pass that nobody needs, `observe` fetches facts, `perform` writes intents and makes the one call, `report`
 //! writes status and publishes events.
 
+mod early;
 mod groups;
 mod observe;
+mod orphaned;
 mod parts;
 mod perform;
 mod report;
 mod request;
+mod rule_notices;
 
 pub use parts::Parts;
-pub use request::{EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings, Wishes};
+pub use request::{
+    Counted, EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings, Wishes,
+};
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::perform::Doubts;
 use self::report::Closing;
+use crate::memory::PlannedPass;
 use crate::pace::Requeue;
 use crate::{
-    Action, Authentication, ConditionStatus, ConditionType, Desired, Goal, GroupsObservation, Memory, Moment,
-    Now, ObjectFacts, Observed, Rolls, Timestamp, WriteIntent, plan,
+    Action, ConditionStatus, ConditionType, Goal, GroupsObservation, Memory, Moment, Now, ObjectFacts,
+    Observed, Rolls, Timestamp, WriteIntent, plan,
 };
 
 /// More steps than any pass needs. If a defect makes `plan` ask for ever, the pass must not call AWS for ever.
@@ -62,6 +68,8 @@ pub struct Pass {
     aws_is_slow: bool,
     /// The pass must read the object again before it decides.
     is_stale: bool,
+    /// The pass begins before the last one asked for it, and has not found a reason to continue.
+    early: Option<PlannedPass>,
     closing: Option<Closing>,
     finish: Option<Finish>,
 }
@@ -137,6 +145,7 @@ impl Pass {
             late_rounds: 0,
             aws_is_slow: false,
             is_stale,
+            early: None,
             closing: None,
             finish: None,
         };
@@ -175,6 +184,7 @@ impl Pass {
         self.aws_is_slow = false;
         self.goal = goal;
         self.object = object;
+        self.early = self.early_pass(now.moment);
     }
 
     /// The next request. After [`Request::Finish`] the pass has ended.
@@ -188,9 +198,10 @@ impl Pass {
             if self.is_stale {
                 return Request::Resolve;
             }
-            let request = match self.closing {
-                Some(_) => self.report(now),
-                None => self.decide(now),
+            let request = match (&self.closing, self.early) {
+                (Some(_), _) => self.report(now),
+                (None, Some(planned)) => self.compare_passwords(planned, now),
+                (None, None) => self.decide(now),
             };
             if let Some(request) = request {
                 return request;
@@ -206,6 +217,9 @@ impl Pass {
             return None;
         }
         self.steps += 1;
+        if let Some(line) = self.vanishing() {
+            return Some(Request::Log(line));
+        }
         let action = plan(&self.goal, &self.observed);
         match &action {
             Action::Fetch(fetch) => self.fetch(fetch),
@@ -217,10 +231,7 @@ impl Pass {
             Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_) => {
                 self.call(&action, now)
             }
-            Action::ReleaseFinalizer(_) => {
-                self.awaiting = Awaiting::Release(action);
-                Some(Request::RemoveFinalizer)
-            }
+            Action::ReleaseFinalizer(_) => self.release_finalizer(action, now),
             Action::Wait(wait) if let Some((what, why)) = wait.kubernetes_failure() => {
                 // AWS has answered by now.
                 self.memory.pacing.heard(false, now.moment);
@@ -254,6 +265,7 @@ impl Pass {
             (Response::Object(object), Awaiting::Confirmation { definition }) => {
                 self.confirm(object.map(|object| *object), definition);
             }
+            (Response::Namesake(namesake), awaiting) => self.read_namesake(namesake, &awaiting),
             (Response::Resolved(Some((goal, object))), _) => self.begin(goal, object, now),
             (Response::Resolved(None), _) => self.object_is_gone(),
             (Response::Written(object), awaiting) => self.written(object, awaiting, now),
@@ -265,6 +277,8 @@ impl Pass {
                 self.final_status_written(Err(PassResult::KubernetesFailed { what, why }), now);
             }
             (Response::Ending, _) => self.back_off(PassResult::Ending, now),
+            // If a call was under way, its outcome counts as unknown.
+            (Response::TimedOut, _) => self.back_off(PassResult::TimedOut, now),
             (Response::KubernetesFailed { what, why }, _) => {
                 self.back_off(PassResult::KubernetesFailed { what, why }, now);
             }
@@ -276,11 +290,13 @@ impl Pass {
         }
     }
 
-    /// Ends the pass at any moment, because the operator is shutting down or the pass took too long. If a call has no
-    /// answer yet, its outcome counts as unknown.
-    pub fn interrupt(&mut self, result: PassResult, now: Now) -> Finish {
-        self.back_off(result, now);
-        self.finish.clone().unwrap_or_else(|| self.finished(None, PassResult::Ending))
+    /// Ends the pass, because the operator is shutting down. `None` if the pass only has to report.
+    pub fn stop(&mut self, now: Now) -> Option<Finish> {
+        if self.is_reporting() {
+            return None;
+        }
+        self.back_off(PassResult::Ending, now);
+        self.finish.clone()
     }
 
     /// The pass has done its work and only reports it.
@@ -339,13 +355,10 @@ impl Pass {
     }
 }
 
-/// The object is being deleted, has a new generation or new passwords, or somebody requested a pass. Otherwise the pass is
-/// a check.
+/// The object is being deleted, has a new generation, or somebody requested a pass. Otherwise the pass is a check, unless
+/// there are new passwords.
 fn is_awaited(object: &ObjectFacts, goal: &Goal) -> bool {
-    matches!(goal, Goal::Absent(_))
-        || object.is_requested()
-        || !is_settled(object, goal)
-        || has_new_password(object, goal)
+    goal.is_deletion() || object.is_requested() || !is_settled(object, goal)
 }
 
 /// An earlier pass has finished its work for this generation, or needs a person.
@@ -359,12 +372,4 @@ fn is_settled(object: &ObjectFacts, goal: &Goal) -> bool {
             || status.condition(ConditionType::Stalled).is_some()
             || matches!(goal, Goal::ObserveOnly(_)) && status.observed_generation == object.generation
     })
-}
-
-fn has_new_password(object: &ObjectFacts, goal: &Goal) -> bool {
-    let Goal::Present(Desired { authentication: Authentication::Password(Ok(passwords)), .. }) = goal else {
-        return false;
-    };
-    let sent = object.status.last_applied.as_ref().map(|last| last.password_versions.as_slice());
-    sent.unwrap_or_default() != passwords.versions()
 }

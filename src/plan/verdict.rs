@@ -5,15 +5,17 @@ mod completed;
 mod groups;
 mod messages;
 mod reason;
+mod rules;
 
 pub use completed::Completed;
 pub(crate) use messages::not_shown;
 pub use reason::Reason;
+pub(crate) use rules::notices;
 
 use crate::pace::Requeue;
 use crate::{
-    Action, Arn, Cause, Comparison, Fault, Lifecycle, MembershipChange, Refusal, Rejection, ReleaseReason,
-    RemoteUser, SecretProblem, Tags, Wait, WriteIntent,
+    Action, Arn, BrokenRule, Cause, Comparison, Fault, Lifecycle, MembershipChange, Refusal, Rejection,
+    ReleaseReason, RemoteUser, SecretProblem, Tags, Wait, WriteIntent,
 };
 
 /// How an action ended.
@@ -179,7 +181,7 @@ pub fn verdict(action: &Action, outcome: &Outcome, context: &VerdictContext<'_>)
         return failed(action, fault, context);
     }
     let in_sync = *action == Action::InSync || matches!(action, Action::Create(_)) && outcome.shows_active();
-    if in_sync && let Some(verdict) = groups::verdict(completed::completed(action, outcome), context) {
+    if in_sync && let Some(verdict) = groups::group_verdict(completed::completed(action, outcome), context) {
         return verdict;
     }
     let (reason, requeue) = match (action, outcome) {
@@ -256,8 +258,9 @@ fn refused(refusal: &Refusal) -> Reason {
         Refusal::InvalidSpec(_) => Reason::InvalidSpec,
         Refusal::InvalidPassword(_) => Reason::InvalidPassword,
         Refusal::UserAlreadyExists { .. } => Reason::UserAlreadyExists,
-        Refusal::AdoptionNotAllowed => Reason::AdoptionNotAllowed,
-        Refusal::UserIdNotAllowed { .. } => Reason::UserIDNotAllowed,
+        Refusal::AdoptionNotAllowed | Refusal::AdoptionForbidden => Reason::AdoptionNotAllowed,
+        Refusal::BreaksRule(BrokenRule::UserId { .. }) => Reason::UserIDNotAllowed,
+        Refusal::BreaksRule(BrokenRule::TagKeys(_) | BrokenRule::Forbidden(_)) => Reason::InvalidSpec,
         Refusal::UserOwnedByAnother(_) => Reason::UserOwnedByAnother,
         Refusal::WrongLocation(_) => Reason::WrongAWSAccount,
     }
@@ -280,7 +283,7 @@ fn waits(wait: &Wait, context: &VerdictContext<'_>) -> Verdict {
         Wait::BusyForOthers if context.stale => (Reason::WaitingForUserActive, Requeue::Poll),
         Wait::BusyForOthers => (Reason::Active, Requeue::Busy),
         Wait::LeavingGroups => {
-            return groups::verdict(Vec::new(), context).unwrap_or_else(|| leaving_groups(context));
+            return groups::group_verdict(Vec::new(), context).unwrap_or_else(|| leaving_groups(context));
         }
         Wait::Secret(SecretProblem::KeyNotFound { .. }) => (Reason::SecretKeyNotFound, Requeue::Backoff),
         Wait::Secret(SecretProblem::Forbidden { .. }) => (Reason::SecretForbidden, Requeue::Slow),
@@ -290,17 +293,22 @@ fn waits(wait: &Wait, context: &VerdictContext<'_>) -> Verdict {
             | SecretProblem::Unreadable { .. }
             | SecretProblem::Invalid { .. },
         ) => (Reason::SecretNotFound, Requeue::Backoff),
-        Wait::DefinitionUnreadable => (Reason::DeletingUser, Requeue::Backoff),
+        Wait::DefinitionUnreadable | Wait::NotVanished | Wait::Namesake => {
+            (Reason::DeletingUser, Requeue::Backoff)
+        }
+        // No poll is needed, because an object that goes triggers a pass over this one.
+        Wait::NamespaceFull { .. } => (Reason::QuotaExceeded, Requeue::Resync),
         Wait::NotShown(_) if context.deleting => (Reason::WaitingForUserActive, Requeue::Backoff),
         Wait::NotShown(_) => (Reason::Modifying, Requeue::Backoff),
         Wait::WrongLocation(_) => (Reason::WrongAWSAccount, Requeue::Slow),
     };
     let action = Action::Wait(wait.clone());
     let message = messages::message(&action, &Outcome::Decided, context);
-    let progress = match wait {
-        _ if context.deleting => Progress::Deleting,
-        Wait::BusyForOthers if !context.stale => Progress::Unchanged,
-        _ => Progress::Reconciling,
+    let stays = *wait == Wait::BusyForOthers && !context.stale;
+    let progress = match () {
+        () if context.deleting => Progress::Deleting,
+        () if stays => Progress::Unchanged,
+        () => Progress::Reconciling,
     };
     Verdict { progress, reason, message, completed: Vec::new(), requeue }
 }

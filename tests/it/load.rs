@@ -19,7 +19,7 @@ const FIRST_CALL: Duration = Duration::from_secs(10);
 const DONE: Duration = Duration::from_secs(30);
 const CROWD: usize = 150;
 
-fn names(prefix: &str, count: usize) -> Vec<String> {
+pub(crate) fn names(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}-{number}")).collect()
 }
 
@@ -29,11 +29,11 @@ fn setup() -> Setup {
 }
 
 /// No limit, for the time in which a test makes its crowd.
-fn unlimited() -> [(&'static str, String); 2] {
+pub(crate) fn unlimited() -> [(&'static str, String); 2] {
     [("AWS_RATE", "1000".to_owned()), ("AWS_BURST", "1000".to_owned())]
 }
 
-async fn create_all(fixture: &Fixture, names: &[String], spec: impl Fn(&str) -> Value) {
+pub(crate) async fn create_all(fixture: &Fixture, names: &[String], spec: impl Fn(&str) -> Value) {
     let creations = stream::iter(names).map(|name| fixture.create(name, spec(name)));
     creations.buffer_unordered(16).for_each(|_| async {}).await;
 }
@@ -225,7 +225,7 @@ async fn foreign_annotations_and_labels_start_no_pass() {
 }
 
 /// Passes that have ended, by the operator's own metric.
-fn passes(fixture: &Fixture) -> f64 {
+pub(crate) fn passes(fixture: &Fixture) -> f64 {
     let page = fixture.metrics().pop().unwrap();
     let ended = page.lines().filter(|line| line.starts_with("controller_runtime_reconcile_total{"));
     ended.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()

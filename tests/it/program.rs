@@ -7,6 +7,7 @@ use elasticache_emulator::Rule;
 
 use crate::control_plane;
 use crate::fixture::{Fixture, Setup, iam, until};
+use crate::load::unlimited;
 
 /// Ends at once, non-zero, with one sentence that says this.
 fn refuses(claim: &str, command: &mut Command, says: &str) {
@@ -123,5 +124,22 @@ async fn a_call_that_hangs_is_cut_on_sigterm() {
     fixture.start();
     fixture.wait_ready("app").await;
     assert_eq!(fixture.aws.calls_of("CreateUser", "app").await.len(), 1);
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn a_pass_that_waits_for_the_rate_limit_ends_on_sigterm_without_its_call() {
+    // The token for CreateUser comes 5 s after that for DescribeUsers, within the time that calls in flight have.
+    let fixture = Fixture::with(Setup::env(&[("AWS_RATE", "0.2"), ("AWS_BURST", "1")])).await;
+    fixture.create("app", iam()).await;
+    until("the pass waits for another token", async || fixture.logs().matches("AcquireToken").count() >= 2)
+        .await;
+    let (calls, asked) = (fixture.aws.calls().await.len(), std::time::Instant::now());
+    fixture.signal(Signal::TERM);
+    assert_eq!(fixture.exit_code().await, Some(0));
+    assert!(asked.elapsed() < std::time::Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert_eq!(fixture.aws.calls().await.len(), calls);
+    fixture.start_with(&unlimited());
+    fixture.wait_ready("app").await;
     fixture.end().await;
 }

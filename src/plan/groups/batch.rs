@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Member;
-use super::group::{Group, Phase, Wish};
+use super::group::Group;
+use super::wish::{Phase, Wish};
 use crate::pace::{Pace, Requeue};
 use crate::{
     DEFAULT_USER, Direction, GroupChange, MembershipState, Moment, Swap, Timestamp, UserGroup, UserGroupId,

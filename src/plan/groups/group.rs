@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::Member;
 use super::batch::{self, Choice, Trial};
+use super::wish::{Phase, Wish, in_words};
 use crate::pace::{Pace, Requeue};
 use crate::{
-    CallSource, Direction, Fault, GroupCall, GroupChange, GroupObservation, GroupSize, Lifecycle,
-    MembershipState, Moment, Swap, UserGroup, UserGroupId,
+    CallSource, Direction, Fault, GroupChange, GroupObservation, GroupSize, Lifecycle, MembershipState,
+    Moment, UserGroup, UserGroupId,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -22,11 +23,11 @@ pub(super) struct Group {
     /// Why nothing can be changed: `Absent`, `Busy` or `Failed`.
     pub(super) obstacle: Option<MembershipState>,
     /// The group has to be looked at before anything is changed.
-    look_due: Option<Moment>,
+    pub(super) look_due: Option<Moment>,
     /// How often it was looked at in vain.
-    looks: u32,
-    retry: Option<Moment>,
-    failures: u32,
+    pub(super) looks: u32,
+    pub(super) retry: Option<Moment>,
+    pub(super) failures: u32,
     /// What the last look at the `active` group showed.
     pub(super) seen: Option<UserGroup>,
     /// The call under way.
@@ -58,103 +59,12 @@ pub(super) struct Room {
     pub(super) attempts: u32,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Wish {
-    pub(super) member: Member,
-    pub(super) direction: Direction,
-    /// When this process first saw the wish.
-    pub(super) first_seen: Moment,
-    pub(super) queued_at: Moment,
-    pub(super) phase: Phase,
-    /// How often AWS accepted it without effect.
-    pub(super) accepted: u32,
-    /// How often AWS refused it alone.
-    pub(super) refusals: u32,
-    /// A call that it was part of was refused.
-    pub(super) suspected: bool,
-    /// The object's pass knows this.
-    told: MembershipState,
-    /// The object does not wish it any more.
-    withdrawn: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// `alone`: AWS refused it before.
-    Waiting {
-        alone: bool,
-        after: Moment,
-    },
-    /// The object's next pass has to look at the user first.
-    Unseen {
-        woken: bool,
-    },
-    /// AWS accepted the call, and the group is not `active` yet.
-    Sent(Swap),
-    Settled(Swap),
-    /// AWS refused it. It is tried again alone.
-    Held {
-        state: MembershipState,
-        again: Moment,
-    },
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum GroupAction {
     Rest,
     Until(Moment),
     Look,
     Change(Choice),
-}
-
-impl Wish {
-    fn new(member: Member, direction: Direction, now: Moment) -> Self {
-        Self {
-            member,
-            direction,
-            first_seen: now,
-            queued_at: now,
-            phase: Phase::Waiting { alone: false, after: now },
-            accepted: 0,
-            refusals: 0,
-            suspected: false,
-            told: MembershipState::Queued,
-            withdrawn: false,
-        }
-    }
-
-    /// The object, or what AWS's refusal depends on, is another than when AWS refused it.
-    fn differs(&self, member: &Member) -> bool {
-        let (before, after) = (&self.member.wishes, &member.wishes);
-        self.member.generation != member.generation
-            || self.member.annotations != member.annotations
-            || (&before.engine, &before.authentication_type) != (&after.engine, &after.authentication_type)
-    }
-
-    fn is_wanted_by(&self, group: &UserGroup) -> bool {
-        group.has(&self.member.wishes.user_id) == (self.direction == Direction::Join)
-    }
-
-    pub(super) fn is_default(&self) -> bool {
-        self.member.wishes.user_name == crate::DEFAULT_USER
-    }
-}
-
-/// States that a pass says in the same words are no news.
-fn in_words(state: MembershipState) -> MembershipState {
-    match state {
-        MembershipState::Applying(_) => MembershipState::Queued,
-        state @ (MembershipState::Queued
-        | MembershipState::Absent
-        | MembershipState::Busy(_)
-        | MembershipState::Settled(_)
-        | MembershipState::Full(_)
-        | MembershipState::Refused(_)
-        | MembershipState::NameTaken(_)
-        | MembershipState::DefaultInUse { .. }
-        | MembershipState::NotAllowed
-        | MembershipState::Failed(..)) => state,
-    }
 }
 
 impl Group {
@@ -321,92 +231,6 @@ impl Group {
     pub(super) fn retry_later(&mut self, pace: &Pace, now: Moment, roll: f64) {
         self.failures = self.failures.saturating_add(1);
         self.retry = Some(now + pace.until(Requeue::Backoff, self.failures, Duration::ZERO, roll));
-    }
-
-    /// Look again, less and less often.
-    fn look_later(&mut self, requeue: Requeue, pace: &Pace, now: Moment, roll: f64) {
-        self.looks = self.looks.saturating_add(1);
-        self.look_due = Some(now + pace.until(requeue, self.looks, Duration::ZERO, roll));
-    }
-
-    fn block(&mut self, obstacle: MembershipState, requeue: Requeue, pace: &Pace, now: Moment, roll: f64) {
-        // A group that changes its state is looked at soon.
-        let same = self
-            .obstacle
-            .as_ref()
-            .is_some_and(|before| std::mem::discriminant(before) == std::mem::discriminant(&obstacle));
-        self.looks = if same { self.looks } else { 0 };
-        self.obstacle = Some(obstacle);
-        self.look_later(requeue, pace, now, roll);
-    }
-
-    /// AWS accepted a call, or says that it is applying another one.
-    pub(super) fn is_busy(&mut self, pace: &Pace, now: Moment, roll: f64) {
-        self.looks = 0;
-        self.block(MembershipState::Busy(Lifecycle::Modifying), Requeue::Busy, pace, now, roll);
-    }
-
-    pub(super) fn is_absent(&mut self, pace: &Pace, now: Moment, roll: f64) {
-        for wish in self.wishes.values_mut() {
-            if let Phase::Sent(_) = wish.phase {
-                wish.phase = Phase::Waiting { alone: false, after: now };
-            }
-        }
-        self.block(MembershipState::Absent, Requeue::Slow, pace, now, roll);
-    }
-
-    /// A call failed, and not because of one of the users.
-    pub(super) fn failed(&mut self, call: GroupCall, fault: &Fault, pace: &Pace, now: Moment, roll: f64) {
-        let requeue = match fault {
-            Fault::Busy(_) | Fault::Throttled(_) | Fault::Unavailable(_) => Requeue::Backoff,
-            Fault::Credentials(_) | Fault::Denied(_) | Fault::Rejected(..) => Requeue::Slow,
-        };
-        self.block(MembershipState::Failed(call, fault.clone()), requeue, pace, now, roll);
-    }
-
-    pub(super) fn see(&mut self, seen: &GroupObservation, pace: &Pace, now: Moment, roll: f64) {
-        match seen {
-            GroupObservation::Absent => self.is_absent(pace, now, roll),
-            GroupObservation::Failed(fault) => {
-                self.failed(GroupCall::DescribeUserGroups, fault, pace, now, roll);
-            }
-            GroupObservation::Found(group) if group.lifecycle == Lifecycle::Active => {
-                self.see_active(group, pace, now, roll);
-            }
-            GroupObservation::Found(group) => {
-                self.block(MembershipState::Busy(group.lifecycle.clone()), Requeue::Busy, pace, now, roll);
-            }
-        }
-    }
-
-    fn see_active(&mut self, group: &UserGroup, pace: &Pace, now: Moment, roll: f64) {
-        (self.obstacle, self.look_due, self.looks) = (None, None, 0);
-        (self.retry, self.failures) = (None, 0);
-        let before = self.seen.replace(group.clone());
-        let somebody_left =
-            before.is_some_and(|before| before.user_ids.iter().any(|member| !group.has(member)));
-        if somebody_left {
-            self.room = Room::default();
-        }
-        for wish in self.wishes.values_mut() {
-            wish.phase = match (&wish.phase, wish.is_wanted_by(group)) {
-                (Phase::Sent(swap), true) => Phase::Settled(*swap),
-                (settled @ Phase::Settled(_), _) => settled.clone(),
-                (_, true) => Phase::Settled(Swap::No),
-                // AWS accepted it, and does not show it.
-                (Phase::Sent(_), false) => {
-                    let delay = pace.until(Requeue::Backoff, wish.accepted, Duration::ZERO, roll);
-                    Phase::Waiting { alone: false, after: now + delay }
-                }
-                (Phase::Held { .. }, false) if somebody_left => Phase::Waiting { alone: true, after: now },
-                (phase @ (Phase::Waiting { .. } | Phase::Unseen { .. } | Phase::Held { .. }), false) => {
-                    phase.clone()
-                }
-            };
-        }
-        let settled =
-            |uid: &String| self.wishes.get(uid).is_none_or(|wish| matches!(wish.phase, Phase::Settled(_)));
-        self.parts.retain(|part| !part.uids.iter().any(settled));
     }
 
     #[expect(clippy::too_many_arguments, reason = "facts of one look, and the usual clock and jitter")]

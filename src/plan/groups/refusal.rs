@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::batch::Trial;
-use super::group::{Group, Part, Phase};
+use super::group::{Group, Part};
+use super::wish::Phase;
 use crate::pace::{Pace, Requeue};
 use crate::{Direction, Fault, GroupCall, GroupOutcome, GroupSize, MembershipState, Moment, Rejection, Swap};
 
@@ -11,7 +12,7 @@ use crate::{Direction, Fault, GroupCall, GroupOutcome, GroupSize, MembershipStat
 const MOST_DENIALS: u32 = 3;
 
 /// What a failed call was refused for.
-enum Cause {
+enum RefusalCause {
     /// One of the users, at least.
     User,
     /// One of the users does not exist.
@@ -24,21 +25,21 @@ enum Cause {
     Call,
 }
 
-fn cause(fault: &Fault) -> Cause {
+fn refusal_cause(fault: &Fault) -> RefusalCause {
     match fault {
-        Fault::Busy(_) => Cause::Busy,
-        Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_) => Cause::Call,
-        Fault::Denied(_) => Cause::User,
+        Fault::Busy(_) => RefusalCause::Busy,
+        Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_) => RefusalCause::Call,
+        Fault::Denied(_) => RefusalCause::User,
         Fault::Rejected(why, _) => match why {
-            Rejection::MemberNotFound => Cause::UserGone,
-            Rejection::Quota => Cause::Size,
-            Rejection::ServiceLinkedRole => Cause::Call,
+            Rejection::MemberNotFound => RefusalCause::UserGone,
+            Rejection::Quota => RefusalCause::Size,
+            Rejection::ServiceLinkedRole => RefusalCause::Call,
             Rejection::ParameterValue
             | Rejection::ParameterCombination
             | Rejection::DuplicateUserName
             | Rejection::DefaultUserRequired
             | Rejection::DefaultUserInGroup
-            | Rejection::Other => Cause::User,
+            | Rejection::Other => RefusalCause::User,
         },
     }
 }
@@ -57,12 +58,12 @@ impl Group {
             GroupOutcome::Accepted => self.accepted(&trial, pace, now, roll),
             GroupOutcome::NotFound => self.is_absent(pace, now, roll),
             GroupOutcome::CredentialsChanged => self.retry_later(pace, now, roll),
-            GroupOutcome::Failed(fault) => match cause(fault) {
-                Cause::Busy => self.is_busy(pace, now, roll),
-                Cause::Call => self.failed(GroupCall::ModifyUserGroup, fault, pace, now, roll),
-                Cause::Size => self.too_many(&trial, fault, pace, now, roll),
-                Cause::UserGone => self.user_gone(&trial, fault, name_lasts, pace, now, roll),
-                Cause::User => self.user_refused(&trial, fault, name_lasts, pace, now, roll),
+            GroupOutcome::Failed(fault) => match refusal_cause(fault) {
+                RefusalCause::Busy => self.is_busy(pace, now, roll),
+                RefusalCause::Call => self.failed(GroupCall::ModifyUserGroup, fault, pace, now, roll),
+                RefusalCause::Size => self.too_many(&trial, fault, pace, now, roll),
+                RefusalCause::UserGone => self.user_gone(&trial, fault, name_lasts, pace, now, roll),
+                RefusalCause::User => self.user_refused(&trial, fault, name_lasts, pace, now, roll),
             },
         }
     }
@@ -217,7 +218,7 @@ impl Group {
     fn named(&self, trial: &Trial, fault: &Fault) -> Vec<String> {
         let sentence = fault.error().message.to_lowercase();
         let is_named = |uid: &&String| {
-            self.wishes.get(*uid).is_some_and(|wish| names(&sentence, &wish.member.wishes.user_id))
+            self.wishes.get(*uid).is_some_and(|wish| names_user(&sentence, &wish.member.wishes.user_id))
         };
         trial.uids.iter().filter(is_named).cloned().collect()
     }
@@ -225,7 +226,7 @@ impl Group {
 
 /// The sentence has the ID as a whole word, and not as one of AWS's own words: an ID such as `user` counts only behind the word
 /// "user".
-fn names(sentence: &str, user_id: &str) -> bool {
+fn names_user(sentence: &str, user_id: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let is_plain = user_id.bytes().all(|byte| byte.is_ascii_lowercase());
     sentence.match_indices(user_id).any(|(at, _)| {
@@ -238,7 +239,7 @@ fn names(sentence: &str, user_id: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::names;
+    use super::names_user;
 
     #[test]
     fn a_sentence_names_an_id_that_stands_there_as_a_user() {
@@ -252,7 +253,7 @@ mod tests {
             ("is not authorized on resource: arn:aws:elasticache:r:1:user:orders because", "orders", true),
         ];
         for (sentence, id, expected) in rows {
-            assert_eq!(names(sentence, id), expected, "{id} in {sentence:?}");
+            assert_eq!(names_user(sentence, id), expected, "{id} in {sentence:?}");
         }
     }
 }

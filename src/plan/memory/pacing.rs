@@ -15,6 +15,17 @@ pub struct Pacing {
     denied_since: Option<Moment>,
     warned: Option<(Reason, Moment)>,
     accepted: Option<Accepted>,
+    planned: Option<PlannedPass>,
+}
+
+/// The pass that the last one asked for. Until then it has nothing to do, unless something changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PlannedPass {
+    pub(crate) at: Moment,
+    /// Of the object.
+    pub(crate) generation: Option<i64>,
+    /// It only checks.
+    pub(crate) is_settled: bool,
 }
 
 /// A change that AWS accepted, and has not been seen to show since.
@@ -79,6 +90,14 @@ impl Pacing {
                 pace.until(requeue, 0, now.since(since), roll)
             }
         }
+    }
+
+    pub(crate) fn set_planned(&mut self, planned: Option<PlannedPass>) {
+        self.planned = planned;
+    }
+
+    pub(crate) fn take_planned(&mut self) -> Option<PlannedPass> {
+        self.planned.take()
     }
 
     /// AWS accepted the change.

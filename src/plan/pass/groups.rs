@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{EventContent, LogLevel, LogLine, Pass, Request, Wishes};
+use super::report::Closing;
+use super::{Counted, EventContent, LogLevel, LogLine, Pass, Request, Wishes};
 use crate::membership::{concerned, memberships};
+use crate::pace::Requeue;
 use crate::verdict::{Completed, Outcome, Reason};
 use crate::{
     Action, Direction, Goal, GroupWishes, MembershipChange, MembershipState, Memberships, Readiness,
@@ -25,7 +27,7 @@ pub(super) struct GroupReport {
 
 /// A change of a membership of ours that AWS shows for the first time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct SeenChange {
+struct SeenChange {
     group: UserGroupId,
     direction: Direction,
     /// Somebody else had taken the user out.
@@ -37,7 +39,7 @@ impl Pass {
     pub(super) fn wanted_groups(&self) -> &WantedGroups {
         match &self.goal {
             Goal::Present(desired) | Goal::ObserveOnly(desired) => &desired.user_groups,
-            Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) => &NO_GROUPS,
+            Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) | Goal::Orphaned(_) => &NO_GROUPS,
         }
     }
 
@@ -125,7 +127,7 @@ impl Pass {
 
     /// To be called once status shows the memberships.
     pub(super) fn group_events(&mut self) -> Vec<Request> {
-        let seen = self.closing.as_ref().map(|closing| closing.seen_groups().to_vec()).unwrap_or_default();
+        let seen = self.closing.as_ref().map(|closing| closing.groups.seen.clone()).unwrap_or_default();
         let user_id = self.user_id().to_owned();
         for change in &seen {
             self.memory.lost_groups.remove(&change.group);
@@ -134,9 +136,14 @@ impl Pass {
     }
 }
 
-impl GroupReport {
-    pub(super) fn seen(&self) -> &[SeenChange] {
-        &self.seen
+impl Closing {
+    /// The coordinator of the groups asks for the next pass.
+    pub(super) fn is_woken(&self) -> bool {
+        self.verdict.requeue == Requeue::Woken
+    }
+
+    pub(super) fn wishes(&self) -> Wishes {
+        self.groups.wishes.clone()
     }
 }
 
@@ -173,13 +180,7 @@ impl SeenChange {
             ),
         };
         let event = |warning, reason, note: String| {
-            Request::Publish(EventContent {
-                warning,
-                reason,
-                action: "ModifyUserGroup",
-                note,
-                corrects_drift: *drift,
-            })
+            Request::Publish(EventContent { warning, reason, action: "ModifyUserGroup", note })
         };
         let line = LogLine {
             level: LogLevel::Info,
@@ -191,6 +192,7 @@ impl SeenChange {
             message: note.clone(),
         };
         let mut all = vec![Request::Log(line), event(false, reason, note)];
+        all.extend(drift.then_some(Request::Count(Counted::Correction)));
         if (direction, swap) == (&Direction::Leave, &Swap::Yes) {
             let warning = format!(
                 "AWS's own user \"default\", which has no password and may do everything, is a member of user group \"{group}\" again. Put another default user into the group before a cache uses it."

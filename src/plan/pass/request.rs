@@ -7,8 +7,8 @@ use crate::pace::Pace;
 use crate::verdict::Outcome;
 use crate::{
     Arn, CallSource, CredentialsId, Definition, Goal, GroupWishes, MembershipState, Memory, Mutation,
-    ObjectFacts, Owner, OwnerObservation, Passwords, SecretProblem, Status, TagsObservation, UserGroupId,
-    UserId, UserObservation,
+    Namesake, ObjectFacts, Orphan, Owner, OwnerObservation, Passwords, SecretProblem, Status,
+    TagsObservation, UserGroupId, UserId, UserObservation,
 };
 
 /// What every pass of a process shares.
@@ -46,6 +46,8 @@ pub enum Request {
     ReadGroups(Vec<UserGroupId>),
     /// Read the object, uncached: [`Response::Object`].
     ReadObject,
+    /// Read whether the object exists that may have vanished, or another one of its name, uncached: [`Response::Namesake`].
+    ReadNamesake(Box<Orphan>),
     /// Read the object, uncached, and resolve its goal again: [`Response::Resolved`].
     Resolve,
     /// Add our finalizer to the current version: [`Response::Written`].
@@ -65,6 +67,8 @@ pub enum Request {
     Log(LogLine),
     /// Publish an event, ignoring failures: [`Response::Done`].
     Publish(EventContent),
+    /// Add one to a metric: [`Response::Done`].
+    Count(Counted),
     /// The pass has ended.
     Finish(Finish),
 }
@@ -84,6 +88,7 @@ pub enum Response {
     Groups(BTreeMap<UserGroupId, MembershipState>),
     /// `None` if the object is gone or was replaced by another one of its name.
     Object(Option<Box<ObjectFacts>>),
+    Namesake(Namesake),
     /// `None` as for `Object`.
     Resolved(Option<(Goal, ObjectFacts)>),
     Written(ObjectFacts),
@@ -97,6 +102,8 @@ pub enum Response {
     },
     /// This replica must not write any more.
     Ending,
+    /// The request took longer than the driver waits.
+    TimedOut,
     Called(Outcome),
     Done,
 }
@@ -149,8 +156,14 @@ pub struct EventContent {
     pub reason: &'static str,
     pub action: &'static str,
     pub note: String,
-    /// The event reports a corrected drift. The driver counts it.
-    pub corrects_drift: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// AWS accepted the correction of what somebody else had changed.
+    Correction,
+    /// A user was deleted whose object had vanished.
+    OrphanRemoved,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -189,6 +202,7 @@ impl Request {
             Self::ReadDefinition => "ReadDefinition",
             Self::ReadGroups(_) => "ReadGroups",
             Self::ReadObject => "ReadObject",
+            Self::ReadNamesake(_) => "ReadNamesake",
             Self::Resolve => "Resolve",
             Self::AddFinalizer => "AddFinalizer",
             Self::RemoveFinalizer => "RemoveFinalizer",
@@ -196,6 +210,7 @@ impl Request {
             Self::Call { .. } => "Call",
             Self::Log(_) => "Log",
             Self::Publish(_) => "Publish",
+            Self::Count(_) => "Count",
             Self::Finish(_) => "Finish",
         }
     }

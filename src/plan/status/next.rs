@@ -134,7 +134,7 @@ fn set_user(status: &mut Status, report: &Report<'_>) {
 fn goal_user_id(goal: &Goal) -> Option<&str> {
     match goal {
         Goal::Present(desired) | Goal::ObserveOnly(desired) => Some(desired.user_id.as_str()),
-        Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) => None,
+        Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) | Goal::Orphaned(_) => None,
     }
 }
 
@@ -175,7 +175,7 @@ fn clear(status: &mut Status, report: &Report<'_>) {
     status.authentication_type = None;
     status.password_count = None;
     match report.goal {
-        Goal::Absent(_) => {}
+        Goal::Absent(_) | Goal::Orphaned(_) => {}
         Goal::Present(_) | Goal::ObserveOnly(_) | Goal::Suspended(_) | Goal::Invalid { .. } => {
             status.arn = None;
             status.managed_user_group_ids = Vec::new();

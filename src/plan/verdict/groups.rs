@@ -2,10 +2,10 @@
 
 use super::{Completed, Progress, Reason, Verdict, VerdictContext};
 use crate::pace::Requeue;
-use crate::{Direction, Fault, Lifecycle, MembershipChange, MembershipState, Rejection};
+use crate::{Direction, Fault, GroupCall, Lifecycle, MembershipChange, MembershipState, Rejection};
 
 /// The verdict on a user that is as it should be, except for its memberships. `None` if these are as they should be too.
-pub(super) fn verdict(completed: Vec<Completed>, context: &VerdictContext<'_>) -> Option<Verdict> {
+pub(super) fn group_verdict(completed: Vec<Completed>, context: &VerdictContext<'_>) -> Option<Verdict> {
     let first = context.groups.iter().min_by_key(|change| rank(change))?;
     let reason = if context.deleting { deleting_reason(first) } else { reason(first) };
     let stalled = matches!(reason, Reason::UserGroupNotAllowed | Reason::UserGroupRefused)
@@ -18,7 +18,7 @@ pub(super) fn verdict(completed: Vec<Completed>, context: &VerdictContext<'_>) -
     // The coordinator of the groups wakes the object if something changes.
     let only_a_person = context.groups.iter().all(|change| change.state == MembershipState::NotAllowed);
     let requeue = if only_a_person { Requeue::Resync } else { Requeue::Woken };
-    let message = context.groups.iter().map(|change| message(change, context.user_id));
+    let message = context.groups.iter().map(|change| change_message(change, context.user_id));
     Some(Verdict { progress, reason, message: message.collect::<Vec<_>>().join(" "), completed, requeue })
 }
 
@@ -71,7 +71,7 @@ fn deleting_reason(change: &MembershipChange) -> Reason {
     }
 }
 
-fn message(change: &MembershipChange, id: &str) -> String {
+fn change_message(change: &MembershipChange, id: &str) -> String {
     let MembershipChange { group, direction, state } = change;
     let waits = match direction {
         Direction::Join => format!("AWS user \"{id}\" waits to join user group \"{group}\""),
@@ -91,10 +91,11 @@ fn message(change: &MembershipChange, id: &str) -> String {
         ),
         MembershipState::Refused(fault) => format!(
             "AWS refuses AWS user \"{id}\" in user group \"{group}\": {} Change the user or the group, or remove the group from spec.userGroupIDs.",
-            sentence(fault)
+            error_sentence(fault)
         ),
         MembershipState::Full(size) => {
-            let said = size.fault.as_ref().map(|fault| format!(" {}", sentence(fault))).unwrap_or_default();
+            let said =
+                size.fault.as_ref().map(|fault| format!(" {}", error_sentence(fault))).unwrap_or_default();
             format!(
                 "{waits}, but the group is full: it has {} members.{said} Remove members, use another group, or ask AWS to raise the quota.",
                 size.members
@@ -110,30 +111,29 @@ fn message(change: &MembershipChange, id: &str) -> String {
         }
         MembershipState::NameTaken(fault) => format!(
             "{waits}, but another member has the same user name: {} The operator retries, because the other member may be about to go.",
-            sentence(fault)
+            error_sentence(fault)
         ),
         MembershipState::DefaultInUse { caches } => format!(
             "AWS user \"{id}\" is the default user of user group \"{group}\", which is used by {}. If it left, AWS's own user \"default\" would take its place, which has no password and may do everything. Put another user named \"default\" into the group, or let AWS's own one back with: kubectl annotate ecu NAME elasticache-users.dev/restore-default-user={group}",
             caches.join(", ")
         ),
-        MembershipState::Failed(call, fault) => {
-            let call = call.as_str();
-            let error = sentence(fault);
-            match fault {
-                Fault::Denied(_) => format!(
-                    "The operator's AWS role may not call {call} for user group \"{group}\": {error} Attach a policy that allows it. Retrying."
-                ),
-                Fault::Credentials(_) => format!(
-                    "The operator's AWS credentials do not work ({call} of user group \"{group}\"): {error} Check its IAM role, ServiceAccount annotation or credentials. Retrying."
-                ),
-                Fault::Throttled(_) => {
-                    format!("{waits}: AWS throttles {call}: {error} Retrying more slowly.")
-                }
-                Fault::Unavailable(_) => format!("{waits}: {call} got no usable answer: {error} Retrying."),
-                Fault::Busy(_) => format!("{waits}: {error} Retrying until AWS allows it."),
-                Fault::Rejected(..) => format!("{waits}: {call} was refused: {error} Retrying slowly."),
-            }
-        }
+        MembershipState::Failed(call, fault) => failure_message(change, *call, fault, &waits),
+    }
+}
+
+fn failure_message(change: &MembershipChange, call: GroupCall, fault: &Fault, waits: &str) -> String {
+    let (group, call, error) = (&change.group, call.as_str(), error_sentence(fault));
+    match fault {
+        Fault::Denied(_) => format!(
+            "The operator's AWS role may not call {call} for user group \"{group}\": {error} Attach a policy that allows it. Retrying."
+        ),
+        Fault::Credentials(_) => format!(
+            "The operator's AWS credentials do not work ({call} of user group \"{group}\"): {error} Check its IAM role, ServiceAccount annotation or credentials. Retrying."
+        ),
+        Fault::Throttled(_) => format!("{waits}: AWS throttles {call}: {error} Retrying more slowly."),
+        Fault::Unavailable(_) => format!("{waits}: {call} got no usable answer: {error} Retrying."),
+        Fault::Busy(_) => format!("{waits}: {error} Retrying until AWS allows it."),
+        Fault::Rejected(..) => format!("{waits}: {call} was refused: {error} Retrying slowly."),
     }
 }
 
@@ -146,7 +146,7 @@ fn then(lifecycle: &Lifecycle) -> &'static str {
     }
 }
 
-fn sentence(fault: &Fault) -> String {
+fn error_sentence(fault: &Fault) -> String {
     super::messages::sentence(&fault.error().to_string())
 }
 

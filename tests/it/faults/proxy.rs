@@ -26,6 +26,9 @@ use super::scenario::PASSWORDS;
 /// Longer than any time-out of the operator's.
 const SILENCE: Duration = Duration::from_secs(120);
 
+/// What the operator watches.
+const WATCHED: [&str; 2] = ["/elasticacheusers", "/secrets"];
+
 /// The proxy of one operator.
 pub(super) struct Proxy {
     client: Client,
@@ -36,6 +39,8 @@ pub(super) struct Proxy {
     pub(super) news: Notify,
     /// Lists and watches get no answer, as long as this is true.
     hangs: AtomicBool,
+    /// The next watch of each of these resources is told that its version is too old.
+    expired: Mutex<Vec<&'static str>>,
     /// Every connection is to end.
     cut: Notify,
 }
@@ -71,6 +76,7 @@ impl Proxy {
             state: Mutex::default(),
             news: Notify::new(),
             hangs: AtomicBool::new(false),
+            expired: Mutex::default(),
             cut: Notify::new(),
         })
     }
@@ -103,11 +109,25 @@ impl Proxy {
         }
     }
 
+    /// Lists and watches are answered again, and the watches have to list anew, because their versions are too old.
+    pub(super) fn answer_with_a_gap(&self) {
+        *self.expired.lock().unwrap() = WATCHED.to_vec();
+        self.hang(false);
+    }
+
+    fn is_expired(&self, head: &Parts) -> bool {
+        let mut expired = self.expired.lock().unwrap();
+        let watches = head.uri.query().is_some_and(|query| query.contains("watch=true"));
+        let at = expired.iter().position(|watched| watches && head.uri.path().ends_with(watched));
+        at.map(|at| expired.remove(at)).is_some()
+    }
+
     /// /readyz lists one object, by a client of its own.
     fn is_left_hanging(&self, head: &Parts) -> bool {
         let asks_for_one =
             head.uri.query().is_some_and(|query| query.split('&').any(|part| part == "limit=1"));
-        self.hangs.load(Ordering::SeqCst) && !asks_for_one && head.uri.path().ends_with("/elasticacheusers")
+        let is_watched = WATCHED.iter().any(|watched| head.uri.path().ends_with(watched));
+        self.hangs.load(Ordering::SeqCst) && !asks_for_one && is_watched
     }
 
     /// Spoils the request of this kind that comes after `skip` others.
@@ -147,6 +167,7 @@ impl Proxy {
         let Some(asked) = asked(&head) else {
             return match self.is_left_hanging(&head) {
                 true => give(Answer::Silence).await,
+                false if self.is_expired(&head) => Ok(expired()),
                 false => self.forward(&head, body).await,
             };
         };
@@ -232,6 +253,15 @@ impl Proxy {
         let written = self.users.patch("app", &PatchParams::default(), &Patch::Merge(theirs)).await;
         assert!(matches!(written, Ok(_) | Err(kube::Error::Api(_))), "failed to overtake the operator");
     }
+}
+
+/// The API server says this in the stream of a watch, not with the answer's status.
+fn expired() -> Response<Body> {
+    let status = json!({
+        "apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure",
+        "message": "by a test", "reason": "Expired", "code": 410,
+    });
+    Response::new(Body::from(format!("{}\n", json!({ "type": "ERROR", "object": status }))))
 }
 
 async fn give(answer: Answer) -> Result<Response<Body>, Cut> {

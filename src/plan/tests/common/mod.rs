@@ -96,6 +96,8 @@ pub(crate) fn desired() -> Desired {
         uid: "uid-1".into(),
         adoption: Adoption::Never,
         user_groups: Default::default(),
+        broken_rules: vec![],
+        full: None,
     }
 }
 
@@ -120,6 +122,7 @@ pub(crate) fn deletion_goal() -> DeletionGoal {
         policy: DeletionPolicy::Delete,
         observes: false,
         suspended: false,
+        ignored: vec![],
     }
 }
 

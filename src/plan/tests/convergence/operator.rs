@@ -10,10 +10,10 @@ use plan::pass::{Finish, PassResult, Request, Response, Settings};
 use plan::*;
 
 use crate::events::Injection;
-use crate::model::answer::{Kind, Unanswered};
+use crate::model::answer::Kind;
 use crate::model::{Answers, Model, timestamp};
 
-/// How far clocks differ: never so that two of them tell the very same time.
+/// How much clocks differ. Because of the odd number, two clocks never show the same time.
 const CLOCK_BEHIND: Duration = Duration::from_micros(4_000_007);
 
 #[derive(Debug)]
@@ -23,11 +23,12 @@ pub(crate) struct Operator {
     /// When the process began.
     started: Duration,
     memory: Memory,
-    /// The account of each set of credentials, as far as the process has learnt it.
+    /// The accounts of credentials that the process knows.
     accounts: BTreeMap<CredentialsId, Account>,
     pass: Option<Pass>,
-    /// When the object is due to be looked at again; `None`: not before something changes.
+    /// When the next pass is due. `None`: when something changes.
     pub(crate) due: Option<Duration>,
+    next_is_a_check: bool,
     passes: u64,
 }
 
@@ -50,6 +51,7 @@ impl Operator {
             accounts: BTreeMap::new(),
             pass: None,
             due: Some(model.now),
+            next_is_a_check: false,
             passes: 0,
         }
     }
@@ -68,7 +70,7 @@ impl Operator {
 
     fn now(&self, model: &Model) -> Now {
         let moment = Moment::after_start(model.now - self.started);
-        // The clock of each second process is behind.
+        // The clock of every second process is slow.
         let behind = if self.number.is_multiple_of(2) { CLOCK_BEHIND } else { Duration::ZERO };
         Now { moment, utc: timestamp(model.now - behind) }
     }
@@ -100,13 +102,13 @@ impl Operator {
                 Request::Finish(finish) => return self.finish(finish.clone(), model),
                 Request::Log(line) => {
                     let event = line.event.unwrap_or(line.reason);
-                    // Each call may fail for each reason: which of them the walks meet is luck.
+                    // Each call may fail for each reason, and the walks do not meet all of them. So the reason does not count.
                     let end = if line.code.is_some() { "failed" } else { event };
                     model.history.meet(&format!("{} {end}", line.step));
                     model.trace.note(|| format!("  so: {} {event}: {}", line.step, line.message));
                     pass.handle(Response::Done, now);
                 }
-                Request::Publish(_) => pass.handle(Response::Done, now),
+                Request::Publish(_) | Request::Count(_) => pass.handle(Response::Done, now),
                 _ => return self.answer(&request, fault, model),
             }
         }
@@ -119,12 +121,8 @@ impl Operator {
         let now = self.now(model);
         let Some(pass) = &mut self.pass else { return };
         match answered {
-            Ok(response) => pass.handle(learn(&mut self.accounts, response), now),
-            Err(Unanswered::Killed) => self.restart(model),
-            Err(Unanswered::TimedOut) => {
-                let finish = pass.interrupt(PassResult::TimedOut, now);
-                self.finish(finish, model);
-            }
+            Some(response) => pass.handle(learn(&mut self.accounts, response), now),
+            None => self.restart(model),
         }
     }
 
@@ -133,19 +131,22 @@ impl Operator {
         if finish.result == PassResult::Endless {
             model.breach("a pass does not come to an end");
         }
-        let pace = &self.settings.pace;
-        let next_is_a_check = finish.requeue.is_none_or(|pause| pause > pace.slow_cap);
-        if finish.is_settled != next_is_a_check && finish.result == PassResult::Done {
+        let due = finish.requeue.map(|pause| model.now + pause);
+        // A pass that came early leaves the next one as it was.
+        if due.is_none() || due != self.due {
+            self.next_is_a_check = finish.requeue.is_none_or(|pause| pause > self.settings.pace.slow_cap);
+        }
+        if finish.is_settled != self.next_is_a_check && finish.result == PassResult::Done {
             model.breach("the queue is told a wrong class for the next pass");
         }
         self.memory = finish.memory.map(|memory| *memory).unwrap_or_default();
-        self.due = finish.requeue.map(|pause| model.now + pause);
+        self.due = due;
         self.pass = None;
         model.answers = None;
         model.trace.end_chapter();
     }
 
-    /// Goes on until the pass is over; if none is under way, that is a whole pass.
+    /// Continues to the end of the pass, or runs a whole pass if none is under way.
     pub(crate) fn finish_pass(&mut self, model: &mut Model) {
         loop {
             self.request(model, &Injection::Fine);
@@ -155,7 +156,7 @@ impl Operator {
         }
     }
 
-    /// Goes on until the pass is about to make such a request; `false`: it is over before that.
+    /// Continues until the pass is about to make such a request. `false` if the pass ended before.
     pub(crate) fn reach(&mut self, model: &mut Model, wanted: impl Fn(&str) -> bool) -> bool {
         self.begin(model);
         while let Some(next) = self.upcoming(model) {
@@ -172,7 +173,7 @@ impl Operator {
         let (mut pass, now) = (self.pass.clone()?, self.now(model));
         loop {
             match pass.next(now) {
-                Request::Log(_) | Request::Publish(_) => pass.handle(Response::Done, now),
+                Request::Log(_) | Request::Publish(_) | Request::Count(_) => pass.handle(Response::Done, now),
                 request => return Some(name(&request)),
             }
         }
@@ -220,24 +221,24 @@ pub(crate) fn name(request: &Request) -> &'static str {
 }
 
 /// A request and its answer in one line.
-fn told(request: &Request, fault: &Injection, answered: Result<&Response, &Unanswered>) -> String {
+fn told(request: &Request, fault: &Injection, answered: Option<&Response>) -> String {
     let answer = match answered {
-        Ok(Response::Written(object)) => format!("version {}", object.version.0),
-        Ok(Response::Object(object)) => {
+        Some(Response::Written(object)) => format!("version {}", object.version.0),
+        Some(Response::Object(object)) => {
             format!("version {}", object.as_ref().map_or("none", |object| &object.version.0))
         }
-        Ok(Response::Resolved(resolved)) => {
+        Some(Response::Resolved(resolved)) => {
             format!("version {}", resolved.as_ref().map_or("none", |(_, object)| &object.version.0))
         }
-        Ok(Response::Described(UserObservation::Found(user), source)) => format!(
+        Some(Response::Described(UserObservation::Found(user), source)) => format!(
             "{}, {}, {}, {} ({source:?})",
             user.lifecycle.as_str(),
             user.engine,
             user.authentication_type,
             user.access_string
         ),
-        Ok(response) => format!("{response:?}"),
-        Err(why) => format!("{why:?}"),
+        Some(response) => format!("{response:?}"),
+        None => "none".to_owned(),
     };
     let what = match request {
         Request::WriteStatus(status) => status_line(status),

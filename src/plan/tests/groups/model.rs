@@ -168,9 +168,14 @@ impl World {
         self.groups.clone().states(user, &[group_id(GROUP)]).remove(&group_id(GROUP))
     }
 
-    /// The operator starts again. Every object gets a pass.
+    /// The operator starts again.
     pub(crate) fn restart(&mut self) {
         self.groups = Groups::new(Pace::default(), 8);
+        self.resync();
+    }
+
+    /// Every object gets a pass.
+    pub(crate) fn resync(&mut self) {
         for user in self.wishes.keys().cloned().collect::<Vec<_>>() {
             self.pass(&user);
         }

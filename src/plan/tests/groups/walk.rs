@@ -82,6 +82,7 @@ proptest! {
             apply(&mut world, event);
         }
         world.luck = Luck::Good;
+        world.resync();
         world.run(Duration::from_secs(2 * 3600));
         for (change, _) in &world.calls {
             prop_assert!(change.remove.iter().all(|removed| leaves.contains(removed)), "{:?}", change);

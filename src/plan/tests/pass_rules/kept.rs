@@ -1,9 +1,10 @@
 //! What a process remembers although its pass is cut.
 
-use plan::pass::PassResult;
+use plan::pass::{Request, Response};
+use plan::verdict::Outcome;
 use plan::*;
 
-use crate::common::{desired, password};
+use crate::common::{desired, password, throttled};
 use crate::world::{World, name, world};
 
 fn rotated() -> World {
@@ -16,6 +17,13 @@ fn sent() -> Option<Passwords> {
         Authentication::Password(Ok(passwords)) => Some(passwords),
         _ => None,
     }
+}
+
+/// What is remembered if the request under way takes too long.
+fn memory_if_cut(pass: &mut Pass, now: Now) -> Memory {
+    pass.handle(Response::TimedOut, now);
+    let Request::Finish(finish) = pass.next(now) else { panic!("the pass goes on") };
+    *finish.memory.unwrap()
 }
 
 #[test]
@@ -32,8 +40,7 @@ fn passwords_that_aws_accepted_are_remembered_wherever_the_pass_is_cut_and_are_n
             pass.handle(response, world.now());
         }
         let request = pass.next(world.now());
-        let finish = pass.interrupt(PassResult::TimedOut, world.now());
-        world.memory = *finish.memory.unwrap();
+        world.memory = memory_if_cut(&mut pass, world.now());
         assert_eq!(world.memory.sent_passwords, sent(), "cut at {}", name(&request));
         // Status knows nothing of the call, and the Secret is written again with the same password.
         world.quiet_pass();
@@ -41,9 +48,26 @@ fn passwords_that_aws_accepted_are_remembered_wherever_the_pass_is_cut_and_are_n
     }
 }
 
+/// The process has sent another password before.
+fn rotated_again() -> World {
+    let former = Password::parse(b"the-former-passphrase").unwrap();
+    let mut world = rotated();
+    world.memory.sent_passwords = Some(Passwords::new(vec![(former, SecretVersion::parse("uid-s/6/key"))]));
+    world
+}
+
+#[test]
+fn if_aws_refuses_new_passwords_it_has_the_former_ones() {
+    let mut world = rotated_again();
+    let former = world.memory.sent_passwords.clone();
+    let refused = Response::Called(Outcome::Failed(throttled()));
+    world.pass(|_, request| (name(request) == "ModifyUser").then(|| refused.clone()));
+    assert_eq!(world.memory.sent_passwords, former);
+}
+
 #[test]
 fn passwords_whose_outcome_is_not_known_are_not_remembered() {
-    let mut world = rotated();
+    let mut world = rotated_again();
     let mut pass = world.begin();
     loop {
         let request = pass.next(world.now());
@@ -53,6 +77,5 @@ fn passwords_whose_outcome_is_not_known_are_not_remembered() {
         let response = world.answer(&request);
         pass.handle(response, world.now());
     }
-    let finish = pass.interrupt(PassResult::TimedOut, world.now());
-    assert_eq!(finish.memory.unwrap().sent_passwords, None);
+    assert_eq!(memory_if_cut(&mut pass, world.now()).sent_passwords, None);
 }

@@ -131,6 +131,7 @@ impl Map {
                 policy,
                 observes: false,
                 suspended: false,
+                ignored: Vec::new(),
             });
         }
         Goal::Present(Desired {
@@ -144,6 +145,8 @@ impl Map {
             uid: "u".into(),
             adoption: if self.owners { Adoption::Allowed } else { Adoption::Never },
             user_groups: Default::default(),
+            broken_rules: Vec::new(),
+            full: None,
         })
     }
 
@@ -179,7 +182,7 @@ impl Map {
             Answer::Owner(owner) => Response::Owner(owner),
             Answer::Definition(definition) => Response::Definition(definition),
             Answer::Called(called) => Response::Called(self.outcome(called)),
-            Answer::TimedOut => panic!("there is no answer"),
+            Answer::TimedOut => Response::TimedOut,
         }
     }
 

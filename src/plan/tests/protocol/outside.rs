@@ -64,9 +64,10 @@ impl Outside<'_> {
             // What the request was about to write has become true meanwhile.
             Request::Finish(_) => return Answer::Nothing,
             Request::ReadPasswords => panic!("the object has no password"),
-            Request::AcquireToken | Request::Log(_) | Request::Publish(_) => {
+            Request::AcquireToken | Request::Log(_) | Request::Publish(_) | Request::Count(_) => {
                 panic!("{request:?} has the same answer in every state")
             }
+            Request::ReadNamesake(_) => panic!("no pass is for a vanished object"),
             Request::Resolve => panic!("a new pass begins instead"),
         };
         match fault {

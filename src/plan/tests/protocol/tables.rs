@@ -259,13 +259,8 @@ impl Tables {
             return *after;
         }
         let mut pass = self.request(id).pass.clone();
-        let after = if answer == Answer::TimedOut {
-            let finish = pass.interrupt(PassResult::TimedOut, NOW);
-            self.finish(finish)
-        } else {
-            pass.handle(self.map.response(answer, |id| self.object(id).clone()), NOW);
-            self.run(pass)
-        };
+        pass.handle(self.map.response(answer, |id| self.object(id).clone()), NOW);
+        let after = self.run(pass);
         self.handled.insert((id, answer), after);
         after
     }
@@ -362,7 +357,7 @@ impl Tables {
             let before = pass.clone();
             let response = match pass.next(NOW) {
                 Request::AcquireToken => Response::Token,
-                Request::Log(_) | Request::Publish(_) => Response::Done,
+                Request::Log(_) | Request::Publish(_) | Request::Count(_) => Response::Done,
                 Request::ReadOwner(_) if !self.map.owners => Response::Owner(OwnerObservation::Exists),
                 Request::ReadDefinition if !self.map.definition => Response::Definition(Definition::Kept),
                 // There is one place.

@@ -19,9 +19,9 @@ use crate::judge;
 pub(crate) enum Kind {
     Create,
     Modify,
-    /// Owner tags, put there or put back.
+    /// AddTags with owner tags.
     Claim,
-    /// Tags of the spec.
+    /// AddTags with the spec's tags alone.
     Tag,
     Untag,
     Delete,
@@ -40,22 +40,15 @@ impl Kind {
     }
 }
 
-/// Why there is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unanswered {
-    Killed,
-    TimedOut,
-}
-
 impl Model {
-    /// Does what is asked, unless the injection keeps it from happening, and answers, unless it keeps the answer back.
-    pub(crate) fn answer(&mut self, request: &Request, fault: &Injection) -> Result<Response, Unanswered> {
+    /// Performs the request, unless the fault prevents it. `None` if the process is killed meanwhile.
+    pub(crate) fn answer(&mut self, request: &Request, fault: &Injection) -> Option<Response> {
         let response = self.perform(request, fault);
         self.advance(if *fault == Injection::Late { Duration::from_secs(3) } else { LATENCY });
         match fault {
-            Injection::Killed => Err(Unanswered::Killed),
-            Injection::TimedOut => Err(Unanswered::TimedOut),
-            Injection::Fine | Injection::Refused(_) | Injection::Lost | Injection::Late => Ok(response),
+            Injection::Killed => None,
+            Injection::TimedOut => Some(Response::TimedOut),
+            Injection::Fine | Injection::Refused(_) | Injection::Lost | Injection::Late => Some(response),
         }
     }
 
@@ -97,6 +90,7 @@ impl Model {
             }
             Request::ReadObject | Request::Resolve if fails => failed_request(),
             Request::ReadObject => self.read_object(),
+            Request::ReadNamesake(_) => Response::Namesake(Namesake::Itself),
             Request::Resolve => {
                 let object = self.object.clone();
                 self.answers = object.clone().map(Answers::new).or(self.answers.take());
@@ -113,7 +107,7 @@ impl Model {
                 Response::Called(Outcome::CredentialsChanged)
             }
             Request::Call { mutation, .. } => Response::Called(self.call(mutation, fault)),
-            Request::Log(_) | Request::Publish(_) | Request::Finish(_) => Response::Done,
+            Request::Log(_) | Request::Publish(_) | Request::Count(_) | Request::Finish(_) => Response::Done,
         }
     }
 
@@ -132,7 +126,7 @@ impl Model {
         }
     }
 
-    /// The account is only known to who has asked for it: see [`crate::operator::Operator`].
+    /// Without the account, which the process learns: see [`crate::operator::Operator`].
     fn source(&self) -> CallSource {
         let (region, credentials) = ("us-east-1".to_owned(), self.credentials.id);
         CallSource { region, credentials, account: Account::NotAsked }
@@ -179,7 +173,7 @@ impl Model {
     fn read_object(&mut self) -> Response {
         let (now, object) = (self.now, self.object.clone());
         self.note(|answers| {
-            // Labels mean nothing to a pass. From now on its writes are of this version.
+            // A change of labels does not matter to the pass. Its later writes test the new version.
             let is_same = |found: &&Object| {
                 Object { version: answers.given.version, ..(*found).clone() } == answers.given
             };
