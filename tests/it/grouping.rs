@@ -118,11 +118,16 @@ async fn a_user_that_aws_refuses_is_told_in_awss_words_and_holds_up_nobody() {
 #[tokio::test]
 async fn a_hundred_users_join_with_three_calls_at_most() {
     let fixture = Fixture::with(Setup::env(&[("AWS_RATE", "100"), ("AWS_BURST", "200")])).await;
-    fixture.aws.put_group("cache", json!({ "Engine": "valkey" })).await;
+    // They are there together once the group is.
+    fixture.aws.put_group("cache", json!({ "Engine": "valkey", "Status": "creating" })).await;
     let names: Vec<String> = (0..100).map(|number| format!("user-{number}")).collect();
     for name in &names {
         fixture.create(name, member_of(&["cache"])).await;
     }
+    for name in &names {
+        fixture.reason(name, "WaitingForUserGroup").await;
+    }
+    fixture.aws.put_group("cache", json!({ "Status": "active" })).await;
     for name in &names {
         fixture.wait_ready(name).await;
     }

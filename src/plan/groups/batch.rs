@@ -47,9 +47,13 @@ impl Trial {
 /// When the next call is due. `coming`: more objects may soon want to join.
 pub(super) fn due(group: &Group, coming: bool, undecided: &BTreeSet<String>, pace: &Pace) -> Option<Moment> {
     let patience = if coming { pace.group_gather_most } else { pace.group_gather };
+    // While AWS worked on the group, nobody could gather.
+    let open_since = group.open_since.filter(|_| coming).map(|since| since + pace.group_gather_most);
     let open = group.wishes.iter().filter(|(uid, wish)| may_go(uid, wish, undecided));
     let moment = |wish: &Wish| match &wish.phase {
-        Phase::Waiting { alone: false, after } => Some((wish.queued_at + patience).max(*after)),
+        Phase::Waiting { alone: false, after } => {
+            Some((wish.queued_at + patience).max(*after).max(open_since.unwrap_or_default()))
+        }
         Phase::Waiting { alone: true, after } => Some(*after),
         Phase::Held { again, .. } => Some(*again),
         Phase::Unseen { .. } | Phase::Sent(_) | Phase::Settled(_) => None,

@@ -28,6 +28,8 @@ pub(super) struct Group {
     pub(super) looks: u32,
     pub(super) retry: Option<Moment>,
     pub(super) failures: u32,
+    /// When the group was first seen `active` after AWS had worked on it.
+    pub(super) open_since: Option<Moment>,
     /// What the last look at the `active` group showed.
     pub(super) seen: Option<UserGroup>,
     /// The call under way.

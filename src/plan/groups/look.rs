@@ -65,6 +65,9 @@ impl Group {
     }
 
     fn see_active(&mut self, group: &UserGroup, pace: &Pace, now: Moment, roll: f64) {
+        if self.obstacle.is_some() {
+            self.open_since = Some(now);
+        }
         (self.obstacle, self.look_due, self.looks) = (None, None, 0);
         (self.retry, self.failures) = (None, 0);
         let before = self.seen.replace(group.clone());

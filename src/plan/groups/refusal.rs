@@ -229,10 +229,12 @@ impl Group {
 fn names_user(sentence: &str, user_id: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let is_plain = user_id.bytes().all(|byte| byte.is_ascii_lowercase());
+    let follows_user = ["group", "groups", "name", "names"];
     sentence.match_indices(user_id).any(|(at, _)| {
         let (before, after) = (&sentence[..at], &sentence[at + user_id.len()..]);
         let is_word = !before.ends_with(is_part) && !after.starts_with(is_part);
-        let is_user = [" user ", ":user:", "\""].iter().any(|word| format!(" {before}").ends_with(word));
+        let is_user = [":user:", "\""].iter().any(|word| before.ends_with(word))
+            || format!(" {before}").ends_with(" user ") && !follows_user.contains(&user_id);
         is_word && (!is_plain || is_user)
     })
 }

@@ -67,7 +67,9 @@ fn source() -> CallSource {
 fn error(code: &str, message: &str) -> Fault {
     match classify::classify_group(code, message, 400) {
         classify::Answer::Fault(fault) => fault,
-        other => panic!("{other:?} is no fault"),
+        other @ (classify::Answer::NotFound | classify::Answer::AlreadyExists) => {
+            panic!("{other:?} is no fault")
+        }
     }
 }
 

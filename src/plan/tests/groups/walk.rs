@@ -57,11 +57,11 @@ fn apply(world: &mut World, event: Event) {
         }
         Event::Culprit(number, true) => drop(world.culprits.insert(user(number))),
         Event::Culprit(number, false) => drop(world.culprits.remove(&user(number))),
-        Event::Group(there) => match (there, world.aws.contains_key(GROUP)) {
-            (true, false) => drop(world.aws.extend(World::new().aws)),
-            (false, true) => drop(world.aws.remove(GROUP)),
-            (true, true) | (false, false) => {}
-        },
+        Event::Group(true) => {
+            let new = World::new().aws.remove(GROUP).unwrap();
+            world.aws.entry(GROUP.to_owned()).or_insert(new);
+        }
+        Event::Group(false) => drop(world.aws.remove(GROUP)),
         Event::Luck(luck) => world.luck = luck,
         Event::Quota(quota) => world.quota = quota,
         Event::Restart => world.restart(),
