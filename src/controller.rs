@@ -1,29 +1,27 @@
 //! I/O: watches objects and Secrets, asks the queue for a pass over an object if something changed, and runs the passes.
 
 mod index;
+mod secrets;
 mod seen;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws::{UserApi, remember_request_id};
-use futures::{Stream, StreamExt, future};
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::PartialObjectMeta;
+use futures::{Stream, StreamExt, TryStreamExt, future};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt};
-use plan::SecretVersion;
 use plan::pass::{Finish, PassResult};
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinError;
 
 use self::index::{Index, Listed, Vanished};
+use self::secrets::{changed_secrets, objects_with_changed_secret, secrets_within};
 use self::seen::Seen;
-use crate::api::{ElastiCacheUser, full_name, user_id};
-use crate::connection::WATCH_SECONDS;
+use crate::api::{ElastiCacheUser, TrimmedUser, full_name, user_id};
+use crate::connection::{WATCH_SECONDS, metadata_only};
 use crate::orphans;
 use crate::queue::{Queue, QueueTurn, Trigger};
 use crate::reconcile::Reconciler;
@@ -91,11 +89,6 @@ pub(crate) async fn run<U: UserApi>(
 
 /// At most so many user IDs of deleted objects wait for a controller that is slow to take them.
 const MOST_FREED_IDS: usize = 1024;
-/// Wait so long after a Secret changed, because a rotation writes two Secrets one after the other.
-const SECRET_DEBOUNCE: Duration = Duration::from_secs(1);
-/// At most so many changed Secrets are debounced at the same time.
-const MOST_CHANGED_SECRETS: usize = 1024;
-
 /// What one controller watches.
 struct ControllerScope {
     /// `None`: all namespaces.
@@ -118,12 +111,12 @@ async fn watch_scope<U, F>(
     F: FnOnce() + Send + 'static,
 {
     let (store, writer) = objects;
-    let users: Api<ElastiCacheUser> = scoped(watches, namespace.as_deref());
+    let users: Api<TrimmedUser> = scoped(watches, namespace.as_deref());
     let index = Index::default();
     let successors = objects_with_freed_id(freed.subscribe(), index.clone());
     let events = watcher(users, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
-        .modify(|object| object.managed_fields_mut().clear())
+        .map_ok(untrimmed)
         .inspect(warn_once(OBJECTS_UNWATCHED, |event| !matches!(event, watcher::Event::Init)))
         .reflect(writer);
     let mut changes = ObjectEvents {
@@ -139,8 +132,9 @@ async fn watch_scope<U, F>(
         changes.handle(event);
         future::ready(())
     });
+    let metadata = metadata_only(watches.clone());
     let secrets =
-        secrets.iter().map(|namespace| changed_secrets(scoped(watches, namespace.as_deref())).boxed());
+        secrets.iter().map(|namespace| changed_secrets(scoped(&metadata, namespace.as_deref())).boxed());
     let changed = futures::stream::select_all(secrets)
         .flat_map(|secret| futures::stream::iter(objects_with_changed_secret(&store, &index, &secret)));
     let requests = futures::stream::select(changed, successors).for_each(|object| {
@@ -183,7 +177,7 @@ impl<U: UserApi> ObjectEvents<'_, U> {
                 self.forget(&name);
             }
             // Nobody receives it if the operator is ending.
-            let _ = self.freed.send(user_id);
+            let _ = self.freed.send(user_id.to_string());
         }
     }
 
@@ -270,36 +264,18 @@ where
     }
 }
 
-/// The namespaces whose Secrets the controller of a namespace watches. `None` stands for all namespaces.
-fn secrets_within(namespace: Option<&str>, listed: Option<&[String]>) -> Vec<Option<String>> {
-    match (namespace, listed) {
-        (namespace, None) => vec![namespace.map(str::to_owned)],
-        (None, Some(listed)) => listed.iter().cloned().map(Some).collect(),
-        (Some(namespace), Some(listed)) => {
-            listed.iter().filter(|listed| *listed == namespace).cloned().map(Some).collect()
-        }
-    }
-}
-
-/// The metadata of changed Secrets. The operator never caches their data.
-fn changed_secrets(
-    secrets: Api<PartialObjectMeta<Secret>>,
-) -> impl Stream<Item = PartialObjectMeta<Secret>> + Send + 'static {
-    watcher(secrets, watcher::Config::default().timeout(WATCH_SECONDS))
-        .default_backoff()
-        .touched_objects()
-        .inspect(warn_once(SECRETS_UNWATCHED, |_| true))
-        .filter_map(|item| future::ready(item.ok()))
-        .map(|secret| async {
-            tokio::time::sleep(SECRET_DEBOUNCE).await;
-            secret
-        })
-        .buffer_unordered(MOST_CHANGED_SECRETS)
-}
-
 const OBJECTS_UNWATCHED: &str =
     "failed to watch ElastiCacheUsers; the operator does not see changes of them until the watch works";
-const SECRETS_UNWATCHED: &str = "failed to watch Secrets; until the watch works, the operator reads a changed Secret at the next --resync";
+
+fn untrimmed(event: watcher::Event<TrimmedUser>) -> watcher::Event<ElastiCacheUser> {
+    match event {
+        watcher::Event::Apply(object) => watcher::Event::Apply(object.into()),
+        watcher::Event::Delete(object) => watcher::Event::Delete(object.into()),
+        watcher::Event::Init => watcher::Event::Init,
+        watcher::Event::InitApply(object) => watcher::Event::InitApply(object.into()),
+        watcher::Event::InitDone => watcher::Event::InitDone,
+    }
+}
 
 /// Logs that a watch fails: once, until an item arrives that shows that the watch `works` again.
 fn warn_once<T: 'static>(
@@ -315,27 +291,6 @@ fn warn_once<T: 'static>(
         }
         Ok(_) | Err(_) => {}
     }
-}
-
-/// The objects that take a password from this Secret and have not sent this version of it to AWS. Objects that have sent it are
-/// left out, because otherwise a restart, or a watch that starts again, would run a pass over every object.
-fn objects_with_changed_secret(
-    objects: &Store<ElastiCacheUser>,
-    index: &Index,
-    secret: &PartialObjectMeta<Secret>,
-) -> Vec<ObjectRef<ElastiCacheUser>> {
-    let (namespace, name) = (secret.namespace(), secret.name_any());
-    let uid = secret.metadata.uid.as_deref().unwrap_or_default();
-    let version = secret.metadata.resource_version.as_deref().unwrap_or_default();
-    let sent = |object: &ElastiCacheUser| {
-        let last = object.status.as_ref().and_then(|status| status.last_applied.as_ref());
-        let versions = last.map(|last| last.password_versions.as_slice()).unwrap_or_default();
-        versions.iter().any(|sent| SecretVersion::parse(sent).is_of(uid, version))
-    };
-    let candidates = index.naming_secret(&namespace.unwrap_or_default(), &name);
-    let objects = candidates.iter().filter_map(|name| objects.get(&object_ref(name)?));
-    let changed = objects.filter(|object| object.metadata.deletion_timestamp.is_none() && !sent(object));
-    changed.map(|object| ObjectRef::from_obj(&*object)).collect()
 }
 
 async fn pass<U: UserApi>(turn: QueueTurn, stores: Arc<[Store<ElastiCacheUser>]>, context: Arc<Context<U>>) {
@@ -378,18 +333,4 @@ fn find(stores: &[Store<ElastiCacheUser>], object: &str) -> Option<Arc<ElastiCac
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_watched_where_objects_are_and_no_further() {
-        let listed = ["a".to_owned(), "b".to_owned()];
-        let named = |name: &str| Some(name.to_owned());
-        assert_eq!(secrets_within(None, None), [None], "nothing listed: those of all objects");
-        assert_eq!(secrets_within(Some("a"), None), [named("a")]);
-        assert_eq!(secrets_within(None, Some(&listed)), [named("a"), named("b")]);
-        assert_eq!(secrets_within(Some("a"), Some(&listed)), [named("a")]);
-        assert_eq!(secrets_within(Some("c"), Some(&listed)), []);
-        assert_eq!(secrets_within(None, Some(&[])), []);
-    }
-}
+mod tests;

@@ -7,22 +7,22 @@ use plan::Memory;
 
 /// By the object's uid.
 #[derive(Debug, Default)]
-pub(crate) struct Memories(Mutex<HashMap<String, Kept>>);
+pub(crate) struct Memories(Mutex<HashMap<Box<str>, Kept>>);
 
 #[derive(Debug)]
 struct Kept {
-    namespace: String,
-    memory: Memory,
+    namespace: Box<str>,
+    memory: Box<Memory>,
 }
 
 impl Memories {
     #[must_use]
     pub(crate) fn recall(&self, uid: &str) -> Memory {
-        self.lock().get(uid).map(|kept| kept.memory.clone()).unwrap_or_default()
+        self.lock().get(uid).map(|kept| kept.memory.as_ref().clone()).unwrap_or_default()
     }
 
-    pub(crate) fn keep(&self, uid: &str, namespace: &str, memory: Memory) {
-        self.lock().insert(uid.to_owned(), Kept { namespace: namespace.to_owned(), memory });
+    pub(crate) fn keep(&self, uid: &str, namespace: &str, memory: Box<Memory>) {
+        self.lock().insert(uid.into(), Kept { namespace: namespace.into(), memory });
     }
 
     /// To be called with the uids of a complete list of the objects of a namespace (`None`: of all). Nobody told of objects that
@@ -31,7 +31,7 @@ impl Memories {
         let mut memories = self.lock();
         let before = memories.len();
         memories.retain(|uid, kept| {
-            listed.contains(uid) || namespace.is_some_and(|namespace| kept.namespace != namespace)
+            listed.contains(&**uid) || namespace.is_some_and(|namespace| *kept.namespace != *namespace)
         });
         before - memories.len()
     }
@@ -41,7 +41,7 @@ impl Memories {
         self.lock().remove(uid);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -55,7 +55,7 @@ mod tests {
         let keeps = |namespace: Option<&str>| {
             let memories = Memories::default();
             for (uid, of) in [("here", "a"), ("gone", "a"), ("elsewhere", "b")] {
-                memories.keep(uid, of, Memory::default());
+                memories.keep(uid, of, Box::default());
             }
             let forgotten = memories.sweep(namespace, &HashSet::from(["here".to_owned()]));
             assert_eq!(forgotten, 3 - memories.lock().len());

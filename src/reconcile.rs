@@ -62,9 +62,7 @@ impl<U: UserApi> Reconciler<U> {
         let finish = self.drive(&mut pass, &mut held).await;
         self.groups.pass_ended(&held.object, &finish.wishes, self.clock.now());
         match &finish.memory {
-            Some(memory) => {
-                self.memories.keep(&uid, &cached.namespace().unwrap_or_default(), memory.as_ref().clone())
-            }
+            Some(memory) => self.memories.keep(&uid, &cached.namespace().unwrap_or_default(), memory.clone()),
             None => {
                 self.memories.forget(&uid);
                 self.orphans.check_now(&uid);

@@ -2,10 +2,9 @@
 //! names.
 
 mod lockdown;
-mod patterns;
 
 pub use self::lockdown::Lockdown;
-pub use self::patterns::Patterns;
+pub use plan::Patterns;
 
 use std::collections::BTreeSet;
 
@@ -235,6 +234,7 @@ fn desired(object: &ElastiCacheUser, policy: &Policy) -> Result<Desired, Refusal
         uid: object.uid().unwrap_or_default(),
         adoption: policy.adoption(object),
         user_groups: user_groups(object, policy)?,
+        adoption_namespaces: policy.adoption_namespaces.clone(),
         full: None,
     })
 }

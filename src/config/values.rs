@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use plan::Feature;
+use plan::{DeletionPolicy, Feature};
 
 /// clap prints it after the flag's name and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +24,8 @@ pub(super) enum InvalidValue {
          {{namespace}} for the object's namespace, for example {{namespace}}-*"
     )]
     GroupPattern,
+    #[error("must be a name of a Kubernetes object: lower-case letters, digits, hyphens and dots")]
+    LeaseName,
     #[error("must be a number of calls in a second from 0.01 to 10000, for example 10 or 2.5")]
     Rate,
     #[error("must be a duration of at least a second, for example 30s, 10m or 1h30m")]
@@ -58,6 +60,16 @@ pub(super) fn parse_group_pattern(text: &str) -> Result<String, InvalidValue> {
     let filled = text.trim().replace("{namespace}", "a");
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-*".contains(c);
     if filled.chars().all(allowed) { Ok(text.trim().to_owned()) } else { Err(InvalidValue::GroupPattern) }
+}
+
+/// Accepts a DNS subdomain.
+pub(super) fn parse_lease_name(text: &str) -> Result<String, InvalidValue> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let label = |label: &str| {
+        !label.is_empty() && label.chars().all(allowed) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let valid = text.len() <= 253 && text.split('.').all(label);
+    valid.then(|| text.to_owned()).ok_or(InvalidValue::LeaseName)
 }
 
 pub(super) fn parse_rate(text: &str) -> Result<f64, InvalidValue> {
@@ -98,4 +110,40 @@ impl From<ForbiddenFeature> for Feature {
             ForbiddenFeature::Adopt => Self::Adopt,
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum DefaultDeletionPolicy {
+    /// The AWS user is deleted.
+    Delete,
+    /// The AWS user stays.
+    Retain,
+}
+
+impl DefaultDeletionPolicy {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delete => "Delete",
+            Self::Retain => "Retain",
+        }
+    }
+}
+
+impl From<DefaultDeletionPolicy> for DeletionPolicy {
+    fn from(policy: DefaultDeletionPolicy) -> Self {
+        match policy {
+            DefaultDeletionPolicy::Delete => Self::Delete,
+            DefaultDeletionPolicy::Retain => Self::Retain,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }

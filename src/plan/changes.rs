@@ -100,6 +100,7 @@ pub fn changes(
         adoption: _,
         // See `membership`.
         user_groups: _,
+        adoption_namespaces: _,
         broken_rules: _,
         full: _,
     } = desired;

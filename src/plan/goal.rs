@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    AuthenticationType, BrokenRule, Engine, Feature, Orphan, Owner, Ownership, Passwords, Refusal,
+    AuthenticationType, BrokenRule, Engine, Feature, Orphan, Owner, Ownership, Passwords, Patterns, Refusal,
     SecretProblem, Tags, UserGroupId, UserId, WantedGroups,
 };
 
@@ -84,6 +84,8 @@ pub struct Desired {
     pub adoption: Adoption,
     /// The groups that the user must be a member of.
     pub user_groups: WantedGroups,
+    /// `--adoption-namespace`: where objects may adopt, and the users of whose former objects.
+    pub adoption_namespaces: Patterns,
     /// No user is created or adopted against these rules. A user that is ours stays managed.
     pub broken_rules: Vec<BrokenRule>,
     /// `--max-users-per-namespace`, if so many other objects of the namespace go before this one.

@@ -21,6 +21,9 @@ use crate::{
     ObjectFacts, Rolls, Timestamp, UserGroupId,
 };
 
+/// Annotation: the groups, comma-separated, into which AWS's own default user may come back although caches use them.
+pub const RESTORE_DEFAULT_USER: &str = "elasticache-users.dev/restore-default-user";
+
 /// An object that wishes something of groups, as its last pass left it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Member {

@@ -5,8 +5,9 @@
 //! conflict means, what it publishes and remembers, and when the next pass is due. Time is an argument and randomness is a
 //! seed. So the tests run the machine of production, with a model instead of the API server and AWS.
 //!
-//! The files have the names of the steps: `early` ends a pass that nobody needs, `observe` fetches facts, `perform` writes intents and makes the one call, `report`
-//! writes status and publishes events.
+//! The files have the names of the steps: `early` ends a pass that nobody needs, `observe` fetches facts, `perform` writes
+//! intents and makes the one call, `report` writes status and publishes events. `orphaned` has what differs if the object has
+//! vanished.
 
 mod early;
 mod groups;

@@ -1,4 +1,4 @@
-//! Objects that nobody touches cost next to nothing: no write, one look each drift check, and none at once after a restart.
+//! Objects that nobody changes cost little: no write, one read for each drift check, and no read right after a restart.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::drifting::tagged;
 use crate::fixture::{Fixture, PASSWORD, Setup, iam, until, with_password};
 use crate::policies::ended;
 
-/// Two objects of each kind, all Ready, and their passes over.
+/// Two objects of each kind. All are Ready, and no pass is under way.
 async fn objects(fixture: &Fixture) -> Vec<String> {
     fixture.secret("pw", PASSWORD).await;
     let mut names = Vec::new();
@@ -23,7 +23,7 @@ async fn objects(fixture: &Fixture) -> Vec<String> {
     }
     for name in &names {
         fixture.wait_ready(name).await;
-        // The last thing that a pass writes.
+        // A pass writes this last.
         fixture.event(name, "UserCreated").await;
     }
     names
@@ -38,12 +38,13 @@ async fn versions(fixture: &Fixture, names: &[String]) -> Vec<Option<String>> {
     versions
 }
 
-/// Finalizers, statuses and events that the fixture's operators have written, by the audit log; `None` where there is none.
+/// The finalizers, statuses and events that the fixture's operators have written, according to the audit log. `None` if there is
+/// no audit log.
 fn written(fixture: &Fixture) -> Option<[usize; 3]> {
     fixture.writes().map(|writes| [writes.finalizers, writes.statuses, writes.events])
 }
 
-/// When the emulator got the calls of this action about this user, of the calls after so many.
+/// The times of the calls of this action for this user, without the first `after` calls.
 fn times(calls: &[Value], after: usize, action: &str, id: &str) -> Vec<Duration> {
     let about = calls.iter().skip(after).filter(|call| call["Action"] == action && user_of(call) == id);
     about.map(|call| Duration::from_millis(call["At"].as_u64().unwrap())).collect()
@@ -66,7 +67,7 @@ async fn idle_objects_cost_one_look_each_resync_and_no_write() {
     for name in &names {
         let looks = times(&all, calls, "DescribeUsers", name);
         let gaps: Vec<Duration> = looks.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        // Spread by a tenth either way.
+        // The interval varies by a tenth.
         assert!(gaps.iter().all(|gap| *gap >= Duration::from_millis(890)), "{name}: {gaps:?}");
         // Once in six resyncs, and the whole was a little longer than eight.
         let tags = times(&all, 0, "ListTagsForResource", name);
@@ -95,7 +96,7 @@ async fn a_restart_costs_one_look_for_each_object_and_no_write() {
         })
         .await;
     }
-    // What comes after all of them is done: anything more would show by now.
+    // Work that began later is done, so a further call would show by now.
     fixture.ready("later", iam()).await;
     let all = fixture.aws.calls().await;
     for name in &names {
@@ -105,7 +106,7 @@ async fn a_restart_costs_one_look_for_each_object_and_no_write() {
     assert!(lists <= 1, "{lists} of {} objects have their tags read at once", names.len());
     assert_eq!(versions(&fixture, &names).await, before);
     fixture.event("later", "UserCreated").await;
-    // Those of the one that came later, and no other.
+    // The calls for the later object, and no other.
     let wanted = wrote.map(|[finalizers, statuses, events]| [finalizers + 1, statuses + 2, events + 1]);
     assert_eq!(written(&fixture), wanted);
     ended(fixture).await;

@@ -50,6 +50,7 @@ mod rewriting;
 mod rights;
 mod rotating;
 mod samples;
+mod scraping;
 mod secrecy;
 mod secretless;
 mod taken_back;

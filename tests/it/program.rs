@@ -49,6 +49,14 @@ async fn the_operator_does_not_start_without_its_configuration() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         taken.env("HTTP_ADDR", listener.local_addr().unwrap().to_string());
         refuses("an address in use", &mut taken, "--http-addr");
+        refuses(
+            "no certificate",
+            fixture.command().env("METRICS_SECURE", "true"),
+            "needs --metrics-cert-dir",
+        );
+        let mut absent = fixture.command();
+        absent.env("METRICS_SECURE", "true").env("METRICS_CERT_DIR", "/nonexistent");
+        refuses("a certificate that is not there", &mut absent, "cannot read /nonexistent/tls.crt");
     });
     run.await.unwrap();
 }
@@ -129,8 +137,8 @@ async fn a_call_that_hangs_is_cut_on_sigterm() {
 
 #[tokio::test]
 async fn a_pass_that_waits_for_the_rate_limit_ends_on_sigterm_without_its_call() {
-    // The token for CreateUser comes 5 s after that for DescribeUsers, within the time that calls in flight have.
-    let fixture = Fixture::with(Setup::env(&[("AWS_RATE", "0.2"), ("AWS_BURST", "1")])).await;
+    // The token for CreateUser comes 20 s after that for DescribeUsers.
+    let fixture = Fixture::with(Setup::env(&[("AWS_RATE", "0.05"), ("AWS_BURST", "1")])).await;
     fixture.create("app", iam()).await;
     until("the pass waits for another token", async || fixture.logs().matches("AcquireToken").count() >= 2)
         .await;
@@ -139,6 +147,7 @@ async fn a_pass_that_waits_for_the_rate_limit_ends_on_sigterm_without_its_call()
     assert_eq!(fixture.exit_code().await, Some(0));
     assert!(asked.elapsed() < std::time::Duration::from_secs(10), "{:?}", asked.elapsed());
     assert_eq!(fixture.aws.calls().await.len(), calls);
+    assert!(!fixture.logs().contains("cutting what did not finish"), "nobody waits for the token");
     fixture.start_with(&unlimited());
     fixture.wait_ready("app").await;
     fixture.end().await;

@@ -1,4 +1,4 @@
-//! Secrets change, and AWS gets their passwords.
+//! If a Secret changes, AWS gets its password.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::fixture::{
 };
 
 pub(crate) const SECOND: &str = "second-long-passphrase";
-/// What "within seconds" allows on a busy machine.
+/// What "within seconds" means on a busy machine.
 const SECONDS: Duration = Duration::from_secs(10);
 pub(crate) const THIRD: &str = "third-long-passphrase";
 
@@ -45,7 +45,7 @@ pub(crate) async fn passwords(fixture: &Fixture, user: &str) -> Vec<String> {
 async fn holds(fixture: &Fixture, wanted: &[&str]) {
     let mut wanted: Vec<String> = wanted.iter().map(|text| (*text).to_owned()).collect();
     wanted.sort();
-    // Compared, never shown.
+    // The passwords are compared and never printed.
     until("AWS has the passwords of the Secrets", async || passwords(fixture, "app").await == wanted).await;
     fixture.wait_ready("app").await;
 }
@@ -69,7 +69,7 @@ async fn a_changed_secret_reaches_aws_with_one_modify_user() {
     fixture.secret("one", SECOND).await;
     let written = Instant::now();
     until("AWS has the password of the Secret", async || passwords(&fixture, "app").await == [SECOND]).await;
-    // A debounce of one second, two looks and the call; not seen at all, it would take the resync's ten minutes.
+    // A second of debounce, two reads and the call. Without the watch it would take the ten minutes of the resync.
     assert!(written.elapsed() < SECONDS, "{:?} after the Secret changed", written.elapsed());
     holds(&fixture, &[SECOND]).await;
     fixture.reconcile_now("app").await;
@@ -132,7 +132,7 @@ async fn the_same_password_in_two_secrets_is_sent_once() {
     assert_eq!(passwords(&fixture, "app").await.len(), 1);
     fixture.reconcile_now("app").await;
     assert_eq!(rotations(&fixture).await, 0);
-    // Also if the two become the same later.
+    // The same holds if the two passwords become equal later.
     fixture.secret("two", SECOND).await;
     holds(&fixture, &[PASSWORD, SECOND]).await;
     fixture.secret("two", PASSWORD).await;
@@ -150,7 +150,7 @@ async fn a_check_records_the_version_of_a_secret_that_was_written_again() {
     annotate_secret(&fixture, "one", "again").await;
     let after = versions(&fixture.reconcile_now("app").await);
     assert!(after != before && after.as_array().unwrap().len() == 1, "{before} {after}");
-    // So no other process sends the password again.
+    // A restart may cost one ModifyUser, because the process does not know what was sent. Here status shows it.
     fixture.kill();
     fixture.start();
     fixture.reconcile_now("app").await;
@@ -189,7 +189,7 @@ async fn a_rotation_while_the_user_is_modifying_is_not_lost() {
 async fn going_back_to_the_former_secret_is_seen_though_the_report_of_the_new_one_was_lost() {
     let fixture = settled().await;
     fixture.secret("two", SECOND).await;
-    // AWS takes the second password, and nobody ever learns of it.
+    // AWS accepts the second password, and the answer is lost.
     let fault = Rule::on("ModifyUser").user("app").hang().after();
     let fault = fixture.aws.fault(fault).await;
     fixture.patch("app", json!({ "spec": with_passwords(&["two"]) })).await;

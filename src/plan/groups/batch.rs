@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::Member;
 use super::group::Group;
 use super::wish::{Phase, Wish};
+use super::{Member, RESTORE_DEFAULT_USER};
 use crate::pace::{Pace, Requeue};
 use crate::{
     DEFAULT_USER, Direction, GroupChange, MembershipState, Moment, Swap, Timestamp, UserGroup, UserGroupId,
@@ -12,8 +12,6 @@ use crate::{
 
 /// A group has so many members at most, as long as AWS does not say otherwise. So many go into one call.
 const MOST_MEMBERS: usize = 100;
-/// The groups, comma-separated, into which AWS's own default user may come back although caches use them.
-const RESTORE_DEFAULT_USER: &str = "elasticache-users.dev/restore-default-user";
 
 /// A call that is about to be made or under way.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,8 @@ pub struct Pacing {
     silent_since: Option<Moment>,
     denied_since: Option<Moment>,
     warned: Option<(Reason, Moment)>,
-    accepted: Option<Accepted>,
+    /// In a box, because nearly all objects have none.
+    accepted: Option<Box<Accepted>>,
     planned: Option<PlannedPass>,
 }
 
@@ -105,7 +106,7 @@ impl Pacing {
         let before = self.accepted.take().filter(|before| before.change == change);
         let times = before.map_or(0, |before| before.times).saturating_add(1);
         let again = now + pace.until(Requeue::Backoff, times, Duration::ZERO, roll);
-        self.accepted = Some(Accepted { change, times, again });
+        self.accepted = Some(Box::new(Accepted { change, times, again }));
     }
 
     /// AWS shows what the spec asks for.
@@ -115,7 +116,7 @@ impl Pacing {
 
     /// Whether this change may be sent, although AWS may have accepted it before.
     pub(crate) fn repeat(&self, change: &Mutation, now: Moment) -> Repeat {
-        match self.accepted.as_ref().filter(|accepted| accepted.change == *change) {
+        match self.accepted.as_deref().filter(|accepted| accepted.change == *change) {
             Some(accepted) if accepted.again <= now => Repeat::Send,
             Some(Accepted { times: 1, .. }) => Repeat::Wait,
             Some(_) => Repeat::NotShown,

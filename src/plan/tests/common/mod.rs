@@ -96,6 +96,7 @@ pub(crate) fn desired() -> Desired {
         uid: "uid-1".into(),
         adoption: Adoption::Never,
         user_groups: Default::default(),
+        adoption_namespaces: Patterns::new(vec!["shop".into(), "web".into()]),
         broken_rules: vec![],
         full: None,
     }

@@ -129,7 +129,7 @@ impl Operator {
     fn finish(&mut self, finish: Finish, model: &mut Model) {
         model.trace.note(|| format!("the pass is over: {:?}", finish.result));
         if finish.result == PassResult::Endless {
-            model.breach("a pass does not come to an end");
+            model.breach("a pass does not end");
         }
         let due = finish.requeue.map(|pause| model.now + pause);
         // A pass that came early leaves the next one as it was.

@@ -11,7 +11,7 @@ use super::Case;
 use crate::fixture::{condition, has_reason, iam, is_ready, manifest, with, with_password};
 
 impl Case<'_> {
-    /// The watch breaks, and nobody answers when it is opened again.
+    /// The watch breaks, and the API server does not answer when the operator opens it again.
     pub(in crate::faults) async fn loses_its_watch(&self) -> Result<(), String> {
         self.set().await?;
         self.becomes_ready(true).await?;
