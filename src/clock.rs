@@ -18,6 +18,14 @@ impl PassClock {
     pub(crate) fn now(self) -> Now {
         Now { moment: Moment::after_start(self.started.elapsed()), utc: crate::kubernetes::timestamp(now()) }
     }
+
+    /// Waits until this moment; for ever if there is none.
+    pub(crate) async fn until(self, due: Option<Moment>) {
+        match due {
+            Some(due) => tokio::time::sleep_until(self.started + due.since(Moment::default())).await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "the one reader of the wall clock")]

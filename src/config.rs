@@ -80,6 +80,11 @@ pub struct RunFlags {
     #[arg(long, env = "REQUIRED_USER_ID_PREFIX", value_name = "TEMPLATE", value_parser = values::parse_user_id_prefix)]
     pub required_user_id_prefix: Option<String>,
 
+    /// Let objects name this user group in userGroupIDs; repeatable, comma-separated in the environment. A pattern: * stands for any
+    /// characters and {namespace} for the object's namespace, for example {namespace}-*. Default: none.
+    #[arg(long, env = "ALLOWED_USER_GROUP", value_delimiter = ',', value_name = "PATTERN", value_parser = values::parse_group_pattern)]
+    pub allowed_user_group: Vec<String>,
+
     /// Do not let objects use this; repeatable, comma-separated in the environment. Default: nothing is forbidden.
     #[arg(
         long,

@@ -79,8 +79,10 @@ pub(crate) async fn run<U: UserApi>(
     let orphans = orphans::run(&context.reconciler, async {
         let _ = stopped.await;
     });
+    let groups = crate::groups::coordinate(&context.reconciler, &context.queue);
     tokio::select! {
         (ended, ()) = future::join(passes, orphans) => ended,
+        () = groups => Ok(()),
         _ = future::join_all(watching) => Ok(()),
     }
 }
@@ -163,13 +165,14 @@ struct ObjectEvents<'a, U> {
 impl<U: UserApi> ObjectEvents<'_, U> {
     /// Nobody told of objects that vanished while the watch was broken.
     fn sweep(&mut self, listed: Listed) {
-        let Reconciler { memories, orphans, .. } = &self.context.reconciler;
+        let Reconciler { memories, orphans, groups, .. } = &self.context.reconciler;
         let forgotten = memories.sweep(self.namespace.as_deref(), &listed.uids);
         if forgotten > 0 {
             tracing::debug!("vanished objects that are forgotten after a list: {forgotten}");
         }
         for Vanished { name, uid, user_id } in listed.vanished {
             orphans.check_now(&uid);
+            groups.forget(&uid);
             if let Some(name) = name {
                 self.forget(&name);
             }
@@ -206,8 +209,9 @@ impl<U: UserApi> ObjectEvents<'_, U> {
             }
             watcher::Event::Apply(object) => self.request(&object),
             watcher::Event::Delete(gone) => {
-                let Reconciler { memories, orphans, policy, .. } = &self.context.reconciler;
+                let Reconciler { memories, orphans, groups, policy, .. } = &self.context.reconciler;
                 memories.forget(&gone.uid().unwrap_or_default());
+                groups.forget(&gone.uid().unwrap_or_default());
                 orphans.vanished(&gone, policy);
                 self.forget(&full_name(&gone));
                 // Nobody receives it if the operator is ending.

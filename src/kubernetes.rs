@@ -105,6 +105,20 @@ impl Kubernetes {
         Ok(found.map(ElastiCacheUser::from).filter(|found| found.metadata.uid == object.metadata.uid))
     }
 
+    /// The current version of the object of this name, uncached.
+    ///
+    /// # Errors
+    /// If the API server cannot be reached, or refuses.
+    pub async fn read_named(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<ElastiCacheUser>, RequestError> {
+        let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), namespace);
+        let found = users.get_opt(name).await.and_then(whole);
+        found.map_err(|error| self.failed("read the object", &format!("{namespace}/{name}"), error))
+    }
+
     /// Whether the object that owner tags name exists, uncached.
     ///
     /// # Errors

@@ -26,6 +26,7 @@
 //! | [`account`] | AWS | one AWS account and region: the calls to it, and their rate limit |
 //! | `places` | no | which objects may have a user, if a namespace may have only so many |
 //! | `memories` | no | what one process remembers of each object between passes |
+//! | `groups` | through these | the driver of the coordinator of user groups, [`plan::groups`] |
 //! | `orphans` | through these | notices that an object may have vanished right after CreateUser, and runs a pass that deletes its AWS user |
 //! | `queue` | no | whose pass begins next, and when |
 //! | `controller` | API server | watches: which change asks for a pass |
@@ -87,6 +88,7 @@ pub mod telemetry;
 mod clock;
 mod connection;
 mod controller;
+mod groups;
 mod memories;
 mod orphans;
 mod places;

@@ -18,6 +18,7 @@ pub(crate) use self::held::Held;
 use crate::account::RateLimited;
 use crate::api::{ElastiCacheUser, full_name};
 use crate::clock::PassClock;
+use crate::groups::UserGroups;
 use crate::kubernetes::{Kubernetes, RequestError, facts, status};
 use crate::memories::Memories;
 use crate::orphans::Orphans;
@@ -36,6 +37,7 @@ pub(crate) struct Reconciler<U> {
     pub places: Places,
     /// Each CreateUser, until a later write to its object was answered.
     pub orphans: Orphans,
+    pub groups: UserGroups,
     /// Counts corrections of what somebody else changed in AWS.
     pub corrections: Counter,
     /// Counts users that are deleted because their object vanished.
@@ -55,7 +57,10 @@ impl<U: UserApi> Reconciler<U> {
         let (object, memory) = (facts(cached), self.memories.recall(&uid));
         let mut pass =
             Pass::new(self.settings.clone(), goal, object, memory, fastrand::u64(..), self.clock.now());
-        let finish = self.drive(&mut pass, &mut Held::new(cached, turn)).await;
+        self.groups.pass_begins(cached);
+        let mut held = Held::new(cached, turn);
+        let finish = self.drive(&mut pass, &mut held).await;
+        self.groups.pass_ended(&held.object, &finish.wishes, self.clock.now());
         match &finish.memory {
             Some(memory) => self.memories.keep(&uid, &cached.namespace().unwrap_or_default(), memory.clone()),
             None => {
@@ -108,6 +113,7 @@ impl<U: UserApi> Reconciler<U> {
             Request::ReadOwner(owner) => Response::Owner(kubernetes.owner_exists(&owner).await?),
             Request::ReadPasswords => Response::Passwords(passwords(&held.object, kubernetes).await),
             Request::ReadDefinition => Response::Definition(kubernetes.definition().await),
+            Request::ReadGroups(groups) => Response::Groups(self.groups.states(&held.object, &groups)),
             Request::ReadObject => self.read_object(held).await?,
             Request::ReadNamesake(orphan) => Response::Namesake(kubernetes.namesake(&orphan).await?),
             Request::Resolve => self.resolve_again(held).await?,

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use kube::ResourceExt;
 use plan::{
     Adoption, Authentication, AuthenticationType, BrokenRule, DeletionGoal, DeletionPolicy, Desired, Feature,
-    Goal, InvalidUserId, Outline, Owner, Passwords, Refusal, SecretProblem, Subject, UserId,
+    Goal, GroupPermission, InvalidUserId, Outline, Owner, Passwords, Refusal, SecretProblem, Subject,
+    UserGroupId, UserId, WantedGroups,
 };
 
 use crate::api::{self, ElastiCacheUser, PREVENT_DELETION};
@@ -28,6 +29,8 @@ pub struct Policy {
     pub adoption_namespaces: Patterns,
     /// Every user ID must begin with it. It may contain `{namespace}`, which stands for the object's namespace.
     pub required_prefix: Option<String>,
+    /// The user groups that objects may name: patterns with `*` and `{namespace}`.
+    pub allowed_user_groups: Vec<String>,
     pub lockdown: Lockdown,
 }
 
@@ -56,6 +59,10 @@ enum SpecError {
         "spec.tags has the key \"{0}\": keys that begin with \"aws:\" or \"elasticache-users.dev/\" are reserved; remove it"
     )]
     ReservedTagKey(String),
+    #[error(
+        "\"{0}\" in spec.userGroupIDs cannot be the ID of a user group: lower-case letters, digits and single hyphens, beginning with a letter, at most 40 characters, and not \"default\""
+    )]
+    UserGroupId(String),
     #[error("spec.managementPolicy is \"{0}\"; Manage and Observe are known")]
     UnknownManagementPolicy(String),
 }
@@ -79,6 +86,17 @@ impl Policy {
                 Adoption::Allowed
             }
             Some(api::AdoptionPolicy::Adopt) => Adoption::NotAllowed,
+        }
+    }
+}
+
+impl Policy {
+    fn group_permission(&self, namespace: &str, group: &UserGroupId) -> GroupPermission {
+        let patterns =
+            self.allowed_user_groups.iter().map(|pattern| pattern.replace("{namespace}", namespace));
+        match Patterns::new(patterns.collect()).matches(group.as_str()) {
+            true => GroupPermission::Allowed,
+            false => GroupPermission::NotAllowed,
         }
     }
 }
@@ -125,7 +143,21 @@ fn outline(object: &ElastiCacheUser) -> Option<Outline> {
         engine: engine(object).ok()?,
         access_string: object.spec.access_string.clone()?,
         authentication_type,
+        user_groups: named_groups(object).ok()?.into_iter().collect(),
     })
+}
+
+fn named_groups(object: &ElastiCacheUser) -> Result<Vec<UserGroupId>, SpecError> {
+    let named = object.spec.user_group_ids.iter().flatten();
+    named.map(|id| UserGroupId::parse(id).map_err(|_| SpecError::UserGroupId(id.clone()))).collect()
+}
+
+/// The groups that the object names and that its user was not seen in. A pass may wish to join them.
+pub(crate) fn missing_groups(object: &ElastiCacheUser) -> BTreeSet<UserGroupId> {
+    let status = object.status.as_ref();
+    let is_member = |id: &&String| status.is_some_and(|status| status.user_group_ids.contains(*id));
+    let missing = object.spec.user_group_ids.iter().flatten().filter(|id| !is_member(id));
+    missing.filter_map(|id| UserGroupId::parse(id).ok()).collect()
 }
 
 /// How owner tags name the object.
@@ -201,6 +233,7 @@ fn desired(object: &ElastiCacheUser, policy: &Policy) -> Result<Desired, Refusal
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
         adoption: policy.adoption(object),
+        user_groups: user_groups(object, policy)?,
         adoption_namespaces: policy.adoption_namespaces.clone(),
         full: None,
     })
@@ -231,6 +264,15 @@ fn access_string(object: &ElastiCacheUser) -> Result<String, SpecError> {
         Some(text) if !text.trim().is_empty() => Ok(text.to_owned()),
         Some(_) | None => Err(SpecError::NoAccessString),
     }
+}
+
+fn user_groups(object: &ElastiCacheUser, policy: &Policy) -> Result<WantedGroups, SpecError> {
+    let namespace = object.namespace().unwrap_or_default();
+    let permitted = |group: UserGroupId| {
+        let permission = policy.group_permission(&namespace, &group);
+        (group, permission)
+    };
+    Ok(named_groups(object)?.into_iter().map(permitted).collect())
 }
 
 fn tags(object: &ElastiCacheUser) -> Result<plan::Tags, SpecError> {

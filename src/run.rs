@@ -21,6 +21,7 @@ use crate::clock::PassClock;
 use crate::config::RunFlags;
 use crate::connection::{self, ConfigurationError, NotServed, WatchHealth};
 use crate::controller::{self, Context, Watched};
+use crate::groups::UserGroups;
 use crate::kubernetes::Kubernetes;
 use crate::leader_election::{
     self, Candidate, Contender, Election, Installation, Leadership, LeadershipLost, LeaseForbidden, Leases,
@@ -123,6 +124,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
             }),
             memories: Memories::default(),
             orphans: Orphans::default(),
+            groups: UserGroups::new(run.pace()),
             corrections: metrics.corrections(),
             orphans_removed: metrics.orphans_removed(),
             pass_timeout: PASS_TIMEOUT,

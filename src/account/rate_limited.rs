@@ -3,8 +3,8 @@
 use aws::{UserApi, UserPage};
 use plan::verdict::Outcome;
 use plan::{
-    Account, Arn, CallSource, Create, CredentialsId, Delete, Fault, Modify, Mutation, Tag, TagsObservation,
-    Untag, UserId, UserObservation,
+    Account, Arn, CallSource, Create, CredentialsId, Delete, Fault, GroupChange, GroupObservation,
+    GroupOutcome, Modify, Mutation, Tag, TagsObservation, Untag, UserGroupId, UserId, UserObservation,
 };
 
 use super::limit::{InFlight, Limiter, Permit};
@@ -70,6 +70,31 @@ impl<U: UserApi> RateLimited<U> {
         let tags = self.users.list_tags(arn).await;
         call.ended(matches!(&tags, TagsObservation::Failed(fault) if is_throttling(fault)));
         tags
+    }
+
+    /// [`UserApi::describe_group`].
+    pub async fn describe_group(
+        &self,
+        permit: Permit,
+        group: &UserGroupId,
+    ) -> (GroupObservation, CallSource) {
+        let call = permit.spend();
+        let (seen, source) = self.users.describe_group(group).await;
+        call.ended(matches!(&seen, GroupObservation::Failed(fault) if is_throttling(fault)));
+        (seen, source)
+    }
+
+    /// [`UserApi::modify_group`].
+    pub async fn modify_group(
+        &self,
+        permit: Permit,
+        change: &GroupChange,
+        signer: CredentialsId,
+    ) -> GroupOutcome {
+        let call = permit.spend();
+        let outcome = self.users.modify_group(change, signer).await;
+        call.ended(matches!(&outcome, GroupOutcome::Failed(fault) if is_throttling(fault)));
+        outcome
     }
 
     /// Makes the call of a mutation.

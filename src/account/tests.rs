@@ -143,6 +143,19 @@ impl UserApi for SharedAws {
     async fn delete(&self, _: &Delete, _: CredentialsId) -> Outcome {
         self.0.mutated().await
     }
+
+    async fn describe_group(&self, _: &plan::UserGroupId) -> (plan::GroupObservation, CallSource) {
+        let seen = self
+            .0
+            .call()
+            .await
+            .map_or_else(plan::GroupObservation::Failed, |()| plan::GroupObservation::Absent);
+        (seen, source(Account::Withheld))
+    }
+
+    async fn modify_group(&self, _: &plan::GroupChange, _: CredentialsId) -> plan::GroupOutcome {
+        self.0.call().await.map_or_else(plan::GroupOutcome::Failed, |()| plan::GroupOutcome::Accepted)
+    }
 }
 
 struct World {

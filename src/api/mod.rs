@@ -34,7 +34,8 @@ pub const RECONCILE_REQUESTED_AT: &str = "elasticache-users.dev/reconcile-reques
 /// Annotation: while it is `"true"`, a deletion keeps the finalizer and makes no AWS call.
 pub const PREVENT_DELETION: &str = "elasticache-users.dev/prevent-deletion";
 /// All annotations that the operator reads. It keeps no other.
-pub(crate) const ANNOTATIONS: [&str; 2] = [RECONCILE_REQUESTED_AT, PREVENT_DELETION];
+pub(crate) const ANNOTATIONS: [&str; 3] =
+    [RECONCILE_REQUESTED_AT, PREVENT_DELETION, plan::groups::RESTORE_DEFAULT_USER];
 
 /// Condition: the AWS user exists, matches the spec and is `active`.
 pub const READY: &str = "Ready";

@@ -142,6 +142,17 @@ pub struct ElastiCacheUserSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication: Option<AuthenticationSpec>,
 
+    /// The user groups that the user must be a member of, for example [orders-cache]. A user can log in only
+    /// to caches of its groups. Whatever makes the caches makes the groups; the operator only adds and
+    /// removes this user. At most 50. A group that is removed from the list is left. The operator's
+    /// administrator must allow the groups (--allowed-user-group).
+    #[serde(rename = "userGroupIDs", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50), inner(length(max = 40)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[x_kube(validation = Rule::new("self.all(id, id != 'default')").message("a user group can not have the ID \"default\": name the group of your cache, for example orders-cache"))]
+    #[x_kube(validation = Rule::new(format!("self.all(id, id.matches('{USER_ID_PATTERN}'))")).message("the ID of a user group must be lower case letters, digits and single hyphens, beginning with a letter and not ending with a hyphen, for example orders-cache"))]
+    pub user_group_ids: Option<Vec<String>>,
+
     /// Tags of the AWS user, for example team: orders. At most 40. A key has 1 to 128 characters and must
     /// not begin with aws: or elasticache-users.dev/, because the operator marks its own users with those
     /// tags. A value has at most 256 characters. A tag that is removed from the spec is removed from the
@@ -260,6 +271,7 @@ impl<'de> Deserialize<'de> for ElastiCacheUserSpec {
             engine: fields.take("engine"),
             access_string: fields.take("accessString"),
             authentication: fields.take("authentication"),
+            user_group_ids: fields.take("userGroupIDs"),
             tags: fields.take_entries("tags"),
             deletion_policy: fields.take("deletionPolicy"),
             adoption_policy: fields.take("adoptionPolicy"),

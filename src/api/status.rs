@@ -58,6 +58,13 @@ pub struct ElastiCacheUserStatus {
     #[schemars(with = "Option<Vec<String>>")]
     pub user_group_ids: Vec<String>,
 
+    /// The user groups whose membership this object looks after: those of the spec that the user is a member
+    /// of or is about to join, and those that it has to leave.
+    #[serde(rename = "managedUserGroupIDs", skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub managed_user_group_ids: Vec<String>,
+
     /// How the user proves who it is, as ElastiCache reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication: Option<ReportedAuthentication>,
@@ -170,6 +177,7 @@ impl<'de> Deserialize<'de> for ElastiCacheUserStatus {
             minimum_engine_version: fields.take("minimumEngineVersion"),
             access_string: fields.take("accessString"),
             user_group_ids: fields.take_items("userGroupIDs"),
+            managed_user_group_ids: fields.take_items("managedUserGroupIDs"),
             authentication: fields.take("authentication"),
             last_applied: fields.take("lastApplied"),
             create_requested_at: fields.take("createRequestedAt"),

@@ -13,8 +13,9 @@ use aws_sdk_elasticache::error::{DisplayErrorContext, ProvideErrorMetadata, SdkE
 use plan::classify::Answer;
 use plan::verdict::Outcome;
 use plan::{
-    Arn, AuthenticationChange, AwsError, CallSource, Create, CredentialsId, Delete, Fault, Modify, Password,
-    RemoteUser, Tag, TagsObservation, Untag, UserId, UserObservation,
+    Arn, AuthenticationChange, AwsError, CallSource, Create, CredentialsId, Delete, Fault, GroupChange,
+    GroupObservation, GroupOutcome, Modify, Password, RemoteUser, Tag, TagsObservation, Untag, UserGroupId,
+    UserId, UserObservation,
 };
 use tokio::time::Instant;
 
@@ -214,6 +215,14 @@ impl UserApi for Aws {
         let sent = request.customize().interceptor(seen.clone()).send();
         let ended = self.finish(call, &seen, sent, |user| answered_user!(user, user_id.as_str())).await;
         user_outcome(ended, &seen)
+    }
+
+    async fn describe_group(&self, group: &UserGroupId) -> (GroupObservation, CallSource) {
+        self.see_group(group).await
+    }
+
+    async fn modify_group(&self, change: &GroupChange, signer: CredentialsId) -> GroupOutcome {
+        self.change_group(change, signer).await
     }
 }
 

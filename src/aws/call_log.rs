@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use plan::classify::Answer;
+use plan::classify::{Answer, classify, classify_group};
 use plan::{CredentialsId, Password};
 
 use crate::echo::repeats;
-use crate::failure::Failure;
+use crate::failure::{Classify, Failure};
 use crate::meter::CallRecord;
 use crate::{Meter, sanitize};
 
@@ -39,6 +39,8 @@ pub(crate) enum Operation {
     AddTagsToResource,
     RemoveTagsFromResource,
     DeleteUser,
+    DescribeUserGroups,
+    ModifyUserGroup,
     GetCallerIdentity,
 }
 
@@ -52,6 +54,8 @@ impl Operation {
             Self::AddTagsToResource => "AddTagsToResource",
             Self::RemoveTagsFromResource => "RemoveTagsFromResource",
             Self::DeleteUser => "DeleteUser",
+            Self::DescribeUserGroups => "DescribeUserGroups",
+            Self::ModifyUserGroup => "ModifyUserGroup",
             Self::GetCallerIdentity => "GetCallerIdentity",
         }
     }
@@ -64,13 +68,35 @@ impl Operation {
             | Self::ModifyUser
             | Self::AddTagsToResource
             | Self::RemoveTagsFromResource
-            | Self::DeleteUser => "ElastiCache",
+            | Self::DeleteUser
+            | Self::DescribeUserGroups
+            | Self::ModifyUserGroup => "ElastiCache",
             Self::GetCallerIdentity => "STS",
         }
     }
 
     pub(crate) fn is_read(self) -> bool {
-        matches!(self, Self::DescribeUsers | Self::ListTagsForResource | Self::GetCallerIdentity)
+        matches!(
+            self,
+            Self::DescribeUsers
+                | Self::ListTagsForResource
+                | Self::DescribeUserGroups
+                | Self::GetCallerIdentity
+        )
+    }
+
+    fn is_about_a_group(self) -> bool {
+        matches!(self, Self::DescribeUserGroups | Self::ModifyUserGroup)
+    }
+
+    /// What the codes of this call mean.
+    fn classify(self) -> Classify {
+        if self.is_about_a_group() { classify_group } else { classify }
+    }
+
+    /// The code of [`Answer::NotFound`].
+    fn not_found(self) -> &'static str {
+        if self.is_about_a_group() { "UserGroupNotFound" } else { "UserNotFound" }
     }
 }
 
@@ -119,10 +145,10 @@ impl<'a> Call<'a> {
         took: Duration,
         meter: &Meter,
     ) -> Result<R, Answer> {
-        let result = result.map_err(|failure| failure.answer(self.passwords));
+        let result = result.map_err(|failure| failure.answer(self.passwords, self.operation.classify()));
         let ending = match &result {
             Ok(_) => Ending::Accepted,
-            Err(Answer::NotFound) => Ending::Refused("UserNotFound", ""),
+            Err(Answer::NotFound) => Ending::Refused(self.operation.not_found(), ""),
             Err(Answer::AlreadyExists) => Ending::Refused("UserAlreadyExists", ""),
             Err(Answer::Fault(fault)) => Ending::Refused(&fault.error().code, &fault.error().message),
         };

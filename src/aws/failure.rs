@@ -1,10 +1,13 @@
 //! Pure: how a call can fail, and which fault of `plan` that is.
 
-use plan::classify::{Answer, classify};
+use plan::classify::Answer;
 use plan::{AwsError, Fault, Password, Rejection};
 
 use crate::echo::{repeats, withheld};
 use crate::sanitize;
+
+/// What code, message and HTTP status of an error mean.
+pub(crate) type Classify = fn(&str, &str, u16) -> Answer;
 
 /// Why a call has no useful answer.
 #[derive(Debug)]
@@ -32,7 +35,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// The answer for `plan`. Two failures of one kind have the same text. The `passwords` of the call are removed from it.
-    pub(crate) fn answer(&self, passwords: &[Password]) -> Answer {
+    pub(crate) fn answer(&self, passwords: &[Password], classify: Classify) -> Answer {
         let unavailable =
             |code, message: &str| Answer::Fault(Fault::Unavailable(AwsError::new(code, message)));
         match self {
@@ -68,12 +71,15 @@ impl Failure {
             ),
             // A spoilt code must not be read as the one that it resembles: UserNotFound proves that a user is absent.
             Self::Refused { code, status, .. } if !sanitize::is_code(code) => {
-                Self::Unreadable(*status).answer(passwords)
+                Self::Unreadable(*status).answer(passwords, classify)
             }
             Self::Refused { code, message, status } => {
                 let message = if repeats(message, passwords) { withheld(message) } else { message.clone() };
-                let code =
-                    if is_known(code) || !repeats(code, passwords) { code.as_str() } else { "redacted" };
+                let code = if is_known(code, classify) || !repeats(code, passwords) {
+                    code.as_str()
+                } else {
+                    "redacted"
+                };
                 let AwsError { code, message } = sanitized(code, &message, passwords);
                 classify(&code, &message, *status)
             }
@@ -82,7 +88,7 @@ impl Failure {
 }
 
 /// The code is in the table of codes, so AWS did not make it from a password.
-fn is_known(code: &str) -> bool {
+fn is_known(code: &str, classify: Classify) -> bool {
     !matches!(classify(code, "", 0), Answer::Fault(Fault::Rejected(Rejection::Other, _)))
 }
 
@@ -119,7 +125,9 @@ mod tests {
             ("a spoilt code", refused("User\u{1b}NotFound", 404), true),
         ];
         for (claim, failure, unknown) in rows {
-            let Answer::Fault(fault) = failure.answer(&[]) else { panic!("{claim} is a fault") };
+            let Answer::Fault(fault) = failure.answer(&[], plan::classify::classify) else {
+                panic!("{claim} is a fault")
+            };
             assert_eq!(fault.outcome_unknown(), unknown, "{claim}: {fault:?}");
             assert!(fault.error().to_string().ends_with('.'), "{claim} ends as a sentence: {fault:?}");
         }

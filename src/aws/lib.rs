@@ -11,6 +11,7 @@ mod convert;
 mod credentials;
 mod echo;
 mod failure;
+mod groups;
 mod identity;
 mod interceptor;
 mod listing;
@@ -23,8 +24,8 @@ use std::future::Future;
 
 use plan::verdict::Outcome;
 use plan::{
-    Arn, CallSource, Create, CredentialsId, Delete, Fault, Modify, RemoteUser, Tag, TagsObservation, Untag,
-    UserId, UserObservation,
+    Arn, CallSource, Create, CredentialsId, Delete, Fault, GroupChange, GroupObservation, GroupOutcome,
+    Modify, RemoteUser, Tag, TagsObservation, Untag, UserGroupId, UserId, UserObservation,
 };
 
 pub use adapter::Aws;
@@ -65,6 +66,17 @@ pub trait UserApi: Send + Sync + 'static {
     fn untag(&self, untag: &Untag, signer: CredentialsId) -> impl Future<Output = Outcome> + Send;
     /// DeleteUser.
     fn delete(&self, delete: &Delete, signer: CredentialsId) -> impl Future<Output = Outcome> + Send;
+    /// DescribeUserGroups of one group, and where the answer came from, as for [`UserApi::describe`].
+    fn describe_group(
+        &self,
+        group: &UserGroupId,
+    ) -> impl Future<Output = (GroupObservation, CallSource)> + Send;
+    /// ModifyUserGroup, signed by the credentials of the DescribeUserGroups before it, or not sent.
+    fn modify_group(
+        &self,
+        change: &GroupChange,
+        signer: CredentialsId,
+    ) -> impl Future<Output = GroupOutcome> + Send;
 }
 
 /// A page of the list of all users. A user may be missing from, or twice in, a walk over pages during which users are created

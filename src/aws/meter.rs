@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use plan::classify::{Answer, classify};
+use plan::classify::{Answer, classify_group};
 use plan::{Fault, Rejection};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -153,8 +153,8 @@ fn code_label(code: &str) -> &str {
     const OWN: [&str; 6] =
         ["NoCredentials", "NotSent", "TimedOut", "NoAnswer", "UnreadableAnswer", "UnknownError"];
     // The table accepts every code that contains `Quota`, so it is not a closed list.
-    const QUOTAS: [&str; 2] = ["UserQuotaExceeded", "TagQuotaPerResourceExceeded"];
-    let in_table = match classify(code, "", 400) {
+    const QUOTAS: [&str; 3] = ["UserQuotaExceeded", "UserGroupQuotaExceeded", "TagQuotaPerResourceExceeded"];
+    let in_table = match classify_group(code, "", 400) {
         Answer::NotFound | Answer::AlreadyExists => true,
         Answer::Fault(Fault::Rejected(Rejection::Other, _)) => false,
         Answer::Fault(Fault::Rejected(Rejection::Quota, _)) => QUOTAS.contains(&code),
@@ -163,7 +163,10 @@ fn code_label(code: &str) -> &str {
                 Rejection::ParameterValue
                 | Rejection::ParameterCombination
                 | Rejection::ServiceLinkedRole
-                | Rejection::DefaultUserInGroup,
+                | Rejection::DefaultUserInGroup
+                | Rejection::DuplicateUserName
+                | Rejection::DefaultUserRequired
+                | Rejection::MemberNotFound,
                 _,
             )
             | Fault::Busy(_)

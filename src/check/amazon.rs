@@ -132,6 +132,9 @@ fn call_row(check: &'static str, action: &str, answer: Result<String, &Fault>, c
             | Rejection::ParameterCombination
             | Rejection::Quota
             | Rejection::DefaultUserInGroup
+            | Rejection::DuplicateUserName
+            | Rejection::DefaultUserRequired
+            | Rejection::MemberNotFound
             | Rejection::Other,
             said,
         ) => Row::failed(

@@ -36,6 +36,7 @@ impl RunFlags {
             default_deletion_policy: self.default_deletion_policy.into(),
             adoption_namespaces: patterns(&self.adoption_namespace),
             required_prefix: self.required_user_id_prefix.clone(),
+            allowed_user_groups: distinct(&self.allowed_user_group),
             lockdown: Lockdown {
                 forbidden: self.forbid.iter().map(|feature| (*feature).into()).collect(),
                 privileged: patterns(&self.privileged_namespace),

@@ -19,6 +19,11 @@ pub(super) enum InvalidValue {
          object's namespace, for example {{namespace}}-"
     )]
     UserIdPrefix,
+    #[error(
+        "must be the ID of a user group or a pattern: lower-case letters, digits, hyphens, * for any characters and \
+         {{namespace}} for the object's namespace, for example {{namespace}}-*"
+    )]
+    GroupPattern,
     #[error("must be a name of a Kubernetes object: lower-case letters, digits, hyphens and dots")]
     LeaseName,
     #[error("must be a number of calls in a second from 0.01 to 10000, for example 10 or 2.5")]
@@ -48,6 +53,13 @@ pub(super) fn parse_user_id_prefix(text: &str) -> Result<String, InvalidValue> {
     } else {
         Err(InvalidValue::UserIdPrefix)
     }
+}
+
+/// Accepts an empty text, because an empty environment variable counts as one that is not set.
+pub(super) fn parse_group_pattern(text: &str) -> Result<String, InvalidValue> {
+    let filled = text.trim().replace("{namespace}", "a");
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-*".contains(c);
+    if filled.chars().all(allowed) { Ok(text.trim().to_owned()) } else { Err(InvalidValue::GroupPattern) }
 }
 
 /// Accepts a DNS subdomain.

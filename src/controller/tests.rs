@@ -96,6 +96,14 @@ impl UserApi for NoAws {
     async fn delete(&self, _: &Delete, _: CredentialsId) -> Outcome {
         unreachable!("a call for a suspended object")
     }
+
+    async fn describe_group(&self, _: &plan::UserGroupId) -> (plan::GroupObservation, CallSource) {
+        unreachable!("a call for a suspended object")
+    }
+
+    async fn modify_group(&self, _: &plan::GroupChange, _: CredentialsId) -> plan::GroupOutcome {
+        unreachable!("a call for a suspended object")
+    }
 }
 
 /// What others write into the metadata of an object: half annotations and labels, half managed fields and finalizers.
@@ -186,6 +194,7 @@ fn context(client: Client, ending: watch::Receiver<bool>) -> Arc<Context<NoAws>>
                 default_deletion_policy: plan::DeletionPolicy::Delete,
                 adoption_namespaces: Patterns::default(),
                 required_prefix: None,
+                allowed_user_groups: Vec::new(),
                 lockdown: Lockdown::default(),
             },
             settings: Arc::new(Settings {
@@ -196,6 +205,7 @@ fn context(client: Client, ending: watch::Receiver<bool>) -> Arc<Context<NoAws>>
             }),
             memories: Memories::default(),
             orphans: Orphans::default(),
+            groups: crate::groups::UserGroups::new(plan::pace::Pace::default()),
             orphans_removed: Counter::default(),
             corrections: Counter::default(),
             pass_timeout: Duration::from_secs(900),

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time}
 use kube::ResourceExt;
 use plan::{
     ConditionStatus, ConditionType, LONGEST_REQUEST, Lifecycle, Location, ObjectFacts, ResourceVersion,
-    SecretVersion, Status, Timestamp,
+    SecretVersion, Status, Timestamp, UserGroupId,
 };
 
 use crate::api::{self, ElastiCacheUser, ElastiCacheUserStatus, FINALIZER, GROUP, RECONCILE_REQUESTED_AT};
@@ -64,6 +64,11 @@ fn read_status(status: &ElastiCacheUserStatus) -> Status {
         minimum_engine_version: read.minimum_engine_version,
         access_string: read.access_string,
         user_group_ids: read.user_group_ids,
+        managed_user_group_ids: read
+            .managed_user_group_ids
+            .iter()
+            .filter_map(|id| UserGroupId::parse(id).ok())
+            .collect(),
         authentication_type: authentication.type_,
         password_count: authentication.password_count,
         last_applied: read.last_applied.map(read_last_applied),
@@ -120,6 +125,7 @@ pub fn status(status: &Status) -> ElastiCacheUserStatus {
         minimum_engine_version: status.minimum_engine_version,
         access_string: status.access_string,
         user_group_ids: status.user_group_ids,
+        managed_user_group_ids: status.managed_user_group_ids.iter().map(ToString::to_string).collect(),
         authentication: has_authentication.then_some(api::ReportedAuthentication {
             type_: status.authentication_type,
             password_count: status.password_count,

@@ -94,6 +94,8 @@ pub enum Fetch {
     Passwords,
     /// Uncached.
     Definition,
+    /// What the coordinator of the user groups knows. This makes no call.
+    Groups,
     /// The object, uncached, after the pass has the rate limiter's token.
     Object,
     /// `Object`, and then `Definition`.
@@ -209,6 +211,13 @@ pub enum Wait {
     PreviousOwner(Owner),
     Creating,
     Modifying,
+    /// AWS is changing one of the user's groups because of a call of ours.
+    ChangingGroups,
+    /// The user of a Ready object is `modifying`, and not because of a call of this object. A change of a group does that to
+    /// its members (B85).
+    BusyForOthers,
+    /// The user is the default user of groups, and must leave them before it is deleted.
+    LeavingGroups,
     /// The user is not `active`, and not because of a call of ours.
     UserNotActive(Lifecycle),
     /// AWS does not show the user's tags now.
@@ -258,6 +267,9 @@ impl Wait {
             | Self::Namesake
             | Self::Creating
             | Self::Modifying
+            | Self::ChangingGroups
+            | Self::BusyForOthers
+            | Self::LeavingGroups
             | Self::UserNotActive(_)
             | Self::OwnerUnknown(_)
             | Self::PreviousOwner(_)

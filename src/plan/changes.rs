@@ -98,6 +98,8 @@ pub fn changes(
         owner: _,
         uid: _,
         adoption: _,
+        // See `membership`.
+        user_groups: _,
         adoption_namespaces: _,
         broken_rules: _,
         full: _,

@@ -52,6 +52,12 @@ pub enum Rejection {
     Quota,
     ServiceLinkedRole,
     DefaultUserInGroup,
+    /// A group would have two members of one user name.
+    DuplicateUserName,
+    /// A Redis group would have no member that is named `default`.
+    DefaultUserRequired,
+    /// A user that a call on a group names is not there.
+    MemberNotFound,
     Other,
 }
 
@@ -159,6 +165,22 @@ pub fn classify(code: &str, message: &str, status: u16) -> Answer {
     })
 }
 
+/// The same for DescribeUserGroups and ModifyUserGroup. There UserNotFound is about some member, and `NotFound` about the
+/// group.
+#[must_use]
+pub fn classify_group(code: &str, message: &str, status: u16) -> Answer {
+    let error = || AwsError::new(code, message);
+    match code {
+        "UserGroupNotFound" | "UserGroupNotFoundFault" => Answer::NotFound,
+        "UserNotFound" | "UserNotFoundFault" => {
+            Answer::Fault(Fault::Rejected(Rejection::MemberNotFound, error()))
+        }
+        // B77: the group is `creating`, `modifying` or `deleting`.
+        "InvalidUserGroupState" | "InvalidUserGroupStateFault" => Answer::Fault(Fault::Busy(error())),
+        _ => classify(code, message, status),
+    }
+}
+
 fn rejection(code: &str) -> Option<Rejection> {
     match code {
         // B102: ElastiCache sends this code with `Fault`, unlike the others.
@@ -167,6 +189,8 @@ fn rejection(code: &str) -> Option<Rejection> {
         "DefaultUserAssociatedToUserGroup" | "DefaultUserAssociatedToUserGroupFault" => {
             Some(Rejection::DefaultUserInGroup)
         }
+        "DuplicateUserName" | "DuplicateUserNameFault" => Some(Rejection::DuplicateUserName),
+        "DefaultUserRequired" | "DefaultUserRequiredFault" => Some(Rejection::DefaultUserRequired),
         "InvalidParameterValue" | "InvalidParameterValueException" => Some(Rejection::ParameterValue),
         "InvalidParameterCombination" | "InvalidParameterCombinationException" => {
             Some(Rejection::ParameterCombination)

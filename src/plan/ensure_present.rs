@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::access_string::same_meaning;
 use crate::changes::{AuthenticationChange, TagChange, changes, tag_change, unrecorded_tag_keys};
 use crate::location::{NotFoundMeaning, not_found_meaning, wrong_location};
+use crate::membership::is_unread;
 use crate::ownership::{
     OwnerKnowledge, before_tags_change, owner_tags_missing, ownership, restore_owner_tags, still_ours,
 };
@@ -101,8 +102,8 @@ fn ensure_in_sync(desired: &Desired, user: &RemoteUser, observed: &Observed) -> 
             _ if user.user_name != desired.user_name => Action::Refuse(other_name(desired, user)),
             Lifecycle::Active => change(desired, user, observed),
             Lifecycle::Creating => Action::Wait(Wait::Creating),
-            Lifecycle::Modifying if is_applying(desired, &observed.record) => Action::Wait(Wait::Modifying),
-            busy @ (Lifecycle::Modifying | Lifecycle::Deleting | Lifecycle::Unrecognized(_)) => {
+            Lifecycle::Modifying => while_modifying(desired, observed),
+            busy @ (Lifecycle::Deleting | Lifecycle::Unrecognized(_)) => {
                 Action::Wait(Wait::UserNotActive(busy.clone()))
             }
         },
@@ -132,6 +133,18 @@ fn is_applying(desired: &Desired, record: &Record) -> bool {
     let sent = record.last_applied.as_ref().and_then(|last| last.access_string.as_ref());
     let all_sent = sent.is_some_and(|sent| same_meaning(sent, &desired.access_string));
     record.modify_sent || all_sent && !record.readiness.was_ready()
+}
+
+fn while_modifying(desired: &Desired, observed: &Observed) -> Action {
+    if is_unread(&desired.user_groups, observed) {
+        return Action::Fetch(Fetch::Groups);
+    }
+    Action::Wait(match observed.record.readiness.is_ready() && !observed.record.modify_sent {
+        _ if observed.groups.is_applying() => Wait::ChangingGroups,
+        true => Wait::BusyForOthers,
+        false if is_applying(desired, &observed.record) => Wait::Modifying,
+        false => Wait::UserNotActive(Lifecycle::Modifying),
+    })
 }
 
 fn other_name(desired: &Desired, user: &RemoteUser) -> Refusal {
@@ -199,6 +212,11 @@ fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
     }
     match &desired.authentication {
         Authentication::Password(Err(problem)) => secret_problem(problem),
+        Authentication::Password(Ok(_)) | Authentication::Iam | Authentication::NoPassword
+            if is_unread(&desired.user_groups, observed) =>
+        {
+            Action::Fetch(Fetch::Groups)
+        }
         Authentication::Password(Ok(_)) | Authentication::Iam | Authentication::NoPassword => Action::InSync,
     }
 }

@@ -3,8 +3,9 @@
 use crate::location::{NotFoundMeaning, not_found_meaning, wrong_location};
 use crate::ownership::{OwnerKnowledge, owner_tags_missing, ownership, restore_owner_tags, still_ours};
 use crate::{
-    Action, Creation, Definition, Delete, DeletionGoal, DeletionPolicy, Fetch, Lifecycle, Observed,
-    Ownership, Read, ReleaseReason, RemoteUser, UserId, UserObservation, Wait, WriteIntent,
+    Action, Creation, DEFAULT_USER, Definition, Delete, DeletionGoal, DeletionPolicy, Fetch,
+    GroupsObservation, Lifecycle, Observed, Ownership, Read, ReleaseReason, RemoteUser, UserGroupId, UserId,
+    UserObservation, Wait, WriteIntent,
 };
 
 /// The first rule that matches decides.
@@ -91,9 +92,9 @@ fn delete_or_release(
             | Lifecycle::Deleting
             | Lifecycle::Unrecognized(_)),
         ) => Action::Wait(Wait::OwnerUnknown(busy.clone())),
-        (OwnerKnowledge::Known(Ownership::Ours), Lifecycle::Active) => {
-            owner_tags_missing(user, observed).unwrap_or_else(|| delete(user_id, observed))
-        }
+        (OwnerKnowledge::Known(Ownership::Ours), Lifecycle::Active) => owner_tags_missing(user, observed)
+            .or_else(|| leave_groups(user, observed))
+            .unwrap_or_else(|| delete(user_id, observed)),
         (OwnerKnowledge::Known(Ownership::Unowned), Lifecycle::Active)
             if still_ours(&observed.record, user) =>
         {
@@ -110,6 +111,19 @@ fn delete_or_release(
             Action::ReleaseFinalizer(ReleaseReason::LeftUnowned)
         }
     }
+}
+
+/// AWS does not delete the default user of a group (B68). So a user that this object made the default user leaves its groups
+/// first. AWS takes any other user out of its groups by itself (B67).
+fn leave_groups(user: &RemoteUser, observed: &Observed) -> Option<Action> {
+    let is_in = |group: &UserGroupId| user.user_group_ids.iter().any(|id| id == group.as_str());
+    if user.user_name != DEFAULT_USER || !observed.record.managed_groups.iter().any(is_in) {
+        return None;
+    }
+    Some(match observed.groups {
+        GroupsObservation::NotRead => Action::Fetch(Fetch::Groups),
+        GroupsObservation::Read(_) => Action::Wait(Wait::LeavingGroups),
+    })
 }
 
 /// The user is `active`, and its tags were just read as ours.

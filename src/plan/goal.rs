@@ -1,8 +1,10 @@
 //! What an object asks for, after the spec was resolved and parsed.
 
+use std::collections::BTreeSet;
+
 use crate::{
     AuthenticationType, BrokenRule, Engine, Feature, Orphan, Owner, Ownership, Passwords, Patterns, Refusal,
-    SecretProblem, Tags, UserId,
+    SecretProblem, Tags, UserGroupId, UserId, WantedGroups,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +82,8 @@ pub struct Desired {
     /// Of the object.
     pub uid: String,
     pub adoption: Adoption,
+    /// The groups that the user must be a member of.
+    pub user_groups: WantedGroups,
     /// `--adoption-namespace`: where objects may adopt, and the users of whose former objects.
     pub adoption_namespaces: Patterns,
     /// No user is created or adopted against these rules. A user that is ours stays managed.
@@ -105,6 +109,7 @@ pub struct Outline {
     pub engine: Engine,
     pub access_string: String,
     pub authentication_type: AuthenticationType,
+    pub user_groups: BTreeSet<UserGroupId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

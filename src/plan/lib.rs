@@ -16,8 +16,10 @@ mod ensure_present;
 mod finalize;
 mod finalizer;
 mod goal;
+pub mod groups;
 mod last_applied;
 mod location;
+mod membership;
 mod memory;
 mod object;
 mod observe_only;
@@ -38,6 +40,7 @@ mod status_user;
 pub mod text;
 mod time;
 mod user;
+mod user_group;
 pub mod verdict;
 
 pub use action::*;
@@ -46,6 +49,10 @@ pub use classify::{AwsError, Fault, Rejection};
 pub use deletion::{DeletionProgress, Requester};
 pub use goal::*;
 pub use last_applied::{LastApplied, in_sync, next_last_applied};
+pub use membership::{
+    Direction, GroupCall, GroupPermission, GroupSize, GroupWishes, GroupsObservation, MembershipChange,
+    MembershipState, Memberships, Swap, WantedGroups,
+};
 pub use memory::{Memory, Pacing};
 pub use object::{LONGEST_REQUEST, ObjectFacts, ResourceVersion};
 pub use observed::*;
@@ -69,6 +76,8 @@ pub use user::{
     Arn, AuthenticationType, Engine, InvalidUserId, Lifecycle, RemoteUser, USER_ID_MAX_LENGTH,
     USER_ID_PATTERN, UserId,
 };
+
+pub use user_group::{DEFAULT_USER, GroupChange, GroupObservation, GroupOutcome, UserGroup, UserGroupId};
 
 /// Decides the next action.
 #[must_use]
@@ -94,9 +103,14 @@ fn still_ready(outline: Option<&Outline>, record: &Record) -> bool {
     else {
         return false;
     };
-    let Outline { engine, access_string, authentication_type } = outline;
+    let Outline { engine, access_string, authentication_type, user_groups } = outline;
     record.readiness.any_generation()
         && last.access_string.as_ref().is_some_and(|sent| access_string::same_meaning(sent, access_string))
         && reported.engine == engine.as_str()
         && reported.authentication_type == authentication_type.output()
+        && user_groups.iter().all(|group| record.is_member_of(group))
+        && record
+            .managed_groups
+            .iter()
+            .all(|group| user_groups.contains(group) || !record.is_member_of(group))
 }

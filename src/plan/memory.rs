@@ -5,12 +5,13 @@ mod pacing;
 pub use pacing::Pacing;
 pub(crate) use pacing::{PlannedPass, Repeat};
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::pace::Pace;
 use crate::{
     Arn, Creation, DeletionProgress, LastApplied, Lifecycle, Moment, Now, ObjectFacts, Ownership, Passwords,
-    Readiness, Record, Status, Timestamp,
+    Readiness, Record, Status, Timestamp, UserGroupId,
 };
 
 /// A pass takes the memory and returns it.
@@ -36,6 +37,8 @@ pub struct Memory {
     /// This process saw UserNotFound. Until status shows that, its `lastApplied` describes a former user.
     pub seen_gone: bool,
     waits_for_secret: Option<SecretWait>,
+    /// Groups that somebody else took the user out of.
+    pub lost_groups: BTreeSet<UserGroupId>,
     pub version: Option<u64>,
     /// An event of this process said that the annotation `reconcile-requested-at` is too long.
     pub told_overlong_request: bool,
@@ -91,6 +94,8 @@ impl Memory {
             readiness,
             has_finalizer: object.has_finalizer,
             waits_for_secret: self.waits_for_secret == Some(SecretWait::of(object)) && !object.is_requested(),
+            managed_groups: if self.seen_gone { Vec::new() } else { status.managed_user_group_ids.clone() },
+            member_of: status.user_group_ids.clone(),
             is_new: object.created_at.is_some_and(|at| pace.is_new(now.utc.since(at).unwrap_or_default())),
         }
     }

@@ -5,8 +5,8 @@ use crate::ensure_present::secret_problem;
 use crate::finalize::release_finalizer;
 use crate::location::{NotFoundMeaning, not_found_meaning, wrong_location};
 use crate::{
-    Action, Authentication, Comparison, Desired, Fetch, Lifecycle, Observed, Read, Refusal, ReleaseReason,
-    RemoteUser, TagsObservation, UserObservation, Wait,
+    Action, Authentication, Comparison, Desired, Fetch, Lifecycle, Observed, Read, Record, Refusal,
+    ReleaseReason, RemoteUser, TagsObservation, UserObservation, Wait, WantedGroups,
 };
 
 pub(crate) fn observe_only(desired: &Desired, observed: &Observed) -> Action {
@@ -50,9 +50,20 @@ fn diff(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
         }
         TagsObservation::Read(tags) => Some(tags),
     };
-    let differences = differences(desired, user, tags);
+    let mut differences = differences(desired, user, tags);
+    differences.extend(group_differences(&desired.user_groups, user, &observed.record));
     Action::ObserveOnly(match differences.is_empty() {
         true => Comparison::Matches,
         false => Comparison::Differs(differences),
     })
+}
+
+/// DescribeUsers shows the memberships.
+fn group_differences(wanted: &WantedGroups, user: &RemoteUser, record: &Record) -> Vec<String> {
+    let is_member = |id: &str| user.user_group_ids.iter().any(|group| group == id);
+    let joins = wanted.keys().filter(|group| !is_member(group.as_str()));
+    let is_left = |group: &&crate::UserGroupId| !wanted.contains_key(*group) && is_member(group.as_str());
+    let leaves = record.managed_groups.iter().filter(is_left);
+    let joins = joins.map(|group| format!("user group \"{group}\" would be joined"));
+    joins.chain(leaves.map(|group| format!("user group \"{group}\" would be left"))).collect()
 }

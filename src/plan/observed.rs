@@ -1,8 +1,8 @@
 //! The facts that a pass knows.
 
 use crate::{
-    Arn, CallSource, CredentialsId, DeletionProgress, Fault, LastApplied, Location, Namesake, Ownership,
-    Passwords, Readiness, RemoteUser, Tags,
+    Arn, CallSource, CredentialsId, DeletionProgress, Fault, GroupsObservation, LastApplied, Location,
+    Namesake, Ownership, Passwords, Readiness, RemoteUser, Tags, UserGroupId,
 };
 
 /// What this pass knows so far. It begins with what status contains, and each read adds a fact.
@@ -25,6 +25,7 @@ pub struct Observed {
     /// The last passwords of this process that AWS accepted.
     pub sent_passwords: Option<Passwords>,
     pub definition: Definition,
+    pub groups: GroupsObservation,
     /// Status has the write that must precede the next mutation. When it was written, the object was not terminating
     /// (create) or not changed (delete).
     pub intent_written: bool,
@@ -50,6 +51,7 @@ impl Observed {
             namesake: Namesake::NotRead,
             sent_passwords: None,
             definition: Definition::NotRead,
+            groups: GroupsObservation::NotRead,
             intent_written: false,
             object_confirmed: false,
         }
@@ -78,6 +80,18 @@ pub struct Record {
     pub waits_for_secret: bool,
     /// The object was created so recently that the object whose user it wants may be about to go.
     pub is_new: bool,
+    /// `managedUserGroupIDs`: the memberships that this object added or keeps.
+    pub managed_groups: Vec<UserGroupId>,
+    /// `userGroupIDs` of status: the groups that the user was last seen in.
+    pub member_of: Vec<String>,
+}
+
+impl Record {
+    /// Status shows the user in this group.
+    #[must_use]
+    pub fn is_member_of(&self, group: &UserGroupId) -> bool {
+        self.member_of.iter().any(|id| id == group.as_str())
+    }
 }
 
 /// What status last reported about the user. It identifies a user that lost its tags.

@@ -45,6 +45,14 @@ pub struct Pace {
     /// How long a new object waits for the object that owns its user, because GitOps tools create before they delete.
     pub handover: Duration,
     pub event_repeat: Duration,
+    /// A change of a group's members waits so long for others.
+    pub group_gather: Duration,
+    /// The same while more users for the group are being created.
+    pub group_gather_most: Duration,
+    /// First delay between two looks at a group or user that AWS works on without our asking.
+    pub busy_floor: Duration,
+    /// Longest delay between two such looks.
+    pub busy_cap: Duration,
 }
 
 impl Default for Pace {
@@ -70,6 +78,10 @@ impl Default for Pace {
             denied_patience: seconds(5 * 60),
             handover: seconds(60),
             event_repeat: seconds(10 * 60),
+            group_gather: seconds(1),
+            group_gather_most: seconds(5),
+            busy_floor: seconds(5),
+            busy_cap: seconds(60),
         }
     }
 }
@@ -85,6 +97,10 @@ pub enum Requeue {
     Backoff,
     /// After 30 s to 5 min, doubling.
     Slow,
+    /// After 5 s to 60 s, doubling, because AWS works on something that nobody waits for.
+    Busy,
+    /// When the coordinator of the groups knows more.
+    Woken,
     Resync,
 }
 
@@ -114,6 +130,10 @@ impl Pace {
             denied_patience: self.denied_patience / by,
             handover: self.handover / by,
             event_repeat: self.event_repeat,
+            group_gather: self.group_gather / by,
+            group_gather_most: self.group_gather_most / by,
+            busy_floor: self.busy_floor / by,
+            busy_cap: self.busy_cap / by,
         }
     }
 
@@ -125,7 +145,8 @@ impl Pace {
             Requeue::Poll => self.poll(waited, roll),
             Requeue::Backoff => doubling(self.backoff_floor, self.backoff_cap, attempts, roll),
             Requeue::Slow => doubling(self.slow_floor, self.slow_cap, attempts, roll),
-            Requeue::Resync => self.resync.mul_f64(0.9 + 0.2 * roll),
+            Requeue::Busy => doubling(self.busy_floor, self.busy_cap, attempts, roll),
+            Requeue::Woken | Requeue::Resync => self.resync.mul_f64(0.9 + 0.2 * roll),
         }
     }
 

@@ -10,6 +10,7 @@
 //! vanished.
 
 mod early;
+mod groups;
 mod observe;
 mod orphaned;
 mod parts;
@@ -20,7 +21,7 @@ mod rule_notices;
 
 pub use parts::Parts;
 pub use request::{
-    Counted, EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings,
+    Counted, EventContent, Finish, LogLevel, LogLine, PassResult, Request, Response, Settings, Wishes,
 };
 
 use std::sync::Arc;
@@ -31,8 +32,8 @@ use self::report::Closing;
 use crate::memory::PlannedPass;
 use crate::pace::Requeue;
 use crate::{
-    Action, ConditionStatus, ConditionType, Goal, Memory, Moment, Now, ObjectFacts, Observed, Rolls,
-    Timestamp, WriteIntent, plan,
+    Action, ConditionStatus, ConditionType, Goal, GroupsObservation, Memory, Moment, Now, ObjectFacts,
+    Observed, Rolls, Timestamp, WriteIntent, plan,
 };
 
 /// More steps than any pass needs. If a defect makes `plan` ask for ever, the pass must not call AWS for ever.
@@ -261,6 +262,7 @@ impl Pass {
             (Response::Owner(other), _) => self.read_other_owner(other),
             (Response::Passwords(passwords), _) => self.read_passwords(passwords),
             (Response::Definition(definition), _) => self.read_definition(definition),
+            (Response::Groups(states), _) => self.observed.groups = GroupsObservation::Read(states),
             (Response::Object(object), Awaiting::Confirmation { definition }) => {
                 self.confirm(object.map(|object| *object), definition);
             }
@@ -317,8 +319,13 @@ impl Pass {
     }
 
     fn object_is_gone(&mut self) {
-        self.finish =
-            Some(Finish { memory: None, requeue: None, is_settled: true, result: PassResult::Done });
+        self.finish = Some(Finish {
+            memory: None,
+            requeue: None,
+            is_settled: true,
+            wishes: Wishes::Nothing,
+            result: PassResult::Done,
+        });
     }
 
     fn back_off(&mut self, result: PassResult, now: Now) {
@@ -337,7 +344,15 @@ impl Pass {
             | PassResult::TimedOut
             | PassResult::Endless => false,
         };
-        Finish { memory: Some(Box::new(self.memory.clone())), requeue, is_settled, result }
+        let wishes = match &result {
+            PassResult::Done => closing.map_or(Wishes::Unchanged, Closing::wishes),
+            PassResult::Conflict
+            | PassResult::Ending
+            | PassResult::KubernetesFailed { .. }
+            | PassResult::TimedOut
+            | PassResult::Endless => Wishes::Unchanged,
+        };
+        Finish { memory: Some(Box::new(self.memory.clone())), requeue, is_settled, wishes, result }
     }
 }
 

@@ -6,7 +6,7 @@ mod readiness;
 pub use next::{Report, next_status};
 pub use readiness::Readiness;
 
-use crate::{Arn, LastApplied, Lifecycle, Reported, Timestamp};
+use crate::{Arn, LastApplied, Lifecycle, Reported, Timestamp, UserGroupId};
 
 /// The fields have the names and meanings of the CRD.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -22,6 +22,7 @@ pub struct Status {
     pub minimum_engine_version: Option<String>,
     pub access_string: Option<String>,
     pub user_group_ids: Vec<String>,
+    pub managed_user_group_ids: Vec<UserGroupId>,
     pub authentication_type: Option<String>,
     pub password_count: Option<i32>,
     pub last_applied: Option<LastApplied>,

@@ -29,6 +29,10 @@ pub fn status_user(goal: &Goal, observed: &Observed, action: &Action) -> StatusU
         // AWS was read only to learn whether the object needs the finalizer.
         return StatusUser::Keep;
     }
+    if matches!(action, Action::Wait(Wait::BusyForOthers)) {
+        // Ready stays, and so does what it is about.
+        return StatusUser::Keep;
+    }
     match &observed.user {
         UserObservation::Found(user) => {
             let lost = observed.record.seen_gone;

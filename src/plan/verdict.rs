@@ -2,6 +2,7 @@
 //! contradict what was done or each other.
 
 mod completed;
+mod groups;
 mod messages;
 mod reason;
 mod rules;
@@ -13,8 +14,8 @@ pub(crate) use rules::notices;
 
 use crate::pace::Requeue;
 use crate::{
-    Action, Arn, BrokenRule, Cause, Comparison, Fault, Lifecycle, Refusal, Rejection, ReleaseReason,
-    RemoteUser, SecretProblem, Tags, Wait, WriteIntent,
+    Action, Arn, BrokenRule, Cause, Comparison, Fault, Lifecycle, MembershipChange, Refusal, Rejection,
+    ReleaseReason, RemoteUser, SecretProblem, Tags, Wait, WriteIntent,
 };
 
 /// How an action ended.
@@ -65,6 +66,8 @@ pub struct VerdictContext<'a> {
     /// The user's ARN, if DescribeUsers or status has it.
     pub arn: Option<&'a Arn>,
     pub user: Option<&'a RemoteUser>,
+    /// The memberships that are not as they should be.
+    pub groups: &'a [MembershipChange],
     /// The current generation is Ready.
     pub is_ready: bool,
     /// AWS showed that the user differs from the current generation.
@@ -138,6 +141,10 @@ impl Verdict {
             | Reason::DeletingUser
             | Reason::Retained => true,
             Reason::WaitingForUserActive
+            | Reason::WaitingForUserGroup
+            | Reason::UserGroupNotFound
+            | Reason::UserGroupNotAllowed
+            | Reason::UserGroupRefused
             | Reason::WaitingForPreviousUser
             | Reason::SecretNotFound
             | Reason::SecretKeyNotFound
@@ -172,6 +179,10 @@ impl Verdict {
 pub fn verdict(action: &Action, outcome: &Outcome, context: &VerdictContext<'_>) -> Verdict {
     if let Outcome::Failed(fault) = outcome {
         return failed(action, fault, context);
+    }
+    let in_sync = *action == Action::InSync || matches!(action, Action::Create(_)) && outcome.shows_active();
+    if in_sync && let Some(verdict) = groups::group_verdict(completed::completed(action, outcome), context) {
+        return verdict;
     }
     let (reason, requeue) = match (action, outcome) {
         (Action::Fetch(_) | Action::AddFinalizer, _) => (waiting_reason(context), Requeue::Now),
@@ -268,6 +279,12 @@ fn waits(wait: &Wait, context: &VerdictContext<'_>) -> Verdict {
         Wait::PreviousUser | Wait::PreviousOwner(_) => (Reason::WaitingForPreviousUser, Requeue::Poll),
         Wait::Creating => (Reason::Creating, Requeue::Poll),
         Wait::Modifying => (Reason::Modifying, Requeue::Poll),
+        Wait::ChangingGroups => (Reason::Modifying, Requeue::Woken),
+        Wait::BusyForOthers if context.stale => (Reason::WaitingForUserActive, Requeue::Poll),
+        Wait::BusyForOthers => (Reason::Active, Requeue::Busy),
+        Wait::LeavingGroups => {
+            return groups::group_verdict(Vec::new(), context).unwrap_or_else(|| leaving_groups(context));
+        }
         Wait::Secret(SecretProblem::KeyNotFound { .. }) => (Reason::SecretKeyNotFound, Requeue::Backoff),
         Wait::Secret(SecretProblem::Forbidden { .. }) => (Reason::SecretForbidden, Requeue::Slow),
         Wait::Secret(
@@ -287,8 +304,25 @@ fn waits(wait: &Wait, context: &VerdictContext<'_>) -> Verdict {
     };
     let action = Action::Wait(wait.clone());
     let message = messages::message(&action, &Outcome::Decided, context);
-    let progress = if context.deleting { Progress::Deleting } else { Progress::Reconciling };
+    let stays = *wait == Wait::BusyForOthers && !context.stale;
+    let progress = match () {
+        () if context.deleting => Progress::Deleting,
+        () if stays => Progress::Unchanged,
+        () => Progress::Reconciling,
+    };
     Verdict { progress, reason, message, completed: Vec::new(), requeue }
+}
+
+/// The coordinator was not asked yet.
+fn leaving_groups(context: &VerdictContext<'_>) -> Verdict {
+    let action = Action::Wait(Wait::LeavingGroups);
+    Verdict {
+        progress: Progress::Deleting,
+        reason: Reason::DeletingUser,
+        message: messages::message(&action, &Outcome::Decided, context),
+        completed: Vec::new(),
+        requeue: Requeue::Woken,
+    }
 }
 
 /// A call failed: the read that the action waits for, or the action's own call.
@@ -311,6 +345,9 @@ fn failed(action: &Action, fault: &Fault, context: &VerdictContext<'_>) -> Verdi
             | Rejection::Quota
             | Rejection::ParameterCombination
             | Rejection::ParameterValue
+            | Rejection::DuplicateUserName
+            | Rejection::DefaultUserRequired
+            | Rejection::MemberNotFound
             | Rejection::Other => (Reason::AWSRefused, Requeue::Slow),
         },
     };

@@ -9,6 +9,7 @@ fn a_reserved_tag_key_is_an_invalid_spec_and_the_object_can_still_be_deleted() {
         default_deletion_policy: DeletionPolicy::Delete,
         adoption_namespaces: Patterns::default(),
         required_prefix: None,
+        allowed_user_groups: Vec::new(),
         lockdown: Lockdown::default(),
     };
     let with_tag = |key: &str| {
@@ -50,6 +51,7 @@ fn what_is_forbidden_is_as_if_it_were_not_there_but_in_privileged_namespaces() {
         default_deletion_policy: DeletionPolicy::Delete,
         adoption_namespaces: patterns(&["*"]),
         required_prefix: None,
+        allowed_user_groups: Vec::new(),
         lockdown: Lockdown {
             forbidden: Feature::ALL.to_vec(),
             privileged: patterns(&["platform-*"]),

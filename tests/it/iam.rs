@@ -23,11 +23,13 @@ type Answered = (Asked, Option<String>);
 pub(crate) struct Guard(Arc<Mutex<Vec<Answered>>>);
 
 impl Guard {
-    /// Answers by the policy, for users whose IDs begin like this and whose objects are in this namespace, and notes what was
-    /// asked. Any account and any region: that is what fixtures are about.
+    /// Answers by the policy, for users whose IDs begin like this and whose objects are in this namespace, and by the policy for user
+    /// groups, and notes what was asked. Any account and any region: that is what fixtures are about.
     pub(crate) fn permits(&self, policy: &str, prefix: &str, tenant: &str) -> Permits {
-        let words = [("REGION", "*"), ("ACCOUNT_ID", "*"), ("PREFIX-", prefix), ("TENANT", tenant)];
-        let policy = Policy::of(policy, &words);
+        let words =
+            [("REGION", "*"), ("ACCOUNT_ID", "*"), ("PREFIX-", prefix), ("TENANT", tenant), ("GROUPS-", "")];
+        let mut policy = Policy::of(policy, &words);
+        policy.statements.extend(Policy::of("user-groups.json", &words).statements);
         let log = self.0.clone();
         Box::new(move |asked| {
             let allowed = policy.allows(asked).map(str::to_owned);

@@ -29,6 +29,7 @@ mod faults;
 mod fixture;
 mod following;
 mod fuzzing;
+mod grouping;
 mod handing_over;
 mod http_server;
 mod iam;

@@ -30,6 +30,7 @@ default. */ -}}
   (list "DEFAULT_DELETION_POLICY" $operator.defaultDeletionPolicy)
   (list "ADOPTION_NAMESPACE" (join "," $operator.adoptionNamespaces))
   (list "REQUIRED_USER_ID_PREFIX" $operator.requiredUserIDPrefix)
+  (list "ALLOWED_USER_GROUP" (join "," $operator.allowedUserGroups))
   (list "FORBID" (join "," $operator.forbid))
   (list "ALLOWED_TAG_KEY" (join "," $operator.allowedTagKeys))
   (list "MAX_USERS_PER_NAMESPACE" (default "" $operator.maxUsersPerNamespace))

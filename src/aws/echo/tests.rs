@@ -41,7 +41,10 @@ fn encoded(text: &str, for_urls: bool) -> String {
 
 fn shown(code: &str, message: String, password: &Password) -> String {
     let refused = Failure::Refused { code: code.to_owned(), message, status: 400 };
-    let Answer::Fault(fault) = refused.answer(std::slice::from_ref(password)) else { panic!("a fault") };
+    let Answer::Fault(fault) = refused.answer(std::slice::from_ref(password), plan::classify::classify)
+    else {
+        panic!("a fault")
+    };
     fault.error().to_string()
 }
 

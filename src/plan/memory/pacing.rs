@@ -83,8 +83,10 @@ impl Pacing {
         };
         self.waiting = Some((verdict.reason, since));
         match verdict.requeue {
-            Requeue::Backoff | Requeue::Slow => self.back_off(verdict.requeue, pace, now, roll),
-            requeue @ (Requeue::Now | Requeue::Poll | Requeue::Resync) => {
+            Requeue::Backoff | Requeue::Slow | Requeue::Busy => {
+                self.back_off(verdict.requeue, pace, now, roll)
+            }
+            requeue @ (Requeue::Now | Requeue::Poll | Requeue::Woken | Requeue::Resync) => {
                 self.failures = Failures::default();
                 pace.until(requeue, 0, now.since(since), roll)
             }

@@ -36,6 +36,7 @@ impl Pass {
             Fetch::Namesake => Some(self.read_object()),
             Fetch::Passwords => Some(Request::ReadPasswords),
             Fetch::Definition => Some(Request::ReadDefinition),
+            Fetch::Groups => Some(Request::ReadGroups(self.concerned_groups())),
             Fetch::Object => Some(self.confirmation(false)),
             Fetch::ObjectAndDefinition => Some(self.confirmation(true)),
         }

@@ -35,7 +35,7 @@ impl Pass {
         if matches!(intent, WriteIntent::Create { .. }) && !self.tokens.mutation {
             return Some(self.mutation_token());
         }
-        let verdict = self.verdict(action, &Outcome::Decided, now.moment);
+        let verdict = self.verdict(action, &Outcome::Decided, &[], now.moment);
         match self.status_after(action, &Outcome::Decided, &verdict, now) {
             Some(status) => self.write_status(status, Awaiting::Intent(intent.clone()), now),
             None => {

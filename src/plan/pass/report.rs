@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::groups::GroupReport;
 use super::{Awaiting, Counted, EventContent, LogLevel, LogLine, Pass, PassResult, Request};
 use crate::pace::Requeue;
 use crate::text::escaped;
@@ -18,12 +19,13 @@ use crate::{
 pub(super) struct Closing {
     action: Action,
     outcome: Outcome,
-    verdict: Verdict,
+    pub(super) verdict: Verdict,
     /// The reason of Ready before this pass.
     shown: Option<String>,
     /// The message of Ready was another one before this pass.
     is_news: bool,
     queue: VecDeque<Request>,
+    pub(super) groups: GroupReport,
     stage: Stage,
 }
 
@@ -49,9 +51,11 @@ impl Pass {
     pub(super) fn close(&mut self, action: Action, outcome: Outcome, now: Now) {
         self.learn_from_outcome(&action, &outcome, now);
         // An answer of DescribeUsers is not enough: without its tags, nobody knows whether a user is in sync.
-        let silent = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if fault.hides_user_state());
+        let hidden = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if fault.hides_user_state());
+        let silent = hidden || action == Action::Wait(Wait::BusyForOthers);
         self.memory.pacing.heard(silent, now.moment);
-        let mut verdict = self.verdict(&action, &outcome, now.moment);
+        let groups = self.group_report(&action, &outcome);
+        let mut verdict = self.verdict(&action, &outcome, &groups.changes, now.moment);
         // The same message while the change is sent again and AWS applies it, so that status does not alternate.
         if let Some(change) = self.memory.pacing.repeated().filter(|_| verdict.reason == Reason::Modifying) {
             verdict.message = not_shown(change, self.user_id());
@@ -61,7 +65,7 @@ impl Pass {
         let is_news = ready.is_none_or(|ready| ready.message != escaped(&verdict.message));
         let shown = ready.map(|ready| ready.reason.clone());
         let stage = Stage::Status;
-        self.closing = Some(Closing { action, outcome, verdict, shown, is_news, queue, stage });
+        self.closing = Some(Closing { action, outcome, verdict, shown, is_news, queue, groups, stage });
     }
 
     pub(super) fn report(&mut self, now: Now) -> Option<Request> {
@@ -83,7 +87,9 @@ impl Pass {
                 match result {
                     PassResult::Done => {
                         let is_settled = closing.is_settled();
-                        self.plan_next(requeue, is_settled, now.moment);
+                        // A pass that the coordinator of the groups wakes has to look at the user.
+                        let planned = requeue.filter(|_| !closing.is_woken());
+                        self.plan_next(planned, is_settled, now.moment);
                         self.finish = Some(self.finished(requeue, PassResult::Done));
                     }
                     PassResult::Conflict => self.conflict(),
@@ -118,6 +124,7 @@ impl Pass {
     /// Publishes what was done even if the status write failed.
     pub(super) fn final_status_written(&mut self, written: Result<(), PassResult>, now: Now) {
         let Some(Closing { action, verdict, shown, is_news, .. }) = self.closing.clone() else { return };
+        let of_groups = if written.is_ok() { self.group_events() } else { Vec::new() };
         let roll = self.rolls.roll();
         let pace = &self.settings.pace;
         let mut delay = self.memory.pacing.schedule(&verdict, pace, now.moment, roll);
@@ -127,6 +134,7 @@ impl Pass {
         let mut events = self.completed_events(&action, &verdict);
         let result = match written {
             Ok(()) => {
+                events.extend(of_groups);
                 let waits = self.waits_for_secret(&action);
                 self.memory.wait_for_secret(&self.object, waits);
                 // The warning lasts while the change is sent again and AWS applies it.
@@ -170,6 +178,7 @@ impl Pass {
             outcome,
             verdict,
             former_request: self.former_request,
+            memberships: self.closing.as_ref().and_then(|closing| closing.groups.memberships.as_ref()),
             has_unsent_create: self.has_unsent_create,
             repeats_create: self.memory.create_requested.is_some()
                 && self.memory.create_requested == self.object.generation,
@@ -243,6 +252,7 @@ impl Pass {
             user_id: self.user_id(),
             arn: user.map(|user| &user.arn).or(self.observed.record.arn.as_ref()),
             user,
+            groups: &[],
             is_ready: self.observed.record.readiness.is_ready(),
             differs: differs(&self.goal, &self.observed),
             stale: pacing.silence(now) >= pace.stale_after,
@@ -279,6 +289,8 @@ impl Pass {
                 | Completed::DeletionStarted
                 | Completed::Deleted
                 | Completed::Retained
+                | Completed::AddedToUserGroup
+                | Completed::RemovedFromUserGroup
                 | Completed::LeftAlone(_) => None,
             };
             [Some(event), counted.map(Request::Count)]
@@ -314,8 +326,11 @@ impl Pass {
         let fault = reported_fault(action, outcome);
         let level = match verdict.progress {
             _ if fault.is_some() => LogLevel::Warn,
-            Progress::Unknown | Progress::Unchanged | Progress::Stalled => LogLevel::Warn,
-            Progress::Ready | Progress::SuspendedReady | Progress::SuspendedNotReady => LogLevel::Debug,
+            Progress::Unknown | Progress::Stalled => LogLevel::Warn,
+            Progress::Unchanged
+            | Progress::Ready
+            | Progress::SuspendedReady
+            | Progress::SuspendedNotReady => LogLevel::Debug,
             Progress::Reconciling | Progress::Deleting if is_known => LogLevel::Debug,
             Progress::Reconciling | Progress::Deleting => LogLevel::Info,
         };
@@ -348,9 +363,12 @@ fn note(done: &Completed, action: &Action, verdict: &Verdict, id: &str) -> Strin
         Completed::Created => format!("AWS accepted CreateUser of \"{id}\"."),
         Completed::Modified => format!("AWS accepted ModifyUser of \"{id}\" and applies it now."),
         Completed::DeletionStarted => format!("AWS accepted DeleteUser of \"{id}\"."),
-        Completed::Adopted | Completed::Deleted | Completed::Retained | Completed::LeftAlone(_) => {
-            verdict.message.clone()
-        }
+        Completed::AddedToUserGroup
+        | Completed::RemovedFromUserGroup
+        | Completed::Adopted
+        | Completed::Deleted
+        | Completed::Retained
+        | Completed::LeftAlone(_) => verdict.message.clone(),
     }
 }
 

@@ -1,12 +1,14 @@
 //! The requests of a pass to its driver, and the driver's responses.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::pace::Pace;
 use crate::verdict::Outcome;
 use crate::{
-    Arn, CallSource, CredentialsId, Definition, Goal, Memory, Mutation, Namesake, ObjectFacts, Orphan, Owner,
-    OwnerObservation, Passwords, SecretProblem, Status, TagsObservation, UserId, UserObservation,
+    Arn, CallSource, CredentialsId, Definition, Goal, GroupWishes, MembershipState, Memory, Mutation,
+    Namesake, ObjectFacts, Orphan, Owner, OwnerObservation, Passwords, SecretProblem, Status,
+    TagsObservation, UserGroupId, UserId, UserObservation,
 };
 
 /// What every pass of a process shares.
@@ -40,6 +42,8 @@ pub enum Request {
     ReadPasswords,
     /// Read whether the CustomResourceDefinition is being deleted, uncached: [`Response::Definition`].
     ReadDefinition,
+    /// What the coordinator of the user groups knows about these groups, from its memory: [`Response::Groups`].
+    ReadGroups(Vec<UserGroupId>),
     /// Read the object, uncached: [`Response::Object`].
     ReadObject,
     /// Read whether the object exists that may have vanished, or another one of its name, uncached: [`Response::Namesake`].
@@ -81,6 +85,7 @@ pub enum Response {
     Owner(OwnerObservation),
     Passwords(Result<Passwords, SecretProblem>),
     Definition(Definition),
+    Groups(BTreeMap<UserGroupId, MembershipState>),
     /// `None` if the object is gone or was replaced by another one of its name.
     Object(Option<Box<ObjectFacts>>),
     Namesake(Namesake),
@@ -111,7 +116,18 @@ pub struct Finish {
     pub requeue: Option<Duration>,
     /// The object needs nothing. The next pass only checks that this is still so.
     pub is_settled: bool,
+    pub wishes: Wishes,
     pub result: PassResult,
+}
+
+/// What the object asks of its user's groups from now on. The coordinator carries it out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Wishes {
+    /// The pass learnt nothing about them.
+    Unchanged,
+    Nothing,
+    /// Status records the groups that the user is about to join.
+    Asks(Box<GroupWishes>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -184,6 +200,7 @@ impl Request {
             Self::ReadOwner(_) => "ReadOwner",
             Self::ReadPasswords => "ReadPasswords",
             Self::ReadDefinition => "ReadDefinition",
+            Self::ReadGroups(_) => "ReadGroups",
             Self::ReadObject => "ReadObject",
             Self::ReadNamesake(_) => "ReadNamesake",
             Self::Resolve => "Resolve",

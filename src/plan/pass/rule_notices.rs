@@ -3,13 +3,19 @@
 use super::report::step;
 use super::{EventContent, Pass, Request};
 use crate::object::LONGEST_REQUEST;
-use crate::verdict::{Outcome, Progress, Verdict, notices, verdict};
-use crate::{Action, Goal, Moment};
+use crate::verdict::{Outcome, Progress, Verdict, VerdictContext, notices, verdict};
+use crate::{Action, Goal, MembershipChange, Moment};
 
 impl Pass {
     /// The verdict, with what the rules of the operator's administrator mean for the user.
-    pub(super) fn verdict(&self, action: &Action, outcome: &Outcome, now: Moment) -> Verdict {
-        let mut verdict = verdict(action, outcome, &self.context(now));
+    pub(super) fn verdict(
+        &self,
+        action: &Action,
+        outcome: &Outcome,
+        groups: &[MembershipChange],
+        now: Moment,
+    ) -> Verdict {
+        let mut verdict = verdict(action, outcome, &VerdictContext { groups, ..self.context(now) });
         for notice in self.notices(&verdict) {
             verdict.message.push(' ');
             verdict.message.push_str(&notice);

@@ -4,8 +4,8 @@ use super::{Condition, ConditionStatus, ConditionType, Location, Status};
 use crate::text::{escaped, shortened};
 use crate::verdict::{Outcome, Progress, Verdict};
 use crate::{
-    Account, Action, Creation, Goal, LastApplied, ObjectFacts, Observed, RemoteUser, StatusUser, Timestamp,
-    UserObservation, WriteIntent, next_last_applied, status_user,
+    Account, Action, Creation, Goal, LastApplied, Memberships, ObjectFacts, Observed, RemoteUser, StatusUser,
+    Timestamp, UserObservation, WriteIntent, next_last_applied, status_user,
 };
 
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Report<'a> {
     pub verdict: &'a Verdict,
     /// `createRequestedAt` before this pass. It is restored if AWS refused CreateUser.
     pub former_request: Option<Timestamp>,
+    /// `None` if the pass did not come so far that it compared the memberships.
+    pub memberships: Option<&'a Memberships>,
     /// The announced CreateUser was not sent. The pass then ended with another action.
     pub has_unsent_create: bool,
     /// This process wrote a create request for this generation before. The conditions show its result and do not change
@@ -43,6 +45,9 @@ pub fn next_status(report: &Report<'_>) -> Option<Status> {
         }
     }
     set_user(&mut status, report);
+    if let Some(memberships) = report.memberships {
+        status.managed_user_group_ids.clone_from(&memberships.managed);
+    }
     set_last_applied(&mut status, report);
     set_create_request(&mut status, report);
     set_delete_request(&mut status, report);
@@ -118,6 +123,7 @@ fn set_user(status: &mut Status, report: &Report<'_>) {
         (None, StatusUser::ShowAsNew, UserObservation::Found(user)) => {
             // `lastApplied` describes another user.
             status.last_applied = None;
+            status.managed_user_group_ids = Vec::new();
             show(status, user);
         }
         (None, StatusUser::Clear, _) => clear(status, report),
@@ -172,6 +178,7 @@ fn clear(status: &mut Status, report: &Report<'_>) {
         Goal::Absent(_) | Goal::Orphaned(_) => {}
         Goal::Present(_) | Goal::ObserveOnly(_) | Goal::Suspended(_) | Goal::Invalid { .. } => {
             status.arn = None;
+            status.managed_user_group_ids = Vec::new();
             // While a CreateUser of this or an earlier pass may still take effect, status must have its location.
             let sent = matches!(report.action, Action::Create(_));
             if report.observed.record.creation == Creation::Closed && !sent {

@@ -14,6 +14,10 @@ pub enum Completed {
     Rotated,
     /// `DriftCorrected`: AWS accepted the correction of what others had changed. The event lists the differences.
     Corrected(Vec<String>),
+    /// `AddedToUserGroup`: AWS shows the user in a user group that the spec names, for the first time.
+    AddedToUserGroup,
+    /// `RemovedFromUserGroup`: AWS does not show the user any more in a user group that the spec does not name any more.
+    RemovedFromUserGroup,
     /// `Adopted`: a user that belonged to no object carries this object's owner tags now.
     Adopted,
     /// `DeletionStarted`: AWS accepted DeleteUser.
@@ -35,6 +39,8 @@ impl Completed {
             Self::Modified => "UserModified",
             Self::Rotated => "PasswordRotated",
             Self::Corrected(_) => "DriftCorrected",
+            Self::AddedToUserGroup => "AddedToUserGroup",
+            Self::RemovedFromUserGroup => "RemovedFromUserGroup",
             Self::Adopted => "Adopted",
             Self::DeletionStarted => "DeletionStarted",
             Self::Deleted => "UserDeleted",

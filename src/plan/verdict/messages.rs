@@ -164,6 +164,10 @@ fn waiting(wait: &Wait, id: &str, context: &VerdictContext<'_>) -> String {
         ),
         Wait::Creating => format!("Creating AWS user \"{id}\"."),
         Wait::Modifying => modifying(id),
+        Wait::ChangingGroups => format!("AWS is changing the user groups of user \"{id}\"."),
+        Wait::BusyForOthers if context.stale => format!("AWS user \"{id}\" has been in state \"modifying\" for long. {then}"),
+        Wait::BusyForOthers => format!("AWS user \"{id}\" is in state \"modifying\", because something around it changes. {then}"),
+        Wait::LeavingGroups => format!("AWS user \"{id}\" leaves its user groups before it is deleted."),
         Wait::UserNotActive(state) => {
             format!("AWS user \"{id}\" is in state \"{}\". {then}", state.as_str())
         }
@@ -341,14 +345,19 @@ pub(super) fn fault(action: &Action, fault: &Fault, context: &VerdictContext<'_>
             format!("{call} of \"{id}\" was refused: {error} Change {what}.")
         }
         Fault::Rejected(
-            Rejection::ParameterValue | Rejection::ParameterCombination | Rejection::Other,
+            Rejection::ParameterValue
+            | Rejection::ParameterCombination
+            | Rejection::DuplicateUserName
+            | Rejection::DefaultUserRequired
+            | Rejection::MemberNotFound
+            | Rejection::Other,
             _,
         ) => format!("{call} of \"{id}\" was refused: {error} Retrying slowly."),
     }
 }
 
 /// Adds the full stop that some of AWS's messages lack.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
 }
 

@@ -36,6 +36,15 @@ pub enum Reason {
     ///
     /// Nothing. The message names the state, and the operator continues by itself.
     WaitingForUserActive,
+    /// A user group that the user has to join or leave is not `active`, or another member has the user's name and may be
+    /// about to go.
+    ///
+    /// Nothing. The message names the group, and the operator continues by itself.
+    WaitingForUserGroup,
+    /// `spec.userGroupIDs` names a user group that does not exist in the operator's account and region.
+    ///
+    /// Create the group, or correct `spec.userGroupIDs`. The operator joins the group when it is there.
+    UserGroupNotFound,
     /// AWS is still deleting an earlier user of this ID, or another object that owns the user may be about to go. The
     /// operator continues when it is gone.
     ///
@@ -74,8 +83,8 @@ pub enum Reason {
     ///
     /// Create it once, with the command in the message.
     ServiceLinkedRoleMissing,
-    /// AWS refuses the call because of a quota, of users in the account or of tags of the user, or the namespace has as many
-    /// users as the operator's `--max-users-per-namespace` allows.
+    /// AWS refuses the call because of a quota: of users in the account, of members of a user group or of tags of the user. Or the
+    /// namespace has as many users as the operator's `--max-users-per-namespace` allows.
     ///
     /// Delete what is not needed, or ask AWS to raise the quota, or the operator's administrator to raise the limit.
     QuotaExceeded,
@@ -120,6 +129,16 @@ pub enum Reason {
     /// Ask the operator's administrator for `--adoption-namespace` with the namespace in the message (or, if the message names
     /// `--forbid`, for `--privileged-namespace`), or create the object again with another `userID`.
     AdoptionNotAllowed,
+    /// The operator's `--allowed-user-group` has no pattern for a user group of `spec.userGroupIDs`. The user is not added to
+    /// it. A membership that is there already stays.
+    ///
+    /// Remove the group from `spec.userGroupIDs`, or ask the operator's administrator for `--allowed-user-group`.
+    UserGroupNotAllowed,
+    /// AWS does not take the user into a user group, because of its engine, its authentication or its name. The message has
+    /// AWS's explanation.
+    ///
+    /// Change the user or the group, or remove the group from `spec.userGroupIDs`.
+    UserGroupRefused,
     /// The operator works in another account or region than the AWS user's. It changes nothing there.
     ///
     /// Give the operator its former account and region. With `deletionPolicy: Retain` you can delete the object without
@@ -133,9 +152,11 @@ pub enum Reason {
     ///
     /// Nothing: the operator retries until AWS allows it.
     InvalidUserState,
-    /// The user is the default user of a user group. AWS does not delete such a user.
+    /// The user is the default user of a user group that caches use, and has to leave it. AWS's own default user would take
+    /// its place, which has no password and may do everything. AWS does not delete a user while it is a default user.
     ///
-    /// Put another user named `default` into the group, or delete the group.
+    /// Put another user named `default` into the group, delete the group, or let AWS's own default user back with the
+    /// annotation `elasticache-users.dev/restore-default-user`.
     DefaultUserInGroup,
     /// The annotation `elasticache-users.dev/prevent-deletion` is `"true"` and blocks the deletion.
     ///
@@ -148,7 +169,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 37] = [
         Self::Active,
         Self::Creating,
         Self::Modifying,
@@ -157,6 +178,8 @@ impl Reason {
         Self::Differs,
         Self::UserMissing,
         Self::WaitingForUserActive,
+        Self::WaitingForUserGroup,
+        Self::UserGroupNotFound,
         Self::WaitingForPreviousUser,
         Self::SecretNotFound,
         Self::SecretKeyNotFound,
@@ -176,6 +199,8 @@ impl Reason {
         Self::UserOwnedByAnother,
         Self::UserIDNotAllowed,
         Self::AdoptionNotAllowed,
+        Self::UserGroupNotAllowed,
+        Self::UserGroupRefused,
         Self::WrongAWSAccount,
         Self::DeletingUser,
         Self::InvalidUserState,
@@ -195,6 +220,8 @@ impl Reason {
             Self::Differs => "Differs",
             Self::UserMissing => "UserMissing",
             Self::WaitingForUserActive => "WaitingForUserActive",
+            Self::WaitingForUserGroup => "WaitingForUserGroup",
+            Self::UserGroupNotFound => "UserGroupNotFound",
             Self::WaitingForPreviousUser => "WaitingForPreviousUser",
             Self::SecretNotFound => "SecretNotFound",
             Self::SecretKeyNotFound => "SecretKeyNotFound",
@@ -214,6 +241,8 @@ impl Reason {
             Self::UserOwnedByAnother => "UserOwnedByAnother",
             Self::UserIDNotAllowed => "UserIDNotAllowed",
             Self::AdoptionNotAllowed => "AdoptionNotAllowed",
+            Self::UserGroupNotAllowed => "UserGroupNotAllowed",
+            Self::UserGroupRefused => "UserGroupRefused",
             Self::WrongAWSAccount => "WrongAWSAccount",
             Self::DeletingUser => "DeletingUser",
             Self::InvalidUserState => "InvalidUserState",

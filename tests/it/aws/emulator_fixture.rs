@@ -234,6 +234,9 @@ impl Ended {
             Fault::Rejected(Rejection::Quota, _) => "Quota",
             Fault::Rejected(Rejection::ServiceLinkedRole, _) => "ServiceLinkedRole",
             Fault::Rejected(Rejection::DefaultUserInGroup, _) => "DefaultUserInGroup",
+            Fault::Rejected(Rejection::DuplicateUserName, _) => "DuplicateUserName",
+            Fault::Rejected(Rejection::DefaultUserRequired, _) => "DefaultUserRequired",
+            Fault::Rejected(Rejection::MemberNotFound, _) => "MemberNotFound",
             Fault::Rejected(Rejection::Other, _) => "Other",
         };
         format!("{kind} {}", fault.error().code)

@@ -101,8 +101,11 @@ fn is_scoped(name: &str, statement: &Value, trusts: bool) {
         return;
     }
     let reads = texts(&statement["Action"]).iter().all(|action| READS.contains(&action.as_str()));
-    let kinds: &[&str] =
-        if reads { &["user:*", "usergroup:GROUPS-*"] } else { &["user:PREFIX-*", "usergroup:GROUPS-*"] };
+    let kinds: &[&str] = if reads {
+        &["user:*", "usergroup:*"]
+    } else {
+        &["user:PREFIX-*", "user:default", "usergroup:GROUPS-*"]
+    };
     for resource in texts(&statement["Resource"]) {
         let kind = resource.split(':').skip(5).collect::<Vec<_>>().join(":");
         assert!(kinds.contains(&kind.as_str()), "{name}: {resource}");

@@ -75,6 +75,7 @@ impl Answers {
             Request::Identify | Request::IdentifyCaller => Response::Identified(self.source()),
             Request::ReadOwner(_) => Response::Owner(OwnerObservation::Gone),
             Request::ReadPasswords => Response::Passwords(self.passwords.clone()),
+            Request::ReadGroups(_) => Response::Groups(Default::default()),
             Request::ReadDefinition => Response::Definition(Definition::Kept),
             Request::ReadObject => Response::Object(Some(Box::new(self.facts.clone()))),
             Request::ReadNamesake(_) => Response::Namesake(Namesake::Itself),
@@ -155,6 +156,7 @@ pub(crate) fn policy() -> Policy {
         default_deletion_policy: DeletionPolicy::Delete,
         adoption_namespaces: Patterns::default(),
         required_prefix: None,
+        allowed_user_groups: Vec::new(),
         lockdown: Lockdown::default(),
     }
 }

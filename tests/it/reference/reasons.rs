@@ -122,7 +122,8 @@ fn visits(reason: Reason) -> String {
 }
 
 fn visit_words(visit: Requeue) -> (&'static str, String) {
-    let Pace { poll_cap, backoff_floor, backoff_cap, slow_floor, slow_cap, .. } = Pace::default();
+    let Pace { poll_cap, backoff_floor, backoff_cap, slow_floor, slow_cap, busy_floor, busy_cap, .. } =
+        Pace::default();
     let seconds = |time: std::time::Duration| time.as_secs();
     match visit {
         Requeue::Now => ("at once", "at once".to_owned()),
@@ -145,6 +146,20 @@ fn visit_words(visit: Requeue) -> (&'static str, String) {
             "slowly",
             format!(
                 "after {} s, doubling up to {} min, with jitter",
+                seconds(slow_floor),
+                seconds(slow_cap) / 60
+            ),
+        ),
+        Requeue::Busy => (
+            "soon",
+            format!("after {} s, doubling up to {} s, with jitter", seconds(busy_floor), seconds(busy_cap)),
+        ),
+        Requeue::Woken => (
+            "with the group",
+            format!(
+                "as soon as more is known about the user group. The operator looks at the group once for all objects that wait: after {} s, doubling up to {} s, while AWS works on it, and after {} s, doubling up to {} min, if it is not there",
+                seconds(busy_floor),
+                seconds(busy_cap),
                 seconds(slow_floor),
                 seconds(slow_cap) / 60
             ),

@@ -7,10 +7,12 @@ use serde_json::json;
 
 use crate::fixture::{Fixture, iam, reconcile_request};
 
-const NORMAL: [&str; 8] = [
+const NORMAL: [&str; 10] = [
     "UserCreated",
     "UserModified",
     "PasswordRotated",
+    "AddedToUserGroup",
+    "RemovedFromUserGroup",
     "DriftCorrected",
     "Adopted",
     "DeletionStarted",

@@ -6,12 +6,17 @@ use Reason::*;
 
 /// AWS did not tell the state.
 const SILENT: [Reason; 4] = [Throttled, AWSUnavailable, CredentialsUnavailable, AccessDenied];
-const RECONCILING: [Reason; 16] = [
+/// The same, or AWS works on the user without our asking.
+const UNCHANGED: [Reason; 5] = [Active, Throttled, AWSUnavailable, CredentialsUnavailable, AccessDenied];
+const RECONCILING: [Reason; 19] = [
     Creating,
     Modifying,
     Differs,
     UserMissing,
     WaitingForUserActive,
+    WaitingForUserGroup,
+    UserGroupNotFound,
+    DefaultUserInGroup,
     WaitingForPreviousUser,
     SecretNotFound,
     SecretKeyNotFound,
@@ -24,7 +29,7 @@ const RECONCILING: [Reason; 16] = [
     QuotaExceeded,
     AWSRefused,
 ];
-const STALLED: [Reason; 10] = [
+const STALLED: [Reason; 12] = [
     InvalidSpec,
     InvalidAccessString,
     InvalidPassword,
@@ -34,6 +39,8 @@ const STALLED: [Reason; 10] = [
     UserIDNotAllowed,
     AccessDenied,
     AdoptionNotAllowed,
+    UserGroupNotAllowed,
+    UserGroupRefused,
     WrongAWSAccount,
 ];
 const LEAVING: [Reason; 14] = [
@@ -58,7 +65,8 @@ pub(crate) fn of(progress: Progress) -> &'static [Reason] {
     match progress {
         Progress::Ready => &[Active, Observed],
         Progress::Reconciling => &RECONCILING,
-        Progress::Unknown | Progress::Unchanged => &SILENT,
+        Progress::Unknown => &SILENT,
+        Progress::Unchanged => &UNCHANGED,
         Progress::Stalled => &STALLED,
         Progress::Deleting => &LEAVING,
         Progress::SuspendedReady | Progress::SuspendedNotReady => &[Suspended],

@@ -46,6 +46,7 @@ pub(crate) fn terminating() -> Row {
 pub(crate) struct Context {
     pub(crate) deleting: bool,
     pub(crate) user: Option<RemoteUser>,
+    pub(crate) groups: Vec<MembershipChange>,
     pub(crate) is_ready: bool,
     pub(crate) differs: bool,
     pub(crate) stale: bool,
@@ -54,7 +55,7 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn get(&self) -> VerdictContext<'_> {
-        let Self { deleting, ref user, is_ready, differs, stale, denied_for_long } = *self;
+        let Self { deleting, ref user, ref groups, is_ready, differs, stale, denied_for_long } = *self;
         let (user, arn) = (user.as_ref(), user.as_ref().map(|user| &user.arn));
         let (namespace, name, user_id) = ("shop", "orders", "app");
         VerdictContext {
@@ -64,6 +65,7 @@ impl Context {
             user_id,
             arn,
             user,
+            groups,
             is_ready,
             differs,
             stale,
@@ -168,8 +170,15 @@ pub(crate) fn failed(fault: Fault) -> Outcome {
     Outcome::Failed(fault)
 }
 
-pub(crate) const EVERY_REQUEUE: [Requeue; 5] =
-    [Requeue::Now, Requeue::Poll, Requeue::Backoff, Requeue::Slow, Requeue::Resync];
+pub(crate) const EVERY_REQUEUE: [Requeue; 7] = [
+    Requeue::Now,
+    Requeue::Poll,
+    Requeue::Backoff,
+    Requeue::Slow,
+    Requeue::Busy,
+    Requeue::Woken,
+    Requeue::Resync,
+];
 
 /// Declares the kinds of an enum's variants: a list of all kinds, and a function that a new variant stops from compiling.
 macro_rules! kinds {
@@ -214,6 +223,8 @@ kinds!(EVERY_EVENT, event: Completed {
     Completed::Modified => "UserModified",
     Completed::Rotated => "PasswordRotated",
     Completed::Corrected(_) => "DriftCorrected",
+    Completed::AddedToUserGroup => "AddedToUserGroup",
+    Completed::RemovedFromUserGroup => "RemovedFromUserGroup",
     Completed::Adopted => "Adopted",
     Completed::DeletionStarted => "DeletionStarted",
     Completed::Deleted => "UserDeleted",

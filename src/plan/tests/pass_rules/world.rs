@@ -169,6 +169,7 @@ impl World {
             Request::Identify | Request::IdentifyCaller => Response::Identified(self.source()),
             Request::ReadOwner(_) => Response::Owner(self.other),
             Request::ReadPasswords => Response::Passwords(self.secret.clone()),
+            Request::ReadGroups(_) => Response::Groups(Default::default()),
             Request::ReadDefinition => Response::Definition(Definition::Kept),
             Request::ReadNamesake(_) => Response::Namesake(self.namesake),
             Request::ReadObject => {

@@ -144,6 +144,7 @@ impl Map {
             owner: owner("app"),
             uid: "u".into(),
             adoption: if self.owners { Adoption::Allowed } else { Adoption::Never },
+            user_groups: Default::default(),
             adoption_namespaces: Patterns::default(),
             broken_rules: Vec::new(),
             full: None,

@@ -51,6 +51,7 @@ impl Outside<'_> {
                 return self.call(place, mutation, *credentials, fault);
             }
             Request::ReadOwner(_) => return self.read_owner(failed),
+            Request::ReadGroups(_) => panic!("no object of this model has groups"),
             Request::ReadDefinition => return self.read_definition(failed),
             _ if fault == Fault::Refused => return Answer::KubernetesFailed,
             Request::ReadObject => {

@@ -1,6 +1,6 @@
 //! `classify`: what AWS's error codes and HTTP statuses mean.
 
-use plan::classify::{Answer, classify};
+use plan::classify::{Answer, classify, classify_group};
 use plan::{AwsError, Fault, Rejection};
 
 use crate::common::Case;
@@ -27,6 +27,9 @@ fn fault_kind(fault: &Fault) -> &'static str {
             Rejection::Quota => "quota",
             Rejection::ServiceLinkedRole => "role",
             Rejection::DefaultUserInGroup => "default user",
+            Rejection::DuplicateUserName => "name",
+            Rejection::DefaultUserRequired => "default user required",
+            Rejection::MemberNotFound => "member",
             Rejection::Other => "other",
         },
     }
@@ -57,6 +60,8 @@ fn every_error_code_has_its_kind_whatever_the_status_is() {
              IncompleteSignature IncompleteSignatureException MissingAuthenticationToken \
              MissingAuthenticationTokenException",
         ),
+        ("name", "DuplicateUserName DuplicateUserNameFault"),
+        ("default user required", "DefaultUserRequired DefaultUserRequiredFault"),
         ("role", "ServiceLinkedRoleNotFoundFault ServiceLinkedRoleNotFound"),
         ("default user", "DefaultUserAssociatedToUserGroup DefaultUserAssociatedToUserGroupFault"),
         ("value", "InvalidParameterValue InvalidParameterValueException"),
@@ -76,6 +81,23 @@ fn every_error_code_has_its_kind_whatever_the_status_is() {
                 assert_eq!(*fault.error(), AwsError::new(code, "what AWS says"));
             }
         }
+    }
+}
+
+#[test]
+fn the_codes_of_a_group_are_about_the_group_and_its_members() {
+    let rows = [
+        ("UserGroupNotFound", "not found"),
+        ("UserNotFound", "member"),
+        ("InvalidUserGroupState", "busy"),
+        ("UserGroupQuotaExceeded", "quota"),
+        ("DuplicateUserName", "name"),
+        ("DefaultUserRequired", "default user required"),
+        ("InvalidParameterValue", "value"),
+        ("AccessDenied", "denied"),
+    ];
+    for (code, expected) in rows {
+        assert_eq!(kind(&classify_group(code, "what AWS says", 400)), expected, "{code}");
     }
 }
 

@@ -128,8 +128,12 @@ fn an_object_that_begins_to_observe_loses_its_finalizer_unless_a_create_user_may
 fn a_suspended_object_stays_ready_only_if_status_shows_that_its_spec_was_applied() {
     let suspended = |change: fn(&mut Outline)| {
         let access_string = WANTED.into();
-        let mut outline =
-            Outline { engine: Engine::Redis, access_string, authentication_type: AuthenticationType::Iam };
+        let mut outline = Outline {
+            engine: Engine::Redis,
+            access_string,
+            authentication_type: AuthenticationType::Iam,
+            user_groups: Default::default(),
+        };
         change(&mut outline);
         Goal::Suspended(Some(outline))
     };

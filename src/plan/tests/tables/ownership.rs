@@ -63,7 +63,7 @@ fn the_owner_of_a_user_that_is_not_active_is_what_was_known_before() {
     check! { goal: present();
         { claim: "an unknown owner is waited for, and no tags are read", seen: modifying(), plan: owner_unknown(Lifecycle::Modifying) },
         { claim: "status shows the user as ours, and somebody else changes it",
-          seen: modifying().record(Record { readiness: Readiness::Ready, ..managed() }), plan: not_active(Lifecycle::Modifying) },
+          seen: modifying().record(Record { readiness: Readiness::Ready, ..managed() }), plan: wait(Wait::BusyForOthers) },
         { claim: "AWS applies our change if the whole spec was sent and never was Ready",
           seen: modifying().record(managed()), plan: wait(Wait::Modifying) },
         { claim: "AWS applies the change that this process sent",

@@ -102,7 +102,7 @@ fn pass(given: Given) -> (&'static str, Memory) {
                 Response::KubernetesFailed { what: "write", why: String::new() }
             }
             Request::ReadOwner(_) => Response::Owner(OwnerObservation::Unknown),
-            Request::Resolve | Request::ReadPasswords | Request::ReadNamesake(_) => {
+            Request::Resolve | Request::ReadPasswords | Request::ReadGroups(_) | Request::ReadNamesake(_) => {
                 panic!("nothing asks for this")
             }
         };

@@ -99,7 +99,12 @@ impl Object {
         }
         let access_string = ACCESS[access].0.to_owned();
         if suspended {
-            let outline = Outline { engine, access_string, authentication_type: authentication };
+            let outline = Outline {
+                engine,
+                access_string,
+                authentication_type: authentication,
+                user_groups: Default::default(),
+            };
             return Goal::Suspended((sense != Sense::Broken).then_some(outline));
         }
         let rule = || BrokenRule::UserId { user_id: id(), prefix: "shop-".to_owned() };

@@ -1,6 +1,7 @@
 //! All rows about `verdict`. `tests/it/reference/reasons.rs` writes a page of the book from them.
 
 mod faults;
+mod groups;
 mod living;
 mod terminating;
 
@@ -15,6 +16,7 @@ pub(crate) fn all_rows() -> Vec<Row> {
         faults::rows(),
         faults::refusals(),
         faults::silence(),
+        groups::rows(),
     ]
     .concat()
 }

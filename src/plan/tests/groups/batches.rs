@@ -1,0 +1,200 @@
+//! How many calls it takes, and who is told what.
+
+use std::time::Duration;
+
+use plan::*;
+
+use crate::model::{AwsGroup, GROUP, Luck, World};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn user(number: usize) -> String {
+    format!("u-{number}")
+}
+
+/// So many users that want to join.
+fn joining(count: usize) -> World {
+    let mut world = World::new();
+    (0..count).for_each(|number| world.wants(&user(number), Some(Direction::Join)));
+    world
+}
+
+#[test]
+fn a_hundred_joins_are_one_call() {
+    let mut world = joining(100);
+    world.run(Duration::from_secs(60));
+    assert_eq!((world.members().len(), world.calls.len(), world.looks), (100, 1, 4));
+    assert!(world.state("u-0").is_none(), "the wish is fulfilled and forgotten");
+}
+
+#[test]
+fn three_culprits_of_a_hundred_are_found_with_few_calls_and_only_they_are_told() {
+    let all: Vec<[usize; 3]> = (0..1000)
+        .map(|seed| [(seed * 37) % 100, (seed * 59 + 13) % 100, (seed * 83 + 41) % 100])
+        .chain([[0, 1, 2], [97, 98, 99], [0, 50, 99], [49, 50, 51]])
+        .collect();
+    let (mut most, mut most_accepted) = (0, 0);
+    for culprits in all.into_iter().step_by(7) {
+        let mut world = joining(100);
+        world.culprits = culprits.into_iter().map(user).collect();
+        world.run(HOUR / 7);
+        let joined = world.members();
+        assert_eq!(joined.len(), 100 - world.culprits.len());
+        for culprit in &world.culprits {
+            assert!(matches!(world.state(culprit), Some(MembershipState::Refused(_))), "{culprit}");
+        }
+        most = most.max(world.calls.len());
+        most_accepted = most_accepted.max(world.accepted());
+    }
+    assert!(most <= 25 && most_accepted <= 16, "{most} calls, {most_accepted} accepted");
+}
+
+#[test]
+fn culprits_that_aws_names_cost_a_call_each() {
+    let mut world = joining(100);
+    world.culprits = [7, 20, 88].map(user).into();
+    world.names_culprits = true;
+    world.run(HOUR / 7);
+    assert_eq!((world.calls.len(), world.members().len()), (4, 97));
+}
+
+#[test]
+fn a_known_culprit_spoils_no_later_batch() {
+    let mut world = joining(1);
+    world.culprits = [user(0)].into();
+    world.run(Duration::from_secs(60));
+    (1..50).for_each(|number| world.wants(&user(number), Some(Direction::Join)));
+    world.run(Duration::from_secs(60));
+    assert_eq!((world.calls.len(), world.members().len()), (2, 49));
+    // Somebody else leaves the group, which may be what the culprit waited for.
+    world.culprits.clear();
+    world.wants(&user(9), Some(Direction::Leave));
+    world.run(Duration::from_secs(120));
+    assert!(world.members().contains(&user(0)));
+}
+
+#[test]
+fn namespaces_are_searched_one_by_one() {
+    let mut world = World::new();
+    for number in 0..40 {
+        world.namespaces.insert(user(number), format!("team-{}", number % 2));
+        world.wants(&user(number), Some(Direction::Join));
+    }
+    world.culprits = [user(1)].into();
+    world.run(HOUR / 7);
+    let (second, _) = &world.calls[1];
+    let namespaces: Vec<&String> = second.add.iter().map(|user| &world.namespaces[user]).collect();
+    assert!(namespaces.iter().all(|namespace| *namespace == namespaces[0]), "{namespaces:?}");
+    assert_eq!(world.members().len(), 39);
+}
+
+#[test]
+fn a_full_group_takes_the_oldest_and_the_others_are_told() {
+    let mut world = joining(101);
+    world.run(HOUR / 60);
+    assert_eq!(world.members().len(), 100);
+    let Some(MembershipState::Full(size)) = world.state("u-100") else {
+        panic!("{:?}", world.state("u-100"))
+    };
+    assert!(size.members == 100 && size.fault.is_some(), "{size:?}");
+    world.wants("u-3", Some(Direction::Leave));
+    world.run(HOUR / 20);
+    assert!(world.members().contains("u-100") && !world.members().contains("u-3"));
+    let mut small = joining(10);
+    small.quota = 4;
+    small.run(HOUR / 20);
+    assert_eq!(small.members().into_iter().collect::<Vec<_>>(), ["u-0", "u-1", "u-2", "u-3"]);
+    let mut large = joining(250);
+    large.quota = 300;
+    large.run(HOUR);
+    assert_eq!(large.members().len(), 250, "AWS's quota may be raised");
+}
+
+#[test]
+fn a_role_that_lacks_the_permission_is_told_without_a_search_through_all() {
+    let mut world = joining(100);
+    world.denied = (0..100).map(user).collect();
+    world.run(Duration::from_secs(20));
+    assert!(world.calls.len() <= 40, "{} calls", world.calls.len());
+    for number in 0..100 {
+        assert!(matches!(world.state(&user(number)), Some(MembershipState::Failed(_, Fault::Denied(_)))));
+    }
+    let mut one = joining(100);
+    one.denied = [user(5)].into();
+    one.run(Duration::from_secs(300));
+    assert!(matches!(one.state(&user(5)), Some(MembershipState::Failed(_, Fault::Denied(_)))));
+    assert_eq!(one.members().len(), 99, "only a single user that is denied is AccessDenied");
+}
+
+#[test]
+fn a_group_that_is_not_there_is_looked_at_less_and_less_often_and_joined_when_it_comes() {
+    let mut world = joining(3);
+    let group = world.aws.remove(GROUP).unwrap();
+    world.run(HOUR);
+    assert!((10..25).contains(&world.looks), "{} looks in an hour", world.looks);
+    assert_eq!(world.state("u-0"), Some(MembershipState::Absent));
+    world.aws.insert(GROUP.to_owned(), group);
+    world.run(HOUR / 6);
+    assert_eq!(world.members().len(), 3);
+}
+
+#[test]
+fn a_lost_answer_is_followed_by_a_look() {
+    for luck in [Luck::LostBefore, Luck::LostAfter, Luck::Throttled] {
+        let mut world = joining(5);
+        world.luck = luck;
+        world.run(HOUR / 20);
+        assert_eq!((world.members().len(), world.accepted()), (5, 1), "{luck:?}");
+    }
+}
+
+/// A Redis group with AWS's own default user, and an object that is to take its place.
+fn default_user(caches: &[&str]) -> World {
+    let mut world = World::new();
+    let group: &mut AwsGroup = world.group();
+    group.engine = "redis";
+    group.members.insert(DEFAULT_USER.to_owned());
+    group.caches = caches.iter().map(|cache| (*cache).to_owned()).collect();
+    world.user_names.insert("mine-1".to_owned(), DEFAULT_USER.to_owned());
+    world.wants("mine-1", Some(Direction::Join));
+    world.wants(&user(2), Some(Direction::Join));
+    world.run(HOUR / 20);
+    assert_eq!(world.members().into_iter().collect::<Vec<_>>(), ["mine-1", "u-2"]);
+    world
+}
+
+#[test]
+fn a_default_user_takes_the_place_of_awss_own_in_one_call_and_gives_it_back() {
+    let mut world = default_user(&[]);
+    world.wants("mine-1", Some(Direction::Leave));
+    world.run(HOUR / 20);
+    assert_eq!(world.members().into_iter().collect::<Vec<_>>(), [DEFAULT_USER, "u-2"]);
+    let swaps = world.calls.iter().filter(|(change, _)| !change.add.is_empty() && !change.remove.is_empty());
+    assert_eq!(swaps.count(), 2);
+}
+
+#[test]
+fn awss_own_default_user_comes_back_only_if_it_opens_no_cache_or_the_annotation_says_so() {
+    let mut world = default_user(&["sessions"]);
+    let calls = world.calls.len();
+    world.wants("mine-1", Some(Direction::Leave));
+    world.run(HOUR / 4);
+    assert_eq!(world.calls.len(), calls);
+    assert!(matches!(world.state("mine-1"), Some(MembershipState::DefaultInUse { .. })));
+    world.restores = true;
+    world.wants("mine-1", Some(Direction::Leave));
+    world.run(HOUR / 20);
+    assert!(world.members().contains(DEFAULT_USER) && !world.members().contains("mine-1"));
+}
+
+#[test]
+fn a_name_that_another_member_has_is_waited_for_and_then_refused() {
+    let mut world = default_user(&[]);
+    world.user_names.insert("other-3".to_owned(), DEFAULT_USER.to_owned());
+    world.wants("other-3", Some(Direction::Join));
+    world.run(Duration::from_secs(30));
+    assert!(matches!(world.state("other-3"), Some(MembershipState::NameTaken(_))));
+    world.run(Duration::from_secs(90));
+    assert!(matches!(world.state("other-3"), Some(MembershipState::Refused(_))));
+    assert!(world.members().contains("mine-1"));
+}
