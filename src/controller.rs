@@ -1,32 +1,32 @@
 //! I/O: watches objects and Secrets, asks the queue for a pass over an object if something changed, and runs the passes.
 
 mod index;
+mod secrets;
 mod seen;
+mod sweep;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws::{UserApi, remember_request_id};
 use futures::{Stream, StreamExt, future};
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt};
-use plan::SecretVersion;
 use plan::pass::{Finish, PassResult};
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio::task::JoinError;
 
 use self::index::{Index, Listed};
+use self::secrets::{WatchedSecrets, objects_with_changed_secret, secrets_within};
 use self::seen::Seen;
+use self::sweep::{Sweeper, WatchedObjects};
 use crate::api::{ElastiCacheUser, full_name, user_id};
-use crate::connection::WATCH_SECONDS;
+use crate::connection::{WATCH_SECONDS, WatchHealth};
 use crate::orphans;
-use crate::queue::{Queue, QueueTurn, Trigger};
+use crate::queue::{Class, Queue, QueueTurn, Trigger};
 use crate::reconcile::Reconciler;
 use crate::telemetry::{Metrics, Reconciled};
 
@@ -43,6 +43,8 @@ pub(crate) struct Watched {
     pub namespaces: Vec<String>,
     /// Watch the Secrets in these of the namespaces. `None`: in all of them.
     pub secrets: Option<Vec<String>>,
+    /// Whether the watches work.
+    pub health: WatchHealth,
 }
 
 /// Runs until `ending` turns true, then until the passes under way have ended. Each namespace has watches of its own, or all
@@ -57,22 +59,33 @@ pub(crate) async fn run<U: UserApi>(
     ending: watch::Receiver<bool>,
     synced: Arc<dyn Fn(usize) + Send + Sync>,
 ) -> Result<(), JoinError> {
-    let Watched { namespaces, secrets } = watched;
+    let Watched { namespaces, secrets, health } = watched;
     let scopes: Vec<Option<String>> =
         if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
     let freed = broadcast::Sender::new(MOST_FREED_IDS);
-    let (mut stores, mut watching) = (Vec::new(), Vec::new());
-    for (index, namespace) in scopes.into_iter().enumerate() {
+    let secrets_in = |namespace: &Option<String>| secrets_within(namespace.as_deref(), secrets.as_deref());
+    let secrets = WatchedSecrets::new(scopes.iter().flat_map(secrets_in), health);
+    let unverified = Arc::new(Notify::new());
+    let (mut objects, mut watching) = (Vec::new(), Vec::new());
+    for (number, namespace) in scopes.iter().cloned().enumerate() {
         let synced = synced.clone();
-        let secrets = secrets_within(namespace.as_deref(), secrets.as_deref());
-        let scope = ControllerScope { namespace, secrets, freed: freed.clone() };
         let (store, writer) = reflector::store();
+        let index = Index::default();
         context.metrics.objects.add(store.clone());
-        stores.push(store.clone());
-        watching.push(watch_scope(&watches, scope, &context, (store, writer), move || synced(index)));
+        objects.push(WatchedObjects { store: store.clone(), index: index.clone() });
+        let scope = ControllerScope {
+            secrets_in: secrets_in(&namespace),
+            namespace,
+            index,
+            secrets: secrets.clone(),
+            freed: freed.clone(),
+            unverified: unverified.clone(),
+        };
+        watching.push(watch_scope(&watches, scope, &context, (store, writer), move || synced(number)));
     }
-    let stores: Arc<[Store<ElastiCacheUser>]> = stores.into();
-    let passes = context.queue.run(ending, |turn| pass(turn, stores.clone(), context.clone()));
+    let objects: Arc<[WatchedObjects]> = objects.into();
+    let sweeper = Sweeper { context: context.clone(), objects: objects.clone(), secrets, unverified };
+    let passes = context.queue.run(ending, |turn| pass(turn, objects.clone(), context.clone()));
     let (stop, stopped) = oneshot::channel::<()>();
     let passes = async move {
         let ended = passes.await;
@@ -85,30 +98,30 @@ pub(crate) async fn run<U: UserApi>(
     tokio::select! {
         (ended, ()) = future::join(passes, orphans) => ended,
         _ = future::join_all(watching) => Ok(()),
+        () = sweeper.run() => Ok(()),
     }
 }
 
 /// At most so many user IDs of deleted objects wait for a controller that is slow to take them.
 const MOST_FREED_IDS: usize = 1024;
-/// Wait so long after a Secret changed, because a rotation writes two Secrets one after the other.
-const SECRET_DEBOUNCE: Duration = Duration::from_secs(1);
-/// At most so many changed Secrets are debounced at the same time.
-const MOST_CHANGED_SECRETS: usize = 1024;
-
 /// What one controller watches.
 struct ControllerScope {
     /// `None`: all namespaces.
     namespace: Option<String>,
+    index: Index,
     /// The namespaces whose Secrets are watched. `None` stands for all.
-    secrets: Vec<Option<String>>,
+    secrets_in: Vec<Option<String>>,
+    secrets: WatchedSecrets,
     /// Sends the user ID of each deleted object to all controllers.
     freed: broadcast::Sender<String>,
+    /// Objects at rest were seen for the first time.
+    unverified: Arc<Notify>,
 }
 
 /// Asks for a pass whenever something changes that a pass depends on. Never ends.
 async fn watch_scope<U, F>(
     watches: &Client,
-    ControllerScope { namespace, secrets, freed }: ControllerScope,
+    scope: ControllerScope,
     context: &Context<U>,
     objects: (Store<ElastiCacheUser>, Writer<ElastiCacheUser>),
     synced: F,
@@ -116,9 +129,9 @@ async fn watch_scope<U, F>(
     U: UserApi,
     F: FnOnce() + Send + 'static,
 {
+    let ControllerScope { namespace, index, secrets_in, secrets, freed, unverified } = scope;
     let (store, writer) = objects;
     let users: Api<ElastiCacheUser> = scoped(watches, namespace.as_deref());
-    let index = Index::default();
     let successors = objects_with_freed_id(freed.subscribe(), index.clone());
     let events = watcher(users, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
@@ -132,6 +145,7 @@ async fn watch_scope<U, F>(
         store: store.clone(),
         freed,
         seen: Seen::default(),
+        unverified,
         listed: Vec::new(),
     };
     // The watcher repeats what failed.
@@ -139,9 +153,8 @@ async fn watch_scope<U, F>(
         changes.handle(event);
         future::ready(())
     });
-    let secrets =
-        secrets.iter().map(|namespace| changed_secrets(scoped(watches, namespace.as_deref())).boxed());
-    let changed = futures::stream::select_all(secrets)
+    let changed = secrets_in.into_iter().map(|namespace| secrets.changes(watches, namespace).boxed());
+    let changed = futures::stream::select_all(changed)
         .flat_map(|secret| futures::stream::iter(objects_with_changed_secret(&store, &index, &secret)));
     let requests = futures::stream::select(changed, successors).for_each(|object| {
         context.queue.request(&full_name_of(&object), Trigger::Change);
@@ -166,6 +179,7 @@ struct ObjectEvents<'a, U> {
     store: Store<ElastiCacheUser>,
     freed: broadcast::Sender<String>,
     seen: Seen,
+    unverified: Arc<Notify>,
     /// What the list under way asks for. The store shows the list only when it is complete.
     listed: Vec<(String, Trigger)>,
 }
@@ -178,6 +192,16 @@ impl<U: UserApi> ObjectEvents<'_, U> {
             self.context.reconciler.orphans.check_now(&gone.uid);
             // Nobody receives it if the operator is ending.
             let _ = self.freed.send(gone.user_id);
+        }
+    }
+
+    fn request(&self, object: &str, trigger: Trigger) {
+        match trigger {
+            // A listing of all users shows whether such an object needs a pass.
+            Trigger::Listed(Class::Check) => self.unverified.notify_one(),
+            Trigger::Edit | Trigger::Change | Trigger::Listed(_) => {
+                self.context.queue.request(object, trigger)
+            }
         }
     }
 
@@ -198,13 +222,13 @@ impl<U: UserApi> ObjectEvents<'_, U> {
                 for gone in self.seen.keep(|name| names.contains(name)) {
                     queue.forget(&gone);
                 }
-                for (name, trigger) in self.listed.drain(..) {
-                    queue.request(&name, trigger);
+                for (name, trigger) in std::mem::take(&mut self.listed) {
+                    self.request(&name, trigger);
                 }
             }
             watcher::Event::Apply(object) => {
                 if let Some(trigger) = self.seen.note(&object) {
-                    queue.request(&full_name(&object), trigger);
+                    self.request(&full_name(&object), trigger);
                 }
             }
             watcher::Event::Delete(gone) => {
@@ -260,36 +284,8 @@ where
     }
 }
 
-/// The namespaces whose Secrets the controller of a namespace watches. `None` stands for all namespaces.
-fn secrets_within(namespace: Option<&str>, listed: Option<&[String]>) -> Vec<Option<String>> {
-    match (namespace, listed) {
-        (namespace, None) => vec![namespace.map(str::to_owned)],
-        (None, Some(listed)) => listed.iter().cloned().map(Some).collect(),
-        (Some(namespace), Some(listed)) => {
-            listed.iter().filter(|listed| *listed == namespace).cloned().map(Some).collect()
-        }
-    }
-}
-
-/// The metadata of changed Secrets. The operator never caches their data.
-fn changed_secrets(
-    secrets: Api<PartialObjectMeta<Secret>>,
-) -> impl Stream<Item = PartialObjectMeta<Secret>> + Send + 'static {
-    watcher(secrets, watcher::Config::default().timeout(WATCH_SECONDS))
-        .default_backoff()
-        .touched_objects()
-        .inspect(warn_once(SECRETS_UNWATCHED, |_| true))
-        .filter_map(|item| future::ready(item.ok()))
-        .map(|secret| async {
-            tokio::time::sleep(SECRET_DEBOUNCE).await;
-            secret
-        })
-        .buffer_unordered(MOST_CHANGED_SECRETS)
-}
-
 const OBJECTS_UNWATCHED: &str =
     "failed to watch ElastiCacheUsers; the operator does not see changes of them until the watch works";
-const SECRETS_UNWATCHED: &str = "failed to watch Secrets; until the watch works, the operator reads a changed Secret at the next --resync";
 
 /// Logs that a watch fails: once, until an item arrives that shows that the watch `works` again.
 fn warn_once<T: 'static>(
@@ -307,33 +303,14 @@ fn warn_once<T: 'static>(
     }
 }
 
-/// The objects that take a password from this Secret and have not sent this version of it to AWS. Objects that have sent it are
-/// left out, because otherwise a restart, or a watch that starts again, would run a pass over every object.
-fn objects_with_changed_secret(
-    objects: &Store<ElastiCacheUser>,
-    index: &Index,
-    secret: &PartialObjectMeta<Secret>,
-) -> Vec<ObjectRef<ElastiCacheUser>> {
-    let (namespace, name) = (secret.namespace(), secret.name_any());
-    let uid = secret.metadata.uid.as_deref().unwrap_or_default();
-    let version = secret.metadata.resource_version.as_deref().unwrap_or_default();
-    let sent = |object: &ElastiCacheUser| {
-        let last = object.status.as_ref().and_then(|status| status.last_applied.as_ref());
-        let versions = last.map(|last| last.password_versions.as_slice()).unwrap_or_default();
-        versions.iter().any(|sent| SecretVersion::parse(sent).is_of(uid, version))
-    };
-    let candidates = index.naming_secret(&namespace.unwrap_or_default(), &name);
-    let objects = candidates.iter().filter_map(|name| objects.get(&object_ref(name)?));
-    let changed = objects.filter(|object| object.metadata.deletion_timestamp.is_none() && !sent(object));
-    changed.map(|object| ObjectRef::from_obj(&*object)).collect()
-}
-
-async fn pass<U: UserApi>(turn: QueueTurn, stores: Arc<[Store<ElastiCacheUser>]>, context: Arc<Context<U>>) {
-    let Some(object) = find(&stores, turn.object()) else { return };
+async fn pass<U: UserApi>(turn: QueueTurn, objects: Arc<[WatchedObjects]>, context: Arc<Context<U>>) {
+    let Some(object) = find(&objects, turn.object()) else { return };
     let name = full_name(&object);
     let measured = context.metrics.begin();
     let Finish { requeue, is_settled, result, .. } =
         remember_request_id(context.reconciler.reconcile(&object, &turn)).await;
+    // The sweep looks after an object that needs nothing.
+    let requeue = requeue.filter(|_| !is_settled);
     let pause = requeue.unwrap_or_default();
     measured.end(match &result {
         PassResult::KubernetesFailed { what, why } => {
@@ -359,27 +336,10 @@ async fn pass<U: UserApi>(turn: QueueTurn, stores: Arc<[Store<ElastiCacheUser>]>
         PassResult::Done | PassResult::Conflict if requeue.is_some() => Reconciled::RequeueAfter,
         PassResult::Done | PassResult::Conflict => Reconciled::Success,
     });
-    turn.end(requeue.map(|pause| (pause, is_settled)));
+    turn.end(requeue);
 }
 
-fn find(stores: &[Store<ElastiCacheUser>], object: &str) -> Option<Arc<ElastiCacheUser>> {
+fn find(objects: &[WatchedObjects], object: &str) -> Option<Arc<ElastiCacheUser>> {
     let object = object_ref(object)?;
-    stores.iter().find_map(|store| store.get(&object))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_watched_where_objects_are_and_no_further() {
-        let listed = ["a".to_owned(), "b".to_owned()];
-        let named = |name: &str| Some(name.to_owned());
-        assert_eq!(secrets_within(None, None), [None], "nothing listed: those of all objects");
-        assert_eq!(secrets_within(Some("a"), None), [named("a")]);
-        assert_eq!(secrets_within(None, Some(&listed)), [named("a"), named("b")]);
-        assert_eq!(secrets_within(Some("a"), Some(&listed)), [named("a")]);
-        assert_eq!(secrets_within(Some("c"), Some(&listed)), []);
-        assert_eq!(secrets_within(None, Some(&[])), []);
-    }
+    objects.iter().find_map(|scope| scope.store.get(&object))
 }

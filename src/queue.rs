@@ -87,6 +87,12 @@ impl Queue {
         self.0.note(&state);
     }
 
+    /// The object has had no pass since, and none is requested.
+    pub(crate) fn is_at_rest(&self, object: &str, since: Instant) -> bool {
+        let since = Moment::after_start(since.saturating_duration_since(self.0.started));
+        self.0.lock().schedule.is_at_rest(object, since)
+    }
+
     /// Runs passes until `ending` turns true, then until those under way have ended. What waits then gets no pass.
     ///
     /// # Errors
@@ -177,7 +183,7 @@ pub(crate) struct QueueTurn {
     key: Key,
     class: watch::Receiver<Class>,
     resumed: Arc<Notify>,
-    next: Option<(Duration, bool)>,
+    next: Option<Duration>,
 }
 
 impl QueueTurn {
@@ -222,8 +228,8 @@ impl QueueTurn {
         self.shared.resume(&mut state);
     }
 
-    /// The pass has ended. `next` is when the object wants the next one, and whether that is only a check.
-    pub(crate) fn end(mut self, next: Option<(Duration, bool)>) {
+    /// The pass has ended. `next` is after how long the object wants the next one.
+    pub(crate) fn end(mut self, next: Option<Duration>) {
         self.next = next;
     }
 }

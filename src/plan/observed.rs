@@ -22,6 +22,8 @@ pub struct Observed {
     pub other_owner: OwnerObservation,
     /// The last passwords of this process that AWS accepted.
     pub sent_passwords: Option<Passwords>,
+    /// AWS has the passwords of the Secrets, although this pass did not read them.
+    pub secrets_unchanged: bool,
     pub definition: Definition,
     /// Status has the write that must precede the next mutation. When it was written, the object was not terminating
     /// (create) or not changed (delete).
@@ -46,6 +48,7 @@ impl Observed {
             tags_due: false,
             other_owner: OwnerObservation::NotRead,
             sent_passwords: None,
+            secrets_unchanged: false,
             definition: Definition::NotRead,
             intent_written: false,
             object_confirmed: false,

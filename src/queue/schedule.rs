@@ -42,6 +42,8 @@ struct Entry {
     begun: Option<Moment>,
     /// When the object last changed.
     changed: Option<Moment>,
+    /// When the last pass ended.
+    ended: Option<Moment>,
 }
 
 #[derive(Debug, Default)]
@@ -214,17 +216,14 @@ impl Schedule {
         Some(key)
     }
 
-    /// The pass has ended. `next` is when the object wants the next one, and whether that is only a check.
-    pub(crate) fn end(&mut self, key: &Key, next: Option<(Duration, bool)>, now: Moment) {
+    /// The pass has ended. `next` is after how long the object wants the next one.
+    pub(crate) fn end(&mut self, key: &Key, next: Option<Duration>, now: Moment) {
         let Some(entry) = self.objects.get_mut(key) else { return };
         let State::UnderWay(pass) = std::mem::take(&mut entry.state) else { return };
-        let next = next.map(|(pause, is_check)| {
+        entry.ended = Some(now);
+        let next = next.map(|pause| {
             let recent = entry.changed.is_some_and(|changed| now.since(changed) < PROGRESS);
-            let class = match (is_check, recent) {
-                (true, _) => Class::Check,
-                (false, true) => Class::Progress,
-                (false, false) => Class::Repeat,
-            };
+            let class = if recent { Class::Progress } else { Class::Repeat };
             DuePass { at: spaced(entry.begun, now + pause, self.spacing), class }
         });
         match pass.slot {
@@ -244,6 +243,13 @@ impl Schedule {
     /// When [`Self::begin`] has to be called again, if nothing else happens before.
     pub(crate) fn next_due(&self) -> Option<Moment> {
         self.later.first().map(|(at, _)| *at)
+    }
+
+    /// No pass is requested or under way, and the last one ended before `since`.
+    pub(crate) fn is_at_rest(&self, key: &str, since: Moment) -> bool {
+        self.objects.get(key).is_none_or(|entry| {
+            matches!(entry.state, State::Idle) && entry.ended.is_none_or(|ended| ended < since)
+        })
     }
 
     /// How many passes are due and wait for a slot.

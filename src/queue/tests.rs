@@ -62,7 +62,7 @@ async fn passes_begin_when_a_slot_is_free_and_their_time_has_come() {
             most.fetch_max(passes.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
             sleep(SECOND).await;
             passes.fetch_sub(1, Ordering::Relaxed);
-            let next = (turn.object() == "shop/0").then_some((10 * SECOND, true));
+            let next = (turn.object() == "shop/0").then_some(10 * SECOND);
             turn.end(next);
         }
     });
@@ -195,7 +195,7 @@ fn call_aws(stage: &Stage, limiter: Limiter) -> Arc<Mutex<HashMap<String, Instan
                 drop(permit.spend());
             }
             // A stuck user is polled again and again.
-            turn.end(Some((12 * SECOND, false)));
+            turn.end(Some(12 * SECOND));
         }
     });
     calls

@@ -225,7 +225,7 @@ async fn foreign_annotations_and_labels_start_no_pass() {
 }
 
 /// Passes that have ended, by the operator's own metric.
-fn passes(fixture: &Fixture) -> f64 {
+pub(crate) fn passes(fixture: &Fixture) -> f64 {
     let page = fixture.metrics().pop().unwrap();
     let ended = page.lines().filter(|line| line.starts_with("controller_runtime_reconcile_total{"));
     ended.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()

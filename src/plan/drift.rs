@@ -1,0 +1,106 @@
+//! Whether an object at rest needs a pass. One listing of all users is compared with all objects at rest.
+//!
+//! No second set of rules compares them: the row of the listing answers a [`Pass`] on paper. If that pass would end without
+//! another request, nothing has to be done. Otherwise the object gets a real pass, which looks at the user itself. So no
+//! mutation, no release and no status rests on a listing, and a user that the listing does not show is not taken for absent.
+
+use std::sync::Arc;
+
+use crate::pass::{Finish, PassResult, Request, Response, Settings};
+use crate::{
+    Account, CallSource, CredentialsId, Goal, Memory, Now, ObjectFacts, Pass, RemoteUser, UserObservation,
+};
+
+/// An object that no pass is due for.
+#[derive(Clone, Debug)]
+pub struct AtRest {
+    pub settings: Arc<Settings>,
+    pub goal: Goal,
+    pub object: ObjectFacts,
+    pub secrets: SecretsShown,
+    /// For jitter.
+    pub seed: u64,
+}
+
+/// What the watch of Secrets shows of those that the object names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SecretsShown {
+    /// All are there, in the versions that status shows as sent.
+    AsSent,
+    /// All are there, and some were written since.
+    Written,
+    /// One is missing or not watched.
+    Unknown,
+}
+
+/// The object needs a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// What the pass would ask for, for the log.
+    pub wants: &'static str,
+}
+
+/// Compares the object with its row in a listing. `None`: the listing does not show the user. If nothing has to be done, the
+/// memory is that of the pass on paper.
+pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, now: Now) -> Option<Wake> {
+    let AtRest { settings, goal, object, secrets, seed } = at_rest;
+    let unchanged = match secrets {
+        SecretsShown::AsSent => true,
+        // Each new version starts a pass. If this process knows the passwords, such a pass has compared them.
+        SecretsShown::Written => memory.sent_passwords.is_some(),
+        SecretsShown::Unknown => false,
+    };
+    let region = settings.region.clone();
+    let mut pass = Pass::new(settings, goal, object, memory.clone(), seed, now);
+    if unchanged {
+        pass.trust_secrets();
+    }
+    loop {
+        let request = pass.next(now);
+        let wants = request.name();
+        let response = match (request, listed) {
+            (Request::AcquireToken, _) => Response::Token,
+            (Request::Log(_), _) => Response::Done,
+            (Request::DescribeUser(_), Some(user)) => {
+                let source = CallSource {
+                    region: region.clone(),
+                    credentials: CredentialsId(0),
+                    account: Account::NotAsked,
+                };
+                Response::Described(UserObservation::Found(user.clone()), source)
+            }
+            (
+                Request::Finish(Finish {
+                    memory: Some(after),
+                    is_settled: true,
+                    result: PassResult::Done,
+                    ..
+                }),
+                _,
+            ) => {
+                *memory = *after;
+                return None;
+            }
+            (
+                Request::DescribeUser(_)
+                | Request::ListTags(_)
+                | Request::Identify
+                | Request::IdentifyCaller
+                | Request::ReadOwner(_)
+                | Request::ReadPasswords
+                | Request::ReadDefinition
+                | Request::ReadObject
+                | Request::Resolve
+                | Request::AddFinalizer
+                | Request::RemoveFinalizer
+                | Request::WriteStatus(_)
+                | Request::Call { .. }
+                | Request::Publish(_)
+                | Request::Count(_)
+                | Request::Finish(_),
+                _,
+            ) => return Some(Wake { wants }),
+        };
+        pass.handle(response, now);
+    }
+}
