@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use plan::drift::{AtRest, SecretsShown, drift};
 use plan::pace::Pace;
 use plan::pass::{Finish, PassResult, Request, Response, Settings};
 use plan::*;
 
 use crate::events::Injection;
 use crate::model::answer::Kind;
+use crate::model::object::Object;
 use crate::model::{Answers, Model, timestamp};
 
 /// How far clocks differ: never so that two of them tell the very same time.
@@ -29,6 +31,10 @@ pub(crate) struct Operator {
     /// When the object is due to be looked at again; `None`: not before something changes.
     pub(crate) due: Option<Duration>,
     passes: u64,
+    /// The object as the last pass left it, if that pass found that it needs nothing.
+    settled: Option<ObjectFacts>,
+    /// No pass of this process has looked at the object.
+    is_new: bool,
 }
 
 impl Operator {
@@ -51,6 +57,8 @@ impl Operator {
             pass: None,
             due: Some(model.now),
             passes: 0,
+            settled: None,
+            is_new: true,
         }
     }
 
@@ -136,9 +144,44 @@ impl Operator {
         }
         self.memory = finish.memory.map(|memory| *memory).unwrap_or_default();
         self.due = finish.requeue.map(|pause| model.now + pause);
+        self.settled = model.object.as_ref().map(Object::facts).filter(|_| finish.is_settled);
+        self.is_new = false;
         self.pass = None;
         model.answers = None;
         model.trace.end_chapter();
+    }
+
+    /// Looks at the object when that is due: if it is at rest, a listing may show that it needs no pass.
+    pub(crate) fn look(&mut self, model: &mut Model) {
+        if self.is_idle() && self.rests_by_listing(model) {
+            self.due = Some(model.now + self.settings.pace.resync);
+        } else {
+            self.finish_pass(model);
+        }
+    }
+
+    fn rests_by_listing(&mut self, model: &mut Model) -> bool {
+        let Some(object) = model.cached() else { return false };
+        let is_as_left =
+            || self.settled.as_ref().is_some_and(|settled| settled.decides_like(&object.facts()));
+        // A Secret that was written since starts a pass.
+        if !(self.is_new || is_as_left()) || !model.secrets_are_as_sent(&object) {
+            return false;
+        }
+        let now = self.now(model);
+        self.passes += 1;
+        let at_rest = AtRest {
+            settings: self.settings.clone(),
+            goal: object.goal(),
+            object: object.facts(),
+            secrets: SecretsShown::AsSent,
+            seed: u64::from(self.number) << 32 | self.passes,
+        };
+        let row = model.service().describe(false).ok();
+        let wake = drift(at_rest, &mut self.memory, row.as_ref(), now);
+        model.trace.note(|| format!("the listing is compared with version {}: {wake:?}", object.version));
+        model.history.meet(if wake.is_some() { "woken by a listing" } else { "at rest by a listing" });
+        wake.is_none()
     }
 
     /// Goes on until the pass is over; if none is under way, that is a whole pass.
