@@ -8,7 +8,7 @@ use aws::{UserApi, UserPage};
 use kube::ResourceExt;
 use kube::runtime::reflector::Store;
 use plan::RemoteUser;
-use plan::drift::{AtRest, Wake, drift};
+use plan::drift::{AtRest, Drift, drift};
 use plan::pace::Requeue;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
@@ -56,54 +56,55 @@ impl<U: UserApi> Sweeper<U> {
     }
 
     async fn sweep(&self) {
-        let Context { reconciler, .. } = &*self.context;
         let began = Instant::now();
-        if self.at_rest(began).next().is_none() {
+        let all = self.objects.iter().flat_map(|scope| scope.store.state());
+        let mut unlisted: HashSet<String> = all
+            .filter(|object| self.judge(object, None, began) == Drift::Unlisted)
+            .map(|object| full_name(&object))
+            .collect();
+        if unlisted.is_empty() {
             return;
         }
-        let mut listed = HashSet::new();
+        let reconciler = &self.context.reconciler;
         let pace = &reconciler.settings.pace;
         let walk = walk(&reconciler.users, pace, pace.resync / 2, |asked_at, page| {
-            self.compare(&page, asked_at, &mut listed);
+            self.compare(&page, asked_at, &mut unlisted);
         });
         if let Err(fault) = walk.await {
             tracing::warn!(
                 error = %fault.error(),
-                "failed to list all AWS users; the operator asks for each user that it has not seen in the list"
+                "failed to list all AWS users; the operator asks for each user that the list has not shown"
             );
         }
         // What the list does not show, or not completely, says nothing: each of these users is asked for.
-        let unlisted = self.at_rest(began).filter(|object| !listed.contains(&full_name(object)));
-        for object in unlisted.collect::<Vec<_>>() {
-            self.judge(&object, None);
+        for name in unlisted {
+            if self.context.queue.is_at_rest(&name, began) {
+                self.request(&name);
+            }
         }
     }
 
-    /// Objects that have had no pass since and for which none is due.
-    fn at_rest(&self, since: Instant) -> impl Iterator<Item = Arc<ElastiCacheUser>> {
-        let all = self.objects.iter().flat_map(|scope| scope.store.state());
-        all.filter(move |object| self.context.queue.is_at_rest(&full_name(object), since))
-    }
-
-    fn compare(&self, page: &UserPage, asked_at: Instant, listed: &mut HashSet<String>) {
+    fn compare(&self, page: &UserPage, asked_at: Instant, unlisted: &mut HashSet<String>) {
         for user in &page.users {
             for WatchedObjects { store, index } in &*self.objects {
                 for name in index.wanting_user(&user.user_id) {
-                    // A pass that ended since has seen the user later than the list.
-                    let object = object_ref(&name).and_then(|name| store.get(&name));
-                    let object = object.filter(|_| self.context.queue.is_at_rest(&name, asked_at));
-                    // A user may be on two pages. The later row counts too.
-                    if let Some(object) = object {
-                        self.judge(&object, Some(user));
-                        listed.insert(name);
+                    if let Some(object) = object_ref(&name).and_then(|name| store.get(&name)) {
+                        self.judge(&object, Some(user), asked_at);
+                        unlisted.remove(&name);
                     }
                 }
             }
         }
     }
 
-    fn judge(&self, object: &ElastiCacheUser, listed: Option<&RemoteUser>) {
+    /// Compares an object at rest with its row, which is as old as `asked_at`. If a pass has ended since, that pass has seen the
+    /// user later.
+    fn judge(&self, object: &ElastiCacheUser, listed: Option<&RemoteUser>, asked_at: Instant) -> Drift {
         let Context { reconciler, queue, .. } = &*self.context;
+        let name = full_name(object);
+        if !queue.is_at_rest(&name, asked_at) {
+            return Drift::Nothing;
+        }
         let at_rest = AtRest {
             settings: reconciler.settings.clone(),
             goal: resolve(object, &reconciler.policy),
@@ -113,11 +114,16 @@ impl<U: UserApi> Sweeper<U> {
         };
         let (uid, namespace) = (object.uid().unwrap_or_default(), object.namespace().unwrap_or_default());
         let now = reconciler.clock.now();
-        let wake = reconciler.memories.change(&uid, &namespace, |memory| drift(at_rest, memory, listed, now));
-        if let Some(Wake { wants }) = wake {
-            let name = full_name(object);
-            tracing::debug!(object = name, wants, is_listed = listed.is_some(), "the object needs a pass");
-            queue.request(&name, Trigger::Listed(Class::Check));
+        let drift =
+            reconciler.memories.change(&uid, &namespace, |memory| drift(at_rest, memory, listed, now));
+        if let Drift::Pass { wants } = drift {
+            tracing::debug!(object = name, wants, "the object needs a pass");
+            self.request(&name);
         }
+        drift
+    }
+
+    fn request(&self, object: &str) {
+        self.context.queue.request(object, Trigger::Listed(Class::Check));
     }
 }

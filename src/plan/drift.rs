@@ -33,16 +33,23 @@ pub enum SecretsShown {
     Unknown,
 }
 
-/// The object needs a pass.
+/// What an object at rest needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wake {
-    /// What the pass would ask for, for the log.
-    pub wants: &'static str,
+pub enum Drift {
+    /// Nothing: a pass would only find that all is as it should be.
+    Nothing,
+    /// Its user has to be seen, and the listing does not show it.
+    Unlisted,
+    /// A pass.
+    Pass {
+        /// What the pass would ask for, for the log.
+        wants: &'static str,
+    },
 }
 
 /// Compares the object with its row in a listing. `None`: the listing does not show the user. If nothing has to be done, the
 /// memory is that of the pass on paper.
-pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, now: Now) -> Option<Wake> {
+pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, now: Now) -> Drift {
     let AtRest { settings, goal, object, secrets, seed } = at_rest;
     let unchanged = match secrets {
         SecretsShown::AsSent => true,
@@ -79,11 +86,11 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
                 _,
             ) => {
                 *memory = *after;
-                return None;
+                return Drift::Nothing;
             }
+            (Request::DescribeUser(_), None) => return Drift::Unlisted,
             (
-                Request::DescribeUser(_)
-                | Request::ListTags(_)
+                Request::ListTags(_)
                 | Request::Identify
                 | Request::IdentifyCaller
                 | Request::ReadOwner(_)
@@ -99,7 +106,7 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
                 | Request::Count(_)
                 | Request::Finish(_),
                 _,
-            ) => return Some(Wake { wants }),
+            ) => return Drift::Pass { wants },
         };
         pass.handle(response, now);
     }

@@ -86,7 +86,7 @@ async fn passes_begin_when_a_slot_is_free_and_their_time_has_come() {
         change("shop/4", 2),
     ];
     assert_eq!(first[..5], expected);
-    assert_eq!(first[5], ("shop/0", Class::Check, 11));
+    assert_eq!(first[5], ("shop/0", Class::Progress, 11));
     assert_eq!(most.load(Ordering::Relaxed), 2);
 }
 

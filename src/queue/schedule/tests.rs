@@ -246,7 +246,8 @@ impl Cluster {
         self.passes = passes;
         for (key, _) in ended {
             let pause = Duration::from_millis(self.random.u64(..60_000));
-            self.schedule.end(&key, Some(pause), now);
+            // Half of the passes find that the object needs nothing.
+            self.schedule.end(&key, self.random.bool().then_some(pause), now);
         }
         while let Some(Begin { key, .. }) = self.schedule.begin(now) {
             assert!(self.passes.iter().all(|(other, _)| *other != key), "two passes over {key}");
