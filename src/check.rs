@@ -11,6 +11,7 @@ mod orphans;
 mod permissions;
 mod progress;
 mod row;
+mod rules;
 mod survey;
 mod uninstall;
 
@@ -176,8 +177,9 @@ async fn in_cluster<W: Write>(
         let lease = [Some(flags.run.lease_namespace().unwrap_or(&cluster.namespace).to_owned())];
         report.publish(granted(cluster, &permissions::LEASE, &lease, caller).await)?;
     }
-    let default = flags.run.default_deletion_policy.into();
-    let objects = cluster.objects(&scopes, flags.page_size, default).await.unwrap_or_default();
+    let policy = flags.run.policy(String::new());
+    let objects = cluster.objects(&scopes, flags.page_size, &policy).await.unwrap_or_default();
+    rules::evaluate(&objects).into_iter().try_for_each(|row| report.publish(row))?;
     let read = secrets(flags, cluster, &objects).await;
     report.publish(permissions::evaluate(&permissions::SECRETS, &read, caller))?;
     let scopes = match flags.run.secret_namespaces() {
@@ -316,8 +318,8 @@ async fn uninstalling<W: Write>(
     cluster: &Cluster,
     report: &mut CheckReport<W>,
 ) -> anyhow::Result<()> {
-    let default = flags.run.default_deletion_policy.into();
-    match cluster.objects(&watched_scopes(flags), flags.page_size, default).await {
+    let policy = flags.run.policy(String::new());
+    match cluster.objects(&watched_scopes(flags), flags.page_size, &policy).await {
         Ok(objects) => uninstall::evaluate(&objects).into_iter().try_for_each(|row| report.publish(row))?,
         Err(error @ ListError::NoDefinition) => {
             report.publish(Row::ok("objects", format!("There are no objects: {error}.")))?;

@@ -2,6 +2,8 @@
 
 mod values;
 
+pub use self::values::ForbiddenFeature;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use plan::DeletionPolicy;
 use plan::pace::Pace;
 
 use crate::api::FIELD_MANAGER;
+use crate::resolve::{Lockdown, Patterns, Policy};
 
 /// Silences kube's own line for each attempt of a failing watch, because the controller logs the failure once.
 pub const DEFAULT_LOG: &str = "info,kube_runtime=warn,kube_runtime::watcher=error";
@@ -78,10 +81,34 @@ pub struct RunFlags {
     #[arg(long, env = "ADOPTION_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub adoption_namespace: Vec<String>,
 
-    /// Required beginning of every user ID. {namespace} stands for the object's namespace, for example {namespace}-. Default: no
-    /// requirement.
+    /// Required beginning of every user ID. {namespace} stands for the object's namespace, for example {namespace}-. A user that
+    /// exists stays managed. Default: no requirement.
     #[arg(long, env = "REQUIRED_USER_ID_PREFIX", value_name = "TEMPLATE", value_parser = values::parse_user_id_prefix)]
     pub required_user_id_prefix: Option<String>,
+
+    /// Do not let objects use this; repeatable, comma-separated in the environment. Default: nothing is forbidden.
+    #[arg(
+        long,
+        env = "FORBID",
+        value_delimiter = ',',
+        value_enum,
+        ignore_case = true,
+        value_name = "FEATURE"
+    )]
+    pub forbid: Vec<ForbiddenFeature>,
+
+    /// Let objects of this namespace use what --forbid, --allowed-tag-key and --max-users-per-namespace do not allow; repeatable,
+    /// comma-separated in the environment, with * for any characters. Default: none.
+    #[arg(long, env = "PRIVILEGED_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
+    pub privileged_namespace: Vec<String>,
+
+    /// Allow this key in spec.tags; repeatable, comma-separated in the environment, with * for any characters. Default: all keys.
+    #[arg(long, env = "ALLOWED_TAG_KEY", value_delimiter = ',', value_name = "KEY")]
+    pub allowed_tag_key: Vec<String>,
+
+    /// Maximum number of AWS users of each namespace. Users that exist stay managed. Default: no limit.
+    #[arg(long, env = "MAX_USERS_PER_NAMESPACE", value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    pub max_users_per_namespace: Option<u32>,
 
     /// Maximum number of objects that are reconciled at the same time, in all namespaces together. An object that waits for the AWS
     /// rate limit does not count.
@@ -229,8 +256,9 @@ pub enum OutputFormat {
 
 /// `check` accepts all flags of `run`. Its help hides those that it does not use.
 fn hide_unused(arg: Arg) -> Arg {
-    const UNUSED: [&str; 8] = [
+    const UNUSED: [&str; 9] = [
         "adoption_namespace",
+        "max_users_per_namespace",
         "concurrency",
         "resync",
         "tag_resync_every",
@@ -294,10 +322,22 @@ impl RunFlags {
         (!listed.is_empty()).then_some(named)
     }
 
-    /// `*` stands for all namespaces.
+    /// What the flags decide for every object of the cluster with this ID.
     #[must_use]
-    pub fn adoption_namespaces(&self) -> Vec<String> {
-        distinct(&self.adoption_namespace)
+    pub fn policy(&self, cluster_id: String) -> Policy {
+        let patterns = |names: &[String]| Patterns::new(distinct(names));
+        Policy {
+            cluster_id,
+            default_deletion_policy: self.default_deletion_policy.into(),
+            adoption_namespaces: patterns(&self.adoption_namespace),
+            required_prefix: self.required_user_id_prefix.clone(),
+            lockdown: Lockdown {
+                forbidden: self.forbid.iter().map(|feature| (*feature).into()).collect(),
+                privileged: patterns(&self.privileged_namespace),
+                tag_keys: patterns(&self.allowed_tag_key),
+                max_users: self.max_users_per_namespace,
+            },
+        }
     }
 
     /// `None`: the namespace of the kubeconfig's context.

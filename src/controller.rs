@@ -206,7 +206,10 @@ impl<U: UserApi> ObjectEvents<'_, U> {
     }
 
     fn handle(&mut self, event: watcher::Event<ElastiCacheUser>) {
+        let places = &self.context.reconciler.places;
+        let mut admitted = places.follow(&event);
         if let Some(listed) = self.index.follow(&event) {
+            admitted = places.sweep(self.namespace.as_deref(), &listed.uids);
             self.sweep(listed);
         }
         let queue = &self.context.queue;
@@ -240,6 +243,9 @@ impl<U: UserApi> ObjectEvents<'_, U> {
                 // Nobody receives it if the operator is ending.
                 let _ = self.freed.send(user_id(&gone));
             }
+        }
+        for name in admitted {
+            queue.request(&name, Trigger::Change);
         }
     }
 }

@@ -128,20 +128,16 @@ impl Kubernetes {
     }
 
     /// The object that has the namespace and name of one that may have vanished, uncached.
-    pub async fn namesake(&self, orphan: &Orphan) -> Namesake {
+    ///
+    /// # Errors
+    /// If the API server cannot be reached, or refuses.
+    pub async fn namesake(&self, orphan: &Orphan) -> Result<Namesake, RequestError> {
         let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &orphan.owner.namespace);
-        match users.get_opt(&orphan.owner.name).await.and_then(whole) {
-            Ok(None) => Namesake::Absent,
-            Ok(Some(found)) => namesake(orphan, &found),
-            Err(error) => {
-                self.failures.note(
-                    "read an object that may have vanished",
-                    &orphan.owner.to_string(),
-                    &error,
-                );
-                Namesake::Unreadable
-            }
-        }
+        let found = users.get_opt(&orphan.owner.name).await.and_then(whole);
+        let found = found.map_err(|error| {
+            self.failed("read an object that may have vanished", &orphan.owner.to_string(), error)
+        })?;
+        Ok(found.map_or(Namesake::Absent, |found| namesake(orphan, &found)))
     }
 
     /// # Errors

@@ -24,6 +24,7 @@
 //! | [`kubernetes`] | API server | requests about one object; each write tests its version |
 //! | [`aws`] (a crate) | AWS | the AWS calls and their metrics; the only crate that depends on the AWS SDK |
 //! | [`account`] | AWS | one AWS account and region: the calls to it, and their rate limit |
+//! | `places` | no | which objects may have a user, if a namespace may have only so many |
 //! | `memories` | no | what one process remembers of each object between passes |
 //! | `orphans` | through these | deletes the AWS user of an object that vanished right after CreateUser |
 //! | `queue` | no | whose pass begins next, and when |
@@ -88,6 +89,7 @@ mod connection;
 mod controller;
 mod memories;
 mod orphans;
+mod places;
 mod queue;
 mod reconcile;
 

@@ -1,55 +1,47 @@
-//! I/O: follows each CreateUser until a later write to its object was answered. If the object vanished before, no pass runs for
-//! it any more, so its AWS user is deleted here. Decisions: [`plan::follow_orphan`].
-
-mod attempt;
+//! I/O: follows each CreateUser until a later write to its object was answered. If the object may have vanished before, a pass
+//! with [`Goal::Orphaned`] looks for its AWS user.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws::UserApi;
+use aws::{UserApi, remember_request_id};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use kube::ResourceExt;
+use plan::pass::Finish;
 use plan::verdict::Outcome;
-use plan::{Arn, DeletionPolicy, Orphan, Pacing, UserId};
-use prometheus_client::metrics::counter::Counter;
+use plan::{DeletionPolicy, Goal, Location, Memory, ObjectFacts, Orphan, Pass, UserId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use self::attempt::attempt;
 use crate::api::ElastiCacheUser;
 use crate::kubernetes::facts;
-use crate::reconcile::Reconciler;
-use crate::resolve::{Policy, deletion_policy, owner};
+use crate::reconcile::{Held, Reconciler};
+use crate::resolve::{Policy, owner};
 
 /// A case for each CreateUser, by the uid of its object. The watch's report that the object is gone must not remove the case.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Orphans {
     cases: Mutex<HashMap<String, Case>>,
     changed: Notify,
-    removed: Counter,
 }
 
 /// A CreateUser, and what is known about its object and its user since.
 #[derive(Clone, Debug)]
 struct Case {
     orphan: Orphan,
+    /// The version at the time of CreateUser.
+    object: ElastiCacheUser,
+    /// As the last pass left them.
+    facts: ObjectFacts,
+    memory: Memory,
     sent_at: Instant,
-    /// `None` until AWS has shown the user.
-    arn: Option<Arn>,
-    /// AWS has shown the user with its tags, or has accepted DeleteUser. From now on UserNotFound proves that the user is absent.
-    settled: bool,
     /// A write to the object was answered after CreateUser was sent, so the object existed then.
     written: bool,
     /// The watch reported that the object is gone, and our finalizer was on its last version.
     lost: bool,
-    /// The object was read, and it is gone.
-    vanished: bool,
-    /// A DeleteUser was sent, and AWS may have accepted it.
-    deleted: bool,
-    pacing: Pacing,
-    /// When the next attempt begins.
+    /// When the next pass begins.
     due: Instant,
     under_way: bool,
 }
@@ -60,18 +52,11 @@ pub(crate) fn orphan(object: &ElastiCacheUser, user_id: &UserId, policy: &Policy
         user_id: user_id.clone(),
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
-        location: facts(object).status.location,
-        policy: deletion_policy(&object.spec, policy.default_deletion_policy),
+        policy: policy.deletion_policy(object),
     }
 }
 
 impl Orphans {
-    /// `removed` counts the users that are deleted here.
-    #[must_use]
-    pub(crate) fn new(removed: Counter) -> Self {
-        Self { cases: Mutex::default(), changed: Notify::new(), removed }
-    }
-
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Case>> {
         self.cases.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -81,28 +66,27 @@ impl Orphans {
     pub(crate) async fn follow(
         &self,
         orphan: Orphan,
+        object: &ElastiCacheUser,
         patience: Duration,
         call: impl Future<Output = Outcome>,
     ) -> Outcome {
         let uid = orphan.uid.clone();
-        self.sent(orphan, patience);
+        self.sent(orphan, object, patience);
         let outcome = call.await;
         self.answered(&uid, &outcome);
         outcome
     }
 
     /// If nothing else shows that the object vanished, the object is read after `patience`.
-    fn sent(&self, orphan: Orphan, patience: Duration) {
+    fn sent(&self, orphan: Orphan, object: &ElastiCacheUser, patience: Duration) {
         let now = Instant::now();
         let case = Case {
+            object: object.clone(),
+            facts: Orphan::object(facts(object)),
+            memory: Memory::default(),
             sent_at: now,
-            arn: None,
-            settled: false,
             written: false,
             lost: false,
-            vanished: false,
-            deleted: false,
-            pacing: Pacing::default(),
             due: now + patience,
             under_way: false,
             orphan,
@@ -117,7 +101,8 @@ impl Orphans {
         if outcome.is_refusal() {
             cases.remove(uid);
         } else if let (Some(case), Outcome::Accepted(user)) = (cases.get_mut(uid), outcome) {
-            case.arn = Some(user.arn.clone());
+            case.facts.status.location = Some(Location::of(&user.arn));
+            case.facts.status.arn = Some(user.arn.clone());
         }
     }
 
@@ -125,7 +110,7 @@ impl Orphans {
     /// on a DELETE that has overlooked the finalizer. So the case is kept for `window` after CreateUser. In this time only
     /// [`Orphans::lost`] distinguishes such a DELETE from a deletion that somebody wants.
     pub(crate) fn written(&self, uid: &str, window: Duration) {
-        if let Some(case) = self.lock().get_mut(uid).filter(|case| !case.lost && !case.vanished) {
+        if let Some(case) = self.lock().get_mut(uid).filter(|case| !case.lost && !case.has_vanished()) {
             case.written = true;
             case.due = case.sent_at + window;
         }
@@ -143,7 +128,7 @@ impl Orphans {
     pub(crate) fn vanished(&self, last: &ElastiCacheUser, policy: &Policy) {
         let uid = last.uid().unwrap_or_default();
         if facts(last).has_finalizer {
-            self.lost(&uid, deletion_policy(&last.spec, policy.default_deletion_policy));
+            self.lost(&uid, policy.deletion_policy(last));
         } else {
             self.check_now(&uid);
         }
@@ -195,26 +180,49 @@ impl Orphans {
         cases.get(uid).cloned()
     }
 
-    /// Keeps what an attempt has learnt. If another CreateUser was sent meanwhile, its case stays as it is.
-    fn retry_after(&self, uid: &str, case: Case, pause: Duration) {
-        if let Some(kept) = self.lock().get_mut(uid).filter(|kept| kept.sent_at == case.sent_at) {
-            let Case { arn, settled, vanished, deleted, pacing, .. } = case;
-            kept.arn = kept.arn.take().or(arn);
-            (kept.settled, kept.vanished, kept.deleted, kept.pacing) = (settled, vanished, deleted, pacing);
-            kept.due = Instant::now() + pause;
-            kept.under_way = false;
+    /// Keeps what a pass has learnt, or closes the case. If another CreateUser was sent meanwhile, its case stays as it is.
+    fn ended(&self, case: Case, facts: ObjectFacts, finish: Finish) {
+        let mut cases = self.lock();
+        let uid = &case.orphan.uid;
+        if let Some(kept) = cases.get_mut(uid).filter(|kept| kept.sent_at == case.sent_at) {
+            if let Some(memory) = finish.memory {
+                kept.keep(facts, *memory, finish.requeue.unwrap_or_default());
+            } else {
+                cases.remove(uid);
+            }
         }
         self.changed.notify_one();
     }
+}
 
-    fn close(&self, case: &Case) {
-        let mut cases = self.lock();
-        if cases.get(&case.orphan.uid).is_some_and(|kept| kept.sent_at == case.sent_at) {
-            cases.remove(&case.orphan.uid);
+impl Case {
+    fn has_vanished(&self) -> bool {
+        self.facts.terminating
+    }
+
+    fn keep(&mut self, facts: ObjectFacts, memory: Memory, pause: Duration) {
+        let former = std::mem::replace(&mut self.facts, facts).status;
+        let status = &mut self.facts.status;
+        if status.arn.is_none() {
+            // CreateUser may have been answered during the pass.
+            (status.arn, status.location) = (former.arn, former.location);
         }
-        if case.deleted {
-            self.removed.inc();
-        }
+        self.memory = memory;
+        self.due = Instant::now() + pause;
+        self.under_way = false;
+    }
+}
+
+impl<U: UserApi> Reconciler<U> {
+    async fn delete_orphan(&self, uid: String) {
+        let Some(case) = self.orphans.case(&uid) else { return };
+        let (goal, facts, memory) =
+            (Goal::Orphaned(case.orphan.clone()), case.facts.clone(), case.memory.clone());
+        let mut pass =
+            Pass::new(self.settings.clone(), goal, facts, memory, fastrand::u64(..), self.clock.now());
+        let mut held = Held::unqueued(&case.object, &case.orphan.owner.namespace);
+        let finish = self.drive(&mut pass, &mut held).await;
+        self.orphans.ended(case, pass.into_object(), finish);
     }
 }
 
@@ -225,7 +233,9 @@ pub(crate) async fn run<U: UserApi>(reconciler: &Reconciler<U>, stopped: impl Fu
     loop {
         tokio::select! {
             () = &mut stopped => break,
-            uid = reconciler.orphans.next_due() => attempts.push(attempt(reconciler, uid)),
+            uid = reconciler.orphans.next_due() => {
+                attempts.push(remember_request_id(reconciler.delete_orphan(uid)));
+            }
             Some(()) = attempts.next() => {}
         }
     }

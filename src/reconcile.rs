@@ -8,19 +8,20 @@ use std::time::Duration;
 
 use aws::UserApi;
 use kube::ResourceExt;
-use plan::Pass;
 use plan::pass::{Counted, Finish, Request, Response, Settings};
+use plan::{Goal, Pass};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use self::held::Held;
+pub(crate) use self::held::Held;
 use crate::account::RateLimited;
 use crate::api::{ElastiCacheUser, full_name};
 use crate::clock::PassClock;
 use crate::kubernetes::{Kubernetes, RequestError, facts, status};
 use crate::memories::Memories;
 use crate::orphans::Orphans;
+use crate::places::Places;
 use crate::queue::QueueTurn;
 use crate::resolve::{Policy, passwords, resolve};
 use crate::telemetry::write_log_line;
@@ -32,10 +33,13 @@ pub(crate) struct Reconciler<U> {
     pub policy: Policy,
     pub settings: Arc<Settings>,
     pub memories: Memories,
+    pub places: Places,
     /// Each CreateUser, until a later write to its object was answered.
     pub orphans: Orphans,
     /// Counts corrections of what somebody else changed in AWS.
     pub corrections: Counter,
+    /// Counts users that are deleted because their object vanished.
+    pub orphans_removed: Counter,
     /// For each request of a pass, except a wait for the rate limiter.
     pub pass_timeout: Duration,
     pub clock: PassClock,
@@ -47,7 +51,7 @@ impl<U: UserApi> Reconciler<U> {
     /// Runs one pass over the object. `cached` may be stale, because every write tests the resourceVersion.
     pub(crate) async fn reconcile(&self, cached: &ElastiCacheUser, turn: &QueueTurn) -> Finish {
         let uid = cached.uid().unwrap_or_default();
-        let goal = resolve(cached, &self.policy);
+        let goal = self.goal(cached);
         let (object, memory) = (facts(cached), self.memories.recall(&uid));
         let mut pass =
             Pass::new(self.settings.clone(), goal, object, memory, fastrand::u64(..), self.clock.now());
@@ -64,7 +68,12 @@ impl<U: UserApi> Reconciler<U> {
         finish
     }
 
-    async fn drive(&self, pass: &mut Pass, held: &mut Held<'_>) -> Finish {
+    pub(crate) fn goal(&self, object: &ElastiCacheUser) -> Goal {
+        let limit = self.policy.max_users(&object.namespace().unwrap_or_default());
+        resolve(object, &self.policy, limit.filter(|limit| self.places.are_taken(object, *limit)))
+    }
+
+    pub(crate) async fn drive(&self, pass: &mut Pass, held: &mut Held<'_>) -> Finish {
         loop {
             let request = pass.next(self.clock.now());
             tracing::debug!(object = %full_name(&held.object), request = request.name(), "next");
@@ -102,6 +111,7 @@ impl<U: UserApi> Reconciler<U> {
             Request::ReadPasswords => Response::Passwords(passwords(&held.object, kubernetes).await),
             Request::ReadDefinition => Response::Definition(kubernetes.definition().await),
             Request::ReadObject => self.read_object(held).await?,
+            Request::ReadNamesake(orphan) => Response::Namesake(kubernetes.namesake(&orphan).await?),
             Request::Resolve => self.resolve_again(held).await?,
             Request::AddFinalizer => self.written(kubernetes.add_finalizer(&held.object).await?, held),
             Request::RemoveFinalizer => self.written(kubernetes.remove_finalizer(&held.object).await?, held),
@@ -116,8 +126,11 @@ impl<U: UserApi> Reconciler<U> {
                 kubernetes.publish(&held.object, &event).await;
                 Response::Done
             }
-            Request::Count(Counted::Correction) => {
-                self.corrections.inc();
+            Request::Count(counted) => {
+                match counted {
+                    Counted::Correction => self.corrections.inc(),
+                    Counted::OrphanRemoved => self.orphans_removed.inc(),
+                };
                 Response::Done
             }
             Request::Finish(_) => Response::Done,

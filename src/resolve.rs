@@ -1,13 +1,21 @@
 //! Turns an object into a [`Goal`], so that later steps do not use the types of the API. I/O: reads the Secrets that the object
 //! names.
 
+mod lockdown;
+mod patterns;
+
+pub use self::lockdown::Lockdown;
+pub use self::patterns::Patterns;
+
+use std::collections::BTreeSet;
+
 use kube::ResourceExt;
 use plan::{
-    Adoption, Authentication, AuthenticationType, DeletionGoal, DeletionPolicy, Desired, Goal, InvalidUserId,
-    Outline, Owner, Passwords, Refusal, SecretProblem, Subject, UserId,
+    Adoption, Authentication, AuthenticationType, BrokenRule, DeletionGoal, DeletionPolicy, Desired, Feature,
+    Goal, InvalidUserId, Outline, Owner, Passwords, Refusal, SecretProblem, Subject, UserId,
 };
 
-use crate::api::{self, ElastiCacheUser, ElastiCacheUserSpec, PREVENT_DELETION};
+use crate::api::{self, ElastiCacheUser, PREVENT_DELETION};
 use crate::kubernetes::Kubernetes;
 
 /// What the operator's flags decide for every object.
@@ -17,10 +25,11 @@ pub struct Policy {
     pub cluster_id: String,
     /// For objects without `deletionPolicy`.
     pub default_deletion_policy: DeletionPolicy,
-    /// Only objects in these namespaces may adopt a user. `*` stands for all namespaces.
-    pub adoption_namespaces: Vec<String>,
+    /// Only objects in these namespaces may adopt a user.
+    pub adoption_namespaces: Patterns,
     /// Every user ID must begin with it. It may contain `{namespace}`, which stands for the object's namespace.
     pub required_prefix: Option<String>,
+    pub lockdown: Lockdown,
 }
 
 /// Why the operator cannot use a spec. The user reads the text in status.
@@ -64,42 +73,42 @@ impl Policy {
         match &object.spec.adoption_policy {
             // A newer version may have written the unknown word. Do not adopt, because its meaning is not known.
             Some(api::AdoptionPolicy::Never | api::AdoptionPolicy::Unrecognized(_)) | None => Adoption::Never,
-            Some(api::AdoptionPolicy::Adopt)
-                if self.adoption_namespaces.iter().any(|allowed| allowed == "*" || *allowed == namespace) =>
-            {
+            Some(api::AdoptionPolicy::Adopt) if self.forbids(Feature::Adopt, &namespace) => {
+                Adoption::Forbidden
+            }
+            Some(api::AdoptionPolicy::Adopt) if self.adoption_namespaces.matches(&namespace) => {
                 Adoption::Allowed
             }
             Some(api::AdoptionPolicy::Adopt) => Adoption::NotAllowed,
         }
     }
-
-    /// # Errors
-    /// If the ID lacks the required prefix.
-    fn check_prefix(&self, object: &ElastiCacheUser, user_id: &UserId) -> Result<(), Refusal> {
-        let Some(template) = &self.required_prefix else { return Ok(()) };
-        let prefix = template.replace("{namespace}", &object.namespace().unwrap_or_default());
-        if user_id.as_str().starts_with(&prefix) {
-            return Ok(());
-        }
-        Err(Refusal::UserIdNotAllowed { user_id: user_id.clone(), prefix })
-    }
 }
 
-/// Reads no Secret. A pass asks for [`passwords`] when it needs them.
-pub fn resolve(object: &ElastiCacheUser, policy: &Policy) -> Goal {
+/// Reads no Secret. A pass asks for [`passwords`] when it needs them. `full`: `--max-users-per-namespace`, if so many other objects
+/// of the namespace go before this one.
+pub fn resolve(object: &ElastiCacheUser, policy: &Policy, full: Option<u32>) -> Goal {
     if object.metadata.deletion_timestamp.is_some() {
         return Goal::Absent(deletion_goal(object, policy));
+    }
+    let invalid = |refusal| Goal::Invalid { refusal, subject: subject(object, policy) };
+    // The object asks the operator to leave AWS alone. If that is forbidden, the opposite would not be what it asks for either.
+    if let Some(feature) = policy.forbidden_rest(object) {
+        return invalid(Refusal::BreaksRule(BrokenRule::Forbidden(feature)));
     }
     if object.spec.suspend == Some(true) {
         return Goal::Suspended(outline(object));
     }
     match (desired(object, policy), &object.spec.management_policy) {
-        (Err(refusal), _) => Goal::Invalid { refusal, subject: subject(object, policy) },
-        (Ok(desired), Some(api::ManagementPolicy::Manage) | None) => Goal::Present(desired),
-        (Ok(desired), Some(api::ManagementPolicy::Observe)) => Goal::ObserveOnly(desired),
+        (Err(refusal), _) => invalid(refusal),
+        (Ok(desired), Some(api::ManagementPolicy::Manage) | None) => {
+            Goal::Present(Desired { full, ..desired })
+        }
+        (Ok(desired), Some(api::ManagementPolicy::Observe)) => match desired.broken_rules.first() {
+            Some(rule) => invalid(Refusal::BreaksRule(rule.clone())),
+            None => Goal::ObserveOnly(desired),
+        },
         (Ok(_), Some(api::ManagementPolicy::Unrecognized(word))) => {
-            let refusal = SpecError::UnknownManagementPolicy(word.clone()).into();
-            Goal::Invalid { refusal, subject: subject(object, policy) }
+            invalid(SpecError::UnknownManagementPolicy(word.clone()).into())
         }
     }
 }
@@ -131,7 +140,7 @@ pub fn owner(object: &ElastiCacheUser, policy: &Policy) -> Owner {
 
 /// The user that the object manages, even if the rest of its spec is invalid. `None` if the object only observes.
 fn subject(object: &ElastiCacheUser, policy: &Policy) -> Option<Subject> {
-    let user_id = named_user_id(object).filter(|_| !observes(&object.spec))?;
+    let user_id = named_user_id(object).filter(|_| !policy.observes(object))?;
     Some(Subject { user_id, owner: owner(object, policy) })
 }
 
@@ -142,37 +151,38 @@ fn named_user_id(object: &ElastiCacheUser) -> Option<UserId> {
     UserId::parse(managed.as_ref().map_or(named.as_str(), |arn| arn.user())).ok()
 }
 
+/// The flags whose rules the object breaks.
+pub fn rules_broken(object: &ElastiCacheUser, policy: &Policy) -> Vec<&'static str> {
+    let forbidden = policy.forbidden(object).into_iter().map(|_| "--forbid");
+    let broken = desired(object, policy).map(|desired| desired.broken_rules).unwrap_or_default();
+    let broken = broken.into_iter().map(|rule| match rule {
+        BrokenRule::UserId { .. } => "--required-user-id-prefix",
+        BrokenRule::TagKeys(_) => "--allowed-tag-key",
+        BrokenRule::Forbidden(_) => "--forbid",
+    });
+    let flags: BTreeSet<&'static str> = forbidden.chain(broken).collect();
+    flags.into_iter().collect()
+}
+
 /// Reads no Secret and checks only the user ID, so that an object with an invalid spec can be deleted.
 fn deletion_goal(object: &ElastiCacheUser, policy: &Policy) -> DeletionGoal {
+    let mut ignored = policy.forbidden(object);
+    ignored.retain(|feature| *feature != Feature::Adopt);
     DeletionGoal {
         user_id: named_user_id(object),
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
-        protected: object.annotations().get(PREVENT_DELETION).is_some_and(|value| value == "true"),
-        policy: deletion_policy(&object.spec, policy.default_deletion_policy),
-        observes: observes(&object.spec),
-        suspended: object.spec.suspend == Some(true),
+        protected: is_protected(object) && !ignored.contains(&Feature::PreventDeletion),
+        policy: policy.deletion_policy(object),
+        observes: policy.observes(object),
+        suspended: object.spec.suspend == Some(true) && !ignored.contains(&Feature::Suspend),
+        ignored,
     }
 }
 
-/// What happens to the AWS user if its object is deleted.
-pub fn deletion_policy(spec: &ElastiCacheUserSpec, default: DeletionPolicy) -> DeletionPolicy {
-    match &spec.deletion_policy {
-        Some(api::DeletionPolicy::Delete) => DeletionPolicy::Delete,
-        Some(api::DeletionPolicy::Retain) => DeletionPolicy::Retain,
-        // A newer version may have written the unknown word. Retain the user, because a retained user can be deleted later.
-        Some(api::DeletionPolicy::Unrecognized(_)) => DeletionPolicy::Retain,
-        None => default,
-    }
-}
-
-/// Whether the object only observes its AWS user, so that it must not delete the user.
-pub fn observes(spec: &ElastiCacheUserSpec) -> bool {
-    match &spec.management_policy {
-        Some(api::ManagementPolicy::Manage) | None => false,
-        // An unknown policy counts as Observe, because a user that was kept can be deleted later.
-        Some(api::ManagementPolicy::Observe | api::ManagementPolicy::Unrecognized(_)) => true,
-    }
+/// The annotation `prevent-deletion` is set.
+pub fn is_protected(object: &ElastiCacheUser) -> bool {
+    object.annotations().get(PREVENT_DELETION).is_some_and(|value| value == "true")
 }
 
 /// The user that the spec describes, or what is wrong with the spec. Admission refuses most invalid specs. An object that was
@@ -180,17 +190,19 @@ pub fn observes(spec: &ElastiCacheUserSpec) -> bool {
 fn desired(object: &ElastiCacheUser, policy: &Policy) -> Result<Desired, Refusal> {
     let spec = &object.spec;
     let user_id = valid_user_id(object)?;
-    policy.check_prefix(object, &user_id)?;
+    let (tags, other_keys) = policy.allowed_tags(object, tags(object)?);
     Ok(Desired {
+        broken_rules: policy.broken_rules(object, &user_id, other_keys),
         user_name: spec.user_name.clone().unwrap_or_else(|| user_id.as_str().to_owned()),
         user_id,
         engine: engine(object)?,
         access_string: access_string(object)?,
         authentication: authentication(object)?,
-        tags: tags(object)?,
+        tags,
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
         adoption: policy.adoption(object),
+        full: None,
     })
 }
 

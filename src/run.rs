@@ -27,9 +27,9 @@ use crate::leader_election::{
 };
 use crate::memories::Memories;
 use crate::orphans::Orphans;
+use crate::places::Places;
 use crate::queue::Queue;
 use crate::reconcile::Reconciler;
-use crate::resolve::Policy;
 use crate::telemetry::{self, Metrics, ObjectMetrics, ProcessMetrics, ReadinessProbe};
 
 /// The operator's name in the API server's audit log.
@@ -107,7 +107,8 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
         reconciler: Reconciler {
             kubernetes: kubernetes(&requests, &token, &metrics),
             users: RateLimited::new(aws.with_token(token), Limiter::new(run.aws_rate, run.aws_burst)),
-            policy: policy_of(run, cluster_id),
+            places: Places::new(run.max_users_per_namespace.is_some()),
+            policy: run.policy(cluster_id),
             settings: Arc::new(Settings {
                 pace: run.pace(),
                 region,
@@ -115,8 +116,9 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
                 namespaces: namespaces.clone(),
             }),
             memories: Memories::default(),
-            orphans: Orphans::new(metrics.orphans_removed()),
+            orphans: Orphans::default(),
             corrections: metrics.corrections(),
+            orphans_removed: metrics.orphans_removed(),
             pass_timeout: PASS_TIMEOUT,
             clock: PassClock::start(),
             ending: ending.clone(),
@@ -145,15 +147,6 @@ fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::debug!(%error, "the limit of open files stays as it is");
-    }
-}
-
-fn policy_of(run: &RunFlags, cluster_id: String) -> Policy {
-    Policy {
-        cluster_id,
-        default_deletion_policy: run.default_deletion_policy.into(),
-        adoption_namespaces: run.adoption_namespaces(),
-        required_prefix: run.required_user_id_prefix.clone(),
     }
 }
 

@@ -12,7 +12,6 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{ApiResource, DynamicObject, ListParams, PostParams};
 use kube::client::Body;
 use kube::{Api, Client, CustomResourceExt, ResourceExt};
-use plan::DeletionPolicy;
 use serde_json::Value;
 
 use super::clocks::ClockReading;
@@ -23,6 +22,7 @@ use crate::api::{
     AuthenticationType, ElastiCacheUser, ElastiCacheUserSpec, FINALIZER, GROUP, PREVENT_DELETION, VERSION,
 };
 use crate::connection::{self, ConfigurationError};
+use crate::resolve::Policy;
 use crate::{clock, resolve};
 
 /// Not the user agent of the operator, so the audit log shows which of the two made a request.
@@ -158,9 +158,9 @@ impl Cluster {
         &self,
         scopes: &[Scope],
         page: u32,
-        default: DeletionPolicy,
+        policy: &Policy,
     ) -> Result<Vec<ObjectSummary>, ListError> {
-        let lists = scopes.iter().map(|scope| self.list(scope.as_deref(), page, default));
+        let lists = scopes.iter().map(|scope| self.list(scope.as_deref(), page, policy));
         let lists: Vec<Vec<ObjectSummary>> = stream::iter(lists).buffered(AT_ONCE).try_collect().await?;
         Ok(lists.into_iter().flatten().collect())
     }
@@ -169,7 +169,7 @@ impl Cluster {
         &self,
         namespace: Option<&str>,
         page: u32,
-        default: DeletionPolicy,
+        policy: &Policy,
     ) -> Result<Vec<ObjectSummary>, ListError> {
         let resource = ApiResource::erase::<ElastiCacheUser>(&());
         let objects: Api<DynamicObject> = match namespace {
@@ -193,7 +193,7 @@ impl Cluster {
                 }
                 Err(error) => return Err(error.into()),
             };
-            found.extend(list.items.iter().map(|object| summarize(object, default)));
+            found.extend(list.items.iter().map(|object| summarize(object, policy)));
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params.continue_token = Some(token),
                 None => return Ok(found),
@@ -202,21 +202,24 @@ impl Cluster {
     }
 }
 
-fn summarize(object: &DynamicObject, default: DeletionPolicy) -> ObjectSummary {
+fn summarize(object: &DynamicObject, policy: &Policy) -> ObjectSummary {
     // A member of the wrong type counts as absent, as it does for the operator.
     let spec: ElastiCacheUserSpec = object
         .data
         .get("spec")
         .and_then(|spec| serde_json::from_value(spec.clone()).ok())
         .unwrap_or_default();
+    let object_with_spec = ElastiCacheUser { metadata: object.metadata.clone(), spec, status: None };
+    let spec = &object_with_spec.spec;
     let type_ = spec.authentication.as_ref().and_then(|given| given.type_.as_ref());
     let arn = object.data.pointer("/status/arn").and_then(Value::as_str);
     ObjectSummary {
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
         wanted_user: spec.user_id.clone().unwrap_or_else(|| object.name_any()).to_ascii_lowercase(),
-        policy: resolve::deletion_policy(&spec, default),
-        observes: resolve::observes(&spec),
+        policy: policy.deletion_policy(&object_with_spec),
+        observes: policy.observes(&object_with_spec),
+        breaks: resolve::rules_broken(&object_with_spec, policy),
         suspended: spec.suspend == Some(true),
         has_finalizer: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
         being_deleted: object.metadata.deletion_timestamp.is_some(),

@@ -87,15 +87,15 @@ async fn confirm(
 
 /// The objects of the whole cluster if they may be listed, else those of the namespaces that the tags name.
 async fn known_objects(flags: &Check, cluster: &Cluster, namespaces: BTreeSet<String>) -> KnownObjects {
-    let default = flags.run.default_deletion_policy.into();
+    let policy = flags.run.policy(String::new());
     let mut known = KnownObjects { objects: Vec::new(), unread: BTreeMap::new(), definition_installed: true };
-    match cluster.objects(&[None], flags.page_size, default).await {
+    match cluster.objects(&[None], flags.page_size, &policy).await {
         Ok(objects) => known.objects = objects,
         Err(ListError::NoDefinition) => known.definition_installed = false,
         Err(ListError::Cluster(_)) => {
             // A tag that is not a DNS label cannot be a namespace, so no object exists there.
             for namespace in namespaces.into_iter().filter(|namespace| commands::is_label(namespace)) {
-                match cluster.objects(&[Some(namespace.clone())], flags.page_size, default).await {
+                match cluster.objects(&[Some(namespace.clone())], flags.page_size, &policy).await {
                     Ok(objects) => known.objects.extend(objects),
                     Err(error) => drop(known.unread.insert(namespace, error)),
                 }

@@ -19,6 +19,8 @@ pub(crate) struct ObjectSummary {
     pub(crate) observes: bool,
     /// `suspend: true`.
     pub(crate) suspended: bool,
+    /// The flags whose rules it breaks.
+    pub(crate) breaks: Vec<&'static str>,
     pub(crate) has_finalizer: bool,
     pub(crate) being_deleted: bool,
     pub(crate) protected: bool,
@@ -65,7 +67,7 @@ impl ObjectSummary {
         Some((self.full_name(), Arn::parse(self.arn.as_deref()?)?))
     }
 
-    fn full_name(&self) -> String {
+    pub(crate) fn full_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
 }
@@ -187,6 +189,7 @@ mod tests {
             policy: DeletionPolicy::Delete,
             observes: false,
             suspended: false,
+            breaks: Vec::new(),
             has_finalizer: true,
             being_deleted: false,
             protected: false,

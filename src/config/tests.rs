@@ -85,6 +85,8 @@ fn a_bad_value_is_answered_with_what_is_right() {
         ("no calls at all", &["--aws-rate", "0"][..], "calls in a second"),
         ("a duration without unit", &["--resync", "10"][..], "10m or 1h30m"),
         ("a duration of nothing", &["--resync", "0s"][..], "at least a second"),
+        ("an unknown feature", &["--forbid", "retain,delete"][..], "prevent-deletion"),
+        ("no users at all", &["--max-users-per-namespace", "0"][..], "1.."),
         ("nobody at work", &["--concurrency", "0"][..], "1..=1000"),
         ("an unknown policy", &["--default-deletion-policy", "Keep"][..], "Delete, Retain"),
         ("an address without port", &["--http-addr", "localhost"][..], "invalid socket address"),

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum;
+use plan::Feature;
+
 /// clap prints it after the flag's name and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidValue {
@@ -56,4 +59,31 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, InvalidValue> {
     let parsed: jiff::SignedDuration = text.trim().parse().map_err(|_| InvalidValue::Duration)?;
     let duration = Duration::try_from(parsed).map_err(|_| InvalidValue::Duration)?;
     if duration < Duration::from_secs(1) { Err(InvalidValue::Duration) } else { Ok(duration) }
+}
+
+/// What `--forbid` can forbid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ForbiddenFeature {
+    /// deletionPolicy Retain
+    Retain,
+    /// managementPolicy Observe
+    Observe,
+    /// spec.suspend
+    Suspend,
+    /// The annotation elasticache-users.dev/prevent-deletion
+    PreventDeletion,
+    /// adoptionPolicy Adopt
+    Adopt,
+}
+
+impl From<ForbiddenFeature> for Feature {
+    fn from(feature: ForbiddenFeature) -> Self {
+        match feature {
+            ForbiddenFeature::Retain => Self::Retain,
+            ForbiddenFeature::Observe => Self::Observe,
+            ForbiddenFeature::Suspend => Self::Suspend,
+            ForbiddenFeature::PreventDeletion => Self::PreventDeletion,
+            ForbiddenFeature::Adopt => Self::Adopt,
+        }
+    }
 }

@@ -20,7 +20,6 @@ use crate::account::walk;
 use crate::api::{ElastiCacheUser, full_name};
 use crate::kubernetes::facts;
 use crate::queue::{Class, Trigger};
-use crate::resolve::resolve;
 
 /// The objects that one watch shows.
 #[derive(Clone)]
@@ -107,7 +106,7 @@ impl<U: UserApi> Sweeper<U> {
         }
         let at_rest = AtRest {
             settings: reconciler.settings.clone(),
-            goal: resolve(object, &reconciler.policy),
+            goal: reconciler.goal(object),
             object: facts(object),
             secrets: self.secrets.shown(object),
             seed: fastrand::u64(..),

@@ -1,4 +1,5 @@
 use plan::{Owner, UserId};
+use serde_json::json;
 
 use super::*;
 
@@ -6,16 +7,18 @@ const SECOND: Duration = Duration::from_secs(1);
 const WINDOW: Duration = Duration::from_secs(90);
 
 fn sent() -> Orphans {
-    let orphans = Orphans::new(Counter::default());
+    let orphans = Orphans::default();
+    let object = serde_json::from_value(json!({
+        "apiVersion": "elasticache-users.dev/v1alpha1",
+        "kind": "ElastiCacheUser",
+        "metadata": { "namespace": "shop", "name": "app", "uid": "uid-1" },
+        "spec": { "engine": "valkey", "accessString": "on ~* +@all", "authentication": { "type": "iam" } },
+    }))
+    .unwrap();
     let owner = Owner { cluster: "prod".into(), namespace: "shop".into(), name: "app".into() };
-    let orphan = Orphan {
-        user_id: UserId::parse("app").unwrap(),
-        owner,
-        uid: "uid-1".into(),
-        location: None,
-        policy: DeletionPolicy::Delete,
-    };
-    orphans.sent(orphan, 30 * SECOND);
+    let user_id = UserId::parse("app").unwrap();
+    let orphan = Orphan { user_id, owner, uid: "uid-1".into(), policy: DeletionPolicy::Delete };
+    orphans.sent(orphan, &object, 30 * SECOND);
     orphans
 }
 

@@ -1,7 +1,7 @@
 //! Everything that the operator can do next.
 
 use crate::{
-    Arn, AuthenticationChange, Changes, Engine, Fault, LastApplied, Lifecycle, Location, Owner,
+    Arn, AuthenticationChange, BrokenRule, Changes, Engine, Fault, LastApplied, Lifecycle, Location, Owner,
     SecretProblem, Tags, UserId,
 };
 
@@ -88,6 +88,8 @@ pub enum Fetch {
     Caller,
     /// Whether the object that another owner's tags name exists. Uncached.
     Owner(Owner),
+    /// Whether the object exists that may have vanished, or another one of its name. Uncached.
+    Namesake,
     /// The passwords, from the Secrets that the object names.
     Passwords,
     /// Uncached.
@@ -213,6 +215,14 @@ pub enum Wait {
     OwnerUnknown(Lifecycle),
     Secret(SecretProblem),
     DefinitionUnreadable,
+    /// So many other objects of the namespace go before this one (`--max-users-per-namespace`).
+    NamespaceFull {
+        limit: u32,
+    },
+    /// The object exists, so its user is no orphan.
+    NotVanished,
+    /// Another object of the vanished object's name wants its user.
+    Namesake,
     /// AWS accepted this mutation more than once, and shows other values than it sends.
     NotShown(Box<Mutation>),
     /// The user of a terminating object is in another account or region than the calls go to.
@@ -244,11 +254,14 @@ impl Wait {
             | Self::CreationOpen
             | Self::UserDeleting
             | Self::PreviousUser
+            | Self::NotVanished
+            | Self::Namesake
             | Self::Creating
             | Self::Modifying
             | Self::UserNotActive(_)
             | Self::OwnerUnknown(_)
             | Self::PreviousOwner(_)
+            | Self::NamespaceFull { .. }
             | Self::NotShown(_)
             | Self::WrongLocation(_)
             | Self::Failed(..) => None,
@@ -275,11 +288,9 @@ pub enum Refusal {
     },
     /// A user of this ID exists and belongs to no object, but objects of this namespace may not adopt users.
     AdoptionNotAllowed,
-    /// `--required-user-id-prefix` does not allow this ID in this namespace.
-    UserIdNotAllowed {
-        user_id: UserId,
-        prefix: String,
-    },
+    /// `--forbid=adopt` does the same.
+    AdoptionForbidden,
+    BreaksRule(BrokenRule),
     UserOwnedByAnother(Owner),
     WrongLocation(WrongLocation),
 }

@@ -98,6 +98,8 @@ pub fn changes(
         owner: _,
         uid: _,
         adoption: _,
+        broken_rules: _,
+        full: _,
     } = desired;
     let record = &observed.record;
     let other_rules = access_string_difference(access_string, user, record);

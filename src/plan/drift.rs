@@ -97,6 +97,7 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
                 | Request::ReadPasswords
                 | Request::ReadDefinition
                 | Request::ReadObject
+                | Request::ReadNamesake(_)
                 | Request::Resolve
                 | Request::AddFinalizer
                 | Request::RemoveFinalizer

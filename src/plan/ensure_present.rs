@@ -8,6 +8,7 @@ use crate::location::{NotFoundMeaning, not_found_meaning, wrong_location};
 use crate::ownership::{
     OwnerKnowledge, before_tags_change, owner_tags_missing, ownership, restore_owner_tags, still_ours,
 };
+use crate::rules::barred;
 use crate::{
     Account, Action, Adoption, Authentication, Cause, Changes, Create, Creation, Desired, Fault, Fetch,
     Lifecycle, Modify, Observed, Owner, OwnerObservation, Ownership, Read, Record, Refusal, RemoteUser,
@@ -34,6 +35,9 @@ pub(crate) fn ensure_present(desired: &Desired, observed: &Observed) -> Action {
 }
 
 fn create(desired: &Desired, observed: &Observed) -> Action {
+    if let Some(action) = barred(desired) {
+        return action;
+    }
     let authentication = match AuthenticationChange::to(&desired.authentication) {
         Ok(authentication) => authentication,
         Err(problem) => return secret_problem(&problem),
@@ -89,7 +93,7 @@ fn learn_account(observed: &Observed) -> Option<Action> {
 /// A user of this ID exists in the right account and region.
 fn ensure_in_sync(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
     if user.lifecycle == Lifecycle::Deleting {
-        return Action::Wait(Wait::PreviousUser);
+        return barred(desired).unwrap_or(Action::Wait(Wait::PreviousUser));
     }
     match ownership(&desired.owner, user, observed) {
         OwnerKnowledge::Pending(action) => action,
@@ -102,6 +106,14 @@ fn ensure_in_sync(desired: &Desired, user: &RemoteUser, observed: &Observed) -> 
                 Action::Wait(Wait::UserNotActive(busy.clone()))
             }
         },
+        OwnerKnowledge::Known(Ownership::Unowned) if still_ours(&observed.record, user) => {
+            restore_owner_tags(&desired.owner, &desired.uid, user, observed)
+        }
+        OwnerKnowledge::Known(Ownership::Unowned | Ownership::Another(_))
+            if let Some(action) = barred(desired) =>
+        {
+            action
+        }
         OwnerKnowledge::Known(Ownership::Another(owner)) => match other(&desired.owner, &owner, observed) {
             OwnerObservation::NotRead => Action::Fetch(Fetch::Owner(owner)),
             OwnerObservation::Gone => adopt(desired, user, observed, Some(owner)),
@@ -111,9 +123,6 @@ fn ensure_in_sync(desired: &Desired, user: &RemoteUser, observed: &Observed) -> 
                 Action::Refuse(Refusal::UserOwnedByAnother(owner))
             }
         },
-        OwnerKnowledge::Known(Ownership::Unowned) if still_ours(&observed.record, user) => {
-            restore_owner_tags(&desired.owner, &desired.uid, user, observed)
-        }
         OwnerKnowledge::Known(Ownership::Unowned) => adopt(desired, user, observed, None),
     }
 }
@@ -147,6 +156,7 @@ fn adopt(desired: &Desired, user: &RemoteUser, observed: &Observed, former: Opti
     match desired.adoption {
         Adoption::Never => return Action::Refuse(Refusal::UserAlreadyExists { former }),
         Adoption::NotAllowed => return Action::Refuse(Refusal::AdoptionNotAllowed),
+        Adoption::Forbidden => return Action::Refuse(Refusal::AdoptionForbidden),
         Adoption::Allowed => {}
     }
     if user.user_name != desired.user_name {

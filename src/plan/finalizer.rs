@@ -16,6 +16,7 @@ pub(crate) fn add_first(owner: &Owner, observed: &Observed, action: Action) -> A
             | Fetch::Account
             | Fetch::Caller
             | Fetch::Owner(_)
+            | Fetch::Namesake
             | Fetch::Passwords,
         ) => false,
         // These reads are the last step before a mutation.

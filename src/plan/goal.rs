@@ -1,6 +1,9 @@
 //! What an object asks for, after the spec was resolved and parsed.
 
-use crate::{AuthenticationType, Engine, Owner, Passwords, Refusal, SecretProblem, Tags, UserId};
+use crate::{
+    AuthenticationType, BrokenRule, Engine, Feature, Orphan, Owner, Ownership, Passwords, Refusal,
+    SecretProblem, Tags, UserId,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Goal {
@@ -17,6 +20,8 @@ pub enum Goal {
     },
     /// The object is terminating.
     Absent(DeletionGoal),
+    /// The object vanished in spite of its finalizer. Its user must not stay behind.
+    Orphaned(Orphan),
 }
 
 impl Goal {
@@ -26,7 +31,30 @@ impl Goal {
         match self {
             Self::Present(desired) | Self::ObserveOnly(desired) => Some(&desired.owner),
             Self::Absent(deletion) => Some(&deletion.owner),
+            Self::Orphaned(orphan) => Some(&orphan.owner),
             Self::Suspended(_) | Self::Invalid { .. } => None,
+        }
+    }
+
+    /// Who owns a user with these tags. `None` if the goal asks for nothing in AWS.
+    #[must_use]
+    pub fn evaluate(&self, tags: &Tags) -> Option<Ownership> {
+        match self {
+            Self::Orphaned(orphan) => Some(orphan.evaluate(tags)),
+            Self::Present(_)
+            | Self::ObserveOnly(_)
+            | Self::Absent(_)
+            | Self::Suspended(_)
+            | Self::Invalid { .. } => Some(self.owner()?.evaluate(tags)),
+        }
+    }
+
+    /// The user is to be deleted.
+    #[must_use]
+    pub fn is_deletion(&self) -> bool {
+        match self {
+            Self::Absent(_) | Self::Orphaned(_) => true,
+            Self::Present(_) | Self::ObserveOnly(_) | Self::Suspended(_) | Self::Invalid { .. } => false,
         }
     }
 }
@@ -46,12 +74,16 @@ pub struct Desired {
     /// As the object has it, not in AWS's form.
     pub access_string: String,
     pub authentication: Authentication,
-    /// The spec's tags, without owner tags.
+    /// The spec's tags that the operator's administrator allows, without owner tags.
     pub tags: Tags,
     pub owner: Owner,
     /// Of the object.
     pub uid: String,
     pub adoption: Adoption,
+    /// No user is created or adopted against these rules. A user that is ours stays managed.
+    pub broken_rules: Vec<BrokenRule>,
+    /// `--max-users-per-namespace`, if so many other objects of the namespace go before this one.
+    pub full: Option<u32>,
 }
 
 /// Whether the object may adopt a user that belongs to no object.
@@ -60,6 +92,8 @@ pub enum Adoption {
     Never,
     /// The object asks for it, but `--adoption-namespace` does not allow it.
     NotAllowed,
+    /// The object asks for it, but `--forbid=adopt` does not allow it.
+    Forbidden,
     Allowed,
 }
 
@@ -104,6 +138,8 @@ pub struct DeletionGoal {
     pub observes: bool,
     /// `suspend`.
     pub suspended: bool,
+    /// What the object uses although `--forbid` forbids it. The other fields are as if the object did not.
+    pub ignored: Vec<Feature>,
 }
 
 /// What happens to the AWS user if its object is deleted.

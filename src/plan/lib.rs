@@ -29,6 +29,7 @@ mod ownership;
 pub mod pace;
 pub mod pass;
 mod passwords;
+mod rules;
 mod secret_version;
 pub mod shell;
 mod source;
@@ -48,13 +49,14 @@ pub use last_applied::{LastApplied, in_sync, next_last_applied};
 pub use memory::{Memory, Pacing};
 pub use object::{LONGEST_REQUEST, ObjectFacts, ResourceVersion};
 pub use observed::*;
-pub use orphan::{Namesake, Orphan, OrphanEnd, OrphanFacts, OrphanStep, follow_orphan, orphan_verdict};
+pub use orphan::{Namesake, Orphan};
 pub use owner::{
     CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, OWNER_TAG_PREFIX, Owner, Ownership, Tags, UID_TAG, is_object_name,
     is_reserved_tag_key,
 };
 pub use pass::Pass;
 pub use passwords::{InvalidPassword, Password, Passwords, SecretProblem};
+pub use rules::{BrokenRule, Feature};
 pub use secret_version::SecretVersion;
 pub use source::{CallSource, CredentialsId};
 pub use status::{
@@ -81,6 +83,7 @@ pub fn plan(goal: &Goal, observed: &Observed) -> Action {
         }
         Goal::Invalid { refusal, subject } => finalizer::refuse(refusal, subject.as_ref(), observed),
         Goal::Absent(goal) => finalize::finalize(goal, observed),
+        Goal::Orphaned(orphan) => orphan::delete_orphan(orphan, observed),
     }
 }
 

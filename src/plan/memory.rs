@@ -39,6 +39,8 @@ pub struct Memory {
     pub version: Option<u64>,
     /// An event of this process said that the annotation `reconcile-requested-at` is too long.
     pub told_overlong_request: bool,
+    /// What an event of this process said about the administrator's rules that the object breaks.
+    pub told_rules: String,
     pub pacing: Pacing,
 }
 

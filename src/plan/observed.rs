@@ -1,8 +1,8 @@
 //! The facts that a pass knows.
 
 use crate::{
-    Arn, CallSource, CredentialsId, DeletionProgress, Fault, LastApplied, Location, Ownership, Passwords,
-    Readiness, RemoteUser, Tags,
+    Arn, CallSource, CredentialsId, DeletionProgress, Fault, LastApplied, Location, Namesake, Ownership,
+    Passwords, Readiness, RemoteUser, Tags,
 };
 
 /// What this pass knows so far. It begins with what status contains, and each read adds a fact.
@@ -20,6 +20,8 @@ pub struct Observed {
     /// The tags are due for a comparison. Tags are read less often than the user.
     pub tags_due: bool,
     pub other_owner: OwnerObservation,
+    /// Only read if the object may have vanished.
+    pub namesake: Namesake,
     /// The last passwords of this process that AWS accepted.
     pub sent_passwords: Option<Passwords>,
     /// AWS has the passwords of the Secrets, although this pass did not read them.
@@ -47,6 +49,7 @@ impl Observed {
             known_owner: None,
             tags_due: false,
             other_owner: OwnerObservation::NotRead,
+            namesake: Namesake::NotRead,
             sent_passwords: None,
             secrets_unchanged: false,
             definition: Definition::NotRead,

@@ -9,10 +9,12 @@
 //! writes status and publishes events.
 
 mod observe;
+mod orphaned;
 mod parts;
 mod perform;
 mod report;
 mod request;
+mod rule_notices;
 
 pub use parts::Parts;
 pub use request::{
@@ -207,6 +209,9 @@ impl Pass {
             return None;
         }
         self.steps += 1;
+        if let Some(line) = self.vanishing() {
+            return Some(Request::Log(line));
+        }
         let action = plan(&self.goal, &self.observed);
         match &action {
             Action::Fetch(fetch) => self.fetch(fetch),
@@ -218,10 +223,7 @@ impl Pass {
             Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_) => {
                 self.call(&action, now)
             }
-            Action::ReleaseFinalizer(_) => {
-                self.awaiting = Awaiting::Release(action);
-                Some(Request::RemoveFinalizer)
-            }
+            Action::ReleaseFinalizer(_) => self.release_finalizer(action, now),
             Action::Wait(wait) if let Some((what, why)) = wait.kubernetes_failure() => {
                 // AWS has answered by now.
                 self.memory.pacing.heard(false, now.moment);
@@ -254,6 +256,7 @@ impl Pass {
             (Response::Object(object), Awaiting::Confirmation { definition }) => {
                 self.confirm(object.map(|object| *object), definition);
             }
+            (Response::Namesake(namesake), awaiting) => self.read_namesake(namesake, &awaiting),
             (Response::Resolved(Some((goal, object))), _) => self.begin(goal, object, now),
             (Response::Resolved(None), _) => self.object_is_gone(),
             (Response::Written(object), awaiting) => self.written(object, awaiting, now),
@@ -333,10 +336,7 @@ impl Pass {
 /// The object is being deleted, has a new generation or new passwords, or somebody requested a pass. Otherwise the pass is
 /// a check.
 fn is_awaited(object: &ObjectFacts, goal: &Goal) -> bool {
-    matches!(goal, Goal::Absent(_))
-        || object.is_requested()
-        || !is_settled(object, goal)
-        || has_new_password(object, goal)
+    goal.is_deletion() || object.is_requested() || !is_settled(object, goal) || has_new_password(object, goal)
 }
 
 /// An earlier pass has finished its work for this generation, or needs a person.

@@ -52,10 +52,7 @@ pub fn status_user(goal: &Goal, observed: &Observed, action: &Action) -> StatusU
 
 #[must_use]
 pub fn read_as_ours(goal: &Goal, observed: &Observed) -> bool {
-    match (goal.owner(), &observed.tags) {
-        (Some(owner), TagsObservation::Read(tags)) => owner.evaluate(tags) == Ownership::Ours,
-        _ => false,
-    }
+    matches!(&observed.tags, TagsObservation::Read(tags) if goal.evaluate(tags) == Some(Ownership::Ours))
 }
 
 /// A user that exists after AWS accepted its deletion is another user, even if every field matches. If it were written to

@@ -4,15 +4,17 @@
 mod completed;
 mod messages;
 mod reason;
+mod rules;
 
 pub use completed::Completed;
 pub(crate) use messages::not_shown;
 pub use reason::Reason;
+pub(crate) use rules::notices;
 
 use crate::pace::Requeue;
 use crate::{
-    Action, Arn, Cause, Comparison, Fault, Lifecycle, Refusal, Rejection, ReleaseReason, RemoteUser,
-    SecretProblem, Tags, Wait, WriteIntent,
+    Action, Arn, BrokenRule, Cause, Comparison, Fault, Lifecycle, Refusal, Rejection, ReleaseReason,
+    RemoteUser, SecretProblem, Tags, Wait, WriteIntent,
 };
 
 /// How an action ended.
@@ -245,8 +247,9 @@ fn refused(refusal: &Refusal) -> Reason {
         Refusal::InvalidSpec(_) => Reason::InvalidSpec,
         Refusal::InvalidPassword(_) => Reason::InvalidPassword,
         Refusal::UserAlreadyExists { .. } => Reason::UserAlreadyExists,
-        Refusal::AdoptionNotAllowed => Reason::AdoptionNotAllowed,
-        Refusal::UserIdNotAllowed { .. } => Reason::UserIDNotAllowed,
+        Refusal::AdoptionNotAllowed | Refusal::AdoptionForbidden => Reason::AdoptionNotAllowed,
+        Refusal::BreaksRule(BrokenRule::UserId { .. }) => Reason::UserIDNotAllowed,
+        Refusal::BreaksRule(BrokenRule::TagKeys(_) | BrokenRule::Forbidden(_)) => Reason::InvalidSpec,
         Refusal::UserOwnedByAnother(_) => Reason::UserOwnedByAnother,
         Refusal::WrongLocation(_) => Reason::WrongAWSAccount,
     }
@@ -273,7 +276,11 @@ fn waits(wait: &Wait, context: &VerdictContext<'_>) -> Verdict {
             | SecretProblem::Unreadable { .. }
             | SecretProblem::Invalid { .. },
         ) => (Reason::SecretNotFound, Requeue::Backoff),
-        Wait::DefinitionUnreadable => (Reason::DeletingUser, Requeue::Backoff),
+        Wait::DefinitionUnreadable | Wait::NotVanished | Wait::Namesake => {
+            (Reason::DeletingUser, Requeue::Backoff)
+        }
+        // No poll is needed, because an object that goes triggers a pass over this one.
+        Wait::NamespaceFull { .. } => (Reason::QuotaExceeded, Requeue::Resync),
         Wait::NotShown(_) if context.deleting => (Reason::WaitingForUserActive, Requeue::Backoff),
         Wait::NotShown(_) => (Reason::Modifying, Requeue::Backoff),
         Wait::WrongLocation(_) => (Reason::WrongAWSAccount, Requeue::Slow),

@@ -6,22 +6,26 @@ use plan::pass::Response;
 use plan::{CredentialsId, Mutation};
 
 use super::Reconciler;
-use super::tokens::HeldTokens;
+use super::tokens::{HeldTokens, PassTurn};
 use crate::api::ElastiCacheUser;
 use crate::kubernetes::{RequestError, facts};
 use crate::orphans::orphan;
 use crate::queue::QueueTurn;
-use crate::resolve::resolve;
 
 /// What the driver keeps during one pass.
-pub(super) struct Held<'a> {
+pub(crate) struct Held<'a> {
     pub(super) object: ElastiCacheUser,
     pub(super) tokens: HeldTokens<'a>,
 }
 
 impl<'a> Held<'a> {
     pub(super) fn new(object: &ElastiCacheUser, turn: &'a QueueTurn) -> Self {
-        Self { object: object.clone(), tokens: HeldTokens::new(turn) }
+        Self { object: object.clone(), tokens: HeldTokens::new(PassTurn::Queued(turn)) }
+    }
+
+    /// For an object that may have vanished. Its pass has no turn in the queue.
+    pub(crate) fn unqueued(object: &ElastiCacheUser, namespace: &'a str) -> Self {
+        Self { object: object.clone(), tokens: HeldTokens::new(PassTurn::Unqueued(namespace)) }
     }
 }
 
@@ -37,7 +41,7 @@ impl<U: UserApi> Reconciler<U> {
         let Some(object) = self.kubernetes.read(&held.object).await? else {
             return Ok(Response::Resolved(None));
         };
-        let goal = resolve(&object, &self.policy);
+        let goal = self.goal(&object);
         held.object = object;
         Ok(Response::Resolved(Some((goal, facts(&held.object)))))
     }
@@ -60,7 +64,7 @@ impl<U: UserApi> Reconciler<U> {
         Response::Called(match mutation {
             Mutation::Create(create) => {
                 let orphan = orphan(&held.object, &create.user_id, &self.policy);
-                self.orphans.follow(orphan, self.settings.pace.creation_window, call).await
+                self.orphans.follow(orphan, &held.object, self.settings.pace.creation_window, call).await
             }
             Mutation::Modify(_) | Mutation::Tag(_) | Mutation::Untag(_) | Mutation::Delete(_) => call.await,
         })

@@ -7,8 +7,9 @@ fn a_reserved_tag_key_is_an_invalid_spec_and_the_object_can_still_be_deleted() {
     let policy = Policy {
         cluster_id: "prod".to_owned(),
         default_deletion_policy: DeletionPolicy::Delete,
-        adoption_namespaces: Vec::new(),
+        adoption_namespaces: Patterns::default(),
         required_prefix: None,
+        lockdown: Lockdown::default(),
     };
     let with_tag = |key: &str| {
         let object = json!({
@@ -26,4 +27,56 @@ fn a_reserved_tag_key_is_an_invalid_spec_and_the_object_can_still_be_deleted() {
         assert_eq!((goal.user_id, goal.policy), (UserId::parse("app").ok(), DeletionPolicy::Delete), "{key}");
     }
     assert_eq!(tags(&with_tag("cluster")).unwrap().len(), 2);
+}
+
+/// An object in this namespace that uses everything that can be forbidden.
+fn using_all(namespace: &str) -> ElastiCacheUser {
+    let object = json!({
+        "apiVersion": "elasticache-users.dev/v1alpha1", "kind": "ElastiCacheUser",
+        "metadata": { "name": "app", "namespace": namespace, "annotations": { PREVENT_DELETION: "true" } },
+        "spec": {
+            "engine": "valkey", "accessString": "on", "authentication": { "type": "iam" },
+            "tags": { "team": "a", "odd": "b" }, "deletionPolicy": "Retain", "adoptionPolicy": "Adopt",
+        },
+    });
+    serde_json::from_value(object).unwrap()
+}
+
+#[test]
+fn what_is_forbidden_is_as_if_it_were_not_there_but_in_privileged_namespaces() {
+    let patterns = |all: &[&str]| Patterns::new(all.iter().map(|one| (*one).to_owned()).collect());
+    let policy = Policy {
+        cluster_id: "prod".to_owned(),
+        default_deletion_policy: DeletionPolicy::Delete,
+        adoption_namespaces: patterns(&["*"]),
+        required_prefix: None,
+        lockdown: Lockdown {
+            forbidden: Feature::ALL.to_vec(),
+            privileged: patterns(&["platform-*"]),
+            tag_keys: patterns(&["te*"]),
+            max_users: Some(3),
+        },
+    };
+    let Goal::Present(tenant) = resolve(&using_all("shop"), &policy, Some(3)) else { panic!("present") };
+    let forbidden = BrokenRule::Forbidden;
+    let keys = BrokenRule::TagKeys(vec!["odd".to_owned()]);
+    assert_eq!(tenant.broken_rules, [keys, forbidden(Feature::Retain), forbidden(Feature::PreventDeletion)]);
+    assert_eq!(tenant.tags.keys().collect::<Vec<_>>(), ["team"]);
+    assert_eq!((tenant.adoption, tenant.full), (Adoption::Forbidden, Some(3)));
+    let Goal::Present(free) = resolve(&using_all("platform-x"), &policy, None) else { panic!("present") };
+    assert_eq!((free.broken_rules, free.tags.len(), free.adoption), (vec![], 2, Adoption::Allowed));
+    assert_eq!([policy.max_users("shop"), policy.max_users("platform-x")], [Some(3), None]);
+
+    let mut leaving = using_all("shop");
+    leaving.spec.suspend = Some(true);
+    leaving.spec.management_policy = Some(api::ManagementPolicy::Observe);
+    let goal = deletion_goal(&leaving, &policy);
+    assert!(!goal.protected && !goal.observes && !goal.suspended && goal.policy == DeletionPolicy::Delete);
+    assert_eq!(goal.ignored, [Feature::Retain, Feature::Observe, Feature::Suspend, Feature::PreventDeletion]);
+    let retains = Policy { default_deletion_policy: DeletionPolicy::Retain, ..policy.clone() };
+    assert_eq!(deletion_goal(&leaving, &retains).policy, DeletionPolicy::Retain, "the administrator's own");
+    leaving.metadata.namespace = Some("platform-x".to_owned());
+    let goal = deletion_goal(&leaving, &policy);
+    assert!(goal.protected && goal.observes && goal.suspended && goal.policy == DeletionPolicy::Retain);
+    assert!(goal.ignored.is_empty());
 }

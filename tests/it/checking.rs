@@ -51,7 +51,7 @@ impl Answer {
         self.says(check, "ok", message, "");
     }
 
-    fn warns(&self, check: &str, message: &str, fix: &str) {
+    pub(crate) fn warns(&self, check: &str, message: &str, fix: &str) {
         self.says(check, "warning", message, fix);
     }
 

@@ -48,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) rights: Option<Rights>,
     /// What the operator's IAM policy is bound to: user IDs that begin like this.
     pub(crate) user_ids: &'static str,
+    /// The file of that policy.
+    pub(crate) policy: &'static str,
     /// That policy may have to refuse something.
     pub(crate) refuses: bool,
 }
@@ -66,6 +68,7 @@ impl Default for Setup {
             leaves_users: false,
             rights: None,
             user_ids: "",
+            policy: "policy.json",
             refuses: false,
         }
     }
@@ -151,7 +154,7 @@ impl Fixture {
         let cluster_id = namespaces.get("kube-system").await.unwrap().uid().unwrap();
         let guard = Guard::default();
         policy::named(&cluster_id);
-        let permits = guard.permits(setup.user_ids);
+        let permits = guard.permits(setup.policy, setup.user_ids, &ns);
         let aws = Aws::new(Emulator::start_guarded(setup.aws, "127.0.0.1:0", permits).unwrap());
         let log = Arc::new(WatchLog::default());
         let watching = tokio::spawn(record(actions::users(&client, &ns), aws.clone(), log.clone()));

@@ -23,10 +23,11 @@ type Answered = (Asked, Option<String>);
 pub(crate) struct Guard(Arc<Mutex<Vec<Answered>>>);
 
 impl Guard {
-    /// Answers by the policy, for users whose IDs begin like this, and notes what was asked. Any account and any region: that
-    /// is what fixtures are about.
-    pub(crate) fn permits(&self, prefix: &str) -> Permits {
-        let policy = Policy::of("policy.json", &[("REGION", "*"), ("ACCOUNT_ID", "*"), ("PREFIX-", prefix)]);
+    /// Answers by the policy, for users whose IDs begin like this and whose objects are in this namespace, and notes what was
+    /// asked. Any account and any region: that is what fixtures are about.
+    pub(crate) fn permits(&self, policy: &str, prefix: &str, tenant: &str) -> Permits {
+        let words = [("REGION", "*"), ("ACCOUNT_ID", "*"), ("PREFIX-", prefix), ("TENANT", tenant)];
+        let policy = Policy::of(policy, &words);
         let log = self.0.clone();
         Box::new(move |asked| {
             let allowed = policy.allows(asked).map(str::to_owned);
@@ -54,7 +55,16 @@ async fn shop(setup: Setup) -> Fixture {
 
 #[tokio::test]
 async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
-    let fixture = shop(Setup::default()).await;
+    lives_under("policy.json").await;
+}
+
+#[tokio::test]
+async fn a_life_in_one_namespace_needs_all_that_its_policy_allows_and_no_more() {
+    lives_under("policy-of-a-namespace.json").await;
+}
+
+async fn lives_under(file: &'static str) {
+    let fixture = shop(Setup { policy: file, ..Setup::default() }).await;
     let adopters = ("ADOPTION_NAMESPACE", fixture.ns.clone());
     fixture.start_with(&[adopters]);
     fixture.secret("pw", PASSWORD).await;
@@ -63,13 +73,16 @@ async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
     let edit = json!({ "accessString": "on ~x:* +@all", "tags": { "team": "red", "tier": null } });
     fixture.patch("shop-app", json!({ "spec": edit })).await;
     fixture.wait_ready("shop-app").await;
-    // Somebody takes the owner tags off: they are put back.
-    fixture.aws.put_user("shop-app", json!({ "Tags": { "team": "red" } })).await;
-    until("the owner tags are back", || async {
-        let user = fixture.aws.user("shop-app").await?;
-        user["Tags"]["elasticache-users.dev/cluster"].is_string().then_some(())
-    })
-    .await;
+    // Somebody takes owner tags off, all or one: they are put back.
+    let of_tenant = json!({ "elasticache-users.dev/cluster": fixture.cluster_id, "elasticache-users.dev/namespace": fixture.ns });
+    for left in [json!({}), of_tenant] {
+        fixture.aws.put_user("shop-app", json!({ "Tags": with(left, json!({ "team": "red" })) })).await;
+        until("the owner tags are back", || async {
+            let user = fixture.aws.user("shop-app").await?;
+            user["Tags"]["elasticache-users.dev/name"].is_string().then_some(())
+        })
+        .await;
+    }
     // One that nobody's tags claim is taken over.
     fixture.aws.put_user("shop-old", iam_user()).await;
     fixture.ready("shop-old", with(iam(), json!({ "adoptionPolicy": "Adopt" }))).await;
@@ -85,7 +98,7 @@ async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
         .into_iter()
         .filter_map(|(asked, allowed)| Some((allowed?, format!("elasticache:{}", asked.action))))
         .collect();
-    let policy = Policy::of("policy.json", &[]);
+    let policy = Policy::of(file, &[]);
     let granted: BTreeSet<(String, String)> = policy
         .statements
         .iter()
@@ -108,27 +121,30 @@ async fn a_user_id_that_the_policy_does_not_know_is_refused_and_told() {
     fixture.end().await;
 }
 
+/// Owner tags: of a cluster, and of a namespace.
+fn tags_of(owner: &[&str]) -> BTreeMap<String, String> {
+    let keys = ["elasticache-users.dev/cluster", "elasticache-users.dev/namespace"].map(str::to_owned);
+    keys.into_iter().zip(owner.iter().map(|part| (*part).to_owned())).collect()
+}
+
 fn asked(action: &str, id: &str, request: &[&str], has: &[&str]) -> Asked {
-    let tags = |clusters: &[&str]| -> BTreeMap<String, String> {
-        clusters
-            .iter()
-            .map(|cluster| ("elasticache-users.dev/cluster".to_owned(), (*cluster).to_owned()))
-            .collect()
-    };
     Asked {
         action: action.to_owned(),
         resource: format!("arn:aws:elasticache:{REGION}:{ACCOUNT}:user:{id}"),
-        tag_keys: tags(request).into_keys().collect(),
-        request_tags: tags(request),
-        resource_tags: tags(has),
+        tag_keys: tags_of(request).into_keys().collect(),
+        request_tags: tags_of(request),
+        resource_tags: tags_of(has),
     }
 }
 
-/// RemoveTagsFromResource of these keys of a user of the cluster blue.
-fn untagged(keys: &[&str]) -> Asked {
+/// A tagging call about these keys, none of which is the cluster's.
+fn keyed(action: &str, keys: &[&str], has: &[&str]) -> Asked {
     let tag_keys = keys.iter().map(|key| (*key).to_owned()).collect();
-    Asked { tag_keys, ..asked("RemoveTagsFromResource", "shop-a", &[], &["blue"]) }
+    Asked { tag_keys, ..asked(action, "shop-a", &[], has) }
 }
+
+const ADD: &str = "AddTagsToResource";
+const REMOVE: &str = "RemoveTagsFromResource";
 
 #[test]
 fn the_policy_bounds_what_a_stolen_role_could_do() {
@@ -141,12 +157,12 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
         ("lists all users", asked("DescribeUsers", "*", none, none)),
         ("reads the tags of all users", asked("ListTagsForResource", "other", none, red)),
         ("creates as this cluster", asked("CreateUser", "shop-a", blue, none)),
-        ("creates with tags", asked("AddTagsToResource", "shop-a", blue, none)),
+        ("creates with tags", asked(ADD, "shop-a", blue, none)),
         ("changes its own", asked("ModifyUser", "shop-a", none, blue)),
         ("deletes its own", asked("DeleteUser", "shop-a", none, blue)),
-        ("tags its own", asked("AddTagsToResource", "shop-a", none, blue)),
-        ("tags its own as its own", asked("AddTagsToResource", "shop-a", blue, blue)),
-        ("takes other tags off", untagged(&["team"])),
+        ("tags its own", keyed(ADD, &["team"], blue)),
+        ("tags its own as its own", asked(ADD, "shop-a", blue, blue)),
+        ("takes other tags off", keyed(REMOVE, &["team"], blue)),
     ];
     let refused = [
         ("creates nothing without a tag", asked("CreateUser", "shop-a", none, none)),
@@ -156,20 +172,27 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
         ("changes nobody's", asked("ModifyUser", "shop-a", none, none)),
         ("deletes no other's", asked("DeleteUser", "shop-a", none, red)),
         ("deletes nobody's", asked("DeleteUser", "shop-a", none, none)),
-        ("claims no other's", asked("AddTagsToResource", "shop-a", blue, red)),
-        ("tags nobody's as another's", asked("AddTagsToResource", "shop-a", red, none)),
-        ("hands its own to no other cluster", asked("AddTagsToResource", "shop-a", red, blue)),
-        ("gives its own up to nobody", untagged(&["team", "elasticache-users.dev/cluster"])),
-        ("untags no other's", asked("RemoveTagsFromResource", "shop-a", none, red)),
+        ("claims no other's", asked(ADD, "shop-a", blue, red)),
+        ("tags no other's", keyed(ADD, &["team"], red)),
+        ("tags nobody's", keyed(ADD, &["team"], none)),
+        ("tags nobody's as another's", asked(ADD, "shop-a", red, none)),
+        ("hands its own to no other cluster", asked(ADD, "shop-a", red, blue)),
+        (
+            "hands its own to no other, whatever IAM knows of the values",
+            keyed(ADD, &["elasticache-users.dev/cluster"], blue),
+        ),
+        ("hands nothing over if IAM knows no keys", keyed(ADD, &[], blue)),
+        (
+            "moves its own to no other object without the cluster's tag",
+            keyed(ADD, &["elasticache-users.dev/name"], blue),
+        ),
+        ("gives its own up to nobody", keyed(REMOVE, &["team", "elasticache-users.dev/cluster"], blue)),
+        ("untags no other's", keyed(REMOVE, &["team"], red)),
+        ("untags nothing if IAM knows no keys", keyed(REMOVE, &[], blue)),
         ("touches the default user in no way", asked("ModifyUser", "default", none, none)),
         ("makes no groups", asked("CreateUserGroup", "shop-a", none, none)),
     ];
-    for (claim, asked) in allowed {
-        assert!(policy.allows(&asked).is_some(), "{claim}");
-    }
-    for (claim, asked) in refused {
-        assert!(policy.allows(&asked).is_none(), "{claim}");
-    }
+    answers(&policy, &allowed, &refused);
     let other = |part: (&str, &str)| {
         let mut asked = asked("ModifyUser", "shop-a", none, blue);
         asked.resource = asked.resource.replace(part.0, part.1);
@@ -178,4 +201,55 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
     assert!(!other((REGION, "eu-west-1")), "another region");
     assert!(!other((ACCOUNT, "999999999999")), "another account");
     assert!(!other((":user:", ":usergroup:")), "another kind");
+}
+
+#[test]
+fn the_policy_of_a_namespace_bounds_it_to_the_users_of_that_namespace() {
+    let words = [
+        ("REGION", REGION),
+        ("ACCOUNT_ID", ACCOUNT),
+        ("CLUSTER_ID", "blue"),
+        ("PREFIX", "shop"),
+        ("TENANT", "team"),
+    ];
+    let policy = Policy::of("policy-of-a-namespace.json", &words);
+    let (none, own, other): (&[&str], &[&str], &[&str]) = (&[], &["blue", "team"], &["blue", "x"]);
+    let allowed = [
+        ("creates as this namespace", asked("CreateUser", "shop-a", own, none)),
+        ("creates with tags", asked(ADD, "shop-a", own, none)),
+        ("changes its own", asked("ModifyUser", "shop-a", none, own)),
+        ("deletes its own", asked("DeleteUser", "shop-a", none, own)),
+        ("tags its own as its own", asked(ADD, "shop-a", own, own)),
+        ("tags its own", keyed(ADD, &["a"], own)),
+        ("takes other tags off", keyed(REMOVE, &["a"], own)),
+    ];
+    let refused = [
+        ("creates nothing as another namespace", asked("CreateUser", "shop-a", other, none)),
+        (
+            "creates nothing as the same namespace elsewhere",
+            asked("CreateUser", "shop-a", &["red", "team"], none),
+        ),
+        ("tags nobody's as another namespace's", asked(ADD, "shop-a", other, none)),
+        ("changes no other namespace's", asked("ModifyUser", "shop-a", none, other)),
+        ("changes no other cluster's", asked("ModifyUser", "shop-a", none, &["red", "team"])),
+        ("deletes no other namespace's", asked("DeleteUser", "shop-a", none, other)),
+        ("claims no other namespace's", asked(ADD, "shop-a", own, other)),
+        ("hands its own to no other namespace", asked(ADD, "shop-a", other, own)),
+        (
+            "hands its own to nobody by half of the tags",
+            keyed(ADD, &["elasticache-users.dev/namespace"], own),
+        ),
+        ("tags no other namespace's", keyed(ADD, &["a"], other)),
+        ("untags no other namespace's", keyed(REMOVE, &["a"], other)),
+    ];
+    answers(&policy, &allowed, &refused);
+}
+
+fn answers(policy: &Policy, allowed: &[(&str, Asked)], refused: &[(&str, Asked)]) {
+    for (claim, asked) in allowed {
+        assert!(policy.allows(asked).is_some(), "{claim}");
+    }
+    for (claim, asked) in refused {
+        assert!(policy.allows(asked).is_none(), "{claim}");
+    }
 }

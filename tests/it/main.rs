@@ -36,6 +36,7 @@ mod idling;
 mod kstatus;
 mod leading;
 mod load;
+mod lockdown;
 mod not_shown;
 mod other_process;
 mod passwords;

@@ -244,24 +244,40 @@ async fn user_ids_must_begin_as_the_administrator_says() {
     fixture.start();
     // From before the rule.
     fixture.ready("before", iam()).await;
+    fixture.ready("lost", iam()).await;
     fixture.kill();
     let calls = fixture.aws.calls().await.len();
-    fixture.start_with(&[("REQUIRED_USER_ID_PREFIX", "{namespace}-".to_owned())]);
+    let rule = ("REQUIRED_USER_ID_PREFIX", "{namespace}-");
+    fixture.start_with(&[(rule.0, rule.1.to_owned()), ("RESYNC", "1h".to_owned())]);
     fixture.create("app", iam()).await;
-    for name in ["app", "before"] {
-        let object = fixture.reason_now(name, "UserIDNotAllowed").await;
-        assert!(condition(&object, "Stalled").is_some());
-        assert!(ready(&object).2.contains(&format!("\"{}-\"", fixture.ns)), "{}", ready(&object).2);
-        assert_eq!(fixture.event(name, "UserIDNotAllowed").await.kind, "Warning");
-    }
-    // AWS is looked at for the new one alone: the other has its finalizer.
+    let object = fixture.reason_now("app", "UserIDNotAllowed").await;
+    assert!(condition(&object, "Stalled").is_some());
+    assert!(ready(&object).2.contains(&format!("\"{}-\"", fixture.ns)), "{}", ready(&object).2);
+    assert_eq!(fixture.event("app", "UserIDNotAllowed").await.kind, "Warning");
     let since = fixture.aws.calls().await.split_off(calls);
-    let looks =
-        since.iter().all(|call| call["Action"] == "DescribeUsers" && call["Params"]["UserId"] == "app");
-    assert!(looks && !since.is_empty(), "{since:#?}");
+    let looks = since.iter().filter(|call| call["Params"]["UserId"] == "app");
+    assert!(looks.clone().all(|call| call["Action"] == "DescribeUsers") && looks.count() > 0, "{since:#?}");
+    // A user of ours stays managed.
+    fixture.patch("before", json!({ "spec": { "accessString": "on ~x:* +@all" } })).await;
+    let object = fixture.wait_ready("before").await;
+    assert!(
+        ready(&object).2.contains("this user stays managed, but would not be created again"),
+        "{object:#}"
+    );
+    assert_eq!(fixture.aws.user("before").await.unwrap()["AccessString"], "on ~x:* +@all");
+    let answer = crate::checking::check(&fixture, &[], &[rule]).await;
+    answer.warns(
+        "rules",
+        &format!("{}/before (--required-user-id-prefix)", fixture.ns),
+        "kubectl describe ecu",
+    );
+    // One that somebody deleted is not created again.
+    fixture.aws.remove_user("lost").await;
+    fixture.request_reconcile("lost").await;
+    fixture.reason_now("lost", "UserIDNotAllowed").await;
     let allowed = format!("{}-app", fixture.ns);
     fixture.ready("allowed", with(iam(), json!({ "userID": allowed }))).await;
-    for (name, id) in [("app", "app"), ("before", "before"), ("allowed", &allowed)] {
+    for (name, id) in [("app", "app"), ("before", "before"), ("lost", "lost"), ("allowed", &allowed)] {
         fixture.deleted(name).await;
         assert!(fixture.aws.user(id).await.is_none(), "{name}");
     }

@@ -188,7 +188,7 @@ async fn an_object_of_the_same_name_keeps_the_user_as_long_as_it_wants_it() {
     fixture.reason("app", "Suspended").await;
     let struck = fixture.aws.fired(fault).await;
     fixture.aws.clear_faults().await;
-    fixture.logged("another object wants the AWS user of the vanished one").await;
+    fixture.logged("Another object of the same name wants AWS user").await;
     assert!(fixture.aws.user("app").await.is_some());
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len() as u64, struck);
     fixture.delete("app").await;

@@ -2,6 +2,7 @@
 
 use super::{Awaiting, Pass, Request, has_new_password};
 use crate::location::{is_gone, wrong_location};
+use crate::verdict::Outcome;
 use crate::{
     Account, Arn, Authentication, CallSource, Creation, Definition, Fetch, Goal, Lifecycle, Now, ObjectFacts,
     OwnerObservation, Ownership, Passwords, SecretProblem, Tags, TagsObservation, UserObservation,
@@ -32,6 +33,7 @@ impl Pass {
                 self.observed.other_owner = OwnerObservation::Unknown;
                 None
             }
+            Fetch::Namesake => Some(self.read_object()),
             Fetch::Passwords => Some(Request::ReadPasswords),
             Fetch::Definition => Some(Request::ReadDefinition),
             Fetch::Object => Some(self.confirmation(false)),
@@ -59,7 +61,7 @@ impl Pass {
             return self.mutation_token();
         }
         self.awaiting = Awaiting::Confirmation { definition };
-        Request::ReadObject
+        self.read_object()
     }
 
     /// The driver has the version that was found, so the writes of this pass test that version from now on.
@@ -81,7 +83,7 @@ impl Pass {
             Goal::Present(desired) | Goal::ObserveOnly(desired) => {
                 desired.authentication = Authentication::Password(passwords);
             }
-            Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) => {}
+            Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) | Goal::Orphaned(_) => {}
         }
         self.awaited |= has_new_password(&self.object, &self.goal);
     }
@@ -177,8 +179,7 @@ impl Pass {
     }
 
     fn learn_from_tags(&mut self, arn: &Arn, tags: &Tags, now: Now) {
-        let Some(owner) = self.goal.owner() else { return };
-        let ownership = owner.evaluate(tags);
+        let Some(ownership) = self.goal.evaluate(tags) else { return };
         self.note_tags(tags, now);
         if ownership == Ownership::Ours {
             // A user of another object does not prove that our CreateUser was answered.
@@ -188,6 +189,16 @@ impl Pass {
         }
         self.memory.owner = Some((arn.clone(), ownership.clone()));
         self.observed.known_owner = Some(ownership);
+    }
+
+    /// AWS answers with all tags of the user. Without an answer the next pass reads them.
+    pub(super) fn learn_from_tagging(&mut self, arn: &Arn, outcome: &Outcome, now: Now) {
+        self.memory.owner = None;
+        let Outcome::Tagged(tags) = outcome else { return };
+        if let Some(ownership) = self.goal.evaluate(tags) {
+            self.memory.owner = Some((arn.clone(), ownership));
+            self.note_tags(tags, now);
+        }
     }
 
     /// If the tags match the spec and are ours, they need no comparison for a while.

@@ -2,7 +2,7 @@
 
 use super::{Ages, Awaiting, MOST_ATTEMPTS, Pass, PassResult, Request};
 use crate::memory::Repeat;
-use crate::verdict::{Outcome, verdict};
+use crate::verdict::Outcome;
 use crate::{
     Action, AwsError, Cause, Fault, Goal, LastApplied, Lifecycle, Moment, Mutation, Now, ObjectFacts,
     Observed, OwnerObservation, Passwords, Read, TagsObservation, UserObservation, Wait, WriteIntent,
@@ -35,12 +35,9 @@ impl Pass {
         if matches!(intent, WriteIntent::Create { .. }) && !self.tokens.mutation {
             return Some(self.mutation_token());
         }
-        let verdict = verdict(action, &Outcome::Decided, &self.context(now.moment));
+        let verdict = self.verdict(action, &Outcome::Decided, now.moment);
         match self.status_after(action, &Outcome::Decided, &verdict, now) {
-            Some(status) => {
-                self.awaiting = Awaiting::Intent(intent.clone());
-                Some(Request::WriteStatus(Box::new(status)))
-            }
+            Some(status) => self.write_status(status, Awaiting::Intent(intent.clone()), now),
             None => {
                 self.intent_written(intent, now);
                 None
@@ -115,9 +112,7 @@ impl Pass {
     fn wait_before_repeating(&self, mutation: &Mutation, now: Moment) -> Option<Wait> {
         match self.memory.pacing.repeat(&mutation.change()?, now) {
             Repeat::Send => None,
-            Repeat::Wait if matches!(self.goal, Goal::Absent(_)) => {
-                Some(Wait::OwnerUnknown(Lifecycle::Active))
-            }
+            Repeat::Wait if self.goal.is_deletion() => Some(Wait::OwnerUnknown(Lifecycle::Active)),
             Repeat::Wait => Some(Wait::Modifying),
             Repeat::NotShown => Some(Wait::NotShown(Box::new(mutation.clone()))),
         }
@@ -204,6 +199,7 @@ impl Pass {
 
     fn settle_doubts(&mut self, outcome: &Outcome, doubts: Doubts) {
         if outcome.is_refusal() {
+            self.take_delete_request_back();
             self.memory.sent_passwords = doubts.sent_passwords.or_else(|| self.memory.sent_passwords.take());
             // After UserNotFound nothing is certain about the user.
             if *outcome != Outcome::NotFound {

@@ -5,12 +5,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Awaiting, Counted, EventContent, LogLevel, LogLine, Pass, PassResult, Request};
-use crate::object::LONGEST_REQUEST;
 use crate::pace::Requeue;
 use crate::text::escaped;
-use crate::verdict::{Completed, Outcome, Progress, Reason, Verdict, VerdictContext, not_shown, verdict};
+use crate::verdict::{Completed, Outcome, Progress, Reason, Verdict, VerdictContext, not_shown};
 use crate::{
-    Action, Arn, ConditionType, Creation, Fault, Goal, Moment, Now, Refusal, Report, Status, UserObservation,
+    Action, ConditionType, Creation, Fault, Goal, Moment, Now, Refusal, Report, Status, UserObservation,
     Wait, differs, next_status,
 };
 
@@ -22,6 +21,8 @@ pub(super) struct Closing {
     verdict: Verdict,
     /// The reason of Ready before this pass.
     shown: Option<String>,
+    /// The message of Ready was another one before this pass.
+    is_news: bool,
     queue: VecDeque<Request>,
     stage: Stage,
 }
@@ -50,19 +51,24 @@ impl Pass {
         // An answer of DescribeUsers is not enough: without its tags, nobody knows whether a user is in sync.
         let silent = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if fault.hides_user_state());
         self.memory.pacing.heard(silent, now.moment);
-        let mut verdict = verdict(&action, &outcome, &self.context(now.moment));
+        let mut verdict = self.verdict(&action, &outcome, now.moment);
         // The same message while the change is sent again and AWS applies it, so that status does not alternate.
         if let Some(change) = self.memory.pacing.repeated().filter(|_| verdict.reason == Reason::Modifying) {
             verdict.message = not_shown(change, self.user_id());
         }
         let queue = self.log_lines(&action, &outcome, &verdict).into_iter().map(Request::Log).collect();
-        let shown = self.object.status.condition(ConditionType::Ready).map(|ready| ready.reason.clone());
+        let ready = self.object.status.condition(ConditionType::Ready);
+        let is_news = ready.is_none_or(|ready| ready.message != escaped(&verdict.message));
+        let shown = ready.map(|ready| ready.reason.clone());
         let stage = Stage::Status;
-        self.closing = Some(Closing { action, outcome, verdict, shown, queue, stage });
+        self.closing = Some(Closing { action, outcome, verdict, shown, is_news, queue, stage });
     }
 
     pub(super) fn report(&mut self, now: Now) -> Option<Request> {
+        let publishes = !self.is_orphan();
         let closing = self.closing.as_mut()?;
+        // Nobody reads the events of an object that is gone.
+        closing.queue.retain(|request| publishes || !matches!(request, Request::Publish(_)));
         if let Some(request) = closing.queue.pop_front() {
             return Some(request);
         }
@@ -97,10 +103,7 @@ impl Pass {
             return None;
         }
         match self.status_after(&action, &outcome, &verdict, now) {
-            Some(status) => {
-                self.awaiting = Awaiting::FinalStatus;
-                Some(Request::WriteStatus(Box::new(status)))
-            }
+            Some(status) => self.write_status(status, Awaiting::FinalStatus, now),
             None => {
                 self.final_status_written(Ok(()), now);
                 None
@@ -110,7 +113,7 @@ impl Pass {
 
     /// Publishes what was done even if the status write failed.
     pub(super) fn final_status_written(&mut self, written: Result<(), PassResult>, now: Now) {
-        let Some(Closing { action, verdict, shown, .. }) = self.closing.clone() else { return };
+        let Some(Closing { action, verdict, shown, is_news, .. }) = self.closing.clone() else { return };
         let roll = self.rolls.roll();
         let pace = &self.settings.pace;
         let mut delay = self.memory.pacing.schedule(&verdict, pace, now.moment, roll);
@@ -129,6 +132,7 @@ impl Pass {
                 let due = self.memory.pacing.warn(warning, shown.as_deref(), pace, now.moment);
                 events.extend(due.map(|reason| warning_event(reason, &action, &verdict)));
                 events.extend(self.overlong_request(&action));
+                events.extend(self.broken_rules(&action, &verdict, is_news));
                 PassResult::Done
             }
             Err(result) => result,
@@ -217,15 +221,6 @@ impl Pass {
         }
     }
 
-    /// AWS answers with all tags of the user. Without an answer the next pass reads them.
-    fn learn_from_tagging(&mut self, arn: &Arn, outcome: &Outcome, now: Now) {
-        self.memory.owner = None;
-        if let (Outcome::Tagged(tags), Some(owner)) = (outcome, self.goal.owner()) {
-            self.memory.owner = Some((arn.clone(), owner.evaluate(tags)));
-            self.note_tags(tags, now);
-        }
-    }
-
     pub(super) fn context(&self, now: Moment) -> VerdictContext<'_> {
         let user = match &self.observed.user {
             UserObservation::Found(user) => Some(user),
@@ -235,7 +230,7 @@ impl Pass {
         let stalled = self.object.status.condition(ConditionType::Stalled);
         let was_denied = stalled.is_some_and(|stalled| stalled.reason == Reason::AccessDenied.as_str());
         VerdictContext {
-            deleting: matches!(self.goal, Goal::Absent(_)),
+            deleting: self.goal.is_deletion(),
             namespace: &self.object.namespace,
             name: &self.object.name,
             user_id: self.user_id(),
@@ -249,20 +244,14 @@ impl Pass {
     }
 
     /// Empty if the pass calls AWS for no user.
-    fn user_id(&self) -> &str {
+    pub(super) fn user_id(&self) -> &str {
         let user_id = match &self.goal {
             Goal::Present(desired) | Goal::ObserveOnly(desired) => Some(&desired.user_id),
             Goal::Absent(deletion) => deletion.user_id.as_ref(),
+            Goal::Orphaned(orphan) => Some(&orphan.user_id),
             Goal::Invalid { .. } | Goal::Suspended(_) => None,
         };
         user_id.map(crate::UserId::as_str).unwrap_or_default()
-    }
-
-    /// One event for as long as the annotation is too long.
-    fn overlong_request(&mut self, action: &Action) -> Option<Request> {
-        let told =
-            std::mem::replace(&mut self.memory.told_overlong_request, self.object.has_overlong_request);
-        (self.object.has_overlong_request && !told).then(|| overlong_request_event(action))
     }
 
     fn completed_events(&self, action: &Action, verdict: &Verdict) -> Vec<Request> {
@@ -273,8 +262,19 @@ impl Pass {
                 action: step(action),
                 note: note(done, action, verdict, self.user_id()),
             });
-            let is_correction = matches!(done, Completed::Corrected(_));
-            [Some(event), is_correction.then_some(Request::Count(Counted::Correction))]
+            let counted = match done {
+                Completed::Corrected(_) => Some(Counted::Correction),
+                Completed::Deleted if self.has_deleted_orphan() => Some(Counted::OrphanRemoved),
+                Completed::Created
+                | Completed::Modified
+                | Completed::Rotated
+                | Completed::Adopted
+                | Completed::DeletionStarted
+                | Completed::Deleted
+                | Completed::Retained
+                | Completed::LeftAlone(_) => None,
+            };
+            [Some(event), counted.map(Request::Count)]
         };
         verdict.completed.iter().flat_map(event).flatten().collect()
     }
@@ -282,6 +282,9 @@ impl Pass {
     /// One line for each thing that was done, with the text of its event. If nothing was done, one line for what the pass
     /// waits for.
     fn log_lines(&self, action: &Action, outcome: &Outcome, verdict: &Verdict) -> Vec<LogLine> {
+        if let Some(line) = self.orphan_end(action) {
+            return vec![line];
+        }
         let line = |level, event, message: String| LogLine {
             level,
             step: step(action),
@@ -312,19 +315,6 @@ impl Pass {
         let code = fault.map(|fault| fault.error().code.clone());
         vec![LogLine { code, ..line(level, None, verdict.message.clone()) }]
     }
-}
-
-/// The annotation is ignored. The person who set it would otherwise wait for an echo that never comes.
-fn overlong_request_event(action: &Action) -> Request {
-    Request::Publish(EventContent {
-        warning: true,
-        reason: "ReconcileRequestIgnored",
-        action: step(action),
-        note: format!(
-            "The annotation elasticache-users.dev/reconcile-requested-at is longer than {LONGEST_REQUEST} characters and is \
-             ignored. Set a shorter value, for example the time."
-        ),
-    })
 }
 
 fn warning_event(reason: Reason, action: &Action, verdict: &Verdict) -> Request {
@@ -365,7 +355,7 @@ fn reported_fault<'a>(action: &'a Action, outcome: &'a Outcome) -> Option<&'a Fa
 }
 
 /// For logs and for an event's `action`.
-fn step(action: &Action) -> &'static str {
+pub(super) fn step(action: &Action) -> &'static str {
     match action {
         Action::Fetch(_) => "Read",
         Action::AddFinalizer => "AddFinalizer",

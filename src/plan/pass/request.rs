@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::pace::Pace;
 use crate::verdict::Outcome;
 use crate::{
-    Arn, CallSource, CredentialsId, Definition, Goal, Memory, Mutation, ObjectFacts, Owner, OwnerObservation,
-    Passwords, SecretProblem, Status, TagsObservation, UserId, UserObservation,
+    Arn, CallSource, CredentialsId, Definition, Goal, Memory, Mutation, Namesake, ObjectFacts, Orphan, Owner,
+    OwnerObservation, Passwords, SecretProblem, Status, TagsObservation, UserId, UserObservation,
 };
 
 /// What every pass of a process shares.
@@ -42,6 +42,8 @@ pub enum Request {
     ReadDefinition,
     /// Read the object, uncached: [`Response::Object`].
     ReadObject,
+    /// Read whether the object exists that may have vanished, or another one of its name, uncached: [`Response::Namesake`].
+    ReadNamesake(Box<Orphan>),
     /// Read the object, uncached, and resolve its goal again: [`Response::Resolved`].
     Resolve,
     /// Add our finalizer to the current version: [`Response::Written`].
@@ -81,6 +83,7 @@ pub enum Response {
     Definition(Definition),
     /// `None` if the object is gone or was replaced by another one of its name.
     Object(Option<Box<ObjectFacts>>),
+    Namesake(Namesake),
     /// `None` as for `Object`.
     Resolved(Option<(Goal, ObjectFacts)>),
     Written(ObjectFacts),
@@ -143,6 +146,8 @@ pub struct EventContent {
 pub enum Counted {
     /// AWS accepted the correction of what somebody else had changed.
     Correction,
+    /// A user was deleted whose object had vanished.
+    OrphanRemoved,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -180,6 +185,7 @@ impl Request {
             Self::ReadPasswords => "ReadPasswords",
             Self::ReadDefinition => "ReadDefinition",
             Self::ReadObject => "ReadObject",
+            Self::ReadNamesake(_) => "ReadNamesake",
             Self::Resolve => "Resolve",
             Self::AddFinalizer => "AddFinalizer",
             Self::RemoveFinalizer => "RemoveFinalizer",

@@ -128,7 +128,7 @@ fn set_user(status: &mut Status, report: &Report<'_>) {
 fn goal_user_id(goal: &Goal) -> Option<&str> {
     match goal {
         Goal::Present(desired) | Goal::ObserveOnly(desired) => Some(desired.user_id.as_str()),
-        Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) => None,
+        Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) | Goal::Orphaned(_) => None,
     }
 }
 
@@ -169,7 +169,7 @@ fn clear(status: &mut Status, report: &Report<'_>) {
     status.authentication_type = None;
     status.password_count = None;
     match report.goal {
-        Goal::Absent(_) => {}
+        Goal::Absent(_) | Goal::Orphaned(_) => {}
         Goal::Present(_) | Goal::ObserveOnly(_) | Goal::Suspended(_) | Goal::Invalid { .. } => {
             status.arn = None;
             // While a CreateUser of this or an earlier pass may still take effect, status must have its location.

@@ -1,6 +1,7 @@
 //! The messages of conditions and events: what happened, to what, AWS's code, what to do. They contain nothing that changes
 //! from pass to pass.
 
+use super::rules::breaks_rule;
 use super::{Outcome, Reason, VerdictContext};
 use crate::shell::remove_tags_command;
 use crate::{
@@ -177,7 +178,14 @@ fn waiting(wait: &Wait, id: &str, context: &VerdictContext<'_>) -> String {
         Wait::DefinitionUnreadable => format!(
             "AWS user \"{id}\" is not deleted yet: the operator cannot read whether the CustomResourceDefinition elasticacheusers.elasticache-users.dev is being deleted too. If it is, the user must be retained. Retrying."
         ),
+        Wait::NamespaceFull { limit } => format!(
+            "The operator's --max-users-per-namespace allows {limit} AWS users in this namespace, and {limit} other objects have a user or were there before. The operator creates the user when one of them is gone."
+        ),
         Wait::NotShown(mutation) => not_shown(mutation, id),
+        Wait::NotVanished => format!("The object exists, so its own passes manage AWS user \"{id}\"."),
+        Wait::Namesake => format!(
+            "Another object of the same name wants AWS user \"{id}\" of the vanished one. The operator deletes the user only if that object vanishes too."
+        ),
         Wait::WrongLocation(there) => format!(
             "{} Give the operator the former account and region to delete the user, or set deletionPolicy to Retain to keep it.",
             wrong_location_message(there, id)
@@ -251,9 +259,10 @@ fn refusing(refusal: &Refusal, id: &str) -> String {
         Refusal::AdoptionNotAllowed => format!(
             "AWS user \"{id}\" already exists, and objects of this namespace may not adopt users. The operator does not change it. Ask the operator's administrator for --adoption-namespace, or delete this object and create one with another userID."
         ),
-        Refusal::UserIdNotAllowed { user_id, prefix } => format!(
-            "The user ID \"{user_id}\" is not allowed in this namespace: the operator's --required-user-id-prefix requires IDs that begin with \"{prefix}\". Delete this object and create one with such a userID."
+        Refusal::AdoptionForbidden => format!(
+            "AWS user \"{id}\" already exists, and the operator's administrator forbids adoptionPolicy Adopt in this namespace (--forbid=adopt). The operator does not change it. Ask the administrator for --privileged-namespace, or delete this object and create one with another userID."
         ),
+        Refusal::BreaksRule(rule) => breaks_rule(rule),
         Refusal::UserOwnedByAnother(owner) => format!(
             "AWS user \"{id}\" belongs to {owner}, according to its tags. The operator does not change it. Delete this object and create one with another userID, or delete the other object."
         ),

@@ -74,15 +74,17 @@ pub enum Reason {
     ///
     /// Create it once, with the command in the message.
     ServiceLinkedRoleMissing,
-    /// AWS refuses the call because of a quota, of users in the account or of tags of the user.
+    /// AWS refuses the call because of a quota, of users in the account or of tags of the user, or the namespace has as many
+    /// users as the operator's `--max-users-per-namespace` allows.
     ///
-    /// Delete what is not needed, or ask AWS to raise the quota.
+    /// Delete what is not needed, or ask AWS to raise the quota, or the operator's administrator to raise the limit.
     QuotaExceeded,
     /// AWS refuses the call for another reason. The message has AWS's code and explanation.
     ///
     /// See the message.
     AWSRefused,
-    /// The spec asks for something that AWS or this version of the operator cannot do.
+    /// The spec asks for something that AWS or this version of the operator cannot do, or that the operator's administrator
+    /// does not allow (`--forbid`, `--allowed-tag-key`).
     ///
     /// Change what the message names.
     InvalidSpec,
@@ -114,7 +116,8 @@ pub enum Reason {
     UserIDNotAllowed,
     /// `adoptionPolicy` is `Adopt`, but the operator does not let this namespace adopt.
     ///
-    /// Ask the operator's administrator for `--adoption-namespace`, or create the object again with another `userID`.
+    /// Ask the operator's administrator for `--adoption-namespace` (or, if the message names `--forbid`, for
+    /// `--privileged-namespace`), or create the object again with another `userID`.
     AdoptionNotAllowed,
     /// The operator works in another account or region than the AWS user's. It changes nothing there.
     ///

@@ -35,7 +35,10 @@ pub(crate) struct Bench {
     /// For the row overload: objects that wait for a Secret
     #[arg(long, value_name = "N", default_value = "600", value_parser = clap::value_parser!(u32).range(1..=20_000))]
     waiting: u32,
-    /// AWS calls a second that the operator may make; overload and churn have the operator's default
+    /// For the row stuck: users that stay modifying
+    #[arg(long, value_name = "N", default_value = "150", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    stuck: u32,
+    /// AWS calls a second that the operator may make; overload, stuck and churn have the operator's default
     #[arg(long, value_name = "N", default_value = "200", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     aws_rate: u32,
     /// Measure the release build, which memory and CPU are to be judged by: `cargo build --release` makes it
@@ -64,6 +67,8 @@ enum Row {
     Churn,
     /// Many objects wait for a Secret; meanwhile 8 are deleted and 4 are created
     Overload,
+    /// The same while many users stay `modifying`
+    Stuck,
 }
 
 impl Bench {
@@ -111,7 +116,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<()> {
         flags: &flags,
         modify_time: Duration::from_secs(2),
         delete_time: Duration::from_secs(2),
-        quota: bench.objects.max(bench.waiting).max(1000) + 100,
+        quota: bench.objects.max(bench.waiting).max(bench.stuck).max(1000) + 100,
     };
     let options = Options { audit: Some(AuditLevel::Metadata), ..Options::default() };
     let mut fixture = Fixture::set_on(&setup, options)?;
@@ -152,10 +157,14 @@ impl Measurement<'_> {
             self.restart(&default)?;
             self.churn()?;
         }
-        // The last row: its objects are left waiting.
         if bench.has(Row::Overload) {
             self.restart(&default)?;
             self.overload()?;
+            self.delete_all()?;
+        }
+        if bench.has(Row::Stuck) {
+            self.restart(&default)?;
+            self.stuck()?;
         }
         Ok(())
     }
@@ -190,13 +199,15 @@ impl Measurement<'_> {
             self.all_looked_at()?;
             self.ended("restart", all, &mark, None)?;
         }
-        if ![Row::Delete, Row::Overload, Row::Churn].into_iter().any(|row| bench.has(row)) {
+        if ![Row::Delete, Row::Overload, Row::Stuck, Row::Churn].into_iter().any(|row| bench.has(row)) {
             return Ok(());
         }
-        self.row(Row::Delete, "delete", all, |this| {
-            this.kubernetes.delete_all("ElastiCacheUser", NAMESPACE)?;
-            this.count_to("gone", 0, |this| Ok(this.kubernetes.seen().len()))
-        })
+        self.row(Row::Delete, "delete", all, Self::delete_all)
+    }
+
+    fn delete_all(&mut self) -> Result<()> {
+        self.kubernetes.delete_all("ElastiCacheUser", NAMESPACE)?;
+        self.count_to("gone", 0, |this| Ok(this.kubernetes.seen().len()))
     }
 
     /// Does what belongs to a row, and measures it if it was asked for.

@@ -104,7 +104,7 @@ fn assert_writable(status: &Status) {
 
 /// A pass to its end. Each roll spoils a request, or does not, and lets time pass.
 async fn pass(object: &ElastiCacheUser, user: &Value, kubernetes: &Kubernetes, rolls: &[u16]) -> String {
-    let (goal, facts) = (resolve(object, &policy()), facts(object));
+    let (goal, facts) = (resolve(object, &policy(), None), facts(object));
     let settings = Settings {
         pace: Pace::default(),
         region: REGION.to_owned(),

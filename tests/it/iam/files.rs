@@ -8,7 +8,13 @@ use super::policy::{read, texts};
 use crate::{repository, written};
 
 /// The files of each partition.
-const FILES: [&str; 4] = ["policy.json", "user-groups.json", "trust-irsa.json", "trust-pod-identity.json"];
+const FILES: [&str; 5] = [
+    "policy.json",
+    "policy-of-a-namespace.json",
+    "user-groups.json",
+    "trust-irsa.json",
+    "trust-pod-identity.json",
+];
 /// The partitions beside `aws`, and how the names of their hosts end.
 const PARTITIONS: [(&str, &str); 4] = [
     ("aws-cn", "amazonaws.com.cn"),
@@ -104,16 +110,32 @@ fn is_scoped(name: &str, statement: &Value, trusts: bool) {
     }
 }
 
+/// What each policy of users asks of owner tags.
+const OWNERS: [(&str, &[(&str, &str)]); 2] = [
+    ("policy.json", &[("cluster", "CLUSTER_ID")]),
+    ("policy-of-a-namespace.json", &[("cluster", "CLUSTER_ID"), ("namespace", "TENANT")]),
+];
+
 #[test]
-fn what_changes_a_user_asks_for_the_clusters_tag() {
-    for statement in read("policy.json")["Statement"].as_array().unwrap() {
-        let changes = texts(&statement["Action"]).iter().any(|action| !READS.contains(&action.as_str()));
-        let conditions = statement["Condition"]["StringEquals"].as_object();
-        let of_cluster = conditions.is_some_and(|conditions| {
-            conditions.iter().any(|(key, value)| {
-                key.ends_with("Tag/elasticache-users.dev/cluster") && value == "CLUSTER_ID"
-            })
-        });
-        assert_eq!(changes, of_cluster, "{statement}");
+fn what_changes_a_user_asks_for_the_owner_tags() {
+    for (file, owner) in OWNERS {
+        for statement in read(file)["Statement"].as_array().unwrap() {
+            let conditions = &statement["Condition"];
+            let equals = |kind: &str| {
+                let of = |(tag, value): &(&str, &str)| {
+                    conditions["StringEquals"][format!("aws:{kind}Tag/elasticache-users.dev/{tag}")] == *value
+                };
+                owner.iter().all(of)
+            };
+            let actions = texts(&statement["Action"]);
+            let changes = actions.iter().any(|action| !READS.contains(&action.as_str()));
+            assert_eq!(changes, equals("Request") || equals("Resource"), "{file}: {statement}");
+            // A key that is not there would fulfil ForAllValues.
+            let no_owner_tags = conditions["ForAllValues:StringNotLike"]["aws:TagKeys"]
+                == "elasticache-users.dev/*"
+                && conditions["Null"]["aws:TagKeys"] == "false";
+            let tags = actions.iter().any(|action| action == "elasticache:AddTagsToResource");
+            assert!(!tags || equals("Request") || no_owner_tags, "{file}: {statement}");
+        }
     }
 }

@@ -94,15 +94,18 @@ impl Statement {
 
 impl Condition {
     fn holds(&self, asked: &Asked) -> bool {
-        if self.operator == "ForAllValues:StringNotLike" {
-            assert_eq!(self.key, "aws:TagKeys", "no condition of ours");
-            return asked.tag_keys.iter().all(|key| !self.values.iter().any(|value| matches(value, key)));
+        if self.key == "aws:TagKeys" {
+            let keys = &asked.tag_keys;
+            return match self.operator.as_str() {
+                "ForAllValues:StringNotLike" => {
+                    keys.iter().all(|key| !self.values.iter().any(|value| matches(value, key)))
+                }
+                "Null" => self.values == [keys.is_empty().to_string()],
+                other => panic!("{other}: no condition of ours"),
+            };
         }
         let found = context(&self.key, asked);
         match self.operator.as_str() {
-            "StringEqualsIfExists" => {
-                found.is_none_or(|found| self.values.iter().any(|value| is(value, found)))
-            }
             "StringEquals" => found.is_some_and(|found| self.values.iter().any(|value| is(value, found))),
             "Null" => self.values == [found.is_none().to_string()],
             other => panic!("{other}: no condition of ours"),

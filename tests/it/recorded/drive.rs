@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use elasticache_user_operator::kubernetes::Kubernetes;
 use elasticache_user_operator::leader_election::Token;
-use elasticache_user_operator::resolve::{Policy, passwords, resolve};
+use elasticache_user_operator::resolve::{Lockdown, Patterns, Policy, passwords, resolve};
 use plan::pace::Pace;
 use plan::pass::{Finish, Request, Response, Settings};
 use plan::verdict::Outcome;
@@ -27,7 +27,7 @@ pub(super) struct Driven {
 /// One pass, begun 10 s after the object was written last, by a process that has just started and whose credentials belong to
 /// `account`. AWS accepts every call.
 pub(super) async fn drive(recorded: &Recorded, account: &str) -> Driven {
-    let goal = resolve(&recorded.object, &policy());
+    let goal = resolve(&recorded.object, &policy(), None);
     let mut answers = Answers {
         passwords: read_passwords(recorded).await,
         account: account.to_owned(),
@@ -77,6 +77,7 @@ impl Answers {
             Request::ReadPasswords => Response::Passwords(self.passwords.clone()),
             Request::ReadDefinition => Response::Definition(Definition::Kept),
             Request::ReadObject => Response::Object(Some(Box::new(self.facts.clone()))),
+            Request::ReadNamesake(_) => Response::Namesake(Namesake::Itself),
             // As for an object that is gone.
             Request::Resolve => Response::Resolved(None),
             Request::AddFinalizer => self.write(request, |facts| facts.has_finalizer = true),
@@ -152,8 +153,9 @@ pub(crate) fn policy() -> Policy {
     Policy {
         cluster_id: "recorded".to_owned(),
         default_deletion_policy: DeletionPolicy::Delete,
-        adoption_namespaces: Vec::new(),
+        adoption_namespaces: Patterns::default(),
         required_prefix: None,
+        lockdown: Lockdown::default(),
     }
 }
 

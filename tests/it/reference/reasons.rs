@@ -188,7 +188,7 @@ fn events() -> String {
     let mut text = format!(
         "\n## Events of what was done\n\nWarning events have the reasons above: one when a reason begins, and one every {repeat} minutes \
          while it lasts. `ReconcileRequestIgnored` is a Warning too: the annotation `elasticache-users.dev/reconcile-requested-at` has more than 256 \
-         characters, so it is ignored. In addition, one event reports each thing that was done:\n\n| event | what was done |\n|---|---|\n"
+         characters, so it is ignored. So is `RuleBroken`: the object breaks a rule of the operator's administrator, and its AWS user stays managed. In addition, one event reports each thing that was done:\n\n| event | what was done |\n|---|---|\n"
     );
     let mut told = BTreeSet::new();
     for (variant, paragraphs) in documented("src/plan/verdict/completed.rs", "Completed") {

@@ -17,8 +17,8 @@ const NORMAL: [&str; 8] = [
     "UserDeleted",
     "Retained",
 ];
-/// A Warning that is no reason of a condition.
-const REQUEST_IGNORED: &str = "ReconcileRequestIgnored";
+/// Warnings that are no reason of a condition.
+const OTHER_WARNINGS: [&str; 2] = ["ReconcileRequestIgnored", "RuleBroken"];
 /// Reasons of which no event warns.
 const SILENT: [Reason; 8] = [
     Reason::Active,
@@ -34,8 +34,8 @@ const SILENT: [Reason; 8] = [
 /// What is wrong with the event; `None` where it is as it should be.
 pub(crate) fn fault(event: &Event) -> Option<&'static str> {
     let reason = event.reason.as_deref().unwrap_or_default();
-    let warns =
-        reason == REQUEST_IGNORED || Reason::parse(reason).is_some_and(|reason| !SILENT.contains(&reason));
+    let warns = OTHER_WARNINGS.contains(&reason)
+        || Reason::parse(reason).is_some_and(|reason| !SILENT.contains(&reason));
     let about = event.regarding.as_ref();
     let told = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     match event.type_.as_deref() {

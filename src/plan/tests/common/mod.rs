@@ -95,6 +95,8 @@ pub(crate) fn desired() -> Desired {
         owner: owner(),
         uid: "uid-1".into(),
         adoption: Adoption::Never,
+        broken_rules: vec![],
+        full: None,
     }
 }
 
@@ -119,6 +121,7 @@ pub(crate) fn deletion_goal() -> DeletionGoal {
         policy: DeletionPolicy::Delete,
         observes: false,
         suspended: false,
+        ignored: vec![],
     }
 }
 

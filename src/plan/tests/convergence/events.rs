@@ -14,15 +14,16 @@ use crate::model::secrets::{Access, SOURCES, VALUES, Write};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Injection {
     Fine,
-    /// It is refused, and nothing happened. The API server answers with an error.
+    /// The request is refused without effect. The API server answers with an error.
     Refused(Fault),
-    /// It happened, and the answer is lost.
+    /// The request took effect, but its answer is lost.
     Lost,
-    /// It takes 3 s. AWS's answer is that of a moment ago; a CreateUser shows only later; tags cannot be read just now.
+    /// The request takes 3 s. AWS answers with the state before its last change, shows a created user only later, and does not
+    /// show tags.
     Late,
-    /// It happened, and the process is killed before it has the answer.
+    /// The request took effect, and the process is killed before it gets the answer.
     Killed,
-    /// It happened, and the pass takes longer than a pass may take.
+    /// The request took effect, but the driver does not wait for its answer any longer.
     TimedOut,
 }
 
@@ -31,13 +32,13 @@ pub(crate) enum Injection {
 pub(crate) enum Step {
     /// The operator makes its next request.
     Request(Injection),
-    /// The operator goes on to its next mutation, and this goes wrong with it.
+    /// The operator continues to its next mutation, which gets this fault.
     Mutation(Injection),
-    /// The operator goes on to its next write of the object, and this goes wrong with it.
+    /// The operator continues to its next write of the object, which gets this fault.
     Write(Injection),
-    /// The operator goes on until it is about to make this request. Only in walks by hand.
+    /// The operator continues until it is about to make this request. Only in `named`.
     Until(&'static str),
-    /// The operator goes on until the pass is over; if none is under way, that is a whole pass.
+    /// The operator continues to the end of the pass, or runs a whole pass if none is under way.
     Pass,
     /// Time goes on.
     Wait(Duration),
@@ -49,22 +50,22 @@ pub(crate) enum Step {
 /// What happens outside of the operator.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
-    /// Somebody writes the object, but nothing that matters.
+    /// Somebody changes a label of the object.
     Touches,
-    /// Somebody asks for a pass.
+    /// Somebody changes the annotation `reconcile-requested-at`.
     Requests,
     Deletes,
     Edits(Edit),
     Protects(bool),
     Secret(Write),
     DefinitionGoes,
-    /// Whether the object that another owner's tags name is there.
+    /// From now on the object that another owner's tags name exists, or not.
     Other(OwnerObservation),
     /// Somebody else does something to the user, in AWS.
     Others(Others),
-    /// The cache shows the version before the last one when the next pass begins.
+    /// The next pass begins with the version before the last one, because the cache is late.
     CacheLags,
-    /// The credentials are replaced; `true`: by those of the other account.
+    /// The credentials are replaced. If `moves`, the new ones belong to the other account.
     Credentials {
         moves: bool,
     },
@@ -93,14 +94,14 @@ pub(crate) enum Others {
     Deletes,
     ChangesAccess(usize),
     ChangesEngine(Engine),
-    /// From now on it is used without a password.
+    /// From now on the user authenticates without a password.
     OpensIt(AuthenticationType),
-    /// From now on it has passwords of somebody else's.
+    /// From now on the user has passwords of somebody else.
     ChangesPasswords(Vec<usize>),
-    /// AWS is at work on it, in a state of a name never heard of.
+    /// AWS shows the user in a state that the operator does not know.
     Hibernates,
     Retags(Claim),
-    /// The tags that are not an owner's.
+    /// Changes the tags that are not owner tags.
     Labels(usize),
 }
 
@@ -119,7 +120,7 @@ pub(crate) enum Claim {
 }
 
 pub(crate) fn steps() -> impl Strategy<Value = Step> {
-    // Simplest first: a walk that fails shrinks towards it.
+    // The simplest step is the first, because proptest shrinks a failed walk towards it.
     prop_oneof![
         4 => Just(Step::Request(Injection::Fine)),
         3 => Just(Step::Pass),
@@ -142,7 +143,7 @@ fn injections() -> impl Strategy<Value = Injection> {
     ]
 }
 
-/// Around each duration that the operator decides by, and from one check to the next.
+/// Durations close to those that the operator's decisions depend on.
 fn waits() -> impl Strategy<Value = Duration> {
     let millis = [1_500_u64, 2_500, 4_000, 6_000, 28_000, 55_000, 660_000, 4_000_000];
     prop::sample::select(millis.map(Duration::from_millis).to_vec())

@@ -1,11 +1,11 @@
-//! The operator converges: from any state and under any faults, the real [`plan::Pass`] and a model of everything around it
-//! reach the goal in a bounded number of passes after the last fault, and stay there. Anything may happen between any two
-//! requests: faults, a new spec, other passwords, somebody else at work in AWS, other credentials, the end of the process. On
-//! the way nothing that is not ours is changed or deleted, and nothing is sent that AWS is known to have: a judge looks at
-//! every mutation and every write.
+//! The operator converges. The real [`plan::Pass`] runs against a model of the API server and AWS, from any state and under
+//! any faults. After the last fault it must reach the goal within a bounded number of passes, and stay there. Between any two
+//! requests there may be a fault, a new spec, other passwords, a change by somebody else in AWS, other credentials, or the end
+//! of the process. A judge checks every mutation and every write: the operator must not change or delete what is not ours, or
+//! send what AWS is known to have.
 //!
-//! `tests/protocol` visits every state of a world with few states; here the world is rich, and its walks are random. The same
-//! walks each time: `PROPTEST_RNG_SEED` gives others, and `PROPTEST_CASES` more.
+//! `tests/protocol` visits every state of a small model. This model is larger, so its walks are random. Each run takes the same
+//! walks: `PROPTEST_RNG_SEED` selects others, and `PROPTEST_CASES` selects more.
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, clippy::panic, reason = "a test may stop")]
 
 #[path = "../common/mod.rs"]
@@ -29,7 +29,7 @@ use proptest_state_machine::ReferenceStateMachine;
 
 use walk::{STEPS, Walk, follow, follow_traced};
 
-/// What proptest takes if the environment does not say how many.
+/// The number of cases if the environment does not set it.
 const CASES_BY_DEFAULT: u32 = 256;
 
 /// The same walks in each run, unless the environment asks for others.
@@ -40,12 +40,12 @@ fn config() -> Config {
         fixed @ RngSeed::Fixed(_) => fixed,
     };
     let cases = if given.cases == CASES_BY_DEFAULT { 10_000 } else { given.cases };
-    // A walk that failed stands in the output with all that it needs, and the same seed finds it again.
+    // The output of a failed walk has all its steps, and the same seed finds the walk again.
     Config { cases, rng_seed, failure_persistence: None, ..given }
 }
 
 #[test]
-fn every_goal_is_reached_from_everywhere_whatever_goes_wrong_and_nothing_moves_after() {
+fn every_goal_is_reached_from_any_start_and_under_any_faults_and_then_nothing_changes() {
     let walks = Walk::sequential_strategy(1..STEPS);
     let ran = TestRunner::new(config())
         .run(&walks, |(walk, steps, _)| follow(&walk.start, &steps).map(drop).map_err(TestCaseError::fail));
@@ -56,7 +56,7 @@ fn every_goal_is_reached_from_everywhere_whatever_goes_wrong_and_nothing_moves_a
     }
 }
 
-/// What the walks have to meet, or they would prove little: requests, and how passes end.
+/// Every request and every end of a pass. Walks that do not meet all of them would prove little.
 const MET: &str = "\
     AcquireToken, AddFinalizer, AddTagsToResource, AddTagsToResource (owner), AddTagsToResource Adopted, \
     AddTagsToResource DriftCorrected, AddTagsToResource UserModified, AddTagsToResource failed, CreateUser, \

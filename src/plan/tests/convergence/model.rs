@@ -1,4 +1,4 @@
-//! Everything outside of the operator: the API server with the object, AWS, Secrets, the clock. A judge looks at every
+//! Everything outside of the operator: the API server with the object, AWS, Secrets, the clock. The judge checks every
 //! mutation and every write.
 
 pub(crate) mod answer;
@@ -22,12 +22,11 @@ use aws::{ACCOUNTS, Service};
 use object::{Object, Sense, TAGS};
 use secrets::Secrets;
 
-/// When a walk begins: late enough for everything in status to be long ago.
+/// The time at which a walk begins. Everything in status is much older.
 pub(crate) const BEGIN: Duration = Duration::from_secs(100_000);
 /// How long a request takes.
 const LATENCY: Duration = Duration::from_millis(50);
-/// Nobody comes between the object that was read again and the mutation that follows: not within the 2 s for which an owner
-/// may be believed.
+/// Nothing else happens for so long after the object was read again, because a mutation may rest on facts that are 2 s old.
 const TOO_SOON: Duration = Duration::from_secs(2);
 
 /// The credentials that calls are signed with.
@@ -38,21 +37,21 @@ pub(crate) struct Credentials {
     pub(crate) account: usize,
 }
 
-/// What the pass that is under way was answered since it began to decide.
+/// The answers that the pass under way got since it began with its version.
 #[derive(Clone, Debug)]
 pub(crate) struct Answers {
     /// The version that it decides on.
     pub(crate) given: Object,
     /// Status when it began to decide.
     pub(crate) found: Status,
-    /// DescribeUsers, and when it was asked for.
+    /// The answer of DescribeUsers, and when it was requested.
     pub(crate) user: Option<(UserObservation, Duration)>,
-    /// That answer was one of a moment ago.
+    /// That answer showed the state before AWS's last change.
     pub(crate) is_stale: bool,
     pub(crate) tags: Option<(TagsObservation, Duration)>,
     pub(crate) other: OwnerObservation,
     pub(crate) definition: Definition,
-    /// When the object was read again and found to be this version.
+    /// When the object was read again and still was this version.
     pub(crate) confirmed: Option<Duration>,
     /// When `createRequestedAt` was written.
     pub(crate) announced: Option<Duration>,
@@ -77,7 +76,7 @@ pub(crate) struct Model {
     pub(crate) trace: Trace,
 }
 
-/// The model's time on a clock that is right.
+/// The model's time.
 pub(crate) fn timestamp(now: Duration) -> Timestamp {
     Timestamp(i64::try_from(now.as_micros()).unwrap())
 }
@@ -169,7 +168,7 @@ impl Model {
         self.former.clone().filter(|_| lags).or_else(|| self.object.clone())
     }
 
-    /// Replaces the object by its next version; `None` if it is gone.
+    /// Replaces the object by its next version. `None` if the object is gone.
     fn replace(&mut self, mut next: Object) -> Option<Object> {
         next.version += 1;
         self.former = self.object.take();
@@ -184,7 +183,7 @@ impl Model {
         self.history.asked_for.extend(keys.map(|(key, _)| (*key).to_owned()));
     }
 
-    /// Something happens outside; not if the operator has just made sure that it does not.
+    /// Something happens outside, unless the operator has just read the object again: see [`TOO_SOON`].
     pub(crate) fn happen(&mut self, event: &Event) {
         let confirmed = self.answers.as_ref().and_then(|answers| answers.confirmed);
         if confirmed.is_some_and(|at| self.now - at <= TOO_SOON) {
@@ -215,7 +214,7 @@ impl Model {
         }
     }
 
-    /// `change` says whether the generation moves.
+    /// `change` returns whether the generation changes.
     fn by_people(&mut self, change: impl FnOnce(&mut Object) -> bool) {
         if let Some(mut object) = self.object.clone() {
             object.generation += i64::from(change(&mut object));
@@ -231,8 +230,8 @@ impl Model {
         self.credentials = Credentials { id: CredentialsId(id.0 + 1), account };
     }
 
-    /// Nothing goes wrong any more. `fixed`: people lift the protection and fix the Secrets, and the credentials are those of
-    /// the beginning.
+    /// From now on there are no faults. If `fixed`, people lift the protection, repair the Secrets and restore the first
+    /// credentials.
     pub(crate) fn calm(&mut self, fixed: bool) {
         self.trace.note(|| "from here on nothing goes wrong".to_owned());
         self.cache_lags = false;
@@ -251,7 +250,7 @@ impl Model {
         self.history.breaches.push(what.to_owned());
     }
 
-    /// Writes the version that the pass decides on; `None`: it is no longer the newest, or gone.
+    /// Writes to the version that the pass decides on. `None` if the object has a newer version or is gone.
     fn write(&mut self, change: impl FnOnce(&mut Object)) -> Option<Object> {
         let given = self.answers.as_ref().map(|answers| answers.given.version);
         let before = self.object.clone().filter(|object| Some(object.version) == given)?;
@@ -276,7 +275,7 @@ fn edited(object: &mut Object, edit: &Edit) -> bool {
         Edit::Suspends(suspended) => spec.suspended = *suspended,
         Edit::Adoption(adoption) => spec.adoption = *adoption,
         Edit::Tags(tags) => spec.tags = *tags,
-        // A user ID cannot change, so what names none never names one.
+        // A user ID cannot change, so an object without a valid one never gets one.
         Edit::Sense(sense) if spec.sense != Sense::Nameless => spec.sense = *sense,
         Edit::Sense(_) => {}
     }

@@ -1,4 +1,4 @@
-//! Walks by hand: one for each way in which a user was lost, or nearly, that somebody has thought of.
+//! Walks with chosen steps, one for each known way in which a user could be lost.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::model::{BEGIN, Model, claimed};
 use crate::start::{self, Start};
 use crate::walk::follow_traced;
 
-/// Follows a walk that nothing may be wrong with.
+/// Follows a walk in which nothing may be wrong.
 fn walk(start: &Start, steps: &[Step]) -> Model {
     follow_traced(start, steps, true).unwrap_or_else(|why| panic!("{why}"))
 }
 
-/// The object has an `active` user, AWS's form of its access string and the keys of these tags in status.
+/// The object has an `active` user. Status has AWS's form of its access string, and these tag keys.
 fn settled(tag_keys: &[&str]) -> Start {
     let last_applied = LastApplied {
         access_string: Some(ACCESS[0].0.into()),
@@ -76,7 +76,7 @@ fn mutations(model: &Model) -> &[(Kind, bool)] {
 }
 
 #[test]
-fn the_last_edit_wins_though_the_report_of_the_one_before_is_lost() {
+fn aws_gets_the_last_edit_although_the_status_write_after_the_one_before_is_lost() {
     let (first, second) = (2, 0);
     let last_applied = LastApplied { access_string: Some(ACCESS[first].0.into()), ..LastApplied::default() };
     let start =
@@ -95,7 +95,7 @@ fn the_last_edit_wins_though_the_report_of_the_one_before_is_lost() {
 }
 
 #[test]
-fn a_tag_whose_sending_was_lost_goes_with_the_spec() {
+fn a_tag_that_leaves_the_spec_is_removed_although_the_answer_to_add_tags_was_lost() {
     let sends = [Step::Until("AddTagsToResource"), Step::Request(Injection::Killed)];
     let steps = [vec![edit(Edit::Tags(2))], sends.to_vec(), vec![edit(Edit::Tags(0))]].concat();
     let model = walk(&settled(&["team"]), &steps);
@@ -104,7 +104,7 @@ fn a_tag_whose_sending_was_lost_goes_with_the_spec() {
 }
 
 #[test]
-fn a_tag_of_a_creation_that_shows_late_goes_with_the_spec() {
+fn a_tag_that_leaves_the_spec_is_removed_from_a_user_that_shows_late() {
     let creates = [Step::Until("CreateUser"), Step::Request(Injection::Late), Step::Kill];
     let model = walk(&without_user(), &[&creates[..], &[edit(Edit::Tags(3))]].concat());
     assert_eq!(mutations(&model)[0], (Kind::Create, true), "{}", model.trace);
@@ -112,7 +112,7 @@ fn a_tag_of_a_creation_that_shows_late_goes_with_the_spec() {
 }
 
 #[test]
-fn a_tag_of_a_creation_that_shows_late_goes_with_the_spec_though_the_next_intent_was_not_written() {
+fn a_tag_that_leaves_the_spec_is_removed_from_a_late_user_although_the_next_intent_was_not_written() {
     let mut start = without_user();
     start.object.spec.tags = 2;
     let creates = [Step::Until("CreateUser"), Step::Request(Injection::Late), Step::Pass];
@@ -123,7 +123,7 @@ fn a_tag_of_a_creation_that_shows_late_goes_with_the_spec_though_the_next_intent
 }
 
 #[test]
-fn a_tag_that_was_taken_off_and_comes_back_is_somebody_elses() {
+fn a_tag_that_comes_back_after_its_removal_belongs_to_somebody_else() {
     let mut start = settled(&["team", "tier"]);
     start.services[0].user.as_mut().unwrap().tags.insert("tier".into(), "gold".into());
     let model = walk(&start, &[Step::Pass, others(Others::Labels(2))]);
@@ -132,19 +132,19 @@ fn a_tag_that_was_taken_off_and_comes_back_is_somebody_elses() {
 }
 
 #[test]
-fn owner_tags_are_not_put_back_for_an_object_that_leaves_meanwhile() {
+fn owner_tags_are_not_restored_if_the_object_is_deleted_meanwhile() {
     for moment in ["ListTags", "ReadObject"] {
         let mut start = reported();
         start.services[0].user.as_mut().unwrap().tags = claimed(Claim::Nobodys);
         start.object.spec.policy = DeletionPolicy::Retain;
-        // Another process does not know the owner: it reads the tags, and then the object goes.
+        // This process does not know the owner, so it reads the tags. Then the object is deleted.
         start.object.requested = 1;
         let model = walk(&start, &[Step::Until(moment), Step::Event(Event::Deletes), Step::Pass]);
         assert_eq!(mutations(&model), [], "{}", model.trace);
     }
 }
 
-/// The object is deleted. `ends` says how each DeleteUser ends, and `report` what becomes of the status that says so first.
+/// The object is deleted. `ends` are the faults of each DeleteUser, and `report` is that of the status write after the first.
 fn leaves(ends: &[Injection], report: &Injection, then: Others) -> Model {
     let mut steps = vec![Step::Event(Event::Deletes)];
     for (at, end) in ends.iter().enumerate() {
@@ -162,7 +162,7 @@ fn leaves(ends: &[Injection], report: &Injection, then: Others) -> Model {
 }
 
 #[test]
-fn a_user_that_came_after_ours_was_seen_to_go_is_not_ours_though_status_could_not_say_so() {
+fn a_user_that_appears_after_user_not_found_is_not_ours_although_status_could_not_be_written() {
     let twin = [others(Others::Creates(Claim::Nobodys, 0)), seconds(4.0)];
     for (leaves, write) in [(false, "WriteStatus"), (true, "RemoveFinalizer")] {
         let gone = vec![others(Others::Deletes), seconds(4.0)];
@@ -182,7 +182,7 @@ fn a_user_that_came_after_ours_was_seen_to_go_is_not_ours_though_status_could_no
 }
 
 #[test]
-fn a_user_that_came_after_ours_outlives_our_object() {
+fn a_user_that_somebody_creates_after_the_deletion_of_ours_stays() {
     for end in [Injection::Lost, Injection::Killed] {
         for before in [vec![], vec![Injection::Refused(common::throttled())]] {
             let ends = [before, vec![end.clone()]].concat();
@@ -194,7 +194,7 @@ fn a_user_that_came_after_ours_outlives_our_object() {
 }
 
 #[test]
-fn a_user_that_loses_its_tags_after_a_deletion_was_refused_is_deleted_still() {
+fn a_user_that_loses_its_tags_after_aws_refused_delete_user_is_still_deleted() {
     for fault in common::faults().into_iter().filter(|fault| !fault.outcome_unknown()) {
         for times in 1..3 {
             let ends = vec![Injection::Refused(fault.clone()); times];
@@ -204,6 +204,15 @@ fn a_user_that_loses_its_tags_after_a_deletion_was_refused_is_deleted_still() {
             assert!(model.services[0].user.is_none(), "{}", model.trace);
         }
     }
+}
+
+#[test]
+fn a_user_without_tags_is_deleted_although_user_not_found_came_from_an_account_that_nobody_told() {
+    let untold =
+        [Step::Until("Identify"), Step::Request(Injection::Refused(common::throttled())), Step::Pass];
+    let before = [others(Others::Retags(Claim::Nobodys)), moves()];
+    let model = walk(&reported(), &[&before[..], &untold, &[moves(), Step::Event(Event::Deletes)]].concat());
+    assert_eq!(mutations(&model), [(Kind::Claim, true), (Kind::Delete, true)], "{}", model.trace);
 }
 
 #[test]
@@ -223,7 +232,7 @@ fn a_deletion_that_is_refused_again_and_again_writes_once() {
 }
 
 #[test]
-fn a_user_that_was_created_unseen_is_deleted_with_its_object() {
+fn a_user_is_deleted_with_its_object_although_the_answer_to_create_user_was_lost() {
     for end in [Injection::Late, Injection::Killed, Injection::Lost, Injection::TimedOut] {
         let creates = [Step::Until("CreateUser"), Step::Request(end), Step::Kill];
         let model = walk(&without_user(), &[&creates[..], &[Step::Event(Event::Deletes)]].concat());
@@ -233,7 +242,7 @@ fn a_user_that_was_created_unseen_is_deleted_with_its_object() {
 }
 
 #[test]
-fn an_announced_create_that_waited_for_more_than_5_s_is_announced_anew() {
+fn the_create_intent_is_written_again_if_create_user_waited_for_more_than_5_s() {
     let model = walk(&without_user(), &[Step::Until("CreateUser"), seconds(5.5)]);
     let at_once = walk(&without_user(), &[Step::Until("CreateUser")]);
     assert_eq!(mutations(&model), [(Kind::Create, true)], "{}", model.trace);
@@ -278,7 +287,7 @@ fn nothing_is_lost_or_made_twice_if_the_credentials_move_to_another_account() {
             for service in &mut start.services {
                 service.habits.tells_account = tells_account;
             }
-            // If nobody tells the account, the region decides alone.
+            // If AWS does not show the account, only the region counts.
             if !tells_account && claim != "at rest" {
                 continue;
             }
@@ -297,7 +306,7 @@ fn nothing_is_lost_or_made_twice_if_the_credentials_move_to_another_account() {
 }
 
 #[test]
-fn a_mutation_is_signed_by_the_credentials_of_the_look_that_it_rests_on() {
+fn a_mutation_is_signed_with_the_credentials_of_the_read_that_it_rests_on() {
     let password = |mut start: Start| {
         start.object.spec.authentication = AuthenticationType::Password;
         start
@@ -314,13 +323,13 @@ fn a_mutation_is_signed_by_the_credentials_of_the_look_that_it_rests_on() {
             service.habits.tells_account = true;
         }
         let away = [&before[..], &[Step::Until(call), moves()]].concat();
-        // There and back: what was looked at before says nothing any more, and then the former account is right again.
+        // The credentials move to another account and back. What was read in between does not count.
         let back = [&away[..], &[Step::Request(Injection::Fine), moves(), Step::Pass]].concat();
         let model = walk(&start, &back);
         let done = mutations(&model).iter().filter(|(done, _)| *done == kind).count();
         assert_eq!(done, 1, "{call}: {}", model.trace);
         assert!(model.services[1].user.is_none(), "{call}: {}", model.trace);
-        // Within the account the pass goes on at once.
+        // If the account stays the same, the pass continues at once.
         let replaced = Step::Event(Event::Credentials { moves: false });
         let replaced = [&before[..], &[Step::Until(call), replaced, Step::Pass]].concat();
         let model = walk(&start, &replaced);
@@ -330,7 +339,7 @@ fn a_mutation_is_signed_by_the_credentials_of_the_look_that_it_rests_on() {
 }
 
 #[test]
-fn a_user_that_was_created_nowhere_may_be_created_where_the_credentials_lead_now() {
+fn a_user_that_was_never_created_may_be_created_in_the_new_account() {
     let start = without_user();
     let steps = [Step::Until("CreateUser"), moves(), Step::Pass];
     let model = walk(&start, &steps);
@@ -359,7 +368,7 @@ fn an_absence_is_not_believed_if_other_credentials_say_which_account_it_is() {
 }
 
 #[test]
-fn a_user_that_lost_its_tags_is_looked_at_at_most_2_s_before_they_are_put_back() {
+fn a_user_without_owner_tags_is_read_at_most_2_s_before_they_are_restored() {
     let mut start = reported();
     start.services[0].user.as_mut().unwrap().tags = claimed(Claim::Nobodys);
     start.object.requested = 1;
@@ -368,7 +377,7 @@ fn a_user_that_lost_its_tags_is_looked_at_at_most_2_s_before_they_are_put_back()
 }
 
 #[test]
-fn a_password_whose_sending_was_lost_goes_with_the_secret() {
+fn a_password_is_replaced_with_its_secret_although_the_answer_to_modify_user_was_lost() {
     let mut start = without_user();
     start.object.spec.authentication = AuthenticationType::Password;
     let secret = |value| Step::Event(Event::Secret(Write { which: 0, access: Access::Readable, value }));
@@ -381,7 +390,7 @@ fn a_password_whose_sending_was_lost_goes_with_the_secret() {
 }
 
 #[test]
-fn an_object_goes_as_soon_as_its_new_user_was_seen_and_let_go() {
+fn an_object_is_removed_as_soon_as_its_new_user_was_seen_and_then_deleted() {
     let model = walk(&without_user(), &[Step::Pass, Step::Pass, Step::Event(Event::Deletes)]);
     assert_eq!(mutations(&model), [(Kind::Create, true), (Kind::Delete, true)], "{}", model.trace);
     assert!(model.now - BEGIN < Duration::from_secs(20), "{:?}: {}", model.now, model.trace);

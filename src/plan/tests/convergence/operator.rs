@@ -15,7 +15,7 @@ use crate::model::answer::Kind;
 use crate::model::object::Object;
 use crate::model::{Answers, Model, timestamp};
 
-/// How far clocks differ: never so that two of them tell the very same time.
+/// How much clocks differ. Because of the odd number, two clocks never show the same time.
 const CLOCK_BEHIND: Duration = Duration::from_micros(4_000_007);
 
 #[derive(Debug)]
@@ -25,10 +25,10 @@ pub(crate) struct Operator {
     /// When the process began.
     started: Duration,
     memory: Memory,
-    /// The account of each set of credentials, as far as the process has learnt it.
+    /// The accounts of credentials that the process knows.
     accounts: BTreeMap<CredentialsId, Account>,
     pass: Option<Pass>,
-    /// When the object is due to be looked at again; `None`: not before something changes.
+    /// When the next pass is due. `None`: when something changes.
     pub(crate) due: Option<Duration>,
     passes: u64,
     /// The object as the last pass left it, if that pass found that it needs nothing.
@@ -76,7 +76,7 @@ impl Operator {
 
     fn now(&self, model: &Model) -> Now {
         let moment = Moment::after_start(model.now - self.started);
-        // The clock of each second process is behind.
+        // The clock of every second process is slow.
         let behind = if self.number.is_multiple_of(2) { CLOCK_BEHIND } else { Duration::ZERO };
         Now { moment, utc: timestamp(model.now - behind) }
     }
@@ -108,7 +108,7 @@ impl Operator {
                 Request::Finish(finish) => return self.finish(finish.clone(), model),
                 Request::Log(line) => {
                     let event = line.event.unwrap_or(line.reason);
-                    // Each call may fail for each reason: which of them the walks meet is luck.
+                    // Each call may fail for each reason, and the walks do not meet all of them. So the reason does not count.
                     let end = if line.code.is_some() { "failed" } else { event };
                     model.history.meet(&format!("{} {end}", line.step));
                     model.trace.note(|| format!("  so: {} {event}: {}", line.step, line.message));
@@ -193,7 +193,7 @@ impl Operator {
         drift == Drift::Nothing
     }
 
-    /// Goes on until the pass is over; if none is under way, that is a whole pass.
+    /// Continues to the end of the pass, or runs a whole pass if none is under way.
     pub(crate) fn finish_pass(&mut self, model: &mut Model) {
         loop {
             self.request(model, &Injection::Fine);
@@ -203,7 +203,7 @@ impl Operator {
         }
     }
 
-    /// Goes on until the pass is about to make such a request; `false`: it is over before that.
+    /// Continues until the pass is about to make such a request. `false` if the pass ended before.
     pub(crate) fn reach(&mut self, model: &mut Model, wanted: impl Fn(&str) -> bool) -> bool {
         self.begin(model);
         while let Some(next) = self.upcoming(model) {

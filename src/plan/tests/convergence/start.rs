@@ -1,4 +1,4 @@
-//! How it may stand when a walk begins: any object, with anything in its status, and any user.
+//! The state at the beginning of a walk: any object with any status, and any user.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(crate) struct Start {
     pub(crate) secrets: Secrets,
     pub(crate) other: OwnerObservation,
     pub(crate) services: [Service; ACCOUNTS.len()],
-    /// At last people lift the protection, fix the Secrets and give the operator its first account back.
+    /// At the end of the walk people lift the protection, repair the Secrets and give the operator its first account back.
     pub(crate) fixed: bool,
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn starts() -> impl Strategy<Value = Start> {
         if let Some(user) = &mut user {
             relate(user, &mut object, &secrets, up_to_date, resembles);
         }
-        // Only a user that this object created can be one that does not show yet.
+        // Only a user of this object may be hidden by AWS for now.
         let second = second.filter(|user| user.shows_at <= BEGIN).map(|mut user| {
             user.shown.arn = arn_in("us-east-1", ACCOUNTS[1]);
             user
@@ -42,7 +42,7 @@ pub(crate) fn starts() -> impl Strategy<Value = Start> {
             if let Some(user) = &mut user {
                 user.was_ours |= managed(&object.status, &user.shown);
             }
-            // Whoever looks like it, or is made to by somebody, cannot be told from the user that status tells of.
+            // Nobody can distinguish a user that looks like the one in status from that user.
             let look = managed_look(&object.status, &arn_in("us-east-1", ACCOUNTS[account]));
             Service::new(ACCOUNTS[account], user, habits, look.as_ref())
         };
@@ -51,17 +51,17 @@ pub(crate) fn starts() -> impl Strategy<Value = Start> {
     })
 }
 
-/// More often than by chance, status and the user speak of the same.
+/// Makes status and user agree more often than random values would.
 fn relate(user: &mut User, object: &mut Object, secrets: &Secrets, up_to_date: bool, resembles: bool) {
     let status = &mut object.status;
     if let Some(last) = &status.last_applied
         && let (Some(sent), None) = (&last.access_string, &last.expanded_access_string)
     {
-        // Not seen since it was sent, so that nobody would notice if it were something else.
+        // Status does not have AWS's form of this access string yet, so the user must have it. Nobody could notice another one.
         user.shown.access_string = form(sent);
     }
     if let (true, Ok(passwords)) = (up_to_date, secrets.read(object.spec.sources)) {
-        // What status says of passwords was so.
+        // The passwords in status are those of the user.
         let versions = passwords.versions().to_vec();
         if user.passwords.is_some() {
             user.shown.password_count = i32::try_from(passwords.values().len()).ok();
@@ -75,7 +75,7 @@ fn relate(user: &mut User, object: &mut Object, secrets: &Secrets, up_to_date: b
         report(status, &user.shown);
     }
     if user.shows_at > BEGIN {
-        // Whatever else was lost: a CreateUser that may show yet stands in status.
+        // Status always has the CreateUser of a user that AWS does not show yet.
         status.create_requested_at = Some(before_begin(1));
         status.location.get_or_insert_with(|| Location::of(&arn()));
     }
@@ -91,7 +91,7 @@ pub(crate) fn report(status: &mut Status, user: &RemoteUser) {
 }
 
 fn before_begin(seconds: u64) -> Timestamp {
-    // Never the very time of a write in the walk.
+    // No write of the walk has this time.
     timestamp(BEGIN - Duration::from_secs(seconds) - Duration::from_micros(1))
 }
 
@@ -142,7 +142,7 @@ fn objects() -> impl Strategy<Value = Object> {
             let generation = ready.and_then(|ready| ready.observed_generation).unwrap_or(1);
             Object {
                 version,
-                // The conditions speak of this generation, or of the one before.
+                // The conditions are about this generation, or about the one before.
                 generation: generation + i64::from(version % 2 == 1),
                 spec,
                 protected: protected && version % 3 == 0,
@@ -157,7 +157,7 @@ fn objects() -> impl Strategy<Value = Object> {
 
 fn specs() -> impl Strategy<Value = Spec> {
     let user = (engines(), 0..ACCESS.len(), authentications(), 0..SOURCES.len(), 0..TAGS.len());
-    // Simplest first, and most often: the user is managed.
+    // The first and most frequent start is the simplest: the user is managed.
     let seldom = || prop_oneof![5 => Just(false), 1 => Just(true)];
     (senses(), user, policies(), seldom(), seldom(), adoptions()).prop_map(
         |(sense, (engine, access, authentication, sources, tags), policy, observes, suspended, adoption)| {
@@ -198,7 +198,7 @@ fn statuses() -> impl Strategy<Value = Status> {
                 ..Status::default()
             };
             status.observed_generation = status.conditions.first().and_then(|one| one.observed_generation);
-            // The user is shown with all its members, or not at all.
+            // Status has all fields of the user, or none.
             if let Some(arn) = arn {
                 if let Some(user) = reported {
                     report(&mut status, &user.shown);
@@ -208,7 +208,7 @@ fn statuses() -> impl Strategy<Value = Status> {
                 status.location = (located > 0).then(|| Location::of(&arn));
                 status.arn = Some(arn);
             } else if create.is_some() && located > 0 {
-                // The account is not there if it could not be learnt.
+                // The account is missing if AWS did not tell it.
                 let account = (located > 1).then(|| ACCOUNTS[0].to_owned());
                 status.location = Some(Location { account, region: "us-east-1".to_owned() });
             }
@@ -217,7 +217,7 @@ fn statuses() -> impl Strategy<Value = Status> {
     )
 }
 
-/// Mostly here.
+/// In most cases the account and region that are called.
 fn places() -> impl Strategy<Value = Arn> {
     prop_oneof![
         8 => Just(arn()),
@@ -236,7 +236,7 @@ fn applied() -> impl Strategy<Value = LastApplied> {
     })
 }
 
-/// One reason and one message for all of them, as on any version that the operator wrote.
+/// All conditions have the same reason and message, because the operator writes them so.
 fn conditions() -> impl Strategy<Value = Vec<Condition>> {
     use ConditionStatus::{False, True, Unknown};
     use ConditionType::{Deleting, Ready, Reconciling, Stalled};
@@ -294,7 +294,7 @@ fn users() -> impl Strategy<Value = User> {
             let passwords = with_passwords.then(|| of_others(&passwords));
             let count = |passwords: &Passwords| i32::try_from(passwords.values().len()).ok();
             let password_count = passwords.as_ref().and_then(count);
-            // Only a user that this object created can be one that does not show yet.
+            // Only a user of this object may be hidden by AWS for now.
             let created = claim == Claim::Ours && lifecycle == Lifecycle::Active;
             let shown = RemoteUser {
                 user_name: name.to_owned(),

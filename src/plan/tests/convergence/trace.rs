@@ -1,12 +1,12 @@
-//! What happened in a walk, for people: who did what, in order.
+//! What happened in a walk, in order, for people.
 
 /// Lines of one pass, or of what happened between two.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
-    /// Only a walk that failed is told: telling costs more than walking.
+    /// Only a failed walk is recorded, because recording takes longer than the walk.
     enabled: bool,
     chapter: Vec<String>,
-    /// Each with how often in a row it was the same.
+    /// Each chapter has the number of times that it was repeated.
     chapters: Vec<(String, usize)>,
 }
 

@@ -1,4 +1,4 @@
-//! A walk: a start, steps in which anything may go wrong, and then quiet, in which everything has to come to its end.
+//! A walk: a start, then steps in which anything may go wrong, then time without faults in which the goal must be reached.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use crate::operator::Operator;
 use crate::start::{Start, starts};
 use crate::trace::Trace;
 
-/// Steps in which something may go wrong, at most.
+/// The most steps of a walk.
 pub(crate) const STEPS: usize = 60;
-/// Passes after the last fault within which the goal is reached.
+/// The goal must be reached within so many passes after the last fault.
 const BOUND: usize = 50;
-/// Mutations that may be attempted until it is. Four may be due for one user: its owner's tags, tags that left the spec, tags
-/// that are new, and one ModifyUser with all the rest. A CreateUser or a DeleteUser leaves nothing to be done.
+/// The most mutations after the last fault. One user may need four: its owner tags, the removal of tags that left the spec,
+/// new tags, and one ModifyUser for everything else. After a CreateUser or a DeleteUser it needs none of them.
 const MOST_MUTATIONS: usize = 4;
-/// Attempts to create a user that is there already and does not show for 25 s.
+/// The most attempts to create a user that exists and that AWS does not show for 25 s.
 const MOST_REFUSED_CREATES: usize = 6;
-/// Passes that change nothing any more; the tags are compared in one of them.
+/// The number of passes that must change nothing. One of them compares the tags.
 const REST: usize = 9;
 
-/// What has to be known of a walk so far to choose its next step: people cannot do everything twice.
+/// What decides which step may come next. For example, an object is deleted only once.
 #[derive(Clone, Debug)]
 pub(crate) struct Walk {
     pub(crate) start: Start,
@@ -64,7 +64,7 @@ impl ReferenceStateMachine for Walk {
     }
 }
 
-/// Follows a walk to its end; `Err` says what is wrong, and all that happened.
+/// Follows a walk to its end. `Err` has what is wrong and everything that happened.
 pub(crate) fn follow(start: &Start, steps: &[Step]) -> Result<Model, String> {
     follow_traced(start, steps, false).or_else(|_| follow_traced(start, steps, true))
 }
@@ -84,7 +84,7 @@ pub(crate) fn follow_traced(start: &Start, steps: &[Step], traced: bool) -> Resu
     let before = model.history.mutations.len();
     passes(BOUND, &mut operator, &mut model);
     if ends::needs_a_person(&model) {
-        // It is looked at every minute, and its tags are compared every hour.
+        // A pass runs every minute and compares the tags every hour.
         model.advance(Duration::from_secs(4_000));
         passes(REST, &mut operator, &mut model);
     }
@@ -121,7 +121,7 @@ fn take(step: &Step, operator: &mut Operator, model: &mut Model) {
             operator.reach(model, |next| next == *request || next == "Finish");
         }
         Step::Pass => operator.finish_pass(model),
-        // An answer that is out of date is so for some seconds, not for long.
+        // AWS answers with an earlier state only for some seconds.
         Step::Wait(_) if model.answers.as_ref().is_some_and(|answers| answers.is_stale) => {}
         Step::Wait(duration) => wait(*duration, model),
         Step::Kill => operator.restart(model),
@@ -134,7 +134,7 @@ fn wait(duration: Duration, model: &mut Model) {
     model.advance(duration);
 }
 
-/// Each pass begins when the one before asked for it.
+/// Each pass begins when the one before it asked for.
 fn passes(count: usize, operator: &mut Operator, model: &mut Model) {
     for _ in 0..count {
         let Some(due) = operator.due.filter(|_| model.object.is_some()) else { return };
@@ -143,7 +143,7 @@ fn passes(count: usize, operator: &mut Operator, model: &mut Model) {
     }
 }
 
-/// Nothing is written and nothing changes in AWS any more.
+/// From now on nothing may be written, and nothing may change in AWS.
 fn rests(operator: &mut Operator, model: &mut Model) -> Option<String> {
     let before = (model.object.clone(), model.history.mutations.len());
     model.trace.note(|| "from here on nothing may change any more".to_owned());
@@ -152,9 +152,9 @@ fn rests(operator: &mut Operator, model: &mut Model) -> Option<String> {
     moved.then(|| "it does not stay".to_owned())
 }
 
-/// Nor by a restart, except that a status write that did not come through while a person is needed is made up for.
+/// A restart must not change anything either, except that it repeats a status write that failed while a person was needed.
 fn survives_a_restart(operator: &mut Operator, model: &mut Model) -> Option<String> {
-    // Tags that somebody changed are not read before a person has done their part, but by a new process.
+    // If somebody changed the tags, this process reads them only after a person has acted. A new process reads them at once.
     let unread = model.history.retagged && ends::needs_a_person(model);
     if unread || judge::is_known_by_memory_alone(model) {
         return None;
@@ -167,7 +167,7 @@ fn survives_a_restart(operator: &mut Operator, model: &mut Model) -> Option<Stri
     moved.then(|| "a restart changes something".to_owned()).or_else(|| rests(operator, model))
 }
 
-/// Once nothing goes wrong any more, each kind of mutation takes effect once at most.
+/// After the last fault, each kind of mutation may take effect only once.
 fn too_many(mutations: &[(Kind, bool)]) -> Option<String> {
     let repeated = mutations.iter().enumerate().any(|(at, (kind, done))| {
         *done && mutations[..at].iter().any(|(before, done)| *done && before == kind)

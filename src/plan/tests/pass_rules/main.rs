@@ -9,6 +9,7 @@ mod handover;
 mod kept;
 mod lagging;
 mod not_shown;
+mod orphaned;
 mod recent;
 mod reserved;
 mod secrets;

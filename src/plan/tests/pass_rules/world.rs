@@ -17,6 +17,8 @@ pub(crate) struct World {
     pub(crate) user: Option<RemoteUser>,
     pub(crate) tags: Tags,
     pub(crate) other: OwnerObservation,
+    /// What has the name of an object that may have vanished.
+    pub(crate) namesake: Namesake,
     /// What comes of reading the Secret.
     pub(crate) secret: Result<Passwords, SecretProblem>,
     pub(crate) memory: Memory,
@@ -75,6 +77,7 @@ pub(crate) fn world() -> World {
         user: Some(active()),
         tags: our_tags(),
         other: OwnerObservation::Gone,
+        namesake: Namesake::Absent,
         secret: Err(secret_not_found()),
         memory: Memory::default(),
         now: Duration::from_secs(1000),
@@ -167,6 +170,7 @@ impl World {
             Request::ReadOwner(_) => Response::Owner(self.other),
             Request::ReadPasswords => Response::Passwords(self.secret.clone()),
             Request::ReadDefinition => Response::Definition(Definition::Kept),
+            Request::ReadNamesake(_) => Response::Namesake(self.namesake),
             Request::ReadObject => {
                 self.held = self.object.version.clone();
                 Response::Object(Some(Box::new(self.object.clone())))

@@ -131,6 +131,7 @@ impl Map {
                 policy,
                 observes: false,
                 suspended: false,
+                ignored: Vec::new(),
             });
         }
         Goal::Present(Desired {
@@ -143,6 +144,8 @@ impl Map {
             owner: owner("app"),
             uid: "u".into(),
             adoption: if self.owners { Adoption::Allowed } else { Adoption::Never },
+            broken_rules: Vec::new(),
+            full: None,
         })
     }
 

@@ -66,6 +66,7 @@ impl Outside<'_> {
             Request::AcquireToken | Request::Log(_) | Request::Publish(_) | Request::Count(_) => {
                 panic!("{request:?} has the same answer in every state")
             }
+            Request::ReadNamesake(_) => panic!("no pass is for a vanished object"),
             Request::Resolve => panic!("a new pass begins instead"),
         };
         match fault {

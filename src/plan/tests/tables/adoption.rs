@@ -36,6 +36,8 @@ fn an_unowned_user_is_adopted_only_if_the_object_and_the_namespace_allow_it() {
         { claim: "the object does not ask for it", goal: with(Adoption::Never), seen: bare(), plan: already_exists() },
         { claim: "the namespace does not allow it",
           goal: with(Adoption::NotAllowed), seen: bare(), plan: refuse(Refusal::AdoptionNotAllowed) },
+        { claim: "the administrator forbids it",
+          goal: with(Adoption::Forbidden), seen: bare(), plan: refuse(Refusal::AdoptionForbidden) },
         { claim: "the keys of the spec's tags are recorded first", seen: bare(), plan: tags_intent(&["team"]) },
         { claim: "the object is read again after that", seen: bare().intent_written(), plan: object() },
         { claim: "then one call sets the owner tags and the spec's", seen: bare().intent_written().confirmed(), plan: adopt(our_tags()) },

@@ -27,7 +27,7 @@ fn problems() -> [Problem; 5] {
     let invalid_password = present_with(Authentication::Password(Err(invalid_secret())));
     let invalid = |refusal| Goal::Invalid { refusal, subject: Some(subject()) };
     let spec = || Refusal::InvalidSpec("no".into());
-    let not_allowed = || Refusal::UserIdNotAllowed { user_id: id(), prefix: "shop-".into() };
+    let not_allowed = || Refusal::BreaksRule(BrokenRule::UserId { user_id: id(), prefix: "shop-".into() });
     [
         problem("its Secret is missing", missing_secret(), wait(Wait::Secret(secret_not_found()))),
         problem(

@@ -19,6 +19,7 @@ mod model;
 mod observe_only;
 mod orphan;
 mod ownership;
+mod rules;
 mod seen_gone;
 mod status_user;
 mod verdict;

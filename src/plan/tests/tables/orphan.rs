@@ -1,56 +1,40 @@
-//! `follow_orphan`: the user of an object that vanished is deleted only if nothing speaks against it.
+//! The user of an object that vanished is deleted only if nothing speaks against it.
 
-use std::time::Duration;
-
-use plan::pace::{Pace, Requeue};
 use plan::*;
 
+use crate::common::plans::{fetch, wait};
 use crate::common::*;
 
-fn orphan(policy: DeletionPolicy) -> Orphan {
-    let location = Some(Location { account: Some("111111111111".into()), region: "us-east-1".into() });
-    Orphan { user_id: id(), owner: owner(), uid: "uid-1".into(), location, policy }
+fn orphan(policy: DeletionPolicy) -> Goal {
+    Goal::Orphaned(Orphan { user_id: id(), owner: owner(), uid: "uid-1".into(), policy })
 }
 
-/// The object is gone, and its user exists with its tags: everything speaks for DeleteUser.
-fn ready() -> OrphanFacts {
-    let unknown = OrphanFacts::unknown(&orphan(DeletionPolicy::Delete), None, "us-east-1");
-    let observed = unknown.observed.seen(active()).tagged(owner_tags()).kept().confirmed();
-    OrphanFacts {
-        namesake: Namesake::Absent,
-        observed: observed.account(Account::Known("111111111111".into())),
-        ..unknown
-    }
-}
-
-/// These facts in place of those of [`ready`].
-fn facts(observe: impl FnOnce(Observed) -> Observed) -> OrphanFacts {
-    let ready = ready();
-    OrphanFacts { observed: observe(ready.observed), ..ready }
+/// The object is gone, its user exists with its tags, and the delete request is noted: everything speaks for DeleteUser.
+fn ready() -> Observed {
+    nothing_known().seen(active()).tagged(owner_tags()).kept().confirmed().intent_written().with(|seen| {
+        seen.namesake = Namesake::Absent;
+        seen.record.location = Some(Location::of(&arn()));
+        seen.record.deletion = requested_by_us(None);
+    })
 }
 
 /// The same while CreateUser may still take effect.
-fn open(observe: impl FnOnce(Observed) -> Observed) -> OrphanFacts {
-    facts(|seen| observe(seen).with(|seen| seen.record.creation = Creation::Open))
+fn open() -> Observed {
+    ready().with(|seen| (seen.record.creation, seen.record.tags_may_lag) = (Creation::Open, true))
 }
 
-fn named(namesake: Namesake) -> OrphanFacts {
-    OrphanFacts { namesake, ..ready() }
+fn named(namesake: Namesake) -> Observed {
+    ready().with(|seen| seen.namesake = namesake)
 }
 
-fn read(age: Duration) -> OrphanFacts {
-    OrphanFacts { tags_age: age, ..ready() }
-}
-
-fn check(rows: impl IntoIterator<Item = Case<OrphanFacts, OrphanStep>>) {
-    for Case { claim, given: facts, expected } in rows {
-        let step = follow_orphan(&orphan(DeletionPolicy::Delete), &facts, &Pace::default());
-        assert_eq!(step, expected, "{claim}");
+fn check(rows: impl IntoIterator<Item = Case<Observed, Action>>) {
+    for Case { claim, given, expected } in rows {
+        assert_eq!(plan(&orphan(DeletionPolicy::Delete), &given), expected, "{claim}");
     }
 }
 
-fn end(why: OrphanEnd) -> OrphanStep {
-    OrphanStep::End(why)
+fn retained() -> Action {
+    Action::ReleaseFinalizer(ReleaseReason::Retained { deletion_accepted: false })
 }
 
 /// The owner tags, but this key has this value, or none.
@@ -62,78 +46,75 @@ fn tags_but(key: &str, value: Option<&str>) -> Tags {
 
 #[test]
 fn the_user_of_a_vanished_object_is_deleted_after_everything_was_read() {
-    let delete = || OrphanStep::Delete(Delete { user_id: id() });
-    let valid = Pace::default().owner_valid;
     check(cases! {
-        "nothing speaks against it": ready() => delete(),
-        "tags may be two seconds old": read(valid) => delete(),
-        "older tags are read again": read(valid + Duration::from_millis(1)) => OrphanStep::Fetch(Fetch::Tags(arn())),
-        "the object is read first": named(Namesake::NotRead) => OrphanStep::ReadNamesake,
-        "then the definition": facts(|seen| seen.definition(Definition::NotRead)) => OrphanStep::Fetch(Fetch::Definition),
-        "then the user": facts(|seen| seen.described(UserObservation::NotRead)) => OrphanStep::Fetch(Fetch::User(id())),
-        "then its tags": facts(|seen| seen.listed(TagsObservation::NotRead)) => OrphanStep::Fetch(Fetch::Tags(arn())),
-        "the object is read again right before": facts(|seen| seen.with(|seen| seen.object_confirmed = false)) => OrphanStep::Confirm,
-        "a definition that cannot be read is waited for":
-            facts(|seen| seen.definition(Definition::Unreadable)) => OrphanStep::Wait(Wait::DefinitionUnreadable),
+        "nothing speaks against it": ready() => Action::Delete(Delete { user_id: id() }),
+        "the object is read first": named(Namesake::NotRead) => fetch(Fetch::Namesake),
+        "then the definition": ready().definition(Definition::NotRead) => fetch(Fetch::Definition),
+        "then the user": ready().described(UserObservation::NotRead) => fetch(Fetch::User(id())),
+        "then its tags": ready().listed(TagsObservation::NotRead) => fetch(Fetch::Tags(arn())),
+        "the object is read again right before": ready().with(|seen| seen.object_confirmed = false) => fetch(Fetch::ObjectAndDefinition),
+        "a definition that cannot be read is waited for": ready().definition(Definition::Unreadable) => wait(Wait::DefinitionUnreadable),
     });
 }
 
 #[test]
 fn the_user_of_a_vanished_object_stays_if_the_policy_or_another_object_wants_it() {
-    let retained =
-        follow_orphan(&orphan(DeletionPolicy::Retain), &named(Namesake::NotRead), &Pace::default());
-    assert_eq!(retained, end(OrphanEnd::Retained), "Retain, and nothing is read");
+    let at_once = plan(&orphan(DeletionPolicy::Retain), &named(Namesake::NotRead));
+    assert_eq!(at_once, retained(), "Retain, and nothing is read");
     check(cases! {
-        "the object exists": named(Namesake::Itself) => end(OrphanEnd::NotVanished),
-        "an object manages it": named(Namesake::Manages) => end(OrphanEnd::TakenOver),
-        "an object wants it": named(Namesake::Wants) => OrphanStep::Requeue(Requeue::Backoff),
-        "nobody knows whether an object wants it": named(Namesake::Unreadable) => OrphanStep::Requeue(Requeue::Backoff),
-        "the definition is being deleted": facts(|seen| seen.definition(Definition::BeingDeleted)) => end(OrphanEnd::Retained),
+        "the object exists": named(Namesake::Itself) => wait(Wait::NotVanished),
+        "an object manages it": named(Namesake::Manages) => Action::ReleaseFinalizer(ReleaseReason::LeftToOwner(owner())),
+        "an object wants it": named(Namesake::Wants) => wait(Wait::Namesake),
+        "the definition is being deleted": ready().definition(Definition::BeingDeleted) =>
+            Action::ReleaseFinalizer(ReleaseReason::DefinitionDeleted { deletion_accepted: false }),
     });
 }
 
 #[test]
 fn a_user_whose_tags_do_not_name_the_vanished_object_stays() {
-    let late = || OrphanStep::Wait(Wait::CreationOpen);
-    let not_ours = || end(OrphanEnd::NotOurs);
+    let late = || wait(Wait::OwnerUnknown(Lifecycle::Active));
+    let unowned = || Action::ReleaseFinalizer(ReleaseReason::LeftUnowned);
+    let left_to = |owner| Action::ReleaseFinalizer(ReleaseReason::LeftToOwner(owner));
     check(cases! {
-        "no tags": facts(|seen| seen.tagged(Tags::new())) => not_ours(),
-        "tags may appear later than the user": open(|seen| seen.tagged(Tags::new())) => late(),
-        "no uid": facts(|seen| seen.tagged(tags_but(UID_TAG, None))) => not_ours(),
-        "a uid may appear later": open(|seen| seen.tagged(tags_but(UID_TAG, None))) => late(),
-        "some of the owner tags": facts(|seen| seen.tagged(tags_but(NAME_TAG, None))) => not_ours(),
-        "another uid is another object": open(|seen| seen.tagged(tags_but(UID_TAG, Some("uid-2")))) => not_ours(),
+        "no tags": ready().tagged(Tags::new()) => unowned(),
+        "tags may appear later than the user": open().tagged(Tags::new()) => late(),
+        "no uid": ready().tagged(tags_but(UID_TAG, None)) => unowned(),
+        "a uid may appear later": open().tagged(tags_but(UID_TAG, None)) => late(),
+        "some of the owner tags": ready().tagged(tags_but(NAME_TAG, None)) => unowned(),
+        "another uid is another object": open().tagged(tags_but(UID_TAG, Some("uid-2"))) => left_to(owner()),
     });
-    for key in [CLUSTER_TAG, NAMESPACE_TAG, NAME_TAG] {
+    for (key, another) in [
+        (CLUSTER_TAG, Owner { cluster: "x".into(), ..owner() }),
+        (NAMESPACE_TAG, Owner { namespace: "x".into(), ..owner() }),
+        (NAME_TAG, owner_named("x")),
+    ] {
         check(cases! {
-            "another owner": facts(|seen| seen.tagged(tags_but(key, Some("x")))) => not_ours(),
-            "another owner while CreateUser may take effect": open(|seen| seen.tagged(tags_but(key, Some("x")))) => not_ours(),
+            "another owner": ready().tagged(tags_but(key, Some("x"))) => left_to(another.clone()),
+            "another owner while CreateUser may take effect": open().tagged(tags_but(key, Some("x"))) => left_to(another),
         });
     }
 }
 
 #[test]
 fn only_user_not_found_in_the_right_account_ends_the_search_for_the_user() {
-    let elsewhere = WrongLocation {
-        arn: None,
-        recorded: Location { account: Some("111111111111".into()), region: "us-east-1".into() },
-        called: Location { account: Some("222222222222".into()), region: "us-east-1".into() },
-    };
-    let moved = facts(|seen| seen.absent().account(Account::Known("222222222222".into())));
+    let there = Location { account: Some("222222222222".into()), region: "us-east-1".into() };
+    let elsewhere = || WrongLocation { arn: None, recorded: Location::of(&arn()), called: there.clone() };
+    let moved = Account::Known("222222222222".into());
+    let strange = user_with(|user| user.arn = arn_in("us-east-1", "222222222222"));
     check(cases! {
-        "UserNotFound": facts(With::absent) => end(OrphanEnd::UserGone),
-        "UserNotFound while CreateUser may take effect": open(With::absent) => OrphanStep::Wait(Wait::CreationOpen),
-        "UserNotFound in another account than CreateUser was sent to": moved => OrphanStep::Wait(Wait::WrongLocation(elsewhere)),
+        "UserNotFound": ready().absent() => Action::ReleaseFinalizer(ReleaseReason::UserGone),
+        "UserNotFound while CreateUser may take effect": open().absent() => wait(Wait::CreationOpen),
+        "UserNotFound in another account than CreateUser was sent to": ready().absent().account(moved) => wait(Wait::WrongLocation(elsewhere())),
+        "a user of another owner in that account": ready().seen(strange).tagged(anothers_tags()) => wait(Wait::WrongLocation(elsewhere())),
     });
     for fault in faults() {
-        let wait = |read| OrphanStep::Wait(Wait::Failed(read, fault.clone()));
         check(cases! {
-            "DescribeUsers fails": facts(|seen| seen.failed(fault.clone())) => wait(Read::DescribeUsers),
-            "ListTagsForResource fails": facts(|seen| seen.tags_failed(fault.clone())) => wait(Read::ListTagsForResource),
+            "DescribeUsers fails": ready().failed(fault.clone()) => wait(Wait::Failed(Read::DescribeUsers, fault.clone())),
+            "ListTagsForResource fails": ready().tags_failed(fault.clone()) => wait(Wait::Failed(Read::ListTagsForResource, fault)),
         });
     }
     for state in busy_states().into_iter().chain([Lifecycle::Deleting]) {
-        let seen = facts(|seen| seen.seen(user(state.clone())).listed(TagsObservation::NotRead));
-        check(cases! { "a busy user is waited for": seen => OrphanStep::Wait(Wait::OwnerUnknown(state)) });
+        let seen = ready().seen(user(state.clone())).listed(TagsObservation::NotRead);
+        check(cases! { "a busy user is waited for": seen => wait(Wait::OwnerUnknown(state)) });
     }
 }

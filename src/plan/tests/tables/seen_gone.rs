@@ -102,7 +102,9 @@ fn pass(given: Given) -> (&'static str, Memory) {
                 Response::KubernetesFailed { what: "write", why: String::new() }
             }
             Request::ReadOwner(_) => Response::Owner(OwnerObservation::Unknown),
-            Request::Resolve | Request::ReadPasswords => panic!("nothing asks for this"),
+            Request::Resolve | Request::ReadPasswords | Request::ReadNamesake(_) => {
+                panic!("nothing asks for this")
+            }
         };
         pass.handle(response, now);
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use elasticache_emulator::user_of;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::wait::pause;
 
 use super::{Measurement, objects};
@@ -46,16 +46,47 @@ type Times = BTreeMap<String, (Option<Duration>, Option<Duration>)>;
 impl Measurement<'_> {
     pub(super) fn overload(&mut self) -> Result<()> {
         let waiting = self.bench.waiting;
-        self.apply((0..DELETED).map(|number| objects::iam(&format!("leaving-{number}"))).collect())?;
-        let leaving = |name: &String| name.starts_with(&format!("{NAMESPACE}/leaving-"));
-        self.count_to("Ready", DELETED as usize, |this| {
-            Ok(this.kubernetes.seen().iter().filter(|(name, object)| leaving(name) && object.ready).count())
-        })?;
+        self.leaving(Vec::new(), 0)?;
         let named = |number| objects::with_secret(&format!("waiting-{number}"), "not-there");
         self.apply((0..waiting).map(named).collect())?;
-        self.all_without_secret(waiting as usize)?;
+        self.all_waiting("SecretNotFound", waiting as usize)?;
+        self.beside("overload", waiting)
+    }
 
-        progress(&format!("overload: {DELETED} deletions and {CREATED} creations beside {waiting} .."));
+    /// Like `overload`, but the others wait for AWS users that stay `modifying`.
+    pub(super) fn stuck(&mut self) -> Result<()> {
+        let stuck = self.bench.stuck;
+        let objects = |rules: &str| -> Vec<Value> {
+            (0..stuck)
+                .map(|number| {
+                    let mut object = objects::iam(&format!("stuck-{number}"));
+                    object["spec"]["accessString"] = json!(rules);
+                    object
+                })
+                .collect()
+        };
+        self.leaving(objects("on ~a* -@all +@read"), stuck)?;
+        for number in 0..stuck {
+            let modifying = json!({ "Status": "modifying" });
+            self.fixture.aws().ask(async |aws| aws.put_user(&format!("stuck-{number}"), modifying).await);
+        }
+        self.apply(objects("on ~b* -@all +@read"))?;
+        self.all_waiting("WaitingForUserActive", stuck as usize)?;
+        self.beside("stuck users", stuck)
+    }
+
+    /// The objects that the measurement deletes, and `others`.
+    fn leaving(&mut self, others: Vec<Value>, count: u32) -> Result<()> {
+        let leaving = (0..DELETED).map(|number| objects::iam(&format!("leaving-{number}")));
+        self.apply(leaving.chain(others).collect())?;
+        self.count_to("Ready", (DELETED + count) as usize, |this| {
+            Ok(this.kubernetes.seen().values().filter(|object| object.ready).count())
+        })
+    }
+
+    /// Deletes and creates while `waiting` others wait.
+    fn beside(&mut self, name: &'static str, waiting: u32) -> Result<()> {
+        progress(&format!("{name}: {DELETED} deletions and {CREATED} creations beside {waiting} .."));
         let mark = self.mark()?;
         for number in 0..DELETED {
             self.kubernetes.delete("ElastiCacheUser", NAMESPACE, &format!("leaving-{number}"))?;
@@ -69,23 +100,22 @@ impl Measurement<'_> {
             first_call: Spread::of(times.values().map(|(first, _)| *first)),
             done: Spread::of(times.values().map(|(_, done)| *done)),
         };
-        self.ended("overload", DELETED + CREATED, &mark, Some(waits))
+        self.ended(name, DELETED + CREATED, &mark, Some(waits))
     }
 
-    /// Waits until each of those says that its Secret is missing. With a starving queue some never do.
-    fn all_without_secret(&mut self, waiting: usize) -> Result<()> {
+    /// Waits until so many objects report this reason. With a starving queue some never do.
+    fn all_waiting(&mut self, reason: &str, waiting: usize) -> Result<()> {
         let (began, mut told) = (Instant::now(), Instant::now());
         let patience = LONGEST + Duration::from_secs(waiting as u64 / 3);
         while began.elapsed() < patience {
             self.fixture.check_alive()?;
-            let found =
-                self.kubernetes.seen().values().filter(|object| object.reason == "SecretNotFound").count();
+            let found = self.kubernetes.seen().values().filter(|object| object.reason == reason).count();
             if found == waiting {
                 return Ok(());
             }
             if told.elapsed() > Duration::from_secs(5) {
                 told = Instant::now();
-                progress(&format!("  without a Secret: {found} of {waiting}"));
+                progress(&format!("  {reason}: {found} of {waiting}"));
             }
             pause(Duration::from_millis(200));
         }

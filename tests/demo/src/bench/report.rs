@@ -49,7 +49,7 @@ pub(super) fn tell(steps: &[Step], bench: &Bench) {
         "\nWrites are finalizers and statuses. Reads and writes are from the API server's audit log, without watches.",
     );
     say(
-        "Seconds, memory and CPU are of this machine. Overload and Secret churn: the operator's default flags.",
+        "Seconds, memory and CPU are of this machine. Overload, stuck users and Secret churn: the operator's default flags.",
     );
 }
 
@@ -69,7 +69,7 @@ pub(super) fn as_json(steps: &[Step], bench: &Bench) -> Value {
     };
     let steps: Vec<Value> = steps.iter().map(step).collect();
     json!({
-        "objects": bench.objects, "waiting": bench.waiting, "awsRate": bench.aws_rate, "release": bench.release,
+        "objects": bench.objects, "waiting": bench.waiting, "stuck": bench.stuck, "awsRate": bench.aws_rate, "release": bench.release,
         "steps": steps,
     })
 }

@@ -1,4 +1,4 @@
-//! Every call to AWS.
+//! What is wrong with a call to AWS.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::{managed, whose};
 use crate::common::owner;
 use crate::model::answer::Kind;
 use crate::model::aws::{User, form};
-use crate::model::object::{Object, Sense};
+use crate::model::object::Object;
 use crate::model::{Answers, Model};
 
-/// How long an owner that was read may be believed.
+/// How long an owner that was read is valid.
 const OWNER_VALID: Duration = Duration::from_secs(2);
 /// CreateUser starts at most this long after `createRequestedAt` was written.
 const INTENT_VALID: Duration = Duration::from_secs(5);
@@ -49,13 +49,13 @@ pub(crate) fn mutation(model: &mut Model, mutation: &Mutation) {
     for what in wrong {
         model.breach(what);
     }
-    // Until AWS says that it accepted them, nobody knows which passwords it has.
+    // Until the answer, nobody knows which passwords AWS has.
     if matches!(mutation, Mutation::Modify(modify) if modify.changes.authentication.is_some()) {
         model.history.sent = None;
     }
 }
 
-/// AWS accepted it, and the pass was told so, or was not.
+/// AWS accepted the mutation. `answered`: the pass gets the answer.
 pub(crate) fn took_effect(model: &mut Model, mutation: &Mutation, answered: bool) {
     let history = &mut model.history;
     if let Some((_, done)) = history.mutations.last_mut() {
@@ -70,7 +70,9 @@ pub(crate) fn took_effect(model: &mut Model, mutation: &Mutation, answered: bool
         history.sent = sent.passwords().cloned();
     }
     let kind = Kind::of(mutation);
-    history.gone_seen &= kind != Kind::Create;
+    if kind == Kind::Create {
+        (history.gone_seen, history.gone_believed) = (false, false);
+    }
     history.in_flight |= matches!(kind, Kind::Create | Kind::Modify);
     if kind == Kind::Delete {
         history.departed = None;
@@ -78,12 +80,12 @@ pub(crate) fn took_effect(model: &mut Model, mutation: &Mutation, answered: bool
     }
 }
 
-/// What is said of each wrong, if it is one.
+/// The texts of what is wrong.
 fn wrongs<const N: usize>(all: [(bool, &'static str); N]) -> Vec<&'static str> {
     all.into_iter().filter_map(|(wrong, what)| wrong.then_some(what)).collect()
 }
 
-/// Whose the user is by the tags that the pass was told of at most 2 s ago; `None` if it was not told.
+/// The owner according to the tags that the pass read at most 2 s ago. `None` if it did not read them.
 fn just_told(model: &Model, answers: &Answers) -> Option<Ownership> {
     let (_, asked) = answers.tags.as_ref()?;
     (model.now - *asked <= OWNER_VALID).then(|| answers.tags().map(whose))?
@@ -104,7 +106,7 @@ fn wrong_create(model: &Model, answers: &Answers, create: &Create) -> Vec<&'stat
         location.region == "us-east-1" && (same_account || model.history.account_untold)
     };
     wrongs([
-        (!answers.given.manages(), "CreateUser for an object that does not ask for it"),
+        (!answers.given.may_get_one(), "CreateUser for an object that does not ask for it"),
         (whose(&create.tags) != Ownership::Ours, "CreateUser without owner tags"),
         (!announced || !requested, "CreateUser without createRequestedAt of at most 5 s ago in status"),
         (!located.as_ref().is_some_and(here), "CreateUser in another place than status says"),
@@ -130,15 +132,15 @@ fn wrong_modify(model: &Model, answers: &Answers, changes: &Changes) -> Vec<&'st
     wrong
 }
 
-/// What is sent although it changes nothing.
+/// What ModifyUser sends although AWS has it already.
 fn needless(model: &Model, answers: &Answers, user: &RemoteUser, changes: &Changes) -> Option<&'static str> {
-    // What status says was applied was applied to a user that is gone.
+    // After UserNotFound, `lastApplied` describes an earlier user.
     let last = answers.found.last_applied.clone().filter(|_| !model.history.gone_seen).unwrap_or_default();
     let Changes { access_string, engine, authentication } = changes;
     let same_access = access_string.as_ref().is_some_and(|sent| {
         let seen = last.access_string.as_ref() == Some(sent)
             && last.expanded_access_string.as_ref() == Some(&user.access_string);
-        // Of a form that cannot be read it has to be known that AWS made it of this text.
+        // If the operator cannot parse the string, it must know that AWS made this form of this string.
         form(sent) == user.access_string && (seen || access_string::same_meaning(sent, &user.access_string))
     });
     let same_engine = engine.is_some_and(|engine| engine.as_str() == user.engine);
@@ -169,7 +171,7 @@ fn wrong_tag(model: &Model, answers: &Answers, tag: &Tag) -> Vec<&'static str> {
     wrongs([
         (leaves && !terminating, "tags for an object that is leaving meanwhile: they would outlive it"),
         (
-            spec.observes || spec.sense != Sense::Sound && !terminating,
+            spec.observes || !terminating && !answers.given.manages(),
             "tags for an object that does not ask for it",
         ),
         (
@@ -181,30 +183,30 @@ fn wrong_tag(model: &Model, answers: &Answers, tag: &Tag) -> Vec<&'static str> {
     ])
 }
 
-/// It is ours, or may become so.
+/// The user is ours, or may be adopted, or is ours and lost its owner tags.
 fn may_tag(model: &Model, answers: &Answers) -> bool {
     let Object { spec, terminating, .. } = &answers.given;
     let (Some(tags), Some((UserObservation::Found(user), seen_at))) = (answers.tags(), &answers.user) else {
         return false;
     };
-    let adopts = spec.adoption == Adoption::Allowed && !terminating;
+    let adopts = spec.adoption == Adoption::Allowed && answers.given.may_get_one();
     let told = just_told(model, answers);
     match whose(tags) {
         Ownership::Ours => told == Some(Ownership::Ours),
-        // The object that the tags name was seen to be gone.
+        // The pass read that the object that the tags name is gone.
         Ownership::Another(_) => {
             let neighbour = tags.get(CLUSTER_TAG) == Some(&owner().cluster);
             adopts && neighbour && answers.other == OwnerObservation::Gone && told.is_some()
         }
         Ownership::Unowned if adopts => told.is_some(),
         Ownership::Unowned => {
-            // Whatever status says.
+            // Another user, whatever status says.
             let another = |user: &User| {
-                model.history.gone_seen && !user.was_ours
+                model.history.gone_believed && !user.was_ours
                     || model.services[model.credentials.account].is_strange(user)
             };
             let strange = !model.history.raced && model.user().is_some_and(another);
-            // The process that announced the deletion knows what was there before, as long as AWS refuses.
+            // The process that wrote the delete request remembers what it removed from status, as long as AWS refuses DeleteUser.
             let departed = model.history.departed.clone().filter(|_| *terminating);
             let last_applied = answers.found.last_applied.clone().or(departed);
             let known = Status { last_applied, ..answers.found.clone() };

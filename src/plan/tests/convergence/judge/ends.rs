@@ -1,4 +1,4 @@
-//! Where every walk has to end, in the words of the contract.
+//! Where every walk must end, according to the contract.
 
 use plan::verdict::{Progress, Reason};
 use plan::*;
@@ -10,7 +10,7 @@ use crate::model::aws::{ACCESS, User, form, identity};
 use crate::model::object::{Object, Sense, TAGS};
 use crate::start::Start;
 
-/// What is wrong with the end, where anything is.
+/// What is wrong with the end.
 pub(crate) fn wrong(model: &Model) -> Option<String> {
     let object = model.object.as_ref()?;
     let wrong = match () {
@@ -18,9 +18,10 @@ pub(crate) fn wrong(model: &Model) -> Option<String> {
         () if object.spec.suspended => suspended(object),
         () => match object.spec.sense {
             Sense::Broken | Sense::Nameless => shows(object, Progress::Stalled, Reason::InvalidSpec),
-            Sense::Disallowed => shows(object, Progress::Stalled, Reason::UserIDNotAllowed),
+            Sense::Disallowed if object.spec.observes => disallowed(object),
             Sense::Sound if object.spec.observes => observing(model, object),
-            Sense::Sound => staying(model, object),
+            // A user that is ours stays managed.
+            Sense::Sound | Sense::Disallowed => staying(model, object),
         },
     };
     let wrong = wrong.or_else(|| lacks_finalizer(model, object));
@@ -34,7 +35,7 @@ pub(crate) fn wrong(model: &Model) -> Option<String> {
     })
 }
 
-/// Whatever is wrong with the object: without the finalizer it would go at once, and leave its user behind.
+/// Without the finalizer the object could be deleted and leave its user behind, whatever else is wrong with the object.
 fn lacks_finalizer(model: &Model, object: &Object) -> Option<String> {
     let ours = whose(&model.user()?.tags) == Ownership::Ours && object.subject().is_some();
     (ours && !object.has_finalizer).then(|| "the user is ours, and the object has no finalizer".to_owned())
@@ -43,6 +44,10 @@ fn lacks_finalizer(model: &Model, object: &Object) -> Option<String> {
 fn shows(object: &Object, progress: Progress, reason: Reason) -> Option<String> {
     let told = shown(&object.status);
     (told != Some((progress, reason))).then(|| format!("status shows {told:?}, not {progress:?}, {reason:?}"))
+}
+
+fn disallowed(object: &Object) -> Option<String> {
+    shows(object, Progress::Stalled, Reason::UserIDNotAllowed)
 }
 
 fn leaving(model: &Model, object: &Object) -> Option<String> {
@@ -113,13 +118,15 @@ fn staying(model: &Model, object: &Object) -> Option<String> {
     }
     let lacks = lacks(model, object);
     let Some(user) = model.user() else {
-        return lacks.map_or_else(
-            || Some("there is no user".to_owned()),
-            |(progress, reason)| shows(object, progress, reason),
-        );
+        let waits = lacks.and_then(|(progress, reason)| shows(object, progress, reason));
+        return match object.spec.sense {
+            Sense::Disallowed if lacks.is_none() || waits.is_some() => disallowed(object),
+            Sense::Sound if lacks.is_none() => Some("there is no user".to_owned()),
+            Sense::Sound | Sense::Disallowed | Sense::Broken | Sense::Nameless => waits,
+        };
     };
     let wrong = seen_as(whose(&user.tags), model, object, lacks);
-    // Where a person is needed first, for a name that cannot change or for passwords, tags are not compared until then.
+    // If a person must act first, for a name that cannot change or for passwords, the tags are compared only after that.
     let believed = needs_a_person(model) && (model.history.retagged || managed(&object.status, &user.shown));
     wrong.filter(|_| !believed || seen_as(Ownership::Ours, model, object, lacks).is_some())
 }
@@ -132,7 +139,10 @@ fn seen_as(
 ) -> Option<String> {
     let user = model.user()?;
     let orphan = model.other == OwnerObservation::Gone && names_a_neighbour(&user.tags);
+    let barred = object.spec.sense == Sense::Disallowed;
     match whose {
+        Ownership::Another(_) if barred => disallowed(object),
+        Ownership::Unowned if barred && !managed(&object.status, &user.shown) => disallowed(object),
         Ownership::Another(_) if orphan => strange(object, user),
         Ownership::Another(_) => shows(object, Progress::Stalled, Reason::UserOwnedByAnother),
         Ownership::Unowned if managed(&object.status, &user.shown) => {
@@ -152,11 +162,13 @@ fn seen_as(
     }
 }
 
-/// A user that may be taken over, where the object is allowed to.
+/// The user may be adopted, if the object is allowed to.
 fn strange(object: &Object, user: &User) -> Option<String> {
     match object.spec.adoption {
         Adoption::Never => shows(object, Progress::Stalled, Reason::UserAlreadyExists),
-        Adoption::NotAllowed => shows(object, Progress::Stalled, Reason::AdoptionNotAllowed),
+        Adoption::NotAllowed | Adoption::Forbidden => {
+            shows(object, Progress::Stalled, Reason::AdoptionNotAllowed)
+        }
         Adoption::Allowed if user.shown.user_name != "app" => {
             shows(object, Progress::Stalled, Reason::InvalidSpec)
         }
@@ -191,7 +203,7 @@ fn lacks(model: &Model, object: &Object) -> Option<(Progress, Reason)> {
     })
 }
 
-/// Nothing goes on before a person has provided passwords, or another object: the user's tags are not read meanwhile.
+/// Nothing continues before a person provides passwords or another object. Until then the tags are not read.
 pub(crate) fn needs_a_person(model: &Model) -> bool {
     let named_otherwise = model.user().is_some_and(|user| user.shown.user_name != "app");
     named_otherwise || model.object.as_ref().is_some_and(|object| lacks(model, object).is_some())
@@ -201,7 +213,7 @@ fn has_tags(object: &Object, user: &User) -> bool {
     TAGS[object.spec.tags].iter().all(|(key, value)| user.tags.get(*key).is_some_and(|has| has == value))
 }
 
-/// What is not as the spec says, nor as status shows it.
+/// How the user differs from the spec or from status.
 fn differs(model: &Model, object: &Object, user: &User) -> Option<String> {
     let shown = &user.shown;
     let same_access = shown.access_string == form(ACCESS[object.spec.access].0) || user.foreign_access;
@@ -227,7 +239,7 @@ fn differs(model: &Model, object: &Object, user: &User) -> Option<String> {
     found.map(|(what, _)| format!("the user is not as it should be: {what}"))
 }
 
-/// A user that was ours at the start is given up, although nobody else had a hand in it.
+/// The operator gave up a user that was ours at the start, although nobody else changed anything.
 pub(crate) fn forsaken(start: &Start, steps: &[Step], model: &Model) -> Option<String> {
     let before = start.services[0].user.as_ref()?;
     let was_ours = match whose(&before.tags) {

@@ -1,4 +1,4 @@
-//! Every write of the object.
+//! What is wrong with a write of the object.
 
 use plan::verdict::{Progress, Reason};
 use plan::*;
@@ -8,13 +8,13 @@ use crate::common::reasons;
 use crate::model::Model;
 use crate::model::object::{Object, Sense};
 
-/// A version that the operator makes.
+/// The operator writes the object.
 pub(crate) fn written(model: &mut Model, before: &Object, after: &Object) {
     if before == after {
         model.breach("a write that changes nothing");
     }
     if before.status.conditions != after.status.conditions {
-        // What was there before the first pass may be anything.
+        // The conditions at the beginning of a walk may be anything.
         conditions(model, after);
     }
     claims(model, before, after);
@@ -30,7 +30,7 @@ pub(crate) fn written(model: &mut Model, before: &Object, after: &Object) {
     }
 }
 
-/// What all conditions say together, with their one reason; `None` if they contradict each other or the contract.
+/// What the conditions show, and their common reason. `None` if they contradict each other or the contract.
 pub(crate) fn shown(status: &Status) -> Option<(Progress, Reason)> {
     use ConditionStatus::{False, True, Unknown};
     let ready = status.condition(ConditionType::Ready)?;
@@ -57,7 +57,7 @@ pub(crate) fn shown(status: &Status) -> Option<(Progress, Reason)> {
     (only_true && others.iter().all(same)).then_some((progress, reason))
 }
 
-/// What those who wait for an object, kstatus for one, rest on.
+/// What kstatus and other tools that wait for an object rely on.
 fn conditions(model: &mut Model, after: &Object) {
     let Some((progress, reason)) = shown(&after.status) else {
         return model.breach("conditions that contradict each other");
@@ -80,7 +80,7 @@ fn conditions(model: &mut Model, after: &Object) {
     }
 }
 
-/// What later passes and other processes take for the truth: whose the user is, and where one may appear.
+/// What later passes and other processes rely on: the ARN in status, and where a user may appear.
 fn claims(model: &mut Model, before: &Object, after: &Object) {
     let (was, is) = (&before.status, &after.status);
     let user = is.arn.as_ref().and_then(|arn| {
@@ -101,9 +101,9 @@ fn claims(model: &mut Model, before: &Object, after: &Object) {
     }
 }
 
-/// The finalizer is being put on.
+/// The finalizer is added.
 fn hold(model: &mut Model, object: &Object) {
-    let adopts = object.manages() && object.spec.adoption == Adoption::Allowed;
+    let adopts = object.may_get_one() && object.spec.adoption == Adoption::Allowed;
     let tags = model.answers.as_ref().and_then(|answers| answers.tags());
     let anothers = tags.is_some_and(|tags| matches!(whose(tags), Ownership::Another(_)));
     if object.subject().is_none() || anothers && !adopts {
@@ -111,7 +111,7 @@ fn hold(model: &mut Model, object: &Object) {
     }
 }
 
-/// The finalizer is being taken off.
+/// The finalizer is removed.
 fn release(model: &mut Model, object: &Object) {
     let Object { spec, status, .. } = object;
     if object.terminating && object.protected {
@@ -122,8 +122,8 @@ fn release(model: &mut Model, object: &Object) {
         || spec.sense == Sense::Nameless
         || model.definition == Definition::BeingDeleted;
     let late = model.user().is_some_and(|user| user.shows_at > model.now);
-    // If the user is to stay, it is enough that AWS has answered.
-    // An account that nobody tells cannot be told from another: the region decides alone.
+    // If the user is retained, it is enough that AWS has answered CreateUser. If AWS does not show the account, only the region
+    // counts.
     let is_blind = model.history.account_untold && model.history.moved;
     if late && !is_blind && !(stays && status.arn.is_some()) && spec.sense != Sense::Nameless {
         model.breach("the finalizer went while a CreateUser was about to show");
@@ -142,7 +142,7 @@ fn release(model: &mut Model, object: &Object) {
     }
     let ours = model.user().is_some_and(|user| match whose(&user.tags) {
         Ownership::Ours => true,
-        Ownership::Unowned => managed(status, &user.shown) && !model.history.gone_seen,
+        Ownership::Unowned => managed(status, &user.shown) && !model.history.gone_believed,
         Ownership::Another(_) => false,
     });
     let seen_active = model
@@ -150,7 +150,7 @@ fn release(model: &mut Model, object: &Object) {
         .as_ref()
         .and_then(|answers| answers.seen())
         .is_some_and(|user| user.lifecycle == Lifecycle::Active);
-    // Its tags cannot be read while it is not active: what this process read before counts.
+    // AWS does not show the tags while the user is not active, so what this process read before counts.
     let believed = model.history.retagged && !seen_active;
     if ours && !believed {
         model.breach("the finalizer went while the user was there");

@@ -19,9 +19,9 @@ use crate::judge;
 pub(crate) enum Kind {
     Create,
     Modify,
-    /// Owner tags, put there or put back.
+    /// AddTags with owner tags.
     Claim,
-    /// Tags of the spec.
+    /// AddTags with the spec's tags alone.
     Tag,
     Untag,
     Delete,
@@ -41,7 +41,7 @@ impl Kind {
 }
 
 impl Model {
-    /// Does what is asked, unless the injection keeps it from happening. `None` if the process is killed meanwhile.
+    /// Performs the request, unless the fault prevents it. `None` if the process is killed meanwhile.
     pub(crate) fn answer(&mut self, request: &Request, fault: &Injection) -> Option<Response> {
         let response = self.perform(request, fault);
         self.advance(if *fault == Injection::Late { Duration::from_secs(3) } else { LATENCY });
@@ -89,6 +89,7 @@ impl Model {
             }
             Request::ReadObject | Request::Resolve if fails => failed_request(),
             Request::ReadObject => self.read_object(),
+            Request::ReadNamesake(_) => Response::Namesake(Namesake::Itself),
             Request::Resolve => {
                 let object = self.object.clone();
                 self.answers = object.clone().map(Answers::new).or(self.answers.take());
@@ -124,7 +125,7 @@ impl Model {
         }
     }
 
-    /// The account is only known to who has asked for it: see [`crate::operator::Operator`].
+    /// Without the account, which the process learns: see [`crate::operator::Operator`].
     fn source(&self) -> CallSource {
         let (region, credentials) = ("us-east-1".to_owned(), self.credentials.id);
         CallSource { region, credentials, account: Account::NotAsked }
@@ -171,7 +172,7 @@ impl Model {
     fn read_object(&mut self) -> Response {
         let (now, object) = (self.now, self.object.clone());
         self.note(|answers| {
-            // Labels mean nothing to a pass. From now on its writes are of this version.
+            // A change of labels does not matter to the pass. Its later writes test the new version.
             let is_same = |found: &&Object| {
                 Object { version: answers.given.version, ..(*found).clone() } == answers.given
             };

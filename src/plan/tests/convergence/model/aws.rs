@@ -1,5 +1,5 @@
-//! ElastiCache of one account as far as one user ID goes: its states, its tags, and what it makes of an access string.
-//! Nothing happens by itself but in [`Service::advance`].
+//! ElastiCache in one account, for one user ID: states, tags, and AWS's form of access strings. Only [`Service::advance`] lets
+//! something happen by itself.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use plan::*;
 
 use crate::common::{arn_in, busy, denied};
 
-/// An access string of a spec, and the form in which AWS has it. The operator cannot read the meaning of the last one: only
-/// what AWS made of it before tells whether it is still there.
+/// Access strings of a spec, and AWS's forms of them. The operator cannot parse the last one, so it must compare with the form that
+/// AWS returned before.
 pub(crate) const ACCESS: [(&str, &str); 4] = [
     ("on allkeys +@all", "on ~* +@all"),
     ("on ~* +@all", "on ~* +@all"),
@@ -26,14 +26,14 @@ pub(crate) fn form(sent: &str) -> String {
 /// The accounts that credentials may belong to.
 pub(crate) const ACCOUNTS: [&str; 2] = ["111111111111", "222222222222"];
 
-/// How long AWS shows nothing of a user that was created late: less than the 30 s of the contract.
+/// How long AWS hides a user that shows late. The contract allows 30 s.
 pub(crate) const LATE: Duration = Duration::from_secs(25);
 /// How long tags cannot be read after they were written (B92).
 const TAG_WINDOW: Duration = Duration::from_secs(5);
-/// How long an answer may show what was so before the last change.
+/// How long after a change an answer may show the state before it.
 const STALE: Duration = Duration::from_secs(5);
 
-/// What tells a user from another of the same ID.
+/// The fields that distinguish a user from another of the same ID.
 pub(crate) fn identity(user: &RemoteUser) -> Reported {
     Reported {
         user_name: user.user_name.clone(),
@@ -43,31 +43,32 @@ pub(crate) fn identity(user: &RemoteUser) -> Reported {
     }
 }
 
-/// The one user, with what only AWS knows.
+/// The user, including what no call shows.
 #[derive(Clone, Debug)]
 pub(crate) struct User {
     pub(crate) shown: RemoteUser,
     pub(crate) tags: Tags,
-    /// Keys of tags that this object put on it, and did not take off.
+    /// The keys of tags that this object added and did not remove.
     pub(crate) put: BTreeSet<String>,
-    /// Its tags have ever said that it is this object's.
+    /// Its tags named this object at some time.
     pub(crate) was_ours: bool,
-    /// No call tells them.
+    /// No call shows them.
     pub(crate) passwords: Option<Passwords>,
-    /// Somebody else set the passwords, as many as there should be: nobody can see that they are others.
+    /// Somebody else set as many passwords as there should be, so nobody can see that they differ.
     pub(crate) foreign_passwords: bool,
-    /// Somebody else set the access string before status knew AWS's form of the one before: it is taken for that.
+    /// Somebody else set the access string before status had AWS's form of the earlier one, so the operator takes it for that
+    /// form.
     pub(crate) foreign_access: bool,
     /// When its state changes by itself.
     pub(crate) settles_at: Duration,
-    /// When DescribeUsers begins to show it.
+    /// From then on DescribeUsers shows the user.
     pub(crate) shows_at: Duration,
-    /// When its tags can be asked for again.
+    /// From then on AWS shows the tags again.
     pub(crate) taggable_at: Duration,
 }
 
 impl User {
-    /// The user has settled: everything about it shows from now on.
+    /// A user that AWS shows completely from now on.
     pub(crate) fn new(shown: RemoteUser, tags: Tags, was_ours: bool, now: Duration) -> Self {
         Self {
             shown,
@@ -84,16 +85,16 @@ impl User {
     }
 }
 
-/// What the service is like; the operator has to be right with each of these.
+/// How this service behaves. The operator must be right with each of these.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Habits {
-    /// A CreateUser answers `creating`, not `active`.
+    /// CreateUser answers `creating`, not `active`.
     pub(crate) creates_slowly: bool,
-    /// ModifyUser answers with what was sent, not with what was there before.
+    /// ModifyUser answers with the new values, not with those before.
     pub(crate) answers_new: bool,
-    /// The account can be asked for.
+    /// AWS tells the account.
     pub(crate) tells_account: bool,
-    /// How long a change takes. Longer than an owner that was read may be believed (2 s).
+    /// How long a change takes. That is longer than the 2 s for which an owner that was read is valid.
     pub(crate) pace: Duration,
 }
 
@@ -103,10 +104,10 @@ pub(crate) struct Service {
     pub(crate) user: Option<User>,
     pub(crate) habits: Habits,
     now: Duration,
-    /// What DescribeUsers showed before the last change, and when that was.
+    /// What DescribeUsers showed before the last change, and when the change was.
     before: Option<(RemoteUser, Duration)>,
-    /// What a user of this object has ever looked like since a DeleteUser of ours was accepted last; also one that was there
-    /// before the walk began, if status tells of it.
+    /// Every look of a user of this object since AWS last accepted our DeleteUser. It includes the user in status at the
+    /// beginning of the walk.
     ours: Vec<Reported>,
 }
 
@@ -114,7 +115,7 @@ pub(crate) struct Service {
 pub(crate) type Told<T> = Result<T, Answer>;
 
 impl Service {
-    /// `look`: what a user of this object looked like before.
+    /// `look` is what a user of this object looked like before.
     pub(crate) fn new(
         account: &'static str,
         user: Option<User>,
@@ -127,18 +128,18 @@ impl Service {
         service
     }
 
-    /// If the user is, or was, this object's, what it looks like is remembered.
+    /// Remembers the look of the user if it is or was this object's.
     fn note_looks(&mut self) {
         let ours = self.user.as_ref().filter(|user| user.was_ours);
         self.ours.extend(ours.map(|user| identity(&user.shown)));
     }
 
-    /// A DeleteUser of ours was accepted: whoever comes after that user is another one, however much it resembles it.
+    /// AWS accepted our DeleteUser. A user that comes later is another one, even if it looks the same.
     pub(crate) fn forget_looks(&mut self) {
         self.ours.clear();
     }
 
-    /// Somebody else's user that nobody could take for ours.
+    /// The user is somebody else's and never looked like ours.
     pub(crate) fn is_strange(&self, user: &User) -> bool {
         !user.was_ours && !self.ours.contains(&identity(&user.shown))
     }
@@ -163,7 +164,7 @@ impl Service {
         self.user.as_ref().filter(|user| user.shows_at <= self.now)
     }
 
-    /// The user if it is there, shown and `active`.
+    /// The user, if AWS shows it as `active`.
     fn changeable(&mut self) -> Told<&mut User> {
         self.before = self.visible().map(|user| (user.shown.clone(), self.now));
         match &mut self.user {
@@ -201,7 +202,7 @@ impl Service {
         if self.habits.tells_account { Account::Known(self.account.to_owned()) } else { Account::Withheld }
     }
 
-    /// `late`: nothing shows it for a while.
+    /// If `late`, AWS does not show the user for a while.
     pub(crate) fn create(&mut self, create: &Create, late: bool) -> Told<RemoteUser> {
         if self.user.is_some() {
             return Err(Answer::AlreadyExists);
@@ -256,7 +257,7 @@ impl Service {
         Ok(answer)
     }
 
-    /// The user if its tags can be changed now.
+    /// The user, if its tags can be changed now.
     fn taggable(&mut self, arn: &Arn) -> Told<&mut User> {
         if arn.account() != self.account {
             return Err(Answer::Fault(denied()));

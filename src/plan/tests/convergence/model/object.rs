@@ -44,14 +44,14 @@ pub(crate) struct Spec {
 pub(crate) const TAGS: [&[(&str, &str)]; 4] =
     [&[("team", "shop")], &[("team", "ops")], &[("team", "shop"), ("tier", "gold")], &[]];
 
-/// What a spec amounts to.
+/// Whether the spec is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sense {
     Sound,
     Broken,
-    /// Its user ID is not one that this namespace may have.
+    /// The operator's policy does not allow its user ID.
     Disallowed,
-    /// It does not even name a user that could exist.
+    /// It has no valid user ID.
     Nameless,
 }
 
@@ -81,7 +81,7 @@ impl Object {
         requested.into_iter().chain(protected).collect()
     }
 
-    /// Without passwords, which a pass asks for when it needs them.
+    /// Without passwords, because a pass reads them when it needs them.
     pub(crate) fn goal(&self) -> Goal {
         let Spec { sense, engine, access, authentication, policy, .. } = self.spec;
         let Spec { observes, suspended, adoption, tags: at, .. } = self.spec;
@@ -102,29 +102,30 @@ impl Object {
             let outline = Outline { engine, access_string, authentication_type: authentication };
             return Goal::Suspended((sense != Sense::Broken).then_some(outline));
         }
-        match sense {
-            Sense::Sound => {}
+        let rule = || BrokenRule::UserId { user_id: id(), prefix: "shop-".to_owned() };
+        let broken_rules = match sense {
+            Sense::Sound => vec![],
             Sense::Broken | Sense::Nameless => {
                 let refusal = Refusal::InvalidSpec("it makes no sense".to_owned());
                 return Goal::Invalid { refusal, subject: self.subject() };
             }
-            Sense::Disallowed => {
-                let prefix = "shop-".to_owned();
-                let refusal = Refusal::UserIdNotAllowed { user_id: id(), prefix };
-                return Goal::Invalid { refusal, subject: self.subject() };
+            Sense::Disallowed if observes => {
+                return Goal::Invalid { refusal: Refusal::BreaksRule(rule()), subject: None };
             }
-        }
+            Sense::Disallowed => vec![rule()],
+        };
         let authentication = match authentication {
             AuthenticationType::Password => Authentication::Password(Err(SecretProblem::NotRead)),
             AuthenticationType::Iam => Authentication::Iam,
             AuthenticationType::NoPassword => Authentication::NoPassword,
         };
         let tags = tags(TAGS[at]);
-        let desired = Desired { engine, access_string, authentication, tags, adoption, ..desired() };
+        let desired =
+            Desired { engine, access_string, authentication, tags, adoption, broken_rules, ..desired() };
         if observes { Goal::ObserveOnly(desired) } else { Goal::Present(desired) }
     }
 
-    /// The user that the object stands for, and would leave behind without a finalizer.
+    /// The user that the object would leave behind if it had no finalizer.
     pub(crate) fn subject(&self) -> Option<Subject> {
         let Spec { sense, observes, suspended, .. } = self.spec;
         let stands_for_it = !observes && !suspended && sense != Sense::Nameless;
@@ -134,7 +135,13 @@ impl Object {
     /// The spec asks for a user and lets the operator change it.
     pub(crate) fn manages(&self) -> bool {
         let Spec { sense, observes, suspended, .. } = self.spec;
-        !self.terminating && sense == Sense::Sound && !observes && !suspended
+        let makes_sense = matches!(sense, Sense::Sound | Sense::Disallowed);
+        !self.terminating && makes_sense && !observes && !suspended
+    }
+
+    /// The object may get a user that it does not have yet.
+    pub(crate) fn may_get_one(&self) -> bool {
+        self.manages() && self.spec.sense != Sense::Disallowed
     }
 
     pub(crate) fn asks_for(&self, tag_key: &str) -> bool {

@@ -18,13 +18,13 @@ impl Model {
         self.history.raced |= self.looks() != before;
     }
 
-    /// What decides whose the user is.
+    /// What decides who owns the user.
     fn looks(&self) -> Option<(Tags, Reported)> {
         self.user().map(|user| (user.tags.clone(), identity(&user.shown)))
     }
 
     fn have_a_hand(&mut self, others: &Others) {
-        // What the access string in status has become is seen once: what stands there before that passes for it.
+        // The operator takes the first access string that it sees after its call for AWS's form of its own.
         let last = self.object.as_ref().and_then(|object| object.status.last_applied.as_ref());
         let sent = last.filter(|last| last.access_string.is_some());
         let unseen = self.history.in_flight || sent.is_some_and(|last| last.expanded_access_string.is_none());
@@ -83,7 +83,7 @@ impl Model {
     }
 }
 
-/// What a user that makes this claim is tagged with, and a tag that no spec ever had.
+/// The tags for this claim, and one tag that no spec has.
 pub(crate) fn claimed(claim: Claim) -> Tags {
     let mut all = tags(&[("team", "shop"), ("cost", "7")]);
     all.extend(match claim {

@@ -1,4 +1,4 @@
-//! The Secrets that a spec may name: each with a value out of a few, so that the same password comes back now and then.
+//! The Secrets that a spec may name. They have few values, so that the same password comes back at times.
 
 use plan::*;
 
@@ -19,11 +19,11 @@ pub(crate) struct Secret {
     pub(crate) access: Access,
     /// Which of the passwords it has.
     pub(crate) value: usize,
-    /// Its uid and resourceVersion, in one number.
+    /// A number for its uid and resourceVersion.
     pub(crate) version: u32,
 }
 
-/// What comes of reading a Secret.
+/// What reading the Secret results in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Readable,
@@ -56,7 +56,7 @@ impl Secrets {
         }
     }
 
-    /// People see to it that all can be read.
+    /// People repair all Secrets.
     pub(crate) fn fix(&mut self) {
         for secret in &mut self.0 {
             secret.access = Access::Readable;
@@ -100,7 +100,7 @@ fn password(value: usize) -> Password {
     Password::parse(TEXTS[value].as_bytes()).unwrap()
 }
 
-/// Passwords that no Secret of the object told.
+/// Passwords that are in no Secret of the object.
 pub(crate) fn of_others(values: &[usize]) -> Passwords {
     Passwords::new(
         values

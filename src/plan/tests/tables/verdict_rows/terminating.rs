@@ -49,6 +49,9 @@ fn waiting() -> Vec<Row> {
           action: wait(Wait::WrongLocation(there())), reason: WrongAWSAccount, requeue: Slow, message: "set deletionPolicy to Retain" },
         { claim: "an account that is not known is not named", action: wait(Wait::WrongLocation(unknown)), reason: WrongAWSAccount, requeue: Slow,
           message: "works in region us-east-1. The operator changes nothing there." },
+        { claim: "the object has not vanished", action: wait(Wait::NotVanished), reason: DeletingUser, requeue: Backoff, message: "its own passes manage" },
+        { claim: "another object wants the user of a vanished one", action: wait(Wait::Namesake), reason: DeletingUser, requeue: Backoff,
+          message: "deletes the user only if that object vanishes too" },
     }
 }
 
