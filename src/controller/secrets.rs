@@ -31,10 +31,10 @@ const SECRETS_UNWATCHED: &str = "failed to watch Secrets; until the watch works,
 
 /// What the watches show of the Secrets. Clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct WatchedSecrets(Arc<Shared>);
+pub(super) struct WatchedSecrets(Arc<SecretTables>);
 
 #[derive(Debug)]
-struct Shared {
+struct SecretTables {
     health: WatchHealth,
     /// By namespace. `None` stands for all namespaces.
     tables: Mutex<HashMap<Option<String>, SecretTable>>,
@@ -84,7 +84,7 @@ impl WatchedSecrets {
         let tables: HashMap<_, _> =
             namespaces.into_iter().map(|namespace| (namespace, SecretTable::default())).collect();
         let unanswered = watch::Sender::new(tables.len());
-        Self(Arc::new(Shared { health, tables: Mutex::new(tables), unanswered }))
+        Self(Arc::new(SecretTables { health, tables: Mutex::new(tables), unanswered }))
     }
 
     fn follow(

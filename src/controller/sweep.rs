@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::{UserApi, UserPage};
+use futures::FutureExt;
 use kube::ResourceExt;
 use kube::runtime::reflector::Store;
 use plan::RemoteUser;
@@ -48,6 +49,8 @@ impl<U: UserApi> Sweeper<U> {
                     // Wait for the lists of other namespaces, and for Secrets, because nothing is known of passwords before.
                     sleep(pace.spacing).await;
                     drop(timeout(pace.write_timeout, self.secrets.answered()).await);
+                    // This sweep sees what was told meanwhile.
+                    let _ = self.unverified.notified().now_or_never();
                 }
             }
             self.sweep().await;

@@ -57,7 +57,11 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
         SecretsShown::Written => memory.sent_passwords.is_some(),
         SecretsShown::Unknown => false,
     };
-    let region = settings.region.clone();
+    let source = CallSource {
+        region: settings.region.clone(),
+        credentials: CredentialsId(0),
+        account: Account::NotAsked,
+    };
     let mut pass = Pass::new(settings, goal, object, memory.clone(), seed, now);
     if unchanged {
         pass.trust_secrets();
@@ -65,50 +69,55 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
     loop {
         let request = pass.next(now);
         let wants = request.name();
-        let response = match (request, listed) {
-            (Request::AcquireToken, _) => Response::Token,
-            (Request::Log(_), _) => Response::Done,
-            (Request::DescribeUser(_), Some(user)) => {
-                let source = CallSource {
-                    region: region.clone(),
-                    credentials: CredentialsId(0),
-                    account: Account::NotAsked,
-                };
-                Response::Described(UserObservation::Found(user.clone()), source)
+        let response = match (on_paper(request), listed) {
+            (Paper::Answered(response), _) => response,
+            (Paper::User, Some(user)) => {
+                Response::Described(UserObservation::Found(user.clone()), source.clone())
             }
-            (
-                Request::Finish(Finish {
-                    memory: Some(after),
-                    is_settled: true,
-                    result: PassResult::Done,
-                    ..
-                }),
-                _,
-            ) => {
+            (Paper::User, None) => return Drift::Unlisted,
+            (Paper::AtRest(after), _) => {
                 *memory = *after;
                 return Drift::Nothing;
             }
-            (Request::DescribeUser(_), None) => return Drift::Unlisted,
-            (
-                Request::ListTags(_)
-                | Request::Identify
-                | Request::IdentifyCaller
-                | Request::ReadOwner(_)
-                | Request::ReadPasswords
-                | Request::ReadDefinition
-                | Request::ReadObject
-                | Request::ReadNamesake(_)
-                | Request::Resolve
-                | Request::AddFinalizer
-                | Request::RemoveFinalizer
-                | Request::WriteStatus(_)
-                | Request::Call { .. }
-                | Request::Publish(_)
-                | Request::Count(_)
-                | Request::Finish(_),
-                _,
-            ) => return Drift::Pass { wants },
+            (Paper::Real, _) => return Drift::Pass { wants },
         };
         pass.handle(response, now);
+    }
+}
+
+/// What becomes of a request of the pass on paper.
+enum Paper {
+    Answered(Response),
+    /// The row of the listing answers it.
+    User,
+    /// Only a real pass may make it.
+    Real,
+    AtRest(Box<Memory>),
+}
+
+fn on_paper(request: Request) -> Paper {
+    match request {
+        Request::AcquireToken => Paper::Answered(Response::Token),
+        Request::Log(_) => Paper::Answered(Response::Done),
+        Request::DescribeUser(_) => Paper::User,
+        Request::Finish(Finish {
+            memory: Some(after), is_settled: true, result: PassResult::Done, ..
+        }) => Paper::AtRest(after),
+        Request::ListTags(_)
+        | Request::Identify
+        | Request::IdentifyCaller
+        | Request::ReadOwner(_)
+        | Request::ReadPasswords
+        | Request::ReadDefinition
+        | Request::ReadObject
+        | Request::ReadNamesake(_)
+        | Request::Resolve
+        | Request::AddFinalizer
+        | Request::RemoveFinalizer
+        | Request::WriteStatus(_)
+        | Request::Call { .. }
+        | Request::Publish(_)
+        | Request::Count(_)
+        | Request::Finish(_) => Paper::Real,
     }
 }
