@@ -313,7 +313,7 @@ async fn pass<U: UserApi>(turn: QueueTurn, objects: Arc<[WatchedObjects]>, conte
     let Some(object) = find(&objects, turn.object()) else { return };
     let name = full_name(&object);
     let measured = context.metrics.begin();
-    let Finish { requeue, is_settled, result, .. } =
+    let Finish { requeue, is_settled, polls, result, .. } =
         remember_request_id(context.reconciler.reconcile(&object, &turn)).await;
     // The sweep looks after an object that needs nothing.
     let requeue = requeue.filter(|_| !is_settled);
@@ -342,7 +342,7 @@ async fn pass<U: UserApi>(turn: QueueTurn, objects: Arc<[WatchedObjects]>, conte
         PassResult::Done | PassResult::Conflict if requeue.is_some() => Reconciled::RequeueAfter,
         PassResult::Done | PassResult::Conflict => Reconciled::Success,
     });
-    turn.end(requeue);
+    if polls { turn.end_polling(requeue) } else { turn.end(requeue) }
 }
 
 fn find(objects: &[WatchedObjects], object: &str) -> Option<Arc<ElastiCacheUser>> {

@@ -1,11 +1,13 @@
-//! I/O: compares the objects at rest with one listing of all AWS users, when they are first seen and at each `--resync`.
+//! I/O: compares objects with one listing of all AWS users: those at rest when they are first seen and at each `--resync`, and those
+//! that wait for AWS if they are many.
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws::{UserApi, UserPage};
-use futures::FutureExt;
+use futures::{FutureExt, future};
 use kube::ResourceExt;
 use kube::runtime::reflector::Store;
 use plan::RemoteUser;
@@ -37,9 +39,29 @@ pub(super) struct Sweeper<U> {
     pub(super) unverified: Arc<Notify>,
 }
 
+/// The objects that a walk is about.
+struct Round {
+    /// Those that it has not shown yet.
+    unlisted: HashSet<String>,
+    began: Instant,
+    /// They wait for AWS. Otherwise they are at rest.
+    waits: bool,
+}
+
+impl Round {
+    fn class(&self) -> Class {
+        if self.waits { Class::Repeat } else { Class::Check }
+    }
+}
+
 impl<U: UserApi> Sweeper<U> {
     /// Never ends.
     pub(super) async fn run(&self) {
+        let pages = AtomicUsize::new(1);
+        future::join(self.sweep_again_and_again(&pages), self.poll_again_and_again(&pages)).await;
+    }
+
+    async fn sweep_again_and_again(&self, pages: &AtomicUsize) {
         let pace = &self.context.reconciler.settings.pace;
         loop {
             let pause = pace.until(Requeue::Resync, 1, Duration::ZERO, fastrand::f64());
@@ -53,55 +75,84 @@ impl<U: UserApi> Sweeper<U> {
                     let _ = self.unverified.notified().now_or_never();
                 }
             }
-            self.sweep().await;
+            let mut round = Round { unlisted: HashSet::new(), began: Instant::now(), waits: false };
+            // Those are listed more often.
+            let waiting: HashSet<_> = self.context.queue.listed().into_iter().collect();
+            let all = self.objects.iter().flat_map(|scope| scope.store.state());
+            let all = all.filter(|object| !waiting.contains(full_name(object).as_str()));
+            let unlisted =
+                all.filter(|object| self.judge(object, None, round.began, &round) == Drift::Unlisted);
+            round.unlisted = unlisted.map(|object| full_name(&object)).collect();
+            self.walk(round, pages).await;
         }
     }
 
-    async fn sweep(&self) {
-        let began = Instant::now();
-        let all = self.objects.iter().flat_map(|scope| scope.store.state());
-        let mut unlisted: HashSet<String> = all
-            .filter(|object| self.judge(object, None, began) == Drift::Unlisted)
-            .map(|object| full_name(&object))
-            .collect();
-        if unlisted.is_empty() {
-            return;
-        }
-        let reconciler = &self.context.reconciler;
+    /// Many objects that wait for AWS share a listing. If few are left, each of them is polled by itself again.
+    async fn poll_again_and_again(&self, pages: &AtomicUsize) {
+        let Context { reconciler, queue, .. } = &*self.context;
         let pace = &reconciler.settings.pace;
-        let walk = walk(&reconciler.users, pace, pace.resync / 2, |asked_at, page| {
-            self.compare(&page, asked_at, &mut unlisted);
-        });
-        if let Err(fault) = walk.await {
-            tracing::warn!(
-                error = %fault.error(),
-                "failed to list all AWS users; the operator asks for each user that the list has not shown"
-            );
-        }
-        // What the list does not show, or not completely, says nothing: each of these users is asked for.
-        for name in unlisted {
-            if self.context.queue.is_at_rest(&name, began) {
-                self.request(&name);
+        queue.set_most_polled(pace.most_polled(pages.load(Ordering::Relaxed)));
+        loop {
+            sleep(pace.until_listing(pages.load(Ordering::Relaxed))).await;
+            let listed = queue.listed();
+            let unlisted = listed.iter().map(|name| name.to_string()).collect();
+            let round = Round { unlisted, began: Instant::now(), waits: true };
+            if listed.len() > pace.most_polled(pages.load(Ordering::Relaxed)) / 2 {
+                self.walk(round, pages).await;
+            } else {
+                round.unlisted.iter().for_each(|name| self.request(name, round.class()));
             }
         }
     }
 
-    fn compare(&self, page: &UserPage, asked_at: Instant, unlisted: &mut HashSet<String>) {
+    async fn walk(&self, mut round: Round, pages: &AtomicUsize) {
+        if round.unlisted.is_empty() {
+            return;
+        }
+        let Context { reconciler, queue, .. } = &*self.context;
+        let pace = &reconciler.settings.pace;
+        let (class, patience) = (round.class(), if round.waits { pace.backoff_cap } else { pace.resync / 2 });
+        let read = |asked_at, page: UserPage| self.compare(&page, asked_at, &mut round);
+        match walk(&reconciler.users, pace, class, patience, read).await {
+            Ok(read) => {
+                pages.store(read, Ordering::Relaxed);
+                queue.set_most_polled(pace.most_polled(read));
+            }
+            Err(fault) => tracing::warn!(
+                error = %fault.error(),
+                "failed to list all AWS users; the operator asks for each user that the list has not shown"
+            ),
+        }
+        // What the list does not show, or not completely, says nothing: each of these users is asked for.
+        for name in &round.unlisted {
+            if queue.is_at_rest(name, round.began) {
+                self.request(name, class);
+            }
+        }
+    }
+
+    fn compare(&self, page: &UserPage, asked_at: Instant, round: &mut Round) {
         for user in &page.users {
             for WatchedObjects { store, index } in &*self.objects {
                 for name in index.wanting_user(&user.user_id) {
-                    if let Some(object) = object_ref(&name).and_then(|name| store.get(&name)) {
-                        self.judge(&object, Some(user), asked_at);
-                        unlisted.remove(&name);
+                    let object = object_ref(&name).and_then(|name| store.get(&name));
+                    if let Some(object) = object.filter(|_| round.unlisted.remove(&name)) {
+                        self.judge(&object, Some(user), asked_at, round);
                     }
                 }
             }
         }
     }
 
-    /// Compares an object at rest with its row, which is as old as `asked_at`. If a pass has ended since, that pass has seen the
-    /// user later.
-    fn judge(&self, object: &ElastiCacheUser, listed: Option<&RemoteUser>, asked_at: Instant) -> Drift {
+    /// Compares an object with its row, which is as old as `asked_at`. If a pass has ended since, that pass has seen the user
+    /// later.
+    fn judge(
+        &self,
+        object: &ElastiCacheUser,
+        listed: Option<&RemoteUser>,
+        asked_at: Instant,
+        round: &Round,
+    ) -> Drift {
         let Context { reconciler, queue, .. } = &*self.context;
         let name = full_name(object);
         if !queue.is_at_rest(&name, asked_at) {
@@ -112,6 +163,7 @@ impl<U: UserApi> Sweeper<U> {
             goal: reconciler.goal(object),
             object: facts(object),
             secrets: self.secrets.shown(object),
+            waits: round.waits,
             seed: fastrand::u64(..),
         };
         let (uid, namespace) = (object.uid().unwrap_or_default(), object.namespace().unwrap_or_default());
@@ -120,12 +172,12 @@ impl<U: UserApi> Sweeper<U> {
             reconciler.memories.change(&uid, &namespace, |memory| drift(at_rest, memory, listed, now));
         if let Drift::Pass { wants } = drift {
             tracing::debug!(object = name, wants, "the object needs a pass");
-            self.request(&name);
+            self.request(&name, round.class());
         }
         drift
     }
 
-    fn request(&self, object: &str) {
-        self.context.queue.request(object, Trigger::Listed(Class::Check));
+    fn request(&self, object: &str, class: Class) {
+        self.context.queue.request(object, Trigger::Listed(class));
     }
 }

@@ -8,16 +8,19 @@ use std::sync::Arc;
 
 use crate::pass::{Finish, PassResult, Request, Response, Settings};
 use crate::{
-    Account, CallSource, CredentialsId, Goal, Memory, Now, ObjectFacts, Pass, RemoteUser, UserObservation,
+    Account, CallSource, CredentialsId, Definition, Goal, Memory, Now, ObjectFacts, Pass, RemoteUser,
+    UserObservation,
 };
 
-/// An object that no pass is due for.
+/// An object that no pass is due for: its last pass left nothing to do, or waits for AWS.
 #[derive(Clone, Debug)]
 pub struct AtRest {
     pub settings: Arc<Settings>,
     pub goal: Goal,
     pub object: ObjectFacts,
     pub secrets: SecretsShown,
+    /// The last pass waits for AWS to finish something, and the listing replaces the next look.
+    pub waits: bool,
     /// For jitter.
     pub seed: u64,
 }
@@ -50,7 +53,7 @@ pub enum Drift {
 /// Compares the object with its row in a listing. `None`: the listing does not show the user. If nothing has to be done, the
 /// memory is that of the pass on paper.
 pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, now: Now) -> Drift {
-    let AtRest { settings, goal, object, secrets, seed } = at_rest;
+    let AtRest { settings, goal, object, secrets, waits, seed } = at_rest;
     let unchanged = match secrets {
         SecretsShown::AsSent => true,
         // Each new version starts a pass. If this process knows the passwords, such a pass has compared them.
@@ -69,7 +72,7 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
     loop {
         let request = pass.next(now);
         let wants = request.name();
-        let response = match (on_paper(request), listed) {
+        let response = match (on_paper(request, waits), listed) {
             (Paper::Answered(response), _) => response,
             (Paper::User, Some(user)) => {
                 Response::Described(UserObservation::Found(user.clone()), source.clone())
@@ -95,14 +98,16 @@ enum Paper {
     AtRest(Box<Memory>),
 }
 
-fn on_paper(request: Request) -> Paper {
+fn on_paper(request: Request, waits: bool) -> Paper {
     match request {
         Request::AcquireToken => Paper::Answered(Response::Token),
         Request::Log(_) => Paper::Answered(Response::Done),
         Request::DescribeUser(_) => Paper::User,
+        // While AWS deletes the user, it does not matter whether the definition goes too.
+        Request::ReadDefinition if waits => Paper::Answered(Response::Definition(Definition::Kept)),
         Request::Finish(Finish {
-            memory: Some(after), is_settled: true, result: PassResult::Done, ..
-        }) => Paper::AtRest(after),
+            memory: Some(after), is_settled, polls, result: PassResult::Done, ..
+        }) if is_settled || waits && polls => Paper::AtRest(after),
         Request::ListTags(_)
         | Request::Identify
         | Request::IdentifyCaller

@@ -1,6 +1,6 @@
 //! Pure: when a pass over each object is due, and whose pass begins next. Time is an argument.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ struct Entry {
     changed: Option<Moment>,
     /// When the last pass ended.
     ended: Option<Moment>,
+    /// The object waits for AWS, and a listing replaces its polls.
+    is_listed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -100,6 +102,10 @@ pub(crate) struct Schedule {
     /// Passes that gave their slot back and want one again.
     returning: VecDeque<Key>,
     under_way: [Crowd; Class::ALL.len()],
+    /// Objects that wait for AWS, and whose last pass asked for a poll.
+    polling: HashSet<Key>,
+    /// If more objects poll, a listing is cheaper.
+    most_polled: usize,
 }
 
 /// The passes of one class that are under way.
@@ -121,6 +127,8 @@ impl Schedule {
             waiting: FairOrder::default(),
             returning: VecDeque::new(),
             under_way: Default::default(),
+            polling: HashSet::new(),
+            most_polled: usize::MAX,
         }
     }
 
@@ -157,6 +165,7 @@ impl Schedule {
 
     /// The object is gone.
     pub(crate) fn forget(&mut self, key: &Key) {
+        self.polling.remove(key);
         if let Some(Entry { state: State::UnderWay(under_way), .. }) = self.objects.get_mut(key) {
             under_way.again = None;
             under_way.forgotten = true;
@@ -183,8 +192,10 @@ impl Schedule {
             State::Idle | State::Later(_) | State::UnderWay(_) => now,
         };
         entry.begun = Some(now);
+        entry.is_listed = false;
         entry.state = State::UnderWay(UnderWay { class, slot: Slot::Held, again: None, forgotten: false });
         self.free -= 1;
+        self.polling.remove(&key);
         self.under_way[class as usize].enter(namespace(&key));
         Some(Begin { waited: now.since(due), class, key })
     }
@@ -238,6 +249,42 @@ impl Schedule {
             (None, Some(next)) => self.file(key, next, now),
             (None, None) => {}
         }
+    }
+
+    /// The pass that has just ended wants the next one only to look whether AWS has finished. If many objects do, none of them
+    /// keeps a timer: a listing shows all of them together.
+    pub(crate) fn polls(&mut self, key: &Key) {
+        if !matches!(self.objects.get(key), Some(Entry { state: State::Later(_), .. })) {
+            return;
+        }
+        self.polling.insert(key.clone());
+        if self.polling.len() > self.most_polled {
+            for key in self.polling.iter().cloned().collect::<Vec<_>>() {
+                self.leave_to_listing(&key);
+            }
+        }
+    }
+
+    fn leave_to_listing(&mut self, key: &Key) {
+        let Some(entry) = self.objects.get_mut(key) else { return };
+        if let State::Later(pass) = entry.state {
+            self.later.remove(&(pass.at, key.clone()));
+            entry.state = State::Idle;
+            entry.is_listed = true;
+        }
+    }
+
+    /// The objects that a listing has to show because they wait for AWS.
+    pub(crate) fn listed(&self) -> Vec<Key> {
+        let is_listed = |key: &&Key| {
+            self.objects.get(*key).is_some_and(|entry| entry.is_listed && matches!(entry.state, State::Idle))
+        };
+        self.polling.iter().filter(is_listed).cloned().collect()
+    }
+
+    /// At most so many objects are polled one by one.
+    pub(crate) fn set_most_polled(&mut self, most: usize) {
+        self.most_polled = most;
     }
 
     /// When [`Self::begin`] has to be called again, if nothing else happens before.

@@ -115,6 +115,33 @@ fn an_object_is_at_rest_if_no_pass_is_due_and_the_last_one_is_over() {
 }
 
 #[test]
+fn many_objects_that_wait_for_aws_have_no_timers_and_are_left_to_a_listing() {
+    let mut schedule = schedule(1);
+    schedule.set_most_polled(2);
+    for (name, expected) in [("shop/a", 0), ("shop/b", 0), ("shop/c", 3), ("shop/d", 4)] {
+        schedule.ask(name, Trigger::Edit, 0.0);
+        assert!(schedule.next(0.0).is_some());
+        schedule.finish(name, Some(5 * SECOND), 0.0);
+        schedule.polls(&key(name));
+        assert_eq!(schedule.listed().len(), expected, "{name}");
+    }
+    assert_eq!((schedule.next(99.0), schedule.next_due()), (None, None));
+    // A change is served as always, and the object waits no more.
+    schedule.ask("shop/a", Trigger::Edit, 100.0);
+    assert_eq!(schedule.next(100.0), begins("shop/a", Class::Change));
+    schedule.finish("shop/a", None, 100.0);
+    schedule.forget(&key("shop/b"));
+    let mut listed = schedule.listed();
+    listed.sort();
+    assert_eq!(listed, [key("shop/c"), key("shop/d")]);
+    // A pass that does more than wait has its timer.
+    schedule.ask("shop/c", Trigger::Listed(Class::Repeat), 101.0);
+    assert!(schedule.next(101.0).is_some());
+    schedule.finish("shop/c", Some(SECOND), 101.0);
+    assert_eq!(schedule.next_due(), Some(at(102.0)));
+}
+
+#[test]
 fn a_change_during_a_pass_lifts_it_and_asks_for_another_one() {
     let mut schedule = schedule(2);
     schedule.ask("shop/a", Trigger::Listed(Class::Check), 0.0);

@@ -31,8 +31,10 @@ pub(crate) struct Operator {
     /// When the next pass is due. `None`: when something changes.
     pub(crate) due: Option<Duration>,
     passes: u64,
-    /// The object as the last pass left it, if that pass found that it needs nothing.
+    /// The object as the last pass left it, if that pass found that it needs nothing, or waits for AWS.
     settled: Option<ObjectFacts>,
+    /// The last pass waits for AWS.
+    waits: bool,
     /// No pass of this process has looked at the object.
     is_new: bool,
 }
@@ -58,6 +60,7 @@ impl Operator {
             due: Some(model.now),
             passes: 0,
             settled: None,
+            waits: false,
             is_new: true,
         }
     }
@@ -144,7 +147,8 @@ impl Operator {
         }
         self.memory = finish.memory.map(|memory| *memory).unwrap_or_default();
         self.due = finish.requeue.map(|pause| model.now + pause);
-        self.settled = model.object.as_ref().map(Object::facts).filter(|_| finish.is_settled);
+        self.settled = model.object.as_ref().map(Object::facts).filter(|_| finish.is_settled || finish.polls);
+        self.waits = finish.polls;
         self.is_new = false;
         self.pass = None;
         model.answers = None;
@@ -154,7 +158,8 @@ impl Operator {
     /// Looks at the object when that is due: if it is at rest, a listing may show that it needs no pass.
     pub(crate) fn look(&mut self, model: &mut Model) {
         if self.is_idle() && self.rests_by_listing(model) {
-            self.due = Some(model.now + self.settings.pace.resync);
+            let pace = &self.settings.pace;
+            self.due = Some(model.now + if self.waits { pace.until_listing(1) } else { pace.resync });
         } else {
             self.finish_pass(model);
         }
@@ -175,6 +180,7 @@ impl Operator {
             goal: object.goal(),
             object: object.facts(),
             secrets: SecretsShown::AsSent,
+            waits: self.waits,
             seed: u64::from(self.number) << 32 | self.passes,
         };
         // While users come and go, a listing may lack a user (B111) or show what was there a moment ago.
