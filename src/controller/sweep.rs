@@ -14,6 +14,7 @@ use plan::RemoteUser;
 use plan::drift::{AtRest, Drift, drift};
 use plan::pace::Requeue;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::index::Index;
@@ -75,16 +76,28 @@ impl<U: UserApi> Sweeper<U> {
                     let _ = self.unverified.notified().now_or_never();
                 }
             }
-            let mut round = Round { unlisted: HashSet::new(), began: Instant::now(), waits: false };
-            // Those are listed more often.
-            let waiting: HashSet<_> = self.context.queue.listed().into_iter().collect();
-            let all = self.objects.iter().flat_map(|scope| scope.store.state());
-            let all = all.filter(|object| !waiting.contains(full_name(object).as_str()));
-            let unlisted =
-                all.filter(|object| self.judge(object, None, round.began, &round) == Drift::Unlisted);
-            round.unlisted = unlisted.map(|object| full_name(&object)).collect();
-            self.walk(round, pages).await;
+            self.walk(self.at_rest().await, pages).await;
         }
+    }
+
+    /// The objects at rest whose users have to be seen.
+    async fn at_rest(&self) -> Round {
+        let mut round = Round { unlisted: HashSet::new(), began: Instant::now(), waits: false };
+        // Those are listed more often.
+        let waiting: HashSet<_> = self.context.queue.listed().into_iter().collect();
+        for scope in &*self.objects {
+            for object in scope.store.state() {
+                let name = full_name(&object);
+                if !waiting.contains(name.as_str())
+                    && self.judge(&object, None, round.began, &round) == Drift::Unlisted
+                {
+                    round.unlisted.insert(name);
+                }
+                // There may be thousands, and others wait for the processor.
+                yield_now().await;
+            }
+        }
+        round
     }
 
     /// Many objects that wait for AWS share a listing. If few are left, each of them is polled by itself again.
