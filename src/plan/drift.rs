@@ -70,7 +70,7 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
         let request = pass.next(now);
         let wants = request.name();
         let response = match (on_paper(request), listed) {
-            (Paper::Answered(response), _) => response,
+            (Paper::Answered(response), _) => *response,
             (Paper::User, Some(user)) => {
                 Response::Described(UserObservation::Found(user.clone()), source.clone())
             }
@@ -87,7 +87,7 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
 
 /// What becomes of a request of the pass on paper.
 enum Paper {
-    Answered(Response),
+    Answered(Box<Response>),
     /// The row of the listing answers it.
     User,
     /// Only a real pass may make it.
@@ -97,8 +97,8 @@ enum Paper {
 
 fn on_paper(request: Request) -> Paper {
     match request {
-        Request::AcquireToken => Paper::Answered(Response::Token),
-        Request::Log(_) => Paper::Answered(Response::Done),
+        Request::AcquireToken => Paper::Answered(Box::new(Response::Token)),
+        Request::Log(_) => Paper::Answered(Box::new(Response::Done)),
         Request::DescribeUser(_) => Paper::User,
         Request::Finish(Finish {
             memory: Some(after), is_settled: true, result: PassResult::Done, ..
