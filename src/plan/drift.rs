@@ -90,7 +90,7 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
 
 /// What becomes of a request of the pass on paper.
 enum Paper {
-    Answered(Response),
+    Answered(Box<Response>),
     /// The row of the listing answers it.
     User,
     /// Only a real pass may make it.
@@ -100,11 +100,11 @@ enum Paper {
 
 fn on_paper(request: Request, waits: bool) -> Paper {
     match request {
-        Request::AcquireToken => Paper::Answered(Response::Token),
-        Request::Log(_) => Paper::Answered(Response::Done),
+        Request::AcquireToken => Paper::Answered(Box::new(Response::Token)),
+        Request::Log(_) => Paper::Answered(Box::new(Response::Done)),
         Request::DescribeUser(_) => Paper::User,
         // While AWS deletes the user, it does not matter whether the definition goes too.
-        Request::ReadDefinition if waits => Paper::Answered(Response::Definition(Definition::Kept)),
+        Request::ReadDefinition if waits => Paper::Answered(Box::new(Response::Definition(Definition::Kept))),
         Request::Finish(Finish {
             memory: Some(after), is_settled, polls, result: PassResult::Done, ..
         }) if is_settled || waits && polls => Paper::AtRest(after),

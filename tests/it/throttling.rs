@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use elasticache_emulator::Rule;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, Setup, iam, until};
