@@ -108,7 +108,7 @@ impl<U: UserApi> Sweeper<U> {
         loop {
             sleep(pace.until_listing(pages.load(Ordering::Relaxed))).await;
             let listed = queue.listed();
-            let unlisted = listed.iter().map(|name| name.to_string()).collect();
+            let unlisted = listed.iter().map(|name| str::to_owned(name)).collect();
             let round = Round { unlisted, began: Instant::now(), waits: true };
             if listed.len() > pace.most_polled(pages.load(Ordering::Relaxed)) / 2 {
                 self.walk(round, pages).await;

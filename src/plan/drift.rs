@@ -73,7 +73,7 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
         let request = pass.next(now);
         let wants = request.name();
         let response = match (on_paper(request, waits), listed) {
-            (Paper::Answered(response), _) => response,
+            (Paper::Answered(response), _) => *response,
             (Paper::User, Some(user)) => {
                 Response::Described(UserObservation::Found(user.clone()), source.clone())
             }
