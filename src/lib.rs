@@ -23,7 +23,7 @@
 //! | `reconcile` | through these | the driver of a pass |
 //! | [`kubernetes`] | API server | requests about one object; each write tests its version |
 //! | [`aws`] (a crate) | AWS | the AWS calls and their metrics; the only crate that depends on the AWS SDK |
-//! | [`account`] | AWS | one AWS account and region: the calls to it, and their rate limit |
+//! | [`account`] | AWS | one AWS account and region: the calls to it, their rate limit, and walks over all users |
 //! | `places` | no | which objects may have a user, if a namespace may have only so many |
 //! | `memories` | no | what one process remembers of each object between passes |
 //! | `orphans` | through these | deletes the AWS user of an object that vanished right after CreateUser |
