@@ -70,6 +70,7 @@
 //! - Intents come first: `createRequestedAt` and `location` before CreateUser, tag keys before tags, `deleteRequestedAt` without
 //!   `lastApplied` before DeleteUser.
 //! - An absence counts only if it came from the account and region that status names.
+//! - A listing of all users only wakes objects. No status, no mutation and no release rests on it.
 //! - A pass that changes nothing writes nothing.
 //! - With `--leader-elect`, nothing is changed without a valid token, and no two replicas have one at the same time.
 //! - A password is never formatted.
