@@ -31,11 +31,14 @@ fn leaving() -> World {
     let mut world = settled();
     world.goal = gone();
     world.edit(|object| object.terminating = true);
-    while world.count("DeleteUser") == 0 {
-        world.now += world.quiet_pass().requeue.unwrap();
+    loop {
+        let is_sent = world.count("DeleteUser") > 0;
+        let pause = world.quiet_pass().requeue.unwrap();
+        world.now += pause;
+        if is_sent {
+            return world;
+        }
     }
-    world.now += world.quiet_pass().requeue.unwrap();
-    world
 }
 
 struct Row {
