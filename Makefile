@@ -1,6 +1,6 @@
 # Keep targets short: each one calls cargo or a script.
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test lint docs crds manifests dev size bench soak fuzz rights faults mutants allmutants
+.PHONY: help demo unit test lint advisories docs crds manifests dev size bench soak fuzz rights faults mutants allmutants
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ lint: ## Check formatting, clippy, documentation, licences and unused dependenci
 	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
 	@"$$(hack/tool cargo-deny 0.20.2)" --log-level error --locked check licenses bans sources
 	@"$$(hack/tool cargo-shear 1.13.0)" --deny-warnings --locked --color never
+
+advisories: ## Compare the locked crates with RustSec's database (needs the network)
+	@"$$(hack/tool cargo-deny 0.20.2)" --log-level error --locked check advisories
 
 docs: ## Regenerate what tests write: parts of docs/src, IAM policies of other partitions
 	@UPDATE=1 cargo test --test it -- reference:: transcript:: the_reference_lists iam::files::

@@ -1,12 +1,13 @@
 //! I/O: `check`. Asks the cluster and AWS for what the operator needs, and says what is missing and how to fix it. With
 //! `--uninstall` it says what would be lost without the operator, with `--orphans` which AWS users lack their object.
 //!
-//! `cluster`, `survey` and `orphans` do I/O. The other modules evaluate the answers.
+//! `cluster`, `survey`, `lease` and `orphans` do I/O. The other modules evaluate the answers.
 
 mod amazon;
 mod clocks;
 mod cluster;
 mod definition;
+mod lease;
 mod orphans;
 mod permissions;
 mod progress;
@@ -29,7 +30,7 @@ use clocks::ClockReading;
 use cluster::{Cluster, ListError};
 use permissions::{AccessReview, Rule, Scope};
 use progress::ProgressLines;
-use row::{Row, RowStatus};
+use row::{Row, RowStatus, capitalize};
 use uninstall::ObjectSummary;
 
 /// The oldest Kubernetes version that is supported.
@@ -62,13 +63,20 @@ pub async fn check(
             orphans::check_orphans(flags, &cluster, &mut report, &ProgressLines::new(progress)).await?;
         }
         (CheckMode::Uninstall { .. } | CheckMode::Orphans, None) => {}
-        (CheckMode::Preflight, Some((cluster, reading))) => {
-            let objects = in_cluster(flags, &cluster, &mut report).await?;
-            in_aws(flags, &objects, reading, &mut report).await?;
-        }
-        (CheckMode::Preflight, None) => in_aws(flags, &[], None, &mut report).await?,
+        (CheckMode::Preflight, cluster) => check_needs(flags, cluster, &mut report).await?,
     }
     report.end()
+}
+
+async fn check_needs<W: Write>(
+    flags: &Check,
+    cluster: Option<(Cluster, Option<ClockReading>)>,
+    report: &mut CheckReport<W>,
+) -> anyhow::Result<()> {
+    let aws = Preflight::load(Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE))).await;
+    let Some((cluster, reading)) = cluster else { return in_aws(flags, &aws, &[], None, report).await };
+    let objects = in_cluster(flags, &cluster, aws.region().ok().as_deref(), report).await?;
+    in_aws(flags, &aws, &objects, reading, report).await
 }
 
 /// Writes each row of a table at once, and JSON at the end.
@@ -162,10 +170,12 @@ fn watched_scopes(flags: &Check) -> Vec<Scope> {
 async fn in_cluster<W: Write>(
     flags: &Check,
     cluster: &Cluster,
+    region: Option<&str>,
     report: &mut CheckReport<W>,
 ) -> anyhow::Result<Vec<ObjectSummary>> {
     report.publish(definition::evaluate(&cluster.definition().await, &api::crd()))?;
-    report.publish(cluster_id_row(flags, cluster).await.0)?;
+    let (row, cluster_id) = cluster_id_row(flags, cluster).await;
+    report.publish(row)?;
     let scopes = watched_scopes(flags);
     let caller = cluster.username().await;
     let caller = caller.as_deref();
@@ -174,8 +184,11 @@ async fn in_cluster<W: Write>(
     }
     report.publish(granted(cluster, &permissions::DEFINITION, &[None], caller).await)?;
     if flags.run.leader_elect {
-        let lease = [Some(flags.run.lease_namespace().unwrap_or(&cluster.namespace).to_owned())];
-        report.publish(granted(cluster, &permissions::LEASE, &lease, caller).await)?;
+        let installed = region.zip(cluster_id.as_deref());
+        lease::rows(flags, cluster, installed, caller)
+            .await
+            .into_iter()
+            .try_for_each(|row| report.publish(row))?;
     }
     let policy = flags.run.policy(String::new());
     let objects = cluster.objects(&scopes, flags.page_size, &policy).await.unwrap_or_default();
@@ -192,7 +205,7 @@ async fn in_cluster<W: Write>(
     Ok(objects)
 }
 
-async fn granted(cluster: &Cluster, rule: &Rule, scopes: &[Scope], caller: Option<&str>) -> Row {
+async fn granted(cluster: &Cluster, rule: &Rule<'_>, scopes: &[Scope], caller: Option<&str>) -> Row {
     permissions::evaluate(rule, &cluster.may(rule, scopes).await, caller)
 }
 
@@ -243,18 +256,18 @@ async fn cluster_id_row(flags: &Check, cluster: &Cluster) -> (Row, Option<String
 
 async fn in_aws<W: Write>(
     flags: &Check,
+    aws: &Preflight,
     objects: &[ObjectSummary],
     api_server: Option<ClockReading>,
     report: &mut CheckReport<W>,
 ) -> anyhow::Result<()> {
-    let aws = Preflight::load(Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE))).await;
     let region = aws.region();
     report.publish(amazon::region_row(&region))?;
     let credentials = aws.credentials().await;
     report.publish(amazon::credentials_row(&credentials))?;
     let mut reading = None;
     if let (Ok(region), Ok(())) = (&region, &credentials) {
-        let (rows, found) = asked_of_aws(flags, &aws, region, objects).await;
+        let (rows, found) = asked_of_aws(flags, aws, region, objects).await;
         rows.into_iter().try_for_each(|row| report.publish(row))?;
         reading = found;
     }
@@ -338,13 +351,6 @@ async fn uninstalling<W: Write>(
         }
     }
     Ok(())
-}
-
-/// With a capital and a full stop, for a row.
-fn capitalize(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }
 
 #[cfg(test)]

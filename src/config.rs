@@ -1,27 +1,20 @@
 //! I/O: reads the flags and their environment variables. No other file reads the environment.
 
+mod meaning;
 mod values;
 
-pub use self::values::ForbiddenFeature;
+pub use self::values::{DefaultDeletionPolicy, ForbiddenFeature, LogFormat};
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use plan::DeletionPolicy;
-use plan::pace::Pace;
-
-use crate::api::FIELD_MANAGER;
-use crate::resolve::{Lockdown, Patterns, Policy};
 
 /// Silences kube's own line for each attempt of a failing watch, because the controller logs the failure once.
 pub const DEFAULT_LOG: &str = "info,kube_runtime=warn,kube_runtime::watcher=error";
-
-/// The value of --secret-namespace that stands for no namespace.
-const NONE: &str = "-";
 
 /// Manages Amazon ElastiCache RBAC users as Kubernetes objects.
 ///
@@ -76,8 +69,9 @@ pub struct RunFlags {
     #[arg(long, env = "DEFAULT_DELETION_POLICY", value_enum, ignore_case = true, default_value = "Delete")]
     pub default_deletion_policy: DefaultDeletionPolicy,
 
-    /// Let objects in this namespace take over existing AWS users without owner tags (adoptionPolicy: Adopt); repeatable,
-    /// comma-separated in the environment, * for all. Default: none.
+    /// Let objects in this namespace take over existing AWS users without owner tags (adoptionPolicy: Adopt), and let the other
+    /// namespaces that are named here take over the users of objects that are gone from this one; repeatable, comma-separated in
+    /// the environment, * for all. Default: none.
     #[arg(long, env = "ADOPTION_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub adoption_namespace: Vec<String>,
 
@@ -139,8 +133,31 @@ pub struct RunFlags {
     #[arg(long, env = "HTTP_ADDR", default_value = "0.0.0.0:8080", value_name = "ADDR:PORT")]
     pub http_addr: SocketAddr,
 
-    /// Allow several replicas: only the one that holds the Lease elasticache-user-operator works, and the others stand by. The
-    /// Lease is in POD_NAMESPACE, or in the namespace of the kubeconfig's context if that is not set.
+    /// Serve /livez and /readyz at this address instead, so that a NetworkPolicy can treat them differently from /metrics. Default:
+    /// at --http-addr.
+    #[arg(long, env = "HEALTH_ADDR", value_name = "ADDR:PORT")]
+    pub health_addr: Option<SocketAddr>,
+
+    /// Serve --http-addr with TLS, and /metrics only to users that may `get` this path: the API server is asked whose bearer token
+    /// it is (TokenReview) and what this user may do (SubjectAccessReview). Needs --metrics-cert-dir.
+    #[arg(
+        long,
+        env = "METRICS_SECURE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        action = ArgAction::Set,
+        value_name = "BOOL"
+    )]
+    pub metrics_secure: bool,
+
+    /// Folder with the certificate and the key of --metrics-secure: tls.crt and tls.key. Changes are noticed.
+    #[arg(long, env = "METRICS_CERT_DIR", value_name = "DIR")]
+    pub metrics_cert_dir: Option<PathBuf>,
+
+    /// Allow several replicas: only the one that holds the Lease --lease-name works, and the others stand by. The Lease is in
+    /// POD_NAMESPACE, or in the namespace of the kubeconfig's context if that is not set.
     #[arg(
         long,
         env = "LEADER_ELECT",
@@ -152,6 +169,15 @@ pub struct RunFlags {
         value_name = "BOOL"
     )]
     pub leader_elect: bool,
+
+    /// The name of the Lease. Two installations must not share one. Default: elasticache-user-operator.
+    #[arg(long, env = "LEASE_NAME", value_name = "NAME", value_parser = values::parse_lease_name)]
+    pub lease_name: Option<String>,
+
+    /// The name of this installation in its Lease. A replica of another one, or without a name one of another --cluster-id or
+    /// region, is not ready while this one holds the Lease. The chart sets the name of its release. Default: none.
+    #[arg(long, env = "RELEASE", default_value = "", hide_default_value = true, value_name = "NAME")]
+    pub release: String,
 
     /// For pods: the namespace of the Lease.
     #[arg(long, env = "POD_NAMESPACE", hide = true)]
@@ -256,7 +282,7 @@ pub enum OutputFormat {
 
 /// `check` accepts all flags of `run`. Its help hides those that it does not use.
 fn hide_unused(arg: Arg) -> Arg {
-    const UNUSED: [&str; 9] = [
+    const UNUSED: [&str; 12] = [
         "adoption_namespace",
         "max_users_per_namespace",
         "concurrency",
@@ -264,117 +290,14 @@ fn hide_unused(arg: Arg) -> Arg {
         "tag_resync_every",
         "stale_after",
         "http_addr",
+        "health_addr",
+        "metrics_secure",
+        "metrics_cert_dir",
         "log_format",
         "log",
     ];
     let unused = UNUSED.contains(&arg.get_id().as_str());
     if unused { arg.hide(true) } else { arg }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "PascalCase")]
-pub enum DefaultDeletionPolicy {
-    /// The AWS user is deleted.
-    Delete,
-    /// The AWS user stays.
-    Retain,
-}
-
-impl DefaultDeletionPolicy {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Delete => "Delete",
-            Self::Retain => "Retain",
-        }
-    }
-}
-
-impl From<DefaultDeletionPolicy> for DeletionPolicy {
-    fn from(policy: DefaultDeletionPolicy) -> Self {
-        match policy {
-            DefaultDeletionPolicy::Delete => Self::Delete,
-            DefaultDeletionPolicy::Retain => Self::Retain,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-impl RunFlags {
-    /// Empty: all namespaces.
-    #[must_use]
-    pub fn namespaces(&self) -> Vec<String> {
-        distinct(&self.namespace)
-    }
-
-    /// `None`: Secrets are watched in every namespace in which objects are watched.
-    #[must_use]
-    pub fn secret_namespaces(&self) -> Option<Vec<String>> {
-        let listed = distinct(&self.secret_namespace);
-        let named = listed.iter().filter(|name| *name != NONE).cloned().collect();
-        (!listed.is_empty()).then_some(named)
-    }
-
-    /// What the flags decide for every object of the cluster with this ID.
-    #[must_use]
-    pub fn policy(&self, cluster_id: String) -> Policy {
-        let patterns = |names: &[String]| Patterns::new(distinct(names));
-        Policy {
-            cluster_id,
-            default_deletion_policy: self.default_deletion_policy.into(),
-            adoption_namespaces: patterns(&self.adoption_namespace),
-            required_prefix: self.required_user_id_prefix.clone(),
-            lockdown: Lockdown {
-                forbidden: self.forbid.iter().map(|feature| (*feature).into()).collect(),
-                privileged: patterns(&self.privileged_namespace),
-                tag_keys: patterns(&self.allowed_tag_key),
-                max_users: self.max_users_per_namespace,
-            },
-        }
-    }
-
-    /// `None`: the namespace of the kubeconfig's context.
-    #[must_use]
-    pub fn lease_namespace(&self) -> Option<&str> {
-        non_empty(self.pod_namespace.as_ref())
-    }
-
-    /// The name of this replica in the Lease, without the suffix that makes it unique.
-    #[must_use]
-    pub fn replica(&self) -> &str {
-        non_empty(self.pod_name.as_ref()).unwrap_or(FIELD_MANAGER)
-    }
-
-    #[must_use]
-    pub fn pace(&self) -> Pace {
-        let pace = Pace {
-            resync: self.resync,
-            tag_resync: self.resync * self.tag_resync_every,
-            stale_after: self.stale_after,
-            call_timeout: self.aws_call_timeout,
-            write_timeout: self.kubernetes_timeout,
-            ..Pace::default()
-        };
-        pace.divided(self.pace_divisor)
-    }
-}
-
-/// Treats an empty environment variable as one that is not set.
-fn non_empty(name: Option<&String>) -> Option<&str> {
-    name.map(|name| name.trim()).filter(|name| !name.is_empty())
-}
-
-/// Removes duplicates, because a namespace that is watched twice would have two passes at a time over its objects.
-fn distinct(names: &[String]) -> Vec<String> {
-    let named: BTreeSet<&str> = names.iter().map(|name| name.trim()).collect();
-    named.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

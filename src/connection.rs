@@ -1,5 +1,6 @@
 //! I/O: connects to the cluster, and asks it what both `run` and `check` need to know.
 
+mod pages;
 mod watches;
 
 use std::error::Error;
@@ -7,14 +8,18 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::Request;
+use axum::http::header::{ACCEPT, HeaderValue};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
+use kube::client::Body;
 use kube::config::{InferConfigError, KubeconfigError};
 use kube::core::Status;
 use kube::{Api, Client, Config, CustomResourceExt};
 
+pub(crate) use self::pages::paging;
 pub(crate) use self::watches::{WATCH_SECONDS, WatchHealth, watching};
-use crate::api::{APPLY_CRD, ElastiCacheUser};
+use crate::api::{APPLY_CRD, ElastiCacheUser, TrimmedUser};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
@@ -100,6 +105,22 @@ pub(crate) fn with_timeout(config: &Config, timeout: Duration) -> Config {
     config
 }
 
+/// A client whose LIST and watch requests get only the metadata of each object.
+pub(crate) fn metadata_only(client: Client) -> Client {
+    const LIST: HeaderValue =
+        HeaderValue::from_static("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1");
+    const WATCH: HeaderValue =
+        HeaderValue::from_static("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
+    let namespace = client.default_namespace().to_owned();
+    let service = tower::service_fn(move |mut request: Request<Body>| {
+        let client = client.clone();
+        let accepted = if watches::opens_watch(&request) { WATCH } else { LIST };
+        request.headers_mut().insert(ACCEPT, accepted);
+        async move { client.send(request).await }
+    });
+    Client::new(service, namespace)
+}
+
 /// The UID of the namespace kube-system, which stays the same as long as the cluster exists.
 ///
 /// # Errors
@@ -119,12 +140,12 @@ pub(crate) async fn serves_users(
     namespace: Option<&str>,
     timeout: Duration,
 ) -> Result<(), NotServed> {
-    let users: Api<ElastiCacheUser> = match namespace {
+    let users: Api<TrimmedUser> = match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
     let one = ListParams::default().limit(1);
-    match tokio::time::timeout(timeout, users.list_metadata(&one)).await {
+    match tokio::time::timeout(timeout, users.list(&one)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(NotServed::NotInstalled),
         Ok(Err(kube::Error::Api(status))) => Err(NotServed::Refused(status)),

@@ -5,11 +5,10 @@ mod secrets;
 mod seen;
 mod sweep;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use aws::{UserApi, remember_request_id};
-use futures::{Stream, StreamExt, future};
+use futures::{Stream, StreamExt, TryStreamExt, future};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -19,12 +18,12 @@ use plan::pass::{Finish, PassResult};
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio::task::JoinError;
 
-use self::index::{Index, Listed};
+use self::index::{Index, Listed, Vanished};
 use self::secrets::{WatchedSecrets, objects_with_changed_secret, secrets_within};
 use self::seen::Seen;
 use self::sweep::{Sweeper, WatchedObjects};
-use crate::api::{ElastiCacheUser, full_name, user_id};
-use crate::connection::{WATCH_SECONDS, WatchHealth};
+use crate::api::{ElastiCacheUser, TrimmedUser, full_name, user_id};
+use crate::connection::{WATCH_SECONDS, WatchHealth, metadata_only};
 use crate::orphans;
 use crate::queue::{Class, Queue, QueueTurn, Trigger};
 use crate::reconcile::Reconciler;
@@ -131,11 +130,11 @@ async fn watch_scope<U, F>(
 {
     let ControllerScope { namespace, index, secrets_in, secrets, freed, unverified } = scope;
     let (store, writer) = objects;
-    let users: Api<ElastiCacheUser> = scoped(watches, namespace.as_deref());
+    let users: Api<TrimmedUser> = scoped(watches, namespace.as_deref());
     let successors = objects_with_freed_id(freed.subscribe(), index.clone());
     let events = watcher(users, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
-        .modify(|object| object.managed_fields_mut().clear())
+        .map_ok(untrimmed)
         .inspect(warn_once(OBJECTS_UNWATCHED, |event| !matches!(event, watcher::Event::Init)))
         .reflect(writer);
     let mut changes = ObjectEvents {
@@ -146,14 +145,14 @@ async fn watch_scope<U, F>(
         freed,
         seen: Seen::default(),
         unverified,
-        listed: Vec::new(),
     };
     // The watcher repeats what failed.
     let objects = events.filter_map(|event| future::ready(event.ok())).for_each(|event| {
         changes.handle(event);
         future::ready(())
     });
-    let changed = secrets_in.into_iter().map(|namespace| secrets.changes(watches, namespace).boxed());
+    let metadata = metadata_only(watches.clone());
+    let changed = secrets_in.into_iter().map(|namespace| secrets.changes(&metadata, namespace).boxed());
     let changed = futures::stream::select_all(changed)
         .flat_map(|secret| futures::stream::iter(objects_with_changed_secret(&store, &index, &secret)));
     let requests = futures::stream::select(changed, successors).for_each(|object| {
@@ -180,28 +179,37 @@ struct ObjectEvents<'a, U> {
     freed: broadcast::Sender<String>,
     seen: Seen,
     unverified: Arc<Notify>,
-    /// What the list under way asks for. The store shows the list only when it is complete.
-    listed: Vec<(String, Trigger)>,
 }
 
 impl<U: UserApi> ObjectEvents<'_, U> {
     /// Nobody told of objects that vanished while the watch was broken.
-    fn sweep(&self, listed: Listed) {
-        self.context.reconciler.memories.sweep(self.namespace.as_deref(), &listed.uids);
-        for gone in listed.vanished {
-            self.context.reconciler.orphans.check_now(&gone.uid);
+    fn sweep(&mut self, listed: Listed) {
+        let Reconciler { memories, orphans, .. } = &self.context.reconciler;
+        let forgotten = memories.sweep(self.namespace.as_deref(), &listed.uids);
+        if forgotten > 0 {
+            tracing::debug!("vanished objects that are forgotten after a list: {forgotten}");
+        }
+        for Vanished { name, uid, user_id } in listed.vanished {
+            orphans.check_now(&uid);
+            if let Some(name) = name {
+                self.forget(&name);
+            }
             // Nobody receives it if the operator is ending.
-            let _ = self.freed.send(gone.user_id);
+            let _ = self.freed.send(user_id.to_string());
         }
     }
 
-    fn request(&self, object: &str, trigger: Trigger) {
-        match trigger {
+    fn forget(&mut self, name: &str) {
+        self.seen.forget(name);
+        self.context.queue.forget(name);
+    }
+
+    fn request(&mut self, object: &ElastiCacheUser) {
+        match self.seen.note(object) {
             // A listing of all users shows whether such an object needs a pass.
-            Trigger::Listed(Class::Check) => self.unverified.notify_one(),
-            Trigger::Edit | Trigger::Change | Trigger::Listed(_) => {
-                self.context.queue.request(object, trigger)
-            }
+            Some(Trigger::Listed(Class::Check)) => self.unverified.notify_one(),
+            Some(trigger) => self.context.queue.request(&full_name(object), trigger),
+            None => {}
         }
     }
 
@@ -212,40 +220,26 @@ impl<U: UserApi> ObjectEvents<'_, U> {
             admitted = places.sweep(self.namespace.as_deref(), &listed.uids);
             self.sweep(listed);
         }
-        let queue = &self.context.queue;
         match event {
-            watcher::Event::Init => {}
-            watcher::Event::InitApply(object) => {
-                let trigger = self.seen.note(&object);
-                self.listed.extend(trigger.map(|trigger| (full_name(&object), trigger)));
-            }
+            // The store shows a list only when it is complete.
+            watcher::Event::Init | watcher::Event::InitApply(_) => {}
             watcher::Event::InitDone => {
-                let names: HashSet<String> =
-                    self.store.state().iter().map(|object| full_name(object)).collect();
-                for gone in self.seen.keep(|name| names.contains(name)) {
-                    queue.forget(&gone);
-                }
-                for (name, trigger) in std::mem::take(&mut self.listed) {
-                    self.request(&name, trigger);
+                for object in self.store.state() {
+                    self.request(&object);
                 }
             }
-            watcher::Event::Apply(object) => {
-                if let Some(trigger) = self.seen.note(&object) {
-                    self.request(&full_name(&object), trigger);
-                }
-            }
+            watcher::Event::Apply(object) => self.request(&object),
             watcher::Event::Delete(gone) => {
                 let Reconciler { memories, orphans, policy, .. } = &self.context.reconciler;
                 memories.forget(&gone.uid().unwrap_or_default());
                 orphans.vanished(&gone, policy);
-                self.seen.forget(&full_name(&gone));
-                queue.forget(&full_name(&gone));
+                self.forget(&full_name(&gone));
                 // Nobody receives it if the operator is ending.
                 let _ = self.freed.send(user_id(&gone));
             }
         }
         for name in admitted {
-            queue.request(&name, Trigger::Change);
+            self.context.queue.request(&name, Trigger::Change);
         }
     }
 }
@@ -292,6 +286,16 @@ where
 
 const OBJECTS_UNWATCHED: &str =
     "failed to watch ElastiCacheUsers; the operator does not see changes of them until the watch works";
+
+fn untrimmed(event: watcher::Event<TrimmedUser>) -> watcher::Event<ElastiCacheUser> {
+    match event {
+        watcher::Event::Apply(object) => watcher::Event::Apply(object.into()),
+        watcher::Event::Delete(object) => watcher::Event::Delete(object.into()),
+        watcher::Event::Init => watcher::Event::Init,
+        watcher::Event::InitApply(object) => watcher::Event::InitApply(object.into()),
+        watcher::Event::InitDone => watcher::Event::InitDone,
+    }
+}
 
 /// Logs that a watch fails: once, until an item arrives that shows that the watch `works` again.
 fn warn_once<T: 'static>(
@@ -349,3 +353,6 @@ fn find(objects: &[WatchedObjects], object: &str) -> Option<Arc<ElastiCacheUser>
     let object = object_ref(object)?;
     objects.iter().find_map(|scope| scope.store.get(&object))
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,8 @@ use serde_json::json;
 
 use self::failures::{RequestFailures, cause, is_refusal};
 use crate::api::{
-    ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, VERSION, full_name, user_id,
+    ElastiCacheUser, ElastiCacheUserStatus, FIELD_MANAGER, FINALIZER, GROUP, MOST_FINALIZERS,
+    TOO_MANY_FINALIZERS, TrimmedUser, VERSION, full_name, user_id,
 };
 use crate::leader_election::Token;
 
@@ -90,7 +91,7 @@ impl Kubernetes {
         if self.token.is_valid() { Ok(()) } else { Err(RequestError::Ending) }
     }
 
-    fn users(&self, object: &ElastiCacheUser) -> Api<ElastiCacheUser> {
+    fn users(&self, object: &ElastiCacheUser) -> Api<TrimmedUser> {
         Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default())
     }
 
@@ -101,7 +102,7 @@ impl Kubernetes {
     pub async fn read(&self, object: &ElastiCacheUser) -> Result<Option<ElastiCacheUser>, RequestError> {
         let found = self.users(object).get_opt(&object.name_any()).await.and_then(whole);
         let found = found.map_err(|error| self.failed("read the object", &full_name(object), error))?;
-        Ok(found.filter(|found| found.metadata.uid == object.metadata.uid))
+        Ok(found.map(ElastiCacheUser::from).filter(|found| found.metadata.uid == object.metadata.uid))
     }
 
     /// Whether the object that owner tags name exists, uncached.
@@ -112,9 +113,9 @@ impl Kubernetes {
         if !owner.can_exist() {
             return Ok(OwnerObservation::Unknown);
         }
-        let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &owner.namespace);
-        match users.get_metadata_opt(&owner.name).await.and_then(whole) {
-            Ok(Some(found)) if found.metadata.deletion_timestamp.is_some() => Ok(OwnerObservation::Leaving),
+        let users: Api<TrimmedUser> = Api::namespaced(self.client.clone(), &owner.namespace);
+        match users.get_opt(&owner.name).await.and_then(whole) {
+            Ok(Some(found)) if found.meta().deletion_timestamp.is_some() => Ok(OwnerObservation::Leaving),
             Ok(Some(_)) => Ok(OwnerObservation::Exists),
             Ok(None) => Ok(OwnerObservation::Gone),
             Err(error) if is_refusal(&error) => {
@@ -132,12 +133,12 @@ impl Kubernetes {
     /// # Errors
     /// If the API server cannot be reached, or refuses.
     pub async fn namesake(&self, orphan: &Orphan) -> Result<Namesake, RequestError> {
-        let users: Api<ElastiCacheUser> = Api::namespaced(self.client.clone(), &orphan.owner.namespace);
+        let users: Api<TrimmedUser> = Api::namespaced(self.client.clone(), &orphan.owner.namespace);
         let found = users.get_opt(&orphan.owner.name).await.and_then(whole);
         let found = found.map_err(|error| {
             self.failed("read an object that may have vanished", &orphan.owner.to_string(), error)
         })?;
-        Ok(found.map_or(Namesake::Absent, |found| namesake(orphan, &found)))
+        Ok(found.map_or(Namesake::Absent, |found| namesake(orphan, &found.into())))
     }
 
     /// # Errors
@@ -166,6 +167,10 @@ impl Kubernetes {
         what: &'static str,
     ) -> Result<ElastiCacheUser, RequestError> {
         self.may_write()?;
+        if object.finalizers().iter().any(|finalizer| finalizer == TOO_MANY_FINALIZERS) {
+            let why = format!("the object has more than {MOST_FINALIZERS} finalizers");
+            return Err(self.failed(what, &full_name(object), kube::Error::Service(why.into())));
+        }
         let patch = json!({ "metadata": {
             "uid": object.metadata.uid,
             "resourceVersion": object.metadata.resource_version,
@@ -173,7 +178,7 @@ impl Kubernetes {
         }});
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let answer = self.users(object).patch(&object.name_any(), &params, &Patch::Merge(&patch)).await;
-        answer.map_err(|error| self.failed(what, &full_name(object), error))
+        answer.map(Into::into).map_err(|error| self.failed(what, &full_name(object), error))
     }
 
     /// Replaces the whole status of this version of the object.
@@ -196,7 +201,7 @@ impl Kubernetes {
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let answer =
             self.users(object).patch_status(&object.name_any(), &params, &Patch::Apply(&apply)).await;
-        answer.map_err(|error| self.failed("write the status", &full_name(object), error))
+        answer.map(Into::into).map_err(|error| self.failed("write the status", &full_name(object), error))
     }
 
     /// Whether the CustomResourceDefinition is being deleted, uncached.

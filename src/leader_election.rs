@@ -26,16 +26,14 @@ use prometheus_client::registry::Registry;
 
 pub use candidate::{Candidate, Leadership, LeadershipLost, LeaseForbidden};
 pub use election::{Election, LossReason, Timing};
+pub use record::{Contender, ForeignHolder, Installation};
+pub(crate) use record::{duration, foreign_holder, holder};
 pub use store::{LeaseError, LeaseStore, Leases};
 pub use token::{Sending, Token};
 
-use crate::api::FIELD_MANAGER;
-
-pub const LEASE: &str = FIELD_MANAGER;
-
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LeaseLabel {
-    name: &'static str,
+    name: String,
 }
 
 /// The holder's name in the Lease: the replica's name with a random suffix, because a restarted container is another holder.
@@ -48,14 +46,14 @@ pub fn identity(replica: &str) -> String {
 
 /// Registers the gauge under the name that client-go uses.
 #[must_use]
-pub fn register_gauge(registry: &mut Registry) -> Gauge<i64, AtomicI64> {
+pub fn register_gauge(registry: &mut Registry, lease: &str) -> Gauge<i64, AtomicI64> {
     let statuses = Family::<LeaseLabel, Gauge<i64, AtomicI64>>::default();
     registry.register(
         "leader_election_master_status",
         "Whether this process is the leader: 1 or 0",
         statuses.clone(),
     );
-    statuses.get_or_create(&LeaseLabel { name: LEASE }).clone()
+    statuses.get_or_create(&LeaseLabel { name: lease.to_owned() }).clone()
 }
 
 #[cfg(test)]

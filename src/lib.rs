@@ -26,7 +26,7 @@
 //! | [`account`] | AWS | one AWS account and region: the calls to it, their rate limit, and walks over all users |
 //! | `places` | no | which objects may have a user, if a namespace may have only so many |
 //! | `memories` | no | what one process remembers of each object between passes |
-//! | `orphans` | through these | deletes the AWS user of an object that vanished right after CreateUser |
+//! | `orphans` | through these | notices that an object may have vanished right after CreateUser, and runs a pass that deletes its AWS user |
 //! | `queue` | no | whose pass begins next, and when |
 //! | `controller` | API server | watches: which change asks for a pass |
 //! | [`leader_election`] | API server | which replica works, and its right to change something |

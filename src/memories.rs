@@ -7,22 +7,22 @@ use plan::Memory;
 
 /// By the object's uid.
 #[derive(Debug, Default)]
-pub(crate) struct Memories(Mutex<HashMap<String, Kept>>);
+pub(crate) struct Memories(Mutex<HashMap<Box<str>, Kept>>);
 
 #[derive(Debug)]
 struct Kept {
-    namespace: String,
-    memory: Memory,
+    namespace: Box<str>,
+    memory: Box<Memory>,
 }
 
 impl Memories {
     #[must_use]
     pub(crate) fn recall(&self, uid: &str) -> Memory {
-        self.lock().get(uid).map(|kept| kept.memory.clone()).unwrap_or_default()
+        self.lock().get(uid).map(|kept| kept.memory.as_ref().clone()).unwrap_or_default()
     }
 
-    pub(crate) fn keep(&self, uid: &str, namespace: &str, memory: Memory) {
-        self.lock().insert(uid.to_owned(), Kept { namespace: namespace.to_owned(), memory });
+    pub(crate) fn keep(&self, uid: &str, namespace: &str, memory: Box<Memory>) {
+        self.lock().insert(uid.into(), Kept { namespace: namespace.into(), memory });
     }
 
     /// Changes what is remembered while no pass can keep anything.
@@ -35,11 +35,14 @@ impl Memories {
     }
 
     /// To be called with the uids of a complete list of the objects of a namespace (`None`: of all). Nobody told of objects that
-    /// vanished while the watch was broken, and what is remembered of them may be passwords.
-    pub(crate) fn sweep(&self, namespace: Option<&str>, listed: &HashSet<String>) {
-        self.lock().retain(|uid, kept| {
-            listed.contains(uid) || namespace.is_some_and(|namespace| kept.namespace != namespace)
+    /// vanished while the watch was broken, and what is remembered of them may be passwords. Returns how many were forgotten.
+    pub(crate) fn sweep(&self, namespace: Option<&str>, listed: &HashSet<String>) -> usize {
+        let mut memories = self.lock();
+        let before = memories.len();
+        memories.retain(|uid, kept| {
+            listed.contains(&**uid) || namespace.is_some_and(|namespace| *kept.namespace != *namespace)
         });
+        before - memories.len()
     }
 
     /// To be called if the object is gone.
@@ -47,7 +50,7 @@ impl Memories {
         self.lock().remove(uid);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -61,9 +64,10 @@ mod tests {
         let keeps = |namespace: Option<&str>| {
             let memories = Memories::default();
             for (uid, of) in [("here", "a"), ("gone", "a"), ("elsewhere", "b")] {
-                memories.keep(uid, of, Memory::default());
+                memories.keep(uid, of, Box::default());
             }
-            memories.sweep(namespace, &HashSet::from(["here".to_owned()]));
+            let forgotten = memories.sweep(namespace, &HashSet::from(["here".to_owned()]));
+            assert_eq!(forgotten, 3 - memories.lock().len());
             ["here", "gone", "elsewhere"].map(|uid| memories.lock().contains_key(uid))
         };
         assert_eq!(keeps(Some("a")), [true, false, true]);

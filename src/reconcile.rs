@@ -57,9 +57,7 @@ impl<U: UserApi> Reconciler<U> {
             Pass::new(self.settings.clone(), goal, object, memory, fastrand::u64(..), self.clock.now());
         let finish = self.drive(&mut pass, &mut Held::new(cached, turn)).await;
         match &finish.memory {
-            Some(memory) => {
-                self.memories.keep(&uid, &cached.namespace().unwrap_or_default(), memory.as_ref().clone())
-            }
+            Some(memory) => self.memories.keep(&uid, &cached.namespace().unwrap_or_default(), memory.clone()),
             None => {
                 self.memories.forget(&uid);
                 self.orphans.check_now(&uid);

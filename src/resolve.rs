@@ -2,10 +2,9 @@
 //! names.
 
 mod lockdown;
-mod patterns;
 
 pub use self::lockdown::Lockdown;
-pub use self::patterns::Patterns;
+pub use plan::Patterns;
 
 use std::collections::BTreeSet;
 
@@ -202,6 +201,7 @@ fn desired(object: &ElastiCacheUser, policy: &Policy) -> Result<Desired, Refusal
         owner: owner(object, policy),
         uid: object.uid().unwrap_or_default(),
         adoption: policy.adoption(object),
+        adoption_namespaces: policy.adoption_namespaces.clone(),
         full: None,
     })
 }

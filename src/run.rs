@@ -23,14 +23,18 @@ use crate::connection::{self, ConfigurationError, NotServed, WatchHealth};
 use crate::controller::{self, Context, Watched};
 use crate::kubernetes::Kubernetes;
 use crate::leader_election::{
-    self, Candidate, Election, Leadership, LeadershipLost, LeaseForbidden, Leases, Timing, Token,
+    self, Candidate, Contender, Election, Installation, Leadership, LeadershipLost, LeaseForbidden, Leases,
+    Timing, Token,
 };
 use crate::memories::Memories;
 use crate::orphans::Orphans;
 use crate::places::Places;
 use crate::queue::Queue;
 use crate::reconcile::Reconciler;
-use crate::telemetry::{self, Metrics, ObjectMetrics, ProcessMetrics, ReadinessProbe};
+use crate::telemetry::{
+    self, Certificate, CertificateError, HttpServer, Metrics, MetricsReaders, ObjectMetrics, ProcessMetrics,
+    ReadinessProbe,
+};
 
 /// The operator's name in the API server's audit log.
 const USER_AGENT: &str = concat!("elasticache-user-operator/", env!("CARGO_PKG_VERSION"));
@@ -56,8 +60,10 @@ pub enum RunError {
     ClusterUid(kube::Error),
     #[error(transparent)]
     Aws(#[from] ConnectError),
-    #[error("cannot listen on {address}; choose another --http-addr")]
-    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("cannot listen on {address}; choose another {flag}")]
+    Listen { address: SocketAddr, flag: &'static str, source: std::io::Error },
+    #[error("/metrics cannot be served with TLS")]
+    Certificate(#[from] CertificateError),
     #[error("cannot handle signals")]
     Signals(#[source] std::io::Error),
     #[error(transparent)]
@@ -96,10 +102,12 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let (aws, region) = Aws::connect(Timeouts::within(run.aws_call_timeout)).await?;
     aws.meter().register(&mut registry);
     let token = if run.leader_elect { Token::none() } else { Token::unlimited() };
-    let candidate =
-        run.leader_elect.then(|| candidate(run, requests.clone(), &namespace, token.clone(), &mut registry));
-    let (listener, http) = listen(run.http_addr).await?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), cluster_id, region, ?namespaces, %http, "starting");
+    let installation = run.installation(&region, &cluster_id);
+    let candidate = run
+        .leader_elect
+        .then(|| candidate(run, requests.clone(), &namespace, installation, token.clone(), &mut registry));
+    let server = http_server(run, requests.clone()).await?;
+    log_start(&cluster_id, &region, &namespaces, &server)?;
 
     let (end, ending) = watch::channel(false);
     let context = Arc::new(Context {
@@ -129,7 +137,8 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let unsynced = Arc::new(AtomicUsize::new(if run.leader_elect { 0 } else { scopes }));
     let readiness = ReadinessProbe::new(unsynced.clone(), requests, asked_in);
     let readiness = readiness.watching(watch_health.clone(), run.kubernetes_timeout);
-    let mut server = tokio::spawn(telemetry::serve_http(listener, registry, readiness));
+    let readiness = readiness.sharing_lease(candidate.as_ref().map(Candidate::foreign_holder));
+    let mut server = tokio::spawn(telemetry::serve_http(server, registry, readiness));
     let mut signals = StopSignals::listen().map_err(RunError::Signals)?;
     let Turn::Work(leadership) = stand_by(candidate, &mut signals, &mut server).await? else { return Ok(()) };
     unsynced.store(scopes, Ordering::Relaxed);
@@ -154,23 +163,52 @@ fn kubernetes(requests: &Client, token: &Token, metrics: &Metrics) -> Kubernetes
     Kubernetes::new(requests.clone(), token.clone()).counting(metrics.kubernetes_failures())
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
-    let failed = |source| RunError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+fn log_start(
+    cluster_id: &str,
+    region: &str,
+    namespaces: &[String],
+    server: &HttpServer,
+) -> Result<(), RunError> {
+    let http = server.listener.local_addr().map_err(RunError::ServerFailed)?;
+    let health = server.health.as_ref().and_then(|listener| listener.local_addr().ok());
+    let health = health.map(tracing::field::display);
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(version, cluster_id, region, ?namespaces, %http, health, "starting");
+    Ok(())
+}
+
+async fn http_server(run: &RunFlags, client: Client) -> Result<HttpServer, RunError> {
+    let secure = if run.metrics_secure {
+        let folder = run.metrics_cert_dir.as_ref().ok_or(CertificateError::NoFolder)?;
+        Some((Certificate::load(folder)?, MetricsReaders::new(client)))
+    } else {
+        None
+    };
+    let health = match run.health_addr {
+        Some(address) => Some(listen(address, "--health-addr").await?),
+        None => None,
+    };
+    Ok(HttpServer { listener: listen(run.http_addr, "--http-addr").await?, health, secure })
+}
+
+async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, flag, source })
 }
 
 fn candidate(
     run: &RunFlags,
     client: Client,
     namespace: &str,
+    installation: Installation,
     token: Token,
     registry: &mut Registry,
 ) -> Candidate<Leases> {
-    let leases = Leases::new(client, run.lease_namespace().unwrap_or(namespace));
-    let election = Election::new(leader_election::identity(run.replica()), Timing::default(), Instant::now());
-    Candidate::new(leases, election, token, leader_election::register_gauge(registry))
+    let lease = run.lease_name();
+    let leases = Leases::new(client, run.lease_namespace().unwrap_or(namespace), lease);
+    let identity = leader_election::identity(run.replica());
+    let contender = Contender { lease: lease.to_owned(), identity, installation };
+    let election = Election::new(contender, Timing::default(), Instant::now());
+    Candidate::new(leases, election, token, leader_election::register_gauge(registry, lease))
 }
 
 enum Turn {

@@ -1,10 +1,12 @@
 //! I/O: logs, metrics, and the HTTP server with /livez, /readyz and /metrics.
 
+mod certificate;
 mod escaped_lines;
 mod log_line;
 mod objects;
 mod passes;
 mod process;
+mod readers;
 mod server;
 mod sparse;
 
@@ -13,14 +15,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use kube::Client;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
@@ -30,12 +32,15 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, RunFlags};
 use crate::connection::{self, WatchHealth};
+use crate::leader_election::ForeignHolder;
 
+pub use certificate::{Certificate, CertificateError};
 pub use escaped_lines::EscapedLines;
 pub use log_line::write_log_line;
 pub use objects::ObjectMetrics;
 pub use passes::{Measured, Metrics, QueueMetrics, Reconciled};
 pub use process::ProcessMetrics;
+pub use readers::MetricsReaders;
 pub use sparse::SparseWarnings;
 
 /// How long /readyz waits for the API server.
@@ -93,6 +98,8 @@ pub struct ReadinessProbe {
     watches: WatchHealth,
     /// How long a watch may be without an answer.
     watch_patience: Duration,
+    /// `None` without leader election.
+    foreign_holder: Option<watch::Receiver<Option<ForeignHolder>>>,
     client: Client,
     namespace: Option<String>,
     /// The last answer of the API server, and when it was asked. Anybody may ask for /readyz as often as they like, and all of
@@ -102,6 +109,8 @@ pub struct ReadinessProbe {
 
 #[derive(Debug, thiserror::Error)]
 enum NotReady {
+    #[error(transparent)]
+    ForeignHolder(ForeignHolder),
     #[error("the watch of ElastiCacheUsers has not delivered its first list yet")]
     Unsynced,
     #[error("the watch of {0} does not work: the API server does not answer it, or refuses it")]
@@ -116,7 +125,8 @@ impl ReadinessProbe {
     #[must_use]
     pub fn new(unsynced: Arc<AtomicUsize>, client: Client, namespace: Option<String>) -> Self {
         let (watches, watch_patience) = (WatchHealth::default(), Duration::MAX);
-        Self { unsynced, watches, watch_patience, client, namespace, last: Mutex::default() }
+        let foreign_holder = None;
+        Self { unsynced, watches, watch_patience, foreign_holder, client, namespace, last: Mutex::default() }
     }
 
     /// No watch may be without an answer for longer than `patience`.
@@ -126,7 +136,17 @@ impl ReadinessProbe {
         self
     }
 
+    /// A replica is not ready while a replica of another installation holds its Lease.
+    #[must_use]
+    pub(crate) fn sharing_lease(mut self, holder: Option<watch::Receiver<Option<ForeignHolder>>>) -> Self {
+        self.foreign_holder = holder;
+        self
+    }
+
     async fn check(&self) -> Result<(), NotReady> {
+        if let Some(holder) = self.foreign_holder.as_ref().and_then(|seen| seen.borrow().clone()) {
+            return Err(NotReady::ForeignHolder(holder));
+        }
         if self.unsynced.load(Ordering::Relaxed) > 0 {
             return Err(NotReady::Unsynced);
         }
@@ -151,37 +171,60 @@ impl ReadinessProbe {
     }
 }
 
-struct Pages {
+/// Where the pages are served, and to whom.
+pub struct HttpServer {
+    pub listener: TcpListener,
+    /// If there is one, /livez and /readyz are served only here, and without TLS.
+    pub health: Option<TcpListener>,
+    /// If there is one, the first listener speaks TLS, and only these readers get /metrics.
+    pub secure: Option<(Certificate, MetricsReaders)>,
+}
+
+struct MetricsPage {
     registry: Registry,
-    readiness: ReadinessProbe,
+    readers: Option<MetricsReaders>,
 }
 
 /// Serves /livez, /readyz and /metrics until the process ends.
 ///
 /// # Errors
-/// If the listener fails.
+/// If a listener fails.
 pub async fn serve_http(
-    listener: TcpListener,
+    server: HttpServer,
     registry: Registry,
     readiness: ReadinessProbe,
 ) -> std::io::Result<()> {
-    let pages = Arc::new(Pages { registry, readiness });
-    let router = axum::Router::new()
+    let HttpServer { listener, health, secure } = server;
+    let (certificate, readers) = secure.unzip();
+    let page = Arc::new(MetricsPage { registry, readers });
+    let metrics_page = axum::Router::new().route("/metrics", get(metrics)).with_state(page);
+    let health_pages = axum::Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .with_state(pages);
-    server::accept_connections(listener, router).await
+        .with_state(Arc::new(readiness));
+    let certificate = certificate.map(Arc::new);
+    let Some(health) = health else {
+        return server::accept_connections(listener, certificate, metrics_page.merge(health_pages)).await;
+    };
+    tokio::select! {
+        ended = server::accept_connections(listener, certificate, metrics_page) => ended,
+        ended = server::accept_connections(health, None, health_pages) => ended,
+    }
 }
 
-async fn ready(State(pages): State<Arc<Pages>>) -> Response {
-    match pages.readiness.check().await {
+async fn ready(State(readiness): State<Arc<ReadinessProbe>>) -> Response {
+    match readiness.check().await {
         Ok(()) => "ok\n".into_response(),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }
 }
 
-async fn metrics(State(pages): State<Arc<Pages>>) -> Response {
+async fn metrics(State(pages): State<Arc<MetricsPage>>, headers: HeaderMap) -> Response {
+    if let Some(readers) = &pages.readers
+        && let Err(denied) = readers.admit(&headers).await
+    {
+        return denied.into_response();
+    }
     let mut page = String::new();
     match text::encode(&mut page, &pages.registry) {
         Ok(()) => {

@@ -12,11 +12,13 @@ mod enums;
 mod lenient;
 mod spec;
 mod status;
+mod trimmed;
 
 pub use crd::{APPLY_CRD, crd, crd_yaml};
 pub use enums::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
 pub use spec::{AuthenticationSpec, ElastiCacheUser, ElastiCacheUserSpec, PasswordSource, SecretKeyRef};
 pub use status::{ElastiCacheUserStatus, LastAppliedStatus, LocationStatus, ReportedAuthentication};
+pub use trimmed::{MOST_FINALIZERS, TOO_MANY_FINALIZERS, TrimmedSecret, TrimmedUser};
 
 /// The API group of the custom resource.
 pub const GROUP: &str = "elasticache-users.dev";
@@ -31,6 +33,8 @@ pub const FIELD_MANAGER: &str = "elasticache-user-operator";
 pub const RECONCILE_REQUESTED_AT: &str = "elasticache-users.dev/reconcile-requested-at";
 /// Annotation: while it is `"true"`, a deletion keeps the finalizer and makes no AWS call.
 pub const PREVENT_DELETION: &str = "elasticache-users.dev/prevent-deletion";
+/// All annotations that the operator reads. It keeps no other.
+pub(crate) const ANNOTATIONS: [&str; 2] = [RECONCILE_REQUESTED_AT, PREVENT_DELETION];
 
 /// Condition: the AWS user exists, matches the spec and is `active`.
 pub const READY: &str = "Ready";

@@ -8,8 +8,9 @@ use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{ApiResource, DynamicObject, ListParams, PostParams};
+use kube::api::{ListParams, PostParams};
 use kube::client::Body;
 use kube::{Api, Client, CustomResourceExt, ResourceExt};
 use serde_json::Value;
@@ -19,7 +20,7 @@ use super::definition::Installed;
 use super::permissions::{AccessReview, Rule, Scope};
 use super::uninstall::ObjectSummary;
 use crate::api::{
-    AuthenticationType, ElastiCacheUser, ElastiCacheUserSpec, FINALIZER, GROUP, PREVENT_DELETION, VERSION,
+    AuthenticationType, ElastiCacheUser, FINALIZER, GROUP, PREVENT_DELETION, TrimmedUser, VERSION,
 };
 use crate::connection::{self, ConfigurationError};
 use crate::resolve::Policy;
@@ -29,9 +30,13 @@ use crate::{clock, resolve};
 const USER_AGENT: &str = concat!("elasticache-user-operator-check/", env!("CARGO_PKG_VERSION"));
 /// Requests that are under way at the same time.
 const AT_ONCE: usize = 8;
+/// Pages may be heavy.
+const LISTS_AT_ONCE: usize = 2;
 
 pub(crate) struct Cluster {
     client: Client,
+    /// For a LIST of objects.
+    pages: Client,
     timeout: Duration,
     /// The namespace of the kubeconfig's context, or of the pod.
     pub(crate) namespace: String,
@@ -69,7 +74,7 @@ impl Cluster {
         let url = url.trim_end_matches('/').to_owned();
         let client =
             Client::try_from(connection::with_timeout(&config, timeout)).map_err(ClusterError::Client)?;
-        Ok(Self { client, timeout, namespace, url })
+        Ok(Self { pages: connection::paging(client.clone()), client, timeout, namespace, url })
     }
 
     async fn within<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
@@ -103,7 +108,7 @@ impl Cluster {
         answer.status?.user_info?.username
     }
 
-    pub(crate) async fn may(&self, rule: &Rule, scopes: &[Scope]) -> Vec<AccessReview> {
+    pub(crate) async fn may(&self, rule: &Rule<'_>, scopes: &[Scope]) -> Vec<AccessReview> {
         let questions = scopes.iter().flat_map(|scope| rule.verbs.iter().map(move |verb| (scope, *verb)));
         let asked = questions.map(|(scope, verb)| async move {
             let allowed = self.review(rule, scope.as_deref(), verb).await;
@@ -112,7 +117,12 @@ impl Cluster {
         stream::iter(asked).buffered(AT_ONCE).collect().await
     }
 
-    async fn review(&self, rule: &Rule, namespace: Option<&str>, verb: &str) -> Result<bool, ClusterError> {
+    async fn review(
+        &self,
+        rule: &Rule<'_>,
+        namespace: Option<&str>,
+        verb: &str,
+    ) -> Result<bool, ClusterError> {
         let text = |text: &str| Some(text.to_owned());
         let question = SelfSubjectAccessReview {
             spec: SelfSubjectAccessReviewSpec {
@@ -148,6 +158,11 @@ impl Cluster {
         }
     }
 
+    pub(crate) async fn lease(&self, namespace: &str, name: &str) -> Result<Option<Lease>, ClusterError> {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), namespace);
+        self.within(leases.get_opt(name)).await
+    }
+
     /// The UID of the namespace kube-system.
     pub(crate) async fn cluster_uid(&self) -> Result<String, ClusterError> {
         self.within(connection::cluster_uid(&self.client)).await
@@ -161,7 +176,8 @@ impl Cluster {
         policy: &Policy,
     ) -> Result<Vec<ObjectSummary>, ListError> {
         let lists = scopes.iter().map(|scope| self.list(scope.as_deref(), page, policy));
-        let lists: Vec<Vec<ObjectSummary>> = stream::iter(lists).buffered(AT_ONCE).try_collect().await?;
+        let lists: Vec<Vec<ObjectSummary>> =
+            stream::iter(lists).buffered(LISTS_AT_ONCE).try_collect().await?;
         Ok(lists.into_iter().flatten().collect())
     }
 
@@ -171,19 +187,21 @@ impl Cluster {
         page: u32,
         policy: &Policy,
     ) -> Result<Vec<ObjectSummary>, ListError> {
-        let resource = ApiResource::erase::<ElastiCacheUser>(&());
-        let objects: Api<DynamicObject> = match namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
+        let client = self.pages.clone();
+        let objects: Api<TrimmedUser> = match namespace {
+            Some(namespace) => Api::namespaced(client, namespace),
+            None => Api::all(client),
         };
         let (mut found, mut params) = (Vec::new(), ListParams::default().limit(page));
+        let mut begun_again = false;
         loop {
             let list = match self.within(objects.list(&params)).await {
                 Ok(list) => list,
                 // The API server does not keep the list for as long as this took. Begin again.
                 Err(ClusterError::Refused(kube::Error::Api(status)))
-                    if status.code == 410 && params.continue_token.is_some() =>
+                    if status.code == 410 && params.continue_token.is_some() && !begun_again =>
                 {
+                    begun_again = true;
                     found.clear();
                     params = ListParams::default();
                     continue;
@@ -193,7 +211,7 @@ impl Cluster {
                 }
                 Err(error) => return Err(error.into()),
             };
-            found.extend(list.items.iter().map(|object| summarize(object, policy)));
+            found.extend(list.items.into_iter().map(|object| summarize(&object.into(), policy)));
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params.continue_token = Some(token),
                 None => return Ok(found),
@@ -202,29 +220,21 @@ impl Cluster {
     }
 }
 
-fn summarize(object: &DynamicObject, policy: &Policy) -> ObjectSummary {
-    // A member of the wrong type counts as absent, as it does for the operator.
-    let spec: ElastiCacheUserSpec = object
-        .data
-        .get("spec")
-        .and_then(|spec| serde_json::from_value(spec.clone()).ok())
-        .unwrap_or_default();
-    let object_with_spec = ElastiCacheUser { metadata: object.metadata.clone(), spec, status: None };
-    let spec = &object_with_spec.spec;
+fn summarize(object: &ElastiCacheUser, policy: &Policy) -> ObjectSummary {
+    let spec = &object.spec;
     let type_ = spec.authentication.as_ref().and_then(|given| given.type_.as_ref());
-    let arn = object.data.pointer("/status/arn").and_then(Value::as_str);
     ObjectSummary {
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
         wanted_user: spec.user_id.clone().unwrap_or_else(|| object.name_any()).to_ascii_lowercase(),
-        policy: policy.deletion_policy(&object_with_spec),
-        observes: policy.observes(&object_with_spec),
-        breaks: resolve::rules_broken(&object_with_spec, policy),
+        policy: policy.deletion_policy(object),
+        observes: policy.observes(object),
+        breaks: resolve::rules_broken(object, policy),
         suspended: spec.suspend == Some(true),
         has_finalizer: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
         being_deleted: object.metadata.deletion_timestamp.is_some(),
         protected: object.annotations().get(PREVENT_DELETION).is_some_and(|value| value == "true"),
         with_passwords: type_ == Some(&AuthenticationType::Password),
-        arn: arn.map(str::to_owned),
+        arn: object.status.as_ref().and_then(|status| status.arn.clone()),
     }
 }

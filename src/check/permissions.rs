@@ -8,14 +8,14 @@ use crate::api::GROUP;
 pub(crate) type Scope = Option<String>;
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rule {
+pub(crate) struct Rule<'a> {
     /// The name of its row.
     pub(crate) check: &'static str,
     pub(crate) group: &'static str,
     pub(crate) resource: &'static str,
     pub(crate) subresource: Option<&'static str>,
     /// If only one object matters.
-    pub(crate) name: Option<&'static str>,
+    pub(crate) name: Option<&'a str>,
     pub(crate) verbs: &'static [&'static str],
     /// The status of its row if it is not granted.
     missing: RowStatus,
@@ -23,7 +23,7 @@ pub(crate) struct Rule {
     without: &'static str,
 }
 
-const PLAIN: Rule = Rule {
+const PLAIN: Rule<'static> = Rule {
     check: "",
     group: GROUP,
     resource: "elasticacheusers",
@@ -35,15 +35,15 @@ const PLAIN: Rule = Rule {
 };
 
 /// The finalizer is a patch of the object itself.
-pub(crate) const OBJECTS: Rule = Rule {
+pub(crate) const OBJECTS: Rule<'static> = Rule {
     check: "permission-objects",
     verbs: &["get", "list", "watch", "patch"],
     without: "The operator cannot do its work.",
     ..PLAIN
 };
 /// What `--uninstall` and `--orphans` need.
-pub(crate) const LISTING: Rule = Rule { verbs: &["list"], ..OBJECTS };
-pub(crate) const STATUS: Rule = Rule {
+pub(crate) const LISTING: Rule<'static> = Rule { verbs: &["list"], ..OBJECTS };
+pub(crate) const STATUS: Rule<'static> = Rule {
     check: "permission-status",
     subresource: Some("status"),
     verbs: &["patch"],
@@ -51,7 +51,7 @@ pub(crate) const STATUS: Rule = Rule {
     ..PLAIN
 };
 /// Some admission plugins ask for it.
-pub(crate) const FINALIZERS: Rule = Rule {
+pub(crate) const FINALIZERS: Rule<'static> = Rule {
     check: "permission-finalizers",
     subresource: Some("finalizers"),
     verbs: &["update"],
@@ -59,7 +59,7 @@ pub(crate) const FINALIZERS: Rule = Rule {
     without: "Some clusters' admission requires it if an object has a finalizer.",
     ..PLAIN
 };
-pub(crate) const EVENTS: Rule = Rule {
+pub(crate) const EVENTS: Rule<'static> = Rule {
     check: "permission-events",
     group: "events.k8s.io",
     resource: "events",
@@ -69,7 +69,7 @@ pub(crate) const EVENTS: Rule = Rule {
     ..PLAIN
 };
 /// The operator reads the definition before each deletion.
-pub(crate) const DEFINITION: Rule = Rule {
+pub(crate) const DEFINITION: Rule<'static> = Rule {
     check: "permission-crd",
     group: "apiextensions.k8s.io",
     resource: "customresourcedefinitions",
@@ -80,7 +80,7 @@ pub(crate) const DEFINITION: Rule = Rule {
     ..PLAIN
 };
 /// The namespace whose UID names the cluster in owner tags.
-pub(crate) const KUBE_SYSTEM: Rule = Rule {
+pub(crate) const KUBE_SYSTEM: Rule<'static> = Rule {
     check: "cluster-id",
     group: "",
     resource: "namespaces",
@@ -89,8 +89,7 @@ pub(crate) const KUBE_SYSTEM: Rule = Rule {
     without: "Its UID names the cluster in owner tags.",
     ..PLAIN
 };
-/// RBAC cannot limit the creation of a Lease to one name.
-pub(crate) const LEASE: Rule = Rule {
+pub(crate) const LEASE: Rule<'static> = Rule {
     check: "permission-lease",
     group: "coordination.k8s.io",
     resource: "leases",
@@ -98,7 +97,7 @@ pub(crate) const LEASE: Rule = Rule {
     without: "With --leader-elect, no replica works.",
     ..PLAIN
 };
-pub(crate) const SECRETS: Rule = Rule {
+pub(crate) const SECRETS: Rule<'static> = Rule {
     check: "permission-secrets",
     group: "",
     resource: "secrets",
@@ -108,14 +107,18 @@ pub(crate) const SECRETS: Rule = Rule {
     ..PLAIN
 };
 /// Without it, the operator notices a changed password late.
-pub(crate) const SECRETS_WATCH: Rule = Rule {
+pub(crate) const SECRETS_WATCH: Rule<'static> = Rule {
     check: "permission-secrets-watch",
     verbs: &["list", "watch"],
     without: "The operator notices a changed Secret only at the next --resync.",
     ..SECRETS
 };
 
-impl Rule {
+impl<'a> Rule<'a> {
+    pub(crate) fn named(self, name: &'a str) -> Self {
+        Self { name: Some(name), ..self }
+    }
+
     /// The resource as kubectl writes it.
     fn kubectl_resource(&self) -> String {
         let group = if self.group.is_empty() { String::new() } else { format!(".{}", self.group) };
@@ -139,7 +142,7 @@ pub(crate) struct AccessReview {
 
 /// The row of one rule. `caller` is the user whose permissions were reviewed.
 #[must_use]
-pub(crate) fn evaluate(rule: &Rule, answers: &[AccessReview], caller: Option<&str>) -> Row {
+pub(crate) fn evaluate(rule: &Rule<'_>, answers: &[AccessReview], caller: Option<&str>) -> Row {
     if let Some(why) = answers.iter().find_map(|answer| answer.allowed.as_ref().err()) {
         let message = format!("The permissions for {} could not be read: {why}", rule.what());
         return Row { status: rule.missing, ..Row::failed(rule.check, message, "kubectl auth can-i --list") };
@@ -156,7 +159,7 @@ pub(crate) fn evaluate(rule: &Rule, answers: &[AccessReview], caller: Option<&st
     Row { status: rule.missing, ..Row::failed(rule.check, message, grant(rule, &verbs, &scopes, caller)) }
 }
 
-fn verbs_of(rule: &Rule, answers: &[&AccessReview]) -> Vec<&'static str> {
+fn verbs_of(rule: &Rule<'_>, answers: &[&AccessReview]) -> Vec<&'static str> {
     rule.verbs.iter().copied().filter(|verb| answers.iter().any(|answer| answer.verb == *verb)).collect()
 }
 
@@ -176,11 +179,13 @@ fn where_is(scopes: &[Scope]) -> String {
 }
 
 /// The commands that grant the rule.
-fn grant(rule: &Rule, verbs: &[&str], scopes: &[Scope], caller: Option<&str>) -> String {
+fn grant(rule: &Rule<'_>, verbs: &[&str], scopes: &[Scope], caller: Option<&str>) -> String {
     let name = format!("elasticache-user-operator-{}", rule.check);
     let verbs = verbs.join(",");
     let resource = rule.kubectl_resource();
-    let only = rule.name.map(|name| format!(" --resource-name={name}")).unwrap_or_default();
+    // RBAC cannot limit `create` to a name, because the request has no name yet.
+    let name_of_one = rule.name.filter(|_| !verbs.contains("create"));
+    let only = name_of_one.map(|name| format!(" --resource-name={name}")).unwrap_or_default();
     let subject = binding_subject(caller);
     let namespaces: Vec<&str> = scopes.iter().flatten().map(String::as_str).collect();
     if namespaces.is_empty() {
@@ -213,7 +218,7 @@ mod tests {
 
     use super::*;
 
-    fn answered(rule: &Rule, denied: &[(&str, &str)], scopes: &[Option<&str>]) -> Vec<AccessReview> {
+    fn answered(rule: &Rule<'_>, denied: &[(&str, &str)], scopes: &[Option<&str>]) -> Vec<AccessReview> {
         let mut answers = Vec::new();
         for scope in scopes {
             for verb in rule.verbs {

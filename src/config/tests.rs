@@ -1,5 +1,7 @@
 //! Flags and variables, as they are typed.
 
+use plan::pace::Pace;
+
 use super::*;
 
 fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
@@ -17,7 +19,11 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(run.stale_after, Duration::from_secs(900));
     assert_eq!(run.http_addr.to_string(), "0.0.0.0:8080");
     assert_eq!(run.pace(), Pace::default());
-    assert!(!run.leader_elect);
+    assert!(!run.leader_elect && !run.metrics_secure && run.health_addr.is_none());
+    assert_eq!(
+        (run.lease_name(), run.installation("r", "c").release),
+        ("elasticache-user-operator", String::new())
+    );
 }
 
 #[test]
@@ -83,6 +89,7 @@ fn a_bad_value_is_answered_with_what_is_right() {
     let rows = [
         ("an empty cluster id", &["--cluster-id", " "][..], "must not be empty"),
         ("no calls at all", &["--aws-rate", "0"][..], "calls in a second"),
+        ("a Lease that cannot be", &["--lease-name", "My Lease"][..], "lower-case letters"),
         ("a duration without unit", &["--resync", "10"][..], "10m or 1h30m"),
         ("a duration of nothing", &["--resync", "0s"][..], "at least a second"),
         ("an unknown feature", &["--forbid", "retain,delete"][..], "prevent-deletion"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use plan::Feature;
+use plan::{DeletionPolicy, Feature};
 
 /// clap prints it after the flag's name and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,8 @@ pub(super) enum InvalidValue {
          object's namespace, for example {{namespace}}-"
     )]
     UserIdPrefix,
+    #[error("must be a name of a Kubernetes object: lower-case letters, digits, hyphens and dots")]
+    LeaseName,
     #[error("must be a number of calls in a second from 0.01 to 10000, for example 10 or 2.5")]
     Rate,
     #[error("must be a duration of at least a second, for example 30s, 10m or 1h30m")]
@@ -46,6 +48,16 @@ pub(super) fn parse_user_id_prefix(text: &str) -> Result<String, InvalidValue> {
     } else {
         Err(InvalidValue::UserIdPrefix)
     }
+}
+
+/// Accepts a DNS subdomain.
+pub(super) fn parse_lease_name(text: &str) -> Result<String, InvalidValue> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let label = |label: &str| {
+        !label.is_empty() && label.chars().all(allowed) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let valid = text.len() <= 253 && text.split('.').all(label);
+    valid.then(|| text.to_owned()).ok_or(InvalidValue::LeaseName)
 }
 
 pub(super) fn parse_rate(text: &str) -> Result<f64, InvalidValue> {
@@ -86,4 +98,40 @@ impl From<ForbiddenFeature> for Feature {
             ForbiddenFeature::Adopt => Self::Adopt,
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum DefaultDeletionPolicy {
+    /// The AWS user is deleted.
+    Delete,
+    /// The AWS user stays.
+    Retain,
+}
+
+impl DefaultDeletionPolicy {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delete => "Delete",
+            Self::Retain => "Retain",
+        }
+    }
+}
+
+impl From<DefaultDeletionPolicy> for DeletionPolicy {
+    fn from(policy: DefaultDeletionPolicy) -> Self {
+        match policy {
+            DefaultDeletionPolicy::Delete => Self::Delete,
+            DefaultDeletionPolicy::Retain => Self::Retain,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body as Answer, to_bytes};
+use axum::body::Body as Answer;
 use axum::http::{Request, Response};
 use kube::Client;
 use kube::client::Body;
 use tokio::time::{Instant, timeout};
+
+use super::pages::{ListPages, PageError};
 
 /// The server ends a watch after this time, in seconds, and kube's watcher gives up a silent one 5 s later. So a watch that died
 /// without a word is noticed within 5 minutes.
@@ -35,9 +37,7 @@ pub(crate) enum WatchError {
     #[error("no answer within {} s", .0.as_secs_f32())]
     TimedOut(Duration),
     #[error(transparent)]
-    Failed(Box<kube::Error>),
-    #[error("the answer ended too early")]
-    CutOff(#[source] axum::Error),
+    Failed(#[from] PageError),
 }
 
 impl WatchHealth {
@@ -65,45 +65,47 @@ impl WatchHealth {
 
 /// A client for watches alone. `client` needs no read time-out.
 pub(crate) fn watching(client: Client, health: WatchHealth, patience: Duration) -> Client {
-    let namespace = client.default_namespace().to_owned();
+    let (namespace, pages) = (client.default_namespace().to_owned(), ListPages::default());
     let service = tower::service_fn(move |request: Request<Body>| {
-        let (client, health) = (client.clone(), health.clone());
-        async move { send(&client, &health, patience, request).await }
+        let (client, health, pages) = (client.clone(), health.clone(), pages.clone());
+        async move { send(&client, &health, &pages, patience, request).await }
     });
     Client::new(service, namespace)
 }
 
+/// Waits for a whole page of a LIST. The answer to a watch ends with the watch.
 async fn send(
     client: &Client,
     health: &WatchHealth,
+    pages: &ListPages,
     patience: Duration,
     request: Request<Body>,
 ) -> Result<Response<Answer>, WatchError> {
     let path = request.uri().path().to_owned();
+    let opens_watch = opens_watch(&request);
+    let turn = if opens_watch { None } else { pages.turn().await };
     health.change(&path, |state| state.unanswered_since = Some(Instant::now()));
-    let opens_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
-    let patience = if opens_watch { patience } else { patience * LIST_FACTOR };
-    let answer = timeout(patience, answer(client, request, opens_watch)).await;
-    let answer = answer.unwrap_or(Err(WatchError::TimedOut(patience)));
+    let answer = if opens_watch {
+        timeout(patience, open(client, request)).await.unwrap_or(Err(WatchError::TimedOut(patience)))
+    } else {
+        let patience = patience * LIST_FACTOR;
+        match timeout(patience, pages.read(client, request, turn)).await {
+            Ok(page) => page.map_err(WatchError::Failed),
+            Err(_) => Err(WatchError::TimedOut(patience)),
+        }
+    };
     let works = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
     health.change(&path, |state| *state = WatchState { unanswered_since: None, failed: !works });
     answer
 }
 
-/// Waits for the whole answer to a LIST. The answer to a watch ends with the watch.
-async fn answer(
-    client: &Client,
-    request: Request<Body>,
-    opens_watch: bool,
-) -> Result<Response<Answer>, WatchError> {
-    let answer = client.send(request).await.map_err(|error| WatchError::Failed(Box::new(error)))?;
-    let (head, body) = answer.into_parts();
-    let body = Answer::new(body);
-    if opens_watch {
-        return Ok(Response::from_parts(head, body));
-    }
-    let whole = to_bytes(body, usize::MAX).await.map_err(WatchError::CutOff)?;
-    Ok(Response::from_parts(head, Answer::from(whole)))
+pub(super) fn opens_watch(request: &Request<Body>) -> bool {
+    request.uri().query().is_some_and(|query| query.contains("watch=true"))
+}
+
+async fn open(client: &Client, request: Request<Body>) -> Result<Response<Answer>, WatchError> {
+    let answer = client.send(request).await.map_err(|error| PageError::Failed(Box::new(error)))?;
+    Ok(answer.map(Answer::new))
 }
 
 #[cfg(test)]

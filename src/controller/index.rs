@@ -1,6 +1,6 @@
 //! No I/O: finds objects by a Secret that they name and by their user ID, without a scan of all objects for each event.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::ResourceExt;
@@ -23,17 +23,20 @@ struct Tables {
 /// Objects are named `namespace/name`.
 #[derive(Debug, Default)]
 struct Table {
-    objects: HashMap<String, IndexedObject>,
+    objects: HashMap<Arc<str>, IndexedObject>,
     /// By `namespace/name` of the Secret.
-    by_secret: HashMap<String, BTreeSet<String>>,
-    by_user_id: HashMap<String, BTreeSet<String>>,
+    by_secret: HashMap<Arc<str>, SortedNames>,
+    by_user_id: HashMap<Arc<str>, SortedNames>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct IndexedObject {
-    pub(super) uid: String,
-    pub(super) user_id: String,
-    secrets: BTreeSet<String>,
+/// Nearly always one.
+type SortedNames = Vec<Arc<str>>;
+
+#[derive(Debug)]
+struct IndexedObject {
+    uid: String,
+    user_id: Arc<str>,
+    secrets: Vec<Arc<str>>,
 }
 
 /// What a complete list says.
@@ -41,7 +44,15 @@ pub(super) struct IndexedObject {
 pub(super) struct Listed {
     pub(super) uids: HashSet<String>,
     /// The objects that vanished while the watch was broken.
-    pub(super) vanished: Vec<IndexedObject>,
+    pub(super) vanished: Vec<Vanished>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Vanished {
+    /// `namespace/name`. `None` if another object has the name now.
+    pub(super) name: Option<Arc<str>>,
+    pub(super) uid: String,
+    pub(super) user_id: Arc<str>,
 }
 
 impl Index {
@@ -58,7 +69,11 @@ impl Index {
                 let before = std::mem::replace(&mut tables.now, listed);
                 let uids: HashSet<String> =
                     tables.now.objects.values().map(|entry| entry.uid.clone()).collect();
-                let vanished = before.objects.into_values().filter(|entry| !uids.contains(&entry.uid));
+                let gone = before.objects.into_iter().filter(|(_, entry)| !uids.contains(&entry.uid));
+                let vanished = gone.map(|(name, IndexedObject { uid, user_id, .. })| {
+                    let name = (!tables.now.objects.contains_key(&name)).then_some(name);
+                    Vanished { name, uid, user_id }
+                });
                 return Some(Listed { vanished: vanished.collect(), uids });
             }
         }
@@ -68,12 +83,14 @@ impl Index {
     /// The objects that name this Secret.
     pub(super) fn naming_secret(&self, namespace: &str, name: &str) -> Vec<String> {
         let tables = self.lock();
-        let named = tables.now.by_secret.get(&format!("{namespace}/{name}"));
-        named.into_iter().flatten().cloned().collect()
+        let named = tables.now.by_secret.get(format!("{namespace}/{name}").as_str());
+        named.into_iter().flatten().map(|name| name.to_string()).collect()
     }
 
     pub(super) fn wanting_user(&self, user_id: &str) -> Vec<String> {
-        self.lock().now.by_user_id.get(user_id).into_iter().flatten().cloned().collect()
+        let tables = self.lock();
+        let wanting = tables.now.by_user_id.get(user_id);
+        wanting.into_iter().flatten().map(|name| name.to_string()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
@@ -85,15 +102,16 @@ impl Table {
     fn insert(&mut self, object: &ElastiCacheUser) {
         let (key, namespace) = (full_name(object), object.namespace().unwrap_or_default());
         self.remove(&key);
+        let key: Arc<str> = key.into();
         let entry = IndexedObject {
             uid: object.uid().unwrap_or_default(),
-            user_id: user_id(object),
-            secrets: secrets_named(object).map(|secret| format!("{namespace}/{secret}")).collect(),
+            user_id: user_id(object).into(),
+            secrets: secrets_named(object).map(|secret| format!("{namespace}/{secret}").into()).collect(),
         };
         for secret in &entry.secrets {
-            self.by_secret.entry(secret.clone()).or_default().insert(key.clone());
+            add_to(&mut self.by_secret, secret, &key);
         }
-        self.by_user_id.entry(entry.user_id.clone()).or_default().insert(key.clone());
+        add_to(&mut self.by_user_id, &entry.user_id, &key);
         self.objects.insert(key, entry);
     }
 
@@ -106,11 +124,18 @@ impl Table {
     }
 }
 
-fn remove_from(sets: &mut HashMap<String, BTreeSet<String>>, group: &str, key: &str) {
-    if let Some(set) = sets.get_mut(group) {
-        set.remove(key);
-        if set.is_empty() {
-            sets.remove(group);
+fn add_to(groups: &mut HashMap<Arc<str>, SortedNames>, group: &Arc<str>, key: &Arc<str>) {
+    let names = groups.entry(group.clone()).or_insert_with(|| Vec::with_capacity(1));
+    if let Err(place) = names.binary_search(key) {
+        names.insert(place, key.clone());
+    }
+}
+
+fn remove_from(groups: &mut HashMap<Arc<str>, SortedNames>, group: &str, key: &str) {
+    if let Some(names) = groups.get_mut(group) {
+        names.retain(|name| **name != *key);
+        if names.is_empty() {
+            groups.remove(group);
         }
     }
 }
@@ -192,11 +217,16 @@ mod tests {
                             let before = std::mem::replace(&mut all, listed);
                             let uids: HashSet<String> = all.values().filter_map(ElastiCacheUser::uid).collect();
                             let told = index.follow(&Event::InitDone).unwrap();
-                            let mut gone: Vec<String> = before.values().filter_map(ElastiCacheUser::uid).filter(|uid| !uids.contains(uid)).collect();
-                            gone.sort();
-                            let mut vanished: Vec<String> = told.vanished.into_iter().map(|gone| gone.uid).collect();
-                            vanished.sort();
-                            prop_assert_eq!(vanished, gone);
+                            let vanished = before.into_iter().filter_map(|(name, object)| {
+                                let name = (!all.contains_key(&name)).then(|| name.into());
+                                Some(Vanished { name, uid: object.uid()?, user_id: user_id(&object).into() })
+                            });
+                            let mut gone: Vec<Vanished> = vanished.filter(|gone| !uids.contains(&gone.uid)).collect();
+                            let mut told_gone = told.vanished;
+                            for vanished in [&mut gone, &mut told_gone] {
+                                vanished.sort_by_key(|vanished| format!("{vanished:?}"));
+                            }
+                            prop_assert_eq!(told_gone, gone);
                             prop_assert_eq!(told.uids, uids);
                         }
                     }

@@ -1,13 +1,11 @@
 //! I/O: watches the metadata of Secrets: which objects a changed Secret concerns, and whether the Secrets of an object are as they
-//! were sent. The operator never caches their data.
+//! were sent. The API server sends no data of a watched Secret.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, future};
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
@@ -19,7 +17,7 @@ use tokio::sync::watch;
 use super::index::Index;
 use super::seen::hash;
 use super::{object_ref, scoped, warn_once};
-use crate::api::ElastiCacheUser;
+use crate::api::{ElastiCacheUser, TrimmedSecret};
 use crate::connection::{WATCH_SECONDS, WatchHealth};
 use crate::resolve::secrets_named;
 
@@ -53,9 +51,9 @@ struct SecretTable {
 }
 
 impl SecretTable {
-    fn follow(&mut self, event: &Result<Event<PartialObjectMeta<Secret>>, watcher::Error>) {
-        let key = |secret: &PartialObjectMeta<Secret>| hash((secret.namespace(), secret.name_any()));
-        let version = |secret: &PartialObjectMeta<Secret>| hash((secret.uid(), secret.resource_version()));
+    fn follow(&mut self, event: &Result<Event<TrimmedSecret>, watcher::Error>) {
+        let key = |secret: &TrimmedSecret| hash((secret.namespace(), secret.name_any()));
+        let version = |secret: &TrimmedSecret| hash((secret.uid(), secret.resource_version()));
         match event {
             Ok(Event::Init) => self.listing.clear(),
             Ok(Event::InitApply(secret)) => drop(self.listing.insert(key(secret), version(secret))),
@@ -87,11 +85,7 @@ impl WatchedSecrets {
         Self(Arc::new(SecretTables { health, tables: Mutex::new(tables), unanswered }))
     }
 
-    fn follow(
-        &self,
-        namespace: Option<&str>,
-        event: &Result<Event<PartialObjectMeta<Secret>>, watcher::Error>,
-    ) {
+    fn follow(&self, namespace: Option<&str>, event: &Result<Event<TrimmedSecret>, watcher::Error>) {
         let mut tables = self.lock();
         let table = tables.entry(namespace.map(str::to_owned)).or_default();
         let before = table.has_answered;
@@ -147,8 +141,8 @@ impl WatchedSecrets {
         &self,
         client: &Client,
         namespace: Option<String>,
-    ) -> impl Stream<Item = PartialObjectMeta<Secret>> + Send + 'static {
-        let secrets: Api<PartialObjectMeta<Secret>> = scoped(client, namespace.as_deref());
+    ) -> impl Stream<Item = TrimmedSecret> + Send + 'static {
+        let secrets: Api<TrimmedSecret> = scoped(client, namespace.as_deref());
         let tables = self.clone();
         watcher(secrets, watcher::Config::default().timeout(WATCH_SECONDS))
             .default_backoff()
@@ -192,13 +186,14 @@ pub(super) fn secrets_within(namespace: Option<&str>, listed: Option<&[String]>)
 pub(super) fn objects_with_changed_secret(
     objects: &Store<ElastiCacheUser>,
     index: &Index,
-    secret: &PartialObjectMeta<Secret>,
+    secret: &TrimmedSecret,
 ) -> Vec<ObjectRef<ElastiCacheUser>> {
-    let (namespace, name) = (secret.namespace(), secret.name_any());
+    let namespace = secret.metadata.namespace.as_deref().unwrap_or_default();
+    let name = secret.metadata.name.as_deref().unwrap_or_default();
     let uid = secret.metadata.uid.as_deref().unwrap_or_default();
     let version = secret.metadata.resource_version.as_deref().unwrap_or_default();
     let sent = |object: &ElastiCacheUser| versions_sent(object).any(|sent| sent.is_of(uid, version));
-    let candidates = index.naming_secret(&namespace.unwrap_or_default(), &name);
+    let candidates = index.naming_secret(namespace, name);
     let objects = candidates.iter().filter_map(|name| objects.get(&object_ref(name)?));
     let changed = objects.filter(|object| object.metadata.deletion_timestamp.is_none() && !sent(object));
     changed.map(|object| ObjectRef::from_obj(&*object)).collect()

@@ -47,15 +47,6 @@ impl Seen {
     pub(super) fn forget(&mut self, object: &str) {
         self.0.remove(object);
     }
-
-    /// Forgets the objects that a complete list does not have, and returns their names.
-    pub(super) fn keep(&mut self, exists: impl Fn(&str) -> bool) -> Vec<String> {
-        let gone: Vec<String> = self.0.keys().filter(|name| !exists(name)).cloned().collect();
-        for name in &gone {
-            self.0.remove(name);
-        }
-        gone
-    }
 }
 
 impl Shown {

@@ -1,12 +1,12 @@
 //! I/O: reads passwords from the Secrets that objects name.
 
-use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use plan::{InvalidPassword, Password, SecretProblem, SecretVersion};
 
 use super::Kubernetes;
 use super::failures::secret_cause;
+use crate::api::TrimmedSecret;
 
 impl Kubernetes {
     /// The password under a key of a Secret, and the version that it was read from.
@@ -19,7 +19,7 @@ impl Kubernetes {
         name: &str,
         key: &str,
     ) -> Result<(Password, SecretVersion), SecretProblem> {
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let secrets: Api<TrimmedSecret> = Api::namespaced(self.client.clone(), namespace);
         let secret_name = || name.to_owned();
         // The CRD refuses such a name, but an earlier CRD may have admitted it. It could lead the request to another namespace.
         if !plan::is_object_name(name) {

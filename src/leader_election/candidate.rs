@@ -7,12 +7,12 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::core::Status;
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
-use super::LEASE;
 use super::election::{Election, ElectionStep, LossReason, RequestTimes};
+use super::record::ForeignHolder;
 use super::store::{LeaseError, LeaseStore};
 use super::token::Token;
 use crate::clock;
@@ -22,11 +22,14 @@ const RELEASE_TIMEOUT: Duration = Duration::from_millis(1500);
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the API server forbids the Lease \"{LEASE}\", by which replicas agree on their leader ({}): allow get, create and update \
+    "the API server forbids the Lease \"{lease}\", by which replicas agree on their leader ({}): allow get, create and update \
      on leases in the group coordination.k8s.io in that namespace, or run one replica without --leader-elect",
-    .0.message
+    .status.message
 )]
-pub struct LeaseForbidden(Box<Status>);
+pub struct LeaseForbidden {
+    lease: String,
+    status: Box<Status>,
+}
 
 /// A replica that waits to lead, or leads.
 #[derive(Debug)]
@@ -37,6 +40,7 @@ pub struct Candidate<S> {
     leads: Gauge<i64, AtomicI64>,
     /// The holder in the last log line about it.
     logged_holder: Option<Option<String>>,
+    foreign_holder: watch::Sender<Option<ForeignHolder>>,
     request_failing: bool,
 }
 
@@ -50,7 +54,14 @@ enum Stop {
 impl<S: LeaseStore> Candidate<S> {
     /// `token` is the one that guards the changes of this process.
     pub fn new(store: S, election: Election, token: Token, leads: Gauge<i64, AtomicI64>) -> Self {
-        Self { store, election, token, leads, logged_holder: None, request_failing: false }
+        let foreign_holder = watch::Sender::default();
+        Self { store, election, token, leads, logged_holder: None, foreign_holder, request_failing: false }
+    }
+
+    /// Whether a replica of another installation holds the Lease.
+    #[must_use]
+    pub fn foreign_holder(&self) -> watch::Receiver<Option<ForeignHolder>> {
+        self.foreign_holder.subscribe()
     }
 
     /// Returns when this replica leads.
@@ -62,13 +73,17 @@ impl<S: LeaseStore> Candidate<S> {
         while self.election.leads_until().is_none() {
             let first = !self.election.has_observed();
             match self.advance().await {
-                Some(Stop::Forbidden(status)) if first => return Err(LeaseForbidden(status)),
+                Some(Stop::Forbidden(status)) if first => {
+                    let lease = self.election.lease_name().to_owned();
+                    return Err(LeaseForbidden { lease, status });
+                }
                 Some(Stop::Forbidden(_) | Stop::Lost(_) | Stop::Resigned) | None => {}
             }
             self.log_leader();
+            self.report_foreign_holder();
         }
         self.leads.set(1);
-        tracing::info!(lease = LEASE, identity = self.election.identity(), "leading");
+        tracing::info!(lease = self.election.lease_name(), identity = self.election.identity(), "leading");
         Ok(())
     }
 
@@ -78,7 +93,11 @@ impl<S: LeaseStore> Candidate<S> {
             if let Some(Stop::Lost(loss)) = self.advance().await {
                 self.token.end();
                 self.leads.set(0);
-                tracing::error!(lease = LEASE, identity = self.election.identity(), "lost the lead: {loss}");
+                tracing::error!(
+                    lease = self.election.lease_name(),
+                    identity = self.election.identity(),
+                    "lost the lead: {loss}"
+                );
                 return loss;
             }
         }
@@ -93,7 +112,7 @@ impl<S: LeaseStore> Candidate<S> {
         self.election.resign(Instant::now());
         if !all_answered {
             tracing::warn!(
-                lease = LEASE,
+                lease = self.election.lease_name(),
                 "keeping the Lease until it expires, because a change in AWS was cut and may still take effect"
             );
             return;
@@ -101,10 +120,17 @@ impl<S: LeaseStore> Candidate<S> {
         let resigned = async { while !matches!(self.advance().await, Some(Stop::Resigned)) {} };
         match tokio::time::timeout(RELEASE_TIMEOUT, resigned).await {
             Ok(()) if led => {
-                tracing::info!(lease = LEASE, identity = self.election.identity(), "released the Lease");
+                tracing::info!(
+                    lease = self.election.lease_name(),
+                    identity = self.election.identity(),
+                    "released the Lease"
+                );
             }
             Ok(()) => {}
-            Err(_) => tracing::warn!(lease = LEASE, "could not release the Lease; it expires by itself"),
+            Err(_) => tracing::warn!(
+                lease = self.election.lease_name(),
+                "could not release the Lease; it expires by itself"
+            ),
         }
     }
 
@@ -175,9 +201,12 @@ impl<S: LeaseStore> Candidate<S> {
             Err(error) => error,
         };
         if std::mem::replace(&mut self.request_failing, true) {
-            tracing::debug!(lease = LEASE, "failed to {verb} the Lease: {error}");
+            tracing::debug!(lease = self.election.lease_name(), "failed to {verb} the Lease: {error}");
         } else {
-            tracing::warn!(lease = LEASE, "failed to {verb} the Lease: {error}; trying again every 2 s");
+            tracing::warn!(
+                lease = self.election.lease_name(),
+                "failed to {verb} the Lease: {error}; trying again every 2 s"
+            );
         }
         match error {
             LeaseError::Forbidden(status) => Some(Stop::Forbidden(status.clone())),
@@ -198,12 +227,24 @@ impl<S: LeaseStore> Candidate<S> {
         if self.logged_holder.as_ref() == Some(&holder) {
             return;
         }
-        let identity = self.election.identity();
+        let (lease, identity) = (self.election.lease_name(), self.election.identity());
         match &holder {
-            Some(holder) => tracing::info!(lease = LEASE, identity, "standing by: \"{holder}\" leads"),
-            None => tracing::info!(lease = LEASE, identity, "standing by: nobody leads"),
+            Some(holder) => tracing::info!(lease, identity, "standing by: \"{holder}\" leads"),
+            None => tracing::info!(lease, identity, "standing by: nobody leads"),
         }
         self.logged_holder = Some(holder);
+    }
+
+    fn report_foreign_holder(&self) {
+        let found = self.election.foreign_holder();
+        let same_installation =
+            |one: &ForeignHolder| found.as_ref().is_some_and(|other| other.theirs == one.theirs);
+        if let Some(holder) = &found
+            && !self.foreign_holder.borrow().as_ref().is_some_and(same_installation)
+        {
+            tracing::error!(identity = self.election.identity(), "not ready: {holder}");
+        }
+        self.foreign_holder.send_replace(found);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use tokio::time::Instant;
 
-use super::record;
+use super::record::{self, Contender, ForeignHolder};
 use super::store::LeaseError;
 
 /// The defaults are those of client-go.
@@ -60,7 +60,7 @@ pub enum LossReason {
 /// What one replica knows about the election.
 #[derive(Clone, Debug)]
 pub struct Election {
-    identity: String,
+    contender: Contender,
     timing: Timing,
     observed: Option<ObservedLease>,
     /// The Lease existed once. If it is absent now, somebody deleted it. Its last holder does not know that yet, and may act as
@@ -103,11 +103,10 @@ pub(super) struct RequestTimes {
 }
 
 impl Election {
-    /// `identity` must be unique among all processes.
     #[must_use]
-    pub fn new(identity: String, timing: Timing, now: Instant) -> Self {
+    pub fn new(contender: Contender, timing: Timing, now: Instant) -> Self {
         Self {
-            identity,
+            contender,
             timing,
             observed: None,
             existed: false,
@@ -146,9 +145,9 @@ impl Election {
         }
         let (former, duration) = (observed.lease.as_ref(), self.timing.lease);
         ElectionStep::Write(if former.is_none() && self.existed {
-            record::restored(duration, wall)
+            record::restored(self.lease_name(), duration, wall)
         } else {
-            record::acquired(former, &self.identity, duration, wall)
+            record::acquired(former, &self.contender, duration, wall)
         })
     }
 
@@ -159,7 +158,7 @@ impl Election {
         }
         let step = match self.fresh().and_then(|observed| observed.lease.as_ref()) {
             Some(lease) => {
-                ElectionStep::Write(record::renewed(lease, &self.identity, self.timing.lease, wall))
+                ElectionStep::Write(record::renewed(lease, &self.contender, self.timing.lease, wall))
             }
             None => ElectionStep::Read,
         };
@@ -249,6 +248,12 @@ impl Election {
         self.observed.as_ref()?.lease.as_ref().and_then(record::holder)
     }
 
+    /// The holder in the last observed Lease, if it belongs to another installation.
+    pub(super) fn foreign_holder(&self) -> Option<ForeignHolder> {
+        let lease = self.observed.as_ref()?.lease.as_ref()?;
+        record::foreign_holder(lease, &self.contender)
+    }
+
     pub(super) fn has_observed(&self) -> bool {
         self.observed.is_some()
     }
@@ -259,7 +264,11 @@ impl Election {
     }
 
     pub(super) fn identity(&self) -> &str {
-        &self.identity
+        &self.contender.identity
+    }
+
+    pub(super) fn lease_name(&self) -> &str {
+        &self.contender.lease
     }
 
     /// `since` moves only if the record itself changes. If it moved with labels too, whoever writes labels could keep the Lease
@@ -280,14 +289,14 @@ impl Election {
     fn loss_shown_by(&self, lease: Option<&Lease>) -> Option<LossReason> {
         let Some(lease) = lease else { return Some(LossReason::Deleted) };
         match record::holder(lease) {
-            Some(holder) if holder == self.identity => None,
+            Some(holder) if holder == self.identity() => None,
             Some(other) => Some(LossReason::Taken(other.to_owned())),
             None => Some(LossReason::Released),
         }
     }
 
     fn is_holder(&self, lease: &Lease) -> bool {
-        record::holder(lease) == Some(&self.identity)
+        record::holder(lease) == Some(self.identity())
     }
 
     fn fresh(&self) -> Option<&ObservedLease> {

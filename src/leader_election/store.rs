@@ -8,7 +8,6 @@ use kube::api::PostParams;
 use kube::core::Status;
 use kube::{Api, Client};
 
-use super::LEASE;
 use crate::api::FIELD_MANAGER;
 
 /// Access to one Lease. Every method sends one request and never repeats it.
@@ -40,25 +39,26 @@ pub enum LeaseError {
 #[derive(Clone, Debug)]
 pub struct Leases {
     leases: Api<Lease>,
+    name: String,
 }
 
 impl Leases {
     /// The client must not repeat requests by itself.
     #[must_use]
-    pub fn new(client: Client, namespace: &str) -> Self {
-        Self { leases: Api::namespaced(client, namespace) }
+    pub fn new(client: Client, namespace: &str, name: &str) -> Self {
+        Self { leases: Api::namespaced(client, namespace), name: name.to_owned() }
     }
 }
 
 impl LeaseStore for Leases {
     async fn read(&self) -> Result<Lease, LeaseError> {
-        self.leases.get(LEASE).await.map_err(lease_error)
+        self.leases.get(&self.name).await.map_err(lease_error)
     }
 
     async fn write(&self, lease: Lease) -> Result<Lease, LeaseError> {
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         if lease.metadata.resource_version.is_some() {
-            return self.leases.replace(LEASE, &params, &lease).await.map_err(lease_error);
+            return self.leases.replace(&self.name, &params, &lease).await.map_err(lease_error);
         }
         match self.leases.create(&params, &lease).await {
             // The namespace does not exist.

@@ -16,6 +16,14 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// A replica of this release.
+fn contender(identity: &str, release: &str) -> Contender {
+    let text = str::to_owned;
+    let installation =
+        Installation { release: text(release), region: text("eu-west-1"), cluster_id: text("cluster") };
+    Contender { lease: text("lease"), identity: text(identity), installation }
+}
+
 /// A running replica.
 struct Replica {
     link: ServerLink,
@@ -38,7 +46,7 @@ impl Replica {
 
     fn candidate(link: &ServerLink, identity: &str) -> (Candidate<ServerLink>, Token, Gauge<i64, AtomicI64>) {
         let (token, leads) = (Token::none(), Gauge::default());
-        let election = Election::new(identity.to_owned(), Timing::default(), Instant::now());
+        let election = Election::new(contender(identity, ""), Timing::default(), Instant::now());
         (Candidate::new(link.clone(), election, token.clone(), leads.clone()), token, leads)
     }
 

@@ -22,7 +22,7 @@ fn sent() -> Orphans {
     orphans
 }
 
-/// How long until the case is looked at.
+/// How long until the case is checked.
 async fn waits(orphans: &Orphans) -> Duration {
     let since = Instant::now();
     assert_eq!(orphans.next_due().await, "uid-1");
@@ -30,14 +30,14 @@ async fn waits(orphans: &Orphans) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_case_that_nobody_writes_or_loses_is_looked_at_by_itself() {
+async fn a_case_is_checked_after_a_while_if_nothing_is_known_about_its_object() {
     let orphans = sent();
     assert!((30 * SECOND..31 * SECOND).contains(&waits(&orphans).await));
     assert!(orphans.case("uid-1").is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pass_that_finds_the_object_gone_has_it_looked_at_at_once() {
+async fn a_case_is_checked_at_once_if_a_pass_finds_the_object_gone() {
     let orphans = sent();
     orphans.check_now("uid-1");
     assert_eq!(waits(&orphans).await, Duration::ZERO);
@@ -45,16 +45,16 @@ async fn a_pass_that_finds_the_object_gone_has_it_looked_at_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_an_answered_write_an_object_that_goes_without_the_finalizer_was_meant_to_go() {
+async fn an_object_that_goes_without_the_finalizer_after_an_answered_write_was_deleted_by_somebody() {
     let orphans = sent();
     orphans.written("uid-1", WINDOW);
     orphans.check_now("uid-1");
     assert!((89 * SECOND..91 * SECOND).contains(&waits(&orphans).await));
-    assert!(orphans.case("uid-1").is_none(), "it is over");
+    assert!(orphans.case("uid-1").is_none(), "the case is closed");
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_an_answered_write_an_object_that_goes_with_the_finalizer_on_is_lost() {
+async fn an_object_that_goes_with_the_finalizer_after_an_answered_write_has_vanished() {
     let orphans = sent();
     orphans.written("uid-1", WINDOW);
     orphans.lost("uid-1", DeletionPolicy::Delete);
@@ -63,7 +63,7 @@ async fn after_an_answered_write_an_object_that_goes_with_the_finalizer_on_is_lo
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_watch_may_be_faster_than_the_answer_to_the_write() {
+async fn the_watch_may_report_the_loss_before_the_write_is_answered() {
     let orphans = sent();
     orphans.lost("uid-1", DeletionPolicy::Delete);
     orphans.written("uid-1", WINDOW);

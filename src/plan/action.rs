@@ -286,9 +286,13 @@ pub enum Refusal {
         /// The object that owned the user and no longer exists.
         former: Option<Owner>,
     },
-    /// A user of this ID exists and belongs to no object, but objects of this namespace may not adopt users.
-    AdoptionNotAllowed,
-    /// `--forbid=adopt` does the same.
+    /// A user of this ID exists and belongs to no object, but `--adoption-namespace` lacks a namespace.
+    AdoptionNotAllowed {
+        /// The object's, or that of the former object.
+        namespace: String,
+        former: Option<Owner>,
+    },
+    /// The same, but `--forbid=adopt` is set.
     AdoptionForbidden,
     BreaksRule(BrokenRule),
     UserOwnedByAnother(Owner),

@@ -98,6 +98,7 @@ pub fn changes(
         owner: _,
         uid: _,
         adoption: _,
+        adoption_namespaces: _,
         broken_rules: _,
         full: _,
     } = desired;

@@ -65,6 +65,8 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
         credentials: CredentialsId(0),
         account: Account::NotAsked,
     };
+    // Otherwise a pass would take itself for one that a Secret started, and only compare passwords.
+    memory.pacing.take_planned();
     let mut pass = Pass::new(settings, goal, object, memory.clone(), seed, now);
     if unchanged {
         pass.trust_secrets();

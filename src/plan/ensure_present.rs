@@ -151,13 +151,22 @@ fn other(own: &Owner, owner: &Owner, observed: &Observed) -> OwnerObservation {
     }
 }
 
-/// The user belongs to no object.
+/// The user belongs to no object. A user of a former object of another namespace is adopted only if that namespace may adopt too:
+/// otherwise a waiting object would take the user, with its memberships, in the moment in which its object is applied again.
 fn adopt(desired: &Desired, user: &RemoteUser, observed: &Observed, former: Option<Owner>) -> Action {
-    match desired.adoption {
-        Adoption::Never => return Action::Refuse(Refusal::UserAlreadyExists { former }),
-        Adoption::NotAllowed => return Action::Refuse(Refusal::AdoptionNotAllowed),
-        Adoption::Forbidden => return Action::Refuse(Refusal::AdoptionForbidden),
-        Adoption::Allowed => {}
+    let own = &desired.owner.namespace;
+    let elsewhere = former.as_ref().map(|former| &former.namespace).filter(|namespace| *namespace != own);
+    let forbidden = elsewhere.filter(|namespace| !desired.adoption_namespaces.matches(namespace)).cloned();
+    match (desired.adoption, forbidden) {
+        (Adoption::Never, _) => return Action::Refuse(Refusal::UserAlreadyExists { former }),
+        (Adoption::Forbidden, _) => return Action::Refuse(Refusal::AdoptionForbidden),
+        (Adoption::NotAllowed, _) => {
+            return Action::Refuse(Refusal::AdoptionNotAllowed { namespace: own.clone(), former });
+        }
+        (Adoption::Allowed, Some(namespace)) => {
+            return Action::Refuse(Refusal::AdoptionNotAllowed { namespace, former });
+        }
+        (Adoption::Allowed, None) => {}
     }
     if user.user_name != desired.user_name {
         return Action::Refuse(other_name(desired, user));

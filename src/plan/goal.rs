@@ -1,7 +1,7 @@
 //! What an object asks for, after the spec was resolved and parsed.
 
 use crate::{
-    AuthenticationType, BrokenRule, Engine, Feature, Orphan, Owner, Ownership, Passwords, Refusal,
+    AuthenticationType, BrokenRule, Engine, Feature, Orphan, Owner, Ownership, Passwords, Patterns, Refusal,
     SecretProblem, Tags, UserId,
 };
 
@@ -80,6 +80,8 @@ pub struct Desired {
     /// Of the object.
     pub uid: String,
     pub adoption: Adoption,
+    /// `--adoption-namespace`: where objects may adopt, and the users of whose former objects.
+    pub adoption_namespaces: Patterns,
     /// No user is created or adopted against these rules. A user that is ours stays managed.
     pub broken_rules: Vec<BrokenRule>,
     /// `--max-users-per-namespace`, if so many other objects of the namespace go before this one.

@@ -29,6 +29,7 @@ mod ownership;
 pub mod pace;
 pub mod pass;
 mod passwords;
+mod patterns;
 mod rules;
 mod secret_version;
 pub mod shell;
@@ -56,6 +57,7 @@ pub use owner::{
 };
 pub use pass::Pass;
 pub use passwords::{InvalidPassword, Password, Passwords, SecretProblem};
+pub use patterns::Patterns;
 pub use rules::{BrokenRule, Feature};
 pub use secret_version::SecretVersion;
 pub use source::{CallSource, CredentialsId};

@@ -3,7 +3,7 @@
 mod pacing;
 
 pub use pacing::Pacing;
-pub(crate) use pacing::Repeat;
+pub(crate) use pacing::{PlannedPass, Repeat};
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct Memory {
     creation_first_seen: Option<(Timestamp, Moment)>,
     /// The generation for which this process wrote a create request.
     pub create_requested: Option<i64>,
-    /// The last passwords of this process that AWS accepted.
+    /// The passwords that AWS has: the last ones that it accepted from this process, or those that status shows as sent.
     pub sent_passwords: Option<Passwords>,
     /// AWS accepted a ModifyUser of this process, but has not shown that it is applied.
     pub modify_sent: bool,

@@ -5,9 +5,11 @@
 //! conflict means, what it publishes and remembers, and when the next pass is due. Time is an argument and randomness is a
 //! seed. So the tests run the machine of production, with a model instead of the API server and AWS.
 //!
-//! The files have the names of the steps: `observe` fetches facts, `perform` writes intents and makes the one call, `report`
-//! writes status and publishes events.
+//! The files have the names of the steps: `early` ends a pass that nobody needs, `observe` fetches facts, `perform` writes
+//! intents and makes the one call, `report` writes status and publishes events. `orphaned` has what differs if the object has
+//! vanished.
 
+mod early;
 mod observe;
 mod orphaned;
 mod parts;
@@ -26,10 +28,11 @@ use std::time::Duration;
 
 use self::perform::Doubts;
 use self::report::Closing;
+use crate::memory::PlannedPass;
 use crate::pace::Requeue;
 use crate::{
-    Action, Authentication, ConditionStatus, ConditionType, Desired, Goal, Memory, Moment, Now, ObjectFacts,
-    Observed, Rolls, Timestamp, WriteIntent, plan,
+    Action, ConditionStatus, ConditionType, Goal, Memory, Moment, Now, ObjectFacts, Observed, Rolls,
+    Timestamp, WriteIntent, plan,
 };
 
 /// More steps than any pass needs. If a defect makes `plan` ask for ever, the pass must not call AWS for ever.
@@ -65,6 +68,8 @@ pub struct Pass {
     aws_is_slow: bool,
     /// The pass must read the object again before it decides.
     is_stale: bool,
+    /// The pass begins before the last one asked for it, and has not found a reason to continue.
+    early: Option<PlannedPass>,
     closing: Option<Closing>,
     finish: Option<Finish>,
 }
@@ -140,6 +145,7 @@ impl Pass {
             late_rounds: 0,
             aws_is_slow: false,
             is_stale,
+            early: None,
             closing: None,
             finish: None,
         };
@@ -178,6 +184,7 @@ impl Pass {
         self.aws_is_slow = false;
         self.goal = goal;
         self.object = object;
+        self.early = self.early_pass(now.moment);
     }
 
     /// The next request. After [`Request::Finish`] the pass has ended.
@@ -191,9 +198,10 @@ impl Pass {
             if self.is_stale {
                 return Request::Resolve;
             }
-            let request = match self.closing {
-                Some(_) => self.report(now),
-                None => self.decide(now),
+            let request = match (&self.closing, self.early) {
+                (Some(_), _) => self.report(now),
+                (None, Some(planned)) => self.compare_passwords(planned, now),
+                (None, None) => self.decide(now),
             };
             if let Some(request) = request {
                 return request;
@@ -339,10 +347,10 @@ impl Pass {
     }
 }
 
-/// The object is being deleted, has a new generation or new passwords, or somebody requested a pass. Otherwise the pass is
-/// a check.
+/// The object is being deleted, has a new generation, or somebody requested a pass. Otherwise the pass is a check, unless
+/// there are new passwords.
 fn is_awaited(object: &ObjectFacts, goal: &Goal) -> bool {
-    goal.is_deletion() || object.is_requested() || !is_settled(object, goal) || has_new_password(object, goal)
+    goal.is_deletion() || object.is_requested() || !is_settled(object, goal)
 }
 
 /// An earlier pass has finished its work for this generation, or needs a person.
@@ -356,12 +364,4 @@ fn is_settled(object: &ObjectFacts, goal: &Goal) -> bool {
             || status.condition(ConditionType::Stalled).is_some()
             || matches!(goal, Goal::ObserveOnly(_)) && status.observed_generation == object.generation
     })
-}
-
-fn has_new_password(object: &ObjectFacts, goal: &Goal) -> bool {
-    let Goal::Present(Desired { authentication: Authentication::Password(Ok(passwords)), .. }) = goal else {
-        return false;
-    };
-    let sent = object.status.last_applied.as_ref().map(|last| last.password_versions.as_slice());
-    sent.unwrap_or_default() != passwords.versions()
 }

@@ -247,7 +247,7 @@ fn refused(refusal: &Refusal) -> Reason {
         Refusal::InvalidSpec(_) => Reason::InvalidSpec,
         Refusal::InvalidPassword(_) => Reason::InvalidPassword,
         Refusal::UserAlreadyExists { .. } => Reason::UserAlreadyExists,
-        Refusal::AdoptionNotAllowed | Refusal::AdoptionForbidden => Reason::AdoptionNotAllowed,
+        Refusal::AdoptionNotAllowed { .. } | Refusal::AdoptionForbidden => Reason::AdoptionNotAllowed,
         Refusal::BreaksRule(BrokenRule::UserId { .. }) => Reason::UserIDNotAllowed,
         Refusal::BreaksRule(BrokenRule::TagKeys(_) | BrokenRule::Forbidden(_)) => Reason::InvalidSpec,
         Refusal::UserOwnedByAnother(_) => Reason::UserOwnedByAnother,

@@ -152,7 +152,7 @@ async fn at_the_end_what_waits_gets_no_pass_and_what_runs_ends() {
     settle().await;
     stage.queue.request("shop/b", Trigger::Edit);
     let began = Instant::now();
-    running.await.unwrap();
+    tokio::time::timeout(60 * SECOND, running).await.expect("the queue ends").unwrap();
     assert_eq!((stage.names(), ended.load(Ordering::Relaxed)), (vec!["shop/a".to_owned()], 1));
     assert_eq!(began.elapsed(), 2 * SECOND);
 }

@@ -1,12 +1,12 @@
-//! Whose an AWS user is: taken over from nobody, never from another, and handed from object to object.
+//! Who owns an AWS user. A user of nobody may be adopted, a user of another object never, and a user may go from object to object.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    Fixture, PASSWORD, Setup, anothers_tags, condition, iam, iam_user, message, owner_tags, until, with,
-    with_password,
+    Fixture, PASSWORD, Setup, anothers_tags, condition, iam, iam_user, message, owner_tags,
+    reconcile_request, until, with, with_password,
 };
 use crate::policies::ended;
 use crate::rights::Rights;
@@ -82,7 +82,7 @@ async fn a_user_of_nobody_is_tagged_and_then_changed_to_match() {
         assert_eq!(object["status"]["lastApplied"]["tagKeys"], json!(["team"]));
         fixture.event("app", "UserModified").await;
         assert_eq!(reasons(&fixture, "app").await, ["Adopted", "UserModified"]);
-        // From here on it is this object's like any other.
+        // From here on it is managed like any other user of the object.
         fixture.deleted("app").await;
         assert!(fixture.aws.user("orders").await.is_none());
         ended(fixture).await;
@@ -182,13 +182,13 @@ async fn owner_tags_of_an_object_that_is_gone_claim_nothing() {
     ended(fixture).await;
 }
 
-/// Two namespaces, and one operator for both, of the first. Objects may adopt in the second, or in every namespace.
-pub(crate) async fn two_namespaces(adopt_in_every: bool) -> (Fixture, Fixture) {
+/// Two namespaces, and one operator for both, of the first. Objects may adopt in the second, or in both.
+pub(crate) async fn two_namespaces(adopt_in_both: bool) -> (Fixture, Fixture) {
     let rights = Some(Rights::Administrator);
     let from = Fixture::without_operator(Setup { rights, ..Setup::leaving_users() }).await;
     let to = dark().await;
     let both = format!("{}, {}", from.ns, to.ns);
-    let adoption = if adopt_in_every { "*" } else { &to.ns }.to_owned();
+    let adoption = if adopt_in_both { both.clone() } else { to.ns.clone() };
     from.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", adoption)]);
     (from, to)
 }
@@ -201,7 +201,7 @@ async fn a_move_to_another_namespace_takes_the_user_along_where_the_former_one_i
     other.ready("app", asking(iam(), "orders")).await;
     assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "AddTagsToResource"]);
     assert_eq!(owner(&fixture.aws.user("orders").await.unwrap()), (other.ns.as_str(), "app"));
-    // And where it is not, nobody can know that the object is gone.
+    // In a namespace that is not watched, nobody can know that the object is gone.
     other.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
     other.wait_ready("app").await;
     other.deleted("app").await;
@@ -216,7 +216,30 @@ async fn a_move_to_another_namespace_takes_the_user_along_where_the_former_one_i
     other.end().await;
 }
 
-/// The second object of a user is told who has it, and the user stays as it is.
+#[tokio::test]
+async fn nobody_snatches_a_user_while_its_object_is_applied_again() {
+    let (shop, attacker) = two_namespaces(false).await;
+    shop.ready("app", retained(iam(), "orders")).await;
+    attacker.create("greedy", asking(iam(), "orders")).await;
+    attacker.reason("greedy", "UserOwnedByAnother").await;
+    for request in ["first", "second"] {
+        shop.deleted("app").await;
+        let object = attacker.reason("greedy", "AdoptionNotAllowed").await;
+        for part in [&shop.ns, "\"app\"", "--adoption-namespace"] {
+            assert!(message(&object).contains(part), "{}", message(&object));
+        }
+        shop.ready("app", retained(iam(), "orders")).await;
+        attacker.patch("greedy", reconcile_request(request)).await;
+        attacker.reason("greedy", "UserOwnedByAnother").await;
+    }
+    assert_eq!(shop.aws.changes_of("orders").await, ["CreateUser"]);
+    assert_eq!(owner(&shop.aws.user("orders").await.unwrap()), (shop.ns.as_str(), "app"));
+    attacker.deleted("greedy").await;
+    ended(shop).await;
+    attacker.end().await;
+}
+
+/// A second object that wants the user reports who owns it, and the user does not change.
 async fn is_told(aws: &Fixture, first: (&Fixture, &str), second: (&Fixture, &str), cluster: &str) {
     let before = aws.aws.user("orders").await.unwrap();
     let object = second.0.reason(second.1, "UserOwnedByAnother").await;
@@ -241,7 +264,7 @@ async fn of_two_objects_in_one_namespace_the_first_keeps_the_user_until_it_goes(
     fixture.deleted("first").await;
     fixture.wait_ready("second").await;
     assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "DeleteUser", "CreateUser"]);
-    // The second one goes without the user, if it goes first.
+    // If the second object is deleted first, the user stays.
     fixture.create("third", named("orders")).await;
     fixture.reason("third", "UserOwnedByAnother").await;
     fixture.deleted("third").await;
@@ -293,7 +316,7 @@ async fn a_hand_over_between_clusters_is_noticed_by_both() {
     other.start_with(&[("CLUSTER_ID", "two".to_owned()), endpoint, resync]);
     other.create("app", named("orders")).await;
     other.reason("app", "UserOwnedByAnother").await;
-    // A person gives it to the other cluster by its tags alone.
+    // A person gives the user to the other cluster by changing its tags.
     let uid = other.users().get("app").await.unwrap().metadata.uid;
     let tags = with(owner_tags("two", &other.ns, "app"), json!({ "elasticache-users.dev/uid": uid }));
     fixture.aws.put_user("orders", json!({ "Tags": tags })).await;
@@ -302,7 +325,7 @@ async fn a_hand_over_between_clusters_is_noticed_by_both() {
     assert!(message(&object).contains("two") && message(&object).contains(&other.ns), "{}", message(&object));
     fixture.deleted("app").await;
     assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser"]);
-    // The object that went did not look at it as its own any more.
+    // The deleted object did not own the user any more.
     until("the event that names the owner", || async {
         let events = fixture.events("app").await;
         let mut told = events.iter().filter(|event| event.reason == "UserOwnedByAnother");

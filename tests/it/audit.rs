@@ -11,7 +11,8 @@ use crate::rights::Rights;
 
 /// The operator's user agent begins with it, and nobody else's.
 const AGENT: &str = "elasticache-user-operator/";
-const LEASE: &str = "elasticache-user-operator";
+/// The default name, and those of the tests with two releases.
+const LEASES: [&str; 3] = ["elasticache-user-operator", "first-release", "second-release"];
 const READS: [&str; 3] = ["get", "list", "watch"];
 
 /// What the operator asked for, counted.
@@ -24,6 +25,8 @@ pub(crate) struct Writes {
     pub(crate) statuses: usize,
     pub(crate) events: usize,
     pub(crate) leases: usize,
+    /// Of tokens, and of what their users may do.
+    pub(crate) reviews: usize,
 }
 
 /// A write that the operator may make.
@@ -32,6 +35,7 @@ enum Write {
     Status,
     Event,
     Lease,
+    Review,
 }
 
 /// The requests of operators in this namespace, and those outside every fixture's. Fails where one is a write that the
@@ -55,6 +59,7 @@ pub(crate) fn writes(log: &AuditLog, namespace: &str) -> Writes {
             Ok(Write::Status) => writes.statuses += 1,
             Ok(Write::Event) => writes.events += 1,
             Ok(Write::Lease) => writes.leases += 1,
+            Ok(Write::Review) => writes.reviews += 1,
             Err(why) => panic!("the operator must not do this to a cluster: {why}\n{event:#}"),
         }
     }
@@ -110,10 +115,16 @@ fn write(event: &Value) -> Result<Write, &'static str> {
         }
         ("create", "events.k8s.io", "events", "") => Ok(Write::Event),
         // Of a refused request the body is not in the log, and of a create no name is in its URI.
-        ("create", "coordination.k8s.io", "leases", "") if text(&body["metadata"]["name"]) == LEASE => {
+        ("create", "coordination.k8s.io", "leases", "")
+            if LEASES.contains(&&*text(&body["metadata"]["name"])) =>
+        {
             Ok(Write::Lease)
         }
-        ("update", "coordination.k8s.io", "leases", "") if text(&about["name"]) == LEASE => Ok(Write::Lease),
+        ("update", "coordination.k8s.io", "leases", "") if LEASES.contains(&&*text(&about["name"])) => {
+            Ok(Write::Lease)
+        }
+        ("create", "authentication.k8s.io", "tokenreviews", "")
+        | ("create", "authorization.k8s.io", "subjectaccessreviews", "") => Ok(Write::Review),
         _ => Err("it writes finalizers, status, events and its Lease"),
     }
 }

@@ -1,4 +1,4 @@
-//! `check`: what is missing is told, and the fix that it names mends it.
+//! `check` reports what is missing, and the commands that it prints repair it.
 
 mod amazon;
 mod orphans;
@@ -11,9 +11,10 @@ use cluster::Cluster;
 use serde_json::Value;
 
 use crate::fixture::{Fixture, Setup, iam, manifest, until, with_password};
+use crate::rights::{self, Rights};
 use crate::{control_plane, repository};
 
-/// What `check` has answered.
+/// The output of `check`.
 pub(crate) struct Answer {
     code: Option<i32>,
     rows: Vec<Value>,
@@ -38,7 +39,7 @@ impl Answer {
         rows.filter_map(|row| row["check"].as_str()).collect()
     }
 
-    /// Fails unless the row is like this, and its message and fix say this.
+    /// Fails unless the row has this status, and its message and fix contain these words.
     fn says(&self, check: &str, status: &str, message: &str, fix: &str) {
         let row = self.row(check);
         assert_eq!(row["status"], status, "{row:#}");
@@ -55,15 +56,15 @@ impl Answer {
         self.says(check, "warning", message, fix);
     }
 
-    fn fails(&self, check: &str, message: &str, fix: &str) {
+    pub(crate) fn fails(&self, check: &str, message: &str, fix: &str) {
         self.says(check, "failed", message, fix);
     }
 }
 
-/// The command, with the environment of a fixture and every service of AWS at its emulator.
+/// The command with the environment of a fixture. All AWS calls go to its emulator.
 pub(crate) fn command(fixture: &Fixture) -> Command {
     let mut command = fixture.command();
-    // By an administrator, unless the test says otherwise.
+    // An administrator runs it, unless the test says otherwise.
     command.env("KUBECONFIG", control_plane::shared().kubeconfig()).env_remove("CLUSTER_ID");
     command
         .arg("check")
@@ -87,7 +88,7 @@ pub(crate) async fn check(fixture: &Fixture, args: &[&str], env: &[(&str, &str)]
     Answer { code: status.code(), rows, page, errors }
 }
 
-/// Runs the commands of a fix, as a person would who types them.
+/// Runs the commands of a fix as a person would.
 pub(crate) async fn fix(cluster: &Cluster, row: &Value) {
     let lines: Vec<String> = row["fix"].as_str().unwrap().lines().map(str::to_owned).collect();
     for line in lines.iter().filter(|line| line.starts_with("kubectl") || line.starts_with("elasticache")) {
@@ -111,7 +112,7 @@ pub(crate) async fn run(cluster: &Cluster, line: &str) {
 }
 
 /// Every row, where there is one of our users and leader election.
-const ALL: [&str; 19] = [
+const ALL: [&str; 20] = [
     "cluster",
     "crd",
     "cluster-id",
@@ -121,6 +122,7 @@ const ALL: [&str; 19] = [
     "permission-events",
     "permission-crd",
     "permission-lease",
+    "lease",
     "permission-secrets",
     "permission-secrets-watch",
     "aws-region",
@@ -149,11 +151,27 @@ async fn nothing_is_missing_for_an_administrator() {
     assert!(status.success(), "{table}");
     for check in ALL {
         let line = table.lines().find(|line| line.split_whitespace().nth(1) == Some(check));
-        assert_eq!(line.is_some(), check != "permission-lease", "{check}: {table}");
+        assert_eq!(line.is_some(), !check.ends_with("lease"), "{check}: {table}");
         assert!(line.is_none_or(|line| line.starts_with("ok ")), "{table}");
     }
     assert!(table.ends_with("\n18 ok, 0 warning, 0 failed\n"), "{table}");
     assert!(stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_missing_with_the_rights_that_the_chart_gives() {
+    let rights = Some(Rights::Namespaced);
+    let fixture = Fixture::without_operator(Setup { rights, ..Setup::default() }).await;
+    let env = [
+        ("KUBECONFIG", fixture.kubeconfig()),
+        ("LEADER_ELECT", "true"),
+        ("POD_NAMESPACE", rights::HOME),
+        ("LEASE_NAME", &*fixture.ns),
+    ];
+    let answer = check(&fixture, &[], &env).await;
+    assert!(answer.rows.iter().all(|row| row["status"] == "ok"), "{}", answer.page);
+    answer.ok("lease", "Nobody holds the Lease");
     fixture.end().await;
 }
 
@@ -164,11 +182,12 @@ fn the_documentation_has_each_row_and_no_other() {
     let rows = rows.filter(|first| !first.starts_with("--"));
     let uninstall = ["objects", "objects-delete", "objects-deleting", "objects-finalizer"];
     let orphans = ["aws-users", "orphan", "orphan-partly-tagged", "orphan-unknown", "orphans"];
-    let expected: Vec<&str> = ALL.into_iter().chain(uninstall).chain(orphans).collect();
+    // Only if there is something to tell.
+    let expected: Vec<&str> = ALL.into_iter().chain(["rules"]).chain(uninstall).chain(orphans).collect();
     assert_eq!(rows.collect::<Vec<_>>(), expected);
 }
 
-/// What a row is where its rule is missing.
+/// The status of a row if its RBAC rule is missing.
 const RULES: [(&str, &str); 9] = [
     ("cluster-id", "failed"),
     ("permission-objects", "failed"),
@@ -228,7 +247,7 @@ async fn a_definition_that_is_missing_or_old_is_told_and_its_fix_brings_it_up_to
     let uninstall = check(&fixture, &["--uninstall"], &env).await;
     uninstall.ok("objects", "There are no objects");
 
-    // An older one, under which everything could be stored.
+    // An older definition, which accepted everything.
     let lax = uninstalling::lax_definition();
     let file = cluster.dir().join("lax.json");
     std::fs::write(&file, lax.to_string()).unwrap();
@@ -269,7 +288,7 @@ async fn in_namespaces_with_passwords(fixture: &Fixture, cluster: &Cluster) {
 #[tokio::test]
 async fn a_cluster_that_does_not_answer_is_told_in_bounded_time() {
     let fixture = Fixture::without_operator(Setup::default()).await;
-    // It takes connections and says nothing.
+    // It accepts connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     let kubeconfig = control_plane::kubeconfig(&format!("http://{}", silent.local_addr().unwrap()));

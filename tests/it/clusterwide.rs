@@ -1,6 +1,5 @@
-//! An operator of the whole cluster, as the chart runs it: the environment of the rendered Deployment, the rendered
-//! ServiceAccount with exactly the rendered rights, leader election. On a control plane of its own, as it would look after
-//! every other test's objects.
+//! An operator of the whole cluster, as the chart runs it: with the environment of the rendered Deployment, the rendered ServiceAccount
+//! and its rights, and leader election. It has its own control plane, because it would manage the objects of every other test.
 
 mod hook;
 
@@ -19,7 +18,7 @@ use crate::rights::Rights;
 use crate::{audit, control_plane};
 
 const SECOND: &str = "second-long-passphrase";
-/// What "within seconds" allows on a busy machine; the next resync is a minute away.
+/// What "within seconds" means on a busy machine. The next resync is a minute away.
 const SECONDS: Duration = Duration::from_secs(10);
 
 /// Where the Secrets may be read.
@@ -71,7 +70,7 @@ async fn an_operator_of_the_whole_cluster_is_refused_nothing_all_life_long() {
         life.one.end().await;
         life.two.end().await;
     }
-    // They go some seconds after their objects.
+    // They are removed some seconds after their objects.
     for (namespaces, name) in gone {
         until("the namespace is gone", async || namespaces.get_opt(&name).await.unwrap().is_none()).await;
     }
@@ -118,7 +117,7 @@ impl Life {
         join!(one.wait_ready("one-iam"), two.wait_ready("two-iam"), one.wait_ready("one-open"));
     }
 
-    /// The objects change, their Secrets, and an AWS user behind everybody's back.
+    /// Changes the objects, their Secrets, and an AWS user without the operator.
     async fn is_changed(&self) {
         let Self { one, two, .. } = self;
         join!(self.is_edited(one, "one-iam"), self.is_edited(two, "two-iam"), self.is_rotated());
@@ -159,7 +158,7 @@ impl Life {
         fixture.wait_ready(name).await;
     }
 
-    /// Adopted, only looked at, let be.
+    /// Objects that adopt, observe, or are suspended.
     async fn is_watched(&self) {
         let Self { one, two, .. } = self;
         join!(one.aws.put_user("one-old", iam_user()), one.aws.put_user("one-seen", iam_user()));
@@ -175,7 +174,7 @@ impl Life {
         two.wait_ready("two-iam").await;
     }
 
-    /// Held on purpose, held up by AWS, retained, or simply deleted.
+    /// Objects whose deletion is protected, delayed by AWS, retained, or ordinary.
     async fn goes(&self) {
         let one = &self.one;
         let with_password = async {
@@ -229,7 +228,7 @@ impl Life {
         }
     }
 
-    /// By the API server's own log. Events in a namespace that is going are refused by admission, and not there.
+    /// According to the audit log. It has no events of a terminating namespace, because admission refuses them.
     fn was_refused_nothing_else(&self, cluster: &Cluster, release: &Deployed) {
         if !cluster.is_own() {
             return;

@@ -1,6 +1,6 @@
-//! The heart: every row of what docs/src/concepts/deletion.md promises, on the real control plane and the emulator.
+//! Every row of docs/src/concepts/deletion.md, on the real control plane and the emulator.
 //!
-//! That an object never vanishes before its AWS user is held by the fixture's watch, in each of these tests.
+//! In each of these tests the watch of the fixture checks that no object vanishes before its AWS user.
 
 mod kept;
 mod not_ours;
@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, message, until, with, with_password};
 use crate::rights::Rights;
 
-/// Ready with an IAM user, and about to be deleted.
+/// A fixture with a Ready object, which is deleted next.
 async fn with_user() -> Fixture {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
@@ -26,7 +26,7 @@ async fn leaving() -> Fixture {
     Fixture::with(Setup::leaving_users()).await
 }
 
-/// DeleteUser was accepted once, and the fixture ends well.
+/// AWS accepted DeleteUser once, and the checks of the fixture pass.
 async fn accepted_once(fixture: Fixture) {
     assert_eq!(fixture.aws.accepted("DeleteUser", "app").await, 1);
     fixture.end().await;
@@ -133,7 +133,7 @@ async fn a_deletion_waits_shortly_and_cheaply_at_the_real_pace() {
     let waited = vanished.at - asked;
     let looks = fixture.aws.calls_of("DescribeUsers", "app").await.len();
     println!("deleting for 10 s: gone after {waited:.1?}, {looks} DescribeUsers in all");
-    // A quarter of the wait, and room for a busy machine.
+    // A quarter of the pause, and some time for a busy machine.
     assert!(waited < Duration::from_secs(10) * 5 / 4 + Duration::from_secs(3), "{waited:?}");
     assert!(looks < 20, "{looks} looks");
     accepted_once(fixture).await;

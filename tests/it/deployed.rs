@@ -66,6 +66,8 @@ impl Deployed {
     pub(crate) fn operator(&self, pod: &str, aws: &Aws) -> Command {
         let mut command = self.command(the(&self.objects, "Deployment"), pod);
         command.envs(operator::environment(aws.url())).env("PACE_DIVISOR", "10");
+        // No port is fixed here.
+        command.env("HEALTH_ADDR", "127.0.0.1:0");
         command
     }
 

@@ -93,6 +93,16 @@ async fn a_watch_that_hangs_when_it_is_opened_again_is_not_ready_and_then_opened
     ended.unwrap_or_else(|why| panic!("{}", secrecy::redacted(&why)));
 }
 
+#[tokio::test]
+async fn what_happened_while_no_watch_worked_is_found_by_the_next_list() {
+    let client = control_plane::client().await;
+    let (scenario, namespace) = (scenario::rotate(), new_namespace(&client).await);
+    let case = Case::new(&client, &namespace, &scenario, speed(), None).await;
+    let ended = case.misses_changes().await;
+    case.clear().await;
+    ended.unwrap_or_else(|why| panic!("{}", secrecy::redacted(&why)));
+}
+
 async fn whatever_fails(scenario: Scenario) {
     let (speed, client, began) = (speed(), control_plane::client().await, Instant::now());
     let scenario = &scenario;

@@ -1,4 +1,4 @@
-//! The how-tos of the documentation, followed word by word: their YAML is applied and their commands are run.
+//! Follows the how-tos of the documentation: applies their YAML and runs their commands.
 
 mod guides;
 
@@ -12,7 +12,7 @@ use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, iam_user, until, 
 use crate::policies::ended;
 use crate::{control_plane, repository};
 
-/// The pages whose commands are run here: a block of `sh` stands nowhere else.
+/// The pages whose commands are run here. No other page has blocks of `sh`.
 pub(crate) const FOLLOWED: [&str; 6] = [
     "how-to/adopt-from-terraform-or-ack",
     "how-to/keep-the-user",
@@ -24,13 +24,13 @@ pub(crate) const FOLLOWED: [&str; 6] = [
 
 /// A piece of a page that a reader uses.
 enum Piece {
-    /// A file, as the page names it later.
+    /// A file with the name that the page uses later.
     Yaml(String),
     /// Commands.
     Shell(String),
 }
 
-/// The pieces of a page, in order. What needs another program than kubectl is marked as something else there.
+/// The pieces of a page, in order. Blocks that need another program than kubectl have another language there.
 fn pieces(page: &str) -> Vec<Piece> {
     assert!(FOLLOWED.contains(&page), "{page} is not listed");
     let text = repository::read(&format!("docs/src/{page}.md"));
@@ -67,7 +67,7 @@ impl Reader {
         })
     }
 
-    /// Runs the commands of the piece, whatever comes of it.
+    /// Runs the commands of the piece, even if they fail.
     async fn tries(&self, piece: &Piece) -> Output {
         let Piece::Shell(text) = piece else { panic!("no command") };
         let plane = control_plane::shared();
@@ -79,7 +79,7 @@ impl Reader {
         control_plane::output(shell).await
     }
 
-    /// Does what the piece says, and answers what was printed. The shell's every command must succeed.
+    /// Executes the piece and returns its output. Every command must succeed.
     async fn follow(&self, piece: &Piece) -> String {
         match piece {
             Piece::Yaml(text) => {
@@ -102,7 +102,7 @@ async fn dark() -> Fixture {
     Fixture::without_operator(Setup::leaving_users()).await
 }
 
-/// The user but for its tags and the number of its changes.
+/// The user without its tags and its number of changes.
 async fn all_but_tags(fixture: &Fixture, id: &str) -> Option<Value> {
     let mut user = fixture.aws.user(id).await?;
     let members = user.as_object_mut()?;
@@ -178,7 +178,7 @@ async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
 
 #[tokio::test]
 async fn an_object_is_renamed_and_moved() {
-    let (shop, checkout) = two_namespaces(false).await;
+    let (shop, checkout) = two_namespaces(true).await;
     shop.ready("orders", orders()).await;
     let before = all_but_tags(&shop, "orders").await;
     let reader = Reader::new(&[("shop", &shop), ("checkout", &checkout)]);
@@ -195,7 +195,7 @@ async fn an_object_is_renamed_and_moved() {
 
 #[tokio::test]
 async fn the_new_object_may_be_applied_first() {
-    let (shop, checkout) = two_namespaces(false).await;
+    let (shop, checkout) = two_namespaces(true).await;
     shop.ready("orders", orders()).await;
     let reader = Reader::new(&[("shop", &shop), ("checkout", &checkout)]);
     let pieces = pieces("how-to/rename-or-move");

@@ -1,5 +1,5 @@
-//! Several replicas with `--leader-elect`, as real processes on the real control plane: one works, and whatever becomes of it in
-//! the middle of its work, another one goes on. Nothing is lost, nothing done twice.
+//! Several replicas with `--leader-elect`, as real processes on the real control plane. One of them works. If it is killed or stopped
+//! in the middle of its work, another one continues. Nothing is lost, and nothing is done twice.
 
 use std::time::{Duration, Instant};
 
@@ -20,15 +20,15 @@ use crate::rights::Rights;
 mod lease;
 
 const LEASE: &str = "elasticache-user-operator";
-/// The objects of each kind that a change of leader finds.
+/// The number of objects of each kind.
 const OBJECTS: usize = 6;
 
-/// Each fixture has a Lease of its own, in its namespace, where the chart has it in the operator's.
+/// Each fixture has its own Lease, in its namespace. The chart has the Lease in the operator's namespace.
 fn setup() -> Setup {
     Setup { rights: Some(Rights::Administrator), ..Setup::default() }
 }
 
-/// A fixture whose AWS takes few calls a second, so that there is a middle of the work.
+/// A fixture whose AWS allows few calls a second, so that the work takes some time.
 async fn fixture() -> Fixture {
     let env = vec![("AWS_RATE", "4".to_owned()), ("AWS_BURST", "4".to_owned())];
     Fixture::without_operator(Setup { env, ..setup() }).await
@@ -36,12 +36,19 @@ async fn fixture() -> Fixture {
 
 /// Starts a replica that is called `name` in the Lease and in its AWS calls.
 fn replica(fixture: &Fixture, name: &str) -> Process {
-    fixture.start_with(&[
-        ("LEADER_ELECT", "true".to_owned()),
-        ("POD_NAMESPACE", fixture.ns.clone()),
-        ("POD_NAME", name.to_owned()),
-        ("AWS_SDK_UA_APP_ID", name.to_owned()),
-    ]);
+    replica_with(fixture, name, &[])
+}
+
+fn replica_with(fixture: &Fixture, name: &str, more: &[(&'static str, &str)]) -> Process {
+    let env = [
+        ("LEADER_ELECT", "true"),
+        ("POD_NAMESPACE", fixture.ns.as_str()),
+        ("POD_NAME", name),
+        ("AWS_SDK_UA_APP_ID", name),
+    ];
+    fixture.start_with(
+        &env.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect::<Vec<_>>(),
+    );
     fixture.newest()
 }
 
@@ -70,7 +77,7 @@ async fn two(fixture: &Fixture) -> (Process, Process) {
     (one, two)
 }
 
-/// Users to delete are there; then users are created and deleted, and some of it is done.
+/// Begins to create users and to delete others, and waits until a part of that is done.
 async fn in_the_middle(fixture: &Fixture) {
     for index in 0..OBJECTS {
         fixture.create(&format!("old-{index}"), iam()).await;
@@ -92,7 +99,7 @@ async fn in_the_middle(fixture: &Fixture) {
     .await;
 }
 
-/// All that was asked for has come about, by one accepted call for each.
+/// Everything that was asked for is done, with one accepted call for each user.
 async fn nothing_is_lost_or_done_twice(fixture: &Fixture) {
     for index in 0..OBJECTS {
         let (new, old) = (format!("new-{index}"), format!("old-{index}"));
@@ -131,7 +138,7 @@ async fn a_leader_that_is_killed_in_the_middle_of_its_work_is_followed_within_20
     let fixture = fixture().await;
     let (mut one, _two) = two(&fixture).await;
     let first = spec(&fixture).await;
-    // Of one creation and of one deletion it will not know that they were accepted.
+    // The leader will not get the answers to one CreateUser and one DeleteUser that AWS accepts.
     for (action, id) in [("CreateUser", "new-2"), ("DeleteUser", "old-2")] {
         let lost = Rule::on(action).user(id).hang().after();
         fixture.aws.fault(lost).await;
@@ -153,7 +160,7 @@ async fn a_leader_that_stood_still_for_30_s_changes_nothing_when_it_goes_on() {
     let fixture = fixture().await;
     let (mut one, _two) = two(&fixture).await;
     in_the_middle(&fixture).await;
-    // Nothing comes through from here on: there is work left when it goes on.
+    // From here on all calls fail, so that work is left when the leader continues.
     for action in ["CreateUser", "DeleteUser"] {
         let refused = Rule::on(action).unavailable().always();
         fixture.aws.fault(refused).await;
@@ -163,7 +170,7 @@ async fn a_leader_that_stood_still_for_30_s_changes_nothing_when_it_goes_on() {
     let taken = held_by(&fixture, "two").await;
     assert!(stopped.elapsed() < Duration::from_secs(21), "taken over after {:?}", stopped.elapsed());
     assert_eq!(taken.lease_transitions, Some(1));
-    // How long it stands still is what is tested.
+    // The test is about this duration.
     tokio::time::sleep(Duration::from_secs(30).saturating_sub(stopped.elapsed())).await;
     let before = sent_by(&fixture, "one").await;
     one.signal(Signal::CONT).unwrap();

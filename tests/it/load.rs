@@ -19,7 +19,7 @@ const FIRST_CALL: Duration = Duration::from_secs(10);
 const DONE: Duration = Duration::from_secs(30);
 const CROWD: usize = 150;
 
-fn names(prefix: &str, count: usize) -> Vec<String> {
+pub(crate) fn names(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}-{number}")).collect()
 }
 
@@ -29,11 +29,11 @@ fn setup() -> Setup {
 }
 
 /// No limit, for the time in which a test makes its crowd.
-fn unlimited() -> [(&'static str, String); 2] {
+pub(crate) fn unlimited() -> [(&'static str, String); 2] {
     [("AWS_RATE", "1000".to_owned()), ("AWS_BURST", "1000".to_owned())]
 }
 
-async fn create_all(fixture: &Fixture, names: &[String], spec: impl Fn(&str) -> Value) {
+pub(crate) async fn create_all(fixture: &Fixture, names: &[String], spec: impl Fn(&str) -> Value) {
     let creations = stream::iter(names).map(|name| fixture.create(name, spec(name)));
     creations.buffer_unordered(16).for_each(|_| async {}).await;
 }
@@ -172,8 +172,8 @@ impl Tenants {
     /// The other tenant's new users have their first call in time. The first of them is what the contract is about; the tenant
     /// has the turn of its namespace for the others too.
     async fn other_is_served(&self) {
-        let names = names("other", 3);
         let calls = self.crowd.aws.calls().await.len();
+        let names = names(&format!("other-{calls}"), 3);
         let since = Instant::now();
         create_all(&self.other, &names, |_| iam()).await;
         let seen = first_calls(&self.crowd, &names, calls, since).await;
@@ -218,6 +218,38 @@ async fn a_tenant_who_creates_hundreds_at_once_delays_nobody_else() {
     let tenants = Tenants::new().await;
     create_all(&tenants.crowd, &names("crowd", 300), |_| iam()).await;
     tenants.other_is_served().await;
+    tenants.end().await;
+}
+
+/// As many bytes of annotations as Kubernetes allows.
+fn fat(letter: &str) -> Value {
+    json!({ "metadata": { "annotations": { "example.com/fat": letter.repeat(250_000) } } })
+}
+
+#[tokio::test]
+async fn a_tenant_with_fat_objects_delays_nobody_else_and_no_write_takes_anything_off_them() {
+    let tenants = Tenants::new().await;
+    let crowd = names("fat", 24);
+    create_all(&tenants.crowd, &crowd, |_| iam()).await;
+    let edits = async {
+        for letter in ["a", "b", "c"] {
+            let edits = crowd.iter().map(|name| tenants.crowd.patch(name, fat(letter)));
+            stream::iter(edits).buffer_unordered(8).for_each(|()| async {}).await;
+        }
+    };
+    futures::join!(edits, tenants.other_is_served());
+    // A start has to list them all. Then each of them is written: a status, and the finalizer off.
+    tenants.crowd.kill();
+    tenants.crowd.start_with(&[("NAMESPACE", format!("{},{}", tenants.crowd.ns, tenants.other.ns))]);
+    tenants.other_is_served().await;
+    tenants.crowd.patch("fat-0", json!({ "metadata": { "finalizers": ["example.com/held", "elasticache-users.dev/user-cleanup"] } })).await;
+    tenants.crowd.delete("fat-0").await;
+    let left = tenants.crowd.shows("fat-0", "our finalizer is off", |object| {
+        object["metadata"]["finalizers"] == json!(["example.com/held"])
+    });
+    assert_eq!(left.await["metadata"]["annotations"], fat("c")["metadata"]["annotations"]);
+    tenants.crowd.patch("fat-0", json!({ "metadata": { "finalizers": [] } })).await;
+    tenants.crowd.gone("fat-0").await;
     tenants.end().await;
 }
 

@@ -1,9 +1,12 @@
 //! What the operator's administrator forbids to the users of a namespace, and how many AWS users it may have.
 
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    Fixture, PASSWORD, Setup, condition, iam, iam_user, is_observed, is_ready, message, owner_tags,
+    Fixture, PASSWORD, Setup, condition, iam, iam_user, is_observed, is_ready, manifest, message, owner_tags,
     prevent_deletion, until, with, with_password,
 };
 
@@ -182,5 +185,31 @@ async fn a_namespace_has_so_many_users_and_the_next_one_waits_for_a_place() {
     for name in ["c", "d", "o"] {
         fixture.deleted(name).await;
     }
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn the_admission_policy_of_the_page_refuses_what_it_says() {
+    let fixture = Fixture::without_operator(Setup::default()).await;
+    let page = crate::repository::read("docs/src/concepts/tenancy.md");
+    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), example).unwrap();
+    let applied = fixture.kubectl(&["apply", "--filename", file.path().to_str().unwrap()]).output().unwrap();
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    let label = Patch::Merge(json!({ "metadata": { "labels": { "tenant": "shop" } } }));
+    let namespaces: Api<Namespace> = Api::all(fixture.client.clone());
+    namespaces.patch(&fixture.ns, &PatchParams::default(), &label).await.unwrap();
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    let try_with = async |access: &str| {
+        let object = manifest("app", with(iam(), json!({ "accessString": access })));
+        let tried = fixture.users().create(&dry_run, &serde_json::from_value(object).unwrap()).await;
+        tried.err().map(|refused| refused.to_string()).unwrap_or_default()
+    };
+    until("the policy holds", async || try_with("on ~* +@all").await.contains("ask the platform team")).await;
+    for access in ["on ~* allcommands", "on ~* +@READ +@Dangerous"] {
+        assert!(try_with(access).await.contains("ask the platform team"), "{access}");
+    }
+    assert_eq!(try_with("on ~* -@all +@read +get").await, "");
     fixture.end().await;
 }

@@ -1,5 +1,5 @@
-//! Passwords go from Secrets to AWS and show nowhere. Each fixture holds that at its end; here everything is logged that
-//! there is to log, and AWS itself says them aloud.
+//! Passwords go from Secrets to AWS and appear nowhere else. Each fixture checks that at its end. Here the log level is the highest, and
+//! AWS's answers contain the passwords.
 
 use elasticache_emulator::Rule;
 use serde_json::json;

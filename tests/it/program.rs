@@ -7,6 +7,7 @@ use elasticache_emulator::Rule;
 
 use crate::control_plane;
 use crate::fixture::{Fixture, Setup, iam, until};
+use crate::load::unlimited;
 
 /// Ends at once, non-zero, with one sentence that says this.
 fn refuses(claim: &str, command: &mut Command, says: &str) {
@@ -48,6 +49,14 @@ async fn the_operator_does_not_start_without_its_configuration() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         taken.env("HTTP_ADDR", listener.local_addr().unwrap().to_string());
         refuses("an address in use", &mut taken, "--http-addr");
+        refuses(
+            "no certificate",
+            fixture.command().env("METRICS_SECURE", "true"),
+            "needs --metrics-cert-dir",
+        );
+        let mut absent = fixture.command();
+        absent.env("METRICS_SECURE", "true").env("METRICS_CERT_DIR", "/nonexistent");
+        refuses("a certificate that is not there", &mut absent, "cannot read /nonexistent/tls.crt");
     });
     run.await.unwrap();
 }
@@ -123,5 +132,23 @@ async fn a_call_that_hangs_is_cut_on_sigterm() {
     fixture.start();
     fixture.wait_ready("app").await;
     assert_eq!(fixture.aws.calls_of("CreateUser", "app").await.len(), 1);
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn a_pass_that_waits_for_the_rate_limit_ends_on_sigterm_without_its_call() {
+    // The token for CreateUser comes 20 s after that for DescribeUsers.
+    let fixture = Fixture::with(Setup::env(&[("AWS_RATE", "0.05"), ("AWS_BURST", "1")])).await;
+    fixture.create("app", iam()).await;
+    until("the pass waits for another token", async || fixture.logs().matches("AcquireToken").count() >= 2)
+        .await;
+    let (calls, asked) = (fixture.aws.calls().await.len(), std::time::Instant::now());
+    fixture.signal(Signal::TERM);
+    assert_eq!(fixture.exit_code().await, Some(0));
+    assert!(asked.elapsed() < std::time::Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert_eq!(fixture.aws.calls().await.len(), calls);
+    assert!(!fixture.logs().contains("cutting what did not finish"), "nobody waits for the token");
+    fixture.start_with(&unlimited());
+    fixture.wait_ready("app").await;
     fixture.end().await;
 }

@@ -1,7 +1,7 @@
-//! The rights that the chart gives an operator: every fixture's operator runs with exactly these, so that one too few fails
-//! the test that needs it.
+//! The RBAC rights that the chart gives an operator. The operator of every fixture has exactly these, so a test fails if a right is
+//! missing.
 //!
-//! `RIGHTS=namespaced`, `cluster-secrets` or `roles-only` gives all fixtures the same; left out, each test has its own.
+//! `RIGHTS=namespaced`, `cluster-secrets` or `roles-only` gives all fixtures the same rights. Otherwise each test has its own.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,15 +21,15 @@ use serde_json::Value;
 use crate::control_plane;
 use crate::fixture::{REGION, until};
 
-/// Where the operators' ServiceAccounts live: a fixture's own namespace may be deleted, and with it all that is in it.
-const HOME: &str = "operators";
-/// Stands for the fixture's namespace in what Helm renders once for all.
+/// The namespace of the operators' ServiceAccounts. A fixture's own namespace may be deleted with everything in it.
+pub(crate) const HOME: &str = "operators";
+/// Is replaced by the fixture's namespace, because Helm renders only once for all fixtures.
 const PLACEHOLDER: &str = "the-namespace-of-the-stage";
 
 /// Values of the chart, as far as they are about rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Rights {
-    /// The objects of the whole cluster, and the Secrets of one namespace: what the chart gives to one that watches it.
+    /// The objects of the whole cluster, and the Secrets of one namespace.
     Namespaced,
     /// The Secrets of all namespaces as well.
     ClusterSecrets,
@@ -58,7 +58,7 @@ impl Rights {
         Self::ALL[sum % Self::ALL.len()].1
     }
 
-    /// `None`: the chart has no say in it.
+    /// `None` if the rights do not come from the chart.
     fn values(self) -> Option<Vec<String>> {
         let watch = format!("watch.namespaces={{{PLACEHOLDER}}}");
         let secrets = format!("secrets.namespaces={{{PLACEHOLDER}}}");
@@ -149,7 +149,7 @@ pub(crate) async fn account(
             ..Default::default()
         });
     }
-    // The authorizer learns of a binding some moments later.
+    // The authorizer sees a binding a moment later.
     until("the rights are known to the API server", async || may_watch(client, home, name, within).await)
         .await;
     let file = dir.join(format!("{name}.kubeconfig"));

@@ -5,13 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::fixture::Fixture;
+use kube::api::PostParams;
+use serde_json::json;
+
+use crate::fixture::{Fixture, iam, manifest, until, with};
 use crate::{control_plane, repository};
 
 /// All of them.
 fn samples() -> Vec<PathBuf> {
     let folder = fs::read_dir(repository::path("deploy/samples")).unwrap();
-    folder.map(|entry| entry.unwrap().path()).collect()
+    folder.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect()
 }
 
 fn stem(sample: &Path) -> &str {
@@ -43,6 +46,62 @@ async fn each_sample_by_itself_becomes_ready_and_goes_again() {
         kubectl(&fixture, &["delete", "--filename", file]).await;
         fixture.gone(name).await;
     }
+    fixture.end().await;
+}
+
+/// The sample for one tenant, with the fixture's namespace as the tenant.
+#[tokio::test]
+async fn a_policy_for_a_tenant_limits_user_ids_and_access_strings() {
+    let fixture = Fixture::new().await;
+    let spec = |access: &str| json!({ "accessString": access });
+    fixture.ready("before", iam()).await;
+    let ns = &fixture.ns;
+    let policy = repository::read("deploy/samples/policies/tenant.yaml").replace("shop", ns);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), policy).unwrap();
+    let file = file.path().to_str().unwrap();
+    kubectl(&fixture, &["apply", "--filename", file]).await;
+    let params = PostParams { dry_run: true, ..PostParams::default() };
+    let tried = async |name: &str, access: &str| {
+        let object = manifest(name, with(iam(), spec(access)));
+        let answer = fixture.users().create(&params, &serde_json::from_value(object).unwrap()).await;
+        answer.map(|_| ()).map_err(|error| error.to_string())
+    };
+    let id = format!("{ns}-app");
+    until("the policy is in force", async || tried(&id, "on ~* +@all").await.is_err()).await;
+    let own = |access: &str| access.replace("OWN", ns);
+    for access in [
+        "on ~OWN:* -@all +@read",
+        "off -@all",
+        "\non %R~OWN:a ~OWN:b\t+@read\n+@write -keys",
+        "on resetkeys ~OWN: -config|get",
+    ] {
+        assert_eq!(tried(&id, &own(access)).await, Ok(()), "{access:?}");
+    }
+    for access in [
+        "on ~* +@read",
+        "on allkeys +@read",
+        "on ~OWN:* ~other:* +@read",
+        "on ~OWN:* +@all",
+        "on ~OWN:* +flushall",
+        "on ~OWN:* allcommands",
+        "on ~OWN:* &* +@read",
+        "on ~OWN:* +@read (~* +@all)",
+        "on ~OWN:(~* +@read",
+        "on%RW~* ~OWN:a",
+    ] {
+        let said = tried(&id, &own(access)).await.unwrap_err();
+        assert!(said.contains("spec.accessString may have"), "{access:?}: {said}");
+    }
+    let said = tried("app", &own("on ~OWN:* +@read")).await.unwrap_err();
+    assert!(said.contains("must begin with"), "{said}");
+
+    // The operator works on, also with an object that is older than the policy.
+    fixture.ready(&id, with(iam(), spec(&own("on ~OWN:* +@read")))).await;
+    for name in ["before", &id] {
+        fixture.deleted(name).await;
+    }
+    crate::checking::run(control_plane::shared(), &format!("kubectl delete --filename {file}")).await;
     fixture.end().await;
 }
 

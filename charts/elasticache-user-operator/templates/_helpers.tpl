@@ -20,6 +20,9 @@
 {{- if eq $name .Release.Namespace -}}{{ $name }}{{- else -}}{{ printf "%s:%s" .Release.Namespace $name }}{{- end -}}
 {{- end -}}
 
+{{- /* Two releases in one namespace must not share a Lease. */ -}}
+{{- define "euo.leaseName" -}}{{ include "euo.fullname" . }}{{- end -}}
+
 {{- define "euo.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "euo.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -140,6 +143,28 @@ true
 {{- if not (has . $.Values.watch.namespaces) -}}
 {{- fail (printf "secrets.namespaces has %q, which watch.namespaces lacks: its Secrets would be open for nothing" .) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $namespace, $names := .Values.secrets.named -}}
+{{- if or $.Values.secrets.clusterWide (has $namespace $.Values.secrets.namespaces) -}}
+{{- fail (printf "secrets.named and secrets.%s both have %q: all Secrets there are open already" (ternary "clusterWide" "namespaces" $.Values.secrets.clusterWide) $namespace) -}}
+{{- end -}}
+{{- if and $.Values.watch.namespaces (not (has $namespace $.Values.watch.namespaces)) -}}
+{{- fail (printf "secrets.named has %q, which watch.namespaces lacks: its Secrets would be open for nothing" $namespace) -}}
+{{- end -}}
+{{- end -}}
+{{- if eq (int .Values.operator.httpPort) (int .Values.operator.healthPort) -}}
+{{- fail "operator.httpPort and operator.healthPort must differ: a NetworkPolicy tells /metrics from the probes by the port" -}}
+{{- end -}}
+{{- with .Values.metrics.secure -}}
+{{- if and .enabled (not .certSecret) -}}
+{{- fail "metrics.secure.enabled needs metrics.secure.certSecret: the Secret with the certificate, tls.crt and tls.key" -}}
+{{- end -}}
+{{- if and .enabled $.Values.rbac.rolesOnly -}}
+{{- fail "metrics.secure.enabled and rbac.rolesOnly exclude each other: reviews of tokens need a ClusterRole" -}}
+{{- end -}}
+{{- if and .enabled $.Values.metrics.podMonitor.enabled (not .tokenSecret) -}}
+{{- fail "metrics.podMonitor with metrics.secure needs metrics.secure.tokenSecret: a PodMonitor cannot name Prometheus' own token" -}}
 {{- end -}}
 {{- end -}}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection) -}}

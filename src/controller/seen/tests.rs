@@ -91,12 +91,3 @@ fn a_start_puts_what_is_at_rest_behind_what_somebody_changed() {
         assert_eq!(Seen::default().note(&object(&[change])), Some(expected), "{claim}");
     }
 }
-
-#[test]
-fn what_a_complete_list_lacks_is_forgotten() {
-    let mut seen = Seen::default();
-    seen.note(&object(&[]));
-    assert_eq!(seen.keep(|_| true), Vec::<String>::new());
-    assert_eq!(seen.keep(|_| false), ["shop/app"]);
-    assert_eq!(seen.note(&object(&[])), Some(Trigger::Listed(Class::Check)), "it is new again");
-}

@@ -1,7 +1,7 @@
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
-use super::super::record::{acquired, duration, holder, released, renewed};
+use super::super::record::{acquired, duration, foreign_holder, holder, released, renewed};
 use super::*;
 
 fn at(second: i64) -> jiff::Timestamp {
@@ -15,7 +15,8 @@ fn lease(spec: LeaseSpec) -> Lease {
 #[test]
 fn it_reads_as_client_go_writes_it() {
     let fifteen = 15 * SECOND;
-    let new = acquired(None, "a", fifteen, at(100));
+    let (a, b) = (contender("a", ""), contender("b", ""));
+    let new = acquired(None, &a, fifteen, at(100));
     let LeaseSpec {
         acquire_time,
         holder_identity,
@@ -29,9 +30,9 @@ fn it_reads_as_client_go_writes_it() {
         (holder_identity.as_deref(), lease_duration_seconds, lease_transitions),
         (Some("a"), Some(15), Some(0))
     );
-    assert_eq!(new.metadata.name.as_deref(), Some("elasticache-user-operator"));
+    assert_eq!(new.metadata.name.as_deref(), Some("lease"));
 
-    let later = renewed(&new, "a", fifteen, at(102)).spec.unwrap();
+    let later = renewed(&new, &a, fifteen, at(102)).spec.unwrap();
     assert_eq!((later.acquire_time, later.renew_time), (Some(MicroTime(at(100))), Some(MicroTime(at(102)))));
     assert_eq!(later.lease_transitions, Some(0));
 
@@ -40,12 +41,12 @@ fn it_reads_as_client_go_writes_it() {
     let spec = free.spec.clone().unwrap();
     assert_eq!((spec.holder_identity.as_deref(), spec.lease_duration_seconds), (Some(""), Some(1)));
 
-    let next = acquired(Some(&free), "b", fifteen, at(106));
+    let next = acquired(Some(&free), &b, fifteen, at(106));
     let spec = next.spec.clone().unwrap();
     assert_eq!((spec.holder_identity.as_deref(), spec.lease_transitions), (Some("b"), Some(1)));
     assert_eq!((spec.acquire_time, spec.lease_duration_seconds), (Some(MicroTime(at(106))), Some(15)));
 
-    let again = acquired(Some(&next), "b", fifteen, at(108)).spec.unwrap();
+    let again = acquired(Some(&next), &b, fifteen, at(108)).spec.unwrap();
     assert_eq!(
         (again.lease_transitions, again.acquire_time),
         (Some(1), Some(MicroTime(at(106)))),
@@ -57,14 +58,20 @@ fn it_reads_as_client_go_writes_it() {
 fn what_others_wrote_beside_the_record_stays() {
     let mut found = lease(LeaseSpec { strategy: Some("x".to_owned()), ..LeaseSpec::default() });
     found.metadata.labels = Some([("team".to_owned(), "a".to_owned())].into());
+    found.metadata.annotations = Some([("note".to_owned(), "theirs".to_owned())].into());
     found.metadata.resource_version = Some("7".to_owned());
     for written in [
-        acquired(Some(&found), "a", SECOND, at(1)),
-        renewed(&found, "a", SECOND, at(1)),
+        acquired(Some(&found), &contender("a", ""), SECOND, at(1)),
+        renewed(&found, &contender("a", ""), SECOND, at(1)),
         released(&found, at(1)),
     ] {
-        assert_eq!(written.metadata, found.metadata);
-        assert_eq!(written.spec.unwrap().strategy.as_deref(), Some("x"));
+        let (written, spec) = (written.metadata, written.spec);
+        assert_eq!(
+            (written.labels, written.resource_version),
+            (found.metadata.labels.clone(), Some("7".into()))
+        );
+        assert_eq!(written.annotations.unwrap()["note"], "theirs");
+        assert_eq!(spec.unwrap().strategy.as_deref(), Some("x"));
     }
 }
 
@@ -109,8 +116,8 @@ fn nonsense_can_be_read_and_written_over() {
         assert_eq!(holder(&found), held_by, "{claim}");
         assert_eq!(duration(&found, 15 * SECOND).as_secs(), seconds, "{claim}");
         for written in [
-            acquired(Some(&found), "a", SECOND, at(1)),
-            renewed(&found, "a", SECOND, at(1)),
+            acquired(Some(&found), &contender("a", ""), SECOND, at(1)),
+            renewed(&found, &contender("a", ""), SECOND, at(1)),
             released(&found, at(1)),
         ] {
             let spec = written.spec.unwrap();
@@ -119,5 +126,41 @@ fn nonsense_can_be_read_and_written_over() {
                 "{claim}: {spec:?}"
             );
         }
+    }
+}
+
+#[test]
+fn a_holder_of_another_installation_is_recognized() {
+    let in_region = |contender: Contender, region: &str| Contender {
+        installation: Installation { region: region.to_owned(), ..contender.installation },
+        ..contender
+    };
+    let (unnamed, named) = (contender("a", ""), contender("a", "one"));
+    let rows = [
+        ("the same, without a name", &unnamed, contender("b", ""), false),
+        ("another region, without a name", &unnamed, in_region(contender("b", ""), "eu-west-2"), true),
+        ("the same release", &named, contender("b", "one"), false),
+        (
+            "the same release, whose region changes",
+            &named,
+            in_region(contender("b", "one"), "eu-west-2"),
+            false,
+        ),
+        ("another release", &named, contender("b", "two"), true),
+        ("a release beside one without a name", &unnamed, contender("b", "one"), true),
+        ("itself", &named, contender("a", "two"), false),
+    ];
+    for (claim, ours, theirs, foreign) in rows {
+        let held = acquired(None, &theirs, SECOND, at(1));
+        let found = foreign_holder(&held, ours);
+        let says = found.as_ref().map(|found| (found.holder.as_str(), &found.theirs, &found.ours));
+        let expected = foreign.then_some(("b", &theirs.installation, &ours.installation));
+        assert_eq!(says, expected, "{claim}");
+        assert_eq!(foreign_holder(&released(&held, at(2)), ours), None, "{claim}: nobody holds it");
+        let taken = acquired(Some(&released(&held, at(2))), ours, SECOND, at(3));
+        assert_eq!(foreign_holder(&taken, ours), None, "{claim}: it is its own now");
+        // An older version writes no annotations.
+        let plain = Lease { spec: held.spec, ..Lease::default() };
+        assert_eq!(foreign_holder(&plain, ours), None, "{claim}: unknown");
     }
 }

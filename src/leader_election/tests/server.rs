@@ -9,8 +9,8 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::core::Status;
 use tokio::time::Instant;
 
+use super::super::record;
 use super::super::store::{LeaseError, LeaseStore};
-use super::super::{LEASE, record};
 
 /// More than any test needs. A candidate without pauses would send requests for ever, because the paused clock stands still.
 const MAX_REQUESTS: usize = 20_000;
@@ -83,7 +83,7 @@ impl ApiServer {
     pub(super) fn put(&self, spec: Option<LeaseSpec>) {
         let mut state = self.state();
         let mut lease = state.lease.clone().unwrap_or_default();
-        lease.metadata.name = Some(LEASE.to_owned());
+        lease.metadata.name = Some("lease".to_owned());
         lease.spec = spec;
         state.store(lease);
     }

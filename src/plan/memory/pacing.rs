@@ -14,7 +14,19 @@ pub struct Pacing {
     silent_since: Option<Moment>,
     denied_since: Option<Moment>,
     warned: Option<(Reason, Moment)>,
-    accepted: Option<Accepted>,
+    /// In a box, because nearly all objects have none.
+    accepted: Option<Box<Accepted>>,
+    planned: Option<PlannedPass>,
+}
+
+/// The pass that the last one asked for. Until then it has nothing to do, unless something changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PlannedPass {
+    pub(crate) at: Moment,
+    /// Of the object.
+    pub(crate) generation: Option<i64>,
+    /// It only checks.
+    pub(crate) is_settled: bool,
 }
 
 /// A change that AWS accepted, and has not been seen to show since.
@@ -79,12 +91,20 @@ impl Pacing {
         }
     }
 
+    pub(crate) fn set_planned(&mut self, planned: Option<PlannedPass>) {
+        self.planned = planned;
+    }
+
+    pub(crate) fn take_planned(&mut self) -> Option<PlannedPass> {
+        self.planned.take()
+    }
+
     /// AWS accepted the change.
     pub(crate) fn accepted(&mut self, change: Mutation, pace: &Pace, now: Moment, roll: f64) {
         let before = self.accepted.take().filter(|before| before.change == change);
         let times = before.map_or(0, |before| before.times).saturating_add(1);
         let again = now + pace.until(Requeue::Backoff, times, Duration::ZERO, roll);
-        self.accepted = Some(Accepted { change, times, again });
+        self.accepted = Some(Box::new(Accepted { change, times, again }));
     }
 
     /// AWS shows what the spec asks for.
@@ -94,7 +114,7 @@ impl Pacing {
 
     /// Whether this change may be sent, although AWS may have accepted it before.
     pub(crate) fn repeat(&self, change: &Mutation, now: Moment) -> Repeat {
-        match self.accepted.as_ref().filter(|accepted| accepted.change == *change) {
+        match self.accepted.as_deref().filter(|accepted| accepted.change == *change) {
             Some(accepted) if accepted.again <= now => Repeat::Send,
             Some(Accepted { times: 1, .. }) => Repeat::Wait,
             Some(_) => Repeat::NotShown,

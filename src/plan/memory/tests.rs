@@ -9,6 +9,10 @@ fn at(seconds: u64) -> Moment {
 #[test]
 fn tags_that_differ_are_compared_until_they_match() {
     let (mut memory, pace, generation) = (Memory::default(), Pace::default(), Some(3));
+    // After a start the comparisons are spread.
+    let half = Moment::after_start(pace.tag_resync / 2);
+    assert!(!memory.tags_due(generation, true, &pace, at(0), 0.5));
+    assert!(memory.tags_due(generation, true, &pace, half, 0.5));
     memory.tags_match(generation, &pace, at(0), 0.5);
     assert!(!memory.tags_due(generation, true, &pace, at(0), 0.5));
     memory.tags_differ(at(0));
@@ -27,6 +31,8 @@ fn a_create_request_in_the_future_ages_from_the_moment_it_was_first_seen() {
     assert_eq!(memory.age(past, now(0)), 20 * SECOND);
     assert_eq!(memory.age(future, now(0)), Duration::ZERO);
     assert_eq!(memory.age(future, now(50)), 50 * SECOND);
+    let another = Timestamp(future.0 + 1);
+    assert_eq!(memory.age(another, now(50)), Duration::ZERO);
 }
 
 #[test]
@@ -43,4 +49,25 @@ fn what_was_applied_before_a_deletion_is_forgotten_once_another_process_has_anno
     object.status.delete_requested_by = Some("me".to_owned());
     let record = memory.record(&object, "me", &Pace::default(), Now::default());
     assert_eq!(record.deletion.last_applied(), None);
+}
+
+#[test]
+fn a_creation_is_open_until_it_is_settled_and_only_its_tag_keys_are_known_of_a_user_that_was_seen_gone() {
+    let requested = Now::default().utc;
+    let keys = LastApplied { tag_keys: vec!["team".to_owned()], ..LastApplied::default() };
+    let all = LastApplied { access_string: Some("on ~* +@all".to_owned()), ..keys.clone() };
+    let mut object = ObjectFacts::default();
+    object.status.create_requested_at = Some(requested);
+    object.status.last_applied = Some(all.clone());
+    let earlier = Some(Timestamp(requested.0 - 1));
+    for (settled, seen_gone, creation, last_applied) in [
+        (None, false, Creation::Open, Some(&all)),
+        (earlier, true, Creation::Open, Some(&keys)),
+        (Some(requested), false, Creation::Closed, Some(&all)),
+        (Some(requested), true, Creation::Closed, None),
+    ] {
+        let mut memory = Memory { creation_settled: settled, seen_gone, ..Memory::default() };
+        let record = memory.record(&object, "me", &Pace::default(), Now::default());
+        assert_eq!((record.creation, record.last_applied.as_ref()), (creation, last_applied), "{settled:?}");
+    }
 }

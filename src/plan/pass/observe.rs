@@ -1,6 +1,6 @@
 //! How a pass gets its facts, and what it remembers of them.
 
-use super::{Awaiting, Pass, Request, has_new_password};
+use super::{Awaiting, Pass, Request};
 use crate::location::{is_gone, wrong_location};
 use crate::verdict::Outcome;
 use crate::{
@@ -85,7 +85,14 @@ impl Pass {
             }
             Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) | Goal::Orphaned(_) => {}
         }
-        self.awaited |= has_new_password(&self.object, &self.goal);
+        self.awaited |= self.has_new_passwords();
+    }
+
+    fn has_new_passwords(&self) -> bool {
+        let Some(Ok(passwords)) = self.passwords() else { return false };
+        let last = self.object.status.last_applied.as_ref();
+        let is_recorded = last.is_some_and(|last| last.password_versions == passwords.versions());
+        !is_recorded && !self.has_sent(passwords)
     }
 
     /// AWS has the passwords of the Secrets, so the pass need not read them to compare them.

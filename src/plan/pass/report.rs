@@ -85,7 +85,11 @@ impl Pass {
             Stage::End { requeue, result } => {
                 let (requeue, result) = (*requeue, result.clone());
                 match result {
-                    PassResult::Done => self.finish = Some(self.finished(requeue, PassResult::Done)),
+                    PassResult::Done => {
+                        let is_settled = closing.is_settled();
+                        self.plan_next(requeue, is_settled, now.moment);
+                        self.finish = Some(self.finished(requeue, PassResult::Done));
+                    }
                     PassResult::Conflict => self.conflict(),
                     PassResult::Ending
                     | PassResult::KubernetesFailed { .. }
@@ -185,6 +189,9 @@ impl Pass {
         self.memory.seen_gone &= !applied;
         if *action == Action::InSync {
             self.memory.pacing.in_sync();
+            if let Some(Ok(passwords)) = self.passwords() {
+                self.memory.sent_passwords = Some(passwords.clone());
+            }
         }
         if matches!(outcome, Outcome::Accepted(_) | Outcome::Tagged(_))
             && let Some(change) = action.mutation().and_then(|mutation| mutation.change())

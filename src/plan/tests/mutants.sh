@@ -70,7 +70,7 @@ mutant an_absence_counts_in_its_region_alone protocol \
     'if recorded.region != observed.source.region {' \
     'if false {'
 mutant an_absence_counts_in_its_account_alone protocol \
-    nor_if_abroad_is_another_account location.rs \
+    one_replica_keeps_the_protocol_although_the_operator_moves_to_another_account location.rs \
     '(Some(recorded), Account::Known(account)) if recorded != account =>' \
     '(Some(recorded), Account::Known(account)) if recorded != account && false =>'
 mutant location_stays_while_a_creation_is_open protocol \
@@ -104,7 +104,7 @@ mutant status_shows_no_user_of_others protocol \
     'is_recorded(record, user) && as_reported(record, user) && !another' \
     'true || another'
 mutant a_doubtful_absence_keeps_the_arn protocol \
-    nor_if_abroad_is_another_account status_user.rs \
+    one_replica_keeps_the_protocol_although_the_operator_moves_to_another_account status_user.rs \
     'UserObservation::Absent if is_gone(observed) ||' \
     'UserObservation::Absent if true ||'
 mutant the_successor_of_a_deleted_user_is_another_one tables \
@@ -146,6 +146,33 @@ mutant only_a_known_user_of_ours_settles_a_creation tables \
     seen_gone::only_a_user_of_ours_settles_a_creation pass/observe.rs \
     'if self.observed.known_owner == Some(Ownership::Ours) {' \
     'if self.observed.known_owner.is_some() {'
+
+mutant no_absence_of_an_unknown_account_is_remembered convergence \
+    named::a_user_without_tags_is_deleted_although_user_not_found_came_from_an_account_that_nobody_told pass/observe.rs \
+    'if !is_gone(&self.observed) {' \
+    'if self.observed.user != UserObservation::Absent || self.observed.record.creation == Creation::Open {'
+
+# The user of a vanished object
+mutant the_uid_tag_names_the_vanished_object tables \
+    orphan::a_user_whose_tags_do_not_name_the_vanished_object_stays orphan.rs \
+    '(Ownership::Ours, Some(uid)) if *uid != self.uid =>' \
+    '(Ownership::Ours, Some(uid)) if uid.is_empty() =>'
+mutant a_user_in_another_account_ends_no_search tables \
+    orphan::only_user_not_found_in_the_right_account_ends_the_search_for_the_user orphan.rs \
+    'if wrong_location(&observed.record, user).is_some() {' \
+    'if false && wrong_location(&observed.record, user).is_some() {'
+mutant the_namesake_is_read_again_before_delete_user pass_rules \
+    orphaned::an_object_of_the_same_name_that_appears_meanwhile_keeps_the_user pass/orphaned.rs \
+    'self.observed.namesake = namesake;' \
+    'if self.observed.namesake == Namesake::NotRead { self.observed.namesake = namesake; }'
+mutant tags_of_an_orphan_age pass_rules \
+    orphaned::tags_older_than_two_seconds_are_read_again_before_delete_user pass/perform.rs \
+    'let old_tags = is_old(ages.tags, pace.owner_valid);' \
+    'let old_tags = false;'
+mutant a_refused_deletion_of_an_orphan_is_not_counted pass_rules \
+    orphaned::a_user_that_somebody_else_deletes_after_aws_refused_us_is_not_counted pass/perform.rs \
+    'self.take_delete_request_back();' \
+    ''
 
 # The survivor of cargo-mutants
 mutant the_create_intent_keeps_the_keys_of_an_open_creation tables \

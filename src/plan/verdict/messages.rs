@@ -5,8 +5,8 @@ use super::rules::breaks_rule;
 use super::{Outcome, Reason, VerdictContext};
 use crate::shell::remove_tags_command;
 use crate::{
-    Action, Cause, Changes, Comparison, Fault, Lifecycle, Location, Mutation, Read, Refusal, Rejection,
-    ReleaseReason, SecretProblem, Wait, WriteIntent, WrongLocation,
+    Action, Cause, Changes, Comparison, Fault, Lifecycle, Location, Mutation, Owner, Read, Refusal,
+    Rejection, ReleaseReason, SecretProblem, Wait, WriteIntent, WrongLocation,
 };
 
 const ROLE_COMMAND: &str = "aws iam create-service-linked-role --aws-service-name elasticache.amazonaws.com";
@@ -243,22 +243,29 @@ fn secret(problem: &SecretProblem) -> String {
     }
 }
 
+fn former_owner(former: Option<&Owner>) -> String {
+    former.map_or_else(
+        || "carries no owner tags of this operator".to_owned(),
+        |owner| format!("carries the owner tags of {owner}, which no longer exists"),
+    )
+}
+
 fn refusing(refusal: &Refusal, id: &str) -> String {
     match refusal {
         Refusal::InvalidSpec(why) => sentence(why),
         Refusal::InvalidPassword(problem) => secret(problem),
         Refusal::UserAlreadyExists { former } => {
-            let owner = former.as_ref().map_or_else(
-                || "carries no owner tags of this operator".to_owned(),
-                |owner| format!("carries the owner tags of {owner}, which no longer exists"),
-            );
+            let tags = former_owner(former.as_ref());
             format!(
-                "AWS user \"{id}\" already exists and {owner}. The operator does not change it. Set adoptionPolicy to Adopt to adopt it, delete this object and create one with another userID, or delete the AWS user."
+                "AWS user \"{id}\" already exists and {tags}. The operator does not change it. Set adoptionPolicy to Adopt to adopt it, delete this object and create one with another userID, or delete the AWS user."
             )
         }
-        Refusal::AdoptionNotAllowed => format!(
-            "AWS user \"{id}\" already exists, and objects of this namespace may not adopt users. The operator does not change it. Ask the operator's administrator for --adoption-namespace, or delete this object and create one with another userID."
-        ),
+        Refusal::AdoptionNotAllowed { namespace, former } => {
+            let tags = former_owner(former.as_ref());
+            format!(
+                "AWS user \"{id}\" already exists and {tags}. The operator does not change it, because its --adoption-namespace does not allow namespace \"{namespace}\". Ask the operator's administrator for that, or delete this object and create one with another userID."
+            )
+        }
         Refusal::AdoptionForbidden => format!(
             "AWS user \"{id}\" already exists, and the operator's administrator forbids adoptionPolicy Adopt in this namespace (--forbid=adopt). The operator does not change it. Ask the administrator for --privileged-namespace, or delete this object and create one with another userID."
         ),

@@ -114,10 +114,11 @@ pub enum Reason {
     ///
     /// Create the object again with a `userID` that begins as the message says.
     UserIDNotAllowed,
-    /// `adoptionPolicy` is `Adopt`, but the operator does not let this namespace adopt.
+    /// `adoptionPolicy` is `Adopt`, but the operator does not let this namespace adopt, or the user belonged to an object
+    /// of another namespace that may not adopt.
     ///
-    /// Ask the operator's administrator for `--adoption-namespace` (or, if the message names `--forbid`, for
-    /// `--privileged-namespace`), or create the object again with another `userID`.
+    /// Ask the operator's administrator for `--adoption-namespace` with the namespace in the message (or, if the message names
+    /// `--forbid`, for `--privileged-namespace`), or create the object again with another `userID`.
     AdoptionNotAllowed,
     /// The operator works in another account or region than the AWS user's. It changes nothing there.
     ///

@@ -5,6 +5,7 @@
 mod load;
 mod objects;
 mod report;
+mod weight;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -65,6 +66,12 @@ enum Row {
     Delete,
     /// A label of a Secret changes five times a second for 30 s
     Churn,
+    /// 600 objects with 250 kB of annotations each: at a start, and while all of them change
+    FatObjects,
+    /// 400 Secrets of 1 MB that no object names
+    FatSecrets,
+    /// 500 connections with half a header of 390 kB
+    Connections,
     /// Many objects wait for a Secret; meanwhile 8 are deleted and 4 are created
     Overload,
     /// The same while many users stay `modifying`
@@ -156,6 +163,15 @@ impl Measurement<'_> {
         if bench.has(Row::Churn) {
             self.restart(&default)?;
             self.churn()?;
+        }
+        if bench.has(Row::FatObjects) {
+            self.fat_objects(&default)?;
+        }
+        if bench.has(Row::FatSecrets) {
+            self.fat_secrets(&default)?;
+        }
+        if bench.has(Row::Connections) {
+            self.connections(&default)?;
         }
         if bench.has(Row::Overload) {
             self.restart(&default)?;

@@ -6,11 +6,20 @@ use anyhow::{Context, Result};
 
 /// Resident memory in KiB.
 pub(crate) fn vm_rss(pid: u32) -> Result<u64> {
+    kib_of(pid, "VmRSS:")
+}
+
+/// The most resident memory since the start, in KiB.
+pub(crate) fn vm_hwm(pid: u32) -> Result<u64> {
+    kib_of(pid, "VmHWM:")
+}
+
+fn kib_of(pid: u32, figure: &str) -> Result<u64> {
     let file = format!("/proc/{pid}/status");
     let status = fs::read_to_string(&file).with_context(|| format!("failed to read {file}"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(figure));
     let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-    kib.with_context(|| format!("{file} has no VmRSS"))
+    kib.with_context(|| format!("{file} has no {figure}"))
 }
 
 /// Time on processors so far, in seconds, of the program and of the kernel for it.

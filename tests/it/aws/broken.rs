@@ -1,4 +1,4 @@
-//! Answers that the emulator never gives: cut with the length told right, of another user, a proxy's.
+//! Answers that the emulator never gives: cut although the length is right, about another user, or from a proxy.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! Calls that go well, and what is on the wire then.
+//! Calls that succeed, and what they send.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -225,24 +225,24 @@ async fn a_delete_answers_with_the_user_on_its_way_out() {
 
 #[tokio::test]
 async fn connections_that_went_stale_cost_no_call() {
-    // An address of its own: on the usual one another test may take the port while the emulator is away.
+    // Its own address, because on the usual one another test might take the port while the emulator is stopped.
     let mut emulator = Emulator::start(Settings::default(), "127.42.0.1:0").expect("an emulator");
     let (addr, aws) = (emulator.addr(), aws(&emulator.url(), PATIENT));
     let (app, shop) = (user_id("app"), user_id("shop"));
     for round in 0..5 {
-        // Two connections, both left in the pool.
+        // Two connections remain in the pool.
         let seen = futures::join!(aws.describe(&app), aws.describe(&shop));
         assert_eq!((seen.0.0, seen.1.0), (UserObservation::Absent, UserObservation::Absent), "round {round}");
         drop(emulator);
         emulator = again(addr).await;
-        // What was closed meanwhile is noticed as soon as this process gets to look.
+        // The client notices closed connections when it runs again.
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert!(matches!(aws.create(&create("app"), SIGNER).await, Outcome::Accepted(_)));
 }
 
-/// An emulator where one was before. Another test may be about to start a program: until that runs, its fork holds the
-/// former emulator's socket.
+/// An emulator on the port of a former one. Retries, because another test may be starting a program, whose fork holds the former
+/// socket for a moment.
 async fn again(addr: std::net::SocketAddr) -> Emulator {
     let deadline = tokio::time::Instant::now() + PATIENT.call;
     loop {

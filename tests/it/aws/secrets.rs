@@ -1,4 +1,4 @@
-//! Passwords: to AWS, and to nobody else.
+//! Passwords go to AWS, and nowhere else.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -20,8 +20,8 @@ const OTHER: &str = "another-one-of-16-or-more";
 
 /// The log lines of this process.
 ///
-/// A process has one: what a thread's own subscriber sees depends on what other threads, without one, have logged before.
-/// So each test that reads them is a process of its own, see [`alone`].
+/// There is one log for a process, because what the subscriber of a thread sees depends on what other threads have logged before. So
+/// each test that reads the log runs in its own process: see [`alone`].
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl Log {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let writer = Lines(Arc::clone(&lines));
         let subscriber = tracing_subscriber::fmt()
-            // Everything there is, but of the SDK what is shown by default.
+            // All lines, but of the SDK only the default ones.
             .with_env_filter(EnvFilter::new("trace,aws_=info"))
             .with_ansi(false)
             .with_writer(move || writer.clone())
@@ -178,7 +178,7 @@ fn each_call_is_one_line_for_those_who_look_closely() {
             assert!(line.contains(part) && line.contains("duration_ms="), "{line} has {part}");
             assert!(line.contains("request_id="), "{line} has AWS's request ID");
         }
-        // What a person on call needs is said by the pass.
+        // The pass logs what a person on call needs.
         assert!(of_level("INFO").is_empty() && of_level("WARN").is_empty(), "{text}");
     });
 }

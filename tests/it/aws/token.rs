@@ -1,4 +1,4 @@
-//! Mutations need a token at the moment when they are sent; reads never do.
+//! Mutations need the leader's token when they are sent. Reads need none.
 
 use aws::UserApi;
 use elasticache_user_operator::leader_election::Token;

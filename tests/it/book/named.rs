@@ -1,4 +1,4 @@
-//! What pages name is there: files of the repository, values of the chart, alerts, flags, fields.
+//! What the pages name exists: files of the repository, values of the chart, alerts, flags, fields.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ const CHART: &str = "charts/elasticache-user-operator";
 /// Names values of the chart alone.
 const OF_THE_CHART: &str = "docs/src/install/helm.md";
 
-/// The pages that people read before they have anything.
+/// The pages for people who have installed nothing yet.
 fn readers_pages() -> Vec<String> {
     pages(BOOK).into_iter().chain(["README.md".to_owned()]).collect()
 }

@@ -1,4 +1,4 @@
-//! ModifyUser is refused, or its answer is lost, or what was remembered of it is: the wanted state is reached all the same.
+//! ModifyUser is refused, or its answer or the status write after it is lost. The wanted state is reached nevertheless.
 
 use elasticache_emulator::Rule;
 use kube::api::{Patch, PatchParams};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{access, matches, modifications, roomy};
 use crate::fixture::{PASSWORD, condition, iam, is_observed, message, until, with_password};
 
-/// A rejection of ModifyUser, and what the object says of it.
+/// A rejection of ModifyUser, and what the object shows then.
 struct Rejection {
     code: &'static str,
     sentence: &'static str,
@@ -49,7 +49,7 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
             assert!(message(&object).contains(part), "{part} is not in: {}", message(&object));
         }
         fixture.event(&name, reason).await;
-        // A new edit is sent, and refused, at once.
+        // A new edit is sent at once, and refused.
         fixture.patch(&name, access("on ~two:* +get")).await;
         fixture.shows(&name, "stalled again", stalled).await;
         assert_eq!(modifications(&fixture, &name).await.len(), 2, "{name}");
@@ -62,7 +62,7 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
         } else {
             fixture.patch(&name, access("on ~three:* +get")).await;
         }
-        // Ready it has not been since the first edit.
+        // It was not Ready since the first edit.
         fixture.wait_ready(&name).await;
         assert_eq!(modifications(&fixture, &name).await.len(), 3, "{name}, after {reason}");
     }
@@ -81,7 +81,7 @@ async fn what_aws_refuses_of_itself_is_told_and_mended_by_an_edit() {
     let object = fixture.reason("app", "InvalidAccessString").await;
     assert!(condition(&object, "Stalled").is_some());
     assert_eq!(object["status"]["lastApplied"]["accessString"], "on ~* +@all", "it was not applied");
-    // The way back is no difference to AWS.
+    // After the edit is reverted, AWS has what the spec says.
     fixture.patch("app", access("on ~* +@all")).await;
     fixture.wait_ready("app").await;
     assert_eq!(fixture.aws.calls_of("ModifyUser", "app").await.len(), 1);
@@ -98,7 +98,7 @@ async fn a_status_that_was_wiped_costs_at_most_one_modify() {
         let fixture = roomy().await;
         fixture.secret("pw", PASSWORD).await;
         fixture.ready("app", with_password("pw")).await;
-        // Once it was seen, the CreateUser is history.
+        // After AWS has shown the user, the CreateUser does not matter any more.
         fixture.reconcile_now("app").await;
         if restarts {
             fixture.kill();

@@ -1,4 +1,4 @@
-//! What a run asked of AWS, and what came of it.
+//! The AWS calls of a run, and their effects.
 
 use std::collections::BTreeMap;
 
@@ -18,18 +18,18 @@ fn action_of(call: &Value) -> String {
     call["Action"].as_str().unwrap_or_default().to_owned()
 }
 
-/// The mutations of a run, by action. With the call that a fault kept from its effect left out, a scenario's bound on what is
-/// accepted is a bound on calls: after a kill before the call it is made twice, after a kill behind it once.
+/// The mutations of a run, by action. A call that had no effect because of the fault does not count. So the scenario's limit
+/// holds for calls: if the operator is killed before AWS got the call, the call is made twice, and only one counts.
 #[derive(Debug, Default)]
 pub(super) struct Mutations {
     /// Those that took effect.
     pub(super) accepted: BTreeMap<String, usize>,
-    /// Those that AWS refused by itself: the operator should have known better.
+    /// Mutations that AWS refused without a fault. The operator should not have sent them.
     pub(super) refused: BTreeMap<String, usize>,
 }
 
 impl Mutations {
-    /// Of all calls of a run, the one that the disturbance struck apart where it had no effect.
+    /// Counts the calls of a run, without the one that had no effect because of the fault.
     pub(super) fn among(calls: &[Value], disturbance: Option<&Disturbance<'_>>) -> Self {
         let mut mutations = Self::default();
         for call in calls {
@@ -46,13 +46,13 @@ impl Mutations {
         };
         let accepted = mutations.accepted.get_mut(action);
         match accepted {
-            // Whether it took effect in the end is not told.
+            // Nobody can see whether it took effect in the end.
             Some(count) if fault.hides_no_effect() || fault.is_late() => *count = count.saturating_sub(1),
             Some(_) | None => {}
         }
         let refused = mutations.refused.get_mut(action);
         match refused {
-            // One that repeats it may meet it.
+            // A repeated call may be refused because the first one took effect.
             Some(count) if fault.is_late() => *count = 0,
             Some(count) if fault.is_refusal() => *count = count.saturating_sub(1),
             Some(_) | None => {}

@@ -1,4 +1,4 @@
-//! One run of one scenario, disturbed or not.
+//! One run of one scenario, with or without a fault.
 
 mod hanging;
 
@@ -32,20 +32,20 @@ pub(super) struct Disturbance<'a> {
 
 /// How a run ended.
 pub(super) struct Run {
-    /// The end that the step led to, and the one after another look.
+    /// The state at the end of the step, and the state after another pass.
     pub(super) ends: Vec<Value>,
-    /// What the operator asked from the step on.
+    /// The operator's requests since the step began.
     pub(super) calls: Vec<Call>,
-    /// The fault struck.
+    /// The fault happened.
     pub(super) struck: bool,
     pub(super) mutations: Mutations,
-    /// What the API server took that it should not have.
+    /// Writes that the API server accepted although it should have refused them.
     pub(super) offences: Vec<String>,
-    /// The reasons of the events and of Ready, from the step on.
+    /// The reasons of events and of Ready since the step began.
     pub(super) reasons: Vec<String>,
 }
 
-/// Where a case plays: a namespace with one object in it, an emulator, a proxy and an operator.
+/// The surroundings of a case: a namespace with one object, an emulator, a proxy and an operator.
 pub(super) struct Case<'a> {
     scenario: &'a Scenario,
     namespace: String,
@@ -112,7 +112,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Runs the scenario. `ends`: those of the run that nothing disturbed.
+    /// Runs the scenario. `ends` are the end states of the run without a fault.
     pub(super) async fn run(
         &self,
         disturbance: Option<&Disturbance<'_>>,
@@ -133,18 +133,18 @@ impl<'a> Case<'a> {
             }
         }
         if self.scenario.wanted != Value::Null {
-            // Whatever is still to come of it comes now.
+            // Wait for late effects of the fault.
             self.annotate("looked-at").await;
             found.push(self.end(ends.map(|ends| &ends[1]), Some("looked-at")).await?);
         }
         let struck = self.has_struck(&armed).await;
         if struck && disturbance.is_some_and(|disturbance| disturbance.fault.is_late()) {
-            // AWS is done with the call, which nobody waits for any more, and whose end nobody can see.
+            // AWS has finished the call. The operator does not wait for its answer any more.
             tokio::time::sleep(self.speed.too_late()).await;
             let last = found.last().cloned();
             self.end(last.as_ref(), None).await?;
         }
-        // An event that cannot be written fails no pass.
+        // A pass does not fail if an event cannot be written.
         if struck
             && disturbance.is_some_and(|Disturbance { call, fault }| fault.is_trouble() && !call.is_event())
         {
@@ -165,7 +165,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// Waits until the trouble with the API server stands in the log and in /metrics.
+    /// Waits until the log and /metrics show the trouble with the API server.
     async fn trouble_is_told(&self) -> Result<(), String> {
         let news = (&self.proxy.news, Duration::from_millis(100));
         let told =
@@ -188,7 +188,7 @@ impl<'a> Case<'a> {
         ]
     }
 
-    /// Everything up to the step.
+    /// Prepares everything that exists before the step.
     async fn set(&self) -> Result<(), String> {
         for (_, password) in PASSWORDS {
             secrecy::remember_password(password);
@@ -213,7 +213,7 @@ impl<'a> Case<'a> {
             self.create(spec).await;
             self.reaches_fact("the object is Ready", |facts| fulfils(facts, &json!({ "Status": "active" })))
                 .await?;
-            // The last thing that its pass does.
+            // The pass does this last.
             self.tells("UserCreated").await?;
         }
         Ok(())
@@ -276,7 +276,8 @@ impl<'a> Case<'a> {
         facts(&found, &self.namespace)
     }
 
-    /// Waits for the end: this one, or else one that fulfils the scenario, with this echo of a request.
+    /// Waits for this end state. Without one, waits for any end state that fulfils the scenario. The object must echo this
+    /// request.
     async fn end(&self, end: Option<&Value>, echo: Option<&str>) -> Result<Value, String> {
         let Some(end) = end else {
             let wanted = &self.scenario.wanted;
@@ -295,7 +296,7 @@ impl<'a> Case<'a> {
         reached.map_err(|last| self.told(&format!("never came: {what}. Last seen:\n{last:#}\n")))
     }
 
-    /// Answers the facts once they are so, or what they were when patience ended.
+    /// Returns the facts when they are as wanted, or as they are when the time is over.
     async fn reach(&self, fact: impl Fn(&Value) -> bool) -> Result<Value, Value> {
         let news = (&self.proxy.news, Duration::from_millis(250));
         let reached = until_notified("the facts", self.speed.patience(), news, || async {
@@ -330,7 +331,7 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// Takes the case's objects away, so that the namespace can be used again.
+    /// Deletes the objects of the case, so that the namespace can be used again.
     pub(super) async fn clear(&self) {
         self.operator.kill();
         let free = json!({ "metadata": { "finalizers": null } });

@@ -1,4 +1,4 @@
-//! The end state as facts: without times, versions and whatever else differs from run to run.
+//! The end state as facts, without times, versions and everything else that differs from run to run.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use similar::TextDiff;
 
 use super::scenario::PASSWORDS;
 
-/// What there is to know of an end.
+/// What an end state consists of.
 pub(super) struct Found {
     pub(super) object: Option<Value>,
     pub(super) secrets: Vec<Value>,
@@ -41,7 +41,7 @@ pub(super) fn facts(found: &Found, namespace: &str) -> Value {
 fn user_facts(user: &Value) -> Value {
     let mut facts = user.clone();
     facts["Passwords"] = labels(&user["Passwords"]);
-    // Nobody touched those who are no business of the operator's, not even to set them to what they were.
+    // The operator did not touch the users of others, not even to set a value that they had.
     if user["UserId"] == "app" {
         facts.as_object_mut().unwrap().remove("Version");
     }
@@ -54,7 +54,7 @@ fn object_facts(object: &Value, secrets: &[Value]) -> Value {
     if let Some(status) = status.as_object_mut() {
         let observed = status.insert("observedGeneration".to_owned(), Value::Null);
         status.insert("observedGeneration".to_owned(), json!(observed.as_ref() == Some(generation)));
-        // A time, which goes together with a later change.
+        // This time is removed together with a later change.
         status.remove("createRequestedAt");
     }
     for condition in status["conditions"].as_array_mut().into_iter().flatten() {
@@ -68,13 +68,13 @@ fn object_facts(object: &Value, secrets: &[Value]) -> Value {
     if let Some(versions) = status["lastApplied"]["passwordVersions"].as_array_mut() {
         versions.sort_by_key(|version| version.to_string());
     }
-    // Indexing writes what was not there.
+    // Indexing inserts a missing key.
     prune(&mut status);
     let metadata = &object["metadata"];
     json!({ "status": status, "spec": object["spec"], "finalizers": metadata["finalizers"], "leaving": !metadata["deletionTimestamp"].is_null() })
 }
 
-/// The Secret whose newest version this is.
+/// The Secret that has this version now.
 fn which(version: &str, secrets: &[Value]) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let newest = secrets.iter().find(|secret| {
@@ -106,7 +106,7 @@ fn is_settled(facts: &Value) -> bool {
         && versions.into_iter().flatten().all(|sent| sent != "outdated")
 }
 
-/// The scenario has come to its end: AWS has what is wanted, and the object says so, or is gone where nothing is wanted.
+/// The scenario is fulfilled: AWS has what is wanted and the object shows it, or the object is gone and AWS has no user.
 pub(super) fn fulfils(facts: &Value, wanted: &Value) -> bool {
     let user = &facts["users"]["app"];
     match wanted {
@@ -117,7 +117,7 @@ pub(super) fn fulfils(facts: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// Every member of `wanted` is there, at any depth.
+/// `found` has every member of `wanted`, at any depth.
 fn holds(found: &Value, wanted: &Value) -> bool {
     match wanted {
         Value::Object(members) => members.iter().all(|(name, wanted)| holds(&found[name], wanted)),
@@ -127,7 +127,7 @@ fn holds(found: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// Where two ends differ.
+/// The differences of two end states.
 pub(super) fn difference(wanted: &Value, found: &Value) -> String {
     let (wanted, found) = (format!("{wanted:#}\n"), format!("{found:#}\n"));
     TextDiff::from_lines(&wanted, &found)

@@ -1,4 +1,4 @@
-//! What can go wrong with one call of the operator's, and which of it is tried where.
+//! The faults of one call of the operator, and which of them are tried at which call.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use super::operator::Speed;
 
-/// One call, by what it asks and how many such calls came before it since the scenario's step.
+/// One call: what it asks for, and how many such calls came before it since the scenario's step.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Call {
     pub(super) to: To,
     pub(super) before: usize,
 }
 
-/// Whom a call goes to, and what it asks.
+/// The receiver of a call, and what it asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum To {
     /// AWS: an action about a user.
@@ -33,7 +33,7 @@ impl Call {
         numbered
     }
 
-    /// AWS is asked to change something.
+    /// The call asks AWS to change something.
     pub(super) fn is_mutation(&self) -> bool {
         match &self.to {
             To::Aws { action, .. } => !action.starts_with("Describe") && !action.starts_with("List"),
@@ -49,7 +49,7 @@ impl Call {
         matches!(self.to, To::Aws { .. })
     }
 
-    /// Something is written, here or there.
+    /// The call writes, at the API server or at AWS.
     pub(super) fn is_write(&self) -> bool {
         match &self.to {
             To::Aws { .. } => self.is_mutation(),
@@ -57,8 +57,8 @@ impl Call {
         }
     }
 
-    /// How many of [`Fault::of`] are tried here however short the run: the first, and a kill before and after the call. A look
-    /// has no effect, so that before and after are the same.
+    /// How many of [`Fault::of`] are tried even in a short run: the first, and a kill before and after the call. A read has no
+    /// effect, so one kill is enough.
     pub(super) fn at_least(&self) -> usize {
         let is_look = match &self.to {
             To::Aws { .. } => !self.is_mutation(),
@@ -67,10 +67,9 @@ impl Call {
         if is_look { 2 } else { 3 }
     }
 
-    /// Whether it comes again in another run is up to the clock: each pass begins with looks, a state that passes is looked at
-    /// until it has passed, an object that changed under a pass is read once more, and an event is told of what a process has
-    /// seen itself. A status that tells of a state that passes is written where a look met it: those after the first
-    /// four.
+    /// Whether another run makes this call too is a matter of timing. The number of reads depends on how long a state lasts and on
+    /// whether the object changed during a pass. Events depend on what the process has seen itself. A status write after the
+    /// first four may report a state that another run does not meet.
     pub(super) fn comes_and_goes(&self) -> bool {
         match &self.to {
             To::Aws { .. } => !self.is_mutation(),
@@ -116,16 +115,16 @@ pub(super) struct Fault {
     pub(super) how: How,
 }
 
-/// How a call is spoilt.
+/// How a call fails.
 #[derive(Clone, Debug)]
 pub(super) enum How {
-    /// By a rule of the emulator, this without its action.
+    /// The emulator follows this rule, to which the action is added.
     Aws(Value),
-    /// By the proxy in front of the API server.
+    /// The proxy in front of the API server does it.
     Kubernetes(When, Answer),
-    /// Somebody else writes the object just before the call arrives: the conflict is the API server's own.
+    /// Somebody else writes the object just before the call arrives, so the API server answers with a conflict.
     Overtaken,
-    /// The operator is killed at that moment and started again.
+    /// The operator is killed at this moment and started again.
     Kill(When),
 }
 
@@ -136,14 +135,14 @@ pub(super) enum Answer {
     Refusal(u16, &'static str),
     /// The connection ends.
     Reset,
-    /// Nothing.
+    /// No answer.
     Silence,
-    /// 200 with something that is not what was asked for.
+    /// 200 with a body of another kind.
     Garbage,
 }
 
 impl Fault {
-    /// A call that AWS answered without an error had no effect all the same.
+    /// AWS answered the call without an error, but it had no effect.
     pub(super) fn hides_no_effect(&self) -> bool {
         match &self.how {
             How::Aws(rule) => {
@@ -161,12 +160,12 @@ impl Fault {
         matches!(&self.how, How::Aws(rule) if refusals.iter().any(|kind| rule["Kind"] == *kind))
     }
 
-    /// The call takes effect after the operator has given it up.
+    /// The call takes effect after the operator has stopped waiting for it.
     pub(super) fn is_late(&self) -> bool {
         matches!(&self.how, How::Aws(rule) if rule["Kind"] == "slow")
     }
 
-    /// The API server does not do what it is asked, and says nothing about the object.
+    /// The API server does not perform the request, and its answer says nothing about the object.
     pub(super) fn is_trouble(&self) -> bool {
         match &self.how {
             How::Kubernetes(_, Answer::Refusal(code, _)) => *code == 429 || *code >= 500,
@@ -175,7 +174,7 @@ impl Fault {
         }
     }
 
-    /// All that is tried at this call, what must never be left out first.
+    /// All faults of this call. Those that are tried in every run come first.
     pub(super) fn of(call: &Call, speed: Speed) -> Vec<Fault> {
         let kills = [("killed before", When::Before), ("killed after", When::After)];
         let kills = kills.map(|(name, when)| Fault { name, how: How::Kill(when) });
@@ -211,7 +210,7 @@ fn of_aws(action: &str, speed: Speed) -> Vec<Fault> {
     if ["ModifyUser", "DeleteUser"].contains(&action) {
         faults.push(("invalid state", error("InvalidUserState", 400)));
     }
-    // From DescribeUsers it is the truth; anywhere else it proves nothing.
+    // UserNotFound from DescribeUsers would be true. From any other call it proves nothing.
     if !["DescribeUsers", "CreateUser"].contains(&action) {
         faults.push(("not found", error("UserNotFound", 404)));
     }

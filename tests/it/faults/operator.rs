@@ -1,4 +1,4 @@
-//! The operator's process of one case: it can be killed and started again at any moment.
+//! The operator's process of one case. It can be killed and started again at any moment.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +20,7 @@ pub(super) struct Operator {
 }
 
 impl Operator {
-    /// `recipe` makes the command: of the first process (true), and of each that follows.
+    /// `recipe` makes the command of a process. Its argument is true for the first one.
     pub(super) fn new(log: PathBuf, recipe: Recipe) -> Arc<Self> {
         Arc::new(Self { recipe, process: Mutex::new(None), log })
     }
@@ -30,8 +30,8 @@ impl Operator {
         *process = Some(Process::start("operator", (self.recipe)(true), &self.log).unwrap());
     }
 
-    /// Kills it and starts it again. Goes through even where nobody waits for its end: the connection that it is about dies
-    /// with the process.
+    /// Kills the process and starts another one. It completes even if its future is dropped, because the killed process closes the
+    /// connection whose handler waits for it.
     pub(super) async fn restart(self: &Arc<Self>) {
         let operator = self.clone();
         let restart = move || {
@@ -46,8 +46,8 @@ impl Operator {
         drop(self.process.lock().unwrap().take());
     }
 
-    /// Starts it again where it has ended by itself, as the kubelet does: it ends where the API server does not answer it at
-    /// its start.
+    /// Starts the process again if it has ended by itself, as the kubelet does. It ends if the API server does not answer at its
+    /// start.
     pub(super) fn keep_up(&self) {
         let mut process = self.process.lock().unwrap();
         if process.as_mut().is_some_and(|process| process.status().is_ok_and(|status| status.is_some())) {
@@ -55,7 +55,7 @@ impl Operator {
         }
     }
 
-    /// All that its processes have said.
+    /// The output of all its processes.
     pub(super) fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -69,28 +69,28 @@ impl Operator {
 /// How fast the operator goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Speed {
-    /// As it is run by people.
+    /// The durations of production.
     pub(super) real: bool,
 }
 
 impl Speed {
-    /// How long a user is `modifying` or `deleting`: the operator sees both that and its end.
+    /// How long a user is `modifying` or `deleting`. It is long enough for the operator to see this state and its end.
     pub(super) fn transition(self) -> Duration {
         Duration::from_millis(if self.real { 1000 } else { 50 })
     }
 
-    /// How long tags cannot be read after a change. At high speed it would be up to the clock whether anybody meets it; what
-    /// it does is one of the faults.
+    /// How long tags cannot be read after a change. At high speed it would be a matter of chance whether the operator meets it, so
+    /// there it is one of the faults instead.
     pub(super) fn tag_window(self) -> Duration {
         if self.real { Duration::from_secs(1) } else { Duration::ZERO }
     }
 
-    /// Longer than an AWS call may take, and less than a CreateUser is reckoned with afterwards.
+    /// Longer than the time-out of an AWS call, and shorter than the window of a CreateUser.
     pub(super) fn too_late(self) -> Duration {
         Duration::from_millis(if self.real { 25_000 } else { 2_500 })
     }
 
-    /// Cases at the same time, all scenarios together: at real pace they mostly wait.
+    /// The number of cases at the same time. At real pace there are many, because they mostly wait.
     pub(super) fn at_once(self) -> usize {
         if self.real { 64 } else { 16 }
     }
@@ -100,7 +100,7 @@ impl Speed {
         Duration::from_secs(if self.real { 300 } else { 60 })
     }
 
-    /// The operator's environment. `patient`: no AWS call times out before a test has seen it.
+    /// The operator's environment. If `patient`, no AWS call times out before a test has seen it.
     pub(super) fn env(self, patient: bool) -> Vec<(&'static str, &'static str)> {
         if self.real {
             return Vec::new();

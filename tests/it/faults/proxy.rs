@@ -1,4 +1,4 @@
-//! A reverse proxy between the operator and the API server. It notes what the operator asks, and spoils one request.
+//! A reverse proxy between the operator and the API server. It records the operator's requests and makes one of them fail.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,6 +26,9 @@ use super::scenario::PASSWORDS;
 /// Longer than any time-out of the operator's.
 const SILENCE: Duration = Duration::from_secs(120);
 
+/// What the operator watches.
+const WATCHED: [&str; 2] = ["/elasticacheusers", "/secrets"];
+
 /// The proxy of one operator.
 pub(super) struct Proxy {
     client: Client,
@@ -34,8 +37,10 @@ pub(super) struct Proxy {
     state: Mutex<State>,
     /// A write was answered.
     pub(super) news: Notify,
-    /// Lists and watches get no answer, as long as this is true.
+    /// While this is true, lists and watches get no answer.
     hangs: AtomicBool,
+    /// The next watch of each of these resources is told that its version is too old.
+    expired: Mutex<Vec<&'static str>>,
     /// Every connection is to end.
     cut: Notify,
 }
@@ -71,11 +76,12 @@ impl Proxy {
             state: Mutex::default(),
             news: Notify::new(),
             hangs: AtomicBool::new(false),
+            expired: Mutex::default(),
             cut: Notify::new(),
         })
     }
 
-    /// Serves for ever. Whatever is under way ends when this is dropped.
+    /// Serves for ever. If the future is dropped, all connections end.
     pub(super) async fn serve(self: Arc<Self>, listener: TcpListener) {
         let mut connections = JoinSet::new();
         loop {
@@ -85,7 +91,7 @@ impl Proxy {
                     let proxy = self.clone();
                     let service = service_fn(move |request| proxy.clone().answer(request));
                     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                    // A fault, or the operator's end, ends it in an error.
+                    // It ends with an error after a fault, or if the operator ends.
                     connections.spawn(async { let _ = connection.await; });
                 }
                 Some(_) = connections.join_next() => {}
@@ -94,8 +100,7 @@ impl Proxy {
         }
     }
 
-    /// From now on no list and no watch is answered, and those that are open end; or all are answered again, but for those that
-    /// were not.
+    /// If `hangs`, lists and watches get no answer from now on, and open ones end. Otherwise new ones are answered again.
     pub(super) fn hang(&self, hangs: bool) {
         self.hangs.store(hangs, Ordering::SeqCst);
         if hangs {
@@ -103,30 +108,44 @@ impl Proxy {
         }
     }
 
+    /// Lists and watches are answered again, and the watches have to list anew, because their versions are too old.
+    pub(super) fn answer_with_a_gap(&self) {
+        *self.expired.lock().unwrap() = WATCHED.to_vec();
+        self.hang(false);
+    }
+
+    fn is_expired(&self, head: &Parts) -> bool {
+        let mut expired = self.expired.lock().unwrap();
+        let watches = head.uri.query().is_some_and(|query| query.contains("watch=true"));
+        let at = expired.iter().position(|watched| watches && head.uri.path().ends_with(watched));
+        at.map(|at| expired.remove(at)).is_some()
+    }
+
     /// /readyz lists one object, by a client of its own.
     fn is_left_hanging(&self, head: &Parts) -> bool {
         let asks_for_one =
             head.uri.query().is_some_and(|query| query.split('&').any(|part| part == "limit=1"));
-        self.hangs.load(Ordering::SeqCst) && !asks_for_one && head.uri.path().ends_with("/elasticacheusers")
+        let is_watched = WATCHED.iter().any(|watched| head.uri.path().ends_with(watched));
+        self.hangs.load(Ordering::SeqCst) && !asks_for_one && is_watched
     }
 
-    /// Spoils the request of this kind that comes after `skip` others.
+    /// Makes the request of this kind fail that comes after `skip` others.
     pub(super) fn arm(&self, asked: &str, skip: usize, how: &How) {
         let armed = Armed { asked: asked.to_owned(), skip, how: how.clone(), struck: false };
         self.state.lock().unwrap().armed = Some(armed);
     }
 
-    /// Whether the armed fault has struck.
+    /// Whether the fault has happened.
     pub(super) fn struck(&self) -> bool {
         self.state.lock().unwrap().armed.as_ref().is_some_and(|armed| armed.struck)
     }
 
-    /// What was asked so far, lists and watches apart.
+    /// The requests so far, without lists and watches.
     pub(super) fn asked(&self) -> Vec<String> {
         self.state.lock().unwrap().asked.clone()
     }
 
-    /// The reasons of the events that were told so far.
+    /// The reasons of the events so far.
     pub(super) fn told(&self) -> Vec<String> {
         self.state.lock().unwrap().told.clone()
     }
@@ -147,6 +166,7 @@ impl Proxy {
         let Some(asked) = asked(&head) else {
             return match self.is_left_hanging(&head) {
                 true => give(Answer::Silence).await,
+                false if self.is_expired(&head) => Ok(expired()),
                 false => self.forward(&head, body).await,
             };
         };
@@ -188,7 +208,7 @@ impl Proxy {
         answer
     }
 
-    /// Notes a request; answers how it is spoilt, if it is.
+    /// Records a request. Returns its fault, if it has one.
     fn strike(&self, asked: &str) -> Option<How> {
         let mut state = self.state.lock().unwrap();
         state.asked.push(asked.to_owned());
@@ -226,12 +246,21 @@ impl Proxy {
         Ok(())
     }
 
-    /// Somebody else writes the object, where it is still there.
+    /// Somebody else writes the object, if it still exists.
     async fn overtake(&self) {
         let theirs = json!({ "metadata": { "annotations": { "example.com/note": "theirs" } } });
         let written = self.users.patch("app", &PatchParams::default(), &Patch::Merge(theirs)).await;
         assert!(matches!(written, Ok(_) | Err(kube::Error::Api(_))), "failed to overtake the operator");
     }
+}
+
+/// The API server says this in the stream of a watch, not with the answer's status.
+fn expired() -> Response<Body> {
+    let status = json!({
+        "apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure",
+        "message": "by a test", "reason": "Expired", "code": 410,
+    });
+    Response::new(Body::from(format!("{}\n", json!({ "type": "ERROR", "object": status }))))
 }
 
 async fn give(answer: Answer) -> Result<Response<Body>, Cut> {
@@ -241,7 +270,7 @@ async fn give(answer: Answer) -> Result<Response<Body>, Cut> {
             tokio::time::sleep(SILENCE).await;
             return Err(Cut);
         }
-        // With a password, which neither a decoder's error nor anything else may repeat.
+        // It has a password, which no error may repeat.
         Answer::Garbage => {
             (200, json!({ "kind": "Secret", "data": PASSWORDS[0].1, "spec": PASSWORDS[0].1 }).to_string())
         }

@@ -1,4 +1,4 @@
-//! The scenarios: what is there, what a person does, and what AWS must have in the end.
+//! The scenarios: what exists, what a person does, and what AWS must have in the end.
 
 use serde_json::{Value, json};
 
@@ -11,25 +11,25 @@ pub(super) const PASSWORDS: [(&str, &str); 3] = [
     ("third", "the-third-passphrase-of-all"),
 ];
 
-/// One thing that a person wants of the operator.
+/// One wish of a person.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
-    /// Secrets that are there, each with the label of its password.
+    /// The Secrets that exist, each with the label of its password.
     pub(super) secrets: Vec<(&'static str, &'static str)>,
-    /// The AWS user that is there without an object.
+    /// An AWS user that exists without an object.
     pub(super) user: Option<Value>,
     /// The object that is Ready before the step.
     pub(super) before: Option<Value>,
     /// What the person does.
     pub(super) step: Step,
-    /// What AWS has of the user in the end, passwords by label; null where it is gone.
+    /// The user that AWS has in the end, with labels for passwords. Null if it has none.
     pub(super) wanted: Value,
-    /// The events that tell of it.
+    /// The expected events.
     pub(super) events: Vec<&'static str>,
-    /// How often AWS accepts each mutation, the way there included, and how often at most where something fails. Others are
-    /// never made.
+    /// How often AWS accepts each mutation in the whole scenario, without a fault and at most with one. No other mutations are
+    /// made.
     pub(super) accepted: Vec<Accepted>,
-    /// Every fault of the API server is tried at every request to it, in `make test` too.
+    /// Even `make test` tries every fault of the API server at every request to it.
     pub(super) every_kubernetes_fault: bool,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Scenario {
 pub(super) struct Accepted {
     pub(super) action: &'static str,
     pub(super) undisturbed: usize,
-    /// At most, whatever fails.
+    /// At most, whatever the fault is.
     pub(super) most: usize,
 }
 
@@ -52,12 +52,12 @@ pub(super) enum Step {
     Change(Value),
     Secret(&'static str, &'static str),
     Delete,
-    /// Deleted as soon as CreateUser was called.
+    /// The object is deleted as soon as CreateUser was called.
     CreateAndDelete(Value),
 }
 
 impl Step {
-    /// What it asks for by `reconcile-requested-at`, which status echoes.
+    /// The value of `reconcile-requested-at`, which status must echo.
     pub(super) fn request(&self) -> Option<&str> {
         match self {
             Self::Change(patch) => {
@@ -83,7 +83,7 @@ pub(super) fn create() -> Scenario {
         step: Step::Create(spec),
         wanted: json!({ "Status": "active", "Engine": "redis", "Passwords": ["first"] }),
         events: vec!["UserCreated"],
-        // Passwords cannot be read back: they are sent again where nobody knows whether AWS has them.
+        // Passwords cannot be read back. If nobody knows whether AWS has them, they are sent again.
         accepted: vec![accepted("CreateUser", 1, 1), accepted("ModifyUser", 0, 1)],
         every_kubernetes_fault: false,
     }
@@ -186,7 +186,7 @@ pub(super) fn withdraw() -> Scenario {
     }
 }
 
-/// Nothing is to be done.
+/// The operator must change nothing.
 pub(super) fn look() -> Scenario {
     Scenario {
         name: "look",

@@ -1,11 +1,14 @@
 //! What a replica may not do with the Lease, and what others do to it.
 
+use cluster::Signal;
 use kube::Api;
 use kube::api::DeleteParams;
 use serde_json::json;
+use support::operator;
 
-use super::{LEASE, Lease, ended, held_by, replica, setup};
-use crate::fixture::Fixture;
+use super::{LEASE, Lease, ended, held_by, replica, replica_with, setup};
+use crate::checking::check;
+use crate::fixture::{Fixture, REGION, iam, until};
 use crate::rotating::allow;
 
 #[tokio::test]
@@ -42,5 +45,76 @@ async fn a_leader_whose_lease_is_deleted_ends_and_does_not_write_it_again() {
     let log = fixture.logs();
     assert!(log.lines().last().unwrap().contains("somebody deleted the Lease"), "{log}");
     assert!(leases.get_opt(LEASE).await.unwrap().is_none());
+    fixture.end().await;
+}
+
+/// Status and text of /readyz of the replica that was started as the `index`th.
+async fn readiness(fixture: &Fixture, index: usize) -> Option<(u16, String)> {
+    let address = operator::address(&fixture.each_log()[index])?.to_owned();
+    let answer = reqwest::get(format!("http://{address}/readyz")).await.ok()?;
+    Some((answer.status().as_u16(), answer.text().await.ok()?))
+}
+
+#[tokio::test]
+async fn a_second_release_that_shares_the_lease_says_so_and_is_not_ready_until_the_first_one_ends() {
+    let fixture = Fixture::without_operator(setup()).await;
+    let mut one = replica_with(&fixture, "one", &[("RELEASE", "first")]);
+    let held = held_by(&fixture, "one").await;
+    let _two = replica_with(&fixture, "two", &[("RELEASE", "second")]);
+    fixture.logged("not ready: the Lease").await;
+    let (status, text) = readiness(&fixture, 1).await.unwrap();
+    let holder = held.holder_identity.unwrap();
+    assert_eq!(status, 503, "{text}");
+    for part in
+        ["elasticache-user-operator\" is held by", &holder, "release first", "release second", "--lease-name"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    // A replica of the first release stands by, also if its settings have just changed.
+    let three = replica_with(&fixture, "three", &[("RELEASE", "first"), ("CLUSTER_ID", "another")]);
+    until("the other replica of the first release is ready", async || {
+        readiness(&fixture, 2).await.filter(|(status, _)| *status == 200)
+    })
+    .await;
+
+    let lease = [("LEADER_ELECT", "true"), ("POD_NAMESPACE", &*fixture.ns)];
+    let asked = async |release| check(&fixture, &[], &[&lease[..], &[("RELEASE", release)]].concat()).await;
+    asked("first").await.ok("lease", &holder);
+    asked("second").await.fails("lease", "of another installation (release first,", "--lease-name");
+
+    drop(three);
+    one.signal(Signal::TERM).unwrap();
+    assert_eq!(ended(one).await, Some(0));
+    held_by(&fixture, "two").await;
+    until("the second release is ready", async || {
+        readiness(&fixture, 1).await.filter(|(status, _)| *status == 200)
+    })
+    .await;
+    assert_eq!(fixture.each_log()[1].matches("not ready: the Lease").count(), 1, "it said so once");
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn two_releases_in_one_namespace_work_side_by_side_with_a_lease_each() {
+    let fixture = Fixture::without_operator(setup()).await;
+    // They watch different namespaces, so the objects of this one belong to the second release alone.
+    let first = [("RELEASE", "first"), ("LEASE_NAME", "first-release"), ("NAMESPACE", "default")];
+    let _one = replica_with(&fixture, "one", &first);
+    let _two = replica_with(&fixture, "two", &[("RELEASE", "second"), ("LEASE_NAME", "second-release")]);
+    for index in [0, 1] {
+        until("it is ready", async || readiness(&fixture, index).await.filter(|(status, _)| *status == 200))
+            .await;
+    }
+    let leases: Api<Lease> = Api::namespaced(fixture.client.clone(), &fixture.ns);
+    for (release, replica) in [("first", "one_"), ("second", "two_")] {
+        let lease = leases.get(&format!("{release}-release")).await.unwrap();
+        let holder = lease.spec.as_ref().unwrap().holder_identity.clone().unwrap();
+        assert!(holder.starts_with(replica), "{release}: {holder}");
+        let annotations = lease.metadata.annotations.unwrap();
+        let signed = ["release", "region", "cluster-id"]
+            .map(|name| &annotations[&format!("elasticache-users.dev/{name}")]);
+        assert_eq!(signed, [release, REGION, &fixture.cluster_id]);
+    }
+    fixture.ready("app", iam()).await;
     fixture.end().await;
 }

@@ -1,10 +1,10 @@
-//! What kubectl says, without what differs from run to run.
+//! The output of kubectl, without what differs from run to run.
 
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-/// What differs from run to run, and what stands for it.
+/// What differs from run to run, and what replaces it.
 static DIFFERS: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
     [
         (r"Resource Version:.*", "Resource Version:  1234"),
@@ -25,7 +25,7 @@ pub(crate) fn settled(said: &str, namespace: &str) -> String {
 }
 
 fn settled_line(line: &str) -> String {
-    // The columns behind an age stay where they are.
+    // The columns after an age keep their positions.
     let age =
         |cell: &Captures<'_>| format!("{}{:width$}", &cell[1], "5s", width = cell[2].len() + cell[3].len());
     let line = AGE.replace_all(line, age).into_owned();

@@ -1,6 +1,5 @@
-//! A reference: which keys, channels and commands an access string permits. It applies the words one after the other to
-//! a small universe, as a server applies them to its tables, and knows nothing of forms. It is asked only about strings
-//! that the emulator takes.
+//! A reference: which keys, channels and commands an access string permits. Like a server, it applies the words one after the
+//! other to a small set of names. It knows no canonical form. It is used only for strings that the emulator accepts.
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
@@ -26,19 +25,19 @@ struct Permitted {
     future_commands: bool,
 }
 
-/// The keys, channels and commands about which is asked.
+/// The names for which rights are computed.
 #[derive(Debug)]
 pub(crate) struct Universe {
     /// Names of keys and of channels.
     names: BTreeSet<String>,
     /// The commands, their sub-commands included (`config|get`).
     commands: BTreeSet<String>,
-    /// Decides which command is in which category: that is up to the engine's version.
+    /// Decides which command is in which category, because that depends on the engine's version.
     version: u64,
 }
 
 impl Universe {
-    /// Everything that these strings speak of, and more.
+    /// All names in these strings, and some more.
     pub(crate) fn of(texts: [&str; 2], version: u64) -> Self {
         let mut names: BTreeSet<String> = ["", "a", "b", "ab", "other"].map(str::to_owned).into();
         let mut commands: BTreeSet<String> =
@@ -156,7 +155,7 @@ impl Universe {
     }
 }
 
-/// Splits where C's `isspace` says so.
+/// Splits at the blanks of C's `isspace`.
 fn split(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter| " \t\n\r\u{b}\u{c}".contains(letter)).filter(|word| !word.is_empty())
 }

@@ -19,7 +19,7 @@ fn runner() -> TestRunner {
     TestRunner::new(config)
 }
 
-/// Which commands a category has is up to the engine's version: rights are the same only if they are in all of these.
+/// The commands of a category depend on the engine's version. Two strings give the same rights only if they do with all of these.
 const VERSIONS: std::ops::Range<u64> = 0..4;
 
 fn same_rights(one: &str, other: &str) -> bool {

@@ -1,4 +1,4 @@
-//! Pairs of access strings that people know to mean the same, or not.
+//! Pairs of access strings that are known to mean the same, or not.
 
 use plan::access_string::same_meaning;
 

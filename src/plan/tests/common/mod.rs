@@ -95,6 +95,7 @@ pub(crate) fn desired() -> Desired {
         owner: owner(),
         uid: "uid-1".into(),
         adoption: Adoption::Never,
+        adoption_namespaces: Patterns::new(vec!["shop".into(), "web".into()]),
         broken_rules: vec![],
         full: None,
     }

@@ -112,6 +112,8 @@ pub(crate) enum Claim {
     /// Some of our owner tags, and none of another's.
     PartlyOurs,
     Anothers,
+    /// An object's of another namespace that may not adopt.
+    Strangers,
     /// One owner tag, which names another object.
     PartlyAnothers,
     /// An object of the same name in another cluster.

@@ -1,5 +1,7 @@
 //! Walks with chosen steps, one for each known way in which a user could be lost.
 
+mod adopting;
+
 use std::time::Duration;
 
 use plan::*;

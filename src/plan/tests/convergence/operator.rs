@@ -30,6 +30,7 @@ pub(crate) struct Operator {
     pass: Option<Pass>,
     /// When the next pass is due. `None`: when something changes.
     pub(crate) due: Option<Duration>,
+    next_is_a_check: bool,
     passes: u64,
     /// The object as the last pass left it, if that pass found that it needs nothing, or waits for AWS.
     settled: Option<ObjectFacts>,
@@ -58,6 +59,7 @@ impl Operator {
             accounts: BTreeMap::new(),
             pass: None,
             due: Some(model.now),
+            next_is_a_check: false,
             passes: 0,
             settled: None,
             waits: false,
@@ -138,18 +140,21 @@ impl Operator {
     fn finish(&mut self, finish: Finish, model: &mut Model) {
         model.trace.note(|| format!("the pass is over: {:?}", finish.result));
         if finish.result == PassResult::Endless {
-            model.breach("a pass does not come to an end");
+            model.breach("a pass does not end");
         }
-        let pace = &self.settings.pace;
-        let next_is_a_check = finish.requeue.is_none_or(|pause| pause > pace.slow_cap);
-        if finish.is_settled != next_is_a_check && finish.result == PassResult::Done {
+        let due = finish.requeue.map(|pause| model.now + pause);
+        // A pass that came early leaves the next one as it was.
+        if due.is_none() || due != self.due {
+            self.next_is_a_check = finish.requeue.is_none_or(|pause| pause > self.settings.pace.slow_cap);
+        }
+        if finish.is_settled != self.next_is_a_check && finish.result == PassResult::Done {
             model.breach("the queue is told a wrong class for the next pass");
         }
         self.memory = finish.memory.map(|memory| *memory).unwrap_or_default();
-        self.due = finish.requeue.map(|pause| model.now + pause);
         self.settled = model.object.as_ref().map(Object::facts).filter(|_| finish.is_settled || finish.polls);
         self.waits = finish.polls;
         self.is_new = false;
+        self.due = due;
         self.pass = None;
         model.answers = None;
         model.trace.end_chapter();

@@ -1,4 +1,4 @@
-//! Every mutation rests on the object as it is once the token is in hand.
+//! Before every mutation the pass has the token and then reads the object again.
 
 use plan::pass::Request;
 use plan::*;

@@ -1,9 +1,10 @@
 //! What a process remembers although its pass is cut.
 
 use plan::pass::{Request, Response};
+use plan::verdict::Outcome;
 use plan::*;
 
-use crate::common::{desired, password};
+use crate::common::{desired, password, throttled};
 use crate::world::{World, name, world};
 
 fn rotated() -> World {
@@ -47,9 +48,26 @@ fn passwords_that_aws_accepted_are_remembered_wherever_the_pass_is_cut_and_are_n
     }
 }
 
+/// The process has sent another password before.
+fn rotated_again() -> World {
+    let former = Password::parse(b"the-former-passphrase").unwrap();
+    let mut world = rotated();
+    world.memory.sent_passwords = Some(Passwords::new(vec![(former, SecretVersion::parse("uid-s/6/key"))]));
+    world
+}
+
+#[test]
+fn if_aws_refuses_new_passwords_it_has_the_former_ones() {
+    let mut world = rotated_again();
+    let former = world.memory.sent_passwords.clone();
+    let refused = Response::Called(Outcome::Failed(throttled()));
+    world.pass(|_, request| (name(request) == "ModifyUser").then(|| refused.clone()));
+    assert_eq!(world.memory.sent_passwords, former);
+}
+
 #[test]
 fn passwords_whose_outcome_is_not_known_are_not_remembered() {
-    let mut world = rotated();
+    let mut world = rotated_again();
     let mut pass = world.begin();
     loop {
         let request = pass.next(world.now());

@@ -9,7 +9,7 @@ use plan::*;
 use crate::common::{desired, gone, owner_tags, unavailable};
 use crate::world::{World, name, world};
 
-/// How long a CreateUser counts as young.
+/// How long after CreateUser the tags may be missing.
 const YOUNG: Duration = Duration::from_secs(69);
 const OLD: Duration = Duration::from_secs(2);
 
@@ -45,9 +45,9 @@ struct Row {
     claim: &'static str,
     answered: bool,
     change: fn(&mut World),
-    /// Once the tags show.
+    /// When AWS shows the tags.
     then: &'static str,
-    /// If they never do.
+    /// If AWS never shows them.
     late: &'static str,
 }
 
@@ -108,7 +108,7 @@ fn a_user_without_tags_is_waited_for_while_its_create_user_is_young() {
     }
 }
 
-/// Even if the write failed that takes `createRequestedAt` out of status.
+/// Even if the write that removes `createRequestedAt` from status failed.
 #[test]
 fn after_a_refused_create_user_a_user_without_tags_is_somebody_elses_at_once() {
     for written in [true, false] {

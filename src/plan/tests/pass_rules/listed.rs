@@ -164,9 +164,12 @@ fn a_row_wakes_an_object_if_a_pass_would_do_anything() {
         let (claim, before) = (row.claim, row.world.memory.clone());
         let found = row.judge();
         assert_eq!(found, row.expected, "{claim}");
-        let after = row.world.memory;
-        assert!(found == Drift::Nothing || after == before, "{claim}: the pass on paper is forgotten");
-        assert_eq!(after.sent_passwords, before.sent_passwords, "{claim}");
+        assert_eq!(row.world.memory.sent_passwords, before.sent_passwords, "{claim}");
+        if found != Drift::Nothing {
+            row.world.asked.clear();
+            row.world.quiet_pass();
+            assert!(row.world.count("DescribeUser") > 0, "{claim}: {:?}", row.world.asked);
+        }
     }
 }
 

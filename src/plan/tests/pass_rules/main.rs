@@ -1,4 +1,4 @@
-//! Rules of [`plan::Pass`] that only show in what it asks for, one request after the other.
+//! Rules of [`plan::Pass`] about the order and the age of its requests.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "a test may stop")]
 
 #[path = "../common/mod.rs"]
@@ -13,5 +13,6 @@ mod not_shown;
 mod orphaned;
 mod recent;
 mod reserved;
+mod rewritten;
 mod secrets;
 mod world;

@@ -1,4 +1,4 @@
-//! AWS accepts a change and shows another value: it is sent again less and less often.
+//! AWS accepts a change but shows another value. The operator sends the change again, less and less often.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use plan::*;
 use crate::common::{desired, tags};
 use crate::world::{MUTATIONS, World, name, world};
 
-// An access string that comes back otherwise is no example: it counts as AWS's form of what was sent.
+// An access string is no example, because the first form that AWS shows counts as AWS's form of what was sent.
 fn other_engine() -> World {
     World { goal: Goal::Present(Desired { engine: Engine::Valkey, ..desired() }), ..world() }
 }
@@ -50,7 +50,7 @@ fn a_change_that_aws_accepts_and_does_not_show_is_sent_less_and_less_often() {
             told.push(message(&world));
         }
         let sent = world.asked.iter().filter(|asked| MUTATIONS.contains(asked)).count();
-        // 1, 2, 4, .. 40 s and up to a half more; at full pace it would be hundreds.
+        // The pauses are 1, 2, 4 to 40 s, and up to a half more. Without pauses there would be hundreds of calls.
         assert!((8..=22).contains(&sent), "{mutation}: {sent} in 10 minutes");
         assert!(world.count("ListTags") <= 5 * sent + 10, "{mutation}: {}", world.count("ListTags"));
         assert_eq!(warnings, ["AWSRefused"], "{mutation}: one warning in ten minutes");

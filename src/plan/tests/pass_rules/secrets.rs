@@ -1,4 +1,4 @@
-//! Secrets are read when they are needed, and an object that waits for one asks for nothing else.
+//! A pass reads Secrets only when it needs them. An object that waits for a Secret makes no other request.
 
 use std::time::Duration;
 
@@ -137,7 +137,7 @@ fn if_aws_did_not_answer_it_is_asked_again_although_the_secret_is_missing() {
     }
 }
 
-/// A drift check first waits for its token, and a user that AWS is changing costs no read of the Secret.
+/// A drift check waits for its token before it reads a Secret. While AWS changes the user, it reads no Secret.
 #[test]
 fn a_check_reads_the_secret_only_once_aws_has_shown_an_active_user() {
     let mut world = waiting();

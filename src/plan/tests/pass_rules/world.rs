@@ -1,4 +1,4 @@
-//! One object, its AWS user and one process. A test gives the hook that changes the world while a request is under way.
+//! One object, its AWS user and one process. The hook of a test may change them while a request is under way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,9 @@ pub(crate) struct World {
     pub(crate) user: Option<RemoteUser>,
     pub(crate) tags: Tags,
     pub(crate) other: OwnerObservation,
-    /// What has the name of an object that may have vanished.
+    /// The object that has the name of one that may have vanished.
     pub(crate) namesake: Namesake,
-    /// What comes of reading the Secret.
+    /// The result of reading the Secret.
     pub(crate) secret: Result<Passwords, SecretProblem>,
     pub(crate) memory: Memory,
     pub(crate) now: Duration,
@@ -46,7 +46,7 @@ pub(crate) fn name(request: &Request) -> &'static str {
 
 pub(crate) const MUTATIONS: [&str; 5] = ["CreateUser", "ModifyUser", "AddTags", "RemoveTags", "DeleteUser"];
 
-/// An object that was Ready in an earlier generation, and its user as it should be.
+/// An object that was Ready in an earlier generation. Its user matches the spec.
 pub(crate) fn world() -> World {
     let Record { arn, location, last_applied, reported, .. } = managed();
     let reported = reported.unwrap();
@@ -117,7 +117,7 @@ impl World {
         Pass::new(Arc::new(settings), goal, object, self.memory.clone(), 1, self.now())
     }
 
-    /// A whole pass. The hook sees each request first; if it gives a response, nothing else happens.
+    /// A whole pass. The hook gets each request first. If it returns a response, the request has no other effect.
     pub(crate) fn pass(&mut self, mut hook: impl FnMut(&mut Self, &Request) -> Option<Response>) -> Finish {
         let mut pass = self.begin();
         loop {

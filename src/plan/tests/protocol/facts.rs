@@ -1,4 +1,4 @@
-//! The object, its goal, and AWS's user, as the product sees them; and the answers to a pass's requests in small words.
+//! The object, its goal and AWS's user in the types of the product, and the answers to requests in a short form.
 
 use plan::pass::Response;
 use plan::verdict::Outcome;
@@ -7,7 +7,7 @@ use plan::*;
 use crate::state::{Holder, Life, ObjectId, Place};
 use crate::switches::Faults;
 
-/// The answer to a request of a pass, small enough to be a key of a table.
+/// The answer to a request, in a form that is short enough for a key of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Answer {
     Described(Place, Option<(Life, Holder)>),
@@ -16,7 +16,7 @@ pub(crate) enum Answer {
     TagsUnreadable,
     Identified(Place),
     IdentifyFailed(Place),
-    /// The pass has nothing to ask.
+    /// The request needs no answer.
     Nothing,
     Object(Option<ObjectId>),
     Written(ObjectId),
@@ -42,11 +42,11 @@ pub(crate) enum Called {
     Refused,
     /// The credentials have changed: nothing was sent.
     NotSent,
-    /// No answer: it may have happened.
+    /// No answer, so the call may have taken effect.
     Lost,
 }
 
-/// What stands behind the places.
+/// What the two places are, and which answers are possible in this run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Map {
     /// Abroad is another account of the same region, not another region.
@@ -81,13 +81,13 @@ impl Map {
         Arn::parse(&format!("arn:aws:elasticache:{region}:{account}:user:app")).unwrap()
     }
 
-    /// The place that status names; `None` if it names none, or none that is known.
+    /// The place in status. `None` if status has none that the model knows.
     pub(crate) fn place(self, status: &Status) -> Option<Place> {
         let location = status.location()?;
         Place::ALL.into_iter().find(|place| Location::of(&self.arn(*place)).may_be(&location))
     }
 
-    /// Where an answer comes from. Which account the credentials are for, the process has to ask.
+    /// The source of an answer. The process has to read the account of its credentials separately.
     fn source(self, place: Place, account: Account) -> CallSource {
         CallSource { region: self.region(place).to_owned(), credentials: self.credentials(place), account }
     }
@@ -144,12 +144,13 @@ impl Map {
             owner: owner("app"),
             uid: "u".into(),
             adoption: if self.owners { Adoption::Allowed } else { Adoption::Never },
+            adoption_namespaces: Patterns::default(),
             broken_rules: Vec::new(),
             full: None,
         })
     }
 
-    /// The answer in the words of the product. `object` looks up a version.
+    /// The answer as the product's type. `object` returns a version of the object.
     pub(crate) fn response(self, answer: Answer, object: impl Fn(ObjectId) -> ObjectFacts) -> Response {
         match answer {
             Answer::Described(place, user) => {

@@ -1,12 +1,12 @@
-//! From every state, fair steps lead to the object being gone. `eventually` of stateright misses cycles and joins, so the
-//! fair steps are walked from each state, until a state from which they are known to lead to the end.
+//! Once nothing goes wrong any more, the object is removed, from every state. stateright's `eventually` misses cycles and joins.
+//! So this file follows the steps without faults from each state, until it meets a state that is known to end well.
 
 use crate::model::{Protocol, is_workable};
 use crate::outside::Fault;
 use crate::state::{Life, Place, State};
 use crate::trace::Step;
 
-/// More fair steps than any way out takes.
+/// More steps than any way to the end takes.
 const LONGEST_WAY_OUT: usize = 300;
 
 impl Protocol {
@@ -28,8 +28,8 @@ impl Protocol {
         true
     }
 
-    /// What happens next when nothing goes wrong any more: AWS finishes, people want the object gone, replicas work where
-    /// its user is, and time passes.
+    /// The next step if nothing goes wrong any more: AWS finishes, people delete the object, the replicas work in the region and
+    /// account of its user, and time passes.
     pub(crate) fn fair_step(&self, state: State) -> State {
         for place in Place::ALL {
             let step = match state.user(place).map(|user| user.life) {
@@ -51,7 +51,7 @@ impl Protocol {
                 return self.after(&state, step);
             }
         }
-        // A person who reads WrongAWSAccount gives the operator its former place.
+        // A person who reads WrongAWSAccount gives the operator its former region or account.
         let place = self.map().place(&object.status).unwrap_or(state.configured);
         let state = State { configured: place, ..state };
         if state.replicas[0].is_running && state.replicas[0].place != place {

@@ -1,5 +1,5 @@
-//! The deletion protocol, model checked: two of the real `Pass` against an API server and AWS in which everything that can go
-//! wrong is a step of its own. Every state that can be reached is checked; a bad one is told as a shortest trace.
+//! The deletion protocol, checked by exploration: two of the real `Pass` run against a model of the API server and AWS. Each fault
+//! is a step of its own. Every state that can be reached is checked. For a bad state, the test prints a shortest trace to it.
 //!
 //! To walk through states in a browser: see `explorer`.
 #![allow(
@@ -32,7 +32,7 @@ fn one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_th
 }
 
 #[test]
-fn nor_if_abroad_is_another_account() {
+fn one_replica_keeps_the_protocol_although_the_operator_moves_to_another_account() {
     holds("alone, abroad is another account", Faults { accounts: true, ..Faults::ALONE });
 }
 
@@ -156,7 +156,7 @@ fn a_status_write_must_test_the_version() {
     needs("a late report takes back a createRequestedAt", guarantees, faults, Violation::Orphan);
 }
 
-/// The pass itself heeds the answer to its intent.
+/// Even then the pass itself reads in the answer to its intent that the object is terminating.
 #[test]
 fn no_user_is_created_for_a_terminating_object_even_if_no_status_write_tests_the_version() {
     let guarantees = Guarantees { status_tests_version: false, ..Guarantees::ALL };

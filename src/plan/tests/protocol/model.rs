@@ -1,4 +1,4 @@
-//! Everything that may happen next.
+//! The model as stateright explores it: its first state, and the state after each step.
 
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
@@ -20,9 +20,9 @@ pub(crate) struct Protocol {
     pub(crate) guarantees: Guarantees,
     pub(crate) faults: Faults,
     tables: Mutex<Tables>,
-    /// The first bad state: nothing that comes later is a shorter trace.
+    /// The first bad state. No later one has a shorter trace.
     first: OnceLock<State>,
-    /// States from which fair steps lead to the end.
+    /// States that are known to end well without faults: see `fair`.
     pub(crate) fine: Mutex<FastSet<State>>,
 }
 
@@ -106,7 +106,7 @@ impl Protocol {
             | Step::SomebodyModifies(place)
             | Step::SomebodyStrips(place) => {
                 *after.user_mut(place) = user_after(after.user(place), step);
-                // AWS needs longer to let a user go than facts and intents are valid.
+                // AWS needs longer to delete a user than facts and intents are valid.
                 let slow = matches!(step, Step::Vanish(_) | Step::SomebodyReplaces(_));
                 if slow && self.guarantees.calls_start_at_once {
                     after = self.tables().change(after, Change::Age);
@@ -118,7 +118,7 @@ impl Protocol {
         State { violation: if orphaned { Some(Violation::Orphan) } else { after.violation }, ..after }
     }
 
-    /// The same state in a form that as many states as possible share.
+    /// An equivalent state. As many states as possible get the same one.
     fn reduced(&self, mut state: State) -> State {
         let tables = &mut self.tables();
         state = tables.canonical(state);
@@ -135,7 +135,7 @@ impl Protocol {
         if self.faults.two_replicas { tables.representative(state) } else { state }
     }
 
-    /// The process has done nothing yet, so it may as well start later.
+    /// The process has done nothing yet, so it counts as not started.
     pub(crate) fn is_new(&self, tables: &Tables, state: &State, who: usize) -> bool {
         let Replica { is_running, place, memory, cached, pass, .. } = state.replicas[who];
         let is_named = state.object.is_some_and(|object| tables.object_marks(object).names(who));
@@ -143,13 +143,13 @@ impl Protocol {
         is_running && place == state.configured && knows_nothing && !is_named
     }
 
-    /// A person may still change where processes start, so it matters when they do.
+    /// A person may still change the region or account of new processes, so it matters when they start.
     pub(crate) fn may_move(&self, state: &State) -> bool {
         self.faults.moves && state.faults_left > 0
     }
 
-    /// A pass is about to write to a version that is no longer the newest, or to ask whether it is. The answer is certain and
-    /// changes nothing for others, so it makes no difference what happens before it.
+    /// A pass is about to write to an outdated version, or to read whether its version is outdated. The answer is certain and
+    /// affects nobody else, so it is given at once.
     fn certain_answer(&self, tables: &mut Tables, state: &State) -> Option<(usize, PassId, Answer)> {
         let newest = state.object.map_or(0, |object| tables.object_marks(object).versions);
         state.replicas.iter().enumerate().find_map(|(who, replica)| {
@@ -218,7 +218,7 @@ fn new_object(number: u8) -> ObjectFacts {
     }
 }
 
-/// Something is still to be done about this version.
+/// The operator still has work with this version.
 pub(crate) fn is_workable(object: &ObjectFacts) -> bool {
     object.has_finalizer || !object.terminating
 }

@@ -1,4 +1,4 @@
-//! The API server and AWS: what they do with the request of a pass, and what they answer.
+//! The API server and AWS: the effect of a pass's request, and the answer.
 
 use plan::pass::Request;
 use plan::{CredentialsId, Definition, Mutation, OwnerObservation, Status};
@@ -13,17 +13,17 @@ use crate::tables::Tables;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Fault {
     None,
-    /// It was done, and the answer is lost.
+    /// The request took effect, and its answer is lost.
     Lost,
-    /// It was done, and the pass ends without the answer.
+    /// The request took effect, and the pass ends before the answer.
     TimedOut,
     /// AWS accepted CreateUser, and DescribeUsers shows the user later.
     Late,
     /// The same, and the answer is lost.
     LostAndLate,
-    /// It was refused, or could not be read.
+    /// The request was refused, or the read failed.
     Refused,
-    /// It was never done, and nobody knows.
+    /// The request had no effect, and the answer is lost.
     Dropped,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Outside<'a> {
 }
 
 impl Outside<'_> {
-    /// Does what the pass asks for, and answers.
+    /// Performs the request and returns the answer.
     pub(crate) fn answer(&mut self, pass: PassId, request: &Request, fault: Fault) -> Answer {
         let place = self.state.replicas[self.who].place;
         let failed = fault != Fault::None;
@@ -60,7 +60,7 @@ impl Outside<'_> {
             Request::AddFinalizer => self.add_finalizer(pass),
             Request::RemoveFinalizer => self.remove_finalizer(pass),
             Request::WriteStatus(status) => self.write_status(pass, status),
-            // What the request was about to write has become true meanwhile.
+            // Status already has what the pass was about to write, so the pass has ended.
             Request::Finish(_) => return Answer::Nothing,
             Request::ReadPasswords => panic!("the object has no password"),
             Request::AcquireToken | Request::Log(_) | Request::Publish(_) | Request::Count(_) => {
@@ -82,7 +82,7 @@ impl Outside<'_> {
         self.state.object.is_some_and(|object| self.tables.object_marks(object).uid == uid)
     }
 
-    /// The version to write to; `None` if it is not there, or not the version that is decided on.
+    /// The version to write to. `None` if the object is gone or has another version than the pass decided on.
     fn target(&self, pass: PassId, tested: bool) -> Option<ObjectId> {
         let decided_on = self.tables.pass_marks(pass).versions;
         self.state.object.filter(|object| !tested || self.tables.object_marks(*object).versions == decided_on)

@@ -1,4 +1,4 @@
-//! Versions and times: only their order matters. They are numbered anew after each step, so that they stay few.
+//! Only the order of versions and times matters. So they are numbered anew after each step, and few different ones remain.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use crate::tables::Tables;
 
 /// A version or time that is newer than all others. No number is larger.
 pub(crate) const NEW: u8 = 15;
-/// A second, in microseconds, so that conditions change at a whole one.
+/// A whole second in microseconds, because conditions have whole seconds.
 const BASE: i64 = 1_700_000_000_000_000;
 /// Longer ago than the window of a creation.
 const LONG_AGO: Timestamp = Timestamp(BASE - 3_600_000_000);
 /// The time of every step. A window, an intent or a fact becomes old because it is moved into the past.
 pub(crate) const NOW: Now =
     Now { moment: Moment::after_start(Duration::from_secs(1000)), utc: Timestamp(BASE + NEW as i64) };
-/// Nobody reads more from `deleteRequestedAt` than that it is there.
+/// No decision depends on the value of `deleteRequestedAt`, only on its presence.
 pub(crate) const DELETE_REQUESTED: Timestamp = Timestamp(BASE);
-/// `deleteRequestedBy`: a process that is no more.
+/// The `deleteRequestedBy` of every process that has ended.
 const FORMER: &str = "former";
 
 /// The identity of a replica's process.
@@ -125,7 +125,7 @@ impl Marks {
     }
 }
 
-/// What a map of sixteen small numbers makes of this one.
+/// Looks this number up in a map of sixteen small numbers.
 fn ranked(map: u64, number: u8) -> u8 {
     u8::try_from((map >> (4 * number)) & 15).unwrap()
 }
@@ -149,7 +149,7 @@ pub(crate) enum Change {
     Age,
     /// Every `createRequestedAt` becomes older than the window.
     CloseWindow,
-    /// The process of this replica is no more.
+    /// The process of this replica has ended.
     ProcessEnds(usize),
     /// The two processes exchange their names.
     Exchange,
@@ -222,7 +222,7 @@ impl Change {
 }
 
 impl Tables {
-    /// Makes a change to everything that anybody holds.
+    /// Applies the change to every object, memory and pass of the state.
     pub(crate) fn change(&mut self, mut state: State, change: Change) -> State {
         state.object = state.object.map(|object| self.change_object(object, change));
         for replica in &mut state.replicas {
@@ -233,8 +233,8 @@ impl Tables {
         state
     }
 
-    /// The same state with versions and times numbered anew. A pass writes only to the version that it decides on, so any older
-    /// version of a pass counts as zero: how old it is decides nothing.
+    /// The same state with versions and times numbered anew. The outdated version of a pass gets the number zero, because it does
+    /// not matter how old it is.
     pub(crate) fn canonical(&mut self, mut state: State) -> State {
         let (mut versions, mut stamps) = (0, 0);
         let known = state.object.into_iter().chain(state.replicas.iter().filter_map(|it| it.cached));

@@ -12,7 +12,7 @@ use crate::trace::Step;
 /// What a run of the model found.
 pub(crate) struct Found {
     states: usize,
-    /// No state is left to explore, or a bad one was found.
+    /// All states were explored, or a bad one was found.
     is_done: bool,
     /// Versions of the object, memories and passes.
     values: [usize; 3],
@@ -79,7 +79,7 @@ pub(crate) fn holds_with(claim: &str, guarantees: Guarantees, faults: Faults) {
     assert!(found.states > 1000, "{claim}: the model hardly moves");
 }
 
-/// Without this guarantee, this happens.
+/// Without this guarantee, the violation must be found.
 pub(crate) fn needs(claim: &str, guarantees: Guarantees, faults: Faults, expected: Violation) {
     let found = explore(guarantees, faults);
     println!("{claim}: {}\n", found.report());

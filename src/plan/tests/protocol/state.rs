@@ -35,12 +35,12 @@ pub(crate) enum Life {
     DeletedByUs,
 }
 
-/// Who created a user, and what its tags say.
+/// Who created a user, and whom its tags name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Holder {
-    /// Created for this object, with its tags.
+    /// The operator created it for this object, with its tags.
     Ours,
-    /// The same, but somebody took the tags off.
+    /// The same, but somebody removed the tags.
     Stripped,
     /// Somebody else's, with another owner's tags.
     Anothers,
@@ -59,7 +59,7 @@ pub(crate) enum Holder {
 }
 
 impl Holder {
-    /// The object has to take it along.
+    /// The user must be deleted with the object.
     pub(crate) fn is_ours(self) -> bool {
         matches!(self, Self::Ours | Self::Adopted)
     }
@@ -99,17 +99,17 @@ pub(crate) struct Replica {
     /// Where its AWS calls go.
     pub(crate) place: Place,
     pub(crate) memory: MemoryId,
-    /// The object that it is about: the first of the name, the second, ..
+    /// The object that the memory is about: the first of its name, the second, and so on.
     pub(crate) memory_of: u8,
-    /// What its cache showed when its last pass began, and may show still.
+    /// The version in its cache when its last pass began. The cache may still show it.
     pub(crate) cached: Option<ObjectId>,
-    /// The pass at hand, before its next request.
+    /// The pass under way, before its next request.
     pub(crate) pass: Option<PassId>,
-    /// What the model watches of this pass.
+    /// What the model records of this pass.
     pub(crate) watched: Watched,
 }
 
-/// What the model watches of a pass, to recognize a bad call.
+/// What the model records of a pass, to recognize a bad call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Watched {
     /// Where the last DescribeUsers went.
@@ -135,7 +135,7 @@ impl Replica {
     }
 }
 
-/// What no trace may lead to.
+/// What must never happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Violation {
     Orphan,
@@ -145,7 +145,7 @@ pub(crate) enum Violation {
     Stuck,
 }
 
-/// One state of everything.
+/// A state of the whole model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct State {
     /// The version that the API server has.
@@ -156,19 +156,19 @@ pub(crate) struct State {
     pub(crate) owner_exists: bool,
     /// The CustomResourceDefinition is not being deleted.
     pub(crate) definition_kept: bool,
-    /// Where a process works that starts now.
+    /// The region and account of a process that starts now.
     pub(crate) configured: Place,
     pub(crate) replicas: [Replica; 2],
     /// How many objects of the name there have been.
     pub(crate) objects_so_far: u8,
-    /// Faults that may still happen.
+    /// The rest of the budget of faults.
     pub(crate) faults_left: u8,
     pub(crate) violation: Option<Violation>,
     /// The second replica is called P1 in a trace.
     pub(crate) is_exchanged: Unseen<bool>,
 }
 
-/// It is not compared: states that differ in it are the same.
+/// A value that is not compared: states that differ only in it are equal.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Unseen<T>(pub(crate) T);
 

@@ -9,7 +9,7 @@ use crate::state::{Holder, Life, ObjectId, Place, State, User};
 use crate::trace::Step;
 
 impl Protocol {
-    /// What may go wrong with the request, and what each costs of the trace's faults.
+    /// The faults that the request may have, and how much of the budget each costs.
     pub(crate) fn faults_of(&self, state: &State, who: usize, request: &Request) -> &'static [(Fault, u8)] {
         let user = state.user(state.replicas[who].place);
         let is_active = user.is_some_and(|user| user.life == Life::Active);
@@ -31,7 +31,7 @@ impl Protocol {
                     (Fault::Refused, 1),
                     (Fault::Dropped, 1),
                 ],
-                // A call too many is refused before AWS looks whether the ID is taken.
+                // AWS may throttle the call before it checks anything else.
                 _ => &[(Fault::None, 0), (Fault::Refused, 1)],
             },
             Request::DescribeUser(_) | Request::ListTags(_) | Request::Identify => {
@@ -105,7 +105,7 @@ impl Protocol {
     pub(crate) fn aws_steps(&self, state: &State, place: Place, out: &mut Vec<Step>) {
         let others = self.faults.others && state.faults_left > 0;
         let Some(User { life, holder }) = state.user(place) else {
-            // Nobody has business abroad before anything has gone there.
+            // Nobody creates a user abroad before the operator may work there.
             if others && (place == Place::Home || state.configured == place) {
                 out.push(Step::SomebodyCreates(place, Holder::Anothers));
                 out.push(Step::SomebodyCreates(place, Holder::Strangers));
@@ -137,8 +137,8 @@ impl Protocol {
         }
     }
 
-    /// Every running replica has seen that the user is gone, and status may still say that there is one. Nothing tells a
-    /// user that comes before anybody saw the gap, and looks the same, from the former one.
+    /// Every running replica has seen that the user is gone, but status may still show it. If a user of the same look appears before
+    /// anybody saw that, nothing distinguishes it from the former one.
     pub(crate) fn all_know_it_is_gone(&self, state: &State) -> bool {
         let tables = self.tables();
         let mut running = state.replicas.iter().filter(|replica| replica.is_running).peekable();

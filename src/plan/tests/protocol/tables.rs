@@ -1,4 +1,5 @@
-//! Tables of the large values, and of what the product did with them: a state holds indices, and nothing is computed twice.
+//! Tables of objects, memories and passes, and of what the product did with them. A state has indices into them, and nothing is
+//! computed twice.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
@@ -11,7 +12,7 @@ use crate::facts::{Answer, Map};
 use crate::renumber::{Change, Marks, NEW, NOW, identity, version};
 use crate::state::{MemoryId, ObjectId, PassId, Place};
 
-/// A map with a hasher that is fast in a test's build: multiply and rotate. Nobody attacks it.
+/// A map with a fast hasher (multiply and rotate). It need not resist attacks.
 pub(crate) type FastSet<T> = HashSet<T, BuildHasherDefault<Mix>>;
 type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
 
@@ -81,12 +82,12 @@ impl<T: Eq + Hash> Table<T> {
     }
 }
 
-/// What became of a pass.
+/// What a pass does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum After {
-    /// It has a request to make.
+    /// It makes a request.
     Requests(PassId),
-    /// It is over; what is remembered of the object.
+    /// It has ended, and this is the memory of the object.
     Finished(MemoryId),
 }
 
@@ -97,7 +98,7 @@ pub(crate) struct Requested {
     pub(crate) request: Request,
 }
 
-/// All that still matters of a pass that only has to write its last status. How it came to that write decides nothing.
+/// What still matters of a pass that only has to write its last status. Everything else in it has no effect any more.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct LastWrite {
     status: Box<Status>,
@@ -172,7 +173,7 @@ impl Tables {
         self.memories.get(id.0)
     }
 
-    /// The pass, to look into.
+    /// A copy of the pass.
     pub(crate) fn pass(&self, id: PassId) -> Pass {
         self.passes.get(id.0).clone()
     }
@@ -197,7 +198,7 @@ impl Tables {
         MemoryId(self.memories.add(memory, Marks::of_memory))
     }
 
-    /// A pass that goes on for ever is found by the fair steps.
+    /// A pass that never ends is found by `fair`.
     fn add_pass(&mut self, mut pass: Pass) -> PassId {
         pass.forget_what_decides_nothing();
         let report = self.report(&pass);
@@ -209,7 +210,7 @@ impl Tables {
         id
     }
 
-    /// `None` if the pass does more than to write its last status.
+    /// `None` if the pass does not only have to write its last status.
     fn report(&self, pass: &Pass) -> Option<LastWrite> {
         let mut pass = pass.clone();
         let Request::WriteStatus(status) = self.next(&mut pass).1 else { return None };
@@ -297,7 +298,7 @@ impl Tables {
         })
     }
 
-    /// Pauses only decide when a pass begins, and here it may begin at any time.
+    /// The requeue does not matter, because a pass may begin at any time here.
     fn finish(&mut self, finish: Finish) -> After {
         assert_ne!(finish.result, PassResult::Endless, "the pass does not end");
         let mut memory = finish.memory.map(|memory| *memory).unwrap_or_default();
@@ -350,8 +351,8 @@ impl Tables {
         changed
     }
 
-    /// The next request whose answer depends on the state, and the pass before it. Tokens are there at once: a wait for one is a
-    /// pass that makes no step while others do.
+    /// The next request whose answer depends on the state, and the pass before it. A token is granted at once, because a wait for one
+    /// is the same as a pass that makes no step while others do.
     fn next(&self, pass: &mut Pass) -> (Pass, Request) {
         loop {
             let before = pass.clone();

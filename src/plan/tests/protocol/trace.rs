@@ -1,4 +1,4 @@
-//! The steps of a trace, and what may be wrong at its end, in sentences.
+//! The steps of a trace, and the violations, as sentences.
 
 use std::fmt;
 
@@ -29,11 +29,11 @@ pub(crate) enum Step {
         fault: Fault,
         cost: u8,
     },
-    /// A user that was late is shown.
+    /// AWS begins to show a user that it created before.
     Appear(Place),
-    /// AWS is done with a change.
+    /// AWS has finished a change.
     Settle(Place),
-    /// AWS has let a user go.
+    /// AWS has finished the deletion of a user.
     Vanish(Place),
     /// The time in which a created user may still show is over.
     WindowPasses,
@@ -51,7 +51,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// The same step of the other replica, if the two were exchanged.
+    /// The same step after the replicas were exchanged.
     pub(crate) fn named(self, is_exchanged: bool) -> Self {
         let other = |who: usize| if is_exchanged { 1 - who } else { who };
         match self {
@@ -64,7 +64,7 @@ impl Step {
         }
     }
 
-    /// How many of the trace's faults the step takes.
+    /// How many faults of the budget the step uses.
     pub(crate) fn cost(self) -> u8 {
         match self {
             Self::Go { cost, .. } => cost,
@@ -92,7 +92,7 @@ impl Step {
 }
 
 impl Violation {
-    /// What holds in every state without this violation.
+    /// The property that this violation breaks.
     pub(crate) fn claim(self) -> &'static str {
         match self {
             Self::Orphan => "an object takes its user with it",
@@ -215,7 +215,7 @@ impl Protocol {
     }
 }
 
-/// What matters of a version, in one line.
+/// A version of the object in one line.
 pub(crate) fn show_object(object: &ObjectFacts) -> String {
     let status = &object.status;
     let reasons: Vec<String> = status

@@ -22,6 +22,10 @@ fn of(owner: &Owner) -> Observed {
     active_seen().tagged(owner.tags("uid-9"))
 }
 
+fn not_allowed(namespace: &str, former: Option<Owner>) -> Action {
+    refuse(Refusal::AdoptionNotAllowed { namespace: namespace.into(), former })
+}
+
 fn adopt(tags: Tags) -> Action {
     Action::Tag(Tag { arn: arn(), tags, cause: Cause::Adoption })
 }
@@ -35,7 +39,7 @@ fn an_unowned_user_is_adopted_only_if_the_object_and_the_namespace_allow_it() {
     check! { goal: adopts();
         { claim: "the object does not ask for it", goal: with(Adoption::Never), seen: bare(), plan: already_exists() },
         { claim: "the namespace does not allow it",
-          goal: with(Adoption::NotAllowed), seen: bare(), plan: refuse(Refusal::AdoptionNotAllowed) },
+          goal: with(Adoption::NotAllowed), seen: bare(), plan: not_allowed("shop", None) },
         { claim: "the administrator forbids it",
           goal: with(Adoption::Forbidden), seen: bare(), plan: refuse(Refusal::AdoptionForbidden) },
         { claim: "the keys of the spec's tags are recorded first", seen: bare(), plan: tags_intent(&["team"]) },
@@ -84,7 +88,7 @@ fn a_user_of_another_object_is_unowned_once_that_object_is_known_to_be_gone() {
         { claim: "without adoption the former owner is named", goal: with(Adoption::Never), seen: was_gone(),
           plan: refuse(Refusal::UserAlreadyExists { former: Some(other()) }) },
         { claim: "the namespace does not allow adoption",
-          goal: with(Adoption::NotAllowed), seen: was_gone(), plan: refuse(Refusal::AdoptionNotAllowed) },
+          goal: with(Adoption::NotAllowed), seen: was_gone(), plan: not_allowed("shop", Some(other())) },
         { claim: "an object of the same name is looked for in the namespace of the tags",
           seen: of(&moved()), plan: fetch(Fetch::Owner(moved())) },
         { claim: "an object of another cluster cannot be read", seen: of(&abroad()), plan: owned_by(abroad()) },
@@ -105,6 +109,32 @@ fn a_user_of_another_object_is_unowned_once_that_object_is_known_to_be_gone() {
           goal: gone(), seen: was_gone().kept(), plan: release(ReleaseReason::LeftToOwner(other())) },
         { claim: "another object has adopted a user that was ours",
           seen: seen().record(managed()).other_owner(OwnerObservation::Exists), plan: owned_by_another() },
+    }
+}
+
+#[test]
+fn a_user_of_a_gone_object_of_another_namespace_is_adopted_only_if_that_namespace_may_adopt_too() {
+    let in_namespace = |namespace: &str| Owner { namespace: namespace.into(), ..owner_named("other") };
+    let gone_from = |namespace| of(&in_namespace(namespace)).other_owner(OwnerObservation::Gone);
+    let adopts_from = |namespace: &str| {
+        let adoption_namespaces = Patterns::new(vec![namespace.into()]);
+        Goal::Present(Desired { adoption: Adoption::Allowed, adoption_namespaces, ..desired() })
+    };
+    check! { goal: adopts();
+        { claim: "the object moved from a namespace that may adopt too",
+          seen: gone_from("web").intent_written().confirmed(), plan: adopt(our_tags()) },
+        { claim: "the former object's namespace may not adopt",
+          seen: gone_from("den").intent_written().confirmed(), plan: not_allowed("den", Some(in_namespace("den"))) },
+        { claim: "the name of a namespace is no pattern",
+          seen: gone_from("we"), plan: not_allowed("we", Some(in_namespace("we"))) },
+        { claim: "the former object's namespace may not adopt, and neither may this one",
+          goal: with(Adoption::NotAllowed), seen: gone_from("den"), plan: not_allowed("shop", Some(in_namespace("den"))) },
+        { claim: "all namespaces may adopt", goal: adopts_from("*"),
+          seen: gone_from("den").intent_written().confirmed(), plan: adopt(our_tags()) },
+        { claim: "in its own namespace the object needs no permission but its own", goal: adopts_from("none"),
+          seen: gone_from("shop").intent_written().confirmed(), plan: adopt(our_tags()) },
+        { claim: "the former object is being deleted in a namespace that may not adopt: it may come back",
+          seen: gone_from("den").other_owner(OwnerObservation::Leaving), plan: wait(Wait::PreviousOwner(in_namespace("den"))) },
     }
 }
 

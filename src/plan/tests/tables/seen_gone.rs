@@ -17,8 +17,8 @@ fn account(id: &str) -> Account {
 
 struct Row {
     claim: &'static str,
-    /// Status when this process saw UserNotFound, and later when the new user appears.
-    status: [Status; 2],
+    /// Status when this process saw UserNotFound, and later, each time with a user without tags.
+    status: Vec<Status>,
     terminating: bool,
     /// The first request of the later pass that changes something, after it read a user without tags.
     expected: &'static str,
@@ -112,22 +112,26 @@ fn pass(given: Given) -> (&'static str, Memory) {
 
 #[test]
 fn a_user_that_appears_after_user_not_found_is_ours_only_if_status_was_written_since() {
-    let row = |claim, before, after, terminating, expected| Row {
+    let row = |claim, manages: &[bool], terminating, expected| Row {
         claim,
-        status: [status(before), status(after)],
+        status: manages.iter().map(|manages| status(*manages)).collect(),
         terminating,
         expected,
     };
     let rows = [
-        row("status is of the former user: leave the new one alone", true, true, false, "nothing"),
-        row("the same, and the object goes: release it", true, true, true, "releases"),
-        row("another process created the user since: restore its tags", false, true, false, "tags"),
-        row("the same, and the object goes: restore its tags, then delete it", false, true, true, "tags"),
+        row("status is of the former user: leave the new one alone", &[true, true], false, "nothing"),
+        row("the same, and the object goes: release it", &[true, true], true, "releases"),
+        row("another process created the user since: restore its tags", &[false, true], false, "tags"),
+        row("the same, and the object goes: restore its tags, then delete it", &[false, true], true, "tags"),
+        row("the same after status showed that the former user is gone", &[true, false, true], false, "tags"),
     ];
-    for Row { claim, status: [before, after], terminating, expected } in rows {
-        let (_, memory) = pass(absent(before));
-        let user = UserObservation::Found(active());
-        let (changes, _) = pass(Given { terminating, memory, user, ..absent(after) });
+    for Row { claim, status, terminating, expected } in rows {
+        let mut status = status.into_iter();
+        let (mut changes, mut memory) = pass(absent(status.next().unwrap()));
+        for after in status {
+            let user = UserObservation::Found(active());
+            (changes, memory) = pass(Given { terminating, memory, user, ..absent(after) });
+        }
         assert_eq!(changes, expected, "{claim}");
     }
 }
@@ -138,12 +142,13 @@ fn knows(mut given: Given, owner: Option<Ownership>) -> Given {
     given
 }
 
-/// Whether the pass forgets the owner, ModifyUser and the user itself.
-fn forgets(given: Given) -> [bool; 3] {
+/// Whether the pass forgets the owner, ModifyUser, the user itself and its passwords.
+fn forgets(given: Given) -> [bool; 4] {
     let mut given = knows(given, Some(Ownership::Ours));
     given.memory.modify_sent = true;
-    let (_, Memory { owner, modify_sent, seen_gone, .. }) = pass(given);
-    [owner.is_none(), !modify_sent, seen_gone]
+    given.memory.sent_passwords = Some(Passwords::new(Vec::new()));
+    let (_, Memory { owner, modify_sent, seen_gone, sent_passwords, .. }) = pass(given);
+    [owner.is_none(), !modify_sent, seen_gone, sent_passwords.is_none()]
 }
 
 /// A status of this process's CreateUser, which may still take effect.
@@ -166,7 +171,7 @@ fn user_not_found_is_remembered_only_if_it_is_believed() {
         "a CreateUser of ours may still take effect": (open(), account(HOME)) => false,
     };
     for Case { claim, given: (status, account), expected } in rows {
-        assert_eq!(forgets(Given { account, ..absent(status) }), [expected; 3], "{claim}");
+        assert_eq!(forgets(Given { account, ..absent(status) }), [expected; 4], "{claim}");
     }
 }
 
@@ -176,7 +181,7 @@ fn a_user_that_aws_deletes_in_another_account_is_not_the_one_in_status() {
         let arn = arn_in("us-east-1", id);
         let user = UserObservation::Found(RemoteUser { arn, ..user(Lifecycle::Deleting) });
         let forgotten = forgets(Given { user, ..absent(status(true)) });
-        assert_eq!(forgotten, [is_ours, is_ours, false], "{id}");
+        assert_eq!(forgotten, [is_ours, is_ours, false, false], "{id}");
     }
 }
 

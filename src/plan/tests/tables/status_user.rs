@@ -144,7 +144,10 @@ fn an_observing_object_shows_any_user_in_the_right_account_and_region() {
 #[test]
 fn tags_are_read_as_ours_only_for_a_goal_that_has_an_owner() {
     let read = |tags| nothing_known().tagged(tags);
-    let invalid = Goal::Invalid { refusal: Refusal::AdoptionNotAllowed, subject: Some(subject()) };
+    let invalid = Goal::Invalid {
+        refusal: Refusal::AdoptionNotAllowed { namespace: "shop".into(), former: None },
+        subject: Some(subject()),
+    };
     let rows = cases! {
         "ours": (present(), read(owner_tags())) => true,
         "ours, terminating": (gone(), read(owner_tags())) => true,

@@ -4,7 +4,9 @@ use chart::is_role;
 use serde_json::Value;
 use support::repository::path;
 
-use crate::fixture::{LEAST, RELEASE, control_plane, eventually, file, get, kubectl, rendered, values};
+use crate::fixture::{
+    LEAST, RELEASE, attempt, control_plane, eventually, file, get, kubectl, rendered, values,
+};
 
 /// Applies the roles of a rendering; those are its namespaces.
 fn grant(namespaces: &[&str], arguments: &[&str]) {
@@ -123,6 +125,42 @@ fn the_operator_may_read_named_secrets_and_no_other() {
             may_not("named-a", "list", "secrets"),
         ],
     );
+}
+
+#[test]
+fn each_namespace_may_name_its_own_secrets() {
+    let named = [LEAST[0], "--set=secrets.named.each-a={orders-api},secrets.named.each-b={batch}"];
+    grant(&["each", "each-a", "each-b"], &named);
+    holds(
+        "each",
+        &[
+            may_do("each-b", "get", "secrets/batch"),
+            may_do("each-a", "get", "secrets/orders-api"),
+            may_not("each-a", "get", "secrets/batch"),
+            may_not("each-a", "list", "secrets"),
+            may_not("each", "get", "secrets/batch"),
+            may_not("*", "create", "tokenreviews.authentication.k8s.io"),
+        ],
+    );
+}
+
+#[test]
+fn secured_metrics_take_reviews_and_their_readers_nothing_else() {
+    let readers = r#"--set-json=metrics.secure.readers=[{"kind":"ServiceAccount","name":"prometheus","namespace":"secured"}]"#;
+    let secure = "--set=metrics.secure.enabled=true,metrics.secure.certSecret=tls";
+    grant(&["secured"], &[LEAST[0], secure, readers]);
+    holds(
+        "secured",
+        &[
+            may_do("*", "create", "tokenreviews.authentication.k8s.io"),
+            may_do("*", "create", "subjectaccessreviews.authorization.k8s.io"),
+        ],
+    );
+    let reads = |path: &str| {
+        let account = "--as=system:serviceaccount:secured:prometheus";
+        attempt(&["auth", "can-i", "get", path, account]).is_ok()
+    };
+    assert!(reads("/metrics") && !reads("/logs"));
 }
 
 #[test]

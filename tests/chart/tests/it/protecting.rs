@@ -1,9 +1,10 @@
-//! The ValidatingAdmissionPolicy for `prevent-deletion`, in a real API server.
+//! The chart's ValidatingAdmissionPolicies, in a real API server.
 
+use chart::is_role;
 use cluster::Tool;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::fixture::{LEAST, RELEASE, eventually, file, helm, kubectl, kubectl_refuses};
+use crate::fixture::{LEAST, RELEASE, attempt, eventually, file, helm, kubectl, kubectl_refuses, rendered};
 
 fn user(name: &str, protected: &str) -> Value {
     serde_json::json!({
@@ -50,4 +51,57 @@ fn an_annotated_object_is_not_deleted_and_its_message_says_how_it_would_be() {
     let annotation = "elasticache-users.dev/prevent-deletion-";
     kubectl(&["annotate", "elasticacheuser", "--namespace", "protecting", "precious", annotation]);
     kubectl(&delete);
+}
+
+/// What the operator's ServiceAccount may do to an object, under the policy that limits it. RBAC would allow all of it.
+#[test]
+fn the_operator_changes_nothing_but_its_finalizer_and_the_status() {
+    const NAMESPACE: &str = "limited";
+    kubectl(&["create", "namespace", NAMESPACE]);
+    let mut objects = rendered(NAMESPACE, &[LEAST[0], "--set=operatorPolicy.enabled=true"]);
+    let policy = |object: &Value| object["kind"].as_str().unwrap().starts_with("ValidatingAdmissionPolicy");
+    objects.retain(|object| is_role(object) || policy(object));
+    kubectl(&["apply", "--server-side", "--filename", &file("limits", &objects)]);
+    let mut one = user("one", "false");
+    one["metadata"]["namespace"] = NAMESPACE.into();
+    one["metadata"]["finalizers"] = json!(["example.com/theirs"]);
+    kubectl(&["apply", "--filename", &file("limited", &[one])]);
+
+    let account = format!("--as=system:serviceaccount:{NAMESPACE}:{RELEASE}");
+    let patch = |body: Value, more: &[&str]| {
+        let (body, namespace) = (body.to_string(), format!("--namespace={NAMESPACE}"));
+        let patch = ["patch", "elasticacheuser/one", "--type=merge", "--patch", &body, &namespace];
+        attempt(&[&patch[..], more].concat())
+    };
+    let label = json!({ "metadata": { "labels": { "team": "x" } } });
+    eventually("RBAC and the policy are in force", || {
+        let said = patch(label.clone(), &[&account, "--dry-run=server"]).err()?;
+        said.contains("does not change labels").then_some(())
+    });
+    let finalizers = |all: &[&str]| json!({ "metadata": { "finalizers": all } });
+    let (ours, theirs) = ("elasticache-users.dev/user-cleanup", "example.com/theirs");
+    let refused = [
+        (json!({ "spec": { "accessString": "on ~* +@all" } }), "does not change the spec"),
+        (json!({ "metadata": { "annotations": { "note": "x" } } }), "does not change labels"),
+        (json!({ "metadata": { "annotations": null } }), "does not change labels"),
+        (finalizers(&[ours]), "finalizers of others"),
+        (finalizers(&[theirs, "example.com/more"]), "finalizers of others"),
+    ];
+    for (body, says) in refused {
+        let said = patch(body.clone(), &[&account]).unwrap_err();
+        assert!(said.contains(says), "{body}: {said}");
+    }
+    patch(finalizers(&[theirs, ours]), &[&account]).unwrap();
+    let status = json!({
+        "apiVersion": "elasticache-users.dev/v1alpha1",
+        "kind": "ElastiCacheUser",
+        "metadata": { "name": "one", "namespace": NAMESPACE },
+        "status": { "state": "active" },
+    });
+    let status = file("limited-status", &[status]);
+    kubectl(&["apply", "--server-side", "--subresource=status", "--filename", &status, &account]);
+    patch(finalizers(&[theirs]), &[&account]).unwrap();
+    // Everybody else changes what RBAC allows.
+    patch(json!({ "spec": { "accessString": "on ~* +@all" } }), &[]).unwrap();
+    patch(label, &[]).unwrap();
 }

@@ -49,7 +49,7 @@ pub(super) fn tell(steps: &[Step], bench: &Bench) {
         "\nWrites are finalizers and statuses. Reads and writes are from the API server's audit log, without watches.",
     );
     say(
-        "Seconds, memory and CPU are of this machine. Overload, stuck users and Secret churn: the operator's default flags.",
+        "Seconds, memory and CPU are of this machine. The operator has its default flags from Secret churn on. Memory of fat objects, fat Secrets and connections: the most since the start.",
     );
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn mutation(model: &mut Model, mutation: &Mutation) {
         Mutation::Delete(_) => wrong_delete(model, &answers),
     };
     if answers.confirmed.is_none() && Kind::of(mutation) != Kind::Create {
-        model.breach("a mutation without a look at the object right before");
+        model.breach("a mutation, and the object was not read right before");
     }
     for what in wrong {
         model.breach(what);
@@ -109,7 +109,7 @@ fn wrong_create(model: &Model, answers: &Answers, create: &Create) -> Vec<&'stat
         (!answers.given.may_get_one(), "CreateUser for an object that does not ask for it"),
         (whose(&create.tags) != Ownership::Ours, "CreateUser without owner tags"),
         (!announced || !requested, "CreateUser without createRequestedAt of at most 5 s ago in status"),
-        (!located.as_ref().is_some_and(here), "CreateUser in another place than status says"),
+        (!located.as_ref().is_some_and(here), "CreateUser in another account or region than status says"),
         (!absent, "CreateUser of a user that was not seen to be absent"),
         (
             !answers.found.location().is_none_or(|location| here(&location)),
@@ -169,7 +169,7 @@ fn wrong_tag(model: &Model, answers: &Answers, tag: &Tag) -> Vec<&'static str> {
     let foreign =
         tag.tags.keys().any(|key| !key.starts_with(OWNER_TAG_PREFIX) && !answers.given.asks_for(key));
     wrongs([
-        (leaves && !terminating, "tags for an object that is leaving meanwhile: they would outlive it"),
+        (leaves && !terminating, "tags for an object that is being deleted: they would outlive it"),
         (
             spec.observes || !terminating && !answers.given.manages(),
             "tags for an object that does not ask for it",
@@ -196,7 +196,8 @@ fn may_tag(model: &Model, answers: &Answers) -> bool {
         // The pass read that the object that the tags name is gone.
         Ownership::Another(_) => {
             let neighbour = tags.get(CLUSTER_TAG) == Some(&owner().cluster);
-            adopts && neighbour && answers.other == OwnerObservation::Gone && told.is_some()
+            let may_adopt = tags.get(NAMESPACE_TAG).is_some_and(|namespace| namespace == "shop");
+            adopts && neighbour && may_adopt && answers.other == OwnerObservation::Gone && told.is_some()
         }
         Ownership::Unowned if adopts => told.is_some(),
         Ownership::Unowned => {
@@ -217,14 +218,14 @@ fn may_tag(model: &Model, answers: &Answers) -> bool {
 
 fn wrong_untag(model: &Model, answers: &Answers, keys: &[String]) -> Vec<&'static str> {
     wrongs([
-        (!answers.given.manages(), "tags taken off for an object that does not ask for it"),
+        (!answers.given.manages(), "tags removed for an object that does not ask for it"),
         (
             just_told(model, answers) != Some(Ownership::Ours),
-            "tags taken off a user that was not ours by its tags at most 2 s ago",
+            "tags removed from a user that was not ours by its tags at most 2 s ago",
         ),
         (
             keys.is_empty() || keys.iter().any(|key| !model.history.asked_for.contains(key)),
-            "tags taken off that were never in the spec",
+            "tags removed that were never in the spec",
         ),
     ])
 }
@@ -243,12 +244,15 @@ fn wrong_delete(model: &Model, answers: &Answers) -> Vec<&'static str> {
     });
     let stays = answers.definition == Definition::Kept && model.definition == Definition::Kept;
     wrongs([
-        (!wanted || !stays, "DeleteUser of a user that is to stay"),
+        (!wanted || !stays, "DeleteUser of a user that must stay"),
         (!seen_active(answers), "DeleteUser of a user that was not seen active"),
         (
             just_told(model, answers) != Some(Ownership::Ours),
             "DeleteUser of a user that was not ours by its tags at most 2 s ago",
         ),
-        (!announced, "DeleteUser that was not announced, or while status takes any user for ours"),
+        (
+            !announced,
+            "DeleteUser without a delete request of this process in status, or while status has lastApplied",
+        ),
     ])
 }

@@ -27,7 +27,7 @@ pub(crate) fn wrong(model: &Model) -> Option<String> {
     let wrong = wrong.or_else(|| lacks_finalizer(model, object));
     let ready = object.status.condition(ConditionType::Ready);
     let old = ready.is_none_or(|ready| ready.observed_generation != Some(object.generation));
-    wrong.or_else(|| old.then(|| "status does not speak of the newest generation".to_owned())).or_else(|| {
+    wrong.or_else(|| old.then(|| "status is about an older generation".to_owned())).or_else(|| {
         object
             .facts()
             .is_requested()
@@ -58,7 +58,7 @@ fn leaving(model: &Model, object: &Object) -> Option<String> {
     } else if place(model, &object.status) != Where::Here {
         shows(object, Progress::Deleting, Reason::WrongAWSAccount)
     } else {
-        Some("the object is there still".to_owned())
+        Some("the object still exists".to_owned())
     }
 }
 
@@ -166,13 +166,16 @@ fn seen_as(
 fn strange(object: &Object, user: &User) -> Option<String> {
     match object.spec.adoption {
         Adoption::Never => shows(object, Progress::Stalled, Reason::UserAlreadyExists),
+        Adoption::Allowed if user.tags.get(NAMESPACE_TAG).is_some_and(|namespace| namespace == "den") => {
+            shows(object, Progress::Stalled, Reason::AdoptionNotAllowed)
+        }
         Adoption::NotAllowed | Adoption::Forbidden => {
             shows(object, Progress::Stalled, Reason::AdoptionNotAllowed)
         }
         Adoption::Allowed if user.shown.user_name != "app" => {
             shows(object, Progress::Stalled, Reason::InvalidSpec)
         }
-        Adoption::Allowed => Some("the user is not taken over".to_owned()),
+        Adoption::Allowed => Some("the user is not adopted".to_owned()),
     }
 }
 
@@ -251,5 +254,5 @@ pub(crate) fn forsaken(start: &Start, steps: &[Step], model: &Model) -> Option<S
     let given_up = matches!(reason, Reason::UserAlreadyExists | Reason::AdoptionNotAllowed);
     let others = |step: &Step| matches!(step, Step::Event(Event::Others(_) | Event::Credentials { .. }));
     (given_up && was_ours && !steps.iter().any(others))
-        .then(|| "the user was ours, and is taken for nobody's".to_owned())
+        .then(|| "the user was ours, but is treated as nobody's".to_owned())
 }

@@ -93,7 +93,7 @@ fn claims(model: &mut Model, before: &Object, after: &Object) {
     }
     let late = model.user().is_some_and(|user| user.shows_at > model.now && user.was_ours);
     if late && was.create_requested_at.is_some() && is.create_requested_at.is_none() {
-        model.breach("createRequestedAt went while its user was about to show");
+        model.breach("createRequestedAt was removed while its user was about to show");
     }
     let announced = model.answers.as_ref().is_some_and(|answers| answers.announced.is_some());
     if announced && is.create_requested_at.is_some() && is.location().is_none() {
@@ -107,7 +107,7 @@ fn hold(model: &mut Model, object: &Object) {
     let tags = model.answers.as_ref().and_then(|answers| answers.tags());
     let anothers = tags.is_some_and(|tags| matches!(whose(tags), Ownership::Another(_)));
     if object.subject().is_none() || anothers && !adopts {
-        model.breach("a finalizer for an object that stands for no user");
+        model.breach("a finalizer for an object that has no user");
     }
 }
 
@@ -115,7 +115,7 @@ fn hold(model: &mut Model, object: &Object) {
 fn release(model: &mut Model, object: &Object) {
     let Object { spec, status, .. } = object;
     if object.terminating && object.protected {
-        model.breach("the finalizer went in spite of prevent-deletion");
+        model.breach("the finalizer was removed in spite of prevent-deletion");
     }
     let stays = spec.policy == DeletionPolicy::Retain
         || spec.observes
@@ -126,19 +126,19 @@ fn release(model: &mut Model, object: &Object) {
     // counts.
     let is_blind = model.history.account_untold && model.history.moved;
     if late && !is_blind && !(stays && status.arn.is_some()) && spec.sense != Sense::Nameless {
-        model.breach("the finalizer went while a CreateUser was about to show");
+        model.breach("the finalizer was removed while a CreateUser was about to show");
     }
     if stays {
         return;
     }
     if !object.terminating || spec.suspended {
-        model.breach("the finalizer went from an object that manages its user");
+        model.breach("the finalizer was removed from an object that manages its user");
     }
     if model.history.raced || is_blind {
         return;
     }
     if place(model, status) == Where::WrongLocation {
-        model.breach("the finalizer went while the user may be elsewhere");
+        model.breach("the finalizer was removed while the user may be elsewhere");
     }
     let ours = model.user().is_some_and(|user| match whose(&user.tags) {
         Ownership::Ours => true,
@@ -153,6 +153,6 @@ fn release(model: &mut Model, object: &Object) {
     // AWS does not show the tags while the user is not active, so what this process read before counts.
     let believed = model.history.retagged && !seen_active;
     if ours && !believed {
-        model.breach("the finalizer went while the user was there");
+        model.breach("the finalizer was removed while the user was there");
     }
 }

@@ -8,7 +8,7 @@ use super::Model;
 use super::aws::{ACCESS, Service, User, form, identity};
 use super::object::TAGS;
 use super::secrets::of_others;
-use crate::common::{anothers_tags, arn_in, owner_tags, tags};
+use crate::common::{anothers_tags, arn_in, owner_named, owner_tags, tags};
 use crate::events::{Claim, Others};
 
 impl Model {
@@ -90,6 +90,7 @@ pub(crate) fn claimed(claim: Claim) -> Tags {
         Claim::Ours => owner_tags(),
         Claim::PartlyOurs => tags(&[(CLUSTER_TAG, "prod"), (NAMESPACE_TAG, "shop")]),
         Claim::Anothers => anothers_tags(),
+        Claim::Strangers => Owner { namespace: "den".into(), ..owner_named("other") }.tags("uid-8"),
         Claim::PartlyAnothers => tags(&[(NAME_TAG, "other")]),
         Claim::Elsewheres => Owner { cluster: "stage".to_owned(), ..crate::common::owner() }.tags("uid-7"),
         Claim::Nobodys => Tags::new(),

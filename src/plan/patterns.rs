@@ -1,7 +1,7 @@
 //! No I/O: names that a flag lists, with `*` for any characters.
 
 /// Matches nothing if it is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Patterns(Vec<String>);
 
 impl Patterns {

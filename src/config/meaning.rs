@@ -1,0 +1,97 @@
+//! No I/O: what the flags of `run` mean to the rest of the operator.
+
+use std::collections::BTreeSet;
+
+use plan::pace::Pace;
+
+use super::RunFlags;
+use crate::api::FIELD_MANAGER;
+use crate::leader_election::Installation;
+use crate::resolve::{Lockdown, Patterns, Policy};
+
+/// The value of --secret-namespace that stands for no namespace.
+const NONE: &str = "-";
+
+impl RunFlags {
+    /// Empty: all namespaces.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<String> {
+        distinct(&self.namespace)
+    }
+
+    /// `None`: Secrets are watched in every namespace in which objects are watched.
+    #[must_use]
+    pub fn secret_namespaces(&self) -> Option<Vec<String>> {
+        let listed = distinct(&self.secret_namespace);
+        let named = listed.iter().filter(|name| *name != NONE).cloned().collect();
+        (!listed.is_empty()).then_some(named)
+    }
+
+    /// What the flags decide for every object of the cluster with this ID.
+    #[must_use]
+    pub fn policy(&self, cluster_id: String) -> Policy {
+        let patterns = |names: &[String]| Patterns::new(distinct(names));
+        Policy {
+            cluster_id,
+            default_deletion_policy: self.default_deletion_policy.into(),
+            adoption_namespaces: patterns(&self.adoption_namespace),
+            required_prefix: self.required_user_id_prefix.clone(),
+            lockdown: Lockdown {
+                forbidden: self.forbid.iter().map(|feature| (*feature).into()).collect(),
+                privileged: patterns(&self.privileged_namespace),
+                tag_keys: patterns(&self.allowed_tag_key),
+                max_users: self.max_users_per_namespace,
+            },
+        }
+    }
+
+    #[must_use]
+    pub fn lease_name(&self) -> &str {
+        self.lease_name.as_deref().unwrap_or(FIELD_MANAGER)
+    }
+
+    #[must_use]
+    pub fn installation(&self, region: &str, cluster_id: &str) -> Installation {
+        Installation {
+            release: self.release.trim().to_owned(),
+            region: region.to_owned(),
+            cluster_id: cluster_id.to_owned(),
+        }
+    }
+
+    /// `None`: the namespace of the kubeconfig's context.
+    #[must_use]
+    pub fn lease_namespace(&self) -> Option<&str> {
+        non_empty(self.pod_namespace.as_ref())
+    }
+
+    /// The name of this replica in the Lease, without the suffix that makes it unique.
+    #[must_use]
+    pub fn replica(&self) -> &str {
+        non_empty(self.pod_name.as_ref()).unwrap_or(FIELD_MANAGER)
+    }
+
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        let pace = Pace {
+            resync: self.resync,
+            tag_resync: self.resync * self.tag_resync_every,
+            stale_after: self.stale_after,
+            call_timeout: self.aws_call_timeout,
+            write_timeout: self.kubernetes_timeout,
+            ..Pace::default()
+        };
+        pace.divided(self.pace_divisor)
+    }
+}
+
+/// Treats an empty environment variable as one that is not set.
+fn non_empty(name: Option<&String>) -> Option<&str> {
+    name.map(|name| name.trim()).filter(|name| !name.is_empty())
+}
+
+/// Removes duplicates, because a namespace that is watched twice would have two passes at a time over its objects.
+fn distinct(names: &[String]) -> Vec<String> {
+    let named: BTreeSet<&str> = names.iter().map(|name| name.trim()).collect();
+    named.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
