@@ -29,8 +29,8 @@ impl Memories {
     pub(crate) fn change<T>(&self, uid: &str, namespace: &str, change: impl FnOnce(&mut Memory) -> T) -> T {
         let mut memories = self.lock();
         let kept = memories
-            .entry(uid.to_owned())
-            .or_insert_with(|| Kept { namespace: namespace.to_owned(), memory: Memory::default() });
+            .entry(uid.into())
+            .or_insert_with(|| Kept { namespace: namespace.into(), memory: Box::default() });
         change(&mut kept.memory)
     }
 
