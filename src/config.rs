@@ -176,8 +176,8 @@ pub struct RunFlags {
 
     /// The name of this installation in its Lease. A replica of another one, or without a name one of another --cluster-id or
     /// region, is not ready while this one holds the Lease. The chart sets the name of its release. Default: none.
-    #[arg(long, env = "RELEASE", default_value = "", hide_default_value = true, value_name = "NAME")]
-    pub release: String,
+    #[arg(long, env = "RELEASE", value_name = "NAME")]
+    pub release: Option<String>,
 
     /// For pods: the namespace of the Lease.
     #[arg(long, env = "POD_NAMESPACE", hide = true)]

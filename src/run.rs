@@ -103,9 +103,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     aws.meter().register(&mut registry);
     let token = if run.leader_elect { Token::none() } else { Token::unlimited() };
     let installation = run.installation(&region, &cluster_id);
-    let candidate = run
-        .leader_elect
-        .then(|| candidate(run, requests.clone(), &namespace, installation, token.clone(), &mut registry));
+    let candidate = candidate(run, &requests, &namespace, installation, token.clone(), &mut registry);
     let server = http_server(run, requests.clone()).await?;
     log_start(&cluster_id, &region, &namespaces, &server)?;
 
@@ -195,20 +193,24 @@ async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, 
     TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, flag, source })
 }
 
+/// `None` without leader election.
 fn candidate(
     run: &RunFlags,
-    client: Client,
+    client: &Client,
     namespace: &str,
     installation: Installation,
     token: Token,
     registry: &mut Registry,
-) -> Candidate<Leases> {
+) -> Option<Candidate<Leases>> {
+    if !run.leader_elect {
+        return None;
+    }
     let lease = run.lease_name();
-    let leases = Leases::new(client, run.lease_namespace().unwrap_or(namespace), lease);
+    let leases = Leases::new(client.clone(), run.lease_namespace().unwrap_or(namespace), lease);
     let identity = leader_election::identity(run.replica());
     let contender = Contender { lease: lease.to_owned(), identity, installation };
     let election = Election::new(contender, Timing::default(), Instant::now());
-    Candidate::new(leases, election, token, leader_election::register_gauge(registry, lease))
+    Some(Candidate::new(leases, election, token, leader_election::register_gauge(registry, lease)))
 }
 
 enum Turn {

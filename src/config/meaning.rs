@@ -53,7 +53,7 @@ impl RunFlags {
     #[must_use]
     pub fn installation(&self, region: &str, cluster_id: &str) -> Installation {
         Installation {
-            release: self.release.trim().to_owned(),
+            release: self.release.as_deref().unwrap_or_default().trim().to_owned(),
             region: region.to_owned(),
             cluster_id: cluster_id.to_owned(),
         }
