@@ -104,7 +104,7 @@ pub(crate) struct Schedule {
     /// Passes that gave their slot back and want one again.
     returning: VecDeque<Key>,
     under_way: [Crowd; Class::ALL.len()],
-    /// Objects that wait for AWS, and whose last pass asked for a poll.
+    /// Objects that wait for AWS: their last pass asked for a poll, which may be under way.
     polling: HashSet<Key>,
     /// If more objects poll, a listing is cheaper.
     most_polled: usize,
@@ -197,7 +197,6 @@ impl Schedule {
         entry.is_listed = false;
         entry.state = State::UnderWay(UnderWay { class, slot: Slot::Held, again: None, forgotten: false });
         self.free -= 1;
-        self.polling.remove(&key);
         self.under_way[class as usize].enter(namespace(&key));
         Some(Begin { waited: now.since(due), class, key })
     }
@@ -234,6 +233,7 @@ impl Schedule {
         let Some(entry) = self.objects.get_mut(key) else { return };
         let State::UnderWay(pass) = std::mem::take(&mut entry.state) else { return };
         entry.ended = Some(now);
+        self.polling.remove(key);
         let next = next.map(|pause| {
             let recent = entry.changed.is_some_and(|changed| now.since(changed) < PROGRESS);
             let class = if recent { Class::Progress } else { Class::Repeat };
