@@ -193,7 +193,8 @@ fn adopt(desired: &Desired, user: &RemoteUser, observed: &Observed, former: Opti
 }
 
 fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
-    if let Authentication::Password(Err(SecretProblem::NotRead)) = &desired.authentication {
+    let passwords_unread = matches!(desired.authentication, Authentication::Password(Err(SecretProblem::NotRead)));
+    if passwords_unread && !observed.secrets_unchanged {
         // What else differs is sent together with the passwords.
         return Action::Fetch(Fetch::Passwords);
     }
@@ -211,13 +212,13 @@ fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
         return action;
     }
     match &desired.authentication {
-        Authentication::Password(Err(problem)) => secret_problem(problem),
-        Authentication::Password(Ok(_)) | Authentication::Iam | Authentication::NoPassword
+        Authentication::Password(Err(problem)) if !passwords_unread => secret_problem(problem),
+        Authentication::Password(_) | Authentication::Iam | Authentication::NoPassword
             if is_unread(&desired.user_groups, observed) =>
         {
             Action::Fetch(Fetch::Groups)
         }
-        Authentication::Password(Ok(_)) | Authentication::Iam | Authentication::NoPassword => Action::InSync,
+        Authentication::Password(_) | Authentication::Iam | Authentication::NoPassword => Action::InSync,
     }
 }
 

@@ -323,6 +323,7 @@ impl Pass {
             memory: None,
             requeue: None,
             is_settled: true,
+            polls: false,
             wishes: Wishes::Nothing,
             result: PassResult::Done,
         });
@@ -344,6 +345,7 @@ impl Pass {
             | PassResult::TimedOut
             | PassResult::Endless => false,
         };
+        let polls = result == PassResult::Done && closing.is_some_and(Closing::polls);
         let wishes = match &result {
             PassResult::Done => closing.map_or(Wishes::Unchanged, Closing::wishes),
             PassResult::Conflict
@@ -352,7 +354,7 @@ impl Pass {
             | PassResult::TimedOut
             | PassResult::Endless => Wishes::Unchanged,
         };
-        Finish { memory: Some(Box::new(self.memory.clone())), requeue, is_settled, wishes, result }
+        Finish { memory: Some(Box::new(self.memory.clone())), requeue, is_settled, polls, wishes, result }
     }
 }
 
