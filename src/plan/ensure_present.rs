@@ -180,7 +180,8 @@ fn adopt(desired: &Desired, user: &RemoteUser, observed: &Observed, former: Opti
 }
 
 fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
-    if let Authentication::Password(Err(SecretProblem::NotRead)) = &desired.authentication {
+    let is_unread = matches!(desired.authentication, Authentication::Password(Err(SecretProblem::NotRead)));
+    if is_unread && !observed.secrets_unchanged {
         // What else differs is sent together with the passwords.
         return Action::Fetch(Fetch::Passwords);
     }
@@ -198,8 +199,8 @@ fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
         return action;
     }
     match &desired.authentication {
-        Authentication::Password(Err(problem)) => secret_problem(problem),
-        Authentication::Password(Ok(_)) | Authentication::Iam | Authentication::NoPassword => Action::InSync,
+        Authentication::Password(Err(problem)) if !is_unread => secret_problem(problem),
+        Authentication::Password(_) | Authentication::Iam | Authentication::NoPassword => Action::InSync,
     }
 }
 

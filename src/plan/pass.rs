@@ -317,8 +317,13 @@ impl Pass {
     }
 
     fn object_is_gone(&mut self) {
-        self.finish =
-            Some(Finish { memory: None, requeue: None, is_settled: true, result: PassResult::Done });
+        self.finish = Some(Finish {
+            memory: None,
+            requeue: None,
+            is_settled: true,
+            polls: false,
+            result: PassResult::Done,
+        });
     }
 
     fn back_off(&mut self, result: PassResult, now: Now) {
@@ -337,7 +342,8 @@ impl Pass {
             | PassResult::TimedOut
             | PassResult::Endless => false,
         };
-        Finish { memory: Some(Box::new(self.memory.clone())), requeue, is_settled, result }
+        let polls = result == PassResult::Done && closing.is_some_and(Closing::polls);
+        Finish { memory: Some(Box::new(self.memory.clone())), requeue, is_settled, polls, result }
     }
 }
 

@@ -21,6 +21,7 @@ const READS: [&str; 3] = ["get", "list", "watch"];
 pub(crate) struct Writes {
     /// All requests, reads among them.
     pub(crate) requests: usize,
+    pub(crate) secret_reads: usize,
     pub(crate) finalizers: usize,
     pub(crate) statuses: usize,
     pub(crate) events: usize,
@@ -49,6 +50,8 @@ pub(crate) fn writes(log: &AuditLog, namespace: &str) -> Writes {
     let mut writes = Writes::default();
     for event in log.events_where(wanted).unwrap() {
         writes.requests += 1;
+        writes.secret_reads +=
+            usize::from(event["verb"] == "get" && event["objectRef"]["resource"] == "secrets");
         if READS.iter().any(|verb| event["verb"] == *verb) {
             continue;
         }

@@ -111,6 +111,8 @@ pub struct Finish {
     pub requeue: Option<Duration>,
     /// The object needs nothing. The next pass only checks that this is still so.
     pub is_settled: bool,
+    /// AWS is at work. The next pass only looks whether it has finished.
+    pub polls: bool,
     pub result: PassResult,
 }
 

@@ -293,6 +293,7 @@ impl Tables {
             memory: Some(Box::new(memory)),
             requeue: None,
             is_settled: false,
+            polls: false,
             result: PassResult::Conflict,
         })
     }
