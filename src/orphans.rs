@@ -44,6 +44,8 @@ struct Case {
     /// When the next pass begins.
     due: Instant,
     under_way: bool,
+    /// A pass over the object is removing our finalizer.
+    releasing: bool,
 }
 
 /// The user that CreateUser makes for this version of the object.
@@ -89,6 +91,7 @@ impl Orphans {
             lost: false,
             due: now + patience,
             under_way: false,
+            releasing: false,
             orphan,
         };
         self.lock().insert(case.orphan.uid.clone(), case);
@@ -113,6 +116,26 @@ impl Orphans {
         if let Some(case) = self.lock().get_mut(uid).filter(|case| !case.lost && !case.has_vanished()) {
             case.written = true;
             case.due = case.sent_at + window;
+        }
+    }
+
+    /// Makes the request `remove` that takes our finalizer off. The pass has decided what becomes of the user, so the case ends. The
+    /// watch reports the last version that was stored, which still has the finalizer.
+    pub(crate) async fn release<T, E>(
+        &self,
+        uid: &str,
+        remove: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.set_releasing(uid, true);
+        let mut release = Release { orphans: self, uid, is_answered: false };
+        let removed = remove.await;
+        release.is_answered = removed.is_ok();
+        removed
+    }
+
+    fn set_releasing(&self, uid: &str, releasing: bool) {
+        if let Some(case) = self.lock().get_mut(uid) {
+            case.releasing = releasing;
         }
     }
 
@@ -151,7 +174,7 @@ impl Orphans {
         loop {
             let next = {
                 let mut cases = self.lock();
-                let waiting = cases.iter_mut().filter(|(_, case)| !case.under_way);
+                let waiting = cases.iter_mut().filter(|(_, case)| !case.under_way && !case.releasing);
                 match waiting.min_by_key(|(_, case)| case.due) {
                     Some((uid, case)) if case.due <= Instant::now() => {
                         case.under_way = true;
@@ -192,6 +215,24 @@ impl Orphans {
             }
         }
         self.changed.notify_one();
+    }
+}
+
+/// A request that removes our finalizer. If it fails, or its pass takes too long, the case goes on.
+struct Release<'a> {
+    orphans: &'a Orphans,
+    uid: &'a str,
+    is_answered: bool,
+}
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        if self.is_answered {
+            self.orphans.lock().remove(self.uid);
+        } else {
+            self.orphans.set_releasing(self.uid, false);
+            self.orphans.changed.notify_one();
+        }
     }
 }
 

@@ -118,7 +118,11 @@ impl<U: UserApi> Reconciler<U> {
             Request::ReadNamesake(orphan) => Response::Namesake(kubernetes.namesake(&orphan).await?),
             Request::Resolve => self.resolve_again(held).await?,
             Request::AddFinalizer => self.written(kubernetes.add_finalizer(&held.object).await?, held),
-            Request::RemoveFinalizer => self.written(kubernetes.remove_finalizer(&held.object).await?, held),
+            Request::RemoveFinalizer => {
+                let uid = held.object.uid().unwrap_or_default();
+                let removed = self.orphans.release(&uid, kubernetes.remove_finalizer(&held.object)).await?;
+                self.written(removed, held)
+            }
             Request::WriteStatus(next) => {
                 self.written(kubernetes.apply_status(&held.object, &status(&next)).await?, held)
             }

@@ -193,7 +193,8 @@ fn adopt(desired: &Desired, user: &RemoteUser, observed: &Observed, former: Opti
 }
 
 fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
-    let passwords_unread = matches!(desired.authentication, Authentication::Password(Err(SecretProblem::NotRead)));
+    let passwords_unread =
+        matches!(desired.authentication, Authentication::Password(Err(SecretProblem::NotRead)));
     if passwords_unread && !observed.secrets_unchanged {
         // What else differs is sent together with the passwords.
         return Action::Fetch(Fetch::Passwords);
