@@ -122,7 +122,7 @@ pub struct RunFlags {
     #[arg(long, env = "AWS_BURST", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
     pub aws_burst: u32,
 
-    /// How often each object is compared with AWS, varied by up to a tenth.
+    /// How often all objects are compared with a list of the AWS users, varied by up to a tenth.
     #[arg(long, env = "RESYNC", default_value = "10m", value_parser = values::parse_duration, value_name = "DURATION")]
     pub resync: Duration,
 

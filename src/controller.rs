@@ -3,6 +3,7 @@
 mod index;
 mod secrets;
 mod seen;
+mod sweep;
 
 use std::sync::Arc;
 
@@ -14,16 +15,17 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt};
 use plan::pass::{Finish, PassResult};
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio::task::JoinError;
 
 use self::index::{Index, Listed, Vanished};
-use self::secrets::{changed_secrets, objects_with_changed_secret, secrets_within};
+use self::secrets::{WatchedSecrets, objects_with_changed_secret, secrets_within};
 use self::seen::Seen;
+use self::sweep::{Sweeper, WatchedObjects};
 use crate::api::{ElastiCacheUser, TrimmedUser, full_name, user_id};
-use crate::connection::{WATCH_SECONDS, metadata_only};
+use crate::connection::{WATCH_SECONDS, WatchHealth, metadata_only};
 use crate::orphans;
-use crate::queue::{Queue, QueueTurn, Trigger};
+use crate::queue::{Class, Queue, QueueTurn, Trigger};
 use crate::reconcile::Reconciler;
 use crate::telemetry::{Metrics, Reconciled};
 
@@ -40,6 +42,8 @@ pub(crate) struct Watched {
     pub namespaces: Vec<String>,
     /// Watch the Secrets in these of the namespaces. `None`: in all of them.
     pub secrets: Option<Vec<String>>,
+    /// Whether the watches work.
+    pub health: WatchHealth,
 }
 
 /// Runs until `ending` turns true, then until the passes under way have ended. Each namespace has watches of its own, or all
@@ -54,22 +58,33 @@ pub(crate) async fn run<U: UserApi>(
     ending: watch::Receiver<bool>,
     synced: Arc<dyn Fn(usize) + Send + Sync>,
 ) -> Result<(), JoinError> {
-    let Watched { namespaces, secrets } = watched;
+    let Watched { namespaces, secrets, health } = watched;
     let scopes: Vec<Option<String>> =
         if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
     let freed = broadcast::Sender::new(MOST_FREED_IDS);
-    let (mut stores, mut watching) = (Vec::new(), Vec::new());
-    for (index, namespace) in scopes.into_iter().enumerate() {
+    let secrets_in = |namespace: &Option<String>| secrets_within(namespace.as_deref(), secrets.as_deref());
+    let secrets = WatchedSecrets::new(scopes.iter().flat_map(secrets_in), health);
+    let unverified = Arc::new(Notify::new());
+    let (mut objects, mut watching) = (Vec::new(), Vec::new());
+    for (number, namespace) in scopes.iter().cloned().enumerate() {
         let synced = synced.clone();
-        let secrets = secrets_within(namespace.as_deref(), secrets.as_deref());
-        let scope = ControllerScope { namespace, secrets, freed: freed.clone() };
         let (store, writer) = reflector::store();
+        let index = Index::default();
         context.metrics.objects.add(store.clone());
-        stores.push(store.clone());
-        watching.push(watch_scope(&watches, scope, &context, (store, writer), move || synced(index)));
+        objects.push(WatchedObjects { store: store.clone(), index: index.clone() });
+        let scope = ControllerScope {
+            secrets_in: secrets_in(&namespace),
+            namespace,
+            index,
+            secrets: secrets.clone(),
+            freed: freed.clone(),
+            unverified: unverified.clone(),
+        };
+        watching.push(watch_scope(&watches, scope, &context, (store, writer), move || synced(number)));
     }
-    let stores: Arc<[Store<ElastiCacheUser>]> = stores.into();
-    let passes = context.queue.run(ending, |turn| pass(turn, stores.clone(), context.clone()));
+    let objects: Arc<[WatchedObjects]> = objects.into();
+    let sweeper = Sweeper { context: context.clone(), objects: objects.clone(), secrets, unverified };
+    let passes = context.queue.run(ending, |turn| pass(turn, objects.clone(), context.clone()));
     let (stop, stopped) = oneshot::channel::<()>();
     let passes = async move {
         let ended = passes.await;
@@ -84,6 +99,7 @@ pub(crate) async fn run<U: UserApi>(
         (ended, ()) = future::join(passes, orphans) => ended,
         () = groups => Ok(()),
         _ = future::join_all(watching) => Ok(()),
+        () = sweeper.run() => Ok(()),
     }
 }
 
@@ -93,16 +109,20 @@ const MOST_FREED_IDS: usize = 1024;
 struct ControllerScope {
     /// `None`: all namespaces.
     namespace: Option<String>,
+    index: Index,
     /// The namespaces whose Secrets are watched. `None` stands for all.
-    secrets: Vec<Option<String>>,
+    secrets_in: Vec<Option<String>>,
+    secrets: WatchedSecrets,
     /// Sends the user ID of each deleted object to all controllers.
     freed: broadcast::Sender<String>,
+    /// Objects at rest were seen for the first time.
+    unverified: Arc<Notify>,
 }
 
 /// Asks for a pass whenever something changes that a pass depends on. Never ends.
 async fn watch_scope<U, F>(
     watches: &Client,
-    ControllerScope { namespace, secrets, freed }: ControllerScope,
+    scope: ControllerScope,
     context: &Context<U>,
     objects: (Store<ElastiCacheUser>, Writer<ElastiCacheUser>),
     synced: F,
@@ -110,9 +130,9 @@ async fn watch_scope<U, F>(
     U: UserApi,
     F: FnOnce() + Send + 'static,
 {
+    let ControllerScope { namespace, index, secrets_in, secrets, freed, unverified } = scope;
     let (store, writer) = objects;
     let users: Api<TrimmedUser> = scoped(watches, namespace.as_deref());
-    let index = Index::default();
     let successors = objects_with_freed_id(freed.subscribe(), index.clone());
     let events = watcher(users, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
@@ -126,6 +146,7 @@ async fn watch_scope<U, F>(
         store: store.clone(),
         freed,
         seen: Seen::default(),
+        unverified,
     };
     // The watcher repeats what failed.
     let objects = events.filter_map(|event| future::ready(event.ok())).for_each(|event| {
@@ -133,9 +154,8 @@ async fn watch_scope<U, F>(
         future::ready(())
     });
     let metadata = metadata_only(watches.clone());
-    let secrets =
-        secrets.iter().map(|namespace| changed_secrets(scoped(&metadata, namespace.as_deref())).boxed());
-    let changed = futures::stream::select_all(secrets)
+    let changed = secrets_in.into_iter().map(|namespace| secrets.changes(&metadata, namespace).boxed());
+    let changed = futures::stream::select_all(changed)
         .flat_map(|secret| futures::stream::iter(objects_with_changed_secret(&store, &index, &secret)));
     let requests = futures::stream::select(changed, successors).for_each(|object| {
         context.queue.request(&full_name_of(&object), Trigger::Change);
@@ -160,6 +180,7 @@ struct ObjectEvents<'a, U> {
     store: Store<ElastiCacheUser>,
     freed: broadcast::Sender<String>,
     seen: Seen,
+    unverified: Arc<Notify>,
 }
 
 impl<U: UserApi> ObjectEvents<'_, U> {
@@ -187,8 +208,11 @@ impl<U: UserApi> ObjectEvents<'_, U> {
     }
 
     fn request(&mut self, object: &ElastiCacheUser) {
-        if let Some(trigger) = self.seen.note(object) {
-            self.context.queue.request(&full_name(object), trigger);
+        match self.seen.note(object) {
+            // A listing of all users shows whether such an object needs a pass.
+            Some(Trigger::Listed(Class::Check)) => self.unverified.notify_one(),
+            Some(trigger) => self.context.queue.request(&full_name(object), trigger),
+            None => {}
         }
     }
 
@@ -293,12 +317,14 @@ fn warn_once<T: 'static>(
     }
 }
 
-async fn pass<U: UserApi>(turn: QueueTurn, stores: Arc<[Store<ElastiCacheUser>]>, context: Arc<Context<U>>) {
-    let Some(object) = find(&stores, turn.object()) else { return };
+async fn pass<U: UserApi>(turn: QueueTurn, objects: Arc<[WatchedObjects]>, context: Arc<Context<U>>) {
+    let Some(object) = find(&objects, turn.object()) else { return };
     let name = full_name(&object);
     let measured = context.metrics.begin();
-    let Finish { requeue, is_settled, result, .. } =
+    let Finish { requeue, is_settled, polls, result, .. } =
         remember_request_id(context.reconciler.reconcile(&object, &turn)).await;
+    // The sweep looks after an object that needs nothing.
+    let requeue = requeue.filter(|_| !is_settled);
     let pause = requeue.unwrap_or_default();
     measured.end(match &result {
         PassResult::KubernetesFailed { what, why } => {
@@ -324,12 +350,12 @@ async fn pass<U: UserApi>(turn: QueueTurn, stores: Arc<[Store<ElastiCacheUser>]>
         PassResult::Done | PassResult::Conflict if requeue.is_some() => Reconciled::RequeueAfter,
         PassResult::Done | PassResult::Conflict => Reconciled::Success,
     });
-    turn.end(requeue.map(|pause| (pause, is_settled)));
+    if polls { turn.end_polling(requeue) } else { turn.end(requeue) }
 }
 
-fn find(stores: &[Store<ElastiCacheUser>], object: &str) -> Option<Arc<ElastiCacheUser>> {
+fn find(objects: &[WatchedObjects], object: &str) -> Option<Arc<ElastiCacheUser>> {
     let object = object_ref(object)?;
-    stores.iter().find_map(|store| store.get(&object))
+    objects.iter().find_map(|scope| scope.store.get(&object))
 }
 
 #[cfg(test)]

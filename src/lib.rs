@@ -23,7 +23,7 @@
 //! | `reconcile` | through these | the driver of a pass |
 //! | [`kubernetes`] | API server | requests about one object; each write tests its version |
 //! | [`aws`] (a crate) | AWS | the AWS calls and their metrics; the only crate that depends on the AWS SDK |
-//! | [`account`] | AWS | one AWS account and region: the calls to it, and their rate limit |
+//! | [`account`] | AWS | one AWS account and region: the calls to it, their rate limit, and walks over all users |
 //! | `places` | no | which objects may have a user, if a namespace may have only so many |
 //! | `memories` | no | what one process remembers of each object between passes |
 //! | `groups` | through these | the driver of the coordinator of user groups, [`plan::groups`] |
@@ -71,6 +71,7 @@
 //! - Intents come first: `createRequestedAt` and `location` before CreateUser, tag keys before tags, `deleteRequestedAt` without
 //!   `lastApplied` before DeleteUser.
 //! - An absence counts only if it came from the account and region that status names.
+//! - A listing of all users only wakes objects. No status, no mutation and no release rests on it.
 //! - A pass that changes nothing writes nothing.
 //! - With `--leader-elect`, nothing is changed without a valid token, and no two replicas have one at the same time.
 //! - A password is never formatted.

@@ -25,6 +25,15 @@ impl Memories {
         self.lock().insert(uid.into(), Kept { namespace: namespace.into(), memory });
     }
 
+    /// Changes what is remembered while no pass can keep anything.
+    pub(crate) fn change<T>(&self, uid: &str, namespace: &str, change: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut memories = self.lock();
+        let kept = memories
+            .entry(uid.into())
+            .or_insert_with(|| Kept { namespace: namespace.into(), memory: Box::default() });
+        change(&mut kept.memory)
+    }
+
     /// To be called with the uids of a complete list of the objects of a namespace (`None`: of all). Nobody told of objects that
     /// vanished while the watch was broken, and what is remembered of them may be passwords. Returns how many were forgotten.
     pub(crate) fn sweep(&self, namespace: Option<&str>, listed: &HashSet<String>) -> usize {

@@ -87,6 +87,22 @@ impl Queue {
         self.0.note(&state);
     }
 
+    /// The object has had no pass since, and none is requested.
+    pub(crate) fn is_at_rest(&self, object: &str, since: Instant) -> bool {
+        let since = Moment::after_start(since.saturating_duration_since(self.0.started));
+        self.0.lock().schedule.is_at_rest(object, since)
+    }
+
+    /// The objects that wait for AWS and have no timer, because a listing shows all of them together.
+    pub(crate) fn listed(&self) -> Vec<Arc<str>> {
+        self.0.lock().schedule.listed()
+    }
+
+    /// If more objects wait for AWS, they get no timer.
+    pub(crate) fn set_most_polled(&self, most: usize) {
+        self.0.lock().schedule.set_most_polled(most);
+    }
+
     /// Runs passes until `ending` turns true, then until those under way have ended. What waits then gets no pass.
     ///
     /// # Errors
@@ -127,7 +143,7 @@ impl Queue {
         let resumed = Arc::new(Notify::new());
         state.under_way.insert(key.clone(), Told { class: told, resumed: resumed.clone() });
         drop(state);
-        Some(QueueTurn { shared: self.0.clone(), key, class, resumed, next: None })
+        Some(QueueTurn { shared: self.0.clone(), key, class, resumed, next: None, polls: false })
     }
 
     async fn next_due(&self) {
@@ -177,7 +193,8 @@ pub(crate) struct QueueTurn {
     key: Key,
     class: watch::Receiver<Class>,
     resumed: Arc<Notify>,
-    next: Option<(Duration, bool)>,
+    next: Option<Duration>,
+    polls: bool,
 }
 
 impl QueueTurn {
@@ -222,9 +239,14 @@ impl QueueTurn {
         self.shared.resume(&mut state);
     }
 
-    /// The pass has ended. `next` is when the object wants the next one, and whether that is only a check.
-    pub(crate) fn end(mut self, next: Option<(Duration, bool)>) {
+    /// The pass has ended. `next` is after how long the object wants the next one.
+    pub(crate) fn end(mut self, next: Option<Duration>) {
         self.next = next;
+    }
+
+    /// The pass has ended, and waits for AWS. If many objects do, the next pass is left to [`Queue::listed`].
+    pub(crate) fn end_polling(mut self, next: Option<Duration>) {
+        (self.next, self.polls) = (next, true);
     }
 }
 
@@ -234,6 +256,9 @@ impl Drop for QueueTurn {
         let mut state = self.shared.lock();
         state.under_way.remove(&self.key);
         state.schedule.end(&self.key, self.next, now);
+        if self.polls {
+            state.schedule.polls(&self.key);
+        }
         self.shared.resume(&mut state);
     }
 }

@@ -71,7 +71,7 @@ impl<U: UserApi> Reconciler<U> {
         finish
     }
 
-    pub(super) fn goal(&self, object: &ElastiCacheUser) -> Goal {
+    pub(crate) fn goal(&self, object: &ElastiCacheUser) -> Goal {
         let limit = self.policy.max_users(&object.namespace().unwrap_or_default());
         resolve(object, &self.policy, limit.filter(|limit| self.places.are_taken(object, *limit)))
     }

@@ -136,7 +136,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     // A standby has no cache that could be out of date.
     let unsynced = Arc::new(AtomicUsize::new(if run.leader_elect { 0 } else { scopes }));
     let readiness = ReadinessProbe::new(unsynced.clone(), requests, asked_in);
-    let readiness = readiness.watching(watch_health, run.kubernetes_timeout);
+    let readiness = readiness.watching(watch_health.clone(), run.kubernetes_timeout);
     let readiness = readiness.sharing_lease(candidate.as_ref().map(Candidate::foreign_holder));
     let mut server = tokio::spawn(telemetry::serve_http(server, registry, readiness));
     let mut signals = StopSignals::listen().map_err(RunError::Signals)?;
@@ -145,7 +145,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let synced = Arc::new(move |_| {
         unsynced.fetch_sub(1, Ordering::Relaxed);
     });
-    let watched = Watched { namespaces, secrets: run.secret_namespaces() };
+    let watched = Watched { namespaces, secrets: run.secret_namespaces(), health: watch_health };
     let controllers = tokio::spawn(controller::run(watches, watched, context, ending, synced));
     Running { controllers, server, leadership, signals }.until_end(&end).await
 }

@@ -1,5 +1,8 @@
 //! A hundred new users against a model of AWS's bucket, under a paused clock: what all objects together make of refusals.
 
+mod listing;
+
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -70,6 +73,10 @@ struct Throttling {
     bucket: Mutex<AwsBucket>,
     seen: Mutex<Seen>,
     random: Mutex<fastrand::Rng>,
+    /// What listings answer, whatever they ask for. After that, empty last pages.
+    pages: Mutex<VecDeque<UserPage>>,
+    /// With which each page was asked for.
+    markers: Mutex<Vec<Option<String>>>,
     /// Longest time of a call, in milliseconds.
     latency: u64,
 }
@@ -108,8 +115,10 @@ impl UserApi for SharedAws {
         (sight, source(Account::Withheld))
     }
 
-    async fn list(&self, _: Option<&str>) -> Result<UserPage, Fault> {
-        self.0.call().await.map(|()| UserPage::default())
+    async fn list(&self, marker: Option<&str>) -> Result<UserPage, Fault> {
+        self.0.call().await?;
+        self.0.markers.lock().expect("markers").push(marker.map(str::to_owned));
+        Ok(self.0.pages.lock().expect("pages").pop_front().unwrap_or_default())
     }
 
     async fn identify_caller(&self) -> CallSource {
@@ -172,6 +181,8 @@ impl World {
             bucket: Mutex::new(AwsBucket::full(bears, 10.0)),
             seen: Mutex::default(),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
+            pages: Mutex::default(),
+            markers: Mutex::default(),
             latency,
         });
         let create = Create {

@@ -197,7 +197,7 @@ impl<'a, 'out> Surveyor<'a, 'out> {
         let mut pause = self.pace.retry;
         for _ in 1..ATTEMPTS {
             match call().await {
-                Err(fault) if may_pass(&fault) => self
+                Err(fault) if fault.passes_by_itself() => self
                     .progress
                     .sometimes(|| format!("{operation}: {} Trying again in {pause:?}.", fault.error())),
                 ended => return ended,
@@ -231,13 +231,5 @@ impl Survey {
             SurveyedTags::Read(_) | SurveyedTags::Denied(_) => false,
         });
         pending.map(|(index, surveyed)| (index, surveyed.user.arn.clone())).collect()
-    }
-}
-
-/// Whether the same call may succeed a moment later.
-fn may_pass(fault: &Fault) -> bool {
-    match fault {
-        Fault::Busy(_) | Fault::Throttled(_) | Fault::Unavailable(_) => true,
-        Fault::Credentials(_) | Fault::Denied(_) | Fault::Rejected(..) => false,
     }
 }

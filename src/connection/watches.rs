@@ -46,6 +46,12 @@ impl WatchHealth {
         change(states.entry(path.to_owned()).or_default());
     }
 
+    /// The last request of the watch at this path was answered with success.
+    pub(crate) fn works(&self, path: &str) -> bool {
+        let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.get(path).is_some_and(|state| !state.failed)
+    }
+
     /// The path of a watch that does not work. A request may be without an answer for `patience`. A refused watch of anything
     /// else than ElastiCacheUsers is no trouble, because RBAC may not allow it.
     pub(crate) fn trouble(&self, patience: Duration) -> Option<String> {

@@ -1,25 +1,174 @@
-//! I/O: watches Secrets, and finds the objects that a changed Secret concerns.
+//! I/O: watches the metadata of Secrets: which objects a changed Secret concerns, and whether the Secrets of an object are as they
+//! were sent. The API server sends no data of a watched Secret.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, future};
-use kube::Api;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::watcher::{self, watcher};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, ResourceExt};
 use plan::SecretVersion;
+use plan::drift::SecretsShown;
+use tokio::sync::watch;
 
 use super::index::Index;
-use super::{object_ref, warn_once};
+use super::seen::hash;
+use super::{object_ref, scoped, warn_once};
 use crate::api::{ElastiCacheUser, TrimmedSecret};
-use crate::connection::WATCH_SECONDS;
+use crate::connection::{WATCH_SECONDS, WatchHealth};
+use crate::resolve::secrets_named;
 
 /// Wait so long after a Secret changed, because a rotation writes two Secrets one after the other.
 const SECRET_DEBOUNCE: Duration = Duration::from_secs(1);
 /// At most so many changed Secrets are debounced at the same time.
 const MOST_CHANGED_SECRETS: usize = 1024;
-
 const SECRETS_UNWATCHED: &str = "failed to watch Secrets; until the watch works, the operator reads a changed Secret at the next --resync";
+
+/// What the watches show of the Secrets. Clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct WatchedSecrets(Arc<SecretTables>);
+
+#[derive(Debug)]
+struct SecretTables {
+    health: WatchHealth,
+    /// By namespace. `None` stands for all namespaces.
+    tables: Mutex<HashMap<Option<String>, SecretTable>>,
+    /// How many watches have neither shown their Secrets nor failed yet.
+    unanswered: watch::Sender<usize>,
+}
+
+/// The Secrets of one watch: hashes of their names and versions, because they may be many.
+#[derive(Debug, Default)]
+struct SecretTable {
+    has_answered: bool,
+    /// `None` until the first list is complete.
+    now: Option<HashMap<u64, u64>>,
+    /// A list that is not complete yet.
+    listing: HashMap<u64, u64>,
+}
+
+impl SecretTable {
+    fn follow(&mut self, event: &Result<Event<TrimmedSecret>, watcher::Error>) {
+        let key = |secret: &TrimmedSecret| hash((secret.namespace(), secret.name_any()));
+        let version = |secret: &TrimmedSecret| hash((secret.uid(), secret.resource_version()));
+        match event {
+            Ok(Event::Init) => self.listing.clear(),
+            Ok(Event::InitApply(secret)) => drop(self.listing.insert(key(secret), version(secret))),
+            Ok(Event::InitDone) => {
+                self.now = Some(std::mem::take(&mut self.listing));
+                self.has_answered = true;
+            }
+            Ok(Event::Apply(secret)) => {
+                if let Some(now) = &mut self.now {
+                    now.insert(key(secret), version(secret));
+                }
+            }
+            Ok(Event::Delete(secret)) => {
+                if let Some(now) = &mut self.now {
+                    now.remove(&key(secret));
+                }
+            }
+            Err(_) => self.has_answered = true,
+        }
+    }
+}
+
+impl WatchedSecrets {
+    /// Secrets in these namespaces are watched. `None` stands for all namespaces.
+    pub(super) fn new(namespaces: impl IntoIterator<Item = Option<String>>, health: WatchHealth) -> Self {
+        let tables: HashMap<_, _> =
+            namespaces.into_iter().map(|namespace| (namespace, SecretTable::default())).collect();
+        let unanswered = watch::Sender::new(tables.len());
+        Self(Arc::new(SecretTables { health, tables: Mutex::new(tables), unanswered }))
+    }
+
+    fn follow(&self, namespace: Option<&str>, event: &Result<Event<TrimmedSecret>, watcher::Error>) {
+        let mut tables = self.lock();
+        let table = tables.entry(namespace.map(str::to_owned)).or_default();
+        let before = table.has_answered;
+        table.follow(event);
+        if table.has_answered && !before {
+            self.0.unanswered.send_modify(|count| *count -= 1);
+        }
+    }
+
+    /// Each watch has shown its Secrets, or has failed.
+    pub(super) async fn answered(&self) {
+        // The sender lives as long as `self`.
+        drop(self.0.unanswered.subscribe().wait_for(|count| *count == 0).await);
+    }
+
+    pub(super) fn shown(&self, object: &ElastiCacheUser) -> SecretsShown {
+        let namespace = object.namespace().unwrap_or_default();
+        let sent: HashSet<u64> = versions_sent(object)
+            .filter_map(|sent| match sent {
+                SecretVersion::Key { uid, resource_version, .. } => {
+                    Some(hash((Some(uid), Some(resource_version))))
+                }
+                SecretVersion::Unrecognized(_) => None,
+            })
+            .collect();
+        let shown = secrets_named(object).map(|secret| match self.version(&namespace, secret) {
+            Some(version) if sent.contains(&version) => SecretsShown::AsSent,
+            Some(_) => SecretsShown::Written,
+            None => SecretsShown::Unknown,
+        });
+        shown.max().unwrap_or(SecretsShown::AsSent)
+    }
+
+    /// `None` if the Secret is missing or not watched.
+    fn version(&self, namespace: &str, secret: &str) -> Option<u64> {
+        let tables = self.lock();
+        let (watched, table) =
+            tables.get_key_value(&Some(namespace.to_owned())).or_else(|| tables.get_key_value(&None))?;
+        let path = match watched {
+            Some(namespace) => format!("/api/v1/namespaces/{namespace}/secrets"),
+            None => "/api/v1/secrets".to_owned(),
+        };
+        let now = table.now.as_ref().filter(|_| self.0.health.works(&path))?;
+        now.get(&hash((Some(namespace), secret))).copied()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Option<String>, SecretTable>> {
+        self.0.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The metadata of the Secrets of a namespace that changed.
+    pub(super) fn changes(
+        &self,
+        client: &Client,
+        namespace: Option<String>,
+    ) -> impl Stream<Item = TrimmedSecret> + Send + 'static {
+        let secrets: Api<TrimmedSecret> = scoped(client, namespace.as_deref());
+        let tables = self.clone();
+        watcher(secrets, watcher::Config::default().timeout(WATCH_SECONDS))
+            .default_backoff()
+            .inspect(warn_once(SECRETS_UNWATCHED, |event| !matches!(event, Event::Init)))
+            .inspect(move |event| tables.follow(namespace.as_deref(), event))
+            .filter_map(|event| {
+                future::ready(match event {
+                    Ok(Event::InitApply(secret) | Event::Apply(secret) | Event::Delete(secret)) => {
+                        Some(secret)
+                    }
+                    Ok(Event::Init | Event::InitDone) | Err(_) => None,
+                })
+            })
+            .map(|secret| async {
+                tokio::time::sleep(SECRET_DEBOUNCE).await;
+                secret
+            })
+            .buffer_unordered(MOST_CHANGED_SECRETS)
+    }
+}
+
+fn versions_sent(object: &ElastiCacheUser) -> impl Iterator<Item = SecretVersion> {
+    let last = object.status.as_ref().and_then(|status| status.last_applied.as_ref());
+    let versions = last.map(|last| last.password_versions.as_slice()).unwrap_or_default();
+    versions.iter().map(|sent| SecretVersion::parse(sent))
+}
 
 /// The namespaces whose Secrets the controller of a namespace watches. `None` stands for all namespaces.
 pub(super) fn secrets_within(namespace: Option<&str>, listed: Option<&[String]>) -> Vec<Option<String>> {
@@ -30,22 +179,6 @@ pub(super) fn secrets_within(namespace: Option<&str>, listed: Option<&[String]>)
             listed.iter().filter(|listed| *listed == namespace).cloned().map(Some).collect()
         }
     }
-}
-
-/// The Secrets that changed. The API server sends their metadata alone.
-pub(super) fn changed_secrets(
-    secrets: Api<TrimmedSecret>,
-) -> impl Stream<Item = TrimmedSecret> + Send + 'static {
-    watcher(secrets, watcher::Config::default().timeout(WATCH_SECONDS))
-        .default_backoff()
-        .touched_objects()
-        .inspect(warn_once(SECRETS_UNWATCHED, |_| true))
-        .filter_map(|item| future::ready(item.ok()))
-        .map(|secret| async {
-            tokio::time::sleep(SECRET_DEBOUNCE).await;
-            secret
-        })
-        .buffer_unordered(MOST_CHANGED_SECRETS)
 }
 
 /// The objects that take a password from this Secret and have not sent this version of it to AWS. Objects that have sent it are
@@ -59,11 +192,7 @@ pub(super) fn objects_with_changed_secret(
     let name = secret.metadata.name.as_deref().unwrap_or_default();
     let uid = secret.metadata.uid.as_deref().unwrap_or_default();
     let version = secret.metadata.resource_version.as_deref().unwrap_or_default();
-    let sent = |object: &ElastiCacheUser| {
-        let last = object.status.as_ref().and_then(|status| status.last_applied.as_ref());
-        let versions = last.map(|last| last.password_versions.as_slice()).unwrap_or_default();
-        versions.iter().any(|sent| SecretVersion::parse(sent).is_of(uid, version))
-    };
+    let sent = |object: &ElastiCacheUser| versions_sent(object).any(|sent| sent.is_of(uid, version));
     let candidates = index.naming_secret(namespace, name);
     let objects = candidates.iter().filter_map(|name| objects.get(&object_ref(name)?));
     let changed = objects.filter(|object| object.metadata.deletion_timestamp.is_none() && !sent(object));

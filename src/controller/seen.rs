@@ -65,7 +65,7 @@ impl Shown {
 }
 
 /// A few bytes for a value of any size. Two values of one hash would cost a pass that comes at the next drift check only.
-fn hash(value: impl Hash) -> u64 {
+pub(super) fn hash(value: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()

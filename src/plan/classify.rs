@@ -74,6 +74,15 @@ impl Fault {
         }
     }
 
+    /// The same call may succeed a moment later, although nobody acts.
+    #[must_use]
+    pub fn passes_by_itself(&self) -> bool {
+        match self {
+            Self::Busy(_) | Self::Throttled(_) | Self::Unavailable(_) => true,
+            Self::Credentials(_) | Self::Denied(_) | Self::Rejected(..) => false,
+        }
+    }
+
     /// A mutation that failed like this may have taken effect nevertheless.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {

@@ -12,6 +12,7 @@ mod action;
 mod changes;
 pub mod classify;
 mod deletion;
+pub mod drift;
 mod ensure_present;
 mod finalize;
 mod finalizer;

@@ -24,6 +24,8 @@ pub struct Observed {
     pub namesake: Namesake,
     /// The last passwords of this process that AWS accepted.
     pub sent_passwords: Option<Passwords>,
+    /// AWS has the passwords of the Secrets, although this pass did not read them.
+    pub secrets_unchanged: bool,
     pub definition: Definition,
     pub groups: GroupsObservation,
     /// Status has the write that must precede the next mutation. When it was written, the object was not terminating
@@ -50,6 +52,7 @@ impl Observed {
             other_owner: OwnerObservation::NotRead,
             namesake: Namesake::NotRead,
             sent_passwords: None,
+            secrets_unchanged: false,
             definition: Definition::NotRead,
             groups: GroupsObservation::NotRead,
             intent_written: false,

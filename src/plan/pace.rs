@@ -157,6 +157,20 @@ impl Pace {
         share.mul_f64(0.8 + 0.2 * roll)
     }
 
+    /// If more objects than this wait for AWS, a listing of so many pages is cheaper than a poll of each: they ask at most every
+    /// [`Self::poll_cap`], and the pages come every [`Self::until_listing`].
+    #[must_use]
+    pub fn most_polled(&self, pages: usize) -> usize {
+        pages.saturating_mul(4).max(20)
+    }
+
+    /// The pause between two listings for objects that wait for AWS: about ten pages a minute, and at most a minute.
+    #[must_use]
+    pub fn until_listing(&self, pages: usize) -> Duration {
+        let pages = u32::try_from(pages).unwrap_or(u32::MAX);
+        (self.poll_cap.mul_f64(0.4)).saturating_mul(pages).clamp(self.poll_cap, self.poll_cap * 4)
+    }
+
     /// Whether an object of this age may be the new form of one that is about to go.
     #[must_use]
     pub fn is_new(&self, age: Duration) -> bool {

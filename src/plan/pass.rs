@@ -324,6 +324,7 @@ impl Pass {
             requeue: None,
             is_settled: true,
             wishes: Wishes::Nothing,
+            polls: false,
             result: PassResult::Done,
         });
     }
@@ -352,7 +353,8 @@ impl Pass {
             | PassResult::TimedOut
             | PassResult::Endless => Wishes::Unchanged,
         };
-        Finish { memory: Some(Box::new(self.memory.clone())), requeue, is_settled, wishes, result }
+        let polls = result == PassResult::Done && closing.is_some_and(Closing::polls);
+        Finish { memory: Some(Box::new(self.memory.clone())), requeue, is_settled, polls, wishes, result }
     }
 }
 

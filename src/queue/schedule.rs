@@ -1,6 +1,8 @@
 //! Pure: when a pass over each object is due, and whose pass begins next. Time is an argument.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+mod polling;
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +44,10 @@ struct Entry {
     begun: Option<Moment>,
     /// When the object last changed.
     changed: Option<Moment>,
+    /// When the last pass ended.
+    ended: Option<Moment>,
+    /// The object waits for AWS, and a listing replaces its polls.
+    is_listed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +104,10 @@ pub(crate) struct Schedule {
     /// Passes that gave their slot back and want one again.
     returning: VecDeque<Key>,
     under_way: [Crowd; Class::ALL.len()],
+    /// Objects that wait for AWS: their last pass asked for a poll, which may be under way.
+    polling: HashSet<Key>,
+    /// If more objects poll, a listing is cheaper.
+    most_polled: usize,
 }
 
 /// The passes of one class that are under way.
@@ -119,6 +129,8 @@ impl Schedule {
             waiting: FairOrder::default(),
             returning: VecDeque::new(),
             under_way: Default::default(),
+            polling: HashSet::new(),
+            most_polled: usize::MAX,
         }
     }
 
@@ -155,6 +167,7 @@ impl Schedule {
 
     /// The object is gone.
     pub(crate) fn forget(&mut self, key: &Key) {
+        self.polling.remove(key);
         if let Some(Entry { state: State::UnderWay(under_way), .. }) = self.objects.get_mut(key) {
             under_way.again = None;
             under_way.forgotten = true;
@@ -181,6 +194,7 @@ impl Schedule {
             State::Idle | State::Later(_) | State::UnderWay(_) => now,
         };
         entry.begun = Some(now);
+        entry.is_listed = false;
         entry.state = State::UnderWay(UnderWay { class, slot: Slot::Held, again: None, forgotten: false });
         self.free -= 1;
         self.under_way[class as usize].enter(namespace(&key));
@@ -214,17 +228,15 @@ impl Schedule {
         Some(key)
     }
 
-    /// The pass has ended. `next` is when the object wants the next one, and whether that is only a check.
-    pub(crate) fn end(&mut self, key: &Key, next: Option<(Duration, bool)>, now: Moment) {
+    /// The pass has ended. `next` is after how long the object wants the next one.
+    pub(crate) fn end(&mut self, key: &Key, next: Option<Duration>, now: Moment) {
         let Some(entry) = self.objects.get_mut(key) else { return };
         let State::UnderWay(pass) = std::mem::take(&mut entry.state) else { return };
-        let next = next.map(|(pause, is_check)| {
+        entry.ended = Some(now);
+        self.polling.remove(key);
+        let next = next.map(|pause| {
             let recent = entry.changed.is_some_and(|changed| now.since(changed) < PROGRESS);
-            let class = match (is_check, recent) {
-                (true, _) => Class::Check,
-                (false, true) => Class::Progress,
-                (false, false) => Class::Repeat,
-            };
+            let class = if recent { Class::Progress } else { Class::Repeat };
             DuePass { at: spaced(entry.begun, now + pause, self.spacing), class }
         });
         match pass.slot {
@@ -244,6 +256,13 @@ impl Schedule {
     /// When [`Self::begin`] has to be called again, if nothing else happens before.
     pub(crate) fn next_due(&self) -> Option<Moment> {
         self.later.first().map(|(at, _)| *at)
+    }
+
+    /// No pass is requested or under way, and the last one ended before `since`.
+    pub(crate) fn is_at_rest(&self, key: &str, since: Moment) -> bool {
+        self.objects.get(key).is_none_or(|entry| {
+            matches!(entry.state, State::Idle) && entry.ended.is_none_or(|ended| ended < since)
+        })
     }
 
     /// How many passes are due and wait for a slot.

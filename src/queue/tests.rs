@@ -62,7 +62,7 @@ async fn passes_begin_when_a_slot_is_free_and_their_time_has_come() {
             most.fetch_max(passes.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
             sleep(SECOND).await;
             passes.fetch_sub(1, Ordering::Relaxed);
-            let next = (turn.object() == "shop/0").then_some((10 * SECOND, true));
+            let next = (turn.object() == "shop/0").then_some(10 * SECOND);
             turn.end(next);
         }
     });
@@ -86,7 +86,7 @@ async fn passes_begin_when_a_slot_is_free_and_their_time_has_come() {
         change("shop/4", 2),
     ];
     assert_eq!(first[..5], expected);
-    assert_eq!(first[5], ("shop/0", Class::Check, 11));
+    assert_eq!(first[5], ("shop/0", Class::Progress, 11));
     assert_eq!(most.load(Ordering::Relaxed), 2);
 }
 
@@ -195,7 +195,7 @@ fn call_aws(stage: &Stage, limiter: Limiter) -> Arc<Mutex<HashMap<String, Instan
                 drop(permit.spend());
             }
             // A stuck user is polled again and again.
-            turn.end(Some((12 * SECOND, false)));
+            turn.end(Some(12 * SECOND));
         }
     });
     calls

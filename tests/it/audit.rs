@@ -11,8 +11,9 @@ use crate::rights::Rights;
 
 /// The operator's user agent begins with it, and nobody else's.
 const AGENT: &str = "elasticache-user-operator/";
-/// The default name, and those of the tests with two releases.
-const LEASES: [&str; 3] = ["elasticache-user-operator", "first-release", "second-release"];
+/// The default name, and those that the chart makes of the releases of tests.
+const LEASES: [&str; 4] =
+    ["elasticache-user-operator", "first-release", "second-release", "operator-elasticache-user-operator"];
 const READS: [&str; 3] = ["get", "list", "watch"];
 
 /// What the operator asked for, counted.
@@ -20,6 +21,7 @@ const READS: [&str; 3] = ["get", "list", "watch"];
 pub(crate) struct Writes {
     /// All requests, reads among them.
     pub(crate) requests: usize,
+    pub(crate) secret_reads: usize,
     pub(crate) finalizers: usize,
     pub(crate) statuses: usize,
     pub(crate) events: usize,
@@ -48,6 +50,8 @@ pub(crate) fn writes(log: &AuditLog, namespace: &str) -> Writes {
     let mut writes = Writes::default();
     for event in log.events_where(wanted).unwrap() {
         writes.requests += 1;
+        writes.secret_reads +=
+            usize::from(event["verb"] == "get" && event["objectRef"]["resource"] == "secrets");
         if READS.iter().any(|verb| event["verb"] == *verb) {
             continue;
         }
@@ -75,6 +79,11 @@ pub(crate) fn refusals(log: &AuditLog, user: &str, rights: Rights) -> Vec<String
         rights == Rights::RolesOnly && event["objectRef"]["resource"] == "customresourcedefinitions"
     };
     events.iter().filter(|event| !known(event)).map(about).collect()
+}
+
+/// Tests of the chart install a release in a namespace of the same name.
+fn is_own_lease(name: &str, about: &Value) -> bool {
+    LEASES.contains(&name) || about["namespace"] == name
 }
 
 /// Which of its writes it is, or what is wrong with it.
@@ -113,11 +122,11 @@ fn write(event: &Value) -> Result<Write, &'static str> {
         ("create", "events.k8s.io", "events", "") => Ok(Write::Event),
         // Of a refused request the body is not in the log, and of a create no name is in its URI.
         ("create", "coordination.k8s.io", "leases", "")
-            if LEASES.contains(&&*text(&body["metadata"]["name"])) =>
+            if is_own_lease(&text(&body["metadata"]["name"]), about) =>
         {
             Ok(Write::Lease)
         }
-        ("update", "coordination.k8s.io", "leases", "") if LEASES.contains(&&*text(&about["name"])) => {
+        ("update", "coordination.k8s.io", "leases", "") if is_own_lease(&text(&about["name"]), about) => {
             Ok(Write::Lease)
         }
         ("create", "authentication.k8s.io", "tokenreviews", "")

@@ -1,15 +1,17 @@
-//! Objects that nobody changes cost little: no write, one read for each drift check, and no read right after a restart.
+//! Objects that nobody touches cost next to nothing: no write, one listing of all users at each drift check and after a restart.
 
 use std::time::Duration;
 
 use elasticache_emulator::user_of;
 use serde_json::Value;
 
+use crate::audit::Writes;
 use crate::drifting::tagged;
 use crate::fixture::{Fixture, PASSWORD, Setup, iam, until, with_password};
+use crate::load::passes;
 use crate::policies::ended;
 
-/// Two objects of each kind. All are Ready, and no pass is under way.
+/// Two objects of each kind, all Ready, and their passes over.
 async fn objects(fixture: &Fixture) -> Vec<String> {
     fixture.secret("pw", PASSWORD).await;
     let mut names = Vec::new();
@@ -23,7 +25,7 @@ async fn objects(fixture: &Fixture) -> Vec<String> {
     }
     for name in &names {
         fixture.wait_ready(name).await;
-        // A pass writes this last.
+        // The last thing that a pass writes.
         fixture.event(name, "UserCreated").await;
     }
     names
@@ -38,76 +40,88 @@ async fn versions(fixture: &Fixture, names: &[String]) -> Vec<Option<String>> {
     versions
 }
 
-/// The finalizers, statuses and events that the fixture's operators have written, according to the audit log. `None` if there is
-/// no audit log.
-fn written(fixture: &Fixture) -> Option<[usize; 3]> {
-    fixture.writes().map(|writes| [writes.finalizers, writes.statuses, writes.events])
+/// Finalizers, statuses, events and reads of Secrets of the fixture's operators so far, by the audit log; `None` where there is none.
+fn asked_of_kubernetes(fixture: &Fixture) -> Option<[usize; 4]> {
+    let count = |writes: Writes| [writes.finalizers, writes.statuses, writes.events, writes.secret_reads];
+    fixture.writes().map(count)
 }
 
-/// The times of the calls of this action for this user, without the first `after` calls.
+/// When the emulator got the calls of this action about this user, of the calls after so many. Without a user: those about all.
 fn times(calls: &[Value], after: usize, action: &str, id: &str) -> Vec<Duration> {
     let about = calls.iter().skip(after).filter(|call| call["Action"] == action && user_of(call) == id);
     about.map(|call| Duration::from_millis(call["At"].as_u64().unwrap())).collect()
 }
 
 #[tokio::test]
-async fn idle_objects_cost_one_look_each_resync_and_no_write() {
+async fn a_check_of_all_idle_objects_costs_one_listing_and_no_write() {
     const RESYNCS: usize = 8;
     let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s")])).await;
     let names = objects(&fixture).await;
     let (before, calls) = (versions(&fixture, &names).await, fixture.aws.calls().await.len());
-    let (wrote, changes) = (written(&fixture), fixture.aws.mutations().await.len());
-    for name in &names {
-        until(&format!("{name} is looked at {RESYNCS} times"), || async {
-            times(&fixture.aws.calls().await, calls, "DescribeUsers", name).len() >= RESYNCS
-        })
-        .await;
-    }
+    let (asked, changes) = (asked_of_kubernetes(&fixture), fixture.aws.mutations().await.len());
+    let had = passes(&fixture);
+    let tags = |all: &[Value], name: &str| times(all, calls, "ListTagsForResource", name);
+    until("all are compared again and again, tags included", || async {
+        let all = fixture.aws.calls().await;
+        times(&all, calls, "DescribeUsers", "").len() >= RESYNCS
+            && names.iter().all(|name| !tags(&all, name).is_empty())
+    })
+    .await;
     let all = fixture.aws.calls().await;
+    let walks = times(&all, calls, "DescribeUsers", "");
+    let gaps: Vec<Duration> = walks.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // Spread by a tenth either way.
+    assert!(gaps.iter().all(|gap| *gap >= Duration::from_millis(890)), "{gaps:?}");
+    let mut compared = 0;
     for name in &names {
+        // A pass of its own reads the tags once in six resyncs, and looks at the user before.
+        let tags = tags(&all, name);
         let looks = times(&all, calls, "DescribeUsers", name);
-        let gaps: Vec<Duration> = looks.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        // The interval varies by a tenth.
-        assert!(gaps.iter().all(|gap| *gap >= Duration::from_millis(890)), "{name}: {gaps:?}");
-        // Once in six resyncs, and the whole was a little longer than eight.
-        let tags = times(&all, 0, "ListTagsForResource", name);
-        assert!(!tags.is_empty(), "{name}: its tags are never compared");
+        assert!(looks.len() <= tags.len() + 1, "{name}: {looks:?}, but tags at {tags:?}");
         let far_apart = tags.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_millis(5300));
         assert!(far_apart, "{name}: {tags:?}");
+        compared += looks.len();
     }
+    assert!(passes(&fixture) - had <= compared as f64, "there are other passes than those that compare tags");
     assert_eq!(fixture.aws.mutations().await.len(), changes);
     assert_eq!(versions(&fixture, &names).await, before);
-    assert_eq!(written(&fixture), wrote);
-    assert!(wrote.is_none_or(|wrote| wrote.iter().all(|count| *count >= names.len())), "{wrote:?}");
+    // Each comparison of tags is a pass, which reads the Secret.
+    let same =
+        |now: [usize; 4], before: [usize; 4]| now[..3] == before[..3] && now[3] <= before[3] + compared;
+    let now = asked_of_kubernetes(&fixture);
+    assert!(now.zip(asked).is_none_or(|(now, before)| same(now, before)), "{now:?} after {asked:?}");
     ended(fixture).await;
 }
 
 #[tokio::test]
-async fn a_restart_costs_one_look_for_each_object_and_no_write() {
+async fn a_restart_with_idle_objects_costs_one_listing_and_nothing_else() {
     let fixture = Fixture::new().await;
     let names = objects(&fixture).await;
     fixture.kill();
     let (before, calls) = (versions(&fixture, &names).await, fixture.aws.calls().await.len());
-    let wrote = written(&fixture);
+    let asked = asked_of_kubernetes(&fixture);
     fixture.start();
-    for name in &names {
-        until(&format!("{name} is looked at"), || async {
-            !times(&fixture.aws.calls().await, calls, "DescribeUsers", name).is_empty()
-        })
-        .await;
-    }
-    // Work that began later is done, so a further call would show by now.
+    until("all users are listed", || async {
+        !times(&fixture.aws.calls().await, calls, "DescribeUsers", "").is_empty()
+    })
+    .await;
+    // What comes after all of them is done: anything more would show by now.
     fixture.ready("later", iam()).await;
-    let all = fixture.aws.calls().await;
-    for name in &names {
-        assert_eq!(times(&all, calls, "DescribeUsers", name).len(), 1, "{name}");
-    }
-    let lists = all.iter().skip(calls).filter(|call| call["Action"] == "ListTagsForResource").count();
-    assert!(lists <= 1, "{lists} of {} objects have their tags read at once", names.len());
-    assert_eq!(versions(&fixture, &names).await, before);
     fixture.event("later", "UserCreated").await;
-    // The calls for the later object, and no other.
-    let wanted = wrote.map(|[finalizers, statuses, events]| [finalizers + 1, statuses + 2, events + 1]);
-    assert_eq!(written(&fixture), wanted);
+    let all = fixture.aws.calls().await;
+    assert_eq!(times(&all, calls, "DescribeUsers", "").len(), 1);
+    for name in &names {
+        let about = all.iter().skip(calls).filter(|call| user_of(call) == name);
+        assert_eq!(about.count(), 0, "{name}");
+    }
+    assert_eq!(
+        passes(&fixture),
+        all.iter().skip(calls).filter(|call| call["Action"] == "CreateUser").count() as f64
+    );
+    assert_eq!(versions(&fixture, &names).await, before);
+    // Those of the one that came later, and no other.
+    let wanted = asked
+        .map(|[finalizers, statuses, events, secrets]| [finalizers + 1, statuses + 2, events + 1, secrets]);
+    assert_eq!(asked_of_kubernetes(&fixture), wanted);
     ended(fixture).await;
 }

@@ -119,13 +119,40 @@ async fn people_are_served_while_many_users_are_stuck() {
     }
     fixture.kill();
     fixture.start();
-    until("the stuck users are polled", || async {
-        let calls = fixture.aws.calls().await;
-        (calls.iter().filter(|call| call["Action"] == "DescribeUsers").count() > 3 * CROWD).then_some(())
+    until("the stuck users are polled together", async || {
+        fixture.aws.calls_of("DescribeUsers", "").await.len() > 3
     })
     .await;
     people_are_served(&fixture, &leaving).await;
     fixture.kill();
+    fixture.end().await;
+}
+
+/// AWS takes 6 s to delete a user, which is a minute at the pace of production.
+#[tokio::test]
+async fn many_deletions_are_polled_by_one_listing() {
+    let mut setup = setup();
+    setup.aws.delete_time = Duration::from_secs(6);
+    let fixture = Fixture::without_operator(setup).await;
+    fixture.start_with(&unlimited());
+    let names = names("leaving", 60);
+    create_all(&fixture, &names, |_| iam()).await;
+    for name in &names {
+        fixture.wait_ready(name).await;
+    }
+    // A process that has just created a user looks for it although its object is gone.
+    fixture.kill();
+    fixture.start_with(&unlimited());
+    let before = fixture.aws.calls().await.len();
+    join_all(names.iter().map(|name| fixture.delete(name))).await;
+    for name in &names {
+        fixture.gone(name).await;
+    }
+    let calls = fixture.aws.calls().await.split_off(before);
+    let (listings, others): (Vec<_>, Vec<_>) = calls.iter().partition(|call| user_of(call).is_empty());
+    // A look, the tags, DeleteUser and a last look; the first were polled before there were many.
+    assert!(others.len() <= 5 * names.len(), "{} calls for {} deletions", others.len(), names.len());
+    assert!((2..=10).contains(&listings.len()), "{} listings", listings.len());
     fixture.end().await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use elasticache_emulator::Rule;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, Setup, iam, until};
@@ -89,6 +90,11 @@ fn unlimited() -> Setup {
     Setup { env, ..Setup::default() }
 }
 
+/// AWS does not list users, so a check asks for each of them.
+fn unlisted() -> Rule {
+    Rule::on("DescribeUsers").user("*").error("AccessDenied", 403).always()
+}
+
 fn slow(concurrency: u32) -> [(&'static str, String); 3] {
     let concurrency = concurrency.to_string();
     [("AWS_RATE", "4".to_owned()), ("AWS_BURST", "1".to_owned()), ("CONCURRENCY", concurrency)]
@@ -113,6 +119,7 @@ async fn deletions_go_before_the_checks_of_a_restart() {
         fixture.delete(name).await;
     }
     let calls = fixture.aws.calls().await.len();
+    fixture.aws.fault(unlisted()).await;
     fixture.start_with(&slow(1));
     for name in &leaving {
         fixture.gone(name).await;
@@ -163,6 +170,7 @@ async fn checks_get_their_turn_though_work_never_ends() {
     }
     fixture.kill();
     let calls = fixture.aws.calls().await.len();
+    fixture.aws.fault(unlisted()).await;
     let [rate, burst, concurrency] = slow(20);
     fixture.start_with(&[rate, burst, concurrency, ("RESYNC", "5s".to_owned())]);
     for name in &names {

@@ -24,7 +24,7 @@ impl Schedule {
         self.begin(at(seconds)).map(|begin| (begin.key.to_string(), begin.class))
     }
 
-    fn finish(&mut self, name: &str, next: Option<(Duration, bool)>, seconds: f64) {
+    fn finish(&mut self, name: &str, next: Option<Duration>, seconds: f64) {
         self.end(&key(name), next, at(seconds));
     }
 }
@@ -60,10 +60,10 @@ fn passes_over_one_object_begin_a_second_apart_unless_it_was_edited() {
     let rows = [
         ("an annotation or a Secret changed", Some(Trigger::Change), None, 11.0),
         ("its spec changed", Some(Trigger::Edit), None, 10.3),
-        ("the pass wants the next one at once", None, Some((Duration::ZERO, false)), 11.0),
-        ("the pass wants the next one after two seconds", None, Some((2 * SECOND, false)), 12.3),
-        ("the earlier of both counts", Some(Trigger::Change), Some((2 * SECOND, true)), 11.0),
-        ("an edit is the earlier one", Some(Trigger::Edit), Some((2 * SECOND, true)), 10.3),
+        ("the pass wants the next one at once", None, Some(Duration::ZERO), 11.0),
+        ("the pass wants the next one after two seconds", None, Some(2 * SECOND), 12.3),
+        ("the earlier of both counts", Some(Trigger::Change), Some(2 * SECOND), 11.0),
+        ("an edit is the earlier one", Some(Trigger::Edit), Some(2 * SECOND), 10.3),
     ];
     for (claim, trigger, next, due) in rows {
         for meanwhile in [false, true] {
@@ -91,12 +91,54 @@ fn retries_rise_for_a_minute_after_a_change() {
     let mut schedule = schedule(1);
     schedule.ask("shop/a", Trigger::Edit, 0.0);
     assert_eq!(schedule.next(0.0), begins("shop/a", Class::Change));
-    schedule.finish("shop/a", Some((5 * SECOND, false)), 1.0);
+    schedule.finish("shop/a", Some(5 * SECOND), 1.0);
     assert_eq!(schedule.next(6.0), begins("shop/a", Class::Progress));
-    schedule.finish("shop/a", Some((5 * SECOND, false)), 61.0);
+    schedule.finish("shop/a", Some(5 * SECOND), 61.0);
     assert_eq!(schedule.next(66.0), begins("shop/a", Class::Repeat));
-    schedule.finish("shop/a", Some((5 * SECOND, true)), 67.0);
-    assert_eq!(schedule.next(72.0), begins("shop/a", Class::Check));
+}
+
+#[test]
+fn an_object_is_at_rest_if_no_pass_is_due_and_the_last_one_is_over() {
+    let mut schedule = schedule(1);
+    let rests = |schedule: &Schedule, since| schedule.is_at_rest("shop/a", at(since));
+    assert!(rests(&schedule, 0.0), "it never had a pass");
+    schedule.ask("shop/a", Trigger::Edit, 1.0);
+    assert!(!rests(&schedule, 1.0), "a pass is due");
+    assert!(schedule.next(1.0).is_some());
+    assert!(!rests(&schedule, 2.0), "the pass is under way");
+    schedule.finish("shop/a", None, 3.0);
+    assert!(!rests(&schedule, 2.9) && rests(&schedule, 3.1), "what was read before the pass ended is older");
+    schedule.ask("shop/a", Trigger::Edit, 4.0);
+    assert!(schedule.next(4.0).is_some());
+    schedule.finish("shop/a", Some(SECOND), 4.0);
+    assert!(!rests(&schedule, 9.0), "the next pass is due later");
+}
+
+#[test]
+fn many_objects_that_wait_for_aws_have_no_timers_and_are_left_to_a_listing() {
+    let mut schedule = schedule(1);
+    schedule.set_most_polled(2);
+    for (name, expected) in [("shop/a", 0), ("shop/b", 0), ("shop/c", 3), ("shop/d", 4)] {
+        schedule.ask(name, Trigger::Edit, 0.0);
+        assert!(schedule.next(0.0).is_some());
+        schedule.finish(name, Some(5 * SECOND), 0.0);
+        schedule.polls(&key(name));
+        assert_eq!(schedule.listed().len(), expected, "{name}");
+    }
+    assert_eq!((schedule.next(99.0), schedule.next_due()), (None, None));
+    // A change is served as always, and the object waits no more.
+    schedule.ask("shop/a", Trigger::Edit, 100.0);
+    assert_eq!(schedule.next(100.0), begins("shop/a", Class::Change));
+    schedule.finish("shop/a", None, 100.0);
+    schedule.forget(&key("shop/b"));
+    let mut listed = schedule.listed();
+    listed.sort();
+    assert_eq!(listed, [key("shop/c"), key("shop/d")]);
+    // A pass that does more than wait has its timer.
+    schedule.ask("shop/c", Trigger::Listed(Class::Repeat), 101.0);
+    assert!(schedule.next(101.0).is_some());
+    schedule.finish("shop/c", Some(SECOND), 101.0);
+    assert_eq!(schedule.next_due(), Some(at(102.0)));
 }
 
 #[test]
@@ -106,7 +148,7 @@ fn a_change_during_a_pass_lifts_it_and_asks_for_another_one() {
     assert_eq!(schedule.next(0.0), begins("shop/a", Class::Check));
     assert_eq!(schedule.ask("shop/a", Trigger::Edit, 0.5), Some(Class::Change));
     assert_eq!(schedule.next(0.5), None, "never two passes over one object");
-    schedule.finish("shop/a", Some((600 * SECOND, true)), 0.6);
+    schedule.finish("shop/a", Some(600 * SECOND), 0.6);
     assert_eq!(schedule.next(0.6), begins("shop/a", Class::Change));
     schedule.finish("shop/a", None, 2.0);
     assert_eq!((schedule.next(9999.0), schedule.next_due()), (None, None));
@@ -117,7 +159,7 @@ fn an_object_that_is_gone_is_forgotten() {
     let mut schedule = schedule(1);
     schedule.ask("shop/later", Trigger::Edit, 0.0);
     assert!(schedule.next(0.0).is_some());
-    schedule.finish("shop/later", Some((SECOND, false)), 0.0);
+    schedule.finish("shop/later", Some(SECOND), 0.0);
     schedule.ask("shop/waiting", Trigger::Edit, 0.0);
     schedule.ask("shop/a", Trigger::Edit, 0.0);
     for name in ["shop/later", "shop/waiting", "shop/unknown"] {
@@ -126,7 +168,7 @@ fn an_object_that_is_gone_is_forgotten() {
     assert_eq!(schedule.next(5.0), begins("shop/a", Class::Change));
     schedule.ask("shop/a", Trigger::Edit, 5.0);
     schedule.forget(&key("shop/a"));
-    schedule.finish("shop/a", Some((SECOND, false)), 5.0);
+    schedule.finish("shop/a", Some(SECOND), 5.0);
     assert_eq!(schedule.next(99.0), None);
     assert!(schedule.objects.is_empty() && schedule.later.is_empty() && schedule.depth() == 0);
     // It was made again during the pass.
@@ -231,7 +273,8 @@ impl Cluster {
         self.passes = passes;
         for (key, _) in ended {
             let pause = Duration::from_millis(self.random.u64(..60_000));
-            self.schedule.end(&key, Some((pause, self.random.bool())), now);
+            // Half of the passes find that the object needs nothing.
+            self.schedule.end(&key, self.random.bool().then_some(pause), now);
         }
         while let Some(Begin { key, .. }) = self.schedule.begin(now) {
             assert!(self.passes.iter().all(|(other, _)| *other != key), "two passes over {key}");

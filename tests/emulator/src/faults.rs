@@ -114,13 +114,16 @@ fn user_of(params: &Params) -> Option<String> {
     params.get("UserId").map(str::to_lowercase).or_else(by_arn)
 }
 
+/// In a rule: calls that are about no user or about all, such as a listing.
+const NO_USER: &str = "*";
 const COMMON: [&str; 5] = ["Action", "UserId", "Skip", "Times", "Kind"];
 const KINDS: &str = "error, throttle, unavailable, reset, hang, garbage, slow and truncate";
 
 impl Rule {
     fn matches(&self, action: &str, user: Option<&str>) -> bool {
+        let user = user.unwrap_or(NO_USER);
         self.action.is_none_or(|wanted| wanted.name() == action)
-            && self.user_id.as_ref().is_none_or(|wanted| Some(wanted.to_lowercase().as_str()) == user)
+            && self.user_id.as_ref().is_none_or(|wanted| wanted.to_lowercase() == user)
     }
 
     fn is_used_up(&self) -> bool {

@@ -28,7 +28,7 @@ impl Rule {
         self.with("Action", action)
     }
 
-    /// Calls about this user alone.
+    /// Calls about this user alone. `*`: calls that name no user, such as a listing.
     pub fn user(self, id: impl Into<String>) -> Self {
         self.with("UserId", id.into())
     }

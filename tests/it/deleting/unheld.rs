@@ -44,7 +44,8 @@ fn wrongs() -> Vec<Wrong> {
         Wrong { spec: with_password("missing"), ..wrong("the Secret is missing", "SecretNotFound", None) },
         Wrong { spec: with_password("short"), ..wrong("the password is invalid", "InvalidPassword", None) },
         Wrong { spec: named("other"), ..wrong("the user name is another", "InvalidSpec", None) },
-        Wrong { env: prefix, ..wrong("the ID is not allowed", "UserIDNotAllowed", None) },
+        // A rule that came later is no reason to let go of a user that is ours.
+        Wrong { env: prefix, ..wrong("the ID is no longer allowed", "Active", None) },
         Wrong {
             fault: tags("AccessDenied", 403),
             ..wrong("ListTagsForResource is denied", "AccessDenied", Some("AccessDenied"))

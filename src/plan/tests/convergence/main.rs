@@ -71,7 +71,8 @@ const MET: &str = "\
     RemoveFinalizer UserOwnedByAnother, RemoveTagsFromResource, RemoveTagsFromResource UserModified, \
     Resolve, Suspend Suspended, Wait Creating, Wait DeletingUser, Wait DeletionProtected, Wait Modifying, \
     Wait SecretForbidden, Wait SecretKeyNotFound, Wait SecretNotFound, Wait Suspended, \
-    Wait WaitingForPreviousUser, Wait WaitingForUserActive, Wait WrongAWSAccount, Wait failed, WriteStatus";
+    Wait WaitingForPreviousUser, Wait WaitingForUserActive, Wait WrongAWSAccount, Wait failed, WriteStatus, \
+    at rest by a listing, not in a listing, woken by a listing";
 
 #[test]
 fn the_walks_meet_every_request_and_every_end_of_a_pass() {

@@ -143,6 +143,11 @@ impl Model {
         }
     }
 
+    pub(crate) fn secrets_are_as_sent(&self, object: &object::Object) -> bool {
+        let has_passwords = object.spec.authentication == AuthenticationType::Password;
+        !has_passwords || self.secrets.are_as_sent(object.spec.sources, object.status.last_applied.as_ref())
+    }
+
     /// The service of the account that is called now.
     pub(crate) fn service(&mut self) -> &mut Service {
         &mut self.services[self.credentials.account]

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use plan::drift::{AtRest, Drift, SecretsShown, drift};
 use plan::pace::Pace;
 use plan::pass::{Finish, PassResult, Request, Response, Settings};
 use plan::*;
 
 use crate::events::Injection;
 use crate::model::answer::Kind;
+use crate::model::object::Object;
 use crate::model::{Answers, Model, timestamp};
 
 /// How much clocks differ. Because of the odd number, two clocks never show the same time.
@@ -30,6 +32,12 @@ pub(crate) struct Operator {
     pub(crate) due: Option<Duration>,
     next_is_a_check: bool,
     passes: u64,
+    /// The object as the last pass left it, if that pass found that it needs nothing, or waits for AWS.
+    settled: Option<ObjectFacts>,
+    /// The last pass waits for AWS.
+    waits: bool,
+    /// No pass of this process has looked at the object.
+    is_new: bool,
 }
 
 impl Operator {
@@ -53,6 +61,9 @@ impl Operator {
             due: Some(model.now),
             next_is_a_check: false,
             passes: 0,
+            settled: None,
+            waits: false,
+            is_new: true,
         }
     }
 
@@ -140,10 +151,57 @@ impl Operator {
             model.breach("the queue is told a wrong class for the next pass");
         }
         self.memory = finish.memory.map(|memory| *memory).unwrap_or_default();
+        self.settled = model.object.as_ref().map(Object::facts).filter(|_| finish.is_settled || finish.polls);
+        self.waits = finish.polls;
+        self.is_new = false;
         self.due = due;
         self.pass = None;
         model.answers = None;
         model.trace.end_chapter();
+    }
+
+    /// Looks at the object when that is due: if it is at rest, a listing may show that it needs no pass.
+    pub(crate) fn look(&mut self, model: &mut Model) {
+        if self.is_idle() && self.rests_by_listing(model) {
+            let pace = &self.settings.pace;
+            self.due = Some(model.now + if self.waits { pace.until_listing(1) } else { pace.resync });
+        } else {
+            self.finish_pass(model);
+        }
+    }
+
+    fn rests_by_listing(&mut self, model: &mut Model) -> bool {
+        let Some(object) = model.cached() else { return false };
+        let is_as_left =
+            || self.settled.as_ref().is_some_and(|settled| settled.decides_like(&object.facts()));
+        // A Secret that was written since starts a pass.
+        if !(self.is_new || is_as_left()) || !model.secrets_are_as_sent(&object) {
+            return false;
+        }
+        let now = self.now(model);
+        self.passes += 1;
+        let at_rest = AtRest {
+            settings: self.settings.clone(),
+            goal: object.goal(),
+            object: object.facts(),
+            secrets: SecretsShown::AsSent,
+            waits: self.waits,
+            seed: u64::from(self.number) << 32 | self.passes,
+        };
+        // While users come and go, a listing may lack a user (B111) or show what was there a moment ago.
+        let row = match self.passes % 4 {
+            0 => None,
+            1 => model.service().describe(true).ok(),
+            _ => model.service().describe(false).ok(),
+        };
+        let drift = drift(at_rest, &mut self.memory, row.as_ref(), now);
+        model.trace.note(|| format!("the listing is compared with version {}: {drift:?}", object.version));
+        model.history.meet(match drift {
+            Drift::Nothing => "at rest by a listing",
+            Drift::Unlisted => "not in a listing",
+            Drift::Pass { .. } => "woken by a listing",
+        });
+        drift == Drift::Nothing
     }
 
     /// Continues to the end of the pass, or runs a whole pass if none is under way.

@@ -139,7 +139,7 @@ fn passes(count: usize, operator: &mut Operator, model: &mut Model) {
     for _ in 0..count {
         let Some(due) = operator.due.filter(|_| model.object.is_some()) else { return };
         model.advance(due.saturating_sub(model.now));
-        operator.finish_pass(model);
+        operator.look(model);
     }
 }
 

@@ -8,6 +8,7 @@ mod confirmed;
 mod handover;
 mod kept;
 mod lagging;
+mod listed;
 mod not_shown;
 mod orphaned;
 mod recent;

@@ -294,6 +294,7 @@ impl Tables {
             requeue: None,
             is_settled: false,
             wishes: plan::pass::Wishes::Unchanged,
+            polls: false,
             result: PassResult::Conflict,
         })
     }

@@ -63,6 +63,15 @@ impl Secrets {
         }
     }
 
+    /// Whether the watch of Secrets shows the versions that were sent.
+    pub(crate) fn are_as_sent(&self, sources: usize, last: Option<&LastApplied>) -> bool {
+        let sent = last.map(|last| last.password_versions.as_slice()).unwrap_or_default();
+        SOURCES[sources].iter().all(|which| {
+            let Secret { access, version, .. } = self.0[*which];
+            access != Access::Missing && sent.contains(&version_of(&format!("s{which}"), version))
+        })
+    }
+
     pub(crate) fn read(&self, sources: usize) -> Result<Passwords, SecretProblem> {
         let read = |which: &usize| {
             let Secret { access, value, version } = self.0[*which];

@@ -1,0 +1,189 @@
+//! What the row of a listing says of an object for which no pass is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plan::drift::{AtRest, Drift, SecretsShown, drift};
+use plan::pace::Pace;
+use plan::pass::Settings;
+use plan::*;
+
+use crate::common::*;
+use crate::world::{World, world};
+
+/// An object with a password whose passes have left nothing to do.
+fn settled() -> World {
+    let Authentication::Password(secret) = password() else { panic!("not a password") };
+    let goal = present_with(Authentication::Password(Err(SecretProblem::NotRead)));
+    let mut world = World { goal, secret, ..world() };
+    for _ in 0..5 {
+        let finish = world.quiet_pass();
+        world.now += finish.requeue.unwrap();
+        if finish.is_settled {
+            return world;
+        }
+    }
+    panic!("it is never Ready: {:?}", world.object.status)
+}
+
+/// A deletion that waits for AWS.
+fn leaving() -> World {
+    let mut world = settled();
+    world.goal = gone();
+    world.edit(|object| object.terminating = true);
+    loop {
+        let is_sent = world.count("DeleteUser") > 0;
+        let pause = world.quiet_pass().requeue.unwrap();
+        world.now += pause;
+        if is_sent {
+            return world;
+        }
+    }
+}
+
+struct Row {
+    claim: &'static str,
+    world: World,
+    /// How AWS lists the user; `None` if it does not.
+    listed: Option<RemoteUser>,
+    secrets: SecretsShown,
+    waits: bool,
+    expected: Drift,
+}
+
+fn row(claim: &'static str, expected: Drift, change: impl FnOnce(&mut World)) -> Row {
+    let mut world = settled();
+    change(&mut world);
+    let listed = world.user.clone();
+    Row { claim, world, listed, secrets: SecretsShown::AsSent, waits: false, expected }
+}
+
+fn leaves(claim: &'static str, waits: bool, expected: Drift) -> Row {
+    let world = leaving();
+    let listed = world.user.clone();
+    Row { claim, world, listed, secrets: SecretsShown::AsSent, waits, expected }
+}
+
+fn wants(wants: &'static str) -> Drift {
+    Drift::Pass { wants }
+}
+
+/// Another process has looked after the object.
+fn restarted(world: &mut World) {
+    world.memory = Memory::default();
+}
+
+fn rows_about_users() -> Vec<Row> {
+    let listed = |change: fn(&mut RemoteUser)| move |world: &mut World| change(world.user.as_mut().unwrap());
+    vec![
+        row("nothing differs", Drift::Nothing, |_| {}),
+        row("nothing differs after a restart", Drift::Nothing, restarted),
+        Row { listed: None, ..row("the user is not listed", Drift::Unlisted, |_| {}) },
+        row(
+            "somebody changed what it may do",
+            wants("ListTags"),
+            listed(|user| user.access_string = "off -@all".into()),
+        ),
+        row(
+            "somebody set another number of passwords",
+            wants("WriteStatus"),
+            listed(|user| user.password_count = Some(2)),
+        ),
+        row(
+            "somebody set another type",
+            wants("ListTags"),
+            listed(|user| user.authentication_type = "iam".into()),
+        ),
+        row("it joined a group", wants("WriteStatus"), listed(|user| user.user_group_ids = texts(&["web"]))),
+        row("AWS works on it", wants("WriteStatus"), listed(|user| user.lifecycle = Lifecycle::Modifying)),
+        row("AWS deletes it", wants("WriteStatus"), listed(|user| user.lifecycle = Lifecycle::Deleting)),
+        row(
+            "it is another account's",
+            wants("WriteStatus"),
+            listed(|user| user.arn = arn_in("us-east-1", "222222222222")),
+        ),
+        row("somebody wants a pass", wants("ListTags"), |world| {
+            world.edit(|object| object.reconcile_requested_at = Some("now".into()));
+        }),
+        row("somebody took the finalizer off", wants("AddFinalizer"), |world| {
+            world.edit(|object| object.has_finalizer = false);
+        }),
+    ]
+}
+
+fn rows_about_tags_secrets_and_waits() -> Vec<Row> {
+    let secrets = |secrets, row: Row| Row { secrets, ..row };
+    vec![
+        row("its tags are due", wants("ListTags"), |world| world.now += 2 * Pace::default().tag_resync),
+        secrets(
+            SecretsShown::Unknown,
+            row("a Secret is missing or not watched", wants("ReadPasswords"), |_| {}),
+        ),
+        secrets(
+            SecretsShown::Written,
+            row("this process has compared the newer Secret", Drift::Nothing, |_| {}),
+        ),
+        secrets(
+            SecretsShown::Written,
+            row("nobody has compared the newer Secret", wants("ReadPasswords"), restarted),
+        ),
+        Row {
+            listed: None,
+            ..row("a suspended object needs no row", Drift::Nothing, |world| {
+                world.suspend();
+                world.quiet_pass();
+            })
+        },
+        leaves("AWS still deletes the user", true, Drift::Nothing),
+        leaves("an object at rest would not wait", false, wants("ReadDefinition")),
+        Row { listed: None, ..leaves("the user may be gone", true, Drift::Unlisted) },
+        Row { listed: Some(active()), ..leaves("AWS shows it active again", true, wants("ListTags")) },
+    ]
+}
+
+impl Row {
+    fn judge(&mut self) -> Drift {
+        let settings = Settings {
+            pace: Pace::default(),
+            region: "us-east-1".into(),
+            identity: "process-1".into(),
+            namespaces: Vec::new(),
+        };
+        let World { goal, object, now, .. } = &self.world;
+        let at_rest = AtRest {
+            settings: Arc::new(settings),
+            goal: goal.clone(),
+            object: object.clone(),
+            secrets: self.secrets,
+            waits: self.waits,
+            seed: now.as_secs(),
+        };
+        let now = self.world.now();
+        drift(at_rest, &mut self.world.memory, self.listed.as_ref(), now)
+    }
+}
+
+#[test]
+fn a_row_wakes_an_object_if_a_pass_would_do_anything() {
+    for mut row in rows_about_users().into_iter().chain(rows_about_tags_secrets_and_waits()) {
+        let (claim, before) = (row.claim, row.world.memory.clone());
+        let found = row.judge();
+        assert_eq!(found, row.expected, "{claim}");
+        assert_eq!(row.world.memory.sent_passwords, before.sent_passwords, "{claim}");
+        if found != Drift::Nothing {
+            row.world.asked.clear();
+            row.world.quiet_pass();
+            assert!(row.world.count("DescribeUser") > 0, "{claim}: {:?}", row.world.asked);
+        }
+    }
+}
+
+#[test]
+fn sweeps_do_not_put_off_the_comparison_of_tags() {
+    let mut row = row("at rest", Drift::Nothing, restarted);
+    let woken = (0..8).filter(|_| {
+        row.world.now += Duration::from_secs(600);
+        row.judge() == wants("ListTags")
+    });
+    assert!(woken.count() > 0, "its tags are never compared");
+}
