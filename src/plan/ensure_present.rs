@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::access_string::same_meaning;
 use crate::changes::{AuthenticationChange, TagChange, changes, tag_change, unrecorded_tag_keys};
 use crate::location::{NotFoundMeaning, not_found_meaning, wrong_location};
-use crate::membership::is_unread;
+use crate::membership::groups_are_unread;
 use crate::ownership::{
     OwnerKnowledge, before_tags_change, owner_tags_missing, ownership, restore_owner_tags, still_ours,
 };
@@ -136,7 +136,7 @@ fn is_applying(desired: &Desired, record: &Record) -> bool {
 }
 
 fn while_modifying(desired: &Desired, observed: &Observed) -> Action {
-    if is_unread(&desired.user_groups, observed) {
+    if groups_are_unread(&desired.user_groups, observed) {
         return Action::Fetch(Fetch::Groups);
     }
     Action::Wait(match observed.record.readiness.is_ready() && !observed.record.modify_sent {
@@ -193,9 +193,8 @@ fn adopt(desired: &Desired, user: &RemoteUser, observed: &Observed, former: Opti
 }
 
 fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
-    let passwords_unread =
-        matches!(desired.authentication, Authentication::Password(Err(SecretProblem::NotRead)));
-    if passwords_unread && !observed.secrets_unchanged {
+    let is_unread = matches!(desired.authentication, Authentication::Password(Err(SecretProblem::NotRead)));
+    if is_unread && !observed.secrets_unchanged {
         // What else differs is sent together with the passwords.
         return Action::Fetch(Fetch::Passwords);
     }
@@ -213,9 +212,9 @@ fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
         return action;
     }
     match &desired.authentication {
-        Authentication::Password(Err(problem)) if !passwords_unread => secret_problem(problem),
+        Authentication::Password(Err(problem)) if !is_unread => secret_problem(problem),
         Authentication::Password(_) | Authentication::Iam | Authentication::NoPassword
-            if is_unread(&desired.user_groups, observed) =>
+            if groups_are_unread(&desired.user_groups, observed) =>
         {
             Action::Fetch(Fetch::Groups)
         }

@@ -131,7 +131,7 @@ pub(crate) fn concerned(wanted: &WantedGroups, observed: &Observed) -> Vec<UserG
 }
 
 /// Nobody has asked the coordinator yet, although the object has to do with groups.
-pub(crate) fn is_unread(wanted: &WantedGroups, observed: &Observed) -> bool {
+pub(crate) fn groups_are_unread(wanted: &WantedGroups, observed: &Observed) -> bool {
     observed.groups == GroupsObservation::NotRead && !concerned(wanted, observed).is_empty()
 }
 

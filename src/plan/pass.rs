@@ -323,8 +323,8 @@ impl Pass {
             memory: None,
             requeue: None,
             is_settled: true,
-            polls: false,
             wishes: Wishes::Nothing,
+            polls: false,
             result: PassResult::Done,
         });
     }
@@ -345,7 +345,6 @@ impl Pass {
             | PassResult::TimedOut
             | PassResult::Endless => false,
         };
-        let polls = result == PassResult::Done && closing.is_some_and(Closing::polls);
         let wishes = match &result {
             PassResult::Done => closing.map_or(Wishes::Unchanged, Closing::wishes),
             PassResult::Conflict
@@ -354,6 +353,7 @@ impl Pass {
             | PassResult::TimedOut
             | PassResult::Endless => Wishes::Unchanged,
         };
+        let polls = result == PassResult::Done && closing.is_some_and(Closing::polls);
         Finish { memory: Some(Box::new(self.memory.clone())), requeue, is_settled, polls, wishes, result }
     }
 }

@@ -137,6 +137,10 @@ impl Pass {
 }
 
 impl Closing {
+    pub(super) fn polls(&self) -> bool {
+        self.verdict.requeue == Requeue::Poll
+    }
+
     /// The coordinator of the groups asks for the next pass.
     pub(super) fn is_woken(&self) -> bool {
         self.verdict.requeue == Requeue::Woken

@@ -34,10 +34,6 @@ impl Closing {
     pub(super) fn is_settled(&self) -> bool {
         self.verdict.requeue == Requeue::Resync
     }
-
-    pub(super) fn polls(&self) -> bool {
-        self.verdict.requeue == Requeue::Poll
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

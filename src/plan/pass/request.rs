@@ -116,9 +116,9 @@ pub struct Finish {
     pub requeue: Option<Duration>,
     /// The object needs nothing. The next pass only checks that this is still so.
     pub is_settled: bool,
+    pub wishes: Wishes,
     /// AWS is at work. The next pass only looks whether it has finished.
     pub polls: bool,
-    pub wishes: Wishes,
     pub result: PassResult,
 }
 

@@ -69,8 +69,9 @@ const MET: &str = "\
     RemoveFinalizer, RemoveFinalizer DeletingUser, RemoveFinalizer DeletionStarted, \
     RemoveFinalizer Retained, RemoveFinalizer UserAlreadyExists, RemoveFinalizer UserDeleted, \
     RemoveFinalizer UserOwnedByAnother, RemoveTagsFromResource, RemoveTagsFromResource UserModified, \
-    Resolve, Suspend Suspended, Wait Active, Wait Creating, Wait DeletingUser, Wait DeletionProtected, \
-    Wait Modifying, Wait SecretForbidden, Wait SecretKeyNotFound, Wait SecretNotFound, Wait Suspended, \
+    Resolve, Suspend Suspended, Wait Active, \
+    Wait Creating, Wait DeletingUser, Wait DeletionProtected, Wait Modifying, \
+    Wait SecretForbidden, Wait SecretKeyNotFound, Wait SecretNotFound, Wait Suspended, \
     Wait WaitingForPreviousUser, Wait WaitingForUserActive, Wait WrongAWSAccount, Wait failed, WriteStatus, \
     at rest by a listing, not in a listing, woken by a listing";
 

@@ -96,7 +96,7 @@ fn rows_about_users() -> Vec<Row> {
             listed(|user| user.authentication_type = "iam".into()),
         ),
         row("it joined a group", wants("WriteStatus"), listed(|user| user.user_group_ids = texts(&["web"]))),
-        row("AWS works on it", wants("WriteStatus"), listed(|user| user.lifecycle = Lifecycle::Modifying)),
+        row("AWS works on it", wants("Finish"), listed(|user| user.lifecycle = Lifecycle::Modifying)),
         row("AWS deletes it", wants("WriteStatus"), listed(|user| user.lifecycle = Lifecycle::Deleting)),
         row(
             "it is another account's",

@@ -293,8 +293,8 @@ impl Tables {
             memory: Some(Box::new(memory)),
             requeue: None,
             is_settled: false,
-            polls: false,
             wishes: plan::pass::Wishes::Unchanged,
+            polls: false,
             result: PassResult::Conflict,
         })
     }
