@@ -128,11 +128,12 @@ async fn people_are_served_while_many_users_are_stuck() {
     fixture.end().await;
 }
 
-/// AWS takes 6 s to delete a user, which is a minute at the pace of production.
+/// AWS takes 12 s to delete a user, which is two minutes at the pace of production. So all users are `deleting` at the same time,
+/// however busy the machine is.
 #[tokio::test]
 async fn many_deletions_are_polled_by_one_listing() {
     let mut setup = setup();
-    setup.aws.delete_time = Duration::from_secs(6);
+    setup.aws.delete_time = Duration::from_secs(12);
     let fixture = Fixture::without_operator(setup).await;
     fixture.start_with(&unlimited());
     let names = names("leaving", 60);
@@ -149,7 +150,8 @@ async fn many_deletions_are_polled_by_one_listing() {
     let (listings, others): (Vec<_>, Vec<_>) = calls.iter().partition(|call| user_of(call).is_empty());
     // A look, the tags, DeleteUser and a last look; the first were polled before there were many.
     assert!(others.len() <= 5 * names.len(), "{} calls for {} deletions", others.len(), names.len());
-    assert!((2..=10).contains(&listings.len()), "{} listings", listings.len());
+    // At most 10 in a minute of production.
+    assert!((2..=20).contains(&listings.len()), "{} listings", listings.len());
     fixture.end().await;
 }
 
