@@ -186,11 +186,10 @@ pub(super) fn trial(
     if !group.parts.iter().any(|part| uids.iter().all(|uid| part.uids.contains(uid))) {
         rest = None;
     }
-    if let ([uid], true) =
-        (uids.as_slice(), uids.iter().filter_map(|uid| group.wishes.get(uid)).all(Wish::is_default))
+    if let [uid] = uids.as_slice()
+        && group.wishes.get(uid).is_some_and(Wish::is_default)
     {
-        let uid = uid.clone();
-        return default_trial(group, &uid, seen, pace, now, roll);
+        return default_trial(group, uid, seen, pace, now, roll);
     }
     if direction == Direction::Join {
         let room = room(group, seen.user_ids.len());

@@ -26,12 +26,12 @@ impl Group {
     }
 
     /// AWS accepted a call, or says that it is applying another one.
-    pub(super) fn is_busy(&mut self, pace: &Pace, now: Moment, roll: f64) {
+    pub(super) fn became_busy(&mut self, pace: &Pace, now: Moment, roll: f64) {
         self.looks = 0;
         self.block(MembershipState::Busy(Lifecycle::Modifying), Requeue::Busy, pace, now, roll);
     }
 
-    pub(super) fn is_absent(&mut self, pace: &Pace, now: Moment, roll: f64) {
+    pub(super) fn became_absent(&mut self, pace: &Pace, now: Moment, roll: f64) {
         for wish in self.wishes.values_mut() {
             if let Phase::Sent(_) = wish.phase {
                 wish.phase = Phase::Waiting { alone: false, after: now };
@@ -51,7 +51,7 @@ impl Group {
 
     pub(super) fn see(&mut self, seen: &GroupObservation, pace: &Pace, now: Moment, roll: f64) {
         match seen {
-            GroupObservation::Absent => self.is_absent(pace, now, roll),
+            GroupObservation::Absent => self.became_absent(pace, now, roll),
             GroupObservation::Failed(fault) => {
                 self.failed(GroupCall::DescribeUserGroups, fault, pace, now, roll);
             }

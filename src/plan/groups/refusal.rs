@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::batch::Trial;
 use super::group::{Group, Part};
-use super::wish::Phase;
+use super::wish::{Phase, Wish};
 use crate::pace::{Pace, Requeue};
 use crate::{Direction, Fault, GroupCall, GroupOutcome, GroupSize, MembershipState, Moment, Rejection, Swap};
 
@@ -56,14 +56,18 @@ impl Group {
         let Some(trial) = self.trial.take() else { return };
         match outcome {
             GroupOutcome::Accepted => self.accepted(&trial, pace, now, roll),
-            GroupOutcome::NotFound => self.is_absent(pace, now, roll),
+            GroupOutcome::NotFound => self.became_absent(pace, now, roll),
             GroupOutcome::CredentialsChanged => self.retry_later(pace, now, roll),
             GroupOutcome::Failed(fault) => match refusal_cause(fault) {
-                RefusalCause::Busy => self.is_busy(pace, now, roll),
+                RefusalCause::Busy => self.became_busy(pace, now, roll),
                 RefusalCause::Call => self.failed(GroupCall::ModifyUserGroup, fault, pace, now, roll),
-                RefusalCause::Size => self.too_many(&trial, fault, pace, now, roll),
+                RefusalCause::Size if self.needs_room(&trial) => {
+                    self.too_many(&trial, fault, pace, now, roll)
+                }
                 RefusalCause::UserGone => self.user_gone(&trial, fault, name_lasts, pace, now, roll),
-                RefusalCause::User => self.user_refused(&trial, fault, name_lasts, pace, now, roll),
+                RefusalCause::User | RefusalCause::Size => {
+                    self.user_refused(&trial, fault, name_lasts, pace, now, roll);
+                }
             },
         }
     }
@@ -85,17 +89,24 @@ impl Group {
         // The others of the part hold a user that AWS refuses.
         if let (Some(rest), Some(Part { fault, .. })) = (&trial.rest, self.take_part(trial)) {
             match rest.as_slice() {
-                [uid] => self.hold(uid, trial.swap, &fault, true, pace, now, roll),
+                [uid] => self.hold(uid, trial, &fault, true, pace, now, roll),
                 _ => self.parts.push(Part { uids: rest.clone(), fault }),
             }
         }
-        self.is_busy(pace, now, roll);
+        self.became_busy(pace, now, roll);
     }
 
     /// The part that the call was about. Something else is known now.
     fn take_part(&mut self, trial: &Trial) -> Option<Part> {
         let at = self.parts.iter().position(|part| part.uids.iter().any(|uid| trial.uids.contains(uid)))?;
         Some(self.parts.remove(at))
+    }
+
+    /// Whether the users of the call wait for room. A user that leaves and a default user do not, so each is held by itself if AWS
+    /// refuses it because of the quota.
+    fn needs_room(&self, trial: &Trial) -> bool {
+        let is_default = |uid: &String| self.wishes.get(uid).is_some_and(Wish::is_default);
+        trial.direction == Direction::Join && !trial.uids.iter().any(is_default)
     }
 
     fn too_many(&mut self, trial: &Trial, fault: &Fault, pace: &Pace, now: Moment, roll: f64) {
@@ -136,7 +147,7 @@ impl Group {
     ) {
         self.take_part(trial);
         if let [uid] = trial.uids.as_slice() {
-            return self.hold(uid, trial.swap, fault, lasts, pace, now, roll);
+            return self.hold(uid, trial, fault, lasts, pace, now, roll);
         }
         for uid in &trial.uids {
             if let Some(wish) = self.wishes.get_mut(uid) {
@@ -145,7 +156,7 @@ impl Group {
         }
         if let [uid] = self.named(trial, fault).as_slice() {
             // Nothing is known about the others.
-            return self.hold(uid, trial.swap, fault, lasts, pace, now, roll);
+            return self.hold(uid, trial, fault, lasts, pace, now, roll);
         }
         self.parts.push(Part { uids: trial.uids.clone(), fault: fault.clone() });
     }
@@ -155,7 +166,7 @@ impl Group {
     fn hold(
         &mut self,
         uid: &str,
-        swap: Swap,
+        trial: &Trial,
         fault: &Fault,
         lasts: bool,
         pace: &Pace,
@@ -190,8 +201,14 @@ impl Group {
                     _,
                 ),
             ) => refused,
-            (Direction::Leave, Fault::Rejected(Rejection::DefaultUserRequired, _)) if swap == Swap::No => {
+            (Direction::Leave, Fault::Rejected(Rejection::DefaultUserRequired, _))
+                if trial.swap == Swap::No =>
+            {
                 (MembershipState::DefaultInUse { caches: Vec::new() }, after(Requeue::Slow))
+            }
+            (Direction::Join | Direction::Leave, Fault::Rejected(Rejection::Quota, _)) => {
+                let size = GroupSize { members: trial.members, fault: Some(fault.clone()) };
+                (MembershipState::Full(size), after(Requeue::Slow))
             }
             (Direction::Join | Direction::Leave, _) => slowly,
         };

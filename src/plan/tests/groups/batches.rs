@@ -111,6 +111,21 @@ fn a_full_group_takes_the_oldest_and_the_others_are_told() {
 }
 
 #[test]
+fn a_leave_that_aws_refuses_because_of_the_quota_is_told_and_tried_again_slowly() {
+    let mut world = joining(4);
+    world.run(HOUR / 60);
+    world.quota = 2;
+    world.wants("u-1", Some(Direction::Leave));
+    let calls = world.calls.len();
+    world.run(HOUR);
+    assert!(matches!(world.state("u-1"), Some(MembershipState::Full(_))), "{:?}", world.state("u-1"));
+    assert!((5..20).contains(&(world.calls.len() - calls)), "{} calls", world.calls.len() - calls);
+    world.quota = 100;
+    world.run(HOUR / 6);
+    assert!(!world.members().contains("u-1"));
+}
+
+#[test]
 fn a_role_that_lacks_the_permission_is_told_without_a_search_through_all() {
     let mut world = joining(100);
     world.denied = (0..100).map(user).collect();

@@ -165,6 +165,16 @@ impl World {
         }
     }
 
+    /// Somebody else puts the user into the group, or takes it out. AWS refuses that while it changes the group (B77).
+    pub(crate) fn foreign_change(&mut self, user: String, joins: bool) {
+        self.settle();
+        let Some(group) = self.aws.get_mut(GROUP).filter(|group| group.pending.is_none()) else { return };
+        match joins {
+            true => group.members.insert(user),
+            false => group.members.remove(&user),
+        };
+    }
+
     /// What the object says of the group.
     pub(crate) fn state(&self, user: &str) -> Option<MembershipState> {
         self.groups.clone().states(user, &[group_id(GROUP)]).remove(&group_id(GROUP))
