@@ -25,6 +25,7 @@ use plan::Arn;
 use serde_json::Value;
 
 use crate::config::{Check, CheckMode, OutputFormat};
+use crate::resolve::in_namespace;
 use crate::{api, clock};
 use clocks::ClockReading;
 use cluster::{Cluster, ListError};
@@ -311,9 +312,9 @@ async fn asked_of_aws(
 /// The user to ask AWS for if no object has one yet: AWS's own, or an ID with the required prefix, because the IAM policy may
 /// allow only those.
 fn probed(flags: &Check) -> String {
-    let Some(template) = &flags.run.required_user_id_prefix else { return "default".to_owned() };
+    let Some(template) = &flags.run.required_user_id_prefix else { return plan::DEFAULT_USER.to_owned() };
     let namespace = flags.run.namespaces().into_iter().next().unwrap_or_else(|| "default".to_owned());
-    let prefix = template.replace("{namespace}", &namespace);
+    let prefix = in_namespace(template, &namespace);
     let id = format!("{prefix}check");
     id.chars().take(plan::USER_ID_MAX_LENGTH).collect::<String>().trim_end_matches('-').to_owned()
 }

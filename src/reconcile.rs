@@ -118,11 +118,7 @@ impl<U: UserApi> Reconciler<U> {
             Request::ReadNamesake(orphan) => Response::Namesake(kubernetes.namesake(&orphan).await?),
             Request::Resolve => self.resolve_again(held).await?,
             Request::AddFinalizer => self.written(kubernetes.add_finalizer(&held.object).await?, held),
-            Request::RemoveFinalizer => {
-                let uid = held.object.uid().unwrap_or_default();
-                let removed = self.orphans.release(&uid, kubernetes.remove_finalizer(&held.object)).await?;
-                self.written(removed, held)
-            }
+            Request::RemoveFinalizer => self.remove_finalizer(held).await?,
             Request::WriteStatus(next) => {
                 self.written(kubernetes.apply_status(&held.object, &status(&next)).await?, held)
             }

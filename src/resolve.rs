@@ -88,17 +88,17 @@ impl Policy {
             Some(api::AdoptionPolicy::Adopt) => Adoption::NotAllowed,
         }
     }
+
+    /// The user groups that objects of this namespace may name.
+    fn allowed_groups(&self, namespace: &str) -> Patterns {
+        let templates = self.allowed_user_groups.iter();
+        Patterns::new(templates.map(|template| in_namespace(template, namespace)).collect())
+    }
 }
 
-impl Policy {
-    fn group_permission(&self, namespace: &str, group: &UserGroupId) -> GroupPermission {
-        let patterns =
-            self.allowed_user_groups.iter().map(|pattern| pattern.replace("{namespace}", namespace));
-        match Patterns::new(patterns.collect()).matches(group.as_str()) {
-            true => GroupPermission::Allowed,
-            false => GroupPermission::NotAllowed,
-        }
-    }
+/// What a flag with `{namespace}` means for the objects of this namespace.
+pub(crate) fn in_namespace(template: &str, namespace: &str) -> String {
+    template.replace("{namespace}", namespace)
 }
 
 /// Reads no Secret. A pass asks for [`passwords`] when it needs them. `full`: `--max-users-per-namespace`, if so many other objects
@@ -267,10 +267,10 @@ fn access_string(object: &ElastiCacheUser) -> Result<String, SpecError> {
 }
 
 fn user_groups(object: &ElastiCacheUser, policy: &Policy) -> Result<WantedGroups, SpecError> {
-    let namespace = object.namespace().unwrap_or_default();
-    let permitted = |group: UserGroupId| {
-        let permission = policy.group_permission(&namespace, &group);
-        (group, permission)
+    let allowed = policy.allowed_groups(&object.namespace().unwrap_or_default());
+    let permitted = |group: UserGroupId| match allowed.matches(group.as_str()) {
+        true => (group, GroupPermission::Allowed),
+        false => (group, GroupPermission::NotAllowed),
     };
     Ok(named_groups(object)?.into_iter().map(permitted).collect())
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use plan::classify::Answer;
-use plan::{Account, AwsError, CallSource, CredentialsId, Fault, Rejection, RemoteUser, Tags};
+use plan::{Account, AwsError, CallSource, CredentialsId, DEFAULT_USER, Fault, Rejection, RemoteUser, Tags};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -153,7 +153,7 @@ impl Aws {
     }
 
     async fn ask_for_default_user(&self) -> (CallSource, Option<Fault>) {
-        let (answer, facts) = self.describe_one("default").await;
+        let (answer, facts) = self.describe_one(DEFAULT_USER).await;
         let fault = answer.err().map(|answer| match answer {
             Answer::NotFound => {
                 let error = AwsError::new("UserNotFound", "AWS does not show the user `default`.");

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use aws::{Aws, UserPage};
 use futures::{StreamExt, stream};
-use plan::{Arn, AwsError, Fault, Lifecycle, RemoteUser, Tags, TagsObservation, UserId, UserObservation};
+use plan::{
+    Arn, AwsError, DEFAULT_USER, Fault, Lifecycle, RemoteUser, Tags, TagsObservation, UserId, UserObservation,
+};
 
 use super::progress::ProgressLines;
 use super::row::counted;
 use crate::account::{Class, RateLimited};
 
-/// AWS's own user, which is in every account and never carries owner tags.
-const DEFAULT_USER: &str = "default";
 /// AWS calls that are under way at the same time.
 const CALLS_AT_ONCE: usize = 8;
 /// How often a call is made that AWS throttles or does not answer.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 use plan::{DeletionPolicy, Feature};
 
+use crate::resolve::in_namespace;
+
 /// clap prints it after the flag's name and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidValue {
@@ -45,7 +47,7 @@ pub(super) fn parse_cluster_id(text: &str) -> Result<String, InvalidValue> {
 
 /// Accepts a template that begins a valid user ID once the namespace is filled in.
 pub(super) fn parse_user_id_prefix(text: &str) -> Result<String, InvalidValue> {
-    let filled = text.replace("{namespace}", "a");
+    let filled = in_namespace(text, "a");
     let begins = filled.starts_with(|c: char| c.is_ascii_lowercase());
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if begins && filled.chars().all(allowed) && !filled.contains("--") {
@@ -57,7 +59,7 @@ pub(super) fn parse_user_id_prefix(text: &str) -> Result<String, InvalidValue> {
 
 /// Accepts an empty text, because an empty environment variable counts as one that is not set.
 pub(super) fn parse_group_pattern(text: &str) -> Result<String, InvalidValue> {
-    let filled = text.trim().replace("{namespace}", "a");
+    let filled = in_namespace(text.trim(), "a");
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-*".contains(c);
     if filled.chars().all(allowed) { Ok(text.trim().to_owned()) } else { Err(InvalidValue::GroupPattern) }
 }

@@ -74,11 +74,11 @@ pub use status::{
 pub use status_user::{StatusUser, read_as_ours, status_user};
 pub use time::{Moment, Now, Rolls, Timestamp};
 pub use user::{
-    Arn, AuthenticationType, Engine, InvalidUserId, Lifecycle, RemoteUser, USER_ID_MAX_LENGTH,
+    Arn, AuthenticationType, DEFAULT_USER, Engine, InvalidUserId, Lifecycle, RemoteUser, USER_ID_MAX_LENGTH,
     USER_ID_PATTERN, UserId,
 };
 
-pub use user_group::{DEFAULT_USER, GroupChange, GroupObservation, GroupOutcome, UserGroup, UserGroupId};
+pub use user_group::{GroupChange, GroupObservation, GroupOutcome, UserGroup, UserGroupId};
 
 /// Decides the next action.
 #[must_use]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+/// AWS's own user. It has no password and may do everything (B20).
+pub const DEFAULT_USER: &str = "default";
 /// The length of the longest user ID. This is the operator's limit, because AWS does not document its own.
 pub const USER_ID_MAX_LENGTH: usize = 40;
 /// The form of a user ID, for the CRD. ElastiCache stores user IDs in lower case.
@@ -33,7 +35,7 @@ impl UserId {
         {
             return Err(InvalidUserId::Malformed);
         }
-        if id == "default" {
+        if id == DEFAULT_USER {
             return Err(InvalidUserId::Reserved);
         }
         Ok(Self(id))

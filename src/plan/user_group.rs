@@ -4,9 +4,6 @@ use std::fmt;
 
 use crate::{Fault, InvalidUserId, Lifecycle, UserId};
 
-/// AWS's own user. It has no password and may do everything (B20).
-pub const DEFAULT_USER: &str = "default";
-
 /// The identity of a user group within an account and region, in lower case because AWS stores it so.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserGroupId(String);

@@ -46,6 +46,12 @@ impl<U: UserApi> Reconciler<U> {
         Ok(Response::Resolved(Some((goal, facts(&held.object)))))
     }
 
+    pub(super) async fn remove_finalizer(&self, held: &mut Held<'_>) -> Result<Response, RequestError> {
+        let uid = held.object.uid().unwrap_or_default();
+        let removed = self.orphans.release(&uid, self.kubernetes.remove_finalizer(&held.object)).await?;
+        Ok(self.written(removed, held))
+    }
+
     /// Keeps the version that a write to the object returned.
     pub(super) fn written(&self, object: ElastiCacheUser, held: &mut Held<'_>) -> Response {
         self.orphans.written(&object.uid().unwrap_or_default(), self.settings.pace.vanishing_window);

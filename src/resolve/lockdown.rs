@@ -3,7 +3,7 @@
 use kube::ResourceExt;
 use plan::{BrokenRule, DeletionPolicy, Feature, Tags, UserId};
 
-use super::{Patterns, Policy, is_protected};
+use super::{Patterns, Policy, in_namespace, is_protected};
 use crate::api::{self, ElastiCacheUser};
 
 /// Holds in all namespaces but the privileged ones.
@@ -111,7 +111,7 @@ impl Policy {
     /// The required prefix, if the ID lacks it.
     fn missing_prefix(&self, object: &ElastiCacheUser, user_id: &UserId) -> Option<String> {
         let template = self.required_prefix.as_ref()?;
-        let prefix = template.replace("{namespace}", &object.namespace().unwrap_or_default());
+        let prefix = in_namespace(template, &object.namespace().unwrap_or_default());
         (!user_id.as_str().starts_with(&prefix)).then_some(prefix)
     }
 }
