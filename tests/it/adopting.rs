@@ -18,7 +18,7 @@ async fn dark() -> Fixture {
 
 /// Objects of this fixture's namespace may adopt.
 fn adopters(fixture: &Fixture) -> (&'static str, String) {
-    ("ADOPTION_NAMESPACE", format!("somewhere-else,{}", fixture.ns))
+    ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", format!("somewhere-else,{}", fixture.ns))
 }
 
 async fn adopting() -> Fixture {
@@ -58,7 +58,11 @@ fn owner(user: &Value) -> (&str, &str) {
 async fn a_user_of_nobody_is_tagged_and_then_changed_to_match() {
     for everywhere in [false, true] {
         let fixture = dark().await;
-        let allowed = if everywhere { ("ADOPTION_NAMESPACE", "*".to_owned()) } else { adopters(&fixture) };
+        let allowed = if everywhere {
+            ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "*".to_owned())
+        } else {
+            adopters(&fixture)
+        };
         fixture.start_with(&[allowed]);
         fixture.secret("pw", PASSWORD).await;
         let former = json!({
@@ -122,7 +126,7 @@ async fn a_user_that_matches_gets_tags_and_nothing_else() {
 #[tokio::test]
 async fn what_may_not_be_taken_over_stays_as_it_is() {
     let fixture = dark().await;
-    fixture.start_with(&[("ADOPTION_NAMESPACE", "somewhere-else".to_owned())]);
+    fixture.start_with(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "somewhere-else".to_owned())]);
     fixture.aws.put_user("free", matching()).await;
     let before = fixture.aws.user("free").await.unwrap();
     fixture.create("adopt", asking(iam(), "free")).await;
@@ -189,7 +193,10 @@ pub(crate) async fn two_namespaces(adopt_in_both: bool) -> (Fixture, Fixture) {
     let to = dark().await;
     let both = format!("{}, {}", from.ns, to.ns);
     let adoption = if adopt_in_both { both.clone() } else { to.ns.clone() };
-    from.start_with(&[("NAMESPACE", both), ("ADOPTION_NAMESPACE", adoption)]);
+    from.start_with(&[
+        ("ELASTICACHE_USERS_NAMESPACE", both),
+        ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", adoption),
+    ]);
     (from, to)
 }
 
@@ -206,7 +213,7 @@ async fn a_move_to_another_namespace_takes_the_user_along_where_the_former_one_i
     other.wait_ready("app").await;
     other.deleted("app").await;
     fixture.kill();
-    fixture.start_with(&[("ADOPTION_NAMESPACE", "*".to_owned())]);
+    fixture.start_with(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "*".to_owned())]);
     let before = fixture.aws.user("orders").await.unwrap();
     fixture.create("back", asking(iam(), "orders")).await;
     let object = fixture.reason("back", "UserOwnedByAnother").await;
@@ -289,11 +296,16 @@ async fn of_two_objects_in_two_namespaces_the_first_keeps_the_user_until_it_goes
 #[tokio::test]
 async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_goes() {
     let (fixture, other) = (dark().await, dark().await);
-    fixture.start_with(&[("CLUSTER_ID", "one".to_owned())]);
+    fixture.start_with(&[("ELASTICACHE_USERS_CLUSTER_ID", "one".to_owned())]);
     let endpoint = ("AWS_ENDPOINT_URL_ELASTICACHE", fixture.aws.url().to_owned());
-    let resync = ("RESYNC", "2s".to_owned());
+    let resync = ("ELASTICACHE_USERS_RESYNC", "2s".to_owned());
     fixture.ready("app", named("orders")).await;
-    other.start_with(&[("CLUSTER_ID", "two".to_owned()), endpoint, resync, adopters(&other)]);
+    other.start_with(&[
+        ("ELASTICACHE_USERS_CLUSTER_ID", "two".to_owned()),
+        endpoint,
+        resync,
+        adopters(&other),
+    ]);
     // Its own namespace and name are no help: the other one has those of another cluster.
     other.create("app", asking(iam(), "orders")).await;
     is_told(&fixture, (&fixture, "app"), (&other, "app"), "one").await;
@@ -309,11 +321,14 @@ async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_goes()
 #[tokio::test]
 async fn a_hand_over_between_clusters_is_noticed_by_both() {
     let (fixture, other) = (dark().await, dark().await);
-    let (resync, tag_resync) = (("RESYNC", "1s".to_owned()), ("TAG_RESYNC_EVERY", "1".to_owned()));
-    fixture.start_with(&[("CLUSTER_ID", "one".to_owned()), resync.clone(), tag_resync]);
+    let (resync, tag_resync) = (
+        ("ELASTICACHE_USERS_RESYNC", "1s".to_owned()),
+        ("ELASTICACHE_USERS_TAG_RESYNC_EVERY", "1".to_owned()),
+    );
+    fixture.start_with(&[("ELASTICACHE_USERS_CLUSTER_ID", "one".to_owned()), resync.clone(), tag_resync]);
     let endpoint = ("AWS_ENDPOINT_URL_ELASTICACHE", fixture.aws.url().to_owned());
     fixture.ready("app", named("orders")).await;
-    other.start_with(&[("CLUSTER_ID", "two".to_owned()), endpoint, resync]);
+    other.start_with(&[("ELASTICACHE_USERS_CLUSTER_ID", "two".to_owned()), endpoint, resync]);
     other.create("app", named("orders")).await;
     other.reason("app", "UserOwnedByAnother").await;
     // A person gives the user to the other cluster by changing its tags.

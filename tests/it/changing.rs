@@ -12,7 +12,11 @@ use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, with, with_passwo
 
 /// A fixture on which many objects are not held up by the limiter.
 async fn roomy() -> Fixture {
-    Fixture::with(Setup::env(&[("AWS_RATE", "500"), ("AWS_BURST", "500")])).await
+    Fixture::with(Setup::env(&[
+        ("ELASTICACHE_USERS_AWS_RATE", "500"),
+        ("ELASTICACHE_USERS_AWS_BURST", "500"),
+    ]))
+    .await
 }
 
 /// Says which password it is, without saying the password.
@@ -253,7 +257,7 @@ async fn invalid_user_state_is_waited_out_and_never_terminal() {
 
 #[tokio::test]
 async fn the_end_of_modifying_is_noticed_soon_at_the_real_pace() {
-    let fixture = Fixture::with(Setup::env(&[("PACE_DIVISOR", "1")])).await;
+    let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_PACE_DIVISOR", "1")])).await;
     fixture.ready("app", iam()).await;
     fixture.aws.settings(json!({ "modify-time": "10s" })).await;
     let before = fixture.aws.calls_of("DescribeUsers", "app").await.len();

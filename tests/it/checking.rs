@@ -65,10 +65,12 @@ impl Answer {
 pub(crate) fn command(fixture: &Fixture) -> Command {
     let mut command = fixture.command();
     // An administrator runs it, unless the test says otherwise.
-    command.env("KUBECONFIG", control_plane::shared().kubeconfig()).env_remove("CLUSTER_ID");
+    command
+        .env("KUBECONFIG", control_plane::shared().kubeconfig())
+        .env_remove("ELASTICACHE_USERS_CLUSTER_ID");
     command
         .arg("check")
-        .env_remove("LOG")
+        .env_remove("ELASTICACHE_USERS_LOG")
         .env("AWS_ENDPOINT_URL", fixture.aws.url())
         .env_remove("AWS_ENDPOINT_URL_STS");
     command
@@ -165,9 +167,9 @@ async fn nothing_is_missing_with_the_rights_that_the_chart_gives() {
     let fixture = Fixture::without_operator(Setup { rights, ..Setup::default() }).await;
     let env = [
         ("KUBECONFIG", fixture.kubeconfig()),
-        ("LEADER_ELECT", "true"),
+        ("ELASTICACHE_USERS_LEADER_ELECT", "true"),
         ("POD_NAMESPACE", rights::HOME),
-        ("LEASE_NAME", &*fixture.ns),
+        ("ELASTICACHE_USERS_LEASE_NAME", &*fixture.ns),
     ];
     let answer = check(&fixture, &[], &env).await;
     assert!(answer.rows.iter().all(|row| row["status"] == "ok"), "{}", answer.page);
@@ -205,7 +207,7 @@ async fn each_missing_rule_is_told_and_its_fix_grants_it_and_nothing_else() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let cluster = control_plane::shared();
     let account = fixture.service_account("lean").await;
-    let env = [("KUBECONFIG", &*account), ("LEADER_ELECT", "true")];
+    let env = [("KUBECONFIG", &*account), ("ELASTICACHE_USERS_LEADER_ELECT", "true")];
     let bare = check(&fixture, &[], &env).await;
     for (rule, status) in RULES {
         bare.says(rule, status, "", "--serviceaccount=");
@@ -240,7 +242,7 @@ async fn each_missing_rule_is_told_and_its_fix_grants_it_and_nothing_else() {
 async fn a_definition_that_is_missing_or_old_is_told_and_its_fix_brings_it_up_to_date() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let cluster = control_plane::bare().await;
-    let env = [("KUBECONFIG", cluster.kubeconfig().to_str().unwrap()), ("NAMESPACE", "")];
+    let env = [("KUBECONFIG", cluster.kubeconfig().to_str().unwrap()), ("ELASTICACHE_USERS_NAMESPACE", "")];
     let answer = check(&fixture, &[], &env).await;
     answer.fails("crd", "is not installed", "crd | kubectl apply --server-side");
     assert_eq!(answer.with("failed"), ["crd"], "{}", answer.page);
@@ -277,7 +279,7 @@ async fn in_namespaces_with_passwords(fixture: &Fixture, cluster: &Cluster) {
     std::fs::write(&file, object.to_string()).unwrap();
     run(cluster, &format!("kubectl --namespace shop create -f {}", file.display())).await;
     let account = cluster.service_account_kubeconfig("default", "lean").unwrap();
-    let env = [("KUBECONFIG", account.to_str().unwrap()), ("NAMESPACE", "")];
+    let env = [("KUBECONFIG", account.to_str().unwrap()), ("ELASTICACHE_USERS_NAMESPACE", "")];
     let answer = check(fixture, &[], &env).await;
     answer.warns("permission-secrets", "in the namespace shop.", "--namespace shop create role");
     fix(cluster, answer.row("permission-secrets")).await;
@@ -294,7 +296,7 @@ async fn a_cluster_that_does_not_answer_is_told_in_bounded_time() {
     let kubeconfig = control_plane::kubeconfig(&format!("http://{}", silent.local_addr().unwrap()));
     std::fs::write(file.path(), kubeconfig).unwrap();
     let began = std::time::Instant::now();
-    let env = [("KUBECONFIG", file.path().to_str().unwrap()), ("KUBERNETES_TIMEOUT", "1s")];
+    let env = [("KUBECONFIG", file.path().to_str().unwrap()), ("ELASTICACHE_USERS_KUBERNETES_TIMEOUT", "1s")];
     let answer = check(&fixture, &[], &env).await;
     assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
     answer.fails("cluster", "does not answer", "kubectl version");

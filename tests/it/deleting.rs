@@ -125,7 +125,7 @@ async fn a_secret_that_is_gone_blocks_nothing() {
 
 #[tokio::test]
 async fn a_deletion_waits_shortly_and_cheaply_at_the_real_pace() {
-    let fixture = Fixture::with(Setup::env(&[("PACE_DIVISOR", "1")])).await;
+    let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_PACE_DIVISOR", "1")])).await;
     fixture.ready("app", iam()).await;
     fixture.aws.settings(json!({ "delete-time": "10s" })).await;
     let asked = std::time::Instant::now();

@@ -65,9 +65,9 @@ impl Deployed {
     /// The operator, in a pod of this name, with AWS at an emulator.
     pub(crate) fn operator(&self, pod: &str, aws: &Aws) -> Command {
         let mut command = self.command(the(&self.objects, "Deployment"), pod);
-        command.envs(operator::environment(aws.url())).env("PACE_DIVISOR", "10");
+        command.envs(operator::environment(aws.url())).env("ELASTICACHE_USERS_PACE_DIVISOR", "10");
         // No port is fixed here.
-        command.env("HEALTH_ADDR", "127.0.0.1:0");
+        command.env("ELASTICACHE_USERS_HEALTH_ADDR", "127.0.0.1:0");
         command
     }
 

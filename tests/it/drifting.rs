@@ -122,7 +122,11 @@ async fn put_right(fixture: &Fixture, asks: bool) {
 
 #[tokio::test]
 async fn a_drift_check_puts_right_what_somebody_changed() {
-    let fixture = Fixture::with(Setup::env(&[("RESYNC", "2s"), ("TAG_RESYNC_EVERY", "1")])).await;
+    let fixture = Fixture::with(Setup::env(&[
+        ("ELASTICACHE_USERS_RESYNC", "2s"),
+        ("ELASTICACHE_USERS_TAG_RESYNC_EVERY", "1"),
+    ]))
+    .await;
     put_right(&fixture, false).await;
     ended(fixture).await;
 }
@@ -169,7 +173,11 @@ async fn a_requested_reconcile_corrects_drift_although_its_first_call_fails() {
 
 #[tokio::test]
 async fn an_outage_leaves_a_ready_object_alone_until_it_is_stale() {
-    let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
+    let fixture = Fixture::with(Setup::env(&[
+        ("ELASTICACHE_USERS_RESYNC", "1s"),
+        ("ELASTICACHE_USERS_STALE_AFTER", "4s"),
+    ]))
+    .await;
     let error = |code| Rule::any().error(code, 403);
     let rows = [
         Outage { name: "unavailable", fault: Rule::any().unavailable(), reason: "AWSUnavailable" },
@@ -186,7 +194,11 @@ async fn an_outage_leaves_a_ready_object_alone_until_it_is_stale() {
 #[tokio::test]
 async fn throttling_leaves_a_ready_object_alone_until_it_is_stale() {
     // Apart from the others, as it slows the operator's calls down for every object.
-    let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
+    let fixture = Fixture::with(Setup::env(&[
+        ("ELASTICACHE_USERS_RESYNC", "1s"),
+        ("ELASTICACHE_USERS_STALE_AFTER", "4s"),
+    ]))
+    .await;
     fixture.ready("throttled", iam()).await;
     let fault = Rule::any().throttle();
     grows_stale(&fixture, &[Outage { name: "throttled", fault, reason: "Throttled" }]).await;
@@ -243,7 +255,11 @@ async fn grows_stale(fixture: &Fixture, rows: &[Outage]) {
 
 #[tokio::test]
 async fn a_user_that_is_known_to_differ_is_not_called_ready_while_its_tags_cannot_be_read() {
-    let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "4s")])).await;
+    let fixture = Fixture::with(Setup::env(&[
+        ("ELASTICACHE_USERS_RESYNC", "1s"),
+        ("ELASTICACHE_USERS_STALE_AFTER", "4s"),
+    ]))
+    .await;
     fixture.ready("app", iam()).await;
     fixture.aws.fault(Rule::on("ListTagsForResource").error("AccessDenied", 403).always()).await;
     fixture.aws.put_user("app", json!({ "AccessString": "off -@all" })).await;

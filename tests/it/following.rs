@@ -125,7 +125,10 @@ fn orders() -> Value {
 #[tokio::test]
 async fn a_user_is_taken_over_from_terraform_or_ack() {
     let fixture = dark().await;
-    fixture.start_with(&[("ADOPTION_NAMESPACE", fixture.ns.clone()), ("RESYNC", "1s".to_owned())]);
+    fixture.start_with(&[
+        ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone()),
+        ("ELASTICACHE_USERS_RESYNC", "1s".to_owned()),
+    ]);
     fixture.aws.put_user("orders-api", terraforms()).await;
     let before = all_but_tags(&fixture, "orders-api").await;
     let reader = Reader::new(&[("shop", &fixture)]);
@@ -152,7 +155,10 @@ async fn a_user_is_taken_over_from_terraform_or_ack() {
 #[tokio::test]
 async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
     let fixture = dark().await;
-    fixture.start_with(&[("ADOPTION_NAMESPACE", fixture.ns.clone()), ("RESYNC", "1s".to_owned())]);
+    fixture.start_with(&[
+        ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone()),
+        ("ELASTICACHE_USERS_RESYNC", "1s".to_owned()),
+    ]);
     let password = json!({ "Passwords": [PASSWORD], "Authentication": { "Type": "password" } });
     fixture.aws.put_user("orders-api", with(terraforms(), password)).await;
     fixture.secret("orders-api", PASSWORD).await;

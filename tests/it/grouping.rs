@@ -65,7 +65,7 @@ async fn a_member_is_deleted_without_leaving_its_groups_first() {
 #[tokio::test]
 async fn a_group_that_is_not_allowed_is_told_and_not_joined() {
     let fixture = Fixture::without_operator(Setup::default()).await;
-    fixture.start_with(&[("ALLOWED_USER_GROUP", "{namespace}-*".to_owned())]);
+    fixture.start_with(&[("ELASTICACHE_USERS_ALLOWED_USER_GROUP", "{namespace}-*".to_owned())]);
     let allowed = format!("{}-cache", fixture.ns);
     for group in ["cache", &allowed] {
         fixture.aws.put_group(group, json!({ "Engine": "valkey" })).await;
@@ -117,7 +117,11 @@ async fn a_user_that_aws_refuses_is_told_in_awss_words_and_holds_up_nobody() {
 
 #[tokio::test]
 async fn a_hundred_users_join_with_three_calls_at_most() {
-    let fixture = Fixture::with(Setup::env(&[("AWS_RATE", "100"), ("AWS_BURST", "200")])).await;
+    let fixture = Fixture::with(Setup::env(&[
+        ("ELASTICACHE_USERS_AWS_RATE", "100"),
+        ("ELASTICACHE_USERS_AWS_BURST", "200"),
+    ]))
+    .await;
     // They are there together once the group is.
     fixture.aws.put_group("cache", json!({ "Engine": "valkey", "Status": "creating" })).await;
     let names: Vec<String> = (0..100).map(|number| format!("user-{number}")).collect();
@@ -139,7 +143,7 @@ async fn a_hundred_users_join_with_three_calls_at_most() {
 
 #[tokio::test]
 async fn a_membership_that_somebody_removed_is_put_back_as_drift() {
-    let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s")])).await;
+    let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_RESYNC", "1s")])).await;
     fixture.aws.put_group("cache", json!({ "Engine": "valkey" })).await;
     fixture.ready("app", member_of(&["cache"])).await;
     fixture.aws.put_group("cache", json!({ "UserIds": [] })).await;

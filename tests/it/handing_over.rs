@@ -7,9 +7,9 @@ use crate::fixture::{Fixture, Setup, condition, iam, with};
 #[tokio::test]
 async fn a_new_object_waits_for_the_one_that_is_about_to_go_and_is_never_stalled() {
     // At the real pace, so that the first minute is one.
-    let env = vec![("PACE_DIVISOR", "1".to_owned())];
+    let env = vec![("ELASTICACHE_USERS_PACE_DIVISOR", "1".to_owned())];
     let fixture = Fixture::without_operator(Setup { env, ..Setup::leaving_users() }).await;
-    fixture.start_with(&[("ADOPTION_NAMESPACE", fixture.ns.clone())]);
+    fixture.start_with(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone())]);
     fixture.ready("old", with(iam(), json!({ "userID": "orders", "deletionPolicy": "Retain" }))).await;
     fixture.create("new", with(iam(), json!({ "userID": "orders", "adoptionPolicy": "Adopt" }))).await;
     fixture.reason("new", "WaitingForPreviousUser").await;

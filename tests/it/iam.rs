@@ -51,7 +51,10 @@ impl Guard {
 
 /// A fixture for users whose IDs begin with `shop-`.
 async fn shop(setup: Setup) -> Fixture {
-    let env = vec![("RESYNC", "1s".to_owned()), ("TAG_RESYNC_EVERY", "1".to_owned())];
+    let env = vec![
+        ("ELASTICACHE_USERS_RESYNC", "1s".to_owned()),
+        ("ELASTICACHE_USERS_TAG_RESYNC_EVERY", "1".to_owned()),
+    ];
     Fixture::without_operator(Setup { user_ids: "shop-", env, ..setup }).await
 }
 
@@ -67,7 +70,7 @@ async fn a_life_in_one_namespace_needs_all_that_its_policy_allows_and_no_more() 
 
 async fn lives_under(file: &'static str) {
     let fixture = shop(Setup { policy: file, ..Setup::default() }).await;
-    let adopters = ("ADOPTION_NAMESPACE", fixture.ns.clone());
+    let adopters = ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone());
     fixture.start_with(&[adopters]);
     fixture.secret("pw", PASSWORD).await;
     let tags = json!({ "tags": { "team": "blue", "tier": "gold" } });
@@ -210,7 +213,7 @@ fn the_policy_of_a_namespace_bounds_it_to_the_users_of_that_namespace() {
     let words = [
         ("REGION", REGION),
         ("ACCOUNT_ID", ACCOUNT),
-        ("CLUSTER_ID", "blue"),
+        ("ELASTICACHE_USERS_CLUSTER_ID", "blue"),
         ("PREFIX", "shop"),
         ("TENANT", "team"),
     ];

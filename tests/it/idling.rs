@@ -55,7 +55,7 @@ fn times(calls: &[Value], after: usize, action: &str, id: &str) -> Vec<Duration>
 #[tokio::test]
 async fn a_check_of_all_idle_objects_costs_one_listing_and_no_write() {
     const RESYNCS: usize = 8;
-    let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s")])).await;
+    let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_RESYNC", "1s")])).await;
     let names = objects(&fixture).await;
     let (before, calls) = (versions(&fixture, &names).await, fixture.aws.calls().await.len());
     let (asked, changes) = (asked_of_kubernetes(&fixture), fixture.aws.mutations().await.len());

@@ -100,7 +100,11 @@ async fn what_takes_time_is_in_progress_and_what_needs_a_person_has_failed() {
 
 #[tokio::test]
 async fn a_deletion_that_is_blocked_is_terminating_and_an_outage_unmakes_nothing_at_once() {
-    let fixture = Fixture::with(Setup::env(&[("RESYNC", "1s"), ("STALE_AFTER", "2s")])).await;
+    let fixture = Fixture::with(Setup::env(&[
+        ("ELASTICACHE_USERS_RESYNC", "1s"),
+        ("ELASTICACHE_USERS_STALE_AFTER", "2s"),
+    ]))
+    .await;
     fixture.ready("app", iam()).await;
     fixture.aws.fault(Rule::any().unavailable().always()).await;
     fixture.patch("app", reconcile_request("in the outage")).await;

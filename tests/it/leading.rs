@@ -30,7 +30,8 @@ fn setup() -> Setup {
 
 /// A fixture whose AWS allows few calls a second, so that the work takes some time.
 async fn fixture() -> Fixture {
-    let env = vec![("AWS_RATE", "4".to_owned()), ("AWS_BURST", "4".to_owned())];
+    let env =
+        vec![("ELASTICACHE_USERS_AWS_RATE", "4".to_owned()), ("ELASTICACHE_USERS_AWS_BURST", "4".to_owned())];
     Fixture::without_operator(Setup { env, ..setup() }).await
 }
 
@@ -41,7 +42,7 @@ fn replica(fixture: &Fixture, name: &str) -> Process {
 
 fn replica_with(fixture: &Fixture, name: &str, more: &[(&'static str, &str)]) -> Process {
     let env = [
-        ("LEADER_ELECT", "true"),
+        ("ELASTICACHE_USERS_LEADER_ELECT", "true"),
         ("POD_NAMESPACE", fixture.ns.as_str()),
         ("POD_NAME", name),
         ("AWS_SDK_UA_APP_ID", name),
@@ -276,8 +277,8 @@ async fn a_leader_whose_api_server_stops_answering_ends_within_12_s() {
     let log = |name: &str| logs.path().join(name);
     let start = |name: &str| {
         let mut command = fixture.command();
-        command.env("KUBECONFIG", cluster.kubeconfig()).env("NAMESPACE", "default");
-        command.env("LEADER_ELECT", "true").env("POD_NAME", name);
+        command.env("KUBECONFIG", cluster.kubeconfig()).env("ELASTICACHE_USERS_NAMESPACE", "default");
+        command.env("ELASTICACHE_USERS_LEADER_ELECT", "true").env("POD_NAME", name);
         Process::start("operator", command, &log(name)).unwrap()
     };
     let leads = async |name: &str| {

@@ -30,7 +30,7 @@ fn setup() -> Setup {
 
 /// No limit, for the time in which a test makes its crowd.
 pub(crate) fn unlimited() -> [(&'static str, String); 2] {
-    [("AWS_RATE", "1000".to_owned()), ("AWS_BURST", "1000".to_owned())]
+    [("ELASTICACHE_USERS_AWS_RATE", "1000".to_owned()), ("ELASTICACHE_USERS_AWS_BURST", "1000".to_owned())]
 }
 
 pub(crate) async fn create_all(fixture: &Fixture, names: &[String], spec: impl Fn(&str) -> Value) {
@@ -167,7 +167,7 @@ impl Tenants {
         let (crowd, mut other) =
             futures::join!(Fixture::without_operator(setup()), Fixture::without_operator(setup()));
         other.aws = crowd.aws.clone();
-        crowd.start_with(&[("NAMESPACE", format!("{},{}", crowd.ns, other.ns))]);
+        crowd.start_with(&[("ELASTICACHE_USERS_NAMESPACE", format!("{},{}", crowd.ns, other.ns))]);
         Self { crowd, other }
     }
 
@@ -242,7 +242,9 @@ async fn a_tenant_with_fat_objects_delays_nobody_else_and_no_write_takes_anythin
     futures::join!(edits, tenants.other_is_served());
     // A start has to list them all. Then each of them is written: a status, and the finalizer off.
     tenants.crowd.kill();
-    tenants.crowd.start_with(&[("NAMESPACE", format!("{},{}", tenants.crowd.ns, tenants.other.ns))]);
+    tenants
+        .crowd
+        .start_with(&[("ELASTICACHE_USERS_NAMESPACE", format!("{},{}", tenants.crowd.ns, tenants.other.ns))]);
     tenants.other_is_served().await;
     tenants.crowd.patch("fat-0", json!({ "metadata": { "finalizers": ["example.com/held", "elasticache-users.dev/user-cleanup"] } })).await;
     tenants.crowd.delete("fat-0").await;
@@ -291,7 +293,7 @@ pub(crate) fn passes(fixture: &Fixture) -> f64 {
 
 #[tokio::test]
 async fn passes_over_one_object_begin_a_second_apart() {
-    let fixture = Fixture::with(Setup::env(&[("PACE_DIVISOR", "1")])).await;
+    let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_PACE_DIVISOR", "1")])).await;
     fixture.ready("app", iam()).await;
     let (before, since) = (passes(&fixture), Instant::now());
     change_often(&fixture, |number| reconcile_request(&number.to_string())).await;

@@ -11,7 +11,7 @@ use crate::fixture::{
 };
 
 /// No pass comes by itself: what is waited for is the answer to a change.
-const RESYNC: (&str, &str) = ("RESYNC", "1h");
+const RESYNC: (&str, &str) = ("ELASTICACHE_USERS_RESYNC", "1h");
 const ALL: &str = "retain,observe,suspend,prevent-deletion,adopt";
 
 fn variables(all: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
@@ -30,9 +30,9 @@ async fn what_is_forbidden_makes_no_user_until_it_is_taken_out() {
         leaves_users: true,
         ..Setup::env(&[
             RESYNC,
-            ("FORBID", ALL),
-            ("ALLOWED_TAG_KEY", "team,cost-*"),
-            ("ADOPTION_NAMESPACE", "*"),
+            ("ELASTICACHE_USERS_FORBID", ALL),
+            ("ELASTICACHE_USERS_ALLOWED_TAG_KEY", "team,cost-*"),
+            ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "*"),
         ])
     })
     .await;
@@ -101,7 +101,11 @@ async fn what_was_there_before_stays_managed_and_holds_no_deletion_up() {
     let object = fixture.reason_now("observed", "Observed").await;
     assert!(object["metadata"]["finalizers"].is_null());
     fixture.kill();
-    fixture.start_with(&variables(&[RESYNC, ("FORBID", ALL), ("ALLOWED_TAG_KEY", "team")]));
+    fixture.start_with(&variables(&[
+        RESYNC,
+        ("ELASTICACHE_USERS_FORBID", ALL),
+        ("ELASTICACHE_USERS_ALLOWED_TAG_KEY", "team"),
+    ]));
     for name in ["retained", "kept", "tagged", "suspended", "observed"] {
         fixture.request_reconcile(name).await;
     }
@@ -153,7 +157,7 @@ async fn a_namespace_has_so_many_users_and_the_next_one_waits_for_a_place() {
         fixture.ready(name, iam()).await;
     }
     fixture.kill();
-    fixture.start_with(&variables(&[RESYNC, ("MAX_USERS_PER_NAMESPACE", "2")]));
+    fixture.start_with(&variables(&[RESYNC, ("ELASTICACHE_USERS_MAX_USERS_PER_NAMESPACE", "2")]));
     // One too many from before stays managed.
     fixture.patch("c", json!({ "spec": { "accessString": "on ~c:* +@all" } })).await;
     fixture.wait_ready("c").await;

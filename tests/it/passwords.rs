@@ -19,7 +19,7 @@ async fn two_passwords(fixture: &Fixture) -> serde_json::Value {
 
 #[tokio::test]
 async fn no_password_shows_at_the_finest_log_level_of_every_crate() {
-    let fixture = Fixture::with(Setup::env(&[("LOG", "trace")])).await;
+    let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_LOG", "trace")])).await;
     let spec = two_passwords(&fixture).await;
     fixture.ready("app", spec).await;
     fixture.kill();
@@ -37,7 +37,7 @@ async fn no_password_shows_at_the_finest_log_level_of_every_crate() {
 
 #[tokio::test]
 async fn a_password_that_aws_repeats_is_shown_to_nobody() {
-    let fixture = Fixture::with(Setup::env(&[("LOG", "trace")])).await;
+    let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_LOG", "trace")])).await;
     let spec = two_passwords(&fixture).await;
     let message = format!("The password {ONE} is bad, and so is {OTHER}");
     let fault = Rule::on("CreateUser").error("InvalidParameterValue", 400).message(message).always();

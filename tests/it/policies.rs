@@ -20,7 +20,7 @@ pub(crate) async fn ended(fixture: Fixture) {
 
 /// A fixture whose operator looks every second, and where users may stay.
 async fn watchful(env: &[(&'static str, &str)]) -> Fixture {
-    let env = [env, &[("RESYNC", "1s")]].concat();
+    let env = [env, &[("ELASTICACHE_USERS_RESYNC", "1s")]].concat();
     Fixture::with(Setup { leaves_users: true, ..Setup::env(&env) }).await
 }
 
@@ -247,8 +247,8 @@ async fn user_ids_must_begin_as_the_administrator_says() {
     fixture.ready("lost", iam()).await;
     fixture.kill();
     let calls = fixture.aws.calls().await.len();
-    let rule = ("REQUIRED_USER_ID_PREFIX", "{namespace}-");
-    fixture.start_with(&[(rule.0, rule.1.to_owned()), ("RESYNC", "1h".to_owned())]);
+    let rule = ("ELASTICACHE_USERS_REQUIRED_USER_ID_PREFIX", "{namespace}-");
+    fixture.start_with(&[(rule.0, rule.1.to_owned()), ("ELASTICACHE_USERS_RESYNC", "1h".to_owned())]);
     fixture.create("app", iam()).await;
     let object = fixture.reason_now("app", "UserIDNotAllowed").await;
     assert!(condition(&object, "Stalled").is_some());
@@ -287,7 +287,7 @@ async fn user_ids_must_begin_as_the_administrator_says() {
 
 #[tokio::test]
 async fn a_default_policy_of_retain_holds_where_the_object_says_nothing() {
-    let fixture = watchful(&[("DEFAULT_DELETION_POLICY", "Retain")]).await;
+    let fixture = watchful(&[("ELASTICACHE_USERS_DEFAULT_DELETION_POLICY", "Retain")]).await;
     fixture.ready("gone", with(iam(), json!({ "deletionPolicy": "Delete" }))).await;
     fixture.ready("kept", iam()).await;
     // A policy that the object gets while it is being deleted counts as well.
@@ -311,7 +311,7 @@ async fn a_default_policy_of_retain_holds_where_the_object_says_nothing() {
 
 #[tokio::test]
 async fn aws_own_users_are_nobodys_to_have() {
-    let fixture = watchful(&[("ADOPTION_NAMESPACE", "*")]).await;
+    let fixture = watchful(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "*")]).await;
     let before = fixture.aws.user("default").await.expect("the emulator has a user default");
     for id in ["default", "default.orders"] {
         let object = manifest("app", with(iam(), json!({ "userID": id, "adoptionPolicy": "Adopt" })));

@@ -44,18 +44,20 @@ async fn the_operator_does_not_start_without_its_configuration() {
         let mut command = fixture.command();
         bare(&mut command);
         refuses("no credentials", &mut command, "credentials");
-        refuses("a bad filter", fixture.command().env("LOG", "a=b=c"), "--log");
+        refuses("a bad filter", fixture.command().env("ELASTICACHE_USERS_LOG", "a=b=c"), "--log");
         let mut taken = fixture.command();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        taken.env("HTTP_ADDR", listener.local_addr().unwrap().to_string());
+        taken.env("ELASTICACHE_USERS_HTTP_ADDR", listener.local_addr().unwrap().to_string());
         refuses("an address in use", &mut taken, "--http-addr");
         refuses(
             "no certificate",
-            fixture.command().env("METRICS_SECURE", "true"),
+            fixture.command().env("ELASTICACHE_USERS_METRICS_SECURE", "true"),
             "needs --metrics-cert-dir",
         );
         let mut absent = fixture.command();
-        absent.env("METRICS_SECURE", "true").env("METRICS_CERT_DIR", "/nonexistent");
+        absent
+            .env("ELASTICACHE_USERS_METRICS_SECURE", "true")
+            .env("ELASTICACHE_USERS_METRICS_CERT_DIR", "/nonexistent");
         refuses("a certificate that is not there", &mut absent, "cannot read /nonexistent/tls.crt");
     });
     run.await.unwrap();
@@ -138,7 +140,11 @@ async fn a_call_that_hangs_is_cut_on_sigterm() {
 #[tokio::test]
 async fn a_pass_that_waits_for_the_rate_limit_ends_on_sigterm_without_its_call() {
     // The token for CreateUser comes 20 s after that for DescribeUsers.
-    let fixture = Fixture::with(Setup::env(&[("AWS_RATE", "0.05"), ("AWS_BURST", "1")])).await;
+    let fixture = Fixture::with(Setup::env(&[
+        ("ELASTICACHE_USERS_AWS_RATE", "0.05"),
+        ("ELASTICACHE_USERS_AWS_BURST", "1"),
+    ]))
+    .await;
     fixture.create("app", iam()).await;
     until("the pass waits for another token", async || fixture.logs().matches("AcquireToken").count() >= 2)
         .await;

@@ -279,9 +279,9 @@ async fn leave_to_get_named_secrets_is_enough() {
     fixture.secret("one", PASSWORD).await;
     fixture.start_with(&[
         ("KUBECONFIG", kubeconfig),
-        ("CLUSTER_ID", "restricted".to_owned()),
-        ("RESYNC", "2s".to_owned()),
-        ("LOG", elasticache_user_operator::config::DEFAULT_LOG.to_owned()),
+        ("ELASTICACHE_USERS_CLUSTER_ID", "restricted".to_owned()),
+        ("ELASTICACHE_USERS_RESYNC", "2s".to_owned()),
+        ("ELASTICACHE_USERS_LOG", elasticache_user_operator::config::DEFAULT_LOG.to_owned()),
     ]);
     fixture.ready("app", with_password("one")).await;
     // Meanwhile the watch is tried again and again.
@@ -301,7 +301,8 @@ async fn a_secret_that_may_not_be_read_is_told_and_read_once_it_may() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let kubeconfig = restricted(&fixture, may_get("another")).await;
     fixture.secret("one", PASSWORD).await;
-    fixture.start_with(&[("KUBECONFIG", kubeconfig), ("CLUSTER_ID", "restricted".to_owned())]);
+    fixture
+        .start_with(&[("KUBECONFIG", kubeconfig), ("ELASTICACHE_USERS_CLUSTER_ID", "restricted".to_owned())]);
     fixture.create("app", with_password("one")).await;
     let told = fixture.reason("app", "SecretForbidden").await;
     assert!(condition(&told, "Stalled").is_none());
@@ -318,8 +319,8 @@ async fn a_watch_of_the_objects_that_is_forbidden_is_told_once_and_taken_up_once
     allow(&fixture, "operator", may_on_objects(&["get", "list", "patch"])).await;
     fixture.start_with(&[
         ("KUBECONFIG", kubeconfig),
-        ("CLUSTER_ID", "restricted".to_owned()),
-        ("LOG", elasticache_user_operator::config::DEFAULT_LOG.to_owned()),
+        ("ELASTICACHE_USERS_CLUSTER_ID", "restricted".to_owned()),
+        ("ELASTICACHE_USERS_LOG", elasticache_user_operator::config::DEFAULT_LOG.to_owned()),
     ]);
     until("it is told", || async { warnings(&fixture, "ElastiCacheUsers").pop() }).await;
     fixture.create("app", iam()).await;

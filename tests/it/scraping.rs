@@ -37,7 +37,7 @@ async fn status(url: String) -> u16 {
 
 #[tokio::test]
 async fn with_an_address_of_their_own_the_probes_are_there_and_metrics_are_not() {
-    let fixture = Fixture::with(Setup::env(&[("HEALTH_ADDR", "127.0.0.1:0")])).await;
+    let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_HEALTH_ADDR", "127.0.0.1:0")])).await;
     let (http, health) = addresses(&fixture).await;
     until("it is ready", async || status(format!("http://{health}/readyz")).await == 200).await;
     let rows = [
@@ -130,9 +130,9 @@ async fn no_longer_allow_metrics(fixture: &Fixture) {
 /// A fixture whose operator serves /metrics with TLS, with the certificate in this folder.
 async fn secured(folder: &Path) -> Fixture {
     let env = [
-        ("HEALTH_ADDR", "127.0.0.1:0"),
-        ("METRICS_SECURE", "true"),
-        ("METRICS_CERT_DIR", folder.to_str().unwrap()),
+        ("ELASTICACHE_USERS_HEALTH_ADDR", "127.0.0.1:0"),
+        ("ELASTICACHE_USERS_METRICS_SECURE", "true"),
+        ("ELASTICACHE_USERS_METRICS_CERT_DIR", folder.to_str().unwrap()),
     ];
     Fixture::with(Setup { rights: Some(Rights::Administrator), ..Setup::env(&env) }).await
 }

@@ -14,7 +14,11 @@ async fn calls_of(fixture: &Fixture, action: &str, name: &str) -> usize {
 /// Eight edits wait for one call a second. When AWS gets the first ModifyUser, the other objects change their mind.
 #[tokio::test]
 async fn an_edit_that_waits_for_the_rate_is_taken_back_by_suspend_and_by_observe() {
-    let fixture = Fixture::with(Setup::env(&[("AWS_RATE", "1000"), ("AWS_BURST", "1000")])).await;
+    let fixture = Fixture::with(Setup::env(&[
+        ("ELASTICACHE_USERS_AWS_RATE", "1000"),
+        ("ELASTICACHE_USERS_AWS_BURST", "1000"),
+    ]))
+    .await;
     let names: Vec<String> = (0..8).map(|number| format!("app-{number}")).collect();
     for name in &names {
         fixture.ready(name, iam()).await;
@@ -23,7 +27,11 @@ async fn an_edit_that_waits_for_the_rate_is_taken_back_by_suspend_and_by_observe
     for name in &names {
         fixture.patch(name, json!({ "spec": { "accessString": "on ~x +get" } })).await;
     }
-    let slow = [("AWS_RATE", "1"), ("AWS_BURST", "1"), ("CONCURRENCY", "20")];
+    let slow = [
+        ("ELASTICACHE_USERS_AWS_RATE", "1"),
+        ("ELASTICACHE_USERS_AWS_BURST", "1"),
+        ("ELASTICACHE_USERS_CONCURRENCY", "20"),
+    ];
     fixture.start_with(&slow.map(|(name, value)| (name, value.to_owned())));
     until("the first edit reaches AWS", || async {
         let all = fixture.aws.calls().await;

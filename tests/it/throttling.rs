@@ -27,7 +27,10 @@ impl Run {
 
 /// A hundred new users with AWS at `bears` calls a second and a burst of ten, and the operator at its defaults.
 async fn a_hundred_users(bears: u32, concurrency: u32) -> Run {
-    let env = vec![("PACE_DIVISOR", "1".to_owned()), ("CONCURRENCY", concurrency.to_string())];
+    let env = vec![
+        ("ELASTICACHE_USERS_PACE_DIVISOR", "1".to_owned()),
+        ("ELASTICACHE_USERS_CONCURRENCY", concurrency.to_string()),
+    ];
     let fixture = Fixture::without_operator(Setup { env, ..Setup::default() }).await;
     fixture.aws.settings(json!({ "rate": format!("{bears}:10") })).await;
     let names: Vec<String> = (0..100).map(|number| format!("user-{number:02}")).collect();
@@ -86,7 +89,10 @@ async fn looks(fixture: &Fixture, name: &str, after: usize) -> usize {
 
 /// Operators of a fixture that are as fast as can be until they are slowed down on purpose.
 fn unlimited() -> Setup {
-    let env = vec![("AWS_RATE", "1000".to_owned()), ("AWS_BURST", "1000".to_owned())];
+    let env = vec![
+        ("ELASTICACHE_USERS_AWS_RATE", "1000".to_owned()),
+        ("ELASTICACHE_USERS_AWS_BURST", "1000".to_owned()),
+    ];
     Setup { env, ..Setup::default() }
 }
 
@@ -97,7 +103,11 @@ fn unlisted() -> Rule {
 
 fn slow(concurrency: u32) -> [(&'static str, String); 3] {
     let concurrency = concurrency.to_string();
-    [("AWS_RATE", "4".to_owned()), ("AWS_BURST", "1".to_owned()), ("CONCURRENCY", concurrency)]
+    [
+        ("ELASTICACHE_USERS_AWS_RATE", "4".to_owned()),
+        ("ELASTICACHE_USERS_AWS_BURST", "1".to_owned()),
+        ("ELASTICACHE_USERS_CONCURRENCY", concurrency),
+    ]
 }
 
 #[tokio::test]
@@ -172,7 +182,7 @@ async fn checks_get_their_turn_though_work_never_ends() {
     let calls = fixture.aws.calls().await.len();
     fixture.aws.fault(unlisted()).await;
     let [rate, burst, concurrency] = slow(20);
-    fixture.start_with(&[rate, burst, concurrency, ("RESYNC", "5s".to_owned())]);
+    fixture.start_with(&[rate, burst, concurrency, ("ELASTICACHE_USERS_RESYNC", "5s".to_owned())]);
     for name in &names {
         until(&format!("{name} is checked"), async || looks(&fixture, name, calls).await > 0).await;
     }

@@ -228,7 +228,11 @@ async fn left(fixture: &Fixture) -> Vec<String> {
 
 #[tokio::test]
 async fn quick_deletions_leave_no_user_behind() {
-    let env = [("AWS_RATE", "1000"), ("AWS_BURST", "1000"), ("CONCURRENCY", "16")];
+    let env = [
+        ("ELASTICACHE_USERS_AWS_RATE", "1000"),
+        ("ELASTICACHE_USERS_AWS_BURST", "1000"),
+        ("ELASTICACHE_USERS_CONCURRENCY", "16"),
+    ];
     let fixture = Fixture::with(Setup { leaves_users: true, ..Setup::env(&env) }).await;
     fixture.ready("first", iam()).await;
     let quick = |index: u64| {

@@ -59,7 +59,10 @@ const LEADS: Option<Rights> = Some(Rights::Administrator);
 
 /// An operator of this fixture that leads, where it can.
 fn start(fixture: &Fixture) {
-    fixture.start_with(&[("LEADER_ELECT", "true".to_owned()), ("POD_NAMESPACE", fixture.ns.clone())]);
+    fixture.start_with(&[
+        ("ELASTICACHE_USERS_LEADER_ELECT", "true".to_owned()),
+        ("POD_NAMESPACE", fixture.ns.clone()),
+    ]);
 }
 
 /// A user of each kind of luck: `ready`, `drifted`, `denied`, `throttled`, `secretless`, `leaving`, and `gone`.

@@ -102,7 +102,7 @@ async fn what_a_laxer_crd_let_in_forges_no_line_and_names_no_other_path() {
 #[tokio::test]
 async fn owner_tags_that_name_a_path_are_anothers_and_never_looked_up() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
-    fixture.start_with(&[("ADOPTION_NAMESPACE", fixture.ns.clone())]);
+    fixture.start_with(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone())]);
     let names = [
         format!("../../../../../api/v1/namespaces/{}/secrets/no", fixture.ns),
         "app?fieldSelector=x#".to_owned(),

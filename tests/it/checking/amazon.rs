@@ -65,7 +65,7 @@ async fn an_aws_that_hangs_is_told_in_bounded_time() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     fixture.aws.fault(Rule::any().hang().always()).await;
     let began = Instant::now();
-    let answer = check(&fixture, &[], &[("AWS_CALL_TIMEOUT", "1s")]).await;
+    let answer = check(&fixture, &[], &[("ELASTICACHE_USERS_AWS_CALL_TIMEOUT", "1s")]).await;
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     for row in ["aws-identity", "aws-describe-users"] {
         answer.fails(row, "TimedOut", "HTTPS");
@@ -77,7 +77,12 @@ async fn an_aws_that_hangs_is_told_in_bounded_time() {
 async fn a_user_that_the_policy_covers_is_asked_for() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     check(&fixture, &[], &[]).await;
-    check(&fixture, &["--required-user-id-prefix", "team-{namespace}-"], &[("NAMESPACE", "shop")]).await;
+    check(
+        &fixture,
+        &["--required-user-id-prefix", "team-{namespace}-"],
+        &[("ELASTICACHE_USERS_NAMESPACE", "shop")],
+    )
+    .await;
     let calls = fixture.aws.calls().await;
     let asked = calls.iter().filter(|call| call["Action"] == "DescribeUsers");
     let ids: Vec<&Value> = asked.map(|call| &call["Params"]["UserId"]).collect();

@@ -136,7 +136,7 @@ async fn a_user_of_a_namespace_that_may_not_be_read_is_not_known() {
     }
     user_of(&fixture, "here", "nobody").await;
     fixture.aws.put_user("there", json!({ "Tags": tags(&fixture.cluster_id, "hidden", "app") })).await;
-    let env = [("KUBECONFIG", &*account), ("CLUSTER_ID", &*fixture.cluster_id)];
+    let env = [("KUBECONFIG", &*account), ("ELASTICACHE_USERS_CLUSTER_ID", &*fixture.cluster_id)];
     let answer = until("the binding is known", || async {
         let answer = check(&fixture, &FAST, &env).await;
         (about(&answer, "here")?["check"] == "orphan").then_some(answer)
@@ -271,7 +271,10 @@ async fn without_the_definition_every_user_of_the_cluster_lacks_its_object() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     let cluster = control_plane::bare().await;
     user_of(&fixture, "kept", "kept").await;
-    let env = [("KUBECONFIG", cluster.kubeconfig().to_str().unwrap()), ("CLUSTER_ID", &*fixture.cluster_id)];
+    let env = [
+        ("KUBECONFIG", cluster.kubeconfig().to_str().unwrap()),
+        ("ELASTICACHE_USERS_CLUSTER_ID", &*fixture.cluster_id),
+    ];
     let answer = check(&fixture, &FAST, &env).await;
     assert_eq!(about(&answer, "kept").unwrap()["check"], "orphan", "{}", answer.page);
     answer.warns("orphans", "is not installed", "crd | kubectl apply");

@@ -12,7 +12,7 @@ use crate::fixture::{Fixture, Setup, iam, prevent_deletion, until, with};
 async fn it_refuses_while_a_user_would_be_lost() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     // So that three pages are read.
-    let env = [("PAGE_SIZE", "2")];
+    let env = [("ELASTICACHE_USERS_PAGE_SIZE", "2")];
     let answer = check(&fixture, &["--uninstall"], &env).await;
     answer.ok("objects", "of 0 objects none");
 

@@ -71,7 +71,7 @@ async fn a_user_whose_create_was_accepted_before_a_kill_is_deleted_after_the_res
 
 #[tokio::test]
 async fn a_refused_create_leaves_no_doubt() {
-    let fixture = Fixture::with(Setup::env(&[("PACE_DIVISOR", "1")])).await;
+    let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_PACE_DIVISOR", "1")])).await;
     fixture.aws.fault(Rule::on("CreateUser").throttle().always()).await;
     fixture.create("app", iam()).await;
     let object = fixture.reason("app", "Throttled").await;

@@ -38,7 +38,7 @@ fn wrongs() -> Vec<Wrong> {
     let shown = |state: &str| json!({ "Status": state });
     let waits = Some("WaitingForUserActive");
     let protected = json!({ "elasticache-users.dev/prevent-deletion": "true" });
-    let prefix = vec![("REQUIRED_USER_ID_PREFIX", "theirs-".to_owned())];
+    let prefix = vec![("ELASTICACHE_USERS_REQUIRED_USER_ID_PREFIX", "theirs-".to_owned())];
     let named = |name: &str| with(with_password("pw"), json!({ "userName": name }));
     vec![
         Wrong { spec: with_password("missing"), ..wrong("the Secret is missing", "SecretNotFound", None) },

@@ -33,7 +33,10 @@ struct Told {
 
 #[tokio::test]
 async fn the_log_has_the_keys_of_the_reference_and_a_line_for_each_thing() {
-    let env = vec![("LOG_FORMAT", "json".to_owned()), ("LOG", format!("{DEFAULT_LOG},{CALLS}=debug"))];
+    let env = vec![
+        ("ELASTICACHE_USERS_LOG_FORMAT", "json".to_owned()),
+        ("ELASTICACHE_USERS_LOG", format!("{DEFAULT_LOG},{CALLS}=debug")),
+    ];
     let fixture =
         Fixture::without_operator(Setup { env, leaves_users: true, rights: LEADS, ..Setup::default() }).await;
     start(&fixture);

@@ -77,7 +77,9 @@ fn container(root: &Path, deployment: &Value) -> Command {
         };
         command.env(name, value);
     }
-    command.env("HTTP_ADDR", "127.0.0.1:0").env("HEALTH_ADDR", "127.0.0.1:0");
+    command
+        .env("ELASTICACHE_USERS_HTTP_ADDR", "127.0.0.1:0")
+        .env("ELASTICACHE_USERS_HEALTH_ADDR", "127.0.0.1:0");
     let (host, port) = control_plane().url().trim_start_matches("https://").rsplit_once(':').unwrap();
     command.env("KUBERNETES_SERVICE_HOST", host).env("KUBERNETES_SERVICE_PORT", port);
     command
