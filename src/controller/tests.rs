@@ -101,6 +101,10 @@ impl UserApi for NoAws {
         unreachable!("a call for a suspended object")
     }
 
+    async fn list_groups(&self, _: Option<&str>) -> Result<aws::GroupPage, Fault> {
+        unreachable!("a call for a suspended object")
+    }
+
     async fn modify_group(&self, _: &plan::GroupChange, _: CredentialsId) -> plan::GroupOutcome {
         unreachable!("a call for a suspended object")
     }
