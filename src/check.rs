@@ -193,7 +193,8 @@ async fn in_cluster<W: Write>(
     }
     let policy = flags.run.policy(String::new());
     let objects = cluster.objects(&scopes, flags.page_size, &policy).await.unwrap_or_default();
-    rules::evaluate(&objects).into_iter().try_for_each(|row| report.publish(row))?;
+    let rules = [rules::evaluate(&objects), rules::user_groups(&objects)];
+    rules.into_iter().flatten().try_for_each(|row| report.publish(row))?;
     let read = secrets(flags, cluster, &objects).await;
     report.publish(permissions::evaluate(&permissions::SECRETS, &read, caller))?;
     let scopes = match flags.run.secret_namespaces() {
@@ -305,6 +306,9 @@ async fn asked_of_aws(
             described.message.push_str(if ours.is_none() { ": there is no user of ours yet." } else { "." });
             rows.push(described);
         }
+    }
+    if !flags.run.allowed_user_group.is_empty() {
+        rows.push(amazon::list_groups_row(&aws.list_groups().await, caller));
     }
     (rows, by_elasticache.or(by_sts))
 }

@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use plan::groups::{GroupFacts, GroupListing, GroupStep, Groups, Member, MemberObject};
 use plan::pace::Pace;
 use plan::pass::Wishes;
-use plan::{GroupObservation, MembershipState, Now, UserGroupId};
+use plan::{Direction, GroupObservation, MembershipState, Now, UserGroupId};
 use tokio::sync::Notify;
 
 use crate::account::{Class, walk};
@@ -20,6 +20,7 @@ use crate::kubernetes::facts;
 use crate::queue::{Queue, Trigger};
 use crate::reconcile::Reconciler;
 use crate::resolve::missing_groups;
+use crate::telemetry::GroupMetrics;
 
 /// So many objects of a batch are read again at the same time.
 const READS: usize = 16;
@@ -30,11 +31,18 @@ pub(crate) struct UserGroups {
     groups: Mutex<Groups>,
     /// Something was wished or withdrawn.
     changed: Notify,
+    metrics: GroupMetrics,
 }
 
 impl UserGroups {
-    pub(crate) fn new(pace: Pace) -> Self {
-        Self { groups: Mutex::new(Groups::new(pace, fastrand::u64(..))), changed: Notify::new() }
+    pub(crate) fn new(pace: Pace, metrics: GroupMetrics) -> Self {
+        let groups = Mutex::new(Groups::new(pace, fastrand::u64(..)));
+        Self { groups, changed: Notify::new(), metrics }
+    }
+
+    fn measure(&self) {
+        let groups = self.lock();
+        self.metrics.set(groups.waiting(Direction::Join), groups.waiting(Direction::Leave));
     }
 
     fn lock(&self) -> MutexGuard<'_, Groups> {
@@ -107,6 +115,7 @@ pub(crate) async fn coordinate<U: UserApi>(
                 }
             }
         };
+        groups.measure();
         for object in groups.lock().take_woken() {
             queue.request(&object, Trigger::Listed(Class::Progress));
         }

@@ -209,7 +209,7 @@ fn context(client: Client, ending: watch::Receiver<bool>) -> Arc<Context<NoAws>>
             }),
             memories: Memories::default(),
             orphans: Orphans::default(),
-            groups: crate::groups::UserGroups::new(plan::pace::Pace::default()),
+            groups: crate::groups::UserGroups::new(plan::pace::Pace::default(), Default::default()),
             orphans_removed: Counter::default(),
             corrections: Counter::default(),
             pass_timeout: Duration::from_secs(900),

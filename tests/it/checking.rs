@@ -112,7 +112,7 @@ pub(crate) async fn run(cluster: &Cluster, line: &str) {
 }
 
 /// Every row, where there is one of our users and leader election.
-const ALL: [&str; 20] = [
+const ALL: [&str; 21] = [
     "cluster",
     "crd",
     "cluster-id",
@@ -131,6 +131,7 @@ const ALL: [&str; 20] = [
     "aws-location",
     "aws-describe-users",
     "aws-list-tags",
+    "aws-user-groups",
     "clock-aws",
     "clock-api-server",
 ];
@@ -154,7 +155,7 @@ async fn nothing_is_missing_for_an_administrator() {
         assert_eq!(line.is_some(), !check.ends_with("lease"), "{check}: {table}");
         assert!(line.is_none_or(|line| line.starts_with("ok ")), "{table}");
     }
-    assert!(table.ends_with("\n18 ok, 0 warning, 0 failed\n"), "{table}");
+    assert!(table.ends_with("\n19 ok, 0 warning, 0 failed\n"), "{table}");
     assert!(stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
     fixture.end().await;
 }
@@ -183,7 +184,8 @@ fn the_documentation_has_each_row_and_no_other() {
     let uninstall = ["objects", "objects-delete", "objects-deleting", "objects-finalizer"];
     let orphans = ["aws-users", "orphan", "orphan-partly-tagged", "orphan-unknown", "orphans"];
     // Only if there is something to tell.
-    let expected: Vec<&str> = ALL.into_iter().chain(["rules"]).chain(uninstall).chain(orphans).collect();
+    let expected: Vec<&str> =
+        ALL.into_iter().chain(["rules", "user-groups"]).chain(uninstall).chain(orphans).collect();
     assert_eq!(rows.collect::<Vec<_>>(), expected);
 }
 
