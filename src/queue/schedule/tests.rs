@@ -122,7 +122,7 @@ fn many_objects_that_wait_for_aws_have_no_timers_and_are_left_to_a_listing() {
         schedule.ask(name, Trigger::Edit, 0.0);
         assert!(schedule.next(0.0).is_some());
         schedule.finish(name, Some(5 * SECOND), 0.0);
-        schedule.polls(&key(name));
+        schedule.polls(&key(name), at(0.0));
         assert_eq!(schedule.listed().len(), expected, "{name}");
     }
     assert_eq!((schedule.next(99.0), schedule.next_due()), (None, None));
@@ -139,6 +139,29 @@ fn many_objects_that_wait_for_aws_have_no_timers_and_are_left_to_a_listing() {
     assert!(schedule.next(101.0).is_some());
     schedule.finish("shop/c", Some(SECOND), 101.0);
     assert_eq!(schedule.next_due(), Some(at(102.0)));
+}
+
+#[test]
+fn an_object_that_changed_a_short_time_ago_is_polled_although_many_others_wait_for_a_long_time() {
+    let mut schedule = schedule(1);
+    schedule.set_most_polled(2);
+    for name in ["shop/a", "shop/b", "shop/c"] {
+        schedule.ask(name, Trigger::Listed(Class::Repeat), 0.0);
+        assert!(schedule.next(0.0).is_some());
+        schedule.finish(name, Some(5 * SECOND), 0.0);
+        schedule.polls(&key(name), at(0.0));
+    }
+    assert_eq!(schedule.listed().len(), 3);
+    // Half a minute after the edit the object still has a timer of its own. After a minute the listing serves it too.
+    schedule.ask("shop/edited", Trigger::Edit, 100.0);
+    for (time, listed, next_due) in
+        [(100.0, 3, Some(at(105.0))), (130.0, 3, Some(at(135.0))), (161.0, 4, None)]
+    {
+        assert!(schedule.next(time).is_some(), "{time}");
+        schedule.finish("shop/edited", Some(5 * SECOND), time);
+        schedule.polls(&key("shop/edited"), at(time));
+        assert_eq!((schedule.listed().len(), schedule.next_due()), (listed, next_due), "{time}");
+    }
 }
 
 #[test]

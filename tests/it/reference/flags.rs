@@ -34,7 +34,11 @@ fn every_variable_has_the_prefix_and_the_name_of_its_flag() {
     let named = args.filter_map(|arg| Some((arg.get_long()?, arg.get_env()?.to_str()?)));
     let mut tried = 0;
     for (flag, variable) in named.filter(|(_, variable)| !of_kubernetes.contains(variable)) {
-        assert_eq!(variable, format!("ELASTICACHE_USERS_{}", flag.to_uppercase().replace('-', "_")), "--{flag}");
+        assert_eq!(
+            variable,
+            format!("ELASTICACHE_USERS_{}", flag.to_uppercase().replace('-', "_")),
+            "--{flag}"
+        );
         tried += 1;
     }
     assert!(tried > 30, "only {tried} flags have a variable");
