@@ -24,8 +24,8 @@ pub(crate) struct ObjectSummary {
     pub(crate) has_finalizer: bool,
     pub(crate) being_deleted: bool,
     pub(crate) protected: bool,
-    /// It needs Secrets.
-    pub(crate) with_passwords: bool,
+    /// The names of the Secrets that it needs.
+    pub(crate) secrets: Vec<String>,
     pub(crate) arn: Option<String>,
 }
 
@@ -193,7 +193,7 @@ mod tests {
             has_finalizer: true,
             being_deleted: false,
             protected: false,
-            with_passwords: false,
+            secrets: Vec::new(),
             arn: None,
         }
     }
