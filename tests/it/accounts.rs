@@ -142,7 +142,7 @@ async fn a_user_whose_creation_was_not_answered_is_not_created_in_the_account_th
 /// If STS is out of reach and AWS refuses to show the user `default`, nothing shows the account of a user that is about to be
 /// created. Then the region decides alone, because otherwise the object would wait for ever.
 #[tokio::test]
-async fn the_region_decides_alone_if_nothing_shows_the_account_before_the_creation() {
+async fn a_user_is_created_although_nothing_shows_the_account_if_the_region_is_known() {
     let moving = Moving::new(false).await;
     let fixture = &moving.fixture;
     let denied = Rule::on("DescribeUsers").user("default").error("AccessDenied", 403).always();
@@ -199,7 +199,7 @@ async fn a_deletion_waits_while_the_credentials_belong_to_another_account() {
 
 /// The credentials move right before the mutation.
 #[tokio::test]
-async fn no_mutation_is_signed_by_other_credentials_than_the_look_that_it_rests_on() {
+async fn no_mutation_is_signed_with_other_credentials_than_the_read_before_it() {
     let moving = Moving::new(true).await;
     let fixture = &moving.fixture;
     fixture.ready("app", iam()).await;

@@ -16,7 +16,7 @@ use corpus::Row;
 const AT_ONCE: usize = 16;
 
 #[tokio::test]
-async fn what_breaks_a_rule_is_refused_with_a_sentence() {
+async fn an_object_that_breaks_a_rule_is_refused_with_an_explanation() {
     let rows = corpus::rows(include_str!("admission/invalid.yaml"));
     assert!(rows.len() >= 60, "{} rows", rows.len());
     let users = users(control_plane::client().await, "default", &control_plane::resource());
@@ -28,7 +28,7 @@ async fn what_breaks_a_rule_is_refused_with_a_sentence() {
 }
 
 #[tokio::test]
-async fn what_keeps_the_rules_is_taken_as_it_is() {
+async fn an_object_that_breaks_no_rule_is_stored_unchanged() {
     let rows = corpus::rows(include_str!("admission/valid.yaml"));
     assert!(rows.len() >= 25, "{} rows", rows.len());
     let users = users(control_plane::client().await, "default", &control_plane::resource());
@@ -46,7 +46,7 @@ async fn what_keeps_the_rules_is_taken_as_it_is() {
 }
 
 #[tokio::test]
-async fn updates_keep_the_rules_of_admission() {
+async fn an_update_that_breaks_a_rule_is_refused() {
     let rows = corpus::rows(include_str!("admission/updates.yaml"));
     let client = control_plane::client().await;
     check(&rows, |number, row| {

@@ -55,7 +55,7 @@ fn owner(user: &Value) -> (&str, &str) {
 }
 
 #[tokio::test]
-async fn a_user_of_nobody_is_tagged_and_then_changed_to_match() {
+async fn an_adopted_user_is_tagged_and_then_changed_to_match() {
     for everywhere in [false, true] {
         let fixture = dark().await;
         let allowed = if everywhere {
@@ -94,7 +94,7 @@ async fn a_user_of_nobody_is_tagged_and_then_changed_to_match() {
 }
 
 #[tokio::test]
-async fn passwords_are_sent_once_though_nothing_seems_to_differ() {
+async fn the_passwords_of_an_adopted_user_are_sent_once_although_it_seems_to_match() {
     let fixture = adopting().await;
     fixture.secret("pw", PASSWORD).await;
     let like = json!({ "AccessString": "on ~app:* -@all +@read", "Passwords": ["the-former-passphrase"], "Tags": {} });
@@ -111,7 +111,7 @@ async fn passwords_are_sent_once_though_nothing_seems_to_differ() {
 }
 
 #[tokio::test]
-async fn a_user_that_matches_gets_tags_and_nothing_else() {
+async fn an_adopted_user_that_matches_gets_owner_tags_and_no_other_change() {
     let fixture = adopting().await;
     fixture.aws.settings(json!({ "tag-window": "1s" })).await;
     fixture.aws.put_user("orders", matching()).await;
@@ -124,7 +124,7 @@ async fn a_user_that_matches_gets_tags_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_taken_over_stays_as_it_is() {
+async fn a_user_that_the_object_may_not_adopt_is_not_changed() {
     let fixture = dark().await;
     fixture.start_with(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "somewhere-else".to_owned())]);
     fixture.aws.put_user("free", matching()).await;
@@ -147,7 +147,7 @@ async fn what_may_not_be_taken_over_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn nobody_adopts_what_another_has_or_what_has_another_name() {
+async fn a_user_of_another_object_or_with_another_user_name_is_not_adopted() {
     let fixture = adopting().await;
     fixture.aws.put_user("anothers", with(matching(), json!({ "Tags": anothers_tags("orders") }))).await;
     let renamed = json!({ "UserName": "other-name", "Authentication": { "Type": "no-password" } });
@@ -170,7 +170,7 @@ async fn nobody_adopts_what_another_has_or_what_has_another_name() {
 }
 
 #[tokio::test]
-async fn owner_tags_of_an_object_that_is_gone_claim_nothing() {
+async fn a_user_whose_owner_is_gone_can_be_adopted() {
     let fixture = adopting().await;
     fixture.ready("old", retained(iam(), "orders")).await;
     fixture.deleted("old").await;
@@ -201,7 +201,7 @@ pub(crate) async fn two_namespaces(adopt_in_both: bool) -> (Fixture, Fixture) {
 }
 
 #[tokio::test]
-async fn a_move_to_another_namespace_takes_the_user_along_where_the_former_one_is_watched() {
+async fn a_user_follows_its_object_to_another_namespace_if_the_former_one_is_watched() {
     let (fixture, other) = two_namespaces(true).await;
     fixture.ready("app", retained(iam(), "orders")).await;
     fixture.deleted("app").await;
@@ -224,7 +224,7 @@ async fn a_move_to_another_namespace_takes_the_user_along_where_the_former_one_i
 }
 
 #[tokio::test]
-async fn nobody_snatches_a_user_while_its_object_is_applied_again() {
+async fn another_namespace_cannot_adopt_a_user_while_its_object_is_applied_again() {
     let (shop, attacker) = two_namespaces(false).await;
     shop.ready("app", retained(iam(), "orders")).await;
     attacker.create("greedy", asking(iam(), "orders")).await;
@@ -260,7 +260,7 @@ async fn is_told(aws: &Fixture, first: (&Fixture, &str), second: (&Fixture, &str
 }
 
 #[tokio::test]
-async fn of_two_objects_in_one_namespace_the_first_keeps_the_user_until_it_goes() {
+async fn of_two_objects_in_one_namespace_the_first_keeps_the_user_until_it_is_deleted() {
     let fixture = adopting().await;
     fixture.ready("first", named("orders")).await;
     fixture.create("second", asking(iam(), "orders")).await;
@@ -280,7 +280,7 @@ async fn of_two_objects_in_one_namespace_the_first_keeps_the_user_until_it_goes(
 }
 
 #[tokio::test]
-async fn of_two_objects_in_two_namespaces_the_first_keeps_the_user_until_it_goes() {
+async fn of_two_objects_in_two_namespaces_the_first_keeps_the_user_until_it_is_deleted() {
     let (fixture, other) = two_namespaces(true).await;
     fixture.ready("app", retained(iam(), "orders")).await;
     other.create("app", asking(iam(), "orders")).await;
@@ -294,7 +294,7 @@ async fn of_two_objects_in_two_namespaces_the_first_keeps_the_user_until_it_goes
 }
 
 #[tokio::test]
-async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_goes() {
+async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_is_deleted() {
     let (fixture, other) = (dark().await, dark().await);
     fixture.start_with(&[("ELASTICACHE_USERS_CLUSTER_ID", "one".to_owned())]);
     let endpoint = ("AWS_ENDPOINT_URL_ELASTICACHE", fixture.aws.url().to_owned());
@@ -319,7 +319,7 @@ async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_goes()
 }
 
 #[tokio::test]
-async fn a_hand_over_between_clusters_is_noticed_by_both() {
+async fn a_user_that_changes_hands_between_clusters_is_noticed_by_both_operators() {
     let (fixture, other) = (dark().await, dark().await);
     let (resync, tag_resync) = (
         ("ELASTICACHE_USERS_RESYNC", "1s".to_owned()),

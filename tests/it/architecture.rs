@@ -73,7 +73,7 @@ fn dependencies(manifest: &str, table: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_crates_depend_on_no_more_than_they_should() {
+fn each_crate_depends_only_on_the_crates_that_it_may_use() {
     let plan = "src/plan/Cargo.toml";
     assert_eq!(dependencies(plan, "dependencies"), ["secrecy"], "plan decides, and does no I/O");
     // Its tests are pure too: of the emulator they use the canonical form of access strings.
@@ -101,7 +101,7 @@ fn the_crates_depend_on_no_more_than_they_should() {
 }
 
 #[test]
-fn only_these_files_read_the_environment_and_the_clock() {
+fn only_the_listed_files_read_the_environment_and_the_clock() {
     let rows = [
         Rule {
             words: &["std::env", "env = "],

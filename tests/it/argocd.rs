@@ -80,7 +80,7 @@ fn action(name: &str, object: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn health_is_shown_and_the_actions_do_what_they_say() {
+async fn argo_cd_shows_the_health_of_an_object_and_its_actions_work() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     is(&fixture.create("app", with_password("pw")).await, "Progressing");
     fixture.start();
@@ -112,7 +112,7 @@ async fn health_is_shown_and_the_actions_do_what_they_say() {
 }
 
 #[tokio::test]
-async fn what_needs_a_person_is_degraded_and_says_why() {
+async fn argo_cd_shows_an_object_that_needs_a_person_as_degraded_with_the_reason() {
     let fixture = Fixture::with(Setup::leaving_users()).await;
     fixture.aws.put_user("app", json!({})).await;
     fixture.create("app", crate::fixture::iam()).await;
@@ -125,7 +125,7 @@ async fn what_needs_a_person_is_degraded_and_says_why() {
 }
 
 #[test]
-fn an_object_without_a_status_is_no_error() {
+fn argo_cd_shows_an_object_without_a_status() {
     for object in [
         json!({ "metadata": { "generation": 1 }, "spec": {} }),
         json!({ "metadata": { "generation": 1 }, "spec": {}, "status": { "observedGeneration": 1 } }),
@@ -136,7 +136,7 @@ fn an_object_without_a_status_is_no_error() {
 
 /// Every key but ours stays: that it is a patch is what people are told.
 #[tokio::test]
-async fn the_file_is_a_patch_of_argo_cds_own_config_map() {
+async fn the_argo_cd_file_patches_argocd_cm_and_keeps_its_other_keys() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let kubectl = |arguments: &[&str]| {
         let mut command = control_plane::shared().kubectl();

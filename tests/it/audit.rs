@@ -144,7 +144,7 @@ fn only(object: &Value, members: &[&str], why: &'static str) -> Result<(), &'sta
 }
 
 #[tokio::test]
-async fn a_life_takes_few_writes_of_three_kinds() {
+async fn an_object_takes_few_writes_of_three_kinds_from_creation_to_deletion() {
     let fixture = Fixture::new().await;
     fixture.secret("pw", "a-passphrase-of-some-length").await;
     fixture.ready("app", with_password("pw")).await;
@@ -161,7 +161,7 @@ async fn a_life_takes_few_writes_of_three_kinds() {
 }
 
 #[tokio::test]
-async fn what_others_wrote_beside_it_is_left_alone() {
+async fn labels_annotations_and_finalizers_of_others_stay() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     let theirs = json!({ "metadata": {
@@ -179,7 +179,7 @@ async fn what_others_wrote_beside_it_is_left_alone() {
 }
 
 #[test]
-fn any_other_write_is_an_offence() {
+fn the_audit_reports_any_write_that_the_operator_should_not_make() {
     let patch = |part: Value, body: Value| {
         json!({
             "verb": "patch",

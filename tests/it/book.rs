@@ -81,7 +81,7 @@ fn fault(from: &str, link: &str) -> Option<String> {
 }
 
 #[test]
-fn every_link_leads_to_a_file_and_a_heading() {
+fn every_link_of_the_book_leads_to_a_file_and_a_heading() {
     let mut faults = Vec::new();
     for page in pages("") {
         for link in read(&page).links.iter().filter(|link| !link.contains("://")) {
@@ -92,7 +92,7 @@ fn every_link_leads_to_a_file_and_a_heading() {
 }
 
 #[test]
-fn the_summary_lists_every_page_once() {
+fn the_summary_of_the_book_lists_every_page_once() {
     let summary = format!("{BOOK}/SUMMARY.md");
     let listed: Vec<String> = read(&summary).links.iter().map(|link| target(&summary, link).0).collect();
     let once: BTreeSet<&String> = listed.iter().collect();
@@ -133,7 +133,7 @@ fn tests_named(page: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_tests_that_pages_name_are_there() {
+fn the_tests_that_pages_of_the_book_name_exist() {
     let mut seen = 0;
     for page in ["docs/src/security.md", "docs/src/concepts/deletion-hazards.md"] {
         for (module, test) in tests_named(page) {
@@ -151,7 +151,7 @@ fn the_tests_that_pages_name_are_there() {
 }
 
 #[test]
-fn commands_of_sh_are_run_by_a_test() {
+fn every_shell_block_of_the_book_is_run_by_a_test() {
     let runs = |page: &String| read(page).blocks.iter().any(|(kind, _)| kind == "sh");
     let found: Vec<String> = pages(BOOK).into_iter().filter(runs).collect();
     let followed = FOLLOWED.map(|page| format!("{BOOK}/{page}.md"));
@@ -162,7 +162,7 @@ fn commands_of_sh_are_run_by_a_test() {
 }
 
 #[tokio::test]
-async fn every_object_that_a_page_shows_is_taken_by_the_api_server() {
+async fn the_api_server_accepts_every_object_that_a_page_of_the_book_shows() {
     let users: Api<DynamicObject> =
         Api::namespaced_with(control_plane::client().await, "default", &control_plane::resource());
     let mut params = PatchParams::apply("test").force().validation_strict();

@@ -110,7 +110,7 @@ fn edits() -> Vec<Edit> {
 }
 
 #[tokio::test]
-async fn one_call_sends_only_what_differs_whatever_aws_shows_meanwhile() {
+async fn an_edit_is_one_modify_user_of_what_differs_whatever_aws_shows_meanwhile() {
     for answer in ["new", "old"] {
         let fixture = roomy().await;
         fixture.aws.settings(json!({ "modify-answer": answer })).await;
@@ -161,7 +161,7 @@ fn matches(object: &Value, user: &Value) {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_where_nothing_differs() {
+async fn another_form_of_what_aws_has_costs_no_modify_user() {
     let fixture = roomy().await;
     fixture.secret("pw", PASSWORD).await;
     fixture.ready("app", with_password("pw")).await;
@@ -186,7 +186,7 @@ async fn nothing_is_sent_where_nothing_differs() {
 }
 
 #[tokio::test]
-async fn what_aws_makes_of_a_request_is_no_difference() {
+async fn an_access_string_that_aws_expands_is_no_difference() {
     for answer in ["new", "old"] {
         let fixture = roomy().await;
         fixture.aws.settings(json!({ "modify-answer": answer, "modify-time": "60s" })).await;
@@ -209,7 +209,7 @@ async fn what_aws_makes_of_a_request_is_no_difference() {
 }
 
 #[tokio::test]
-async fn a_user_that_somebody_else_keeps_busy_is_waited_for() {
+async fn an_edit_waits_for_a_user_that_somebody_else_is_modifying() {
     let fixture = roomy().await;
     fixture.ready("app", iam()).await;
     fixture.aws.put_user("app", json!({ "Status": "modifying", "For": "2s" })).await;
@@ -226,7 +226,7 @@ async fn a_user_that_somebody_else_keeps_busy_is_waited_for() {
 }
 
 #[tokio::test]
-async fn invalid_user_state_is_waited_out_and_never_terminal() {
+async fn invalid_user_state_is_retried_and_never_stalls_an_object() {
     let fixture = roomy().await;
     let busy = Rule::on("ModifyUser").error("InvalidUserState", 400).message("User is being modified.");
     let names = ["app-0", "app-1", "app-2"];
@@ -256,7 +256,7 @@ async fn invalid_user_state_is_waited_out_and_never_terminal() {
 }
 
 #[tokio::test]
-async fn the_end_of_modifying_is_noticed_soon_at_the_real_pace() {
+async fn an_object_is_ready_soon_after_modifying_ends_at_the_real_pace() {
     let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_PACE_DIVISOR", "1")])).await;
     fixture.ready("app", iam()).await;
     fixture.aws.settings(json!({ "modify-time": "10s" })).await;

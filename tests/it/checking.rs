@@ -138,7 +138,7 @@ const ALL: [&str; 20] = [
 ];
 
 #[tokio::test]
-async fn nothing_is_missing_for_an_administrator() {
+async fn check_reports_no_missing_permission_to_an_administrator() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     let answer = check(&fixture, &["--leader-elect"], &[]).await;
@@ -162,7 +162,7 @@ async fn nothing_is_missing_for_an_administrator() {
 }
 
 #[tokio::test]
-async fn nothing_is_missing_with_the_rights_that_the_chart_gives() {
+async fn check_reports_no_missing_permission_with_the_rights_of_the_chart() {
     let rights = Some(Rights::Namespaced);
     let fixture = Fixture::without_operator(Setup { rights, ..Setup::default() }).await;
     let env = [
@@ -178,7 +178,7 @@ async fn nothing_is_missing_with_the_rights_that_the_chart_gives() {
 }
 
 #[test]
-fn the_documentation_has_each_row_and_no_other() {
+fn the_documentation_of_check_has_each_row_and_no_other() {
     let page = repository::read("docs/src/reference/check.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let rows = rows.filter(|first| !first.starts_with("--"));
@@ -203,7 +203,7 @@ const RULES: [(&str, &str); 9] = [
 ];
 
 #[tokio::test]
-async fn each_missing_rule_is_told_and_its_fix_grants_it_and_nothing_else() {
+async fn check_reports_each_missing_permission_and_its_fix_grants_only_that() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let cluster = control_plane::shared();
     let account = fixture.service_account("lean").await;
@@ -239,7 +239,7 @@ async fn each_missing_rule_is_told_and_its_fix_grants_it_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_definition_that_is_missing_or_old_is_told_and_its_fix_brings_it_up_to_date() {
+async fn check_reports_a_missing_or_old_crd_and_its_fix_updates_it() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let cluster = control_plane::bare().await;
     let env = [("KUBECONFIG", cluster.kubeconfig().to_str().unwrap()), ("ELASTICACHE_USERS_NAMESPACE", "")];
@@ -288,7 +288,7 @@ async fn in_namespaces_with_passwords(fixture: &Fixture, cluster: &Cluster) {
 }
 
 #[tokio::test]
-async fn a_cluster_that_does_not_answer_is_told_in_bounded_time() {
+async fn check_reports_in_bounded_time_that_the_cluster_does_not_answer() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     // It accepts connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

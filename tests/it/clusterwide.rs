@@ -49,7 +49,7 @@ struct Life {
 }
 
 #[tokio::test]
-async fn an_operator_of_the_whole_cluster_is_refused_nothing_all_life_long() {
+async fn the_api_server_refuses_no_request_of_an_operator_of_the_whole_cluster() {
     let cluster = tokio::task::spawn_blocking(control_plane::own).await.unwrap();
     let mut gone = Vec::new();
     for secrets in [Secrets::Nowhere, Secrets::InOne, Secrets::Everywhere] {

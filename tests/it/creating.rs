@@ -75,7 +75,7 @@ async fn a_password_user_gets_the_passwords_of_both_secrets() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_secret_is_said_and_mended_without_a_person() {
+async fn a_problem_of_a_secret_is_reported_and_ends_as_soon_as_the_secret_is_right() {
     let fixture = Fixture::new().await;
     fixture.create("app", with_password("late")).await;
     fixture.reason("app", "SecretNotFound").await;
@@ -104,7 +104,7 @@ async fn what_is_wrong_with_a_secret_is_said_and_mended_without_a_person() {
 }
 
 #[tokio::test]
-async fn a_user_of_ours_is_taken_on_as_it_is() {
+async fn a_user_with_the_owner_tags_of_a_new_object_is_managed_without_a_change() {
     let fixture = Fixture::with(Setup::leaving_users()).await;
     fixture.ready("app", iam()).await;
     // As after a restored backup: the object is new, the user has its tags.
@@ -122,7 +122,7 @@ async fn a_user_of_ours_is_taken_on_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_user_that_appears_between_the_look_and_the_call_is_not_claimed() {
+async fn a_foreign_user_that_appears_between_the_read_and_create_user_is_not_claimed() {
     let fixture = Fixture::with(Setup::leaving_users()).await;
     // The call waits long enough for somebody else's user to come first.
     let slow = fixture.aws.fault(Rule::on("CreateUser").slow(700)).await;
@@ -138,7 +138,7 @@ async fn a_user_that_appears_between_the_look_and_the_call_is_not_claimed() {
 }
 
 #[tokio::test]
-async fn a_previous_user_on_its_way_out_is_waited_for() {
+async fn create_user_waits_until_a_deleting_user_of_the_same_id_is_gone() {
     let fixture = Fixture::new().await;
     fixture.aws.put_user("app", json!({ "Status": "deleting" })).await;
     fixture.create("app", iam()).await;

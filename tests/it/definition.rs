@@ -7,7 +7,7 @@ use crate::control_plane;
 use crate::fixture::{Fixture, iam, prevent_deletion, until};
 
 #[tokio::test]
-async fn the_definitions_deletion_retains_every_user_but_the_protected() {
+async fn deleting_the_crd_retains_every_user_and_keeps_objects_with_prevent_deletion() {
     let cluster = tokio::task::spawn_blocking(control_plane::own).await.unwrap();
     let fixture = Fixture::on(&cluster).await;
     fixture.ready("app", iam()).await;

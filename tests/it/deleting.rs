@@ -46,7 +46,7 @@ async fn an_active_user_is_deleted_once_and_polled_until_it_is_gone() {
 }
 
 #[tokio::test]
-async fn a_modifying_user_and_one_in_an_unknown_state_are_waited_for() {
+async fn a_deletion_waits_for_a_user_that_is_modifying_or_in_an_unknown_state() {
     for state in ["modifying", "migrating"] {
         let fixture = with_user().await;
         fixture.aws.put_user("app", json!({ "Status": state })).await;
@@ -73,7 +73,7 @@ async fn a_deleting_user_is_polled_and_never_deleted_again() {
 }
 
 #[tokio::test]
-async fn a_user_that_is_gone_already_lets_its_object_go() {
+async fn an_object_whose_user_is_already_gone_is_removed_without_delete_user() {
     let fixture = with_user().await;
     fixture.aws.remove_user("app").await;
     fixture.deleted("app").await;
@@ -82,7 +82,7 @@ async fn a_user_that_is_gone_already_lets_its_object_go() {
 }
 
 #[tokio::test]
-async fn the_default_user_of_a_group_is_waited_for_and_goes_on_by_itself() {
+async fn the_deletion_of_a_groups_default_user_waits_and_goes_on_when_the_group_is_gone() {
     let fixture = Fixture::new().await;
     fixture.secret("pw", PASSWORD).await;
     fixture.ready("app", with(with_password("pw"), json!({ "userName": "default" }))).await;
@@ -97,7 +97,7 @@ async fn the_default_user_of_a_group_is_waited_for_and_goes_on_by_itself() {
 }
 
 #[tokio::test]
-async fn a_namespace_goes_with_its_secret_and_without_events() {
+async fn a_namespace_is_deleted_although_its_secret_goes_first_and_events_are_refused() {
     // Where there are only RoleBindings in it, they go before its objects: the documentation says so. That of the Secrets
     // does so anyway.
     let fixture = Fixture::with(Setup { rights: Some(Rights::ClusterSecrets), ..Setup::default() }).await;
@@ -111,7 +111,7 @@ async fn a_namespace_goes_with_its_secret_and_without_events() {
 }
 
 #[tokio::test]
-async fn a_secret_that_is_gone_blocks_nothing() {
+async fn a_missing_secret_does_not_block_a_deletion() {
     let fixture = Fixture::new().await;
     fixture.secret("pw", PASSWORD).await;
     fixture.ready("app", with_password("pw")).await;
@@ -124,7 +124,7 @@ async fn a_secret_that_is_gone_blocks_nothing() {
 }
 
 #[tokio::test]
-async fn a_deletion_waits_shortly_and_cheaply_at_the_real_pace() {
+async fn a_deletion_is_noticed_soon_and_with_few_calls_at_the_real_pace() {
     let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_PACE_DIVISOR", "1")])).await;
     fixture.ready("app", iam()).await;
     fixture.aws.settings(json!({ "delete-time": "10s" })).await;

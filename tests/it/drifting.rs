@@ -121,7 +121,7 @@ async fn put_right(fixture: &Fixture, asks: bool) {
 }
 
 #[tokio::test]
-async fn a_drift_check_puts_right_what_somebody_changed() {
+async fn a_drift_check_reverts_what_somebody_changed_in_aws() {
     let fixture = Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_RESYNC", "2s"),
         ("ELASTICACHE_USERS_TAG_RESYNC_EVERY", "1"),
@@ -254,7 +254,7 @@ async fn grows_stale(fixture: &Fixture, rows: &[Outage]) {
 }
 
 #[tokio::test]
-async fn a_user_that_is_known_to_differ_is_not_called_ready_while_its_tags_cannot_be_read() {
+async fn an_object_whose_user_differs_is_not_ready_while_its_tags_cannot_be_read() {
     let fixture = Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_RESYNC", "1s"),
         ("ELASTICACHE_USERS_STALE_AFTER", "4s"),

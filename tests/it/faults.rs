@@ -39,47 +39,47 @@ fn speed() -> Speed {
 }
 
 #[tokio::test]
-async fn create_ends_the_same_whatever_fails() {
+async fn a_creation_ends_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::create()).await;
 }
 
 #[tokio::test]
-async fn modify_ends_the_same_whatever_fails() {
+async fn an_edit_ends_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::modify()).await;
 }
 
 #[tokio::test]
-async fn rotate_ends_the_same_whatever_fails() {
+async fn a_rotation_ends_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::rotate()).await;
 }
 
 #[tokio::test]
-async fn retag_ends_the_same_whatever_fails() {
+async fn a_change_of_tags_ends_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::retag()).await;
 }
 
 #[tokio::test]
-async fn adopt_ends_the_same_whatever_fails() {
+async fn an_adoption_ends_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::adopt()).await;
 }
 
 #[tokio::test]
-async fn delete_ends_the_same_whatever_fails() {
+async fn a_deletion_ends_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::delete()).await;
 }
 
 #[tokio::test]
-async fn create_and_delete_at_once_ends_the_same_whatever_fails() {
+async fn a_creation_and_deletion_at_once_end_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::withdraw()).await;
 }
 
 #[tokio::test]
-async fn a_look_ends_the_same_whatever_fails() {
+async fn an_observing_object_ends_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::look()).await;
 }
 
 #[tokio::test]
-async fn a_former_owner_that_is_gone_is_inherited_whatever_fails() {
+async fn a_user_of_an_owner_that_is_gone_is_adopted_whatever_fails() {
     whatever_fails(scenario::inherit()).await;
 }
 
@@ -94,7 +94,7 @@ async fn a_watch_that_hangs_when_it_is_opened_again_is_not_ready_and_then_opened
 }
 
 #[tokio::test]
-async fn what_happened_while_no_watch_worked_is_found_by_the_next_list() {
+async fn changes_that_happened_while_no_watch_worked_are_found_by_the_next_list() {
     let client = control_plane::client().await;
     let (scenario, namespace) = (scenario::rotate(), new_namespace(&client).await);
     let case = Case::new(&client, &namespace, &scenario, speed(), None).await;

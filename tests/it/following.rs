@@ -123,7 +123,7 @@ fn orders() -> Value {
 }
 
 #[tokio::test]
-async fn a_user_is_taken_over_from_terraform_or_ack() {
+async fn the_guide_takes_a_user_over_from_terraform_or_ack() {
     let fixture = dark().await;
     fixture.start_with(&[
         ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone()),
@@ -183,7 +183,7 @@ async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
 }
 
 #[tokio::test]
-async fn an_object_is_renamed_and_moved() {
+async fn the_guide_renames_and_moves_an_object_without_losing_its_user() {
     let (shop, checkout) = two_namespaces(true).await;
     shop.ready("orders", orders()).await;
     let before = all_but_tags(&shop, "orders").await;
@@ -200,7 +200,7 @@ async fn an_object_is_renamed_and_moved() {
 }
 
 #[tokio::test]
-async fn the_new_object_may_be_applied_first() {
+async fn the_guide_to_rename_an_object_works_if_the_new_object_is_applied_first() {
     let (shop, checkout) = two_namespaces(true).await;
     shop.ready("orders", orders()).await;
     let reader = Reader::new(&[("shop", &shop), ("checkout", &checkout)]);

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::fixture::{Fixture, Setup, condition, iam, with};
 
 #[tokio::test]
-async fn a_new_object_waits_for_the_one_that_is_about_to_go_and_is_never_stalled() {
+async fn a_new_object_waits_for_a_terminating_owner_of_its_user_and_is_never_stalled() {
     // At the real pace, so that the first minute is one.
     let env = vec![("ELASTICACHE_USERS_PACE_DIVISOR", "1".to_owned())];
     let fixture = Fixture::without_operator(Setup { env, ..Setup::leaving_users() }).await;

@@ -59,12 +59,12 @@ async fn shop(setup: Setup) -> Fixture {
 }
 
 #[tokio::test]
-async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
+async fn the_iam_policy_allows_exactly_what_the_operator_needs() {
     lives_under("policy.json").await;
 }
 
 #[tokio::test]
-async fn a_life_in_one_namespace_needs_all_that_its_policy_allows_and_no_more() {
+async fn the_iam_policy_of_a_namespace_allows_exactly_what_the_operator_needs() {
     lives_under("policy-of-a-namespace.json").await;
 }
 
@@ -114,7 +114,7 @@ async fn lives_under(file: &'static str) {
 }
 
 #[tokio::test]
-async fn a_user_id_that_the_policy_does_not_know_is_refused_and_told() {
+async fn a_user_id_that_the_iam_policy_does_not_cover_is_denied_and_reported() {
     let fixture = shop(Setup { refuses: true, ..Setup::default() }).await;
     fixture.start();
     fixture.create("other", iam()).await;
@@ -152,7 +152,7 @@ const ADD: &str = "AddTagsToResource";
 const REMOVE: &str = "RemoveTagsFromResource";
 
 #[test]
-fn the_policy_bounds_what_a_stolen_role_could_do() {
+fn the_iam_policy_limits_what_a_stolen_role_can_do() {
     let words = [("REGION", REGION), ("ACCOUNT_ID", ACCOUNT), ("CLUSTER_ID", "blue"), ("PREFIX", "shop")];
     let policy = Policy::of("policy.json", &words);
     let (none, blue, red): (&[&str], &[&str], &[&str]) = (&[], &["blue"], &["red"]);
@@ -209,7 +209,7 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
 }
 
 #[test]
-fn the_policy_of_a_namespace_bounds_it_to_the_users_of_that_namespace() {
+fn the_iam_policy_of_a_namespace_allows_changes_of_its_own_users_only() {
     let words = [
         ("REGION", REGION),
         ("ACCOUNT_ID", ACCOUNT),

@@ -67,7 +67,7 @@ fn is(object: &Value, status: &str) {
 }
 
 #[tokio::test]
-async fn what_takes_time_is_in_progress_and_what_needs_a_person_has_failed() {
+async fn kstatus_shows_an_object_in_progress_while_it_waits_and_failed_if_it_needs_a_person() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     // Nobody has looked at it yet: the CRD's default status speaks.
     is(&fixture.create("app", with_password("pw")).await, "InProgress");
@@ -99,7 +99,7 @@ async fn what_takes_time_is_in_progress_and_what_needs_a_person_has_failed() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_is_blocked_is_terminating_and_an_outage_unmakes_nothing_at_once() {
+async fn kstatus_shows_a_blocked_deletion_as_terminating_and_a_short_outage_as_current() {
     let fixture = Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_RESYNC", "1s"),
         ("ELASTICACHE_USERS_STALE_AFTER", "2s"),

@@ -157,7 +157,7 @@ async fn a_leader_that_is_killed_in_the_middle_of_its_work_is_followed_within_20
 }
 
 #[tokio::test]
-async fn a_leader_that_stood_still_for_30_s_changes_nothing_when_it_goes_on() {
+async fn a_leader_that_was_paused_for_30_s_changes_nothing_when_it_resumes() {
     let fixture = fixture().await;
     let (mut one, _two) = two(&fixture).await;
     in_the_middle(&fixture).await;
@@ -203,7 +203,7 @@ async fn a_leader_that_is_told_to_end_in_the_middle_of_its_work_is_followed_with
 }
 
 #[tokio::test]
-async fn the_lease_is_not_released_where_a_mutation_had_to_be_cut() {
+async fn the_lease_is_not_released_if_a_mutation_had_to_be_cut() {
     let fixture = fixture().await;
     let mut one = replica(&fixture, "one");
     let held = held_by(&fixture, "one").await;
@@ -220,7 +220,7 @@ async fn the_lease_is_not_released_where_a_mutation_had_to_be_cut() {
 }
 
 #[tokio::test]
-async fn a_standby_is_ready_and_leaves_everything_alone() {
+async fn a_standby_is_ready_and_writes_nothing() {
     let fixture = fixture().await;
     let (_one, mut two) = two(&fixture).await;
     let addresses: Vec<String> =

@@ -80,7 +80,7 @@ async fn people_are_served(fixture: &Fixture, leaving: &[String]) {
 }
 
 #[tokio::test]
-async fn people_are_served_while_many_objects_wait_for_secrets() {
+async fn edits_and_deletions_are_served_while_many_objects_wait_for_secrets() {
     let fixture = Fixture::without_operator(setup()).await;
     let (leaving, crowd) = (names("leaving", 8), names("waiting", CROWD));
     fixture.start_with(&unlimited());
@@ -100,7 +100,7 @@ async fn people_are_served_while_many_objects_wait_for_secrets() {
 }
 
 #[tokio::test]
-async fn people_are_served_while_many_users_are_stuck() {
+async fn edits_and_deletions_are_served_while_many_users_stay_modifying() {
     let fixture = Fixture::without_operator(setup()).await;
     let (leaving, crowd) = (names("leaving", 8), names("stuck", CROWD));
     fixture.start_with(&unlimited());
@@ -229,7 +229,7 @@ fn fat(letter: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_tenant_with_fat_objects_delays_nobody_else_and_no_write_takes_anything_off_them() {
+async fn a_tenant_with_large_objects_delays_nobody_else_and_writes_keep_their_contents() {
     let tenants = Tenants::new().await;
     let crowd = names("fat", 24);
     create_all(&tenants.crowd, &crowd, |_| iam()).await;
@@ -267,7 +267,7 @@ async fn change_often(fixture: &Fixture, patch: impl Fn(usize) -> Value) {
 }
 
 #[tokio::test]
-async fn foreign_annotations_and_labels_start_no_pass() {
+async fn annotations_and_labels_of_others_start_no_pass() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     fixture.reconcile_now("app").await;
@@ -292,7 +292,7 @@ pub(crate) fn passes(fixture: &Fixture) -> f64 {
 }
 
 #[tokio::test]
-async fn passes_over_one_object_begin_a_second_apart() {
+async fn passes_over_one_object_begin_at_least_a_second_apart() {
     let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_PACE_DIVISOR", "1")])).await;
     fixture.ready("app", iam()).await;
     let (before, since) = (passes(&fixture), Instant::now());

@@ -25,7 +25,7 @@ async fn ready_with(fixture: &Fixture, name: &str, words: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_forbidden_makes_no_user_until_it_is_taken_out() {
+async fn an_object_with_a_forbidden_feature_gets_no_user_until_the_feature_is_removed() {
     let fixture = Fixture::with(Setup {
         leaves_users: true,
         ..Setup::env(&[
@@ -85,7 +85,7 @@ async fn what_is_forbidden_makes_no_user_until_it_is_taken_out() {
 }
 
 #[tokio::test]
-async fn what_was_there_before_stays_managed_and_holds_no_deletion_up() {
+async fn a_user_from_before_a_feature_was_forbidden_stays_managed_and_can_be_deleted() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     fixture.start_with(&variables(&[RESYNC]));
     fixture.secret("pw", PASSWORD).await;
@@ -150,7 +150,7 @@ async fn what_was_there_before_stays_managed_and_holds_no_deletion_up() {
 }
 
 #[tokio::test]
-async fn a_namespace_has_so_many_users_and_the_next_one_waits_for_a_place() {
+async fn an_object_above_the_limit_of_its_namespace_waits_until_another_user_is_gone() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     fixture.start_with(&variables(&[RESYNC]));
     for name in ["a", "b", "c"] {
@@ -193,7 +193,7 @@ async fn a_namespace_has_so_many_users_and_the_next_one_waits_for_a_place() {
 }
 
 #[tokio::test]
-async fn the_admission_policy_of_the_page_refuses_what_it_says() {
+async fn the_admission_policy_in_the_documentation_refuses_what_the_page_says() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let page = crate::repository::read("docs/src/concepts/tenancy.md");
     let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();

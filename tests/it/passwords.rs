@@ -18,7 +18,7 @@ async fn two_passwords(fixture: &Fixture) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn no_password_shows_at_the_finest_log_level_of_every_crate() {
+async fn no_password_appears_in_the_log_at_level_trace_of_every_crate() {
     let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_LOG", "trace")])).await;
     let spec = two_passwords(&fixture).await;
     fixture.ready("app", spec).await;

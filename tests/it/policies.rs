@@ -38,7 +38,7 @@ fn is_held(object: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn an_observing_object_tells_what_differs_and_changes_nothing() {
+async fn an_observing_object_reports_what_differs_and_changes_nothing() {
     let fixture = watchful(&[]).await;
     fixture.secret("pw", PASSWORD).await;
     let tags = json!({ "tags": { "team": "search" } });
@@ -120,7 +120,7 @@ async fn an_observing_object_compares_access_strings_by_what_they_permit() {
 }
 
 #[tokio::test]
-async fn an_observing_object_sees_even_anothers_user() {
+async fn an_observing_object_shows_even_a_user_of_another_object() {
     let fixture = watchful(&[]).await;
     fixture.ready("first", iam()).await;
     fixture.create("second", observing(with(iam(), json!({ "userID": "first" })))).await;
@@ -132,7 +132,7 @@ async fn an_observing_object_sees_even_anothers_user() {
 }
 
 #[tokio::test]
-async fn an_object_that_only_observes_from_now_on_lets_its_user_go_and_takes_it_back() {
+async fn an_object_that_is_set_to_observe_loses_its_finalizer_and_can_manage_its_user_again() {
     let fixture = watchful(&[]).await;
     fixture.ready("app", iam()).await;
     let before = fixture.aws.user("app").await.unwrap();
@@ -156,7 +156,7 @@ async fn an_object_that_only_observes_from_now_on_lets_its_user_go_and_takes_it_
 }
 
 #[tokio::test]
-async fn a_suspended_object_costs_no_call_and_is_ready_only_as_it_was_applied() {
+async fn a_suspended_object_costs_no_aws_call_and_is_ready_only_if_its_spec_was_applied() {
     let fixture = watchful(&[]).await;
     fixture.ready("app", iam()).await;
     let suspend = |value: bool| json!({ "spec": { "suspend": value } });
@@ -204,7 +204,7 @@ async fn a_suspended_object_costs_no_call_and_is_ready_only_as_it_was_applied() 
 }
 
 #[tokio::test]
-async fn a_suspended_deletion_is_held_until_it_goes_on_or_the_user_is_retained() {
+async fn a_suspended_deletion_waits_until_suspend_ends_or_the_user_is_retained() {
     let fixture = watchful(&[]).await;
     for name in ["resumed", "retained"] {
         fixture.ready(name, iam()).await;
@@ -239,7 +239,7 @@ async fn a_suspended_deletion_is_held_until_it_goes_on_or_the_user_is_retained()
 }
 
 #[tokio::test]
-async fn user_ids_must_begin_as_the_administrator_says() {
+async fn a_user_id_without_the_required_prefix_is_refused() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     fixture.start();
     // From before the rule.
@@ -286,7 +286,7 @@ async fn user_ids_must_begin_as_the_administrator_says() {
 }
 
 #[tokio::test]
-async fn a_default_policy_of_retain_holds_where_the_object_says_nothing() {
+async fn the_default_deletion_policy_holds_for_objects_without_their_own() {
     let fixture = watchful(&[("ELASTICACHE_USERS_DEFAULT_DELETION_POLICY", "Retain")]).await;
     fixture.ready("gone", with(iam(), json!({ "deletionPolicy": "Delete" }))).await;
     fixture.ready("kept", iam()).await;
@@ -310,7 +310,7 @@ async fn a_default_policy_of_retain_holds_where_the_object_says_nothing() {
 }
 
 #[tokio::test]
-async fn aws_own_users_are_nobodys_to_have() {
+async fn users_that_aws_itself_creates_cannot_be_adopted() {
     let fixture = watchful(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "*")]).await;
     let before = fixture.aws.user("default").await.expect("the emulator has a user default");
     for id in ["default", "default.orders"] {

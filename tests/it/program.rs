@@ -106,7 +106,7 @@ async fn the_operator_serves_health_and_metrics() {
 }
 
 #[tokio::test]
-async fn the_operator_ends_on_sigterm_after_the_call_in_flight() {
+async fn on_sigterm_the_operator_ends_after_the_running_call() {
     let fixture = Fixture::new().await;
     let slow = fixture.aws.fault(Rule::on("CreateUser").slow(1500)).await;
     fixture.create("app", iam()).await;
@@ -121,7 +121,7 @@ async fn the_operator_ends_on_sigterm_after_the_call_in_flight() {
 }
 
 #[tokio::test]
-async fn a_call_that_hangs_is_cut_on_sigterm() {
+async fn on_sigterm_a_call_that_hangs_is_cut() {
     let fixture = Fixture::new().await;
     let hang = Rule::on("CreateUser").hang().after();
     let hang = fixture.aws.fault(hang).await;
@@ -138,7 +138,7 @@ async fn a_call_that_hangs_is_cut_on_sigterm() {
 }
 
 #[tokio::test]
-async fn a_pass_that_waits_for_the_rate_limit_ends_on_sigterm_without_its_call() {
+async fn on_sigterm_a_pass_that_waits_for_the_rate_limit_ends_without_its_call() {
     // The token for CreateUser comes 20 s after that for DescribeUsers.
     let fixture = Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_AWS_RATE", "0.05"),

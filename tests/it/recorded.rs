@@ -126,7 +126,7 @@ fn an_object_of_the_release_before_is_read_without_loss() {
 }
 
 #[test]
-fn every_recorded_object_has_a_row() {
+fn every_recorded_object_has_a_row_in_the_table() {
     let rows: Vec<&str> = rows().iter().map(|row| row.file).collect();
     let unnamed: Vec<String> =
         Recorded::names().into_iter().filter(|name| !rows.contains(&name.as_str())).collect();
@@ -163,7 +163,7 @@ fn assert_rests(file: &str, recorded: &Recorded, driven: &Driven) {
 }
 
 #[tokio::test]
-async fn nothing_is_written_for_a_recorded_object_that_has_come_to_rest() {
+async fn nothing_is_written_to_a_recorded_object_at_rest() {
     let at_rest = [
         "ready-iam",
         "ready-password",
@@ -190,7 +190,7 @@ async fn nothing_is_written_for_a_recorded_object_that_has_come_to_rest() {
 }
 
 #[tokio::test]
-async fn a_recorded_deletion_goes_on_once_this_process_has_announced_it_itself() {
+async fn a_recorded_deletion_goes_on_after_this_process_has_written_its_own_intent() {
     let deletions = [
         "terminating-announced",
         "terminating-invalid-user-state",
@@ -207,7 +207,7 @@ async fn a_recorded_deletion_goes_on_once_this_process_has_announced_it_itself()
 }
 
 #[tokio::test]
-async fn a_recorded_creation_whose_user_shows_becomes_ready_without_another_call() {
+async fn a_recorded_creation_whose_user_exists_becomes_ready_without_another_create_user() {
     let driven = drive(&Recorded::read("creating-answer-lost"), ACCOUNT).await;
     assert_eq!(effects(&driven), ["WriteStatus"]);
     let Request::WriteStatus(ready) = &driven.effects[0] else { unreachable!() };
@@ -216,7 +216,7 @@ async fn a_recorded_creation_whose_user_shows_becomes_ready_without_another_call
 }
 
 #[tokio::test]
-async fn a_recorded_creation_whose_user_does_not_show_holds_the_deletion() {
+async fn a_recorded_creation_whose_user_is_absent_delays_the_deletion() {
     let mut recorded = Recorded::read("creating-announced");
     let deleted = recorded.facts.status.create_requested_at.map(|_| json!("2026-11-30T00:00:00Z"));
     recorded.raw["metadata"]["deletionTimestamp"] = deleted.unwrap();

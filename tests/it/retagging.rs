@@ -58,7 +58,7 @@ struct TagEdit {
 }
 
 #[tokio::test]
-async fn tags_follow_the_spec_and_those_of_others_stay() {
+async fn tags_follow_the_spec_and_tags_of_others_stay() {
     let fixture = windowed().await;
     fixture.ready("app", tagged(json!({ "team": "search", "stage": "live" }))).await;
     let mut all = fixture.aws.user("app").await.unwrap()["Tags"].clone();
@@ -114,7 +114,7 @@ async fn only_the_tags_that_differ_are_sent() {
 }
 
 #[tokio::test]
-async fn forty_tags_are_replaced_by_forty_others_where_aws_has_room_for_fifty() {
+async fn forty_tags_are_replaced_by_forty_others_although_aws_allows_only_fifty() {
     let forty = |prefix: &str| {
         let tags = (0..40).map(|index| (format!("{prefix}-{index}"), json!("x")));
         Value::Object(tags.collect())
@@ -147,7 +147,7 @@ async fn forty_tags_are_replaced_by_forty_others_where_aws_has_room_for_fifty() 
 }
 
 #[tokio::test]
-async fn a_key_is_remembered_before_its_tag_is_sent() {
+async fn a_tag_key_is_written_to_status_before_its_tag_is_sent() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     // It takes effect, and nobody learns of it.
@@ -169,7 +169,7 @@ async fn a_key_is_remembered_before_its_tag_is_sent() {
 }
 
 #[tokio::test]
-async fn a_key_is_forgotten_only_once_its_removal_was_answered() {
+async fn a_tag_key_leaves_status_only_after_its_removal_was_answered() {
     let fixture = Fixture::new().await;
     fixture.ready("app", tagged(json!({ "team": "search", "stage": "live" }))).await;
     let rule = Rule::on("RemoveTagsFromResource").unavailable().always();
@@ -190,7 +190,7 @@ async fn a_key_is_forgotten_only_once_its_removal_was_answered() {
 }
 
 #[tokio::test]
-async fn tags_and_everything_else_are_edited_at_once() {
+async fn tags_and_all_other_fields_can_be_edited_at_once() {
     let fixture = windowed().await;
     fixture.ready("app", tagged(json!({ "team": "search" }))).await;
     let mut patch = edit(json!({ "team": "ads" }));
@@ -206,7 +206,7 @@ async fn tags_and_everything_else_are_edited_at_once() {
 }
 
 #[tokio::test]
-async fn owner_tags_that_were_stripped_are_put_back_where_status_proves_the_user_ours() {
+async fn removed_owner_tags_are_restored_if_status_proves_that_the_user_is_ours() {
     let fixture = windowed().await;
     fixture.ready("app", tagged(json!({ "team": "search" }))).await;
     fixture.aws.put_user("app", json!({ "Tags": {} })).await;
@@ -232,7 +232,7 @@ async fn owner_tags_that_were_stripped_are_put_back_where_status_proves_the_user
 }
 
 #[tokio::test]
-async fn tags_that_somebody_changed_are_put_back_though_the_first_calls_fail() {
+async fn tags_that_somebody_changed_are_restored_although_the_first_calls_fail() {
     let fixture = Fixture::new().await;
     fixture.ready("app", tagged(json!({ "team": "search" }))).await;
     let whole = fixture.aws.user("app").await.unwrap()["Tags"].clone();
@@ -252,7 +252,7 @@ async fn tags_that_somebody_changed_are_put_back_though_the_first_calls_fail() {
 }
 
 #[tokio::test]
-async fn a_user_without_owner_tags_that_status_cannot_prove_ours_is_left_alone() {
+async fn a_user_without_owner_tags_is_not_changed_if_status_does_not_prove_that_it_is_ours() {
     let rows = [
         ("app-0", json!({ "Tags": {}, "AccessString": "on ~theirs:* +@all" })),
         ("app-1", json!({ "Tags": {}, "Engine": "redis" })),

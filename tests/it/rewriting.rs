@@ -43,7 +43,7 @@ async fn a_secret_that_is_written_all_the_time_costs_no_call_and_no_write_until_
 }
 
 #[tokio::test]
-async fn after_a_restart_a_written_secret_is_sent_once_at_most_and_then_never() {
+async fn after_a_restart_a_rewritten_secret_is_sent_at_most_once() {
     let fixture = Fixture::new().await;
     fixture.secret("one", PASSWORD).await;
     fixture.ready("app", with_password("one")).await;

@@ -31,7 +31,7 @@ async fn kubectl(fixture: &Fixture, arguments: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn each_sample_by_itself_becomes_ready_and_goes_again() {
+async fn each_sample_alone_becomes_ready_and_can_be_deleted() {
     let fixture = Fixture::new().await;
     fixture.aws.put_group("shop-cache", json!({ "UserIds": ["default"] })).await;
     for sample in samples() {

@@ -36,7 +36,7 @@ async fn status(url: String) -> u16 {
 }
 
 #[tokio::test]
-async fn with_an_address_of_their_own_the_probes_are_there_and_metrics_are_not() {
+async fn a_separate_probe_address_serves_probes_and_no_metrics() {
     let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_HEALTH_ADDR", "127.0.0.1:0")])).await;
     let (http, health) = addresses(&fixture).await;
     until("it is ready", async || status(format!("http://{health}/readyz")).await == 200).await;
@@ -138,7 +138,7 @@ async fn secured(folder: &Path) -> Fixture {
 }
 
 #[tokio::test]
-async fn secured_metrics_are_shown_to_those_who_may_get_them_alone() {
+async fn secured_metrics_are_served_only_to_clients_that_may_get_them() {
     let folder = tempfile::tempdir().unwrap();
     let certificate = certify(folder.path());
     let fixture = secured(folder.path()).await;
@@ -175,7 +175,7 @@ async fn secured_metrics_are_shown_to_those_who_may_get_them_alone() {
 }
 
 #[tokio::test]
-async fn a_new_certificate_is_used_and_a_broken_one_is_not() {
+async fn a_new_certificate_of_the_metrics_server_is_used_and_a_broken_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let first = certify(folder.path());
     let fixture = secured(folder.path()).await;

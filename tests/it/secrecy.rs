@@ -83,7 +83,7 @@ fn blot_panics() {
 }
 
 #[test]
-fn every_form_of_a_password_is_seen_and_blotted_out() {
+fn every_encoding_of_a_password_is_found_and_redacted_in_test_output() {
     remember_password("spelt in \"many\" ways+\n");
     for form in [
         "spelt in \"many\" ways+",

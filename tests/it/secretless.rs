@@ -3,7 +3,7 @@
 use crate::fixture::{Fixture, PASSWORD, until, with_password};
 
 #[tokio::test]
-async fn objects_without_their_secret_cost_one_look_at_aws_each_and_wake_when_it_comes() {
+async fn objects_without_their_secret_cost_one_aws_call_each_and_wake_when_it_appears() {
     let fixture = Fixture::new().await;
     let names: Vec<String> = (0..20).map(|number| format!("app-{number:02}")).collect();
     for name in &names {

@@ -13,7 +13,7 @@ async fn calls_of(fixture: &Fixture, action: &str, name: &str) -> usize {
 
 /// Eight edits wait for one call a second. When AWS gets the first ModifyUser, the other objects change their mind.
 #[tokio::test]
-async fn an_edit_that_waits_for_the_rate_is_taken_back_by_suspend_and_by_observe() {
+async fn an_edit_that_waits_for_the_rate_limit_is_not_sent_after_suspend_or_observe() {
     let fixture = Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_AWS_RATE", "1000"),
         ("ELASTICACHE_USERS_AWS_BURST", "1000"),

@@ -52,7 +52,7 @@ async fn a_hundred_users(bears: u32, concurrency: u32) -> Run {
 /// Every rate and concurrency that the claim is made for is only run where `THROTTLE=full` asks for it, with `--nocapture` for
 /// the table: it takes seven minutes of a machine that does nothing else.
 #[tokio::test]
-async fn a_hundred_users_cost_few_refusals() {
+async fn aws_throttles_few_calls_while_a_hundred_users_are_created() {
     let full = std::env::vars().any(|(name, value)| name == "THROTTLE" && value == "full");
     let rows = if full {
         vec![(3, 1), (3, 10), (3, 50), (5, 1), (5, 10), (5, 50), (7, 1), (7, 10), (7, 50)]
@@ -111,7 +111,7 @@ fn slow(concurrency: u32) -> [(&'static str, String); 3] {
 }
 
 #[tokio::test]
-async fn deletions_go_before_the_checks_of_a_restart() {
+async fn deletions_are_served_before_the_checks_after_a_restart() {
     let fixture = Fixture::with(unlimited()).await;
     let names: Vec<String> = (0..20).map(|number| format!("idle-{number:02}")).collect();
     // Several: a restarted operator begins with its objects in any order, and one might come first by chance.
@@ -153,7 +153,7 @@ async fn deletions_go_before_the_checks_of_a_restart() {
 }
 
 #[tokio::test]
-async fn a_check_that_has_begun_is_finished() {
+async fn a_drift_check_that_has_begun_ends_although_changes_wait() {
     let fixture = Fixture::with(unlimited()).await;
     fixture.ready("app", iam()).await;
     fixture.kill();
@@ -165,7 +165,7 @@ async fn a_check_that_has_begun_is_finished() {
 }
 
 #[tokio::test]
-async fn checks_get_their_turn_though_work_never_ends() {
+async fn drift_checks_get_their_turn_although_changes_never_end() {
     let fixture = Fixture::with(unlimited()).await;
     let names: Vec<String> = (0..3).map(|number| format!("idle-{number}")).collect();
     for name in &names {

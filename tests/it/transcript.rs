@@ -47,7 +47,7 @@ fn from_conditions(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_documentation_shows_a_blocked_deletion_as_it_is() {
+async fn the_documentation_shows_the_real_output_for_a_blocked_deletion() {
     let fixture = Fixture::new().await;
     let mut page = Page::of("docs/src/concepts/deletion.md");
     let mut transcript = Transcript::of(&fixture);
@@ -85,7 +85,7 @@ async fn the_documentation_shows_a_blocked_deletion_as_it_is() {
 }
 
 #[tokio::test]
-async fn the_documentation_shows_the_default_user_of_a_group_as_it_is() {
+async fn the_documentation_shows_the_real_output_for_the_default_user_of_a_group() {
     let fixture = Fixture::new().await;
     let mut page = Page::of("docs/src/concepts/deletion.md");
     let mut transcript = Transcript::of(&fixture);

@@ -79,7 +79,7 @@ async fn says(fixture: &Fixture, replica: usize, words: &str) {
 }
 
 #[tokio::test]
-async fn an_upgrade_and_an_uninstall_leave_objects_ready_and_aws_alone() {
+async fn an_upgrade_and_an_uninstall_keep_objects_ready_and_change_nothing_in_aws() {
     let audit = Cluster::would_be_own().then_some(AuditLevel::Request);
     let options = Options { audit, ..Options::default() };
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(options).unwrap()).await.unwrap();

@@ -136,7 +136,7 @@ async fn vanishes(Row { name, spec, faults, owner, namesake, removed: is_removed
 }
 
 #[tokio::test]
-async fn the_user_of_an_object_that_vanished_is_removed_unless_it_is_to_stay() {
+async fn the_user_of_a_vanished_object_is_deleted_unless_its_policy_retains_it() {
     let rows = vec![
         row("nothing is in the way", true),
         Row {
@@ -197,7 +197,7 @@ async fn an_object_of_the_same_name_keeps_the_user_as_long_as_it_wants_it() {
 }
 
 #[tokio::test]
-async fn an_object_whose_finalizer_a_person_took_off_leaves_its_user() {
+async fn the_user_of_an_object_whose_finalizer_a_person_removed_is_kept() {
     let fixture = setup().await;
     fixture.ready("app", iam()).await;
     fixture.kill();
@@ -227,7 +227,7 @@ async fn left(fixture: &Fixture) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn quick_deletions_leave_no_user_behind() {
+async fn deletions_right_after_the_creation_leave_no_user_behind() {
     let env = [
         ("ELASTICACHE_USERS_AWS_RATE", "1000"),
         ("ELASTICACHE_USERS_AWS_BURST", "1000"),

@@ -77,7 +77,7 @@ async fn is_in_aws(fixture: &Fixture, access: &str) {
 }
 
 #[tokio::test]
-async fn kubectl_waits_until_aws_is_as_the_spec_says() {
+async fn kubectl_wait_returns_when_aws_matches_the_spec() {
     let fixture = slow().await;
     let ready = ["wait", "--for=condition=Ready", APP, TIMEOUT];
     fixture.create("app", iam()).await;
@@ -95,7 +95,7 @@ async fn kubectl_waits_until_aws_is_as_the_spec_says() {
 }
 
 #[tokio::test]
-async fn helm_waits_until_aws_is_as_the_spec_says() {
+async fn helm_wait_returns_when_aws_matches_the_spec() {
     let fixture = slow().await;
     let program = Helm::new(Tool::Helm4).unwrap();
     let chart = shop(program.home());
@@ -113,7 +113,7 @@ async fn helm_waits_until_aws_is_as_the_spec_says() {
 }
 
 #[tokio::test]
-async fn helm_does_not_wait_for_what_needs_a_person() {
+async fn helm_wait_fails_at_once_if_an_object_needs_a_person() {
     let fixture = Fixture::with(Setup::leaving_users()).await;
     let program = Helm::new(Tool::Helm4).unwrap();
     let chart = shop(program.home());

@@ -94,7 +94,7 @@ async fn a_day(fixture: &Fixture) {
 }
 
 #[tokio::test]
-async fn the_reference_lists_the_metrics_as_they_are() {
+async fn the_reference_lists_exactly_the_metrics_that_are_served() {
     let fixture =
         Fixture::without_operator(Setup { leaves_users: true, rights: LEADS, ..Setup::default() }).await;
     start(&fixture);

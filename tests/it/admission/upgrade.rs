@@ -42,7 +42,7 @@ const WORST: &str = r#"
 "#;
 
 #[tokio::test]
-async fn an_object_that_breaks_the_rules_takes_status_and_loses_its_finalizer() {
+async fn a_stored_object_that_breaks_new_rules_takes_status_and_loses_its_finalizer() {
     let client = control_plane::client().await;
     let upgrade = Upgrade::begin(&client, "leaving.test").await;
     let mut rows = corpus::rows(include_str!("invalid.yaml"));
@@ -53,7 +53,7 @@ async fn an_object_that_breaks_the_rules_takes_status_and_loses_its_finalizer() 
 }
 
 #[tokio::test]
-async fn an_edit_is_asked_only_about_what_it_changes() {
+async fn an_edit_of_a_stored_object_is_refused_only_if_a_changed_field_breaks_a_new_rule() {
     let client = control_plane::client().await;
     let upgrade = Upgrade::begin(&client, "edited.test").await;
     let rows = corpus::rows(include_str!("upgraded.yaml"));
@@ -63,7 +63,7 @@ async fn an_edit_is_asked_only_about_what_it_changes() {
 }
 
 #[tokio::test]
-async fn a_status_that_breaks_the_schema_is_written_over() {
+async fn a_status_that_breaks_the_schema_is_overwritten() {
     let statuses = [
         json!({ "conditions": [{ "type": "Ready" }] }),
         json!({ "conditions": [{ "type": "Ready" }, { "type": "Ready", "status": "Perhaps" }] }),

@@ -73,7 +73,7 @@ fn error_of(length: usize) -> Body {
 }
 
 #[tokio::test]
-async fn a_body_of_more_than_4_mib_is_cut_off_as_garbage() {
+async fn an_answer_of_aws_of_more_than_4_mib_is_cut_off_as_unreadable() {
     for body in [error_of(60 * MIB), user_with_access_string(60 * MIB), user_with_access_string(8 * MIB)] {
         let what = format!("{} bytes with status {}", body.length, body.status);
         let (user, sent) = described(body).await;
@@ -84,7 +84,7 @@ async fn a_body_of_more_than_4_mib_is_cut_off_as_garbage() {
 }
 
 #[tokio::test]
-async fn a_body_of_less_than_4_mib_is_read() {
+async fn an_answer_of_aws_of_less_than_4_mib_is_read() {
     let (user, _) = described(user_with_access_string(3 * MIB)).await;
     let UserObservation::Found(user) = user else { panic!("{user:?}") };
     assert_eq!(user.access_string.len(), 3 * MIB);

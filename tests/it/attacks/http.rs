@@ -38,7 +38,7 @@ fn received(mut stream: TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn idle_connections_do_not_keep_probes_or_the_operator_from_working() {
+async fn idle_connections_block_neither_probes_nor_the_operator() {
     let fixture = Fixture::new().await;
     let address = address(&fixture).await;
     let before = descriptors(&fixture);

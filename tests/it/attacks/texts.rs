@@ -32,7 +32,7 @@ async fn is_shown_escaped(fixture: &Fixture, name: &str, reason: &str) {
 }
 
 #[tokio::test]
-async fn what_aws_says_forges_no_line() {
+async fn a_status_word_of_aws_forges_no_log_line() {
     let fixture = Fixture::new().await;
     fixture.aws.put_user("app", json!({ "Status": FORGED, "Tags": owner(&fixture, "app") })).await;
     fixture.create("app", iam()).await;
@@ -82,7 +82,7 @@ async fn created(fixture: &Fixture, name: &str, spec: Value) {
 }
 
 #[tokio::test]
-async fn what_a_laxer_crd_let_in_forges_no_line_and_names_no_other_path() {
+async fn a_field_that_an_older_crd_accepted_forges_no_log_line_and_reaches_no_other_secret() {
     let cluster = tokio::task::spawn_blocking(control_plane::own).await.unwrap();
     let fixture = Fixture::on(&cluster).await;
     loosen(&fixture.client).await;
@@ -100,7 +100,7 @@ async fn what_a_laxer_crd_let_in_forges_no_line_and_names_no_other_path() {
 }
 
 #[tokio::test]
-async fn owner_tags_that_name_a_path_are_anothers_and_never_looked_up() {
+async fn a_user_whose_owner_tags_contain_a_path_is_foreign_and_the_path_is_never_requested() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     fixture.start_with(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone())]);
     let names = [
@@ -125,7 +125,7 @@ async fn owner_tags_that_name_a_path_are_anothers_and_never_looked_up() {
 }
 
 #[tokio::test]
-async fn an_overlong_reconcile_request_is_ignored_and_told_once() {
+async fn an_overlong_reconcile_request_is_ignored_and_reported_once() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     let handled = |object: &Value| object["status"]["lastHandledReconcileAt"].clone();
@@ -146,7 +146,7 @@ async fn an_overlong_reconcile_request_is_ignored_and_told_once() {
 }
 
 #[test]
-fn invisible_are_the_characters_that_the_crd_refuses() {
+fn the_characters_that_the_operator_escapes_are_those_that_the_crd_refuses() {
     let refused = Regex::new(r"^[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]$").unwrap();
     let differ: Vec<char> = ('\0'..=char::MAX)
         .filter(|c| refused.is_match(c.encode_utf8(&mut [0; 4])) != is_invisible(*c))

@@ -149,39 +149,36 @@ async fn calls(account: &str) -> Vec<String> {
 }
 
 #[test]
-fn answers_at_the_same_time_are_not_mixed_up_while_the_credentials_change() {
-    alone(
-        "answers_at_the_same_time_are_not_mixed_up_while_the_credentials_change",
-        async |aws, folder, app| {
-            aws.create(&create("app"), SIGNER).await;
-            let mut counts = [0, 0];
-            for round in 0..10 {
-                let account = if round % 2 == 0 { FORMER } else { LATTER };
-                let calls = (0..8).map(|_| async { futures::join!(aws.describe(&app), aws.identify()) });
-                let change = async { use_account(&folder, account) };
-                let (answers, ()) = futures::join!(futures::future::join_all(calls), change);
-                for ((sight, source), identified) in answers {
-                    // Only the former account has the user, so the answer itself shows who signed the call.
-                    let (number, account) = match sight {
-                        UserObservation::Found(_) => (1, FORMER),
-                        UserObservation::Absent => (2, LATTER),
-                        UserObservation::Failed(_) | UserObservation::NotRead => {
-                            panic!("an answer: {sight:?}")
-                        }
-                    };
-                    assert_eq!(source.credentials, CredentialsId(number));
-                    assert!(
-                        source.account == known(account) || source.account == Account::NotAsked,
-                        "{source:?}"
-                    );
-                    counts[number as usize - 1] += 1;
-                    let expected = if identified.credentials == CredentialsId(1) { FORMER } else { LATTER };
-                    assert_eq!(identified.account, known(expected), "{identified:?}");
-                }
+fn concurrent_answers_are_not_mixed_up_while_the_credentials_change() {
+    alone("concurrent_answers_are_not_mixed_up_while_the_credentials_change", async |aws, folder, app| {
+        aws.create(&create("app"), SIGNER).await;
+        let mut counts = [0, 0];
+        for round in 0..10 {
+            let account = if round % 2 == 0 { FORMER } else { LATTER };
+            let calls = (0..8).map(|_| async { futures::join!(aws.describe(&app), aws.identify()) });
+            let change = async { use_account(&folder, account) };
+            let (answers, ()) = futures::join!(futures::future::join_all(calls), change);
+            for ((sight, source), identified) in answers {
+                // Only the former account has the user, so the answer itself shows who signed the call.
+                let (number, account) = match sight {
+                    UserObservation::Found(_) => (1, FORMER),
+                    UserObservation::Absent => (2, LATTER),
+                    UserObservation::Failed(_) | UserObservation::NotRead => {
+                        panic!("an answer: {sight:?}")
+                    }
+                };
+                assert_eq!(source.credentials, CredentialsId(number));
+                assert!(
+                    source.account == known(account) || source.account == Account::NotAsked,
+                    "{source:?}"
+                );
+                counts[number as usize - 1] += 1;
+                let expected = if identified.credentials == CredentialsId(1) { FORMER } else { LATTER };
+                assert_eq!(identified.account, known(expected), "{identified:?}");
             }
-            assert!(counts.iter().all(|count| *count > 0), "both accounts answered: {}", json!(counts));
-        },
-    );
+        }
+        assert!(counts.iter().all(|count| *count > 0), "both accounts answered: {}", json!(counts));
+    });
 }
 
 #[test]

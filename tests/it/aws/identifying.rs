@@ -42,7 +42,7 @@ fn word(account: &Account) -> String {
 }
 
 #[tokio::test]
-async fn sts_tells_the_account_once_and_every_later_answer_carries_it() {
+async fn sts_is_asked_for_the_account_once_and_every_later_answer_carries_it() {
     let fixture = Fixture::start();
     let unknown = CallSource { account: Account::NotAsked, ..known() };
     let absent = fixture.aws.describe(&user_id("app")).await;
@@ -54,7 +54,7 @@ async fn sts_tells_the_account_once_and_every_later_answer_carries_it() {
 }
 
 #[tokio::test]
-async fn an_arn_in_any_answer_tells_the_account_and_sts_is_not_asked() {
+async fn the_account_is_known_from_an_arn_in_any_answer_and_sts_is_not_asked() {
     for answer in ["describe", "list", "create", "modify", "delete"] {
         let fixture = Fixture::start();
         if answer != "create" {
@@ -86,7 +86,7 @@ struct Row {
 }
 
 #[tokio::test]
-async fn refusals_settle_the_account_and_passing_trouble_does_not() {
+async fn the_account_is_asked_for_again_after_a_passing_failure_but_not_after_a_refusal() {
     const BOTH: &[&str] = &[STS, DEFAULT_USER];
     const SECOND: &[&str] = &[DEFAULT_USER];
     let denied = || Some(error("AccessDenied", 403));
@@ -140,7 +140,7 @@ async fn refusals_settle_the_account_and_passing_trouble_does_not() {
 }
 
 #[tokio::test]
-async fn passing_trouble_leaves_the_account_open_for_the_next_look() {
+async fn the_account_is_asked_for_again_after_throttling() {
     let fixture = Fixture::start();
     fixture.control.fault(Rule::on(STS).throttle()).await;
     fixture.control.fault(Rule::on(DEFAULT_USER).throttle()).await;
@@ -151,7 +151,7 @@ async fn passing_trouble_leaves_the_account_open_for_the_next_look() {
 }
 
 #[tokio::test]
-async fn a_refused_account_is_known_as_soon_as_an_arn_shows_it() {
+async fn an_account_that_aws_refuses_to_tell_is_known_as_soon_as_an_arn_shows_it() {
     let fixture = Fixture::start();
     fixture.control.put_user("app", json!({})).await;
     for action in [STS, DEFAULT_USER] {
@@ -182,7 +182,7 @@ async fn an_sts_that_is_blocked_costs_one_short_wait() {
 }
 
 #[tokio::test]
-async fn callers_at_the_same_time_share_one_attempt() {
+async fn concurrent_requests_for_the_account_share_one_attempt() {
     let (_silent, silent_url) = silent_server();
     for (default_user, account) in [(None, "Known"), (Some(error("AccessDenied", 403)), "TimedOut")] {
         let mut fixture = Fixture::start();
@@ -199,7 +199,7 @@ async fn callers_at_the_same_time_share_one_attempt() {
 }
 
 #[tokio::test]
-async fn callers_that_ask_sts_alone_at_the_same_time_share_one_call() {
+async fn concurrent_requests_of_sts_share_one_call() {
     let not_asked = CallSource { account: Account::NotAsked, ..known() };
     for (claim, kind) in [("throttled", Rule::any().throttle()), ("failing", error("InternalFailure", 500))] {
         let fixture = Fixture::start();

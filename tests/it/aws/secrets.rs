@@ -72,8 +72,8 @@ fn requests() -> (Create, Modify) {
 }
 
 #[test]
-fn passwords_reach_aws_and_show_nowhere_else() {
-    alone("passwords_reach_aws_and_show_nowhere_else", async |log| {
+fn passwords_reach_aws_and_appear_nowhere_else() {
+    alone("passwords_reach_aws_and_appear_nowhere_else", async |log| {
         let fault = Rule::any;
         let (value, both) = ("InvalidParameterValue", format!("{ONE} and {OTHER} are bad"));
         show_nowhere(&log, None).await;
@@ -123,7 +123,7 @@ async fn show_nowhere(log: &Log, fault: Option<Rule>) {
 }
 
 #[tokio::test]
-async fn a_password_that_aws_repeats_is_blotted_out() {
+async fn a_password_that_aws_repeats_is_redacted() {
     let fixture = Fixture::start();
     let message = format!("Password '{ONE}' is bad, so is {OTHER}");
     fixture.control.fault(Rule::any().error("InvalidParameterValue", 400).message(message)).await;
@@ -132,8 +132,8 @@ async fn a_password_that_aws_repeats_is_blotted_out() {
 }
 
 #[test]
-fn each_call_is_one_line_for_those_who_look_closely() {
-    alone("each_call_is_one_line_for_those_who_look_closely", async |log| {
+fn each_aws_call_is_one_line_of_the_debug_log() {
+    alone("each_aws_call_is_one_line_of_the_debug_log", async |log| {
         let fixture = Fixture::start();
         let app = user_id("app");
         fixture.aws.describe(&app).await;

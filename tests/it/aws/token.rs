@@ -8,7 +8,7 @@ use serde_json::json;
 use super::emulator_fixture::{Ended, Fixture, Method, SIGNER, arn};
 
 #[tokio::test]
-async fn without_a_token_no_mutation_reaches_the_wire() {
+async fn without_a_token_no_mutation_reaches_aws() {
     let fixture = Fixture::start();
     fixture.control.put_user("app", json!({})).await;
     let aws = fixture.aws.clone().with_token(Token::none());
@@ -29,7 +29,7 @@ async fn without_a_token_no_mutation_reaches_the_wire() {
 }
 
 #[tokio::test]
-async fn with_one_they_do() {
+async fn with_a_token_mutations_reach_aws() {
     let fixture = Fixture::start();
     let aws = fixture.aws.clone().with_token(Token::unlimited());
     assert_eq!(Method::Create.call(&aws, "app").await, Ended::Well);

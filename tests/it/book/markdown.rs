@@ -94,7 +94,7 @@ fn anchors<'a>(headings: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 #[test]
-fn a_page_is_read_as_github_reads_it() {
+fn anchors_and_links_of_a_page_are_parsed_as_github_does() {
     let page = Page::parse(
         "# A page\n\n[one](a.md#b) `x::y` ![two](b.svg)\n\n## Keep `it`, always\n\n### In\n\n[three](c.md)\n\n## In\n\n```sh\n[no](link.md)\n```\n",
     );

@@ -20,12 +20,12 @@ fn readers_pages() -> Vec<String> {
 }
 
 #[test]
-fn files_that_readers_are_sent_to_are_there() {
+fn files_that_the_documentation_mentions_exist() {
     assert_files_are_there(&readers_pages(), &["deploy/", "charts/"]);
 }
 
 #[test]
-fn files_that_contributors_are_sent_to_are_there() {
+fn files_that_contributing_and_the_design_notes_mention_exist() {
     let pages: Vec<String> = pages("docs/design").into_iter().chain(["CONTRIBUTING.md".to_owned()]).collect();
     assert_files_are_there(&pages, &["charts/", "crds/", "deploy/", "docs/", "src/", "tests/"]);
 }
@@ -50,7 +50,7 @@ fn is_dotted(code: &str) -> bool {
 }
 
 #[test]
-fn values_in_the_documentation_are_the_charts() {
+fn every_chart_value_in_the_documentation_exists() {
     let values = repository::yaml(&format!("{CHART}/values.yaml"));
     let there = |name: &str| values.pointer(&format!("/{}", name.replace('.', "/"))).is_some();
     let (mut missing, mut seen) = (Vec::new(), 0);
@@ -78,7 +78,7 @@ const OF_OTHERS: [&str; 6] =
     ["--field-selector", "--from-literal", "--no-hooks", "--server-side", "--set", "--wait"];
 
 #[test]
-fn flags_in_the_documentation_are_the_programs() {
+fn every_flag_in_the_documentation_exists() {
     let cli = Cli::command();
     let long = |arg: &clap::Arg| arg.get_long().map(|long| format!("--{long}"));
     let known: BTreeSet<String> =
@@ -101,7 +101,7 @@ fn flags_in_the_documentation_are_the_programs() {
 const OF_A_LEASE: [&str; 2] = ["spec.holderIdentity", "spec.renewTime"];
 
 #[test]
-fn fields_in_the_documentation_are_in_the_definition() {
+fn every_field_in_the_documentation_is_in_the_crd() {
     let crd = serde_json::to_value(api::crd()).unwrap();
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     let there = |path: &str| {

@@ -17,7 +17,7 @@ struct Rejection {
 }
 
 #[tokio::test]
-async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_changes() {
+async fn an_edit_that_aws_rejects_stalls_the_object_until_the_spec_or_a_secret_changes() {
     let (value, combination) = ("InvalidParameterValue", "InvalidParameterCombination");
     let category = "Access string contains invalid category(s)";
     let length = "Passwords length must be between 16-128 characters.";
@@ -74,7 +74,7 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
 }
 
 #[tokio::test]
-async fn what_aws_refuses_of_itself_is_told_and_mended_by_an_edit() {
+async fn an_access_string_that_aws_rejects_is_reported_and_can_be_edited_back() {
     let fixture = roomy().await;
     fixture.ready("app", iam()).await;
     fixture.patch("app", access("on ~* +@nonsense")).await;
@@ -89,7 +89,7 @@ async fn what_aws_refuses_of_itself_is_told_and_mended_by_an_edit() {
 }
 
 #[tokio::test]
-async fn a_status_that_was_wiped_costs_at_most_one_modify() {
+async fn a_status_that_was_deleted_costs_at_most_one_modify_user() {
     for (wiped, restarts) in [
         (json!({ "status": null }), false),
         (json!({ "status": null }), true),

@@ -74,7 +74,7 @@ async fn a_retained_user_is_listed_and_the_command_in_its_row_adopts_it() {
 }
 
 #[tokio::test]
-async fn the_tags_and_the_object_that_they_name_tell_an_orphan() {
+async fn check_recognizes_an_orphan_by_its_tags_and_the_object_that_they_name() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     for (name, user_id) in [("owning", "owned"), ("elsewhere", "other"), ("successor", "claimed")] {
         fixture.create(name, with(iam(), json!({ "userID": user_id }))).await;
@@ -125,7 +125,7 @@ async fn the_tags_and_the_object_that_they_name_tell_an_orphan() {
 }
 
 #[tokio::test]
-async fn a_user_of_a_namespace_that_may_not_be_read_is_not_known() {
+async fn a_user_of_a_namespace_that_check_may_not_read_is_unknown_and_no_orphan() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     let account = fixture.service_account("lean").await;
     for line in [
@@ -151,7 +151,7 @@ async fn a_user_of_a_namespace_that_may_not_be_read_is_not_known() {
 }
 
 #[tokio::test]
-async fn pages_are_walked_through_throttling_and_the_progress_is_said() {
+async fn check_for_orphans_survives_throttling_and_prints_its_progress() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     for number in 0..230 {
         fixture.aws.put_user(&format!("many-{number:03}"), json!({})).await;
@@ -173,7 +173,7 @@ async fn pages_are_walked_through_throttling_and_the_progress_is_said() {
 }
 
 #[tokio::test]
-async fn the_walk_keeps_to_the_rate() {
+async fn check_for_orphans_keeps_to_the_rate_limit() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     for number in 0..40 {
         fixture.aws.put_user(&format!("many-{number}"), json!({})).await;
@@ -189,7 +189,7 @@ async fn the_walk_keeps_to_the_rate() {
 }
 
 #[tokio::test]
-async fn tags_that_aws_does_not_show_are_asked_for_again() {
+async fn check_for_orphans_reads_tags_again_if_aws_does_not_show_them() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     user_of(&fixture, "later", "nobody").await;
     user_of(&fixture, "never", "nobody").await;
@@ -213,7 +213,7 @@ async fn tags_that_aws_does_not_show_are_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_user_that_goes_during_the_walk_is_no_orphan() {
+async fn a_user_that_is_deleted_during_the_check_is_no_orphan() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     user_of(&fixture, "quick", "nobody").await;
     fixture.aws.put_user("slow", json!({})).await;
@@ -232,7 +232,7 @@ async fn a_user_that_goes_during_the_walk_is_no_orphan() {
 }
 
 #[tokio::test]
-async fn a_walk_that_is_interrupted_tells_what_it_found_and_fails() {
+async fn a_check_for_orphans_that_is_interrupted_prints_what_it_found_and_fails() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     for number in 0..120 {
         fixture.aws.put_user(&format!("many-{number:03}"), json!({})).await;
@@ -267,7 +267,7 @@ async fn a_walk_that_is_interrupted_tells_what_it_found_and_fails() {
 }
 
 #[tokio::test]
-async fn without_the_definition_every_user_of_the_cluster_lacks_its_object() {
+async fn without_the_crd_every_user_of_the_cluster_is_an_orphan() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     let cluster = control_plane::bare().await;
     user_of(&fixture, "kept", "kept").await;
@@ -283,7 +283,7 @@ async fn without_the_definition_every_user_of_the_cluster_lacks_its_object() {
 }
 
 #[tokio::test]
-async fn flags_that_do_not_go_together_are_usage_errors() {
+async fn flags_of_check_that_conflict_are_usage_errors() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let rows: [(&[&str], &str); 3] = [
         (&["--force"], "--force needs --uninstall"),
@@ -303,7 +303,7 @@ async fn flags_that_do_not_go_together_are_usage_errors() {
 }
 
 #[tokio::test]
-async fn a_reader_that_goes_away_ends_it_quietly() {
+async fn check_ends_quietly_if_its_output_is_closed() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     for table in [true, false] {
         let mut command = command(&fixture);

@@ -9,7 +9,7 @@ use crate::control_plane;
 use crate::fixture::{Fixture, Setup, iam, prevent_deletion, until, with};
 
 #[tokio::test]
-async fn it_refuses_while_a_user_would_be_lost() {
+async fn check_refuses_the_uninstall_while_a_user_would_be_lost() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     // So that three pages are read.
     let env = [("ELASTICACHE_USERS_PAGE_SIZE", "2")];
@@ -56,7 +56,7 @@ async fn it_refuses_while_a_user_would_be_lost() {
 }
 
 #[tokio::test]
-async fn it_refuses_while_a_deletion_is_under_way() {
+async fn check_refuses_the_uninstall_while_a_deletion_is_under_way() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     fixture.patch("app", prevent_deletion(true)).await;
@@ -83,7 +83,7 @@ async fn it_refuses_while_a_deletion_is_under_way() {
 }
 
 #[tokio::test]
-async fn it_refuses_where_it_may_not_look() {
+async fn check_refuses_the_uninstall_if_it_may_not_list_objects() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let account = fixture.service_account("blind").await;
     let env = [("KUBECONFIG", &*account)];

@@ -23,7 +23,7 @@ async fn retain_leaves_the_user_and_says_how_to_hand_it_over() {
 }
 
 #[tokio::test]
-async fn retain_set_while_terminating_gets_out() {
+async fn retain_that_is_set_while_terminating_ends_a_blocked_deletion() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     fixture.aws.fault(Rule::on("DeleteUser").error("AccessDenied", 403).always()).await;
@@ -37,7 +37,7 @@ async fn retain_set_while_terminating_gets_out() {
 }
 
 #[tokio::test]
-async fn retain_that_comes_too_late_says_so() {
+async fn retain_that_is_set_after_delete_user_reports_that_the_user_is_deleted() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     fixture.aws.settings(json!({ "delete-time": "60s" })).await;
@@ -56,7 +56,7 @@ async fn retain_that_comes_too_late_says_so() {
 }
 
 #[tokio::test]
-async fn prevent_deletion_holds_without_an_aws_call() {
+async fn prevent_deletion_holds_a_terminating_object_without_an_aws_call() {
     let fixture = with_user().await;
     fixture.patch("app", prevent_deletion(true)).await;
     // The pass that the annotation caused is over once its look is answered.
@@ -81,7 +81,7 @@ async fn prevent_deletion_holds_without_an_aws_call() {
 }
 
 #[tokio::test]
-async fn retain_gets_out_of_another_region() {
+async fn retain_ends_a_deletion_that_waits_for_another_region() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     fixture.kill();

@@ -7,7 +7,7 @@ use super::{accepted_once, leaving, with_user};
 use crate::fixture::{Fixture, PublishedEvent, anothers_tags, condition, iam, message};
 
 #[tokio::test]
-async fn a_user_that_became_anothers_is_left_alone() {
+async fn a_user_that_got_the_tags_of_another_owner_is_not_deleted() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     fixture.aws.put_user("app", json!({ "Tags": anothers_tags("orders") })).await;
@@ -22,7 +22,7 @@ async fn a_user_that_became_anothers_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_user_that_lost_its_tags_and_is_the_one_we_managed_gets_them_back_and_is_deleted() {
+async fn a_user_that_lost_its_owner_tags_gets_them_back_and_is_deleted_if_we_managed_it() {
     let fixture = with_user().await;
     fixture.aws.settings(json!({ "tag-window": "500ms" })).await;
     fixture.aws.put_user("app", json!({ "Tags": {} })).await;
@@ -32,7 +32,7 @@ async fn a_user_that_lost_its_tags_and_is_the_one_we_managed_gets_them_back_and_
 }
 
 #[tokio::test]
-async fn a_user_without_tags_that_is_not_the_one_we_managed_is_left_alone() {
+async fn a_user_without_owner_tags_that_we_did_not_manage_is_not_deleted() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     // Somebody deleted ours and made another one of the same ID.
@@ -46,7 +46,7 @@ async fn a_user_without_tags_that_is_not_the_one_we_managed_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_user_that_another_made_after_our_delete_was_accepted_is_left_alone() {
+async fn a_user_that_somebody_creates_after_our_delete_user_is_not_deleted() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     let user = fixture.aws.user("app").await.unwrap();
@@ -57,7 +57,7 @@ async fn a_user_that_another_made_after_our_delete_was_accepted_is_left_alone() 
 }
 
 #[tokio::test]
-async fn a_user_that_came_after_our_unanswered_delete_was_accepted_is_left_alone() {
+async fn a_user_that_somebody_creates_after_our_unanswered_delete_user_is_not_deleted() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     let user = fixture.aws.user("app").await.unwrap();
@@ -92,7 +92,7 @@ async fn outlived_by_its_twin(fixture: Fixture, user: &Value) {
 }
 
 #[tokio::test]
-async fn another_region_or_account_never_counts_as_gone() {
+async fn a_user_that_is_absent_in_another_region_or_account_is_not_believed_gone() {
     for env in [("AWS_REGION", "eu-west-1"), ("AWS_ACCESS_KEY_ID", "210987654321")] {
         let fixture = with_user().await;
         fixture.ready("stays", iam()).await;
@@ -116,7 +116,7 @@ async fn another_region_or_account_never_counts_as_gone() {
 }
 
 #[tokio::test]
-async fn a_stale_object_of_the_same_name_is_not_mixed_up() {
+async fn a_user_is_not_deleted_for_a_former_object_of_the_same_name() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     fixture.aws.fault(Rule::on("DeleteUser").error("InvalidUserState", 400).times(2)).await;

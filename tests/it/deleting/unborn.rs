@@ -18,7 +18,7 @@ async fn without_an_answer() -> Fixture {
 }
 
 #[tokio::test]
-async fn a_create_in_flight_is_followed_to_its_end() {
+async fn a_deletion_during_create_user_waits_for_the_answer_and_deletes_the_user() {
     let fixture = Fixture::new().await;
     let slow = fixture.aws.fault(Rule::on("CreateUser").slow(1000)).await;
     fixture.create("app", iam()).await;
@@ -29,7 +29,7 @@ async fn a_create_in_flight_is_followed_to_its_end() {
 }
 
 #[tokio::test]
-async fn not_found_is_doubted_while_a_lost_create_may_still_show() {
+async fn a_deletion_does_not_believe_user_not_found_while_an_unanswered_create_user_may_take_effect() {
     let fixture = without_an_answer().await;
     fixture.delete("app").await;
     let object = fixture.reason("app", "WaitingForUserActive").await;
@@ -42,7 +42,7 @@ async fn not_found_is_doubted_while_a_lost_create_may_still_show() {
 }
 
 #[tokio::test]
-async fn doubt_about_a_lost_create_survives_a_restart_and_ends() {
+async fn an_unanswered_create_user_delays_a_deletion_for_a_bounded_time_also_after_a_restart() {
     let fixture = without_an_answer().await;
     fixture.kill();
     fixture.delete("app").await;
@@ -55,7 +55,7 @@ async fn doubt_about_a_lost_create_survives_a_restart_and_ends() {
 }
 
 #[tokio::test]
-async fn a_user_whose_create_was_accepted_before_a_kill_is_deleted_after_the_restart() {
+async fn a_user_whose_create_user_was_accepted_before_a_kill_is_deleted_after_the_restart() {
     let fixture = Fixture::new().await;
     let rule = Rule::on("CreateUser").hang().after();
     let fault = fixture.aws.fault(rule).await;
@@ -70,7 +70,7 @@ async fn a_user_whose_create_was_accepted_before_a_kill_is_deleted_after_the_res
 }
 
 #[tokio::test]
-async fn a_refused_create_leaves_no_doubt() {
+async fn a_refused_create_user_does_not_delay_a_deletion() {
     let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_PACE_DIVISOR", "1")])).await;
     fixture.aws.fault(Rule::on("CreateUser").throttle().always()).await;
     fixture.create("app", iam()).await;

@@ -138,12 +138,12 @@ async fn is_held(Wrong { name, spec, annotations, env, fault, user, reason, hold
 }
 
 #[tokio::test]
-async fn a_user_of_ours_holds_its_object_whatever_is_wrong_with_it() {
+async fn an_object_whose_user_is_ours_gets_the_finalizer_whatever_is_wrong_with_the_object() {
     futures::stream::iter(wrongs()).for_each_concurrent(3, is_held).await;
 }
 
 #[tokio::test]
-async fn an_object_for_which_aws_could_not_be_asked_goes_at_once() {
+async fn an_object_whose_user_aws_refuses_to_describe_is_removed_at_once() {
     let fixture = retained().await;
     let denied = Rule::on("DescribeUsers").error("AccessDenied", 403).always();
     fixture.aws.fault(denied).await;
@@ -157,7 +157,7 @@ async fn an_object_for_which_aws_could_not_be_asked_goes_at_once() {
 }
 
 #[tokio::test]
-async fn a_user_of_anothers_or_of_nobody_never_holds_an_object() {
+async fn an_object_whose_user_is_not_ours_gets_no_finalizer() {
     let fixture = retained().await;
     for (tags, reason) in [(anothers_tags("app"), "UserOwnedByAnother"), (json!({}), "UserAlreadyExists")] {
         fixture.aws.put_user("app", json!({ "Tags": tags })).await;

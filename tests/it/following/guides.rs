@@ -31,7 +31,7 @@ async fn reading(page: &str, spec: Value) -> (Fixture, Reader, Vec<Piece>) {
 }
 
 #[tokio::test]
-async fn a_password_is_rotated_with_both_valid_in_between() {
+async fn the_guide_rotates_a_password_with_both_valid_in_between() {
     let (fixture, reader, pieces) = reading("how-to/rotate-passwords", with_password("orders-api")).await;
     let [make, both, one, events] = pieces.as_slice() else { panic!("{} pieces", pieces.len()) };
     reader.follow(make).await;
@@ -50,7 +50,7 @@ async fn a_password_is_rotated_with_both_valid_in_between() {
 }
 
 #[tokio::test]
-async fn a_user_is_kept_while_its_object_is_being_deleted() {
+async fn the_guide_keeps_a_user_whose_object_is_being_deleted() {
     let (fixture, reader, pieces) = reading("how-to/keep-the-user", iam()).await;
     // What the deletion waits for.
     fixture.aws.put_user("orders-api", json!({ "Status": "modifying" })).await;
@@ -63,7 +63,7 @@ async fn a_user_is_kept_while_its_object_is_being_deleted() {
 }
 
 #[tokio::test]
-async fn a_slip_is_held_until_the_annotation_goes_and_the_user_is_kept() {
+async fn the_guide_keeps_the_user_of_an_object_that_was_deleted_by_mistake() {
     let (fixture, reader, pieces) = reading("how-to/keep-the-user", iam()).await;
     let [protect, free] = commands(&pieces, "prevent-deletion")[..] else { panic!("on and off") };
     reader.follow(protect).await;
@@ -78,7 +78,7 @@ async fn a_slip_is_held_until_the_annotation_goes_and_the_user_is_kept() {
 }
 
 #[tokio::test]
-async fn the_last_resort_takes_our_finalizer_off_and_no_other() {
+async fn the_last_resort_in_the_documentation_removes_our_finalizer_and_no_other() {
     let (fixture, reader, pieces) = reading("how-to/keep-the-user", iam()).await;
     fixture.kill();
     let finalizers = |names: &[&str]| json!({ "metadata": { "finalizers": names } });
@@ -99,7 +99,7 @@ async fn the_last_resort_takes_our_finalizer_off_and_no_other() {
 }
 
 #[tokio::test]
-async fn an_object_is_suspended_then_observed_and_then_managed_again() {
+async fn the_guide_suspends_observes_and_then_manages_an_object_again() {
     let (fixture, reader, pieces) = reading("how-to/suspend-and-observe", iam()).await;
     let before = all_but_tags(&fixture, "orders-api").await;
     for piece in pieces {
@@ -113,7 +113,7 @@ async fn an_object_is_suspended_then_observed_and_then_managed_again() {
 }
 
 #[tokio::test]
-async fn the_commands_of_troubleshooting_work() {
+async fn the_commands_on_the_troubleshooting_page_work() {
     let (fixture, reader, pieces) = reading("troubleshooting", with_password("orders-api")).await;
     let former = fixture.wait_ready("orders-api").await;
     for piece in pieces {

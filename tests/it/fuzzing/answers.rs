@@ -71,7 +71,7 @@ async fn call(method: Method, aws: &Aws) -> Ended {
 }
 
 #[test]
-fn whatever_aws_answers_is_read_or_refused() {
+fn any_answer_of_aws_is_parsed_or_refused_without_a_panic() {
     let (driver, (log, _logging)) = (Driver::new(), Log::capture());
     let server = driver.drive(Server::start());
     let echoes = echoes();

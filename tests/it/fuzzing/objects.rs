@@ -140,7 +140,7 @@ async fn pass(object: &ElastiCacheUser, user: &Value, kubernetes: &Kubernetes, r
 }
 
 #[test]
-fn whatever_stands_in_an_object_is_read_and_has_a_pass() {
+fn any_stored_object_is_parsed_and_gets_a_pass_without_a_panic() {
     secrecy::remember_password(PASSWORD);
     let (driver, (log, _logging)) = (Driver::new(), Log::capture());
     let secret = json!({

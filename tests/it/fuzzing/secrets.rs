@@ -22,7 +22,7 @@ pub(super) fn kubernetes(answer: Arc<Mutex<(u16, Vec<u8>)>>) -> Kubernetes {
 }
 
 #[test]
-fn whatever_stands_in_a_secret_is_read_or_refused() {
+fn any_secret_is_parsed_or_refused_without_a_panic() {
     secrecy::remember_password(PASSWORD);
     let (driver, (log, _logging)) = (Driver::new(), Log::capture());
     let answer = Arc::new(Mutex::new((200, Vec::new())));

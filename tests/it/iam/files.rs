@@ -47,7 +47,7 @@ fn text(file: &str) -> String {
 }
 
 #[test]
-fn the_other_partitions_follow_from_aws() {
+fn the_iam_policies_of_other_partitions_are_derived_from_those_of_aws() {
     for (partition, hosts) in PARTITIONS {
         for file in FILES {
             // The service principals and STS's audience are the same in every partition.
@@ -60,7 +60,7 @@ fn the_other_partitions_follow_from_aws() {
 }
 
 #[test]
-fn each_policy_is_one_that_iam_takes() {
+fn each_iam_policy_is_valid() {
     for (partition, folder) in PARTITIONS
         .map(|(partition, _)| (partition, format!("{partition}/")))
         .into_iter()
@@ -120,7 +120,7 @@ const OWNERS: [(&str, &[(&str, &str)]); 2] = [
 ];
 
 #[test]
-fn what_changes_a_user_asks_for_the_owner_tags() {
+fn every_iam_statement_that_allows_a_change_requires_the_owner_tags() {
     for (file, owner) in OWNERS {
         for statement in read(file)["Statement"].as_array().unwrap() {
             let conditions = &statement["Condition"];

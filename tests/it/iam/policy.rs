@@ -138,7 +138,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 #[test]
-fn a_star_stands_for_anything() {
+fn a_star_in_an_iam_policy_stands_for_any_characters() {
     let same = [
         ("user:a-*", "user:a-b"),
         ("user:a-*", "user:a-"),

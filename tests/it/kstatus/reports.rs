@@ -71,7 +71,7 @@ fn edited(object: &Value, deleted: bool) -> Value {
 }
 
 #[test]
-fn whatever_was_there_before_a_verdict_amounts_to_the_same_for_kstatus() {
+fn a_verdict_has_the_same_kstatus_whatever_the_conditions_were_before() {
     let (mut seen, mut expected) = (vec![new()], vec!["InProgress"]);
     for first in
         Progress::ALL.into_iter().filter(|first| !matches!(first, Progress::Deleting | Progress::Unchanged))
@@ -106,7 +106,7 @@ fn whatever_was_there_before_a_verdict_amounts_to_the_same_for_kstatus() {
 }
 
 #[test]
-fn a_condition_turns_at_the_time_of_its_own_status_alone() {
+fn last_transition_time_changes_only_if_the_status_of_the_condition_changes() {
     let mut object = after(&new(), Progress::Ready);
     for condition in object["status"]["conditions"].as_array_mut().unwrap() {
         condition["lastTransitionTime"] = json!("2026-01-02T03:04:05Z");

@@ -56,7 +56,7 @@ async fn readiness(fixture: &Fixture, index: usize) -> Option<(u16, String)> {
 }
 
 #[tokio::test]
-async fn a_second_release_that_shares_the_lease_says_so_and_is_not_ready_until_the_first_one_ends() {
+async fn a_second_release_that_shares_the_lease_is_not_ready_and_says_why_until_the_first_ends() {
     let fixture = Fixture::without_operator(setup()).await;
     let mut one = replica_with(&fixture, "one", &[("ELASTICACHE_USERS_RELEASE", "first")]);
     let held = held_by(&fixture, "one").await;
@@ -101,7 +101,7 @@ async fn a_second_release_that_shares_the_lease_says_so_and_is_not_ready_until_t
 }
 
 #[tokio::test]
-async fn two_releases_in_one_namespace_work_side_by_side_with_a_lease_each() {
+async fn two_releases_in_one_namespace_work_if_each_has_its_own_lease() {
     let fixture = Fixture::without_operator(setup()).await;
     // They watch different namespaces, so the objects of this one belong to the second release alone.
     let first = [

@@ -11,7 +11,7 @@ use super::{cell, plain};
 use crate::written;
 
 #[test]
-fn the_page_of_fields_is_what_the_definition_says() {
+fn the_page_of_fields_is_generated_from_the_crd() {
     written::file("docs/src/reference/api.md", &text(&api::crd()));
 }
 

@@ -21,7 +21,7 @@ ServiceAccount.
 ";
 
 #[test]
-fn the_page_of_flags_is_what_the_program_takes() {
+fn the_page_of_flags_is_generated_from_the_program() {
     written::file("docs/src/reference/flags.md", &text());
 }
 

@@ -18,7 +18,7 @@ use common::verdicts::{EVERY_EVENT, EVERY_REQUEUE, Row};
 use verdict_rows::all_rows;
 
 #[test]
-fn the_page_of_reasons_is_what_the_core_decides() {
+fn the_page_of_reasons_is_generated_from_the_reasons_in_plan() {
     written::file("docs/src/reference/reasons.md", &text());
 }
 

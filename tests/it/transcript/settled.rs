@@ -35,7 +35,7 @@ fn settled_line(line: &str) -> String {
 }
 
 #[test]
-fn what_differs_from_run_to_run_is_settled() {
+fn ages_ids_and_times_in_shown_output_are_replaced_by_fixed_ones() {
     let rows = [
         ("orders   iam   True   Ready   2m10s", "orders   iam   True   Ready   5s"),
         ("2m10s       Normal   UserCreated", "5s          Normal   UserCreated"),

@@ -33,7 +33,7 @@ pub(super) fn promtool(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn each_alert_fires_for_what_it_is_made_for_and_says_what_to_do() {
+fn each_alert_fires_for_its_cause_and_says_what_to_do() {
     promtool(&["check", "rules", "--lint=all", "--lint-fatal", &repository::path(ALERTS)]);
     promtool(&["test", "rules", &repository::path(TESTS)]);
 }
@@ -138,7 +138,7 @@ fn words(label: &str) -> Option<Vec<&'static str>> {
 }
 
 #[test]
-fn every_query_is_promql_and_asks_for_metrics_and_labels_that_are_there() {
+fn every_query_is_valid_promql_and_uses_metrics_and_labels_that_exist() {
     let metrics = reference();
     let mut wrong = Vec::new();
     for (place, expression) in expressions() {

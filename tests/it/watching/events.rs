@@ -83,7 +83,7 @@ async fn a_lasting_warning_is_published_once_and_the_next_reason_again() {
 }
 
 #[test]
-fn an_event_that_is_not_in_the_list_is_noticed() {
+fn the_fixture_reports_an_event_that_is_not_in_the_list() {
     let event = |type_: &str, reason: &str| -> Event {
         serde_json::from_value(json!({
             "metadata": {}, "type": type_, "reason": reason, "action": "Wait", "note": "Why.",

@@ -32,7 +32,7 @@ struct Told {
 }
 
 #[tokio::test]
-async fn the_log_has_the_keys_of_the_reference_and_a_line_for_each_thing() {
+async fn the_log_has_the_keys_of_the_reference_and_a_line_for_each_kind_of_entry() {
     let env = vec![
         ("ELASTICACHE_USERS_LOG_FORMAT", "json".to_owned()),
         ("ELASTICACHE_USERS_LOG", format!("{DEFAULT_LOG},{CALLS}=debug")),

@@ -43,7 +43,7 @@ pub(super) fn names(expression: &str) -> Names {
 }
 
 #[test]
-fn an_expression_names_metrics_and_labels() {
+fn the_metrics_and_labels_of_a_promql_expression_are_found() {
     let found = names(
         "max by (le, name) (rate(a_bucket{x=~\"1|2\", y!=''}[5m])) / on (z) group_left () b unless c{} > 15 * 60",
     );
