@@ -1,5 +1,4 @@
-//! Admission: what the API server refuses and takes, and the sentences it says. The rows are in
-//! `admission/*.yaml`, each of them a claim.
+//! Admission: which objects the API server accepts and refuses, and with which message. Each row of `admission/*.yaml` is a claim.
 
 mod corpus;
 mod upgrade;
@@ -64,7 +63,7 @@ async fn an_update_that_breaks_a_rule_is_refused() {
     .await;
 }
 
-/// Makes the row's change to the one object that is there, as a rehearsal.
+/// Makes the row's change to the object, as a dry run.
 async fn update(users: Api<DynamicObject>, row: &Row) -> Result<(), String> {
     let dry_run = PatchParams { dry_run: true, ..PatchParams::default() };
     let after = row.after.as_ref().ok_or("the row has no `after`")?;
@@ -76,7 +75,7 @@ async fn update(users: Api<DynamicObject>, row: &Row) -> Result<(), String> {
     answer.map(drop).map_err(|error| error.to_string())
 }
 
-/// Judges every row, then fails with all that were wrong.
+/// Checks every row, and then fails with all the rows that were wrong.
 async fn check<'a, F>(rows: &'a [Row], judge: impl Fn(usize, &'a Row) -> F)
 where
     F: Future<Output = Result<(), String>>,
@@ -93,7 +92,7 @@ where
     assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
 }
 
-/// The refusal names the one field that is wrong and no other, with the expected sentence.
+/// The refusal names only the field that is wrong, with the expected message.
 fn judge_refusal(row: &Row, answer: kube::Result<DynamicObject>) -> Result<(), String> {
     let (Some(path), Some(message)) = (&row.path, &row.message) else {
         return Err("the row has no `path` or no `message`".to_owned());
@@ -116,7 +115,7 @@ fn judge_refusal(row: &Row, answer: kube::Result<DynamicObject>) -> Result<(), S
     Ok(())
 }
 
-/// Field and sentence of each cause, without the remark that further rules were not asked.
+/// Field and message of each cause, without the remark that further rules were not evaluated.
 fn causes(status: &Status) -> Vec<(String, String)> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     causes

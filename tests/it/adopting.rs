@@ -1,4 +1,5 @@
-//! Who owns an AWS user. A user of nobody may be adopted, a user of another object never, and a user may go from object to object.
+//! Who owns an AWS user. An object may adopt a user without an owner, but never the user of another object that exists. A user can
+//! get another owner.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::fixture::{
 use crate::policies::ended;
 use crate::rights::Rights;
 
-/// A fixture where users may stay, without an operator yet.
+/// A fixture whose users may stay at the end. Its operator is not started yet.
 async fn dark() -> Fixture {
     Fixture::without_operator(Setup::leaving_users()).await
 }
@@ -40,7 +41,7 @@ fn named(user: &str) -> Value {
     with(iam(), json!({ "userID": user }))
 }
 
-/// A user of nobody that is as [`iam`] asks.
+/// A user without owner tags that matches the spec [`iam`].
 fn matching() -> Value {
     with(iam_user(), json!({ "Tags": { "made-by": "terraform" } }))
 }
@@ -86,7 +87,7 @@ async fn an_adopted_user_is_tagged_and_then_changed_to_match() {
         assert_eq!(object["status"]["lastApplied"]["tagKeys"], json!(["team"]));
         fixture.event("app", "UserModified").await;
         assert_eq!(reasons(&fixture, "app").await, ["Adopted", "UserModified"]);
-        // From here on it is managed like any other user of the object.
+        // From here on the operator manages the adopted user like any other user.
         fixture.deleted("app").await;
         assert!(fixture.aws.user("orders").await.is_none());
         ended(fixture).await;
@@ -138,7 +139,7 @@ async fn a_user_that_the_object_may_not_adopt_is_not_changed() {
     let object = fixture.reason("never", "UserAlreadyExists").await;
     assert!(message(&object).contains("adoptionPolicy"), "{}", message(&object));
     assert!(condition(&object, "Stalled").is_some());
-    assert!(object["status"]["arn"].is_null(), "its ARN in status would be a claim");
+    assert!(object["status"]["arn"].is_null(), "status must not show the ARN of a user that is not ours");
     for name in ["adopt", "never"] {
         fixture.deleted(name).await;
     }
@@ -186,7 +187,7 @@ async fn a_user_whose_owner_is_gone_can_be_adopted() {
     ended(fixture).await;
 }
 
-/// Two namespaces, and one operator for both, of the first. Objects may adopt in the second, or in both.
+/// Two namespaces with one operator, which belongs to the first fixture. Objects may adopt in the second namespace, or in both.
 pub(crate) async fn two_namespaces(adopt_in_both: bool) -> (Fixture, Fixture) {
     let rights = Some(Rights::Administrator);
     let from = Fixture::without_operator(Setup { rights, ..Setup::leaving_users() }).await;
@@ -208,7 +209,7 @@ async fn a_user_follows_its_object_to_another_namespace_if_the_former_one_is_wat
     other.ready("app", asking(iam(), "orders")).await;
     assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "AddTagsToResource"]);
     assert_eq!(owner(&fixture.aws.user("orders").await.unwrap()), (other.ns.as_str(), "app"));
-    // In a namespace that is not watched, nobody can know that the object is gone.
+    // The operator cannot know whether an object exists in a namespace that it does not watch.
     other.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
     other.wait_ready("app").await;
     other.deleted("app").await;
@@ -246,7 +247,7 @@ async fn another_namespace_cannot_adopt_a_user_while_its_object_is_applied_again
     attacker.end().await;
 }
 
-/// A second object that wants the user reports who owns it, and the user does not change.
+/// The second object wants the same user. It reports who owns the user, and the user does not change.
 async fn is_told(aws: &Fixture, first: (&Fixture, &str), second: (&Fixture, &str), cluster: &str) {
     let before = aws.aws.user("orders").await.unwrap();
     let object = second.0.reason(second.1, "UserOwnedByAnother").await;
@@ -267,7 +268,7 @@ async fn of_two_objects_in_one_namespace_the_first_keeps_the_user_until_it_is_de
     let cluster = fixture.aws.user("orders").await.unwrap()["Tags"]["elasticache-users.dev/cluster"].clone();
     is_told(&fixture, (&fixture, "first"), (&fixture, "second"), cluster.as_str().unwrap()).await;
     fixture.event("second", "UserOwnedByAnother").await;
-    // The next drift check is ten minutes away, so this is no drift check.
+    // No drift check can explain what follows, because the next one is ten minutes away.
     fixture.deleted("first").await;
     fixture.wait_ready("second").await;
     assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "DeleteUser", "CreateUser"]);
@@ -306,7 +307,7 @@ async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_is_del
         resync,
         adopters(&other),
     ]);
-    // Its own namespace and name are no help: the other one has those of another cluster.
+    // The object has the namespace and the name that the owner tags name, but they name another cluster.
     other.create("app", asking(iam(), "orders")).await;
     is_told(&fixture, (&fixture, "app"), (&other, "app"), "one").await;
     fixture.deleted("app").await;
@@ -340,7 +341,7 @@ async fn a_user_that_changes_hands_between_clusters_is_noticed_by_both_operators
     assert!(message(&object).contains("two") && message(&object).contains(&other.ns), "{}", message(&object));
     fixture.deleted("app").await;
     assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser"]);
-    // The deleted object did not own the user any more.
+    // The deleted object did not own the user any more, so the user must stay.
     until("the event that names the owner", || async {
         let events = fixture.events("app").await;
         let mut told = events.iter().filter(|event| event.reason == "UserOwnedByAnother");

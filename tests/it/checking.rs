@@ -33,7 +33,7 @@ impl Answer {
         self.rows.iter().find(|row| row["check"] == check)
     }
 
-    /// Names of the rows with this status.
+    /// The names of the rows with this status.
     fn with(&self, status: &str) -> Vec<&str> {
         let rows = self.rows.iter().filter(|row| row["status"] == status);
         rows.filter_map(|row| row["check"].as_str()).collect()
@@ -61,7 +61,7 @@ impl Answer {
     }
 }
 
-/// The command with the environment of a fixture. All AWS calls go to its emulator.
+/// The command with the environment of a fixture. Its AWS calls go to the fixture's emulator.
 pub(crate) fn command(fixture: &Fixture) -> Command {
     let mut command = fixture.command();
     // An administrator runs it, unless the test says otherwise.
@@ -85,7 +85,7 @@ pub(crate) async fn check(fixture: &Fixture, args: &[&str], env: &[(&str, &str)]
     let read: Value = serde_json::from_str(&page).unwrap_or_else(|error| panic!("{error}: {page}{errors}"));
     let rows = read["checks"].as_array().unwrap().clone();
     let failed = rows.iter().any(|row| row["status"] == "failed");
-    assert_eq!(status.code(), Some(i32::from(failed)), "the exit code tells whether a row failed: {page}");
+    assert_eq!(status.code(), Some(i32::from(failed)), "the exit code must be 1 if a row failed: {page}");
     assert_eq!(read["status"] == "failed", failed, "{page}");
     Answer { code: status.code(), rows, page, errors }
 }
@@ -113,7 +113,7 @@ pub(crate) async fn run(cluster: &Cluster, line: &str) {
     assert!(status.success(), "{line}: {}", String::from_utf8_lossy(&stderr));
 }
 
-/// Every row, where there is one of our users and leader election.
+/// Every row, if the cluster has one of our users and leader election is on.
 const ALL: [&str; 20] = [
     "cluster",
     "crd",
@@ -147,7 +147,7 @@ async fn check_reports_no_missing_permission_to_an_administrator() {
     answer.ok("aws-list-tags", ":user:app works");
     answer.ok("aws-identity", "Account 123456789012, as arn:aws:iam::");
 
-    // The same for people, and without leader election.
+    // The table for people has the same rows, without the row of leader election.
     let Output { status, stdout, stderr } = control_plane::output(command(&fixture)).await;
     let table = String::from_utf8(stdout).unwrap();
     assert!(status.success(), "{table}");
@@ -184,7 +184,7 @@ fn the_documentation_of_check_has_each_row_and_no_other() {
     let rows = rows.filter(|first| !first.starts_with("--"));
     let uninstall = ["objects", "objects-delete", "objects-deleting", "objects-finalizer"];
     let orphans = ["aws-users", "orphan", "orphan-partly-tagged", "orphan-unknown", "orphans"];
-    // Only if there is something to tell.
+    // The rows that `ALL` lacks appear only if they have something to report.
     let expected: Vec<&str> = ALL.into_iter().chain(["rules"]).chain(uninstall).chain(orphans).collect();
     assert_eq!(rows.collect::<Vec<_>>(), expected);
 }
@@ -264,7 +264,7 @@ async fn check_reports_a_missing_or_old_crd_and_its_fix_updates_it() {
     until("the new definition", async || check(&fixture, &[], &env).await.row("crd")["status"] == "ok").await;
 }
 
-/// Where the whole cluster is watched, Secrets may be read in the namespaces that have users with passwords alone.
+/// If the operator watches the whole cluster, it needs to read Secrets only in namespaces that have users with passwords.
 async fn in_namespaces_with_passwords(fixture: &Fixture, cluster: &Cluster) {
     for line in [
         "kubectl create namespace shop",
@@ -290,7 +290,7 @@ async fn in_namespaces_with_passwords(fixture: &Fixture, cluster: &Cluster) {
 #[tokio::test]
 async fn check_reports_in_bounded_time_that_the_cluster_does_not_answer() {
     let fixture = Fixture::without_operator(Setup::default()).await;
-    // It accepts connections and never answers.
+    // This server accepts connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     let kubeconfig = control_plane::kubeconfig(&format!("http://{}", silent.local_addr().unwrap()));
@@ -300,8 +300,12 @@ async fn check_reports_in_bounded_time_that_the_cluster_does_not_answer() {
     let answer = check(&fixture, &[], &env).await;
     assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
     answer.fails("cluster", "does not answer", "kubectl version");
-    assert!(answer.find("permission-objects").is_none(), "what cannot be known is not told");
-    assert_eq!(answer.row("aws-describe-users")["status"], "ok", "AWS is asked all the same");
+    assert!(answer.find("permission-objects").is_none(), "without the cluster no permission is known");
+    assert_eq!(
+        answer.row("aws-describe-users")["status"],
+        "ok",
+        "AWS is checked although the cluster does not answer"
+    );
     let refused = check(&fixture, &["--uninstall"], &env).await;
     assert_eq!((refused.code, refused.with("failed")), (Some(1), vec!["cluster"]));
 

@@ -1,6 +1,6 @@
 //! Every row of docs/src/concepts/deletion.md, on the real control plane and the emulator.
 //!
-//! In each of these tests the watch of the fixture checks that no object vanishes before its AWS user.
+//! In each test the fixture's watch checks that no object is removed before its AWS user.
 
 mod kept;
 mod not_ours;
@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, message, until, with, with_password};
 use crate::rights::Rights;
 
-/// A fixture with a Ready object, which is deleted next.
+/// A fixture with a Ready object.
 async fn with_user() -> Fixture {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
@@ -26,7 +26,7 @@ async fn leaving() -> Fixture {
     Fixture::with(Setup::leaving_users()).await
 }
 
-/// AWS accepted DeleteUser once, and the checks of the fixture pass.
+/// Checks that AWS accepted DeleteUser once, and ends the fixture.
 async fn accepted_once(fixture: Fixture) {
     assert_eq!(fixture.aws.accepted("DeleteUser", "app").await, 1);
     fixture.end().await;
@@ -98,8 +98,8 @@ async fn the_deletion_of_a_groups_default_user_waits_and_goes_on_when_the_group_
 
 #[tokio::test]
 async fn a_namespace_is_deleted_although_its_secret_goes_first_and_events_are_refused() {
-    // Where there are only RoleBindings in it, they go before its objects: the documentation says so. That of the Secrets
-    // does so anyway.
+    // If the operator had only RoleBindings in the namespace, they would go before the objects, as the documentation says. The
+    // RoleBinding for the Secrets goes before the objects in any case.
     let fixture = Fixture::with(Setup { rights: Some(Rights::ClusterSecrets), ..Setup::default() }).await;
     fixture.secret("pw", PASSWORD).await;
     fixture.ready("app", with_password("pw")).await;
@@ -133,7 +133,7 @@ async fn a_deletion_is_noticed_soon_and_with_few_calls_at_the_real_pace() {
     let waited = vanished.at - asked;
     let looks = fixture.aws.calls_of("DescribeUsers", "app").await.len();
     println!("deleting for 10 s: gone after {waited:.1?}, {looks} DescribeUsers in all");
-    // A quarter of the pause, and some time for a busy machine.
+    // The operator may take a quarter of the wait longer. The seconds are for a busy machine.
     assert!(waited < Duration::from_secs(10) * 5 / 4 + Duration::from_secs(3), "{waited:?}");
     assert!(looks < 20, "{looks} looks");
     accepted_once(fixture).await;

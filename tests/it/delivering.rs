@@ -1,5 +1,5 @@
-//! The examples for Flux and Argo CD: YAML of kinds that these have, whose parts fit together, with values that the chart has.
-//! Our own objects in them are applied.
+//! The examples for Flux and Argo CD use only kinds, fields and chart values that exist, and their parts refer to each other
+//! correctly. The tests apply the ElastiCacheUsers in the examples.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ use crate::{control_plane, repository};
 const FLUX: [&str; 3] = ["flux/operator.yaml", "flux/clusters.yaml", "flux/user.yaml"];
 const ARGO_CD: [&str; 2] = ["argocd/applications.yaml", "argocd/user.yaml"];
 
-/// A kind, with the members of its `spec` that are used, as its schema has them.
+/// A kind, with those fields of its `spec` that the examples may use.
 struct Kind {
     version: &'static str,
     kind: &'static str,
-    /// By blanks.
+    /// Separated by blanks.
     members: &'static str,
 }
 
@@ -76,7 +76,7 @@ fn objects_of_the_gitops_examples_match_the_crds_of_flux_and_argo_cd() {
 fn every_name_that_the_flux_examples_refer_to_is_defined() {
     let objects = all(&FLUX);
     let (mut sources, kustomizations) = (named(&objects, "GitRepository"), named(&objects, "Kustomization"));
-    // The one that `flux bootstrap` makes.
+    // `flux bootstrap` creates this source.
     sources.insert("flux-system".to_owned());
     let users = named(&objects, "ElastiCacheUser");
     for object in &objects {

@@ -40,13 +40,13 @@ impl Recorded {
     }
 }
 
-/// What a process of this release reads.
+/// What this release reads from a recorded object.
 struct Row {
     file: &'static str,
     readiness: Readiness,
-    /// An ARN in status says where the user is.
+    /// Whether the ARN in status shows the location of the user.
     located: bool,
-    /// `lastApplied` says that the user is managed.
+    /// Whether `lastApplied` shows that the object manages the user.
     manages: bool,
     deletion: DeletionProgress,
 }
@@ -57,7 +57,7 @@ impl Row {
         Self { file, readiness: Readiness::Ready, located: true, manages: true, deletion }
     }
 
-    /// Nothing is there that this object manages.
+    /// An object that manages no user.
     fn without_user(file: &'static str) -> Self {
         let readiness = Readiness::NotReady;
         Self { readiness, located: false, manages: false, ..Self::at_rest(file) }
@@ -67,7 +67,7 @@ impl Row {
         Self { readiness: Readiness::NotReady, ..Self::at_rest(file) }
     }
 
-    /// The release before announced a DeleteUser, and may have sent it.
+    /// The release before wrote the intent of a DeleteUser, and may have sent the call.
     fn requested(file: &'static str) -> Self {
         let deletion = DeletionProgress::Requested(Requester::Another);
         Self { manages: false, deletion, ..Self::not_ready(file) }
@@ -117,7 +117,7 @@ fn an_object_of_the_release_before_is_read_without_loss() {
         let terminating = raw["metadata"]["deletionTimestamp"].is_string();
         assert_eq!(facts.terminating, terminating, "{file}");
 
-        // What is written back is what was recorded. The announcement of a DeleteUser has a field of its own now.
+        // The status that is written back is the recorded one, except that the intent of a DeleteUser now has its own field.
         let mut written = serde_json::to_value(status(read)).unwrap();
         let announced = written.as_object_mut().unwrap().remove("deleteRequestedAt");
         assert_eq!(announced.is_some(), row.deletion.is_requested(), "{file}");
@@ -133,7 +133,7 @@ fn every_recorded_object_has_a_row_in_the_table() {
     assert!(unnamed.is_empty(), "{unnamed:?}");
 }
 
-/// What a pass of this release writes and calls, in short.
+/// The writes and calls of a pass of this release, in short.
 fn effects(driven: &Driven) -> Vec<&'static str> {
     let name = |request: &Request| {
         let Request::Call { mutation, .. } = request else { return request.name() };
@@ -148,7 +148,7 @@ fn effects(driven: &Driven) -> Vec<&'static str> {
     driven.effects.iter().map(name).collect()
 }
 
-/// The pass wrote nothing, or only that a message has other words now and the location that the ARN says already.
+/// Checks that the pass wrote nothing except a message with a new wording and the location that the ARN already shows.
 fn assert_rests(file: &str, recorded: &Recorded, driven: &Driven) {
     for effect in &driven.effects {
         let Request::WriteStatus(written) = effect else { panic!("{file}: {effect:#?}") };
@@ -184,7 +184,7 @@ async fn nothing_is_written_to_a_recorded_object_at_rest() {
         let recorded = Recorded::read(file);
         assert_rests(file, &recorded, &drive(&recorded, ACCOUNT).await);
     }
-    // In the account that it was recorded in.
+    // The credentials belong to the account in which the object was recorded.
     let recorded = Recorded::read("stalled-wrong-account");
     assert_rests("stalled-wrong-account", &recorded, &drive(&recorded, "999988887777").await);
 }

@@ -78,7 +78,7 @@ async fn a_changed_secret_reaches_aws_with_one_modify_user() {
     assert!(call["AccessString"].is_null() && call["Engine"].is_null(), "only what differs is sent");
     assert_eq!(fixture.event("app", "PasswordRotated").await.kind, "Normal");
     let events = fixture.events("app").await;
-    assert!(events.iter().all(|event| event.reason != "UserModified"), "one call, one event");
+    assert!(events.iter().all(|event| event.reason != "UserModified"), "only one event for the call");
     fixture.end().await;
 }
 
@@ -210,7 +210,7 @@ async fn an_invalid_password_in_a_secret_is_reported_and_ends_when_the_secret_is
     let told = fixture.reason("app", "InvalidPassword").await;
     assert!(condition(&told, "Stalled").is_some());
     assert!(message(&told).contains("newline"), "{}", message(&told));
-    assert_eq!(rotations(&fixture).await, 0, "AWS has the former password still");
+    assert_eq!(rotations(&fixture).await, 0, "AWS must still have the former password");
     fixture.secret("one", SECOND).await;
     holds(&fixture, &[SECOND]).await;
     fixture.end().await;

@@ -1,4 +1,4 @@
-//! Who reads /metrics, and where: a port of its own for the probes, TLS, and the API server's word about each token.
+//! Who can read /metrics, and on which port: a separate port for probes, TLS, and the API server's review of each token.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -80,7 +80,7 @@ fn scrape(
     let header = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     write!(stream, "GET /metrics HTTP/1.0\r\nHost: localhost\r\n{header}\r\n").ok()?;
     let mut answer = Vec::new();
-    // The server may close the connection without TLS's own goodbye.
+    // The server may close the connection without TLS's close_notify.
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n")?;
@@ -108,7 +108,7 @@ where
     api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
 }
 
-/// Lets the ServiceAccount read /metrics, by objects that are named like the namespace.
+/// Lets the ServiceAccount read /metrics. The role and the binding have the name of the namespace.
 async fn allow_metrics(fixture: &Fixture, account: &str) {
     let metadata = json!({ "name": fixture.ns });
     let rules = json!([{ "nonResourceURLs": ["/metrics"], "verbs": ["get"] }]);
@@ -169,7 +169,7 @@ async fn secured_metrics_are_served_only_to_clients_that_may_get_them() {
     let guesses =
         (0..50).map(|index| scrape(&http, &certificate, Some(&format!("guess-{index}"))).unwrap().0);
     let busy = guesses.filter(|status| *status == 429).count();
-    assert!(busy > 0, "no guess was refused without a review");
+    assert!(busy > 0, "every unknown token was reviewed, although reviews are limited");
     no_longer_allow_metrics(&fixture).await;
     fixture.end().await;
 }

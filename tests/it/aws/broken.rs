@@ -1,4 +1,4 @@
-//! Answers that the emulator never gives: cut although the length is right, about another user, or from a proxy.
+//! Answers that the emulator never gives: incomplete although the length is right, about another user, or from a proxy.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use super::emulator_fixture::{ACCOUNT, IMPATIENT, Method, PATIENT, REGION, arn, 
 
 pub(crate) const NS: &str = "xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"";
 
-/// A server that answers every request with what it was last told to.
+/// A server that answers every request with the answer that the test set last.
 pub(crate) struct Server {
     pub(crate) aws: Aws,
     answer: Arc<Mutex<Vec<u8>>>,
@@ -31,20 +31,20 @@ impl Server {
         Self { aws: aws(&url, PATIENT), answer }
     }
 
-    /// The next answers: status and body, with the length that the body has.
+    /// Sets the status and the body of the next answers. Their length is that of the body.
     pub(crate) fn answers(&self, status: u16, body: &(impl AsRef<[u8]> + ?Sized)) {
         let body = body.as_ref();
         let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", body.len());
         *self.answer.lock().expect("answer") = [head.as_bytes(), body].concat();
     }
 
-    /// How this method ends with this answer.
+    /// Calls this method with this answer, and returns how the call ended.
     async fn words(&self, method: Method, status: u16, body: &str) -> String {
         self.answers(status, body);
         method.call(&self.aws, "app").await.words()
     }
 
-    /// The next answer: status and body without a length, ended by the end of the connection, as old proxies do.
+    /// Sets an answer without a length. It ends with the connection, as answers of old proxies do.
     fn answers_without_length(&self, body: &str) {
         let head = "HTTP/1.1 200 X\r\nConnection: close\r\n\r\n";
         *self.answer.lock().expect("answer") = [head.as_bytes(), body.as_bytes()].concat();
@@ -87,7 +87,7 @@ fn user(id: &str) -> String {
     )
 }
 
-/// A whole answer to this method, with these users or tags in it.
+/// A complete answer to this method, with these users or tags in it.
 fn answer(method: Method, content: &str) -> String {
     let action = method.action();
     let content = match method {
@@ -112,7 +112,7 @@ pub(crate) fn good(method: Method) -> String {
     answer(method, &content)
 }
 
-/// No word of AWS.
+/// How a call ends whose answer does not come from AWS or is incomplete.
 const UNREADABLE: &str = "Unavailable UnreadableAnswer";
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn an_answer_that_is_cut_anywhere_is_unreadable() {
     let server = Server::start().await;
     for method in Method::ALL {
         let whole = good(method);
-        assert_eq!(server.words(method, 200, &whole).await, "Well", "{method:?}: the whole one");
+        assert_eq!(server.words(method, 200, &whole).await, "Well", "{method:?}: the complete answer");
         for length in 0..whole.len() {
             let cut = &whole[..length];
             assert_eq!(server.words(method, 200, cut).await, UNREADABLE, "{method:?}, cut after {cut}");

@@ -20,14 +20,14 @@ use super::emulator_fixture::{
 const ONE: &str = "correct-horse-battery";
 const OTHER: &str = "staple-staple-staple";
 
-/// The one call that came over the wire.
+/// The only call that the emulator received.
 async fn call(fixture: &Fixture) -> Value {
     let mut calls = fixture.calls().await;
-    assert_eq!(calls.len(), 1, "one call on the wire: {calls:?}");
+    assert_eq!(calls.len(), 1, "AWS must get one call: {calls:?}");
     calls.remove(0)
 }
 
-/// Its parameters.
+/// The parameters of the only call that the emulator received.
 async fn params(fixture: &Fixture) -> BTreeMap<String, String> {
     let params = call(fixture).await["Params"].take();
     let mut params: BTreeMap<String, String> = serde_json::from_value(params).expect("parameters");
@@ -102,7 +102,7 @@ async fn every_status_of_a_user_is_parsed_and_an_unknown_one_is_kept() {
     }
 }
 
-/// A CreateUser, and the user that AWS shows then.
+/// A CreateUser, and the user that AWS shows afterwards.
 struct Creation {
     engine: Engine,
     authentication: AuthenticationChange,
@@ -225,7 +225,7 @@ async fn delete_user_returns_the_deleting_user() {
 
 #[tokio::test]
 async fn a_connection_that_the_server_closed_costs_no_call() {
-    // Its own address, because on the usual one another test might take the port while the emulator is stopped.
+    // An address of its own, because on the usual address another test might take the port while the emulator is stopped.
     let mut emulator = Emulator::start(Settings::default(), "127.42.0.1:0").expect("an emulator");
     let (addr, aws) = (emulator.addr(), aws(&emulator.url(), PATIENT));
     let (app, shop) = (user_id("app"), user_id("shop"));
@@ -241,8 +241,8 @@ async fn a_connection_that_the_server_closed_costs_no_call() {
     assert!(matches!(aws.create(&create("app"), SIGNER).await, Outcome::Accepted(_)));
 }
 
-/// An emulator on the port of a former one. Retries, because another test may be starting a program, whose fork holds the former
-/// socket for a moment.
+/// Starts an emulator on the port of a former one. Retries, because another test may be starting a program, and its fork holds the
+/// former socket for a moment.
 async fn again(addr: std::net::SocketAddr) -> Emulator {
     let deadline = tokio::time::Instant::now() + PATIENT.call;
     loop {
@@ -269,7 +269,7 @@ async fn every_call_takes_one_permit_of_the_rate_limit() {
     limited.tag(permit().await, &tag("app"), SIGNER).await;
     limited.modify(permit().await, &modify("app"), SIGNER).await;
     let unused = permit().await;
-    assert!(limited.try_permit(Class::Change, "shop").is_none(), "each call has cost one");
+    assert!(limited.try_permit(Class::Change, "shop").is_none(), "each call must cost a permit");
     drop(unused);
     limited.delete(permit().await, &delete("app"), SIGNER).await;
     assert!(limited.try_permit(Class::Change, "shop").is_none());

@@ -1,4 +1,4 @@
-//! The standard chain: region, endpoint and credentials from the environment, each row in a process of its own.
+//! The SDK's standard sources of region, endpoint and credentials. Each row runs in a process of its own, with its own environment.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const MARK: &str = "the port says: ";
 const NO_REGION: &str = "No AWS region is configured: set AWS_REGION.";
 const NO_CREDENTIALS: &str = "No AWS credentials provider is configured: give the ServiceAccount an IAM role (IRSA or EKS Pod Identity), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
 
-/// The other process: connects, describes a user, and says how that went.
+/// Runs in the other process: connects, describes a user, and prints the result.
 #[tokio::test]
 #[ignore = "the other process of the tests in this file"]
 async fn other_process() {
@@ -29,7 +29,7 @@ async fn other_process() {
     }
 }
 
-/// What it says with this environment and no other.
+/// What the other process prints with exactly this environment.
 fn with(environment: Environment<'_>) -> String {
     let output = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "aws::connecting::other_process", "--ignored", "--nocapture"])
@@ -126,7 +126,7 @@ fn a_credentials_provider_that_fails_does_not_prevent_the_start() {
     }
 }
 
-/// An STS that refuses, with another request ID each time.
+/// An STS that denies every call, each time with another request ID.
 fn refusing_sts() -> String {
     let serial = Arc::new(AtomicUsize::new(0));
     http_server::serve(move || {

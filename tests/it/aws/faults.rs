@@ -1,4 +1,4 @@
-//! Calls that fail, each method with each kind of failure: what it is in the words of `plan`, and that nothing is repeated.
+//! Each method fails in each way. The tests check how `plan` classifies the failure, and that the SDK does not repeat the call.
 
 use aws::UserApi;
 use elasticache_emulator::Rule;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::emulator_fixture::{Ended, Fixture, IMPATIENT, Method, PATIENT, aws, nobody_listens, user_id};
 
-/// A method's call meets a fault. Answers how it ended; nothing may be repeated.
+/// Calls a method with a fault. Returns how the call ended, and fails if the call was repeated.
 async fn call_with(fixture: &Fixture, method: Method, name: &str, fault: &Rule) -> Ended {
     let user = format!("{name}-{}", format!("{method:?}").to_lowercase());
     // CreateUser needs a user that is not there yet.
@@ -21,7 +21,7 @@ async fn call_with(fixture: &Fixture, method: Method, name: &str, fault: &Rule) 
     ended
 }
 
-/// What each code means is a table of `plan`. Here: that code, status and message come through.
+/// A table in `plan` says what each code means. This test checks that code, status and message arrive there.
 #[tokio::test]
 async fn an_error_answer_is_classified_by_code_and_status_and_is_not_repeated() {
     let rows = [
@@ -104,7 +104,7 @@ async fn a_call_that_is_never_answered_times_out() {
     }
 }
 
-/// It ended in these words. An outcome is unknown if AWS was not available, and its message is a sentence.
+/// Checks how the call ended, that its outcome is unknown if AWS was not available, and that its message is a sentence.
 fn assert_outcome(ended: &Ended, words: &str, claim: &str) {
     assert_eq!(ended.words(), words, "{claim}");
     if let Ended::Failed(fault @ Fault::Unavailable(_)) = ended {

@@ -1,4 +1,4 @@
-//! Which account the credentials belong to: what tells it, with how many calls, and what happens if nothing does.
+//! How the port learns the account of the credentials, with how many calls, and what happens if it cannot learn the account.
 
 use std::time::{Duration, Instant};
 
@@ -77,7 +77,8 @@ async fn the_account_is_known_from_an_arn_in_any_answer_and_sts_is_not_asked() {
     }
 }
 
-/// What STS and DescribeUsers of `default` answer; `None`: the truth. Then the result of each of three attempts, and its calls.
+/// The faults of STS and of DescribeUsers of `default`: `None` for a good answer. Then the result and the calls of each of three
+/// attempts.
 struct Row {
     claim: &'static str,
     sts: Option<Rule>,
@@ -93,7 +94,7 @@ async fn the_account_is_asked_for_again_after_a_passing_failure_but_not_after_a_
     let throttled = || Some(Rule::any().throttle());
     let reset = || Some(Rule::any().reset());
     let row = |claim, sts, default_user, attempts| Row { claim, sts, default_user, attempts };
-    // Settled by the first attempt; never settled; settled by a second look at STS.
+    // The first attempt settles the result. No attempt settles the result. A second call of STS settles the result.
     let settled = |word, calls| [(word, calls), (word, &[][..]), (word, &[])];
     let open = |word, calls| [(word, BOTH), (word, calls), (word, calls)];
     let later = |word| [(word, BOTH), ("Withheld", &[DEFAULT_USER, STS][..]), ("Withheld", &[])];
@@ -146,7 +147,7 @@ async fn the_account_is_asked_for_again_after_throttling() {
     fixture.control.fault(Rule::on(DEFAULT_USER).throttle()).await;
     assert_eq!(word(&fixture.aws.identify().await.account), "Throttling");
     let (_, source) = fixture.aws.describe(&user_id("app")).await;
-    assert_eq!(source.account, Account::NotAsked, "so that it is asked again");
+    assert_eq!(source.account, Account::NotAsked, "the account must be asked for again");
     assert_eq!(fixture.aws.identify().await, known());
 }
 
@@ -171,7 +172,7 @@ async fn an_sts_that_is_blocked_costs_one_short_wait() {
         fixture.control.fault(Rule::on(DEFAULT_USER).throttle().times(2)).await;
         let began = Instant::now();
         assert_eq!(word(&fixture.aws.identify().await.account), "Throttling", "{claim}");
-        // A call of ElastiCache may take 20 s here.
+        // The time-out of a call to ElastiCache is 20 s here.
         assert!(began.elapsed() < Duration::from_secs(8), "{claim}: it took {:?}", began.elapsed());
         let began = Instant::now();
         assert_eq!(word(&fixture.aws.identify().await.account), "Throttling", "{claim}");
@@ -206,7 +207,7 @@ async fn concurrent_requests_of_sts_share_one_call() {
         fails(&fixture, STS, kind).await;
         let sources = futures::future::join_all((0..20).map(|_| fixture.aws.identify_caller())).await;
         assert_eq!(sources, vec![not_asked.clone(); 20], "{claim}: STS does not tell the account");
-        assert_eq!(fixture.actions().await, [STS], "{claim}: the callers that waited take the answer over");
+        assert_eq!(fixture.actions().await, [STS], "{claim}: the callers that waited share the answer");
         assert_eq!(fixture.aws.identify_caller().await, not_asked, "{claim}");
         assert_eq!(fixture.actions().await, [STS], "{claim}: a later caller asks again");
     }

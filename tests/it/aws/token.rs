@@ -17,7 +17,7 @@ async fn without_a_token_no_mutation_reaches_aws() {
         let ended = method.call(&aws, user).await;
         let calls = fixture.calls().await;
         if ["DescribeUsers", "ListTagsForResource"].contains(&method.action()) {
-            assert_eq!((ended, calls.len()), (Ended::Well, 1), "{method:?} changes nothing");
+            assert_eq!((ended, calls.len()), (Ended::Well, 1), "{method:?} is a read and needs no token");
         } else {
             assert_eq!(ended.words(), "Other NotSent", "{method:?}");
             assert!(calls.is_empty(), "{method:?}: {calls:?}");

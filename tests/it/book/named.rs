@@ -1,4 +1,4 @@
-//! What the pages name exists: files of the repository, values of the chart, alerts, flags, fields.
+//! Everything that the pages name exists: files of the repository, values of the chart, alerts, flags and fields.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use super::{BOOK, pages, read};
 use crate::repository;
 
 const CHART: &str = "charts/elasticache-user-operator";
-/// Names values of the chart alone.
+/// Every dotted name on this page is a value of the chart.
 const OF_THE_CHART: &str = "docs/src/install/helm.md";
 
 /// The pages for people who have installed nothing yet.
@@ -30,7 +30,7 @@ fn files_that_contributing_and_the_design_notes_mention_exist() {
     assert_files_are_there(&pages, &["charts/", "crds/", "deploy/", "docs/", "src/", "tests/"]);
 }
 
-/// Every path in code that begins with one of these folders. Patterns and messages are no paths.
+/// Checks every path in inline code that begins with one of these folders. Patterns and messages are skipped.
 fn assert_files_are_there(pages: &[String], folders: &[&str]) {
     let is_path =
         |code: &&String| folders.iter().any(|folder| code.starts_with(folder)) && !code.contains(['*', ' ']);
@@ -40,7 +40,7 @@ fn assert_files_are_there(pages: &[String], folders: &[&str]) {
         let gone = codes.iter().filter(is_path).filter(|file| fs::metadata(repository::path(file)).is_err());
         missing.extend(gone.map(|file| format!("{page}: {file}")));
     }
-    assert!(missing.is_empty(), "files that are not there\n  {}", missing.join("\n  "));
+    assert!(missing.is_empty(), "files that do not exist\n  {}", missing.join("\n  "));
 }
 
 /// `a.b.c`
@@ -69,8 +69,8 @@ fn every_chart_value_in_the_documentation_exists() {
             }
         }
     }
-    assert!(missing.is_empty(), "no values of the chart\n  {}", missing.join("\n  "));
-    assert!(seen > 15, "{seen} values are named: the pages are written otherwise than this test thinks");
+    assert!(missing.is_empty(), "not values of the chart\n  {}", missing.join("\n  "));
+    assert!(seen > 15, "only {seen} values were found: does this test still understand the pages?");
 }
 
 /// Flags of kubectl, Helm and cargo.
@@ -93,8 +93,8 @@ fn every_flag_in_the_documentation_exists() {
             }
         }
     }
-    assert!(missing.is_empty(), "no flags of the program\n  {}", missing.join("\n  "));
-    assert!(seen > 30, "{seen} flags are named");
+    assert!(missing.is_empty(), "not flags of the program\n  {}", missing.join("\n  "));
+    assert!(seen > 30, "only {seen} flags were found");
 }
 
 /// Fields of a Lease.
@@ -118,6 +118,6 @@ fn every_field_in_the_documentation_is_in_the_crd() {
             }
         }
     }
-    assert!(missing.is_empty(), "no fields of an ElastiCacheUser\n  {}", missing.join("\n  "));
-    assert!(seen > 10, "{seen} fields are named");
+    assert!(missing.is_empty(), "not fields of an ElastiCacheUser\n  {}", missing.join("\n  "));
+    assert!(seen > 10, "only {seen} fields were found");
 }

@@ -1,4 +1,4 @@
-//! What AWS lacks, or does not allow.
+//! `check` reports what AWS does not allow, and what the configuration for AWS lacks.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! `check --orphans`: AWS users whose owner tags name an object that is not there, and what is not known about others.
+//! `check --orphans` lists AWS users whose owner tags name an object that does not exist, and users of which it cannot know that.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::{Answer, check, command, run};
 use crate::control_plane;
 use crate::fixture::{ACCOUNT, Fixture, REGION, Setup, iam, owner_tags, until, with};
 
-/// Many calls at once, so that nothing but what a test is about takes time.
+/// A high rate, so that the rate limit takes no time.
 const FAST: [&str; 5] = ["--orphans", "--aws-rate", "1000", "--aws-burst", "1000"];
 
 fn tags(cluster: &str, namespace: &str, name: &str) -> Value {
@@ -34,7 +34,7 @@ fn fix(row: &Value, way: &str) -> String {
     lines.filter_map(|line| line.strip_prefix(way)).collect()
 }
 
-/// Fails unless nothing was asked of AWS but what changes nothing.
+/// Fails if AWS got a call that changes something.
 async fn only_read(fixture: &Fixture) {
     for call in fixture.aws.calls().await {
         let action = call["Action"].as_str().unwrap();
@@ -48,7 +48,7 @@ async fn a_retained_user_is_listed_and_the_command_in_its_row_adopts_it() {
     let spec = json!({ "deletionPolicy": "Retain", "accessString": "on ~it's:* +@all" });
     fixture.ready("retained", with(iam(), spec)).await;
     let before = check(&fixture, &FAST, &[]).await;
-    assert!(about(&before, "retained").is_none(), "its object is there: {}", before.page);
+    assert!(about(&before, "retained").is_none(), "the object of this user exists: {}", before.page);
     fixture.deleted("retained").await;
 
     let answer = check(&fixture, &FAST, &[]).await;
@@ -146,7 +146,7 @@ async fn a_user_of_a_namespace_that_check_may_not_read_is_unknown_and_no_orphan(
     assert_eq!((&row["check"], &row["status"]), (&json!("orphan-unknown"), &json!("failed")), "{row:#}");
     assert!(row["fix"].is_null(), "no command for a user that may have its object: {row:#}");
     answer.fails("permission-objects", "in the namespace hidden", "--namespace hidden create role");
-    assert_eq!(answer.code, Some(1), "something could not be asked");
+    assert_eq!(answer.code, Some(1), "the exit code must be 1 if something is unknown");
     fixture.end().await;
 }
 
@@ -208,7 +208,7 @@ async fn check_for_orphans_reads_tags_again_if_aws_does_not_show_them() {
     assert!(never["check"] == "orphan-unknown" && never["fix"].is_null(), "{never:#}");
     assert!(about(&answer, "vanishes").is_none(), "a user that is gone is none: {}", answer.page);
     assert_eq!(fixture.aws.calls_of("ListTagsForResource", "never").await.len(), 4);
-    assert_eq!(answer.code, Some(1), "something could not be asked");
+    assert_eq!(answer.code, Some(1), "the exit code must be 1 if something is unknown");
     fixture.end().await;
 }
 

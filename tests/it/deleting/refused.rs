@@ -1,4 +1,4 @@
-//! What AWS refuses on the way out, and answers that are spoilt: told, waited out, never terminal.
+//! AWS refuses a call of a deletion, or its answer is lost or unreadable. The operator reports it and tries again.
 
 use elasticache_emulator::Rule;
 use serde_json::json;
@@ -18,7 +18,10 @@ async fn a_deletion_that_is_refused_again_and_again_writes_nothing_more() {
     let statuses = || fixture.writes().map(|writes| writes.statuses);
     let (versions, before) = (fixture.versions("app").len(), statuses());
     let told = fixture.versions("app").pop().unwrap();
-    assert!(told["status"]["lastApplied"].is_null(), "a lost answer could hide behind it: {told:#}");
+    assert!(
+        told["status"]["lastApplied"].is_null(),
+        "lastApplied must be null from the intent on, because the answer may be lost: {told:#}"
+    );
     fixture.aws.struck(fault, 6).await;
     assert_eq!(fixture.versions("app").len(), versions, "{:#?}", &fixture.versions("app")[versions - 1..]);
     assert_eq!(statuses(), before);
@@ -82,7 +85,7 @@ async fn user_not_found_from_a_tagging_call_does_not_end_a_deletion() {
     accepted_once(fixture).await;
 }
 
-/// What AWS answers to DeleteUser, and what the object says then.
+/// What AWS answers to DeleteUser, and what the object reports.
 struct Refusal {
     code: &'static str,
     status: u16,
@@ -125,7 +128,7 @@ async fn refusals_of_aws_during_a_deletion_are_reported_and_retried() {
     fixture.end().await;
 }
 
-/// An object whose deletion meets a spoilt answer.
+/// An object, and the fault that its deletion meets.
 struct Spoilt {
     name: String,
     fault: u64,
@@ -135,7 +138,7 @@ struct Spoilt {
 
 #[tokio::test]
 async fn a_deletion_ends_although_answers_of_aws_are_lost_or_unreadable() {
-    // Each with the number of DeleteUser calls that it takes: a second one only where the first had no effect.
+    // Each fault with the number of DeleteUser calls: there is a second call only if the first one had no effect.
     let rule = Rule::any;
     let kinds = [
         (rule().reset(), 2),

@@ -1,4 +1,4 @@
-//! A deletion that meets a CreateUser under way, or one whose answer was lost.
+//! An object is deleted while its CreateUser is under way, or after the answer to CreateUser was lost.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::accepted_once;
 use crate::fixture::{Fixture, Setup, iam, owner_tags};
 
-/// A CreateUser was sent, and no answer comes to any: as if AWS accepted the call and showed nothing for a while.
+/// The answers to all CreateUser calls are lost, and AWS shows no user: as if AWS accepted the call and showed nothing for a while.
 async fn without_an_answer() -> Fixture {
     let fixture = Fixture::new().await;
     let fault = fixture.aws.fault(Rule::on("CreateUser").reset().always()).await;
@@ -48,7 +48,7 @@ async fn an_unanswered_create_user_delays_a_deletion_for_a_bounded_time_also_aft
     fixture.delete("app").await;
     fixture.start();
     fixture.reason("app", "WaitingForUserActive").await;
-    // Nothing ever shows: the object goes once the window is over.
+    // The user never appears, so the object goes when the window is over.
     fixture.gone("app").await;
     assert!(fixture.aws.calls_of("DescribeUsers", "app").await.len() > 2);
     fixture.end().await;
@@ -78,7 +78,7 @@ async fn a_refused_create_user_does_not_delay_a_deletion() {
     assert!(object["status"]["createRequestedAt"].is_null());
     let asked = std::time::Instant::now();
     let vanished = fixture.deleted("app").await;
-    // At the real pace a doubt would last for 70 s.
+    // At the real pace the operator would not believe UserNotFound for 70 s after an unanswered CreateUser.
     assert!(vanished.at - asked < Duration::from_secs(25), "{:?}", vanished.at - asked);
     fixture.end().await;
 }

@@ -1,4 +1,4 @@
-//! Pages about users that are there: rotation, keeping, suspending, observing, troubleshooting.
+//! Pages about users that exist: rotation, keeping, suspending, observing, troubleshooting.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{Piece, Reader, all_but_tags, dark, pieces};
 use crate::fixture::{Fixture, PASSWORD, iam, until, with_password};
 use crate::policies::ended;
 
-/// Commands that have this word, of those in order.
+/// The commands that contain this word, in order.
 fn commands<'a>(pieces: &'a [Piece], word: &str) -> Vec<&'a Piece> {
     let has = |piece: &&Piece| matches!(piece, Piece::Shell(text) if text.contains(word));
     let found: Vec<&Piece> = pieces.iter().filter(has).collect();
@@ -14,13 +14,13 @@ fn commands<'a>(pieces: &'a [Piece], word: &str) -> Vec<&'a Piece> {
     found
 }
 
-/// The passwords that AWS has. Compared, never shown.
+/// The passwords that AWS has. Tests compare them and never print them.
 async fn passwords(fixture: &Fixture) -> Vec<String> {
     let user = fixture.aws.user("orders-api").await.unwrap();
     serde_json::from_value(user["Passwords"].clone()).unwrap()
 }
 
-/// A reader of the page, who has a user with this spec that is Ready.
+/// A reader of the page, whose namespace has a Ready object with this spec.
 async fn reading(page: &str, spec: Value) -> (Fixture, Reader, Vec<Piece>) {
     let fixture = dark().await;
     fixture.start();
@@ -52,7 +52,7 @@ async fn the_guide_rotates_a_password_with_both_valid_in_between() {
 #[tokio::test]
 async fn the_guide_keeps_a_user_whose_object_is_being_deleted() {
     let (fixture, reader, pieces) = reading("how-to/keep-the-user", iam()).await;
-    // What the deletion waits for.
+    // The deletion waits until the user is active.
     fixture.aws.put_user("orders-api", json!({ "Status": "modifying" })).await;
     let [out] = commands(&pieces, "--for=delete")[..] else { panic!("one way out") };
     reader.follow(out).await;
@@ -90,11 +90,14 @@ async fn the_last_resort_in_the_documentation_removes_our_finalizer_and_no_other
     reader.follow(resort).await;
     let one_is_left = |object: &Value| object["metadata"]["finalizers"] == json!(["example.com/other"]);
     fixture.shows("orders-api", "one finalizer", one_is_left).await;
-    // There it fails: the first finalizer is somebody else's now.
+    // The command must fail now, because the first finalizer belongs to somebody else.
     assert!(!reader.tries(resort).await.status.success());
     fixture.patch("orders-api", finalizers(&[])).await;
     fixture.gone("orders-api").await;
-    assert!(fixture.aws.user("orders-api").await.is_some(), "cleaning up is the reader's");
+    assert!(
+        fixture.aws.user("orders-api").await.is_some(),
+        "the user must stay, because the reader cleans up"
+    );
     ended(fixture).await;
 }
 

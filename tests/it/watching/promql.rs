@@ -1,4 +1,4 @@
-//! What an expression of PromQL names, by promtool: metrics, the labels that it selects by, and those that it groups by.
+//! Finds the metrics of a PromQL expression, and the labels that it selects and groups by. promtool parses the expression.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ const GROUPING: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "g
 /// promtool puts this matcher first in every selector.
 const MARK: &str = "{__mark__=\"x\"";
 
-/// Fails if the expression is no PromQL.
+/// Panics if the expression is no valid PromQL.
 pub(super) fn names(expression: &str) -> Names {
     let marked =
         promtool(&["--experimental", "promql", "label-matchers", "set", expression, "__mark__", "x"]);
