@@ -283,7 +283,7 @@ mod tests {
     const WHO: Option<&str> = Some("system:serviceaccount:ops:operator");
 
     #[test]
-    fn what_is_allowed_everywhere_is_ok() {
+    fn a_permission_for_the_whole_cluster_is_ok() {
         let row = evaluate(&OBJECTS, &answered(&OBJECTS, &[], &[None]), WHO);
         assert_eq!(row.status, RowStatus::Ok);
         assert_eq!(row.message, "May get, list, watch, patch elasticacheusers in the whole cluster.");
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_cluster_takes_a_cluster_role() {
+    fn the_fix_for_a_missing_permission_in_the_whole_cluster_creates_a_cluster_role() {
         let row = evaluate(&STATUS, &answered(&STATUS, &[("*", "patch")], &[None]), Some("O'Neill"));
         assert_eq!(row.status, RowStatus::Failed);
         let fix = row.fix.unwrap();
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_answer_is_no_permission() {
+    fn a_permission_that_the_api_server_does_not_answer_about_counts_as_missing() {
         let mut answers = answered(&LEASE, &[], &[Some("ops")]);
         answers[1].allowed = Err(ClusterError::Timeout(Duration::from_secs(1)));
         let row = evaluate(&LEASE, &answers, WHO);
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fix_of_named_secrets_allows_these_and_no_other() {
+    fn the_fix_for_secrets_that_objects_name_allows_these_secrets_and_no_other() {
         let review = |namespace: &str, name: &str, allowed| AccessReview {
             scope: Some(namespace.into()),
             name: Some(name.into()),
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_and_what_only_people_read_are_no_reason_to_fail() {
+    fn a_missing_permission_fails_the_check_only_if_the_operator_cannot_work_without_it() {
         for rule in [SECRETS, SECRETS_WATCH, EVENTS, FINALIZERS, DEFINITION, TOKEN_REVIEWS, ACCESS_REVIEWS] {
             assert_eq!(rule.missing, RowStatus::Warning, "{}", rule.check);
         }

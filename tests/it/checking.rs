@@ -34,7 +34,7 @@ impl Answer {
         self.rows.iter().find(|row| row["check"] == check)
     }
 
-    /// Names of the rows with this status.
+    /// The names of the rows with this status.
     fn with(&self, status: &str) -> Vec<&str> {
         let rows = self.rows.iter().filter(|row| row["status"] == status);
         rows.filter_map(|row| row["check"].as_str()).collect()
@@ -62,7 +62,7 @@ impl Answer {
     }
 }
 
-/// The command with the environment of a fixture. All AWS calls go to its emulator.
+/// The command with the environment of a fixture. Its AWS calls go to the fixture's emulator.
 pub(crate) fn command(fixture: &Fixture) -> Command {
     let mut command = fixture.command();
     // An administrator runs it, unless the test says otherwise.
@@ -86,7 +86,7 @@ pub(crate) async fn check(fixture: &Fixture, args: &[&str], env: &[(&str, &str)]
     let read: Value = serde_json::from_str(&page).unwrap_or_else(|error| panic!("{error}: {page}{errors}"));
     let rows = read["checks"].as_array().unwrap().clone();
     let failed = rows.iter().any(|row| row["status"] == "failed");
-    assert_eq!(status.code(), Some(i32::from(failed)), "the exit code tells whether a row failed: {page}");
+    assert_eq!(status.code(), Some(i32::from(failed)), "the exit code must be 1 if a row failed: {page}");
     assert_eq!(read["status"] == "failed", failed, "{page}");
     Answer { code: status.code(), rows, page, errors }
 }
@@ -114,7 +114,7 @@ pub(crate) async fn run(cluster: &Cluster, line: &str) {
     assert!(status.success(), "{line}: {}", String::from_utf8_lossy(&stderr));
 }
 
-/// Every row, if there is one of our users, and with leader election and secured metrics.
+/// Every row, if the cluster has one of our users, and leader election and secured metrics are on.
 const ALL: [&str; 22] = [
     "cluster",
     "crd",
@@ -141,7 +141,7 @@ const ALL: [&str; 22] = [
 ];
 
 #[tokio::test]
-async fn nothing_is_missing_for_an_administrator() {
+async fn check_reports_no_missing_permission_to_an_administrator() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     let answer = check(&fixture, &["--leader-elect", "--metrics-secure"], &[]).await;
@@ -150,7 +150,7 @@ async fn nothing_is_missing_for_an_administrator() {
     answer.ok("aws-list-tags", ":user:app works");
     answer.ok("aws-identity", "Account 123456789012, as arn:aws:iam::");
 
-    // The same for people, and without both.
+    // The table for people has the same rows, without the rows of leader election and of secured metrics.
     let Output { status, stdout, stderr } = control_plane::output(command(&fixture)).await;
     let table = String::from_utf8(stdout).unwrap();
     assert!(status.success(), "{table}");
@@ -166,7 +166,7 @@ async fn nothing_is_missing_for_an_administrator() {
 }
 
 #[tokio::test]
-async fn nothing_is_missing_with_the_rights_that_the_chart_gives() {
+async fn check_reports_no_missing_permission_with_the_rights_of_the_chart() {
     let rights = Some(Rights::Namespaced);
     let fixture = Fixture::without_operator(Setup { rights, ..Setup::default() }).await;
     let env = [
@@ -183,7 +183,7 @@ async fn nothing_is_missing_with_the_rights_that_the_chart_gives() {
 
 /// The chart's values `secrets.named` and `metrics.secure`.
 #[tokio::test]
-async fn nothing_is_missing_if_a_role_names_the_secrets_that_objects_name() {
+async fn check_reports_nothing_missing_if_a_role_names_the_secrets_that_objects_name() {
     let cluster = control_plane::shared();
     let fixture = Fixture::without_operator(Setup::default()).await;
     let (ns, home) = (&fixture.ns, format!("{}-home", fixture.ns));
@@ -215,13 +215,13 @@ async fn nothing_is_missing_if_a_role_names_the_secrets_that_objects_name() {
 }
 
 #[test]
-fn the_documentation_has_each_row_and_no_other() {
+fn the_documentation_of_check_has_each_row_and_no_other() {
     let page = repository::read("docs/src/reference/check.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let rows = rows.filter(|first| !first.starts_with("--"));
     let uninstall = ["objects", "objects-delete", "objects-deleting", "objects-finalizer"];
     let orphans = ["aws-users", "orphan", "orphan-partly-tagged", "orphan-unknown", "orphans"];
-    // Only if there is something to tell.
+    // The rows that `ALL` lacks appear only if they have something to report.
     let expected: Vec<&str> = ALL.into_iter().chain(["rules"]).chain(uninstall).chain(orphans).collect();
     assert_eq!(rows.collect::<Vec<_>>(), expected);
 }
@@ -242,7 +242,7 @@ const RULES: [(&str, &str); 11] = [
 ];
 
 #[tokio::test]
-async fn each_missing_rule_is_told_and_its_fix_grants_it_and_nothing_else() {
+async fn check_reports_each_missing_permission_and_its_fix_grants_only_that() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let cluster = control_plane::shared();
     let account = fixture.service_account("lean").await;
@@ -283,7 +283,7 @@ async fn each_missing_rule_is_told_and_its_fix_grants_it_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_definition_that_is_missing_or_old_is_told_and_its_fix_brings_it_up_to_date() {
+async fn check_reports_a_missing_or_old_crd_and_its_fix_updates_it() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let cluster = control_plane::bare().await;
     let env = [("KUBECONFIG", cluster.kubeconfig().to_str().unwrap()), ("ELASTICACHE_USERS_NAMESPACE", "")];
@@ -308,7 +308,7 @@ async fn a_definition_that_is_missing_or_old_is_told_and_its_fix_brings_it_up_to
     until("the new definition", async || check(&fixture, &[], &env).await.row("crd")["status"] == "ok").await;
 }
 
-/// Where the whole cluster is watched, Secrets may be read in the namespaces that have users with passwords alone.
+/// If the operator watches the whole cluster, it needs to read Secrets only in namespaces that have users with passwords.
 async fn in_namespaces_with_passwords(fixture: &Fixture, cluster: &Cluster) {
     for line in [
         "kubectl create namespace shop",
@@ -332,9 +332,9 @@ async fn in_namespaces_with_passwords(fixture: &Fixture, cluster: &Cluster) {
 }
 
 #[tokio::test]
-async fn a_cluster_that_does_not_answer_is_told_in_bounded_time() {
+async fn check_reports_in_bounded_time_that_the_cluster_does_not_answer() {
     let fixture = Fixture::without_operator(Setup::default()).await;
-    // It accepts connections and never answers.
+    // This server accepts connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     let kubeconfig = control_plane::kubeconfig(&format!("http://{}", silent.local_addr().unwrap()));
@@ -344,8 +344,12 @@ async fn a_cluster_that_does_not_answer_is_told_in_bounded_time() {
     let answer = check(&fixture, &[], &env).await;
     assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
     answer.fails("cluster", "does not answer", "kubectl version");
-    assert!(answer.find("permission-objects").is_none(), "what cannot be known is not told");
-    assert_eq!(answer.row("aws-describe-users")["status"], "ok", "AWS is asked all the same");
+    assert!(answer.find("permission-objects").is_none(), "without the cluster no permission is known");
+    assert_eq!(
+        answer.row("aws-describe-users")["status"],
+        "ok",
+        "AWS is checked although the cluster does not answer"
+    );
     let refused = check(&fixture, &["--uninstall"], &env).await;
     assert_eq!((refused.code, refused.with("failed")), (Some(1), vec!["cluster"]));
 
