@@ -52,43 +52,49 @@ pub enum CliCommand {
 #[derive(Debug, Clone, Args)]
 pub struct RunFlags {
     /// Namespace to watch; repeatable, comma-separated in the environment. Default: all namespaces.
-    #[arg(long, env = "NAMESPACE", value_delimiter = ',', value_name = "NAME")]
+    #[arg(long, env = "ELASTICACHE_USERS_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub namespace: Vec<String>,
 
     /// Watch Secrets only in this namespace, instead of in every watched namespace; repeatable, comma-separated in the
     /// environment, - for none. Secrets of other namespaces are still read if RBAC allows it, but their changes are noticed only
     /// at the next --resync.
-    #[arg(long, env = "SECRET_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
+    #[arg(long, env = "ELASTICACHE_USERS_SECRET_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub secret_namespace: Vec<String>,
 
     /// The name of this cluster in the owner tags of AWS users. Default: the UID of the namespace kube-system.
-    #[arg(long, env = "CLUSTER_ID", value_name = "ID", value_parser = values::parse_cluster_id)]
+    #[arg(long, env = "ELASTICACHE_USERS_CLUSTER_ID", value_name = "ID", value_parser = values::parse_cluster_id)]
     pub cluster_id: Option<String>,
 
     /// The deletionPolicy of objects that set none: whether their AWS user is deleted with them.
-    #[arg(long, env = "DEFAULT_DELETION_POLICY", value_enum, ignore_case = true, default_value = "Delete")]
+    #[arg(
+        long,
+        env = "ELASTICACHE_USERS_DEFAULT_DELETION_POLICY",
+        value_enum,
+        ignore_case = true,
+        default_value = "Delete"
+    )]
     pub default_deletion_policy: DefaultDeletionPolicy,
 
     /// Let objects in this namespace take over existing AWS users without owner tags (adoptionPolicy: Adopt), and let the other
     /// namespaces that are named here take over the users of objects that are gone from this one; repeatable, comma-separated in
     /// the environment, * for all. Default: none.
-    #[arg(long, env = "ADOPTION_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
+    #[arg(long, env = "ELASTICACHE_USERS_ADOPTION_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub adoption_namespace: Vec<String>,
 
     /// Required beginning of every user ID. {namespace} stands for the object's namespace, for example {namespace}-. A user that
     /// exists stays managed. Default: no requirement.
-    #[arg(long, env = "REQUIRED_USER_ID_PREFIX", value_name = "TEMPLATE", value_parser = values::parse_user_id_prefix)]
+    #[arg(long, env = "ELASTICACHE_USERS_REQUIRED_USER_ID_PREFIX", value_name = "TEMPLATE", value_parser = values::parse_user_id_prefix)]
     pub required_user_id_prefix: Option<String>,
 
     /// Let objects name this user group in userGroupIDs; repeatable, comma-separated in the environment. A pattern: * stands for any
     /// characters and {namespace} for the object's namespace, for example {namespace}-*. Default: none.
-    #[arg(long, env = "ALLOWED_USER_GROUP", value_delimiter = ',', value_name = "PATTERN", value_parser = values::parse_group_pattern)]
+    #[arg(long, env = "ELASTICACHE_USERS_ALLOWED_USER_GROUP", value_delimiter = ',', value_name = "PATTERN", value_parser = values::parse_group_pattern)]
     pub allowed_user_group: Vec<String>,
 
     /// Do not let objects use this; repeatable, comma-separated in the environment. Default: nothing is forbidden.
     #[arg(
         long,
-        env = "FORBID",
+        env = "ELASTICACHE_USERS_FORBID",
         value_delimiter = ',',
         value_enum,
         ignore_case = true,
@@ -98,56 +104,61 @@ pub struct RunFlags {
 
     /// Let objects of this namespace use what --forbid, --allowed-tag-key and --max-users-per-namespace do not allow; repeatable,
     /// comma-separated in the environment, with * for any characters. Default: none.
-    #[arg(long, env = "PRIVILEGED_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
+    #[arg(long, env = "ELASTICACHE_USERS_PRIVILEGED_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub privileged_namespace: Vec<String>,
 
     /// Allow this key in spec.tags; repeatable, comma-separated in the environment, with * for any characters. Default: all keys.
-    #[arg(long, env = "ALLOWED_TAG_KEY", value_delimiter = ',', value_name = "KEY")]
+    #[arg(long, env = "ELASTICACHE_USERS_ALLOWED_TAG_KEY", value_delimiter = ',', value_name = "KEY")]
     pub allowed_tag_key: Vec<String>,
 
     /// Maximum number of AWS users of each namespace. Users that exist stay managed. Default: no limit.
-    #[arg(long, env = "MAX_USERS_PER_NAMESPACE", value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    #[arg(long, env = "ELASTICACHE_USERS_MAX_USERS_PER_NAMESPACE", value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub max_users_per_namespace: Option<u32>,
 
     /// Maximum number of objects that are reconciled at the same time, in all namespaces together. An object that waits for the AWS
     /// rate limit does not count.
-    #[arg(long, env = "CONCURRENCY", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, env = "ELASTICACHE_USERS_CONCURRENCY", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub concurrency: u16,
 
     /// Maximum number of AWS calls in a second, for all objects together.
-    #[arg(long, env = "AWS_RATE", default_value_t = 10.0, value_parser = values::parse_rate, value_name = "N")]
+    #[arg(long, env = "ELASTICACHE_USERS_AWS_RATE", default_value_t = 10.0, value_parser = values::parse_rate, value_name = "N")]
     pub aws_rate: f64,
 
     /// Maximum number of AWS calls at once after a quiet time.
-    #[arg(long, env = "AWS_BURST", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
+    #[arg(long, env = "ELASTICACHE_USERS_AWS_BURST", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
     pub aws_burst: u32,
 
     /// How often all objects are compared with a list of the AWS users, varied by up to a tenth.
-    #[arg(long, env = "RESYNC", default_value = "10m", value_parser = values::parse_duration, value_name = "DURATION")]
+    #[arg(long, env = "ELASTICACHE_USERS_RESYNC", default_value = "10m", value_parser = values::parse_duration, value_name = "DURATION")]
     pub resync: Duration,
 
     /// Compare tags only at every Nth drift check, because that takes an extra AWS call.
-    #[arg(long, env = "TAG_RESYNC_EVERY", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
+    #[arg(long, env = "ELASTICACHE_USERS_TAG_RESYNC_EVERY", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
     pub tag_resync_every: u32,
 
     /// How long a Ready object stays Ready while AWS does not answer.
-    #[arg(long, env = "STALE_AFTER", default_value = "15m", value_parser = values::parse_duration, value_name = "DURATION")]
+    #[arg(long, env = "ELASTICACHE_USERS_STALE_AFTER", default_value = "15m", value_parser = values::parse_duration, value_name = "DURATION")]
     pub stale_after: Duration,
 
     /// Address of the HTTP server with /livez, /readyz and /metrics.
-    #[arg(long, env = "HTTP_ADDR", default_value = "0.0.0.0:8080", value_name = "ADDR:PORT")]
+    #[arg(
+        long,
+        env = "ELASTICACHE_USERS_HTTP_ADDR",
+        default_value = "0.0.0.0:8080",
+        value_name = "ADDR:PORT"
+    )]
     pub http_addr: SocketAddr,
 
     /// Serve /livez and /readyz at this address instead, so that a NetworkPolicy can treat them differently from /metrics. Default:
     /// at --http-addr.
-    #[arg(long, env = "HEALTH_ADDR", value_name = "ADDR:PORT")]
+    #[arg(long, env = "ELASTICACHE_USERS_HEALTH_ADDR", value_name = "ADDR:PORT")]
     pub health_addr: Option<SocketAddr>,
 
     /// Serve --http-addr with TLS, and /metrics only to users that may `get` this path: the API server is asked whose bearer token
     /// it is (TokenReview) and what this user may do (SubjectAccessReview). Needs --metrics-cert-dir.
     #[arg(
         long,
-        env = "METRICS_SECURE",
+        env = "ELASTICACHE_USERS_METRICS_SECURE",
         num_args = 0..=1,
         require_equals = true,
         default_value = "false",
@@ -158,14 +169,14 @@ pub struct RunFlags {
     pub metrics_secure: bool,
 
     /// Folder with the certificate and the key of --metrics-secure: tls.crt and tls.key. Changes are noticed.
-    #[arg(long, env = "METRICS_CERT_DIR", value_name = "DIR")]
+    #[arg(long, env = "ELASTICACHE_USERS_METRICS_CERT_DIR", value_name = "DIR")]
     pub metrics_cert_dir: Option<PathBuf>,
 
     /// Allow several replicas: only the one that holds the Lease --lease-name works, and the others stand by. The Lease is in
     /// POD_NAMESPACE, or in the namespace of the kubeconfig's context if that is not set.
     #[arg(
         long,
-        env = "LEADER_ELECT",
+        env = "ELASTICACHE_USERS_LEADER_ELECT",
         num_args = 0..=1,
         require_equals = true,
         default_value = "false",
@@ -176,12 +187,12 @@ pub struct RunFlags {
     pub leader_elect: bool,
 
     /// The name of the Lease. Two installations must not share one. Default: elasticache-user-operator.
-    #[arg(long, env = "LEASE_NAME", value_name = "NAME", value_parser = values::parse_lease_name)]
+    #[arg(long, env = "ELASTICACHE_USERS_LEASE_NAME", value_name = "NAME", value_parser = values::parse_lease_name)]
     pub lease_name: Option<String>,
 
     /// The name of this installation in its Lease. A replica of another one, or without a name one of another --cluster-id or
     /// region, is not ready while this one holds the Lease. The chart sets the name of its release. Default: none.
-    #[arg(long, env = "RELEASE", value_name = "NAME")]
+    #[arg(long, env = "ELASTICACHE_USERS_RELEASE", value_name = "NAME")]
     pub release: Option<String>,
 
     /// For pods: the namespace of the Lease.
@@ -193,23 +204,23 @@ pub struct RunFlags {
     pub pod_name: Option<String>,
 
     /// Format of the log lines.
-    #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text")]
+    #[arg(long, env = "ELASTICACHE_USERS_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
 
     /// What to log: a level, or directives such as info,elasticache_user_operator=debug
-    #[arg(long, env = "LOG", default_value = DEFAULT_LOG, value_name = "FILTER")]
+    #[arg(long, env = "ELASTICACHE_USERS_LOG", default_value = DEFAULT_LOG, value_name = "FILTER")]
     pub log: String,
 
     /// For tests: time-out of one AWS call.
-    #[arg(long, env = "AWS_CALL_TIMEOUT", default_value = "20s", hide = true, value_parser = values::parse_duration)]
+    #[arg(long, env = "ELASTICACHE_USERS_AWS_CALL_TIMEOUT", default_value = "20s", hide = true, value_parser = values::parse_duration)]
     pub aws_call_timeout: Duration,
 
     /// For tests: time-out of one request to the API server, except watches.
-    #[arg(long, env = "KUBERNETES_TIMEOUT", default_value = "15s", hide = true, value_parser = values::parse_duration)]
+    #[arg(long, env = "ELASTICACHE_USERS_KUBERNETES_TIMEOUT", default_value = "15s", hide = true, value_parser = values::parse_duration)]
     pub kubernetes_timeout: Duration,
 
     /// For tests: divides the operator's pauses by this number.
-    #[arg(long, env = "PACE_DIVISOR", default_value_t = 1, hide = true, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, env = "ELASTICACHE_USERS_PACE_DIVISOR", default_value_t = 1, hide = true, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub pace_divisor: u32,
 }
 
@@ -220,24 +231,24 @@ pub struct Check {
     pub run: RunFlags,
 
     /// Output format.
-    #[arg(long, env = "OUTPUT", value_enum, default_value = "table")]
+    #[arg(long, env = "ELASTICACHE_USERS_OUTPUT", value_enum, default_value = "table")]
     pub output: OutputFormat,
 
     /// Check whether the operator can be removed. The exit code is 1 while objects would lose their AWS users.
-    #[arg(long, env = "UNINSTALL", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "ELASTICACHE_USERS_UNINSTALL", value_parser = FalseyValueParser::new())]
     pub uninstall: bool,
 
     /// List the AWS users that lack their object, because their owner tags name an object of this cluster that does not exist, with
     /// the commands that adopt or delete each user. Makes one AWS call for 100 users and one for the tags of each user.
-    #[arg(long, env = "ORPHANS", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "ELASTICACHE_USERS_ORPHANS", value_parser = FalseyValueParser::new())]
     pub orphans: bool,
 
     /// With --uninstall: report the same, but exit with code 0.
-    #[arg(long, env = "FORCE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "ELASTICACHE_USERS_FORCE", value_parser = FalseyValueParser::new())]
     pub force: bool,
 
     /// For tests: number of objects in a page of a list.
-    #[arg(long, env = "PAGE_SIZE", default_value_t = 500, hide = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "ELASTICACHE_USERS_PAGE_SIZE", default_value_t = 500, hide = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub page_size: u32,
 }
 
@@ -287,7 +298,7 @@ pub enum OutputFormat {
 
 /// `check` accepts all flags of `run`. Its help hides those that it does not use.
 fn hide_unused(arg: Arg) -> Arg {
-    const UNUSED: [&str; 12] = [
+    const UNUSED: [&str; 11] = [
         "adoption_namespace",
         "max_users_per_namespace",
         "concurrency",
@@ -296,7 +307,6 @@ fn hide_unused(arg: Arg) -> Arg {
         "stale_after",
         "http_addr",
         "health_addr",
-        "metrics_secure",
         "metrics_cert_dir",
         "log_format",
         "log",

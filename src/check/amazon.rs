@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn each_failure_has_its_own_fix() {
+    fn each_failure_of_an_aws_call_has_its_own_fix() {
         let rows = [
             ("denied", Fault::Denied(said()), RowStatus::Failed, "--role-name operator "),
             ("unknown credentials", Fault::Credentials(said()), RowStatus::Failed, "IAM role"),
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn no_such_user_is_an_answer() {
+    fn user_not_found_shows_that_describe_users_works() {
         assert_eq!(
             describe_row("a", &Ok(false), None).message,
             "DescribeUsers of a, of which there is none, works."
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_of_sts_alone_stops_nothing() {
+    fn an_sts_that_does_not_answer_is_only_a_warning_if_elasticache_answers() {
         let silent = || Err(Fault::Unavailable(said()));
         assert_eq!(identity_row(&silent(), &Ok(true)).status, RowStatus::Warning);
         assert_eq!(identity_row(&silent(), &Err(Fault::Unavailable(said()))).status, RowStatus::Failed);

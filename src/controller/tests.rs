@@ -289,7 +289,7 @@ fn the_store_alone_takes_at_most_1_kib_for_an_object_beyond_its_spec_and_status(
 }
 
 #[test]
-fn what_means_something_to_the_operator_is_decoded_and_nothing_else() {
+fn only_the_annotations_and_finalizers_that_the_operator_uses_are_decoded() {
     let with = |finalizers: &[String], annotations: serde_json::Value| -> ElastiCacheUser {
         let object = serde_json::json!({ "metadata": {
             "name": "app", "namespace": "shop", "uid": "u", "resourceVersion": "7", "generation": 2,
@@ -317,7 +317,7 @@ fn what_means_something_to_the_operator_is_decoded_and_nothing_else() {
 }
 
 #[test]
-fn secrets_come_as_metadata_in_small_pages_and_nothing_of_them_is_kept() {
+fn secrets_are_listed_as_metadata_in_small_pages_and_none_is_kept() {
     let (empty, ..) = started(Model::default());
     let (cost, asked, _runtime) = started(Model { secrets: 400, fat: 2 * FAT, ..Model::default() });
     assert!(cost.bytes_max < 16 * MIB, "{}", cost.bytes_max);

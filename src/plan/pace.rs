@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn not_found_is_doubted_for_30_s_after_the_latest_end_of_create_user() {
+    fn user_not_found_is_not_believed_for_30_s_after_the_latest_possible_end_of_create_user() {
         let pace = Pace::default();
         // The status write, the call's start and the call.
         let latest_end = (15 + 5 + 20) * SECOND;
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_divided_pace_divides_what_the_operator_waits_for() {
+    fn a_pace_divisor_divides_every_wait_of_the_operator() {
         let (whole, tenth) = (Pace::default(), Pace::default().divided(10));
         for requeue in [Requeue::Poll, Requeue::Backoff, Requeue::Slow] {
             for attempts in [1, 30] {

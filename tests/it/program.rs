@@ -1,4 +1,4 @@
-//! The program around the controller: how it begins, what it serves, how it ends.
+//! How the operator's process starts, what it serves over HTTP, and how it ends.
 
 use std::process::{Command, Output};
 
@@ -9,7 +9,7 @@ use crate::control_plane;
 use crate::fixture::{Fixture, Setup, iam, until};
 use crate::load::unlimited;
 
-/// Ends at once, non-zero, with one sentence that says this.
+/// Checks that the command fails at once, and prints one sentence with these words.
 fn refuses(claim: &str, command: &mut Command, says: &str) {
     let Output { status, stderr, .. } = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&stderr);
@@ -44,18 +44,20 @@ async fn the_operator_does_not_start_without_its_configuration() {
         let mut command = fixture.command();
         bare(&mut command);
         refuses("no credentials", &mut command, "credentials");
-        refuses("a bad filter", fixture.command().env("LOG", "a=b=c"), "--log");
+        refuses("a bad filter", fixture.command().env("ELASTICACHE_USERS_LOG", "a=b=c"), "--log");
         let mut taken = fixture.command();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        taken.env("HTTP_ADDR", listener.local_addr().unwrap().to_string());
+        taken.env("ELASTICACHE_USERS_HTTP_ADDR", listener.local_addr().unwrap().to_string());
         refuses("an address in use", &mut taken, "--http-addr");
         refuses(
             "no certificate",
-            fixture.command().env("METRICS_SECURE", "true"),
+            fixture.command().env("ELASTICACHE_USERS_METRICS_SECURE", "true"),
             "needs --metrics-cert-dir",
         );
         let mut absent = fixture.command();
-        absent.env("METRICS_SECURE", "true").env("METRICS_CERT_DIR", "/nonexistent");
+        absent
+            .env("ELASTICACHE_USERS_METRICS_SECURE", "true")
+            .env("ELASTICACHE_USERS_METRICS_CERT_DIR", "/nonexistent");
         refuses("a certificate that is not there", &mut absent, "cannot read /nonexistent/tls.crt");
     });
     run.await.unwrap();
@@ -70,7 +72,7 @@ async fn the_operator_does_not_start_without_the_crd() {
     refuses("no CRD", &mut command, "crd | kubectl apply");
 }
 
-/// The address that the newest operator has told in its log.
+/// The address that the newest operator has logged.
 async fn address(fixture: &Fixture) -> String {
     until("the address in the log", || async {
         let logs = fixture.logs();
@@ -104,7 +106,7 @@ async fn the_operator_serves_health_and_metrics() {
 }
 
 #[tokio::test]
-async fn the_operator_ends_on_sigterm_after_the_call_in_flight() {
+async fn on_sigterm_the_operator_ends_after_the_running_call() {
     let fixture = Fixture::new().await;
     let slow = fixture.aws.fault(Rule::on("CreateUser").slow(1500)).await;
     fixture.create("app", iam()).await;
@@ -113,13 +115,13 @@ async fn the_operator_ends_on_sigterm_after_the_call_in_flight() {
     fixture.signal(Signal::TERM);
     assert_eq!(fixture.exit_code().await, Some(0));
     assert!(asked.elapsed() < std::time::Duration::from_secs(10));
-    // The call's outcome stands in status: it was not cut.
+    // Status has the outcome of the call, so the call was not cut.
     fixture.wait_ready("app").await;
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn a_call_that_hangs_is_cut_on_sigterm() {
+async fn on_sigterm_a_call_that_hangs_is_cut() {
     let fixture = Fixture::new().await;
     let hang = Rule::on("CreateUser").hang().after();
     let hang = fixture.aws.fault(hang).await;
@@ -136,9 +138,13 @@ async fn a_call_that_hangs_is_cut_on_sigterm() {
 }
 
 #[tokio::test]
-async fn a_pass_that_waits_for_the_rate_limit_ends_on_sigterm_without_its_call() {
-    // The token for CreateUser comes 20 s after that for DescribeUsers.
-    let fixture = Fixture::with(Setup::env(&[("AWS_RATE", "0.05"), ("AWS_BURST", "1")])).await;
+async fn on_sigterm_a_pass_that_waits_for_the_rate_limit_ends_without_its_call() {
+    // The permit for CreateUser comes 20 s after the permit for DescribeUsers.
+    let fixture = Fixture::with(Setup::env(&[
+        ("ELASTICACHE_USERS_AWS_RATE", "0.05"),
+        ("ELASTICACHE_USERS_AWS_BURST", "1"),
+    ]))
+    .await;
     fixture.create("app", iam()).await;
     until("the pass waits for another token", async || fixture.logs().matches("AcquireToken").count() >= 2)
         .await;

@@ -1,4 +1,4 @@
-//! Edits that wait for AWS's rate, and people who take them back meanwhile.
+//! People take back edits that wait for the rate limit.
 
 use elasticache_emulator::user_of;
 use serde_json::json;
@@ -11,10 +11,15 @@ async fn calls_of(fixture: &Fixture, action: &str, name: &str) -> usize {
     calls.iter().filter(|call| call["Action"] == action && user_of(call) == name).count()
 }
 
-/// Eight edits wait for one call a second. When AWS gets the first ModifyUser, the other objects change their mind.
+/// Eight edits wait for a rate limit of one call a second. When AWS gets the first ModifyUser, the other objects are set to suspend
+/// or Observe.
 #[tokio::test]
-async fn an_edit_that_waits_for_the_rate_is_taken_back_by_suspend_and_by_observe() {
-    let fixture = Fixture::with(Setup::env(&[("AWS_RATE", "1000"), ("AWS_BURST", "1000")])).await;
+async fn an_edit_that_waits_for_the_rate_limit_is_not_sent_after_suspend_or_observe() {
+    let fixture = Fixture::with(Setup::env(&[
+        ("ELASTICACHE_USERS_AWS_RATE", "1000"),
+        ("ELASTICACHE_USERS_AWS_BURST", "1000"),
+    ]))
+    .await;
     let names: Vec<String> = (0..8).map(|number| format!("app-{number}")).collect();
     for name in &names {
         fixture.ready(name, iam()).await;
@@ -23,7 +28,11 @@ async fn an_edit_that_waits_for_the_rate_is_taken_back_by_suspend_and_by_observe
     for name in &names {
         fixture.patch(name, json!({ "spec": { "accessString": "on ~x +get" } })).await;
     }
-    let slow = [("AWS_RATE", "1"), ("AWS_BURST", "1"), ("CONCURRENCY", "20")];
+    let slow = [
+        ("ELASTICACHE_USERS_AWS_RATE", "1"),
+        ("ELASTICACHE_USERS_AWS_BURST", "1"),
+        ("ELASTICACHE_USERS_CONCURRENCY", "20"),
+    ];
     fixture.start_with(&slow.map(|(name, value)| (name, value.to_owned())));
     until("the first edit reaches AWS", || async {
         let all = fixture.aws.calls().await;
@@ -35,7 +44,7 @@ async fn an_edit_that_waits_for_the_rate_is_taken_back_by_suspend_and_by_observe
     let mut taken_back = Vec::new();
     for (name, (reason, change)) in names.iter().zip(changes.iter().cycle()) {
         fixture.patch(name, json!({ "spec": change })).await;
-        // Tags are read right before ModifyUser. If they were read by now, the call may be on its way.
+        // The operator reads tags right before ModifyUser. If it has read them by now, the call may be on its way.
         let tags = calls_of(&fixture, "ListTagsForResource", name).await;
         taken_back.extend((tags == 0).then_some((name, *reason)));
     }

@@ -275,7 +275,7 @@ mod tests {
     use super::names_user;
 
     #[test]
-    fn a_sentence_names_an_id_that_stands_there_as_a_user() {
+    fn a_message_of_aws_names_a_user_only_if_the_whole_id_stands_there_as_a_user() {
         let rows = [
             ("user app-1 is not a member of user group g", "app-1", true),
             ("user app-10 is not a member of user group g", "app-1", false),

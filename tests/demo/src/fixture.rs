@@ -174,7 +174,7 @@ pub(crate) fn start_operator(cluster: &Cluster, aws: &Aws, setup: &Setup<'_>, lo
     command.env("AWS_ENDPOINT_URL_STS", aws.url()).env("MALLOC_ARENA_MAX", "2");
     if !cluster.is_own() {
         // Whatever else is in that cluster is not for an emulator.
-        command.env("NAMESPACE", NAMESPACE);
+        command.env("ELASTICACHE_USERS_NAMESPACE", NAMESPACE);
     }
     command.arg("run").args(setup.flags);
     let mut process = Process::start("operator", command, log)?;

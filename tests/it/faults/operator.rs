@@ -60,7 +60,7 @@ impl Operator {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// The end of it, without passwords.
+    /// The end of the output, without passwords.
     pub(super) fn last_words(&self) -> String {
         redacted(&operator::tail(&self.said(), 40))
     }
@@ -107,11 +107,11 @@ impl Speed {
         }
         let call = if patient { "60s" } else { "2s" };
         vec![
-            ("PACE_DIVISOR", "20"),
-            ("AWS_CALL_TIMEOUT", call),
-            ("KUBERNETES_TIMEOUT", "2s"),
-            ("AWS_RATE", "1000"),
-            ("AWS_BURST", "1000"),
+            ("ELASTICACHE_USERS_PACE_DIVISOR", "20"),
+            ("ELASTICACHE_USERS_AWS_CALL_TIMEOUT", call),
+            ("ELASTICACHE_USERS_KUBERNETES_TIMEOUT", "2s"),
+            ("ELASTICACHE_USERS_AWS_RATE", "1000"),
+            ("ELASTICACHE_USERS_AWS_BURST", "1000"),
         ]
     }
 }
@@ -120,9 +120,9 @@ impl Speed {
 pub(super) fn command(kubeconfig: &Path, namespace: &str, aws: &str) -> Command {
     let mut command = operator::command(env!("CARGO_BIN_EXE_elasticache-user-operator"), kubeconfig, aws);
     command
-        .env("NAMESPACE", namespace)
-        .env("CLUSTER_ID", "here")
-        .env("ADOPTION_NAMESPACE", "*")
-        .env("LOG", LOG);
+        .env("ELASTICACHE_USERS_NAMESPACE", namespace)
+        .env("ELASTICACHE_USERS_CLUSTER_ID", "here")
+        .env("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "*")
+        .env("ELASTICACHE_USERS_LOG", LOG);
     command
 }

@@ -1,4 +1,4 @@
-//! What a replica may not do with the Lease, and what others do to it.
+//! A replica lacks permissions for the Lease, or somebody else changes the Lease.
 
 use cluster::Signal;
 use kube::Api;
@@ -23,8 +23,8 @@ async fn a_replica_that_may_not_read_the_lease_says_what_to_allow() {
     allow(&fixture, "operator", rules).await;
     fixture.start_with(&[
         ("KUBECONFIG", kubeconfig),
-        ("CLUSTER_ID", "test".to_owned()),
-        ("LEADER_ELECT", "true".to_owned()),
+        ("ELASTICACHE_USERS_CLUSTER_ID", "test".to_owned()),
+        ("ELASTICACHE_USERS_LEADER_ELECT", "true".to_owned()),
         ("POD_NAMESPACE", fixture.ns.clone()),
     ]);
     assert_eq!(ended(fixture.newest()).await, Some(1));
@@ -48,7 +48,7 @@ async fn a_leader_whose_lease_is_deleted_ends_and_does_not_write_it_again() {
     fixture.end().await;
 }
 
-/// Status and text of /readyz of the replica that was started as the `index`th.
+/// Status and text of /readyz of the replica with this number.
 async fn readiness(fixture: &Fixture, index: usize) -> Option<(u16, String)> {
     let address = operator::address(&fixture.each_log()[index])?.to_owned();
     let answer = reqwest::get(format!("http://{address}/readyz")).await.ok()?;
@@ -56,11 +56,11 @@ async fn readiness(fixture: &Fixture, index: usize) -> Option<(u16, String)> {
 }
 
 #[tokio::test]
-async fn a_second_release_that_shares_the_lease_says_so_and_is_not_ready_until_the_first_one_ends() {
+async fn a_second_release_that_shares_the_lease_is_not_ready_and_says_why_until_the_first_ends() {
     let fixture = Fixture::without_operator(setup()).await;
-    let mut one = replica_with(&fixture, "one", &[("RELEASE", "first")]);
+    let mut one = replica_with(&fixture, "one", &[("ELASTICACHE_USERS_RELEASE", "first")]);
     let held = held_by(&fixture, "one").await;
-    let _two = replica_with(&fixture, "two", &[("RELEASE", "second")]);
+    let _two = replica_with(&fixture, "two", &[("ELASTICACHE_USERS_RELEASE", "second")]);
     fixture.logged("not ready: the Lease").await;
     let (status, text) = readiness(&fixture, 1).await.unwrap();
     let holder = held.holder_identity.unwrap();
@@ -70,15 +70,21 @@ async fn a_second_release_that_shares_the_lease_says_so_and_is_not_ready_until_t
     {
         assert!(text.contains(part), "{part}: {text}");
     }
-    // A replica of the first release stands by, also if its settings have just changed.
-    let three = replica_with(&fixture, "three", &[("RELEASE", "first"), ("CLUSTER_ID", "another")]);
+    // A replica of the first release is a standby, also if its settings have just changed.
+    let three = replica_with(
+        &fixture,
+        "three",
+        &[("ELASTICACHE_USERS_RELEASE", "first"), ("ELASTICACHE_USERS_CLUSTER_ID", "another")],
+    );
     until("the other replica of the first release is ready", async || {
         readiness(&fixture, 2).await.filter(|(status, _)| *status == 200)
     })
     .await;
 
-    let lease = [("LEADER_ELECT", "true"), ("POD_NAMESPACE", &*fixture.ns)];
-    let asked = async |release| check(&fixture, &[], &[&lease[..], &[("RELEASE", release)]].concat()).await;
+    let lease = [("ELASTICACHE_USERS_LEADER_ELECT", "true"), ("POD_NAMESPACE", &*fixture.ns)];
+    let asked = async |release| {
+        check(&fixture, &[], &[&lease[..], &[("ELASTICACHE_USERS_RELEASE", release)]].concat()).await
+    };
     asked("first").await.ok("lease", &holder);
     asked("second").await.fails("lease", "of another installation (release first,", "--lease-name");
 
@@ -90,17 +96,29 @@ async fn a_second_release_that_shares_the_lease_says_so_and_is_not_ready_until_t
         readiness(&fixture, 1).await.filter(|(status, _)| *status == 200)
     })
     .await;
-    assert_eq!(fixture.each_log()[1].matches("not ready: the Lease").count(), 1, "it said so once");
+    assert_eq!(
+        fixture.each_log()[1].matches("not ready: the Lease").count(),
+        1,
+        "the replica must log this once"
+    );
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn two_releases_in_one_namespace_work_side_by_side_with_a_lease_each() {
+async fn two_releases_in_one_namespace_work_if_each_has_its_own_lease() {
     let fixture = Fixture::without_operator(setup()).await;
-    // They watch different namespaces, so the objects of this one belong to the second release alone.
-    let first = [("RELEASE", "first"), ("LEASE_NAME", "first-release"), ("NAMESPACE", "default")];
+    // The releases watch different namespaces, so only the second release manages the objects of this namespace.
+    let first = [
+        ("ELASTICACHE_USERS_RELEASE", "first"),
+        ("ELASTICACHE_USERS_LEASE_NAME", "first-release"),
+        ("ELASTICACHE_USERS_NAMESPACE", "default"),
+    ];
     let _one = replica_with(&fixture, "one", &first);
-    let _two = replica_with(&fixture, "two", &[("RELEASE", "second"), ("LEASE_NAME", "second-release")]);
+    let _two = replica_with(
+        &fixture,
+        "two",
+        &[("ELASTICACHE_USERS_RELEASE", "second"), ("ELASTICACHE_USERS_LEASE_NAME", "second-release")],
+    );
     for index in [0, 1] {
         until("it is ready", async || readiness(&fixture, index).await.filter(|(status, _)| *status == 200))
             .await;

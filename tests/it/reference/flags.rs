@@ -11,8 +11,9 @@ const BEGIN: &str = "\
 
 <!-- Written by a test (tests/it/reference/flags.rs) from the program's flags. -->
 
-Every flag can also be set by the environment variable in the table. If both are set, the flag wins. If a flag may be repeated, its
-environment variable is a list with commas. If a value is wrong, the program ends with a sentence that says what would be right.
+Every flag can also be set by the environment variable in the table. All of them begin with `ELASTICACHE_USERS_`, so that a shell's
+own `LOG` or `NAMESPACE` changes nothing. If both are set, the flag wins. If a flag may be repeated, its environment variable is a list
+with commas. If a value is wrong, the program ends with a sentence that says what would be right.
 
 There are no flags for the AWS region, credentials and endpoint. They come from the AWS SDK's standard chain (`AWS_REGION`, IRSA, EKS
 Pod Identity, profiles, `AWS_ENDPOINT_URL_ELASTICACHE`). The cluster comes from `KUBECONFIG` or, in a pod, from its
@@ -20,8 +21,27 @@ ServiceAccount.
 ";
 
 #[test]
-fn the_page_of_flags_is_what_the_program_takes() {
+fn the_page_of_flags_is_generated_from_the_program() {
     written::file("docs/src/reference/flags.md", &text());
+}
+
+#[test]
+fn every_variable_has_the_prefix_and_the_name_of_its_flag() {
+    // A pod gets these two from Kubernetes, under the names that everybody uses for them.
+    let of_kubernetes = ["POD_NAMESPACE", "POD_NAME"];
+    let cli = Cli::command();
+    let args = cli.get_subcommands().flat_map(Command::get_arguments);
+    let named = args.filter_map(|arg| Some((arg.get_long()?, arg.get_env()?.to_str()?)));
+    let mut tried = 0;
+    for (flag, variable) in named.filter(|(_, variable)| !of_kubernetes.contains(variable)) {
+        assert_eq!(
+            variable,
+            format!("ELASTICACHE_USERS_{}", flag.to_uppercase().replace('-', "_")),
+            "--{flag}"
+        );
+        tried += 1;
+    }
+    assert!(tried > 30, "only {tried} flags have a variable");
 }
 
 fn text() -> String {
@@ -48,7 +68,7 @@ fn is_shown(arg: &Arg) -> bool {
     !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str())
 }
 
-/// Another command takes it just as `run` does.
+/// Whether the flag of another command is the same as that of `run`.
 fn is_of_run(cli: &Command, command: &Command, arg: &Arg) -> bool {
     let run = cli.find_subcommand("run").unwrap();
     let same = |other: &&Arg| other.get_id() == arg.get_id() && other.get_help() == arg.get_help();
@@ -72,7 +92,7 @@ fn row(command: &Command, arg: &Arg) -> String {
     format!("| `--{long}` | {environment} | {defaults} | {}{choice} |\n", cell(&sentence(&help)))
 }
 
-/// clap takes the full stop off a help text's end.
+/// Adds the full stop that clap removes from the end of a help text.
 fn sentence(text: &str) -> String {
     let text = plain(text);
     if text.ends_with(|last: char| last.is_alphanumeric() || ")]".contains(last)) { text + "." } else { text }

@@ -1,4 +1,4 @@
-//! The events of a run: each is one of the list, of the right type, and complete. Each fixture holds it at its end.
+//! Each event of a fixture is in the list, has the right type, and is complete. Each fixture checks this at its end.
 
 use elasticache_emulator::Rule;
 use elasticache_user_operator::plan::verdict::Reason;
@@ -24,7 +24,7 @@ const SOON: [Reason; 3] =
     [Reason::WaitingForUserActive, Reason::WaitingForUserGroup, Reason::WaitingForPreviousUser];
 /// Warnings that are no reason of a condition.
 const OTHER_WARNINGS: [&str; 2] = ["ReconcileRequestIgnored", "RuleBroken"];
-/// Reasons of which no event warns.
+/// Reasons without a Warning event.
 const SILENT: [Reason; 8] = [
     Reason::Active,
     Reason::Creating,
@@ -36,7 +36,7 @@ const SILENT: [Reason; 8] = [
     Reason::Retained,
 ];
 
-/// What is wrong with the event; `None` where it is as it should be.
+/// What is wrong with the event. `None` if it is correct.
 pub(crate) fn fault(event: &Event) -> Option<&'static str> {
     let reason = event.reason.as_deref().unwrap_or_default();
     let warns = OTHER_WARNINGS.contains(&reason)
@@ -91,7 +91,7 @@ async fn a_lasting_warning_is_published_once_and_the_next_reason_again() {
 }
 
 #[test]
-fn an_event_that_is_not_in_the_list_is_noticed() {
+fn the_fixture_reports_an_event_that_is_not_in_the_list() {
     let event = |type_: &str, reason: &str| -> Event {
         serde_json::from_value(json!({
             "metadata": {}, "type": type_, "reason": reason, "action": "Wait", "note": "Why.",

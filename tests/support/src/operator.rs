@@ -32,7 +32,7 @@ pub const NO_STS: &str = "http://127.0.0.1:1";
 /// STS is out of reach, so that the emulator's calls, faults and rate are those of ElastiCache alone.
 pub fn environment(aws: &str) -> [(&'static str, String); 6] {
     [
-        ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+        ("ELASTICACHE_USERS_HTTP_ADDR", "127.0.0.1:0".to_owned()),
         ("AWS_ENDPOINT_URL_ELASTICACHE", aws.to_owned()),
         ("AWS_ENDPOINT_URL_STS", NO_STS.to_owned()),
         ("AWS_ACCESS_KEY_ID", ACCOUNT.to_owned()),

@@ -22,7 +22,7 @@ fn joining(count: usize) -> World {
 }
 
 #[test]
-fn a_hundred_joins_are_one_call() {
+fn a_hundred_users_join_a_group_with_one_call() {
     let mut world = joining(100);
     world.run(Duration::from_secs(60));
     assert_eq!((world.members().len(), world.calls.len(), world.looks), (100, 1, 4));
@@ -30,7 +30,7 @@ fn a_hundred_joins_are_one_call() {
 }
 
 #[test]
-fn three_culprits_of_a_hundred_are_found_with_few_calls_and_only_they_are_told() {
+fn three_refused_users_of_a_hundred_are_found_with_few_calls_and_only_their_objects_report_it() {
     let all: Vec<[usize; 3]> = (0..1000)
         .map(|seed| [(seed * 37) % 100, (seed * 59 + 13) % 100, (seed * 83 + 41) % 100])
         .chain([[0, 1, 2], [97, 98, 99], [0, 50, 99], [49, 50, 51]])
@@ -52,7 +52,7 @@ fn three_culprits_of_a_hundred_are_found_with_few_calls_and_only_they_are_told()
 }
 
 #[test]
-fn culprits_that_aws_names_cost_a_call_each() {
+fn each_refused_user_that_aws_names_costs_one_call() {
     let mut world = joining(100);
     world.culprits = [7, 20, 88].map(user).into();
     world.names_culprits = true;
@@ -61,7 +61,7 @@ fn culprits_that_aws_names_cost_a_call_each() {
 }
 
 #[test]
-fn a_known_culprit_spoils_no_later_batch() {
+fn a_user_that_aws_refused_is_in_no_later_batch() {
     let mut world = joining(1);
     world.culprits = [user(0)].into();
     world.run(Duration::from_secs(60));
@@ -76,7 +76,7 @@ fn a_known_culprit_spoils_no_later_batch() {
 }
 
 #[test]
-fn namespaces_are_searched_one_by_one() {
+fn refused_users_are_searched_in_one_namespace_after_the_other() {
     let mut world = World::new();
     for number in 0..40 {
         world.namespaces.insert(user(number), format!("team-{}", number % 2));
@@ -91,7 +91,7 @@ fn namespaces_are_searched_one_by_one() {
 }
 
 #[test]
-fn a_full_group_takes_the_oldest_and_the_others_are_told() {
+fn a_full_group_takes_the_oldest_users_and_the_other_objects_report_that_it_is_full() {
     let mut world = joining(101);
     world.run(HOUR / 60);
     assert_eq!(world.members().len(), 100);
@@ -113,7 +113,7 @@ fn a_full_group_takes_the_oldest_and_the_others_are_told() {
 }
 
 #[test]
-fn a_leave_that_aws_refuses_because_of_the_quota_is_told_and_tried_again_slowly() {
+fn a_leave_that_aws_refuses_because_of_the_quota_is_reported_and_tried_again_slowly() {
     let mut world = joining(4);
     world.run(HOUR / 60);
     world.quota = 2;
@@ -196,7 +196,7 @@ fn a_call_that_fails_again_and_again_is_made_less_and_less_often() {
 }
 
 #[test]
-fn a_group_that_is_not_there_is_looked_at_less_and_less_often_and_joined_when_it_comes() {
+fn a_missing_group_is_described_less_and_less_often_and_joined_when_it_exists() {
     let mut world = joining(3);
     let group = world.aws.remove(GROUP).unwrap();
     world.run(HOUR);
@@ -208,7 +208,7 @@ fn a_group_that_is_not_there_is_looked_at_less_and_less_often_and_joined_when_it
 }
 
 #[test]
-fn a_lost_answer_is_followed_by_a_look() {
+fn the_group_is_described_again_after_a_lost_answer_to_modify_user_group() {
     for luck in [Luck::LostBefore, Luck::LostAfter, Luck::Throttled] {
         let mut world = joining(5);
         world.luck = luck;

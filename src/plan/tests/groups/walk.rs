@@ -74,7 +74,7 @@ fn apply(world: &mut World, event: Event) {
 
 proptest! {
     #[test]
-    fn every_wish_is_fulfilled_or_told_and_nobody_else_is_removed(events in events()) {
+    fn every_wanted_membership_is_made_or_reported_and_no_other_member_is_removed(events in events()) {
         let mut world = World::new();
         world.aws.insert(SECOND.to_owned(), AwsGroup::new("valkey"));
         // The memberships that somebody wished to end.

@@ -31,7 +31,7 @@ fn rootfs(verb: &str) -> Command {
 }
 
 #[test]
-fn the_program_needs_its_libraries_and_certificates_alone() {
+fn the_program_runs_in_the_image_with_only_the_libraries_in_the_image() {
     let root = root();
     let help = run(rootfs("run").arg(root.path()).arg("--help")).unwrap();
     assert!(help.contains("Manages Amazon ElastiCache RBAC users"), "{help}");
@@ -77,14 +77,16 @@ fn container(root: &Path, deployment: &Value) -> Command {
         };
         command.env(name, value);
     }
-    command.env("HTTP_ADDR", "127.0.0.1:0").env("HEALTH_ADDR", "127.0.0.1:0");
+    command
+        .env("ELASTICACHE_USERS_HTTP_ADDR", "127.0.0.1:0")
+        .env("ELASTICACHE_USERS_HEALTH_ADDR", "127.0.0.1:0");
     let (host, port) = control_plane().url().trim_start_matches("https://").rsplit_once(':').unwrap();
     command.env("KUBERNETES_SERVICE_HOST", host).env("KUBERNETES_SERVICE_PORT", port);
     command
 }
 
 #[test]
-fn the_rendered_container_works_with_the_rendered_rights_and_no_file_to_write() {
+fn the_rendered_container_works_with_the_rendered_rights_and_a_read_only_file_system() {
     namespace("image");
     let (root, logs) = (root(), control_plane().logs_dir());
     let (_emulator, aws) =
