@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn older_objects_go_first_and_so_do_those_that_have_a_user() {
+    fn places_go_to_objects_that_have_a_user_and_then_to_the_oldest() {
         let rows = [
             ("the second of two places", object("b", 2, false), false),
             ("the third", object("c", 3, false), true),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_are_woken_as_there_are_places() {
+    fn as_many_waiting_objects_are_woken_as_places_became_free() {
         let waiting = [object("c", 3, false), object("d", 4, false)];
         let before = || {
             let places = places(&[object("a", 1, true), object("b", 2, true)]);

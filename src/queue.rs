@@ -257,7 +257,7 @@ impl Drop for QueueTurn {
         state.under_way.remove(&self.key);
         state.schedule.end(&self.key, self.next, now);
         if self.polls {
-            state.schedule.polls(&self.key);
+            state.schedule.polls(&self.key, now);
         }
         self.shared.resume(&mut state);
     }

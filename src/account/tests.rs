@@ -162,6 +162,10 @@ impl UserApi for SharedAws {
         (seen, source(Account::Withheld))
     }
 
+    async fn list_groups(&self, _: Option<&str>) -> Result<aws::GroupPage, Fault> {
+        self.0.call().await.map(|()| aws::GroupPage::default())
+    }
+
     async fn modify_group(&self, _: &plan::GroupChange, _: CredentialsId) -> plan::GroupOutcome {
         self.0.call().await.map_or_else(plan::GroupOutcome::Failed, |()| plan::GroupOutcome::Accepted)
     }
@@ -270,7 +274,7 @@ async fn a_hundred_users_are_ready_nearly_as_soon_as_aws_allows_with_few_refusal
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_first_refusals_there_are_no_waves() {
+async fn aws_refuses_no_more_than_four_calls_in_a_second_once_the_rate_was_lowered() {
     for bears in [3.0, 5.0, 7.0] {
         for seed in 0..8 {
             // As in production: AWS takes its time, so many calls are on their way when it refuses the first.
@@ -289,7 +293,7 @@ async fn after_the_first_refusals_there_are_no_waves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_finds_out_when_aws_bears_more_again() {
+async fn the_rate_rises_again_when_aws_accepts_more_calls() {
     let world = World::new(2.0, 50, 80, 1);
     let first = Arc::clone(&world);
     create_a_hundred(&first).await;
@@ -304,7 +308,7 @@ async fn it_finds_out_when_aws_bears_more_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn checks_wait_while_work_does_and_get_their_turn_all_the_same() {
+async fn checks_get_a_share_of_the_permits_while_changes_never_stop() {
     let world = World::new(100.0, 50, 80, 3);
     // Work without end: more of it than there are tokens.
     let mut work = JoinSet::new();

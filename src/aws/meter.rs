@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_has_the_names_that_dashboards_use_and_closed_labels() {
+    fn the_metrics_of_aws_calls_have_the_names_that_dashboards_use_and_closed_labels() {
         let meter = Meter::default();
         let said = || plan::AwsError::new("", "");
         let record = |operation, status, code, fault: Option<Fault>| {

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_list_or_a_watch_that_hangs_is_given_up_and_is_trouble_until_one_is_answered() {
+    async fn a_list_or_watch_that_hangs_is_cut_and_reported_until_one_is_answered() {
         let (script, health) = (Script::default(), WatchHealth::default());
         let users = watched(&script, &health);
         let (list, watch) = (kube::api::ListParams::default(), kube::api::WatchParams::default());
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_watch_is_trouble_if_it_is_of_objects() {
+    async fn a_refused_list_is_reported_if_it_is_of_objects_and_not_if_it_is_of_secrets() {
         let (script, health) = (Script::default(), WatchHealth::default());
         *script.lock().unwrap() = Some((403, "{}"));
         let users = watched(&script, &health);

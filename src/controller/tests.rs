@@ -101,6 +101,10 @@ impl UserApi for NoAws {
         unreachable!("a call for a suspended object")
     }
 
+    async fn list_groups(&self, _: Option<&str>) -> Result<aws::GroupPage, Fault> {
+        unreachable!("a call for a suspended object")
+    }
+
     async fn modify_group(&self, _: &plan::GroupChange, _: CredentialsId) -> plan::GroupOutcome {
         unreachable!("a call for a suspended object")
     }
@@ -207,7 +211,7 @@ fn context(client: Client, ending: watch::Receiver<bool>) -> Arc<Context<NoAws>>
             }),
             memories: Memories::default(),
             orphans: Orphans::default(),
-            groups: crate::groups::UserGroups::new(plan::pace::Pace::default()),
+            groups: crate::groups::UserGroups::new(plan::pace::Pace::default(), Default::default()),
             orphans_removed: Counter::default(),
             corrections: Counter::default(),
             pass_timeout: Duration::from_secs(900),
@@ -287,7 +291,7 @@ fn the_store_alone_takes_at_most_1_kib_for_an_object_beyond_its_spec_and_status(
 }
 
 #[test]
-fn what_means_something_to_the_operator_is_decoded_and_nothing_else() {
+fn only_the_annotations_and_finalizers_that_the_operator_uses_are_decoded() {
     let with = |finalizers: &[String], annotations: serde_json::Value| -> ElastiCacheUser {
         let object = serde_json::json!({ "metadata": {
             "name": "app", "namespace": "shop", "uid": "u", "resourceVersion": "7", "generation": 2,
@@ -315,7 +319,7 @@ fn what_means_something_to_the_operator_is_decoded_and_nothing_else() {
 }
 
 #[test]
-fn secrets_come_as_metadata_in_small_pages_and_nothing_of_them_is_kept() {
+fn secrets_are_listed_as_metadata_in_small_pages_and_none_is_kept() {
     let (empty, ..) = started(Model::default());
     let (cost, asked, _runtime) = started(Model { secrets: 400, fat: 2 * FAT, ..Model::default() });
     assert!(cost.bytes_max < 16 * MIB, "{}", cost.bytes_max);

@@ -50,6 +50,12 @@ struct Entry {
     is_listed: bool,
 }
 
+impl Entry {
+    fn changed_recently(&self, now: Moment) -> bool {
+        self.changed.is_some_and(|changed| now.since(changed) < PROGRESS)
+    }
+}
+
 #[derive(Debug, Default)]
 enum State {
     /// Nothing is requested.
@@ -235,8 +241,7 @@ impl Schedule {
         entry.ended = Some(now);
         self.polling.remove(key);
         let next = next.map(|pause| {
-            let recent = entry.changed.is_some_and(|changed| now.since(changed) < PROGRESS);
-            let class = if recent { Class::Progress } else { Class::Repeat };
+            let class = if entry.changed_recently(now) { Class::Progress } else { Class::Repeat };
             DuePass { at: spaced(entry.begun, now + pause, self.spacing), class }
         });
         match pass.slot {

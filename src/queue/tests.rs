@@ -134,7 +134,7 @@ async fn a_pass_that_is_dropped_while_it_waits_loses_no_slot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_the_end_what_waits_gets_no_pass_and_what_runs_ends() {
+async fn at_shutdown_no_new_pass_begins_and_running_passes_end() {
     let stage = Stage::new(1);
     let ended = Arc::new(AtomicUsize::new(0));
     let counted = ended.clone();
@@ -158,7 +158,7 @@ async fn at_the_end_what_waits_gets_no_pass_and_what_runs_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_lifts_a_pass_that_waits() {
+async fn a_change_raises_the_class_of_a_pass_that_waits_for_a_slot() {
     let stage = Stage::new(1);
     stage.run(|turn| async move {
         let mut class = turn.class();

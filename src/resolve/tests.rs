@@ -44,7 +44,7 @@ fn using_all(namespace: &str) -> ElastiCacheUser {
 }
 
 #[test]
-fn what_is_forbidden_is_as_if_it_were_not_there_but_in_privileged_namespaces() {
+fn a_forbidden_feature_is_ignored_except_in_privileged_namespaces() {
     let patterns = |all: &[&str]| Patterns::new(all.iter().map(|one| (*one).to_owned()).collect());
     let policy = Policy {
         cluster_id: "prod".to_owned(),

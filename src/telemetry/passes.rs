@@ -64,6 +64,24 @@ struct QueueLabel {
 
 const QUEUE: QueueLabel = QueueLabel { name: CONTROLLER };
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DirectionLabel {
+    direction: &'static str,
+}
+
+/// How many memberships of user groups wait. Clones share their values.
+#[derive(Clone, Debug, Default)]
+pub struct GroupMetrics(Family<DirectionLabel, Gauge>);
+
+impl GroupMetrics {
+    pub fn set(&self, joins: usize, leaves: usize) {
+        for (direction, waiting) in [("join", joins), ("leave", leaves)] {
+            let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+            self.0.get_or_create(&DirectionLabel { direction }).set(waiting);
+        }
+    }
+}
+
 /// Clones share their values.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -74,6 +92,7 @@ pub struct Metrics {
     orphans_removed: Counter,
     kubernetes_failures: Counter,
     events_dropped: Counter,
+    pub groups: GroupMetrics,
     pub queue: QueueMetrics,
     pub objects: ObjectMetrics,
 }
@@ -90,6 +109,7 @@ impl Metrics {
             orphans_removed: Counter::default(),
             kubernetes_failures: Counter::default(),
             events_dropped: Counter::default(),
+            groups: GroupMetrics::default(),
             queue: QueueMetrics::default(),
             objects,
         };
@@ -119,6 +139,12 @@ impl Metrics {
             "elasticache_user_events_dropped",
             "Number of events about objects that were not written, because the API server did not take them in time or refused them",
             metrics.events_dropped.clone(),
+        );
+        metrics.groups.set(0, 0);
+        registry.register(
+            "elasticache_user_group_changes_waiting",
+            "Number of memberships of user groups that wait to be added or removed, or that AWS is changing",
+            metrics.groups.0.clone(),
         );
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("elasticache_user_build", "Version of the operator", build);

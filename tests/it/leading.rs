@@ -122,7 +122,7 @@ async fn sent_by(fixture: &Fixture, name: &str) -> Vec<u64> {
     fixture.aws.mutations().await.iter().filter(by).map(|call| call["Seq"].as_u64().unwrap()).collect()
 }
 
-/// When a replica logged a line that says this.
+/// When a replica logged a line with these words.
 fn logged(fixture: &Fixture, index: usize, says: &str) -> jiff::Timestamp {
     let log = fixture.each_log().swap_remove(index);
     let line = log.lines().find(|line| line.contains(says));
@@ -157,7 +157,7 @@ async fn a_leader_that_is_killed_in_the_middle_of_its_work_is_followed_within_20
 }
 
 #[tokio::test]
-async fn a_leader_that_stood_still_for_30_s_changes_nothing_when_it_goes_on() {
+async fn a_leader_that_was_paused_for_30_s_changes_nothing_when_it_resumes() {
     let fixture = fixture().await;
     let (mut one, _two) = two(&fixture).await;
     in_the_middle(&fixture).await;
@@ -175,12 +175,12 @@ async fn a_leader_that_stood_still_for_30_s_changes_nothing_when_it_goes_on() {
     tokio::time::sleep(Duration::from_secs(30).saturating_sub(stopped.elapsed())).await;
     let before = sent_by(&fixture, "one").await;
     one.signal(Signal::CONT).unwrap();
-    assert_eq!(ended(one).await, Some(1), "it ends, as it does not lead any more");
+    assert_eq!(ended(one).await, Some(1), "replica one must end, because it does not lead any more");
     let log = fixture.each_log().swap_remove(0);
     assert!(log.lines().last().unwrap().contains("does not lead any more"), "{log}");
     fixture.aws.clear_faults().await;
     nothing_is_lost_or_done_twice(&fixture).await;
-    assert_eq!(sent_by(&fixture, "one").await, before, "it has changed nothing since");
+    assert_eq!(sent_by(&fixture, "one").await, before, "replica one changed something after it was paused");
     held_by(&fixture, "two").await;
     fixture.end().await;
 }
@@ -203,7 +203,7 @@ async fn a_leader_that_is_told_to_end_in_the_middle_of_its_work_is_followed_with
 }
 
 #[tokio::test]
-async fn the_lease_is_not_released_where_a_mutation_had_to_be_cut() {
+async fn the_lease_is_not_released_if_a_mutation_had_to_be_cut() {
     let fixture = fixture().await;
     let mut one = replica(&fixture, "one");
     let held = held_by(&fixture, "one").await;
@@ -220,7 +220,7 @@ async fn the_lease_is_not_released_where_a_mutation_had_to_be_cut() {
 }
 
 #[tokio::test]
-async fn a_standby_is_ready_and_leaves_everything_alone() {
+async fn a_standby_is_ready_and_writes_nothing() {
     let fixture = fixture().await;
     let (_one, mut two) = two(&fixture).await;
     let addresses: Vec<String> =
@@ -292,7 +292,7 @@ async fn a_leader_whose_api_server_stops_answering_ends_within_12_s() {
     assert_eq!(ended(one).await, Some(1));
     assert!(paused.elapsed() < Duration::from_secs(12), "{:?}", paused.elapsed());
     cluster.resume_apiserver().unwrap();
-    // In the namespace of the kubeconfig's context.
+    // The Lease is in the namespace of the kubeconfig's context.
     let _two = start("two");
     leads("two").await;
     let leases: Api<Lease> = Api::namespaced(control_plane::client_of(cluster.kubeconfig()).await, "default");

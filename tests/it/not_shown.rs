@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::fixture::{Fixture, condition, iam, message, until};
 
 #[tokio::test]
-async fn a_change_that_aws_accepts_but_does_not_show_is_told_and_ends_when_aws_shows_it() {
+async fn a_change_that_aws_accepts_but_does_not_show_is_reported_until_aws_shows_it() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     fixture.aws.settings(json!({ "modify-time": "0s", "modify-answer": "never" })).await;

@@ -45,7 +45,7 @@ fn walked(pages: &[UserPage], bears: f64) -> (Vec<UserPage>, Result<usize, Fault
 
 proptest! {
     #[test]
-    fn a_walk_reads_each_page_once_and_ends_without_a_new_marker(pages in prop::collection::vec(page(), 0..14)) {
+    fn a_listing_reads_each_page_once_and_ends_if_there_is_no_new_marker(pages in prop::collection::vec(page(), 0..14)) {
         let (read, ended, world, _) = walked(&pages, 3.0);
         let mut markers = vec![None];
         let mut expected = Vec::new();
@@ -63,7 +63,7 @@ proptest! {
 }
 
 #[test]
-fn a_walk_gives_up_after_its_patience_and_what_it_read_counts() {
+fn a_listing_that_fails_for_too_long_ends_with_the_pages_that_it_has_read() {
     let pages: Vec<UserPage> = (0..14_u8)
         .map(|number| UserPage {
             users: vec![user(number)],

@@ -51,7 +51,7 @@ fn shown(code: &str, message: String, password: &Password) -> String {
 proptest! {
     /// Passwords have a digit at least at every sixth place: no word of a sentence does.
     #[test]
-    fn no_part_of_a_password_is_shown_in_whatever_clothes(
+    fn no_part_of_a_password_is_shown_in_whatever_encoding_aws_repeats_it(
         secret in "[a-z]([a-zA-Z%+<>&#' ~]{1,4}[0-9]){8,25}",
         (cut, length) in (0_usize..100, 8_usize..128),
         (clothes, wear) in select(CLOTHES.to_vec()),
@@ -72,7 +72,7 @@ proptest! {
 }
 
 #[test]
-fn what_repeats_nothing_is_shown_as_aws_says_it() {
+fn a_message_of_aws_that_repeats_no_password_is_shown_unchanged() {
     let passwords =
         ["a-long-enough-passphrase", "Incorrect-Password-Parameter-1", "3fN8kq_Zr5tUv0Xy"].map(password);
     for said in [
@@ -87,7 +87,7 @@ fn what_repeats_nothing_is_shown_as_aws_says_it() {
 }
 
 #[test]
-fn a_withheld_text_keeps_what_the_reason_is_made_of() {
+fn a_message_of_aws_that_is_withheld_still_tells_which_parameter_is_wrong() {
     let secret = password("3fN8kq_Zr5tUv0Xy");
     let rows = [
         ("Bad access-string: 3FN8KQ_ZR5TUV0XY", "AWS's explanation of the access string is not shown"),

@@ -13,7 +13,7 @@ fn check_stable(rows: &[(&str, &str, &str)]) {
 }
 
 #[test]
-fn what_changes_from_call_to_call_is_left_out() {
+fn request_ids_and_other_parts_that_change_are_removed_from_messages_of_aws() {
     let rows = [
         (
             "a request id in brackets goes with its label",
@@ -72,7 +72,7 @@ fn what_changes_from_call_to_call_is_left_out() {
 }
 
 #[test]
-fn what_is_left_is_a_sentence() {
+fn a_sanitized_message_of_aws_is_a_sentence() {
     let rows = [
         ("white space", "  The   access-string\n is\tinvalid. ", "The access-string is invalid."),
         ("what nobody can print", "a\u{1b}[31mred\0 word", "a [31mred word."),
@@ -89,7 +89,7 @@ fn what_is_left_is_a_sentence() {
 }
 
 #[test]
-fn a_password_is_blotted_out_wherever_it_stands() {
+fn a_password_is_redacted_wherever_a_message_of_aws_repeats_it() {
     let one = password("hunter2-hunter2-hunter2");
     let longer = password("hunter2-hunter2-hunter2-and-more");
     let spaced = password("two  spaces  and  more");
@@ -119,7 +119,7 @@ fn a_password_is_blotted_out_wherever_it_stands() {
 }
 
 #[test]
-fn a_message_is_of_bounded_length_and_a_code_is_a_word() {
+fn a_message_of_aws_has_a_bounded_length_and_a_code_is_a_word() {
     let long = stable(&"é".repeat(1000), &[]);
     assert!(long.len() <= LONGEST && long.ends_with("..."), "{long}");
     assert!(stable(&"x".repeat(LONGEST), &[]).len() <= LONGEST);

@@ -13,7 +13,7 @@ fn lease(spec: LeaseSpec) -> Lease {
 }
 
 #[test]
-fn it_reads_as_client_go_writes_it() {
+fn the_lease_is_written_and_read_as_client_go_does() {
     let fifteen = 15 * SECOND;
     let (a, b) = (contender("a", ""), contender("b", ""));
     let new = acquired(None, &a, fifteen, at(100));
@@ -55,7 +55,7 @@ fn it_reads_as_client_go_writes_it() {
 }
 
 #[test]
-fn what_others_wrote_beside_the_record_stays() {
+fn fields_of_the_lease_that_others_wrote_stay() {
     let mut found = lease(LeaseSpec { strategy: Some("x".to_owned()), ..LeaseSpec::default() });
     found.metadata.labels = Some([("team".to_owned(), "a".to_owned())].into());
     found.metadata.annotations = Some([("note".to_owned(), "theirs".to_owned())].into());
@@ -76,7 +76,7 @@ fn what_others_wrote_beside_the_record_stays() {
 }
 
 #[test]
-fn nonsense_can_be_read_and_written_over() {
+fn a_lease_with_invalid_fields_can_be_read_and_overwritten() {
     let far = MicroTime(jiff::Timestamp::MAX);
     let rows = [
         ("no record", Lease::default(), None, 15),

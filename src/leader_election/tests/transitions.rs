@@ -85,7 +85,7 @@ async fn a_leader_that_leaves_is_followed_within_3_s() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_left_has_no_right_any_more() {
+async fn a_leader_that_resigned_has_no_valid_token() {
     let server = ApiServer::default();
     let (mut candidate, token, leads) = Replica::candidate(&server.link(), "one");
     candidate.campaign().await.unwrap();
@@ -96,7 +96,7 @@ async fn one_that_left_has_no_right_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_lease_is_kept_where_a_mutation_was_cut() {
+async fn the_lease_is_not_released_if_a_mutation_was_cut() {
     let server = ApiServer::default();
     let (mut candidate, token, _) = Replica::candidate(&server.link(), "one");
     candidate.campaign().await.unwrap();
@@ -122,7 +122,7 @@ async fn a_renewal_on_its_way_does_not_keep_the_lease_from_being_released() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn leaving_takes_1_5_s_where_the_api_server_does_not_answer() {
+async fn resigning_takes_1_5_s_if_the_api_server_does_not_answer() {
     let server = ApiServer::default();
     let link = server.link();
     let (mut candidate, ..) = Replica::candidate(&link, "one");
@@ -134,7 +134,7 @@ async fn leaving_takes_1_5_s_where_the_api_server_does_not_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_standby_that_leaves_asks_nothing() {
+async fn a_standby_that_ends_sends_no_request() {
     let server = ApiServer::default();
     let one = Replica::start(&server, "one");
     one.becomes_leader().await;
@@ -176,7 +176,7 @@ async fn a_leader_that_is_cut_off_stops_before_its_successor_begins() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_answers_cost_no_lead() {
+async fn a_leader_keeps_the_lease_if_answers_take_4_5_s() {
     let server = ApiServer::default();
     let (one, two) = (Replica::start(&server, "one"), Replica::start(&server, "two"));
     sleep(5 * SECOND).await;
@@ -192,7 +192,7 @@ async fn slow_answers_cost_no_lead() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_trouble_of_seven_seconds_costs_no_lead() {
+async fn a_leader_keeps_the_lease_through_seven_seconds_of_failures() {
     for network in [
         Network::RequestsLost,
         Network::AnswersLost,
@@ -217,7 +217,7 @@ async fn a_trouble_of_seven_seconds_costs_no_lead() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_that_stood_still_has_lost_its_right_when_it_wakes() {
+async fn a_leader_that_was_paused_too_long_has_no_valid_token_when_it_resumes() {
     let server = ApiServer::default();
     let (mut candidate, token, _) = Replica::candidate(&server.link(), "one");
     candidate.campaign().await.unwrap();
@@ -232,7 +232,7 @@ async fn a_leader_that_stood_still_has_lost_its_right_when_it_wakes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_stops_at_once_when_it_sees_that_it_is_one_no_more() {
+async fn a_leader_stops_at_once_when_it_sees_another_holder_in_the_lease() {
     let held =
         |holder: &str| Some(LeaseSpec { holder_identity: Some(holder.to_owned()), ..LeaseSpec::default() });
     type Act = Box<dyn Fn(&ApiServer)>;
@@ -298,7 +298,7 @@ async fn labels_that_others_write_do_not_keep_a_dead_leaders_lease_alive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_always_conflicts_is_not_written_in_a_hurry() {
+async fn a_lease_whose_write_always_conflicts_is_written_only_at_the_usual_interval() {
     let server = ApiServer::default();
     let one = Replica::start(&server, "one");
     one.link.set(Network::Conflicts);
@@ -340,7 +340,7 @@ async fn an_answer_that_comes_after_the_token_it_is_for_makes_no_leader() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_forbidden_the_lease_from_the_beginning_says_so_and_ends() {
+async fn a_replica_that_may_not_use_the_lease_at_its_start_says_so_and_ends() {
     let server = ApiServer::default();
     let link = server.link();
     link.set(Network::Forbidden);
@@ -350,7 +350,7 @@ async fn whoever_is_forbidden_the_lease_from_the_beginning_says_so_and_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_standby_that_is_forbidden_it_later_tries_again() {
+async fn a_standby_that_loses_the_permission_for_the_lease_tries_again() {
     let server = ApiServer::default();
     let one = Replica::start(&server, "one");
     one.becomes_leader().await;
@@ -365,7 +365,7 @@ async fn a_standby_that_is_forbidden_it_later_tries_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_of_nonsense_is_taken_once_it_has_not_changed_for_15_s() {
+async fn an_invalid_lease_is_taken_once_it_has_not_changed_for_15_s() {
     let x = || Some("x".to_owned());
     let rows = [
         ("no record", None, 0.0),

@@ -26,7 +26,7 @@ fn namespaces_are_served_in_turn_and_each_in_order_of_arrival() {
 }
 
 #[test]
-fn the_classes_share_a_cycle_and_the_higher_ones_take_what_is_left() {
+fn the_classes_share_each_cycle_and_higher_classes_take_what_lower_ones_leave() {
     let mut order = FairOrder::default();
     for class in Class::ALL {
         for _ in 0..24 {
@@ -47,7 +47,7 @@ fn the_classes_share_a_cycle_and_the_higher_ones_take_what_is_left() {
 }
 
 #[test]
-fn a_waiter_that_leaves_takes_nobody_elses_turn() {
+fn a_waiter_that_gives_up_takes_no_other_waiters_turn() {
     let mut order = FairOrder::default();
     let first = order.push(Class::Change, "a", "a1");
     order.push(Class::Change, "b", "b1");
@@ -62,7 +62,7 @@ fn a_waiter_that_leaves_takes_nobody_elses_turn() {
 }
 
 #[test]
-fn who_is_not_allowed_waits_and_holds_up_nobody() {
+fn a_waiter_that_is_not_allowed_to_begin_delays_no_other_waiter() {
     let mut order = FairOrder::default();
     for (class, namespace, waiter) in
         [(Class::Change, "a", "change a"), (Class::Change, "b", "change b"), (Class::Check, "a", "check a")]

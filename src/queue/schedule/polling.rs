@@ -1,19 +1,26 @@
 //! Pure: which objects that wait for AWS are left to a listing, because it costs less than a poll of each.
 
+use plan::Moment;
+
 use super::{Entry, Key, Schedule, State};
 
 impl Schedule {
-    /// The pass that has just ended wants the next one only to look whether AWS has finished. If many objects do, none of them
-    /// keeps a timer: a listing shows all of them together.
-    pub(crate) fn polls(&mut self, key: &Key) {
+    /// The pass that has just ended wants the next one only to look whether AWS has finished. If many objects do, a listing shows
+    /// all of them together, and they keep no timer. Those that changed a short time ago keep theirs as long as they alone are
+    /// few, because somebody waits for them.
+    pub(crate) fn polls(&mut self, key: &Key, now: Moment) {
         if !matches!(self.objects.get(key), Some(Entry { state: State::Later(_), .. })) {
             return;
         }
         self.polling.insert(key.clone());
-        if self.polling.len() > self.most_polled {
-            for key in self.polling.iter().cloned().collect::<Vec<_>>() {
-                self.leave_to_listing(&key);
-            }
+        if self.polling.len() <= self.most_polled {
+            return;
+        }
+        let is_recent = |key: &&Key| self.objects.get(*key).is_some_and(|entry| entry.changed_recently(now));
+        let spares_recent = self.polling.iter().filter(is_recent).count() <= self.most_polled;
+        let left = self.polling.iter().filter(|key| !(spares_recent && is_recent(key)));
+        for key in left.cloned().collect::<Vec<_>>() {
+            self.leave_to_listing(&key);
         }
     }
 

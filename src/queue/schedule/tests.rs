@@ -34,7 +34,7 @@ fn begins(name: &str, class: Class) -> Option<(String, Class)> {
 }
 
 #[test]
-fn a_change_lifts_an_object_that_waits_as_a_check() {
+fn a_changed_object_is_served_before_checks_although_it_waited_as_a_check() {
     let mut schedule = schedule(1);
     for name in ["shop/a", "shop/b", "shop/c"] {
         schedule.ask(name, Trigger::Listed(Class::Check), 0.0);
@@ -47,7 +47,7 @@ fn a_change_lifts_an_object_that_waits_as_a_check() {
 }
 
 #[test]
-fn an_object_that_changes_all_the_time_keeps_its_place() {
+fn an_object_that_changes_all_the_time_keeps_its_place_in_the_queue() {
     let mut schedule = schedule(1);
     schedule.ask("shop/a", Trigger::Edit, 0.0);
     schedule.ask("shop/b", Trigger::Edit, 0.0);
@@ -87,7 +87,7 @@ fn passes_over_one_object_begin_a_second_apart_unless_it_was_edited() {
 }
 
 #[test]
-fn retries_rise_for_a_minute_after_a_change() {
+fn retries_have_a_higher_class_for_a_minute_after_a_change() {
     let mut schedule = schedule(1);
     schedule.ask("shop/a", Trigger::Edit, 0.0);
     assert_eq!(schedule.next(0.0), begins("shop/a", Class::Change));
@@ -122,7 +122,7 @@ fn many_objects_that_wait_for_aws_have_no_timers_and_are_left_to_a_listing() {
         schedule.ask(name, Trigger::Edit, 0.0);
         assert!(schedule.next(0.0).is_some());
         schedule.finish(name, Some(5 * SECOND), 0.0);
-        schedule.polls(&key(name));
+        schedule.polls(&key(name), at(0.0));
         assert_eq!(schedule.listed().len(), expected, "{name}");
     }
     assert_eq!((schedule.next(99.0), schedule.next_due()), (None, None));
@@ -142,7 +142,30 @@ fn many_objects_that_wait_for_aws_have_no_timers_and_are_left_to_a_listing() {
 }
 
 #[test]
-fn a_change_during_a_pass_lifts_it_and_asks_for_another_one() {
+fn an_object_that_changed_a_short_time_ago_is_polled_although_many_others_wait_for_a_long_time() {
+    let mut schedule = schedule(1);
+    schedule.set_most_polled(2);
+    for name in ["shop/a", "shop/b", "shop/c"] {
+        schedule.ask(name, Trigger::Listed(Class::Repeat), 0.0);
+        assert!(schedule.next(0.0).is_some());
+        schedule.finish(name, Some(5 * SECOND), 0.0);
+        schedule.polls(&key(name), at(0.0));
+    }
+    assert_eq!(schedule.listed().len(), 3);
+    // Half a minute after the edit the object still has a timer of its own. After a minute the listing serves it too.
+    schedule.ask("shop/edited", Trigger::Edit, 100.0);
+    for (time, listed, next_due) in
+        [(100.0, 3, Some(at(105.0))), (130.0, 3, Some(at(135.0))), (161.0, 4, None)]
+    {
+        assert!(schedule.next(time).is_some(), "{time}");
+        schedule.finish("shop/edited", Some(5 * SECOND), time);
+        schedule.polls(&key("shop/edited"), at(time));
+        assert_eq!((schedule.listed().len(), schedule.next_due()), (listed, next_due), "{time}");
+    }
+}
+
+#[test]
+fn a_change_during_a_pass_raises_its_class_and_requests_another_pass() {
     let mut schedule = schedule(2);
     schedule.ask("shop/a", Trigger::Listed(Class::Check), 0.0);
     assert_eq!(schedule.next(0.0), begins("shop/a", Class::Check));
@@ -206,7 +229,7 @@ fn a_pass_that_waits_holds_no_slot_and_gets_one_before_others_begin() {
 }
 
 #[test]
-fn passes_under_way_are_few_and_each_namespace_may_have_one() {
+fn few_passes_are_under_way_and_each_namespace_may_always_have_one() {
     let mut schedule = schedule(2);
     for number in 0..100 {
         schedule.ask(&format!("crowd/{number}"), Trigger::Edit, 0.0);

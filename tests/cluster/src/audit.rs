@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_that_is_still_being_written_is_left_for_later() {
+    fn an_audit_event_that_is_not_completely_written_is_read_later() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("audit.log");
         let log = AuditLog::at(&file);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_before_now_is_left_out_and_nothing_after_it() {
+    fn an_audit_log_that_is_read_from_now_on_leaves_out_only_earlier_events() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("audit.log");
         assert!(AuditLog::at(&file).from_now().unwrap().events().unwrap().is_empty(), "no log yet");
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_told_apart_by_their_lines() {
+    fn audit_events_are_selected_by_their_lines() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("audit.log");
         fs::write(&file, "{\"verb\":\"get\"}\n{\"verb\":\"list\"}\nunreadable\n").unwrap();

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_recipe_comes_from_go_mod() {
+    fn the_version_to_build_comes_from_go_mod() {
         let recipe = Recipe::of(&CONTROL_PLANE).unwrap();
         assert!(recipe.version.starts_with("v1."), "{recipe:?}");
         assert!(recipe.key().starts_with(&recipe.version));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_the_published_one() {
+    fn the_hash_of_a_recipe_is_fnv1a() {
         assert_eq!(fnv1a(std::iter::empty()), 0xcbf2_9ce4_8422_2325);
         let differs = fnv1a(["ab", "c"].into_iter()) != fnv1a(["a", "bc"].into_iter());
         assert!(differs, "parts are kept apart");

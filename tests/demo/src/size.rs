@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_figure_past_its_bound_is_an_error_whatever_the_other_is() {
+    fn a_size_above_its_limit_is_an_error_whatever_the_other_size_is() {
         let judged = |bytes, idle| judge(&Figures { bytes, idle, busy: u64::MAX }).is_ok();
         assert!(judged(12_000_000, 16 * 1024));
         assert!(!judged(12_000_001, 16 * 1024));

@@ -28,7 +28,7 @@ fn demo(arguments: &[&str], temporary: &TempDir) -> Command {
 }
 
 #[test]
-fn the_demonstration_runs_through_and_leaves_nothing_behind() {
+fn the_demonstration_runs_to_its_end_and_leaves_nothing_behind() {
     let temporary = tempfile::tempdir().unwrap();
     // AWS is slower than a busy machine, so that the deletion finds the user still `modifying`.
     let Output { status, stdout, stderr } =
@@ -88,7 +88,7 @@ fn a_failed_demonstration_says_at_which_step_and_keeps_the_logs() {
 }
 
 #[test]
-fn what_dev_prints_works_in_another_shell_and_ctrl_c_leaves_nothing_behind() {
+fn commands_that_make_dev_prints_work_in_another_shell_and_ctrl_c_leaves_nothing_behind() {
     let temporary = tempfile::tempdir().unwrap();
     let mut play = Play::start(demo(&["dev", "--", "--log-format", "json"], &temporary));
     let told = play.tells("tail -f ");
@@ -112,7 +112,7 @@ fn what_dev_prints_works_in_another_shell_and_ctrl_c_leaves_nothing_behind() {
 }
 
 #[test]
-fn dev_ends_on_sigterm_too() {
+fn make_dev_ends_on_sigterm() {
     let temporary = tempfile::tempdir().unwrap();
     let mut play = Play::start(demo(&["dev"], &temporary));
     play.tells("tail -f ");
@@ -120,7 +120,7 @@ fn dev_ends_on_sigterm_too() {
 }
 
 #[test]
-fn dev_says_why_a_program_does_not_start() {
+fn make_dev_says_why_a_program_does_not_start() {
     let temporary = tempfile::tempdir().unwrap();
     let Output { status, stderr, .. } = demo(&["dev", "--", "--aws-rate", "0"], &temporary).output().unwrap();
     let said = String::from_utf8(stderr).unwrap();
@@ -132,7 +132,7 @@ fn dev_says_why_a_program_does_not_start() {
 
 /// Its progress goes to standard error, which nobody captures. `SOAK_SECONDS` sets for how long.
 #[test]
-fn everything_converges_after_a_minute_of_disturbances() {
+fn all_objects_converge_after_a_minute_of_disturbances() {
     let seconds = std::env::vars().find(|(name, _)| name == "SOAK_SECONDS");
     let seconds = seconds.map_or_else(|| "60".to_owned(), |(_, seconds)| seconds);
     let temporary = tempfile::tempdir().unwrap();

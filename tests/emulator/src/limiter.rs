@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_holds_its_burst_and_refills_with_time() {
+    fn a_rate_limit_admits_its_burst_at_once_and_then_its_rate() {
         let rate = "2:3".parse().unwrap();
         let mut limiter = Limiter::default();
         let mut admitted = |region: &str, now| limiter.admits(rate, &place(region), now);
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn off_admits_everything() {
+    fn a_rate_limit_that_is_off_admits_every_call() {
         let mut limiter = Limiter::default();
         assert!((0..1000).all(|_| limiter.admits(Rate::Off, &place("a"), 0)));
     }

@@ -1,4 +1,4 @@
-//! ModifyUser is refused, or its answer or the status write after it is lost. The wanted state is reached nevertheless.
+//! AWS refuses ModifyUser, or its answer or the status write after it is lost. Nevertheless AWS gets what the spec says.
 
 use elasticache_emulator::Rule;
 use kube::api::{Patch, PatchParams};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{access, matches, modifications, roomy};
 use crate::fixture::{PASSWORD, condition, iam, is_observed, message, until, with_password};
 
-/// A rejection of ModifyUser, and what the object shows then.
+/// A rejection of ModifyUser, and what the object reports.
 struct Rejection {
     code: &'static str,
     sentence: &'static str,
@@ -17,7 +17,7 @@ struct Rejection {
 }
 
 #[tokio::test]
-async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_changes() {
+async fn an_edit_that_aws_rejects_stalls_the_object_until_the_spec_or_a_secret_changes() {
     let (value, combination) = ("InvalidParameterValue", "InvalidParameterCombination");
     let category = "Access string contains invalid category(s)";
     let length = "Passwords length must be between 16-128 characters.";
@@ -62,7 +62,7 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
         } else {
             fixture.patch(&name, access("on ~three:* +get")).await;
         }
-        // It was not Ready since the first edit.
+        // The object was not Ready since the first edit.
         fixture.wait_ready(&name).await;
         assert_eq!(modifications(&fixture, &name).await.len(), 3, "{name}, after {reason}");
     }
@@ -74,7 +74,7 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
 }
 
 #[tokio::test]
-async fn what_aws_refuses_of_itself_is_told_and_mended_by_an_edit() {
+async fn an_access_string_that_aws_rejects_is_reported_and_can_be_edited_back() {
     let fixture = roomy().await;
     fixture.ready("app", iam()).await;
     fixture.patch("app", access("on ~* +@nonsense")).await;
@@ -89,7 +89,7 @@ async fn what_aws_refuses_of_itself_is_told_and_mended_by_an_edit() {
 }
 
 #[tokio::test]
-async fn a_status_that_was_wiped_costs_at_most_one_modify() {
+async fn a_status_that_was_deleted_costs_at_most_one_modify_user() {
     for (wiped, restarts) in [
         (json!({ "status": null }), false),
         (json!({ "status": null }), true),
@@ -98,7 +98,7 @@ async fn a_status_that_was_wiped_costs_at_most_one_modify() {
         let fixture = roomy().await;
         fixture.secret("pw", PASSWORD).await;
         fixture.ready("app", with_password("pw")).await;
-        // After AWS has shown the user, the CreateUser does not matter any more.
+        // After this pass, status says that AWS has shown the user, so that CreateUser is settled.
         fixture.reconcile_now("app").await;
         if restarts {
             fixture.kill();
@@ -120,7 +120,7 @@ async fn a_status_that_was_wiped_costs_at_most_one_modify() {
         fixture.kill();
         fixture.start();
         fixture.reconcile_now("app").await;
-        assert_eq!(modifications(&fixture, "app").await, sent, "{wiped}: it came to no rest");
+        assert_eq!(modifications(&fixture, "app").await, sent, "{wiped}: another ModifyUser was sent");
         assert_eq!(fixture.aws.accepted("CreateUser", "app").await, 1);
         fixture.deleted("app").await;
         fixture.end().await;

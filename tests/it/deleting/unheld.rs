@@ -1,5 +1,5 @@
-//! A user of ours whose object was applied again, with something wrong: the object has the finalizer all the same, and does
-//! not go before its user.
+//! Our user was retained, and its object is applied again, but something is wrong with the object. The object must get the finalizer
+//! nevertheless, and must not be removed before its user.
 
 use elasticache_emulator::Rule;
 use futures::StreamExt;
@@ -10,21 +10,21 @@ use crate::fixture::{
     Fixture, PASSWORD, anothers_tags, condition, iam, prevent_deletion, until, with, with_password,
 };
 
-/// What is wrong, and how it is put right.
+/// What is wrong with the object or its surroundings.
 struct Wrong {
     name: &'static str,
     /// The object that is applied again.
     spec: Value,
     annotations: Value,
-    /// The operator's environment from then on.
+    /// The operator's environment from the second apply on.
     env: Vec<(&'static str, String)>,
     /// What the emulator does to calls.
     fault: Option<Rule>,
     /// How the emulator shows the user.
     user: Value,
-    /// What is told of it while the object is there, and once it is being deleted.
+    /// The reason that the object reports before its deletion.
     reason: &'static str,
-    /// What is told once the object is being deleted; `None`: it does not matter any more.
+    /// The reason that blocks the deletion. `None` if the problem does not block it.
     holds: Option<&'static str>,
 }
 
@@ -44,7 +44,7 @@ fn wrongs() -> Vec<Wrong> {
         Wrong { spec: with_password("missing"), ..wrong("the Secret is missing", "SecretNotFound", None) },
         Wrong { spec: with_password("short"), ..wrong("the password is invalid", "InvalidPassword", None) },
         Wrong { spec: named("other"), ..wrong("the user name is another", "InvalidSpec", None) },
-        // A rule that came later is no reason to let go of a user that is ours.
+        // A rule that is newer than the user does not release the user.
         Wrong { env: prefix, ..wrong("the ID is no longer allowed", "Active", None) },
         Wrong {
             fault: tags("AccessDenied", 403),
@@ -64,7 +64,7 @@ fn wrongs() -> Vec<Wrong> {
     ]
 }
 
-/// A user of ours without an object: made, retained, and its object deleted.
+/// A fixture with a retained user, whose object is deleted.
 async fn retained() -> Fixture {
     let fixture = leaving().await;
     fixture.ready("app", with(iam(), json!({ "deletionPolicy": "Retain" }))).await;
@@ -74,7 +74,7 @@ async fn retained() -> Fixture {
     fixture
 }
 
-/// Applies the object again, with `deletionPolicy: Delete`, and answers its uid.
+/// Applies the object again, with `deletionPolicy: Delete`, and returns its uid.
 async fn applied_again(fixture: &Fixture, spec: &Value, annotations: &Value) -> Value {
     let mut spec = spec.clone();
     spec["deletionPolicy"] = json!("Delete");
@@ -89,7 +89,7 @@ fn finalizers(object: &Value) -> usize {
     object["metadata"]["finalizers"].as_array().map_or(0, Vec::len)
 }
 
-/// Waits until this very object tells this reason.
+/// Waits until the object with this uid reports this reason.
 async fn tells(fixture: &Fixture, uid: &Value, reason: &str, leaving: bool) -> Value {
     let told = |object: &Value| {
         let of_it = object["metadata"]["uid"] == *uid;
@@ -138,12 +138,12 @@ async fn is_held(Wrong { name, spec, annotations, env, fault, user, reason, hold
 }
 
 #[tokio::test]
-async fn a_user_of_ours_holds_its_object_whatever_is_wrong_with_it() {
+async fn an_object_whose_user_is_ours_gets_the_finalizer_whatever_is_wrong_with_the_object() {
     futures::stream::iter(wrongs()).for_each_concurrent(3, is_held).await;
 }
 
 #[tokio::test]
-async fn an_object_for_which_aws_could_not_be_asked_goes_at_once() {
+async fn an_object_whose_user_aws_refuses_to_describe_is_removed_at_once() {
     let fixture = retained().await;
     let denied = Rule::on("DescribeUsers").error("AccessDenied", 403).always();
     fixture.aws.fault(denied).await;
@@ -157,7 +157,7 @@ async fn an_object_for_which_aws_could_not_be_asked_goes_at_once() {
 }
 
 #[tokio::test]
-async fn a_user_of_anothers_or_of_nobody_never_holds_an_object() {
+async fn an_object_whose_user_is_not_ours_gets_no_finalizer() {
     let fixture = retained().await;
     for (tags, reason) in [(anothers_tags("app"), "UserOwnedByAnother"), (json!({}), "UserAlreadyExists")] {
         fixture.aws.put_user("app", json!({ "Tags": tags })).await;

@@ -297,7 +297,7 @@ impl<'a> Case<'a> {
         reached.map_err(|last| self.told(&format!("never came: {what}. Last seen:\n{last:#}\n")))
     }
 
-    /// Returns the facts when they are as wanted, or as they are when the time is over.
+    /// Waits until the facts fulfil `fact`. Returns these facts, or the last ones as an error if the time is over.
     async fn reach(&self, fact: impl Fn(&Value) -> bool) -> Result<Value, Value> {
         let news = (&self.proxy.news, Duration::from_millis(250));
         let reached = until_notified("the facts", self.speed.patience(), news, || async {

@@ -23,7 +23,7 @@ pub(super) enum To {
 }
 
 impl Call {
-    /// Each of these with its number among its like.
+    /// Each of these calls with its number among equal calls.
     pub(super) fn numbered(calls: impl IntoIterator<Item = To>) -> Vec<Call> {
         let mut numbered: Vec<Call> = Vec::new();
         for to in calls {
@@ -67,7 +67,7 @@ impl Call {
         if is_look { 2 } else { 3 }
     }
 
-    /// Whether another run makes this call too is a matter of timing. The number of reads depends on how long a state lasts and on
+    /// Whether another run makes this call too depends on timing. The number of reads depends on how long a state lasts and on
     /// whether the object changed during a pass. Events depend on what the process has seen itself. A status write after the
     /// first four may report a state that another run does not meet.
     pub(super) fn comes_and_goes(&self) -> bool {
@@ -120,7 +120,7 @@ pub(super) struct Fault {
 pub(super) enum How {
     /// The emulator follows this rule, to which the action is added.
     Aws(Value),
-    /// The proxy in front of the API server does it.
+    /// The proxy in front of the API server gives this answer.
     Kubernetes(When, Answer),
     /// Somebody else writes the object just before the call arrives, so the API server answers with a conflict.
     Overtaken,

@@ -67,7 +67,7 @@ impl Operator {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// The end of it, without passwords.
+    /// The end of the output, without passwords.
     pub(super) fn last_words(&self) -> String {
         redacted(&operator::tail(&self.said(), 40))
     }

@@ -164,7 +164,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(120);
 
     #[tokio::test]
-    async fn a_wait_ends_with_the_fact_or_with_the_last_value_seen() {
+    async fn a_wait_returns_the_fact_or_fails_with_the_last_value_seen() {
         let mut looks = 0;
         let counted = until("three looks", PATIENCE, || {
             looks += 1;
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_notification_during_a_look_is_not_lost() {
+    async fn a_notification_during_a_check_is_not_lost() {
         let news = Notify::new();
         let mut looks = 0;
         let pause = Duration::from_secs(3600);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blocking_wait_ends_with_an_error_of_the_look() {
+    fn a_blocking_wait_fails_with_the_error_of_its_check() {
         let broken = until_blocking("anything", PATIENCE, || -> anyhow::Result<Option<()>> {
             anyhow::bail!("the process ended")
         });

@@ -57,7 +57,7 @@ fn rotated_again() -> World {
 }
 
 #[test]
-fn if_aws_refuses_new_passwords_it_has_the_former_ones() {
+fn after_aws_refused_new_passwords_the_former_ones_are_remembered() {
     let mut world = rotated_again();
     let former = world.memory.sent_passwords.clone();
     let refused = Response::Called(Outcome::Failed(throttled()));

@@ -165,7 +165,7 @@ impl Row {
 }
 
 #[test]
-fn a_row_wakes_an_object_if_a_pass_would_do_anything() {
+fn a_listed_user_wakes_its_object_if_a_pass_would_make_a_call() {
     for mut row in rows_about_users().into_iter().chain(rows_about_tags_secrets_and_waits()) {
         let (claim, before) = (row.claim, row.world.memory.clone());
         let found = row.judge();
@@ -180,7 +180,7 @@ fn a_row_wakes_an_object_if_a_pass_would_do_anything() {
 }
 
 #[test]
-fn sweeps_do_not_put_off_the_comparison_of_tags() {
+fn listings_do_not_delay_the_comparison_of_tags() {
     let mut row = row("at rest", Drift::Nothing, restarted);
     let woken = (0..8).filter(|_| {
         row.world.now += Duration::from_secs(600);

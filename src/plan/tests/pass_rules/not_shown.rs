@@ -61,7 +61,7 @@ fn a_change_that_aws_accepts_and_does_not_show_is_sent_less_and_less_often() {
 }
 
 #[test]
-fn a_change_that_shows_is_no_repeat_of_an_earlier_one() {
+fn a_change_that_aws_showed_does_not_count_as_sent_again() {
     let mut world = other_engine();
     for round in 1..=3 {
         world.quiet_pass();

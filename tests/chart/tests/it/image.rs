@@ -31,7 +31,7 @@ fn rootfs(verb: &str) -> Command {
 }
 
 #[test]
-fn the_program_needs_its_libraries_and_certificates_alone() {
+fn the_program_runs_in_the_image_with_only_the_libraries_in_the_image() {
     let root = root();
     let help = run(rootfs("run").arg(root.path()).arg("--help")).unwrap();
     assert!(help.contains("Manages Amazon ElastiCache RBAC users"), "{help}");
@@ -86,7 +86,7 @@ fn container(root: &Path, deployment: &Value) -> Command {
 }
 
 #[test]
-fn the_rendered_container_works_with_the_rendered_rights_and_no_file_to_write() {
+fn the_rendered_container_works_with_the_rendered_rights_and_a_read_only_file_system() {
     namespace("image");
     let (root, logs) = (root(), control_plane().logs_dir());
     let (_emulator, aws) =

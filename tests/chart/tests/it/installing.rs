@@ -109,7 +109,7 @@ fn both_helms_install_upgrade_and_uninstall_and_objects_stay() {
 
 /// `kubectl apply` of the files that the documentation names, as it names them.
 #[test]
-fn the_plain_manifests_are_applied_as_they_are() {
+fn the_plain_manifests_can_be_applied_without_a_change() {
     let _alone = the_definition();
     let manifest = path("deploy/install.yaml");
     kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", &manifest]);
@@ -132,7 +132,7 @@ fn the_plain_manifests_are_applied_as_they_are() {
 }
 
 #[test]
-fn everything_that_is_rendered_is_taken_by_the_api_server() {
+fn the_api_server_accepts_every_rendered_object() {
     namespace("everything");
     for name in ["orders", "catalog"] {
         kubectl(&["create", "namespace", name]);
@@ -149,7 +149,7 @@ fn everything_that_is_rendered_is_taken_by_the_api_server() {
 
 /// Nothing makes Pods of Deployments here; they are made by hand, in a namespace that enforces `restricted`.
 #[test]
-fn the_pods_are_let_in_by_the_restricted_pod_security_standard() {
+fn the_restricted_pod_security_standard_admits_the_pods() {
     namespace("restricted");
     for more in [LEAST[0], &values("everything")] {
         let objects = rendered("restricted", &[more]);
@@ -169,7 +169,7 @@ fn the_pods_are_let_in_by_the_restricted_pod_security_standard() {
 }
 
 #[test]
-fn two_releases_in_two_namespaces_share_no_name() {
+fn two_releases_in_two_namespaces_share_no_cluster_wide_name() {
     let [one, other] = ["one", "other"].map(|namespace| rendered(namespace, LEAST));
     for kind in ["ClusterRole", "ClusterRoleBinding"] {
         for object in of_kind(&one, kind) {

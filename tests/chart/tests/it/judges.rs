@@ -26,7 +26,7 @@ fn the_unit_tests_of_the_chart_pass() {
 
 /// Every document, by the schemas that the API server itself serves; nothing unknown in them.
 #[test]
-fn every_object_keeps_the_schemas_of_the_api_server() {
+fn every_rendered_object_matches_the_schemas_of_the_api_server() {
     let folder = tempfile::tempdir().unwrap();
     let kubeconform = |file: &str| {
         let schemas = format!(
@@ -101,7 +101,7 @@ fn close(schema: &mut Value) {
 }
 
 #[test]
-fn kube_score_has_nothing_to_say_but_what_is_meant() {
+fn kube_score_finds_only_what_is_intended() {
     let rendered = helm(Tool::Helm4).template(RELEASE, "system", &[LEAST[0]]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let rendered_file = folder.path().join("rendered.yaml");

@@ -65,7 +65,7 @@ fn holds(operator: &str, rows: &[Right]) {
 const USERS: &str = "elasticacheusers.elasticache-users.dev";
 
 #[test]
-fn by_default_the_operator_may_read_all_objects_and_no_secret() {
+fn by_default_the_operator_may_read_objects_everywhere_and_no_secret() {
     grant(&["by-default"], LEAST);
     holds(
         "by-default",
@@ -106,7 +106,7 @@ fn the_operator_may_read_secrets_of_listed_namespaces_and_of_no_other() {
 
 /// The plain manifests' way, as the file says.
 #[test]
-fn a_namespace_opens_its_secrets_by_a_file() {
+fn a_namespace_lets_the_operator_read_its_secrets_with_the_role_in_deploy() {
     kubectl(&["create", "namespace", "opened"]);
     let role = path("deploy/secrets-role.yaml");
     kubectl(&["apply", "--namespace=opened", "--filename", &role]);
@@ -145,7 +145,7 @@ fn each_namespace_may_name_its_own_secrets() {
 }
 
 #[test]
-fn secured_metrics_take_reviews_and_their_readers_nothing_else() {
+fn secured_metrics_let_the_operator_create_reviews_and_readers_only_read_metrics() {
     let readers = r#"--set-json=metrics.secure.readers=[{"kind":"ServiceAccount","name":"prometheus","namespace":"secured"}]"#;
     let secure = "--set=metrics.secure.enabled=true,metrics.secure.certSecret=tls";
     grant(&["secured"], &[LEAST[0], secure, readers]);
@@ -164,7 +164,7 @@ fn secured_metrics_take_reviews_and_their_readers_nothing_else() {
 }
 
 #[test]
-fn roles_alone_reach_no_further_than_their_namespaces() {
+fn with_roles_only_the_operator_may_do_nothing_outside_the_listed_namespaces() {
     let set = "--set=watch.namespaces={roles-a,roles-b},secrets.namespaces={roles-a}";
     grant(&["roles", "roles-a", "roles-b", "roles-c"], &[&values("roles-only"), set]);
     holds(
@@ -182,7 +182,7 @@ fn roles_alone_reach_no_further_than_their_namespaces() {
 }
 
 #[test]
-fn viewers_see_users_and_editors_do_not_make_them() {
+fn viewers_may_read_users_and_editors_may_not_create_them() {
     grant(&["aggregated"], LEAST);
     let verbs = |role: &str| -> Vec<String> {
         let rules = get(&["clusterrole", role])["rules"].as_array().cloned().unwrap_or_default();

@@ -20,7 +20,7 @@ fn user(name: &str, protected: &str) -> Value {
 }
 
 #[test]
-fn an_annotated_object_is_not_deleted_and_its_message_says_how_it_would_be() {
+fn an_object_with_prevent_deletion_cannot_be_deleted_and_the_message_says_how_to_allow_it() {
     kubectl(&["create", "namespace", "protecting"]);
     let arguments = [LEAST[0], "--set=preventDeletionPolicy.enabled=true"];
     let policy = helm(Tool::Helm4).template(RELEASE, "protecting", &arguments).unwrap();

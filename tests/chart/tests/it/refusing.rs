@@ -9,7 +9,7 @@ fn refused(tool: Tool, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn an_unknown_chart_value_is_named() {
+fn an_unknown_chart_value_is_refused_by_name() {
     let rows = [
         ("--set=aws.regoin=eu-west-1", "at '/aws': additional properties 'regoin' not allowed"),
         ("--set=region=eu-west-1", "additional properties 'region' not allowed"),
@@ -88,7 +88,7 @@ const CONFLICTS: [(&[&str], &str); 14] = [
 ];
 
 #[test]
-fn chart_values_that_conflict_are_refused_with_a_sentence() {
+fn chart_values_that_conflict_are_refused_with_an_explanation() {
     for (arguments, expected) in CONFLICTS {
         for tool in [Tool::Helm3, Tool::Helm4] {
             let said = refused(tool, arguments);

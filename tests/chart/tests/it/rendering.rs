@@ -43,7 +43,7 @@ fn both_helms_lint_the_chart_without_a_finding() {
 }
 
 #[test]
-fn a_release_fits_into_the_secret_that_helm_keeps_it_in() {
+fn a_release_fits_into_the_secret_in_which_helm_stores_it() {
     // And into the annotation of a client-side apply.
     let everything = values("everything");
     let monitors = ["serviceMonitor", "podMonitor", "prometheusRule"]
@@ -98,7 +98,7 @@ fn every_flag_of_the_program_has_a_value_of_the_chart() {
 }
 
 #[test]
-fn the_defaults_are_those_of_the_program() {
+fn the_defaults_of_the_chart_are_those_of_the_program() {
     // A chart runs two replicas and is read by machines.
     let own = ["leader-elect", "log-format"];
     let given = environment(&rendered("system", LEAST));
@@ -119,7 +119,7 @@ fn the_defaults_are_those_of_the_program() {
 }
 
 #[test]
-fn the_definition_is_the_programs_and_outlives_the_release() {
+fn the_crd_of_the_chart_is_the_programs_and_stays_after_the_release() {
     let objects = rendered("system", LEAST);
     let mut definition = the(&objects, "CustomResourceDefinition").clone();
     let annotations = definition["metadata"].as_object_mut().unwrap().remove("annotations");
@@ -130,7 +130,7 @@ fn the_definition_is_the_programs_and_outlives_the_release() {
 }
 
 #[test]
-fn the_dashboard_is_rendered_as_it_is() {
+fn the_dashboard_is_rendered_unchanged() {
     let objects = rendered("system", &[LEAST[0], "--set=metrics.dashboard.enabled=true"]);
     let text = the(&objects, "ConfigMap")["data"]["elasticache-user-operator.json"].as_str().unwrap();
     let [shown, file]: [Value; 2] =
@@ -141,7 +141,7 @@ fn the_dashboard_is_rendered_as_it_is() {
 }
 
 #[test]
-fn the_package_holds_what_people_need_and_no_tests() {
+fn the_packaged_chart_has_the_files_that_users_need_and_no_tests() {
     let helm = helm(Tool::Helm4);
     run(helm.command().arg("package").arg(path(CHART))).unwrap();
     let list = run(Command::new("tar").current_dir(helm.home()).args([

@@ -132,7 +132,7 @@ fn programs(directory: &Path, names: &[&str]) {
 }
 
 #[test]
-fn two_builders_build_once() {
+fn two_processes_that_build_at_the_same_time_build_once() {
     let world = World::with_go("go1.26.8");
     let mut first = world.start("build control-plane");
     first.says("building etcd, kube-apiserver, kube-controller-manager, kubectl v1.");
@@ -151,7 +151,7 @@ fn two_builders_build_once() {
 }
 
 #[test]
-fn who_waits_for_a_builder_that_dies_builds_itself() {
+fn a_process_builds_itself_if_the_builder_that_it_waits_for_dies() {
     let world = World::with_go("go1.26.8");
     let first = world.start("build control-plane");
     eventually("go builds", || world.builds().len() == 1);
@@ -218,7 +218,7 @@ fn a_go_that_is_too_old_fetches_a_newer_one_if_it_can() {
 }
 
 #[test]
-fn without_go_and_programs_there_are_three_ways_on() {
+fn without_go_and_built_programs_the_error_names_three_ways_to_go_on() {
     for verb in ["build control-plane", "up"] {
         let (success, said) = run(&mut World::new().cluster(verb));
         assert!(!success);
@@ -231,7 +231,7 @@ fn without_go_and_programs_there_are_three_ways_on() {
 }
 
 #[test]
-fn a_folder_of_programs_is_used_as_it_is() {
+fn a_folder_of_programs_that_the_user_names_is_used_unchanged() {
     let world = World::new();
     programs(&world.path("bin"), &PROGRAMS);
     let folder = fs::canonicalize(world.path("bin")).unwrap();
@@ -242,7 +242,7 @@ fn a_folder_of_programs_is_used_as_it_is() {
 }
 
 #[test]
-fn a_folder_that_lacks_programs_is_explained() {
+fn the_error_names_the_programs_that_are_missing_in_a_folder_of_the_user() {
     let world = World::new();
     let refused = || {
         let (success, said) = run(world.cluster("up").env("KUBEBUILDER_ASSETS", world.path("bin")));
@@ -275,7 +275,7 @@ fn a_tool_is_built_once_by_version_and_printed() {
 }
 
 #[test]
-fn a_tool_of_the_users_is_used_as_it_is() {
+fn a_tool_that_the_user_provides_is_used_unchanged() {
     let world = World::new();
     programs(&world.path("bin"), &["helm-4"]);
     let printed = succeed(world.cluster("tool helm-4").env("CLUSTER_TOOLS", world.path("bin")));

@@ -94,7 +94,7 @@ fn a_namespace_is_deleted_with_all_that_is_in_it() {
 }
 
 #[test]
-fn what_has_lost_its_owner_is_collected() {
+fn an_object_whose_owner_is_deleted_is_garbage_collected() {
     let kubectl = |arguments: &[&str]| succeed(shared().kubectl().args(arguments));
     kubectl(&["create", "configmap", "owner"]);
     let uid = kubectl(&["get", "configmap", "owner", "--output=jsonpath={.metadata.uid}"]);
@@ -108,7 +108,7 @@ fn what_has_lost_its_owner_is_collected() {
 }
 
 #[test]
-fn the_audit_log_tells_who_asked_for_what() {
+fn the_audit_log_has_the_user_and_the_object_of_each_request() {
     let cluster = shared();
     succeed(cluster.kubectl().args(["create", "configmap", "audited"]));
     // At once: kubectl has had its answer.
@@ -138,14 +138,14 @@ fn a_cluster_outlives_the_thread_that_started_it() {
 }
 
 #[test]
-fn kubectl_leaves_the_users_own_files_alone() {
+fn kubectl_writes_no_file_into_the_users_home() {
     let home = tempfile::tempdir().unwrap();
     succeed(shared().kubectl().env("HOME", home.path()).args(["get", "namespaces"]));
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
 #[test]
-fn the_printed_lines_are_for_a_shell() {
+fn the_printed_settings_can_be_evaluated_by_a_shell() {
     let mut up = Up::start(binary().arg("up"));
     let program = "export KUBECONFIG=\"$1\" PATH=\"$2:$PATH\"; kubectl get --raw /readyz";
     let mut shell = Command::new("/bin/sh");
@@ -156,7 +156,7 @@ fn the_printed_lines_are_for_a_shell() {
 }
 
 #[test]
-fn a_cluster_that_somebody_allowed_is_used_and_left_as_it_was() {
+fn an_existing_cluster_that_the_user_allows_is_used_and_left_unchanged() {
     let allowed = |flag: &str| {
         let mut command = binary();
         command.args(["up"]).env("CLUSTER_USE_KUBECONFIG", flag);

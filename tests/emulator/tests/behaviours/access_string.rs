@@ -66,14 +66,14 @@ async fn b36_a_canonical_string_comes_back_unchanged() {
 }
 
 #[tokio::test]
-async fn b37_password_rules_are_refused() {
+async fn b37_password_rules_are_refused_in_access_strings() {
     for rule in ["resetpass", "nopass", ">secret", "<secret", "#0123"] {
         is_refused(&format!("on {rule} ~* +@all"), PASSWORD_RULES).await;
     }
 }
 
 #[tokio::test]
-async fn b38_reset_is_refused() {
+async fn b38_reset_is_refused_in_access_strings() {
     for rule in ["reset", "resetkeys", "resetchannels"] {
         is_refused(&format!("on {rule} ~* +@all"), "reset rule is not supported in Elasticache user api")
             .await;
@@ -81,7 +81,7 @@ async fn b38_reset_is_refused() {
 }
 
 #[tokio::test]
-async fn b39_an_unknown_word_is_refused() {
+async fn b39_an_unknown_word_is_refused_in_access_strings() {
     is_refused("on banana", INVALID).await;
 }
 

@@ -18,7 +18,7 @@ fn kept(settings: Settings, path: &Path) -> EmulatorFixture {
 }
 
 #[tokio::test]
-async fn users_and_groups_survive_and_settings_faults_and_calls_do_not() {
+async fn users_and_groups_survive_a_restart_but_settings_faults_and_calls_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let fixture = kept(frozen(), &path);
@@ -54,7 +54,7 @@ async fn users_and_groups_survive_and_settings_faults_and_calls_do_not() {
 }
 
 #[tokio::test]
-async fn default_stays_away_when_it_was_taken_away() {
+async fn a_deleted_user_default_does_not_come_back_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let fixture = kept(quick(), &path);
@@ -64,7 +64,7 @@ async fn default_stays_away_when_it_was_taken_away() {
 }
 
 #[tokio::test]
-async fn states_go_on_over_a_restart() {
+async fn a_user_that_was_modifying_or_deleting_goes_on_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let soon = Duration::from_millis(300);
@@ -87,7 +87,7 @@ async fn states_go_on_over_a_restart() {
 }
 
 #[tokio::test]
-async fn two_programs_do_not_share_a_file() {
+async fn two_emulators_do_not_share_a_data_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let _world = kept(quick(), &path);
@@ -98,7 +98,7 @@ async fn two_programs_do_not_share_a_file() {
 
 /// Writers run until the program dies under them; everything that was answered must be there afterwards.
 #[tokio::test]
-async fn everything_answered_survives_kill_9_at_any_moment() {
+async fn every_answered_change_survives_kill_9_at_any_moment() {
     const WRITERS: usize = 4;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data").to_str().unwrap().to_owned();

@@ -17,7 +17,7 @@ fn no_password_on_valkey() -> Refused {
 }
 
 #[tokio::test]
-async fn b25_engine_is_taken_in_any_case_and_given_in_lower_case() {
+async fn b25_engine_is_accepted_in_any_case_and_returned_in_lower_case() {
     let fixture = EmulatorFixture::start(quick());
     let user = fixture.user("a").engine("REDIS").passwords(SECRET).send().await.unwrap();
     assert_eq!(user.engine(), Some("redis"));

@@ -53,7 +53,7 @@ fn bytes_of_delete(fixture: &EmulatorFixture) -> String {
 }
 
 #[tokio::test]
-async fn an_error_strikes_before_or_after_the_effect() {
+async fn an_injected_error_strikes_before_or_after_the_effect_of_the_call() {
     for when in ["before", "after"] {
         let fault =
             json!({"Kind": "error", "Code": "InvalidUserState", "Message": "busy & <late>", "When": when});
@@ -71,7 +71,7 @@ async fn an_error_strikes_before_or_after_the_effect() {
 }
 
 #[tokio::test]
-async fn a_throttle_strikes_before_or_after_the_effect() {
+async fn an_injected_throttling_strikes_before_or_after_the_effect_of_the_call() {
     for when in ["before", "after"] {
         let fixture = with_fault(json!({"Kind": "throttle", "When": when})).await;
         let error = refused(fixture.sdk.delete_user().user_id("a").send().await);
@@ -82,7 +82,7 @@ async fn a_throttle_strikes_before_or_after_the_effect() {
 }
 
 #[tokio::test]
-async fn an_outage_strikes_before_or_after_the_effect() {
+async fn an_injected_outage_strikes_before_or_after_the_effect_of_the_call() {
     for when in ["before", "after"] {
         let fixture = with_fault(json!({"Kind": "unavailable", "When": when})).await;
         let answer = fixture.raw(&DELETE).await;
@@ -92,7 +92,7 @@ async fn an_outage_strikes_before_or_after_the_effect() {
 }
 
 #[tokio::test]
-async fn a_reset_strikes_before_or_after_the_effect() {
+async fn an_injected_connection_reset_strikes_before_or_after_the_effect_of_the_call() {
     for when in ["before", "after"] {
         let fixture = with_fault(json!({"Kind": "reset", "When": when})).await;
         assert_eq!(bytes_of_delete(&fixture), "");
@@ -101,7 +101,7 @@ async fn a_reset_strikes_before_or_after_the_effect() {
 }
 
 #[tokio::test]
-async fn a_hang_strikes_before_or_after_the_effect() {
+async fn an_injected_hang_strikes_before_or_after_the_effect_of_the_call() {
     for when in ["before", "after"] {
         let fixture = with_fault(json!({"Kind": "hang", "Ms": 200, "When": when})).await;
         let start = Instant::now();
@@ -112,7 +112,7 @@ async fn a_hang_strikes_before_or_after_the_effect() {
 }
 
 #[tokio::test]
-async fn garbage_strikes_before_or_after_the_effect() {
+async fn an_injected_unreadable_answer_comes_before_or_after_the_effect_of_the_call() {
     for when in ["before", "after"] {
         let fixture = with_fault(json!({"Kind": "garbage", "When": when})).await;
         assert!(fixture.sdk.delete_user().user_id("a").send().await.is_err(), "no client can read it");
@@ -125,7 +125,7 @@ async fn garbage_strikes_before_or_after_the_effect() {
 }
 
 #[tokio::test]
-async fn a_slow_answer_is_late_and_true() {
+async fn a_slow_answer_is_late_and_correct() {
     let fixture = with_fault(json!({"Kind": "slow", "Ms": 200})).await;
     let start = Instant::now();
     let user = fixture.sdk.delete_user().user_id("a").send().await.unwrap();
@@ -146,7 +146,7 @@ async fn a_slow_call_takes_effect_although_the_client_has_left() {
 }
 
 #[tokio::test]
-async fn a_truncated_answer_announces_all_and_sends_half() {
+async fn a_truncated_answer_announces_its_full_length_and_sends_half() {
     let fixture = with_fault(json!({"Kind": "truncate"})).await;
     let answer = bytes_of_delete(&fixture);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -159,7 +159,7 @@ async fn a_truncated_answer_announces_all_and_sends_half() {
 }
 
 #[tokio::test]
-async fn a_rule_takes_its_action_and_user_alone() {
+async fn a_fault_matches_only_its_action_and_user() {
     let fixture = EmulatorFixture::start(quick());
     fixture.create("a").await;
     fixture.create("b").await;
@@ -204,7 +204,7 @@ async fn skip_and_times_count_matching_calls() {
 }
 
 #[tokio::test]
-async fn the_first_rule_that_is_ready_applies_and_hides_the_call_from_later_ones() {
+async fn the_first_fault_that_is_ready_strikes_and_hides_the_call_from_later_faults() {
     let fixture = EmulatorFixture::start(quick());
     for rule in [
         json!({"Kind": "error", "Code": "First", "Skip": 1}),
@@ -221,7 +221,7 @@ async fn the_first_rule_that_is_ready_applies_and_hides_the_call_from_later_ones
 }
 
 #[tokio::test]
-async fn the_rate_comes_before_faults_and_faults_before_the_role() {
+async fn the_rate_limit_is_checked_before_faults_and_faults_before_the_service_linked_role() {
     let fixture = EmulatorFixture::start(quick());
     fixture.control.settings(json!({"rate": "0.001:1", "no-service-linked-role": true})).await;
     fixture.control("POST", "faults", json!({"Kind": "error", "Code": "Fault"})).await;

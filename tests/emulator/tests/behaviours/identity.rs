@@ -31,7 +31,7 @@ async fn b13_the_same_id_in_another_case_is_the_same_user() {
 }
 
 #[tokio::test]
-async fn b14_ids_of_other_characters_are_refused() {
+async fn b14_ids_with_other_characters_are_refused() {
     let fixture = EmulatorFixture::start(quick());
     let long = "a".repeat(41);
     for id in ["1app", "-app", "my_app", "my.app", "default.app", "my app", "äpp", long.as_str()] {

@@ -42,7 +42,7 @@ async fn b96_users_come_in_pages() {
 }
 
 #[tokio::test]
-async fn b96_the_page_is_100_unless_said_and_bounds_hold() {
+async fn b96_a_page_has_100_users_by_default_and_max_records_has_limits() {
     let fixture = EmulatorFixture::start(quick());
     with_users(&fixture, 100).await;
     let page = fixture.sdk.describe_users().send().await.unwrap();
@@ -151,7 +151,7 @@ async fn b99_more_groups_or_members_than_the_quota_are_refused() {
 }
 
 #[tokio::test]
-async fn b100_past_the_rate_calls_are_throttled() {
+async fn b100_calls_above_the_rate_are_throttled() {
     let fixture = EmulatorFixture::start(Settings { rate: "0.001:3".parse().unwrap(), ..quick() });
     let describe = || fixture.sdk.describe_users().send();
     for _ in 0..3 {

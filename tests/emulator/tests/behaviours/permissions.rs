@@ -13,7 +13,7 @@ fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn every_call_is_asked_about_with_the_tags_of_both_sides() {
+async fn every_call_is_authorized_with_the_tags_of_the_request_and_of_the_resource() {
     let log: Arc<Mutex<Vec<Asked>>> = Arc::default();
     let noted = log.clone();
     let permits = move |asked: &Asked| {

@@ -62,7 +62,7 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[tokio::test]
-async fn the_program_says_where_it_listens_and_ends_on_a_signal() {
+async fn the_emulator_prints_its_address_and_ends_on_a_signal() {
     for signal in ["-TERM", "-INT"] {
         let program = Program::start(&[]);
         let users = client(&program.url, ACCOUNT, REGION).describe_users().send().await.unwrap();
@@ -72,7 +72,7 @@ async fn the_program_says_where_it_listens_and_ends_on_a_signal() {
 }
 
 #[tokio::test]
-async fn flags_of_the_program_are_settings() {
+async fn flags_of_the_emulator_change_its_settings() {
     let program = Program::start(&[
         "--modify-time",
         "5s",
@@ -92,7 +92,7 @@ async fn flags_of_the_program_are_settings() {
 }
 
 #[test]
-fn an_address_in_use_is_one_clear_sentence() {
+fn the_emulator_explains_in_a_sentence_that_its_address_is_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     let (code, stdout, stderr) = run(&["--addr", &addr]);
@@ -102,7 +102,7 @@ fn an_address_in_use_is_one_clear_sentence() {
 }
 
 #[test]
-fn a_data_file_that_is_none_is_one_clear_sentence() {
+fn the_emulator_explains_in_a_sentence_that_a_file_is_no_data_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("novel");
     std::fs::write(&path, "It was a dark night.\n").unwrap();
@@ -116,7 +116,7 @@ fn a_data_file_that_is_none_is_one_clear_sentence() {
 }
 
 #[test]
-fn a_wrong_flag_says_what_is_right() {
+fn a_wrong_flag_of_the_emulator_is_refused_with_what_would_be_valid() {
     for (arguments, right) in [
         (&["--modify-tiem", "2s"][..], "--modify-time"),
         (&["--bananas"], "--create-time"),
@@ -133,7 +133,7 @@ fn a_wrong_flag_says_what_is_right() {
 }
 
 #[test]
-fn help_shows_every_flag_and_an_example() {
+fn the_help_of_the_emulator_shows_every_flag_and_an_example() {
     let (code, stdout, stderr) = run(&["--help"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert!(

@@ -29,7 +29,7 @@ fn numbered(count: usize) -> Option<Vec<Tag>> {
 }
 
 #[tokio::test]
-async fn b86_add_tags_answers_all_tags_and_overwrites() {
+async fn b86_add_tags_returns_all_tags_and_overwrites() {
     let fixture = EmulatorFixture::start(quick());
     fixture.user("app").passwords(SECRET).tags(tag("a", "1")).tags(tag("b", "2")).send().await.unwrap();
     let add = fixture.sdk.add_tags_to_resource().resource_name(USER).tags(tag("b", "3")).tags(tag("c", ""));
@@ -39,7 +39,7 @@ async fn b86_add_tags_answers_all_tags_and_overwrites() {
 }
 
 #[tokio::test]
-async fn b87_remove_tags_answers_what_remains() {
+async fn b87_remove_tags_returns_the_tags_that_remain() {
     let fixture = EmulatorFixture::start(quick());
     fixture.user("app").passwords(SECRET).set_tags(numbered(3)).send().await.unwrap();
     let remove = fixture.sdk.remove_tags_from_resource().resource_name(USER).tag_keys("k0").tag_keys("k2");
@@ -71,7 +71,7 @@ async fn b89_more_than_50_tags_are_refused() {
 }
 
 #[tokio::test]
-async fn b90_keys_of_aws_and_bad_lengths_are_refused() {
+async fn b90_tag_keys_that_begin_with_aws_or_have_a_bad_length_are_refused() {
     let fixture = EmulatorFixture::start(quick());
     fixture.user("app").passwords(SECRET).tags(tag("a", "1")).send().await.unwrap();
     let (long_key, long_value) = ("k".repeat(129), "v".repeat(257));

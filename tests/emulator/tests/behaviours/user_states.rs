@@ -17,14 +17,14 @@ async fn becomes_active(fixture: &EmulatorFixture, id: &str) {
 }
 
 #[tokio::test]
-async fn b58_create_user_answers_active() {
+async fn b58_create_user_returns_an_active_user() {
     let fixture = EmulatorFixture::start(frozen());
     let user = fixture.user("a").passwords(SECRET).send().await.unwrap();
     assert_eq!(user.status(), Some("active"));
 }
 
 #[tokio::test]
-async fn a_create_time_is_spent_in_creating() {
+async fn a_new_user_is_creating_for_the_create_time() {
     let fixture = EmulatorFixture::start(Settings { create_time: Duration::from_secs(3600), ..frozen() });
     let user = fixture.user("a").passwords(SECRET).send().await.unwrap();
     assert_eq!(user.status(), Some("creating"));
@@ -37,7 +37,7 @@ async fn a_create_time_is_spent_in_creating() {
 }
 
 #[tokio::test]
-async fn b59_modify_user_is_modifying_and_then_active() {
+async fn b59_a_modified_user_is_modifying_and_then_active() {
     let fixture = EmulatorFixture::start(frozen());
     fixture.create("a").await;
     let user = fixture.sdk.modify_user().user_id("a").access_string("off").send().await.unwrap();
@@ -73,7 +73,7 @@ async fn b61_delete_user_while_modifying_is_refused() {
 }
 
 #[tokio::test]
-async fn b62_delete_user_answers_deleting_with_its_groups() {
+async fn b62_delete_user_returns_a_deleting_user_with_its_groups() {
     let fixture = EmulatorFixture::start(quick());
     fixture.create("a").await;
     fixture.group("g", &["default", "a"]).send().await.unwrap();
@@ -118,7 +118,7 @@ async fn b65_a_second_delete_user_is_refused() {
 }
 
 #[tokio::test]
-async fn b66_an_id_that_is_still_deleting_exists() {
+async fn b66_create_user_of_an_id_that_is_still_deleting_is_refused() {
     let fixture = EmulatorFixture::start(frozen());
     fixture.create("a").await;
     fixture.sdk.delete_user().user_id("a").send().await.unwrap();
@@ -192,7 +192,7 @@ async fn b69_the_tags_of_a_deleted_user_go_with_it() {
 }
 
 #[tokio::test]
-async fn a_modifying_user_shows_the_old_or_the_new_values_as_set() {
+async fn a_modifying_user_shows_the_old_or_the_new_values_as_the_settings_say() {
     let fixture = EmulatorFixture::start(Settings { modify_answer: ModifyAnswer::Old, ..frozen() });
     fixture.create("a").await;
     let modify = fixture

@@ -24,8 +24,8 @@ impl Case<'_> {
         self.is_sound()
     }
 
-    /// While no watch works, the scenario's Secret changes, and an object goes that has a password and whose user another object
-    /// wants. Only a list tells of both.
+    /// While no watch works, the scenario's Secret changes, and an object with a password is removed whose user another object wants.
+    /// Only the next list shows both.
     pub(in crate::faults) async fn misses_changes(&self) -> Result<(), String> {
         self.set().await?;
         let heir = with(iam(), json!({ "userID": "former", "adoptionPolicy": "Adopt" }));
@@ -55,7 +55,7 @@ impl Case<'_> {
         self.is_sound()
     }
 
-    /// Takes the object away at once, with no word to the operator.
+    /// Removes the object at once, without the operator.
     pub(super) async fn remove(&self, name: &str) {
         let free = json!({ "metadata": { "finalizers": null } });
         self.users.delete(name, &DeleteParams::default()).await.unwrap();
@@ -78,7 +78,7 @@ impl Case<'_> {
         let fact = format!("ready: {wanted}");
         let became = until_notified(&fact, self.speed.patience(), news, || async {
             let log = self.operator.said();
-            // In a thread of its own, because the answer takes a request through the proxy of this one.
+            // The request runs in another thread, because /readyz makes a request through the proxy of this thread.
             let asked = tokio::task::spawn_blocking(move || {
                 operator::address(&log).map(|address| operator::get(address, "/readyz").is_ok())
             });
