@@ -211,7 +211,10 @@ mod tests {
                     now += pace.until(Requeue::Poll, 1, now, roll);
                 }
                 let bound = (freed / 4).clamp(SECOND, 15 * SECOND);
-                assert!(now - freed < bound, "let go at {freed:?}, noticed at {now:?}, roll {roll}");
+                assert!(
+                    now - freed < bound,
+                    "the wait ended at {freed:?}, and was noticed at {now:?}, roll {roll}"
+                );
             }
         }
     }

@@ -9,7 +9,7 @@ fn password(text: &str) -> Password {
     Password::parse(text.as_bytes()).expect("a password")
 }
 
-/// The same text in other clothes, as a server might write it.
+/// The name of an encoding, and the encoding, as a server might use it.
 type Clothes = (&'static str, fn(&str) -> String);
 
 const CLOTHES: [Clothes; 12] = [
@@ -49,7 +49,7 @@ fn shown(code: &str, message: String, password: &Password) -> String {
 }
 
 proptest! {
-    /// Passwords have a digit at least at every sixth place: no word of a sentence does.
+    /// Passwords have a digit at least at every sixth place, so that no ordinary word is a part of a password.
     #[test]
     fn no_part_of_a_password_is_shown_in_whatever_encoding_aws_repeats_it(
         secret in "[a-z]([a-zA-Z%+<>&#' ~]{1,4}[0-9]){8,25}",
@@ -97,7 +97,7 @@ fn a_message_of_aws_that_is_withheld_still_tells_which_parameter_is_wrong() {
         let shown = shown("InvalidParameterValue", said.to_owned(), &secret);
         assert!(shown.contains(expected), "{shown}");
     }
-    // A code that AWS does not have is made of anything.
+    // A code that is not AWS's could be a part of a password.
     let shown = shown("kq_Zr5tUv0", "Bad.".to_owned(), &secret);
     assert!(!shown.contains("Zr5tUv"), "{shown}");
 }
