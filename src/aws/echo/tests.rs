@@ -10,9 +10,9 @@ fn password(text: &str) -> Password {
 }
 
 /// The name of an encoding, and the encoding, as a server might use it.
-type Clothes = (&'static str, fn(&str) -> String);
+type Encoding = (&'static str, fn(&str) -> String);
 
-const CLOTHES: [Clothes; 12] = [
+const ENCODINGS: [Encoding; 12] = [
     ("as it is", str::to_owned),
     ("in upper case", str::to_uppercase),
     ("in lower case", str::to_lowercase),
@@ -54,19 +54,19 @@ proptest! {
     fn no_part_of_a_password_is_shown_in_whatever_encoding_aws_repeats_it(
         secret in "[a-z]([a-zA-Z%+<>&#' ~]{1,4}[0-9]){8,25}",
         (cut, length) in (0_usize..100, 8_usize..128),
-        (clothes, wear) in select(CLOTHES.to_vec()),
+        (encoding, encode) in select(ENCODINGS.to_vec()),
     ) {
         let password = password(&secret);
         let cut = cut % (secret.len() - 7);
         let part = &secret[cut..(cut + length).min(secret.len())];
-        for said in [format!("Invalid value: {}", wear(part)), format!("'{}' is bad", wear(&format!("x{part}y")))] {
+        for said in [format!("Invalid value: {}", encode(part)), format!("'{}' is bad", encode(&format!("x{part}y")))] {
             let shown = shown("InvalidParameterValue", said.clone(), &password);
-            prop_assert!(!shown.contains(&wear(part)), "{clothes}: {said} is shown as {shown}");
+            prop_assert!(!shown.contains(&encode(part)), "{encoding}: {said} is shown as {shown}");
             for run in part.as_bytes().windows(8) {
                 let run = String::from_utf8_lossy(run).into_owned();
-                prop_assert!(!shown.contains(&wear(&run)), "{clothes}: {said} is shown as {shown}");
+                prop_assert!(!shown.contains(&encode(&run)), "{encoding}: {said} is shown as {shown}");
             }
-            prop_assert!(shown.contains("InvalidParameterValue"), "{clothes}: the code is gone: {shown}");
+            prop_assert!(shown.contains("InvalidParameterValue"), "{encoding}: the code is gone: {shown}");
         }
     }
 }
