@@ -21,11 +21,13 @@ pub(crate) struct ObjectSummary {
     pub(crate) suspended: bool,
     /// The flags whose rules it breaks.
     pub(crate) breaks: Vec<&'static str>,
+    /// The user groups that it names, and that `--allowed-user-group` does not allow.
+    pub(crate) refused_groups: Vec<String>,
     pub(crate) has_finalizer: bool,
     pub(crate) being_deleted: bool,
     pub(crate) protected: bool,
-    /// It needs Secrets.
-    pub(crate) with_passwords: bool,
+    /// The names of the Secrets that it needs.
+    pub(crate) secrets: Vec<String>,
     pub(crate) arn: Option<String>,
 }
 
@@ -190,10 +192,11 @@ mod tests {
             observes: false,
             suspended: false,
             breaks: Vec::new(),
+            refused_groups: Vec::new(),
             has_finalizer: true,
             being_deleted: false,
             protected: false,
-            with_passwords: false,
+            secrets: Vec::new(),
             arn: None,
         }
     }

@@ -10,7 +10,8 @@ use std::process::{Command, Output};
 use cluster::Cluster;
 use serde_json::Value;
 
-use crate::fixture::{Fixture, Setup, iam, manifest, until, with_password};
+use crate::deployed::Deployed;
+use crate::fixture::{Fixture, Setup, iam, manifest, until, with_password, with_passwords};
 use crate::rights::{self, Rights};
 use crate::{control_plane, repository};
 
@@ -113,8 +114,8 @@ pub(crate) async fn run(cluster: &Cluster, line: &str) {
     assert!(status.success(), "{line}: {}", String::from_utf8_lossy(&stderr));
 }
 
-/// Every row, if the cluster has one of our users and leader election is on.
-const ALL: [&str; 20] = [
+/// Every row, if the cluster has one of our users, and leader election and secured metrics are on.
+const ALL: [&str; 23] = [
     "cluster",
     "crd",
     "cluster-id",
@@ -123,6 +124,8 @@ const ALL: [&str; 20] = [
     "permission-finalizers",
     "permission-events",
     "permission-crd",
+    "permission-token-reviews",
+    "permission-access-reviews",
     "permission-lease",
     "lease",
     "permission-secrets",
@@ -133,6 +136,7 @@ const ALL: [&str; 20] = [
     "aws-location",
     "aws-describe-users",
     "aws-list-tags",
+    "aws-user-groups",
     "clock-aws",
     "clock-api-server",
 ];
@@ -141,22 +145,23 @@ const ALL: [&str; 20] = [
 async fn check_reports_no_missing_permission_to_an_administrator() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
-    let answer = check(&fixture, &["--leader-elect"], &[]).await;
+    let answer = check(&fixture, &["--leader-elect", "--metrics-secure"], &[]).await;
     assert_eq!(answer.code, Some(0));
     assert_eq!(answer.with("ok"), ALL, "{}", answer.page);
     answer.ok("aws-list-tags", ":user:app works");
     answer.ok("aws-identity", "Account 123456789012, as arn:aws:iam::");
 
-    // The table for people has the same rows, without the row of leader election.
+    // The table for people has the same rows, without the rows of leader election and of secured metrics.
     let Output { status, stdout, stderr } = control_plane::output(command(&fixture)).await;
     let table = String::from_utf8(stdout).unwrap();
     assert!(status.success(), "{table}");
     for check in ALL {
         let line = table.lines().find(|line| line.split_whitespace().nth(1) == Some(check));
-        assert_eq!(line.is_some(), !check.ends_with("lease"), "{check}: {table}");
+        let of_flags = check.ends_with("lease") || check.ends_with("-reviews");
+        assert_eq!(line.is_some(), !of_flags, "{check}: {table}");
         assert!(line.is_none_or(|line| line.starts_with("ok ")), "{table}");
     }
-    assert!(table.ends_with("\n18 ok, 0 warning, 0 failed\n"), "{table}");
+    assert!(table.ends_with("\n19 ok, 0 warning, 0 failed\n"), "{table}");
     assert!(stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
     fixture.end().await;
 }
@@ -177,6 +182,39 @@ async fn check_reports_no_missing_permission_with_the_rights_of_the_chart() {
     fixture.end().await;
 }
 
+/// The chart's values `secrets.named` and `metrics.secure`.
+#[tokio::test]
+async fn check_reports_nothing_missing_if_a_role_names_the_secrets_that_objects_name() {
+    let cluster = control_plane::shared();
+    let fixture = Fixture::without_operator(Setup::default()).await;
+    let (ns, home) = (&fixture.ns, format!("{}-home", fixture.ns));
+    let named = format!("secrets.named.{ns}={{api,web}}");
+    let values = [format!("watch.namespaces={{{ns},elsewhere}}"), named];
+    let secure = ["metrics.secure.enabled=true", "metrics.secure.certSecret=tls"].map(str::to_owned);
+    let values = [&values[..], &secure].concat();
+    let release = Deployed::apply(cluster, &fixture.client, &home, ns, &values).await;
+    let env = release.environment("operator-0");
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (&**name, &**value)).collect();
+
+    let bare = check(&fixture, &[], &env).await;
+    bare.warns("permission-secrets", "unless a Role allows the Secrets that they name", "create role");
+    fixture.create("app", with_passwords(&["api", "web"])).await;
+    let answer = check(&fixture, &[], &env).await;
+    assert!(answer.rows.iter().all(|row| row["status"] == "ok"), "{}", answer.page);
+    answer.ok("permission-secrets", &format!("May get secrets/api, secrets/web in the namespace {ns}."));
+    answer.ok("permission-token-reviews", "May create tokenreviews in the whole cluster.");
+
+    // One that the Role does not name.
+    fixture.create("another", with_password("batch")).await;
+    let answer = check(&fixture, &[], &env).await;
+    let missing = format!("May not get secrets/batch in the namespace {ns}.");
+    answer.warns("permission-secrets", &missing, "--resource-name=batch");
+    fix(cluster, answer.row("permission-secrets")).await;
+    let status = async || check(&fixture, &[], &env).await.row("permission-secrets")["status"].clone();
+    until("the third Secret may be read", async || status().await == "ok").await;
+    fixture.end().await;
+}
+
 #[test]
 fn the_documentation_of_check_has_each_row_and_no_other() {
     let page = repository::read("docs/src/reference/check.md");
@@ -185,18 +223,21 @@ fn the_documentation_of_check_has_each_row_and_no_other() {
     let uninstall = ["objects", "objects-delete", "objects-deleting", "objects-finalizer"];
     let orphans = ["aws-users", "orphan", "orphan-partly-tagged", "orphan-unknown", "orphans"];
     // The rows that `ALL` lacks appear only if they have something to report.
-    let expected: Vec<&str> = ALL.into_iter().chain(["rules"]).chain(uninstall).chain(orphans).collect();
+    let expected: Vec<&str> =
+        ALL.into_iter().chain(["rules", "user-groups"]).chain(uninstall).chain(orphans).collect();
     assert_eq!(rows.collect::<Vec<_>>(), expected);
 }
 
 /// The status of a row if its RBAC rule is missing.
-const RULES: [(&str, &str); 9] = [
+const RULES: [(&str, &str); 11] = [
     ("cluster-id", "failed"),
     ("permission-objects", "failed"),
     ("permission-status", "failed"),
     ("permission-finalizers", "warning"),
     ("permission-events", "warning"),
     ("permission-crd", "warning"),
+    ("permission-token-reviews", "warning"),
+    ("permission-access-reviews", "warning"),
     ("permission-lease", "failed"),
     ("permission-secrets", "warning"),
     ("permission-secrets-watch", "warning"),
@@ -207,7 +248,11 @@ async fn check_reports_each_missing_permission_and_its_fix_grants_only_that() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let cluster = control_plane::shared();
     let account = fixture.service_account("lean").await;
-    let env = [("KUBECONFIG", &*account), ("ELASTICACHE_USERS_LEADER_ELECT", "true")];
+    let env = [
+        ("KUBECONFIG", &*account),
+        ("ELASTICACHE_USERS_LEADER_ELECT", "true"),
+        ("ELASTICACHE_USERS_METRICS_SECURE", "true"),
+    ];
     let bare = check(&fixture, &[], &env).await;
     for (rule, status) in RULES {
         bare.says(rule, status, "", "--serviceaccount=");
@@ -233,7 +278,8 @@ async fn check_reports_each_missing_permission_and_its_fix_grants_only_that() {
     let whole = check(&fixture, &[], &env).await;
     assert_eq!((whole.code, whole.with("warning").len()), (Some(0), 0), "{}", whole.page);
     for kind in ["clusterrolebinding", "clusterrole"] {
-        let names = "elasticache-user-operator-cluster-id elasticache-user-operator-permission-crd";
+        let rules = ["cluster-id", "permission-crd", "permission-token-reviews", "permission-access-reviews"];
+        let names = rules.map(|rule| format!("elasticache-user-operator-{rule}")).join(" ");
         run(cluster, &format!("kubectl delete {kind} {names}")).await;
     }
 }

@@ -71,6 +71,13 @@ impl Deployed {
         command
     }
 
+    /// The environment of a pod with this name, and the kubeconfig of its ServiceAccount.
+    pub(crate) fn environment(&self, pod: &str) -> Vec<(String, String)> {
+        let command = self.command(the(&self.objects, "Deployment"), pod);
+        let text = |text: &std::ffi::OsStr| text.to_str().unwrap().to_owned();
+        command.get_envs().map(|(name, value)| (text(name), text(value.unwrap()))).collect()
+    }
+
     /// The pre-delete hook, which Helm runs before it uninstalls the release.
     pub(crate) fn hook(&self) -> Command {
         let job = the(&self.objects, "Job");
