@@ -197,7 +197,8 @@ async fn in_cluster<W: Write>(
     }
     let policy = flags.run.policy(String::new());
     let objects = cluster.objects(&scopes, flags.page_size, &policy).await.unwrap_or_default();
-    rules::evaluate(&objects).into_iter().try_for_each(|row| report.publish(row))?;
+    let rules = [rules::evaluate(&objects), rules::user_groups(&objects)];
+    rules.into_iter().flatten().try_for_each(|row| report.publish(row))?;
     report.publish(secrets::row(flags, cluster, &objects, caller).await)?;
     let scopes = match flags.run.secret_namespaces() {
         None => scopes,
@@ -289,6 +290,9 @@ async fn asked_of_aws(
             described.message.push_str(if ours.is_none() { ": there is no user of ours yet." } else { "." });
             rows.push(described);
         }
+    }
+    if !flags.run.allowed_user_group.is_empty() {
+        rows.push(amazon::list_groups_row(&aws.list_groups().await, caller));
     }
     (rows, by_elasticache.or(by_sts))
 }

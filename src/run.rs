@@ -124,7 +124,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
             }),
             memories: Memories::default(),
             orphans: Orphans::default(),
-            groups: UserGroups::new(run.pace()),
+            groups: UserGroups::new(run.pace(), metrics.groups.clone()),
             corrections: metrics.corrections(),
             orphans_removed: metrics.orphans_removed(),
             pass_timeout: PASS_TIMEOUT,

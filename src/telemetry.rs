@@ -38,7 +38,7 @@ pub use certificate::{Certificate, CertificateError};
 pub use escaped_lines::EscapedLines;
 pub use log_line::write_log_line;
 pub use objects::ObjectMetrics;
-pub use passes::{Measured, Metrics, QueueMetrics, Reconciled};
+pub use passes::{GroupMetrics, Measured, Metrics, QueueMetrics, Reconciled};
 pub use process::ProcessMetrics;
 pub use readers::MetricsReaders;
 pub use sparse::SparseWarnings;

@@ -162,6 +162,10 @@ impl UserApi for SharedAws {
         (seen, source(Account::Withheld))
     }
 
+    async fn list_groups(&self, _: Option<&str>) -> Result<aws::GroupPage, Fault> {
+        self.0.call().await.map(|()| aws::GroupPage::default())
+    }
+
     async fn modify_group(&self, _: &plan::GroupChange, _: CredentialsId) -> plan::GroupOutcome {
         self.0.call().await.map_or_else(plan::GroupOutcome::Failed, |()| plan::GroupOutcome::Accepted)
     }

@@ -88,6 +88,25 @@ pub(crate) fn list_tags_row(arn: &str, answer: &Result<(), Fault>, caller: Optio
     call_row("aws-list-tags", "elasticache:ListTagsForResource", ok, caller)
 }
 
+/// Only a change would show whether ModifyUserGroup is allowed.
+#[must_use]
+pub(crate) fn list_groups_row(answer: &Result<usize, Fault>, caller: Option<&str>) -> Row {
+    let ok = answer.as_ref().map(|_| {
+        "DescribeUserGroups works. ModifyUserGroup was not checked, because that would change a group."
+            .to_owned()
+    });
+    let mut row = call_row("aws-user-groups", "elasticache:DescribeUserGroups", ok, caller);
+    row.fix = row.fix.map(|fix| {
+        fix.replace("deploy/iam/policy.json", "deploy/iam/user-groups.json")
+            .replace(
+                "--policy-name elasticache-user-operator ",
+                "--policy-name elasticache-user-operator-groups ",
+            )
+            .replace("describe-users", "describe-user-groups")
+    });
+    row
+}
+
 /// For a survey that stopped before all users were read. `so_far` says what is known.
 #[must_use]
 pub(crate) fn interrupted_row(action: &str, fault: &Fault, so_far: &str) -> Row {

@@ -235,6 +235,7 @@ fn summarize(object: &ElastiCacheUser, policy: &Policy) -> ObjectSummary {
         policy: policy.deletion_policy(object),
         observes: policy.observes(object),
         breaks: resolve::rules_broken(object, policy),
+        refused_groups: resolve::refused_groups(object, policy),
         suspended: spec.suspend == Some(true),
         has_finalizer: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
         being_deleted: object.metadata.deletion_timestamp.is_some(),

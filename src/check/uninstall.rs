@@ -21,6 +21,8 @@ pub(crate) struct ObjectSummary {
     pub(crate) suspended: bool,
     /// The flags whose rules it breaks.
     pub(crate) breaks: Vec<&'static str>,
+    /// The user groups that it names, and that `--allowed-user-group` does not allow.
+    pub(crate) refused_groups: Vec<String>,
     pub(crate) has_finalizer: bool,
     pub(crate) being_deleted: bool,
     pub(crate) protected: bool,
@@ -190,6 +192,7 @@ mod tests {
             observes: false,
             suspended: false,
             breaks: Vec::new(),
+            refused_groups: Vec::new(),
             has_finalizer: true,
             being_deleted: false,
             protected: false,

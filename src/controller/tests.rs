@@ -101,6 +101,10 @@ impl UserApi for NoAws {
         unreachable!("a call for a suspended object")
     }
 
+    async fn list_groups(&self, _: Option<&str>) -> Result<aws::GroupPage, Fault> {
+        unreachable!("a call for a suspended object")
+    }
+
     async fn modify_group(&self, _: &plan::GroupChange, _: CredentialsId) -> plan::GroupOutcome {
         unreachable!("a call for a suspended object")
     }
@@ -205,7 +209,7 @@ fn context(client: Client, ending: watch::Receiver<bool>) -> Arc<Context<NoAws>>
             }),
             memories: Memories::default(),
             orphans: Orphans::default(),
-            groups: crate::groups::UserGroups::new(plan::pace::Pace::default()),
+            groups: crate::groups::UserGroups::new(plan::pace::Pace::default(), Default::default()),
             orphans_removed: Counter::default(),
             corrections: Counter::default(),
             pass_timeout: Duration::from_secs(900),

@@ -45,6 +45,8 @@ pub struct Pace {
     /// How long a new object waits for the object that owns its user, because GitOps tools create before they delete.
     pub handover: Duration,
     pub event_repeat: Duration,
+    /// How long the event of a wait that an ordinary change causes is Normal.
+    pub event_patience: Duration,
     /// A change of a group's members waits so long for others.
     pub group_gather: Duration,
     /// The same while more users for the group are being created.
@@ -78,6 +80,7 @@ impl Default for Pace {
             denied_patience: seconds(5 * 60),
             handover: seconds(60),
             event_repeat: seconds(10 * 60),
+            event_patience: seconds(60),
             group_gather: seconds(1),
             group_gather_most: seconds(5),
             busy_floor: seconds(5),
@@ -130,6 +133,7 @@ impl Pace {
             denied_patience: self.denied_patience / by,
             handover: self.handover / by,
             event_repeat: self.event_repeat,
+            event_patience: self.event_patience / by,
             group_gather: self.group_gather / by,
             group_gather_most: self.group_gather_most / by,
             busy_floor: self.busy_floor / by,
@@ -170,6 +174,12 @@ impl Pace {
     pub fn until_listing(&self, pages: usize) -> Duration {
         let pages = f64::from(u32::try_from(pages).unwrap_or(u32::MAX));
         self.poll_cap.mul_f64((pages / 5.0).powi(2).clamp(1.0, 4.0))
+    }
+
+    /// Whether a listing of so many pages costs fewer calls than a look at each of so many groups.
+    #[must_use]
+    pub fn lists_groups(&self, waited_for: usize, pages: usize) -> bool {
+        waited_for > pages
     }
 
     /// Whether an object of this age may be the new form of one that is about to go.

@@ -64,6 +64,24 @@ struct QueueLabel {
 
 const QUEUE: QueueLabel = QueueLabel { name: CONTROLLER };
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DirectionLabel {
+    direction: &'static str,
+}
+
+/// How many memberships of user groups wait. Clones share their values.
+#[derive(Clone, Debug, Default)]
+pub struct GroupMetrics(Family<DirectionLabel, Gauge>);
+
+impl GroupMetrics {
+    pub fn set(&self, joins: usize, leaves: usize) {
+        for (direction, waiting) in [("join", joins), ("leave", leaves)] {
+            let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+            self.0.get_or_create(&DirectionLabel { direction }).set(waiting);
+        }
+    }
+}
+
 /// Clones share their values.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -73,6 +91,7 @@ pub struct Metrics {
     corrections: Counter,
     orphans_removed: Counter,
     kubernetes_failures: Counter,
+    pub groups: GroupMetrics,
     pub queue: QueueMetrics,
     pub objects: ObjectMetrics,
 }
@@ -88,6 +107,7 @@ impl Metrics {
             corrections: Counter::default(),
             orphans_removed: Counter::default(),
             kubernetes_failures: Counter::default(),
+            groups: GroupMetrics::default(),
             queue: QueueMetrics::default(),
             objects,
         };
@@ -112,6 +132,12 @@ impl Metrics {
             "elasticache_user_kubernetes_failures",
             "Number of requests about objects and Secrets that the API server did not perform, or whose answer could not be read",
             metrics.kubernetes_failures.clone(),
+        );
+        metrics.groups.set(0, 0);
+        registry.register(
+            "elasticache_user_group_changes_waiting",
+            "Number of memberships of user groups that wait to be added or removed, or that AWS is changing",
+            metrics.groups.0.clone(),
         );
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("elasticache_user_build", "Version of the operator", build);

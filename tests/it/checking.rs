@@ -115,7 +115,7 @@ pub(crate) async fn run(cluster: &Cluster, line: &str) {
 }
 
 /// Every row, if the cluster has one of our users, and leader election and secured metrics are on.
-const ALL: [&str; 22] = [
+const ALL: [&str; 23] = [
     "cluster",
     "crd",
     "cluster-id",
@@ -136,6 +136,7 @@ const ALL: [&str; 22] = [
     "aws-location",
     "aws-describe-users",
     "aws-list-tags",
+    "aws-user-groups",
     "clock-aws",
     "clock-api-server",
 ];
@@ -160,7 +161,7 @@ async fn check_reports_no_missing_permission_to_an_administrator() {
         assert_eq!(line.is_some(), !of_flags, "{check}: {table}");
         assert!(line.is_none_or(|line| line.starts_with("ok ")), "{table}");
     }
-    assert!(table.ends_with("\n18 ok, 0 warning, 0 failed\n"), "{table}");
+    assert!(table.ends_with("\n19 ok, 0 warning, 0 failed\n"), "{table}");
     assert!(stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
     fixture.end().await;
 }
@@ -222,7 +223,8 @@ fn the_documentation_of_check_has_each_row_and_no_other() {
     let uninstall = ["objects", "objects-delete", "objects-deleting", "objects-finalizer"];
     let orphans = ["aws-users", "orphan", "orphan-partly-tagged", "orphan-unknown", "orphans"];
     // The rows that `ALL` lacks appear only if they have something to report.
-    let expected: Vec<&str> = ALL.into_iter().chain(["rules"]).chain(uninstall).chain(orphans).collect();
+    let expected: Vec<&str> =
+        ALL.into_iter().chain(["rules", "user-groups"]).chain(uninstall).chain(orphans).collect();
     assert_eq!(rows.collect::<Vec<_>>(), expected);
 }
 

@@ -115,6 +115,7 @@ impl Pass {
                 | MembershipState::Full(_)
                 | MembershipState::Refused(_)
                 | MembershipState::NameTaken(_)
+                | MembershipState::DeniedTogether(_)
                 | MembershipState::DefaultInUse { .. }
                 | MembershipState::NotAllowed
                 | MembershipState::Failed(..) => Swap::No,

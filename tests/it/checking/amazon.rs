@@ -51,6 +51,12 @@ async fn check_reports_the_calls_that_aws_denies() {
     let answer = after(denied("ListTagsForResource")).await;
     let message = "elasticache:ListTagsForResource is not allowed.";
     answer.fails("aws-list-tags", message, "deploy/iam/policy.json");
+    let answer = after(denied("DescribeUserGroups")).await;
+    answer.fails(
+        "aws-user-groups",
+        "elasticache:DescribeUserGroups is not allowed.",
+        "deploy/iam/user-groups.json",
+    );
     let answer = after(denied("GetCallerIdentity")).await;
     answer.warns("aws-identity", "STS refuses", "sts:GetCallerIdentity");
     let answer = after(Rule::any().error("InvalidClientTokenId", 403).always()).await;
@@ -67,10 +73,10 @@ async fn check_reports_in_bounded_time_that_aws_does_not_answer() {
     let began = Instant::now();
     let answer = check(&fixture, &[], &[("ELASTICACHE_USERS_AWS_CALL_TIMEOUT", "1s")]).await;
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    for row in ["aws-identity", "aws-describe-users"] {
+    for row in ["aws-identity", "aws-describe-users", "aws-user-groups"] {
         answer.fails(row, "TimedOut", "HTTPS");
     }
-    assert_eq!(answer.with("failed").len(), 2, "{}", answer.page);
+    assert_eq!(answer.with("failed").len(), 3, "{}", answer.page);
 }
 
 #[tokio::test]

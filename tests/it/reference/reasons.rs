@@ -199,10 +199,11 @@ fn warns(reason: Reason) -> &'static str {
 }
 
 fn events() -> String {
-    let repeat = Pace::default().event_repeat.as_secs() / 60;
+    let Pace { event_repeat, event_patience, .. } = Pace::default();
+    let (repeat, patience) = (event_repeat.as_secs() / 60, event_patience.as_secs());
     let mut text = format!(
         "\n## Events of what was done\n\nWarning events have the reasons above: one when a reason begins, and one every {repeat} minutes \
-         while it lasts. `ReconcileRequestIgnored` is a Warning too: the annotation `elasticache-users.dev/reconcile-requested-at` has more than 256 \
+         while it lasts. `WaitingForUserActive`, `WaitingForUserGroup` and `WaitingForPreviousUser` are Normal events first, and Warnings if they last for {patience} s. `ReconcileRequestIgnored` is a Warning too: the annotation `elasticache-users.dev/reconcile-requested-at` has more than 256 \
          characters, so it is ignored. So is `RuleBroken`: the object breaks a rule of the operator's administrator, and its AWS user stays managed. In addition, one event reports each thing that was done:\n\n| event | what was done |\n|---|---|\n"
     );
     let mut told = BTreeSet::new();
