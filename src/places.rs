@@ -188,13 +188,13 @@ mod tests {
         }
         let younger = [object("x", 8, true), object("y", 9, true)];
         assert!(places(&younger).are_taken(&object("a", 1, false), 2), "an old object without a user");
-        assert!(!places(&younger).are_taken(&object("y", 9, true), 2), "one of those that have a user");
+        assert!(!places(&younger).are_taken(&object("y", 9, true), 2), "a young object that has a user");
         let crowd = places(&[]);
         let admitted = ["d", "c", "b", "a"].map(|name| {
             crowd.follow(&Event::Apply(object(name, 1, false)));
             !crowd.are_taken(&object(name, 1, false), 2)
         });
-        assert_eq!(admitted, [true, true, false, false], "all of one second, and none with a user yet");
+        assert_eq!(admitted, [true, true, false, false], "objects of the same second, without users");
         let other = serde_json::from_value(
             json!({ "metadata": { "namespace": "web", "name": "z" }, "spec": {} , "apiVersion": "elasticache-users.dev/v1alpha1", "kind": "ElastiCacheUser" }),
         );

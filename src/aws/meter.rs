@@ -235,7 +235,11 @@ mod tests {
         ] {
             assert!(text.contains(&expected), "{expected} is missing in:\n{text}");
         }
-        assert_eq!(text.matches("errors_total{").count(), 3, "nothing else is counted as such:\n{text}");
-        assert_eq!(text.matches("aws_api_call_retries_count{").count(), 1, "the others were never answered");
+        assert_eq!(text.matches("errors_total{").count(), 3, "other calls must not count as errors:\n{text}");
+        assert_eq!(
+            text.matches("aws_api_call_retries_count{").count(),
+            1,
+            "the other operations never succeeded"
+        );
     }
 }

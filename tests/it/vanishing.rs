@@ -45,7 +45,7 @@ fn refusal((code, times): (&str, u64)) -> Rule {
 }
 
 /// Gives the user the tags of this owner.
-async fn hand_over(fixture: &Fixture, owner: &Owner, uid: &Value) {
+async fn give_tags_of(fixture: &Fixture, owner: &Owner, uid: &Value) {
     let theirs = json!("of-another-object");
     let (cluster, uid) = match owner {
         Owner::Ours => return,
@@ -77,13 +77,13 @@ async fn vanishes_during_create_user(fixture: &Fixture, spec: Value, owner: &Own
     fixture.aws.struck(fault, 1).await;
     if !is_ours {
         made(fixture).await;
-        hand_over(fixture, owner, &created["metadata"]["uid"]).await;
+        give_tags_of(fixture, owner, &created["metadata"]["uid"]).await;
     }
-    tear_off(fixture, "app").await;
+    remove_with_finalizer(fixture, "app").await;
 }
 
 /// Removes the finalizer and the object, before the operator adds the finalizer again.
-async fn tear_off(fixture: &Fixture, name: &str) {
+async fn remove_with_finalizer(fixture: &Fixture, name: &str) {
     let unheld = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
     until("the object is gone", || async {
         let version =
@@ -110,7 +110,7 @@ async fn removed(fixture: &Fixture) {
 }
 
 /// Waits until the operator logs that it leaves the user alone.
-async fn left_alone(fixture: &Fixture, why: &str) {
+async fn wait_until_left_alone(fixture: &Fixture, why: &str) {
     fixture.logged(why).await;
     assert!(fixture.aws.user("app").await.is_some());
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len(), 0);
@@ -130,7 +130,7 @@ async fn vanishes(Row { name, spec, faults, owner, namesake, removed: is_removed
     if is_removed {
         removed(&fixture).await
     } else {
-        left_alone(&fixture, "is left alone").await
+        wait_until_left_alone(&fixture, "is left alone").await
     }
     fixture.end().await;
 }
@@ -204,7 +204,7 @@ async fn the_user_of_an_object_whose_finalizer_a_person_removed_is_kept() {
     fixture.start();
     fixture.ready("young", iam()).await;
     for name in ["app", "young"] {
-        tear_off(&fixture, name).await;
+        remove_with_finalizer(&fixture, name).await;
     }
     // The operator handles events in order. When this object is Ready, it has seen that both objects are gone.
     fixture.ready("later", iam()).await;

@@ -66,7 +66,7 @@ fn start(fixture: &Fixture) {
 }
 
 /// Objects in all kinds of states: `ready`, `drifted`, `denied`, `throttled`, `secretless`, `leaving`, and `gone`.
-async fn a_day(fixture: &Fixture) {
+async fn objects_in_all_states(fixture: &Fixture) {
     fixture.ready("ready", iam()).await;
     fixture.ready("drifted", iam()).await;
     fixture.aws.put_user("drifted", json!({ "AccessString": "off -@all" })).await;
@@ -98,7 +98,7 @@ async fn the_reference_lists_exactly_the_metrics_that_are_served() {
     let fixture =
         Fixture::without_operator(Setup { leaves_users: true, rights: LEADS, ..Setup::default() }).await;
     start(&fixture);
-    a_day(&fixture).await;
+    objects_in_all_states(&fixture).await;
     let ns = fixture.ns.as_str();
     counts_what_happened(&fixture).await;
 

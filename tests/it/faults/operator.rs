@@ -55,7 +55,7 @@ impl Operator {
 
     /// Starts the process again if it has ended by itself, as the kubelet does. It ends if the API server does not answer at its
     /// start.
-    pub(super) fn keep_up(&self) {
+    pub(super) fn restart_if_ended(&self) {
         let mut process = self.process.lock().unwrap();
         if process.as_mut().is_some_and(|process| process.status().is_ok_and(|status| status.is_some())) {
             *process = Some(Process::start("operator", (self.recipe)(false), &self.log).unwrap());
@@ -68,7 +68,7 @@ impl Operator {
     }
 
     /// The end of the output, without passwords.
-    pub(super) fn last_words(&self) -> String {
+    pub(super) fn log_end(&self) -> String {
         redacted(&operator::tail(&self.said(), 40))
     }
 }

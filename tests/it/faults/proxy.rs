@@ -154,7 +154,7 @@ impl Proxy {
     }
 
     /// The reasons of the events so far.
-    pub(super) fn told(&self) -> Vec<String> {
+    pub(super) fn events(&self) -> Vec<String> {
         self.state.lock().unwrap().told.clone()
     }
 

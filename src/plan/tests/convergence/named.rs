@@ -93,7 +93,7 @@ fn aws_gets_the_last_edit_although_the_status_write_of_the_edit_before_is_lost()
         let access = model.services[0].user.as_ref().map(|user| user.shown.access_string.as_str());
         assert_eq!(access, Some(ACCESS[first].1), "{}", model.trace);
     }
-    assert_eq!(sent, 2, "the second one has to get there, and be taken back");
+    assert_eq!(sent, 2, "the second edit must be sent, and then reverted");
 }
 
 #[test]
