@@ -30,7 +30,7 @@ impl Case<'_> {
             self.shows("busy", follows).await?;
         }
         if began.elapsed() > awaited * 4 / 5 {
-            return Err(self.told("the passes wait for the API server to take their events\n"));
+            return Err(self.with_log("the passes wait for the API server to take their events\n"));
         }
         self.ends_in_time().await?;
         self.proxy.delay_events(Duration::from_millis(700));
@@ -46,9 +46,9 @@ impl Case<'_> {
             self.remove(name).await;
         }
         if !told {
-            return Err(self.told("what was published before the end got no chance\n"));
+            return Err(self.with_log("what was published before the end got no chance\n"));
         }
-        self.is_sound()
+        self.check_log()
     }
 
     async fn make(&self, name: &str) -> Result<(), String> {
@@ -61,7 +61,7 @@ impl Case<'_> {
         let began = Instant::now();
         let code = self.operator.terminate().await;
         if code != Some(0) || began.elapsed() > Duration::from_secs(10) {
-            return Err(self.told(&format!("exit code {code:?} after {:?}\n", began.elapsed())));
+            return Err(self.with_log(&format!("exit code {code:?} after {:?}\n", began.elapsed())));
         }
         Ok(())
     }
