@@ -19,7 +19,7 @@ use super::seen::hash;
 use super::{object_ref, scoped, warn_once};
 use crate::api::{ElastiCacheUser, TrimmedSecret};
 use crate::connection::{WATCH_SECONDS, WatchHealth};
-use crate::resolve::secrets_named;
+use crate::resolve::{may_need_secrets, secrets_named};
 
 /// Wait so long after a Secret changed, because a rotation writes two Secrets one after the other.
 const SECRET_DEBOUNCE: Duration = Duration::from_secs(1);
@@ -195,7 +195,9 @@ pub(super) fn objects_with_changed_secret(
     let sent = |object: &ElastiCacheUser| versions_sent(object).any(|sent| sent.is_of(uid, version));
     let candidates = index.naming_secret(namespace, name);
     let objects = candidates.iter().filter_map(|name| objects.get(&object_ref(name)?));
-    let changed = objects.filter(|object| object.metadata.deletion_timestamp.is_none() && !sent(object));
+    let changed = objects.filter(|object| {
+        object.metadata.deletion_timestamp.is_none() && may_need_secrets(object) && !sent(object)
+    });
     changed.map(|object| ObjectRef::from_obj(&*object)).collect()
 }
 

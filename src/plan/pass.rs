@@ -173,6 +173,9 @@ impl Pass {
         let roll = self.rolls.roll();
         let tags_due = self.memory.tags_due(object.generation, is_ready, pace, now.moment, roll);
         self.awaited = is_awaited(&object, &goal);
+        if goal.leaves_passwords_to_others() {
+            self.memory.sent_passwords = None;
+        }
         self.observed = Observed {
             record,
             tags_due: tags_due || object.is_requested(),

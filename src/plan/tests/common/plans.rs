@@ -129,7 +129,12 @@ pub(crate) fn create_intent() -> Action {
 }
 
 pub(crate) fn tags_intent(keys: &[&str]) -> Action {
-    Action::WriteIntent(WriteIntent::Tags { tag_keys: texts(keys) })
+    Action::WriteIntent(WriteIntent::Tags { tag_keys: texts(keys), forget_passwords: false })
+}
+
+/// The same, and the versions of the passwords leave status.
+pub(crate) fn tags_and_passwords_intent(keys: &[&str]) -> Action {
+    Action::WriteIntent(WriteIntent::Tags { tag_keys: texts(keys), forget_passwords: true })
 }
 
 pub(crate) fn elsewhere(recorded: Arn, region: &str, account: Option<&str>) -> WrongLocation {

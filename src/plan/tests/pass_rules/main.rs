@@ -5,6 +5,7 @@
 #[macro_use]
 mod common;
 mod confirmed;
+mod external;
 mod handover;
 mod kept;
 mod lagging;

@@ -207,8 +207,9 @@ impl World {
                 user.engine = engine.map_or(user.engine, |engine| engine.as_str().into());
                 if let Some(change) = authentication {
                     user.authentication_type = change.kind().output().into();
-                    user.password_count =
-                        change.passwords().and_then(|sent| i32::try_from(sent.values().len()).ok());
+                    let count = change.passwords().map_or(1, |sent| sent.values().len());
+                    let has_passwords = change.kind() == AuthenticationType::Password;
+                    user.password_count = has_passwords.then(|| i32::try_from(count).unwrap());
                 }
             }
             Mutation::Tag(tag) => {
