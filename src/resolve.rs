@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use kube::ResourceExt;
 use plan::{
     Adoption, Authentication, AuthenticationType, BrokenRule, DeletionGoal, DeletionPolicy, Desired, Feature,
-    FirstPassword, Goal, GroupPermission, InvalidUserId, Outline, Owner, Passwords, Refusal, SecretProblem, Subject,
-    UserGroupId, UserId, WantedGroups,
+    FirstPassword, Goal, GroupPermission, InvalidUserId, Outline, Owner, Passwords, Refusal, SecretProblem,
+    Subject, UserGroupId, UserId, WantedGroups,
 };
 
 use crate::api::{self, ElastiCacheUser, PREVENT_DELETION};
@@ -314,11 +314,10 @@ fn passwords_wanted(object: &ElastiCacheUser) -> Result<Authentication, SpecErro
         Some(api::PasswordSource::External) if given.is_some_and(|given| given.passwords.is_none()) => {
             Ok(Authentication::ExternalPassword(FirstPassword::Random))
         }
-        Some(api::PasswordSource::External) => keys(object)
-            .map(|_| Authentication::ExternalPassword(FirstPassword::FromSecrets(unread()))),
-        Some(api::PasswordSource::Unrecognized(word)) => {
-            Err(SpecError::UnknownPasswordSource(word.clone()))
+        Some(api::PasswordSource::External) => {
+            keys(object).map(|_| Authentication::ExternalPassword(FirstPassword::FromSecrets(unread())))
         }
+        Some(api::PasswordSource::Unrecognized(word)) => Err(SpecError::UnknownPasswordSource(word.clone())),
     }
 }
 
@@ -328,7 +327,8 @@ pub fn may_need_secrets(object: &ElastiCacheUser) -> bool {
     let given = object.spec.authentication.as_ref();
     let is_external = given.is_some_and(|given| given.password_source == Some(api::PasswordSource::External));
     let shown = object.status.as_ref().and_then(|status| status.authentication.as_ref());
-    let has_password = shown.is_some_and(|shown| shown.type_.as_deref() == Some(AuthenticationType::Password.output()));
+    let has_password =
+        shown.is_some_and(|shown| shown.type_.as_deref() == Some(AuthenticationType::Password.output()));
     !(is_external && has_password)
 }
 

@@ -12,8 +12,8 @@ use crate::ownership::{
 use crate::rules::barred;
 use crate::{
     Account, Action, Adoption, Authentication, Cause, Changes, Create, Creation, Desired, Fault, Fetch,
-    FirstPassword, Lifecycle, Modify, Observed, Owner, OwnerObservation, Ownership, Read, Record, Refusal, RemoteUser,
-    SecretProblem, Tag, Tags, TagsObservation, Untag, UserObservation, Wait, WriteIntent,
+    FirstPassword, Lifecycle, Modify, Observed, Owner, OwnerObservation, Ownership, Read, Record, Refusal,
+    RemoteUser, SecretProblem, Tag, Tags, TagsObservation, Untag, UserObservation, Wait, WriteIntent,
 };
 
 pub(crate) fn ensure_present(desired: &Desired, observed: &Observed) -> Action {

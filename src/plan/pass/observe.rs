@@ -4,9 +4,9 @@ use super::{Awaiting, Pass, Request};
 use crate::location::{is_gone, wrong_location};
 use crate::verdict::Outcome;
 use crate::{
-    Account, Arn, Authentication, CallSource, Creation, Definition, Fetch, FirstPassword, Goal, Lifecycle, Now, ObjectFacts,
-    OwnerObservation, Ownership, Passwords, SecretProblem, Tags, TagsObservation, UserObservation,
-    tags_match,
+    Account, Arn, Authentication, CallSource, Creation, Definition, Fetch, FirstPassword, Goal, Lifecycle,
+    Now, ObjectFacts, OwnerObservation, Ownership, Passwords, SecretProblem, Tags, TagsObservation,
+    UserObservation, tags_match,
 };
 
 impl Pass {

@@ -38,7 +38,11 @@ fn a_user_whose_passwords_others_set_is_created_with_given_or_random_ones() {
     }
     for change in [AuthenticationChange::FirstPassword(given()), AuthenticationChange::RandomPassword] {
         assert_eq!(change.kind(), AuthenticationType::Password);
-        assert_eq!((change.password_versions(), change.passwords()), (&[][..], None), "nothing to compare later");
+        assert_eq!(
+            (change.password_versions(), change.passwords()),
+            (&[][..], None),
+            "nothing to compare later"
+        );
     }
 }
 
@@ -58,7 +62,12 @@ fn neither_the_number_of_passwords_nor_a_secret_causes_a_call_if_others_set_them
         };
         nothing_known().seen(active()).tagged(our_tags()).record(record)
     };
-    let drift = || modify(authentication(AuthenticationChange::RandomPassword), drift(&["authentication type was iam instead of password"]));
+    let drift = || {
+        modify(
+            authentication(AuthenticationChange::RandomPassword),
+            drift(&["authentication type was iam instead of password"]),
+        )
+    };
     check! { goal: present_with(external());
         { claim: "as many as were sent", seen: seen(1), plan: Action::InSync },
         { claim: "Secrets Manager has left two", seen: seen(2), plan: Action::InSync },
