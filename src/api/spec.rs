@@ -93,7 +93,7 @@ const INVISIBLE_IN_RULES: &str = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\p{Cf}\
         .message("userID can not be added or removed later: AWS can not rename a user. Make a new ElastiCacheUser with the other ID and delete this one"),
     validation = Rule::new("has(self.userName) == has(oldSelf.userName)")
         .field_path(".userName")
-        .message("userName can not be added or removed later: AWS can not rename a user. Make a new ElastiCacheUser with the other name and delete this one"),
+        .message("userName can not be added or removed later: AWS can not rename a user. Delete this object and make it again with the other name: both have the same user ID, so they can not exist at the same time"),
     validation = Rule::new("self.?authentication.?type.orValue('') != 'no-password-required' || self.?engine.orValue('') != 'valkey' || (oldSelf.?authentication.?type.orValue('') == 'no-password-required' && oldSelf.?engine.orValue('') == 'valkey')")
         .optional_old_self(true)
         .field_path(".authentication.type")
@@ -116,7 +116,7 @@ pub struct ElastiCacheUserSpec {
     /// added or removed later. Members of one user group must have different names.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("userName can not be changed: AWS can not rename a user. Make a new ElastiCacheUser with the other name and delete this one"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("userName can not be changed: AWS can not rename a user. Delete this object and make it again with the other name: both have the same user ID, so they can not exist at the same time"))]
     #[x_kube(validation = Rule::new("self.size() > 0").message("userName must have 1 to 128 characters, for example orders; leave it out and it is the user ID"))]
     #[x_kube(validation = Rule::new(format!("!self.matches(r'{INVISIBLE}')")).message("userName must not have control, format or line separator characters: nobody sees them, and they forge lines in logs"))]
     pub user_name: Option<String>,

@@ -43,6 +43,8 @@ pub struct Aws {
     pub(crate) guard: Option<Arc<dyn MutationGuard>>,
     pub(crate) credentials: KnownCredentials,
     pub(crate) identifying: IdentifyTurn,
+    /// Where the credentials should come from, for messages. `None`: they were given explicitly.
+    pub(crate) provider: Option<Arc<str>>,
 }
 
 impl fmt::Debug for Aws {
@@ -104,7 +106,7 @@ impl Aws {
                 if call.has_no_password() {
                     tracing::debug!(target: ERROR_TARGET, operation = call.operation().name(), error = %DisplayErrorContext(&error));
                 }
-                Err(failure(&error, &facts))
+                Err(failure(&error, &facts).of_provider(self.provider.as_deref()))
             }
         };
         let account = result.as_ref().ok().and_then(AccountInAnswer::account);

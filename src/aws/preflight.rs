@@ -8,7 +8,7 @@ use plan::{Arn, Fault};
 
 use crate::adapter::fault_in;
 use crate::call_log::{Call, Operation};
-use crate::connect::{START, sts_client};
+use crate::connect::{START, configured_provider, sts_client};
 use crate::convert::answered_tags;
 use crate::interceptor::root_cause;
 use crate::sanitize;
@@ -63,7 +63,8 @@ impl Preflight {
     /// Reads the standard chain. Makes no call.
     pub async fn load(timeouts: Timeouts) -> Self {
         let shared = aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12()).load().await;
-        Self { aws: Aws::new(&shared, timeouts), shared, timeouts }
+        let aws = Aws { provider: configured_provider(), ..Aws::new(&shared, timeouts) };
+        Self { aws, shared, timeouts }
     }
 
     /// The region of the standard chain.
@@ -86,7 +87,8 @@ impl Preflight {
             Ok(Err(CredentialsError::CredentialsNotLoaded(_))) => Err(UnusableCredentials::NotConfigured),
             Ok(Err(source)) => {
                 let cause = root_cause(&source).unwrap_or_else(|| source.to_string());
-                let message = sanitize::stable(&cause, &[]);
+                let provider = self.aws.provider.as_deref().unwrap_or_default();
+                let message = format!("{provider}: {}", sanitize::stable(&cause, &[]));
                 Err(UnusableCredentials::ProviderFailed { message, source })
             }
             Err(_) => Err(UnusableCredentials::TimedOut),

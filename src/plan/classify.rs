@@ -95,15 +95,6 @@ impl Fault {
             | Self::Rejected(..) => false,
         }
     }
-
-    /// A read that failed like this shows nothing about the user's state.
-    #[must_use]
-    pub fn hides_user_state(&self) -> bool {
-        match self {
-            Self::Throttled(_) | Self::Unavailable(_) | Self::Credentials(_) | Self::Denied(_) => true,
-            Self::Busy(_) | Self::Rejected(..) => false,
-        }
-    }
 }
 
 /// The meaning of an error answer: a fact about the user, or a fault.

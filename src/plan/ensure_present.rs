@@ -150,9 +150,10 @@ fn while_modifying(desired: &Desired, observed: &Observed) -> Action {
 }
 
 fn other_name(desired: &Desired, user: &RemoteUser) -> Refusal {
+    let RemoteUser { user_id: id, user_name: has, .. } = user;
     Refusal::InvalidSpec(format!(
-        "AWS user \"{}\" has the user name \"{}\", not \"{}\", and a user name cannot change",
-        user.user_id, user.user_name, desired.user_name
+        "AWS user \"{id}\" has the user name \"{has}\", not \"{}\", and AWS cannot change a user name. To keep the user, set deletionPolicy to Retain, delete this object, and create it again with userName \"{has}\"",
+        desired.user_name
     ))
 }
 

@@ -11,6 +11,7 @@
 
 mod early;
 mod groups;
+mod notes;
 mod observe;
 mod orphaned;
 mod parts;

@@ -360,8 +360,9 @@ fn failed(action: &Action, fault: &Fault, context: &VerdictContext<'_>) -> Verdi
     );
     let stalled = needs_a_person || (reason == Reason::AccessDenied && context.denied_for_long);
     // A mutation is planned only if a read showed that the user differs, so its failure does not leave Ready unchanged.
+    // A read that failed, however it failed, shows nothing about the user's state.
     let read = matches!(action, Action::Fetch(_) | Action::Wait(_));
-    let silent = read && fault.hides_user_state() && context.is_ready && !context.differs;
+    let silent = read && context.is_ready && !context.differs;
     let progress = match () {
         () if context.deleting => Progress::Deleting,
         () if silent && !context.stale => Progress::Unchanged,

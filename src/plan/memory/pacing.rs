@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::pace::{Pace, Requeue};
 use crate::pass::EventContent;
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::{Progress, Reason, Verdict};
 use crate::{MembershipState, Moment, Mutation, ResourceVersion, UserGroupId};
 
 /// It changes only when something is done, never what is done.
@@ -113,7 +113,7 @@ impl Pacing {
         };
         self.waiting = Some((verdict.reason, since));
         let until_warning = self.until_warning(verdict.reason, pace, now);
-        match verdict.requeue {
+        let delay = match verdict.requeue {
             Requeue::Backoff | Requeue::Slow | Requeue::Busy => {
                 self.back_off(verdict.requeue, pace, now, roll)
             }
@@ -123,7 +123,20 @@ impl Pacing {
                 let reminded = until_warning.filter(|_| requeue == Requeue::Woken);
                 reminded.map_or(delay, |reminded| delay.min(reminded))
             }
-        }
+        };
+        self.until_deadline(verdict, pace, now).map_or(delay, |deadline| delay.min(deadline))
+    }
+
+    /// How long until the conditions change although nothing happens: Ready becomes Unknown, or a denied call Stalled.
+    fn until_deadline(&self, verdict: &Verdict, pace: &Pace, now: Moment) -> Option<Duration> {
+        let rest = match (verdict.progress, verdict.reason, verdict.requeue) {
+            (Progress::Unchanged, _, _) => pace.stale_after.saturating_sub(self.silence(now)),
+            (Progress::Reconciling, Reason::AccessDenied, Requeue::Slow) => {
+                pace.denied_patience.saturating_sub(self.denial(now))
+            }
+            _ => return None,
+        };
+        (!rest.is_zero()).then_some(rest)
     }
 
     /// How long the object has waited for this reason.
@@ -233,7 +246,6 @@ impl Pacing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::Progress;
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::groups::GroupReport;
+use super::notes::note;
 use super::{Awaiting, Counted, EventContent, LogLevel, LogLine, Pass, PassResult, Request};
 use crate::memory::ReasonEvent;
 use crate::pace::Requeue;
@@ -58,8 +59,8 @@ impl Pass {
     pub(super) fn close(&mut self, action: Action, outcome: Outcome, now: Now) {
         self.learn_from_outcome(&action, &outcome, now);
         // An answer of DescribeUsers is not enough: without its tags, nobody knows whether a user is in sync.
-        let hidden = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if fault.hides_user_state());
-        let silent = hidden || action == Action::Wait(Wait::BusyForOthers);
+        let silent =
+            matches!(&action, Action::Wait(Wait::Failed(..))) || action == Action::Wait(Wait::BusyForOthers);
         self.memory.pacing.heard(silent, now.moment);
         let groups = self.group_report(&action, &outcome);
         let mut verdict = self.verdict(&action, &outcome, &groups.changes, now.moment);
@@ -357,30 +358,6 @@ fn reason_event(due: ReasonEvent, action: &Action, verdict: &Verdict) -> EventCo
         reason: due.reason.as_str(),
         action: step(action),
         note: verdict.message.clone(),
-    }
-}
-
-/// The note of a Normal event: what was done.
-fn note(done: &Completed, action: &Action, verdict: &Verdict, id: &str) -> String {
-    match done {
-        _ if matches!(action, Action::ReleaseFinalizer(_)) => verdict.message.clone(),
-        Completed::Corrected(differences) => {
-            format!(
-                "Somebody changed AWS user \"{id}\". The operator corrects it: {}.",
-                differences.join("; ")
-            )
-        }
-        Completed::Rotated => format!("AWS accepted the new passwords of user \"{id}\"."),
-        Completed::Modified if !matches!(action, Action::Modify(_)) => verdict.message.clone(),
-        Completed::Created => format!("AWS accepted CreateUser of \"{id}\"."),
-        Completed::Modified => format!("AWS accepted ModifyUser of \"{id}\" and applies it now."),
-        Completed::DeletionStarted => format!("AWS accepted DeleteUser of \"{id}\"."),
-        Completed::AddedToUserGroup
-        | Completed::RemovedFromUserGroup
-        | Completed::Adopted
-        | Completed::Deleted
-        | Completed::Retained
-        | Completed::LeftAlone(_) => verdict.message.clone(),
     }
 }
 

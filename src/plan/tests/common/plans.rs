@@ -89,8 +89,9 @@ pub(crate) fn owned_by_another() -> Action {
 
 /// The user name of the AWS user is not `app`.
 pub(crate) fn other_name(name: &str) -> Action {
-    let why =
-        format!("AWS user \"app\" has the user name \"{name}\", not \"app\", and a user name cannot change");
+    let why = format!(
+        "AWS user \"app\" has the user name \"{name}\", not \"app\", and AWS cannot change a user name. To keep the user, set deletionPolicy to Retain, delete this object, and create it again with userName \"{name}\""
+    );
     refuse(Refusal::InvalidSpec(why))
 }
 

@@ -12,6 +12,7 @@ mod lagging;
 mod listed;
 mod not_shown;
 mod orphaned;
+mod outage;
 mod recent;
 mod reminded;
 mod reserved;
