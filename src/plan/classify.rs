@@ -95,6 +95,19 @@ impl Fault {
             | Self::Rejected(..) => false,
         }
     }
+
+    /// A read that failed like this shows that the user exists and is not `active`. Any other failure of a read shows nothing.
+    #[must_use]
+    pub fn shows_user_state(&self) -> bool {
+        match self {
+            Self::Busy(_) => true,
+            Self::Throttled(_)
+            | Self::Unavailable(_)
+            | Self::Credentials(_)
+            | Self::Denied(_)
+            | Self::Rejected(..) => false,
+        }
+    }
 }
 
 /// The meaning of an error answer: a fact about the user, or a fault.

@@ -59,8 +59,8 @@ impl Pass {
     pub(super) fn close(&mut self, action: Action, outcome: Outcome, now: Now) {
         self.learn_from_outcome(&action, &outcome, now);
         // An answer of DescribeUsers is not enough: without its tags, nobody knows whether a user is in sync.
-        let silent =
-            matches!(&action, Action::Wait(Wait::Failed(..))) || action == Action::Wait(Wait::BusyForOthers);
+        let hidden = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if !fault.shows_user_state());
+        let silent = hidden || action == Action::Wait(Wait::BusyForOthers);
         self.memory.pacing.heard(silent, now.moment);
         let groups = self.group_report(&action, &outcome);
         let mut verdict = self.verdict(&action, &outcome, &groups.changes, now.moment);

@@ -68,7 +68,7 @@ const MET: &str = "\
     Refuse UserAlreadyExists, Refuse UserIDNotAllowed, Refuse UserOwnedByAnother, Refuse WrongAWSAccount, \
     RemoveFinalizer, RemoveFinalizer DeletingUser, RemoveFinalizer DeletionStarted, \
     RemoveFinalizer Retained, RemoveFinalizer UserAlreadyExists, RemoveFinalizer UserDeleted, \
-    RemoveFinalizer UserOwnedByAnother, RemoveTagsFromResource, RemoveTagsFromResource UserModified, \
+    RemoveFinalizer UserOwnedByAnother, RemoveTagsFromResource, RemoveTagsFromResource UserModified, RemoveTagsFromResource failed, \
     Resolve, Suspend Suspended, Wait Active, \
     Wait Creating, Wait DeletingUser, Wait DeletionProtected, Wait Modifying, \
     Wait SecretForbidden, Wait SecretKeyNotFound, Wait SecretNotFound, Wait Suspended, \
