@@ -42,6 +42,8 @@ pub(super) struct Group {
     pub(super) parts: Vec<Part>,
     pub(super) last_direction: Option<Direction>,
     pub(super) room: Room,
+    /// A call failed, and may have taken effect. What AWS refuses now may be so already.
+    pub(super) is_doubtful: bool,
     /// How many objects in a row were denied alone, while nothing was accepted.
     pub(super) denials: u32,
 }

@@ -78,6 +78,7 @@ impl Group {
     fn accepted(&mut self, trial: &Trial, pace: &Pace, now: Moment, roll: f64) {
         self.last_direction = Some(trial.direction);
         self.denials = 0;
+        self.is_doubtful = false;
         self.resume_denied(now);
         if trial.direction == Direction::Join {
             self.room.full = None;
@@ -160,8 +161,15 @@ impl Group {
     /// AWS refuses this object's user.
     fn hold(&mut self, uid: &str, trial: &Trial, fault: &Fault, pace: &Pace, now: Moment, roll: f64) {
         let Some(wish) = self.wishes.get_mut(uid) else { return };
+        // B78: the user is no member any more.
+        let is_gone = wish.direction == Direction::Leave
+            && matches!(fault, Fault::Rejected(Rejection::ParameterValue, _));
         wish.refusals = wish.refusals.saturating_add(1);
         let refusals = wish.refusals;
+        if refusals == 1 && (is_gone || self.is_doubtful) {
+            wish.phase = Phase::Waiting { alone: true, after: now };
+            return self.look_soon(pace, now, roll);
+        }
         let after = |requeue| now + pace.until(requeue, refusals, Duration::ZERO, roll);
         let slowly =
             (MembershipState::Failed(GroupCall::ModifyUserGroup, fault.clone()), after(Requeue::Slow));

@@ -78,6 +78,7 @@ impl<'a> Case<'a> {
         let settings = Settings {
             modify_time: time,
             delete_time: time,
+            group_time: time,
             tag_window: speed.tag_window(),
             ..Settings::default()
         };
@@ -207,6 +208,9 @@ impl<'a> Case<'a> {
                 *password = json!(text_of(password.as_str().unwrap()));
             }
             self.aws.put_user("app", user).await;
+        }
+        for group in &self.scenario.groups {
+            self.aws.put_group(group, json!({ "Engine": "valkey" })).await;
         }
         self.operator.start();
         if let Some(spec) = &self.scenario.before {
@@ -366,7 +370,8 @@ impl Case<'_> {
             How::Kubernetes(..) | How::Overtaken => unreachable!("AWS is no API server"),
         };
         rule["Action"] = json!(action);
-        rule["UserId"] = json!(user);
+        // `*`: calls that name no user.
+        rule["UserId"] = json!(if user.is_empty() { "*" } else { user });
         rule["Skip"] = json!(call.before);
         let rule = self.aws.fault(rule).await;
         if !matches!(fault.how, How::Kill(_)) {

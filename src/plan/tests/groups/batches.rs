@@ -256,6 +256,27 @@ fn awss_own_default_user_comes_back_only_if_it_opens_no_cache_or_the_annotation_
     assert!(world.members().contains(DEFAULT_USER) && !world.members().contains("mine-1"));
 }
 
+#[test]
+fn a_default_user_that_somebody_swapped_for_awss_own_comes_back_but_not_in_place_of_another_one() {
+    let mut world = default_user(&["sessions"]);
+    world.foreign_change("mine-1".to_owned(), false);
+    world.foreign_change(DEFAULT_USER.to_owned(), true);
+    world.resync();
+    world.run(HOUR / 60);
+    assert!(world.members().contains("mine-1") && !world.members().contains(DEFAULT_USER));
+    world.user_names.insert("theirs".to_owned(), DEFAULT_USER.to_owned());
+    world.foreign_change("mine-1".to_owned(), false);
+    world.foreign_change("theirs".to_owned(), true);
+    world.resync();
+    world.run(HOUR / 20);
+    assert!(
+        matches!(world.state("mine-1"), Some(MembershipState::Refused(_))),
+        "{:?}",
+        world.state("mine-1")
+    );
+    assert!(world.members().contains("theirs"), "a member that is not ours stays");
+}
+
 /// `mine-1` is the group's default member, and another object of that name wants to join.
 fn second_default_user(caches: &[&str]) -> World {
     let mut world = default_user(caches);

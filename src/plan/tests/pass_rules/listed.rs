@@ -27,6 +27,15 @@ fn settled() -> World {
     panic!("it is never Ready: {:?}", world.object.status)
 }
 
+/// A Ready object whose user AWS works on without our asking.
+fn busy_for_others() -> World {
+    let mut world = settled();
+    world.user.as_mut().unwrap().lifecycle = Lifecycle::Modifying;
+    let pause = world.quiet_pass().requeue.unwrap();
+    world.now += pause;
+    world
+}
+
 /// A deletion that waits for AWS.
 fn leaving() -> World {
     let mut world = settled();
@@ -63,6 +72,11 @@ fn leaves(claim: &'static str, waits: bool, expected: Drift) -> Row {
     let world = leaving();
     let listed = world.user.clone();
     Row { claim, world, listed, secrets: SecretsShown::AsSent, waits, expected }
+}
+
+fn waits(claim: &'static str, world: World, expected: Drift) -> Row {
+    let listed = world.user.clone();
+    Row { claim, world, listed, secrets: SecretsShown::AsSent, waits: true, expected }
 }
 
 fn wants(wants: &'static str) -> Drift {
@@ -135,6 +149,7 @@ fn rows_about_tags_secrets_and_waits() -> Vec<Row> {
                 world.quiet_pass();
             })
         },
+        waits("AWS still works on a user of a group that changes", busy_for_others(), Drift::Nothing),
         leaves("AWS still deletes the user", true, Drift::Nothing),
         leaves("an object at rest would not wait", false, wants("ReadDefinition")),
         Row { listed: None, ..leaves("the user may be gone", true, Drift::Unlisted) },
