@@ -78,7 +78,9 @@ async fn a_group_that_is_not_allowed_is_reported_and_not_joined() {
     })
     .await;
     assert_eq!(members(&fixture, "cache").await, [""; 0]);
-    let answer = crate::checking::check(&fixture, &[], &[("ELASTICACHE_USERS_ALLOWED_USER_GROUP", "{namespace}-*")]).await;
+    let answer =
+        crate::checking::check(&fixture, &[], &[("ELASTICACHE_USERS_ALLOWED_USER_GROUP", "{namespace}-*")])
+            .await;
     answer.warns("user-groups", &format!("{}/app (cache)", fixture.ns), "allowedUserGroups");
     // A membership that somebody else made stays, and is all that was missing.
     fixture.aws.put_group("cache", json!({ "UserIds": ["app"] })).await;
