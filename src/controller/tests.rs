@@ -28,7 +28,7 @@ use crate::account::{Limiter, RateLimited};
 use crate::api::{FINALIZER, PREVENT_DELETION, RECONCILE_REQUESTED_AT};
 use crate::clock::PassClock;
 use crate::connection::{WatchHealth, watching};
-use crate::kubernetes::Kubernetes;
+use crate::kubernetes::{Events, Kubernetes};
 use crate::leader_election::Token;
 use crate::memories::Memories;
 use crate::orphans::Orphans;
@@ -187,10 +187,12 @@ impl Model {
 fn context(client: Client, ending: watch::Receiver<bool>) -> Arc<Context<NoAws>> {
     let metrics = Metrics::register(&mut Registry::default(), ObjectMetrics::new("Delete"));
     let pace = plan::pace::Pace::default();
+    let kubernetes = Kubernetes::new(client, Token::unlimited());
     Arc::new(Context {
         queue: Queue::new(10, pace.spacing, metrics.queue.clone()),
         reconciler: Reconciler {
-            kubernetes: Kubernetes::new(client, Token::unlimited()),
+            events: Events::start(&kubernetes, Counter::default()).0,
+            kubernetes,
             users: RateLimited::new(NoAws, Limiter::new(10.0, 20)),
             places: Places::new(false),
             policy: Policy {

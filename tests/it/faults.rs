@@ -94,6 +94,16 @@ async fn a_watch_that_hangs_when_it_is_opened_again_is_not_ready_and_then_opened
 }
 
 #[tokio::test]
+async fn events_that_the_api_server_does_not_take_delay_no_pass_and_not_the_end() {
+    let client = control_plane::client().await;
+    let (scenario, namespace) = (scenario::observe(), new_namespace(&client).await);
+    let case = Case::new(&client, &namespace, &scenario, speed(), None).await;
+    let ended = case.publishes_to_nobody().await;
+    case.clear().await;
+    ended.unwrap_or_else(|why| panic!("{}", secrecy::redacted(&why)));
+}
+
+#[tokio::test]
 async fn changes_that_happened_while_no_watch_worked_are_found_by_the_next_list() {
     let client = control_plane::client().await;
     let (scenario, namespace) = (scenario::rotate(), new_namespace(&client).await);

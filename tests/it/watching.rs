@@ -150,6 +150,7 @@ async fn counts_what_happened(fixture: &Fixture) {
     assert_eq!(value("aws_api_call_retries_count", &create), 5.0);
     assert_eq!(value("aws_api_call_retries_sum", &create), 2.0);
     assert_eq!(value("elasticache_user_drift_corrections_total", &[]), 1.0);
+    assert_eq!(value("elasticache_user_events_dropped_total", &[]), 0.0);
     let told = |name, type_, status, reason| {
         [("namespace", ns), ("name", name), ("type", type_), ("status", status), ("reason", reason)]
     };

@@ -1,5 +1,6 @@
 //! One run of one scenario, with or without a fault.
 
+mod events;
 mod hanging;
 
 use std::sync::Arc;

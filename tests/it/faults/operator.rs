@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cluster::Process;
+use cluster::{Process, Signal};
 use support::operator;
 
 use crate::fixture::operators::LOG;
@@ -44,6 +44,13 @@ impl Operator {
 
     pub(super) fn kill(&self) {
         drop(self.process.lock().unwrap().take());
+    }
+
+    /// Asks the process to end, and answers its exit code.
+    pub(super) async fn terminate(&self) -> Option<i32> {
+        let mut process = self.process.lock().unwrap().take().unwrap();
+        process.signal(Signal::TERM).unwrap();
+        operator::exit_code(&mut process).await.unwrap()
     }
 
     /// Starts the process again if it has ended by itself, as the kubelet does. It ends if the API server does not answer at its
@@ -98,6 +105,11 @@ impl Speed {
     /// How long an end state may take to come.
     pub(super) fn patience(self) -> Duration {
         Duration::from_secs(if self.real { 300 } else { 60 })
+    }
+
+    /// How long the operator waits for an answer of the API server.
+    pub(super) fn kubernetes_timeout(self) -> Duration {
+        Duration::from_secs(if self.real { 15 } else { 2 })
     }
 
     /// The operator's environment. If `patient`, no AWS call times out before a test has seen it.

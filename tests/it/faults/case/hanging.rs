@@ -56,13 +56,13 @@ impl Case<'_> {
     }
 
     /// Removes the object at once, without the operator.
-    async fn remove(&self, name: &str) {
+    pub(super) async fn remove(&self, name: &str) {
         let free = json!({ "metadata": { "finalizers": null } });
         self.users.delete(name, &DeleteParams::default()).await.unwrap();
         self.users.patch(name, &PatchParams::default(), &Patch::Merge(free)).await.unwrap();
     }
 
-    async fn shows(&self, name: &str, fact: impl Fn(&Value) -> bool) -> Result<(), String> {
+    pub(super) async fn shows(&self, name: &str, fact: impl Fn(&Value) -> bool) -> Result<(), String> {
         let what = format!("the fact about {name}");
         let news = (&self.proxy.news, Duration::from_millis(250));
         let shown = until_notified(&what, self.speed.patience(), news, || async {
