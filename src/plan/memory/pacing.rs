@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_status_showed_before_a_restart_is_not_published_at_once() {
+    fn a_warning_that_status_showed_before_a_restart_is_not_published_at_once() {
         let (mut pacing, pace) = (Pacing::default(), Pace::default());
         let denied = Some(Reason::AccessDenied);
         assert_eq!(pacing.warn(denied, Some("AccessDenied"), &pace, at(0.0)), None);
