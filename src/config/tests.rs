@@ -1,4 +1,4 @@
-//! Flags and variables, as they are typed.
+//! Flags and environment variables.
 
 use plan::pace::Pace;
 

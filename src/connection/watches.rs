@@ -116,7 +116,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(15);
     const LIST: &str = r#"{"apiVersion":"v1","kind":"List","metadata":{"resourceVersion":"7"},"items":[]}"#;
 
-    /// What the server answers: nothing at all, or a status and a body.
+    /// The server's answer: a status and a body, or `None` if it does not answer.
     type Script = Arc<Mutex<Option<(u16, &'static str)>>>;
 
     fn watched(script: &Script, health: &WatchHealth) -> kube::Api<ElastiCacheUser> {
@@ -151,17 +151,20 @@ mod tests {
             };
             let late = async {
                 tokio::time::sleep(PATIENCE / 2).await;
-                assert_eq!(health.trouble(PATIENCE), None, "{what}: it may still be answered");
+                assert_eq!(health.trouble(PATIENCE), None, "{what}: the request may still be answered");
                 tokio::time::sleep(PATIENCE / 2 - Duration::from_millis(1)).await;
                 tokio::time::sleep(Duration::from_millis(1001)).await;
-                assert!(health.trouble(PATIENCE).is_some(), "{what}: it hangs");
+                assert!(health.trouble(PATIENCE).is_some(), "{what}: a request that hangs must be reported");
             };
             let (ended, ()) = tokio::join!(hangs, late);
             assert!(ended.is_err() && began.elapsed() <= Duration::from_secs(most) + PATIENCE, "{what}");
-            assert!(health.trouble(PATIENCE).is_some(), "{what}: until it is answered");
+            assert!(
+                health.trouble(PATIENCE).is_some(),
+                "{what}: the report must stay until a request is answered"
+            );
             *script.lock().unwrap() = Some((200, LIST));
             users.list(&list).await.unwrap();
-            assert_eq!(health.trouble(PATIENCE), None, "{what}: it was answered");
+            assert_eq!(health.trouble(PATIENCE), None, "{what}: the report must end with an answer");
         }
     }
 

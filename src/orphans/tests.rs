@@ -22,7 +22,7 @@ fn sent() -> Orphans {
     orphans
 }
 
-/// How long until the case is checked.
+/// How long it takes until the case is checked.
 async fn waits(orphans: &Orphans) -> Duration {
     let since = Instant::now();
     assert_eq!(orphans.next_due().await, "uid-1");

@@ -76,7 +76,11 @@ fn a_forbidden_feature_is_ignored_except_in_privileged_namespaces() {
     assert!(!goal.protected && !goal.observes && !goal.suspended && goal.policy == DeletionPolicy::Delete);
     assert_eq!(goal.ignored, [Feature::Retain, Feature::Observe, Feature::Suspend, Feature::PreventDeletion]);
     let retains = Policy { default_deletion_policy: DeletionPolicy::Retain, ..policy.clone() };
-    assert_eq!(deletion_goal(&leaving, &retains).policy, DeletionPolicy::Retain, "the administrator's own");
+    assert_eq!(
+        deletion_goal(&leaving, &retains).policy,
+        DeletionPolicy::Retain,
+        "the administrator's default policy must hold"
+    );
     leaving.metadata.namespace = Some("platform-x".to_owned());
     let goal = deletion_goal(&leaving, &policy);
     assert!(goal.protected && goal.observes && goal.suspended && goal.policy == DeletionPolicy::Retain);

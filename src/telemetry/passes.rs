@@ -91,6 +91,7 @@ pub struct Metrics {
     corrections: Counter,
     orphans_removed: Counter,
     kubernetes_failures: Counter,
+    events_dropped: Counter,
     pub groups: GroupMetrics,
     pub queue: QueueMetrics,
     pub objects: ObjectMetrics,
@@ -107,6 +108,7 @@ impl Metrics {
             corrections: Counter::default(),
             orphans_removed: Counter::default(),
             kubernetes_failures: Counter::default(),
+            events_dropped: Counter::default(),
             groups: GroupMetrics::default(),
             queue: QueueMetrics::default(),
             objects,
@@ -132,6 +134,11 @@ impl Metrics {
             "elasticache_user_kubernetes_failures",
             "Number of requests about objects and Secrets that the API server did not perform, or whose answer could not be read",
             metrics.kubernetes_failures.clone(),
+        );
+        registry.register(
+            "elasticache_user_events_dropped",
+            "Number of events about objects that were not written, because the API server did not take them in time or refused them",
+            metrics.events_dropped.clone(),
         );
         metrics.groups.set(0, 0);
         registry.register(
@@ -167,12 +174,19 @@ impl Metrics {
         self.corrections.clone()
     }
 
-    /// The counter of users that were deleted because their object vanished.
+    /// The counter of requests that the API server did not perform.
     #[must_use]
     pub fn kubernetes_failures(&self) -> Counter {
         self.kubernetes_failures.clone()
     }
 
+    /// The counter of events that were not written.
+    #[must_use]
+    pub fn events_dropped(&self) -> Counter {
+        self.events_dropped.clone()
+    }
+
+    /// The counter of users that were deleted because their object vanished.
     #[must_use]
     pub fn orphans_removed(&self) -> Counter {
         self.orphans_removed.clone()

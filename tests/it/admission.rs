@@ -21,7 +21,7 @@ async fn an_object_that_breaks_a_rule_is_refused_with_an_explanation() {
     let users = users(control_plane::client().await, "default", &control_plane::resource());
     check(&rows, |_, row| {
         let users = users.clone();
-        async move { judge_refusal(row, users.create(&dry_run(), &row.object()).await) }
+        async move { check_refusal(row, users.create(&dry_run(), &row.object()).await) }
     })
     .await;
 }
@@ -70,7 +70,7 @@ async fn update(users: Api<DynamicObject>, row: &Row) -> Result<(), String> {
     let name = row.object().metadata.name.ok_or("the row has no name")?;
     let answer = users.patch(&name, &dry_run, &Patch::Merge(after)).await;
     if row.message.is_some() {
-        return judge_refusal(row, answer);
+        return check_refusal(row, answer);
     }
     answer.map(drop).map_err(|error| error.to_string())
 }
@@ -93,7 +93,7 @@ where
 }
 
 /// The refusal names only the field that is wrong, with the expected message.
-fn judge_refusal(row: &Row, answer: kube::Result<DynamicObject>) -> Result<(), String> {
+fn check_refusal(row: &Row, answer: kube::Result<DynamicObject>) -> Result<(), String> {
     let (Some(path), Some(message)) = (&row.path, &row.message) else {
         return Err("the row has no `path` or no `message`".to_owned());
     };

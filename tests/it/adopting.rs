@@ -13,7 +13,7 @@ use crate::policies::ended;
 use crate::rights::Rights;
 
 /// A fixture whose users may stay at the end. Its operator is not started yet.
-async fn dark() -> Fixture {
+async fn fixture_without_operator() -> Fixture {
     Fixture::without_operator(Setup::leaving_users()).await
 }
 
@@ -23,7 +23,7 @@ fn adopters(fixture: &Fixture) -> (&'static str, String) {
 }
 
 async fn adopting() -> Fixture {
-    let fixture = dark().await;
+    let fixture = fixture_without_operator().await;
     fixture.start_with(&[adopters(&fixture)]);
     fixture
 }
@@ -58,7 +58,7 @@ fn owner(user: &Value) -> (&str, &str) {
 #[tokio::test]
 async fn an_adopted_user_is_tagged_and_then_changed_to_match() {
     for everywhere in [false, true] {
-        let fixture = dark().await;
+        let fixture = fixture_without_operator().await;
         let allowed = if everywhere {
             ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "*".to_owned())
         } else {
@@ -126,7 +126,7 @@ async fn an_adopted_user_that_matches_gets_owner_tags_and_no_other_change() {
 
 #[tokio::test]
 async fn a_user_that_the_object_may_not_adopt_is_not_changed() {
-    let fixture = dark().await;
+    let fixture = fixture_without_operator().await;
     fixture.start_with(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "somewhere-else".to_owned())]);
     fixture.aws.put_user("free", matching()).await;
     let before = fixture.aws.user("free").await.unwrap();
@@ -191,7 +191,7 @@ async fn a_user_whose_owner_is_gone_can_be_adopted() {
 pub(crate) async fn two_namespaces(adopt_in_both: bool) -> (Fixture, Fixture) {
     let rights = Some(Rights::Administrator);
     let from = Fixture::without_operator(Setup { rights, ..Setup::leaving_users() }).await;
-    let to = dark().await;
+    let to = fixture_without_operator().await;
     let both = format!("{}, {}", from.ns, to.ns);
     let adoption = if adopt_in_both { both.clone() } else { to.ns.clone() };
     from.start_with(&[
@@ -248,7 +248,12 @@ async fn another_namespace_cannot_adopt_a_user_while_its_object_is_applied_again
 }
 
 /// The second object wants the same user. It reports who owns the user, and the user does not change.
-async fn is_told(aws: &Fixture, first: (&Fixture, &str), second: (&Fixture, &str), cluster: &str) {
+async fn second_reports_owner(
+    aws: &Fixture,
+    first: (&Fixture, &str),
+    second: (&Fixture, &str),
+    cluster: &str,
+) {
     let before = aws.aws.user("orders").await.unwrap();
     let object = second.0.reason(second.1, "UserOwnedByAnother").await;
     let says = message(&object);
@@ -266,7 +271,8 @@ async fn of_two_objects_in_one_namespace_the_first_keeps_the_user_until_it_is_de
     fixture.ready("first", named("orders")).await;
     fixture.create("second", asking(iam(), "orders")).await;
     let cluster = fixture.aws.user("orders").await.unwrap()["Tags"]["elasticache-users.dev/cluster"].clone();
-    is_told(&fixture, (&fixture, "first"), (&fixture, "second"), cluster.as_str().unwrap()).await;
+    second_reports_owner(&fixture, (&fixture, "first"), (&fixture, "second"), cluster.as_str().unwrap())
+        .await;
     fixture.event("second", "UserOwnedByAnother").await;
     // No drift check can explain what follows, because the next one is ten minutes away.
     fixture.deleted("first").await;
@@ -286,7 +292,7 @@ async fn of_two_objects_in_two_namespaces_the_first_keeps_the_user_until_it_is_d
     fixture.ready("app", retained(iam(), "orders")).await;
     other.create("app", asking(iam(), "orders")).await;
     let cluster = fixture.aws.user("orders").await.unwrap()["Tags"]["elasticache-users.dev/cluster"].clone();
-    is_told(&fixture, (&fixture, "app"), (&other, "app"), cluster.as_str().unwrap()).await;
+    second_reports_owner(&fixture, (&fixture, "app"), (&other, "app"), cluster.as_str().unwrap()).await;
     fixture.deleted("app").await;
     other.wait_ready("app").await;
     assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "AddTagsToResource"]);
@@ -296,7 +302,7 @@ async fn of_two_objects_in_two_namespaces_the_first_keeps_the_user_until_it_is_d
 
 #[tokio::test]
 async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_is_deleted() {
-    let (fixture, other) = (dark().await, dark().await);
+    let (fixture, other) = (fixture_without_operator().await, fixture_without_operator().await);
     fixture.start_with(&[("ELASTICACHE_USERS_CLUSTER_ID", "one".to_owned())]);
     let endpoint = ("AWS_ENDPOINT_URL_ELASTICACHE", fixture.aws.url().to_owned());
     let resync = ("ELASTICACHE_USERS_RESYNC", "2s".to_owned());
@@ -309,7 +315,7 @@ async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_is_del
     ]);
     // The object has the namespace and the name that the owner tags name, but they name another cluster.
     other.create("app", asking(iam(), "orders")).await;
-    is_told(&fixture, (&fixture, "app"), (&other, "app"), "one").await;
+    second_reports_owner(&fixture, (&fixture, "app"), (&other, "app"), "one").await;
     fixture.deleted("app").await;
     other.wait_ready("app").await;
     let user = fixture.aws.user("orders").await.unwrap();
@@ -321,7 +327,7 @@ async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_is_del
 
 #[tokio::test]
 async fn a_user_that_changes_hands_between_clusters_is_noticed_by_both_operators() {
-    let (fixture, other) = (dark().await, dark().await);
+    let (fixture, other) = (fixture_without_operator().await, fixture_without_operator().await);
     let (resync, tag_resync) = (
         ("ELASTICACHE_USERS_RESYNC", "1s".to_owned()),
         ("ELASTICACHE_USERS_TAG_RESYNC_EVERY", "1".to_owned()),

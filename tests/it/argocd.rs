@@ -1,5 +1,5 @@
 //! Which health Argo CD shows for an object, according to the Lua code that we ship for Argo CD. At its end each fixture runs that
-//! code on every version of every object that the fixture has seen ([`agree`]).
+//! code on every version of every object that the fixture has seen ([`assert_as_promised`]).
 
 mod lua;
 
@@ -49,7 +49,7 @@ fn promised(object: &Value) -> (&'static str, String) {
 }
 
 /// Fails if the script shows another health for a version than the documentation promises.
-pub(crate) fn agree(versions: &[Value]) {
+pub(crate) fn assert_as_promised(versions: &[Value]) {
     for (version, (status, message)) in versions.iter().zip(health(versions)) {
         let (promised, words) = promised(version);
         let shown = || redacted(&version["status"].to_string());

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, with, with_password};
 
 /// A fixture whose rate limit is high enough for many objects.
-async fn roomy() -> Fixture {
+async fn with_high_rate() -> Fixture {
     Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_AWS_RATE", "500"),
         ("ELASTICACHE_USERS_AWS_BURST", "500"),
@@ -49,7 +49,7 @@ fn asked(params: &Value) -> Value {
 }
 
 /// Patches the object without waiting for the watch.
-async fn quickly(fixture: &Fixture, name: &str, patch: Value) {
+async fn patch_without_waiting(fixture: &Fixture, name: &str, patch: Value) {
     fixture.users().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
 }
 
@@ -112,7 +112,7 @@ fn edits() -> Vec<Edit> {
 #[tokio::test]
 async fn an_edit_is_one_modify_user_of_what_differs_whatever_aws_shows_meanwhile() {
     for answer in ["new", "old"] {
-        let fixture = roomy().await;
+        let fixture = with_high_rate().await;
         fixture.aws.settings(json!({ "modify-answer": answer })).await;
         fixture.secret("pw", PASSWORD).await;
         let rows = edits();
@@ -130,7 +130,7 @@ async fn an_edit_is_one_modify_user_of_what_differs_whatever_aws_shows_meanwhile
             fixture.reconcile_now(&name).await;
             let sent = modifications(&fixture, &name).await;
             assert_eq!(sent, std::slice::from_ref(wanted), "{name}, {answer}");
-            matches(&object, &fixture.aws.user(&name).await.unwrap());
+            assert_in_sync(&object, &fixture.aws.user(&name).await.unwrap());
             let versions = fixture.versions(&name);
             let mut shown = versions.iter().filter_map(|version| condition(version, "Ready"));
             assert!(
@@ -144,7 +144,7 @@ async fn an_edit_is_one_modify_user_of_what_differs_whatever_aws_shows_meanwhile
 }
 
 /// Checks that spec, status and AWS have the same engine, access string and authentication.
-fn matches(object: &Value, user: &Value) {
+fn assert_in_sync(object: &Value, user: &Value) {
     let (spec, status) = (&object["spec"], &object["status"]);
     let type_ = match spec["authentication"]["type"].as_str().unwrap() {
         "no-password-required" => "no-password",
@@ -162,7 +162,7 @@ fn matches(object: &Value, user: &Value) {
 
 #[tokio::test]
 async fn another_form_of_what_aws_has_costs_no_modify_user() {
-    let fixture = roomy().await;
+    let fixture = with_high_rate().await;
     fixture.secret("pw", PASSWORD).await;
     fixture.ready("app", with_password("pw")).await;
     for form in [
@@ -188,7 +188,7 @@ async fn another_form_of_what_aws_has_costs_no_modify_user() {
 #[tokio::test]
 async fn an_access_string_that_aws_expands_is_no_difference() {
     for answer in ["new", "old"] {
-        let fixture = roomy().await;
+        let fixture = with_high_rate().await;
         fixture.aws.settings(json!({ "modify-answer": answer, "modify-time": "60s" })).await;
         fixture.ready("app", iam()).await;
         fixture.patch("app", access("on ~* +@all -@dangerous")).await;
@@ -210,7 +210,7 @@ async fn an_access_string_that_aws_expands_is_no_difference() {
 
 #[tokio::test]
 async fn an_edit_waits_for_a_user_that_somebody_else_is_modifying() {
-    let fixture = roomy().await;
+    let fixture = with_high_rate().await;
     fixture.ready("app", iam()).await;
     fixture.aws.put_user("app", json!({ "Status": "modifying", "For": "2s" })).await;
     let asked = Instant::now();
@@ -227,7 +227,7 @@ async fn an_edit_waits_for_a_user_that_somebody_else_is_modifying() {
 
 #[tokio::test]
 async fn invalid_user_state_is_retried_and_never_stalls_an_object() {
-    let fixture = roomy().await;
+    let fixture = with_high_rate().await;
     let busy = Rule::on("ModifyUser").error("InvalidUserState", 400).message("User is being modified.");
     let names = ["app-0", "app-1", "app-2"];
     let rules = [busy.clone(), busy.clone().times(3), busy.always()];
@@ -275,16 +275,16 @@ async fn an_object_is_ready_soon_after_modifying_ends_at_the_real_pace() {
 
 #[tokio::test]
 async fn of_two_quick_edits_the_last_one_wins() {
-    let fixture = roomy().await;
+    let fixture = with_high_rate().await;
     for name in ["together", "busy", "back"] {
         fixture.ready(name, iam()).await;
     }
-    quickly(&fixture, "together", access("on ~one:* +@all")).await;
+    patch_without_waiting(&fixture, "together", access("on ~one:* +@all")).await;
     fixture.patch("together", access("on ~two:* +@all")).await;
     fixture.patch("busy", access("on ~one:* +@all")).await;
     fixture.reason("busy", "Modifying").await;
     fixture.patch("busy", access("on ~two:* +@all")).await;
-    quickly(&fixture, "back", access("on ~one:* +@all")).await;
+    patch_without_waiting(&fixture, "back", access("on ~one:* +@all")).await;
     fixture.patch("back", access("on ~* +@all")).await;
     let (two, back) = ("on ~two:* +@all", "on ~* +@all");
     for (name, wanted) in [("together", two), ("busy", two), ("back", back)] {

@@ -58,14 +58,14 @@ async fn the_api_server_refuses_no_request_of_an_operator_of_the_whole_cluster()
         let (name, values) = secrets.release(&life.one.ns);
         let release = Deployed::apply(&cluster, &life.one.client, name, &life.one.ns, &values).await;
         life.one.run(release.operator("operator-0", &life.one.aws));
-        life.is_born().await;
-        life.is_changed().await;
-        life.is_watched().await;
+        life.create_users().await;
+        life.change_users().await;
+        life.create_other_users().await;
         if secrets == Secrets::Nowhere {
             hook::holds(&cluster, &life.one, &life.two, &release).await;
         }
-        join!(life.goes(), life.namespace_goes());
-        life.was_refused_nothing_else(&cluster, &release);
+        join!(life.delete_users(), life.delete_namespace());
+        life.assert_no_refusal(&cluster, &release);
         life.one.kill();
         gone.push((namespaces(&life.two), life.two.ns.clone()));
         life.one.end().await;
@@ -98,7 +98,7 @@ impl Life {
     }
 
     /// Users of each kind in both namespaces.
-    async fn is_born(&self) {
+    async fn create_users(&self) {
         let Self { one, two, secrets } = self;
         let open = json!({
             "engine": "redis", "accessString": "on ~public:* -@all +@read",
@@ -119,7 +119,7 @@ impl Life {
     }
 
     /// Changes the objects, their Secrets, and an AWS user without the operator.
-    async fn is_changed(&self) {
+    async fn change_users(&self) {
         let Self { one, two, .. } = self;
         join!(self.is_edited(one, "one-iam"), self.is_edited(two, "two-iam"), self.is_rotated());
         one.aws.put_user("two-iam", json!({ "AccessString": "on ~* +@all" })).await;
@@ -160,7 +160,7 @@ impl Life {
     }
 
     /// Objects that adopt, observe, or are suspended.
-    async fn is_watched(&self) {
+    async fn create_other_users(&self) {
         let Self { one, two, .. } = self;
         join!(one.aws.put_user("one-old", iam_user()), one.aws.put_user("one-seen", iam_user()));
         one.ready("one-old", with(iam(), json!({ "adoptionPolicy": "Adopt" }))).await;
@@ -176,7 +176,7 @@ impl Life {
     }
 
     /// Objects whose deletion is protected, delayed by AWS, retained, or ordinary.
-    async fn goes(&self) {
+    async fn delete_users(&self) {
         let one = &self.one;
         let with_password = async {
             if self.secrets != Secrets::Nowhere {
@@ -216,7 +216,7 @@ impl Life {
 
     /// Deletes a namespace. Its Secrets and RoleBindings go before its objects do, and nobody can create anything in it. The controller
     /// manager needs some seconds.
-    async fn namespace_goes(&self) {
+    async fn delete_namespace(&self) {
         let Self { one, two, secrets } = self;
         if *secrets == Secrets::Nowhere {
             two.deleted("two-iam").await;
@@ -230,7 +230,7 @@ impl Life {
     }
 
     /// Checks the audit log. It has no events of a terminating namespace, because admission refuses them.
-    fn was_refused_nothing_else(&self, cluster: &Cluster, release: &Deployed) {
+    fn assert_no_refusal(&self, cluster: &Cluster, release: &Deployed) {
         if !cluster.is_own() {
             return;
         }

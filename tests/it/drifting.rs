@@ -60,7 +60,7 @@ fn rows() -> Vec<Drift> {
 /// Somebody changes each of the users, and the operator restores each user.
 ///
 /// If `asks`, a person requests a pass, and the first call that corrects each user fails. Otherwise drift checks find the changes.
-async fn put_right(fixture: &Fixture, asks: bool) {
+async fn assert_drift_is_reverted(fixture: &Fixture, asks: bool) {
     fixture.secret("pw", PASSWORD).await;
     for Drift { name, spec, .. } in rows() {
         fixture.create(name, spec).await;
@@ -127,7 +127,7 @@ async fn a_drift_check_reverts_what_somebody_changed_in_aws() {
         ("ELASTICACHE_USERS_TAG_RESYNC_EVERY", "1"),
     ]))
     .await;
-    put_right(&fixture, false).await;
+    assert_drift_is_reverted(&fixture, false).await;
     ended(fixture).await;
 }
 
@@ -148,7 +148,7 @@ async fn another_form_of_the_same_access_string_is_no_drift() {
 }
 
 #[tokio::test]
-async fn tags_that_were_never_in_the_spec_are_left_alone() {
+async fn tags_that_were_never_in_the_spec_are_not_changed() {
     let fixture = Fixture::new().await;
     fixture.ready("app", tagged()).await;
     let mut tags = fixture.aws.user("app").await.unwrap()["Tags"].clone();
@@ -167,7 +167,7 @@ const STALE_AFTER: Duration = Duration::from_secs(4);
 async fn a_requested_reconcile_corrects_drift_although_its_first_call_fails() {
     // The next drift check would be ten minutes from now.
     let fixture = Fixture::new().await;
-    put_right(&fixture, true).await;
+    assert_drift_is_reverted(&fixture, true).await;
     ended(fixture).await;
 }
 
@@ -187,7 +187,7 @@ async fn an_outage_leaves_a_ready_object_alone_until_it_is_stale() {
     for row in &rows {
         fixture.ready(row.name, iam()).await;
     }
-    grows_stale(&fixture, &rows).await;
+    assert_stale_and_ready_again(&fixture, &rows).await;
     ended(fixture).await;
 }
 
@@ -201,7 +201,7 @@ async fn throttling_leaves_a_ready_object_alone_until_it_is_stale() {
     .await;
     fixture.ready("throttled", iam()).await;
     let fault = Rule::any().throttle();
-    grows_stale(&fixture, &[Outage { name: "throttled", fault, reason: "Throttled" }]).await;
+    assert_stale_and_ready_again(&fixture, &[Outage { name: "throttled", fault, reason: "Throttled" }]).await;
     ended(fixture).await;
 }
 
@@ -213,7 +213,7 @@ struct Outage {
 }
 
 /// The reads of each object fail. The object stays Ready, then it is Ready=Unknown, and it is Ready again when the reads succeed.
-async fn grows_stale(fixture: &Fixture, rows: &[Outage]) {
+async fn assert_stale_and_ready_again(fixture: &Fixture, rows: &[Outage]) {
     let mut began = Vec::new();
     for Outage { name, fault, .. } in rows {
         let rule = fault.clone().action("DescribeUsers").user(*name).always();
@@ -226,7 +226,11 @@ async fn grows_stale(fixture: &Fixture, rows: &[Outage]) {
     for (Outage { name, reason, .. }, (fault, asked, versions)) in rows.iter().zip(began) {
         fixture.aws.struck(fault, 1).await;
         // Status echoes the request although AWS does not answer, and nothing else changes.
-        fixture.shows(name, "echo", |object| object["status"]["lastHandledReconcileAt"] == "meanwhile").await;
+        fixture
+            .shows(name, "status echoes the request", |object| {
+                object["status"]["lastHandledReconcileAt"] == "meanwhile"
+            })
+            .await;
         fixture.event(name, reason).await;
         let unknown =
             |object: &Value| condition(object, "Ready").is_some_and(|ready| ready["status"] == "Unknown");

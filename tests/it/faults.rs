@@ -75,12 +75,12 @@ async fn a_creation_and_deletion_at_once_end_in_the_same_state_whatever_fails() 
 
 #[tokio::test]
 async fn an_observing_object_ends_in_the_same_state_whatever_fails() {
-    whatever_fails(scenario::look()).await;
+    whatever_fails(scenario::observe()).await;
 }
 
 #[tokio::test]
 async fn a_user_of_an_owner_that_is_gone_is_adopted_whatever_fails() {
-    whatever_fails(scenario::inherit()).await;
+    whatever_fails(scenario::adopt_from_gone_owner()).await;
 }
 
 #[tokio::test]
@@ -96,9 +96,19 @@ async fn a_leave_of_a_user_group_ends_in_the_same_state_whatever_fails() {
 #[tokio::test]
 async fn a_watch_that_hangs_when_it_is_opened_again_is_not_ready_and_then_opened_once_more() {
     let client = control_plane::client().await;
-    let (scenario, namespace) = (scenario::look(), new_namespace(&client).await);
+    let (scenario, namespace) = (scenario::observe(), new_namespace(&client).await);
     let case = Case::new(&client, &namespace, &scenario, speed(), None).await;
     let ended = case.loses_its_watch().await;
+    case.clear().await;
+    ended.unwrap_or_else(|why| panic!("{}", secrecy::redacted(&why)));
+}
+
+#[tokio::test]
+async fn events_that_the_api_server_does_not_take_delay_no_pass_and_not_the_end() {
+    let client = control_plane::client().await;
+    let (scenario, namespace) = (scenario::observe(), new_namespace(&client).await);
+    let case = Case::new(&client, &namespace, &scenario, speed(), None).await;
+    let ended = case.publishes_to_nobody().await;
     case.clear().await;
     ended.unwrap_or_else(|why| panic!("{}", secrecy::redacted(&why)));
 }
@@ -217,7 +227,7 @@ fn judged(
     if let Some(offence) = run.offences.first() {
         return Err(format!("{case}: {offence}\n"));
     }
-    if !run.struck && !call.comes_and_goes() {
+    if !run.struck && !call.depends_on_timing() {
         return Err(format!("{case}: the call was never made\n"));
     }
     Ok(run.struck)
@@ -243,7 +253,7 @@ fn reported_wrongly(fault: &Fault, run: &Run) -> Option<String> {
         "WaitingForUserActive",
         "WaitingForUserGroup",
     ];
-    if !fault.is_trouble() {
+    if !fault.is_api_server_failure() {
         return None;
     }
     let wrong = run.reasons.iter().find(|reason| !FINE.contains(&reason.as_str()))?;

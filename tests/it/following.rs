@@ -98,7 +98,7 @@ impl Reader {
 }
 
 /// A fixture without an operator, whose users may stay at the end.
-async fn dark() -> Fixture {
+async fn fixture_without_operator() -> Fixture {
     Fixture::without_operator(Setup::leaving_users()).await
 }
 
@@ -124,7 +124,7 @@ fn orders() -> Value {
 
 #[tokio::test]
 async fn the_guide_takes_a_user_over_from_terraform_or_ack() {
-    let fixture = dark().await;
+    let fixture = fixture_without_operator().await;
     fixture.start_with(&[
         ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone()),
         ("ELASTICACHE_USERS_RESYNC", "1s".to_owned()),
@@ -154,7 +154,7 @@ async fn the_guide_takes_a_user_over_from_terraform_or_ack() {
 
 #[tokio::test]
 async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
-    let fixture = dark().await;
+    let fixture = fixture_without_operator().await;
     fixture.start_with(&[
         ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone()),
         ("ELASTICACHE_USERS_RESYNC", "1s".to_owned()),

@@ -61,15 +61,15 @@ async fn shop(setup: Setup) -> Fixture {
 
 #[tokio::test]
 async fn the_iam_policy_allows_exactly_what_the_operator_needs() {
-    lives_under("policy.json").await;
+    runs_under_policy("policy.json").await;
 }
 
 #[tokio::test]
 async fn the_iam_policy_of_a_namespace_allows_exactly_what_the_operator_needs() {
-    lives_under("policy-of-a-namespace.json").await;
+    runs_under_policy("policy-of-a-namespace.json").await;
 }
 
-async fn lives_under(file: &'static str) {
+async fn runs_under_policy(file: &'static str) {
     let fixture = shop(Setup { policy: file, ..Setup::default() }).await;
     let adopters = ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone());
     fixture.start_with(&[adopters]);

@@ -1,5 +1,5 @@
 //! How kstatus reads objects. Flux, Helm 4 and kpt use this library to wait, and the tests run the library's own code. At its end
-//! each fixture runs it on every version of every object that the fixture has seen ([`agree`]).
+//! each fixture runs it on every version of every object that the fixture has seen ([`assert_as_promised`]).
 
 mod conditions;
 mod reports;
@@ -21,7 +21,7 @@ use crate::fixture::{
 use crate::secrecy::redacted;
 
 /// The library's word for each object, such as `Current`.
-fn judge(objects: &[Value]) -> Vec<String> {
+fn statuses(objects: &[Value]) -> Vec<String> {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let program = PROGRAM.get_or_init(|| Tool::Kstatus.path().expect("kstatus"));
     // A file instead of a pipe, so that no second thread has to write.
@@ -52,8 +52,8 @@ fn promised(object: &Value) -> &'static str {
 }
 
 /// Fails if the library reads a version in another way than the contract promises.
-pub(crate) fn agree(versions: &[Value]) {
-    let judged = judge(versions);
+pub(crate) fn assert_as_promised(versions: &[Value]) {
+    let judged = statuses(versions);
     assert_eq!(judged.len(), versions.len());
     for (version, judged) in versions.iter().zip(judged) {
         let (promised, status) = (promised(version), redacted(&version["status"].to_string()));
@@ -63,7 +63,12 @@ pub(crate) fn agree(versions: &[Value]) {
 
 /// Checks how kstatus reads the object.
 fn is(object: &Value, status: &str) {
-    assert_eq!(judge(std::slice::from_ref(object)), [status], "{}", redacted(&object["status"].to_string()));
+    assert_eq!(
+        statuses(std::slice::from_ref(object)),
+        [status],
+        "{}",
+        redacted(&object["status"].to_string())
+    );
 }
 
 #[tokio::test]

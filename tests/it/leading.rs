@@ -70,7 +70,7 @@ async fn held_by(fixture: &Fixture, name: &str) -> LeaseSpec {
 }
 
 /// A leader, called one, and a standby, called two.
-async fn two(fixture: &Fixture) -> (Process, Process) {
+async fn leader_and_standby(fixture: &Fixture) -> (Process, Process) {
     let one = replica(fixture, "one");
     held_by(fixture, "one").await;
     let two = replica(fixture, "two");
@@ -79,7 +79,7 @@ async fn two(fixture: &Fixture) -> (Process, Process) {
 }
 
 /// Begins to create users and to delete others, and waits until a part of that is done.
-async fn in_the_middle(fixture: &Fixture) {
+async fn begin_work(fixture: &Fixture) {
     for index in 0..OBJECTS {
         fixture.create(&format!("old-{index}"), iam()).await;
     }
@@ -137,14 +137,14 @@ async fn ended(mut process: Process) -> Option<i32> {
 #[tokio::test]
 async fn a_leader_that_is_killed_in_the_middle_of_its_work_is_followed_within_20_s() {
     let fixture = fixture().await;
-    let (mut one, _two) = two(&fixture).await;
+    let (mut one, _two) = leader_and_standby(&fixture).await;
     let first = spec(&fixture).await;
     // The leader will not get the answers to one CreateUser and one DeleteUser that AWS accepts.
     for (action, id) in [("CreateUser", "new-2"), ("DeleteUser", "old-2")] {
         let lost = Rule::on(action).user(id).hang().after();
         fixture.aws.fault(lost).await;
     }
-    in_the_middle(&fixture).await;
+    begin_work(&fixture).await;
     let killed = jiff::Timestamp::now();
     one.kill();
     let taken = held_by(&fixture, "two").await;
@@ -159,8 +159,8 @@ async fn a_leader_that_is_killed_in_the_middle_of_its_work_is_followed_within_20
 #[tokio::test]
 async fn a_leader_that_was_paused_for_30_s_changes_nothing_when_it_resumes() {
     let fixture = fixture().await;
-    let (mut one, _two) = two(&fixture).await;
-    in_the_middle(&fixture).await;
+    let (mut one, _two) = leader_and_standby(&fixture).await;
+    begin_work(&fixture).await;
     // From here on all calls fail, so that work is left when the leader continues.
     for action in ["CreateUser", "DeleteUser"] {
         let refused = Rule::on(action).unavailable().always();
@@ -186,10 +186,10 @@ async fn a_leader_that_was_paused_for_30_s_changes_nothing_when_it_resumes() {
 }
 
 #[tokio::test]
-async fn a_leader_that_is_told_to_end_in_the_middle_of_its_work_is_followed_within_3_s() {
+async fn a_leader_that_gets_sigterm_in_the_middle_of_its_work_is_followed_within_3_s() {
     let fixture = fixture().await;
-    let (mut one, _two) = two(&fixture).await;
-    in_the_middle(&fixture).await;
+    let (mut one, _two) = leader_and_standby(&fixture).await;
+    begin_work(&fixture).await;
     let asked = Instant::now();
     one.signal(Signal::TERM).unwrap();
     assert_eq!(ended(one).await, Some(0));
@@ -222,7 +222,7 @@ async fn the_lease_is_not_released_if_a_mutation_had_to_be_cut() {
 #[tokio::test]
 async fn a_standby_is_ready_and_writes_nothing() {
     let fixture = fixture().await;
-    let (_one, mut two) = two(&fixture).await;
+    let (_one, mut two) = leader_and_standby(&fixture).await;
     let addresses: Vec<String> =
         fixture.each_log().iter().map(|log| operator::address(log).unwrap().to_owned()).collect();
     let page = |index: usize, path: &str| {
@@ -283,7 +283,7 @@ async fn a_leader_whose_api_server_stops_answering_ends_within_12_s() {
     };
     let leads = async |name: &str| {
         let text = || std::fs::read_to_string(log(name)).unwrap_or_default();
-        until("it leads", async || text().contains("leading")).await;
+        until("the replica leads", async || text().contains("leading")).await;
     };
     let one = start("one");
     leads("one").await;

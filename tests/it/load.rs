@@ -60,7 +60,7 @@ async fn first_calls(
 }
 
 /// Eight users are deleted and four created while a crowd waits.
-async fn people_are_served(fixture: &Fixture, leaving: &[String]) {
+async fn deletions_and_creations_are_served(fixture: &Fixture, leaving: &[String]) {
     let coming = names("coming", 4);
     let calls = fixture.aws.calls().await.len();
     let since = Instant::now();
@@ -94,7 +94,7 @@ async fn edits_and_deletions_are_served_while_many_objects_wait_for_secrets() {
     }
     fixture.kill();
     fixture.start();
-    people_are_served(&fixture, &leaving).await;
+    deletions_and_creations_are_served(&fixture, &leaving).await;
     fixture.kill();
     fixture.end().await;
 }
@@ -123,7 +123,7 @@ async fn edits_and_deletions_are_served_while_many_users_stay_modifying() {
         fixture.aws.calls_of("DescribeUsers", "").await.len() > 3
     })
     .await;
-    people_are_served(&fixture, &leaving).await;
+    deletions_and_creations_are_served(&fixture, &leaving).await;
     fixture.kill();
     fixture.end().await;
 }
@@ -224,7 +224,7 @@ async fn a_tenant_who_creates_hundreds_at_once_delays_nobody_else() {
 }
 
 /// As many bytes of annotations as Kubernetes allows.
-fn fat(letter: &str) -> Value {
+fn large_annotations(letter: &str) -> Value {
     json!({ "metadata": { "annotations": { "example.com/fat": letter.repeat(250_000) } } })
 }
 
@@ -235,7 +235,7 @@ async fn a_tenant_with_large_objects_delays_nobody_else_and_writes_keep_their_co
     create_all(&tenants.crowd, &crowd, |_| iam()).await;
     let edits = async {
         for letter in ["a", "b", "c"] {
-            let edits = crowd.iter().map(|name| tenants.crowd.patch(name, fat(letter)));
+            let edits = crowd.iter().map(|name| tenants.crowd.patch(name, large_annotations(letter)));
             stream::iter(edits).buffer_unordered(8).for_each(|()| async {}).await;
         }
     };
@@ -251,7 +251,7 @@ async fn a_tenant_with_large_objects_delays_nobody_else_and_writes_keep_their_co
     let left = tenants.crowd.shows("fat-0", "our finalizer is off", |object| {
         object["metadata"]["finalizers"] == json!(["example.com/held"])
     });
-    assert_eq!(left.await["metadata"]["annotations"], fat("c")["metadata"]["annotations"]);
+    assert_eq!(left.await["metadata"]["annotations"], large_annotations("c")["metadata"]["annotations"]);
     tenants.crowd.patch("fat-0", json!({ "metadata": { "finalizers": [] } })).await;
     tenants.crowd.gone("fat-0").await;
     tenants.end().await;

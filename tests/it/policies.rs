@@ -19,7 +19,7 @@ pub(crate) async fn ended(fixture: Fixture) {
 }
 
 /// A fixture whose operator makes a drift check every second, and whose users may stay at the end.
-async fn watchful(env: &[(&'static str, &str)]) -> Fixture {
+async fn checking_every_second(env: &[(&'static str, &str)]) -> Fixture {
     let env = [env, &[("ELASTICACHE_USERS_RESYNC", "1s")]].concat();
     Fixture::with(Setup { leaves_users: true, ..Setup::env(&env) }).await
 }
@@ -39,7 +39,7 @@ fn is_held(object: &Value) -> bool {
 
 #[tokio::test]
 async fn an_observing_object_reports_what_differs_and_changes_nothing() {
-    let fixture = watchful(&[]).await;
+    let fixture = checking_every_second(&[]).await;
     fixture.secret("pw", PASSWORD).await;
     let tags = json!({ "tags": { "team": "search" } });
     fixture.create("app", observing(with(with_password("pw"), tags))).await;
@@ -103,7 +103,7 @@ async fn an_observing_object_compares_access_strings_by_what_they_permit() {
         ("on ~a allkeys +@read -get +@read", "on ~a allkeys +@read -get"),
     ];
     let returned = |sent: &str| json!({ "AccessString": canonical(sent).unwrap() });
-    let fixture = watchful(&[]).await;
+    let fixture = checking_every_second(&[]).await;
     fixture.aws.put_user("app", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } })).await;
     fixture.create("app", observing(iam())).await;
     fixture.reason_now("app", "Observed").await;
@@ -121,7 +121,7 @@ async fn an_observing_object_compares_access_strings_by_what_they_permit() {
 
 #[tokio::test]
 async fn an_observing_object_shows_even_a_user_of_another_object() {
-    let fixture = watchful(&[]).await;
+    let fixture = checking_every_second(&[]).await;
     fixture.ready("first", iam()).await;
     fixture.create("second", observing(with(iam(), json!({ "userID": "first" })))).await;
     fixture.reason_now("second", "Observed").await;
@@ -133,7 +133,7 @@ async fn an_observing_object_shows_even_a_user_of_another_object() {
 
 #[tokio::test]
 async fn an_object_that_is_set_to_observe_loses_its_finalizer_and_can_manage_its_user_again() {
-    let fixture = watchful(&[]).await;
+    let fixture = checking_every_second(&[]).await;
     fixture.ready("app", iam()).await;
     let before = fixture.aws.user("app").await.unwrap();
     fixture.patch("app", json!({ "spec": { "managementPolicy": "Observe" } })).await;
@@ -157,7 +157,7 @@ async fn an_object_that_is_set_to_observe_loses_its_finalizer_and_can_manage_its
 
 #[tokio::test]
 async fn a_suspended_object_costs_no_aws_call_and_is_ready_only_if_its_spec_was_applied() {
-    let fixture = watchful(&[]).await;
+    let fixture = checking_every_second(&[]).await;
     fixture.ready("app", iam()).await;
     let suspend = |value: bool| json!({ "spec": { "suspend": value } });
     fixture.patch("app", suspend(true)).await;
@@ -205,7 +205,7 @@ async fn a_suspended_object_costs_no_aws_call_and_is_ready_only_if_its_spec_was_
 
 #[tokio::test]
 async fn a_suspended_deletion_waits_until_suspend_ends_or_the_user_is_retained() {
-    let fixture = watchful(&[]).await;
+    let fixture = checking_every_second(&[]).await;
     for name in ["resumed", "retained"] {
         fixture.ready(name, iam()).await;
         let patch = json!({
@@ -287,7 +287,7 @@ async fn a_user_id_without_the_required_prefix_is_refused() {
 
 #[tokio::test]
 async fn the_default_deletion_policy_holds_for_objects_without_their_own() {
-    let fixture = watchful(&[("ELASTICACHE_USERS_DEFAULT_DELETION_POLICY", "Retain")]).await;
+    let fixture = checking_every_second(&[("ELASTICACHE_USERS_DEFAULT_DELETION_POLICY", "Retain")]).await;
     fixture.ready("gone", with(iam(), json!({ "deletionPolicy": "Delete" }))).await;
     fixture.ready("kept", iam()).await;
     // A policy that is set while the object is terminating counts too.
@@ -311,7 +311,7 @@ async fn the_default_deletion_policy_holds_for_objects_without_their_own() {
 
 #[tokio::test]
 async fn users_that_aws_itself_creates_cannot_be_adopted() {
-    let fixture = watchful(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "*")]).await;
+    let fixture = checking_every_second(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "*")]).await;
     let before = fixture.aws.user("default").await.expect("the emulator has a user default");
     for id in ["default", "default.orders"] {
         let object = manifest("app", with(iam(), json!({ "userID": id, "adoptionPolicy": "Adopt" })));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::fixture::{self, Fixture, Setup, condition, iam, until, with};
 
 /// A fixture whose AWS answers tagging calls with 404 for a while after each change of tags.
-async fn windowed() -> Fixture {
+async fn with_tag_window() -> Fixture {
     let mut setup = Setup::default();
     setup.aws.tag_window = Duration::from_secs(2);
     Fixture::with(setup).await
@@ -60,7 +60,7 @@ struct TagEdit {
 
 #[tokio::test]
 async fn tags_follow_the_spec_and_tags_of_others_stay() {
-    let fixture = windowed().await;
+    let fixture = with_tag_window().await;
     fixture.ready("app", tagged(json!({ "team": "search", "stage": "live" }))).await;
     let mut all = fixture.aws.user("app").await.unwrap()["Tags"].clone();
     all["made-by"] = json!("somebody");
@@ -120,7 +120,7 @@ async fn forty_tags_are_replaced_by_forty_others_although_aws_allows_only_fifty(
         let tags = (0..40).map(|index| (format!("{prefix}-{index}"), json!("x")));
         Value::Object(tags.collect())
     };
-    let fixture = windowed().await;
+    let fixture = with_tag_window().await;
     fixture.ready("app", tagged(forty("old"))).await;
     let mut all = fixture.aws.user("app").await.unwrap()["Tags"].clone();
     for index in 0..6 {
@@ -195,7 +195,7 @@ async fn a_tag_key_leaves_status_only_after_its_removal_was_answered() {
 
 #[tokio::test]
 async fn tags_and_all_other_fields_can_be_edited_at_once() {
-    let fixture = windowed().await;
+    let fixture = with_tag_window().await;
     fixture.ready("app", tagged(json!({ "team": "search" }))).await;
     let mut patch = edit(json!({ "team": "ads" }));
     patch["spec"]["accessString"] = json!("on ~x:* +@all");
@@ -211,7 +211,7 @@ async fn tags_and_all_other_fields_can_be_edited_at_once() {
 
 #[tokio::test]
 async fn removed_owner_tags_are_restored_if_status_proves_that_the_user_is_ours() {
-    let fixture = windowed().await;
+    let fixture = with_tag_window().await;
     fixture.ready("app", tagged(json!({ "team": "search" }))).await;
     fixture.aws.put_user("app", json!({ "Tags": {} })).await;
     fixture.reconcile_now("app").await;

@@ -24,7 +24,7 @@ use crate::fixture::{REGION, until};
 /// The namespace of the operators' ServiceAccounts. A fixture's own namespace may be deleted with everything in it.
 pub(crate) const HOME: &str = "operators";
 /// A placeholder for the fixture's namespace, because Helm renders only once for all fixtures.
-const PLACEHOLDER: &str = "the-namespace-of-the-stage";
+const PLACEHOLDER: &str = "the-namespace-of-the-fixture";
 
 /// The rights that values of the chart give to the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

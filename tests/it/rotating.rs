@@ -27,7 +27,7 @@ fn with_keys(keys: &[(&str, &str)]) -> Value {
 }
 
 /// A fixture with a Secret `one` and a Ready user that has its password.
-async fn settled() -> Fixture {
+async fn ready_with_password() -> Fixture {
     let fixture = Fixture::new().await;
     fixture.secret("one", PASSWORD).await;
     fixture.ready("app", with_password("one")).await;
@@ -65,7 +65,7 @@ pub(crate) async fn annotate_secret(fixture: &Fixture, name: &str, value: &str) 
 
 #[tokio::test]
 async fn a_changed_secret_reaches_aws_with_one_modify_user() {
-    let fixture = settled().await;
+    let fixture = ready_with_password().await;
     fixture.secret("one", SECOND).await;
     let written = Instant::now();
     until("AWS has the password of the Secret", async || passwords(&fixture, "app").await == [SECOND]).await;
@@ -109,7 +109,7 @@ async fn the_order_of_two_password_references_means_nothing() {
 
 #[tokio::test]
 async fn a_rotation_has_an_overlap() {
-    let fixture = settled().await;
+    let fixture = ready_with_password().await;
     fixture.secret("two", SECOND).await;
     fixture.patch("app", json!({ "spec": with_passwords(&["one", "two"]) })).await;
     holds(&fixture, &[PASSWORD, SECOND]).await;
@@ -144,7 +144,7 @@ async fn the_same_password_in_two_secrets_is_sent_once() {
 
 #[tokio::test]
 async fn a_check_writes_the_new_version_of_a_rewritten_secret_to_status() {
-    let fixture = settled().await;
+    let fixture = ready_with_password().await;
     let versions = |object: &Value| object["status"]["lastApplied"]["passwordVersions"].clone();
     let before = versions(&fixture.wait_ready("app").await);
     annotate_secret(&fixture, "one", "again").await;
@@ -175,7 +175,7 @@ async fn another_key_of_the_same_secret_is_sent_although_the_operator_was_down_d
 
 #[tokio::test]
 async fn a_rotation_while_the_user_is_modifying_is_not_lost() {
-    let fixture = settled().await;
+    let fixture = ready_with_password().await;
     fixture.aws.settings(json!({ "modify-time": "2s" })).await;
     fixture.patch("app", json!({ "spec": { "accessString": "on ~other:* -@all +@read" } })).await;
     fixture.reason("app", "Modifying").await;
@@ -187,7 +187,7 @@ async fn a_rotation_while_the_user_is_modifying_is_not_lost() {
 
 #[tokio::test]
 async fn a_return_to_the_former_secret_is_sent_although_the_status_write_of_the_new_one_was_lost() {
-    let fixture = settled().await;
+    let fixture = ready_with_password().await;
     fixture.secret("two", SECOND).await;
     // AWS accepts the second password, and the answer is lost.
     let fault = Rule::on("ModifyUser").user("app").hang().after();
@@ -205,7 +205,7 @@ async fn a_return_to_the_former_secret_is_sent_although_the_status_write_of_the_
 
 #[tokio::test]
 async fn an_invalid_password_in_a_secret_is_reported_and_ends_when_the_secret_is_right() {
-    let fixture = settled().await;
+    let fixture = ready_with_password().await;
     fixture.secret("one", &format!("{SECOND}\n")).await;
     let told = fixture.reason("app", "InvalidPassword").await;
     assert!(condition(&told, "Stalled").is_some());
@@ -218,7 +218,7 @@ async fn an_invalid_password_in_a_secret_is_reported_and_ends_when_the_secret_is
 
 #[tokio::test]
 async fn a_deleted_secret_does_not_change_the_aws_user() {
-    let fixture = settled().await;
+    let fixture = ready_with_password().await;
     secrets(&fixture).delete("one", &DeleteParams::default()).await.unwrap();
     fixture.reason("app", "SecretNotFound").await;
     assert_eq!(passwords(&fixture, "app").await.len(), 1);
@@ -322,7 +322,8 @@ async fn a_forbidden_watch_of_the_objects_is_reported_once_and_works_once_it_is_
         ("ELASTICACHE_USERS_CLUSTER_ID", "restricted".to_owned()),
         ("ELASTICACHE_USERS_LOG", elasticache_user_operator::config::DEFAULT_LOG.to_owned()),
     ]);
-    until("it is told", || async { warnings(&fixture, "ElastiCacheUsers").pop() }).await;
+    until("the log reports the forbidden watch", || async { warnings(&fixture, "ElastiCacheUsers").pop() })
+        .await;
     fixture.create("app", iam()).await;
     allow(&fixture, "operator", may_on_objects(&["get", "list", "watch", "patch"])).await;
     fixture.wait_ready("app").await;

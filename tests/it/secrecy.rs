@@ -38,7 +38,7 @@ pub(crate) fn remember(value: &Value) {
 /// Remembers a password, unchanged and in each encoding.
 pub(crate) fn remember_password(text: &str) {
     static HOOK: Once = Once::new();
-    HOOK.call_once(blot_panics);
+    HOOK.call_once(redact_panics);
     let trimmed = text.trim();
     let escaped = |text: &str| format!("{text:?}").trim_matches('"').to_owned();
     let written = [text, trimmed].into_iter().flat_map(|text| {
@@ -68,7 +68,7 @@ pub(crate) fn assert_silent(what: &str, text: &str) {
 }
 
 /// Prints what the standard panic hook prints, without passwords.
-fn blot_panics() {
+fn redact_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let name = std::thread::current().name().unwrap_or("unnamed").to_owned();
         let at = panic.location().map(ToString::to_string).unwrap_or_default();

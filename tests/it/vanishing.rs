@@ -45,7 +45,7 @@ fn refusal((code, times): (&str, u64)) -> Rule {
 }
 
 /// Gives the user the tags of this owner.
-async fn hand_over(fixture: &Fixture, owner: &Owner, uid: &Value) {
+async fn give_tags_of(fixture: &Fixture, owner: &Owner, uid: &Value) {
     let theirs = json!("of-another-object");
     let (cluster, uid) = match owner {
         Owner::Ours => return,
@@ -77,13 +77,13 @@ async fn vanishes_during_create_user(fixture: &Fixture, spec: Value, owner: &Own
     fixture.aws.struck(fault, 1).await;
     if !is_ours {
         made(fixture).await;
-        hand_over(fixture, owner, &created["metadata"]["uid"]).await;
+        give_tags_of(fixture, owner, &created["metadata"]["uid"]).await;
     }
-    tear_off(fixture, "app").await;
+    remove_with_finalizer(fixture, "app").await;
 }
 
 /// Removes the finalizer and the object, before the operator adds the finalizer again.
-async fn tear_off(fixture: &Fixture, name: &str) {
+async fn remove_with_finalizer(fixture: &Fixture, name: &str) {
     let unheld = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
     until("the object is gone", || async {
         let version =
@@ -103,14 +103,15 @@ async fn made(fixture: &Fixture) {
 
 async fn removed(fixture: &Fixture) {
     until("the user is removed", async || fixture.aws.user("app").await.is_none()).await;
-    until("it is counted", async || fixture.metrics().concat().contains(&format!("{METRIC} 1"))).await;
+    until("the deletion is counted", async || fixture.metrics().concat().contains(&format!("{METRIC} 1")))
+        .await;
     let told = fixture.logs().lines().any(|line| line.contains("WARN") && line.contains("left behind"));
     assert!(told, "no warning in the log reports it");
     assert_eq!(fixture.aws.accepted("DeleteUser", "app").await, 1);
 }
 
 /// Waits until the operator logs that it leaves the user alone.
-async fn left_alone(fixture: &Fixture, why: &str) {
+async fn wait_until_left_alone(fixture: &Fixture, why: &str) {
     fixture.logged(why).await;
     assert!(fixture.aws.user("app").await.is_some());
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len(), 0);
@@ -130,7 +131,7 @@ async fn vanishes(Row { name, spec, faults, owner, namesake, removed: is_removed
     if is_removed {
         removed(&fixture).await
     } else {
-        left_alone(&fixture, "is left alone").await
+        wait_until_left_alone(&fixture, "is left alone").await
     }
     fixture.end().await;
 }
@@ -170,7 +171,8 @@ async fn an_object_of_the_same_name_that_manages_the_user_keeps_it() {
     assert!(fixture.aws.user("app").await.is_some());
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len() as u64, refused);
     fixture.delete("app").await;
-    until("its own deletion", async || fixture.aws.user("app").await.is_none()).await;
+    until("the object's own deletion removes the user", async || fixture.aws.user("app").await.is_none())
+        .await;
     assert!(fixture.metrics().concat().contains(&format!("{METRIC} 0")));
     fixture.end().await;
 }
@@ -204,7 +206,7 @@ async fn the_user_of_an_object_whose_finalizer_a_person_removed_is_kept() {
     fixture.start();
     fixture.ready("young", iam()).await;
     for name in ["app", "young"] {
-        tear_off(&fixture, name).await;
+        remove_with_finalizer(&fixture, name).await;
     }
     // The operator handles events in order. When this object is Ready, it has seen that both objects are gone.
     fixture.ready("later", iam()).await;

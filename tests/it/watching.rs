@@ -66,7 +66,7 @@ fn start(fixture: &Fixture) {
 }
 
 /// Objects in all kinds of states: `ready`, `drifted`, `denied`, `throttled`, `secretless`, `leaving`, and `gone`.
-async fn a_day(fixture: &Fixture) {
+async fn objects_in_all_states(fixture: &Fixture) {
     fixture.ready("ready", iam()).await;
     fixture.ready("drifted", iam()).await;
     fixture.aws.put_user("drifted", json!({ "AccessString": "off -@all" })).await;
@@ -98,7 +98,7 @@ async fn the_reference_lists_exactly_the_metrics_that_are_served() {
     let fixture =
         Fixture::without_operator(Setup { leaves_users: true, rights: LEADS, ..Setup::default() }).await;
     start(&fixture);
-    a_day(&fixture).await;
+    objects_in_all_states(&fixture).await;
     let ns = fixture.ns.as_str();
     counts_what_happened(&fixture).await;
 
@@ -150,6 +150,7 @@ async fn counts_what_happened(fixture: &Fixture) {
     assert_eq!(value("aws_api_call_retries_count", &create), 5.0);
     assert_eq!(value("aws_api_call_retries_sum", &create), 2.0);
     assert_eq!(value("elasticache_user_drift_corrections_total", &[]), 1.0);
+    assert_eq!(value("elasticache_user_events_dropped_total", &[]), 0.0);
     let told = |name, type_, status, reason| {
         [("namespace", ns), ("name", name), ("type", type_), ("status", status), ("reason", reason)]
     };

@@ -7,14 +7,14 @@ use super::*;
 
 const NAMESPACE: &str = "shop";
 
-/// Takes a permit for good and tells how long that took.
+/// Takes and spends a permit. Returns how long that took.
 async fn spend(limiter: &Limiter, class: Class) -> Duration {
     let began = Instant::now();
     drop(limiter.permit(class, NAMESPACE).await.spend());
     began.elapsed()
 }
 
-/// A limiter of ten tokens a second that has none left.
+/// A limiter of ten tokens a second without a token left.
 fn drained(burst: u32) -> Limiter {
     let limiter = Limiter::new(10.0, burst);
     while let Some(permit) = limiter.try_permit(Class::Change, NAMESPACE) {
@@ -30,7 +30,7 @@ async fn settle() {
     }
 }
 
-/// A number of waiters of these classes; the order of the answer is that of service.
+/// Starts waiters of these classes. Returns their names in the order in which they were served.
 async fn order_of_service(limiter: &Limiter, classes: &[(&'static str, Class)]) -> Vec<&'static str> {
     let served = Arc::new(Mutex::new(Vec::new()));
     let mut waiters = JoinSet::new();
@@ -137,7 +137,7 @@ async fn a_new_caller_gets_no_permit_while_another_one_waits() {
     advance(Duration::from_millis(100)).await;
     assert!(
         limiter.try_permit(Class::Change, NAMESPACE).is_none(),
-        "a token that is due belongs to the one who waits"
+        "a token that is due belongs to the waiter"
     );
     assert_eq!(waiter.await.expect("waiter"), Duration::from_millis(100));
 }
@@ -193,7 +193,7 @@ async fn a_waiter_that_is_served_and_then_dropped_passes_its_permit_on() {
         async move { spend(&limiter, Class::Change).await }
     });
     settle().await;
-    // Serves the first one, who does not look.
+    // The limiter serves the first waiter, but that waiter is not polled.
     advance(Duration::from_millis(100)).await;
     assert!(limiter.try_permit(Class::Change, NAMESPACE).is_none());
     drop(first);
@@ -214,7 +214,7 @@ async fn a_rate_that_is_not_a_positive_number_is_replaced_by_a_usable_one() {
         assert_eq!(
             spend(&limiter, Class::Change).await,
             Duration::ZERO,
-            "{claim}: the burst is one at least"
+            "{claim}: the burst must be at least one"
         );
         // The clock of the tests moves in steps of a millisecond.
         assert_eq!(spend(&limiter, Class::Change).await, Duration::from_secs_f64(seconds), "{claim}");
@@ -243,7 +243,7 @@ async fn no_token_is_lost_when_many_threads_wait_give_up_and_return_permits() {
     assert!(began.elapsed() < Duration::from_secs(10));
     sleep(Duration::from_millis(2)).await;
     let full = std::iter::from_fn(|| limiter.try_permit(Class::Change, NAMESPACE)).take(4).count();
-    assert_eq!(full, 4, "the bucket is full again");
+    assert_eq!(full, 4, "the bucket must be full again");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,11 +4,11 @@ fn password(text: &str) -> Password {
     Password::parse(text.as_bytes()).expect("a password")
 }
 
-/// Each row: a claim, what AWS says, and what is left of it.
+/// Each row has a claim, AWS's message, and the sanitized message.
 fn check_stable(rows: &[(&str, &str, &str)]) {
     for &(claim, said, expected) in rows {
         assert_eq!(stable(said, &[]), expected, "{claim}");
-        assert_eq!(stable(expected, &[]), expected, "{claim}: and what is left stays");
+        assert_eq!(stable(expected, &[]), expected, "{claim}: a sanitized message must stay unchanged");
     }
 }
 
@@ -21,7 +21,7 @@ fn request_ids_and_other_parts_that_change_are_removed_from_messages_of_aws() {
             "Rate exceeded (Service: ElastiCache, Status Code: 400).",
         ),
         (
-            "what stands behind it stays",
+            "the text after a request id stays",
             "Bad (Service: AmazonElastiCache; Request ID: abc-1; Proxy: null)",
             "Bad (Service: AmazonElastiCache; Proxy: null).",
         ),
@@ -41,7 +41,7 @@ fn request_ids_and_other_parts_that_change_are_removed_from_messages_of_aws() {
             "You are not authorized to perform this operation.",
         ),
         (
-            "a session's name, in which a time may stand",
+            "a session's name, which may contain a time",
             "User: arn:aws:sts::111122223333:assumed-role/operator/web-identity-token-1732423423123 is not authorized to perform: elasticache:DeleteUser on resource: arn:aws:elasticache:us-east-1:111122223333:user:app",
             "User: arn:aws:sts::111122223333:assumed-role/operator is not authorized to perform: elasticache:DeleteUser on resource: arn:aws:elasticache:us-east-1:111122223333:user:app.",
         ),
@@ -56,7 +56,7 @@ fn request_ids_and_other_parts_that_change_are_removed_from_messages_of_aws() {
             "The token expired at [time].",
         ),
         (
-            "the request spelt out",
+            "the canonical string of the request",
             "The request signature does not match. The Canonical String for this request should have been 'POST",
             "The request signature does not match.",
         ),
@@ -80,7 +80,7 @@ fn a_sanitized_message_of_aws_is_a_sentence() {
         ("a question is a sentence too", "Really?", "Really?"),
         ("a colon at the end", "Because:", "Because."),
         (
-            "and the rest is as AWS says it",
+            "everything else stays as AWS wrote it",
             "User app has status modifying. Only active users can be modified.",
             "User app has status modifying. Only active users can be modified.",
         ),

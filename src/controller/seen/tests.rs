@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// An object at rest, with these members in place of its own.
+/// An object at rest, with these members replaced.
 fn object(members: &[(&str, Value)]) -> ElastiCacheUser {
     let mut object = json!({
         "apiVersion": "elasticache-users.dev/v1alpha1",

@@ -18,7 +18,10 @@ async fn a_token_that_refused_a_mutation_is_never_valid_again() {
     let token = Token::none();
     token.extend(Instant::now() + SECOND);
     advance(SECOND).await;
-    assert!(token.clone().extend(Instant::now() + SECOND), "nobody was refused: a late answer may extend it");
+    assert!(
+        token.clone().extend(Instant::now() + SECOND),
+        "no mutation was refused, so a late answer may extend the token"
+    );
     advance(SECOND).await;
     assert!(token.send().is_none());
     assert!(!token.extend(Instant::now() + SECOND));

@@ -44,7 +44,7 @@ async fn a_standby_writes_nothing_while_another_one_renews() {
     let server = ApiServer::default();
     let (one, two) = (Replica::start(&server, "one"), Replica::start(&server, "two"));
     sleep(100 * SECOND).await;
-    assert!(one.token.is_valid() != two.token.is_valid(), "one of them leads");
+    assert!(one.token.is_valid() != two.token.is_valid(), "exactly one replica must lead");
     assert!(one.leads() != two.leads());
     assert_eq!(server.spec().lease_transitions, Some(0));
 }
@@ -116,7 +116,7 @@ async fn a_renewal_on_its_way_does_not_keep_the_lease_from_being_released() {
     link.set(Network::Slow(Duration::ZERO, 4 * SECOND));
     after(3_000).await;
     link.set(Network::Healthy);
-    // The renewal has taken effect, its answer is not there yet.
+    // The renewal has taken effect, but its answer is still on its way.
     leadership.resign().await;
     assert_eq!(server.holder(), "");
 }
@@ -140,7 +140,7 @@ async fn a_standby_that_ends_sends_no_request() {
     one.becomes_leader().await;
     let (mut two, ..) = Replica::candidate(&server.link(), "two");
     let stood = tokio::time::timeout(9 * SECOND, two.campaign()).await;
-    assert!(stood.is_err(), "it stands by");
+    assert!(stood.is_err(), "the candidate must stay a standby");
     let (writes, began) = (server.writes().len(), Instant::now());
     two.resign().await;
     assert!(began.elapsed() < seconds(0.01) && server.writes().len() == writes);
@@ -167,9 +167,9 @@ async fn a_leader_that_is_cut_off_stops_before_its_successor_begins() {
             assert!(stopped <= seconds(10.1), "{network:?}: it stopped after {stopped:?}");
             assert!(!one.leads() || one.task.is_finished() || stopped > Duration::ZERO);
             let began = two.becomes_leader().await;
-            assert!(began >= seconds(4.8), "{network:?}: there are 5 s between, and were {began:?}");
+            assert!(began >= seconds(4.8), "{network:?}: only {began:?} are between the leaders");
             after(100).await;
-            assert!(one.task.is_finished(), "{network:?}: whoever lost the lead ends");
+            assert!(one.task.is_finished(), "{network:?}: a replica that lost the Lease must end");
             assert!(!one.leads() && two.leads());
         }
     }
@@ -223,7 +223,7 @@ async fn a_leader_that_was_paused_too_long_has_no_valid_token_when_it_resumes() 
     candidate.campaign().await.unwrap();
     let two = Replica::start(&server, "two");
     sleep(SECOND).await;
-    // Nobody polls the first one meanwhile.
+    // The first replica is not polled meanwhile, as if it were paused.
     two.becomes_leader().await;
     assert!(token.send().is_none());
     assert!(matches!(lost(&mut candidate).await, LossReason::ProcessStopped));
@@ -252,7 +252,7 @@ async fn a_leader_stops_at_once_when_it_sees_another_holder_in_the_lease() {
         assert!(began.elapsed() < seconds(2.3), "{loss}: {:?}", began.elapsed());
         assert!(!token.is_valid());
         assert_eq!(leads.get(), 0);
-        assert!(server.holder() != "one", "{loss}: it does not take it back");
+        assert!(server.holder() != "one", "{loss}: the former leader must not take the Lease back");
     }
 }
 
@@ -269,7 +269,7 @@ async fn a_standby_that_saw_a_lease_waits_after_its_deletion_for_its_leader_to_s
     let stopped = Instant::now() + one.stops_leading().await;
     assert_eq!(server.holder(), "the holder of the deleted Lease");
     two.becomes_leader().await;
-    assert!(stopped + 5 * SECOND <= Instant::now(), "there are 5 s between");
+    assert!(stopped + 5 * SECOND <= Instant::now(), "5 s must be between the two leaders");
     assert!(deleted.elapsed() < 18 * SECOND, "{:?}", deleted.elapsed());
 }
 
@@ -293,7 +293,7 @@ async fn labels_that_others_write_do_not_keep_a_dead_leaders_lease_alive() {
     let took = two.becomes_leader().await;
     assert!(took < 20 * SECOND, "{took:?}");
     sleep(30 * SECOND).await;
-    assert!(two.token.is_valid(), "nor cost they the next one's");
+    assert!(two.token.is_valid(), "labels must not cost the next leader its Lease either");
     touching.abort();
 }
 
@@ -329,7 +329,7 @@ async fn an_answer_that_comes_after_the_token_it_is_for_makes_no_leader() {
         let winning = candidate.campaign();
         tokio::pin!(winning);
         for _ in 0..3 {
-            // Begun, and not polled while its answer comes and ages.
+            // The request has begun. Then it is not polled while its answer comes and gets old.
             let _ = tokio::time::timeout(seconds(0.6), &mut winning).await;
             advance(11 * SECOND).await;
         }
@@ -360,7 +360,7 @@ async fn a_standby_that_loses_the_permission_for_the_lease_tries_again() {
     one.kill();
     sleep(60 * SECOND).await;
     two.link.set(Network::Healthy);
-    // The last renewal may be news to it.
+    // The standby may have seen the last renewal late.
     assert!(two.becomes_leader().await < 18 * SECOND);
 }
 
@@ -372,7 +372,7 @@ async fn an_invalid_lease_is_taken_once_it_has_not_changed_for_15_s() {
         ("no holder", Some(LeaseSpec::default()), 0.0),
         ("a holder alone", Some(LeaseSpec { holder_identity: x(), ..LeaseSpec::default() }), 15.0),
         (
-            "a duration below nothing",
+            "a negative duration",
             Some(LeaseSpec {
                 holder_identity: x(),
                 lease_duration_seconds: Some(-5),

@@ -260,10 +260,10 @@ mod tests {
         let (mut pacing, pace) = (Pacing::default(), Pace::default());
         let failed = verdict(Reason::Throttled, Requeue::Backoff);
         assert_eq!(pacing.schedule(&failed, &pace, at(0.0), 0.0), SECOND);
-        // A watch event 0.4 s later: the same attempt.
+        // A pass after a watch event 0.4 s later counts as the same attempt.
         assert_eq!(pacing.schedule(&failed, &pace, at(0.4), 0.0), Duration::from_millis(600));
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), 2 * SECOND);
-        // A success in between begins anew.
+        // After a success the count begins again.
         let _ = pacing.schedule(&verdict(Reason::Active, Requeue::Resync), &pace, at(1.0), 0.0);
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), SECOND);
     }
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_status_showed_before_a_restart_is_not_published_at_once() {
+    fn a_warning_that_status_showed_before_a_restart_is_not_published_at_once() {
         let (mut pacing, pace) = (Pacing::default(), Pace::default());
         let denied = Some(Reason::AccessDenied);
         assert_eq!(pacing.warn(denied, Some("AccessDenied"), &pace, at(0.0)), None);

@@ -268,13 +268,13 @@ mod tests {
         faults.add(br#"{"Kind":"throttle","Skip":1}"#).unwrap();
         faults.add(br#"{"Kind":"garbage","Times":null,"Skip":1}"#).unwrap();
         let mut take = || faults.take("DeleteUser", &about("a"));
-        assert_eq!(take(), None, "both skip");
+        assert_eq!(take(), None, "both faults skip this call");
         assert_eq!(
             take(),
             Some(Fault::Spoilt(When::Before, Spoil::Throttle)),
             "the first fires, the second sees nothing"
         );
-        assert_eq!(take(), Some(Fault::Spoilt(When::Before, Spoil::Garbage)), "the first is used up");
+        assert_eq!(take(), Some(Fault::Spoilt(When::Before, Spoil::Garbage)), "the first fault is used up");
         assert_eq!(take(), Some(Fault::Spoilt(When::Before, Spoil::Garbage)));
         let listed = faults.to_json();
         assert_eq!((&listed[0]["Fired"], &listed[1]["Fired"]), (&json!(1), &json!(2)));

@@ -52,12 +52,12 @@ mod tests {
         let mut admitted = |region: &str, now| limiter.admits(rate, &place(region), now);
         assert!(admitted("a", 0) && admitted("a", 0) && admitted("a", 0));
         assert!(!admitted("a", 0));
-        assert!(admitted("b", 0), "another region has its own");
+        assert!(admitted("b", 0), "another region has its own limit");
         assert!(!admitted("a", 499));
-        assert!(admitted("a", 500), "half a second brings one");
+        assert!(admitted("a", 500), "half a second brings one more call");
         assert!(!admitted("a", 500));
         assert!(admitted("a", 60_000) && admitted("a", 60_000) && admitted("a", 60_000));
-        assert!(!admitted("a", 60_000), "never more than the burst");
+        assert!(!admitted("a", 60_000), "no more than the burst");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use elasticache_emulator::Rule;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::{access, matches, modifications, roomy};
+use super::{access, assert_in_sync, modifications, with_high_rate};
 use crate::fixture::{PASSWORD, condition, iam, is_observed, message, until, with_password};
 
 /// A rejection of ModifyUser, and what the object reports.
@@ -29,7 +29,7 @@ async fn an_edit_that_aws_rejects_stalls_the_object_until_the_spec_or_a_secret_c
         row(combination, same, "AuthenticationConflict", "spec.authentication"),
         row(value, "Something else is odd.", "InvalidSpec", "spec"),
     ];
-    let fixture = roomy().await;
+    let fixture = with_high_rate().await;
     for (index, Rejection { code, sentence, .. }) in rows.iter().enumerate() {
         let name = format!("app-{index}");
         fixture.secret(&name, PASSWORD).await;
@@ -75,7 +75,7 @@ async fn an_edit_that_aws_rejects_stalls_the_object_until_the_spec_or_a_secret_c
 
 #[tokio::test]
 async fn an_access_string_that_aws_rejects_is_reported_and_can_be_edited_back() {
-    let fixture = roomy().await;
+    let fixture = with_high_rate().await;
     fixture.ready("app", iam()).await;
     fixture.patch("app", access("on ~* +@nonsense")).await;
     let object = fixture.reason("app", "InvalidAccessString").await;
@@ -95,7 +95,7 @@ async fn a_status_that_was_deleted_costs_at_most_one_modify_user() {
         (json!({ "status": null }), true),
         (json!({ "status": { "lastApplied": null } }), true),
     ] {
-        let fixture = roomy().await;
+        let fixture = with_high_rate().await;
         fixture.secret("pw", PASSWORD).await;
         fixture.ready("app", with_password("pw")).await;
         // After this pass, status says that AWS has shown the user, so that CreateUser is settled.
@@ -115,7 +115,7 @@ async fn a_status_that_was_deleted_costs_at_most_one_modify_user() {
             object["status"]["lastApplied"]["accessString"].is_string().then_some(object)
         })
         .await;
-        matches(&object, &fixture.aws.user("app").await.unwrap());
+        assert_in_sync(&object, &fixture.aws.user("app").await.unwrap());
         fixture.reconcile_now("app").await;
         fixture.kill();
         fixture.start();

@@ -54,7 +54,7 @@ async fn a_user_that_somebody_creates_after_our_delete_user_is_not_deleted() {
     fixture.aws.settings(json!({ "delete-time": "60s" })).await;
     fixture.delete("app").await;
     fixture.shows("app", "deleting", |object| object["status"]["state"] == "deleting").await;
-    outlived_by_its_twin(fixture, &user).await;
+    replaced_by_equal_user(fixture, &user).await;
 }
 
 #[tokio::test]
@@ -71,12 +71,12 @@ async fn a_user_that_somebody_creates_after_our_unanswered_delete_user_is_not_de
     let throttle = Rule::on("DescribeUsers").user("app").throttle().always();
     fixture.aws.fault(throttle).await;
     fixture.reason("app", "Throttled").await;
-    outlived_by_its_twin(fixture, &user).await;
+    replaced_by_equal_user(fixture, &user).await;
 }
 
 /// While no operator runs, the user goes, and somebody creates an equal user without the tags. Only the record of our DeleteUser
 /// tells the two users apart.
-async fn outlived_by_its_twin(fixture: Fixture, user: &Value) {
+async fn replaced_by_equal_user(fixture: Fixture, user: &Value) {
     fixture.kill();
     fixture.aws.remove_user("app").await;
     let same = json!({

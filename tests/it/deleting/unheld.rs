@@ -11,7 +11,7 @@ use crate::fixture::{
 };
 
 /// What is wrong with the object or its surroundings.
-struct Wrong {
+struct Problem {
     name: &'static str,
     /// The object that is applied again.
     spec: Value,
@@ -28,12 +28,12 @@ struct Wrong {
     holds: Option<&'static str>,
 }
 
-fn wrong(name: &'static str, reason: &'static str, holds: Option<&'static str>) -> Wrong {
+fn problem(name: &'static str, reason: &'static str, holds: Option<&'static str>) -> Problem {
     let (annotations, user) = (Value::Null, Value::Null);
-    Wrong { name, spec: iam(), annotations, env: Vec::new(), fault: None, user, reason, holds }
+    Problem { name, spec: iam(), annotations, env: Vec::new(), fault: None, user, reason, holds }
 }
 
-fn wrongs() -> Vec<Wrong> {
+fn problems() -> Vec<Problem> {
     let tags = |code: &str, status: u16| Some(Rule::on("ListTagsForResource").error(code, status).always());
     let shown = |state: &str| json!({ "Status": state });
     let waits = Some("WaitingForUserActive");
@@ -41,25 +41,34 @@ fn wrongs() -> Vec<Wrong> {
     let prefix = vec![("ELASTICACHE_USERS_REQUIRED_USER_ID_PREFIX", "theirs-".to_owned())];
     let named = |name: &str| with(with_password("pw"), json!({ "userName": name }));
     vec![
-        Wrong { spec: with_password("missing"), ..wrong("the Secret is missing", "SecretNotFound", None) },
-        Wrong { spec: with_password("short"), ..wrong("the password is invalid", "InvalidPassword", None) },
-        Wrong { spec: named("other"), ..wrong("the user name is another", "InvalidSpec", None) },
+        Problem {
+            spec: with_password("missing"),
+            ..problem("the Secret is missing", "SecretNotFound", None)
+        },
+        Problem {
+            spec: with_password("short"),
+            ..problem("the password is invalid", "InvalidPassword", None)
+        },
+        Problem { spec: named("other"), ..problem("the user name is another", "InvalidSpec", None) },
         // A rule that is newer than the user does not release the user.
-        Wrong { env: prefix, ..wrong("the ID is no longer allowed", "Active", None) },
-        Wrong {
+        Problem { env: prefix, ..problem("the ID is no longer allowed", "Active", None) },
+        Problem {
             fault: tags("AccessDenied", 403),
-            ..wrong("ListTagsForResource is denied", "AccessDenied", Some("AccessDenied"))
+            ..problem("ListTagsForResource is denied", "AccessDenied", Some("AccessDenied"))
         },
-        Wrong {
+        Problem {
             fault: tags("UserNotFound", 404),
-            ..wrong("the tags cannot be read", "WaitingForUserActive", waits)
+            ..problem("the tags cannot be read", "WaitingForUserActive", waits)
         },
-        Wrong { user: shown("modifying"), ..wrong("the user is busy", "WaitingForUserActive", waits) },
-        Wrong { user: shown("migrating"), ..wrong("its state is not known", "WaitingForUserActive", waits) },
-        Wrong {
+        Problem { user: shown("modifying"), ..problem("the user is busy", "WaitingForUserActive", waits) },
+        Problem {
+            user: shown("migrating"),
+            ..problem("its state is not known", "WaitingForUserActive", waits)
+        },
+        Problem {
             spec: with_password("missing"),
             annotations: protected,
-            ..wrong("prevent-deletion is set too", "SecretNotFound", Some("DeletionProtected"))
+            ..problem("prevent-deletion is set too", "SecretNotFound", Some("DeletionProtected"))
         },
     ]
 }
@@ -90,20 +99,20 @@ fn finalizers(object: &Value) -> usize {
 }
 
 /// Waits until the object with this uid reports this reason.
-async fn tells(fixture: &Fixture, uid: &Value, reason: &str, leaving: bool) -> Value {
+async fn wait_for_report(fixture: &Fixture, uid: &Value, reason: &str, leaving: bool) -> Value {
     let told = |object: &Value| {
         let of_it = object["metadata"]["uid"] == *uid;
         let type_ = if leaving { "Deleting" } else { "Ready" };
         of_it && condition(object, type_).is_some_and(|told| told["reason"] == reason)
     };
-    fixture.shows("app", &format!("it tells {reason}"), told).await
+    fixture.shows("app", &format!("the new object reports {reason}"), told).await
 }
 
 async fn gone(fixture: &Fixture) {
     until("the object is gone", async || fixture.users().get_opt("app").await.unwrap().is_none()).await;
 }
 
-async fn is_held(Wrong { name, spec, annotations, env, fault, user, reason, holds }: Wrong) {
+async fn is_held(Problem { name, spec, annotations, env, fault, user, reason, holds }: Problem) {
     println!("{name}");
     let fixture = retained().await;
     if !env.is_empty() {
@@ -117,11 +126,11 @@ async fn is_held(Wrong { name, spec, annotations, env, fault, user, reason, hold
         fixture.aws.put_user("app", user).await;
     }
     let uid = applied_again(&fixture, &spec, &annotations).await;
-    let object = tells(&fixture, &uid, reason, false).await;
+    let object = wait_for_report(&fixture, &uid, reason, false).await;
     assert_eq!(finalizers(&object), 1, "{name}: {object:#}");
     fixture.delete("app").await;
     if let Some(reason) = holds {
-        tells(&fixture, &uid, reason, true).await;
+        wait_for_report(&fixture, &uid, reason, true).await;
         assert!(fixture.aws.user("app").await.is_some());
         fixture.aws.clear_faults().await;
         fixture.aws.put_user("app", json!({ "Status": "active" })).await;
@@ -139,7 +148,7 @@ async fn is_held(Wrong { name, spec, annotations, env, fault, user, reason, hold
 
 #[tokio::test]
 async fn an_object_whose_user_is_ours_gets_the_finalizer_whatever_is_wrong_with_the_object() {
-    futures::stream::iter(wrongs()).for_each_concurrent(3, is_held).await;
+    futures::stream::iter(problems()).for_each_concurrent(3, is_held).await;
 }
 
 #[tokio::test]
@@ -148,7 +157,7 @@ async fn an_object_whose_user_aws_refuses_to_describe_is_removed_at_once() {
     let denied = Rule::on("DescribeUsers").error("AccessDenied", 403).always();
     fixture.aws.fault(denied).await;
     let uid = applied_again(&fixture, &iam(), &Value::Null).await;
-    let object = tells(&fixture, &uid, "AccessDenied", false).await;
+    let object = wait_for_report(&fixture, &uid, "AccessDenied", false).await;
     assert_eq!(finalizers(&object), 0, "{object:#}");
     fixture.delete("app").await;
     gone(&fixture).await;
@@ -162,7 +171,7 @@ async fn an_object_whose_user_is_not_ours_gets_no_finalizer() {
     for (tags, reason) in [(anothers_tags("app"), "UserOwnedByAnother"), (json!({}), "UserAlreadyExists")] {
         fixture.aws.put_user("app", json!({ "Tags": tags })).await;
         let uid = applied_again(&fixture, &iam(), &Value::Null).await;
-        let object = tells(&fixture, &uid, reason, false).await;
+        let object = wait_for_report(&fixture, &uid, reason, false).await;
         assert_eq!(finalizers(&object), 0, "{object:#}");
         fixture.delete("app").await;
         gone(&fixture).await;

@@ -47,7 +47,9 @@ impl Mutations {
         let accepted = mutations.accepted.get_mut(action);
         match accepted {
             // The test cannot see whether the call took effect later.
-            Some(count) if fault.hides_no_effect() || fault.is_late() => *count = count.saturating_sub(1),
+            Some(count) if fault.answers_without_effect() || fault.is_late() => {
+                *count = count.saturating_sub(1)
+            }
             Some(_) | None => {}
         }
         let refused = mutations.refused.get_mut(action);

@@ -70,7 +70,7 @@ impl Call {
     /// Whether another run makes this call too depends on timing. The number of reads depends on how long a state lasts and on
     /// whether the object changed during a pass. Events depend on what the process has seen itself. A status write after the
     /// first four may report a state that another run does not meet.
-    pub(super) fn comes_and_goes(&self) -> bool {
+    pub(super) fn depends_on_timing(&self) -> bool {
         match &self.to {
             To::Aws { .. } => !self.is_mutation(),
             To::Kubernetes(asked) if asked == "patch elasticacheusers/status" => self.before > 3,
@@ -143,7 +143,7 @@ pub(super) enum Answer {
 
 impl Fault {
     /// AWS answered the call without an error, but it had no effect.
-    pub(super) fn hides_no_effect(&self) -> bool {
+    pub(super) fn answers_without_effect(&self) -> bool {
         match &self.how {
             How::Aws(rule) => {
                 rule["When"] == "before"
@@ -166,7 +166,7 @@ impl Fault {
     }
 
     /// The API server does not perform the request, and its answer says nothing about the object.
-    pub(super) fn is_trouble(&self) -> bool {
+    pub(super) fn is_api_server_failure(&self) -> bool {
         match &self.how {
             How::Kubernetes(_, Answer::Refusal(code, _)) => *code == 429 || *code >= 500,
             How::Kubernetes(_, Answer::Reset | Answer::Silence | Answer::Garbage) => true,

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cluster::Process;
+use cluster::{Process, Signal};
 use support::operator;
 
 use crate::fixture::operators::LOG;
@@ -46,9 +46,16 @@ impl Operator {
         drop(self.process.lock().unwrap().take());
     }
 
+    /// Asks the process to end, and answers its exit code.
+    pub(super) async fn terminate(&self) -> Option<i32> {
+        let mut process = self.process.lock().unwrap().take().unwrap();
+        process.signal(Signal::TERM).unwrap();
+        operator::exit_code(&mut process).await.unwrap()
+    }
+
     /// Starts the process again if it has ended by itself, as the kubelet does. It ends if the API server does not answer at its
     /// start.
-    pub(super) fn keep_up(&self) {
+    pub(super) fn restart_if_ended(&self) {
         let mut process = self.process.lock().unwrap();
         if process.as_mut().is_some_and(|process| process.status().is_ok_and(|status| status.is_some())) {
             *process = Some(Process::start("operator", (self.recipe)(false), &self.log).unwrap());
@@ -61,7 +68,7 @@ impl Operator {
     }
 
     /// The end of the output, without passwords.
-    pub(super) fn last_words(&self) -> String {
+    pub(super) fn log_end(&self) -> String {
         redacted(&operator::tail(&self.said(), 40))
     }
 }
@@ -98,6 +105,11 @@ impl Speed {
     /// How long an end state may take to come.
     pub(super) fn patience(self) -> Duration {
         Duration::from_secs(if self.real { 300 } else { 60 })
+    }
+
+    /// How long the operator waits for an answer of the API server.
+    pub(super) fn kubernetes_timeout(self) -> Duration {
+        Duration::from_secs(if self.real { 15 } else { 2 })
     }
 
     /// The operator's environment. If `patient`, no AWS call times out before a test has seen it.

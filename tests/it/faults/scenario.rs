@@ -196,7 +196,7 @@ pub(super) fn withdraw() -> Scenario {
 }
 
 /// The operator must change nothing.
-pub(super) fn look() -> Scenario {
+pub(super) fn observe() -> Scenario {
     Scenario {
         name: "look",
         secrets: vec![("one", "first")],
@@ -214,7 +214,7 @@ pub(super) fn look() -> Scenario {
 }
 
 /// The user's former owner has to be read.
-pub(super) fn inherit() -> Scenario {
+pub(super) fn adopt_from_gone_owner() -> Scenario {
     let mut spec = iam();
     spec["adoptionPolicy"] = json!("Adopt");
     Scenario {

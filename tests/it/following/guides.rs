@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Piece, Reader, all_but_tags, dark, pieces};
+use super::{Piece, Reader, all_but_tags, fixture_without_operator, pieces};
 use crate::fixture::{Fixture, PASSWORD, iam, until, with_password};
 use crate::policies::ended;
 
@@ -22,7 +22,7 @@ async fn passwords(fixture: &Fixture) -> Vec<String> {
 
 /// A reader of the page, whose namespace has a Ready object with this spec.
 async fn reading(page: &str, spec: Value) -> (Fixture, Reader, Vec<Piece>) {
-    let fixture = dark().await;
+    let fixture = fixture_without_operator().await;
     fixture.start();
     fixture.secret("orders-api", PASSWORD).await;
     fixture.ready("orders-api", spec).await;

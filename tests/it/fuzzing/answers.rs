@@ -3,7 +3,7 @@
 use ::aws::{Aws, UserApi};
 use plan::{Changes, Create, Modify};
 
-use super::edits::{edits, spoil};
+use super::edits::{damage, edits};
 use super::{Driver, Log, fuzz};
 use crate::aws::broken::{NS, Server, good};
 use crate::aws::emulator_fixture::{Ended, Method, SIGNER, create, modify, passwords};
@@ -84,7 +84,7 @@ fn any_answer_of_aws_is_parsed_or_refused_without_a_panic() {
         let mut body = body.clone().into_bytes();
         // Only the refusal of a call that carried passwords may repeat one.
         let may_echo = index % corpus.len() >= 2 && matches!(method, Method::Create | Method::Modify);
-        spoil(&mut body, &edits, if may_echo { &echoes } else { &[] });
+        damage(&mut body, &edits, if may_echo { &echoes } else { &[] });
         server.answers(status, &body);
         let ended = driver.drive(call(method, &server.aws));
         let text = String::from_utf8_lossy(&body);

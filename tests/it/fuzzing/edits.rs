@@ -69,7 +69,7 @@ fn at(place: u16, length: usize) -> usize {
 }
 
 /// Damages bytes. Some changes are at the tags of an XML document. `own` has further words.
-pub(super) fn spoil(bytes: &mut Vec<u8>, edits: &[Edit], own: &[String]) {
+pub(super) fn damage(bytes: &mut Vec<u8>, edits: &[Edit], own: &[String]) {
     for (kind, place, with) in edits {
         let position = at(*place, bytes.len());
         let tags: Vec<usize> = (0..bytes.len()).filter(|index| bytes[*index] == b'<').collect();
@@ -124,7 +124,7 @@ fn pointers(value: &Value, to: String, all: &mut Vec<String>) {
 }
 
 /// A value of another type than before, or an unusual value of the same type.
-fn odd(with: u16, before: &Value) -> Value {
+fn unusual(with: u16, before: &Value) -> Value {
     match with % 16 {
         0 => Value::Null,
         1 => json!(true),
@@ -142,7 +142,7 @@ fn odd(with: u16, before: &Value) -> Value {
 }
 
 /// Damages values anywhere in `value`: unusual values, values that are missing or have another name, and values of other places.
-pub(super) fn spoil_json(value: &mut Value, edits: &[Edit]) {
+pub(super) fn damage_json(value: &mut Value, edits: &[Edit]) {
     for (kind, place, with) in edits {
         let mut all = Vec::new();
         pointers(value, String::new(), &mut all);
@@ -160,7 +160,7 @@ pub(super) fn spoil_json(value: &mut Value, edits: &[Edit]) {
                 members.extend(moved);
             }
             (2, target) => *target = other,
-            (_, target) => *target = odd(*with, target),
+            (_, target) => *target = unusual(*with, target),
         }
     }
 }

@@ -14,7 +14,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::edits::{edits, spoil, spoil_json};
+use super::edits::{damage, damage_json, edits};
 use super::{Driver, Log, fuzz, secrets};
 use crate::fixture::REGION;
 use crate::recorded::Recorded;
@@ -26,9 +26,9 @@ const PASSWORD: &str = "a-passphrase-in-a-fuzzed-secret";
 const MOST_REQUESTS: usize = 500;
 
 /// Damages the parts of the object that a schema describes. The API server itself checks the metadata.
-fn spoilt(recorded: &Recorded, edits: &[super::edits::Edit]) -> Value {
+fn damaged(recorded: &Recorded, edits: &[super::edits::Edit]) -> Value {
     let mut parts = json!({ "spec": recorded.raw["spec"], "status": recorded.raw["status"] });
-    spoil_json(&mut parts, edits);
+    damage_json(&mut parts, edits);
     let mut object = recorded.raw.clone();
     for part in ["spec", "status"] {
         match parts.get(part) {
@@ -40,7 +40,7 @@ fn spoilt(recorded: &Recorded, edits: &[super::edits::Edit]) -> Value {
 }
 
 /// What goes wrong with a request.
-fn odd(request: &Request, roll: u16, goal: &Goal, facts: &ObjectFacts) -> Option<Response> {
+fn failure(request: &Request, roll: u16, goal: &Goal, facts: &ObjectFacts) -> Option<Response> {
     let fault = || {
         let error = AwsError::new("Odd", "Odd.");
         match roll % 5 {
@@ -132,7 +132,7 @@ async fn pass(object: &ElastiCacheUser, user: &Value, kubernetes: &Kubernetes, r
         }
         let roll = rolls.get(step).copied().unwrap_or_default();
         passed += u64::from(roll) / 8 % 4000;
-        let odd = (roll % 4 == 1).then(|| odd(&request, roll / 4, &goal, &facts)).flatten();
+        let odd = (roll % 4 == 1).then(|| failure(&request, roll / 4, &goal, &facts)).flatten();
         let response = odd.unwrap_or_else(|| answers.answer(request));
         pass.handle(response, now(passed));
     }
@@ -153,7 +153,7 @@ fn any_stored_object_is_parsed_and_gets_a_pass_without_a_panic() {
     let strategy = (edits(), edits(), vec(any::<u16>(), 0..60));
     fuzz("objects", &strategy, |((index, members), (other, bytes), rolls)| {
         let recorded = &corpus[index % corpus.len()];
-        let value = spoilt(recorded, &members);
+        let value = damaged(recorded, &members);
         let object: ElastiCacheUser =
             serde_json::from_value(value.clone()).expect("every stored object is read");
         let _ = (full_name(&object), user_id(&object), secrets_named(&object).count());
@@ -161,7 +161,7 @@ fn any_stored_object_is_parsed_and_gets_a_pass_without_a_panic() {
         log.assert_silent(&said);
         // A body that is no JSON must be refused.
         let mut document = value.to_string().into_bytes();
-        spoil(&mut document, &bytes, &[]);
+        damage(&mut document, &bytes, &[]);
         let _ = serde_json::from_slice::<ElastiCacheUser>(&document).map(|object| facts(&object));
     });
 }

@@ -5,7 +5,7 @@ use elasticache_user_operator::leader_election::Token;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 
-use super::edits::{edits, spoil, spoil_json};
+use super::edits::{damage, damage_json, edits};
 use super::{Driver, Log, fuzz};
 use crate::secrecy;
 
@@ -36,10 +36,10 @@ fn any_secret_is_parsed_or_refused_without_a_panic() {
     let refusal = json!({ "apiVersion": "v1", "kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden", "message": "no" });
     fuzz("secrets", &(edits(), edits()), |((kind, members), (status, bytes))| {
         let mut body = if kind.is_multiple_of(8) { refusal.clone() } else { secret.clone() };
-        spoil_json(&mut body, &members);
+        damage_json(&mut body, &members);
         let mut body = body.to_string().into_bytes();
         if kind.is_multiple_of(2) {
-            spoil(&mut body, &bytes, &[]);
+            damage(&mut body, &bytes, &[]);
         }
         *answer.lock().unwrap() = ([200, 200, 200, 403, 404, 500][status % 6], body);
         let key = if kind.is_multiple_of(3) { "other" } else { "password" };

@@ -8,7 +8,7 @@ use plan::verdict::{Outcome, Progress, Reason, Verdict};
 use plan::*;
 use serde_json::{Value, json};
 
-use super::{agree, fault, judge};
+use super::{assert_as_promised, fault, statuses};
 use crate::fixture::{iam, manifest};
 
 /// A reason with this progress, and how kstatus reads the object then. `None` if kstatus reads it as before.
@@ -101,8 +101,8 @@ fn a_verdict_has_the_same_kstatus_whatever_the_conditions_were_before() {
     for object in &seen {
         assert_eq!(fault(object), None, "{:#}", object["status"]);
     }
-    assert_eq!(judge(&seen), expected);
-    agree(&seen);
+    assert_eq!(statuses(&seen), expected);
+    assert_as_promised(&seen);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use elasticache_user_operator::plan::verdict::Reason;
 use k8s_openapi::api::events::v1::Event;
 use serde_json::json;
 
-use crate::fixture::{Fixture, iam, reconcile_request};
+use crate::fixture::{Fixture, iam, reconcile_request, with};
 
 const NORMAL: [&str; 10] = [
     "UserCreated",
@@ -87,6 +87,18 @@ async fn a_lasting_warning_is_published_once_and_the_next_reason_again() {
     fixture.event("app", "UserCreated").await;
     let told: Vec<String> = fixture.events("app").await.into_iter().map(|event| event.reason).collect();
     assert_eq!(told, ["AccessDenied", "QuotaExceeded", "UserCreated"]);
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn an_object_with_the_longest_name_has_events_too() {
+    let fixture = Fixture::new().await;
+    // An event's name has room for the first 236 characters, of which the last is a hyphen.
+    let name = format!("{}-{}", "a".repeat(235), "b".repeat(17));
+    fixture.ready(&name, with(iam(), json!({ "userID": "app" }))).await;
+    fixture.event(&name, "UserCreated").await;
+    fixture.deleted(&name).await;
+    fixture.event(&name, "UserDeleted").await;
     fixture.end().await;
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use elasticache_user_operator::config::DEFAULT_LOG;
 use serde_json::{Value, json};
 
-use super::{LEADS, a_day, start};
+use super::{LEADS, objects_in_all_states, start};
 use crate::fixture::{Fixture, PASSWORD, Setup, is_ready};
 use crate::repository;
 
@@ -40,7 +40,7 @@ async fn the_log_has_the_keys_of_the_reference_and_a_line_for_each_kind_of_entry
     let fixture =
         Fixture::without_operator(Setup { env, leaves_users: true, rights: LEADS, ..Setup::default() }).await;
     start(&fixture);
-    a_day(&fixture).await;
+    objects_in_all_states(&fixture).await;
     fixture.patch("ready", json!({ "spec": { "accessString": "on ~orders:* -@all +@read" } })).await;
     fixture.event("ready", "UserModified").await;
     fixture.wait_ready("ready").await;

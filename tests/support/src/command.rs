@@ -5,10 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// Runs a command to its end, and answers what it printed.
+/// Runs a command to its end, and returns its output.
 ///
 /// # Errors
-/// If the command fails: with what it said on both outputs.
+/// If the command fails, with both of its outputs.
 pub fn run(command: &mut Command) -> Result<String> {
     let shown = typed(command);
     let output = command.output().with_context(|| format!("failed to start `{shown}`"))?;

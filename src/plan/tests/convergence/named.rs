@@ -93,7 +93,7 @@ fn aws_gets_the_last_edit_although_the_status_write_of_the_edit_before_is_lost()
         let access = model.services[0].user.as_ref().map(|user| user.shown.access_string.as_str());
         assert_eq!(access, Some(ACCESS[first].1), "{}", model.trace);
     }
-    assert_eq!(sent, 2, "the second one has to get there, and be taken back");
+    assert_eq!(sent, 2, "the second edit must be sent, and then reverted");
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_user_without_tags_is_deleted_although_user_not_found_came_from_an_unknown_a
 }
 
 #[test]
-fn a_user_without_tags_is_left_by_a_process_that_did_not_see_the_refusal() {
+fn a_user_without_tags_is_not_deleted_by_a_process_that_did_not_see_the_refusal() {
     let busy = Injection::Refused(common::busy());
     let model = leaves(&[busy], &Injection::Killed, Others::Retags(Claim::Nobodys));
     assert_eq!(mutations(&model), [(Kind::Delete, false)], "{}", model.trace);

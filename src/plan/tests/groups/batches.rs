@@ -138,7 +138,7 @@ fn asked_alone(world: &World) -> BTreeSet<String> {
 }
 
 #[test]
-fn only_a_user_that_is_denied_alone_is_told_so() {
+fn only_the_object_of_a_user_that_is_denied_alone_reports_access_denied() {
     let mut one = joining(100);
     one.denied = [user(5)].into();
     one.run(Duration::from_secs(300));
@@ -168,7 +168,7 @@ fn only_a_user_that_is_denied_alone_is_told_so() {
 }
 
 #[test]
-fn a_role_that_may_not_change_the_group_is_told_to_all_after_one_call_and_tried_again_slowly() {
+fn all_objects_report_after_one_call_that_the_role_may_not_modify_the_group() {
     let mut world = joining(100);
     world.denies_groups = true;
     world.run(Duration::from_secs(20));
@@ -301,7 +301,7 @@ fn a_name_that_another_member_has_is_waited_for_and_then_refused() {
 }
 
 #[test]
-fn a_name_is_waited_for_as_long_as_the_object_of_the_other_member_is_about_to_leave_the_group() {
+fn a_taken_user_name_is_waited_for_while_the_object_of_the_other_member_leaves_the_group() {
     let leaves: [fn(&mut World); 2] = [
         |world| {
             world.terminating.insert("mine-1".to_owned());

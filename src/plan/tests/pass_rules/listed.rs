@@ -1,4 +1,4 @@
-//! What the row of a listing says of an object for which no pass is due.
+//! Whether a row of a listing starts a pass for an object for which no pass is due.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +83,7 @@ fn wants(wants: &'static str) -> Drift {
     Drift::Pass { wants }
 }
 
-/// Another process has looked after the object.
+/// Another process has managed the object until now.
 fn restarted(world: &mut World) {
     world.memory = Memory::default();
 }
@@ -95,7 +95,7 @@ fn rows_about_users() -> Vec<Row> {
         row("nothing differs after a restart", Drift::Nothing, restarted),
         Row { listed: None, ..row("the user is not listed", Drift::Unlisted, |_| {}) },
         row(
-            "somebody changed what it may do",
+            "somebody changed the access string",
             wants("ListTags"),
             listed(|user| user.access_string = "off -@all".into()),
         ),
@@ -113,7 +113,7 @@ fn rows_about_users() -> Vec<Row> {
         row("AWS works on it", wants("Finish"), listed(|user| user.lifecycle = Lifecycle::Modifying)),
         row("AWS deletes it", wants("WriteStatus"), listed(|user| user.lifecycle = Lifecycle::Deleting)),
         row(
-            "it is another account's",
+            "the user is in another account",
             wants("WriteStatus"),
             listed(|user| user.arn = arn_in("us-east-1", "222222222222")),
         ),
@@ -201,5 +201,5 @@ fn listings_do_not_delay_the_comparison_of_tags() {
         row.world.now += Duration::from_secs(600);
         row.judge() == wants("ListTags")
     });
-    assert!(woken.count() > 0, "its tags are never compared");
+    assert!(woken.count() > 0, "the tags are never compared");
 }

@@ -1,4 +1,4 @@
-//! What is made from the chart stands in the repository as it is made now.
+//! The generated files in the repository are up to date.
 
 use chart::{CHART, Manifest, manifests};
 use support::repository::read;
@@ -25,6 +25,6 @@ fn every_value_of_the_chart_has_a_comment() {
     let readme = read(&format!("{CHART}/README.md"));
     let table = readme.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() >= 5);
     for line in table {
-        assert!(!line.ends_with("|  |"), "no description: {line}");
+        assert!(!line.ends_with("|  |"), "this value has no comment: {line}");
     }
 }

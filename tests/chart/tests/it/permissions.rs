@@ -1,4 +1,4 @@
-//! What the rendered roles allow, asked of the API server's own authorizer.
+//! What the rendered roles allow, according to the API server's own authorizer.
 
 use chart::is_role;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::fixture::{
     LEAST, RELEASE, attempt, control_plane, eventually, file, get, kubectl, rendered, values,
 };
 
-/// Applies the roles of a rendering; those are its namespaces.
+/// Creates these namespaces, and applies the rendered roles.
 fn grant(namespaces: &[&str], arguments: &[&str]) {
     for namespace in namespaces {
         kubectl(&["create", "namespace", namespace]);
@@ -19,7 +19,7 @@ fn grant(namespaces: &[&str], arguments: &[&str]) {
     kubectl(&["apply", "--server-side", "--filename", &file(namespace, &roles)]);
 }
 
-/// Whether the operator of that namespace may.
+/// Whether the operator of that namespace has this right.
 fn may(operator: &str, namespace: &str, verb: &str, what: &str) -> bool {
     let account = format!("--as=system:serviceaccount:{operator}:{RELEASE}");
     let mut ask = control_plane().kubectl();
@@ -36,7 +36,7 @@ fn may(operator: &str, namespace: &str, verb: &str, what: &str) -> bool {
     }
 }
 
-/// A verb on something in a namespace; `*`: in all.
+/// A verb on a resource in a namespace. `*` stands for all namespaces.
 struct Right {
     namespace: &'static str,
     verb: &'static str,
@@ -104,7 +104,7 @@ fn the_operator_may_read_secrets_of_listed_namespaces_and_of_no_other() {
     );
 }
 
-/// The plain manifests' way, as the file says.
+/// People who use the plain manifests apply this file, as the file says.
 #[test]
 fn a_namespace_lets_the_operator_read_its_secrets_with_the_role_in_deploy() {
     kubectl(&["create", "namespace", "opened"]);
@@ -194,6 +194,6 @@ fn viewers_may_read_users_and_editors_may_not_create_them() {
     eventually("view is filled in", || (!verbs("view").is_empty()).then_some(()));
     eventually("admin is filled in", || verbs("admin").contains(&"create".to_owned()).then_some(()));
     assert_eq!(verbs("view"), ["get", "list", "watch"]);
-    // `edit` has what `view` has.
+    // `edit` aggregates `view`.
     assert!(!verbs("edit").iter().any(|verb| verb == "create"), "{:?}", verbs("edit"));
 }

@@ -1,4 +1,4 @@
-//! Values that cannot work are refused with a sentence that says what to do.
+//! The chart refuses values that cannot work, with a message that says what to do.
 
 use cluster::Tool;
 
@@ -29,7 +29,7 @@ fn an_unknown_chart_value_is_refused_by_name() {
     }
 }
 
-/// Values, and the sentence that refuses them.
+/// Values, and the message that refuses them.
 const CONFLICTS: [(&[&str], &str); 14] = [
     (
         &[],

@@ -1,4 +1,4 @@
-//! Everything ends with its owner, however that ends.
+//! A cluster ends when its owner ends in any way. The owner is the process that started it.
 
 use std::{
     env, fs,
@@ -18,7 +18,7 @@ use crate::tools::{Up, binary, children, eventually, has_ended, run, script, sig
 /// etcd, kube-apiserver, kube-controller-manager and the janitor.
 const CHILDREN: usize = 4;
 
-/// `cluster up` with a folder for temporary files of its own, to see that nothing stays in it.
+/// Starts `cluster up` with its own folder for temporary files, so that a test can check that nothing stays in the folder.
 fn up() -> (Up, TempDir) {
     let temporary = tempfile::tempdir().unwrap();
     let up = Up::start(binary().arg("up").env("TMPDIR", temporary.path()));
@@ -46,7 +46,7 @@ fn ctrl_c_ends_a_cluster_and_leaves_no_file_or_process() {
         signal(up.owner.id(), end);
         let status = up.owner.wait().unwrap();
         assert!(status.success(), "{end:?}: {status}");
-        // At once, not soon: the owner waits for the end of what it started.
+        // The children have ended already, because the owner waits for their end.
         assert!(up.children.iter().all(|child| has_ended(*child)), "{end:?}");
         assert!(is_empty(temporary.path()), "{end:?}");
     }
@@ -56,7 +56,7 @@ fn ctrl_c_ends_a_cluster_and_leaves_no_file_or_process() {
 fn ctrl_c_in_a_terminal_signals_only_the_process_that_started_the_cluster() {
     let temporary = tempfile::tempdir().unwrap();
     let mut command = binary();
-    // A group like that of a shell's foreground job.
+    // A process group like that of a foreground job in a shell.
     command.arg("up").env("TMPDIR", temporary.path()).process_group(0);
     let mut up = Up::start(&mut command);
     let group =
@@ -119,7 +119,7 @@ fn the_test_binary_with_a_static_cluster() {
 #[test]
 fn a_cluster_whose_owner_and_janitor_were_killed_is_removed_by_the_next_cluster() {
     let (up, temporary) = up();
-    // SIGKILL for the janitor first, then for the owner.
+    // Kill the janitor first, and then the owner.
     let name = |process: &u32| fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap();
     let janitor = up.children.iter().find(|child| name(child).contains("cluster-janitor")).unwrap();
     signal(*janitor, Signal::KILL);

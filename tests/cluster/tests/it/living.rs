@@ -14,7 +14,7 @@ use crate::tools::{Up, binary, eventually, has_ended, run, shared, signal, succe
 
 #[test]
 fn a_cluster_is_ready_within_ten_seconds() {
-    // The best of three: others may be compiling on this machine.
+    // The best of three starts, because other processes may compile on this machine.
     let times = (0..3).map(|_| {
         let begin = Instant::now();
         let cluster = Cluster::start(Options::default()).unwrap();
@@ -32,7 +32,7 @@ fn the_api_server_is_the_version_that_was_asked_for() {
     let text = succeed(shared().kubectl().arg("version"));
     let server = text.lines().find_map(|line| line.strip_prefix("Server Version: ")).unwrap_or_default();
     assert!(server.starts_with("v1."), "{text}");
-    // Built from our Go module, unless somebody named a folder of their own.
+    // The programs are built from our Go module, unless the user named a folder.
     let built = shared().bin_dir().parent().is_some_and(|parent| parent.ends_with("control-plane"));
     let module = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/go.mod")).unwrap();
     assert!(!built || module.contains(&format!("k8s.io/kubernetes {server}")), "{text}");
@@ -85,7 +85,7 @@ fn a_namespace_is_deleted_with_all_that_is_in_it() {
     let kubectl = |arguments: &[&str]| succeed(shared().kubectl().args(arguments));
     kubectl(&["create", "namespace", "short-lived"]);
     kubectl(&["-n", "short-lived", "create", "configmap", "content", "--from-literal=a=b"]);
-    eventually("its default account is there", || {
+    eventually("the namespace has its default account", || {
         !kubectl(&["-n", "short-lived", "get", "serviceaccount", "--output=name"]).is_empty()
     });
     kubectl(&["delete", "namespace", "short-lived", "--timeout=60s"]);
@@ -111,7 +111,7 @@ fn an_object_whose_owner_is_deleted_is_garbage_collected() {
 fn the_audit_log_has_the_user_and_the_object_of_each_request() {
     let cluster = shared();
     succeed(cluster.kubectl().args(["create", "configmap", "audited"]));
-    // At once: kubectl has had its answer.
+    // The events are in the log already, because kubectl has its answers.
     let events = cluster.audit_events().unwrap();
     let created = events.iter().any(|event| {
         event["verb"] == "create"
@@ -163,7 +163,7 @@ fn an_existing_cluster_that_the_user_allows_is_used_and_left_unchanged() {
         command
     };
     let mut up = Up::start(allowed("1").env("KUBECONFIG", shared().kubeconfig()));
-    assert_eq!(up.children.len(), 1, "the janitor alone");
+    assert_eq!(up.children.len(), 1, "only the janitor may run");
     let view = succeed(shared().kubectl().env("KUBECONFIG", up.directory.join("admin.kubeconfig")).args([
         "config",
         "view",

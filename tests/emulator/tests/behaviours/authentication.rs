@@ -21,7 +21,7 @@ fn combination(sentence: &str) -> Refused {
     Refused::new(400, "InvalidParameterCombination", sentence)
 }
 
-/// Type and count of an answer.
+/// The authentication type and the password count of an answer.
 fn shown(authentication: Option<&Authentication>) -> (&str, Option<i32>) {
     let authentication = authentication.unwrap();
     (authentication.r#type().unwrap().as_str(), authentication.password_count())
@@ -34,7 +34,7 @@ async fn b42_passwords_of_15_or_129_characters_are_refused() {
         let error = refused(fixture.user("a").passwords("x".repeat(length)).send().await);
         assert_eq!(error, value(LENGTH), "{length}");
         let error = refused(fixture.user("a").passwords(SECRET).passwords("x".repeat(length)).send().await);
-        assert_eq!(error, value(LENGTH), "{length} as the second");
+        assert_eq!(error, value(LENGTH), "a second password of {length} characters");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The control API: the record of calls, the form of faults, settings, and what is refused.
+//! The control API: the record of calls, the form of faults, the settings, and refused requests.
 
 use elasticache_emulator::Settings;
 use serde_json::{Value, json};
@@ -39,7 +39,10 @@ async fn the_control_api_lists_the_calls_that_were_received() {
             "UserAgent": "",
         })
     );
-    assert_eq!(calls[1]["Params"]["Passwords.member.1"], "short", "as sent");
+    assert_eq!(
+        calls[1]["Params"]["Passwords.member.1"], "short",
+        "the record has the parameter as it was sent"
+    );
     assert_eq!(calls[1]["Params"]["AccessString"], "on ~* +@all", "decoded");
     assert!(calls[1]["UserAgent"].as_str().unwrap().contains("aws-sdk-rust"));
     let place = (&calls[2]["Account"], &calls[2]["Region"]);
@@ -168,7 +171,7 @@ async fn settings_are_shown_and_changed() {
     }
     assert_eq!(fixture.get("settings").await, changed);
     fixture.control.settings(defaults.clone()).await;
-    assert_eq!(fixture.get("settings").await, defaults, "what is shown is accepted");
+    assert_eq!(fixture.get("settings").await, defaults, "the shown settings must be accepted");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The control API's users and groups: the truth of them, and changes behind the service's back.
+//! Users and groups in the control API: it shows all their fields, and can change them against the rules of the service.
 
 use serde_json::{Value, json};
 
@@ -63,9 +63,9 @@ async fn the_version_of_a_record_rises_with_each_change_and_only_then() {
     fixture.create("a").await;
     let version = || async { fixture.truth("a").await["Version"].as_u64().unwrap() };
     let mut last = version().await;
-    assert_eq!(version().await, last, "looking changes nothing");
+    assert_eq!(version().await, last, "a read must not change the version");
     refused(fixture.sdk.modify_user().user_id("a").send().await);
-    assert_eq!(version().await, last, "nor does a refused call");
+    assert_eq!(version().await, last, "a refused call must not change the version");
     let arn = fixture.see("a").await.arn.unwrap();
     for change in 0..5 {
         match change {

@@ -1,4 +1,4 @@
-//! `--data`: what was answered survives.
+//! `--data`: every change that was answered survives a restart.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -96,7 +96,7 @@ async fn two_emulators_do_not_share_a_data_file() {
     assert!(error.contains("another process"), "{error}");
 }
 
-/// Writers run until the program dies under them; everything that was answered must be there afterwards.
+/// Writers send calls until the program is killed. Afterwards every answered change must be there.
 #[tokio::test]
 async fn every_answered_change_survives_kill_9_at_any_moment() {
     const WRITERS: usize = 4;
@@ -125,7 +125,7 @@ async fn every_answered_change_survives_kill_9_at_any_moment() {
                 })
             })
             .collect();
-        // At another moment in each round.
+        // The program is killed at another moment in each round.
         eventually("some answers", || async {
             (count.load(Ordering::Relaxed) > 20 + 17 * round).then_some(())
         })
@@ -141,8 +141,8 @@ async fn every_answered_change_survives_kill_9_at_any_moment() {
     let ids: std::collections::BTreeSet<&str> =
         users.iter().map(|user| user["UserId"].as_str().unwrap()).collect();
     let lost: Vec<&String> = answered.iter().filter(|id| !ids.contains(id.as_str())).collect();
-    assert!(lost.is_empty(), "answered and lost: {lost:?}");
-    // At most the one call of each writer that was never answered came on top of it, in each round.
+    assert!(lost.is_empty(), "answered changes that were lost: {lost:?}");
+    // In each round each writer may have at most one more change, from its last call, which was not answered.
     assert!(
         ids.len() <= 1 + answered.len() + 4 * WRITERS,
         "{} users for {} answers",

@@ -57,7 +57,7 @@ async fn b28_a_user_without_password_cannot_turn_to_valkey() {
     assert_eq!(fixture.truth("a").await, before);
     let both =
         fixture.sdk.modify_user().user_id("a").engine("valkey").passwords(SECRET).send().await.unwrap();
-    assert_eq!(both.engine(), Some("valkey"), "with a password in the same call it can");
+    assert_eq!(both.engine(), Some("valkey"), "a password in the same call makes the change possible");
 }
 
 #[tokio::test]

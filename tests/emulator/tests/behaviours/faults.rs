@@ -1,4 +1,4 @@
-//! Faults: every kind, before and after, and which calls a rule takes.
+//! Faults: every kind, before and after the effect of the call, and which calls a fault matches.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use crate::fixture::{
 
 const DELETE: [(&str, &str); 2] = [("Action", "DeleteUser"), ("UserId", "a")];
 
-/// A user `a`, and one rule for the next DeleteUser of it.
+/// A fixture with a user `a`, and one fault for its next DeleteUser.
 async fn with_fault(fault: Value) -> EmulatorFixture {
     let fixture = EmulatorFixture::start(frozen());
     fixture.create("a").await;
@@ -24,7 +24,7 @@ async fn with_fault(fault: Value) -> EmulatorFixture {
     fixture
 }
 
-/// Whether DeleteUser had its effect, and what the record says: one call with this status and code.
+/// Checks whether DeleteUser had its effect, and that the record has one call with this status and code.
 async fn check(fixture: &EmulatorFixture, when: &str, status: Value, code: Value) {
     let user = if when == "after" { "deleting" } else { "active" };
     assert_eq!(fixture.see("a").await.status(), Some(user), "{when}");
@@ -36,7 +36,7 @@ async fn check(fixture: &EmulatorFixture, when: &str, status: Value, code: Value
     assert_eq!(fixture.get("faults").await[0]["Fired"], 1);
 }
 
-/// All that comes back over a plain connection for DeleteUser.
+/// All bytes that the emulator sends for DeleteUser over a plain connection.
 fn bytes_of_delete(fixture: &EmulatorFixture) -> String {
     let mut stream = TcpStream::connect(fixture.url().trim_start_matches("http://")).unwrap();
     let body = "Action=DeleteUser&UserId=a";
@@ -115,7 +115,10 @@ async fn an_injected_hang_strikes_before_or_after_the_effect_of_the_call() {
 async fn an_injected_unreadable_answer_comes_before_or_after_the_effect_of_the_call() {
     for when in ["before", "after"] {
         let fixture = with_fault(json!({"Kind": "garbage", "When": when})).await;
-        assert!(fixture.sdk.delete_user().user_id("a").send().await.is_err(), "no client can read it");
+        assert!(
+            fixture.sdk.delete_user().user_id("a").send().await.is_err(),
+            "the SDK must not be able to read the answer"
+        );
         check(&fixture, when, json!(200), Value::Null).await;
     }
     let fixture = with_fault(json!({"Kind": "garbage"})).await;
@@ -138,8 +141,8 @@ async fn a_slow_answer_is_late_and_correct() {
 async fn a_slow_call_takes_effect_although_the_client_has_left() {
     let fixture = with_fault(json!({"Kind": "slow", "Ms": 1000})).await;
     let gone = tokio::time::timeout(Duration::from_millis(50), fixture.raw(&DELETE)).await;
-    assert!(gone.is_err(), "the client leaves first");
-    assert_eq!(fixture.see("a").await.status(), Some("active"), "the call waits");
+    assert!(gone.is_err(), "the client must time out first");
+    assert_eq!(fixture.see("a").await.status(), Some("active"), "the call must not have its effect yet");
     let deleting = || async { (fixture.see("a").await.status() == Some("deleting")).then_some(()) };
     eventually("the late effect", deleting).await;
     check(&fixture, "after", Value::Null, Value::Null).await;
@@ -155,7 +158,10 @@ async fn a_truncated_answer_announces_its_full_length_and_sends_half() {
     assert!(body.starts_with("<DeleteUserResponse"), "{body}");
     check(&fixture, "after", json!(200), Value::Null).await;
     let fixture = with_fault(json!({"Kind": "truncate"})).await;
-    assert!(fixture.sdk.delete_user().user_id("a").send().await.is_err(), "a client notices");
+    assert!(
+        fixture.sdk.delete_user().user_id("a").send().await.is_err(),
+        "the SDK must notice that the answer is truncated"
+    );
 }
 
 #[tokio::test]
@@ -180,7 +186,11 @@ async fn a_fault_matches_only_its_action_and_user() {
         fixture.sdk.list_tags_for_resource().resource_name(arn).send()
     };
     list("b").await.unwrap();
-    assert_eq!(refused(list("a").await).kind(), (400, "Throttling"), "the user of the ARN");
+    assert_eq!(
+        refused(list("a").await).kind(),
+        (400, "Throttling"),
+        "the fault must match the user in the ARN"
+    );
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
-//! B70-B85: user groups and what they do to their members.
+//! B70-B85: user groups and their effects on members.
 
 use serde_json::json;
 
 use crate::fixture::{EmulatorFixture, Refused, SECRET, eventually, flowing, frozen, quick, refused};
 
-/// A group `g` with `default` and the users `a`, `b` beside it, all active.
+/// Creates a group `g` with the member `default`, and the users `a` and `b` outside of the group. All are active.
 async fn with_group(fixture: &EmulatorFixture) {
     fixture.create("a").await;
     fixture.create("b").await;
@@ -139,7 +139,11 @@ async fn b76_pending_changes_of_a_group_are_applied_when_its_modify_time_ends() 
     })
     .await;
     assert_eq!(group.user_ids(), ["default", "a"]);
-    assert_eq!(fixture.see("a").await.status(), Some("active"), "the member is ready with its group");
+    assert_eq!(
+        fixture.see("a").await.status(),
+        Some("active"),
+        "the member must be active when its group is"
+    );
 }
 
 #[tokio::test]
@@ -220,7 +224,7 @@ async fn b81_user_group_ids_mirror_membership() {
     }
     assert_eq!(fixture.see("a").await.user_group_ids(), ["g", "h"]);
     fixture.control.put_group("h", json!({"UserIds": ["default", "a", "a"]})).await;
-    assert_eq!(fixture.see("a").await.user_group_ids(), ["g", "h"], "each once");
+    assert_eq!(fixture.see("a").await.user_group_ids(), ["g", "h"], "each group must be listed once");
     fixture.sdk.modify_user_group().user_group_id("g").user_ids_to_remove("a").send().await.unwrap();
     assert_eq!(fixture.see("a").await.user_group_ids(), ["h"]);
     assert_eq!(fixture.see("default").await.user_group_ids(), ["g", "h"]);

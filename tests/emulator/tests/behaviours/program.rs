@@ -1,4 +1,4 @@
-//! The program: its line, its end, its errors, its help.
+//! The program: the line with its address, its end, its errors, its help.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use crate::fixture::{ACCOUNT, REGION, client};
 
-/// The running program; it is killed when this is dropped.
+/// The running program. It is killed when this is dropped.
 pub(crate) struct Program {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -14,7 +14,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts it on a free port and waits for its line.
+    /// Starts the program on a free port, and waits for the line with its address.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child =
             command(&["--addr", "127.0.0.1:0"]).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
@@ -26,13 +26,13 @@ impl Program {
         Self { child, stdout, url }
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Sends a signal and gives the exit code and what else was printed.
+    /// Sends a signal. Returns the exit code and the rest of the output.
     fn end(mut self, signal: &str) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
@@ -44,7 +44,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The program may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -67,7 +67,11 @@ async fn the_emulator_prints_its_address_and_ends_on_a_signal() {
         let program = Program::start(&[]);
         let users = client(&program.url, ACCOUNT, REGION).describe_users().send().await.unwrap();
         assert_eq!(users.users().len(), 1);
-        assert_eq!(program.end(signal), (Some(0), String::new()), "one line and a clean end");
+        assert_eq!(
+            program.end(signal),
+            (Some(0), String::new()),
+            "the program must print one line and exit with 0"
+        );
     }
 }
 

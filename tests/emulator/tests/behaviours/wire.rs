@@ -1,4 +1,4 @@
-//! B01-B11: the form of requests and answers.
+//! B01-B11: the wire format of requests and answers.
 
 use crate::fixture::{EmulatorFixture, Refused, SECRET, authorization, quick, refused};
 
@@ -133,7 +133,7 @@ async fn b08_errors_have_type_sender_and_a_request_id() {
     assert!(answer.body.starts_with("<ErrorResponse xmlns="), "{}", answer.body);
     assert_eq!(answer.element("Type"), "Sender");
     assert_eq!(answer.element("RequestId").len(), 36);
-    // As the SDK reads it.
+    // The same error, as the SDK reads it.
     let error = refused(fixture.sdk.describe_users().user_id("ghost").send().await);
     assert_eq!(error, Refused::new(404, "UserNotFound", answer.element("Message")));
 }
