@@ -1,12 +1,10 @@
 //! Many members of one group, and many groups.
 
-use std::time::Duration;
-
 use elasticache_emulator::user_of;
 use serde_json::json;
 
 use super::{count, member_of, members};
-use crate::fixture::{Fixture, Setup, is_ready, until};
+use crate::fixture::{Fixture, Setup, until};
 
 #[tokio::test]
 async fn a_hundred_users_join_with_three_calls_at_most() {
