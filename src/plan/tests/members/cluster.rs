@@ -162,10 +162,13 @@ impl Cluster {
     pub(crate) fn edit(&mut self, name: &str, change: impl FnOnce(&mut Item)) {
         let (number, now) = (self.count(), self.now);
         let Some(item) = self.items.get_mut(name) else { return };
+        let before = (item.spec.clone(), item.object.terminating);
         change(item);
         item.ever_named.extend(item.spec.iter().cloned());
         item.object.version = ResourceVersion(number.to_string());
-        item.object.generation = Some(number);
+        if before != (item.spec.clone(), item.object.terminating) {
+            item.object.generation = Some(number);
+        }
         item.due = Some(now);
         self.remove_if_free(name);
     }
