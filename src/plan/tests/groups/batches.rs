@@ -113,6 +113,17 @@ fn a_full_group_takes_the_oldest_users_and_the_other_objects_report_that_it_is_f
 }
 
 #[test]
+fn a_group_with_little_room_is_filled_with_one_call() {
+    let mut world = World::new();
+    (200..295).for_each(|number| world.foreign_change(user(number), true));
+    (0..20).for_each(|number| world.wants(&user(number), Some(Direction::Join)));
+    world.run(HOUR / 60);
+    assert_eq!(world.members().len(), 100);
+    // The second one asks AWS whether its quota is higher.
+    assert_eq!(world.calls.iter().map(|(call, _)| call.add.len()).collect::<Vec<_>>(), [5, 1]);
+}
+
+#[test]
 fn a_leave_that_aws_refuses_because_of_the_quota_is_reported_and_tried_again_slowly() {
     let mut world = joining(4);
     world.run(HOUR / 60);
