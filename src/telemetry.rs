@@ -255,7 +255,7 @@ mod tests {
         }
     }
 
-    /// With the most talkative filter, kube's own client reads a Secret whose answer cannot be decoded.
+    /// The log filter is the most detailed one. kube's own client reads a Secret, and its answer cannot be decoded.
     #[tokio::test]
     async fn an_answer_of_the_api_server_that_cannot_be_decoded_is_not_logged() {
         const ANSWER: &str = r#"{"kind":"Secret","apiVersion":"v1","data":"a-password-of-somebody"}"#;

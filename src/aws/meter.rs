@@ -229,7 +229,7 @@ mod tests {
             line("call_permission_errors", "DeleteUser", 0, "NoCredentials", 1),
             line("call_throttled_errors", "DescribeUsers", 400, "Throttling", 1),
             format!("aws_api_call_duration_seconds_count{{{create}}} 5\n"),
-            // Three failures and then an answer; the next one at once.
+            // The first operation fails three times and then succeeds. The next one succeeds at once.
             format!("aws_api_call_retries_count{{{create}}} 2\n"),
             format!("aws_api_call_retries_sum{{{create}}} 3.0\n"),
         ] {

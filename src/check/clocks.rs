@@ -127,7 +127,7 @@ mod tests {
         for (ahead, expected) in rows {
             let row = evaluate(Some(&reading(ahead)), None).remove(0);
             assert_eq!(row.status, expected, "{ahead} s ahead: {row:?}");
-            // The Date is cut to seconds, so that a clock behind is known a second less well.
+            // The header Date has whole seconds, so a clock that is behind is known with a second less precision.
             let row = evaluate(Some(&reading(-ahead - 1)), None).remove(0);
             assert_eq!(row.status, expected, "{ahead} s behind: {row:?}");
         }

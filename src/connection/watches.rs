@@ -116,7 +116,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(15);
     const LIST: &str = r#"{"apiVersion":"v1","kind":"List","metadata":{"resourceVersion":"7"},"items":[]}"#;
 
-    /// What the server answers: nothing at all, or a status and a body.
+    /// The server's answer: a status and a body, or `None` if it does not answer.
     type Script = Arc<Mutex<Option<(u16, &'static str)>>>;
 
     fn watched(script: &Script, health: &WatchHealth) -> kube::Api<ElastiCacheUser> {

@@ -214,7 +214,7 @@ mod tests {
     fn the_end_of_a_wait_is_noticed_within_a_quarter_of_it() {
         let pace = Pace::default();
         for roll in [0.0, 0.5, 0.999] {
-            // Any moment at which AWS may let the user go, to the tenth of a second.
+            // Every time at which AWS may finish the deletion, in tenths of a second.
             for tenths in 1..9000_u32 {
                 let freed = Duration::from_millis(100) * tenths;
                 let mut now = Duration::ZERO;
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn user_not_found_is_not_believed_for_30_s_after_the_latest_possible_end_of_create_user() {
         let pace = Pace::default();
-        // The status write, the call's start and the call.
+        // The status write, the time until the call starts, and the call.
         let latest_end = (15 + 5 + 20) * SECOND;
         let shown = latest_end + 30 * SECOND;
         assert_eq!(pace.creation(Duration::ZERO), Creation::Open);

@@ -10,8 +10,8 @@
 //! vanished.
 
 mod early;
+mod events;
 mod groups;
-mod notes;
 mod observe;
 mod orphaned;
 mod parts;
@@ -173,6 +173,7 @@ impl Pass {
         let is_ready = record.readiness.is_ready();
         let roll = self.rolls.roll();
         let tags_due = self.memory.tags_due(object.generation, is_ready, pace, now.moment, roll);
+        self.memory.secrets_compared = false;
         self.awaited = is_awaited(&object, &goal);
         if goal.leaves_passwords_to_others() {
             self.memory.sent_passwords = None;

@@ -101,11 +101,8 @@ async fn a_user_from_before_a_feature_was_forbidden_stays_managed_and_can_be_del
     let object = fixture.reason_now("observed", "Observed").await;
     assert!(object["metadata"]["finalizers"].is_null());
     fixture.kill();
-    fixture.start_with(&variables(&[
-        RESYNC,
-        ("ELASTICACHE_USERS_FORBID", ALL),
-        ("ELASTICACHE_USERS_ALLOWED_TAG_KEY", "team"),
-    ]));
+    let rules = [RESYNC, ("ELASTICACHE_USERS_FORBID", ALL), ("ELASTICACHE_USERS_ALLOWED_TAG_KEY", "team")];
+    fixture.start_with(&variables(&rules));
     for name in ["retained", "kept", "tagged", "suspended", "observed"] {
         fixture.request_reconcile(name).await;
     }

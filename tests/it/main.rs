@@ -37,6 +37,7 @@ mod iam;
 mod idling;
 mod kstatus;
 mod leading;
+mod limited;
 mod load;
 mod lockdown;
 mod not_shown;

@@ -112,7 +112,9 @@ impl Pacing {
             Some(_) | None => now,
         };
         self.waiting = Some((verdict.reason, since));
-        let until_warning = self.until_warning(verdict.reason, pace, now);
+        // Then the object has to say something else, whatever the group does.
+        let until_news =
+            self.until_warning(verdict.reason, pace, now).or_else(|| self.until_stalled(pace, now));
         let delay = match verdict.requeue {
             Requeue::Backoff | Requeue::Slow | Requeue::Busy => {
                 self.back_off(verdict.requeue, pace, now, roll)
@@ -120,8 +122,8 @@ impl Pacing {
             requeue @ (Requeue::Now | Requeue::Poll | Requeue::Woken | Requeue::Resync) => {
                 self.failures = Failures::default();
                 let delay = pace.until(requeue, 0, now.since(since), roll);
-                let reminded = until_warning.filter(|_| requeue == Requeue::Woken);
-                reminded.map_or(delay, |reminded| delay.min(reminded))
+                let news = until_news.filter(|_| requeue == Requeue::Woken);
+                news.map_or(delay, |news| delay.min(news))
             }
         };
         self.until_deadline(verdict, pace, now).map_or(delay, |deadline| delay.min(deadline))
@@ -129,14 +131,14 @@ impl Pacing {
 
     /// How long until the conditions change although nothing happens: Ready becomes Unknown, or a denied call Stalled.
     fn until_deadline(&self, verdict: &Verdict, pace: &Pace, now: Moment) -> Option<Duration> {
-        let rest = match (verdict.progress, verdict.reason, verdict.requeue) {
-            (Progress::Unchanged, _, _) => pace.stale_after.saturating_sub(self.silence(now)),
-            (Progress::Reconciling, Reason::AccessDenied, Requeue::Slow) => {
-                pace.denied_patience.saturating_sub(self.denial(now))
+        match (verdict.progress, verdict.requeue) {
+            (Progress::Unchanged, _) => {
+                let rest = pace.stale_after.saturating_sub(self.silence(now));
+                (!rest.is_zero()).then_some(rest)
             }
-            _ => return None,
-        };
-        (!rest.is_zero()).then_some(rest)
+            (Progress::Reconciling, Requeue::Slow) => self.until_stalled(pace, now),
+            _ => None,
+        }
     }
 
     /// How long the object has waited for this reason.
@@ -145,6 +147,12 @@ impl Pacing {
             Some((before, since)) if before == reason => now.since(since),
             Some(_) | None => Duration::ZERO,
         }
+    }
+
+    /// How long AccessDenied is no reason for Stalled. `None`: AWS denies nothing, or has for long.
+    fn until_stalled(&self, pace: &Pace, now: Moment) -> Option<Duration> {
+        let rest = pace.denied_patience.saturating_sub(now.since(self.denied_since?));
+        (!rest.is_zero()).then_some(rest)
     }
 
     /// How long the event of this reason is Normal. `None`: it is a Warning.
@@ -272,10 +280,10 @@ mod tests {
         let (mut pacing, pace) = (Pacing::default(), Pace::default());
         let failed = verdict(Reason::Throttled, Requeue::Backoff);
         assert_eq!(pacing.schedule(&failed, &pace, at(0.0), 0.0), SECOND);
-        // A watch event 0.4 s later: the same attempt.
+        // A pass after a watch event 0.4 s later counts as the same attempt.
         assert_eq!(pacing.schedule(&failed, &pace, at(0.4), 0.0), Duration::from_millis(600));
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), 2 * SECOND);
-        // A success in between begins anew.
+        // After a success the count begins again.
         let _ = pacing.schedule(&verdict(Reason::Active, Requeue::Resync), &pace, at(1.0), 0.0);
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), SECOND);
     }
@@ -306,6 +314,15 @@ mod tests {
     }
 
     #[test]
+    fn an_object_that_waits_for_a_group_is_looked_at_again_when_a_denial_becomes_stalled() {
+        let (mut pacing, pace) = (Pacing::default(), Pace::default());
+        let denied = verdict(Reason::AccessDenied, Requeue::Woken);
+        assert_eq!(pacing.schedule(&denied, &pace, at(0.0), 0.0), 300 * SECOND);
+        assert_eq!(pacing.schedule(&denied, &pace, at(100.0), 0.0), 200 * SECOND);
+        assert_eq!(pacing.schedule(&denied, &pace, at(300.0), 0.0), 540 * SECOND);
+    }
+
+    #[test]
     fn a_wait_that_passes_soon_is_a_warning_only_after_a_minute() {
         use Reason::{WaitingForPreviousUser, WaitingForUserActive, WaitingForUserGroup};
         for reason in [WaitingForUserActive, WaitingForUserGroup, WaitingForPreviousUser] {
@@ -331,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_status_showed_before_a_restart_is_not_published_at_once() {
+    fn a_warning_that_status_showed_before_a_restart_is_not_published_at_once() {
         let (mut pacing, pace) = (Pacing::default(), Pace::default());
         let denied = Some(Reason::AccessDenied);
         assert_eq!(pacing.warn(denied, Some("AccessDenied"), &pace, at(0.0)), None);

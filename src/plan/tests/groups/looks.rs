@@ -30,7 +30,7 @@ fn joined(world: &World, count: usize) -> usize {
 }
 
 #[test]
-fn groups_that_are_waited_for_are_asked_for_together() {
+fn all_groups_that_objects_wait_for_are_described_with_one_listing() {
     let mut world = busy(30);
     world.run(10 * MINUTE);
     // The first look at each is by its ID.
@@ -42,7 +42,7 @@ fn groups_that_are_waited_for_are_asked_for_together() {
 }
 
 #[test]
-fn a_single_group_is_asked_for_by_its_id() {
+fn a_single_group_that_objects_wait_for_is_described_by_its_id() {
     let mut world = busy(1);
     world.run(12 * MINUTE);
     assert_eq!((joined(&world, 1), world.listings), (1, 0));
@@ -50,7 +50,7 @@ fn a_single_group_is_asked_for_by_its_id() {
 }
 
 #[test]
-fn a_group_that_a_listing_does_not_show_is_asked_for_by_its_id() {
+fn a_group_that_a_listing_lacks_is_described_by_its_id() {
     let mut world = busy(3);
     world.hidden.insert(name(1));
     world.run(9 * MINUTE);
@@ -60,7 +60,7 @@ fn a_group_that_a_listing_does_not_show_is_asked_for_by_its_id() {
 }
 
 #[test]
-fn groups_that_are_not_there_cost_a_listing_now_and_then() {
+fn missing_groups_cost_only_a_listing_from_time_to_time() {
     let mut world = World::new();
     for number in 0..30 {
         world.wants_of(&format!("u-{number}"), &[(&name(number), Some(Direction::Join))]);
@@ -74,7 +74,7 @@ fn groups_that_are_not_there_cost_a_listing_now_and_then() {
 }
 
 #[test]
-fn a_role_that_may_not_list_groups_asks_for_each() {
+fn without_the_permission_to_list_groups_each_group_is_described_alone() {
     let mut world = busy(3);
     world.denies_listings = true;
     world.run(12 * MINUTE);
@@ -82,7 +82,7 @@ fn a_role_that_may_not_list_groups_asks_for_each() {
 }
 
 #[test]
-fn a_listing_that_fails_is_repeated() {
+fn a_failed_listing_of_groups_is_repeated() {
     let mut world = busy(5);
     world.run(MINUTE);
     world.luck = crate::aws::Luck::Throttled;

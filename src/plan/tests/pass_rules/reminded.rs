@@ -60,7 +60,7 @@ fn a_wait_for_a_group_becomes_a_warning_after_a_minute_without_a_call() {
 }
 
 #[test]
-fn a_pass_that_finds_anything_else_than_before_is_no_reminder() {
+fn a_pass_that_finds_another_state_than_before_describes_the_user_again() {
     let changes: [fn(&mut World) -> MembershipState; 3] = [
         |_| busy(Lifecycle::Creating),
         |world| {

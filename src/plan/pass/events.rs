@@ -1,5 +1,7 @@
-//! The notes of Normal events: what was done.
+//! The texts of events.
 
+use super::EventContent;
+use crate::memory::ReasonEvent;
 use crate::text::shortened;
 use crate::verdict::{Completed, Verdict};
 use crate::{Action, AuthenticationChange, AuthenticationType, Changes, Passwords, Tags};
@@ -7,6 +9,17 @@ use crate::{Action, AuthenticationChange, AuthenticationType, Changes, Passwords
 /// In bytes. An access string may be longer than a note.
 const LONGEST_VALUE: usize = 300;
 
+/// The event of the verdict's reason.
+pub(super) fn reason_event(due: ReasonEvent, action: &Action, verdict: &Verdict) -> EventContent {
+    EventContent {
+        warning: due.is_warning,
+        reason: due.reason.as_str(),
+        action: step(action),
+        note: verdict.message.clone(),
+    }
+}
+
+/// The note of a Normal event: what was done.
 pub(super) fn note(done: &Completed, action: &Action, verdict: &Verdict, id: &str) -> String {
     match done {
         _ if matches!(action, Action::ReleaseFinalizer(_)) => verdict.message.clone(),
@@ -81,5 +94,25 @@ fn authenticates(change: &AuthenticationChange) -> String {
         AuthenticationChange::Iam | AuthenticationChange::NoPassword => {
             format!("authentication type {type_}")
         }
+    }
+}
+
+/// For logs and for an event's `action`.
+pub(super) fn step(action: &Action) -> &'static str {
+    match action {
+        Action::Fetch(_) => "Read",
+        Action::AddFinalizer => "AddFinalizer",
+        Action::WriteIntent(_) => "WriteIntent",
+        Action::Create(_) => "CreateUser",
+        Action::Modify(_) => "ModifyUser",
+        Action::Tag(_) => "AddTagsToResource",
+        Action::Untag(_) => "RemoveTagsFromResource",
+        Action::Delete(_) => "DeleteUser",
+        Action::ReleaseFinalizer(_) => "RemoveFinalizer",
+        Action::Wait(_) => "Wait",
+        Action::Refuse(_) => "Refuse",
+        Action::InSync => "InSync",
+        Action::Suspended { .. } => "Suspend",
+        Action::ObserveOnly(_) => "Observe",
     }
 }
