@@ -43,7 +43,7 @@ pub struct Aws {
     pub(crate) guard: Option<Arc<dyn MutationGuard>>,
     pub(crate) credentials: KnownCredentials,
     pub(crate) identifying: IdentifyTurn,
-    /// Where the credentials should come from, for messages. `None`: they were given explicitly.
+    /// Where the credentials should come from, for messages. `None`: nobody said.
     pub(crate) provider: Option<Arc<str>>,
 }
 

@@ -1,6 +1,5 @@
 //! I/O: how AWS is reached: region, credentials, endpoint and time-outs.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
@@ -99,8 +98,13 @@ impl Aws {
         if matches!(asked, Ok(Err(CredentialsError::CredentialsNotLoaded(_)))) {
             return Err(ConnectError::NoCredentials);
         }
-        let aws = Self { provider: configured_provider(), ..Self::new(&shared, timeouts) };
-        Ok((aws, region))
+        Ok((Self::new(&shared, timeouts), region))
+    }
+
+    /// Says where credentials should come from if there are none, because the errors of the SDK name neither provider nor file.
+    #[must_use]
+    pub fn with_provider(self, provider: &str) -> Self {
+        Self { provider: Some(provider.into()), ..self }
     }
 
     /// Explicit settings instead of the standard chain.
@@ -148,29 +152,6 @@ impl Aws {
             provider: None,
         }
     }
-}
-
-/// Variables that point the standard chain to a provider of credentials, and whether the value is a file's name. Other values stay
-/// out of messages.
-const PROVIDERS: [(&str, bool); 7] = [
-    ("AWS_ACCESS_KEY_ID", false),
-    ("AWS_PROFILE", false),
-    ("AWS_CONFIG_FILE", true),
-    ("AWS_SHARED_CREDENTIALS_FILE", true),
-    ("AWS_WEB_IDENTITY_TOKEN_FILE", true),
-    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", false),
-    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", true),
-];
-
-/// What a message says about where credentials should come from, because the errors of the SDK name neither provider nor file.
-#[allow(clippy::disallowed_methods, reason = "the SDK reads these variables too")]
-pub(crate) fn configured_provider() -> Option<Arc<str>> {
-    let set = PROVIDERS.iter().filter_map(|(name, is_file)| {
-        let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
-        Some(if *is_file { format!("{name}={value}") } else { (*name).to_owned() })
-    });
-    let set: Vec<String> = set.collect();
-    Some(if set.is_empty() { "the instance metadata service".into() } else { set.join(", ").into() })
 }
 
 pub(crate) fn sts_client(shared: &SdkConfig, timeouts: Timeouts) -> aws_sdk_sts::Client {

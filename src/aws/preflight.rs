@@ -8,7 +8,7 @@ use plan::{Arn, Fault};
 
 use crate::adapter::fault_in;
 use crate::call_log::{Call, Operation};
-use crate::connect::{START, configured_provider, sts_client};
+use crate::connect::{START, sts_client};
 use crate::convert::answered_tags;
 use crate::interceptor::root_cause;
 use crate::sanitize;
@@ -60,10 +60,10 @@ pub struct Asked<T> {
 }
 
 impl Preflight {
-    /// Reads the standard chain. Makes no call.
-    pub async fn load(timeouts: Timeouts) -> Self {
+    /// Reads the standard chain. Makes no call. `provider`: where credentials should come from, for messages.
+    pub async fn load(timeouts: Timeouts, provider: &str) -> Self {
         let shared = aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12()).load().await;
-        let aws = Aws { provider: configured_provider(), ..Aws::new(&shared, timeouts) };
+        let aws = Aws::new(&shared, timeouts).with_provider(provider);
         Self { aws, shared, timeouts }
     }
 

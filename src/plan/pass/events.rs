@@ -31,7 +31,7 @@ pub(super) fn note(done: &Completed, action: &Action, verdict: &Verdict, id: &st
         }
         Completed::Rotated => format!("AWS accepted the new passwords of user \"{id}\"."),
         Completed::Created => format!("AWS accepted CreateUser of \"{id}\"."),
-        Completed::Modified => modified(action, verdict, id),
+        Completed::Modified => modification(action, verdict, id),
         Completed::DeletionStarted => format!("AWS accepted DeleteUser of \"{id}\"."),
         Completed::AddedToUserGroup
         | Completed::RemovedFromUserGroup
@@ -42,12 +42,12 @@ pub(super) fn note(done: &Completed, action: &Action, verdict: &Verdict, id: &st
     }
 }
 
-fn modified(action: &Action, verdict: &Verdict, id: &str) -> String {
+fn modification(action: &Action, verdict: &Verdict, id: &str) -> String {
     match action {
         Action::Modify(modify) => {
             format!("AWS accepted ModifyUser of \"{id}\" and applies it now: {}.", changed(&modify.changes))
         }
-        Action::Tag(tag) => format!("AWS accepted these tags of user \"{id}\": {}.", keys(&tag.tags)),
+        Action::Tag(tag) => format!("AWS accepted these tags of user \"{id}\": {}.", tag_keys(&tag.tags)),
         Action::Untag(untag) => {
             format!("AWS removed these tags of user \"{id}\": {}.", untag.keys.join(", "))
         }
@@ -65,7 +65,7 @@ fn modified(action: &Action, verdict: &Verdict, id: &str) -> String {
     }
 }
 
-fn keys(tags: &Tags) -> String {
+fn tag_keys(tags: &Tags) -> String {
     tags.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 

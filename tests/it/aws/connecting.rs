@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use aws::{Aws, Timeouts, UserApi};
 use axum::http::StatusCode;
 use elasticache_emulator::{Emulator, Settings};
+use elasticache_user_operator::config::credentials_provider;
 
 use super::emulator_fixture::{nobody_listens, silent_server, user_id};
 use crate::http_server;
@@ -25,7 +26,10 @@ const NO_CREDENTIALS: &str = "No AWS credentials provider is configured: give th
 async fn other_process() {
     match Aws::connect(Timeouts::default()).await {
         Err(error) => println!("{MARK}{error}"),
-        Ok((aws, region)) => println!("{MARK}{region} {:?}", aws.describe(&user_id("app")).await.0),
+        Ok((aws, region)) => {
+            let aws = aws.with_provider(&credentials_provider());
+            println!("{MARK}{region} {:?}", aws.describe(&user_id("app")).await.0);
+        }
     }
 }
 

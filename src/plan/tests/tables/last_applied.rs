@@ -66,8 +66,6 @@ fn status_remembers_what_was_sent_once_aws_answered_it() {
           action: intent(WriteIntent::Create { tag_keys: texts(&["team"]) }), remembered: Some(keys_only()) },
         { claim: "the intent to tag records the keys",
           action: tags_intent(&["left", "new", "team"]), remembered: keys(&["left", "new", "team"]) },
-        { claim: "the intent to tag a user that had no owner tags forgets passwords",
-          action: tags_and_passwords_intent(&["left", "team"]), remembered: Some(LastApplied { password_versions: vec![], ..before() }) },
         { claim: "the intent to modify records AWS's form of the former access string",
           action: modifies(Some("AWS's form"), false), remembered: Some(LastApplied { expanded_access_string: Some("AWS's form".into()), ..before() }) },
         { claim: "the intent to modify forgets passwords",
@@ -98,6 +96,14 @@ fn status_remembers_what_was_sent_once_aws_answered_it() {
             next_last_applied(&present(), &nothing_known().seen(active()), &action, &outcome, before());
         assert_eq!(found, remembered, "{claim}");
     }
+}
+
+#[test]
+fn the_intent_to_tag_a_user_that_had_no_owner_tags_forgets_passwords() {
+    let intent = tags_and_passwords_intent(&["left", "team"]);
+    let (observed, forgotten) = (nothing_known().seen(active()), vec![]);
+    let found = next_last_applied(&present(), &observed, &intent, &Outcome::Decided, before());
+    assert_eq!(found, Some(LastApplied { password_versions: forgotten, ..before() }));
 }
 
 #[test]

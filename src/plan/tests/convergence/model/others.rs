@@ -69,11 +69,7 @@ impl Model {
                 user.settles_at = now + service.habits.pace;
             }
             (Others::Retags(claim), Some(user)) if user.shows_at <= now => {
-                user.tags = claimed(*claim);
-                user.put.clear();
-                // Nobody can see that a user with our tags is another one.
-                user.foreign_passwords |= *claim == Claim::Ours && !user.was_ours;
-                user.was_ours |= *claim == Claim::Ours;
+                retag(user, *claim);
                 self.history.retagged = true;
             }
             (Others::Labels(at), Some(user)) if user.shows_at <= now => {
@@ -85,6 +81,14 @@ impl Model {
             | (_, None) => {}
         }
     }
+}
+
+fn retag(user: &mut User, claim: Claim) {
+    user.tags = claimed(claim);
+    user.put.clear();
+    // Nobody can see that a user with our tags is another one.
+    user.foreign_passwords |= claim == Claim::Ours && !user.was_ours;
+    user.was_ours |= claim == Claim::Ours;
 }
 
 /// The tags for this claim, and one tag that no spec has.
