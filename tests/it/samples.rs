@@ -50,7 +50,6 @@ async fn each_sample_alone_becomes_ready_and_can_be_deleted() {
     fixture.end().await;
 }
 
-/// Applies the sample for a tenant to the fixture's namespace.
 /// Access strings that the policy for the tenant OWN allows.
 const OWN_KEYS: [&str; 4] = [
     "on ~OWN:* -@all +@read",
