@@ -96,7 +96,7 @@ async fn an_object_at_rest_stalls_while_the_credentials_belong_to_another_accoun
 /// The answer of CreateUser is lost, and the credentials move before DescribeUsers has shown the user.
 async fn lose_the_answer(moving: &Moving) {
     let fixture = &moving.fixture;
-    let hidden = Rule::on("DescribeUsers").user("app").unavailable().skip(1).always();
+    let hidden = Rule::on("DescribeUsers").user("app").unavailable().always();
     fixture.aws.fault(hidden).await;
     let lost = Rule::on("CreateUser").user("app").reset().after();
     let lost = fixture.aws.fault(lost).await;
@@ -218,16 +218,18 @@ async fn no_mutation_is_signed_by_other_credentials_than_the_look_that_it_rests_
     assert_eq!(moving.changes(OTHER, "app").await, [""; 0]);
 
     // No user of this object is anywhere yet, so it is created where the credentials lead now.
-    let slow = Rule::on("DescribeUsers").user("new").slow(1000);
-    let slow = fixture.aws.fault(slow).await;
-    fixture.create("new", iam()).await;
-    fixture.aws.struck(slow, 1).await;
-    moving.move_to(OTHER);
-    let object = fixture.wait_ready("new").await;
+    use_account_after(0, moving.folder.path(), OTHER);
+    let object = fixture.ready("new", iam()).await;
     assert_eq!(object["status"]["location"], json!({ "account": OTHER, "region": REGION }));
-    assert_eq!(moving.actions(ACCOUNT, "new", false).await, ["DescribeUsers"]);
-    // CreateUser rests on a look at this account.
-    assert_eq!(moving.actions(OTHER, "new", false).await, ["DescribeUsers", "CreateUser"]);
+    let intents: Vec<Value> =
+        fixture.versions("new").iter().map(|it| it["status"]["location"].clone()).collect();
+    assert!(
+        intents.contains(&json!({ "account": ACCOUNT, "region": REGION })),
+        "it moved too early: {intents:?}"
+    );
+    assert_eq!(moving.actions(ACCOUNT, "new", false).await, [""; 0]);
+    // CreateUser rests on what STS said about these credentials.
+    assert_eq!(moving.actions(OTHER, "new", false).await, ["CreateUser"]);
     fixture.deleted("new").await;
     assert_eq!(moving.changes(OTHER, "new").await, ["CreateUser", "DeleteUser"]);
     moving.fixture.end().await;

@@ -139,12 +139,13 @@ async fn a_call_that_hangs_is_cut_on_sigterm() {
 
 #[tokio::test]
 async fn a_pass_that_waits_for_the_rate_limit_ends_on_sigterm_without_its_call() {
-    // The token for CreateUser comes 20 s after that for DescribeUsers.
+    // The token for the second CreateUser comes 20 s after that for the first.
     let fixture = Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_AWS_RATE", "0.05"),
         ("ELASTICACHE_USERS_AWS_BURST", "1"),
     ]))
     .await;
+    fixture.ready("first", iam()).await;
     fixture.create("app", iam()).await;
     until("the pass waits for another token", async || fixture.logs().matches("AcquireToken").count() >= 2)
         .await;

@@ -15,4 +15,5 @@ mod recent;
 mod reserved;
 mod rewritten;
 mod secrets;
+mod unseen;
 mod world;
