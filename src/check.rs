@@ -1,7 +1,7 @@
 //! I/O: `check`. Asks the cluster and AWS for what the operator needs, and says what is missing and how to fix it. With
 //! `--uninstall` it says what would be lost without the operator, with `--orphans` which AWS users lack their object.
 //!
-//! `cluster`, `survey`, `lease` and `orphans` do I/O. The other modules evaluate the answers.
+//! `cluster`, `survey`, `lease`, `secrets` and `orphans` do I/O. The other modules evaluate the answers.
 
 mod amazon;
 mod clocks;
@@ -13,10 +13,10 @@ mod permissions;
 mod progress;
 mod row;
 mod rules;
+mod secrets;
 mod survey;
 mod uninstall;
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use crate::resolve::in_namespace;
 use crate::{api, clock};
 use clocks::ClockReading;
 use cluster::{Cluster, ListError};
-use permissions::{AccessReview, Rule, Scope};
+use permissions::{Rule, Scope};
 use progress::ProgressLines;
 use row::{Row, RowStatus, capitalize};
 use uninstall::ObjectSummary;
@@ -183,7 +183,11 @@ async fn in_cluster<W: Write>(
     for rule in [permissions::OBJECTS, permissions::STATUS, permissions::FINALIZERS, permissions::EVENTS] {
         report.publish(granted(cluster, &rule, &scopes, caller).await)?;
     }
-    report.publish(granted(cluster, &permissions::DEFINITION, &[None], caller).await)?;
+    let reviews = [permissions::TOKEN_REVIEWS, permissions::ACCESS_REVIEWS];
+    let reviews = reviews.into_iter().filter(|_| flags.run.metrics_secure);
+    for rule in [permissions::DEFINITION].into_iter().chain(reviews) {
+        report.publish(granted(cluster, &rule, &[None], caller).await)?;
+    }
     if flags.run.leader_elect {
         let installed = region.zip(cluster_id.as_deref());
         lease::rows(flags, cluster, installed, caller)
@@ -193,9 +197,9 @@ async fn in_cluster<W: Write>(
     }
     let policy = flags.run.policy(String::new());
     let objects = cluster.objects(&scopes, flags.page_size, &policy).await.unwrap_or_default();
-    rules::evaluate(&objects).into_iter().try_for_each(|row| report.publish(row))?;
-    let read = secrets(flags, cluster, &objects).await;
-    report.publish(permissions::evaluate(&permissions::SECRETS, &read, caller))?;
+    let rules = [rules::evaluate(&objects), rules::user_groups(&objects)];
+    rules.into_iter().flatten().try_for_each(|row| report.publish(row))?;
+    report.publish(secrets::row(flags, cluster, &objects, caller).await)?;
     let scopes = match flags.run.secret_namespaces() {
         None => scopes,
         Some(namespaces) => namespaces.into_iter().map(Some).collect(),
@@ -208,25 +212,6 @@ async fn in_cluster<W: Write>(
 
 async fn granted(cluster: &Cluster, rule: &Rule<'_>, scopes: &[Scope], caller: Option<&str>) -> Row {
     permissions::evaluate(rule, &cluster.may(rule, scopes).await, caller)
-}
-
-/// Whether Secrets may be read in all watched namespaces. If not, whether they may be read in those of --secret-namespace and in
-/// those that have users with passwords.
-async fn secrets(flags: &Check, cluster: &Cluster, objects: &[ObjectSummary]) -> Vec<AccessReview> {
-    let rule = permissions::SECRETS;
-    let with_passwords = objects.iter().filter(|object| object.with_passwords);
-    let mut needed: BTreeSet<String> = with_passwords.map(|object| object.namespace.clone()).collect();
-    let named = flags.run.secret_namespaces().unwrap_or_default();
-    let answers = cluster.may(&rule, &watched_scopes(flags)).await;
-    let everywhere = answers.iter().all(|answer| matches!(answer.allowed, Ok(true)));
-    // If namespaces are listed by --namespace, the answers are already about each of them.
-    let listed = named.is_empty() && !flags.run.namespaces().is_empty();
-    needed.extend(named);
-    if everywhere || listed || needed.is_empty() {
-        return answers;
-    }
-    let needed: Vec<Scope> = needed.into_iter().map(Some).collect();
-    cluster.may(&rule, &needed).await
 }
 
 /// The cluster's name in owner tags, if it can be read.
@@ -305,6 +290,9 @@ async fn asked_of_aws(
             described.message.push_str(if ours.is_none() { ": there is no user of ours yet." } else { "." });
             rows.push(described);
         }
+    }
+    if !flags.run.allowed_user_group.is_empty() {
+        rows.push(amazon::list_groups_row(&aws.list_groups().await, caller));
     }
     (rows, by_elasticache.or(by_sts))
 }

@@ -298,7 +298,7 @@ pub enum OutputFormat {
 
 /// `check` accepts all flags of `run`. Its help hides those that it does not use.
 fn hide_unused(arg: Arg) -> Arg {
-    const UNUSED: [&str; 12] = [
+    const UNUSED: [&str; 11] = [
         "adoption_namespace",
         "max_users_per_namespace",
         "concurrency",
@@ -307,7 +307,6 @@ fn hide_unused(arg: Arg) -> Arg {
         "stale_after",
         "http_addr",
         "health_addr",
-        "metrics_secure",
         "metrics_cert_dir",
         "log_format",
         "log",

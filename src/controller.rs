@@ -94,7 +94,9 @@ pub(crate) async fn run<U: UserApi>(
     let orphans = orphans::run(&context.reconciler, async {
         let _ = stopped.await;
     });
-    let groups = crate::groups::coordinate(&context.reconciler, &context.queue);
+    let watched = objects.clone();
+    let objects_of_user = move |user_id: &str| objects_wanting(&watched, user_id);
+    let groups = crate::groups::coordinate(&context.reconciler, &context.queue, objects_of_user);
     tokio::select! {
         (ended, ()) = future::join(passes, orphans) => ended,
         () = groups => Ok(()),
@@ -186,14 +188,14 @@ struct ObjectEvents<'a, U> {
 impl<U: UserApi> ObjectEvents<'_, U> {
     /// Nobody told of objects that vanished while the watch was broken.
     fn sweep(&mut self, listed: Listed) {
-        let Reconciler { memories, orphans, groups, .. } = &self.context.reconciler;
+        let Reconciler { memories, orphans, groups, clock, .. } = &self.context.reconciler;
         let forgotten = memories.sweep(self.namespace.as_deref(), &listed.uids);
         if forgotten > 0 {
             tracing::debug!("vanished objects that are forgotten after a list: {forgotten}");
         }
         for Vanished { name, uid, user_id } in listed.vanished {
             orphans.check_now(&uid);
-            groups.forget(&uid);
+            groups.forget(&uid, &user_id, clock.now());
             if let Some(name) = name {
                 self.forget(&name);
             }
@@ -233,9 +235,9 @@ impl<U: UserApi> ObjectEvents<'_, U> {
             }
             watcher::Event::Apply(object) => self.request(&object),
             watcher::Event::Delete(gone) => {
-                let Reconciler { memories, orphans, groups, policy, .. } = &self.context.reconciler;
+                let Reconciler { memories, orphans, groups, policy, clock, .. } = &self.context.reconciler;
                 memories.forget(&gone.uid().unwrap_or_default());
-                groups.forget(&gone.uid().unwrap_or_default());
+                groups.forget(&gone.uid().unwrap_or_default(), &user_id(&gone), clock.now());
                 orphans.vanished(&gone, policy);
                 self.forget(&full_name(&gone));
                 // Nobody receives it if the operator is ending.
@@ -356,6 +358,15 @@ async fn pass<U: UserApi>(turn: QueueTurn, objects: Arc<[WatchedObjects]>, conte
 fn find(objects: &[WatchedObjects], object: &str) -> Option<Arc<ElastiCacheUser>> {
     let object = object_ref(object)?;
     objects.iter().find_map(|scope| scope.store.get(&object))
+}
+
+/// The objects that want the user of this ID.
+fn objects_wanting(objects: &[WatchedObjects], user_id: &str) -> Vec<Arc<ElastiCacheUser>> {
+    let within = |scope: &WatchedObjects| -> Vec<_> {
+        let names = scope.index.wanting_user(user_id).into_iter();
+        names.filter_map(|name| scope.store.get(&object_ref(&name)?)).collect()
+    };
+    objects.iter().flat_map(within).collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod secrets;
 
 pub(crate) use convert::timestamp;
 pub use convert::{facts, status};
+pub(crate) use events::{EventWriters, Events};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams};

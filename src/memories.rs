@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_sweeps_what_is_remembered_of_objects_that_are_gone_in_its_namespace_alone() {
+    fn a_list_of_a_namespace_forgets_only_objects_of_that_namespace_that_are_gone() {
         let keeps = |namespace: Option<&str>| {
             let memories = Memories::default();
             for (uid, of) in [("here", "a"), ("gone", "a"), ("elsewhere", "b")] {

@@ -152,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    /// Created at this second, with or without our finalizer.
+    /// An object that was created at this second, with or without our finalizer.
     fn object(name: &str, second: u8, holds: bool) -> ElastiCacheUser {
         let finalizers = if holds { vec![crate::api::FINALIZER] } else { vec![] };
         serde_json::from_value(json!({
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn older_objects_go_first_and_so_do_those_that_have_a_user() {
+    fn places_go_to_objects_that_have_a_user_and_then_to_the_oldest() {
         let rows = [
             ("the second of two places", object("b", 2, false), false),
             ("the third", object("c", 3, false), true),
@@ -188,13 +188,13 @@ mod tests {
         }
         let younger = [object("x", 8, true), object("y", 9, true)];
         assert!(places(&younger).are_taken(&object("a", 1, false), 2), "an old object without a user");
-        assert!(!places(&younger).are_taken(&object("y", 9, true), 2), "one of those that have a user");
+        assert!(!places(&younger).are_taken(&object("y", 9, true), 2), "a young object that has a user");
         let crowd = places(&[]);
         let admitted = ["d", "c", "b", "a"].map(|name| {
             crowd.follow(&Event::Apply(object(name, 1, false)));
             !crowd.are_taken(&object(name, 1, false), 2)
         });
-        assert_eq!(admitted, [true, true, false, false], "all of one second, and none with a user yet");
+        assert_eq!(admitted, [true, true, false, false], "objects of the same second, without users");
         let other = serde_json::from_value(
             json!({ "metadata": { "namespace": "web", "name": "z" }, "spec": {} , "apiVersion": "elasticache-users.dev/v1alpha1", "kind": "ElastiCacheUser" }),
         );
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_are_woken_as_there_are_places() {
+    fn as_many_waiting_objects_are_woken_as_places_became_free() {
         let waiting = [object("c", 3, false), object("d", 4, false)];
         let before = || {
             let places = places(&[object("a", 1, true), object("b", 2, true)]);
@@ -218,11 +218,11 @@ mod tests {
         assert!(places.follow(&Event::Apply(object("c", 3, true))).is_empty());
         assert_eq!(places.follow(&gone("a", 1)), ["shop/d"]);
         assert!(places.follow(&gone("c", 3)).is_empty(), "nobody waits");
-        // It was not told to wait yet, so its first pass is still to come.
+        // No pass has told this object to wait, so its first pass is still to come.
         let places = before();
         places.follow(&Event::Apply(object("e", 5, false)));
         assert_eq!(places.sweep(Some("shop"), &HashSet::from(["e-5".to_owned()])), [""; 0]);
-        // A younger one gives its user up.
+        // A younger object gives up its user.
         let places = before();
         places.follow(&Event::Apply(object("z", 9, true)));
         places.follow(&gone("a", 1));

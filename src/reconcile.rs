@@ -19,7 +19,7 @@ use crate::account::RateLimited;
 use crate::api::{ElastiCacheUser, full_name};
 use crate::clock::PassClock;
 use crate::groups::UserGroups;
-use crate::kubernetes::{Kubernetes, RequestError, facts, status};
+use crate::kubernetes::{Events, Kubernetes, RequestError, facts, status};
 use crate::memories::Memories;
 use crate::orphans::Orphans;
 use crate::places::Places;
@@ -30,6 +30,7 @@ use crate::telemetry::write_log_line;
 /// Shared by all passes.
 pub(crate) struct Reconciler<U> {
     pub kubernetes: Kubernetes,
+    pub events: Events,
     pub users: RateLimited<U>,
     pub policy: Policy,
     pub settings: Arc<Settings>,
@@ -127,7 +128,7 @@ impl<U: UserApi> Reconciler<U> {
                 Response::Done
             }
             Request::Publish(event) => {
-                kubernetes.publish(&held.object, &event).await;
+                self.events.publish(&held.object, &event);
                 Response::Done
             }
             Request::Count(counted) => {

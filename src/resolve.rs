@@ -195,6 +195,13 @@ pub fn rules_broken(object: &ElastiCacheUser, policy: &Policy) -> Vec<&'static s
     flags.into_iter().collect()
 }
 
+/// The user groups that the object names and may not join.
+pub fn refused_groups(object: &ElastiCacheUser, policy: &Policy) -> Vec<String> {
+    let groups = user_groups(object, policy).unwrap_or_default().into_iter();
+    let refused = groups.filter(|(_, permission)| *permission == GroupPermission::NotAllowed);
+    refused.map(|(group, _)| group.as_str().to_owned()).collect()
+}
+
 /// Reads no Secret and checks only the user ID, so that an object with an invalid spec can be deleted.
 fn deletion_goal(object: &ElastiCacheUser, policy: &Policy) -> DeletionGoal {
     let mut ignored = policy.forbidden(object);

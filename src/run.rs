@@ -22,7 +22,7 @@ use crate::config::RunFlags;
 use crate::connection::{self, ConfigurationError, NotServed, WatchHealth};
 use crate::controller::{self, Context, Watched};
 use crate::groups::UserGroups;
-use crate::kubernetes::Kubernetes;
+use crate::kubernetes::{EventWriters, Events, Kubernetes};
 use crate::leader_election::{
     self, Candidate, Contender, Election, Installation, Leadership, LeadershipLost, LeaseForbidden, Leases,
     Timing, Token,
@@ -41,6 +41,8 @@ use crate::telemetry::{
 const USER_AGENT: &str = concat!("elasticache-user-operator/", env!("CARGO_PKG_VERSION"));
 /// How long calls in flight may continue after SIGTERM.
 const GRACE: Duration = Duration::from_secs(8);
+/// How long the API server may still take events when the last call has ended, within [`GRACE`].
+const EVENTS_GRACE: Duration = Duration::from_secs(2);
 /// Each request of a pass has a time-out of its own. One that takes longer than this hangs, which is a defect.
 const PASS_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
@@ -109,22 +111,20 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     log_start(&cluster_id, &region, &namespaces, &server)?;
 
     let (end, ending) = watch::channel(false);
+    let kubernetes = Kubernetes::new(requests.clone(), token.clone()).counting(metrics.kubernetes_failures());
+    let (events, event_writers) = Events::start(&kubernetes, metrics.events_dropped());
     let context = Arc::new(Context {
         queue: Queue::new(run.concurrency, run.pace().spacing, metrics.queue.clone()),
         reconciler: Reconciler {
-            kubernetes: kubernetes(&requests, &token, &metrics),
+            kubernetes,
+            events,
             users: RateLimited::new(aws.with_token(token), Limiter::new(run.aws_rate, run.aws_burst)),
             places: Places::new(run.max_users_per_namespace.is_some()),
             policy: run.policy(cluster_id),
-            settings: Arc::new(Settings {
-                pace: run.pace(),
-                region,
-                identity: leader_election::identity(run.replica()),
-                namespaces: namespaces.clone(),
-            }),
+            settings: Arc::new(settings(run, region, &namespaces)),
             memories: Memories::default(),
             orphans: Orphans::default(),
-            groups: UserGroups::new(run.pace()),
+            groups: UserGroups::new(run.pace(), metrics.groups.clone()),
             corrections: metrics.corrections(),
             orphans_removed: metrics.orphans_removed(),
             pass_timeout: PASS_TIMEOUT,
@@ -147,7 +147,12 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     });
     let watched = Watched { namespaces, secrets: run.secret_namespaces(), health: watch_health };
     let controllers = tokio::spawn(controller::run(watches, watched, context, ending, synced));
-    Running { controllers, server, leadership, signals }.until_end(&end).await
+    Running { controllers, event_writers, server, leadership, signals }.until_end(&end).await
+}
+
+fn settings(run: &RunFlags, region: String, namespaces: &[String]) -> Settings {
+    let identity = leader_election::identity(run.replica());
+    Settings { pace: run.pace(), region, identity, namespaces: namespaces.to_vec() }
 }
 
 /// Raises the soft limit of open files to the hard one, so that connections to /metrics and those to the API server and AWS do
@@ -157,10 +162,6 @@ fn raise_descriptor_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::debug!(%error, "the limit of open files stays as it is");
     }
-}
-
-fn kubernetes(requests: &Client, token: &Token, metrics: &Metrics) -> Kubernetes {
-    Kubernetes::new(requests.clone(), token.clone()).counting(metrics.kubernetes_failures())
 }
 
 fn log_start(
@@ -244,6 +245,7 @@ async fn stand_by(
 /// The tasks of a replica that works.
 struct Running {
     controllers: JoinHandle<Result<(), JoinError>>,
+    event_writers: EventWriters,
     server: ServerTask,
     /// `None` without leader election.
     leadership: Option<Leadership>,
@@ -265,8 +267,9 @@ impl Running {
     }
 
     async fn finish(mut self) -> Result<(), RunError> {
+        let deadline = Instant::now() + GRACE;
         tokio::select! {
-            ended = tokio::time::timeout(GRACE, &mut self.controllers) => match ended {
+            ended = tokio::time::timeout_at(deadline, &mut self.controllers) => match ended {
                 Ok(ended) => controllers_ended(ended)?,
                 Err(_) => {
                     tracing::warn!("cutting what did not finish within {} s", GRACE.as_secs());
@@ -275,6 +278,7 @@ impl Running {
             },
             lost = leadership_lost(&mut self.leadership) => return Err(lost.into()),
         }
+        self.event_writers.finish(deadline.min(Instant::now() + EVENTS_GRACE)).await;
         if let Some(leadership) = self.leadership {
             leadership.resign().await;
         }

@@ -38,7 +38,7 @@ pub use certificate::{Certificate, CertificateError};
 pub use escaped_lines::EscapedLines;
 pub use log_line::write_log_line;
 pub use objects::ObjectMetrics;
-pub use passes::{Measured, Metrics, QueueMetrics, Reconciled};
+pub use passes::{GroupMetrics, Measured, Metrics, QueueMetrics, Reconciled};
 pub use process::ProcessMetrics;
 pub use readers::MetricsReaders;
 pub use sparse::SparseWarnings;
@@ -255,7 +255,7 @@ mod tests {
         }
     }
 
-    /// With the most talkative filter, kube's own client reads a Secret whose answer cannot be decoded.
+    /// The log filter is the most detailed one. kube's own client reads a Secret, and its answer cannot be decoded.
     #[tokio::test]
     async fn an_answer_of_the_api_server_that_cannot_be_decoded_is_not_logged() {
         const ANSWER: &str = r#"{"kind":"Secret","apiVersion":"v1","data":"a-password-of-somebody"}"#;

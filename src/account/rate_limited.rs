@@ -1,6 +1,6 @@
 //! I/O: the calls to AWS under the rate limit.
 
-use aws::{UserApi, UserPage};
+use aws::{GroupPage, UserApi, UserPage};
 use plan::verdict::Outcome;
 use plan::{
     Account, Arn, CallSource, Create, CredentialsId, Delete, Fault, GroupChange, GroupObservation,
@@ -82,6 +82,14 @@ impl<U: UserApi> RateLimited<U> {
         let (seen, source) = self.users.describe_group(group).await;
         call.ended(matches!(&seen, GroupObservation::Failed(fault) if is_throttling(fault)));
         (seen, source)
+    }
+
+    /// [`UserApi::list_groups`].
+    pub async fn list_groups(&self, permit: Permit, marker: Option<&str>) -> Result<GroupPage, Fault> {
+        let call = permit.spend();
+        let page = self.users.list_groups(marker).await;
+        call.ended(matches!(&page, Err(fault) if is_throttling(fault)));
+        page
     }
 
     /// [`UserApi::modify_group`].

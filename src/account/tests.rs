@@ -1,4 +1,4 @@
-//! A hundred new users against a model of AWS's bucket, under a paused clock: what all objects together make of refusals.
+//! A hundred new users with a model of AWS's rate limit and a paused clock: how all objects together react to throttling.
 
 mod listing;
 
@@ -23,7 +23,7 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// AWS's own bucket, as the emulator has it.
+/// A model of AWS's own token bucket, as in the emulator.
 pub(super) struct AwsBucket {
     rate: f64,
     burst: f64,
@@ -52,7 +52,7 @@ impl AwsBucket {
     }
 }
 
-/// What AWS saw of a run: when each call came, and whether it was answered.
+/// The calls that AWS got: when each call came, and whether AWS accepted it.
 #[derive(Default)]
 struct Seen {
     calls: Vec<(Instant, bool)>,
@@ -68,16 +68,16 @@ impl Seen {
     }
 }
 
-/// AWS as [`RateLimited`] sees it: no user is there, every mutation is accepted or throttled.
+/// AWS as [`RateLimited`] sees it. No user exists, and AWS accepts or throttles every mutation.
 struct Throttling {
     bucket: Mutex<AwsBucket>,
     seen: Mutex<Seen>,
     random: Mutex<fastrand::Rng>,
-    /// What listings answer, whatever they ask for. After that, empty last pages.
+    /// The pages of listings, whatever marker they have. After these pages, empty last pages.
     pages: Mutex<VecDeque<UserPage>>,
-    /// With which each page was asked for.
+    /// The marker of each request for a page.
     markers: Mutex<Vec<Option<String>>>,
-    /// Longest time of a call, in milliseconds.
+    /// The longest duration of a call, in milliseconds.
     latency: u64,
 }
 
@@ -106,7 +106,7 @@ fn source(account: Account) -> CallSource {
     CallSource { region: "us-east-1".to_owned(), credentials: CredentialsId(1), account }
 }
 
-/// A foreign trait needs a type of this crate.
+/// This type exists because a foreign trait can be implemented only for a type of this crate.
 struct SharedAws(Arc<Throttling>);
 
 impl UserApi for SharedAws {
@@ -162,6 +162,10 @@ impl UserApi for SharedAws {
         (seen, source(Account::Withheld))
     }
 
+    async fn list_groups(&self, _: Option<&str>) -> Result<aws::GroupPage, Fault> {
+        self.0.call().await.map(|()| aws::GroupPage::default())
+    }
+
     async fn modify_group(&self, _: &plan::GroupChange, _: CredentialsId) -> plan::GroupOutcome {
         self.0.call().await.map_or_else(plan::GroupOutcome::Failed, |()| plan::GroupOutcome::Accepted)
     }
@@ -207,12 +211,12 @@ impl World {
         self.limiter.rate()
     }
 
-    /// A look; whether it was answered.
+    /// A DescribeUsers. Returns whether AWS answered it.
     async fn look(&self, permit: Permit) -> bool {
         self.users.describe(permit, &self.create.user_id).await.0 == UserObservation::Absent
     }
 
-    /// A pass over a new user: DescribeUsers, CreateUser, with the writes in between; whether it came to its end.
+    /// A pass over a new user: DescribeUsers and CreateUser, with the status writes in between. Returns whether it succeeded.
     async fn create(&self) -> bool {
         let _slot = self.slots.acquire().await.expect("a slot");
         let found = self.look(self.users.permit(Class::Change, "shop").await).await;
@@ -228,7 +232,7 @@ impl World {
     }
 }
 
-/// A hundred users are created; what was refused is put off as the shell does.
+/// Creates a hundred users. A refused pass backs off as the operator does.
 async fn create_a_hundred(world: &Arc<World>) {
     let mut users = JoinSet::new();
     for _ in 0..100 {
@@ -260,7 +264,7 @@ async fn a_hundred_users_are_ready_nearly_as_soon_as_aws_allows_with_few_refusal
                     "AWS bears {bears}, concurrency {concurrency}, seed {seed}: {took:.1} s of at least {least:.1} s, {} refused",
                     seen.refusals()
                 );
-                // A CreateUser that was refused is preceded by another look.
+                // Before a refused CreateUser is sent again, there is another DescribeUsers.
                 assert!((200..=200 + seen.refusals()).contains(&seen.answers()), "{claim}");
                 assert!(took <= 1.25 * least, "{claim}");
                 assert!(seen.refusals() * 10 <= seen.calls.len(), "{claim}");
@@ -270,10 +274,10 @@ async fn a_hundred_users_are_ready_nearly_as_soon_as_aws_allows_with_few_refusal
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_first_refusals_there_are_no_waves() {
+async fn aws_refuses_no_more_than_four_calls_in_a_second_once_the_rate_was_lowered() {
     for bears in [3.0, 5.0, 7.0] {
         for seed in 0..8 {
-            // As in production: AWS takes its time, so many calls are on their way when it refuses the first.
+            // As in production, calls take some time, so many calls are on their way when AWS refuses the first one.
             let world = World::new(bears, 50, 400, seed);
             let began = Instant::now();
             create_a_hundred(&world).await;
@@ -289,7 +293,7 @@ async fn after_the_first_refusals_there_are_no_waves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_finds_out_when_aws_bears_more_again() {
+async fn the_rate_rises_again_when_aws_accepts_more_calls() {
     let world = World::new(2.0, 50, 80, 1);
     let first = Arc::clone(&world);
     create_a_hundred(&first).await;
@@ -298,15 +302,15 @@ async fn it_finds_out_when_aws_bears_more_again() {
     let began = Instant::now();
     create_a_hundred(&world).await;
     create_a_hundred(&world).await;
-    // 400 calls take 38 s at the configured rate from the beginning on.
+    // With the configured rate from the beginning, 400 calls take 38 s.
     assert!(began.elapsed() < Duration::from_secs(70), "{:?}", began.elapsed());
     assert_eq!(world.rate(), 10.0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn checks_wait_while_work_does_and_get_their_turn_all_the_same() {
+async fn checks_get_a_share_of_the_permits_while_changes_never_stop() {
     let world = World::new(100.0, 50, 80, 3);
-    // Work without end: more of it than there are tokens.
+    // Endless changes, which need more tokens than there are.
     let mut work = JoinSet::new();
     for _ in 0..5 {
         let world = Arc::clone(&world);
@@ -328,7 +332,7 @@ async fn checks_wait_while_work_does_and_get_their_turn_all_the_same() {
     }
     let waits = tokio::time::timeout(Duration::from_secs(60), checks.join_all()).await;
     let last = waits.expect("every check gets its turn").into_iter().max().expect("checks");
-    // One token in twelve, at ten tokens a second.
+    // Checks get one token in twelve, at ten tokens a second.
     assert!(
         last > Duration::from_secs(34) && last < Duration::from_secs(37),
         "the last check after {last:?}"
@@ -348,7 +352,7 @@ async fn every_call_tells_the_limiter_when_it_is_throttled() {
     };
     let untag = Untag { arn: arn.clone(), keys: vec!["team".to_owned()] };
     for call in 0..8 {
-        // Accepted, then refused: only the one is a reason to slow down.
+        // The first call is accepted and the second is refused. Only the refusal lowers the rate.
         let world = World::new(1.0, 1, 80, call);
         world.aws.bucket.lock().expect("bucket").tokens = 1.0;
         for refused in [false, true] {

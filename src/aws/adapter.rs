@@ -25,7 +25,7 @@ use crate::credentials::KnownCredentials;
 use crate::failure::Failure;
 use crate::identity::{AccountInAnswer, IdentifyTurn};
 use crate::interceptor::{CallInterceptor, failure};
-use crate::{Meter, MutationGuard, UserApi, UserPage};
+use crate::{GroupPage, Meter, MutationGuard, UserApi, UserPage};
 
 /// Below the name of the operator, so that a log filter for the operator shows it.
 const ERROR_TARGET: &str = "elasticache_user_operator::aws::adapter";
@@ -219,6 +219,10 @@ impl UserApi for Aws {
 
     async fn describe_group(&self, group: &UserGroupId) -> (GroupObservation, CallSource) {
         self.see_group(group).await
+    }
+
+    async fn list_groups(&self, marker: Option<&str>) -> Result<GroupPage, Fault> {
+        self.page_of_groups(marker).await
     }
 
     async fn modify_group(&self, change: &GroupChange, signer: CredentialsId) -> GroupOutcome {

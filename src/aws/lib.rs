@@ -25,7 +25,7 @@ use std::future::Future;
 use plan::verdict::Outcome;
 use plan::{
     Arn, CallSource, Create, CredentialsId, Delete, Fault, GroupChange, GroupObservation, GroupOutcome,
-    Modify, RemoteUser, Tag, TagsObservation, Untag, UserGroupId, UserId, UserObservation,
+    Modify, RemoteUser, Tag, TagsObservation, Untag, UserGroup, UserGroupId, UserId, UserObservation,
 };
 
 pub use adapter::Aws;
@@ -71,6 +71,8 @@ pub trait UserApi: Send + Sync + 'static {
         &self,
         group: &UserGroupId,
     ) -> impl Future<Output = (GroupObservation, CallSource)> + Send;
+    /// DescribeUserGroups of all groups: one page of at most 100, and the marker of the next.
+    fn list_groups(&self, marker: Option<&str>) -> impl Future<Output = Result<GroupPage, Fault>> + Send;
     /// ModifyUserGroup, signed by the credentials of the DescribeUserGroups before it, or not sent.
     fn modify_group(
         &self,
@@ -87,6 +89,17 @@ pub struct UserPage {
     pub users: Vec<RemoteUser>,
     /// The IDs of users that the answer describes incompletely. Empty if the ID itself is missing.
     pub incomplete: Vec<String>,
+    /// Asks for the next page; `None` on the last page.
+    pub marker: Option<String>,
+}
+
+/// A page of the list of all user groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupPage {
+    /// The groups that the answer describes completely.
+    pub groups: Vec<UserGroup>,
+    /// It describes some groups incompletely.
+    pub has_gaps: bool,
     /// Asks for the next page; `None` on the last page.
     pub marker: Option<String>,
 }

@@ -8,8 +8,8 @@ use crate::call_log::{Call, Operation};
 use crate::convert::remote_user;
 use crate::{Aws, UserPage};
 
-/// The most users that AWS puts on a page.
-const PAGE_SIZE: i32 = 100;
+/// The most users or groups that AWS puts on a page.
+pub(crate) const PAGE_SIZE: i32 = 100;
 
 impl Aws {
     pub(crate) async fn page(&self, marker: Option<&str>) -> Result<UserPage, Fault> {

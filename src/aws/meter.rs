@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_has_the_names_that_dashboards_use_and_closed_labels() {
+    fn the_metrics_of_aws_calls_have_the_names_that_dashboards_use_and_closed_labels() {
         let meter = Meter::default();
         let said = || plan::AwsError::new("", "");
         let record = |operation, status, code, fault: Option<Fault>| {
@@ -229,13 +229,17 @@ mod tests {
             line("call_permission_errors", "DeleteUser", 0, "NoCredentials", 1),
             line("call_throttled_errors", "DescribeUsers", 400, "Throttling", 1),
             format!("aws_api_call_duration_seconds_count{{{create}}} 5\n"),
-            // Three failures and then an answer; the next one at once.
+            // The first operation fails three times and then succeeds. The next one succeeds at once.
             format!("aws_api_call_retries_count{{{create}}} 2\n"),
             format!("aws_api_call_retries_sum{{{create}}} 3.0\n"),
         ] {
             assert!(text.contains(&expected), "{expected} is missing in:\n{text}");
         }
-        assert_eq!(text.matches("errors_total{").count(), 3, "nothing else is counted as such:\n{text}");
-        assert_eq!(text.matches("aws_api_call_retries_count{").count(), 1, "the others were never answered");
+        assert_eq!(text.matches("errors_total{").count(), 3, "other calls must not count as errors:\n{text}");
+        assert_eq!(
+            text.matches("aws_api_call_retries_count{").count(),
+            1,
+            "the other operations never succeeded"
+        );
     }
 }

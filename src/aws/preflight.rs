@@ -120,6 +120,14 @@ impl Preflight {
         Asked { answer, date: seen.ended().date }
     }
 
+    /// DescribeUserGroups. How many groups are on the first page.
+    ///
+    /// # Errors
+    /// Why AWS does not list them.
+    pub async fn list_groups(&self) -> Result<usize, Fault> {
+        self.aws.page_of_groups(None).await.map(|page| page.groups.len())
+    }
+
     /// ListTagsForResource. Tags that cannot be read at this moment are an answer as well.
     pub async fn list_tags(&self, arn: &Arn) -> Asked<()> {
         let seen = self.aws.interceptor(Operation::ListTagsForResource);

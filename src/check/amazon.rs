@@ -88,6 +88,25 @@ pub(crate) fn list_tags_row(arn: &str, answer: &Result<(), Fault>, caller: Optio
     call_row("aws-list-tags", "elasticache:ListTagsForResource", ok, caller)
 }
 
+/// Only a change would show whether ModifyUserGroup is allowed.
+#[must_use]
+pub(crate) fn list_groups_row(answer: &Result<usize, Fault>, caller: Option<&str>) -> Row {
+    let ok = answer.as_ref().map(|_| {
+        "DescribeUserGroups works. ModifyUserGroup was not checked, because that would change a group."
+            .to_owned()
+    });
+    let mut row = call_row("aws-user-groups", "elasticache:DescribeUserGroups", ok, caller);
+    row.fix = row.fix.map(|fix| {
+        fix.replace("deploy/iam/policy.json", "deploy/iam/user-groups.json")
+            .replace(
+                "--policy-name elasticache-user-operator ",
+                "--policy-name elasticache-user-operator-groups ",
+            )
+            .replace("describe-users", "describe-user-groups")
+    });
+    row
+}
+
 /// For a survey that stopped before all users were read. `so_far` says what is known.
 #[must_use]
 pub(crate) fn interrupted_row(action: &str, fault: &Fault, so_far: &str) -> Row {
@@ -163,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn each_failure_has_its_own_fix() {
+    fn each_failure_of_an_aws_call_has_its_own_fix() {
         let rows = [
             ("denied", Fault::Denied(said()), RowStatus::Failed, "--role-name operator "),
             ("unknown credentials", Fault::Credentials(said()), RowStatus::Failed, "IAM role"),
@@ -226,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn no_such_user_is_an_answer() {
+    fn user_not_found_shows_that_describe_users_works() {
         assert_eq!(
             describe_row("a", &Ok(false), None).message,
             "DescribeUsers of a, of which there is none, works."
@@ -236,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_of_sts_alone_stops_nothing() {
+    fn an_sts_that_does_not_answer_is_only_a_warning_if_elasticache_answers() {
         let silent = || Err(Fault::Unavailable(said()));
         assert_eq!(identity_row(&silent(), &Ok(true)).status, RowStatus::Warning);
         assert_eq!(identity_row(&silent(), &Err(Fault::Unavailable(said()))).status, RowStatus::Failed);

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_is_a_warning_and_five_minutes_a_failure() {
+    fn a_clock_that_is_a_minute_wrong_is_a_warning_and_five_minutes_wrong_a_failure() {
         let rows = [
             (0, RowStatus::Ok),
             (60, RowStatus::Ok),
@@ -127,7 +127,7 @@ mod tests {
         for (ahead, expected) in rows {
             let row = evaluate(Some(&reading(ahead)), None).remove(0);
             assert_eq!(row.status, expected, "{ahead} s ahead: {row:?}");
-            // The Date is cut to seconds, so that a clock behind is known a second less well.
+            // The header Date has whole seconds, so a clock that is behind is known with a second less precision.
             let row = evaluate(Some(&reading(-ahead - 1)), None).remove(0);
             assert_eq!(row.status, expected, "{ahead} s behind: {row:?}");
         }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_answer_is_no_wrong_clock() {
+    fn a_slow_answer_does_not_look_like_a_wrong_clock() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let reading = ClockReading { asked_at: at(1000), server_time: at(1200), answered_at: at(1400) };
         assert_eq!(evaluate(Some(&reading), None)[0].status, RowStatus::Ok);

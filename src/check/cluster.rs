@@ -19,9 +19,7 @@ use super::clocks::ClockReading;
 use super::definition::Installed;
 use super::permissions::{AccessReview, Rule, Scope};
 use super::uninstall::ObjectSummary;
-use crate::api::{
-    AuthenticationType, ElastiCacheUser, FINALIZER, GROUP, PREVENT_DELETION, TrimmedUser, VERSION,
-};
+use crate::api::{ElastiCacheUser, FINALIZER, GROUP, PREVENT_DELETION, TrimmedUser, VERSION};
 use crate::connection::{self, ConfigurationError};
 use crate::resolve::Policy;
 use crate::{clock, resolve};
@@ -108,11 +106,19 @@ impl Cluster {
         answer.status?.user_info?.username
     }
 
+    /// The same rule in each of the scopes.
     pub(crate) async fn may(&self, rule: &Rule<'_>, scopes: &[Scope]) -> Vec<AccessReview> {
-        let questions = scopes.iter().flat_map(|scope| rule.verbs.iter().map(move |verb| (scope, *verb)));
-        let asked = questions.map(|(scope, verb)| async move {
+        self.ask(scopes.iter().map(|scope| (*rule, scope.clone())).collect()).await
+    }
+
+    /// Each verb of each rule.
+    pub(crate) async fn ask(&self, questions: Vec<(Rule<'_>, Scope)>) -> Vec<AccessReview> {
+        let of_verbs = questions
+            .iter()
+            .flat_map(|(rule, scope)| rule.verbs.iter().map(move |verb| (rule, scope, *verb)));
+        let asked = of_verbs.map(|(rule, scope, verb)| async move {
             let allowed = self.review(rule, scope.as_deref(), verb).await;
-            AccessReview { scope: scope.clone(), verb, allowed }
+            AccessReview { scope: scope.clone(), name: rule.name.map(str::to_owned), verb, allowed }
         });
         stream::iter(asked).buffered(AT_ONCE).collect().await
     }
@@ -222,7 +228,6 @@ impl Cluster {
 
 fn summarize(object: &ElastiCacheUser, policy: &Policy) -> ObjectSummary {
     let spec = &object.spec;
-    let type_ = spec.authentication.as_ref().and_then(|given| given.type_.as_ref());
     ObjectSummary {
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
@@ -230,11 +235,12 @@ fn summarize(object: &ElastiCacheUser, policy: &Policy) -> ObjectSummary {
         policy: policy.deletion_policy(object),
         observes: policy.observes(object),
         breaks: resolve::rules_broken(object, policy),
+        refused_groups: resolve::refused_groups(object, policy),
         suspended: spec.suspend == Some(true),
         has_finalizer: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
         being_deleted: object.metadata.deletion_timestamp.is_some(),
         protected: object.annotations().get(PREVENT_DELETION).is_some_and(|value| value == "true"),
-        with_passwords: type_ == Some(&AuthenticationType::Password),
+        secrets: resolve::secrets_named(object).map(str::to_owned).collect(),
         arn: object.status.as_ref().and_then(|status| status.arn.clone()),
     }
 }

@@ -89,6 +89,23 @@ pub(crate) const KUBE_SYSTEM: Rule<'static> = Rule {
     without: "Its UID names the cluster in owner tags.",
     ..PLAIN
 };
+/// For --metrics-secure: whose bearer token it is.
+pub(crate) const TOKEN_REVIEWS: Rule<'static> = Rule {
+    check: "permission-token-reviews",
+    group: "authentication.k8s.io",
+    resource: "tokenreviews",
+    verbs: &["create"],
+    missing: RowStatus::Warning,
+    without: "With --metrics-secure, nobody can read /metrics.",
+    ..PLAIN
+};
+/// For --metrics-secure: whether that user may read /metrics.
+pub(crate) const ACCESS_REVIEWS: Rule<'static> = Rule {
+    check: "permission-access-reviews",
+    group: "authorization.k8s.io",
+    resource: "subjectaccessreviews",
+    ..TOKEN_REVIEWS
+};
 pub(crate) const LEASE: Rule<'static> = Rule {
     check: "permission-lease",
     group: "coordination.k8s.io",
@@ -103,9 +120,12 @@ pub(crate) const SECRETS: Rule<'static> = Rule {
     resource: "secrets",
     verbs: &["get"],
     missing: RowStatus::Warning,
-    without: "Objects with passwords wait there as SecretForbidden. Others work.",
+    without: "Objects with passwords wait there as SecretForbidden, unless a Role allows the Secrets that they name. Others work.",
     ..PLAIN
 };
+/// Of a Secret that an object names.
+pub(crate) const NAMED_SECRET: Rule<'static> =
+    Rule { without: "Objects that name them wait as SecretForbidden. Others work.", ..SECRETS };
 /// Without it, the operator notices a changed password late.
 pub(crate) const SECRETS_WATCH: Rule<'static> = Rule {
     check: "permission-secrets-watch",
@@ -126,16 +146,20 @@ impl<'a> Rule<'a> {
         format!("{}{group}{part}", self.resource)
     }
 
-    fn what(&self) -> String {
+    fn what(&self, names: &[String]) -> String {
         let part = self.subresource.map(|part| format!("/{part}")).unwrap_or_default();
-        let name = self.name.map(|name| format!("/{name}")).unwrap_or_default();
-        format!("{}{part}{name}", self.resource)
+        let one = |name: &String| format!("{}{part}/{name}", self.resource);
+        if names.is_empty() {
+            return format!("{}{part}", self.resource);
+        }
+        named(&names.iter().map(one).collect::<Vec<_>>())
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct AccessReview {
     pub(crate) scope: Scope,
+    pub(crate) name: Option<String>,
     pub(crate) verb: &'static str,
     pub(crate) allowed: Result<bool, ClusterError>,
 }
@@ -143,30 +167,55 @@ pub(crate) struct AccessReview {
 /// The row of one rule. `caller` is the user whose permissions were reviewed.
 #[must_use]
 pub(crate) fn evaluate(rule: &Rule<'_>, answers: &[AccessReview], caller: Option<&str>) -> Row {
-    if let Some(why) = answers.iter().find_map(|answer| answer.allowed.as_ref().err()) {
-        let message = format!("The permissions for {} could not be read: {why}", rule.what());
+    if let Some((answer, why)) =
+        answers.iter().find_map(|answer| Some((answer, answer.allowed.as_ref().err()?)))
+    {
+        let what = rule.what(answer.name.as_slice());
+        let message = format!("The permissions for {what} could not be read: {why}");
         return Row { status: rule.missing, ..Row::failed(rule.check, message, "kubectl auth can-i --list") };
     }
     let denied: Vec<&AccessReview> =
         answers.iter().filter(|answer| matches!(answer.allowed, Ok(false))).collect();
-    let (verbs, scopes) = (verbs_of(rule, &denied), scopes_of(&denied));
     if denied.is_empty() {
-        let (verbs, scopes) = (rule.verbs.join(", "), scopes_of(&answers.iter().collect::<Vec<_>>()));
-        return Row::ok(rule.check, format!("May {verbs} {} {}.", rule.what(), where_is(&scopes)));
+        let places = places_of(&answers.iter().collect::<Vec<_>>());
+        return Row::ok(
+            rule.check,
+            format!("May {} {}.", rule.verbs.join(", "), what_and_where(rule, &places)),
+        );
     }
-    let message =
-        format!("May not {} {} {}. {}", verbs.join(", "), rule.what(), where_is(&scopes), rule.without);
-    Row { status: rule.missing, ..Row::failed(rule.check, message, grant(rule, &verbs, &scopes, caller)) }
+    let (verbs, places) = (verbs_of(rule, &denied), places_of(&denied));
+    let message = format!("May not {} {}. {}", verbs.join(", "), what_and_where(rule, &places), rule.without);
+    let fix: Vec<String> = places.iter().map(|place| grant(rule, &verbs, place, caller)).collect();
+    Row { status: rule.missing, ..Row::failed(rule.check, message, fix.join("\n")) }
+}
+
+/// Scopes in which the same names were asked for.
+struct Places {
+    scopes: Vec<Scope>,
+    names: Vec<String>,
+}
+
+fn places_of(answers: &[&AccessReview]) -> Vec<Places> {
+    let mut places: Vec<Places> = Vec::new();
+    for of_scope in answers.chunk_by(|one, other| one.scope == other.scope) {
+        let mut names: Vec<String> = of_scope.iter().filter_map(|answer| answer.name.clone()).collect();
+        names.dedup();
+        let scope = of_scope.iter().map(|answer| answer.scope.clone()).take(1);
+        match places.iter_mut().find(|place| place.names == names) {
+            Some(place) => place.scopes.extend(scope),
+            None => places.push(Places { scopes: scope.collect(), names }),
+        }
+    }
+    places
+}
+
+fn what_and_where(rule: &Rule<'_>, places: &[Places]) -> String {
+    let one = |place: &Places| format!("{} {}", rule.what(&place.names), where_is(&place.scopes));
+    places.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn verbs_of(rule: &Rule<'_>, answers: &[&AccessReview]) -> Vec<&'static str> {
     rule.verbs.iter().copied().filter(|verb| answers.iter().any(|answer| answer.verb == *verb)).collect()
-}
-
-fn scopes_of(answers: &[&AccessReview]) -> Vec<Scope> {
-    let mut scopes: Vec<Scope> = answers.iter().map(|answer| answer.scope.clone()).collect();
-    scopes.dedup();
-    scopes
 }
 
 fn where_is(scopes: &[Scope]) -> String {
@@ -179,15 +228,15 @@ fn where_is(scopes: &[Scope]) -> String {
 }
 
 /// The commands that grant the rule.
-fn grant(rule: &Rule<'_>, verbs: &[&str], scopes: &[Scope], caller: Option<&str>) -> String {
+fn grant(rule: &Rule<'_>, verbs: &[&str], places: &Places, caller: Option<&str>) -> String {
     let name = format!("elasticache-user-operator-{}", rule.check);
     let verbs = verbs.join(",");
     let resource = rule.kubectl_resource();
     // RBAC cannot limit `create` to a name, because the request has no name yet.
-    let name_of_one = rule.name.filter(|_| !verbs.contains("create"));
-    let only = name_of_one.map(|name| format!(" --resource-name={name}")).unwrap_or_default();
+    let names = places.names.iter().filter(|_| !verbs.contains("create"));
+    let only: String = names.map(|name| format!(" --resource-name={name}")).collect();
     let subject = binding_subject(caller);
-    let namespaces: Vec<&str> = scopes.iter().flatten().map(String::as_str).collect();
+    let namespaces: Vec<&str> = places.scopes.iter().flatten().map(String::as_str).collect();
     if namespaces.is_empty() {
         return format!(
             "kubectl create clusterrole {name} --verb={verbs} --resource={resource}{only}\n\
@@ -224,7 +273,8 @@ mod tests {
             for verb in rule.verbs {
                 let here = scope.unwrap_or("*");
                 let allowed = Ok(!denied.contains(&(here, *verb)));
-                answers.push(AccessReview { scope: scope.map(str::to_owned), verb, allowed });
+                let (scope, name) = (scope.map(str::to_owned), rule.name.map(str::to_owned));
+                answers.push(AccessReview { scope, name, verb, allowed });
             }
         }
         answers
@@ -233,7 +283,7 @@ mod tests {
     const WHO: Option<&str> = Some("system:serviceaccount:ops:operator");
 
     #[test]
-    fn what_is_allowed_everywhere_is_ok() {
+    fn a_permission_for_the_whole_cluster_is_ok() {
         let row = evaluate(&OBJECTS, &answered(&OBJECTS, &[], &[None]), WHO);
         assert_eq!(row.status, RowStatus::Ok);
         assert_eq!(row.message, "May get, list, watch, patch elasticacheusers in the whole cluster.");
@@ -254,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_cluster_takes_a_cluster_role() {
+    fn the_fix_for_a_missing_permission_in_the_whole_cluster_creates_a_cluster_role() {
         let row = evaluate(&STATUS, &answered(&STATUS, &[("*", "patch")], &[None]), Some("O'Neill"));
         assert_eq!(row.status, RowStatus::Failed);
         let fix = row.fix.unwrap();
@@ -268,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_answer_is_no_permission() {
+    fn a_permission_that_the_api_server_does_not_answer_about_counts_as_missing() {
         let mut answers = answered(&LEASE, &[], &[Some("ops")]);
         answers[1].allowed = Err(ClusterError::Timeout(Duration::from_secs(1)));
         let row = evaluate(&LEASE, &answers, WHO);
@@ -277,8 +327,33 @@ mod tests {
     }
 
     #[test]
-    fn secrets_and_what_only_people_read_are_no_reason_to_fail() {
-        for rule in [SECRETS, SECRETS_WATCH, EVENTS, FINALIZERS, DEFINITION] {
+    fn the_fix_for_secrets_that_objects_name_allows_these_secrets_and_no_other() {
+        let review = |namespace: &str, name: &str, allowed| AccessReview {
+            scope: Some(namespace.into()),
+            name: Some(name.into()),
+            verb: "get",
+            allowed: Ok(allowed),
+        };
+        let answers = [review("a", "api", false), review("a", "web", true), review("b", "x", false)];
+        let row = evaluate(&NAMED_SECRET, &answers, WHO);
+        let said = "May not get secrets/api in the namespace a; secrets/x in the namespace b. ";
+        assert!(row.message.starts_with(said), "{row:?}");
+        let fix = row.fix.unwrap();
+        for (namespace, name) in [("a", "api"), ("b", "x")] {
+            let role = format!(
+                "kubectl --namespace {namespace} create role elasticache-user-operator-permission-secrets --verb=get --resource=secrets --resource-name={name}\n"
+            );
+            assert!(fix.contains(&role), "{fix}");
+        }
+        let two = [review("a", "api", true), review("a", "web", true), review("b", "api", true)];
+        let row = evaluate(&NAMED_SECRET, &two, WHO);
+        let said = "May get secrets/api, secrets/web in the namespace a; secrets/api in the namespace b.";
+        assert_eq!(row.message, said);
+    }
+
+    #[test]
+    fn a_missing_permission_fails_the_check_only_if_the_operator_cannot_work_without_it() {
+        for rule in [SECRETS, SECRETS_WATCH, EVENTS, FINALIZERS, DEFINITION, TOKEN_REVIEWS, ACCESS_REVIEWS] {
             assert_eq!(rule.missing, RowStatus::Warning, "{}", rule.check);
         }
         for rule in [OBJECTS, STATUS, LEASE] {

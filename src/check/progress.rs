@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_line_waits_for_its_time() {
+    async fn progress_lines_are_printed_at_most_once_an_interval() {
         let mut out = Vec::new();
         let progress = ProgressLines::new(&mut out);
         progress.sometimes(|| "first".to_owned());

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fix_stands_below_its_message() {
+    fn the_fix_of_a_row_is_printed_below_its_message() {
         let row = Row::warning("crd", "It is older.", "one\ntwo");
         let expected = "warning  crd                      It is older.\n                             fix: one\n                                  two\n";
         assert_eq!(row.lines(), expected);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_row_counts() {
+    fn the_worst_row_decides_the_result_of_the_check() {
         assert_eq!(worst(&[]), RowStatus::Ok);
         let (ok, warning) = (Row::ok("a", ""), Row::warning("b", "", ""));
         assert_eq!(worst(&[ok.clone(), warning.clone()]), RowStatus::Warning);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn many_names_are_cut_short() {
+    fn a_row_lists_five_names_and_counts_the_others() {
         let names = |count: usize| (1..=count).map(|number| format!("n{number}")).collect::<Vec<_>>();
         assert_eq!(named(&names(0)), "");
         assert_eq!(named(&names(5)), "n1, n2, n3, n4, n5");

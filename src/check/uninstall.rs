@@ -21,11 +21,13 @@ pub(crate) struct ObjectSummary {
     pub(crate) suspended: bool,
     /// The flags whose rules it breaks.
     pub(crate) breaks: Vec<&'static str>,
+    /// The user groups that it names, and that `--allowed-user-group` does not allow.
+    pub(crate) refused_groups: Vec<String>,
     pub(crate) has_finalizer: bool,
     pub(crate) being_deleted: bool,
     pub(crate) protected: bool,
-    /// It needs Secrets.
-    pub(crate) with_passwords: bool,
+    /// The names of the Secrets that it needs.
+    pub(crate) secrets: Vec<String>,
     pub(crate) arn: Option<String>,
 }
 
@@ -190,16 +192,17 @@ mod tests {
             observes: false,
             suspended: false,
             breaks: Vec::new(),
+            refused_groups: Vec::new(),
             has_finalizer: true,
             being_deleted: false,
             protected: false,
-            with_passwords: false,
+            secrets: Vec::new(),
             arn: None,
         }
     }
 
     #[test]
-    fn an_object_stands_in_the_way_while_its_user_would_be_lost() {
+    fn an_object_blocks_the_uninstall_if_its_user_would_be_lost() {
         let retained = || ObjectSummary { policy: DeletionPolicy::Retain, ..found("a") };
         let rows: [(&str, ObjectSummary, &str, RowStatus); 9] = [
             ("one with Delete", found("a"), "objects-delete", RowStatus::Failed),
@@ -255,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_row_has_the_number_the_names_and_the_ways_out() {
+    fn the_uninstall_row_counts_and_names_the_objects_and_says_what_to_do() {
         let mut objects: Vec<ObjectSummary> = (0..7).map(|number| found(&format!("n{number}"))).collect();
         objects[3].namespace = "checkout".into();
         objects[4].suspended = true;
@@ -273,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn the_row_says_what_holds_a_deletion() {
+    fn the_uninstall_row_says_what_prevents_a_deletion() {
         let rows =
             evaluate(&[ObjectSummary { being_deleted: true, protected: true, ..found("a") }, found("b")]);
         assert!(rows[0].message.contains("prevent-deletion prevents the deletion of shop/a."), "{rows:?}");

@@ -1,4 +1,4 @@
-//! Flags and variables, as they are typed.
+//! Flags and environment variables.
 
 use plan::pace::Pace;
 
@@ -27,7 +27,7 @@ fn the_defaults_are_those_of_the_contract() {
 }
 
 #[test]
-fn flags_stand_with_and_without_the_subcommand() {
+fn flags_are_accepted_with_and_without_the_subcommand_run() {
     for args in [&["--namespace", "a", "--namespace", "b"][..], &["run", "--namespace=b,a,b"][..]] {
         let cli = parse(args).unwrap();
         let run = match cli.command {
@@ -39,7 +39,7 @@ fn flags_stand_with_and_without_the_subcommand() {
 }
 
 #[test]
-fn check_takes_what_run_takes() {
+fn check_accepts_the_flags_of_run() {
     use clap::CommandFactory;
     Cli::command().debug_assert();
     let args = ["check", "--namespace=a", "--aws-rate=3", "--leader-elect", "--uninstall", "--output=json"];
@@ -58,7 +58,7 @@ fn check_takes_what_run_takes() {
 }
 
 #[test]
-fn check_looks_for_one_thing_at_a_time() {
+fn check_refuses_flags_of_two_modes_at_once() {
     let mode = |args: &[&str]| {
         let command = parse(&[&["check"], args].concat()).unwrap().command;
         let Some(CliCommand::Check(check)) = command else { panic!("it is check") };
@@ -85,7 +85,7 @@ fn leader_election_is_turned_on_by_the_bare_flag_and_off_by_its_value() {
 }
 
 #[test]
-fn a_bad_value_is_answered_with_what_is_right() {
+fn an_invalid_value_of_a_flag_is_refused_with_what_would_be_valid() {
     let rows = [
         ("an empty cluster id", &["--cluster-id", " "][..], "must not be empty"),
         ("no calls at all", &["--aws-rate", "0"][..], "calls in a second"),

@@ -116,7 +116,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(15);
     const LIST: &str = r#"{"apiVersion":"v1","kind":"List","metadata":{"resourceVersion":"7"},"items":[]}"#;
 
-    /// What the server answers: nothing at all, or a status and a body.
+    /// The server's answer: a status and a body, or `None` if it does not answer.
     type Script = Arc<Mutex<Option<(u16, &'static str)>>>;
 
     fn watched(script: &Script, health: &WatchHealth) -> kube::Api<ElastiCacheUser> {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_list_or_a_watch_that_hangs_is_given_up_and_is_trouble_until_one_is_answered() {
+    async fn a_list_or_watch_that_hangs_is_cut_and_reported_until_one_is_answered() {
         let (script, health) = (Script::default(), WatchHealth::default());
         let users = watched(&script, &health);
         let (list, watch) = (kube::api::ListParams::default(), kube::api::WatchParams::default());
@@ -151,22 +151,25 @@ mod tests {
             };
             let late = async {
                 tokio::time::sleep(PATIENCE / 2).await;
-                assert_eq!(health.trouble(PATIENCE), None, "{what}: it may still be answered");
+                assert_eq!(health.trouble(PATIENCE), None, "{what}: the request may still be answered");
                 tokio::time::sleep(PATIENCE / 2 - Duration::from_millis(1)).await;
                 tokio::time::sleep(Duration::from_millis(1001)).await;
-                assert!(health.trouble(PATIENCE).is_some(), "{what}: it hangs");
+                assert!(health.trouble(PATIENCE).is_some(), "{what}: a request that hangs must be reported");
             };
             let (ended, ()) = tokio::join!(hangs, late);
             assert!(ended.is_err() && began.elapsed() <= Duration::from_secs(most) + PATIENCE, "{what}");
-            assert!(health.trouble(PATIENCE).is_some(), "{what}: until it is answered");
+            assert!(
+                health.trouble(PATIENCE).is_some(),
+                "{what}: the report must stay until a request is answered"
+            );
             *script.lock().unwrap() = Some((200, LIST));
             users.list(&list).await.unwrap();
-            assert_eq!(health.trouble(PATIENCE), None, "{what}: it was answered");
+            assert_eq!(health.trouble(PATIENCE), None, "{what}: the report must end with an answer");
         }
     }
 
     #[tokio::test]
-    async fn a_refused_watch_is_trouble_if_it_is_of_objects() {
+    async fn a_refused_list_is_reported_if_it_is_of_objects_and_not_if_it_is_of_secrets() {
         let (script, health) = (Script::default(), WatchHealth::default());
         *script.lock().unwrap() = Some((403, "{}"));
         let users = watched(&script, &health);

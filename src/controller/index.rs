@@ -171,7 +171,7 @@ mod tests {
     enum Step {
         Apply(ElastiCacheUser),
         Delete(ElastiCacheUser),
-        /// A list, which may break off before its end.
+        /// A list, and whether it breaks off before its end.
         List(Vec<ElastiCacheUser>, bool),
     }
 
@@ -184,7 +184,7 @@ mod tests {
         prop::collection::vec(step, 0..40)
     }
 
-    /// What a scan of all objects finds.
+    /// The result of a scan of all objects.
     fn scan(
         objects: &BTreeMap<String, ElastiCacheUser>,
         fits: impl Fn(&ElastiCacheUser) -> bool,

@@ -204,10 +204,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_watched_where_objects_are_and_no_further() {
+    fn secrets_are_watched_only_in_namespaces_whose_objects_are_watched() {
         let listed = ["a".to_owned(), "b".to_owned()];
         let named = |name: &str| Some(name.to_owned());
-        assert_eq!(secrets_within(None, None), [None], "nothing listed: those of all objects");
+        assert_eq!(
+            secrets_within(None, None),
+            [None],
+            "without a list: the Secrets of all namespaces with objects"
+        );
         assert_eq!(secrets_within(Some("a"), None), [named("a")]);
         assert_eq!(secrets_within(None, Some(&listed)), [named("a"), named("b")]);
         assert_eq!(secrets_within(Some("a"), Some(&listed)), [named("a")]);

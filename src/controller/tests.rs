@@ -1,5 +1,5 @@
-//! How many bytes the operator keeps, and how many it needs on the way: counted by the allocator, with a model in place of the API
-//! server. The clock is paused, so after a pause of the test all that could be done is done.
+//! How many bytes the operator keeps, and how many it needs meanwhile. The allocator counts them, and a model replaces the API server.
+//! The clock is paused, so after a sleep of the test every task has done what it can.
 
 use std::convert::Infallible;
 use std::iter;
@@ -28,7 +28,7 @@ use crate::account::{Limiter, RateLimited};
 use crate::api::{FINALIZER, PREVENT_DELETION, RECONCILE_REQUESTED_AT};
 use crate::clock::PassClock;
 use crate::connection::{WatchHealth, watching};
-use crate::kubernetes::Kubernetes;
+use crate::kubernetes::{Events, Kubernetes};
 use crate::leader_election::Token;
 use crate::memories::Memories;
 use crate::orphans::Orphans;
@@ -37,12 +37,12 @@ use crate::resolve::{Lockdown, Patterns, Policy};
 use crate::telemetry::ObjectMetrics;
 
 const MIB: u64 = 1 << 20;
-/// Of an object at rest, beyond its own spec and status: the store, the index, the queue and the memory of passes.
+/// The most bytes of an object at rest, without its spec and status: in the store, the index, the queue and the memory of passes.
 const MOST_AT_REST: i64 = 2600;
-/// All annotations of an object together may have 256 KiB.
+/// Kubernetes allows 256 KiB for all annotations of an object together.
 const FAT: usize = 250_000;
 
-/// An API server with so many suspended objects and Secrets.
+/// An API server with this many suspended objects and Secrets.
 #[derive(Clone, Copy, Default)]
 struct Model {
     objects: usize,
@@ -53,7 +53,7 @@ struct Model {
     changes: bool,
 }
 
-/// Suspended objects make no call.
+/// A port without calls, because suspended objects make none.
 struct NoAws;
 
 impl UserApi for NoAws {
@@ -101,12 +101,16 @@ impl UserApi for NoAws {
         unreachable!("a call for a suspended object")
     }
 
+    async fn list_groups(&self, _: Option<&str>) -> Result<aws::GroupPage, Fault> {
+        unreachable!("a call for a suspended object")
+    }
+
     async fn modify_group(&self, _: &plan::GroupChange, _: CredentialsId) -> plan::GroupOutcome {
         unreachable!("a call for a suspended object")
     }
 }
 
-/// What others write into the metadata of an object: half annotations and labels, half managed fields and finalizers.
+/// Metadata that others write: one half annotations and labels, the other half managed fields and finalizers.
 fn others(fat: usize) -> String {
     let (value, entry) = ("v".repeat(fat / 4), "\"f:example\":{},".repeat(fat / 60));
     let finalizers: String =
@@ -116,7 +120,7 @@ fn others(fat: usize) -> String {
     )
 }
 
-/// As the operator leaves a suspended object, so that a pass writes nothing.
+/// A suspended object as the operator leaves it, so that a pass writes nothing.
 fn object(number: usize, version: usize, fat: usize) -> String {
     let others = others(fat);
     format!(
@@ -131,7 +135,7 @@ fn secret(number: usize, fat: usize) -> String {
     )
 }
 
-/// What the operator asked for, without what it has read.
+/// The operator's requests, without the answers.
 type Asked = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
 fn parameter(request: &Request<Body>, name: &str) -> Option<usize> {
@@ -140,7 +144,7 @@ fn parameter(request: &Request<Body>, name: &str) -> Option<usize> {
 }
 
 impl Model {
-    /// The body comes object by object, so that the model itself needs little memory.
+    /// Sends the body object by object, so that the model itself needs little memory.
     fn answer(self, request: &Request<Body>) -> BoxStream<'static, String> {
         let secrets = request.uri().path().ends_with("/secrets");
         let (count, fat) = (if secrets { self.secrets } else { self.objects }, self.fat);
@@ -183,10 +187,12 @@ impl Model {
 fn context(client: Client, ending: watch::Receiver<bool>) -> Arc<Context<NoAws>> {
     let metrics = Metrics::register(&mut Registry::default(), ObjectMetrics::new("Delete"));
     let pace = plan::pace::Pace::default();
+    let kubernetes = Kubernetes::new(client, Token::unlimited());
     Arc::new(Context {
         queue: Queue::new(10, pace.spacing, metrics.queue.clone()),
         reconciler: Reconciler {
-            kubernetes: Kubernetes::new(client, Token::unlimited()),
+            events: Events::start(&kubernetes, Counter::default()).0,
+            kubernetes,
             users: RateLimited::new(NoAws, Limiter::new(10.0, 20)),
             places: Places::new(false),
             policy: Policy {
@@ -205,7 +211,7 @@ fn context(client: Client, ending: watch::Receiver<bool>) -> Arc<Context<NoAws>>
             }),
             memories: Memories::default(),
             orphans: Orphans::default(),
-            groups: crate::groups::UserGroups::new(plan::pace::Pace::default()),
+            groups: crate::groups::UserGroups::new(plan::pace::Pace::default(), Default::default()),
             orphans_removed: Counter::default(),
             corrections: Counter::default(),
             pass_timeout: Duration::from_secs(900),
@@ -216,7 +222,7 @@ fn context(client: Client, ending: watch::Receiver<bool>) -> Arc<Context<NoAws>>
     })
 }
 
-/// What starting cost, with all that the operator keeps until the runtime is dropped.
+/// Starts the operator. Returns its allocations, including everything that it keeps until the runtime is dropped, and its requests.
 fn started(model: Model) -> (AllocationInfo, Vec<(String, Option<String>)>, Runtime) {
     let asked = Asked::default();
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
@@ -235,7 +241,7 @@ fn started(model: Model) -> (AllocationInfo, Vec<(String, Option<String>)>, Runt
     (cost, asked, runtime)
 }
 
-/// The object of a text that is not counted.
+/// Decodes an object. The bytes of the text are not counted.
 fn decoded(text: impl FnOnce() -> String) -> TrimmedUser {
     let mut json = String::new();
     opt_out(|| json = text());
@@ -255,7 +261,7 @@ fn own_bytes() -> i64 {
 fn an_object_at_rest_takes_little_beyond_its_spec_and_status_whatever_others_write_on_it() {
     for (changes, fat) in [(false, 0), (false, FAT), (true, FAT)] {
         let (cost, asked, _runtime) = started(Model { objects: 600, fat, changes, ..Model::default() });
-        // What the buffers of the connection keep does not depend on the number.
+        // The difference of two runs leaves out the buffers of the connection, which do not depend on the number of objects.
         let (half, ..) = started(Model { objects: 300, fat, changes, ..Model::default() });
         let each = (cost.bytes_current - half.bytes_current) / 300;
         assert!(
@@ -285,7 +291,7 @@ fn the_store_alone_takes_at_most_1_kib_for_an_object_beyond_its_spec_and_status(
 }
 
 #[test]
-fn what_means_something_to_the_operator_is_decoded_and_nothing_else() {
+fn only_the_annotations_and_finalizers_that_the_operator_uses_are_decoded() {
     let with = |finalizers: &[String], annotations: serde_json::Value| -> ElastiCacheUser {
         let object = serde_json::json!({ "metadata": {
             "name": "app", "namespace": "shop", "uid": "u", "resourceVersion": "7", "generation": 2,
@@ -313,7 +319,7 @@ fn what_means_something_to_the_operator_is_decoded_and_nothing_else() {
 }
 
 #[test]
-fn secrets_come_as_metadata_in_small_pages_and_nothing_of_them_is_kept() {
+fn secrets_are_listed_as_metadata_in_small_pages_and_none_is_kept() {
     let (empty, ..) = started(Model::default());
     let (cost, asked, _runtime) = started(Model { secrets: 400, fat: 2 * FAT, ..Model::default() });
     assert!(cost.bytes_max < 16 * MIB, "{}", cost.bytes_max);

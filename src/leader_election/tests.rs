@@ -58,7 +58,7 @@ impl Replica {
     async fn becomes_leader(&self) -> Duration {
         let began = Instant::now();
         while !self.token.is_valid() {
-            assert!(began.elapsed() < 60 * SECOND, "it does not lead");
+            assert!(began.elapsed() < 60 * SECOND, "the replica must become the leader");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         began.elapsed()
@@ -68,7 +68,7 @@ impl Replica {
     async fn stops_leading(&self) -> Duration {
         let began = Instant::now();
         while self.token.is_valid() {
-            assert!(began.elapsed() < 60 * SECOND, "it leads on");
+            assert!(began.elapsed() < 60 * SECOND, "the replica must stop leading");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         began.elapsed()

@@ -22,7 +22,7 @@ fn sent() -> Orphans {
     orphans
 }
 
-/// How long until the case is checked.
+/// How long it takes until the case is checked.
 async fn waits(orphans: &Orphans) -> Duration {
     let since = Instant::now();
     assert_eq!(orphans.next_due().await, "uid-1");
@@ -30,14 +30,14 @@ async fn waits(orphans: &Orphans) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_case_is_checked_after_a_while_if_nothing_is_known_about_its_object() {
+async fn a_user_is_checked_for_its_object_30_s_after_create_user_if_nothing_else_happens() {
     let orphans = sent();
     assert!((30 * SECOND..31 * SECOND).contains(&waits(&orphans).await));
     assert!(orphans.case("uid-1").is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_case_is_checked_at_once_if_a_pass_finds_the_object_gone() {
+async fn a_user_is_checked_at_once_if_a_pass_finds_its_object_gone() {
     let orphans = sent();
     orphans.check_now("uid-1");
     assert_eq!(waits(&orphans).await, Duration::ZERO);
@@ -72,14 +72,14 @@ async fn the_watch_may_report_the_loss_before_the_write_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retain_of_the_last_version_counts_too() {
+async fn the_deletion_policy_of_the_objects_last_version_decides_about_an_orphan() {
     let orphans = sent();
     orphans.lost("uid-1", DeletionPolicy::Retain);
     assert_eq!(orphans.case("uid-1").unwrap().orphan.policy, DeletionPolicy::Retain);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_call_is_no_case_and_one_without_an_answer_is() {
+async fn a_create_user_is_checked_for_an_orphan_if_it_was_not_answered_but_not_if_it_was_refused() {
     let (refused, unanswered) = (sent(), sent());
     refused.answered("uid-1", &Outcome::AlreadyExists);
     assert!(refused.case("uid-1").is_none());

@@ -4,10 +4,12 @@
 //! Wishes live in memory. Every pass says again what its object wishes, so a restart loses nothing. A wish is remembered until
 //! the object's pass has seen its end.
 //!
-//! `group` decides about one group, `look` what it shows, `batch` who goes into its next call, and `refusal` what a refused call means.
+//! `group` decides about one group, `look` what it shows, `listing` which groups are looked at together, `batch` who goes into the
+//! next call of a group, and `refusal` what a refused call means.
 
 mod batch;
 mod group;
+mod listing;
 mod look;
 mod refusal;
 mod wish;
@@ -15,7 +17,9 @@ mod wish;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::group::{Group, GroupAction};
-use crate::pace::Pace;
+pub use self::listing::GroupListing;
+use self::listing::{Listings, NextLook};
+use crate::pace::{Pace, Requeue};
 use crate::{
     CallSource, Direction, GroupChange, GroupObservation, GroupOutcome, GroupWishes, MembershipState, Moment,
     ObjectFacts, Rolls, Timestamp, UserGroupId,
@@ -63,11 +67,45 @@ impl Member {
     }
 }
 
+/// What the driver has read for a change of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupFacts {
+    /// The objects, by uid, that still wish what they wished.
+    pub confirmed: BTreeSet<String>,
+    /// The look right before the call.
+    pub seen: GroupObservation,
+    /// Where that answer came from.
+    pub source: CallSource,
+    /// The objects of the group's members, as far as they are watched.
+    pub members: Vec<MemberObject>,
+}
+
+/// The object of a member of a group, whether or not it wishes something of the group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberObject {
+    pub user_id: String,
+    pub user_name: String,
+    pub terminating: bool,
+    /// `managedUserGroupIDs` has the group.
+    pub manages_membership: bool,
+    /// `spec.userGroupIDs` has the group.
+    pub names_group: bool,
+}
+
+impl MemberObject {
+    /// Its user will not be a member for long.
+    fn is_leaving(&self) -> bool {
+        self.terminating || self.manages_membership && !self.names_group
+    }
+}
+
 /// What the driver has to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GroupStep {
     /// Look at the group with DescribeUserGroups: [`Groups::looked`].
     Look(UserGroupId),
+    /// List all groups with DescribeUserGroups: [`Groups::listed`].
+    List,
     /// Read these objects again, look at the group, and call [`Groups::decide`].
     Change { group: UserGroupId, candidates: Vec<Member> },
     /// Nothing is due before this time. `None`: before another wish comes.
@@ -80,6 +118,7 @@ pub struct Groups {
     pace: Pace,
     rolls: Rolls,
     groups: BTreeMap<UserGroupId, Group>,
+    listings: Listings,
     /// Objects, by uid, whose pass is under way and may wish something of these groups.
     coming: BTreeMap<String, BTreeSet<UserGroupId>>,
     /// `namespace/name` of objects that need a pass, because more is known about their groups.
@@ -94,6 +133,7 @@ impl Groups {
             pace,
             rolls: Rolls::new(seed),
             groups: BTreeMap::new(),
+            listings: Listings::default(),
             coming: BTreeMap::new(),
             woken: Vec::new(),
         }
@@ -111,6 +151,16 @@ impl Groups {
         self.coming.remove(uid);
     }
 
+    /// The object's pass has not looked at the user. If that is needed, the object gets another pass.
+    pub fn not_seen(&mut self, uid: &str) {
+        let ids: Vec<UserGroupId> = self.groups.keys().cloned().collect();
+        for id in ids {
+            if self.groups.get_mut(&id).is_some_and(|group| group.not_seen(uid)) {
+                self.note(&id);
+            }
+        }
+    }
+
     /// The object wishes this from now on, and nothing else.
     pub fn wish(&mut self, member: &Member, now: Moment) {
         for (id, direction) in &member.wishes.directions {
@@ -124,6 +174,13 @@ impl Groups {
     /// The object wishes nothing any more, or is gone.
     pub fn withdraw(&mut self, uid: &str) {
         self.withdraw_except(uid, &BTreeSet::new());
+    }
+
+    /// The object of this user is gone. Others may wait for the user's name.
+    pub fn object_gone(&mut self, user_id: &str, now: Moment) {
+        for group in self.groups.values_mut() {
+            group.name_may_be_free(user_id, now);
+        }
     }
 
     fn withdraw_except(&mut self, uid: &str, asked: &BTreeSet<&UserGroupId>) {
@@ -160,16 +217,14 @@ impl Groups {
     /// The next step. Several may be under way at the same time, but only one for each group.
     pub fn next(&mut self, now: Moment) -> GroupStep {
         let mut due: Option<Moment> = None;
+        let mut look = None;
         let undecided = self.undecided_joins();
         for (id, group) in &mut self.groups {
             let coming = self.coming.values().any(|groups| groups.contains(id));
             match group.plan(coming, &undecided, &self.pace, now) {
                 GroupAction::Rest => {}
                 GroupAction::Until(at) => due = Some(due.map_or(at, |due| due.min(at))),
-                GroupAction::Look => {
-                    group.begin(None);
-                    return GroupStep::Look(id.clone());
-                }
+                GroupAction::Look => look = look.or_else(|| Some(id.clone())),
                 GroupAction::Change(choice) => {
                     let candidates = group.members_of(&choice);
                     group.begin(Some(choice));
@@ -177,7 +232,11 @@ impl Groups {
                 }
             }
         }
-        GroupStep::Sleep(due)
+        match look.map(|id| self.look(id, now)) {
+            Some(NextLook::Step(step)) => step,
+            Some(NextLook::Until(at)) => GroupStep::Sleep(Some(due.map_or(at, |due| due.min(at)))),
+            Some(NextLook::Rest) | None => GroupStep::Sleep(due),
+        }
     }
 
     /// The objects that wait for the first look at a group that they want to join. They leave no group before that, so that a
@@ -189,6 +248,7 @@ impl Groups {
     /// The answer to [`GroupStep::Look`].
     pub fn looked(&mut self, id: &UserGroupId, seen: &GroupObservation, now: Moment) {
         let roll = self.rolls.roll();
+        self.was_looked_at(id);
         if let Some(group) = self.groups.get_mut(id) {
             group.end();
             group.see(seen, &self.pace, now, roll);
@@ -196,24 +256,17 @@ impl Groups {
         self.note(id);
     }
 
-    /// The answer to the look of [`GroupStep::Change`]. `confirmed`: the objects, by uid, that still wish it. Returns the call that has
-    /// to be made at once.
+    /// The answer to [`GroupStep::Change`]. Returns the call that has to be made at once. What is known is told after its answer.
     #[must_use]
-    pub fn decide(
-        &mut self,
-        id: &UserGroupId,
-        confirmed: &BTreeSet<String>,
-        seen: &GroupObservation,
-        source: &CallSource,
-        now: Moment,
-    ) -> Option<GroupChange> {
+    pub fn decide(&mut self, id: &UserGroupId, facts: &GroupFacts, now: Moment) -> Option<GroupChange> {
         let roll = self.rolls.roll();
+        self.was_looked_at(id);
         let group = self.groups.get_mut(id)?;
-        let change = group.decide(id, confirmed, seen, source, &self.pace, now, roll);
+        let change = group.decide(id, facts, &self.pace, now, roll);
         if change.is_none() {
             group.end();
+            self.note(id);
         }
-        self.note(id);
         change
     }
 
@@ -222,17 +275,16 @@ impl Groups {
         let roll = self.rolls.roll();
         if let Some(group) = self.groups.get_mut(id) {
             group.end();
-            group.retry_later(&self.pace, now, roll);
+            group.retry_later(Requeue::Backoff, &self.pace, now, roll);
         }
     }
 
-    /// The call that [`Groups::decide`] returned has ended. `name_lasts`: another member has the user's name, and its object neither goes nor
-    /// leaves the group.
-    pub fn answered(&mut self, id: &UserGroupId, outcome: &GroupOutcome, name_lasts: bool, now: Moment) {
+    /// The call that [`Groups::decide`] returned has ended.
+    pub fn answered(&mut self, id: &UserGroupId, outcome: &GroupOutcome, now: Moment) {
         let roll = self.rolls.roll();
         if let Some(group) = self.groups.get_mut(id) {
             group.end();
-            group.answered(outcome, name_lasts, &self.pace, now, roll);
+            group.answered(outcome, &self.pace, now, roll);
         }
         self.note(id);
     }

@@ -37,6 +37,8 @@ pub enum MembershipState {
     Refused(Fault),
     /// Another member has the user's name. That may pass.
     NameTaken(Fault),
+    /// The role may not change the membership of several users together, this one among them. AWS was not asked for it alone.
+    DeniedTogether(Fault),
     /// Without this user AWS's own default user would open these caches.
     DefaultInUse { caches: Vec<String> },
     /// `--allowed-user-group` has no pattern for the group.
@@ -176,6 +178,7 @@ fn has_left(state: &MembershipState) -> bool {
         | MembershipState::Full(_)
         | MembershipState::Refused(_)
         | MembershipState::NameTaken(_)
+        | MembershipState::DeniedTogether(_)
         | MembershipState::DefaultInUse { .. }
         | MembershipState::NotAllowed
         | MembershipState::Failed(..) => false,

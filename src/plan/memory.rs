@@ -3,7 +3,7 @@
 mod pacing;
 
 pub use pacing::Pacing;
-pub(crate) use pacing::{PlannedPass, Repeat};
+pub(crate) use pacing::{PlannedPass, ReasonEvent, Reminder, Repeat};
 
 use std::collections::BTreeSet;
 use std::time::Duration;

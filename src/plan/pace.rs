@@ -45,6 +45,8 @@ pub struct Pace {
     /// How long a new object waits for the object that owns its user, because GitOps tools create before they delete.
     pub handover: Duration,
     pub event_repeat: Duration,
+    /// How long the event of a wait that an ordinary change causes is Normal.
+    pub event_patience: Duration,
     /// A change of a group's members waits so long for others.
     pub group_gather: Duration,
     /// The same while more users for the group are being created.
@@ -78,6 +80,7 @@ impl Default for Pace {
             denied_patience: seconds(5 * 60),
             handover: seconds(60),
             event_repeat: seconds(10 * 60),
+            event_patience: seconds(60),
             group_gather: seconds(1),
             group_gather_most: seconds(5),
             busy_floor: seconds(5),
@@ -130,6 +133,7 @@ impl Pace {
             denied_patience: self.denied_patience / by,
             handover: self.handover / by,
             event_repeat: self.event_repeat,
+            event_patience: self.event_patience / by,
             group_gather: self.group_gather / by,
             group_gather_most: self.group_gather_most / by,
             busy_floor: self.busy_floor / by,
@@ -164,11 +168,18 @@ impl Pace {
         pages.saturating_mul(4).max(20)
     }
 
-    /// The pause between two listings for objects that wait for AWS: about ten pages a minute, and at most a minute.
+    /// The pause between two listings for objects that wait for AWS: as short as that between two polls for up to five pages. It
+    /// grows with the square of the pages: ten pages come once a minute, and more do so too.
     #[must_use]
     pub fn until_listing(&self, pages: usize) -> Duration {
-        let pages = u32::try_from(pages).unwrap_or(u32::MAX);
-        (self.poll_cap.mul_f64(0.4)).saturating_mul(pages).clamp(self.poll_cap, self.poll_cap * 4)
+        let pages = f64::from(u32::try_from(pages).unwrap_or(u32::MAX));
+        self.poll_cap.mul_f64((pages / 5.0).powi(2).clamp(1.0, 4.0))
+    }
+
+    /// Whether a listing of so many pages costs fewer calls than a look at each of so many groups.
+    #[must_use]
+    pub fn lists_groups(&self, waited_for: usize, pages: usize) -> bool {
+        waited_for > pages
     }
 
     /// Whether an object of this age may be the new form of one that is about to go.
@@ -203,7 +214,7 @@ mod tests {
     fn the_end_of_a_wait_is_noticed_within_a_quarter_of_it() {
         let pace = Pace::default();
         for roll in [0.0, 0.5, 0.999] {
-            // Any moment at which AWS may let the user go, to the tenth of a second.
+            // Every time at which AWS may finish the deletion, in tenths of a second.
             for tenths in 1..9000_u32 {
                 let freed = Duration::from_millis(100) * tenths;
                 let mut now = Duration::ZERO;
@@ -211,7 +222,10 @@ mod tests {
                     now += pace.until(Requeue::Poll, 1, now, roll);
                 }
                 let bound = (freed / 4).clamp(SECOND, 15 * SECOND);
-                assert!(now - freed < bound, "let go at {freed:?}, noticed at {now:?}, roll {roll}");
+                assert!(
+                    now - freed < bound,
+                    "the wait ended at {freed:?}, and was noticed at {now:?}, roll {roll}"
+                );
             }
         }
     }
@@ -232,6 +246,14 @@ mod tests {
         assert!(costs.iter().all(|cost| (4..=6).contains(cost)), "{costs:?}");
         assert!(polls(10 * SECOND) <= 14, "{}", polls(10 * SECOND));
         assert!(polls(300 * SECOND) <= 50, "{}", polls(300 * SECOND));
+    }
+
+    #[test]
+    fn a_listing_of_up_to_500_users_is_as_quick_as_polls_and_one_of_1000_comes_once_a_minute() {
+        for (pages, seconds) in [(0, 15.0), (1, 15.0), (5, 15.0), (8, 38.4), (10, 60.0), (100, 60.0)] {
+            let pause = Pace::default().until_listing(pages).as_secs_f64();
+            assert!((pause - seconds).abs() < 0.001, "{pages} pages: {pause} s");
+        }
     }
 
     #[test]
@@ -264,9 +286,9 @@ mod tests {
     }
 
     #[test]
-    fn not_found_is_doubted_for_30_s_after_the_latest_end_of_create_user() {
+    fn user_not_found_is_not_believed_for_30_s_after_the_latest_possible_end_of_create_user() {
         let pace = Pace::default();
-        // The status write, the call's start and the call.
+        // The status write, the time until the call starts, and the call.
         let latest_end = (15 + 5 + 20) * SECOND;
         let shown = latest_end + 30 * SECOND;
         assert_eq!(pace.creation(Duration::ZERO), Creation::Open);
@@ -275,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_divided_pace_divides_what_the_operator_waits_for() {
+    fn a_pace_divisor_divides_every_wait_of_the_operator() {
         let (whole, tenth) = (Pace::default(), Pace::default().divided(10));
         for requeue in [Requeue::Poll, Requeue::Backoff, Requeue::Slow] {
             for attempts in [1, 30] {

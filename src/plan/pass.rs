@@ -5,7 +5,7 @@
 //! conflict means, what it publishes and remembers, and when the next pass is due. Time is an argument and randomness is a
 //! seed. So the tests run the machine of production, with a model instead of the API server and AWS.
 //!
-//! The files have the names of the steps: `early` ends a pass that nobody needs, `observe` fetches facts, `perform` writes
+//! The files have the names of the steps: `early` ends a pass that nobody needs, `reminder` one that only warns, `observe` fetches facts, `perform` writes
 //! intents and makes the one call, `report` writes status and publishes events. `orphaned` has what differs if the object has
 //! vanished.
 
@@ -15,6 +15,7 @@ mod observe;
 mod orphaned;
 mod parts;
 mod perform;
+mod reminder;
 mod report;
 mod request;
 mod rule_notices;
@@ -29,7 +30,7 @@ use std::time::Duration;
 
 use self::perform::Doubts;
 use self::report::Closing;
-use crate::memory::PlannedPass;
+use crate::memory::{PlannedPass, Reminder};
 use crate::pace::Requeue;
 use crate::verdict::Outcome;
 use crate::{
@@ -74,6 +75,8 @@ pub struct Pass {
     is_stale: bool,
     /// The pass begins before the last one asked for it, and has not found a reason to continue.
     early: Option<PlannedPass>,
+    /// The pass may only have to publish an event.
+    reminder: Option<Box<Reminder>>,
     closing: Option<Closing>,
     finish: Option<Finish>,
 }
@@ -151,6 +154,7 @@ impl Pass {
             refused_create: None,
             is_stale,
             early: None,
+            reminder: None,
             closing: None,
             finish: None,
         };
@@ -191,6 +195,7 @@ impl Pass {
         self.goal = goal;
         self.object = object;
         self.early = self.early_pass(now.moment);
+        self.reminder = self.due_reminder(now);
     }
 
     /// The next request. After [`Request::Finish`] the pass has ended.
@@ -204,10 +209,11 @@ impl Pass {
             if self.is_stale {
                 return Request::Resolve;
             }
-            let request = match (&self.closing, self.early) {
-                (Some(_), _) => self.report(now),
-                (None, Some(planned)) => self.compare_passwords(planned, now),
-                (None, None) => self.decide(now),
+            let request = match (&self.closing, self.early, self.reminder.clone()) {
+                (Some(_), _, _) => self.report(now),
+                (None, Some(planned), _) => self.compare_passwords(planned, now),
+                (None, None, Some(reminder)) => self.remind(&reminder, now),
+                (None, None, None) => self.decide(now),
             };
             if let Some(request) = request {
                 return request;

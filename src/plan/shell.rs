@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_word_can_be_more_than_a_word_for_the_shell() {
+    fn a_quoted_text_is_exactly_one_word_for_the_shell() {
         for (word, expected) in [
             ("app", "app"),
             ("arn:aws:x/y.z_1-2", "arn:aws:x/y.z_1-2"),

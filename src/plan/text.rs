@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_sees_is_escaped_and_the_rest_stays() {
+    fn invisible_characters_are_escaped_and_visible_ones_stay() {
         let rows = [
             ("a plain text, with \"quotes\" and a \\", "a plain text, with \"quotes\" and a \\"),
             ("ö 日本 é e\u{301}", "ö 日本 é e\u{301}"),

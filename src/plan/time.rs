@@ -89,13 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn a_time_loses_its_fraction_downwards() {
+    fn a_time_is_rounded_down_to_whole_seconds() {
         assert_eq!(Timestamp(1_999_999).to_seconds(), Timestamp(1_000_000));
         assert_eq!(Timestamp(-1).to_seconds(), Timestamp(-1_000_000));
     }
 
     #[test]
-    fn rolls_are_spread_over_the_unit_interval() {
+    fn random_numbers_are_spread_evenly_from_0_to_1() {
         let mut rolls = Rolls::new(7);
         let rolled: Vec<f64> = (0..1000).map(|_| rolls.roll()).collect();
         assert!(rolled.iter().all(|roll| (0.0..1.0).contains(roll)));

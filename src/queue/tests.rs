@@ -8,7 +8,7 @@ use crate::account::Limiter;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A queue whose passes are what a test makes of them.
+/// A queue whose passes a test defines.
 struct Stage {
     queue: Queue,
     end: watch::Sender<bool>,
@@ -99,7 +99,7 @@ async fn a_pass_that_is_dropped_while_it_waits_loses_no_slot() {
         let gate = opened.lock().unwrap().next();
         async move {
             match (turn.object(), gate) {
-                // Its wait is dropped while the slot is away, and once more while it is wanted back.
+                // The wait of this pass is dropped while it has no slot, and once more while it wants the slot back.
                 ("shop/dropped", Some(gate)) => {
                     let wait = async { turn.without_slot(gate).await };
                     drop(tokio::time::timeout(SECOND, wait).await);
@@ -117,9 +117,9 @@ async fn a_pass_that_is_dropped_while_it_waits_loses_no_slot() {
     assert_eq!(
         stage.names(),
         ["shop/dropped", "shop/first", "shop/second", "shop/busy"],
-        "who waits holds no slot"
+        "a pass that waits must hold no slot"
     );
-    // All want the slot that one pass holds for ten seconds.
+    // All passes want the slot that one pass holds for ten seconds.
     for gate in gates {
         let _ = gate.send(());
     }
@@ -134,7 +134,7 @@ async fn a_pass_that_is_dropped_while_it_waits_loses_no_slot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_the_end_what_waits_gets_no_pass_and_what_runs_ends() {
+async fn at_shutdown_no_new_pass_begins_and_running_passes_end() {
     let stage = Stage::new(1);
     let ended = Arc::new(AtomicUsize::new(0));
     let counted = ended.clone();
@@ -158,7 +158,7 @@ async fn at_the_end_what_waits_gets_no_pass_and_what_runs_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_lifts_a_pass_that_waits() {
+async fn a_change_raises_the_class_of_a_pass_that_waits_for_a_slot() {
     let stage = Stage::new(1);
     stage.run(|turn| async move {
         let mut class = turn.class();
@@ -201,7 +201,7 @@ fn call_aws(stage: &Stage, limiter: Limiter) -> Arc<Mutex<HashMap<String, Instan
     calls
 }
 
-/// What a person waits for has its first call within 10 s, whatever else waits.
+/// A person's change has its first call within 10 s, whatever else waits.
 #[tokio::test(start_paused = true)]
 async fn the_first_request_of_each_of_fifty_namespaces_has_its_call_within_ten_seconds() {
     let stage = Stage::new(10);
@@ -229,7 +229,7 @@ async fn the_first_request_of_each_of_fifty_namespaces_has_its_call_within_ten_s
     }
 }
 
-/// The others get theirs too, however many changes there are.
+/// Retries and checks get their turns too, however many changes there are.
 #[tokio::test(start_paused = true)]
 async fn changes_without_end_starve_neither_retries_nor_checks() {
     let stage = Stage::new(10);

@@ -44,7 +44,7 @@ fn using_all(namespace: &str) -> ElastiCacheUser {
 }
 
 #[test]
-fn what_is_forbidden_is_as_if_it_were_not_there_but_in_privileged_namespaces() {
+fn a_forbidden_feature_is_ignored_except_in_privileged_namespaces() {
     let patterns = |all: &[&str]| Patterns::new(all.iter().map(|one| (*one).to_owned()).collect());
     let policy = Policy {
         cluster_id: "prod".to_owned(),
@@ -76,7 +76,11 @@ fn what_is_forbidden_is_as_if_it_were_not_there_but_in_privileged_namespaces() {
     assert!(!goal.protected && !goal.observes && !goal.suspended && goal.policy == DeletionPolicy::Delete);
     assert_eq!(goal.ignored, [Feature::Retain, Feature::Observe, Feature::Suspend, Feature::PreventDeletion]);
     let retains = Policy { default_deletion_policy: DeletionPolicy::Retain, ..policy.clone() };
-    assert_eq!(deletion_goal(&leaving, &retains).policy, DeletionPolicy::Retain, "the administrator's own");
+    assert_eq!(
+        deletion_goal(&leaving, &retains).policy,
+        DeletionPolicy::Retain,
+        "the administrator's default policy must hold"
+    );
     leaving.metadata.namespace = Some("platform-x".to_owned());
     let goal = deletion_goal(&leaving, &policy);
     assert!(goal.protected && goal.observes && goal.suspended && goal.policy == DeletionPolicy::Retain);

@@ -64,6 +64,24 @@ struct QueueLabel {
 
 const QUEUE: QueueLabel = QueueLabel { name: CONTROLLER };
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DirectionLabel {
+    direction: &'static str,
+}
+
+/// How many memberships of user groups wait. Clones share their values.
+#[derive(Clone, Debug, Default)]
+pub struct GroupMetrics(Family<DirectionLabel, Gauge>);
+
+impl GroupMetrics {
+    pub fn set(&self, joins: usize, leaves: usize) {
+        for (direction, waiting) in [("join", joins), ("leave", leaves)] {
+            let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+            self.0.get_or_create(&DirectionLabel { direction }).set(waiting);
+        }
+    }
+}
+
 /// Clones share their values.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -73,6 +91,8 @@ pub struct Metrics {
     corrections: Counter,
     orphans_removed: Counter,
     kubernetes_failures: Counter,
+    events_dropped: Counter,
+    pub groups: GroupMetrics,
     pub queue: QueueMetrics,
     pub objects: ObjectMetrics,
 }
@@ -88,6 +108,8 @@ impl Metrics {
             corrections: Counter::default(),
             orphans_removed: Counter::default(),
             kubernetes_failures: Counter::default(),
+            events_dropped: Counter::default(),
+            groups: GroupMetrics::default(),
             queue: QueueMetrics::default(),
             objects,
         };
@@ -112,6 +134,17 @@ impl Metrics {
             "elasticache_user_kubernetes_failures",
             "Number of requests about objects and Secrets that the API server did not perform, or whose answer could not be read",
             metrics.kubernetes_failures.clone(),
+        );
+        registry.register(
+            "elasticache_user_events_dropped",
+            "Number of events about objects that were not written, because the API server did not take them in time or refused them",
+            metrics.events_dropped.clone(),
+        );
+        metrics.groups.set(0, 0);
+        registry.register(
+            "elasticache_user_group_changes_waiting",
+            "Number of memberships of user groups that wait to be added or removed, or that AWS is changing",
+            metrics.groups.0.clone(),
         );
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("elasticache_user_build", "Version of the operator", build);
@@ -141,12 +174,19 @@ impl Metrics {
         self.corrections.clone()
     }
 
-    /// The counter of users that were deleted because their object vanished.
+    /// The counter of requests that the API server did not perform.
     #[must_use]
     pub fn kubernetes_failures(&self) -> Counter {
         self.kubernetes_failures.clone()
     }
 
+    /// The counter of events that were not written.
+    #[must_use]
+    pub fn events_dropped(&self) -> Counter {
+        self.events_dropped.clone()
+    }
+
+    /// The counter of users that were deleted because their object vanished.
     #[must_use]
     pub fn orphans_removed(&self) -> Counter {
         self.orphans_removed.clone()

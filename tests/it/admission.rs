@@ -1,5 +1,4 @@
-//! Admission: what the API server refuses and takes, and the sentences it says. The rows are in
-//! `admission/*.yaml`, each of them a claim.
+//! Admission: which objects the API server accepts and refuses, and with which message. Each row of `admission/*.yaml` is a claim.
 
 mod corpus;
 mod upgrade;
@@ -16,19 +15,19 @@ use corpus::Row;
 const AT_ONCE: usize = 16;
 
 #[tokio::test]
-async fn what_breaks_a_rule_is_refused_with_a_sentence() {
+async fn an_object_that_breaks_a_rule_is_refused_with_an_explanation() {
     let rows = corpus::rows(include_str!("admission/invalid.yaml"));
     assert!(rows.len() >= 60, "{} rows", rows.len());
     let users = users(control_plane::client().await, "default", &control_plane::resource());
     check(&rows, |_, row| {
         let users = users.clone();
-        async move { judge_refusal(row, users.create(&dry_run(), &row.object()).await) }
+        async move { check_refusal(row, users.create(&dry_run(), &row.object()).await) }
     })
     .await;
 }
 
 #[tokio::test]
-async fn what_keeps_the_rules_is_taken_as_it_is() {
+async fn an_object_that_breaks_no_rule_is_stored_unchanged() {
     let rows = corpus::rows(include_str!("admission/valid.yaml"));
     assert!(rows.len() >= 25, "{} rows", rows.len());
     let users = users(control_plane::client().await, "default", &control_plane::resource());
@@ -46,7 +45,7 @@ async fn what_keeps_the_rules_is_taken_as_it_is() {
 }
 
 #[tokio::test]
-async fn updates_keep_the_rules_of_admission() {
+async fn an_update_that_breaks_a_rule_is_refused() {
     let rows = corpus::rows(include_str!("admission/updates.yaml"));
     let client = control_plane::client().await;
     check(&rows, |number, row| {
@@ -64,19 +63,19 @@ async fn updates_keep_the_rules_of_admission() {
     .await;
 }
 
-/// Makes the row's change to the one object that is there, as a rehearsal.
+/// Makes the row's change to the object, as a dry run.
 async fn update(users: Api<DynamicObject>, row: &Row) -> Result<(), String> {
     let dry_run = PatchParams { dry_run: true, ..PatchParams::default() };
     let after = row.after.as_ref().ok_or("the row has no `after`")?;
     let name = row.object().metadata.name.ok_or("the row has no name")?;
     let answer = users.patch(&name, &dry_run, &Patch::Merge(after)).await;
     if row.message.is_some() {
-        return judge_refusal(row, answer);
+        return check_refusal(row, answer);
     }
     answer.map(drop).map_err(|error| error.to_string())
 }
 
-/// Judges every row, then fails with all that were wrong.
+/// Checks every row, and then fails with all the rows that were wrong.
 async fn check<'a, F>(rows: &'a [Row], judge: impl Fn(usize, &'a Row) -> F)
 where
     F: Future<Output = Result<(), String>>,
@@ -93,8 +92,8 @@ where
     assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
 }
 
-/// The refusal names the one field that is wrong and no other, with the expected sentence.
-fn judge_refusal(row: &Row, answer: kube::Result<DynamicObject>) -> Result<(), String> {
+/// The refusal names only the field that is wrong, with the expected message.
+fn check_refusal(row: &Row, answer: kube::Result<DynamicObject>) -> Result<(), String> {
     let (Some(path), Some(message)) = (&row.path, &row.message) else {
         return Err("the row has no `path` or no `message`".to_owned());
     };
@@ -116,7 +115,7 @@ fn judge_refusal(row: &Row, answer: kube::Result<DynamicObject>) -> Result<(), S
     Ok(())
 }
 
-/// Field and sentence of each cause, without the remark that further rules were not asked.
+/// Field and message of each cause, without the remark that further rules were not evaluated.
 fn causes(status: &Status) -> Vec<(String, String)> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     causes

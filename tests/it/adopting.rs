@@ -1,4 +1,5 @@
-//! Who owns an AWS user. A user of nobody may be adopted, a user of another object never, and a user may go from object to object.
+//! Who owns an AWS user. An object may adopt a user without an owner, but never the user of another object that exists. A user can
+//! get another owner.
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use crate::fixture::{
 use crate::policies::ended;
 use crate::rights::Rights;
 
-/// A fixture where users may stay, without an operator yet.
-async fn dark() -> Fixture {
+/// A fixture whose users may stay at the end. Its operator is not started yet.
+async fn fixture_without_operator() -> Fixture {
     Fixture::without_operator(Setup::leaving_users()).await
 }
 
@@ -22,7 +23,7 @@ fn adopters(fixture: &Fixture) -> (&'static str, String) {
 }
 
 async fn adopting() -> Fixture {
-    let fixture = dark().await;
+    let fixture = fixture_without_operator().await;
     fixture.start_with(&[adopters(&fixture)]);
     fixture
 }
@@ -40,7 +41,7 @@ fn named(user: &str) -> Value {
     with(iam(), json!({ "userID": user }))
 }
 
-/// A user of nobody that is as [`iam`] asks.
+/// A user without owner tags that matches the spec [`iam`].
 fn matching() -> Value {
     with(iam_user(), json!({ "Tags": { "made-by": "terraform" } }))
 }
@@ -55,9 +56,9 @@ fn owner(user: &Value) -> (&str, &str) {
 }
 
 #[tokio::test]
-async fn a_user_of_nobody_is_tagged_and_then_changed_to_match() {
+async fn an_adopted_user_is_tagged_and_then_changed_to_match() {
     for everywhere in [false, true] {
-        let fixture = dark().await;
+        let fixture = fixture_without_operator().await;
         let allowed = if everywhere {
             ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "*".to_owned())
         } else {
@@ -86,7 +87,7 @@ async fn a_user_of_nobody_is_tagged_and_then_changed_to_match() {
         assert_eq!(object["status"]["lastApplied"]["tagKeys"], json!(["team"]));
         fixture.event("app", "UserModified").await;
         assert_eq!(reasons(&fixture, "app").await, ["Adopted", "UserModified"]);
-        // From here on it is managed like any other user of the object.
+        // From here on the operator manages the adopted user like any other user.
         fixture.deleted("app").await;
         assert!(fixture.aws.user("orders").await.is_none());
         ended(fixture).await;
@@ -94,7 +95,7 @@ async fn a_user_of_nobody_is_tagged_and_then_changed_to_match() {
 }
 
 #[tokio::test]
-async fn passwords_are_sent_once_though_nothing_seems_to_differ() {
+async fn the_passwords_of_an_adopted_user_are_sent_once_although_it_seems_to_match() {
     let fixture = adopting().await;
     fixture.secret("pw", PASSWORD).await;
     let like = json!({ "AccessString": "on ~app:* -@all +@read", "Passwords": ["the-former-passphrase"], "Tags": {} });
@@ -111,7 +112,7 @@ async fn passwords_are_sent_once_though_nothing_seems_to_differ() {
 }
 
 #[tokio::test]
-async fn a_user_that_matches_gets_tags_and_nothing_else() {
+async fn an_adopted_user_that_matches_gets_owner_tags_and_no_other_change() {
     let fixture = adopting().await;
     fixture.aws.settings(json!({ "tag-window": "1s" })).await;
     fixture.aws.put_user("orders", matching()).await;
@@ -124,8 +125,8 @@ async fn a_user_that_matches_gets_tags_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_taken_over_stays_as_it_is() {
-    let fixture = dark().await;
+async fn a_user_that_the_object_may_not_adopt_is_not_changed() {
+    let fixture = fixture_without_operator().await;
     fixture.start_with(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "somewhere-else".to_owned())]);
     fixture.aws.put_user("free", matching()).await;
     let before = fixture.aws.user("free").await.unwrap();
@@ -138,7 +139,7 @@ async fn what_may_not_be_taken_over_stays_as_it_is() {
     let object = fixture.reason("never", "UserAlreadyExists").await;
     assert!(message(&object).contains("adoptionPolicy"), "{}", message(&object));
     assert!(condition(&object, "Stalled").is_some());
-    assert!(object["status"]["arn"].is_null(), "its ARN in status would be a claim");
+    assert!(object["status"]["arn"].is_null(), "status must not show the ARN of a user that is not ours");
     for name in ["adopt", "never"] {
         fixture.deleted(name).await;
     }
@@ -147,7 +148,7 @@ async fn what_may_not_be_taken_over_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn nobody_adopts_what_another_has_or_what_has_another_name() {
+async fn a_user_of_another_object_or_with_another_user_name_is_not_adopted() {
     let fixture = adopting().await;
     fixture.aws.put_user("anothers", with(matching(), json!({ "Tags": anothers_tags("orders") }))).await;
     let renamed = json!({ "UserName": "other-name", "Authentication": { "Type": "no-password" } });
@@ -170,7 +171,7 @@ async fn nobody_adopts_what_another_has_or_what_has_another_name() {
 }
 
 #[tokio::test]
-async fn owner_tags_of_an_object_that_is_gone_claim_nothing() {
+async fn a_user_whose_owner_is_gone_can_be_adopted() {
     let fixture = adopting().await;
     fixture.ready("old", retained(iam(), "orders")).await;
     fixture.deleted("old").await;
@@ -186,11 +187,11 @@ async fn owner_tags_of_an_object_that_is_gone_claim_nothing() {
     ended(fixture).await;
 }
 
-/// Two namespaces, and one operator for both, of the first. Objects may adopt in the second, or in both.
+/// Two namespaces with one operator, which belongs to the first fixture. Objects may adopt in the second namespace, or in both.
 pub(crate) async fn two_namespaces(adopt_in_both: bool) -> (Fixture, Fixture) {
     let rights = Some(Rights::Administrator);
     let from = Fixture::without_operator(Setup { rights, ..Setup::leaving_users() }).await;
-    let to = dark().await;
+    let to = fixture_without_operator().await;
     let both = format!("{}, {}", from.ns, to.ns);
     let adoption = if adopt_in_both { both.clone() } else { to.ns.clone() };
     from.start_with(&[
@@ -201,14 +202,14 @@ pub(crate) async fn two_namespaces(adopt_in_both: bool) -> (Fixture, Fixture) {
 }
 
 #[tokio::test]
-async fn a_move_to_another_namespace_takes_the_user_along_where_the_former_one_is_watched() {
+async fn a_user_follows_its_object_to_another_namespace_if_the_former_one_is_watched() {
     let (fixture, other) = two_namespaces(true).await;
     fixture.ready("app", retained(iam(), "orders")).await;
     fixture.deleted("app").await;
     other.ready("app", asking(iam(), "orders")).await;
     assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "AddTagsToResource"]);
     assert_eq!(owner(&fixture.aws.user("orders").await.unwrap()), (other.ns.as_str(), "app"));
-    // In a namespace that is not watched, nobody can know that the object is gone.
+    // The operator cannot know whether an object exists in a namespace that it does not watch.
     other.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
     other.wait_ready("app").await;
     other.deleted("app").await;
@@ -224,7 +225,7 @@ async fn a_move_to_another_namespace_takes_the_user_along_where_the_former_one_i
 }
 
 #[tokio::test]
-async fn nobody_snatches_a_user_while_its_object_is_applied_again() {
+async fn another_namespace_cannot_adopt_a_user_while_its_object_is_applied_again() {
     let (shop, attacker) = two_namespaces(false).await;
     shop.ready("app", retained(iam(), "orders")).await;
     attacker.create("greedy", asking(iam(), "orders")).await;
@@ -246,8 +247,13 @@ async fn nobody_snatches_a_user_while_its_object_is_applied_again() {
     attacker.end().await;
 }
 
-/// A second object that wants the user reports who owns it, and the user does not change.
-async fn is_told(aws: &Fixture, first: (&Fixture, &str), second: (&Fixture, &str), cluster: &str) {
+/// The second object wants the same user. It reports who owns the user, and the user does not change.
+async fn second_reports_owner(
+    aws: &Fixture,
+    first: (&Fixture, &str),
+    second: (&Fixture, &str),
+    cluster: &str,
+) {
     let before = aws.aws.user("orders").await.unwrap();
     let object = second.0.reason(second.1, "UserOwnedByAnother").await;
     let says = message(&object);
@@ -260,14 +266,15 @@ async fn is_told(aws: &Fixture, first: (&Fixture, &str), second: (&Fixture, &str
 }
 
 #[tokio::test]
-async fn of_two_objects_in_one_namespace_the_first_keeps_the_user_until_it_goes() {
+async fn of_two_objects_in_one_namespace_the_first_keeps_the_user_until_it_is_deleted() {
     let fixture = adopting().await;
     fixture.ready("first", named("orders")).await;
     fixture.create("second", asking(iam(), "orders")).await;
     let cluster = fixture.aws.user("orders").await.unwrap()["Tags"]["elasticache-users.dev/cluster"].clone();
-    is_told(&fixture, (&fixture, "first"), (&fixture, "second"), cluster.as_str().unwrap()).await;
+    second_reports_owner(&fixture, (&fixture, "first"), (&fixture, "second"), cluster.as_str().unwrap())
+        .await;
     fixture.event("second", "UserOwnedByAnother").await;
-    // The next drift check is ten minutes away, so this is no drift check.
+    // No drift check can explain what follows, because the next one is ten minutes away.
     fixture.deleted("first").await;
     fixture.wait_ready("second").await;
     assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "DeleteUser", "CreateUser"]);
@@ -280,12 +287,12 @@ async fn of_two_objects_in_one_namespace_the_first_keeps_the_user_until_it_goes(
 }
 
 #[tokio::test]
-async fn of_two_objects_in_two_namespaces_the_first_keeps_the_user_until_it_goes() {
+async fn of_two_objects_in_two_namespaces_the_first_keeps_the_user_until_it_is_deleted() {
     let (fixture, other) = two_namespaces(true).await;
     fixture.ready("app", retained(iam(), "orders")).await;
     other.create("app", asking(iam(), "orders")).await;
     let cluster = fixture.aws.user("orders").await.unwrap()["Tags"]["elasticache-users.dev/cluster"].clone();
-    is_told(&fixture, (&fixture, "app"), (&other, "app"), cluster.as_str().unwrap()).await;
+    second_reports_owner(&fixture, (&fixture, "app"), (&other, "app"), cluster.as_str().unwrap()).await;
     fixture.deleted("app").await;
     other.wait_ready("app").await;
     assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "AddTagsToResource"]);
@@ -294,8 +301,8 @@ async fn of_two_objects_in_two_namespaces_the_first_keeps_the_user_until_it_goes
 }
 
 #[tokio::test]
-async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_goes() {
-    let (fixture, other) = (dark().await, dark().await);
+async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_is_deleted() {
+    let (fixture, other) = (fixture_without_operator().await, fixture_without_operator().await);
     fixture.start_with(&[("ELASTICACHE_USERS_CLUSTER_ID", "one".to_owned())]);
     let endpoint = ("AWS_ENDPOINT_URL_ELASTICACHE", fixture.aws.url().to_owned());
     let resync = ("ELASTICACHE_USERS_RESYNC", "2s".to_owned());
@@ -306,9 +313,9 @@ async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_goes()
         resync,
         adopters(&other),
     ]);
-    // Its own namespace and name are no help: the other one has those of another cluster.
+    // The object has the namespace and the name that the owner tags name, but they name another cluster.
     other.create("app", asking(iam(), "orders")).await;
-    is_told(&fixture, (&fixture, "app"), (&other, "app"), "one").await;
+    second_reports_owner(&fixture, (&fixture, "app"), (&other, "app"), "one").await;
     fixture.deleted("app").await;
     other.wait_ready("app").await;
     let user = fixture.aws.user("orders").await.unwrap();
@@ -319,8 +326,8 @@ async fn of_two_objects_in_two_clusters_the_first_keeps_the_user_until_it_goes()
 }
 
 #[tokio::test]
-async fn a_hand_over_between_clusters_is_noticed_by_both() {
-    let (fixture, other) = (dark().await, dark().await);
+async fn a_user_that_changes_hands_between_clusters_is_noticed_by_both_operators() {
+    let (fixture, other) = (fixture_without_operator().await, fixture_without_operator().await);
     let (resync, tag_resync) = (
         ("ELASTICACHE_USERS_RESYNC", "1s".to_owned()),
         ("ELASTICACHE_USERS_TAG_RESYNC_EVERY", "1".to_owned()),
@@ -339,8 +346,8 @@ async fn a_hand_over_between_clusters_is_noticed_by_both() {
     let object = fixture.reason("app", "UserOwnedByAnother").await;
     assert!(message(&object).contains("two") && message(&object).contains(&other.ns), "{}", message(&object));
     fixture.deleted("app").await;
-    assert_eq!(fixture.aws.accepted_changes_of("orders").await, ["CreateUser"]);
-    // The deleted object did not own the user any more.
+    assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser"]);
+    // The deleted object did not own the user any more, so the user must stay.
     until("the event that names the owner", || async {
         let events = fixture.events("app").await;
         let mut told = events.iter().filter(|event| event.reason == "UserOwnedByAnother");

@@ -1,6 +1,6 @@
-//! What the compiler cannot hold about the shape of the code, found by reading its text.
+//! Rules about the code that the compiler cannot check. The tests read the source text.
 //!
-//! The compiler holds the rest: a crate can name only what its manifest lists, so `plan` cannot name kube, tokio or the AWS
+//! The compiler checks the rest: a crate can name only what its manifest lists, so `plan` cannot name kube, tokio or the AWS
 //! SDK, and only the crate `aws` can name the SDK. `clippy.toml` forbids the usual ways to read clock and environment.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ const LONG: [(&str, &str); 0] = [];
 const LONGEST_FILE: usize = 400;
 const LONGEST_FUNCTION: usize = 60;
 
-/// A line with one of these words may stand in one place only.
+/// Lines with one of these words may stand in one place only.
 struct Rule {
     words: &'static [&'static str],
     only_in: &'static str,
@@ -20,7 +20,7 @@ struct Rule {
 }
 
 struct SourceFile {
-    /// From the root of the repository.
+    /// Relative to the root of the repository.
     path: String,
     text: String,
 }
@@ -30,7 +30,7 @@ impl SourceFile {
         self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
     }
 
-    /// The lines that are no comments, and do not belong to a `mod tests` at the end of the file.
+    /// The lines without comments and without a `mod tests` at the end of the file.
     fn product_lines(&self) -> impl Iterator<Item = &str> {
         let product = self.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         product.lines().filter(|line| !line.trim_start().starts_with("//"))
@@ -60,7 +60,11 @@ fn rust_files(folders: &[&str]) -> Vec<SourceFile> {
         }
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));
-    assert!(files.len() > 50, "the tree is laid out otherwise than this test thinks");
+    assert!(
+        files.len() > 50,
+        "only {} files were found: does this test still know the folders?",
+        files.len()
+    );
     files
 }
 
@@ -73,10 +77,10 @@ fn dependencies(manifest: &str, table: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_crates_depend_on_no_more_than_they_should() {
+fn each_crate_depends_only_on_the_crates_that_it_may_use() {
     let plan = "src/plan/Cargo.toml";
     assert_eq!(dependencies(plan, "dependencies"), ["secrecy"], "plan decides, and does no I/O");
-    // Its tests are pure too: of the emulator they use the canonical form of access strings.
+    // The tests of `plan` are pure too. From the emulator they use only the canonical form of access strings.
     let pure = ["elasticache-emulator", "proptest", "stateright", "proptest-state-machine"];
     assert_eq!(dependencies(plan, "dev-dependencies"), pure);
     for table in ["dependencies", "dev-dependencies"] {
@@ -101,7 +105,7 @@ fn the_crates_depend_on_no_more_than_they_should() {
 }
 
 #[test]
-fn only_these_files_read_the_environment_and_the_clock() {
+fn only_the_listed_files_read_the_environment_and_the_clock() {
     let rows = [
         Rule {
             words: &["std::env", "env = "],
@@ -196,7 +200,10 @@ fn no_name_of_a_free_function_has_several_meanings() {
         let files = files_by_name.remove(name);
         assert!(files.is_some(), "only one module has {name} ({meaning}): take it out of SHARED_NAMES");
     }
-    assert!(files_by_name.is_empty(), "a name says what is special about it: {files_by_name:#?}");
+    assert!(
+        files_by_name.is_empty(),
+        "rename these functions, so that each name has one meaning: {files_by_name:#?}"
+    );
 }
 
 /// The functions of a file, each with its number of lines. rustfmt puts the closing brace below the first letter of the function.
@@ -229,6 +236,6 @@ fn files_and_functions_are_short() {
     let listed = LONG.map(|(what, _)| what);
     assert_eq!(
         long, listed,
-        "what is long usually holds two ideas: split it, or list it in LONG with the reason"
+        "these are too long, because they usually have two tasks: split them, or list them in LONG with the reason"
     );
 }

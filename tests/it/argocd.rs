@@ -1,5 +1,5 @@
-//! What Argo CD makes of objects, by the Lua that we ship for it. Each fixture asks at its end about every version that it has
-//! seen ([`agree`]).
+//! Which health Argo CD shows for an object, according to the Lua code that we ship for Argo CD. At its end each fixture runs that
+//! code on every version of every object that the fixture has seen ([`assert_as_promised`]).
 
 mod lua;
 
@@ -19,7 +19,7 @@ fn customization(kind: &str) -> String {
     file["data"][&key].as_str().unwrap_or_else(|| panic!("{FILE} has no {key}")).to_owned()
 }
 
-/// The word and the message for each object.
+/// Argo CD's health word and message for each object.
 fn health(objects: &[Value]) -> Vec<(String, String)> {
     let script = Script::new(&customization("health"));
     let word = |health: &Value, member: &str| health[member].as_str().expect("a text").to_owned();
@@ -30,7 +30,7 @@ fn health(objects: &[Value]) -> Vec<(String, String)> {
     objects.iter().map(judge).collect()
 }
 
-/// What users are promised: the status, and what the message has to hold.
+/// What the documentation promises: the health word, and the text that the message must contain.
 fn promised(object: &Value) -> (&'static str, String) {
     let told = |condition: &Value| {
         let word = |member: &str| condition[member].as_str().unwrap().to_owned();
@@ -48,8 +48,8 @@ fn promised(object: &Value) -> (&'static str, String) {
     }
 }
 
-/// Fails where the script takes a version for something else than users are promised.
-pub(crate) fn agree(versions: &[Value]) {
+/// Fails if the script shows another health for a version than the documentation promises.
+pub(crate) fn assert_as_promised(versions: &[Value]) {
     for (version, (status, message)) in versions.iter().zip(health(versions)) {
         let (promised, words) = promised(version);
         let shown = || redacted(&version["status"].to_string());
@@ -63,7 +63,7 @@ fn is(object: &Value, status: &str) {
     assert_eq!(found, status, "{}", redacted(&object["status"].to_string()));
 }
 
-/// The names of the actions that are offered.
+/// The names of the actions that Argo CD offers.
 fn offered(object: &Value) -> Vec<String> {
     let actions: Value = serde_saphyr::from_str(&customization("actions")).unwrap();
     let found = Script::new(actions["discovery.lua"].as_str().unwrap()).run(object);
@@ -71,7 +71,7 @@ fn offered(object: &Value) -> Vec<String> {
     enabled.map(|(name, _)| name.clone()).collect()
 }
 
-/// The merge patch that an action comes to.
+/// The merge patch that an action produces.
 fn action(name: &str, object: &Value) -> Value {
     let actions: Value = serde_saphyr::from_str(&customization("actions")).unwrap();
     let definitions = actions["definitions"].as_array().unwrap();
@@ -80,7 +80,7 @@ fn action(name: &str, object: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn health_is_shown_and_the_actions_do_what_they_say() {
+async fn argo_cd_shows_the_health_of_an_object_and_its_actions_work() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     is(&fixture.create("app", with_password("pw")).await, "Progressing");
     fixture.start();
@@ -112,7 +112,7 @@ async fn health_is_shown_and_the_actions_do_what_they_say() {
 }
 
 #[tokio::test]
-async fn what_needs_a_person_is_degraded_and_says_why() {
+async fn argo_cd_shows_an_object_that_needs_a_person_as_degraded_with_the_reason() {
     let fixture = Fixture::with(Setup::leaving_users()).await;
     fixture.aws.put_user("app", json!({})).await;
     fixture.create("app", crate::fixture::iam()).await;
@@ -125,7 +125,7 @@ async fn what_needs_a_person_is_degraded_and_says_why() {
 }
 
 #[test]
-fn an_object_without_a_status_is_no_error() {
+fn argo_cd_shows_an_object_without_a_status() {
     for object in [
         json!({ "metadata": { "generation": 1 }, "spec": {} }),
         json!({ "metadata": { "generation": 1 }, "spec": {}, "status": { "observedGeneration": 1 } }),
@@ -134,9 +134,9 @@ fn an_object_without_a_status_is_no_error() {
     }
 }
 
-/// Every key but ours stays: that it is a patch is what people are told.
+/// The documentation says that the file is a patch. So every key of argocd-cm that is not ours must stay.
 #[tokio::test]
-async fn the_file_is_a_patch_of_argo_cds_own_config_map() {
+async fn the_argo_cd_file_patches_argocd_cm_and_keeps_its_other_keys() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let kubectl = |arguments: &[&str]| {
         let mut command = control_plane::shared().kubectl();

@@ -1,7 +1,7 @@
-//! What the operator writes to the API server, by the server's own audit log: the list of finalizers, the status, and
-//! events; with leader election its Lease. Never spec, labels or annotations, and never anything of others.
+//! What the operator writes to the API server, according to the server's own audit log. It may write the list of finalizers, the
+//! status and events, and with leader election its Lease. It must not write spec, labels or annotations, or what belongs to others.
 //!
-//! Each fixture holds it at its end.
+//! Each fixture checks this at its end.
 
 use cluster::AuditLog;
 use serde_json::{Value, json};
@@ -9,24 +9,24 @@ use serde_json::{Value, json};
 use crate::fixture::{Fixture, iam, with_password};
 use crate::rights::Rights;
 
-/// The operator's user agent begins with it, and nobody else's.
+/// Only the operator's user agent begins with this.
 const AGENT: &str = "elasticache-user-operator/";
-/// The default name, and those that the chart makes of the releases of tests.
+/// The default name of the Lease, and the names that the chart gives to the Leases of the tests' releases.
 const LEASES: [&str; 4] =
     ["elasticache-user-operator", "first-release", "second-release", "operator-elasticache-user-operator"];
 const READS: [&str; 3] = ["get", "list", "watch"];
 
-/// What the operator asked for, counted.
+/// The number of the operator's requests of each kind.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Writes {
-    /// All requests, reads among them.
+    /// All requests, reads included.
     pub(crate) requests: usize,
     pub(crate) secret_reads: usize,
     pub(crate) finalizers: usize,
     pub(crate) statuses: usize,
     pub(crate) events: usize,
     pub(crate) leases: usize,
-    /// Of tokens, and of what their users may do.
+    /// TokenReviews and SubjectAccessReviews.
     pub(crate) reviews: usize,
 }
 
@@ -39,8 +39,8 @@ enum Write {
     Review,
 }
 
-/// The requests of operators in this namespace, and those outside every fixture's. Fails where one is a write that the
-/// operator must not make.
+/// Counts the requests of operators in this namespace, and those outside the namespaces of all fixtures. Fails if one of them is a
+/// write that the operator must not make.
 pub(crate) fn writes(log: &AuditLog, namespace: &str) -> Writes {
     let agent = format!("\"userAgent\":\"{AGENT}");
     let here = format!("/namespaces/{namespace}/");
@@ -67,14 +67,14 @@ pub(crate) fn writes(log: &AuditLog, namespace: &str) -> Writes {
     writes
 }
 
-/// What this user was not allowed to do, a line each.
+/// The requests that the API server denied to this user, one line for each.
 pub(crate) fn refusals(log: &AuditLog, user: &str, rights: Rights) -> Vec<String> {
     let (named, forbidden) =
         (format!("\"username\":\"{user}\""), "\"authorization.k8s.io/decision\":\"forbid\"");
     let events = log.events_where(|line| line.contains(&named) && line.contains(forbidden)).unwrap();
     let about =
         |event: &Value| format!("{} {}", event["verb"].as_str().unwrap_or_default(), event["requestURI"]);
-    // Without rights for the whole cluster the operator asks once more by discovery.
+    // Without rights for the whole cluster, the operator also makes one discovery request.
     let known = |event: &Value| {
         rights == Rights::RolesOnly && event["objectRef"]["resource"] == "customresourcedefinitions"
     };
@@ -86,7 +86,7 @@ fn is_own_lease(name: &str, about: &Value) -> bool {
     LEASES.contains(&name) || about["namespace"] == name
 }
 
-/// Which of its writes it is, or what is wrong with it.
+/// Which allowed write the event is, or why the operator must not make it.
 fn write(event: &Value) -> Result<Write, &'static str> {
     let about = &event["objectRef"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -104,7 +104,7 @@ fn write(event: &Value) -> Result<Write, &'static str> {
             only(
                 &body["metadata"],
                 &members,
-                "it may hold the finalizers, with the version that they are tested by",
+                "this patch may only have the finalizers and the version that the API server tests",
             )?;
             Ok(Write::Finalizers)
         }
@@ -114,13 +114,13 @@ fn write(event: &Value) -> Result<Write, &'static str> {
             only(
                 &body["metadata"],
                 &members,
-                "it may hold the version that it is tested by, and no other metadata",
+                "the only metadata of this patch may be the version that the API server tests",
             )?;
             let applied = text(&event["requestURI"]).contains("fieldManager=elasticache-user-operator");
             if applied { Ok(Write::Status) } else { Err("the status is applied under the operator's name") }
         }
         ("create", "events.k8s.io", "events", "") => Ok(Write::Event),
-        // Of a refused request the body is not in the log, and of a create no name is in its URI.
+        // The audit log has no body of a refused request, and the URI of a create has no name.
         ("create", "coordination.k8s.io", "leases", "")
             if is_own_lease(&text(&body["metadata"]["name"]), about) =>
         {
@@ -144,7 +144,7 @@ fn only(object: &Value, members: &[&str], why: &'static str) -> Result<(), &'sta
 }
 
 #[tokio::test]
-async fn a_life_takes_few_writes_of_three_kinds() {
+async fn an_object_takes_few_writes_of_three_kinds_from_creation_to_deletion() {
     let fixture = Fixture::new().await;
     fixture.secret("pw", "a-passphrase-of-some-length").await;
     fixture.ready("app", with_password("pw")).await;
@@ -155,13 +155,13 @@ async fn a_life_takes_few_writes_of_three_kinds() {
     if let Some(writes) = fixture.writes() {
         assert_eq!(writes.finalizers, 2, "on and off: {writes:?}");
         assert!(writes.statuses > 2 && writes.events > 2, "{writes:?}");
-        assert_eq!(writes.leases, 0, "nobody asked for leader election");
+        assert_eq!(writes.leases, 0, "leader election is off");
     }
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn what_others_wrote_beside_it_is_left_alone() {
+async fn labels_annotations_and_finalizers_of_others_stay() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     let theirs = json!({ "metadata": {
@@ -179,7 +179,7 @@ async fn what_others_wrote_beside_it_is_left_alone() {
 }
 
 #[test]
-fn any_other_write_is_an_offence() {
+fn the_audit_reports_any_write_that_the_operator_should_not_make() {
     let patch = |part: Value, body: Value| {
         json!({
             "verb": "patch",

@@ -1,4 +1,5 @@
-//! The port to AWS, with the real SDK over HTTP: against the emulator, and against servers that answer what it never would.
+//! The port to AWS, with the real SDK over HTTP. The server is the emulator, or a small server that returns what the emulator never
+//! returns.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test may stop")]
 

@@ -1,5 +1,5 @@
-//! The documentation as a whole: links lead somewhere, SUMMARY lists every page, each reason and each alert has its entry,
-//! and what a page says is tested is there.
+//! The documentation as a whole: every link has a target, SUMMARY lists every page, each reason and each alert has an entry, and
+//! every test that a page names exists.
 
 mod markdown;
 mod named;
@@ -23,7 +23,7 @@ fn root() -> PathBuf {
     PathBuf::from(repository::path(""))
 }
 
-/// The Markdown files below a folder, hidden and built ones apart, from the root of the repository.
+/// The Markdown files below a folder, without hidden and generated ones. The paths are relative to the root of the repository.
 fn pages(folder: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
@@ -46,7 +46,7 @@ fn read(file: &str) -> Page {
     Page::parse(&repository::read(file))
 }
 
-/// The file that a link of another file leads to, from the root; with the part behind `#`.
+/// The path of the file that a link leads to, relative to the root, and the part after `#`.
 fn target(from: &str, link: &str) -> (String, Option<String>) {
     let (file, anchor) = link.split_once('#').map_or((link, None), |(file, anchor)| (file, Some(anchor)));
     if file.is_empty() {
@@ -81,18 +81,18 @@ fn fault(from: &str, link: &str) -> Option<String> {
 }
 
 #[test]
-fn every_link_leads_to_a_file_and_a_heading() {
+fn every_link_of_the_book_leads_to_a_file_and_a_heading() {
     let mut faults = Vec::new();
     for page in pages("") {
         for link in read(&page).links.iter().filter(|link| !link.contains("://")) {
             faults.extend(fault(&page, link));
         }
     }
-    assert!(faults.is_empty(), "links that lead nowhere\n  {}", faults.join("\n  "));
+    assert!(faults.is_empty(), "links without a target\n  {}", faults.join("\n  "));
 }
 
 #[test]
-fn the_summary_lists_every_page_once() {
+fn the_summary_of_the_book_lists_every_page_once() {
     let summary = format!("{BOOK}/SUMMARY.md");
     let listed: Vec<String> = read(&summary).links.iter().map(|link| target(&summary, link).0).collect();
     let once: BTreeSet<&String> = listed.iter().collect();
@@ -108,7 +108,7 @@ fn troubleshooting_has_an_entry_for_each_reason_and_no_other() {
     let page = read("docs/src/troubleshooting.md");
     let mut wanted = Reason::ALL.map(Reason::as_str);
     wanted.sort_unstable();
-    assert_eq!(page.section("By reason"), wanted, "the entries, in the order of the alphabet");
+    assert_eq!(page.section("By reason"), wanted, "the entries must be in alphabetical order");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn tests_named(page: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_tests_that_pages_name_are_there() {
+fn the_tests_that_pages_of_the_book_name_exist() {
     let mut seen = 0;
     for page in ["docs/src/security.md", "docs/src/concepts/deletion-hazards.md"] {
         for (module, test) in tests_named(page) {
@@ -147,22 +147,22 @@ fn the_tests_that_pages_name_are_there() {
             seen += 1;
         }
     }
-    assert!(seen > 20, "{seen} tests are named: the pages are written otherwise than this test thinks");
+    assert!(seen > 20, "only {seen} tests were found: does this test still understand the pages?");
 }
 
 #[test]
-fn commands_of_sh_are_run_by_a_test() {
+fn every_shell_block_of_the_book_is_run_by_a_test() {
     let runs = |page: &String| read(page).blocks.iter().any(|(kind, _)| kind == "sh");
     let found: Vec<String> = pages(BOOK).into_iter().filter(runs).collect();
     let followed = FOLLOWED.map(|page| format!("{BOOK}/{page}.md"));
     assert_eq!(
         found, followed,
-        "blocks of sh, and tests/it/following.rs; what no test can run is a block of console"
+        "each page with a block of sh must be in FOLLOWED of tests/it/following.rs. A block that no test can run must be a block of console"
     );
 }
 
 #[tokio::test]
-async fn every_object_that_a_page_shows_is_taken_by_the_api_server() {
+async fn the_api_server_accepts_every_object_that_a_page_of_the_book_shows() {
     let users: Api<DynamicObject> =
         Api::namespaced_with(control_plane::client().await, "default", &control_plane::resource());
     let mut params = PatchParams::apply("test").force().validation_strict();
@@ -170,7 +170,7 @@ async fn every_object_that_a_page_shows_is_taken_by_the_api_server() {
     let mut seen = 0;
     for page in pages("") {
         for (_, text) in read(&page).blocks.iter().filter(|(kind, _)| kind == "yaml") {
-            // An object as a whole, not a piece of one.
+            // Skip blocks that are only a part of an object.
             if !(text.contains("kind: ElastiCacheUser") && text.starts_with("apiVersion:")) {
                 continue;
             }
@@ -183,7 +183,7 @@ async fn every_object_that_a_page_shows_is_taken_by_the_api_server() {
             seen += 1;
         }
     }
-    assert!(seen >= 4, "{seen} objects");
+    assert!(seen >= 4, "only {seen} objects were found");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The spec is edited, and the AWS user follows: in one ModifyUser, with only what differs, as soon as AWS allows it.
+//! A person edits the spec. The operator changes the AWS user with one ModifyUser, which has only what differs, as soon as AWS allows it.
 
 mod refused;
 
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, with, with_password};
 
-/// A fixture on which many objects are not held up by the limiter.
-async fn roomy() -> Fixture {
+/// A fixture whose rate limit is high enough for many objects.
+async fn with_high_rate() -> Fixture {
     Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_AWS_RATE", "500"),
         ("ELASTICACHE_USERS_AWS_BURST", "500"),
@@ -19,13 +19,13 @@ async fn roomy() -> Fixture {
     .await
 }
 
-/// Says which password it is, without saying the password.
+/// The label of a password, so that no output shows the password.
 fn named(password: &Value) -> String {
     let text = password.as_str().unwrap_or_default();
     if text.starts_with(PASSWORD) { text.replace(PASSWORD, "password") } else { "unknown".to_owned() }
 }
 
-/// What each ModifyUser about a user asked for, in order.
+/// The parameters of each ModifyUser of a user, in order.
 async fn modifications(fixture: &Fixture, id: &str) -> Vec<Value> {
     let calls = fixture.aws.calls_of("ModifyUser", id).await;
     calls.iter().map(|call| asked(&call["Params"])).collect()
@@ -48,12 +48,12 @@ fn asked(params: &Value) -> Value {
     Value::Object(said)
 }
 
-/// Changes the object, and goes on at once.
-async fn quickly(fixture: &Fixture, name: &str, patch: Value) {
+/// Patches the object without waiting for the watch.
+async fn patch_without_waiting(fixture: &Fixture, name: &str, patch: Value) {
     fixture.users().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
 }
 
-/// The object is not Ready, and waits for nobody.
+/// The object is not Ready, and waits for no person.
 fn waits(object: &Value) -> bool {
     condition(object, "Reconciling").is_some() && condition(object, "Stalled").is_none()
 }
@@ -75,11 +75,11 @@ fn authenticates(type_: &str) -> Value {
     json!({ "spec": { "authentication": { "type": type_, "passwords": passwords } } })
 }
 
-/// An edit of a user that is there.
+/// An edit of an object whose user exists.
 struct Edit {
     before: Value,
     patch: Value,
-    /// What the one ModifyUser asks for.
+    /// The parameters of the only ModifyUser.
     asks: Value,
 }
 
@@ -110,9 +110,9 @@ fn edits() -> Vec<Edit> {
 }
 
 #[tokio::test]
-async fn one_call_sends_only_what_differs_whatever_aws_shows_meanwhile() {
+async fn an_edit_is_one_modify_user_of_what_differs_whatever_aws_shows_meanwhile() {
     for answer in ["new", "old"] {
-        let fixture = roomy().await;
+        let fixture = with_high_rate().await;
         fixture.aws.settings(json!({ "modify-answer": answer })).await;
         fixture.secret("pw", PASSWORD).await;
         let rows = edits();
@@ -130,7 +130,7 @@ async fn one_call_sends_only_what_differs_whatever_aws_shows_meanwhile() {
             fixture.reconcile_now(&name).await;
             let sent = modifications(&fixture, &name).await;
             assert_eq!(sent, std::slice::from_ref(wanted), "{name}, {answer}");
-            matches(&object, &fixture.aws.user(&name).await.unwrap());
+            assert_in_sync(&object, &fixture.aws.user(&name).await.unwrap());
             let versions = fixture.versions(&name);
             let mut shown = versions.iter().filter_map(|version| condition(version, "Ready"));
             assert!(
@@ -143,8 +143,8 @@ async fn one_call_sends_only_what_differs_whatever_aws_shows_meanwhile() {
     }
 }
 
-/// Spec, status and AWS say the same of the engine, the access string and the authentication.
-fn matches(object: &Value, user: &Value) {
+/// Checks that spec, status and AWS have the same engine, access string and authentication.
+fn assert_in_sync(object: &Value, user: &Value) {
     let (spec, status) = (&object["spec"], &object["status"]);
     let type_ = match spec["authentication"]["type"].as_str().unwrap() {
         "no-password-required" => "no-password",
@@ -161,8 +161,8 @@ fn matches(object: &Value, user: &Value) {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_where_nothing_differs() {
-    let fixture = roomy().await;
+async fn another_form_of_what_aws_has_costs_no_modify_user() {
+    let fixture = with_high_rate().await;
     fixture.secret("pw", PASSWORD).await;
     fixture.ready("app", with_password("pw")).await;
     for form in [
@@ -186,14 +186,14 @@ async fn nothing_is_sent_where_nothing_differs() {
 }
 
 #[tokio::test]
-async fn what_aws_makes_of_a_request_is_no_difference() {
+async fn an_access_string_that_aws_expands_is_no_difference() {
     for answer in ["new", "old"] {
-        let fixture = roomy().await;
+        let fixture = with_high_rate().await;
         fixture.aws.settings(json!({ "modify-answer": answer, "modify-time": "60s" })).await;
         fixture.ready("app", iam()).await;
         fixture.patch("app", access("on ~* +@all -@dangerous")).await;
         fixture.reason("app", "Modifying").await;
-        // A form that no reader of access strings could know to be the same.
+        // No comparison of access strings could find out that this form means the same.
         let made = "on ~* +@all -flushall -keys";
         fixture.aws.put_user("app", json!({ "AccessString": made, "Status": "active" })).await;
         let object = fixture.wait_ready("app").await;
@@ -209,8 +209,8 @@ async fn what_aws_makes_of_a_request_is_no_difference() {
 }
 
 #[tokio::test]
-async fn a_user_that_somebody_else_keeps_busy_is_waited_for() {
-    let fixture = roomy().await;
+async fn an_edit_waits_for_a_user_that_somebody_else_is_modifying() {
+    let fixture = with_high_rate().await;
     fixture.ready("app", iam()).await;
     fixture.aws.put_user("app", json!({ "Status": "modifying", "For": "2s" })).await;
     let asked = Instant::now();
@@ -226,8 +226,8 @@ async fn a_user_that_somebody_else_keeps_busy_is_waited_for() {
 }
 
 #[tokio::test]
-async fn invalid_user_state_is_waited_out_and_never_terminal() {
-    let fixture = roomy().await;
+async fn invalid_user_state_is_retried_and_never_stalls_an_object() {
+    let fixture = with_high_rate().await;
     let busy = Rule::on("ModifyUser").error("InvalidUserState", 400).message("User is being modified.");
     let names = ["app-0", "app-1", "app-2"];
     let rules = [busy.clone(), busy.clone().times(3), busy.always()];
@@ -256,7 +256,7 @@ async fn invalid_user_state_is_waited_out_and_never_terminal() {
 }
 
 #[tokio::test]
-async fn the_end_of_modifying_is_noticed_soon_at_the_real_pace() {
+async fn an_object_is_ready_soon_after_modifying_ends_at_the_real_pace() {
     let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_PACE_DIVISOR", "1")])).await;
     fixture.ready("app", iam()).await;
     fixture.aws.settings(json!({ "modify-time": "10s" })).await;
@@ -267,7 +267,7 @@ async fn the_end_of_modifying_is_noticed_soon_at_the_real_pace() {
     let waited = asked.elapsed();
     let looks = fixture.aws.calls_of("DescribeUsers", "app").await.len() - before;
     println!("modifying for 10 s: Ready after {waited:.1?}, {looks} DescribeUsers");
-    // A quarter of the wait, and room for a busy machine.
+    // The operator may take a quarter of the wait longer. The seconds are for a busy machine.
     assert!(waited < Duration::from_secs(10) * 5 / 4 + Duration::from_secs(3), "{waited:?}");
     assert!(looks < 20, "{looks} looks");
     fixture.end().await;
@@ -275,22 +275,21 @@ async fn the_end_of_modifying_is_noticed_soon_at_the_real_pace() {
 
 #[tokio::test]
 async fn of_two_quick_edits_the_last_one_wins() {
-    let fixture = roomy().await;
+    let fixture = with_high_rate().await;
     for name in ["together", "busy", "back"] {
         fixture.ready(name, iam()).await;
     }
-    quickly(&fixture, "together", access("on ~one:* +@all")).await;
+    patch_without_waiting(&fixture, "together", access("on ~one:* +@all")).await;
     fixture.patch("together", access("on ~two:* +@all")).await;
     fixture.patch("busy", access("on ~one:* +@all")).await;
     fixture.reason("busy", "Modifying").await;
     fixture.patch("busy", access("on ~two:* +@all")).await;
-    quickly(&fixture, "back", access("on ~one:* +@all")).await;
+    patch_without_waiting(&fixture, "back", access("on ~one:* +@all")).await;
     fixture.patch("back", access("on ~* +@all")).await;
     let (two, back) = ("on ~two:* +@all", "on ~* +@all");
     for (name, wanted) in [("together", two), ("busy", two), ("back", back)] {
         fixture.wait_ready(name).await;
         fixture.reconcile_now(name).await;
-        // AWS's answer, and what it holds once it is done with it.
         let user = fixture.aws.user(name).await.unwrap();
         assert_eq!((&user["AccessString"], &user["Status"]), (&json!(wanted), &json!("active")), "{name}");
         let sent = modifications(&fixture, name).await;

@@ -10,7 +10,8 @@ use std::process::{Command, Output};
 use cluster::Cluster;
 use serde_json::Value;
 
-use crate::fixture::{Fixture, Setup, iam, manifest, until, with_password};
+use crate::deployed::Deployed;
+use crate::fixture::{Fixture, Setup, iam, manifest, until, with_password, with_passwords};
 use crate::rights::{self, Rights};
 use crate::{control_plane, repository};
 
@@ -33,7 +34,7 @@ impl Answer {
         self.rows.iter().find(|row| row["check"] == check)
     }
 
-    /// Names of the rows with this status.
+    /// The names of the rows with this status.
     fn with(&self, status: &str) -> Vec<&str> {
         let rows = self.rows.iter().filter(|row| row["status"] == status);
         rows.filter_map(|row| row["check"].as_str()).collect()
@@ -61,7 +62,7 @@ impl Answer {
     }
 }
 
-/// The command with the environment of a fixture. All AWS calls go to its emulator.
+/// The command with the environment of a fixture. Its AWS calls go to the fixture's emulator.
 pub(crate) fn command(fixture: &Fixture) -> Command {
     let mut command = fixture.command();
     // An administrator runs it, unless the test says otherwise.
@@ -85,7 +86,7 @@ pub(crate) async fn check(fixture: &Fixture, args: &[&str], env: &[(&str, &str)]
     let read: Value = serde_json::from_str(&page).unwrap_or_else(|error| panic!("{error}: {page}{errors}"));
     let rows = read["checks"].as_array().unwrap().clone();
     let failed = rows.iter().any(|row| row["status"] == "failed");
-    assert_eq!(status.code(), Some(i32::from(failed)), "the exit code tells whether a row failed: {page}");
+    assert_eq!(status.code(), Some(i32::from(failed)), "the exit code must be 1 if a row failed: {page}");
     assert_eq!(read["status"] == "failed", failed, "{page}");
     Answer { code: status.code(), rows, page, errors }
 }
@@ -113,8 +114,8 @@ pub(crate) async fn run(cluster: &Cluster, line: &str) {
     assert!(status.success(), "{line}: {}", String::from_utf8_lossy(&stderr));
 }
 
-/// Every row, where there is one of our users and leader election.
-const ALL: [&str; 20] = [
+/// Every row, if the cluster has one of our users, and leader election and secured metrics are on.
+const ALL: [&str; 23] = [
     "cluster",
     "crd",
     "cluster-id",
@@ -123,6 +124,8 @@ const ALL: [&str; 20] = [
     "permission-finalizers",
     "permission-events",
     "permission-crd",
+    "permission-token-reviews",
+    "permission-access-reviews",
     "permission-lease",
     "lease",
     "permission-secrets",
@@ -133,36 +136,38 @@ const ALL: [&str; 20] = [
     "aws-location",
     "aws-describe-users",
     "aws-list-tags",
+    "aws-user-groups",
     "clock-aws",
     "clock-api-server",
 ];
 
 #[tokio::test]
-async fn nothing_is_missing_for_an_administrator() {
+async fn check_reports_no_missing_permission_to_an_administrator() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
-    let answer = check(&fixture, &["--leader-elect"], &[]).await;
+    let answer = check(&fixture, &["--leader-elect", "--metrics-secure"], &[]).await;
     assert_eq!(answer.code, Some(0));
     assert_eq!(answer.with("ok"), ALL, "{}", answer.page);
     answer.ok("aws-list-tags", ":user:app works");
     answer.ok("aws-identity", "Account 123456789012, as arn:aws:iam::");
 
-    // The same for people, and without leader election.
+    // The table for people has the same rows, without the rows of leader election and of secured metrics.
     let Output { status, stdout, stderr } = control_plane::output(command(&fixture)).await;
     let table = String::from_utf8(stdout).unwrap();
     assert!(status.success(), "{table}");
     for check in ALL {
         let line = table.lines().find(|line| line.split_whitespace().nth(1) == Some(check));
-        assert_eq!(line.is_some(), !check.ends_with("lease"), "{check}: {table}");
+        let of_flags = check.ends_with("lease") || check.ends_with("-reviews");
+        assert_eq!(line.is_some(), !of_flags, "{check}: {table}");
         assert!(line.is_none_or(|line| line.starts_with("ok ")), "{table}");
     }
-    assert!(table.ends_with("\n18 ok, 0 warning, 0 failed\n"), "{table}");
+    assert!(table.ends_with("\n19 ok, 0 warning, 0 failed\n"), "{table}");
     assert!(stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn nothing_is_missing_with_the_rights_that_the_chart_gives() {
+async fn check_reports_no_missing_permission_with_the_rights_of_the_chart() {
     let rights = Some(Rights::Namespaced);
     let fixture = Fixture::without_operator(Setup { rights, ..Setup::default() }).await;
     let env = [
@@ -177,37 +182,77 @@ async fn nothing_is_missing_with_the_rights_that_the_chart_gives() {
     fixture.end().await;
 }
 
+/// The chart's values `secrets.named` and `metrics.secure`.
+#[tokio::test]
+async fn check_reports_nothing_missing_if_a_role_names_the_secrets_that_objects_name() {
+    let cluster = control_plane::shared();
+    let fixture = Fixture::without_operator(Setup::default()).await;
+    let (ns, home) = (&fixture.ns, format!("{}-home", fixture.ns));
+    let named = format!("secrets.named.{ns}={{api,web}}");
+    let values = [format!("watch.namespaces={{{ns},elsewhere}}"), named];
+    let secure = ["metrics.secure.enabled=true", "metrics.secure.certSecret=tls"].map(str::to_owned);
+    let values = [&values[..], &secure].concat();
+    let release = Deployed::apply(cluster, &fixture.client, &home, ns, &values).await;
+    let env = release.environment("operator-0");
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (&**name, &**value)).collect();
+
+    let bare = check(&fixture, &[], &env).await;
+    bare.warns("permission-secrets", "unless a Role allows the Secrets that they name", "create role");
+    fixture.create("app", with_passwords(&["api", "web"])).await;
+    let answer = check(&fixture, &[], &env).await;
+    assert!(answer.rows.iter().all(|row| row["status"] == "ok"), "{}", answer.page);
+    answer.ok("permission-secrets", &format!("May get secrets/api, secrets/web in the namespace {ns}."));
+    answer.ok("permission-token-reviews", "May create tokenreviews in the whole cluster.");
+
+    // One that the Role does not name.
+    fixture.create("another", with_password("batch")).await;
+    let answer = check(&fixture, &[], &env).await;
+    let missing = format!("May not get secrets/batch in the namespace {ns}.");
+    answer.warns("permission-secrets", &missing, "--resource-name=batch");
+    fix(cluster, answer.row("permission-secrets")).await;
+    let status = async || check(&fixture, &[], &env).await.row("permission-secrets")["status"].clone();
+    until("the third Secret may be read", async || status().await == "ok").await;
+    fixture.end().await;
+}
+
 #[test]
-fn the_documentation_has_each_row_and_no_other() {
+fn the_documentation_of_check_has_each_row_and_no_other() {
     let page = repository::read("docs/src/reference/check.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let rows = rows.filter(|first| !first.starts_with("--"));
     let uninstall = ["objects", "objects-delete", "objects-deleting", "objects-finalizer"];
     let orphans = ["aws-users", "orphan", "orphan-partly-tagged", "orphan-unknown", "orphans"];
-    // Only if there is something to tell.
-    let expected: Vec<&str> = ALL.into_iter().chain(["rules"]).chain(uninstall).chain(orphans).collect();
+    // The rows that `ALL` lacks appear only if they have something to report.
+    let expected: Vec<&str> =
+        ALL.into_iter().chain(["rules", "user-groups"]).chain(uninstall).chain(orphans).collect();
     assert_eq!(rows.collect::<Vec<_>>(), expected);
 }
 
 /// The status of a row if its RBAC rule is missing.
-const RULES: [(&str, &str); 9] = [
+const RULES: [(&str, &str); 11] = [
     ("cluster-id", "failed"),
     ("permission-objects", "failed"),
     ("permission-status", "failed"),
     ("permission-finalizers", "warning"),
     ("permission-events", "warning"),
     ("permission-crd", "warning"),
+    ("permission-token-reviews", "warning"),
+    ("permission-access-reviews", "warning"),
     ("permission-lease", "failed"),
     ("permission-secrets", "warning"),
     ("permission-secrets-watch", "warning"),
 ];
 
 #[tokio::test]
-async fn each_missing_rule_is_told_and_its_fix_grants_it_and_nothing_else() {
+async fn check_reports_each_missing_permission_and_its_fix_grants_only_that() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let cluster = control_plane::shared();
     let account = fixture.service_account("lean").await;
-    let env = [("KUBECONFIG", &*account), ("ELASTICACHE_USERS_LEADER_ELECT", "true")];
+    let env = [
+        ("KUBECONFIG", &*account),
+        ("ELASTICACHE_USERS_LEADER_ELECT", "true"),
+        ("ELASTICACHE_USERS_METRICS_SECURE", "true"),
+    ];
     let bare = check(&fixture, &[], &env).await;
     for (rule, status) in RULES {
         bare.says(rule, status, "", "--serviceaccount=");
@@ -233,13 +278,14 @@ async fn each_missing_rule_is_told_and_its_fix_grants_it_and_nothing_else() {
     let whole = check(&fixture, &[], &env).await;
     assert_eq!((whole.code, whole.with("warning").len()), (Some(0), 0), "{}", whole.page);
     for kind in ["clusterrolebinding", "clusterrole"] {
-        let names = "elasticache-user-operator-cluster-id elasticache-user-operator-permission-crd";
+        let rules = ["cluster-id", "permission-crd", "permission-token-reviews", "permission-access-reviews"];
+        let names = rules.map(|rule| format!("elasticache-user-operator-{rule}")).join(" ");
         run(cluster, &format!("kubectl delete {kind} {names}")).await;
     }
 }
 
 #[tokio::test]
-async fn a_definition_that_is_missing_or_old_is_told_and_its_fix_brings_it_up_to_date() {
+async fn check_reports_a_missing_or_old_crd_and_its_fix_updates_it() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let cluster = control_plane::bare().await;
     let env = [("KUBECONFIG", cluster.kubeconfig().to_str().unwrap()), ("ELASTICACHE_USERS_NAMESPACE", "")];
@@ -264,7 +310,7 @@ async fn a_definition_that_is_missing_or_old_is_told_and_its_fix_brings_it_up_to
     until("the new definition", async || check(&fixture, &[], &env).await.row("crd")["status"] == "ok").await;
 }
 
-/// Where the whole cluster is watched, Secrets may be read in the namespaces that have users with passwords alone.
+/// If the operator watches the whole cluster, it needs to read Secrets only in namespaces that have users with passwords.
 async fn in_namespaces_with_passwords(fixture: &Fixture, cluster: &Cluster) {
     for line in [
         "kubectl create namespace shop",
@@ -288,9 +334,9 @@ async fn in_namespaces_with_passwords(fixture: &Fixture, cluster: &Cluster) {
 }
 
 #[tokio::test]
-async fn a_cluster_that_does_not_answer_is_told_in_bounded_time() {
+async fn check_reports_in_bounded_time_that_the_cluster_does_not_answer() {
     let fixture = Fixture::without_operator(Setup::default()).await;
-    // It accepts connections and never answers.
+    // This server accepts connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     let kubeconfig = control_plane::kubeconfig(&format!("http://{}", silent.local_addr().unwrap()));
@@ -300,8 +346,12 @@ async fn a_cluster_that_does_not_answer_is_told_in_bounded_time() {
     let answer = check(&fixture, &[], &env).await;
     assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
     answer.fails("cluster", "does not answer", "kubectl version");
-    assert!(answer.find("permission-objects").is_none(), "what cannot be known is not told");
-    assert_eq!(answer.row("aws-describe-users")["status"], "ok", "AWS is asked all the same");
+    assert!(answer.find("permission-objects").is_none(), "without the cluster no permission is known");
+    assert_eq!(
+        answer.row("aws-describe-users")["status"],
+        "ok",
+        "AWS is checked although the cluster does not answer"
+    );
     let refused = check(&fixture, &["--uninstall"], &env).await;
     assert_eq!((refused.code, refused.with("failed")), (Some(1), vec!["cluster"]));
 

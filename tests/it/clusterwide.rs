@@ -1,5 +1,6 @@
-//! An operator of the whole cluster, as the chart runs it: with the environment of the rendered Deployment, the rendered ServiceAccount
-//! and its rights, and leader election. It has its own control plane, because it would manage the objects of every other test.
+//! An operator of the whole cluster, as the chart runs it: with the environment of the rendered Deployment, with the rendered
+//! ServiceAccount and its rights, and with leader election. It has its own control plane, because otherwise it would manage the
+//! objects of every other test.
 
 mod hook;
 
@@ -21,7 +22,7 @@ const SECOND: &str = "second-long-passphrase";
 /// What "within seconds" means on a busy machine. The next resync is a minute away.
 const SECONDS: Duration = Duration::from_secs(10);
 
-/// Where the Secrets may be read.
+/// In which namespaces the operator may read Secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Secrets {
     Nowhere,
@@ -30,7 +31,7 @@ enum Secrets {
 }
 
 impl Secrets {
-    /// Name of the release, and its values besides the region.
+    /// The name of the release, and its values besides the region.
     fn release(self, one: &str) -> (&'static str, Vec<String>) {
         let (name, secrets) = match self {
             Self::Nowhere => ("no-secrets", None),
@@ -41,7 +42,7 @@ impl Secrets {
     }
 }
 
-/// Two namespaces of the cluster that have one AWS.
+/// Two namespaces of the cluster with the same emulator.
 struct Life {
     one: Fixture,
     two: Fixture,
@@ -49,7 +50,7 @@ struct Life {
 }
 
 #[tokio::test]
-async fn an_operator_of_the_whole_cluster_is_refused_nothing_all_life_long() {
+async fn the_api_server_refuses_no_request_of_an_operator_of_the_whole_cluster() {
     let cluster = tokio::task::spawn_blocking(control_plane::own).await.unwrap();
     let mut gone = Vec::new();
     for secrets in [Secrets::Nowhere, Secrets::InOne, Secrets::Everywhere] {
@@ -57,20 +58,20 @@ async fn an_operator_of_the_whole_cluster_is_refused_nothing_all_life_long() {
         let (name, values) = secrets.release(&life.one.ns);
         let release = Deployed::apply(&cluster, &life.one.client, name, &life.one.ns, &values).await;
         life.one.run(release.operator("operator-0", &life.one.aws));
-        life.is_born().await;
-        life.is_changed().await;
-        life.is_watched().await;
+        life.create_users().await;
+        life.change_users().await;
+        life.create_other_users().await;
         if secrets == Secrets::Nowhere {
             hook::holds(&cluster, &life.one, &life.two, &release).await;
         }
-        join!(life.goes(), life.namespace_goes());
-        life.was_refused_nothing_else(&cluster, &release);
+        join!(life.delete_users(), life.delete_namespace());
+        life.assert_no_refusal(&cluster, &release);
         life.one.kill();
         gone.push((namespaces(&life.two), life.two.ns.clone()));
         life.one.end().await;
         life.two.end().await;
     }
-    // They are removed some seconds after their objects.
+    // The namespaces are removed some seconds after their objects.
     for (namespaces, name) in gone {
         until("the namespace is gone", async || namespaces.get_opt(&name).await.unwrap().is_none()).await;
     }
@@ -84,7 +85,7 @@ impl Life {
     async fn begin(cluster: &Cluster, secrets: Secrets) -> Self {
         let setup = || Setup {
             leaves_users: true,
-            // Its own rights are the release's.
+            // The operator has the rights of the release and not those of the fixture.
             rights: Some(Rights::Administrator),
             ..Setup::default()
         };
@@ -97,7 +98,7 @@ impl Life {
     }
 
     /// Users of each kind in both namespaces.
-    async fn is_born(&self) {
+    async fn create_users(&self) {
         let Self { one, two, secrets } = self;
         let open = json!({
             "engine": "redis", "accessString": "on ~public:* -@all +@read",
@@ -118,7 +119,7 @@ impl Life {
     }
 
     /// Changes the objects, their Secrets, and an AWS user without the operator.
-    async fn is_changed(&self) {
+    async fn change_users(&self) {
         let Self { one, two, .. } = self;
         join!(self.is_edited(one, "one-iam"), self.is_edited(two, "two-iam"), self.is_rotated());
         one.aws.put_user("two-iam", json!({ "AccessString": "on ~* +@all" })).await;
@@ -150,7 +151,7 @@ impl Life {
     async fn has_new_password(&self, fixture: &Fixture, name: &str) {
         fixture.secret("pw", SECOND).await;
         let written = Instant::now();
-        // Compared, never shown.
+        // The passwords are compared and never shown.
         let has =
             async || self.one.aws.user(name).await.is_some_and(|user| user["Passwords"] == json!([SECOND]));
         until("AWS has the new password", has).await;
@@ -159,7 +160,7 @@ impl Life {
     }
 
     /// Objects that adopt, observe, or are suspended.
-    async fn is_watched(&self) {
+    async fn create_other_users(&self) {
         let Self { one, two, .. } = self;
         join!(one.aws.put_user("one-old", iam_user()), one.aws.put_user("one-seen", iam_user()));
         one.ready("one-old", with(iam(), json!({ "adoptionPolicy": "Adopt" }))).await;
@@ -175,7 +176,7 @@ impl Life {
     }
 
     /// Objects whose deletion is protected, delayed by AWS, retained, or ordinary.
-    async fn goes(&self) {
+    async fn delete_users(&self) {
         let one = &self.one;
         let with_password = async {
             if self.secrets != Secrets::Nowhere {
@@ -213,9 +214,9 @@ impl Life {
         assert!(aws.user("one-iam").await.is_none());
     }
 
-    /// Its Secrets and RoleBindings go before its objects do, and nothing can be made in it: takes the controller manager some
-    /// seconds.
-    async fn namespace_goes(&self) {
+    /// Deletes a namespace. Its Secrets and RoleBindings go before its objects do, and nobody can create anything in it. The controller
+    /// manager needs some seconds.
+    async fn delete_namespace(&self) {
         let Self { one, two, secrets } = self;
         if *secrets == Secrets::Nowhere {
             two.deleted("two-iam").await;
@@ -228,8 +229,8 @@ impl Life {
         }
     }
 
-    /// According to the audit log. It has no events of a terminating namespace, because admission refuses them.
-    fn was_refused_nothing_else(&self, cluster: &Cluster, release: &Deployed) {
+    /// Checks the audit log. It has no events of a terminating namespace, because admission refuses them.
+    fn assert_no_refusal(&self, cluster: &Cluster, release: &Deployed) {
         if !cluster.is_own() {
             return;
         }

@@ -14,19 +14,19 @@ use serde_json::json;
 /// The name of the CustomResourceDefinition.
 pub(crate) const DEFINITION: &str = "elasticacheusers.elasticache-users.dev";
 
-/// The control plane, started by the first who asks. It ends with the process.
+/// The control plane. The first caller starts it, and it ends with the process.
 pub(crate) fn shared() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(own)
 }
 
-/// A control plane for a test that does to it what others could not bear. It ends when it is dropped.
+/// A control plane for a test that would disturb other tests. It ends when it is dropped.
 pub(crate) fn own() -> Cluster {
-    // What the operator does to a cluster is read there; somebody's own cluster shows it to nobody.
+    // The fixture reads in the audit log what the operator does. A cluster that the user provides has no audit log for us.
     let audit = Cluster::would_be_own().then_some(AuditLevel::Request);
     let options = Options { audit, ..Options::default() };
     let cluster = Cluster::start(options).expect("a control plane for tests");
-    // The way the documentation tells people to install it.
+    // The documentation tells people to install the CRD in this way.
     let mut apply = cluster.kubectl();
     apply.args(["apply", "--server-side", "-f", &crate::repository::path("crds/elasticacheusers.yaml")]);
     let Output { status, stderr, .. } = apply.output().expect("kubectl can be run");
@@ -35,12 +35,12 @@ pub(crate) fn own() -> Cluster {
     cluster
 }
 
-/// A control plane without anything of ours in it.
+/// A control plane without the CRD.
 pub(crate) async fn bare() -> Cluster {
     tokio::task::spawn_blocking(|| Cluster::start(Options::default()).unwrap()).await.unwrap()
 }
 
-/// A kubeconfig for a server that asks nobody who they are.
+/// A kubeconfig for a server without authentication.
 pub(crate) fn kubeconfig(server: &str) -> String {
     json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "it",
@@ -51,10 +51,10 @@ pub(crate) fn kubeconfig(server: &str) -> String {
     .to_string()
 }
 
-/// A client of the control plane for an administrator. One for each test: a client belongs to the runtime
+/// A client of the control plane with the rights of an administrator. Each test makes its own, because a client belongs to the runtime
 /// that made it.
 pub(crate) async fn client() -> kube::Client {
-    // Starting takes seconds and blocks.
+    // Starting the control plane takes seconds and blocks the thread.
     let cluster = tokio::task::spawn_blocking(shared).await.expect("the control plane");
     client_of(cluster.kubeconfig()).await
 }
@@ -86,7 +86,7 @@ pub(crate) async fn create_namespace(client: &kube::Client, name: &str) -> Api<N
     namespaces
 }
 
-/// The custom resource, for clients that know no Rust types of it.
+/// The custom resource, for clients without Rust types.
 pub(crate) fn resource() -> kube::api::ApiResource {
     kube::api::ApiResource::erase::<elasticache_user_operator::api::ElastiCacheUser>(&())
 }

@@ -1,4 +1,4 @@
-//! An object is applied, and the AWS user exists and matches it.
+//! A person applies an object, and the operator creates an AWS user that matches it.
 
 use elasticache_emulator::Rule;
 use serde_json::{Value, json};
@@ -41,13 +41,13 @@ async fn an_iam_user_is_created_with_two_calls_and_three_writes() {
     assert_eq!(status["lastApplied"]["expandedAccessString"], "on ~* +@all");
     assert_eq!(status["lastApplied"]["tagKeys"], json!(["team"]));
 
-    // A further pass would show by now: the event is the last thing that this one wrote.
+    // The event is the last thing that a pass writes. So another pass would have made its calls by now.
     assert_eq!(fixture.event("app", "UserCreated").await.kind, "Normal");
     let actions: Vec<Value> = fixture.aws.calls().await.iter().map(|call| call["Action"].clone()).collect();
-    // STS is asked once for each set of credentials, and is not ElastiCache.
-    assert_eq!(actions, ["GetCallerIdentity", "CreateUser"]);
+    // The operator asks STS once for each set of credentials. This is no call of ElastiCache.
+    assert_eq!(actions, ["DescribeUsers", "GetCallerIdentity", "CreateUser"]);
     let versions = fixture.versions("app");
-    // As it was created, with the finalizer, with createRequestedAt, Ready.
+    // The versions: created, with the finalizer, with createRequestedAt, Ready.
     assert_eq!(versions.len(), 4, "{versions:#?}");
     assert!(versions[1]["metadata"]["finalizers"].as_array().unwrap().len() == 1);
     assert!(versions[1]["status"]["createRequestedAt"].is_null());
@@ -68,14 +68,17 @@ async fn a_password_user_gets_the_passwords_of_both_secrets() {
     let mut passwords: Vec<&str> =
         user["Passwords"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     passwords.sort_unstable();
-    assert!(passwords == [PASSWORD, "another-long-passphrase"], "not the two passwords that were asked for");
+    assert!(
+        passwords == [PASSWORD, "another-long-passphrase"],
+        "AWS does not have the two passwords of the Secrets"
+    );
     assert_eq!(object["status"]["authentication"], json!({ "type": "password", "passwordCount": 2 }));
     assert_eq!(object["status"]["lastApplied"]["passwordVersions"].as_array().unwrap().len(), 2);
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_secret_is_said_and_mended_without_a_person() {
+async fn a_problem_of_a_secret_is_reported_and_ends_as_soon_as_the_secret_is_right() {
     let fixture = Fixture::new().await;
     fixture.create("app", with_password("late")).await;
     fixture.reason("app", "SecretNotFound").await;
@@ -95,7 +98,7 @@ async fn what_is_wrong_with_a_secret_is_said_and_mended_without_a_person() {
         let object = fixture.shows("app", says, stalled).await;
         assert_eq!(condition(&object, "Stalled").unwrap()["reason"], "InvalidPassword");
         let status = serde_json::to_string(&object["status"]).unwrap();
-        assert!(!status.contains(bad.trim()), "the value stands in status");
+        assert!(!status.contains(bad.trim()), "status shows the value");
     }
     assert!(fixture.aws.user("app").await.is_none());
     fixture.secret("late", PASSWORD).await;
@@ -104,10 +107,10 @@ async fn what_is_wrong_with_a_secret_is_said_and_mended_without_a_person() {
 }
 
 #[tokio::test]
-async fn a_user_of_ours_is_taken_on_as_it_is() {
+async fn a_user_with_the_owner_tags_of_a_new_object_is_managed_without_a_change() {
     let fixture = Fixture::with(Setup::leaving_users()).await;
     fixture.ready("app", iam()).await;
-    // As after a restored backup: the object is new, the user has its tags.
+    // As after a restored backup: the object is new, and the user has the tags of that object.
     fixture.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
     fixture.wait_ready("app").await;
     fixture.deleted("app").await;
@@ -122,9 +125,9 @@ async fn a_user_of_ours_is_taken_on_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_user_that_appears_between_the_look_and_the_call_is_not_claimed() {
+async fn a_foreign_user_that_appears_between_the_read_and_create_user_is_not_claimed() {
     let fixture = Fixture::with(Setup::leaving_users()).await;
-    // The call waits long enough for somebody else's user to come first.
+    // CreateUser takes long enough for somebody else to create the user first.
     let slow = fixture.aws.fault(Rule::on("CreateUser").slow(700)).await;
     fixture.create("app", iam()).await;
     fixture.aws.struck(slow, 1).await;
@@ -138,7 +141,7 @@ async fn a_user_that_appears_between_the_look_and_the_call_is_not_claimed() {
 }
 
 #[tokio::test]
-async fn a_previous_user_on_its_way_out_is_waited_for() {
+async fn create_user_waits_until_a_deleting_user_of_the_same_id_is_gone() {
     let fixture = Fixture::new().await;
     fixture.aws.put_user("app", json!({ "Status": "deleting" })).await;
     fixture.create("app", iam()).await;
@@ -150,11 +153,11 @@ async fn a_previous_user_on_its_way_out_is_waited_for() {
     fixture.end().await;
 }
 
-/// An answer to CreateUser, and what the object says then.
+/// An answer to CreateUser, and what the object reports.
 struct Refusal {
     fault: Rule,
     reason: &'static str,
-    /// The condition beside Ready.
+    /// The condition that is true besides Ready=False.
     beside: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! The CustomResourceDefinition is deleted: every AWS user stays. On a control plane of its own.
+//! Somebody deletes the CustomResourceDefinition, and every AWS user stays. The test has its own control plane.
 
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
@@ -7,14 +7,14 @@ use crate::control_plane;
 use crate::fixture::{Fixture, iam, prevent_deletion, until};
 
 #[tokio::test]
-async fn the_definitions_deletion_retains_every_user_but_the_protected() {
+async fn deleting_the_crd_retains_every_user_and_keeps_objects_with_prevent_deletion() {
     let cluster = tokio::task::spawn_blocking(control_plane::own).await.unwrap();
     let fixture = Fixture::on(&cluster).await;
     fixture.ready("app", iam()).await;
     fixture.ready("busy", iam()).await;
     fixture.ready("held", iam()).await;
     fixture.patch("held", prevent_deletion(true)).await;
-    // One is on its way out already, and waits: it stays as well.
+    // The object `busy` is already terminating and waits. Its user must stay too.
     fixture.aws.put_user("busy", json!({ "Status": "modifying" })).await;
     fixture.delete("busy").await;
     fixture.reason("busy", "WaitingForUserActive").await;
@@ -32,6 +32,9 @@ async fn the_definitions_deletion_retains_every_user_but_the_protected() {
     for name in ["app", "busy", "held"] {
         assert_eq!(fixture.aws.calls_of("DeleteUser", name).await.len(), 0);
     }
-    assert!(fixture.logs().contains("CustomResourceDefinition is being deleted"), "not logged");
+    assert!(
+        fixture.logs().contains("CustomResourceDefinition is being deleted"),
+        "the operator did not log the deletion of the definition"
+    );
     fixture.end().await;
 }

@@ -1,6 +1,6 @@
 //! Every row of docs/src/concepts/deletion.md, on the real control plane and the emulator.
 //!
-//! In each of these tests the watch of the fixture checks that no object vanishes before its AWS user.
+//! In each test the fixture's watch checks that no object is removed before its AWS user.
 
 mod kept;
 mod not_ours;
@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, message, until, with, with_password};
 use crate::rights::Rights;
 
-/// A fixture with a Ready object, which is deleted next.
+/// A fixture with a Ready object.
 async fn with_user() -> Fixture {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
@@ -26,7 +26,7 @@ async fn leaving() -> Fixture {
     Fixture::with(Setup::leaving_users()).await
 }
 
-/// AWS accepted DeleteUser once, and the checks of the fixture pass.
+/// Checks that AWS accepted DeleteUser once, and ends the fixture.
 async fn accepted_once(fixture: Fixture) {
     assert_eq!(fixture.aws.accepted("DeleteUser", "app").await, 1);
     fixture.end().await;
@@ -46,7 +46,7 @@ async fn an_active_user_is_deleted_once_and_polled_until_it_is_gone() {
 }
 
 #[tokio::test]
-async fn a_modifying_user_and_one_in_an_unknown_state_are_waited_for() {
+async fn a_deletion_waits_for_a_user_that_is_modifying_or_in_an_unknown_state() {
     for state in ["modifying", "migrating"] {
         let fixture = with_user().await;
         fixture.aws.put_user("app", json!({ "Status": state })).await;
@@ -73,7 +73,7 @@ async fn a_deleting_user_is_polled_and_never_deleted_again() {
 }
 
 #[tokio::test]
-async fn a_user_that_is_gone_already_lets_its_object_go() {
+async fn an_object_whose_user_is_already_gone_is_removed_without_delete_user() {
     let fixture = with_user().await;
     fixture.aws.remove_user("app").await;
     fixture.deleted("app").await;
@@ -82,7 +82,7 @@ async fn a_user_that_is_gone_already_lets_its_object_go() {
 }
 
 #[tokio::test]
-async fn the_default_user_of_a_group_is_waited_for_and_goes_on_by_itself() {
+async fn the_deletion_of_a_groups_default_user_waits_and_goes_on_when_the_group_is_gone() {
     let fixture = Fixture::new().await;
     fixture.secret("pw", PASSWORD).await;
     fixture.ready("app", with(with_password("pw"), json!({ "userName": "default" }))).await;
@@ -97,9 +97,9 @@ async fn the_default_user_of_a_group_is_waited_for_and_goes_on_by_itself() {
 }
 
 #[tokio::test]
-async fn a_namespace_goes_with_its_secret_and_without_events() {
-    // Where there are only RoleBindings in it, they go before its objects: the documentation says so. That of the Secrets
-    // does so anyway.
+async fn a_namespace_is_deleted_although_its_secret_goes_first_and_events_are_refused() {
+    // If the operator had only RoleBindings in the namespace, they would go before the objects, as the documentation says. The
+    // RoleBinding for the Secrets goes before the objects in any case.
     let fixture = Fixture::with(Setup { rights: Some(Rights::ClusterSecrets), ..Setup::default() }).await;
     fixture.secret("pw", PASSWORD).await;
     fixture.ready("app", with_password("pw")).await;
@@ -111,7 +111,7 @@ async fn a_namespace_goes_with_its_secret_and_without_events() {
 }
 
 #[tokio::test]
-async fn a_secret_that_is_gone_blocks_nothing() {
+async fn a_missing_secret_does_not_block_a_deletion() {
     let fixture = Fixture::new().await;
     fixture.secret("pw", PASSWORD).await;
     fixture.ready("app", with_password("pw")).await;
@@ -124,7 +124,7 @@ async fn a_secret_that_is_gone_blocks_nothing() {
 }
 
 #[tokio::test]
-async fn a_deletion_waits_shortly_and_cheaply_at_the_real_pace() {
+async fn a_deletion_is_noticed_soon_and_with_few_calls_at_the_real_pace() {
     let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_PACE_DIVISOR", "1")])).await;
     fixture.ready("app", iam()).await;
     fixture.aws.settings(json!({ "delete-time": "10s" })).await;
@@ -133,7 +133,7 @@ async fn a_deletion_waits_shortly_and_cheaply_at_the_real_pace() {
     let waited = vanished.at - asked;
     let looks = fixture.aws.calls_of("DescribeUsers", "app").await.len();
     println!("deleting for 10 s: gone after {waited:.1?}, {looks} DescribeUsers in all");
-    // A quarter of the pause, and some time for a busy machine.
+    // The operator may take a quarter of the wait longer. The seconds are for a busy machine.
     assert!(waited < Duration::from_secs(10) * 5 / 4 + Duration::from_secs(3), "{waited:?}");
     assert!(looks < 20, "{looks} looks");
     accepted_once(fixture).await;

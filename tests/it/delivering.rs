@@ -1,5 +1,5 @@
-//! The examples for Flux and Argo CD: YAML of kinds that these have, whose parts fit together, with values that the chart has.
-//! Our own objects in them are applied.
+//! The examples for Flux and Argo CD use only kinds, fields and chart values that exist, and their parts refer to each other
+//! correctly. The tests apply the ElastiCacheUsers in the examples.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ use crate::{control_plane, repository};
 const FLUX: [&str; 3] = ["flux/operator.yaml", "flux/clusters.yaml", "flux/user.yaml"];
 const ARGO_CD: [&str; 2] = ["argocd/applications.yaml", "argocd/user.yaml"];
 
-/// A kind, with the members of its `spec` that are used, as its schema has them.
+/// A kind, with those fields of its `spec` that the examples may use.
 struct Kind {
     version: &'static str,
     kind: &'static str,
-    /// By blanks.
+    /// Separated by blanks.
     members: &'static str,
 }
 
@@ -60,7 +60,7 @@ fn named(objects: &[Value], kind: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn gitops_examples_are_of_kinds_that_flux_and_argo_cd_have() {
+fn objects_of_the_gitops_examples_match_the_crds_of_flux_and_argo_cd() {
     for object in all(&[&FLUX[..], &ARGO_CD[..]].concat()).iter().filter(|object| !is_ours(object)) {
         let found =
             KINDS.iter().find(|found| object["apiVersion"] == found.version && object["kind"] == found.kind);
@@ -73,10 +73,10 @@ fn gitops_examples_are_of_kinds_that_flux_and_argo_cd_have() {
 }
 
 #[test]
-fn every_name_in_the_flux_examples_is_defined() {
+fn every_name_that_the_flux_examples_refer_to_is_defined() {
     let objects = all(&FLUX);
     let (mut sources, kustomizations) = (named(&objects, "GitRepository"), named(&objects, "Kustomization"));
-    // The one that `flux bootstrap` makes.
+    // `flux bootstrap` creates this source.
     sources.insert("flux-system".to_owned());
     let users = named(&objects, "ElastiCacheUser");
     for object in &objects {
@@ -99,7 +99,7 @@ fn name_of(reference: &Value) -> &str {
 }
 
 #[test]
-fn gitops_examples_name_the_charts_place_and_its_values() {
+fn the_gitops_examples_name_the_path_of_the_chart_and_its_values() {
     let chart = "charts/elasticache-user-operator";
     let known = repository::yaml(&format!("{chart}/values.yaml"));
     let objects = all(&[FLUX[0], ARGO_CD[0]]);

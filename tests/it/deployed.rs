@@ -1,5 +1,5 @@
-//! What the chart renders, as processes. There is no kubelet: a container of a Deployment or a Job is run here as one would, as
-//! its ServiceAccount, with its arguments and nothing but its environment.
+//! Runs what the chart renders, because the control plane of the tests has no kubelet. The container of a Deployment or a Job becomes
+//! a process with the container's arguments, its environment and its ServiceAccount.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,8 +21,8 @@ pub(crate) struct Deployed {
 }
 
 impl Deployed {
-    /// Renders the chart with these values, and applies its ServiceAccount and its rights in a namespace of its own. It may
-    /// watch the objects in the namespace `within` then.
+    /// Renders the chart with these values, and applies its ServiceAccount and its rights in a namespace of its own. Returns when the
+    /// ServiceAccount may watch the objects in the namespace `within`.
     pub(crate) async fn apply(
         cluster: &Cluster,
         client: &Client,
@@ -36,7 +36,7 @@ impl Deployed {
         Self::of(cluster, client, namespace, within, &text).await
     }
 
-    /// What a chart rendered that is applied already.
+    /// A release whose rendered objects are already applied.
     pub(crate) async fn of(
         cluster: &Cluster,
         client: &Client,
@@ -57,7 +57,7 @@ impl Deployed {
         tokio::task::spawn_blocking(move || rights::render(&namespace, &namespace, &values)).await.unwrap()
     }
 
-    /// Who it is to the API server.
+    /// The name of the ServiceAccount's user.
     pub(crate) fn user(&self) -> String {
         format!("system:serviceaccount:{}:{}", self.namespace, self.account)
     }
@@ -66,12 +66,19 @@ impl Deployed {
     pub(crate) fn operator(&self, pod: &str, aws: &Aws) -> Command {
         let mut command = self.command(the(&self.objects, "Deployment"), pod);
         command.envs(operator::environment(aws.url())).env("ELASTICACHE_USERS_PACE_DIVISOR", "10");
-        // No port is fixed here.
+        // A free port, because several operators run on this machine.
         command.env("ELASTICACHE_USERS_HEALTH_ADDR", "127.0.0.1:0");
         command
     }
 
-    /// What Helm runs before it uninstalls the release.
+    /// The environment of a pod with this name, and the kubeconfig of its ServiceAccount.
+    pub(crate) fn environment(&self, pod: &str) -> Vec<(String, String)> {
+        let command = self.command(the(&self.objects, "Deployment"), pod);
+        let text = |text: &std::ffi::OsStr| text.to_str().unwrap().to_owned();
+        command.get_envs().map(|(name, value)| (text(name), text(value.unwrap()))).collect()
+    }
+
+    /// The pre-delete hook, which Helm runs before it uninstalls the release.
     pub(crate) fn hook(&self) -> Command {
         let job = the(&self.objects, "Job");
         assert_eq!(job["metadata"]["annotations"]["helm.sh/hook"], "pre-delete");
@@ -82,7 +89,7 @@ impl Deployed {
         let spec = &owner["spec"]["template"]["spec"];
         assert_eq!(spec["serviceAccountName"], self.account.as_str(), "{}", owner["metadata"]["name"]);
         let container = &spec["containers"][0];
-        assert!(container["command"].is_null(), "the image's entry point is the operator");
+        assert!(container["command"].is_null(), "the container must use the image's entry point");
         let mut command = Command::new(env!("CARGO_BIN_EXE_elasticache-user-operator"));
         command.env_clear().env("KUBECONFIG", &self.kubeconfig);
         command.args(container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()));
@@ -103,7 +110,7 @@ impl Deployed {
     }
 }
 
-/// The one object of a kind.
+/// The only object of a kind.
 fn the<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     let mut of_kind = objects.iter().filter(|object| object["kind"] == kind);
     let first = of_kind.next().unwrap_or_else(|| panic!("no {kind}"));

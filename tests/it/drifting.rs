@@ -1,4 +1,4 @@
-//! What changes in AWS behind the operator's back is put right and told; what does not change costs next to nothing.
+//! Somebody changes a user in AWS without the operator. The operator reverts the change and reports it.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,14 @@ use crate::fixture::{
 };
 use crate::policies::ended;
 
-/// Everything of the user but the number of its changes.
+/// The user in the emulator, without its version.
 async fn truth(fixture: &Fixture, id: &str) -> Option<Value> {
     let mut user = fixture.aws.user(id).await?;
     user.as_object_mut()?.remove("Version");
     Some(user)
 }
 
-/// Whether they are the same, without a word of what they are: passwords are in them.
+/// Whether the users are equal. Returns no difference, because the users contain passwords.
 fn same(one: &Option<Value>, other: &Option<Value>) -> bool {
     one == other
 }
@@ -27,13 +27,13 @@ pub(crate) fn tagged() -> Value {
     with(iam(), json!({ "tags": { "team": "search", "stage": "live" } }))
 }
 
-/// What somebody does to an AWS user behind the operator's back.
+/// What somebody does to an AWS user without the operator.
 struct Drift {
     name: &'static str,
     spec: Value,
-    /// Null: the user is deleted.
+    /// The changed fields. Null deletes the user.
     change: Value,
-    /// What the event says of it.
+    /// The words of the event.
     says: &'static [&'static str],
 }
 
@@ -57,10 +57,10 @@ fn rows() -> Vec<Drift> {
     ]
 }
 
-/// Somebody changes each of the users, and each is as it was before once the operator has looked.
+/// Somebody changes each of the users, and the operator restores each user.
 ///
-/// `asks`: it looks on request, and the first call that corrects each user fails. Otherwise it looks by its drift checks.
-async fn put_right(fixture: &Fixture, asks: bool) {
+/// If `asks`, a person requests a pass, and the first call that corrects each user fails. Otherwise drift checks find the changes.
+async fn assert_drift_is_reverted(fixture: &Fixture, asks: bool) {
     fixture.secret("pw", PASSWORD).await;
     for Drift { name, spec, .. } in rows() {
         fixture.create(name, spec).await;
@@ -72,7 +72,7 @@ async fn put_right(fixture: &Fixture, asks: bool) {
     }
     for (Drift { name, mut change, .. }, was) in rows().into_iter().zip(&before) {
         if let Some(tags) = change.get_mut("Tags") {
-            // Somebody's own tag is no difference, and its owner tags stay.
+            // A tag of somebody else is no difference, and the owner tags stay.
             let was = was.as_ref().unwrap()["Tags"].as_object().unwrap();
             let owner = was.iter().filter(|(key, _)| key.starts_with("elasticache-users.dev/"));
             tags.as_object_mut().unwrap().extend(owner.map(|(key, value)| (key.clone(), value.clone())));
@@ -121,13 +121,13 @@ async fn put_right(fixture: &Fixture, asks: bool) {
 }
 
 #[tokio::test]
-async fn a_drift_check_puts_right_what_somebody_changed() {
+async fn a_drift_check_reverts_what_somebody_changed_in_aws() {
     let fixture = Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_RESYNC", "2s"),
         ("ELASTICACHE_USERS_TAG_RESYNC_EVERY", "1"),
     ]))
     .await;
-    put_right(&fixture, false).await;
+    assert_drift_is_reverted(&fixture, false).await;
     ended(fixture).await;
 }
 
@@ -148,7 +148,7 @@ async fn another_form_of_the_same_access_string_is_no_drift() {
 }
 
 #[tokio::test]
-async fn tags_that_were_never_in_the_spec_are_left_alone() {
+async fn tags_that_were_never_in_the_spec_are_not_changed() {
     let fixture = Fixture::new().await;
     fixture.ready("app", tagged()).await;
     let mut tags = fixture.aws.user("app").await.unwrap()["Tags"].clone();
@@ -160,14 +160,14 @@ async fn tags_that_were_never_in_the_spec_are_left_alone() {
     ended(fixture).await;
 }
 
-/// How long the operator of the tests below leaves a Ready object alone.
+/// How long the reads of an object may fail before Ready becomes Unknown.
 const STALE_AFTER: Duration = Duration::from_secs(4);
 
 #[tokio::test]
 async fn a_requested_reconcile_corrects_drift_although_its_first_call_fails() {
     // The next drift check would be ten minutes from now.
     let fixture = Fixture::new().await;
-    put_right(&fixture, true).await;
+    assert_drift_is_reverted(&fixture, true).await;
     ended(fixture).await;
 }
 
@@ -187,13 +187,13 @@ async fn an_outage_leaves_a_ready_object_alone_until_it_is_stale() {
     for row in &rows {
         fixture.ready(row.name, iam()).await;
     }
-    grows_stale(&fixture, &rows).await;
+    assert_stale_and_ready_again(&fixture, &rows).await;
     ended(fixture).await;
 }
 
 #[tokio::test]
 async fn throttling_leaves_a_ready_object_alone_until_it_is_stale() {
-    // Apart from the others, as it slows the operator's calls down for every object.
+    // Throttling has a test of its own, because it slows the operator's calls down for every object.
     let fixture = Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_RESYNC", "1s"),
         ("ELASTICACHE_USERS_STALE_AFTER", "4s"),
@@ -201,7 +201,7 @@ async fn throttling_leaves_a_ready_object_alone_until_it_is_stale() {
     .await;
     fixture.ready("throttled", iam()).await;
     let fault = Rule::any().throttle();
-    grows_stale(&fixture, &[Outage { name: "throttled", fault, reason: "Throttled" }]).await;
+    assert_stale_and_ready_again(&fixture, &[Outage { name: "throttled", fault, reason: "Throttled" }]).await;
     ended(fixture).await;
 }
 
@@ -212,8 +212,8 @@ struct Outage {
     reason: &'static str,
 }
 
-/// The reads of each object fail: it is left as it is, then Ready=Unknown, then Ready again once they succeed.
-async fn grows_stale(fixture: &Fixture, rows: &[Outage]) {
+/// The reads of each object fail. The object stays Ready, then it is Ready=Unknown, and it is Ready again when the reads succeed.
+async fn assert_stale_and_ready_again(fixture: &Fixture, rows: &[Outage]) {
     let mut began = Vec::new();
     for Outage { name, fault, .. } in rows {
         let rule = fault.clone().action("DescribeUsers").user(*name).always();
@@ -225,8 +225,12 @@ async fn grows_stale(fixture: &Fixture, rows: &[Outage]) {
     }
     for (Outage { name, reason, .. }, (fault, asked, versions)) in rows.iter().zip(began) {
         fixture.aws.struck(fault, 1).await;
-        // It is echoed even so, and nothing else is written.
-        fixture.shows(name, "echo", |object| object["status"]["lastHandledReconcileAt"] == "meanwhile").await;
+        // Status echoes the request although AWS does not answer, and nothing else changes.
+        fixture
+            .shows(name, "status echoes the request", |object| {
+                object["status"]["lastHandledReconcileAt"] == "meanwhile"
+            })
+            .await;
         fixture.event(name, reason).await;
         let unknown =
             |object: &Value| condition(object, "Ready").is_some_and(|ready| ready["status"] == "Unknown");
@@ -238,12 +242,12 @@ async fn grows_stale(fixture: &Fixture, rows: &[Outage]) {
         assert!(condition(&unknown, "Stalled").is_none());
         let since = fixture.versions(name).split_off(versions);
         let ready = since.iter().filter(|object| is_ready(object)).count();
-        // The annotation, and its echo.
+        // The second and third version are the annotation and its echo.
         assert_eq!((ready, since.len()), (2, 3), "{name}: {since:#?}");
     }
     fixture.aws.clear_faults().await;
     for Outage { name, reason, .. } in rows {
-        // What probably needs a person is tried slowly.
+        // The operator retries slowly if the problem probably needs a person.
         if ["AccessDenied", "CredentialsUnavailable"].contains(reason) {
             fixture.patch(name, reconcile_request("mended")).await;
         }
@@ -254,7 +258,7 @@ async fn grows_stale(fixture: &Fixture, rows: &[Outage]) {
 }
 
 #[tokio::test]
-async fn a_user_that_is_known_to_differ_is_not_called_ready_while_its_tags_cannot_be_read() {
+async fn an_object_whose_user_differs_is_not_ready_while_its_tags_cannot_be_read() {
     let fixture = Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_RESYNC", "1s"),
         ("ELASTICACHE_USERS_STALE_AFTER", "4s"),

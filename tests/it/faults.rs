@@ -1,9 +1,9 @@
-//! A fault at every call: each scenario is run once, its calls to AWS and to the API server are noted, and it is run again
-//! for each call and each fault that may befall it. The end must be the same.
+//! A fault at every call. Each scenario runs once without a fault, and the test records its calls to AWS and to the API server.
+//! Then the scenario runs again for each call and each fault that this call can have. The end state must be the same.
 //!
-//! `make test` tries at every call a lost answer and a kill before it, and after it where it changes something; at every
-//! call that changes AWS all faults; and of the API server's other faults each at one of the scenario's writes. `make
-//! faults` (FAULTS=full) tries every fault at every call, at the pace that people run the operator at.
+//! `make test` tries these faults: at every call a lost answer and a kill before the call; at every call that changes something
+//! also a kill after it; at every call that changes AWS all faults; and each other fault of the API server at one write of the
+//! scenario. `make faults` (FAULTS=full) tries every fault at every call, at the real pace.
 
 mod asked;
 mod case;
@@ -28,65 +28,75 @@ use self::operator::Speed;
 use self::scenario::{Accepted, Scenario};
 use crate::{control_plane, secrecy};
 
-/// Namespaces that no case plays in now.
+/// Namespaces that no case uses now.
 static FREE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static NAMESPACES: AtomicUsize = AtomicUsize::new(0);
 static PLACES: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(speed().at_once()));
 
-/// FAULTS=full asks for everything at real pace.
+/// With FAULTS=full all cases run at the real pace.
 fn speed() -> Speed {
     Speed { real: std::env::vars().any(|(name, value)| name == "FAULTS" && value == "full") }
 }
 
 #[tokio::test]
-async fn create_ends_the_same_whatever_fails() {
+async fn a_creation_ends_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::create()).await;
 }
 
 #[tokio::test]
-async fn modify_ends_the_same_whatever_fails() {
+async fn an_edit_ends_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::modify()).await;
 }
 
 #[tokio::test]
-async fn rotate_ends_the_same_whatever_fails() {
+async fn a_rotation_ends_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::rotate()).await;
 }
 
 #[tokio::test]
-async fn retag_ends_the_same_whatever_fails() {
+async fn a_change_of_tags_ends_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::retag()).await;
 }
 
 #[tokio::test]
-async fn adopt_ends_the_same_whatever_fails() {
+async fn an_adoption_ends_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::adopt()).await;
 }
 
 #[tokio::test]
-async fn delete_ends_the_same_whatever_fails() {
+async fn a_deletion_ends_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::delete()).await;
 }
 
 #[tokio::test]
-async fn create_and_delete_at_once_ends_the_same_whatever_fails() {
+async fn a_creation_and_deletion_at_once_end_in_the_same_state_whatever_fails() {
     whatever_fails(scenario::withdraw()).await;
 }
 
 #[tokio::test]
-async fn a_look_ends_the_same_whatever_fails() {
-    whatever_fails(scenario::look()).await;
+async fn an_observing_object_ends_in_the_same_state_whatever_fails() {
+    whatever_fails(scenario::observe()).await;
 }
 
 #[tokio::test]
-async fn a_former_owner_that_is_gone_is_inherited_whatever_fails() {
-    whatever_fails(scenario::inherit()).await;
+async fn a_user_of_an_owner_that_is_gone_is_adopted_whatever_fails() {
+    whatever_fails(scenario::adopt_from_gone_owner()).await;
+}
+
+#[tokio::test]
+async fn a_join_of_a_user_group_ends_in_the_same_state_whatever_fails() {
+    whatever_fails(scenario::join()).await;
+}
+
+#[tokio::test]
+async fn a_leave_of_a_user_group_ends_in_the_same_state_whatever_fails() {
+    whatever_fails(scenario::leave()).await;
 }
 
 #[tokio::test]
 async fn a_watch_that_hangs_when_it_is_opened_again_is_not_ready_and_then_opened_once_more() {
     let client = control_plane::client().await;
-    let (scenario, namespace) = (scenario::look(), new_namespace(&client).await);
+    let (scenario, namespace) = (scenario::observe(), new_namespace(&client).await);
     let case = Case::new(&client, &namespace, &scenario, speed(), None).await;
     let ended = case.loses_its_watch().await;
     case.clear().await;
@@ -94,7 +104,17 @@ async fn a_watch_that_hangs_when_it_is_opened_again_is_not_ready_and_then_opened
 }
 
 #[tokio::test]
-async fn what_happened_while_no_watch_worked_is_found_by_the_next_list() {
+async fn events_that_the_api_server_does_not_take_delay_no_pass_and_not_the_end() {
+    let client = control_plane::client().await;
+    let (scenario, namespace) = (scenario::observe(), new_namespace(&client).await);
+    let case = Case::new(&client, &namespace, &scenario, speed(), None).await;
+    let ended = case.publishes_to_nobody().await;
+    case.clear().await;
+    ended.unwrap_or_else(|why| panic!("{}", secrecy::redacted(&why)));
+}
+
+#[tokio::test]
+async fn changes_that_happened_while_no_watch_worked_are_found_by_the_next_list() {
     let client = control_plane::client().await;
     let (scenario, namespace) = (scenario::rotate(), new_namespace(&client).await);
     let case = Case::new(&client, &namespace, &scenario, speed(), None).await;
@@ -159,7 +179,7 @@ fn cases(calls: &[Call], speed: Speed, every_kubernetes_fault: bool) -> Vec<(Cal
         let count = if whole { faults.len() } else { call.at_least() };
         cases.extend(faults.into_iter().take(count).map(|fault| (call.clone(), fault)));
     }
-    // Of the others each has one turn, where the fewest faults are so far.
+    // Each other fault has one turn, at the call that has the fewest faults so far.
     let all: Vec<(&Call, Fault)> = calls
         .iter()
         .flat_map(|call| Fault::of(call, speed).into_iter().map(move |fault| (call, fault)))
@@ -182,7 +202,7 @@ fn cases(calls: &[Call], speed: Speed, every_kubernetes_fault: bool) -> Vec<(Cal
     cases
 }
 
-/// Whether the fault struck; or what is wrong.
+/// Whether the fault happened, or what is wrong.
 fn judged(
     scenario: &Scenario,
     Disturbance { call, fault }: &Disturbance<'_>,
@@ -207,16 +227,17 @@ fn judged(
     if let Some(offence) = run.offences.first() {
         return Err(format!("{case}: {offence}\n"));
     }
-    if !run.struck && !call.comes_and_goes() {
+    if !run.struck && !call.depends_on_timing() {
         return Err(format!("{case}: the call was never made\n"));
     }
     Ok(run.struck)
 }
 
-/// The API server's trouble is its own: it is no reason of a condition and no event.
+/// A failure of the API server must not become a reason of a condition or an event.
 fn reported_wrongly(fault: &Fault, run: &Run) -> Option<String> {
-    const FINE: [&str; 13] = [
+    const FINE: [&str; 16] = [
         "Active",
+        "AddedToUserGroup",
         "Adopted",
         "Creating",
         "DeletingUser",
@@ -224,13 +245,15 @@ fn reported_wrongly(fault: &Fault, run: &Run) -> Option<String> {
         "DriftCorrected",
         "Modifying",
         "PasswordRotated",
+        "RemovedFromUserGroup",
         "UserCreated",
         "UserDeleted",
         "UserModified",
         "WaitingForPreviousUser",
         "WaitingForUserActive",
+        "WaitingForUserGroup",
     ];
-    if !fault.is_trouble() {
+    if !fault.is_api_server_failure() {
         return None;
     }
     let wrong = run.reasons.iter().find(|reason| !FINE.contains(&reason.as_str()))?;
@@ -260,7 +283,7 @@ async fn within_a_case(
 }
 
 async fn new_namespace(client: &Client) -> String {
-    // Named as a fixture is, so that nobody else's audit counts what is written here.
+    // The name is like that of a fixture, so that no other fixture's audit counts the writes of this namespace.
     let number = NAMESPACES.fetch_add(1, Ordering::Relaxed);
     let name = format!("fixture-faults-{}-{number}", std::process::id());
     control_plane::create_namespace(client, &name).await;

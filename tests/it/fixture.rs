@@ -1,7 +1,7 @@
 //! A fixture for tests of the whole operator: a namespace on the shared control plane, an emulator, and the real binary.
 //!
-//! A watch records every version of every object, and holds what must hold at any time: the conditions are what kstatus
-//! expects, and whatever vanished has no AWS user any more.
+//! A watch records every version of every object, and checks what must be true at any time: the conditions are what kstatus
+//! expects, and an object that is gone has no AWS user any more.
 
 mod actions;
 mod aws;
@@ -36,21 +36,20 @@ use crate::rights::{self, Rights};
 /// The password in the Secret that [`Fixture::secret`] makes.
 pub(crate) const PASSWORD: &str = "a-long-enough-passphrase";
 
-/// How a fixture is set.
+/// The settings of a fixture.
 pub(crate) struct Setup {
-    /// How the emulator behaves.
     pub(crate) aws: Settings,
     /// Environment of the operator, besides what every fixture sets.
     pub(crate) env: Vec<(&'static str, String)>,
-    /// Objects may vanish while their user is still there: retained, or somebody else's.
+    /// Objects may be removed although their user exists, because it is retained or belongs to somebody else.
     pub(crate) leaves_users: bool,
-    /// What the operator may do; left out, what its test's turn is.
+    /// The operator's RBAC rights. `None` for the rights that follow from the name of the test.
     pub(crate) rights: Option<Rights>,
-    /// What the operator's IAM policy is bound to: user IDs that begin like this.
+    /// The prefix of the user IDs that the operator's IAM policy allows.
     pub(crate) user_ids: &'static str,
     /// The file of that policy.
     pub(crate) policy: &'static str,
-    /// That policy may have to refuse something.
+    /// Whether the IAM policy may refuse calls. Otherwise a refused call fails the test.
     pub(crate) refuses: bool,
 }
 
@@ -75,7 +74,7 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// Users may stay behind.
+    /// A fixture whose users may stay at the end.
     pub(crate) fn leaving_users() -> Self {
         Self { leaves_users: true, ..Self::default() }
     }
@@ -92,7 +91,7 @@ pub(crate) struct Fixture {
     pub(crate) ns: String,
     pub(crate) client: Client,
     pub(crate) aws: Aws,
-    /// What the owner tags call the cluster.
+    /// The name of the cluster in the owner tags.
     pub(crate) cluster_id: String,
     log: Arc<WatchLog>,
     operators: Mutex<Vec<Process>>,
@@ -118,14 +117,14 @@ impl Fixture {
         Self::with(Setup::default()).await
     }
 
-    /// The same, set otherwise.
+    /// A fixture with an operator and with these settings.
     pub(crate) async fn with(setup: Setup) -> Self {
         let fixture = Self::without_operator(setup).await;
         fixture.start();
         fixture
     }
 
-    /// A fixture with an operator on another control plane than the shared one. Users may stay.
+    /// A fixture with an operator on a control plane that is not the shared one. Users may stay at the end.
     pub(crate) async fn on(cluster: &Cluster) -> Self {
         let fixture =
             Self::without_operator_on(cluster, Setup { leaves_users: true, ..Setup::default() }).await;
@@ -133,7 +132,7 @@ impl Fixture {
         fixture
     }
 
-    /// The same with no operator yet.
+    /// A fixture on this control plane whose operator has not been started.
     pub(crate) async fn without_operator_on(cluster: &Cluster, setup: Setup) -> Self {
         let client = control_plane::client_of(cluster.kubeconfig()).await;
         Self::on_client(setup, client, cluster).await

@@ -12,7 +12,7 @@ use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, iam_user, until, 
 use crate::policies::ended;
 use crate::{control_plane, repository};
 
-/// The pages whose commands are run here. No other page has blocks of `sh`.
+/// The pages whose commands these tests run. No other page has blocks of `sh`.
 pub(crate) const FOLLOWED: [&str; 6] = [
     "how-to/adopt-from-terraform-or-ack",
     "how-to/keep-the-user",
@@ -22,7 +22,7 @@ pub(crate) const FOLLOWED: [&str; 6] = [
     "troubleshooting",
 ];
 
-/// A piece of a page that a reader uses.
+/// A block of a page that a reader uses.
 enum Piece {
     /// A file with the name that the page uses later.
     Yaml(String),
@@ -30,7 +30,7 @@ enum Piece {
     Shell(String),
 }
 
-/// The pieces of a page, in order. Blocks that need another program than kubectl have another language there.
+/// The blocks of a page, in order. Blocks that need another program than kubectl have another language on the page.
 fn pieces(page: &str) -> Vec<Piece> {
     assert!(FOLLOWED.contains(&page), "{page} is not listed");
     let text = repository::read(&format!("docs/src/{page}.md"));
@@ -47,7 +47,7 @@ fn pieces(page: &str) -> Vec<Piece> {
     pieces.collect()
 }
 
-/// A reader whose namespaces have other names than the page's.
+/// A reader of a page. The reader's namespaces have other names than those on the page.
 struct Reader {
     folder: tempfile::TempDir,
     names: Vec<(&'static str, String)>,
@@ -97,12 +97,12 @@ impl Reader {
     }
 }
 
-/// A fixture without an operator, where users may stay.
-async fn dark() -> Fixture {
+/// A fixture without an operator, whose users may stay at the end.
+async fn fixture_without_operator() -> Fixture {
     Fixture::without_operator(Setup::leaving_users()).await
 }
 
-/// The user without its tags and its number of changes.
+/// The user in the emulator, without its tags and its version.
 async fn all_but_tags(fixture: &Fixture, id: &str) -> Option<Value> {
     let mut user = fixture.aws.user(id).await?;
     let members = user.as_object_mut()?;
@@ -123,8 +123,8 @@ fn orders() -> Value {
 }
 
 #[tokio::test]
-async fn a_user_is_taken_over_from_terraform_or_ack() {
-    let fixture = dark().await;
+async fn the_guide_takes_a_user_over_from_terraform_or_ack() {
+    let fixture = fixture_without_operator().await;
     fixture.start_with(&[
         ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone()),
         ("ELASTICACHE_USERS_RESYNC", "1s".to_owned()),
@@ -146,7 +146,7 @@ async fn a_user_is_taken_over_from_terraform_or_ack() {
     assert_eq!(fixture.aws.changes().await, ["AddTagsToResource"]);
     assert!(all_but_tags(&fixture, "orders-api").await == before, "more than tags was changed");
     assert_eq!(fixture.aws.user("orders-api").await.unwrap()["Tags"]["made-by"], "terraform");
-    // kubectl's list of events may lag behind what was written a moment ago.
+    // kubectl's list of events may not have the newest event yet.
     let events = pieces.last().unwrap();
     until("kubectl shows the event Adopted", async || reader.follow(events).await.contains("Adopted")).await;
     ended(fixture).await;
@@ -154,7 +154,7 @@ async fn a_user_is_taken_over_from_terraform_or_ack() {
 
 #[tokio::test]
 async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
-    let fixture = dark().await;
+    let fixture = fixture_without_operator().await;
     fixture.start_with(&[
         ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone()),
         ("ELASTICACHE_USERS_RESYNC", "1s".to_owned()),
@@ -178,12 +178,12 @@ async fn a_user_with_the_same_passwords_is_taken_over_without_an_outage() {
     let sent = &fixture.aws.mutations().await[1]["Params"];
     assert!(sent["AccessString"].is_null() && sent["Engine"].is_null(), "only the passwords are sent");
     assert!(sent.to_string().contains(PASSWORD), "the Secret's password is not sent");
-    assert!(all_but_tags(&fixture, "orders-api").await == before, "a client would notice");
+    assert!(all_but_tags(&fixture, "orders-api").await == before, "a change that clients would notice");
     ended(fixture).await;
 }
 
 #[tokio::test]
-async fn an_object_is_renamed_and_moved() {
+async fn the_guide_renames_and_moves_an_object_without_losing_its_user() {
     let (shop, checkout) = two_namespaces(true).await;
     shop.ready("orders", orders()).await;
     let before = all_but_tags(&shop, "orders").await;
@@ -200,7 +200,7 @@ async fn an_object_is_renamed_and_moved() {
 }
 
 #[tokio::test]
-async fn the_new_object_may_be_applied_first() {
+async fn the_guide_to_rename_an_object_works_if_the_new_object_is_applied_first() {
     let (shop, checkout) = two_namespaces(true).await;
     shop.ready("orders", orders()).await;
     let reader = Reader::new(&[("shop", &shop), ("checkout", &checkout)]);

@@ -1,6 +1,6 @@
-//! Whatever comes from outside is read without a panic, without a hang and without a password in what the operator says of it:
-//! AWS's answers, objects under any CRD, Secrets. `make test` tries each target for a second from a fixed seed. `make fuzz`
-//! tries longer, from a seed that it prints.
+//! The operator reads any input from outside without a panic, without a hang and without a password in its output: AWS's answers,
+//! objects that any CRD admitted, and Secrets. `make test` fuzzes each target for a second from a fixed seed. `make fuzz` runs
+//! longer, from a seed that it prints.
 
 mod answers;
 mod edits;
@@ -23,14 +23,14 @@ use crate::secrecy;
 const LONGEST: Duration = Duration::from_secs(10);
 /// Cases between two looks at the clock.
 const BATCH: u32 = 32;
-/// What `make test` begins with: the same cases each time.
+/// The seed of `make test`, so that it tries the same cases each time.
 const SEED: u64 = 11;
 
 fn variable(name: &str) -> Option<u64> {
     std::env::vars().find(|(variable, _)| variable == name).and_then(|(_, value)| value.parse().ok())
 }
 
-/// Tries `case` with inputs of this strategy until the time is over. A failure shows a small input, and the seed of its batch.
+/// Tries `case` with inputs of this strategy until the time is over. A failure shows a minimal input and the seed of its batch.
 fn fuzz<S: Strategy>(target: &str, inputs: &S, case: impl Fn(S::Value)) {
     let time = variable("FUZZ_SECONDS");
     let first = variable("FUZZ_SEED").unwrap_or_else(|| time.map_or(SEED, |_| fastrand::u64(..)));
@@ -67,7 +67,7 @@ fn fuzz<S: Strategy>(target: &str, inputs: &S, case: impl Fn(S::Value)) {
     println!("{target}: {executions} executions in {} s, seed {first}", began.elapsed().as_secs());
 }
 
-/// Ends the whole test program if a case hangs in a loop of its own, which nothing else could end.
+/// Ends the whole test program if a case hangs in an endless loop, because nothing else can end that.
 struct Watchdog(Arc<Mutex<Instant>>);
 
 impl Watchdog {
@@ -92,7 +92,7 @@ impl Watchdog {
     }
 }
 
-/// What this thread logs, at the finest level that an operator may be told to log.
+/// The log of this thread, at the most detailed level that an operator can be told to log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -107,7 +107,7 @@ impl Write for Log {
 }
 
 impl Log {
-    /// Logs of this thread go there until the guard is dropped.
+    /// Captures the log of this thread until the guard is dropped.
     fn capture() -> (Self, tracing::subscriber::DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
@@ -116,12 +116,12 @@ impl Log {
         (log, tracing::subscriber::set_default(all))
     }
 
-    /// What was logged since this was last asked.
+    /// The log since the last `take`.
     fn take(&self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut *self.0.lock().unwrap())).into_owned()
     }
 
-    /// Neither this text nor what was logged shows a password.
+    /// Fails if this text or the log shows a password.
     fn assert_silent(&self, text: &str) {
         secrecy::assert_silent("an answer", text);
         secrecy::assert_silent("a log", &self.take());

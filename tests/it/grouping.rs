@@ -1,5 +1,8 @@
 //! User groups: a user that is in no group can log in nowhere.
 
+mod leaving;
+mod together;
+
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, Setup, condition, iam, is_ready, message, until, with};
@@ -25,7 +28,7 @@ async fn count(fixture: &Fixture, action: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_user_joins_a_group_and_leaves_it_with_the_spec() {
+async fn a_user_joins_and_leaves_a_group_as_its_spec_says() {
     let fixture = Fixture::new().await;
     fixture.aws.put_group("cache", json!({ "Engine": "valkey" })).await;
     let object = fixture.ready("app", member_of(&["cache"])).await;
@@ -63,7 +66,7 @@ async fn a_member_is_deleted_without_leaving_its_groups_first() {
 }
 
 #[tokio::test]
-async fn a_group_that_is_not_allowed_is_told_and_not_joined() {
+async fn a_group_that_is_not_allowed_is_reported_and_not_joined() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     fixture.start_with(&[("ELASTICACHE_USERS_ALLOWED_USER_GROUP", "{namespace}-*".to_owned())]);
     let allowed = format!("{}-cache", fixture.ns);
@@ -78,6 +81,10 @@ async fn a_group_that_is_not_allowed_is_told_and_not_joined() {
     })
     .await;
     assert_eq!(members(&fixture, "cache").await, [""; 0]);
+    let answer =
+        crate::checking::check(&fixture, &[], &[("ELASTICACHE_USERS_ALLOWED_USER_GROUP", "{namespace}-*")])
+            .await;
+    answer.warns("user-groups", &format!("{}/app (cache)", fixture.ns), "allowedUserGroups");
     // A membership that somebody else made stays, and is all that was missing.
     fixture.aws.put_group("cache", json!({ "UserIds": ["app"] })).await;
     fixture.request_reconcile("app").await;
@@ -87,7 +94,7 @@ async fn a_group_that_is_not_allowed_is_told_and_not_joined() {
 }
 
 #[tokio::test]
-async fn a_group_that_comes_late_is_joined_and_one_that_is_busy_is_waited_for() {
+async fn a_missing_group_is_joined_when_it_exists_and_a_busy_one_when_it_is_active() {
     let fixture = Fixture::new().await;
     fixture.create("app", member_of(&["cache"])).await;
     fixture.reason("app", "UserGroupNotFound").await;
@@ -100,7 +107,7 @@ async fn a_group_that_comes_late_is_joined_and_one_that_is_busy_is_waited_for() 
 }
 
 #[tokio::test]
-async fn a_user_that_aws_refuses_is_told_in_awss_words_and_holds_up_nobody() {
+async fn a_user_that_aws_refuses_in_a_group_reports_awss_message_and_delays_no_other_user() {
     let fixture = Fixture::new().await;
     fixture.aws.put_group("cache", json!({ "Engine": "valkey" })).await;
     let open = json!({ "engine": "redis", "accessString": "on ~* +@all",
@@ -116,33 +123,7 @@ async fn a_user_that_aws_refuses_is_told_in_awss_words_and_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_hundred_users_join_with_three_calls_at_most() {
-    let fixture = Fixture::with(Setup::env(&[
-        ("ELASTICACHE_USERS_AWS_RATE", "100"),
-        ("ELASTICACHE_USERS_AWS_BURST", "200"),
-    ]))
-    .await;
-    // They are there together once the group is.
-    fixture.aws.put_group("cache", json!({ "Engine": "valkey", "Status": "creating" })).await;
-    let names: Vec<String> = (0..100).map(|number| format!("user-{number}")).collect();
-    for name in &names {
-        fixture.create(name, member_of(&["cache"])).await;
-    }
-    for name in &names {
-        fixture.reason(name, "WaitingForUserGroup").await;
-    }
-    fixture.aws.put_group("cache", json!({ "Status": "active" })).await;
-    for name in &names {
-        fixture.wait_ready(name).await;
-    }
-    assert_eq!(members(&fixture, "cache").await.len(), 100);
-    let calls = count(&fixture, "ModifyUserGroup").await;
-    assert!((1..=3).contains(&calls), "{calls} calls of ModifyUserGroup");
-    fixture.end().await;
-}
-
-#[tokio::test]
-async fn a_membership_that_somebody_removed_is_put_back_as_drift() {
+async fn a_membership_that_somebody_removed_is_restored_as_drift() {
     let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_RESYNC", "1s")])).await;
     fixture.aws.put_group("cache", json!({ "Engine": "valkey" })).await;
     fixture.ready("app", member_of(&["cache"])).await;
@@ -155,7 +136,7 @@ async fn a_membership_that_somebody_removed_is_put_back_as_drift() {
 }
 
 #[tokio::test]
-async fn a_user_that_aws_works_on_without_our_asking_stays_ready() {
+async fn an_object_stays_ready_while_aws_modifies_its_user_because_of_its_group() {
     let fixture = Fixture::new().await;
     fixture.aws.put_group("cache", json!({ "Engine": "valkey" })).await;
     fixture.ready("app", member_of(&["cache"])).await;
@@ -174,7 +155,7 @@ async fn a_user_that_aws_works_on_without_our_asking_stays_ready() {
 }
 
 #[tokio::test]
-async fn a_default_user_takes_the_place_of_awss_own_and_gives_it_back_before_it_is_deleted() {
+async fn a_default_user_replaces_awss_own_in_a_group_and_is_replaced_before_its_deletion() {
     let fixture = Fixture::new().await;
     fixture.aws.put_group("cache", json!({ "UserIds": ["default"] })).await;
     let spec = json!({ "userName": "default", "engine": "redis", "accessString": "off -@all",

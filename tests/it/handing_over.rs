@@ -1,12 +1,12 @@
-//! A rename by a GitOps tool: the new object comes before the old one goes.
+//! A GitOps tool renames an object: it creates the new object before it deletes the old one.
 
 use serde_json::json;
 
 use crate::fixture::{Fixture, Setup, condition, iam, with};
 
 #[tokio::test]
-async fn a_new_object_waits_for_the_one_that_is_about_to_go_and_is_never_stalled() {
-    // At the real pace, so that the first minute is one.
+async fn a_new_object_waits_for_a_terminating_owner_of_its_user_and_is_never_stalled() {
+    // At the real pace, so that a minute of the operator lasts a minute.
     let env = vec![("ELASTICACHE_USERS_PACE_DIVISOR", "1".to_owned())];
     let fixture = Fixture::without_operator(Setup { env, ..Setup::leaving_users() }).await;
     fixture.start_with(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone())]);
@@ -17,6 +17,6 @@ async fn a_new_object_waits_for_the_one_that_is_about_to_go_and_is_never_stalled
     fixture.wait_ready("new").await;
     let stalled =
         fixture.versions("new").iter().filter(|version| condition(version, "Stalled").is_some()).count();
-    assert_eq!(stalled, 0, "the tool would have given up");
+    assert_eq!(stalled, 0, "the object was Stalled, so the GitOps tool would have given up");
     fixture.end().await;
 }

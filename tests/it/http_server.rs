@@ -1,4 +1,4 @@
-//! Small servers that stand for what the emulator is not: STS, an agent of credentials, an AWS whose clock is wrong.
+//! Small servers in place of services that the emulator does not have: STS, a credentials agent, an AWS whose clock is wrong.
 
 use std::net::TcpListener;
 

@@ -1,7 +1,8 @@
-//! The policies of `deploy/iam`: every operator of every fixture works under the one that people attach, with its conditions.
-//! Whoever needs more is refused as AWS refuses, and the fixture fails.
+//! The policies of `deploy/iam`. The operator of every fixture works under the policy that people attach, with its conditions. The
+//! emulator denies calls that the policy does not allow, and the fixture fails.
 
 mod files;
+mod groups;
 pub(crate) mod policy;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,16 +16,16 @@ use crate::fixture::{
     ACCOUNT, Fixture, PASSWORD, REGION, Setup, iam, iam_user, message, until, with, with_password,
 };
 
-/// What was asked, and the statement that allowed it, or none.
+/// A call, and the statement that allowed it, if any.
 type Answered = (Asked, Option<String>);
 
-/// What was asked of a policy.
+/// Records the calls that a policy allowed or refused.
 #[derive(Clone, Default)]
 pub(crate) struct Guard(Arc<Mutex<Vec<Answered>>>);
 
 impl Guard {
-    /// Answers by the policy, for users whose IDs begin like this and whose objects are in this namespace, and by the policy for user
-    /// groups, and notes what was asked. Any account and any region: that is what fixtures are about.
+    /// Decides by this policy, for users whose IDs have this prefix and whose objects are in this namespace, and by the policy for user
+    /// groups. Records the calls. The policies allow any account and region here, because fixtures use several.
     pub(crate) fn permits(&self, policy: &str, prefix: &str, tenant: &str) -> Permits {
         let words =
             [("REGION", "*"), ("ACCOUNT_ID", "*"), ("PREFIX-", prefix), ("TENANT", tenant), ("GROUPS-", "")];
@@ -43,7 +44,7 @@ impl Guard {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What was refused.
+    /// The calls that were refused.
     pub(crate) fn refused(&self) -> Vec<Asked> {
         self.log().into_iter().filter(|(_, allowed)| allowed.is_none()).map(|(asked, _)| asked).collect()
     }
@@ -59,16 +60,16 @@ async fn shop(setup: Setup) -> Fixture {
 }
 
 #[tokio::test]
-async fn a_life_needs_all_that_the_policy_allows_and_no_more() {
-    lives_under("policy.json").await;
+async fn the_iam_policy_allows_exactly_what_the_operator_needs() {
+    runs_under_policy("policy.json").await;
 }
 
 #[tokio::test]
-async fn a_life_in_one_namespace_needs_all_that_its_policy_allows_and_no_more() {
-    lives_under("policy-of-a-namespace.json").await;
+async fn the_iam_policy_of_a_namespace_allows_exactly_what_the_operator_needs() {
+    runs_under_policy("policy-of-a-namespace.json").await;
 }
 
-async fn lives_under(file: &'static str) {
+async fn runs_under_policy(file: &'static str) {
     let fixture = shop(Setup { policy: file, ..Setup::default() }).await;
     let adopters = ("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone());
     fixture.start_with(&[adopters]);
@@ -78,7 +79,7 @@ async fn lives_under(file: &'static str) {
     let edit = json!({ "accessString": "on ~x:* +@all", "tags": { "team": "red", "tier": null } });
     fixture.patch("shop-app", json!({ "spec": edit })).await;
     fixture.wait_ready("shop-app").await;
-    // Somebody takes owner tags off, all or one: they are put back.
+    // Somebody removes one owner tag or all of them, and the operator restores them.
     let of_tenant = json!({ "elasticache-users.dev/cluster": fixture.cluster_id, "elasticache-users.dev/namespace": fixture.ns });
     for left in [json!({}), of_tenant] {
         fixture.aws.put_user("shop-app", json!({ "Tags": with(left, json!({ "team": "red" })) })).await;
@@ -88,10 +89,10 @@ async fn lives_under(file: &'static str) {
         })
         .await;
     }
-    // One that nobody's tags claim is taken over.
+    // The operator adopts a user without owner tags.
     fixture.aws.put_user("shop-old", iam_user()).await;
     fixture.ready("shop-old", with(iam(), json!({ "adoptionPolicy": "Adopt" }))).await;
-    // The check for orphans works under the same policy, for users outside of the prefix too.
+    // The check for orphans works under the same policy, also for users without the prefix.
     fixture.aws.put_user("other", json!({})).await;
     let answer = crate::checking::check(&fixture, &["--orphans"], &[]).await;
     answer.ok("aws-users", "3 AWS users and their tags were read");
@@ -114,7 +115,7 @@ async fn lives_under(file: &'static str) {
 }
 
 #[tokio::test]
-async fn a_user_id_that_the_policy_does_not_know_is_refused_and_told() {
+async fn a_user_id_that_the_iam_policy_does_not_cover_is_denied_and_reported() {
     let fixture = shop(Setup { refuses: true, ..Setup::default() }).await;
     fixture.start();
     fixture.create("other", iam()).await;
@@ -126,7 +127,7 @@ async fn a_user_id_that_the_policy_does_not_know_is_refused_and_told() {
     fixture.end().await;
 }
 
-/// Owner tags: of a cluster, and of a namespace.
+/// The owner tags that name this cluster and this namespace.
 fn tags_of(owner: &[&str]) -> BTreeMap<String, String> {
     let keys = ["elasticache-users.dev/cluster", "elasticache-users.dev/namespace"].map(str::to_owned);
     keys.into_iter().zip(owner.iter().map(|part| (*part).to_owned())).collect()
@@ -142,7 +143,7 @@ fn asked(action: &str, id: &str, request: &[&str], has: &[&str]) -> Asked {
     }
 }
 
-/// A tagging call about these keys, none of which is the cluster's.
+/// A tagging call about these keys. None of them is the tag of the cluster.
 fn keyed(action: &str, keys: &[&str], has: &[&str]) -> Asked {
     let tag_keys = keys.iter().map(|key| (*key).to_owned()).collect();
     Asked { tag_keys, ..asked(action, "shop-a", &[], has) }
@@ -152,7 +153,7 @@ const ADD: &str = "AddTagsToResource";
 const REMOVE: &str = "RemoveTagsFromResource";
 
 #[test]
-fn the_policy_bounds_what_a_stolen_role_could_do() {
+fn the_iam_policy_limits_what_a_stolen_role_can_do() {
     let words = [("REGION", REGION), ("ACCOUNT_ID", ACCOUNT), ("CLUSTER_ID", "blue"), ("PREFIX", "shop")];
     let policy = Policy::of("policy.json", &words);
     let (none, blue, red): (&[&str], &[&str], &[&str]) = (&[], &["blue"], &["red"]);
@@ -209,11 +210,11 @@ fn the_policy_bounds_what_a_stolen_role_could_do() {
 }
 
 #[test]
-fn the_policy_of_a_namespace_bounds_it_to_the_users_of_that_namespace() {
+fn the_iam_policy_of_a_namespace_allows_changes_of_its_own_users_only() {
     let words = [
         ("REGION", REGION),
         ("ACCOUNT_ID", ACCOUNT),
-        ("ELASTICACHE_USERS_CLUSTER_ID", "blue"),
+        ("CLUSTER_ID", "blue"),
         ("PREFIX", "shop"),
         ("TENANT", "team"),
     ];

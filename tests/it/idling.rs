@@ -1,4 +1,4 @@
-//! Objects that nobody touches cost next to nothing: no write, one listing of all users at each drift check and after a restart.
+//! Objects that nobody changes cost no write, and only one listing of all users for each drift check and after a restart.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::fixture::{Fixture, PASSWORD, Setup, iam, until, with_password};
 use crate::load::passes;
 use crate::policies::ended;
 
-/// Two objects of each kind, all Ready, and their passes over.
+/// Two objects of each kind. All of them are Ready, and their passes are over.
 async fn objects(fixture: &Fixture) -> Vec<String> {
     fixture.secret("pw", PASSWORD).await;
     let mut names = Vec::new();
@@ -25,7 +25,7 @@ async fn objects(fixture: &Fixture) -> Vec<String> {
     }
     for name in &names {
         fixture.wait_ready(name).await;
-        // The last thing that a pass writes.
+        // The event is the last thing that a pass writes.
         fixture.event(name, "UserCreated").await;
     }
     names
@@ -40,13 +40,14 @@ async fn versions(fixture: &Fixture, names: &[String]) -> Vec<Option<String>> {
     versions
 }
 
-/// Finalizers, statuses, events and reads of Secrets of the fixture's operators so far, by the audit log; `None` where there is none.
+/// The number of writes of finalizers, statuses and events, and of reads of Secrets, by the fixture's operators so far. `None` if
+/// there is no audit log.
 fn asked_of_kubernetes(fixture: &Fixture) -> Option<[usize; 4]> {
     let count = |writes: Writes| [writes.finalizers, writes.statuses, writes.events, writes.secret_reads];
     fixture.writes().map(count)
 }
 
-/// When the emulator got the calls of this action about this user, of the calls after so many. Without a user: those about all.
+/// When the emulator got the calls of this action about this user, without the first `after` calls. Without a user: calls about all.
 fn times(calls: &[Value], after: usize, action: &str, id: &str) -> Vec<Duration> {
     let about = calls.iter().skip(after).filter(|call| call["Action"] == action && user_of(call) == id);
     about.map(|call| Duration::from_millis(call["At"].as_u64().unwrap())).collect()
@@ -70,11 +71,11 @@ async fn a_check_of_all_idle_objects_costs_one_listing_and_no_write() {
     let all = fixture.aws.calls().await;
     let walks = times(&all, calls, "DescribeUsers", "");
     let gaps: Vec<Duration> = walks.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    // Spread by a tenth either way.
+    // Drift checks vary by a tenth in both directions.
     assert!(gaps.iter().all(|gap| *gap >= Duration::from_millis(890)), "{gaps:?}");
     let mut compared = 0;
     for name in &names {
-        // A pass of its own reads the tags once in six resyncs, and looks at the user before.
+        // Once in six resyncs a pass reads the tags, and the user before.
         let tags = tags(&all, name);
         let looks = times(&all, calls, "DescribeUsers", name);
         assert!(looks.len() <= tags.len() + 1, "{name}: {looks:?}, but tags at {tags:?}");
@@ -82,7 +83,10 @@ async fn a_check_of_all_idle_objects_costs_one_listing_and_no_write() {
         assert!(far_apart, "{name}: {tags:?}");
         compared += looks.len();
     }
-    assert!(passes(&fixture) - had <= compared as f64, "there are other passes than those that compare tags");
+    assert!(
+        passes(&fixture) - had <= compared as f64,
+        "there were other passes than those that compare tags"
+    );
     assert_eq!(fixture.aws.mutations().await.len(), changes);
     assert_eq!(versions(&fixture, &names).await, before);
     // Each comparison of tags is a pass, which reads the Secret.
@@ -105,7 +109,7 @@ async fn a_restart_with_idle_objects_costs_one_listing_and_nothing_else() {
         !times(&fixture.aws.calls().await, calls, "DescribeUsers", "").is_empty()
     })
     .await;
-    // What comes after all of them is done: anything more would show by now.
+    // This object comes after all others. When it is Ready, further calls for the others would have been made.
     fixture.ready("later", iam()).await;
     fixture.event("later", "UserCreated").await;
     let all = fixture.aws.calls().await;
@@ -119,7 +123,7 @@ async fn a_restart_with_idle_objects_costs_one_listing_and_nothing_else() {
         all.iter().skip(calls).filter(|call| call["Action"] == "CreateUser").count() as f64
     );
     assert_eq!(versions(&fixture, &names).await, before);
-    // Those of the one that came later, and no other.
+    // Only the requests for the later object.
     let wanted = asked
         .map(|[finalizers, statuses, events, secrets]| [finalizers + 1, statuses + 2, events + 1, secrets]);
     assert_eq!(asked_of_kubernetes(&fixture), wanted);

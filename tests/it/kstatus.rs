@@ -1,5 +1,5 @@
-//! What kstatus makes of objects: the library that Flux, Helm 4 and kpt wait with, by its own code. Each fixture asks it at
-//! its end about every version that it has seen ([`agree`]).
+//! How kstatus reads objects. Flux, Helm 4 and kpt use this library to wait, and the tests run the library's own code. At its end
+//! each fixture runs it on every version of every object that the fixture has seen ([`assert_as_promised`]).
 
 mod conditions;
 mod reports;
@@ -21,14 +21,14 @@ use crate::fixture::{
 use crate::secrecy::redacted;
 
 /// The library's word for each object, such as `Current`.
-fn judge(objects: &[Value]) -> Vec<String> {
+fn statuses(objects: &[Value]) -> Vec<String> {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let program = PROGRAM.get_or_init(|| Tool::Kstatus.path().expect("kstatus"));
-    // A file and not a pipe: nobody has to write while another reads.
+    // A file instead of a pipe, so that no second thread has to write.
     let mut lines = tempfile::tempfile().unwrap();
     for object in objects {
         let mut object = object.clone();
-        // Items of a list have neither.
+        // Items of a list have no apiVersion and kind.
         object["apiVersion"] = json!("elasticache-users.dev/v1alpha1");
         object["kind"] = json!("ElastiCacheUser");
         writeln!(lines, "{object}").unwrap();
@@ -39,7 +39,7 @@ fn judge(objects: &[Value]) -> Vec<String> {
     String::from_utf8(stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// What users are promised, in the words of the contract.
+/// The kstatus word that the contract promises.
 fn promised(object: &Value) -> &'static str {
     let is = |type_| condition(object, type_).is_some_and(|found| found["status"] == "True");
     match () {
@@ -51,9 +51,9 @@ fn promised(object: &Value) -> &'static str {
     }
 }
 
-/// Fails where the library takes a version for something else than users are promised.
-pub(crate) fn agree(versions: &[Value]) {
-    let judged = judge(versions);
+/// Fails if the library reads a version in another way than the contract promises.
+pub(crate) fn assert_as_promised(versions: &[Value]) {
+    let judged = statuses(versions);
     assert_eq!(judged.len(), versions.len());
     for (version, judged) in versions.iter().zip(judged) {
         let (promised, status) = (promised(version), redacted(&version["status"].to_string()));
@@ -61,21 +61,26 @@ pub(crate) fn agree(versions: &[Value]) {
     }
 }
 
-/// kstatus takes it for this.
+/// Checks how kstatus reads the object.
 fn is(object: &Value, status: &str) {
-    assert_eq!(judge(std::slice::from_ref(object)), [status], "{}", redacted(&object["status"].to_string()));
+    assert_eq!(
+        statuses(std::slice::from_ref(object)),
+        [status],
+        "{}",
+        redacted(&object["status"].to_string())
+    );
 }
 
 #[tokio::test]
-async fn what_takes_time_is_in_progress_and_what_needs_a_person_has_failed() {
+async fn kstatus_shows_an_object_in_progress_while_it_waits_and_failed_if_it_needs_a_person() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
-    // Nobody has looked at it yet: the CRD's default status speaks.
+    // No pass has seen the object yet, so it has the CRD's default status.
     is(&fixture.create("app", with_password("pw")).await, "InProgress");
     fixture.start();
     is(&fixture.reason_now("app", "SecretNotFound").await, "InProgress");
     fixture.secret("pw", PASSWORD).await;
     is(&fixture.wait_ready("app").await, "Current");
-    // Nobody has looked at the edit yet.
+    // No pass has seen the edit yet.
     fixture.patch("app", json!({ "spec": { "accessString": "on ~x:* +@all" } })).await;
     let edited = fixture.versions("app").into_iter().find(|version| version["metadata"]["generation"] == 2);
     is(&edited.unwrap(), "InProgress");
@@ -99,7 +104,7 @@ async fn what_takes_time_is_in_progress_and_what_needs_a_person_has_failed() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_is_blocked_is_terminating_and_an_outage_unmakes_nothing_at_once() {
+async fn kstatus_shows_a_blocked_deletion_as_terminating_and_a_short_outage_as_current() {
     let fixture = Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_RESYNC", "1s"),
         ("ELASTICACHE_USERS_STALE_AFTER", "2s"),

@@ -70,7 +70,7 @@ async fn held_by(fixture: &Fixture, name: &str) -> LeaseSpec {
 }
 
 /// A leader, called one, and a standby, called two.
-async fn two(fixture: &Fixture) -> (Process, Process) {
+async fn leader_and_standby(fixture: &Fixture) -> (Process, Process) {
     let one = replica(fixture, "one");
     held_by(fixture, "one").await;
     let two = replica(fixture, "two");
@@ -79,7 +79,7 @@ async fn two(fixture: &Fixture) -> (Process, Process) {
 }
 
 /// Begins to create users and to delete others, and waits until a part of that is done.
-async fn in_the_middle(fixture: &Fixture) {
+async fn begin_work(fixture: &Fixture) {
     for index in 0..OBJECTS {
         fixture.create(&format!("old-{index}"), iam()).await;
     }
@@ -122,7 +122,7 @@ async fn sent_by(fixture: &Fixture, name: &str) -> Vec<u64> {
     fixture.aws.mutations().await.iter().filter(by).map(|call| call["Seq"].as_u64().unwrap()).collect()
 }
 
-/// When a replica logged a line that says this.
+/// When a replica logged a line with these words.
 fn logged(fixture: &Fixture, index: usize, says: &str) -> jiff::Timestamp {
     let log = fixture.each_log().swap_remove(index);
     let line = log.lines().find(|line| line.contains(says));
@@ -137,14 +137,14 @@ async fn ended(mut process: Process) -> Option<i32> {
 #[tokio::test]
 async fn a_leader_that_is_killed_in_the_middle_of_its_work_is_followed_within_20_s() {
     let fixture = fixture().await;
-    let (mut one, _two) = two(&fixture).await;
+    let (mut one, _two) = leader_and_standby(&fixture).await;
     let first = spec(&fixture).await;
     // The leader will not get the answers to one CreateUser and one DeleteUser that AWS accepts.
     for (action, id) in [("CreateUser", "new-2"), ("DeleteUser", "old-2")] {
         let lost = Rule::on(action).user(id).hang().after();
         fixture.aws.fault(lost).await;
     }
-    in_the_middle(&fixture).await;
+    begin_work(&fixture).await;
     let killed = jiff::Timestamp::now();
     one.kill();
     let taken = held_by(&fixture, "two").await;
@@ -157,10 +157,10 @@ async fn a_leader_that_is_killed_in_the_middle_of_its_work_is_followed_within_20
 }
 
 #[tokio::test]
-async fn a_leader_that_stood_still_for_30_s_changes_nothing_when_it_goes_on() {
+async fn a_leader_that_was_paused_for_30_s_changes_nothing_when_it_resumes() {
     let fixture = fixture().await;
-    let (mut one, _two) = two(&fixture).await;
-    in_the_middle(&fixture).await;
+    let (mut one, _two) = leader_and_standby(&fixture).await;
+    begin_work(&fixture).await;
     // From here on all calls fail, so that work is left when the leader continues.
     for action in ["CreateUser", "DeleteUser"] {
         let refused = Rule::on(action).unavailable().always();
@@ -175,21 +175,21 @@ async fn a_leader_that_stood_still_for_30_s_changes_nothing_when_it_goes_on() {
     tokio::time::sleep(Duration::from_secs(30).saturating_sub(stopped.elapsed())).await;
     let before = sent_by(&fixture, "one").await;
     one.signal(Signal::CONT).unwrap();
-    assert_eq!(ended(one).await, Some(1), "it ends, as it does not lead any more");
+    assert_eq!(ended(one).await, Some(1), "replica one must end, because it does not lead any more");
     let log = fixture.each_log().swap_remove(0);
     assert!(log.lines().last().unwrap().contains("does not lead any more"), "{log}");
     fixture.aws.clear_faults().await;
     nothing_is_lost_or_done_twice(&fixture).await;
-    assert_eq!(sent_by(&fixture, "one").await, before, "it has changed nothing since");
+    assert_eq!(sent_by(&fixture, "one").await, before, "replica one changed something after it was paused");
     held_by(&fixture, "two").await;
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn a_leader_that_is_told_to_end_in_the_middle_of_its_work_is_followed_within_3_s() {
+async fn a_leader_that_gets_sigterm_in_the_middle_of_its_work_is_followed_within_3_s() {
     let fixture = fixture().await;
-    let (mut one, _two) = two(&fixture).await;
-    in_the_middle(&fixture).await;
+    let (mut one, _two) = leader_and_standby(&fixture).await;
+    begin_work(&fixture).await;
     let asked = Instant::now();
     one.signal(Signal::TERM).unwrap();
     assert_eq!(ended(one).await, Some(0));
@@ -203,7 +203,7 @@ async fn a_leader_that_is_told_to_end_in_the_middle_of_its_work_is_followed_with
 }
 
 #[tokio::test]
-async fn the_lease_is_not_released_where_a_mutation_had_to_be_cut() {
+async fn the_lease_is_not_released_if_a_mutation_had_to_be_cut() {
     let fixture = fixture().await;
     let mut one = replica(&fixture, "one");
     let held = held_by(&fixture, "one").await;
@@ -220,9 +220,9 @@ async fn the_lease_is_not_released_where_a_mutation_had_to_be_cut() {
 }
 
 #[tokio::test]
-async fn a_standby_is_ready_and_leaves_everything_alone() {
+async fn a_standby_is_ready_and_writes_nothing() {
     let fixture = fixture().await;
-    let (_one, mut two) = two(&fixture).await;
+    let (_one, mut two) = leader_and_standby(&fixture).await;
     let addresses: Vec<String> =
         fixture.each_log().iter().map(|log| operator::address(log).unwrap().to_owned()).collect();
     let page = |index: usize, path: &str| {
@@ -283,7 +283,7 @@ async fn a_leader_whose_api_server_stops_answering_ends_within_12_s() {
     };
     let leads = async |name: &str| {
         let text = || std::fs::read_to_string(log(name)).unwrap_or_default();
-        until("it leads", async || text().contains("leading")).await;
+        until("the replica leads", async || text().contains("leading")).await;
     };
     let one = start("one");
     leads("one").await;
@@ -292,7 +292,7 @@ async fn a_leader_whose_api_server_stops_answering_ends_within_12_s() {
     assert_eq!(ended(one).await, Some(1));
     assert!(paused.elapsed() < Duration::from_secs(12), "{:?}", paused.elapsed());
     cluster.resume_apiserver().unwrap();
-    // In the namespace of the kubeconfig's context.
+    // The Lease is in the namespace of the kubeconfig's context.
     let _two = start("two");
     leads("two").await;
     let leases: Api<Lease> = Api::namespaced(control_plane::client_of(cluster.kubeconfig()).await, "default");

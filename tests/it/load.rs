@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::fixture::{Fixture, Setup, iam, reconcile_request, until, with_password};
 use crate::rights::Rights;
 
-/// What somebody waits for has its first AWS call within this time.
+/// A deletion or a creation has its first AWS call within this time.
 const FIRST_CALL: Duration = Duration::from_secs(10);
-/// And a deletion or a creation is done within this time.
+/// A deletion or a creation is done within this time.
 const DONE: Duration = Duration::from_secs(30);
 const CROWD: usize = 150;
 
@@ -23,12 +23,12 @@ pub(crate) fn names(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}-{number}")).collect()
 }
 
-/// Users that others would leave behind on purpose. The tests end before a crowd is done.
+/// Users may stay at the end, because the tests end before a crowd is done.
 fn setup() -> Setup {
     Setup { leaves_users: true, ..Setup::default() }
 }
 
-/// No limit, for the time in which a test makes its crowd.
+/// No rate limit, while a test creates its crowd.
 pub(crate) fn unlimited() -> [(&'static str, String); 2] {
     [("ELASTICACHE_USERS_AWS_RATE", "1000".to_owned()), ("ELASTICACHE_USERS_AWS_BURST", "1000".to_owned())]
 }
@@ -60,7 +60,7 @@ async fn first_calls(
 }
 
 /// Eight users are deleted and four created while a crowd waits.
-async fn people_are_served(fixture: &Fixture, leaving: &[String]) {
+async fn deletions_and_creations_are_served(fixture: &Fixture, leaving: &[String]) {
     let coming = names("coming", 4);
     let calls = fixture.aws.calls().await.len();
     let since = Instant::now();
@@ -80,7 +80,7 @@ async fn people_are_served(fixture: &Fixture, leaving: &[String]) {
 }
 
 #[tokio::test]
-async fn people_are_served_while_many_objects_wait_for_secrets() {
+async fn edits_and_deletions_are_served_while_many_objects_wait_for_secrets() {
     let fixture = Fixture::without_operator(setup()).await;
     let (leaving, crowd) = (names("leaving", 8), names("waiting", CROWD));
     fixture.start_with(&unlimited());
@@ -94,13 +94,13 @@ async fn people_are_served_while_many_objects_wait_for_secrets() {
     }
     fixture.kill();
     fixture.start();
-    people_are_served(&fixture, &leaving).await;
+    deletions_and_creations_are_served(&fixture, &leaving).await;
     fixture.kill();
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn people_are_served_while_many_users_are_stuck() {
+async fn edits_and_deletions_are_served_while_many_users_stay_modifying() {
     let fixture = Fixture::without_operator(setup()).await;
     let (leaving, crowd) = (names("leaving", 8), names("stuck", CROWD));
     fixture.start_with(&unlimited());
@@ -123,7 +123,7 @@ async fn people_are_served_while_many_users_are_stuck() {
         fixture.aws.calls_of("DescribeUsers", "").await.len() > 3
     })
     .await;
-    people_are_served(&fixture, &leaving).await;
+    deletions_and_creations_are_served(&fixture, &leaving).await;
     fixture.kill();
     fixture.end().await;
 }
@@ -148,7 +148,7 @@ async fn many_deletions_are_polled_by_one_listing() {
     }
     let calls = fixture.aws.calls().await.split_off(before);
     let (listings, others): (Vec<_>, Vec<_>) = calls.iter().partition(|call| user_of(call).is_empty());
-    // A look, the tags, DeleteUser and a last look; the first were polled before there were many.
+    // DescribeUsers, the tags, DeleteUser and DescribeUsers. The first users were polled before many were deleting.
     assert!(others.len() <= 5 * names.len(), "{} calls for {} deletions", others.len(), names.len());
     // At most 10 in a minute of production.
     assert!((2..=20).contains(&listings.len()), "{} listings", listings.len());
@@ -171,8 +171,8 @@ impl Tenants {
         Self { crowd, other }
     }
 
-    /// The other tenant's new users have their first call in time. The first of them is what the contract is about; the tenant
-    /// has the turn of its namespace for the others too.
+    /// The other tenant's new users have their first call in time. The contract promises it for the first of them. The others share the
+    /// turns of their namespace.
     async fn other_is_served(&self) {
         let calls = self.crowd.aws.calls().await.len();
         let names = names(&format!("other-{calls}"), 3);
@@ -224,23 +224,23 @@ async fn a_tenant_who_creates_hundreds_at_once_delays_nobody_else() {
 }
 
 /// As many bytes of annotations as Kubernetes allows.
-fn fat(letter: &str) -> Value {
+fn large_annotations(letter: &str) -> Value {
     json!({ "metadata": { "annotations": { "example.com/fat": letter.repeat(250_000) } } })
 }
 
 #[tokio::test]
-async fn a_tenant_with_fat_objects_delays_nobody_else_and_no_write_takes_anything_off_them() {
+async fn a_tenant_with_large_objects_delays_nobody_else_and_writes_keep_their_contents() {
     let tenants = Tenants::new().await;
     let crowd = names("fat", 24);
     create_all(&tenants.crowd, &crowd, |_| iam()).await;
     let edits = async {
         for letter in ["a", "b", "c"] {
-            let edits = crowd.iter().map(|name| tenants.crowd.patch(name, fat(letter)));
+            let edits = crowd.iter().map(|name| tenants.crowd.patch(name, large_annotations(letter)));
             stream::iter(edits).buffer_unordered(8).for_each(|()| async {}).await;
         }
     };
     futures::join!(edits, tenants.other_is_served());
-    // A start has to list them all. Then each of them is written: a status, and the finalizer off.
+    // A new operator has to list all objects. Then it writes each of them: a status, and the removal of the finalizer.
     tenants.crowd.kill();
     tenants
         .crowd
@@ -251,7 +251,7 @@ async fn a_tenant_with_fat_objects_delays_nobody_else_and_no_write_takes_anythin
     let left = tenants.crowd.shows("fat-0", "our finalizer is off", |object| {
         object["metadata"]["finalizers"] == json!(["example.com/held"])
     });
-    assert_eq!(left.await["metadata"]["annotations"], fat("c")["metadata"]["annotations"]);
+    assert_eq!(left.await["metadata"]["annotations"], large_annotations("c")["metadata"]["annotations"]);
     tenants.crowd.patch("fat-0", json!({ "metadata": { "finalizers": [] } })).await;
     tenants.crowd.gone("fat-0").await;
     tenants.end().await;
@@ -267,7 +267,7 @@ async fn change_often(fixture: &Fixture, patch: impl Fn(usize) -> Value) {
 }
 
 #[tokio::test]
-async fn foreign_annotations_and_labels_start_no_pass() {
+async fn annotations_and_labels_of_others_start_no_pass() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     fixture.reconcile_now("app").await;
@@ -278,7 +278,7 @@ async fn foreign_annotations_and_labels_start_no_pass() {
     })
     .await;
     assert_eq!(fixture.aws.calls().await.len(), calls);
-    // One of ours does.
+    // An annotation of ours starts a pass.
     fixture.reconcile_now("app").await;
     assert!(fixture.aws.calls().await.len() > calls);
     fixture.end().await;
@@ -292,7 +292,7 @@ pub(crate) fn passes(fixture: &Fixture) -> f64 {
 }
 
 #[tokio::test]
-async fn passes_over_one_object_begin_a_second_apart() {
+async fn passes_over_one_object_begin_at_least_a_second_apart() {
     let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_PACE_DIVISOR", "1")])).await;
     fixture.ready("app", iam()).await;
     let (before, since) = (passes(&fixture), Instant::now());
@@ -303,7 +303,7 @@ async fn passes_over_one_object_begin_a_second_apart() {
         })
         .await;
     let (passes, took) = (passes(&fixture) - before, since.elapsed());
-    // One that had begun before may end meanwhile.
+    // A pass that had begun before may end meanwhile.
     assert!(passes <= 2.0 + took.as_secs_f64(), "{passes} passes in {took:?}");
     assert!(passes >= 3.0, "they are not put off without end: {passes} passes in {took:?}");
     fixture.end().await;

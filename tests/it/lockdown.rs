@@ -1,4 +1,4 @@
-//! What the operator's administrator forbids to the users of a namespace, and how many AWS users it may have.
+//! The operator's administrator forbids features to the users of a namespace, and limits the number of its AWS users.
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
@@ -10,7 +10,7 @@ use crate::fixture::{
     prevent_deletion, until, with, with_password,
 };
 
-/// No pass comes by itself: what is waited for is the answer to a change.
+/// With this resync no pass begins by itself, so that each pass is the answer to a change.
 const RESYNC: (&str, &str) = ("ELASTICACHE_USERS_RESYNC", "1h");
 const ALL: &str = "retain,observe,suspend,prevent-deletion,adopt";
 
@@ -18,14 +18,14 @@ fn variables(all: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     all.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
 }
 
-/// Ready, and the message says this besides.
+/// Waits until the object is Ready and its message contains these words.
 async fn ready_with(fixture: &Fixture, name: &str, words: &str) -> Value {
     let told = |object: &Value| is_ready(object) && message(object).contains(words);
     fixture.shows(name, &format!("Ready, and {words}"), told).await
 }
 
 #[tokio::test]
-async fn what_is_forbidden_makes_no_user_until_it_is_taken_out() {
+async fn an_object_with_a_forbidden_feature_gets_no_user_until_the_feature_is_removed() {
     let fixture = Fixture::with(Setup {
         leaves_users: true,
         ..Setup::env(&[
@@ -85,7 +85,7 @@ async fn what_is_forbidden_makes_no_user_until_it_is_taken_out() {
 }
 
 #[tokio::test]
-async fn what_was_there_before_stays_managed_and_holds_no_deletion_up() {
+async fn a_user_from_before_a_feature_was_forbidden_stays_managed_and_can_be_deleted() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     fixture.start_with(&variables(&[RESYNC]));
     fixture.secret("pw", PASSWORD).await;
@@ -101,11 +101,8 @@ async fn what_was_there_before_stays_managed_and_holds_no_deletion_up() {
     let object = fixture.reason_now("observed", "Observed").await;
     assert!(object["metadata"]["finalizers"].is_null());
     fixture.kill();
-    fixture.start_with(&variables(&[
-        RESYNC,
-        ("ELASTICACHE_USERS_FORBID", ALL),
-        ("ELASTICACHE_USERS_ALLOWED_TAG_KEY", "team"),
-    ]));
+    let rules = [RESYNC, ("ELASTICACHE_USERS_FORBID", ALL), ("ELASTICACHE_USERS_ALLOWED_TAG_KEY", "team")];
+    fixture.start_with(&variables(&rules));
     for name in ["retained", "kept", "tagged", "suspended", "observed"] {
         fixture.request_reconcile(name).await;
     }
@@ -116,7 +113,7 @@ async fn what_was_there_before_stays_managed_and_holds_no_deletion_up() {
     assert_eq!(fixture.event("retained", "RuleBroken").await.kind, "Warning");
     let user = fixture.aws.user("tagged").await.unwrap();
     assert!(user["Tags"]["odd"].is_null() && user["Tags"]["team"] == "a", "{user:#}");
-    // A rotation goes on.
+    // The operator still rotates passwords.
     let rotated = "another-long-passphrase";
     fixture.secret("pw", rotated).await;
     until("the rotation", async || {
@@ -126,7 +123,7 @@ async fn what_was_there_before_stays_managed_and_holds_no_deletion_up() {
     ready_with(&fixture, "retained", "(--forbid=retain)").await;
     let told = fixture.events("retained").await;
     assert_eq!(told.iter().filter(|event| event.reason == "RuleBroken").count(), 1, "{told:?}");
-    // Who wants AWS left alone gets that, and the finalizer.
+    // A suspended or observing object changes nothing in AWS, but gets the finalizer.
     for name in ["suspended", "observed"] {
         let object = fixture.reason_now(name, "InvalidSpec").await;
         assert!(
@@ -138,7 +135,7 @@ async fn what_was_there_before_stays_managed_and_holds_no_deletion_up() {
         fixture.shows(name, "the finalizer", held).await;
     }
     assert_eq!(fixture.aws.changes_of("observed").await, ["CreateUser"]);
-    // The fixture's end asks that no user was left.
+    // At its end the fixture checks that no user is left.
     for name in ["retained", "kept", "tagged", "suspended", "observed"] {
         fixture.deleted(name).await;
         assert!(fixture.aws.user(name).await.is_none(), "{name}");
@@ -150,7 +147,7 @@ async fn what_was_there_before_stays_managed_and_holds_no_deletion_up() {
 }
 
 #[tokio::test]
-async fn a_namespace_has_so_many_users_and_the_next_one_waits_for_a_place() {
+async fn an_object_above_the_limit_of_its_namespace_waits_until_another_user_is_gone() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     fixture.start_with(&variables(&[RESYNC]));
     for name in ["a", "b", "c"] {
@@ -158,7 +155,7 @@ async fn a_namespace_has_so_many_users_and_the_next_one_waits_for_a_place() {
     }
     fixture.kill();
     fixture.start_with(&variables(&[RESYNC, ("ELASTICACHE_USERS_MAX_USERS_PER_NAMESPACE", "2")]));
-    // One too many from before stays managed.
+    // The third user is from before the limit, and stays managed.
     fixture.patch("c", json!({ "spec": { "accessString": "on ~c:* +@all" } })).await;
     fixture.wait_ready("c").await;
     assert_eq!(fixture.aws.user("c").await.unwrap()["AccessString"], "on ~c:* +@all");
@@ -175,7 +172,7 @@ async fn a_namespace_has_so_many_users_and_the_next_one_waits_for_a_place() {
     fixture.create("o", with(iam(), json!({ "managementPolicy": "Observe" }))).await;
     fixture.reason_now("o", "UserMissing").await;
     fixture.deleted("a").await;
-    // Two are left, so both wait still.
+    // Two users are left, so both objects still wait.
     for name in ["d", "e"] {
         let object = fixture.acknowledge(name).await;
         assert_eq!(condition(&object, "Ready").unwrap()["reason"], "QuotaExceeded");
@@ -184,7 +181,7 @@ async fn a_namespace_has_so_many_users_and_the_next_one_waits_for_a_place() {
     fixture.deleted("b").await;
     fixture.wait_ready("d").await;
     assert!(fixture.aws.changes_of("e").await.is_empty());
-    // One that waits may go at once.
+    // A waiting object can be deleted at once.
     fixture.deleted("e").await;
     for name in ["c", "d", "o"] {
         fixture.deleted(name).await;
@@ -193,7 +190,7 @@ async fn a_namespace_has_so_many_users_and_the_next_one_waits_for_a_place() {
 }
 
 #[tokio::test]
-async fn the_admission_policy_of_the_page_refuses_what_it_says() {
+async fn the_admission_policy_in_the_documentation_refuses_what_the_page_says() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let page = crate::repository::read("docs/src/concepts/tenancy.md");
     let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();

@@ -1,4 +1,4 @@
-//! The operator held against real processes: one binary, a module for each subject.
+//! Tests of the operator as a process: one test binary, with a module for each subject.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

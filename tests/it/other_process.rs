@@ -1,18 +1,18 @@
-//! A test whose body runs in a process of its own, because what it is about belongs to a process: its environment, its log.
+//! Runs the body of a test in a process of its own, because the test is about the environment or the log of a process.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The other process finds it in its environment: the folder that it shares with the test.
+/// The environment variable that tells the other process the folder that it shares with the test.
 const FOLDER: &str = "TEST_OTHER_PROCESS";
 
-/// The folder, if this is the other process.
+/// The shared folder, if this is the other process.
 #[allow(clippy::disallowed_methods, reason = "the other process of a test")]
 fn shared_folder() -> Option<PathBuf> {
     std::env::var_os(FOLDER).map(PathBuf::from)
 }
 
-/// Runs `body` in a process that has the environment which `environment` makes, and no other. Both get a folder that they share.
+/// Runs `body` in another process that has only the environment that `environment` returns. Both get a folder that they share.
 pub(crate) fn run<V: AsRef<str>>(
     test: &str,
     environment: impl FnOnce(PathBuf) -> Vec<(&'static str, V)>,

@@ -10,7 +10,7 @@ use crate::secrecy;
 const ONE: &str = "correct horse+battery%staple";
 const OTHER: &str = "another-one-of-16-or-more";
 
-/// A user with two passwords, one of which stands in a Secret with something else.
+/// A user with two passwords. The Secret of one of them also has another key.
 async fn two_passwords(fixture: &Fixture) -> serde_json::Value {
     fixture.secret("one", ONE).await;
     fixture.secret_with("two", json!({ "password": OTHER, "beside": "what-nobody-asked-for" })).await;
@@ -18,7 +18,7 @@ async fn two_passwords(fixture: &Fixture) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn no_password_shows_at_the_finest_log_level_of_every_crate() {
+async fn no_password_appears_in_the_log_at_level_trace_of_every_crate() {
     let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_LOG", "trace")])).await;
     let spec = two_passwords(&fixture).await;
     fixture.ready("app", spec).await;
@@ -28,10 +28,10 @@ async fn no_password_shows_at_the_finest_log_level_of_every_crate() {
     fixture.deleted("app").await;
     let logs = fixture.logs();
     for target in ["TRACE tower::buffer", " aws_smithy_runtime", "hyper_util"] {
-        assert!(logs.contains(target), "{target} logs nothing: this test looks at nothing");
+        assert!(logs.contains(target), "{target} logs nothing, so this test checks nothing");
     }
     let pages = fixture.metrics().concat().matches("elasticache_user_build_info{").count();
-    assert_eq!(pages, 2, "a page of each operator");
+    assert_eq!(pages, 2, "one page of metrics for each operator");
     fixture.end().await;
 }
 

@@ -1,4 +1,4 @@
-//! What an object, or the operator's flags, let the operator do: `Observe`, `suspend`, prefixes of user IDs.
+//! Settings of an object or flags of the operator that limit what the operator does: `Observe`, `suspend`, prefixes of user IDs.
 
 use elasticache_emulator::access_string::canonical;
 use elasticache_emulator::user_of;
@@ -9,7 +9,7 @@ use crate::fixture::{
     with_password,
 };
 
-/// Ends the fixture: AWS's own users were never touched, whatever it was about.
+/// Ends the fixture, and checks that the operator never changed AWS's own users.
 pub(crate) async fn ended(fixture: Fixture) {
     for call in fixture.aws.mutations().await {
         let id = user_of(&call);
@@ -18,8 +18,8 @@ pub(crate) async fn ended(fixture: Fixture) {
     fixture.end().await;
 }
 
-/// A fixture whose operator looks every second, and where users may stay.
-async fn watchful(env: &[(&'static str, &str)]) -> Fixture {
+/// A fixture whose operator makes a drift check every second, and whose users may stay at the end.
+async fn checking_every_second(env: &[(&'static str, &str)]) -> Fixture {
     let env = [env, &[("ELASTICACHE_USERS_RESYNC", "1s")]].concat();
     Fixture::with(Setup { leaves_users: true, ..Setup::env(&env) }).await
 }
@@ -38,8 +38,8 @@ fn is_held(object: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn an_observing_object_tells_what_differs_and_changes_nothing() {
-    let fixture = watchful(&[]).await;
+async fn an_observing_object_reports_what_differs_and_changes_nothing() {
+    let fixture = checking_every_second(&[]).await;
     fixture.secret("pw", PASSWORD).await;
     let tags = json!({ "tags": { "team": "search" } });
     fixture.create("app", observing(with(with_password("pw"), tags))).await;
@@ -47,7 +47,7 @@ async fn an_observing_object_tells_what_differs_and_changes_nothing() {
     assert_eq!(ready(&object).0, "False");
     assert_eq!(condition(&object, "Reconciling").unwrap()["reason"], "UserMissing");
 
-    // Another form of the access string, and other passwords, are no difference that anybody could see.
+    // Another form of the access string is no difference, and AWS does not show other passwords.
     let like = json!({
         "AccessString": "on -@all  ~app:*  +@read", "Passwords": ["nobody-knows-this-one"],
         "Tags": { "team": "search", "more": "x" },
@@ -91,7 +91,7 @@ async fn an_observing_object_tells_what_differs_and_changes_nothing() {
 
 #[tokio::test]
 async fn an_observing_object_compares_access_strings_by_what_they_permit() {
-    // The access string of the spec, and one that looks like it and permits something else.
+    // The access string of the spec, and a similar one that permits something else.
     let rows = [
         ("on ~a +set +get", "on ~a +set"),
         ("on +config|get +config ~a", "on +config|get ~a"),
@@ -103,7 +103,7 @@ async fn an_observing_object_compares_access_strings_by_what_they_permit() {
         ("on ~a allkeys +@read -get +@read", "on ~a allkeys +@read -get"),
     ];
     let returned = |sent: &str| json!({ "AccessString": canonical(sent).unwrap() });
-    let fixture = watchful(&[]).await;
+    let fixture = checking_every_second(&[]).await;
     fixture.aws.put_user("app", json!({ "Engine": "valkey", "Authentication": { "Type": "iam" } })).await;
     fixture.create("app", observing(iam())).await;
     fixture.reason_now("app", "Observed").await;
@@ -120,8 +120,8 @@ async fn an_observing_object_compares_access_strings_by_what_they_permit() {
 }
 
 #[tokio::test]
-async fn an_observing_object_sees_even_anothers_user() {
-    let fixture = watchful(&[]).await;
+async fn an_observing_object_shows_even_a_user_of_another_object() {
+    let fixture = checking_every_second(&[]).await;
     fixture.ready("first", iam()).await;
     fixture.create("second", observing(with(iam(), json!({ "userID": "first" })))).await;
     fixture.reason_now("second", "Observed").await;
@@ -132,14 +132,14 @@ async fn an_observing_object_sees_even_anothers_user() {
 }
 
 #[tokio::test]
-async fn an_object_that_only_observes_from_now_on_lets_its_user_go_and_takes_it_back() {
-    let fixture = watchful(&[]).await;
+async fn an_object_that_is_set_to_observe_loses_its_finalizer_and_can_manage_its_user_again() {
+    let fixture = checking_every_second(&[]).await;
     fixture.ready("app", iam()).await;
     let before = fixture.aws.user("app").await.unwrap();
     fixture.patch("app", json!({ "spec": { "managementPolicy": "Observe" } })).await;
     let object = fixture.reason_now("app", "Observed").await;
     assert!(!is_held(&object), "{object:#}");
-    // An edit is compared, not made.
+    // The operator compares an edit and does not apply it.
     fixture.patch("app", json!({ "spec": { "accessString": "on ~x:* +@all" } })).await;
     let object = fixture.reason_now("app", "Differs").await;
     assert!(ready(&object).2.contains("on ~x:* +@all"), "{}", ready(&object).2);
@@ -156,8 +156,8 @@ async fn an_object_that_only_observes_from_now_on_lets_its_user_go_and_takes_it_
 }
 
 #[tokio::test]
-async fn a_suspended_object_costs_no_call_and_is_ready_only_as_it_was_applied() {
-    let fixture = watchful(&[]).await;
+async fn a_suspended_object_costs_no_aws_call_and_is_ready_only_if_its_spec_was_applied() {
+    let fixture = checking_every_second(&[]).await;
     fixture.ready("app", iam()).await;
     let suspend = |value: bool| json!({ "spec": { "suspend": value } });
     fixture.patch("app", suspend(true)).await;
@@ -167,7 +167,7 @@ async fn a_suspended_object_costs_no_call_and_is_ready_only_as_it_was_applied() 
     for (patch, value) in [
         (json!({ "spec": { "tags": { "a": "b" } } }), "True"),
         (json!({ "spec": { "accessString": "on ~x:* +@all" } }), "False"),
-        // Once False it stays so: what AWS has is not known.
+        // Ready stays False, because the operator does not know what AWS has.
         (json!({ "spec": { "accessString": "on ~* +@all" } }), "False"),
     ] {
         let generation = object["metadata"]["generation"].as_i64().unwrap();
@@ -182,7 +182,7 @@ async fn a_suspended_object_costs_no_call_and_is_ready_only_as_it_was_applied() 
         assert!(condition(&object, "Reconciling").is_none() && condition(&object, "Stalled").is_none());
     }
     fixture.acknowledge("app").await;
-    // One that never was anything else, and one that shows that drift checks go on meanwhile.
+    // `new` is suspended from its creation on. The other object shows that drift checks go on meanwhile.
     fixture.create("new", with(iam(), json!({ "suspend": true }))).await;
     let object = fixture.reason_now("new", "Suspended").await;
     assert_eq!(ready(&object).0, "False");
@@ -204,8 +204,8 @@ async fn a_suspended_object_costs_no_call_and_is_ready_only_as_it_was_applied() 
 }
 
 #[tokio::test]
-async fn a_suspended_deletion_is_held_until_it_goes_on_or_the_user_is_retained() {
-    let fixture = watchful(&[]).await;
+async fn a_suspended_deletion_waits_until_suspend_ends_or_the_user_is_retained() {
+    let fixture = checking_every_second(&[]).await;
     for name in ["resumed", "retained"] {
         fixture.ready(name, iam()).await;
         let patch = json!({
@@ -218,7 +218,7 @@ async fn a_suspended_deletion_is_held_until_it_goes_on_or_the_user_is_retained()
     let calls = fixture.aws.calls().await.len();
     for name in ["resumed", "retained"] {
         fixture.delete(name).await;
-        // What prevents every deletion goes first.
+        // prevent-deletion takes precedence over suspend.
         fixture.reason(name, "DeletionProtected").await;
         fixture.patch(name, prevent_deletion(false)).await;
         let object = fixture.reason(name, "Suspended").await;
@@ -239,10 +239,10 @@ async fn a_suspended_deletion_is_held_until_it_goes_on_or_the_user_is_retained()
 }
 
 #[tokio::test]
-async fn user_ids_must_begin_as_the_administrator_says() {
+async fn a_user_id_without_the_required_prefix_is_refused() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     fixture.start();
-    // From before the rule.
+    // This object is from before the rule.
     fixture.ready("before", iam()).await;
     fixture.ready("lost", iam()).await;
     fixture.kill();
@@ -271,7 +271,7 @@ async fn user_ids_must_begin_as_the_administrator_says() {
         &format!("{}/before (--required-user-id-prefix)", fixture.ns),
         "kubectl describe ecu",
     );
-    // One that somebody deleted is not created again.
+    // The operator does not create a user again that somebody deleted.
     fixture.aws.remove_user("lost").await;
     fixture.request_reconcile("lost").await;
     fixture.reason_now("lost", "UserIDNotAllowed").await;
@@ -286,11 +286,11 @@ async fn user_ids_must_begin_as_the_administrator_says() {
 }
 
 #[tokio::test]
-async fn a_default_policy_of_retain_holds_where_the_object_says_nothing() {
-    let fixture = watchful(&[("ELASTICACHE_USERS_DEFAULT_DELETION_POLICY", "Retain")]).await;
+async fn the_default_deletion_policy_holds_for_objects_without_their_own() {
+    let fixture = checking_every_second(&[("ELASTICACHE_USERS_DEFAULT_DELETION_POLICY", "Retain")]).await;
     fixture.ready("gone", with(iam(), json!({ "deletionPolicy": "Delete" }))).await;
     fixture.ready("kept", iam()).await;
-    // A policy that the object gets while it is being deleted counts as well.
+    // A policy that is set while the object is terminating counts too.
     fixture.ready("asked", iam()).await;
     fixture.patch("asked", prevent_deletion(true)).await;
     fixture.delete("asked").await;
@@ -310,15 +310,15 @@ async fn a_default_policy_of_retain_holds_where_the_object_says_nothing() {
 }
 
 #[tokio::test]
-async fn aws_own_users_are_nobodys_to_have() {
-    let fixture = watchful(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "*")]).await;
+async fn users_that_aws_itself_creates_cannot_be_adopted() {
+    let fixture = checking_every_second(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "*")]).await;
     let before = fixture.aws.user("default").await.expect("the emulator has a user default");
     for id in ["default", "default.orders"] {
         let object = manifest("app", with(iam(), json!({ "userID": id, "adoptionPolicy": "Adopt" })));
         let object = serde_json::from_value(object).unwrap();
         assert!(fixture.users().create(&Default::default(), &object).await.is_err(), "{id}");
     }
-    // One may be called `default` in the cache, as a group needs one.
+    // A user may have the user name `default`, because a group needs one.
     fixture.secret("pw", PASSWORD).await;
     fixture.ready("app", with(with_password("pw"), json!({ "userName": "default" }))).await;
     fixture.deleted("app").await;

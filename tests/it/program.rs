@@ -1,4 +1,4 @@
-//! The program around the controller: how it begins, what it serves, how it ends.
+//! How the operator's process starts, what it serves over HTTP, and how it ends.
 
 use std::process::{Command, Output};
 
@@ -9,7 +9,7 @@ use crate::control_plane;
 use crate::fixture::{Fixture, Setup, iam, until};
 use crate::load::unlimited;
 
-/// Ends at once, non-zero, with one sentence that says this.
+/// Checks that the command fails at once, and prints one sentence with these words.
 fn refuses(claim: &str, command: &mut Command, says: &str) {
     let Output { status, stderr, .. } = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&stderr);
@@ -72,7 +72,7 @@ async fn the_operator_does_not_start_without_the_crd() {
     refuses("no CRD", &mut command, "crd | kubectl apply");
 }
 
-/// The address that the newest operator has told in its log.
+/// The address that the newest operator has logged.
 async fn address(fixture: &Fixture) -> String {
     until("the address in the log", || async {
         let logs = fixture.logs();
@@ -106,7 +106,7 @@ async fn the_operator_serves_health_and_metrics() {
 }
 
 #[tokio::test]
-async fn the_operator_ends_on_sigterm_after_the_call_in_flight() {
+async fn on_sigterm_the_operator_ends_after_the_running_call() {
     let fixture = Fixture::new().await;
     let slow = fixture.aws.fault(Rule::on("CreateUser").slow(1500)).await;
     fixture.create("app", iam()).await;
@@ -115,13 +115,13 @@ async fn the_operator_ends_on_sigterm_after_the_call_in_flight() {
     fixture.signal(Signal::TERM);
     assert_eq!(fixture.exit_code().await, Some(0));
     assert!(asked.elapsed() < std::time::Duration::from_secs(10));
-    // The call's outcome stands in status: it was not cut.
+    // Status has the outcome of the call, so the call was not cut.
     fixture.wait_ready("app").await;
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn a_call_that_hangs_is_cut_on_sigterm() {
+async fn on_sigterm_a_call_that_hangs_is_cut() {
     let fixture = Fixture::new().await;
     let hang = Rule::on("CreateUser").hang().after();
     let hang = fixture.aws.fault(hang).await;
@@ -138,8 +138,8 @@ async fn a_call_that_hangs_is_cut_on_sigterm() {
 }
 
 #[tokio::test]
-async fn a_pass_that_waits_for_the_rate_limit_ends_on_sigterm_without_its_call() {
-    // The token for the second CreateUser comes 20 s after that for the first.
+async fn on_sigterm_a_pass_that_waits_for_the_rate_limit_ends_without_its_call() {
+    // The permit for CreateUser comes 20 s after the permit for DescribeUsers.
     let fixture = Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_AWS_RATE", "0.05"),
         ("ELASTICACHE_USERS_AWS_BURST", "1"),

@@ -40,13 +40,13 @@ impl Recorded {
     }
 }
 
-/// What a process of this release reads.
+/// What this release reads from a recorded object.
 struct Row {
     file: &'static str,
     readiness: Readiness,
-    /// An ARN in status says where the user is.
+    /// Whether the ARN in status shows the location of the user.
     located: bool,
-    /// `lastApplied` says that the user is managed.
+    /// Whether `lastApplied` shows that the object manages the user.
     manages: bool,
     deletion: DeletionProgress,
 }
@@ -57,7 +57,7 @@ impl Row {
         Self { file, readiness: Readiness::Ready, located: true, manages: true, deletion }
     }
 
-    /// Nothing is there that this object manages.
+    /// An object that manages no user.
     fn without_user(file: &'static str) -> Self {
         let readiness = Readiness::NotReady;
         Self { readiness, located: false, manages: false, ..Self::at_rest(file) }
@@ -67,7 +67,7 @@ impl Row {
         Self { readiness: Readiness::NotReady, ..Self::at_rest(file) }
     }
 
-    /// The release before announced a DeleteUser, and may have sent it.
+    /// The release before wrote the intent of a DeleteUser, and may have sent the call.
     fn requested(file: &'static str) -> Self {
         let deletion = DeletionProgress::Requested(Requester::Another);
         Self { manages: false, deletion, ..Self::not_ready(file) }
@@ -117,7 +117,7 @@ fn an_object_of_the_release_before_is_read_without_loss() {
         let terminating = raw["metadata"]["deletionTimestamp"].is_string();
         assert_eq!(facts.terminating, terminating, "{file}");
 
-        // What is written back is what was recorded. The announcement of a DeleteUser has a field of its own now.
+        // The status that is written back is the recorded one, except that the intent of a DeleteUser now has its own field.
         let mut written = serde_json::to_value(status(read)).unwrap();
         let announced = written.as_object_mut().unwrap().remove("deleteRequestedAt");
         assert_eq!(announced.is_some(), row.deletion.is_requested(), "{file}");
@@ -126,14 +126,14 @@ fn an_object_of_the_release_before_is_read_without_loss() {
 }
 
 #[test]
-fn every_recorded_object_has_a_row() {
+fn every_recorded_object_has_a_row_in_the_table() {
     let rows: Vec<&str> = rows().iter().map(|row| row.file).collect();
     let unnamed: Vec<String> =
         Recorded::names().into_iter().filter(|name| !rows.contains(&name.as_str())).collect();
     assert!(unnamed.is_empty(), "{unnamed:?}");
 }
 
-/// What a pass of this release writes and calls, in short.
+/// The writes and calls of a pass of this release, in short.
 fn effects(driven: &Driven) -> Vec<&'static str> {
     let name = |request: &Request| {
         let Request::Call { mutation, .. } = request else { return request.name() };
@@ -148,7 +148,7 @@ fn effects(driven: &Driven) -> Vec<&'static str> {
     driven.effects.iter().map(name).collect()
 }
 
-/// The pass wrote nothing, or only that a message has other words now and the location that the ARN says already.
+/// Checks that the pass wrote nothing except a message with a new wording and the location that the ARN already shows.
 fn assert_rests(file: &str, recorded: &Recorded, driven: &Driven) {
     for effect in &driven.effects {
         let Request::WriteStatus(written) = effect else { panic!("{file}: {effect:#?}") };
@@ -163,7 +163,7 @@ fn assert_rests(file: &str, recorded: &Recorded, driven: &Driven) {
 }
 
 #[tokio::test]
-async fn nothing_is_written_for_a_recorded_object_that_has_come_to_rest() {
+async fn nothing_is_written_to_a_recorded_object_at_rest() {
     let at_rest = [
         "ready-iam",
         "ready-password",
@@ -184,13 +184,13 @@ async fn nothing_is_written_for_a_recorded_object_that_has_come_to_rest() {
         let recorded = Recorded::read(file);
         assert_rests(file, &recorded, &drive(&recorded, ACCOUNT).await);
     }
-    // In the account that it was recorded in.
+    // The credentials belong to the account in which the object was recorded.
     let recorded = Recorded::read("stalled-wrong-account");
     assert_rests("stalled-wrong-account", &recorded, &drive(&recorded, "999988887777").await);
 }
 
 #[tokio::test]
-async fn a_recorded_deletion_goes_on_once_this_process_has_announced_it_itself() {
+async fn a_recorded_deletion_goes_on_after_this_process_has_written_its_own_intent() {
     let deletions = [
         "terminating-announced",
         "terminating-invalid-user-state",
@@ -207,7 +207,7 @@ async fn a_recorded_deletion_goes_on_once_this_process_has_announced_it_itself()
 }
 
 #[tokio::test]
-async fn a_recorded_creation_whose_user_shows_becomes_ready_without_another_call() {
+async fn a_recorded_creation_whose_user_exists_becomes_ready_without_another_create_user() {
     let driven = drive(&Recorded::read("creating-answer-lost"), ACCOUNT).await;
     assert_eq!(effects(&driven), ["WriteStatus"]);
     let Request::WriteStatus(ready) = &driven.effects[0] else { unreachable!() };
@@ -216,7 +216,7 @@ async fn a_recorded_creation_whose_user_shows_becomes_ready_without_another_call
 }
 
 #[tokio::test]
-async fn a_recorded_creation_whose_user_does_not_show_holds_the_deletion() {
+async fn a_recorded_creation_whose_user_is_absent_delays_the_deletion() {
     let mut recorded = Recorded::read("creating-announced");
     let deleted = recorded.facts.status.create_requested_at.map(|_| json!("2026-11-30T00:00:00Z"));
     recorded.raw["metadata"]["deletionTimestamp"] = deleted.unwrap();

@@ -1,5 +1,5 @@
-//! Pages of the documentation that are generated as a whole, each from the source that decides: a field, a flag or a
-//! reason that the pages do not show, or show otherwise, fails here.
+//! Pages of the documentation that are generated from the code. A test fails if a page lacks a field, a flag or a reason, or shows it
+//! differently.
 
 mod fields;
 mod flags;
@@ -7,17 +7,17 @@ mod reasons;
 
 use crate::repository;
 
-/// Text that nobody wrote as Markdown.
+/// Escapes text that is no Markdown.
 fn plain(text: &str) -> String {
     text.replace('*', "\\*").replace('<', "&lt;")
 }
 
-/// A cell of a table holds no bar and no line break.
+/// Makes text fit into a cell of a table, which may have no bar and no line break.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
 
-/// The documentation of what follows it in a Rust file, by the name that follows: its paragraphs, each on one line.
+/// The doc comments of the variants of this enum in a Rust file: each with the variant's name, and its paragraphs on one line each.
 fn documented(file: &str, enumeration: &str) -> Vec<(String, Vec<String>)> {
     let text = repository::read(file);
     let (_, body) = text.split_once(&format!("pub enum {enumeration} {{\n")).unwrap();

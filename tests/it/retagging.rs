@@ -1,4 +1,5 @@
-//! The tags of the spec are edited, or somebody edits those of AWS; nobody else's tag is touched, and no tag is forgotten.
+//! A person edits the tags of the spec, or somebody edits the tags in AWS. The operator must not change tags of others, and must not
+//! forget a tag of its own.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::fixture::{self, Fixture, Setup, condition, iam, until, with};
 
-/// AWS answers tagging calls with 404 for a while after each change of tags.
-async fn windowed() -> Fixture {
+/// A fixture whose AWS answers tagging calls with 404 for a while after each change of tags.
+async fn with_tag_window() -> Fixture {
     let mut setup = Setup::default();
     setup.aws.tag_window = Duration::from_secs(2);
     Fixture::with(setup).await
@@ -22,7 +23,7 @@ fn edit(tags: Value) -> Value {
     json!({ "spec": { "tags": tags } })
 }
 
-/// The AWS user's tags, owner tags apart.
+/// The AWS user's tags without the owner tags.
 async fn tags(fixture: &Fixture) -> Value {
     let user = fixture.aws.user("app").await.unwrap();
     let of_spec = user["Tags"].as_object().unwrap().iter().filter(|(key, _)| !is_owner_tag(key));
@@ -50,7 +51,7 @@ async fn count(fixture: &Fixture, action: &str) -> usize {
 /// An edit of the spec's tags.
 struct TagEdit {
     patch: Value,
-    /// The tags of the spec that AWS has then.
+    /// The tags that AWS has after the edit, without owner tags.
     wanted: Value,
     /// How many calls have added and removed tags by then.
     adds: usize,
@@ -58,8 +59,8 @@ struct TagEdit {
 }
 
 #[tokio::test]
-async fn tags_follow_the_spec_and_those_of_others_stay() {
-    let fixture = windowed().await;
+async fn tags_follow_the_spec_and_tags_of_others_stay() {
+    let fixture = with_tag_window().await;
     fixture.ready("app", tagged(json!({ "team": "search", "stage": "live" }))).await;
     let mut all = fixture.aws.user("app").await.unwrap()["Tags"].clone();
     all["made-by"] = json!("somebody");
@@ -114,12 +115,12 @@ async fn only_the_tags_that_differ_are_sent() {
 }
 
 #[tokio::test]
-async fn forty_tags_are_replaced_by_forty_others_where_aws_has_room_for_fifty() {
+async fn forty_tags_are_replaced_by_forty_others_although_aws_allows_only_fifty() {
     let forty = |prefix: &str| {
         let tags = (0..40).map(|index| (format!("{prefix}-{index}"), json!("x")));
         Value::Object(tags.collect())
     };
-    let fixture = windowed().await;
+    let fixture = with_tag_window().await;
     fixture.ready("app", tagged(forty("old"))).await;
     let mut all = fixture.aws.user("app").await.unwrap()["Tags"].clone();
     for index in 0..6 {
@@ -140,26 +141,29 @@ async fn forty_tags_are_replaced_by_forty_others_where_aws_has_room_for_fifty() 
     assert_eq!(keys(&object).len(), 40);
     assert!(keys(&object).iter().all(|key| key.starts_with("new-")));
     let calls = fixture.aws.calls().await;
-    assert!(calls.iter().all(|call| call["Code"] != "TagQuotaPerResourceExceeded"), "sent without room");
+    assert!(
+        calls.iter().all(|call| call["Code"] != "TagQuotaPerResourceExceeded"),
+        "tags were added although AWS had no room for them"
+    );
     let stalled = fixture.versions("app").iter().any(|version| condition(version, "Stalled").is_some());
     assert!(!stalled);
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn a_key_is_remembered_before_its_tag_is_sent() {
+async fn a_tag_key_is_written_to_status_before_its_tag_is_sent() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
-    // It takes effect, and nobody learns of it.
+    // The call takes effect, but its answer is lost.
     let rule = Rule::on("AddTagsToResource").hang().after();
     let fault = fixture.aws.fault(rule).await;
     fixture.patch("app", edit(json!({ "team": "search" }))).await;
     fixture.aws.struck(fault, 1).await;
     fixture.kill();
     let object = serde_json::to_value(fixture.users().get("app").await.unwrap()).unwrap();
-    assert_eq!(keys(&object), ["team"], "sent before status said so");
+    assert_eq!(keys(&object), ["team"], "status must have the key before the tag is sent");
     assert_eq!(tags(&fixture).await, json!({ "team": "search" }));
-    // Out of the spec before anybody knew that AWS has it: it is removed all the same.
+    // The tag leaves the spec before the operator knows that AWS has it. The operator must remove it nevertheless.
     fixture.patch("app", edit(Value::Null)).await;
     fixture.start();
     let object = fixture.wait_ready("app").await;
@@ -169,7 +173,7 @@ async fn a_key_is_remembered_before_its_tag_is_sent() {
 }
 
 #[tokio::test]
-async fn a_key_is_forgotten_only_once_its_removal_was_answered() {
+async fn a_tag_key_leaves_status_only_after_its_removal_was_answered() {
     let fixture = Fixture::new().await;
     fixture.ready("app", tagged(json!({ "team": "search", "stage": "live" }))).await;
     let rule = Rule::on("RemoveTagsFromResource").unavailable().always();
@@ -178,7 +182,7 @@ async fn a_key_is_forgotten_only_once_its_removal_was_answered() {
     let object = fixture.reason("app", "AWSUnavailable").await;
     fixture.aws.struck(fault, 2).await;
     assert_eq!(keys(&object), ["stage", "team"]);
-    // Not even where the process that tried it is gone.
+    // The tag must be removed also if the process that sent it is gone.
     fixture.kill();
     let object = serde_json::to_value(fixture.users().get("app").await.unwrap()).unwrap();
     assert_eq!(keys(&object), ["stage", "team"]);
@@ -190,8 +194,8 @@ async fn a_key_is_forgotten_only_once_its_removal_was_answered() {
 }
 
 #[tokio::test]
-async fn tags_and_everything_else_are_edited_at_once() {
-    let fixture = windowed().await;
+async fn tags_and_all_other_fields_can_be_edited_at_once() {
+    let fixture = with_tag_window().await;
     fixture.ready("app", tagged(json!({ "team": "search" }))).await;
     let mut patch = edit(json!({ "team": "ads" }));
     patch["spec"]["accessString"] = json!("on ~x:* +@all");
@@ -206,20 +210,20 @@ async fn tags_and_everything_else_are_edited_at_once() {
 }
 
 #[tokio::test]
-async fn owner_tags_that_were_stripped_are_put_back_where_status_proves_the_user_ours() {
-    let fixture = windowed().await;
+async fn removed_owner_tags_are_restored_if_status_proves_that_the_user_is_ours() {
+    let fixture = with_tag_window().await;
     fixture.ready("app", tagged(json!({ "team": "search" }))).await;
     fixture.aws.put_user("app", json!({ "Tags": {} })).await;
     fixture.reconcile_now("app").await;
     let note = fixture.event("app", "DriftCorrected").await.note;
     assert!(note.contains("owner tags"), "{note}");
-    // Whose it is comes first: the spec's own tags follow.
+    // The operator restores the owner tags first and the tags of the spec afterwards.
     let of_spec = json!({ "team": "search" });
     let all = async || owner_tags(&fixture).await == 4 && tags(&fixture).await == of_spec;
     until("all tags are there", all).await;
     fixture.wait_ready("app").await;
     assert_eq!(fixture.aws.calls_of("ModifyUser", "app").await.len(), 0);
-    // Before an edit too: ModifyUser goes to nobody's user.
+    // The operator also restores the owner tags before an edit, because it must not modify a user without an owner.
     fixture.aws.put_user("app", json!({ "Tags": {} })).await;
     fixture.patch("app", json!({ "spec": { "accessString": "on ~x:* +@all" } })).await;
     fixture.wait_ready("app").await;
@@ -232,7 +236,7 @@ async fn owner_tags_that_were_stripped_are_put_back_where_status_proves_the_user
 }
 
 #[tokio::test]
-async fn tags_that_somebody_changed_are_put_back_though_the_first_calls_fail() {
+async fn tags_that_somebody_changed_are_restored_although_the_first_calls_fail() {
     let fixture = Fixture::new().await;
     fixture.ready("app", tagged(json!({ "team": "search" }))).await;
     let whole = fixture.aws.user("app").await.unwrap()["Tags"].clone();
@@ -252,14 +256,14 @@ async fn tags_that_somebody_changed_are_put_back_though_the_first_calls_fail() {
 }
 
 #[tokio::test]
-async fn a_user_without_owner_tags_that_status_cannot_prove_ours_is_left_alone() {
+async fn a_user_without_owner_tags_is_not_changed_if_status_does_not_prove_that_it_is_ours() {
     let rows = [
         ("app-0", json!({ "Tags": {}, "AccessString": "on ~theirs:* +@all" })),
         ("app-1", json!({ "Tags": {}, "Engine": "redis" })),
         ("app-2", json!({ "Tags": {}, "Authentication": { "Type": "no-password" } })),
     ];
     let fixture = Fixture::with(Setup::leaving_users()).await;
-    // All at once: while CreateUser is young, the operator waits for the tags.
+    // For some time after CreateUser the operator waits for the tags. All users are created first, so that they wait together.
     let mut stripped = Vec::new();
     for (name, change) in rows {
         fixture.ready(name, iam()).await;
@@ -271,7 +275,7 @@ async fn a_user_without_owner_tags_that_status_cannot_prove_ours_is_left_alone()
         let object = fixture.reason(name, "UserAlreadyExists").await;
         assert!(condition(&object, "Stalled").is_some(), "{name}");
         assert_eq!(fixture.aws.user(name).await.unwrap(), before, "{name}");
-        // Its tags back by hand: it goes on with the next look.
+        // A person restores the tags, and the operator goes on with the next pass.
         let tags = fixture::owner_tags(&fixture.cluster_id, &fixture.ns, name);
         fixture.aws.put_user(name, json!({ "Tags": tags })).await;
         fixture.request_reconcile(name).await;

@@ -1,4 +1,4 @@
-//! Secrets are written again and again, with the same passwords or with others.
+//! Somebody writes Secrets again and again, with the same passwords or with other ones.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::fixture::{Fixture, PASSWORD, Setup, until, with_password};
 use crate::load::{create_all, names, passes, unlimited};
 use crate::rotating::{SECOND, THIRD, annotate_secret, passwords};
 
-/// Writes the Secret sixteen times a second, and not its password.
+/// Writes the Secret sixteen times a second without changing its password.
 async fn rewrite_often(fixture: &Fixture, name: &str, times: u32) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / 16);
     for number in 0..times {
@@ -43,7 +43,7 @@ async fn a_secret_that_is_written_all_the_time_costs_no_call_and_no_write_until_
 }
 
 #[tokio::test]
-async fn after_a_restart_a_written_secret_is_sent_once_at_most_and_then_never() {
+async fn after_a_restart_a_rewritten_secret_is_sent_at_most_once() {
     let fixture = Fixture::new().await;
     fixture.secret("one", PASSWORD).await;
     fixture.ready("app", with_password("one")).await;
@@ -75,7 +75,7 @@ async fn two_hundred_objects_that_name_one_secret_get_one_modify_user_each_when_
     }
     for (round, password) in [(1, SECOND), (2, THIRD)] {
         fixture.secret("shared", password).await;
-        // Its label changes while the password spreads.
+        // The label of the Secret changes while the operator sends the password.
         rewrite_often(&fixture, "shared", 24).await;
         all_hold(&fixture, &names, password).await;
         for name in &names {

@@ -23,19 +23,19 @@ use crate::fixture::{REGION, until};
 
 /// The namespace of the operators' ServiceAccounts. A fixture's own namespace may be deleted with everything in it.
 pub(crate) const HOME: &str = "operators";
-/// Is replaced by the fixture's namespace, because Helm renders only once for all fixtures.
-const PLACEHOLDER: &str = "the-namespace-of-the-stage";
+/// A placeholder for the fixture's namespace, because Helm renders only once for all fixtures.
+const PLACEHOLDER: &str = "the-namespace-of-the-fixture";
 
-/// Values of the chart, as far as they are about rights.
+/// The rights that values of the chart give to the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Rights {
-    /// The objects of the whole cluster, and the Secrets of one namespace.
+    /// Objects of the whole cluster, and Secrets of one namespace.
     Namespaced,
-    /// The Secrets of all namespaces as well.
+    /// Objects and Secrets of the whole cluster.
     ClusterSecrets,
     /// Nothing for the whole cluster.
     RolesOnly,
-    /// Everything: for an operator of several fixtures.
+    /// All rights, for an operator of several fixtures.
     Administrator,
 }
 
@@ -46,7 +46,7 @@ impl Rights {
         ("roles-only", Self::RolesOnly),
     ];
 
-    /// Those of the test that asks: the same at each run.
+    /// The rights of the running test. They follow from the test's name, so they are the same at each run.
     pub(crate) fn of_this_test() -> Self {
         if let Some((_, wanted)) = std::env::vars().find(|(name, _)| name == "RIGHTS") {
             let found = Self::ALL.iter().find(|(name, _)| *name == wanted);
@@ -73,7 +73,7 @@ impl Rights {
         }
     }
 
-    /// What the chart renders with these values for an operator of this namespace.
+    /// The objects that the chart renders with these values for an operator of this namespace.
     async fn rendered(self, values: Vec<String>, namespace: &str) -> Vec<Value> {
         static RENDERED: OnceLock<Mutex<HashMap<Rights, String>>> = OnceLock::new();
         let text = tokio::task::spawn_blocking(move || {
@@ -92,7 +92,7 @@ pub(crate) fn render(namespace: &str, name: &str, values: &[String]) -> String {
     Helm::new(Tool::Helm4).unwrap().template("operator", namespace, &arguments).unwrap()
 }
 
-/// Gives an operator of this namespace its ServiceAccount and its rights, and answers a kubeconfig of it.
+/// Creates the ServiceAccount and the rights of an operator of this namespace, and returns a kubeconfig of that ServiceAccount.
 pub(crate) async fn grant(
     rights: Rights,
     cluster: &Cluster,
@@ -106,7 +106,7 @@ pub(crate) async fn grant(
     account(cluster, client, HOME, namespace, namespace, dir).await
 }
 
-/// The user that the operator of a fixture's namespace is.
+/// The user name of the operator of a fixture's namespace.
 pub(crate) fn user_of(namespace: &str) -> String {
     format!("system:serviceaccount:{HOME}:{namespace}")
 }
@@ -126,8 +126,8 @@ pub(crate) async fn apply(client: &Client, objects: &[Value]) {
     }
 }
 
-/// A kubeconfig of this ServiceAccount, once it may do what it was given in the namespace `within`. Each fixture needs one, so
-/// it is made without the two runs of kubectl that [`Cluster::service_account_kubeconfig`] takes.
+/// Waits until this ServiceAccount has its rights in the namespace `within`, and returns a kubeconfig of it. Each fixture needs one.
+/// So this function saves the two runs of kubectl that [`Cluster::service_account_kubeconfig`] takes.
 pub(crate) async fn account(
     cluster: &Cluster,
     client: &Client,
@@ -149,7 +149,7 @@ pub(crate) async fn account(
             ..Default::default()
         });
     }
-    // The authorizer sees a binding a moment later.
+    // The authorizer learns of a binding a moment later.
     until("the rights are known to the API server", async || may_watch(client, home, name, within).await)
         .await;
     let file = dir.join(format!("{name}.kubeconfig"));

@@ -27,7 +27,7 @@ fn with_keys(keys: &[(&str, &str)]) -> Value {
 }
 
 /// A fixture with a Secret `one` and a Ready user that has its password.
-async fn settled() -> Fixture {
+async fn ready_with_password() -> Fixture {
     let fixture = Fixture::new().await;
     fixture.secret("one", PASSWORD).await;
     fixture.ready("app", with_password("one")).await;
@@ -65,7 +65,7 @@ pub(crate) async fn annotate_secret(fixture: &Fixture, name: &str, value: &str) 
 
 #[tokio::test]
 async fn a_changed_secret_reaches_aws_with_one_modify_user() {
-    let fixture = settled().await;
+    let fixture = ready_with_password().await;
     fixture.secret("one", SECOND).await;
     let written = Instant::now();
     until("AWS has the password of the Secret", async || passwords(&fixture, "app").await == [SECOND]).await;
@@ -78,7 +78,7 @@ async fn a_changed_secret_reaches_aws_with_one_modify_user() {
     assert!(call["AccessString"].is_null() && call["Engine"].is_null(), "only what differs is sent");
     assert_eq!(fixture.event("app", "PasswordRotated").await.kind, "Normal");
     let events = fixture.events("app").await;
-    assert!(events.iter().all(|event| event.reason != "UserModified"), "one call, one event");
+    assert!(events.iter().all(|event| event.reason != "UserModified"), "only one event for the call");
     fixture.end().await;
 }
 
@@ -96,7 +96,7 @@ async fn two_secrets_that_change_at_once_are_sent_together() {
 }
 
 #[tokio::test]
-async fn the_order_of_two_references_means_nothing() {
+async fn the_order_of_two_password_references_means_nothing() {
     let fixture = Fixture::new().await;
     fixture.secret("one", PASSWORD).await;
     fixture.secret("two", SECOND).await;
@@ -109,7 +109,7 @@ async fn the_order_of_two_references_means_nothing() {
 
 #[tokio::test]
 async fn a_rotation_has_an_overlap() {
-    let fixture = settled().await;
+    let fixture = ready_with_password().await;
     fixture.secret("two", SECOND).await;
     fixture.patch("app", json!({ "spec": with_passwords(&["one", "two"]) })).await;
     holds(&fixture, &[PASSWORD, SECOND]).await;
@@ -143,8 +143,8 @@ async fn the_same_password_in_two_secrets_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_check_records_the_version_of_a_secret_that_was_written_again() {
-    let fixture = settled().await;
+async fn a_check_writes_the_new_version_of_a_rewritten_secret_to_status() {
+    let fixture = ready_with_password().await;
     let versions = |object: &Value| object["status"]["lastApplied"]["passwordVersions"].clone();
     let before = versions(&fixture.wait_ready("app").await);
     annotate_secret(&fixture, "one", "again").await;
@@ -159,7 +159,7 @@ async fn a_check_records_the_version_of_a_secret_that_was_written_again() {
 }
 
 #[tokio::test]
-async fn another_key_of_the_same_secret_is_another_password_also_where_the_operator_was_down() {
+async fn another_key_of_the_same_secret_is_sent_although_the_operator_was_down_during_the_edit() {
     let fixture = Fixture::new().await;
     fixture.secret_with("one", json!({ "blue": PASSWORD, "green": SECOND })).await;
     fixture.ready("app", with_keys(&[("one", "blue")])).await;
@@ -175,7 +175,7 @@ async fn another_key_of_the_same_secret_is_another_password_also_where_the_opera
 
 #[tokio::test]
 async fn a_rotation_while_the_user_is_modifying_is_not_lost() {
-    let fixture = settled().await;
+    let fixture = ready_with_password().await;
     fixture.aws.settings(json!({ "modify-time": "2s" })).await;
     fixture.patch("app", json!({ "spec": { "accessString": "on ~other:* -@all +@read" } })).await;
     fixture.reason("app", "Modifying").await;
@@ -186,8 +186,8 @@ async fn a_rotation_while_the_user_is_modifying_is_not_lost() {
 }
 
 #[tokio::test]
-async fn going_back_to_the_former_secret_is_seen_though_the_report_of_the_new_one_was_lost() {
-    let fixture = settled().await;
+async fn a_return_to_the_former_secret_is_sent_although_the_status_write_of_the_new_one_was_lost() {
+    let fixture = ready_with_password().await;
     fixture.secret("two", SECOND).await;
     // AWS accepts the second password, and the answer is lost.
     let fault = Rule::on("ModifyUser").user("app").hang().after();
@@ -204,21 +204,21 @@ async fn going_back_to_the_former_secret_is_seen_though_the_report_of_the_new_on
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_a_password_is_told_and_mended_without_touching_the_object() {
-    let fixture = settled().await;
+async fn an_invalid_password_in_a_secret_is_reported_and_ends_when_the_secret_is_right() {
+    let fixture = ready_with_password().await;
     fixture.secret("one", &format!("{SECOND}\n")).await;
     let told = fixture.reason("app", "InvalidPassword").await;
     assert!(condition(&told, "Stalled").is_some());
     assert!(message(&told).contains("newline"), "{}", message(&told));
-    assert_eq!(rotations(&fixture).await, 0, "AWS has the former password still");
+    assert_eq!(rotations(&fixture).await, 0, "AWS must still have the former password");
     fixture.secret("one", SECOND).await;
     holds(&fixture, &[SECOND]).await;
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn a_secret_that_goes_leaves_the_aws_user_as_it_is() {
-    let fixture = settled().await;
+async fn a_deleted_secret_does_not_change_the_aws_user() {
+    let fixture = ready_with_password().await;
     secrets(&fixture).delete("one", &DeleteParams::default()).await.unwrap();
     fixture.reason("app", "SecretNotFound").await;
     assert_eq!(passwords(&fixture, "app").await.len(), 1);
@@ -273,7 +273,7 @@ fn may_get(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn leave_to_get_named_secrets_is_enough() {
+async fn a_permission_to_get_named_secrets_is_enough() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let kubeconfig = restricted(&fixture, may_get("one")).await;
     fixture.secret("one", PASSWORD).await;
@@ -297,7 +297,7 @@ async fn leave_to_get_named_secrets_is_enough() {
 }
 
 #[tokio::test]
-async fn a_secret_that_may_not_be_read_is_told_and_read_once_it_may() {
+async fn a_secret_that_the_operator_may_not_read_is_reported_and_read_once_it_may() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let kubeconfig = restricted(&fixture, may_get("another")).await;
     fixture.secret("one", PASSWORD).await;
@@ -313,7 +313,7 @@ async fn a_secret_that_may_not_be_read_is_told_and_read_once_it_may() {
 }
 
 #[tokio::test]
-async fn a_watch_of_the_objects_that_is_forbidden_is_told_once_and_taken_up_once_it_may() {
+async fn a_forbidden_watch_of_the_objects_is_reported_once_and_works_once_it_is_allowed() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let kubeconfig = restricted(&fixture, may_get("one")).await;
     allow(&fixture, "operator", may_on_objects(&["get", "list", "patch"])).await;
@@ -322,7 +322,8 @@ async fn a_watch_of_the_objects_that_is_forbidden_is_told_once_and_taken_up_once
         ("ELASTICACHE_USERS_CLUSTER_ID", "restricted".to_owned()),
         ("ELASTICACHE_USERS_LOG", elasticache_user_operator::config::DEFAULT_LOG.to_owned()),
     ]);
-    until("it is told", || async { warnings(&fixture, "ElastiCacheUsers").pop() }).await;
+    until("the log reports the forbidden watch", || async { warnings(&fixture, "ElastiCacheUsers").pop() })
+        .await;
     fixture.create("app", iam()).await;
     allow(&fixture, "operator", may_on_objects(&["get", "list", "watch", "patch"])).await;
     fixture.wait_ready("app").await;

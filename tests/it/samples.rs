@@ -1,4 +1,4 @@
-//! The samples that the documentation sends people to, applied as people apply them.
+//! The samples that the documentation mentions. The tests apply them with kubectl, as people do.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,6 @@ use serde_json::json;
 use crate::fixture::{Fixture, iam, manifest, until, with};
 use crate::{control_plane, repository};
 
-/// All of them.
 fn samples() -> Vec<PathBuf> {
     let folder = fs::read_dir(repository::path("deploy/samples")).unwrap();
     folder.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect()
@@ -21,7 +20,7 @@ fn stem(sample: &Path) -> &str {
     sample.file_stem().unwrap().to_str().unwrap()
 }
 
-/// kubectl in the fixture's namespace, which must succeed, and what it printed.
+/// Runs kubectl in the fixture's namespace, and returns its output. Fails if kubectl fails.
 async fn kubectl(fixture: &Fixture, arguments: &[&str]) -> String {
     let Output { status, stdout, stderr } = control_plane::output(fixture.kubectl(arguments)).await;
     let stderr = String::from_utf8_lossy(&stderr);
@@ -31,7 +30,7 @@ async fn kubectl(fixture: &Fixture, arguments: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn each_sample_by_itself_becomes_ready_and_goes_again() {
+async fn each_sample_alone_becomes_ready_and_can_be_deleted() {
     let fixture = Fixture::new().await;
     fixture.aws.put_group("shop-cache", json!({ "UserIds": ["default"] })).await;
     for sample in samples() {
@@ -41,7 +40,7 @@ async fn each_sample_by_itself_becomes_ready_and_goes_again() {
             applied.lines().find_map(|line| line.strip_prefix("elasticacheuser.elasticache-users.dev/"));
         let name = name.unwrap_or_else(|| panic!("{file} holds no ElastiCacheUser: {applied}"));
         let object = fixture.wait_ready(name).await;
-        // The file is named in the words of `status`, or after what it is for.
+        // The name of the file is the authentication type as in `status`, or says what the sample is for.
         let type_ = if stem(&sample) == "disabled-default" { "no-password" } else { stem(&sample) };
         assert_eq!(object["status"]["authentication"]["type"], type_, "{file}");
         assert_eq!(fixture.aws.user(name).await.unwrap()["Status"], "active", "{file}");
@@ -51,7 +50,7 @@ async fn each_sample_by_itself_becomes_ready_and_goes_again() {
     fixture.end().await;
 }
 
-/// The sample for one tenant, with the fixture's namespace as the tenant.
+/// Applies the sample for a tenant to the fixture's namespace.
 #[tokio::test]
 async fn a_policy_for_a_tenant_limits_user_ids_and_access_strings() {
     let fixture = Fixture::new().await;
@@ -98,7 +97,7 @@ async fn a_policy_for_a_tenant_limits_user_ids_and_access_strings() {
     let said = tried("app", &own("on ~OWN:* +@read")).await.unwrap_err();
     assert!(said.contains("must begin with"), "{said}");
 
-    // The operator works on, also with an object that is older than the policy.
+    // The policy does not disturb the operator, also with an object that is older than the policy.
     fixture.ready(&id, with(iam(), spec(&own("on ~OWN:* +@read")))).await;
     for name in ["before", &id] {
         fixture.deleted(name).await;

@@ -1,4 +1,4 @@
-//! Who reads /metrics, and where: a port of its own for the probes, TLS, and the API server's word about each token.
+//! Who can read /metrics, and on which port: a separate port for probes, TLS, and the API server's review of each token.
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -36,10 +36,10 @@ async fn status(url: String) -> u16 {
 }
 
 #[tokio::test]
-async fn with_an_address_of_their_own_the_probes_are_there_and_metrics_are_not() {
+async fn a_separate_probe_address_serves_probes_and_no_metrics() {
     let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_HEALTH_ADDR", "127.0.0.1:0")])).await;
     let (http, health) = addresses(&fixture).await;
-    until("it is ready", async || status(format!("http://{health}/readyz")).await == 200).await;
+    until("the operator is ready", async || status(format!("http://{health}/readyz")).await == 200).await;
     let rows = [
         (&health, "livez", 200),
         (&health, "metrics", 404),
@@ -80,7 +80,7 @@ fn scrape(
     let header = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     write!(stream, "GET /metrics HTTP/1.0\r\nHost: localhost\r\n{header}\r\n").ok()?;
     let mut answer = Vec::new();
-    // The server may close the connection without TLS's own goodbye.
+    // The server may close the connection without TLS's close_notify.
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n")?;
@@ -108,7 +108,7 @@ where
     api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
 }
 
-/// Lets the ServiceAccount read /metrics, by objects that are named like the namespace.
+/// Lets the ServiceAccount read /metrics. The role and the binding have the name of the namespace.
 async fn allow_metrics(fixture: &Fixture, account: &str) {
     let metadata = json!({ "name": fixture.ns });
     let rules = json!([{ "nonResourceURLs": ["/metrics"], "verbs": ["get"] }]);
@@ -138,12 +138,12 @@ async fn secured(folder: &Path) -> Fixture {
 }
 
 #[tokio::test]
-async fn secured_metrics_are_shown_to_those_who_may_get_them_alone() {
+async fn secured_metrics_are_served_only_to_clients_that_may_get_them() {
     let folder = tempfile::tempdir().unwrap();
     let certificate = certify(folder.path());
     let fixture = secured(folder.path()).await;
     let (http, health) = addresses(&fixture).await;
-    until("it is ready", async || status(format!("http://{health}/readyz")).await == 200).await;
+    until("the operator is ready", async || status(format!("http://{health}/readyz")).await == 200).await;
     assert!(reqwest::get(format!("http://{http}/metrics")).await.is_err(), "it speaks TLS alone");
 
     let (prometheus, stranger) = (token(&fixture, "prometheus").await, token(&fixture, "stranger").await);
@@ -169,13 +169,13 @@ async fn secured_metrics_are_shown_to_those_who_may_get_them_alone() {
     let guesses =
         (0..50).map(|index| scrape(&http, &certificate, Some(&format!("guess-{index}"))).unwrap().0);
     let busy = guesses.filter(|status| *status == 429).count();
-    assert!(busy > 0, "no guess was refused without a review");
+    assert!(busy > 0, "every unknown token was reviewed, although reviews are limited");
     no_longer_allow_metrics(&fixture).await;
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn a_new_certificate_is_used_and_a_broken_one_is_not() {
+async fn a_new_certificate_of_the_metrics_server_is_used_and_a_broken_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let first = certify(folder.path());
     let fixture = secured(folder.path()).await;
@@ -186,7 +186,7 @@ async fn a_new_certificate_is_used_and_a_broken_one_is_not() {
     assert!(scrape(&http, &first, None).is_none(), "the former one is not");
 
     std::fs::write(folder.path().join("tls.crt"), "nonsense").unwrap();
-    until("it says that the file cannot be used", async || {
+    until("the log says that the file cannot be used", async || {
         assert!(scrape(&http, &second, None).is_some(), "the certificate stays");
         fixture.logs().contains("the former certificate of the HTTP server stays in use")
     })

@@ -1,7 +1,7 @@
-//! What must show nowhere: every password that this process has put into a Secret or handed to AWS, in whatever form.
+//! Every password that this process has written to a Secret or sent to AWS, in every encoding. No output may show one of them.
 //!
-//! The list is the process's, not the fixture's: a password of one test in another's log would be no better. From the first
-//! one on, no panic of a test shows them either.
+//! The list belongs to the process and not to a fixture, because the log of one test may not show a password of another test either.
+//! From the first password on, panics of tests are redacted too.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::BTreeSet;
@@ -12,13 +12,13 @@ use k8s_openapi::ByteString;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-/// Shorter ones stand in words that are no secret.
+/// Shorter passwords are not looked for, because they occur in ordinary words.
 const SHORTEST: usize = 8;
-/// What a form has as it is.
+/// The characters that an HTTP form does not encode.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const BLOT: &str = "[password]";
 
-/// What is looked for, the longest first: one that is part of another is not blotted out before it.
+/// The texts to look for. The longest comes first, so that a part of a text is not redacted before the whole text.
 static FORMS: Mutex<BTreeSet<(std::cmp::Reverse<usize>, String)>> = Mutex::new(BTreeSet::new());
 
 fn forms() -> MutexGuard<'static, BTreeSet<(std::cmp::Reverse<usize>, String)>> {
@@ -35,10 +35,10 @@ pub(crate) fn remember(value: &Value) {
     }
 }
 
-/// Remembers a password, as it is and as it may be written.
+/// Remembers a password, unchanged and in each encoding.
 pub(crate) fn remember_password(text: &str) {
     static HOOK: Once = Once::new();
-    HOOK.call_once(blot_panics);
+    HOOK.call_once(redact_panics);
     let trimmed = text.trim();
     let escaped = |text: &str| format!("{text:?}").trim_matches('"').to_owned();
     let written = [text, trimmed].into_iter().flat_map(|text| {
@@ -51,7 +51,7 @@ pub(crate) fn remember_password(text: &str) {
     forms().extend(long.map(|form| (std::cmp::Reverse(form.len()), form)));
 }
 
-/// The text with a blot for each password.
+/// The text with each password redacted.
 pub(crate) fn redacted(text: &str) -> String {
     forms().iter().fold(text.to_owned(), |text, (_, form)| text.replace(form, BLOT))
 }
@@ -61,14 +61,14 @@ pub(crate) fn shows_in(text: &str) -> bool {
     forms().iter().any(|(_, form)| text.contains(form))
 }
 
-/// Fails where a password shows in the text, and tells the lines that show one.
+/// Fails if the text shows a password, and prints the lines that show one, redacted.
 pub(crate) fn assert_silent(what: &str, text: &str) {
     let guilty: Vec<String> = text.lines().filter(|line| shows_in(line)).map(redacted).collect();
     assert!(guilty.is_empty(), "a password shows in {what}:\n{}", guilty.join("\n"));
 }
 
-/// What the standard hook prints, without passwords.
-fn blot_panics() {
+/// Prints what the standard panic hook prints, without passwords.
+fn redact_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let name = std::thread::current().name().unwrap_or("unnamed").to_owned();
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -76,14 +76,14 @@ fn blot_panics() {
         let trace = Backtrace::capture();
         let trace =
             if trace.status() == BacktraceStatus::Captured { trace.to_string() } else { String::new() };
-        // The test's own output, where it is captured.
+        // eprintln writes to the test's captured output.
         eprintln!("\nthread '{name}' panicked at {at}:\n{said}\n{trace}");
         let _ = std::io::stderr().flush();
     }));
 }
 
 #[test]
-fn every_form_of_a_password_is_seen_and_blotted_out() {
+fn every_encoding_of_a_password_is_found_and_redacted_in_test_output() {
     remember_password("spelt in \"many\" ways+\n");
     for form in [
         "spelt in \"many\" ways+",

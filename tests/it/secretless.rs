@@ -3,7 +3,7 @@
 use crate::fixture::{Fixture, PASSWORD, until, with_password};
 
 #[tokio::test]
-async fn objects_without_their_secret_cost_one_look_at_aws_each_and_wake_when_it_comes() {
+async fn objects_without_their_secret_cost_one_aws_call_each_and_wake_when_it_appears() {
     let fixture = Fixture::new().await;
     let names: Vec<String> = (0..20).map(|number| format!("app-{number:02}")).collect();
     for name in &names {
@@ -25,7 +25,7 @@ async fn objects_without_their_secret_cost_one_look_at_aws_each_and_wake_when_it
     }
     let calls = fixture.aws.calls().await;
     assert!(calls.iter().all(|call| call["Action"] == "DescribeUsers"), "{calls:?}");
-    assert_eq!(calls.len(), names.len(), "one look for each object");
+    assert_eq!(calls.len(), names.len(), "one DescribeUsers for each object");
     assert_eq!(names.iter().map(versions).collect::<Vec<_>>(), before, "nothing is written");
     fixture.secret("pw", PASSWORD).await;
     for name in &names {

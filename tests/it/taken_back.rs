@@ -1,4 +1,4 @@
-//! Edits that wait for AWS's rate, and people who take them back meanwhile.
+//! People take back edits that wait for the rate limit.
 
 use elasticache_emulator::user_of;
 use serde_json::json;
@@ -11,9 +11,10 @@ async fn calls_of(fixture: &Fixture, action: &str, name: &str) -> usize {
     calls.iter().filter(|call| call["Action"] == action && user_of(call) == name).count()
 }
 
-/// Eight edits wait for one call a second. When AWS gets the first ModifyUser, the other objects change their mind.
+/// Eight edits wait for a rate limit of one call a second. When AWS gets the first ModifyUser, the other objects are set to suspend
+/// or Observe.
 #[tokio::test]
-async fn an_edit_that_waits_for_the_rate_is_taken_back_by_suspend_and_by_observe() {
+async fn an_edit_that_waits_for_the_rate_limit_is_not_sent_after_suspend_or_observe() {
     let fixture = Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_AWS_RATE", "1000"),
         ("ELASTICACHE_USERS_AWS_BURST", "1000"),
@@ -43,7 +44,7 @@ async fn an_edit_that_waits_for_the_rate_is_taken_back_by_suspend_and_by_observe
     let mut taken_back = Vec::new();
     for (name, (reason, change)) in names.iter().zip(changes.iter().cycle()) {
         fixture.patch(name, json!({ "spec": change })).await;
-        // Tags are read right before ModifyUser. If they were read by now, the call may be on its way.
+        // The operator reads tags right before ModifyUser. If it has read them by now, the call may be on its way.
         let tags = calls_of(&fixture, "ListTagsForResource", name).await;
         taken_back.extend((tags == 0).then_some((name, *reason)));
     }

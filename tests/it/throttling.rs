@@ -1,4 +1,4 @@
-//! The limiter that all objects share, in front of an AWS that throttles, and what goes first where calls are scarce.
+//! All objects share one rate limiter. The tests check how it behaves if AWS throttles, and which calls go first if calls are scarce.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, Setup, iam, until};
 
-/// What AWS saw while two hundred new users became Ready.
+/// The calls that AWS got while a hundred new users became Ready.
 struct Run {
     answers: usize,
     refusals: usize,
@@ -19,14 +19,14 @@ impl Run {
         self.refusals as f64 / (self.answers + self.refusals) as f64
     }
 
-    /// The time that AWS itself needs for these answers.
+    /// The time that AWS needs for these answers at this rate.
     fn least(&self, bears: u32) -> f64 {
         (self.answers as f64 - 10.0) / f64::from(bears)
     }
 }
 
-/// Two hundred new users with AWS at `bears` calls a second and a burst of ten, and the operator at its defaults.
-async fn two_hundred_users(bears: u32, concurrency: u32) -> Run {
+/// Creates a hundred users. AWS accepts `bears` calls a second with a burst of ten, and the operator has its defaults.
+async fn a_hundred_users(bears: u32, concurrency: u32) -> Run {
     let env = vec![
         ("ELASTICACHE_USERS_PACE_DIVISOR", "1".to_owned()),
         ("ELASTICACHE_USERS_CONCURRENCY", concurrency.to_string()),
@@ -49,10 +49,10 @@ async fn two_hundred_users(bears: u32, concurrency: u32) -> Run {
     Run { answers: calls.len() - refusals, refusals, took }
 }
 
-/// Every rate and concurrency that the claim is made for is only run where `THROTTLE=full` asks for it, with `--nocapture` for
-/// the table: it takes seven minutes of a machine that does nothing else.
+/// `THROTTLE=full` runs every rate and concurrency, and prints a table with `--nocapture`. That takes seven minutes on a machine that
+/// does nothing else.
 #[tokio::test]
-async fn new_users_cost_few_refusals() {
+async fn aws_throttles_few_calls_while_a_hundred_users_are_created() {
     let full = std::env::vars().any(|(name, value)| name == "THROTTLE" && value == "full");
     let rows = if full {
         vec![(3, 1), (3, 10), (3, 50), (5, 1), (5, 10), (5, 50), (7, 1), (7, 10), (7, 50)]
@@ -69,7 +69,7 @@ async fn new_users_cost_few_refusals() {
             run.refused() * 100.0,
         );
         println!("{claim}");
-        // One call for each user, a look if CreateUser was refused, and one call of STS.
+        // Two calls for each user, another DescribeUsers if CreateUser was refused, and one call of STS.
         assert!((201..=201 + run.refusals).contains(&run.answers), "{claim}");
         assert!(
             run.refusals > 0,
@@ -80,14 +80,14 @@ async fn new_users_cost_few_refusals() {
     }
 }
 
-/// An object that is Ready was looked at again after this many calls.
+/// The number of DescribeUsers calls about this user after the first `after` calls.
 async fn looks(fixture: &Fixture, name: &str, after: usize) -> usize {
     let calls = fixture.aws.calls().await;
     let looks = calls.iter().skip(after).filter(|call| call["Action"] == "DescribeUsers");
     looks.filter(|call| call["Params"]["UserId"] == name).count()
 }
 
-/// Operators of a fixture that are as fast as can be until they are slowed down on purpose.
+/// A fixture whose operators have no rate limit, until a test sets one.
 fn unlimited() -> Setup {
     let env = vec![
         ("ELASTICACHE_USERS_AWS_RATE", "1000".to_owned()),
@@ -96,7 +96,7 @@ fn unlimited() -> Setup {
     Setup { env, ..Setup::default() }
 }
 
-/// AWS does not list users, so a check asks for each of them.
+/// AWS refuses to list users, so that the operator describes each user for a drift check.
 fn unlisted() -> Rule {
     Rule::on("DescribeUsers").user("*").error("AccessDenied", 403).always()
 }
@@ -111,10 +111,10 @@ fn slow(concurrency: u32) -> [(&'static str, String); 3] {
 }
 
 #[tokio::test]
-async fn deletions_go_before_the_checks_of_a_restart() {
+async fn deletions_are_served_before_the_checks_after_a_restart() {
     let fixture = Fixture::with(unlimited()).await;
     let names: Vec<String> = (0..20).map(|number| format!("idle-{number:02}")).collect();
-    // Several: a restarted operator begins with its objects in any order, and one might come first by chance.
+    // Several objects, because a restarted operator begins with its objects in any order, and one might come first by chance.
     let leaving: Vec<String> = (0..5).map(|number| format!("leaving-{number}")).collect();
     for name in names.iter().chain(&leaving) {
         fixture.create(name, iam()).await;
@@ -141,8 +141,8 @@ async fn deletions_go_before_the_checks_of_a_restart() {
         call["Action"] == "DescribeUsers" && id.starts_with("idle-")
     };
     let checks = since[..deleted].iter().filter(is_check).count();
-    // Those that find a token by chance while a deletion writes its status, which takes long on a busy machine; were checks to
-    // wait in the only slot, all twenty would go first.
+    // On a busy machine a check may find a permit while a deletion writes its status. If checks waited in the only slot, all
+    // twenty would go first.
     assert!(checks <= names.len() / 2, "{checks} checks went before the deletions: {since:#?}");
     for name in &names {
         until(&format!("{name} is checked"), async || looks(&fixture, name, calls).await > 0).await;
@@ -153,25 +153,25 @@ async fn deletions_go_before_the_checks_of_a_restart() {
 }
 
 #[tokio::test]
-async fn a_check_that_has_begun_is_finished() {
+async fn a_drift_check_that_has_begun_ends_although_changes_wait() {
     let fixture = Fixture::with(unlimited()).await;
     fixture.ready("app", iam()).await;
     fixture.kill();
     fixture.aws.put_user("app", json!({ "AccessString": "on ~* -@all +@read" })).await;
-    // A token comes every 250 ms, and no second one is there when the first call has been answered.
+    // A permit comes every 250 ms, so no second permit is there when the first call has been answered.
     fixture.start_with(&slow(1));
     until("the drift is put right", async || fixture.aws.accepted("ModifyUser", "app").await == 1).await;
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn checks_get_their_turn_though_work_never_ends() {
+async fn drift_checks_get_their_turn_although_changes_never_end() {
     let fixture = Fixture::with(unlimited()).await;
     let names: Vec<String> = (0..3).map(|number| format!("idle-{number}")).collect();
     for name in &names {
         fixture.ready(name, iam()).await;
     }
-    // Each is looked at again and again, in case AWS lets its former user go: more often than there are tokens.
+    // The operator describes these users more often than there are permits, because each may be gone at any time.
     for number in 0..10 {
         let name = format!("waiting-{number}");
         fixture.aws.put_user(&name, json!({ "Status": "deleting" })).await;

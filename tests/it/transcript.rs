@@ -1,5 +1,5 @@
-//! What a person sees of a deletion that is blocked and then goes through: docs/src/concepts/deletion.md shows it, word by
-//! word as kubectl said it here.
+//! What a person sees of a deletion that is blocked and then succeeds. docs/src/concepts/deletion.md shows exactly the output of
+//! kubectl in these tests.
 
 mod settled;
 
@@ -11,7 +11,7 @@ use crate::fixture::{Fixture, PASSWORD, iam, with, with_password};
 use crate::written::Page;
 use settled::settled;
 
-/// What was typed and what kubectl answered.
+/// The commands and the output of kubectl.
 struct Transcript<'a> {
     fixture: &'a Fixture,
     text: String,
@@ -31,7 +31,7 @@ impl Transcript<'_> {
         self.text.push_str(&format!("$ kubectl {line}\n{said}\n"));
     }
 
-    /// What there is to see of the object while it is there; `describe` tells its events too.
+    /// The output of kubectl about the object while it exists. `describe` shows its events too.
     async fn look(&mut self) -> String {
         self.kubectl("get ecu").await;
         self.kubectl("describe ecu orders-api").await;
@@ -39,7 +39,7 @@ impl Transcript<'_> {
     }
 }
 
-/// Without what `describe` shows above the conditions, as the first section of the page has shown it already.
+/// The output of `describe` from the conditions on, because the first section of the page has already shown what is above them.
 fn from_conditions(text: &str) -> String {
     let (before, after) = text.split_once("  Conditions:\n").unwrap();
     let (before, _) = before.split_once("Name:").unwrap();
@@ -47,7 +47,7 @@ fn from_conditions(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_documentation_shows_a_blocked_deletion_as_it_is() {
+async fn the_documentation_shows_the_real_output_for_a_blocked_deletion() {
     let fixture = Fixture::new().await;
     let mut page = Page::of("docs/src/concepts/deletion.md");
     let mut transcript = Transcript::of(&fixture);
@@ -85,7 +85,7 @@ async fn the_documentation_shows_a_blocked_deletion_as_it_is() {
 }
 
 #[tokio::test]
-async fn the_documentation_shows_the_default_user_of_a_group_as_it_is() {
+async fn the_documentation_shows_the_real_output_for_the_default_user_of_a_group() {
     let fixture = Fixture::new().await;
     let mut page = Page::of("docs/src/concepts/deletion.md");
     let mut transcript = Transcript::of(&fixture);

@@ -1,5 +1,5 @@
-//! A release is upgraded with its CustomResourceDefinition while its operator runs, and uninstalled: the objects stay as they
-//! are, and AWS is only read. On a control plane of its own: there is one definition for a whole cluster.
+//! A release is upgraded with its CustomResourceDefinition while its operator runs, and is then uninstalled. The objects stay
+//! unchanged, and the operator only reads AWS. The test has its own control plane, because a cluster has only one definition.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,11 +14,11 @@ use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, until, with, with
 use crate::rights::Rights;
 use crate::{audit, control_plane, repository};
 
-/// Namespace of the release.
+/// The namespace of the release.
 const HOME: &str = "operator-home";
 const NAMES: [&str; 3] = ["by-iam", "by-password", "kept"];
 
-/// Helm, with nothing of the user's, on this cluster.
+/// Runs Helm on this cluster, without the settings of the user.
 async fn helm(cluster: &Cluster, words: &[&str]) -> String {
     let home = tempfile::tempdir().unwrap();
     let mut helm = Command::new(Tool::Helm4.path().unwrap());
@@ -29,7 +29,7 @@ async fn helm(cluster: &Cluster, words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The chart as it might have been a version ago: its definition does not know `spec.suspend` and a column yet.
+/// An imitation of an older chart: its definition has no `spec.suspend` and lacks a column.
 fn former_chart(folder: &Path) -> String {
     let former = |definition: &str| {
         let mut definition: Value = serde_saphyr::from_str(definition).unwrap();
@@ -43,12 +43,12 @@ fn former_chart(folder: &Path) -> String {
     chart::former_chart(folder, former).unwrap().display().to_string()
 }
 
-/// How often the watch has shown each object.
+/// The number of versions of each object that the watch has shown.
 fn seen(fixture: &Fixture) -> [usize; 3] {
     NAMES.map(|name| fixture.versions(name).len())
 }
 
-/// Since then the objects were Ready at all times.
+/// Checks that the objects were Ready in all versions since then.
 fn stayed_ready(fixture: &Fixture, since: [usize; 3]) {
     for (name, since) in NAMES.into_iter().zip(since) {
         for version in fixture.versions(name).split_off(since) {
@@ -64,7 +64,7 @@ async fn told_to_end(mut operator: Process) -> Option<i32> {
     support::operator::exit_code(&mut operator).await.unwrap()
 }
 
-/// An operator of the release as it is installed now.
+/// Starts an operator of the release that is installed now.
 async fn operator(cluster: &Cluster, fixture: &Fixture, pod: &str) -> (Deployed, Process) {
     let mut rendered = helm(cluster, &["get", "manifest", "operator"]).await;
     rendered.push_str(&helm(cluster, &["get", "hooks", "operator"]).await);
@@ -79,7 +79,7 @@ async fn says(fixture: &Fixture, replica: usize, words: &str) {
 }
 
 #[tokio::test]
-async fn an_upgrade_and_an_uninstall_leave_objects_ready_and_aws_alone() {
+async fn an_upgrade_and_an_uninstall_keep_objects_ready_and_change_nothing_in_aws() {
     let audit = Cluster::would_be_own().then_some(AuditLevel::Request);
     let options = Options { audit, ..Options::default() };
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(options).unwrap()).await.unwrap();
@@ -96,7 +96,7 @@ async fn an_upgrade_and_an_uninstall_leave_objects_ready_and_aws_alone() {
     }
     let (changes, versions) = (fixture.aws.mutations().await.len(), seen(&fixture));
 
-    // The new replica stands by while the old one works with the new definition, and then is ended.
+    // The new replica is a standby while the old one works with the new definition. Then the old replica ends.
     helm(&cluster, &["upgrade", "operator", &chart, "--no-hooks", set]).await;
     let (release, new) = operator(&cluster, &fixture, "new").await;
     says(&fixture, 1, "standing by").await;
@@ -120,13 +120,16 @@ async fn an_upgrade_and_an_uninstall_leave_objects_ready_and_aws_alone() {
     }
 
     let versions = seen(&fixture);
-    assert_eq!(control_plane::output(release.hook()).await.status.code(), Some(1), "the hook refuses");
-    // Which goes past the hook; the rights go before the process does.
+    assert_eq!(control_plane::output(release.hook()).await.status.code(), Some(1), "the hook must refuse");
+    // `--no-hooks` skips the pre-delete hook. The rights are removed before the process ends.
     helm(&cluster, &["uninstall", "operator", "--no-hooks"]).await;
     assert_eq!(told_to_end(new).await, Some(0));
     let definitions: Api<CustomResourceDefinition> = Api::all(fixture.client.clone());
     let definition = definitions.get("elasticacheusers.elasticache-users.dev").await.unwrap();
-    assert!(definition.metadata.deletion_timestamp.is_none(), "with it every object would go");
+    assert!(
+        definition.metadata.deletion_timestamp.is_none(),
+        "the definition must stay, because every object would go with it"
+    );
     for name in NAMES {
         let object = fixture.users().get(name).await.unwrap();
         assert!(object.metadata.deletion_timestamp.is_none(), "{name}");

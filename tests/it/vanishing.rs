@@ -1,5 +1,5 @@
-//! Objects that vanish although their finalizer was accepted (kubernetes/kubernetes#77988): the user of the CreateUser that was
-//! under way is deleted by the operator, and no other user is.
+//! Objects that vanish although the API server accepted their finalizer (kubernetes/kubernetes#77988). The operator deletes the user
+//! whose CreateUser was under way, and no other user.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::fixture::{Fixture, Setup, iam, is_ready, owner_tags, until, with};
 
 const METRIC: &str = "elasticache_user_orphans_removed_total";
 
-/// One way in which an object vanishes, and what becomes of its user.
+/// A way in which an object vanishes, and what happens to its user.
 struct Row {
     name: &'static str,
     spec: Value,
-    /// What AWS answers to DeleteUser.
+    /// AWS's answers to DeleteUser.
     faults: Vec<Rule>,
-    /// Whose the user is by the time that its object vanishes.
+    /// The owner of the user when the object vanishes.
     owner: Owner,
-    /// The object that somebody makes under the same name.
+    /// The object that somebody creates with the same name.
     namesake: Option<Value>,
     removed: bool,
 }
@@ -32,7 +32,7 @@ enum Owner {
     WrongLocation,
     /// Another object of the same namespace and name.
     AnotherUid,
-    /// It lost its tags.
+    /// The user has lost its owner tags.
     Nobody,
 }
 
@@ -44,8 +44,8 @@ fn refusal((code, times): (&str, u64)) -> Rule {
     Rule::on("DeleteUser").error(code, 400).times(times)
 }
 
-/// Somebody gives the user other tags.
-async fn hand_over(fixture: &Fixture, owner: &Owner, uid: &Value) {
+/// Gives the user the tags of this owner.
+async fn give_tags_of(fixture: &Fixture, owner: &Owner, uid: &Value) {
     let theirs = json!("of-another-object");
     let (cluster, uid) = match owner {
         Owner::Ours => return,
@@ -64,8 +64,8 @@ async fn setup() -> Fixture {
     Fixture::with(Setup::leaving_users()).await
 }
 
-/// Creates the object, and takes it away while its CreateUser is under way, as the API server does: no finalizer holds it.
-/// AWS makes the user afterwards and answers; if somebody else is to have it, before, and never answers.
+/// Creates the object, and removes it with its finalizer while CreateUser is under way, as the API server's race does. AWS creates
+/// the user afterwards and answers. If somebody else is to own the user, AWS creates it before and never answers.
 async fn vanishes_during_create_user(fixture: &Fixture, spec: Value, owner: &Owner) {
     let is_ours = matches!(owner, Owner::Ours);
     let fault = match is_ours {
@@ -77,13 +77,13 @@ async fn vanishes_during_create_user(fixture: &Fixture, spec: Value, owner: &Own
     fixture.aws.struck(fault, 1).await;
     if !is_ours {
         made(fixture).await;
-        hand_over(fixture, owner, &created["metadata"]["uid"]).await;
+        give_tags_of(fixture, owner, &created["metadata"]["uid"]).await;
     }
-    tear_off(fixture, "app").await;
+    remove_with_finalizer(fixture, "app").await;
 }
 
-/// Takes the finalizer off, and the object away before the operator has put it on again.
-async fn tear_off(fixture: &Fixture, name: &str) {
+/// Removes the finalizer and the object, before the operator adds the finalizer again.
+async fn remove_with_finalizer(fixture: &Fixture, name: &str) {
     let unheld = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
     until("the object is gone", || async {
         let version =
@@ -103,14 +103,15 @@ async fn made(fixture: &Fixture) {
 
 async fn removed(fixture: &Fixture) {
     until("the user is removed", async || fixture.aws.user("app").await.is_none()).await;
-    until("it is counted", async || fixture.metrics().concat().contains(&format!("{METRIC} 1"))).await;
+    until("the deletion is counted", async || fixture.metrics().concat().contains(&format!("{METRIC} 1")))
+        .await;
     let told = fixture.logs().lines().any(|line| line.contains("WARN") && line.contains("left behind"));
-    assert!(told, "no Warning tells it");
+    assert!(told, "no warning in the log reports it");
     assert_eq!(fixture.aws.accepted("DeleteUser", "app").await, 1);
 }
 
-/// The operator has decided to leave the user alone.
-async fn left_alone(fixture: &Fixture, why: &str) {
+/// Waits until the operator logs that it leaves the user alone.
+async fn wait_until_left_alone(fixture: &Fixture, why: &str) {
     fixture.logged(why).await;
     assert!(fixture.aws.user("app").await.is_some());
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len(), 0);
@@ -130,13 +131,13 @@ async fn vanishes(Row { name, spec, faults, owner, namesake, removed: is_removed
     if is_removed {
         removed(&fixture).await
     } else {
-        left_alone(&fixture, "is left alone").await
+        wait_until_left_alone(&fixture, "is left alone").await
     }
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn the_user_of_an_object_that_vanished_is_removed_unless_it_is_to_stay() {
+async fn the_user_of_a_vanished_object_is_deleted_unless_its_policy_retains_it() {
     let rows = vec![
         row("nothing is in the way", true),
         Row {
@@ -170,7 +171,8 @@ async fn an_object_of_the_same_name_that_manages_the_user_keeps_it() {
     assert!(fixture.aws.user("app").await.is_some());
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len() as u64, refused);
     fixture.delete("app").await;
-    until("its own deletion", async || fixture.aws.user("app").await.is_none()).await;
+    until("the object's own deletion removes the user", async || fixture.aws.user("app").await.is_none())
+        .await;
     assert!(fixture.metrics().concat().contains(&format!("{METRIC} 0")));
     fixture.end().await;
 }
@@ -178,12 +180,12 @@ async fn an_object_of_the_same_name_that_manages_the_user_keeps_it() {
 #[tokio::test]
 async fn an_object_of_the_same_name_keeps_the_user_as_long_as_it_wants_it() {
     let fixture = setup().await;
-    // The object is made before anything is decided: DeleteUser is refused until then.
+    // AWS refuses DeleteUser until the object exists, so that the operator decides afterwards.
     let throttled = Rule::on("DeleteUser").throttle().always();
     let fault = fixture.aws.fault(throttled).await;
     vanishes_during_create_user(&fixture, iam(), &Owner::Ours).await;
     fixture.aws.struck(fault, 1).await;
-    // It is suspended from the start: no finalizer, and no call of its own.
+    // The object is suspended from its creation on. So it gets no finalizer, and the operator makes no call for it.
     fixture.create("app", with(iam(), json!({ "suspend": true }))).await;
     fixture.reason("app", "Suspended").await;
     let struck = fixture.aws.fired(fault).await;
@@ -197,16 +199,16 @@ async fn an_object_of_the_same_name_keeps_the_user_as_long_as_it_wants_it() {
 }
 
 #[tokio::test]
-async fn an_object_whose_finalizer_a_person_took_off_leaves_its_user() {
+async fn the_user_of_an_object_whose_finalizer_a_person_removed_is_kept() {
     let fixture = setup().await;
     fixture.ready("app", iam()).await;
     fixture.kill();
     fixture.start();
     fixture.ready("young", iam()).await;
     for name in ["app", "young"] {
-        tear_off(&fixture, name).await;
+        remove_with_finalizer(&fixture, name).await;
     }
-    // The operator has seen both go once it has done what came after.
+    // The operator handles events in order. When this object is Ready, it has seen that both objects are gone.
     fixture.ready("later", iam()).await;
     fixture.deleted("later").await;
     for name in ["app", "young"] {
@@ -216,10 +218,10 @@ async fn an_object_whose_finalizer_a_person_took_off_leaves_its_user() {
     fixture.end().await;
 }
 
-/// Objects that are created and deleted at once, and how long after each.
+/// The number of objects that are created and deleted at once.
 const QUICK: u64 = 300;
 
-/// The users that are there still.
+/// The users that still exist.
 async fn left(fixture: &Fixture) -> Vec<String> {
     let users = fixture.aws.users().await;
     let ids = users.iter().filter_map(|user| user["UserId"].as_str());
@@ -227,7 +229,7 @@ async fn left(fixture: &Fixture) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn quick_deletions_leave_no_user_behind() {
+async fn deletions_right_after_the_creation_leave_no_user_behind() {
     let env = [
         ("ELASTICACHE_USERS_AWS_RATE", "1000"),
         ("ELASTICACHE_USERS_AWS_BURST", "1000"),

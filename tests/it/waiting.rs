@@ -1,5 +1,5 @@
-//! Those who wait until an object is done: `kubectl wait`, and Helm 4 with `--wait`. They end neither before AWS is as the
-//! spec says, nor long after, and not at their time-out where a person is needed.
+//! `kubectl wait` and `helm --wait` wait until an object is done. They must end when AWS matches the spec, neither before nor long
+//! after. If the object needs a person, they must not run until their time-out.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -14,21 +14,21 @@ use crate::control_plane;
 use crate::fixture::{Fixture, Setup, iam, manifest};
 use crate::secrecy::redacted;
 
-/// The time-out of whoever waits, longer than anything here takes.
+/// The time-out of the commands. Nothing in these tests takes that long.
 const TIMEOUT: &str = "--timeout=90s";
-/// The object, in full: other tests have kinds of that name in other groups.
+/// The full name of the object, because other tests have kinds of the same name in other groups.
 const APP: &str = "elasticacheusers.elasticache-users.dev/app";
-/// What is far from it.
+/// A time that is much shorter than the time-out.
 const SOON: Duration = Duration::from_secs(45);
 
-/// A fixture whose AWS takes its time with everything.
+/// A fixture whose AWS applies every change slowly.
 async fn slow() -> Fixture {
     let time = Duration::from_millis(1500);
     let aws = Settings { create_time: time, modify_time: time, delete_time: time, ..Settings::default() };
     Fixture::with(Setup { aws, ..Setup::default() }).await
 }
 
-/// How a command ended, and all that it said.
+/// How a command ended, and its output.
 struct Ended {
     well: bool,
     said: String,
@@ -70,20 +70,20 @@ fn shop(home: &Path) -> String {
     chart.to_str().unwrap().to_owned()
 }
 
-/// AWS has it like this, by now.
+/// Checks that AWS has this access string now.
 async fn is_in_aws(fixture: &Fixture, access: &str) {
     let user = fixture.aws.user("app").await.expect("a user");
     assert_eq!((&user["Status"], &user["AccessString"]), (&json!("active"), &json!(access)));
 }
 
 #[tokio::test]
-async fn kubectl_waits_until_aws_is_as_the_spec_says() {
+async fn kubectl_wait_returns_when_aws_matches_the_spec() {
     let fixture = slow().await;
     let ready = ["wait", "--for=condition=Ready", APP, TIMEOUT];
     fixture.create("app", iam()).await;
     succeeds(fixture.kubectl(&ready)).await;
     is_in_aws(&fixture, "on ~* +@all").await;
-    // It was Ready, and is not for the edit.
+    // The object was Ready before the edit, and must not count as Ready for the edit.
     let edit = json!({ "spec": { "accessString": "on ~x:* +@all" } }).to_string();
     succeeds(fixture.kubectl(&["patch", APP, "--type=merge", "--patch", &edit])).await;
     succeeds(fixture.kubectl(&ready)).await;
@@ -95,7 +95,7 @@ async fn kubectl_waits_until_aws_is_as_the_spec_says() {
 }
 
 #[tokio::test]
-async fn helm_waits_until_aws_is_as_the_spec_says() {
+async fn helm_wait_returns_when_aws_matches_the_spec() {
     let fixture = slow().await;
     let program = Helm::new(Tool::Helm4).unwrap();
     let chart = shop(program.home());
@@ -113,7 +113,7 @@ async fn helm_waits_until_aws_is_as_the_spec_says() {
 }
 
 #[tokio::test]
-async fn helm_does_not_wait_for_what_needs_a_person() {
+async fn helm_wait_fails_at_once_if_an_object_needs_a_person() {
     let fixture = Fixture::with(Setup::leaving_users()).await;
     let program = Helm::new(Tool::Helm4).unwrap();
     let chart = shop(program.home());

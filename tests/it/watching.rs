@@ -1,4 +1,4 @@
-//! What people on call see: metrics, and what is made of them.
+//! What people on call see: metrics, alerts, events and the log.
 
 mod alerts;
 pub(crate) mod events;
@@ -16,7 +16,7 @@ use crate::rights::Rights;
 use crate::written;
 use page::Page;
 
-/// What delivery promises, by the names that queries use.
+/// The metrics that the contract promises, with the names that queries use.
 const PROMISED: [&str; 24] = [
     "aws_api_call_duration_seconds",
     "aws_api_call_permission_errors_total",
@@ -44,7 +44,7 @@ const PROMISED: [&str; 24] = [
     "workqueue_queue_duration_seconds",
 ];
 
-/// The page of the newest operator.
+/// The page of /metrics of the newest operator.
 fn scraped(fixture: &Fixture) -> Page {
     Page::of(fixture.metrics().last().expect("an operator that is up"))
 }
@@ -54,10 +54,10 @@ async fn shows(fixture: &Fixture, name: &str, labels: &[(&str, &str)]) -> f64 {
     until(&format!("{name}{labels:?}"), || async { scraped(fixture).value(name, labels) }).await
 }
 
-/// Its Lease is in the fixture's namespace, where the chart has it in the operator's.
+/// These rights allow the Lease in the fixture's namespace. The rights of the chart allow it in the operator's namespace only.
 const LEADS: Option<Rights> = Some(Rights::Administrator);
 
-/// An operator of this fixture that leads, where it can.
+/// Starts an operator of this fixture with leader election.
 fn start(fixture: &Fixture) {
     fixture.start_with(&[
         ("ELASTICACHE_USERS_LEADER_ELECT", "true".to_owned()),
@@ -65,8 +65,8 @@ fn start(fixture: &Fixture) {
     ]);
 }
 
-/// A user of each kind of luck: `ready`, `drifted`, `denied`, `throttled`, `secretless`, `leaving`, and `gone`.
-async fn a_day(fixture: &Fixture) {
+/// Objects in all kinds of states: `ready`, `drifted`, `denied`, `throttled`, `secretless`, `leaving`, and `gone`.
+async fn objects_in_all_states(fixture: &Fixture) {
     fixture.ready("ready", iam()).await;
     fixture.ready("drifted", iam()).await;
     fixture.aws.put_user("drifted", json!({ "AccessString": "off -@all" })).await;
@@ -85,7 +85,7 @@ async fn a_day(fixture: &Fixture) {
     fixture.aws.put_user("leaving", json!({ "Status": "modifying" })).await;
     fixture.delete("leaving").await;
     fixture.reason("leaving", "WaitingForUserActive").await;
-    // Last, as it slows the operator down.
+    // The throttled object comes last, because throttling slows the operator down.
     let throttled = Rule::on("CreateUser").user("throttled").throttle().times(2);
     let throttled = fixture.aws.fault(throttled).await;
     fixture.create("throttled", iam()).await;
@@ -94,15 +94,15 @@ async fn a_day(fixture: &Fixture) {
 }
 
 #[tokio::test]
-async fn the_reference_lists_the_metrics_as_they_are() {
+async fn the_reference_lists_exactly_the_metrics_that_are_served() {
     let fixture =
         Fixture::without_operator(Setup { leaves_users: true, rights: LEADS, ..Setup::default() }).await;
     start(&fixture);
-    a_day(&fixture).await;
+    objects_in_all_states(&fixture).await;
     let ns = fixture.ns.as_str();
     counts_what_happened(&fixture).await;
 
-    // One that starts knows what it did not do itself, as soon as it has its first list.
+    // A new operator shows the states of objects that it has not handled itself, as soon as it has its first list.
     fixture.signal(cluster::Signal::TERM);
     assert_eq!(fixture.exit_code().await, Some(0));
     start(&fixture);
@@ -117,10 +117,10 @@ async fn the_reference_lists_the_metrics_as_they_are() {
     }
     assert_eq!(names("operator_termination_current_time_seconds"), BTreeSet::from(["leaving".to_owned()]));
 
-    // What each of them did makes the whole list.
+    // Only the pages of both operators together have all metrics.
     let all = Page::of(&fixture.metrics().concat());
     for name in PROMISED {
-        assert!(all.has(name), "{name} is promised");
+        assert!(all.has(name), "the contract promises {name}");
     }
     holds_closed_lists(&all);
     let mut reference = written::Page::of("docs/src/reference/metrics.md");
@@ -132,7 +132,7 @@ async fn the_reference_lists_the_metrics_as_they_are() {
 async fn counts_what_happened(fixture: &Fixture) {
     let (ns, controller) = (fixture.ns.as_str(), ("controller", "elasticacheuser"));
     let aws = |operation, code| [("service", "ElastiCache"), ("operation", operation), ("error_code", code)];
-    // AWS has throttled: what waits for the limiter's next token is under way until it has it.
+    // AWS has throttled calls. A pass that waits for the next permit counts as under way.
     let page = until("next to nothing waits or is under way", || async {
         let page = scraped(fixture);
         let few = |name: &str| page.value(name, &[]).is_some_and(|value| value <= 2.0);
@@ -145,11 +145,12 @@ async fn counts_what_happened(fixture: &Fixture) {
     assert_eq!(value("aws_api_calls_total", &aws("CreateUser", "")), 5.0);
     assert_eq!(value("aws_api_call_throttled_errors_total", &aws("CreateUser", "Throttling")), 2.0);
     assert!(value("aws_api_call_permission_errors_total", &aws("CreateUser", "AccessDenied")) >= 1.0);
-    // The denied user was not answered yet; the throttled one took two more calls.
+    // The denied CreateUser had no success yet, and the throttled one took two more calls.
     let create = [("service", "ElastiCache"), ("operation", "CreateUser")];
     assert_eq!(value("aws_api_call_retries_count", &create), 5.0);
     assert_eq!(value("aws_api_call_retries_sum", &create), 2.0);
     assert_eq!(value("elasticache_user_drift_corrections_total", &[]), 1.0);
+    assert_eq!(value("elasticache_user_events_dropped_total", &[]), 0.0);
     let told = |name, type_, status, reason| {
         [("namespace", ns), ("name", name), ("type", type_), ("status", status), ("reason", reason)]
     };
@@ -173,7 +174,7 @@ async fn counts_what_happened(fixture: &Fixture) {
     assert_eq!(value("controller_runtime_max_concurrent_reconciles", &[controller]), 10.0);
 }
 
-/// Whatever a label says comes from a closed list, or tells an object apart.
+/// Checks that every value of a label comes from a closed list or identifies an object.
 fn holds_closed_lists(page: &Page) {
     let words: Value = json!({
         "auth": ["iam", "password"],

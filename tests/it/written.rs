@@ -1,4 +1,4 @@
-//! Files of the repository that tests write: each test compares them, or with `UPDATE=1` writes them anew.
+//! Files of the repository that tests generate. A test compares a file with the generated text, or writes it with `UPDATE=1`.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ fn updating() -> bool {
     std::env::var_os("UPDATE").is_some()
 }
 
-/// The file is this text.
+/// Checks that the file has this text, or writes it.
 pub(crate) fn file(file: &str, text: &str) {
     let path = repository::path(file);
     let there = std::fs::read_to_string(&path).unwrap_or_default();
@@ -24,12 +24,12 @@ pub(crate) fn file(file: &str, text: &str) {
         return;
     }
     panic!(
-        "{file} is not what follows from its source (- file, + source). If the source is right: make docs\n{}",
+        "{file} differs from what its source generates (- file, + source). If the source is right, run make docs\n{}",
         TextDiff::from_lines(there.as_str(), text).unified_diff().context_radius(1)
     );
 }
 
-/// A page, and what its sections should be.
+/// A page, and the generated texts of its sections.
 pub(crate) struct Page {
     file: &'static str,
     sections: Vec<(String, String)>,
@@ -40,17 +40,17 @@ impl Page {
         Self { file, sections: Vec::new() }
     }
 
-    /// This is what the section should show.
+    /// Sets the text of a section, which the page shows as a code block.
     pub(crate) fn section(&mut self, name: &str, text: &str) {
         self.text(name, &format!("```console\n{}\n```", text.trim_end()));
     }
 
-    /// The same, of text that stands in the page as it is.
+    /// Sets the text of a section, which the page shows as Markdown.
     pub(crate) fn text(&mut self, name: &str, text: &str) {
         self.sections.push((name.to_owned(), format!("{}\n", text.trim_end())));
     }
 
-    /// The page shows these sections.
+    /// Checks that the page has these sections, or writes them.
     pub(crate) fn hold(self) {
         // Two tests may write the same page.
         static ONE: Mutex<()> = Mutex::new(());

@@ -7,12 +7,12 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// Takes every token that is there.
+/// Takes all tokens.
 fn drain(bucket: &mut Bucket, now: Instant) -> Vec<Era> {
     std::iter::from_fn(|| bucket.take(now)).collect()
 }
 
-/// A bucket of ten tokens a second, refused for the first time at the moment of the answer.
+/// A bucket of ten tokens a second, and the time at which AWS refused its first call.
 fn slowed() -> (Bucket, Instant) {
     let now = Instant::now();
     let mut bucket = Bucket::new(10.0, 20, now);
@@ -21,11 +21,11 @@ fn slowed() -> (Bucket, Instant) {
     (bucket, now)
 }
 
-/// Makes calls as they are permitted until AWS refuses one, each answered at once; answers when that was.
+/// Makes calls as the bucket permits them, until AWS refuses one. AWS answers at once. Returns the time of the refusal.
 fn call_until_refused(bucket: &mut Bucket, aws: &mut AwsBucket, mut now: Instant) -> Instant {
     let began = now;
     loop {
-        assert!(now - began < 600 * SECOND, "it never tries what AWS may bear by now: {}", bucket.rate(now));
+        assert!(now - began < 600 * SECOND, "the bucket never tries a higher rate: {}", bucket.rate(now));
         now = bucket.due(now).max(now + Duration::from_nanos(1));
         let Some(era) = bucket.take(now) else { continue };
         if !aws.admits(now) {
@@ -37,16 +37,16 @@ fn call_until_refused(bucket: &mut Bucket, aws: &mut AwsBucket, mut now: Instant
 }
 
 #[test]
-fn a_refusal_empties_it_and_slows_it_down() {
+fn a_call_that_aws_throttles_empties_the_bucket_and_lowers_its_rate() {
     let (mut bucket, now) = slowed();
     assert!(bucket.rate(now) < 7.0, "{}", bucket.rate(now));
-    assert_eq!(bucket.take(now), None, "what was saved up is gone");
+    assert_eq!(bucket.take(now), None, "the burst must be gone");
     let due = bucket.due(now) - now;
     assert!((seconds(0.1)..seconds(0.2)).contains(&due), "{due:?}");
 }
 
 #[test]
-fn a_volley_of_refusals_slows_down_once() {
+fn refusals_of_calls_that_were_sent_together_lower_the_rate_once() {
     let now = Instant::now();
     let mut bucket = Bucket::new(10.0, 20, now);
     let volley = drain(&mut bucket, now);
@@ -57,22 +57,22 @@ fn a_volley_of_refusals_slows_down_once() {
 }
 
 #[test]
-fn what_was_permitted_before_a_refusal_tells_nothing_after_it() {
+fn a_call_that_was_permitted_before_a_refusal_does_not_change_the_rate_after_it() {
     let now = Instant::now();
     let mut bucket = Bucket::new(10.0, 3, now);
     let (first, held, unused) =
         (bucket.take(now).unwrap(), bucket.take(now).unwrap(), bucket.take(now).unwrap());
     assert!(bucket.refused(first, now, now));
     let rate = bucket.rate(now);
-    // Sent after the refusal, but permitted before it.
+    // This call was sent after the refusal, but permitted before it.
     assert!(!bucket.refused(held, now + SECOND / 10, now + SECOND / 10));
     assert_eq!(bucket.rate(now), rate);
     bucket.put_back(unused);
-    assert_eq!(bucket.take(now), None, "a token of before the refusal is void");
+    assert_eq!(bucket.take(now), None, "a token from before the refusal must not come back");
 }
 
 #[test]
-fn what_aws_accepts_between_two_refusals_is_what_it_bears() {
+fn the_bucket_learns_the_rate_of_aws_from_what_aws_accepts_between_two_refusals() {
     for bears in [4.0, 5.0, 6.0, 7.0] {
         let (mut bucket, mut now) = slowed();
         let mut aws = AwsBucket::empty(bears, 10.0, now);
@@ -80,12 +80,12 @@ fn what_aws_accepts_between_two_refusals_is_what_it_bears() {
             now = call_until_refused(&mut bucket, &mut aws, now);
         }
         let rate = bucket.rate(now);
-        assert!((bears * 0.75..bears).contains(&rate), "AWS bears {bears}, and it calls at {rate}");
+        assert!((bears * 0.75..bears).contains(&rate), "AWS bears {bears}, but the bucket permits {rate}");
     }
 }
 
 #[test]
-fn it_is_refused_seldom_once_it_knows_what_aws_bears() {
+fn aws_seldom_refuses_a_call_once_the_bucket_knows_the_rate_of_aws() {
     for bears in [1.0, 3.0, 5.0, 7.0, 9.0] {
         let (mut bucket, began) = slowed();
         let mut now = began;
@@ -101,18 +101,18 @@ fn it_is_refused_seldom_once_it_knows_what_aws_bears() {
 }
 
 #[test]
-fn a_refusal_after_a_quiet_time_halves_it_and_no_more() {
+fn a_refusal_after_a_quiet_time_at_most_halves_the_rate() {
     let (mut bucket, now) = slowed();
     let later = now + 5 * SECOND;
     let rate = bucket.rate(later);
     let era = bucket.take(later).unwrap();
-    // Nothing was called for, so nothing was accepted.
+    // There were no calls, so AWS accepted none.
     assert!(bucket.refused(era, later, later));
     assert!(bucket.rate(later) >= rate * 0.5 * 0.8, "{} after {rate}", bucket.rate(later));
 }
 
 #[test]
-fn two_refusals_by_chance_are_no_collapse() {
+fn a_second_refusal_at_once_does_not_halve_the_rate_again() {
     let (mut bucket, now) = slowed();
     let soon = bucket.due(now);
     let rate = bucket.rate(soon);
@@ -122,7 +122,7 @@ fn two_refusals_by_chance_are_no_collapse() {
 }
 
 #[test]
-fn it_comes_back_by_itself_and_never_past_what_is_configured() {
+fn the_rate_returns_to_the_configured_one_after_any_number_of_refusals() {
     for refusals in [1, 2, 5, 100] {
         let (mut bucket, mut now) = slowed();
         for _ in 1..refusals {
@@ -142,15 +142,15 @@ fn it_comes_back_by_itself_and_never_past_what_is_configured() {
 }
 
 #[test]
-fn nothing_is_saved_up_until_the_rate_is_back() {
+fn no_burst_is_saved_up_while_the_rate_is_lowered() {
     let (mut bucket, now) = slowed();
     assert_eq!(drain(&mut bucket, now + 6 * SECOND).len(), 2);
-    // The rate is back, and so is what could be saved up.
+    // The rate is the configured one again, and so is the burst.
     assert_eq!(drain(&mut bucket, now + 60 * SECOND).len(), 20);
 }
 
 #[test]
-fn a_burst_of_one_stays_one() {
+fn a_burst_of_one_stays_one_after_a_refusal() {
     let now = Instant::now();
     let mut bucket = Bucket::new(10.0, 1, now);
     let era = bucket.take(now).unwrap();
@@ -159,7 +159,7 @@ fn a_burst_of_one_stays_one() {
 }
 
 #[test]
-fn where_aws_refuses_everything_it_is_asked_now_and_then() {
+fn an_aws_that_refuses_every_call_is_still_called_at_a_hundredth_of_the_rate() {
     let (mut bucket, began) = slowed();
     let mut now = began;
     let mut asked = 0;
@@ -169,12 +169,12 @@ fn where_aws_refuses_everything_it_is_asked_now_and_then() {
         bucket.refused(era, now, now);
         asked += 1;
     }
-    // At a hundredth of the configured rate these are 360.
+    // A hundredth of the configured rate is 360 calls in an hour.
     assert!((250..450).contains(&asked), "{asked} calls in an hour");
 }
 
 #[test]
-fn no_schedule_of_refusals_makes_it_pass_the_configured_rate_and_burst() {
+fn the_configured_rate_and_burst_are_never_exceeded_whichever_calls_aws_refuses() {
     for seed in 0..20 {
         let mut random = fastrand::Rng::with_seed(seed);
         let began = Instant::now();

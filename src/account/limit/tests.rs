@@ -7,14 +7,14 @@ use super::*;
 
 const NAMESPACE: &str = "shop";
 
-/// Takes a permit for good and tells how long that took.
+/// Takes and spends a permit. Returns how long that took.
 async fn spend(limiter: &Limiter, class: Class) -> Duration {
     let began = Instant::now();
     drop(limiter.permit(class, NAMESPACE).await.spend());
     began.elapsed()
 }
 
-/// A limiter of ten tokens a second that has none left.
+/// A limiter of ten tokens a second without a token left.
 fn drained(burst: u32) -> Limiter {
     let limiter = Limiter::new(10.0, burst);
     while let Some(permit) = limiter.try_permit(Class::Change, NAMESPACE) {
@@ -30,7 +30,7 @@ async fn settle() {
     }
 }
 
-/// A number of waiters of these classes; the order of the answer is that of service.
+/// Starts waiters of these classes. Returns their names in the order in which they were served.
 async fn order_of_service(limiter: &Limiter, classes: &[(&'static str, Class)]) -> Vec<&'static str> {
     let served = Arc::new(Mutex::new(Vec::new()));
     let mut waiters = JoinSet::new();
@@ -90,7 +90,7 @@ async fn a_thousand_waiters_are_served_at_the_rate_and_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn work_goes_before_checks_and_each_class_in_order_of_arrival() {
+async fn changes_get_permits_before_checks_and_each_class_in_order_of_arrival() {
     let limiter = drained(1);
     let waiters = [
         ("check 1", Class::Check),
@@ -126,7 +126,7 @@ async fn a_spent_permit_does_not_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_goes_before_those_who_wait() {
+async fn a_new_caller_gets_no_permit_while_another_one_waits() {
     let limiter = drained(1);
     let waiter = tokio::spawn({
         let limiter = limiter.clone();
@@ -137,13 +137,13 @@ async fn nobody_goes_before_those_who_wait() {
     advance(Duration::from_millis(100)).await;
     assert!(
         limiter.try_permit(Class::Change, NAMESPACE).is_none(),
-        "a token that is due belongs to the one who waits"
+        "a token that is due belongs to the waiter"
     );
     assert_eq!(waiter.await.expect("waiter"), Duration::from_millis(100));
 }
 
 #[tokio::test(start_paused = true)]
-async fn trying_leaves_nothing_behind() {
+async fn a_caller_that_only_tries_for_a_permit_does_not_join_the_queue() {
     let limiter = drained(1);
     assert!(limiter.try_permit(Class::Change, NAMESPACE).is_none());
     assert_eq!(limiter.waiting(), 0);
@@ -151,7 +151,7 @@ async fn trying_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiter_that_gives_up_loses_nothing_for_the_others() {
+async fn a_waiter_that_gives_up_delays_no_other_waiter_and_loses_no_token() {
     let rows: [(&str, &[usize]); 5] = [
         ("the first one, who keeps the time", &[0]),
         ("one in the middle", &[2]),
@@ -193,7 +193,7 @@ async fn a_waiter_that_is_served_and_then_dropped_passes_its_permit_on() {
         async move { spend(&limiter, Class::Change).await }
     });
     settle().await;
-    // Serves the first one, who does not look.
+    // The limiter serves the first waiter, but that waiter is not polled.
     advance(Duration::from_millis(100)).await;
     assert!(limiter.try_permit(Class::Change, NAMESPACE).is_none());
     drop(first);
@@ -201,7 +201,7 @@ async fn a_waiter_that_is_served_and_then_dropped_passes_its_permit_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn strange_rates_are_bounded() {
+async fn a_rate_that_is_not_a_positive_number_is_replaced_by_a_usable_one() {
     let rows = [
         ("no number", f64::NAN, 100.0),
         ("zero", 0.0, 100.0),
@@ -214,7 +214,7 @@ async fn strange_rates_are_bounded() {
         assert_eq!(
             spend(&limiter, Class::Change).await,
             Duration::ZERO,
-            "{claim}: the burst is one at least"
+            "{claim}: the burst must be at least one"
         );
         // The clock of the tests moves in steps of a millisecond.
         assert_eq!(spend(&limiter, Class::Change).await, Duration::from_secs_f64(seconds), "{claim}");
@@ -222,7 +222,7 @@ async fn strange_rates_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn threads_that_come_and_go_lose_no_token() {
+async fn no_token_is_lost_when_many_threads_wait_give_up_and_return_permits() {
     let limiter = Limiter::new(10_000.0, 4);
     let began = Instant::now();
     let mut waiters = JoinSet::new();
@@ -243,11 +243,11 @@ async fn threads_that_come_and_go_lose_no_token() {
     assert!(began.elapsed() < Duration::from_secs(10));
     sleep(Duration::from_millis(2)).await;
     let full = std::iter::from_fn(|| limiter.try_permit(Class::Change, NAMESPACE)).take(4).count();
-    assert_eq!(full, 4, "the bucket is full again");
+    assert_eq!(full, 4, "the bucket must be full again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_holds_back_those_who_wait_and_those_who_come() {
+async fn a_refusal_delays_new_callers_and_callers_that_wait() {
     let limiter = Limiter::new(10.0, 20);
     let first = limiter.permit(Class::Change, NAMESPACE).await.spend();
     first.ended(true);

@@ -1,4 +1,4 @@
-//! A walk over pages that nobody keeps in order: rows are dropped, repeated and shuffled, and markers come back.
+//! A listing whose pages have missing, repeated and shuffled rows and repeated markers.
 
 use proptest::prelude::*;
 
@@ -30,7 +30,7 @@ fn page() -> impl Strategy<Value = UserPage> {
     })
 }
 
-/// The pages that a walk reads from a service that refuses more than `bears` calls a second, and how the walk ends.
+/// The pages that a listing reads from a service that accepts `bears` calls a second, and how the listing ends.
 fn walked(pages: &[UserPage], bears: f64) -> (Vec<UserPage>, Result<usize, Fault>, Arc<World>, Duration) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
@@ -45,7 +45,7 @@ fn walked(pages: &[UserPage], bears: f64) -> (Vec<UserPage>, Result<usize, Fault
 
 proptest! {
     #[test]
-    fn a_walk_reads_each_page_once_and_ends_without_a_new_marker(pages in prop::collection::vec(page(), 0..14)) {
+    fn a_listing_reads_each_page_once_and_ends_if_there_is_no_new_marker(pages in prop::collection::vec(page(), 0..14)) {
         let (read, ended, world, _) = walked(&pages, 3.0);
         let mut markers = vec![None];
         let mut expected = Vec::new();
@@ -63,7 +63,7 @@ proptest! {
 }
 
 #[test]
-fn a_walk_gives_up_after_its_patience_and_what_it_read_counts() {
+fn a_listing_that_fails_for_too_long_ends_with_the_pages_that_it_has_read() {
     let pages: Vec<UserPage> = (0..14_u8)
         .map(|number| UserPage {
             users: vec![user(number)],
@@ -73,6 +73,6 @@ fn a_walk_gives_up_after_its_patience_and_what_it_read_counts() {
         .collect();
     let (read, ended, _, took) = walked(&pages, 0.0);
     assert!(matches!(ended, Err(Fault::Throttled(_))), "{ended:?}");
-    assert_eq!(read.len(), 10, "as many as AWS answered");
+    assert_eq!(read.len(), 10, "all pages that AWS answered");
     assert!((PATIENCE..2 * PATIENCE).contains(&took), "{took:?}");
 }

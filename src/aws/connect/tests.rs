@@ -32,7 +32,7 @@ impl ProvideCredentials for Provider {
     }
 }
 
-/// The port with this provider, and an endpoint on which every connection would be noticed.
+/// A port with this provider, and an endpoint at which the test would notice a connection.
 fn aws(provider: Provider, change: impl FnOnce(&mut aws_config::SdkConfig)) -> (Aws, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.set_nonblocking(true).expect("a listener that does not wait");

@@ -25,7 +25,7 @@ fn an_account_belongs_to_one_set_of_credentials() {
 }
 
 #[test]
-fn a_set_that_was_forgotten_comes_back_as_a_new_one() {
+fn credentials_that_were_forgotten_get_a_new_number() {
     let known = KnownCredentials::default();
     let first = known.that_signed(&signed("AKIAFIRST"));
     known.learn_account(first, "111122223333");

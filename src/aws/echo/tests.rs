@@ -9,10 +9,10 @@ fn password(text: &str) -> Password {
     Password::parse(text.as_bytes()).expect("a password")
 }
 
-/// The same text in other clothes, as a server might write it.
-type Clothes = (&'static str, fn(&str) -> String);
+/// The name of an encoding, and the encoding, as a server might use it.
+type Encoding = (&'static str, fn(&str) -> String);
 
-const CLOTHES: [Clothes; 12] = [
+const ENCODINGS: [Encoding; 12] = [
     ("as it is", str::to_owned),
     ("in upper case", str::to_uppercase),
     ("in lower case", str::to_lowercase),
@@ -49,30 +49,30 @@ fn shown(code: &str, message: String, password: &Password) -> String {
 }
 
 proptest! {
-    /// Passwords have a digit at least at every sixth place: no word of a sentence does.
+    /// Passwords have a digit at least at every sixth place, so that no ordinary word is a part of a password.
     #[test]
-    fn no_part_of_a_password_is_shown_in_whatever_clothes(
+    fn no_part_of_a_password_is_shown_in_whatever_encoding_aws_repeats_it(
         secret in "[a-z]([a-zA-Z%+<>&#' ~]{1,4}[0-9]){8,25}",
         (cut, length) in (0_usize..100, 8_usize..128),
-        (clothes, wear) in select(CLOTHES.to_vec()),
+        (encoding, encode) in select(ENCODINGS.to_vec()),
     ) {
         let password = password(&secret);
         let cut = cut % (secret.len() - 7);
         let part = &secret[cut..(cut + length).min(secret.len())];
-        for said in [format!("Invalid value: {}", wear(part)), format!("'{}' is bad", wear(&format!("x{part}y")))] {
+        for said in [format!("Invalid value: {}", encode(part)), format!("'{}' is bad", encode(&format!("x{part}y")))] {
             let shown = shown("InvalidParameterValue", said.clone(), &password);
-            prop_assert!(!shown.contains(&wear(part)), "{clothes}: {said} is shown as {shown}");
+            prop_assert!(!shown.contains(&encode(part)), "{encoding}: {said} is shown as {shown}");
             for run in part.as_bytes().windows(8) {
                 let run = String::from_utf8_lossy(run).into_owned();
-                prop_assert!(!shown.contains(&wear(&run)), "{clothes}: {said} is shown as {shown}");
+                prop_assert!(!shown.contains(&encode(&run)), "{encoding}: {said} is shown as {shown}");
             }
-            prop_assert!(shown.contains("InvalidParameterValue"), "{clothes}: the code is gone: {shown}");
+            prop_assert!(shown.contains("InvalidParameterValue"), "{encoding}: the code is gone: {shown}");
         }
     }
 }
 
 #[test]
-fn what_repeats_nothing_is_shown_as_aws_says_it() {
+fn a_message_of_aws_that_repeats_no_password_is_shown_unchanged() {
     let passwords =
         ["a-long-enough-passphrase", "Incorrect-Password-Parameter-1", "3fN8kq_Zr5tUv0Xy"].map(password);
     for said in [
@@ -87,7 +87,7 @@ fn what_repeats_nothing_is_shown_as_aws_says_it() {
 }
 
 #[test]
-fn a_withheld_text_keeps_what_the_reason_is_made_of() {
+fn a_message_of_aws_that_is_withheld_still_tells_which_parameter_is_wrong() {
     let secret = password("3fN8kq_Zr5tUv0Xy");
     let rows = [
         ("Bad access-string: 3FN8KQ_ZR5TUV0XY", "AWS's explanation of the access string is not shown"),
@@ -97,7 +97,7 @@ fn a_withheld_text_keeps_what_the_reason_is_made_of() {
         let shown = shown("InvalidParameterValue", said.to_owned(), &secret);
         assert!(shown.contains(expected), "{shown}");
     }
-    // A code that AWS does not have is made of anything.
+    // A code that is not AWS's could be a part of a password.
     let shown = shown("kq_Zr5tUv0", "Bad.".to_owned(), &secret);
     assert!(!shown.contains("Zr5tUv"), "{shown}");
 }

@@ -4,16 +4,16 @@ fn password(text: &str) -> Password {
     Password::parse(text.as_bytes()).expect("a password")
 }
 
-/// Each row: a claim, what AWS says, and what is left of it.
+/// Each row has a claim, AWS's message, and the sanitized message.
 fn check_stable(rows: &[(&str, &str, &str)]) {
     for &(claim, said, expected) in rows {
         assert_eq!(stable(said, &[]), expected, "{claim}");
-        assert_eq!(stable(expected, &[]), expected, "{claim}: and what is left stays");
+        assert_eq!(stable(expected, &[]), expected, "{claim}: a sanitized message must stay unchanged");
     }
 }
 
 #[test]
-fn what_changes_from_call_to_call_is_left_out() {
+fn request_ids_and_other_parts_that_change_are_removed_from_messages_of_aws() {
     let rows = [
         (
             "a request id in brackets goes with its label",
@@ -21,7 +21,7 @@ fn what_changes_from_call_to_call_is_left_out() {
             "Rate exceeded (Service: ElastiCache, Status Code: 400).",
         ),
         (
-            "what stands behind it stays",
+            "the text after a request id stays",
             "Bad (Service: AmazonElastiCache; Request ID: abc-1; Proxy: null)",
             "Bad (Service: AmazonElastiCache; Proxy: null).",
         ),
@@ -41,7 +41,7 @@ fn what_changes_from_call_to_call_is_left_out() {
             "You are not authorized to perform this operation.",
         ),
         (
-            "a session's name, in which a time may stand",
+            "a session's name, which may contain a time",
             "User: arn:aws:sts::111122223333:assumed-role/operator/web-identity-token-1732423423123 is not authorized to perform: elasticache:DeleteUser on resource: arn:aws:elasticache:us-east-1:111122223333:user:app",
             "User: arn:aws:sts::111122223333:assumed-role/operator is not authorized to perform: elasticache:DeleteUser on resource: arn:aws:elasticache:us-east-1:111122223333:user:app.",
         ),
@@ -56,7 +56,7 @@ fn what_changes_from_call_to_call_is_left_out() {
             "The token expired at [time].",
         ),
         (
-            "the request spelt out",
+            "the canonical string of the request",
             "The request signature does not match. The Canonical String for this request should have been 'POST",
             "The request signature does not match.",
         ),
@@ -72,7 +72,7 @@ fn what_changes_from_call_to_call_is_left_out() {
 }
 
 #[test]
-fn what_is_left_is_a_sentence() {
+fn a_sanitized_message_of_aws_is_a_sentence() {
     let rows = [
         ("white space", "  The   access-string\n is\tinvalid. ", "The access-string is invalid."),
         ("what nobody can print", "a\u{1b}[31mred\0 word", "a [31mred word."),
@@ -80,7 +80,7 @@ fn what_is_left_is_a_sentence() {
         ("a question is a sentence too", "Really?", "Really?"),
         ("a colon at the end", "Because:", "Because."),
         (
-            "and the rest is as AWS says it",
+            "everything else stays as AWS wrote it",
             "User app has status modifying. Only active users can be modified.",
             "User app has status modifying. Only active users can be modified.",
         ),
@@ -89,7 +89,7 @@ fn what_is_left_is_a_sentence() {
 }
 
 #[test]
-fn a_password_is_blotted_out_wherever_it_stands() {
+fn a_password_is_redacted_wherever_a_message_of_aws_repeats_it() {
     let one = password("hunter2-hunter2-hunter2");
     let longer = password("hunter2-hunter2-hunter2-and-more");
     let spaced = password("two  spaces  and  more");
@@ -119,7 +119,7 @@ fn a_password_is_blotted_out_wherever_it_stands() {
 }
 
 #[test]
-fn a_message_is_of_bounded_length_and_a_code_is_a_word() {
+fn a_message_of_aws_has_a_bounded_length_and_a_code_is_a_word() {
     let long = stable(&"é".repeat(1000), &[]);
     assert!(long.len() <= LONGEST && long.ends_with("..."), "{long}");
     assert!(stable(&"x".repeat(LONGEST), &[]).len() <= LONGEST);

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// An object at rest, with these members in place of its own.
+/// An object at rest, with these members replaced.
 fn object(members: &[(&str, Value)]) -> ElastiCacheUser {
     let mut object = json!({
         "apiVersion": "elasticache-users.dev/v1alpha1",
@@ -33,7 +33,7 @@ fn condition(kind: &str, status: &str) -> Value {
 }
 
 #[test]
-fn only_what_a_pass_depends_on_asks_for_one() {
+fn a_change_of_an_object_starts_a_pass_only_if_a_pass_depends_on_it() {
     let annotations = |ours: &str, foreign: &str| {
         json!({ "elasticache-users.dev/prevent-deletion": ours, "example.com/seen": foreign,
                 "elasticache-users.dev.example.com/seen": foreign })
@@ -69,7 +69,7 @@ fn only_what_a_pass_depends_on_asks_for_one() {
 }
 
 #[test]
-fn a_start_puts_what_is_at_rest_behind_what_somebody_changed() {
+fn at_the_start_objects_that_somebody_changed_are_served_before_objects_at_rest() {
     let conditions = |conditions: Value| ("/status/conditions", conditions);
     let rows = [
         ("at rest", ("/metadata/generation", json!(1)), Trigger::Listed(Class::Check)),

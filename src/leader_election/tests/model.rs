@@ -177,7 +177,7 @@ async fn play(events: Vec<(u64, ReplicaEvent)>, seed: u64) {
             }
             ReplicaEvent::Terminate(which) => *processes[which].terminate.lock().unwrap() = true,
             ReplicaEvent::Touch => model.server.touch(),
-            // The same gap: a process that never saw the deleted Lease cannot know of its leader.
+            // This is the same gap: a process that never saw the deleted Lease cannot know of its leader.
             ReplicaEvent::Delete if processes.iter().any(|process| !process.link.has_observed()) => {}
             ReplicaEvent::Delete => model.server.delete(),
         }
@@ -192,7 +192,7 @@ async fn play(events: Vec<(u64, ReplicaEvent)>, seed: u64) {
     assert!(violations.is_empty(), "{}", violations.join("\n"));
     let last = model.changes.lock().unwrap().last().copied();
     let idle = last.map_or(Duration::MAX, |last| last.elapsed());
-    assert!(idle < 25 * SECOND, "nobody has changed anything for {idle:?}");
+    assert!(idle < 25 * SECOND, "no replica has changed anything for {idle:?}");
     tasks.iter().for_each(JoinHandle::abort);
 }
 

@@ -13,7 +13,7 @@ fn lease(spec: LeaseSpec) -> Lease {
 }
 
 #[test]
-fn it_reads_as_client_go_writes_it() {
+fn the_lease_is_written_and_read_as_client_go_does() {
     let fifteen = 15 * SECOND;
     let (a, b) = (contender("a", ""), contender("b", ""));
     let new = acquired(None, &a, fifteen, at(100));
@@ -50,12 +50,12 @@ fn it_reads_as_client_go_writes_it() {
     assert_eq!(
         (again.lease_transitions, again.acquire_time),
         (Some(1), Some(MicroTime(at(106)))),
-        "it was its own"
+        "the Lease was this replica's own"
     );
 }
 
 #[test]
-fn what_others_wrote_beside_the_record_stays() {
+fn fields_of_the_lease_that_others_wrote_stay() {
     let mut found = lease(LeaseSpec { strategy: Some("x".to_owned()), ..LeaseSpec::default() });
     found.metadata.labels = Some([("team".to_owned(), "a".to_owned())].into());
     found.metadata.annotations = Some([("note".to_owned(), "theirs".to_owned())].into());
@@ -76,7 +76,7 @@ fn what_others_wrote_beside_the_record_stays() {
 }
 
 #[test]
-fn nonsense_can_be_read_and_written_over() {
+fn a_lease_with_invalid_fields_can_be_read_and_overwritten() {
     let far = MicroTime(jiff::Timestamp::MAX);
     let rows = [
         ("no record", Lease::default(), None, 15),
@@ -88,7 +88,7 @@ fn nonsense_can_be_read_and_written_over() {
             15,
         ),
         (
-            "less than nothing",
+            "a negative duration",
             lease(LeaseSpec {
                 holder_identity: Some("x".to_owned()),
                 lease_duration_seconds: Some(i32::MIN),
@@ -99,7 +99,7 @@ fn nonsense_can_be_read_and_written_over() {
             15,
         ),
         (
-            "as much as there is",
+            "the largest values",
             lease(LeaseSpec {
                 holder_identity: Some("x".to_owned()),
                 lease_duration_seconds: Some(i32::MAX),
@@ -156,9 +156,9 @@ fn a_holder_of_another_installation_is_recognized() {
         let says = found.as_ref().map(|found| (found.holder.as_str(), &found.theirs, &found.ours));
         let expected = foreign.then_some(("b", &theirs.installation, &ours.installation));
         assert_eq!(says, expected, "{claim}");
-        assert_eq!(foreign_holder(&released(&held, at(2)), ours), None, "{claim}: nobody holds it");
+        assert_eq!(foreign_holder(&released(&held, at(2)), ours), None, "{claim}: nobody holds the Lease");
         let taken = acquired(Some(&released(&held, at(2))), ours, SECOND, at(3));
-        assert_eq!(foreign_holder(&taken, ours), None, "{claim}: it is its own now");
+        assert_eq!(foreign_holder(&taken, ours), None, "{claim}: the Lease is this release's own now");
         // An older version writes no annotations.
         let plain = Lease { spec: held.spec, ..Lease::default() };
         assert_eq!(foreign_holder(&plain, ours), None, "{claim}: unknown");

@@ -14,11 +14,14 @@ async fn a_token_ends_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_was_found_to_have_ended_never_comes_back() {
+async fn a_token_that_refused_a_mutation_is_never_valid_again() {
     let token = Token::none();
     token.extend(Instant::now() + SECOND);
     advance(SECOND).await;
-    assert!(token.clone().extend(Instant::now() + SECOND), "nobody was refused: a late answer may extend it");
+    assert!(
+        token.clone().extend(Instant::now() + SECOND),
+        "no mutation was refused, so a late answer may extend the token"
+    );
     advance(SECOND).await;
     assert!(token.send().is_none());
     assert!(!token.extend(Instant::now() + SECOND));
@@ -26,7 +29,7 @@ async fn one_that_was_found_to_have_ended_never_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_knows_of_mutations_that_were_cut() {
+async fn a_token_knows_whether_a_mutation_was_cut() {
     for (claim, cut) in [("answered", false), ("cut", true)] {
         let token = Token::none();
         token.extend(Instant::now() + SECOND);
@@ -42,14 +45,14 @@ async fn it_knows_of_mutations_that_were_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_election_there_is_no_limit() {
+async fn without_leader_election_the_token_never_ends() {
     let token = Token::unlimited();
     advance(1_000_000 * SECOND).await;
     assert!(token.is_valid() && token.send().is_some());
 }
 
 #[test]
-fn every_process_is_another_holder() {
+fn each_process_of_a_pod_has_its_own_holder_identity() {
     let (one, other) = (identity("pod-0"), identity("pod-0"));
     assert!(one.starts_with("pod-0_") && one.len() > 16, "{one}");
     assert_ne!(one, other);

@@ -44,7 +44,7 @@ async fn a_standby_writes_nothing_while_another_one_renews() {
     let server = ApiServer::default();
     let (one, two) = (Replica::start(&server, "one"), Replica::start(&server, "two"));
     sleep(100 * SECOND).await;
-    assert!(one.token.is_valid() != two.token.is_valid(), "one of them leads");
+    assert!(one.token.is_valid() != two.token.is_valid(), "exactly one replica must lead");
     assert!(one.leads() != two.leads());
     assert_eq!(server.spec().lease_transitions, Some(0));
 }
@@ -85,7 +85,7 @@ async fn a_leader_that_leaves_is_followed_within_3_s() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_left_has_no_right_any_more() {
+async fn a_leader_that_resigned_has_no_valid_token() {
     let server = ApiServer::default();
     let (mut candidate, token, leads) = Replica::candidate(&server.link(), "one");
     candidate.campaign().await.unwrap();
@@ -96,7 +96,7 @@ async fn one_that_left_has_no_right_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_lease_is_kept_where_a_mutation_was_cut() {
+async fn the_lease_is_not_released_if_a_mutation_was_cut() {
     let server = ApiServer::default();
     let (mut candidate, token, _) = Replica::candidate(&server.link(), "one");
     candidate.campaign().await.unwrap();
@@ -116,13 +116,13 @@ async fn a_renewal_on_its_way_does_not_keep_the_lease_from_being_released() {
     link.set(Network::Slow(Duration::ZERO, 4 * SECOND));
     after(3_000).await;
     link.set(Network::Healthy);
-    // The renewal has taken effect, its answer is not there yet.
+    // The renewal has taken effect, but its answer is still on its way.
     leadership.resign().await;
     assert_eq!(server.holder(), "");
 }
 
 #[tokio::test(start_paused = true)]
-async fn leaving_takes_1_5_s_where_the_api_server_does_not_answer() {
+async fn resigning_takes_1_5_s_if_the_api_server_does_not_answer() {
     let server = ApiServer::default();
     let link = server.link();
     let (mut candidate, ..) = Replica::candidate(&link, "one");
@@ -134,13 +134,13 @@ async fn leaving_takes_1_5_s_where_the_api_server_does_not_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_standby_that_leaves_asks_nothing() {
+async fn a_standby_that_ends_sends_no_request() {
     let server = ApiServer::default();
     let one = Replica::start(&server, "one");
     one.becomes_leader().await;
     let (mut two, ..) = Replica::candidate(&server.link(), "two");
     let stood = tokio::time::timeout(9 * SECOND, two.campaign()).await;
-    assert!(stood.is_err(), "it stands by");
+    assert!(stood.is_err(), "the candidate must stay a standby");
     let (writes, began) = (server.writes().len(), Instant::now());
     two.resign().await;
     assert!(began.elapsed() < seconds(0.01) && server.writes().len() == writes);
@@ -167,16 +167,16 @@ async fn a_leader_that_is_cut_off_stops_before_its_successor_begins() {
             assert!(stopped <= seconds(10.1), "{network:?}: it stopped after {stopped:?}");
             assert!(!one.leads() || one.task.is_finished() || stopped > Duration::ZERO);
             let began = two.becomes_leader().await;
-            assert!(began >= seconds(4.8), "{network:?}: there are 5 s between, and were {began:?}");
+            assert!(began >= seconds(4.8), "{network:?}: only {began:?} are between the leaders");
             after(100).await;
-            assert!(one.task.is_finished(), "{network:?}: whoever lost the lead ends");
+            assert!(one.task.is_finished(), "{network:?}: a replica that lost the Lease must end");
             assert!(!one.leads() && two.leads());
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_answers_cost_no_lead() {
+async fn a_leader_keeps_the_lease_if_answers_take_4_5_s() {
     let server = ApiServer::default();
     let (one, two) = (Replica::start(&server, "one"), Replica::start(&server, "two"));
     sleep(5 * SECOND).await;
@@ -192,7 +192,7 @@ async fn slow_answers_cost_no_lead() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_trouble_of_seven_seconds_costs_no_lead() {
+async fn a_leader_keeps_the_lease_through_seven_seconds_of_failures() {
     for network in [
         Network::RequestsLost,
         Network::AnswersLost,
@@ -217,13 +217,13 @@ async fn a_trouble_of_seven_seconds_costs_no_lead() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_that_stood_still_has_lost_its_right_when_it_wakes() {
+async fn a_leader_that_was_paused_too_long_has_no_valid_token_when_it_resumes() {
     let server = ApiServer::default();
     let (mut candidate, token, _) = Replica::candidate(&server.link(), "one");
     candidate.campaign().await.unwrap();
     let two = Replica::start(&server, "two");
     sleep(SECOND).await;
-    // Nobody polls the first one meanwhile.
+    // The first replica is not polled meanwhile, as if it were paused.
     two.becomes_leader().await;
     assert!(token.send().is_none());
     assert!(matches!(lost(&mut candidate).await, LossReason::ProcessStopped));
@@ -232,7 +232,7 @@ async fn a_leader_that_stood_still_has_lost_its_right_when_it_wakes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_stops_at_once_when_it_sees_that_it_is_one_no_more() {
+async fn a_leader_stops_at_once_when_it_sees_another_holder_in_the_lease() {
     let held =
         |holder: &str| Some(LeaseSpec { holder_identity: Some(holder.to_owned()), ..LeaseSpec::default() });
     type Act = Box<dyn Fn(&ApiServer)>;
@@ -252,7 +252,7 @@ async fn a_leader_stops_at_once_when_it_sees_that_it_is_one_no_more() {
         assert!(began.elapsed() < seconds(2.3), "{loss}: {:?}", began.elapsed());
         assert!(!token.is_valid());
         assert_eq!(leads.get(), 0);
-        assert!(server.holder() != "one", "{loss}: it does not take it back");
+        assert!(server.holder() != "one", "{loss}: the former leader must not take the Lease back");
     }
 }
 
@@ -269,7 +269,7 @@ async fn a_standby_that_saw_a_lease_waits_after_its_deletion_for_its_leader_to_s
     let stopped = Instant::now() + one.stops_leading().await;
     assert_eq!(server.holder(), "the holder of the deleted Lease");
     two.becomes_leader().await;
-    assert!(stopped + 5 * SECOND <= Instant::now(), "there are 5 s between");
+    assert!(stopped + 5 * SECOND <= Instant::now(), "5 s must be between the two leaders");
     assert!(deleted.elapsed() < 18 * SECOND, "{:?}", deleted.elapsed());
 }
 
@@ -293,12 +293,12 @@ async fn labels_that_others_write_do_not_keep_a_dead_leaders_lease_alive() {
     let took = two.becomes_leader().await;
     assert!(took < 20 * SECOND, "{took:?}");
     sleep(30 * SECOND).await;
-    assert!(two.token.is_valid(), "nor cost they the next one's");
+    assert!(two.token.is_valid(), "labels must not cost the next leader its Lease either");
     touching.abort();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_always_conflicts_is_not_written_in_a_hurry() {
+async fn a_lease_whose_write_always_conflicts_is_written_only_at_the_usual_interval() {
     let server = ApiServer::default();
     let one = Replica::start(&server, "one");
     one.link.set(Network::Conflicts);
@@ -329,7 +329,7 @@ async fn an_answer_that_comes_after_the_token_it_is_for_makes_no_leader() {
         let winning = candidate.campaign();
         tokio::pin!(winning);
         for _ in 0..3 {
-            // Begun, and not polled while its answer comes and ages.
+            // The request has begun. Then it is not polled while its answer comes and gets old.
             let _ = tokio::time::timeout(seconds(0.6), &mut winning).await;
             advance(11 * SECOND).await;
         }
@@ -340,7 +340,7 @@ async fn an_answer_that_comes_after_the_token_it_is_for_makes_no_leader() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_forbidden_the_lease_from_the_beginning_says_so_and_ends() {
+async fn a_replica_that_may_not_use_the_lease_at_its_start_says_so_and_ends() {
     let server = ApiServer::default();
     let link = server.link();
     link.set(Network::Forbidden);
@@ -350,7 +350,7 @@ async fn whoever_is_forbidden_the_lease_from_the_beginning_says_so_and_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_standby_that_is_forbidden_it_later_tries_again() {
+async fn a_standby_that_loses_the_permission_for_the_lease_tries_again() {
     let server = ApiServer::default();
     let one = Replica::start(&server, "one");
     one.becomes_leader().await;
@@ -360,19 +360,19 @@ async fn a_standby_that_is_forbidden_it_later_tries_again() {
     one.kill();
     sleep(60 * SECOND).await;
     two.link.set(Network::Healthy);
-    // The last renewal may be news to it.
+    // The standby may have seen the last renewal late.
     assert!(two.becomes_leader().await < 18 * SECOND);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_of_nonsense_is_taken_once_it_has_not_changed_for_15_s() {
+async fn an_invalid_lease_is_taken_once_it_has_not_changed_for_15_s() {
     let x = || Some("x".to_owned());
     let rows = [
         ("no record", None, 0.0),
         ("no holder", Some(LeaseSpec::default()), 0.0),
         ("a holder alone", Some(LeaseSpec { holder_identity: x(), ..LeaseSpec::default() }), 15.0),
         (
-            "a duration below nothing",
+            "a negative duration",
             Some(LeaseSpec {
                 holder_identity: x(),
                 lease_duration_seconds: Some(-5),

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::group::Group;
 use super::wish::{Phase, Wish};
-use super::{Member, RESTORE_DEFAULT_USER};
+use super::{Member, MemberObject, RESTORE_DEFAULT_USER};
 use crate::pace::{Pace, Requeue};
 use crate::{
-    DEFAULT_USER, Direction, GroupChange, MembershipState, Moment, Swap, Timestamp, UserGroup, UserGroupId,
+    DEFAULT_USER, Direction, GroupChange, GroupWishes, MembershipState, Moment, Swap, Timestamp, UserGroup,
+    UserGroupId,
 };
 
 /// A group has so many members at most, as long as AWS does not say otherwise. So many go into one call.
@@ -24,6 +25,8 @@ pub(super) struct Trial {
     pub(super) swap: Swap,
     /// How many members the group has.
     pub(super) members: usize,
+    /// What is known about them.
+    pub(super) objects: Vec<MemberObject>,
     add: Vec<String>,
     remove: Vec<String>,
 }
@@ -31,6 +34,13 @@ pub(super) struct Trial {
 impl Trial {
     pub(super) fn call(&self, id: &UserGroupId) -> GroupChange {
         GroupChange { group: id.clone(), add: self.add.clone(), remove: self.remove.clone() }
+    }
+
+    /// The object of another member of the user's name goes or leaves the group, so the name will be free.
+    pub(super) fn namesake_is_leaving(&self, wish: &Wish) -> bool {
+        let GroupWishes { user_id, user_name, .. } = &wish.member.wishes;
+        let mut namesakes = self.objects.iter().filter(|other| other.user_name == *user_name);
+        namesakes.any(|other| other.user_id != *user_id && other.is_leaving())
     }
 
     /// The users whose membership the call changes.
@@ -208,7 +218,8 @@ pub(super) fn trial(
         Direction::Join => (users, Vec::new()),
         Direction::Leave => (Vec::new(), users),
     };
-    Some(Trial { uids, direction, rest, swap: Swap::No, members: seen.user_ids.len(), add, remove })
+    let (members, objects) = (seen.user_ids.len(), Vec::new());
+    Some(Trial { uids, direction, rest, swap: Swap::No, members, objects, add, remove })
 }
 
 /// How many more members AWS takes, as far as is known. AWS's quota is not known: it can be raised.
@@ -251,7 +262,8 @@ fn default_trial(
     };
     let swap = if add.is_empty() || remove.is_empty() { Swap::No } else { Swap::Yes };
     let (direction, uids) = (wish.direction, vec![uid.to_owned()]);
-    Some(Trial { uids, direction, rest: None, swap, members: seen.user_ids.len(), add, remove })
+    let (members, objects) = (seen.user_ids.len(), Vec::new());
+    Some(Trial { uids, direction, rest: None, swap, members, objects, add, remove })
 }
 
 fn may_restore(wish: &Wish, group: &UserGroupId) -> bool {

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::Member;
 use super::batch::{self, Choice, Trial};
 use super::wish::{Phase, Wish, in_words};
+use super::{GroupFacts, Member};
 use crate::pace::{Pace, Requeue};
 use crate::{
-    CallSource, Direction, Fault, GroupChange, GroupObservation, GroupSize, Lifecycle, MembershipState,
-    Moment, UserGroup, UserGroupId,
+    Direction, Fault, GroupChange, GroupObservation, GroupSize, Lifecycle, MembershipState, Moment,
+    UserGroup, UserGroupId,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -26,7 +26,11 @@ pub(super) struct Group {
     pub(super) look_due: Option<Moment>,
     /// How often it was looked at in vain.
     pub(super) looks: u32,
+    /// When it was last looked at, or AWS accepted a call.
+    pub(super) looked_at: Moment,
+    /// When the next call may be tried.
     pub(super) retry: Option<Moment>,
+    /// How many calls failed in a row, and not because of one of the users.
     pub(super) failures: u32,
     /// When the group was first seen `active` after AWS had worked on it.
     pub(super) open_since: Option<Moment>,
@@ -38,6 +42,8 @@ pub(super) struct Group {
     pub(super) parts: Vec<Part>,
     pub(super) last_direction: Option<Direction>,
     pub(super) room: Room,
+    /// A call failed, and may have taken effect. What AWS refuses now may be so already.
+    pub(super) is_doubtful: bool,
     /// How many objects in a row were denied alone, while nothing was accepted.
     pub(super) denials: u32,
 }
@@ -187,6 +193,16 @@ impl Group {
         woken
     }
 
+    /// Somebody waits for what the group shows. When the next look is due.
+    pub(super) fn awaited_look(&self) -> Option<Moment> {
+        self.look_due.filter(|_| !self.under_way && self.is_awaited())
+    }
+
+    /// Somebody waits for the group.
+    fn is_awaited(&self) -> bool {
+        self.wishes.values().any(|wish| !matches!(wish.phase, Phase::Settled(_) | Phase::Unseen { .. }))
+    }
+
     /// What to do next. `undecided`: objects that must not leave a group yet.
     pub(super) fn plan(
         &self,
@@ -198,8 +214,7 @@ impl Group {
         if self.under_way {
             return GroupAction::Rest;
         }
-        let is_waiting = |wish: &Wish| !matches!(wish.phase, Phase::Settled(_) | Phase::Unseen { .. });
-        if !self.wishes.values().any(is_waiting) {
+        if !self.is_awaited() {
             return GroupAction::Rest;
         }
         if let Some(due) = self.look_due.into_iter().chain(self.retry).max().filter(|due| *due > now) {
@@ -229,23 +244,31 @@ impl Group {
         }
     }
 
-    /// The call could not be prepared.
-    pub(super) fn retry_later(&mut self, pace: &Pace, now: Moment, roll: f64) {
-        self.failures = self.failures.saturating_add(1);
-        self.retry = Some(now + pace.until(Requeue::Backoff, self.failures, Duration::ZERO, roll));
+    /// The object was woken, but its pass did not look at the user.
+    pub(super) fn not_seen(&mut self, uid: &str) -> bool {
+        let Some(wish) = self.wishes.get_mut(uid) else { return false };
+        let is_unseen = wish.phase == Phase::Unseen { woken: true };
+        if is_unseen {
+            wish.phase = Phase::Unseen { woken: false };
+        }
+        is_unseen
     }
 
-    #[expect(clippy::too_many_arguments, reason = "facts of one look, and the usual clock and jitter")]
+    /// The call could not be made, or failed, and not because of one of the users. It is tried again later and later.
+    pub(super) fn retry_later(&mut self, requeue: Requeue, pace: &Pace, now: Moment, roll: f64) {
+        self.failures = self.failures.saturating_add(1);
+        self.retry = Some(now + pace.until(requeue, self.failures, Duration::ZERO, roll));
+    }
+
     pub(super) fn decide(
         &mut self,
         id: &UserGroupId,
-        confirmed: &BTreeSet<String>,
-        seen: &GroupObservation,
-        source: &CallSource,
+        facts: &GroupFacts,
         pace: &Pace,
         now: Moment,
         roll: f64,
     ) -> Option<GroupChange> {
+        let GroupFacts { confirmed, seen, source, members } = facts;
         self.see(seen, pace, now, roll);
         let GroupObservation::Found(group) = seen else { return None };
         if group.lifecycle != Lifecycle::Active {
@@ -263,7 +286,8 @@ impl Group {
         for uid in choice.uids.iter().filter(|uid| !confirmed.contains(*uid)) {
             self.see_again(uid);
         }
-        let trial = batch::trial(self, choice, group, pace, now, roll)?;
+        let mut trial = batch::trial(self, choice, group, pace, now, roll)?;
+        trial.objects.clone_from(members);
         let change = trial.call(id);
         self.trial = Some(trial);
         Some(change)

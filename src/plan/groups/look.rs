@@ -10,8 +10,12 @@ use crate::{Fault, GroupCall, GroupObservation, Lifecycle, MembershipState, Mome
 impl Group {
     /// Look again, less and less often.
     fn look_later(&mut self, requeue: Requeue, pace: &Pace, now: Moment, roll: f64) {
-        self.looks = self.looks.saturating_add(1);
+        // A listing may show the group long before a look is due.
+        let is_early =
+            self.look_due.is_some_and(|due| now.since(self.looked_at) < due.since(self.looked_at) / 2);
+        self.looks = self.looks.saturating_add(u32::from(!is_early));
         self.look_due = Some(now + pace.until(requeue, self.looks, Duration::ZERO, roll));
+        self.looked_at = now;
     }
 
     fn block(&mut self, obstacle: MembershipState, requeue: Requeue, pace: &Pace, now: Moment, roll: f64) {
@@ -31,6 +35,12 @@ impl Group {
         self.block(MembershipState::Busy(Lifecycle::Modifying), Requeue::Busy, pace, now, roll);
     }
 
+    /// AWS may have refused a call because there was nothing left to do. The next look shows it.
+    pub(super) fn look_soon(&mut self, pace: &Pace, now: Moment, roll: f64) {
+        self.is_doubtful = false;
+        self.look_due = Some(now + pace.until(Requeue::Backoff, 1, Duration::ZERO, roll));
+    }
+
     pub(super) fn became_absent(&mut self, pace: &Pace, now: Moment, roll: f64) {
         for wish in self.wishes.values_mut() {
             if let Phase::Sent(_) = wish.phase {
@@ -40,21 +50,23 @@ impl Group {
         self.block(MembershipState::Absent, Requeue::Slow, pace, now, roll);
     }
 
-    /// A call failed, and not because of one of the users.
-    pub(super) fn failed(&mut self, call: GroupCall, fault: &Fault, pace: &Pace, now: Moment, roll: f64) {
-        let requeue = match fault {
-            Fault::Busy(_) | Fault::Throttled(_) | Fault::Unavailable(_) => Requeue::Backoff,
-            Fault::Credentials(_) | Fault::Denied(_) | Fault::Rejected(..) => Requeue::Slow,
-        };
-        self.block(MembershipState::Failed(call, fault.clone()), requeue, pace, now, roll);
+    /// A look failed.
+    pub(super) fn look_failed(&mut self, fault: &Fault, pace: &Pace, now: Moment, roll: f64) {
+        let state = MembershipState::Failed(GroupCall::DescribeUserGroups, fault.clone());
+        self.block(state, after_failure(fault), pace, now, roll);
+    }
+
+    /// A change failed, and not because of one of the users. The next one looks at the group anyway.
+    pub(super) fn change_failed(&mut self, fault: &Fault, pace: &Pace, now: Moment, roll: f64) {
+        self.is_doubtful |= fault.outcome_unknown();
+        self.obstacle = Some(MembershipState::Failed(GroupCall::ModifyUserGroup, fault.clone()));
+        self.retry_later(after_failure(fault), pace, now, roll);
     }
 
     pub(super) fn see(&mut self, seen: &GroupObservation, pace: &Pace, now: Moment, roll: f64) {
         match seen {
             GroupObservation::Absent => self.became_absent(pace, now, roll),
-            GroupObservation::Failed(fault) => {
-                self.failed(GroupCall::DescribeUserGroups, fault, pace, now, roll);
-            }
+            GroupObservation::Failed(fault) => self.look_failed(fault, pace, now, roll),
             GroupObservation::Found(group) if group.lifecycle == Lifecycle::Active => {
                 self.see_active(group, pace, now, roll);
             }
@@ -69,7 +81,7 @@ impl Group {
             self.open_since = Some(now);
         }
         (self.obstacle, self.look_due, self.looks) = (None, None, 0);
-        (self.retry, self.failures) = (None, 0);
+        self.retry = None;
         let before = self.seen.replace(group.clone());
         let somebody_left =
             before.is_some_and(|before| before.user_ids.iter().any(|member| !group.has(member)));
@@ -86,7 +98,9 @@ impl Group {
                     let delay = pace.until(Requeue::Backoff, wish.accepted, Duration::ZERO, roll);
                     Phase::Waiting { alone: false, after: now + delay }
                 }
-                (Phase::Held { .. }, false) if somebody_left => Phase::Waiting { alone: true, after: now },
+                (Phase::Held { state, .. }, false) if somebody_left && !is_denied(state) => {
+                    Phase::Waiting { alone: true, after: now }
+                }
                 (phase @ (Phase::Waiting { .. } | Phase::Unseen { .. } | Phase::Held { .. }), false) => {
                     phase.clone()
                 }
@@ -96,4 +110,16 @@ impl Group {
             |uid: &String| self.wishes.get(uid).is_none_or(|wish| matches!(wish.phase, Phase::Settled(_)));
         self.parts.retain(|part| !part.uids.iter().any(settled));
     }
+}
+
+fn after_failure(fault: &Fault) -> Requeue {
+    match fault {
+        Fault::Busy(_) | Fault::Throttled(_) | Fault::Unavailable(_) => Requeue::Backoff,
+        Fault::Credentials(_) | Fault::Denied(_) | Fault::Rejected(..) => Requeue::Slow,
+    }
+}
+
+/// The refusal does not depend on the group's members.
+fn is_denied(state: &MembershipState) -> bool {
+    matches!(state, MembershipState::DeniedTogether(_) | MembershipState::Failed(_, Fault::Denied(_)))
 }

@@ -8,7 +8,8 @@ use super::wish::{Phase, Wish};
 use crate::pace::{Pace, Requeue};
 use crate::{Direction, Fault, GroupCall, GroupOutcome, GroupSize, MembershipState, Moment, Rejection, Swap};
 
-/// If so many objects in a row are denied alone, the operator's role lacks the permission for all of them.
+/// If so many objects in a row are denied alone, the operator's role probably lacks the permission for all of them. The others are
+/// asked for one by one, slowly.
 const MOST_DENIALS: u32 = 3;
 
 /// What a failed call was refused for.
@@ -29,6 +30,8 @@ fn refusal_cause(fault: &Fault) -> RefusalCause {
     match fault {
         Fault::Busy(_) => RefusalCause::Busy,
         Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_) => RefusalCause::Call,
+        // AWS names the resource that the role may not change.
+        Fault::Denied(error) if error.message.contains(":usergroup:") => RefusalCause::Call,
         Fault::Denied(_) => RefusalCause::User,
         Fault::Rejected(why, _) => match why {
             Rejection::MemberNotFound => RefusalCause::UserGone,
@@ -45,28 +48,28 @@ fn refusal_cause(fault: &Fault) -> RefusalCause {
 }
 
 impl Group {
-    pub(super) fn answered(
-        &mut self,
-        outcome: &GroupOutcome,
-        name_lasts: bool,
-        pace: &Pace,
-        now: Moment,
-        roll: f64,
-    ) {
+    pub(super) fn answered(&mut self, outcome: &GroupOutcome, pace: &Pace, now: Moment, roll: f64) {
         let Some(trial) = self.trial.take() else { return };
+        let before = std::mem::take(&mut self.failures);
         match outcome {
             GroupOutcome::Accepted => self.accepted(&trial, pace, now, roll),
             GroupOutcome::NotFound => self.became_absent(pace, now, roll),
-            GroupOutcome::CredentialsChanged => self.retry_later(pace, now, roll),
+            GroupOutcome::CredentialsChanged => {
+                self.failures = before;
+                self.retry_later(Requeue::Backoff, pace, now, roll);
+            }
             GroupOutcome::Failed(fault) => match refusal_cause(fault) {
                 RefusalCause::Busy => self.became_busy(pace, now, roll),
-                RefusalCause::Call => self.failed(GroupCall::ModifyUserGroup, fault, pace, now, roll),
+                RefusalCause::Call => {
+                    self.failures = before;
+                    self.change_failed(fault, pace, now, roll);
+                }
                 RefusalCause::Size if self.needs_room(&trial) => {
                     self.too_many(&trial, fault, pace, now, roll)
                 }
-                RefusalCause::UserGone => self.user_gone(&trial, fault, name_lasts, pace, now, roll),
+                RefusalCause::UserGone => self.user_gone(&trial, fault, pace, now, roll),
                 RefusalCause::User | RefusalCause::Size => {
-                    self.user_refused(&trial, fault, name_lasts, pace, now, roll);
+                    self.user_refused(&trial, fault, pace, now, roll);
                 }
             },
         }
@@ -75,6 +78,8 @@ impl Group {
     fn accepted(&mut self, trial: &Trial, pace: &Pace, now: Moment, roll: f64) {
         self.last_direction = Some(trial.direction);
         self.denials = 0;
+        self.is_doubtful = false;
+        self.resume_denied(now);
         if trial.direction == Direction::Join {
             self.room.full = None;
             self.room.again = None;
@@ -89,7 +94,7 @@ impl Group {
         // The others of the part hold a user that AWS refuses.
         if let (Some(rest), Some(Part { fault, .. })) = (&trial.rest, self.take_part(trial)) {
             match rest.as_slice() {
-                [uid] => self.hold(uid, trial, &fault, true, pace, now, roll),
+                [uid] => self.hold(uid, trial, &fault, pace, now, roll),
                 _ => self.parts.push(Part { uids: rest.clone(), fault }),
             }
         }
@@ -120,13 +125,13 @@ impl Group {
     }
 
     /// Only the user's own DescribeUsers shows that it is absent, so the passes look at all of them.
-    fn user_gone(&mut self, trial: &Trial, fault: &Fault, lasts: bool, pace: &Pace, now: Moment, roll: f64) {
+    fn user_gone(&mut self, trial: &Trial, fault: &Fault, pace: &Pace, now: Moment, roll: f64) {
         let named = self.named(trial, fault);
         let unseen = if named.is_empty() { trial.uids.clone() } else { named };
         let is_known = |uid: &String| self.wishes.get(uid).is_some_and(|wish| wish.suspected);
         if unseen.iter().all(is_known) {
             // They were looked at before.
-            return self.user_refused(trial, fault, lasts, pace, now, roll);
+            return self.user_refused(trial, fault, pace, now, roll);
         }
         for uid in &unseen {
             self.see_again(uid);
@@ -136,18 +141,10 @@ impl Group {
         }
     }
 
-    fn user_refused(
-        &mut self,
-        trial: &Trial,
-        fault: &Fault,
-        lasts: bool,
-        pace: &Pace,
-        now: Moment,
-        roll: f64,
-    ) {
+    fn user_refused(&mut self, trial: &Trial, fault: &Fault, pace: &Pace, now: Moment, roll: f64) {
         self.take_part(trial);
         if let [uid] = trial.uids.as_slice() {
-            return self.hold(uid, trial, fault, lasts, pace, now, roll);
+            return self.hold(uid, trial, fault, pace, now, roll);
         }
         for uid in &trial.uids {
             if let Some(wish) = self.wishes.get_mut(uid) {
@@ -156,26 +153,23 @@ impl Group {
         }
         if let [uid] = self.named(trial, fault).as_slice() {
             // Nothing is known about the others.
-            return self.hold(uid, trial, fault, lasts, pace, now, roll);
+            return self.hold(uid, trial, fault, pace, now, roll);
         }
         self.parts.push(Part { uids: trial.uids.clone(), fault: fault.clone() });
     }
 
     /// AWS refuses this object's user.
-    #[expect(clippy::too_many_arguments, reason = "facts of one answer, and the usual clock and jitter")]
-    fn hold(
-        &mut self,
-        uid: &str,
-        trial: &Trial,
-        fault: &Fault,
-        lasts: bool,
-        pace: &Pace,
-        now: Moment,
-        roll: f64,
-    ) {
+    fn hold(&mut self, uid: &str, trial: &Trial, fault: &Fault, pace: &Pace, now: Moment, roll: f64) {
         let Some(wish) = self.wishes.get_mut(uid) else { return };
+        // B78: the user is no member any more.
+        let is_gone = wish.direction == Direction::Leave
+            && matches!(fault, Fault::Rejected(Rejection::ParameterValue, _));
         wish.refusals = wish.refusals.saturating_add(1);
         let refusals = wish.refusals;
+        if refusals == 1 && (is_gone || self.is_doubtful) {
+            wish.phase = Phase::Waiting { alone: true, after: now };
+            return self.look_soon(pace, now, roll);
+        }
         let after = |requeue| now + pace.until(requeue, refusals, Duration::ZERO, roll);
         let slowly =
             (MembershipState::Failed(GroupCall::ModifyUserGroup, fault.clone()), after(Requeue::Slow));
@@ -183,11 +177,10 @@ impl Group {
         let (state, again) = match (wish.direction, fault) {
             (Direction::Join, Fault::Rejected(Rejection::DuplicateUserName, _)) => {
                 let end = wish.first_seen + pace.handover;
-                match now < end || !lasts {
-                    true if now < end => {
-                        (MembershipState::NameTaken(fault.clone()), after(Requeue::Busy).min(end))
-                    }
-                    true => (MembershipState::NameTaken(fault.clone()), after(Requeue::Busy)),
+                let taken = MembershipState::NameTaken(fault.clone());
+                match trial.namesake_is_leaving(wish) {
+                    _ if now < end => (taken, after(Requeue::Busy).min(end)),
+                    true => (taken, after(Requeue::Busy)),
                     false => refused,
                 }
             }
@@ -212,21 +205,50 @@ impl Group {
             }
             (Direction::Join | Direction::Leave, _) => slowly,
         };
-        wish.phase = Phase::Held { state: state.clone(), again };
-        self.note_denial(fault, &state, again);
+        wish.phase = Phase::Held { state, again };
+        if matches!(fault, Fault::Denied(_)) && refusals == 1 {
+            self.note_denial(fault, pace, now, roll);
+        }
     }
 
-    /// If everybody is denied, the search for the one who is denied would ask about each user.
-    fn note_denial(&mut self, fault: &Fault, state: &MembershipState, again: Moment) {
-        let Fault::Denied(_) = fault else { return };
+    /// If everybody is denied, the search for those who are denied asks about each user. So it continues slowly.
+    fn note_denial(&mut self, fault: &Fault, pace: &Pace, now: Moment, roll: f64) {
         self.denials = self.denials.saturating_add(1);
         if self.denials < MOST_DENIALS {
             return;
         }
         self.parts.clear();
-        for wish in self.wishes.values_mut().filter(|wish| wish.suspected) {
-            if matches!(wish.phase, Phase::Waiting { .. }) {
-                wish.phase = Phase::Held { state: state.clone(), again };
+        let suspects = self.wishes.values_mut().filter(|wish| wish.suspected);
+        let unasked = suspects.filter(|wish| matches!(wish.phase, Phase::Waiting { .. }));
+        let mut again = now;
+        for (wish, attempts) in unasked.zip(1..) {
+            again = again + pace.until(Requeue::Slow, attempts, Duration::ZERO, roll);
+            wish.phase = Phase::Held { state: MembershipState::DeniedTogether(fault.clone()), again };
+        }
+    }
+
+    /// AWS allows the call now, at least for some users.
+    fn resume_denied(&mut self, now: Moment) {
+        for wish in self.wishes.values_mut() {
+            if matches!(wish.phase, Phase::Held { state: MembershipState::DeniedTogether(_), .. }) {
+                wish.phase = Phase::Waiting { alone: false, after: now };
+            }
+        }
+    }
+
+    /// The object of this member is gone. Those that AWS refused because of a name are tried again.
+    pub(super) fn name_may_be_free(&mut self, user_id: &str, now: Moment) {
+        if !self.seen.as_ref().is_some_and(|group| group.has(user_id)) {
+            return;
+        }
+        for wish in self.wishes.values_mut() {
+            if let Phase::Held {
+                state: MembershipState::NameTaken(fault) | MembershipState::Refused(fault),
+                again,
+            } = &mut wish.phase
+                && matches!(fault, Fault::Rejected(Rejection::DuplicateUserName, _))
+            {
+                *again = (*again).min(now);
             }
         }
     }
@@ -261,7 +283,7 @@ mod tests {
     use super::names_user;
 
     #[test]
-    fn a_sentence_names_an_id_that_stands_there_as_a_user() {
+    fn a_message_of_aws_names_a_user_only_if_the_whole_id_stands_there_as_a_user() {
         let rows = [
             ("user app-1 is not a member of user group g", "app-1", true),
             ("user app-10 is not a member of user group g", "app-1", false),

@@ -88,6 +88,7 @@ pub(super) fn in_words(state: MembershipState) -> MembershipState {
         | MembershipState::Full(_)
         | MembershipState::Refused(_)
         | MembershipState::NameTaken(_)
+        | MembershipState::DeniedTogether(_)
         | MembershipState::DefaultInUse { .. }
         | MembershipState::NotAllowed
         | MembershipState::Failed(..)) => state,

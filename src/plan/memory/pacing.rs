@@ -1,10 +1,12 @@
 //! Attempts and delays: when the next pass and the next Warning event of an object are due.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::pace::{Pace, Requeue};
+use crate::pass::EventContent;
 use crate::verdict::{Reason, Verdict};
-use crate::{Moment, Mutation};
+use crate::{MembershipState, Moment, Mutation, ResourceVersion, UserGroupId};
 
 /// It changes only when something is done, never what is done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -13,10 +15,12 @@ pub struct Pacing {
     waiting: Option<(Reason, Moment)>,
     silent_since: Option<Moment>,
     denied_since: Option<Moment>,
-    warned: Option<(Reason, Moment)>,
+    published: Option<Published>,
     /// In a box, because nearly all objects have none.
     accepted: Option<Box<Accepted>>,
     planned: Option<PlannedPass>,
+    /// In a box, because nearly all objects have none.
+    reminder: Option<Box<Reminder>>,
 }
 
 /// The pass that the last one asked for. Until then it has nothing to do, unless something changes.
@@ -27,6 +31,32 @@ pub(crate) struct PlannedPass {
     pub(crate) generation: Option<i64>,
     /// It only checks.
     pub(crate) is_settled: bool,
+}
+
+/// The next pass only has to publish this event if nothing has changed until then.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Reminder {
+    pub(crate) at: Moment,
+    /// Of the object.
+    pub(crate) version: ResourceVersion,
+    /// What was known about the user's groups.
+    pub(crate) groups: BTreeMap<UserGroupId, MembershipState>,
+    pub(crate) reason: Reason,
+    pub(crate) event: EventContent,
+}
+
+/// The event of a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ReasonEvent {
+    pub(crate) reason: Reason,
+    /// Otherwise it is Normal.
+    pub(crate) is_warning: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Published {
+    event: ReasonEvent,
+    at: Moment,
 }
 
 /// A change that AWS accepted, and has not been seen to show since.
@@ -82,15 +112,40 @@ impl Pacing {
             Some(_) | None => now,
         };
         self.waiting = Some((verdict.reason, since));
+        let until_warning = self.until_warning(verdict.reason, pace, now);
         match verdict.requeue {
             Requeue::Backoff | Requeue::Slow | Requeue::Busy => {
                 self.back_off(verdict.requeue, pace, now, roll)
             }
             requeue @ (Requeue::Now | Requeue::Poll | Requeue::Woken | Requeue::Resync) => {
                 self.failures = Failures::default();
-                pace.until(requeue, 0, now.since(since), roll)
+                let delay = pace.until(requeue, 0, now.since(since), roll);
+                let reminded = until_warning.filter(|_| requeue == Requeue::Woken);
+                reminded.map_or(delay, |reminded| delay.min(reminded))
             }
         }
+    }
+
+    /// How long the object has waited for this reason.
+    fn waited(&self, reason: Reason, now: Moment) -> Duration {
+        match self.waiting {
+            Some((before, since)) if before == reason => now.since(since),
+            Some(_) | None => Duration::ZERO,
+        }
+    }
+
+    /// How long the event of this reason is Normal. `None`: it is a Warning.
+    pub(crate) fn until_warning(&self, reason: Reason, pace: &Pace, now: Moment) -> Option<Duration> {
+        let rest = pace.event_patience.saturating_sub(self.waited(reason, now));
+        (reason.passes_soon() && !rest.is_zero()).then_some(rest)
+    }
+
+    pub(crate) fn set_reminder(&mut self, reminder: Option<Reminder>) {
+        self.reminder = reminder.map(Box::new);
+    }
+
+    pub(crate) fn take_reminder(&mut self) -> Option<Box<Reminder>> {
+        self.reminder.take()
     }
 
     pub(crate) fn set_planned(&mut self, planned: Option<PlannedPass>) {
@@ -149,28 +204,29 @@ impl Pacing {
         delay
     }
 
-    /// A Warning event is due if the reason is new, and again at intervals while it lasts. A reason that status had before
-    /// this process started counts as published.
+    /// An event is due if the reason is new, and again at intervals while it lasts. A reason that status had before this process
+    /// started counts as published. What passes soon is Normal at first, and a Warning if it lasts.
     pub(crate) fn warn(
         &mut self,
         warning: Option<Reason>,
         shown_before: Option<&str>,
         pace: &Pace,
         now: Moment,
-    ) -> Option<Reason> {
+    ) -> Option<ReasonEvent> {
         let Some(reason) = warning else {
-            self.warned = None;
+            self.published = None;
             return None;
         };
-        let published = match self.warned {
-            Some((before, at)) if before == reason => now.since(at) < pace.event_repeat,
+        let event = ReasonEvent { reason, is_warning: self.until_warning(reason, pace, now).is_none() };
+        let is_published = match &self.published {
+            Some(before) if before.event == event => now.since(before.at) < pace.event_repeat,
             Some(_) => false,
             None => shown_before == Some(reason.as_str()),
         };
-        if !published || self.warned.is_none() {
-            self.warned = Some((reason, now));
+        if !is_published || self.published.is_none() {
+            self.published = Some(Published { event, at: now });
         }
-        (!published).then_some(reason)
+        (!is_published).then_some(event)
     }
 }
 
@@ -195,15 +251,19 @@ mod tests {
         }
     }
 
+    fn warning(reason: Reason) -> Option<ReasonEvent> {
+        Some(ReasonEvent { reason, is_warning: true })
+    }
+
     #[test]
     fn a_failure_counts_once_for_each_elapsed_backoff() {
         let (mut pacing, pace) = (Pacing::default(), Pace::default());
         let failed = verdict(Reason::Throttled, Requeue::Backoff);
         assert_eq!(pacing.schedule(&failed, &pace, at(0.0), 0.0), SECOND);
-        // A watch event 0.4 s later: the same attempt.
+        // A pass after a watch event 0.4 s later counts as the same attempt.
         assert_eq!(pacing.schedule(&failed, &pace, at(0.4), 0.0), Duration::from_millis(600));
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), 2 * SECOND);
-        // A success in between begins anew.
+        // After a success the count begins again.
         let _ = pacing.schedule(&verdict(Reason::Active, Requeue::Resync), &pace, at(1.0), 0.0);
         assert_eq!(pacing.schedule(&failed, &pace, at(1.0), 0.0), SECOND);
     }
@@ -224,20 +284,48 @@ mod tests {
         let (mut pacing, pace) = (Pacing::default(), Pace::default());
         let (throttled, denied) = (Some(Reason::Throttled), Some(Reason::AccessDenied));
         let shown = |reason: Option<Reason>| reason.map(Reason::as_str);
-        assert_eq!(pacing.warn(throttled, None, &pace, at(0.0)), throttled);
+        assert_eq!(pacing.warn(throttled, None, &pace, at(0.0)), warning(Reason::Throttled));
         assert_eq!(pacing.warn(throttled, shown(throttled), &pace, at(0.0)), None);
-        assert_eq!(pacing.warn(denied, shown(throttled), &pace, at(0.0)), denied);
+        assert_eq!(pacing.warn(denied, shown(throttled), &pace, at(0.0)), warning(Reason::AccessDenied));
         assert_eq!(pacing.warn(denied, shown(denied), &pace, at(599.0)), None);
-        assert_eq!(pacing.warn(denied, shown(denied), &pace, at(600.0)), denied);
+        assert_eq!(pacing.warn(denied, shown(denied), &pace, at(600.0)), warning(Reason::AccessDenied));
         assert_eq!(pacing.warn(None, shown(denied), &pace, at(600.0)), None);
-        assert_eq!(pacing.warn(denied, Some("Active"), &pace, at(600.0)), denied);
+        assert_eq!(pacing.warn(denied, Some("Active"), &pace, at(600.0)), warning(Reason::AccessDenied));
     }
 
     #[test]
-    fn what_status_showed_before_a_restart_is_not_published_at_once() {
+    fn a_wait_that_passes_soon_is_a_warning_only_after_a_minute() {
+        use Reason::{WaitingForPreviousUser, WaitingForUserActive, WaitingForUserGroup};
+        for reason in [WaitingForUserActive, WaitingForUserGroup, WaitingForPreviousUser] {
+            let (mut pacing, pace) = (Pacing::default(), Pace::default());
+            let mut pass = |seconds: f64| {
+                let delay = pacing.schedule(&verdict(reason, Requeue::Woken), &pace, at(seconds), 0.0);
+                (
+                    delay,
+                    pacing.warn(
+                        Some(reason),
+                        Some(reason.as_str()).filter(|_| seconds > 0.0),
+                        &pace,
+                        at(seconds),
+                    ),
+                )
+            };
+            assert_eq!(pass(0.0), (60 * SECOND, Some(ReasonEvent { reason, is_warning: false })));
+            assert_eq!(pass(20.0), (40 * SECOND, None), "the next pass comes when the Warning is due");
+            assert_eq!(pass(60.0), (540 * SECOND, warning(reason)));
+            assert_eq!(pass(659.0).1, None);
+            assert_eq!(pass(660.0).1, warning(reason));
+        }
+    }
+
+    #[test]
+    fn a_warning_that_status_showed_before_a_restart_is_not_published_at_once() {
         let (mut pacing, pace) = (Pacing::default(), Pace::default());
         let denied = Some(Reason::AccessDenied);
         assert_eq!(pacing.warn(denied, Some("AccessDenied"), &pace, at(0.0)), None);
-        assert_eq!(pacing.warn(denied, Some("AccessDenied"), &pace, at(600.0)), denied);
+        assert_eq!(
+            pacing.warn(denied, Some("AccessDenied"), &pace, at(600.0)),
+            warning(Reason::AccessDenied)
+        );
     }
 }

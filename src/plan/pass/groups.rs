@@ -115,6 +115,7 @@ impl Pass {
                 | MembershipState::Full(_)
                 | MembershipState::Refused(_)
                 | MembershipState::NameTaken(_)
+                | MembershipState::DeniedTogether(_)
                 | MembershipState::DefaultInUse { .. }
                 | MembershipState::NotAllowed
                 | MembershipState::Failed(..) => Swap::No,
@@ -138,7 +139,7 @@ impl Pass {
 
 impl Closing {
     pub(super) fn polls(&self) -> bool {
-        self.verdict.requeue == Requeue::Poll
+        matches!(self.verdict.requeue, Requeue::Poll | Requeue::Busy)
     }
 
     /// The coordinator of the groups asks for the next pass.

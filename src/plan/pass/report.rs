@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::groups::GroupReport;
 use super::{Awaiting, Counted, EventContent, LogLevel, LogLine, Pass, PassResult, Request};
+use crate::memory::ReasonEvent;
 use crate::pace::Requeue;
 use crate::text::escaped;
 use crate::verdict::{Completed, Outcome, Progress, Reason, Verdict, VerdictContext, not_shown};
@@ -33,6 +34,12 @@ impl Closing {
     /// The next pass is only a check.
     pub(super) fn is_settled(&self) -> bool {
         self.verdict.requeue == Requeue::Resync
+    }
+
+    /// The event of the reason, as a Warning.
+    pub(super) fn warning(&self) -> EventContent {
+        let event = ReasonEvent { reason: self.verdict.reason, is_warning: true };
+        reason_event(event, &self.action, &self.verdict)
     }
 }
 
@@ -90,6 +97,7 @@ impl Pass {
                         // A pass that the coordinator of the groups wakes has to look at the user.
                         let planned = requeue.filter(|_| !closing.is_woken());
                         self.plan_next(planned, is_settled, now.moment);
+                        self.plan_reminder(now);
                         self.finish = Some(self.finished(requeue, PassResult::Done));
                     }
                     PassResult::Conflict => self.conflict(),
@@ -142,7 +150,7 @@ impl Pass {
                     verdict.reason == Reason::Modifying && self.memory.pacing.repeated().is_some();
                 let warning = if is_refused { Some(Reason::AWSRefused) } else { verdict.warning() };
                 let due = self.memory.pacing.warn(warning, shown.as_deref(), pace, now.moment);
-                events.extend(due.map(|reason| warning_event(reason, &action, &verdict)));
+                events.extend(due.map(|due| reason_event(due, &action, &verdict)).map(Request::Publish));
                 events.extend(self.overlong_request(&action));
                 events.extend(self.broken_rules(&action, &verdict, is_news));
                 PassResult::Done
@@ -339,13 +347,13 @@ impl Pass {
     }
 }
 
-fn warning_event(reason: Reason, action: &Action, verdict: &Verdict) -> Request {
-    Request::Publish(EventContent {
-        warning: true,
-        reason: reason.as_str(),
+fn reason_event(due: ReasonEvent, action: &Action, verdict: &Verdict) -> EventContent {
+    EventContent {
+        warning: due.is_warning,
+        reason: due.reason.as_str(),
         action: step(action),
         note: verdict.message.clone(),
-    })
+    }
 }
 
 /// The note of a Normal event: what was done.

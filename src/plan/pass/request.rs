@@ -127,6 +127,8 @@ pub struct Finish {
 pub enum Wishes {
     /// The pass learnt nothing about them.
     Unchanged,
+    /// The pass did not look at the user. If the coordinator needs that, it has to wake the object again.
+    NotSeen,
     Nothing,
     /// Status records the groups that the user is about to join.
     Asks(Box<GroupWishes>),

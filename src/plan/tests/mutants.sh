@@ -21,7 +21,7 @@ mutant delete_intent_names_its_requester protocol \
     'status.delete_requested_by = Some(report.identity.to_owned());' \
     'status.delete_requested_by.get_or_insert(report.identity.to_owned());'
 mutant delete_intent_removes_last_applied protocol \
-    one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_three_times last_applied.rs \
+    one_replica_never_orphans_its_user_or_deletes_a_foreign_one_through_three_faults last_applied.rs \
     'WriteIntent::Delete => Some(LastApplied::default()),' \
     'WriteIntent::Delete => Some(before),'
 mutant reclaim_comes_before_the_owner_tags protocol \
@@ -35,7 +35,7 @@ mutant tags_are_recent_before_a_mutation protocol \
     'let old_tags = is_old(ages.tags, pace.owner_valid);' \
     'let old_tags = false;'
 mutant user_is_recent_before_its_owner_tags_return protocol \
-    one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_three_times pass/perform.rs \
+    one_replica_never_orphans_its_user_or_deletes_a_foreign_one_through_three_faults pass/perform.rs \
     'let old_user = restores && is_old(ages.user, pace.owner_valid);' \
     'let old_user = restores && false;'
 mutant object_is_confirmed_before_delete_user protocol \
@@ -50,7 +50,7 @@ mutant confirmation_ages_with_the_tags protocol \
 
 # What a process remembers
 mutant open_creation_puts_an_absence_in_doubt protocol \
-    one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_three_times memory.rs \
+    one_replica_never_orphans_its_user_or_deletes_a_foreign_one_through_three_faults memory.rs \
     'pace.creation(self.age(requested, now))
             }' \
     'pace.creation(self.age(requested, now) + pace.creation_window + pace.call_timeout)
@@ -60,13 +60,13 @@ mutant deletion_progress_forgets_after_another_requester protocol \
     'if status.delete_requested_by.as_deref() != Some(identity) {' \
     'if false {'
 mutant deletion_progress_forgets_before_delete_user protocol \
-    one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_three_times pass/perform.rs \
+    one_replica_never_orphans_its_user_or_deletes_a_foreign_one_through_three_faults pass/perform.rs \
     'before_deletion: self.memory.before_deletion.take(), ..Doubts' \
     'before_deletion: self.memory.before_deletion.clone(), ..Doubts'
 
 # Location and owner
 mutant an_absence_counts_in_its_region_alone protocol \
-    one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_three_times location.rs \
+    one_replica_never_orphans_its_user_or_deletes_a_foreign_one_through_three_faults location.rs \
     'if recorded.region != observed.source.region {' \
     'if false {'
 mutant an_absence_counts_in_its_account_alone protocol \
@@ -74,11 +74,11 @@ mutant an_absence_counts_in_its_account_alone protocol \
     '(Some(recorded), Account::Known(account)) if recorded != account =>' \
     '(Some(recorded), Account::Known(account)) if recorded != account && false =>'
 mutant location_stays_while_a_creation_is_open protocol \
-    one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_three_times status/next.rs \
+    one_replica_never_orphans_its_user_or_deletes_a_foreign_one_through_three_faults status/next.rs \
     'if report.observed.record.creation == Creation::Closed && !sent {' \
     'if true || sent {'
 mutant owner_tags_name_this_object protocol \
-    one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_three_times owner.rs \
+    one_replica_never_orphans_its_user_or_deletes_a_foreign_one_through_three_faults owner.rs \
     'return Ownership::Ours;
         }' \
     'return Ownership::Ours;
@@ -100,7 +100,7 @@ mutant the_definition_is_read_after_the_object protocol \
 
 # What status shows
 mutant status_shows_no_user_of_others protocol \
-    one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_three_times status_user.rs \
+    one_replica_never_orphans_its_user_or_deletes_a_foreign_one_through_three_faults status_user.rs \
     'is_recorded(record, user) && as_reported(record, user) && !another' \
     'true || another'
 mutant a_doubtful_absence_keeps_the_arn protocol \
@@ -148,7 +148,7 @@ mutant only_a_known_user_of_ours_settles_a_creation tables \
     'if self.observed.known_owner.is_some() {'
 
 mutant no_absence_of_an_unknown_account_is_remembered convergence \
-    named::a_user_without_tags_is_deleted_although_user_not_found_came_from_an_account_that_nobody_told pass/observe.rs \
+    named::a_user_without_tags_is_deleted_although_user_not_found_came_from_an_unknown_account pass/observe.rs \
     'if !is_gone(&self.observed) {' \
     'if self.observed.user != UserObservation::Absent || self.observed.record.creation == Creation::Open {'
 

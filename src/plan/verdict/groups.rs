@@ -34,7 +34,7 @@ fn rank(change: &MembershipChange) -> u8 {
             Fault::Denied(_) | Fault::Rejected(..) => 5,
             Fault::Credentials(_) | Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Busy(_) => 6,
         },
-        MembershipState::NameTaken(_) | MembershipState::Busy(_) => 7,
+        MembershipState::NameTaken(_) | MembershipState::DeniedTogether(_) | MembershipState::Busy(_) => 7,
         MembershipState::Queued | MembershipState::Applying(_) | MembershipState::Settled(_) => 8,
     }
 }
@@ -47,7 +47,9 @@ fn reason(change: &MembershipChange) -> Reason {
         MembershipState::Absent => Reason::UserGroupNotFound,
         MembershipState::DefaultInUse { .. } => Reason::DefaultUserInGroup,
         MembershipState::Failed(_, fault) => fault_reason(fault),
-        MembershipState::NameTaken(_) | MembershipState::Busy(_) => Reason::WaitingForUserGroup,
+        MembershipState::NameTaken(_) | MembershipState::DeniedTogether(_) | MembershipState::Busy(_) => {
+            Reason::WaitingForUserGroup
+        }
         MembershipState::Queued | MembershipState::Applying(_) | MembershipState::Settled(_) => {
             Reason::Modifying
         }
@@ -64,6 +66,7 @@ fn deleting_reason(change: &MembershipChange) -> Reason {
         | MembershipState::Full(_)
         | MembershipState::Absent
         | MembershipState::NameTaken(_)
+        | MembershipState::DeniedTogether(_)
         | MembershipState::Busy(_) => Reason::DefaultUserInGroup,
         MembershipState::Queued | MembershipState::Applying(_) | MembershipState::Settled(_) => {
             Reason::DeletingUser
@@ -111,6 +114,10 @@ fn change_message(change: &MembershipChange, id: &str) -> String {
         }
         MembershipState::NameTaken(fault) => format!(
             "{waits}, but another member has the same user name: {} The operator retries, because the other member may be about to go.",
+            error_sentence(fault)
+        ),
+        MembershipState::DeniedTogether(fault) => format!(
+            "{waits}: AWS denied ModifyUserGroup for several users together, and for some of them alone. The operator asks for each of the others alone, slowly: {} Attach a policy that allows it.",
             error_sentence(fault)
         ),
         MembershipState::DefaultInUse { caches } => format!(

@@ -37,7 +37,7 @@ pub enum Reason {
     /// Nothing. The message names the state, and the operator continues by itself.
     WaitingForUserActive,
     /// A user group that the user has to join or leave is not `active`, or another member has the user's name and may be
-    /// about to go.
+    /// about to go, or AWS denied a call for several users, this one among them.
     ///
     /// Nothing. The message names the group, and the operator continues by itself.
     WaitingForUserGroup,

@@ -10,7 +10,7 @@ fn everybody(_: Class, _: &str) -> bool {
     true
 }
 
-/// Everybody who waits, in the order of service.
+/// All waiters, in the order in which they are served.
 fn drain(order: &mut FairOrder<&'static str>) -> Vec<&'static str> {
     std::iter::from_fn(|| order.pop(everybody)).map(|(_, waiter)| waiter).collect()
 }
@@ -26,7 +26,7 @@ fn namespaces_are_served_in_turn_and_each_in_order_of_arrival() {
 }
 
 #[test]
-fn the_classes_share_a_cycle_and_the_higher_ones_take_what_is_left() {
+fn the_classes_share_each_cycle_and_higher_classes_take_what_lower_ones_leave() {
     let mut order = FairOrder::default();
     for class in Class::ALL {
         for _ in 0..24 {
@@ -43,26 +43,26 @@ fn the_classes_share_a_cycle_and_the_higher_ones_take_what_is_left() {
         Class::ALL.map(|class| served.get(&class).copied().unwrap_or(0))
     };
     assert_eq!(count(36), [24, 6, 3, 3]);
-    assert_eq!(count(12), [0, 10, 1, 1], "no change waits: its turns go to the next class");
+    assert_eq!(count(12), [0, 10, 1, 1], "no change waits, so its turns go to the next class");
 }
 
 #[test]
-fn a_waiter_that_leaves_takes_nobody_elses_turn() {
+fn a_waiter_that_gives_up_takes_no_other_waiters_turn() {
     let mut order = FairOrder::default();
     let first = order.push(Class::Change, "a", "a1");
     order.push(Class::Change, "b", "b1");
     let last = order.push(Class::Change, "b", "b2");
     assert_eq!(order.remove("a", first), Some("a1"));
     assert!(!order.contains("a", first) && order.contains("b", last));
-    assert_eq!(order.remove("a", first), None, "it left already");
+    assert_eq!(order.remove("a", first), None, "the waiter has left already");
     assert_eq!(order.len(), 2);
     assert_eq!(drain(&mut order), ["b1", "b2"]);
-    assert_eq!(order.remove("b", last), None, "it was served");
+    assert_eq!(order.remove("b", last), None, "the waiter was served");
     assert_eq!(order.len(), 0);
 }
 
 #[test]
-fn who_is_not_allowed_waits_and_holds_up_nobody() {
+fn a_waiter_that_is_not_allowed_to_begin_delays_no_other_waiter() {
     let mut order = FairOrder::default();
     for (class, namespace, waiter) in
         [(Class::Change, "a", "change a"), (Class::Change, "b", "change b"), (Class::Check, "a", "check a")]
@@ -82,7 +82,7 @@ fn who_is_not_allowed_waits_and_holds_up_nobody() {
 struct Walk {
     random: fastrand::Rng,
     order: FairOrder<u32>,
-    /// Who waits: number, class, namespace, ticket, and in how many pops its turn must have come.
+    /// The waiters: number, class, namespace, ticket, and the number of pops within which each must be served.
     waiting: Vec<(u32, Class, &'static str, Ticket, usize)>,
     pushed: u32,
 }
@@ -99,7 +99,7 @@ impl Walk {
         let class = Class::ALL[self.random.usize(..Class::ALL.len())];
         let ahead = self.waiting.iter().filter(|waiter| (waiter.1, waiter.2) == (class, namespace)).count();
         let turns = CYCLE.iter().filter(|turn| **turn == class).count();
-        // Each namespace goes at most once before each of those ahead, and before this one.
+        // Each namespace is served at most once before each waiter ahead, and before this one.
         let bound = (ahead + 1) * NAMESPACES.len() * CYCLE.len() / turns + CYCLE.len();
         self.pushed += 1;
         let ticket = self.order.push(class, namespace, self.pushed);
@@ -132,7 +132,7 @@ impl Walk {
 }
 
 #[test]
-fn nobody_starves_and_the_lower_classes_get_at_most_half_while_a_change_waits() {
+fn no_waiter_starves_and_lower_classes_get_at_most_half_while_a_change_waits() {
     for seed in 0..SEEDS {
         let mut walk = Walk::new(seed);
         let (mut lower, mut all) = (0, 0);
@@ -152,7 +152,7 @@ fn nobody_starves_and_the_lower_classes_get_at_most_half_while_a_change_waits() 
             assert!(lower <= all / 2 + 3, "seed {seed}, step {step}: {lower} of {all}");
         }
         while walk.pop().is_some() {}
-        assert!(walk.waiting.is_empty(), "seed {seed}: somebody was forgotten");
+        assert!(walk.waiting.is_empty(), "seed {seed}: a waiter was forgotten");
     }
 }
 

@@ -34,7 +34,7 @@ fn begins(name: &str, class: Class) -> Option<(String, Class)> {
 }
 
 #[test]
-fn a_change_lifts_an_object_that_waits_as_a_check() {
+fn a_changed_object_is_served_before_checks_although_it_waited_as_a_check() {
     let mut schedule = schedule(1);
     for name in ["shop/a", "shop/b", "shop/c"] {
         schedule.ask(name, Trigger::Listed(Class::Check), 0.0);
@@ -47,7 +47,7 @@ fn a_change_lifts_an_object_that_waits_as_a_check() {
 }
 
 #[test]
-fn an_object_that_changes_all_the_time_keeps_its_place() {
+fn an_object_that_changes_all_the_time_keeps_its_place_in_the_queue() {
     let mut schedule = schedule(1);
     schedule.ask("shop/a", Trigger::Edit, 0.0);
     schedule.ask("shop/b", Trigger::Edit, 0.0);
@@ -87,7 +87,7 @@ fn passes_over_one_object_begin_a_second_apart_unless_it_was_edited() {
 }
 
 #[test]
-fn retries_rise_for_a_minute_after_a_change() {
+fn retries_have_a_higher_class_for_a_minute_after_a_change() {
     let mut schedule = schedule(1);
     schedule.ask("shop/a", Trigger::Edit, 0.0);
     assert_eq!(schedule.next(0.0), begins("shop/a", Class::Change));
@@ -101,13 +101,16 @@ fn retries_rise_for_a_minute_after_a_change() {
 fn an_object_is_at_rest_if_no_pass_is_due_and_the_last_one_is_over() {
     let mut schedule = schedule(1);
     let rests = |schedule: &Schedule, since| schedule.is_at_rest("shop/a", at(since));
-    assert!(rests(&schedule, 0.0), "it never had a pass");
+    assert!(rests(&schedule, 0.0), "an object that never had a pass is at rest");
     schedule.ask("shop/a", Trigger::Edit, 1.0);
     assert!(!rests(&schedule, 1.0), "a pass is due");
     assert!(schedule.next(1.0).is_some());
     assert!(!rests(&schedule, 2.0), "the pass is under way");
     schedule.finish("shop/a", None, 3.0);
-    assert!(!rests(&schedule, 2.9) && rests(&schedule, 3.1), "what was read before the pass ended is older");
+    assert!(
+        !rests(&schedule, 2.9) && rests(&schedule, 3.1),
+        "a listing from before the end of the pass is older"
+    );
     schedule.ask("shop/a", Trigger::Edit, 4.0);
     assert!(schedule.next(4.0).is_some());
     schedule.finish("shop/a", Some(SECOND), 4.0);
@@ -126,7 +129,7 @@ fn many_objects_that_wait_for_aws_have_no_timers_and_are_left_to_a_listing() {
         assert_eq!(schedule.listed().len(), expected, "{name}");
     }
     assert_eq!((schedule.next(99.0), schedule.next_due()), (None, None));
-    // A change is served as always, and the object waits no more.
+    // A change is served as usual, and the object does not wait any more.
     schedule.ask("shop/a", Trigger::Edit, 100.0);
     assert_eq!(schedule.next(100.0), begins("shop/a", Class::Change));
     schedule.finish("shop/a", None, 100.0);
@@ -134,7 +137,7 @@ fn many_objects_that_wait_for_aws_have_no_timers_and_are_left_to_a_listing() {
     let mut listed = schedule.listed();
     listed.sort();
     assert_eq!(listed, [key("shop/c"), key("shop/d")]);
-    // A pass that does more than wait has its timer.
+    // A pass that does more than wait keeps its timer.
     schedule.ask("shop/c", Trigger::Listed(Class::Repeat), 101.0);
     assert!(schedule.next(101.0).is_some());
     schedule.finish("shop/c", Some(SECOND), 101.0);
@@ -165,7 +168,7 @@ fn an_object_that_changed_a_short_time_ago_is_polled_although_many_others_wait_f
 }
 
 #[test]
-fn a_change_during_a_pass_lifts_it_and_asks_for_another_one() {
+fn a_change_during_a_pass_raises_its_class_and_requests_another_pass() {
     let mut schedule = schedule(2);
     schedule.ask("shop/a", Trigger::Listed(Class::Check), 0.0);
     assert_eq!(schedule.next(0.0), begins("shop/a", Class::Check));
@@ -194,7 +197,7 @@ fn an_object_that_is_gone_is_forgotten() {
     schedule.finish("shop/a", Some(SECOND), 5.0);
     assert_eq!(schedule.next(99.0), None);
     assert!(schedule.objects.is_empty() && schedule.later.is_empty() && schedule.depth() == 0);
-    // It was made again during the pass.
+    // Somebody created the object again during the pass.
     schedule.ask("shop/a", Trigger::Edit, 100.0);
     assert!(schedule.next(100.0).is_some());
     schedule.forget(&key("shop/a"));
@@ -229,7 +232,7 @@ fn a_pass_that_waits_holds_no_slot_and_gets_one_before_others_begin() {
 }
 
 #[test]
-fn passes_under_way_are_few_and_each_namespace_may_have_one() {
+fn few_passes_are_under_way_and_each_namespace_may_always_have_one() {
     let mut schedule = schedule(2);
     for number in 0..100 {
         schedule.ask(&format!("crowd/{number}"), Trigger::Edit, 0.0);
@@ -244,7 +247,11 @@ fn passes_under_way_are_few_and_each_namespace_may_have_one() {
     schedule.ask("other/b", Trigger::Edit, 0.0);
     schedule.ask("crowd/check", Trigger::Listed(Class::Check), 0.0);
     assert_eq!(schedule.next(0.0), begins("other/a", Class::Change));
-    assert_eq!(schedule.next(0.0), begins("crowd/check", Class::Check), "another class is another crowd");
+    assert_eq!(
+        schedule.next(0.0),
+        begins("crowd/check", Class::Check),
+        "the limit holds for each class separately"
+    );
     assert_eq!(schedule.next(0.0), None);
     schedule.finish("other/a", None, 0.0);
     schedule.finish("crowd/0", None, 0.0);
@@ -303,7 +310,10 @@ impl Cluster {
             assert!(self.passes.iter().all(|(other, _)| *other != key), "two passes over {key}");
             let before = self.begun.insert(key.clone(), self.now);
             let edited = self.edited.remove(&key).is_some();
-            assert!(edited || before.is_none_or(|before| self.now - before >= SECOND), "{key} too soon");
+            assert!(
+                edited || before.is_none_or(|before| self.now - before >= SECOND),
+                "a pass over {key} began too soon"
+            );
             let takes = Duration::from_millis(self.random.u64(10..80));
             self.passes.push((key, self.now + takes));
         }

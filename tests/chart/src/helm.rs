@@ -1,4 +1,4 @@
-//! Helm, with nothing of the user's.
+//! Helm, without the settings and caches of the user.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,16 +21,16 @@ pub struct Helm {
 }
 
 impl Helm {
-    /// One of the two.
+    /// Helm 3 or Helm 4.
     ///
     /// # Errors
-    /// When it cannot be had.
+    /// If the program is missing and cannot be built.
     pub fn new(tool: Tool) -> Result<Helm> {
         let home = tempfile::tempdir().context("failed to make a folder for Helm")?;
         Ok(Helm { program: tool.path()?, home })
     }
 
-    /// `helm`. It works on no cluster until it is given one.
+    /// The command `helm`, without a cluster.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.current_dir(self.home.path()).env("HOME", self.home.path());
@@ -43,17 +43,17 @@ impl Helm {
         command
     }
 
-    /// The chart, rendered with these further arguments.
+    /// Renders the chart with these further arguments.
     ///
     /// # Errors
-    /// What Helm says.
+    /// If Helm fails, with its output.
     pub fn template(&self, release: &str, namespace: &str, arguments: &[&str]) -> Result<String> {
         let mut command = self.command();
         command.args(["template", release]).arg(path(CHART)).args(["--namespace", namespace]).args(arguments);
         run(&mut command)
     }
 
-    /// A folder that goes with this value.
+    /// A folder that is removed when this value is dropped.
     pub fn home(&self) -> &Path {
         self.home.path()
     }

@@ -1,4 +1,4 @@
-//! The Helm chart, rendered: for tests, and for the manifests in `deploy/` that are made from it.
+//! Renders the Helm chart, for tests and for the manifests in `deploy/`.
 //!
 //! ```no_run
 //! # fn main() -> anyhow::Result<()> {
@@ -31,20 +31,20 @@ pub const CHART: &str = "charts/elasticache-user-operator";
 /// The objects of a stream of YAML documents.
 ///
 /// # Errors
-/// When it is no YAML.
+/// If the text is no YAML.
 pub fn objects(rendered: &str) -> Result<Vec<Value>> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(rendered).context("this is no YAML")?;
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
 }
 
-/// Whether it is an account, or something that gives one rights.
+/// Whether the object is a ServiceAccount, a role or a binding.
 pub fn is_role(object: &Value) -> bool {
     ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
         .iter()
         .any(|kind| object["kind"] == *kind)
 }
 
-/// The chart as it might have been a version ago, with the definition that `former` makes of today's. Answers its folder.
+/// Writes an imitation of an older chart. `former` turns today's CRD into the older one. Returns the folder of the chart.
 ///
 /// # Errors
 /// If a file cannot be copied, read or written, or Chart.yaml has another version than expected.
@@ -60,10 +60,10 @@ pub fn former_chart(folder: &Path, former: impl FnOnce(&str) -> String) -> Resul
     Ok(chart)
 }
 
-/// The chart's README, as helm-docs makes it from the values' comments.
+/// The chart's README, which helm-docs writes from the comments of the values.
 ///
 /// # Errors
-/// When helm-docs fails.
+/// If helm-docs fails.
 pub fn readme() -> Result<String> {
     let mut command = Command::new(Tool::HelmDocs.path()?);
     command.arg("--dry-run").arg("--chart-search-root").arg(path(CHART)).args(["--log-level", "warning"]);

@@ -1,4 +1,4 @@
-//! `chart`: writes what is made from the chart.
+//! `chart`: writes the files that are generated from the chart.
 
 use std::{
     io::{self, Write},

@@ -1,4 +1,4 @@
-//! What stands in `deploy/` and is made from the chart.
+//! The files in `deploy/` that are generated from the chart.
 
 use std::fs;
 
@@ -8,12 +8,11 @@ use support::repository::path;
 
 use crate::{CHART, Helm};
 
-/// A file and what has to be in it.
+/// A generated file.
 #[derive(Debug)]
 pub struct Manifest {
-    /// Its path in the repository.
+    /// Its path, relative to the root of the repository.
     pub file: &'static str,
-    /// Its content.
     pub text: String,
 }
 
@@ -23,7 +22,7 @@ const NAME: &str = "elasticache-user-operator";
 
 const HEADER: &str = "# Made from charts/elasticache-user-operator: make manifests\n";
 
-/// Stands for the namespace of those who use passwords, and is not there in the end.
+/// A placeholder for the namespace of people who use passwords. The written files do not have it.
 const USERS: &str = "users";
 const SECRETS: &str = "\
 # Lets the operator read the Secrets of a namespace. Users with passwords need this:
@@ -35,7 +34,7 @@ const SECRETS: &str = "\
 /// The files, and the chart's copy of the definition.
 ///
 /// # Errors
-/// When the definition cannot be read or Helm fails.
+/// If the definition cannot be read or Helm fails.
 pub fn manifests() -> Result<Vec<Manifest>> {
     let definition =
         fs::read_to_string(path(DEFINITION)).with_context(|| format!("failed to read {DEFINITION}"))?;
@@ -64,7 +63,7 @@ pub fn manifests() -> Result<Vec<Manifest>> {
     ])
 }
 
-/// Without what only Helm's own releases have, and without blank lines.
+/// The rendered text without blank lines and without labels and annotations for Helm.
 fn plain(rendered: &str) -> String {
     let helms = ["# Source: ", "app.kubernetes.io/managed-by: Helm", "helm.sh/chart: "];
     let kept = rendered.lines().filter(|line| {
@@ -75,7 +74,7 @@ fn plain(rendered: &str) -> String {
     text.trim_start_matches("---\n").to_owned()
 }
 
-/// Those of the documents that are in the namespace [`USERS`], for the namespace that kubectl is told.
+/// The documents in the namespace [`USERS`], without their namespace, so that kubectl sets it.
 fn without_namespace(documents: &str) -> String {
     let line = format!("  namespace: {USERS}\n");
     let theirs = documents.split("---\n").filter(|document| document.contains(&line));
@@ -85,7 +84,7 @@ fn without_namespace(documents: &str) -> String {
 /// Writes the files, and the chart's README.
 ///
 /// # Errors
-/// When one cannot be made or written.
+/// If a file cannot be generated or written.
 pub fn write() -> Result<()> {
     for Manifest { file, text } in manifests()? {
         fs::write(path(file), text).with_context(|| format!("failed to write {file}"))?;

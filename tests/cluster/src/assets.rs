@@ -21,15 +21,13 @@ pub struct Assets {
 }
 
 impl Assets {
-    /// The folder `KUBEBUILDER_ASSETS` where it is set, else the one in the user's cache, which is built
-    /// first where it is missing: once for each version, some minutes. `progress` gets a line for people now
-    /// and then.
+    /// The folder `KUBEBUILDER_ASSETS` if it is set. Otherwise the folder in the user's cache. If that is missing, it is built first, which
+    /// takes some minutes for each version. `progress` gets lines for people.
     ///
     /// Two processes do not build at once: the second waits for the first.
     ///
     /// # Errors
-    /// When `KUBEBUILDER_ASSETS` lacks a program, when there is neither a folder nor Go, or when the build
-    /// fails.
+    /// If `KUBEBUILDER_ASSETS` lacks a program, if there is neither a folder nor Go, or if the build fails.
     pub fn locate_or_build(progress: &mut dyn FnMut(&str)) -> Result<Assets> {
         if let Some(dir) = environment::assets() {
             return Assets::given(dir);
@@ -49,10 +47,10 @@ impl Assets {
         Ok(Assets { dir })
     }
 
-    /// The folder that [`Assets::locate_or_build`] would return, if nothing had to be built for it.
+    /// The folder that [`Assets::locate_or_build`] returns, without a build.
     ///
     /// # Errors
-    /// When `KUBEBUILDER_ASSETS` lacks a program, or nothing is built yet.
+    /// If `KUBEBUILDER_ASSETS` lacks a program, or nothing is built yet.
     pub fn locate() -> Result<Assets> {
         if let Some(dir) = environment::assets() {
             return Assets::given(dir);
@@ -64,7 +62,7 @@ impl Assets {
         Ok(Assets { dir })
     }
 
-    /// A folder with kubectl at least, for a cluster that runs already. Nothing is built for it.
+    /// A folder with at least kubectl, for a cluster that already runs. Nothing is built.
     pub(crate) fn kubectl_only() -> Result<Assets> {
         let has_kubectl = |dir: &PathBuf| environment::is_executable(&dir.join("kubectl"));
         let given = environment::assets().filter(has_kubectl);
@@ -78,7 +76,6 @@ impl Assets {
         Ok(Assets { dir })
     }
 
-    /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -91,7 +88,7 @@ impl Assets {
     fn given(dir: PathBuf) -> Result<Assets> {
         let missing = missing(&dir);
         if missing.is_empty() {
-            // Programs are started in another working directory.
+            // The path must be absolute, because the programs run in another working directory.
             let dir = dir.canonicalize().with_context(|| format!("failed to resolve {ASSETS}"))?;
             return Ok(Assets { dir });
         }

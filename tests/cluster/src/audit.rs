@@ -1,4 +1,4 @@
-//! The audit log: what was asked of the API, by whom, and with which end.
+//! The audit log: the requests to the API server, their users and their results.
 
 use std::{
     fs,
@@ -9,14 +9,14 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// How much of each request the audit log holds.
+/// How much of each request the audit log contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditLevel {
-    /// Who, what, when, with which status code.
+    /// User, request, time and status code.
     Metadata,
-    /// And the request's body.
+    /// The request's body too.
     Request,
-    /// And the response's body. Secrets are then in the log.
+    /// The response's body too. Then the log contains Secrets.
     RequestResponse,
 }
 
@@ -29,9 +29,8 @@ impl AuditLevel {
         }
     }
 
-    /// The policy file. What kube-apiserver asks of itself and the questions after its health are left out;
-    /// the controller manager is there without bodies. Of each request one event, at its end (a watch has one
-    /// at its start as well).
+    /// The policy file. It leaves out the requests of kube-apiserver to itself and health checks, and the bodies of the controller
+    /// manager's requests. Each request has one event, at its end. A watch also has one at its start.
     pub(crate) fn policy(self) -> String {
         format!(
             "apiVersion: audit.k8s.io/v1\n\
@@ -49,11 +48,11 @@ impl AuditLevel {
     }
 }
 
-/// The log of a control plane. It goes with the control plane.
+/// The log of a control plane. It is removed with the control plane.
 #[derive(Debug, Clone)]
 pub struct AuditLog {
     file: PathBuf,
-    /// What stands before this byte is left out.
+    /// Readers skip the log before this byte.
     from: u64,
 }
 
@@ -62,10 +61,10 @@ impl AuditLog {
         AuditLog { file: file.to_owned(), from: 0 }
     }
 
-    /// The same without what is in it by now: reading it does not cost more the longer the cluster has lived.
+    /// The log without the events so far, so that a reader of an old cluster's log need not read all of it.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If the log cannot be read.
     pub fn from_now(&self) -> Result<AuditLog> {
         let from = self.from + complete(&self.text()?).len() as u64;
         Ok(AuditLog { file: self.file.clone(), from })
@@ -79,11 +78,11 @@ impl AuditLog {
         self.events_where(|_| true)
     }
 
-    /// Those whose line is `wanted`: the log of a long life is large, and telling by the text is much quicker
-    /// than reading each event.
+    /// The events whose line is `wanted`. The log of an old cluster is large, and a check of the text is much faster than parsing each
+    /// event.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If the log cannot be read.
     pub fn events_where(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Value>> {
         let text = self.text()?;
         let lines = std::str::from_utf8(complete(&text)).context("the audit log is not UTF-8")?.lines();
@@ -108,7 +107,7 @@ impl AuditLog {
     }
 }
 
-/// A line without an end is being written.
+/// The text up to its last line end, because a line without an end is not completely written.
 fn complete(text: &[u8]) -> &[u8] {
     let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     text.get(..end).unwrap_or_default()
@@ -119,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_that_is_still_being_written_is_left_for_later() {
+    fn an_audit_event_that_is_not_completely_written_is_read_later() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("audit.log");
         let log = AuditLog::at(&file);
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_before_now_is_left_out_and_nothing_after_it() {
+    fn an_audit_log_that_is_read_from_now_on_leaves_out_only_earlier_events() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("audit.log");
         assert!(AuditLog::at(&file).from_now().unwrap().events().unwrap().is_empty(), "no log yet");
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_told_apart_by_their_lines() {
+    fn audit_events_are_selected_by_their_lines() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("audit.log");
         fs::write(&file, "{\"verb\":\"get\"}\n{\"verb\":\"list\"}\nunreadable\n").unwrap();

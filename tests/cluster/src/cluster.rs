@@ -1,4 +1,4 @@
-//! The handle: a control plane of our own, or a cluster that somebody allowed to be used.
+//! The handle of a cluster: a control plane of our own, or an existing cluster that the user allows.
 
 use std::{
     fs,
@@ -21,21 +21,19 @@ use crate::{
     wait,
 };
 
-/// What a cluster should be like.
+/// The settings of a cluster.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Keep an audit log, see [`Cluster::audit_events`].
     pub audit: Option<AuditLevel>,
-    /// The programs to start; [`Assets::locate_or_build`] where this is `None`, with progress on standard
-    /// error.
+    /// The programs to start. If this is `None`, those of [`Assets::locate_or_build`], with progress on standard error.
     pub assets: Option<Assets>,
 }
 
-/// A running cluster. Dropping it ends its processes and removes its directory; so does the end of this
-/// process.
+/// A running cluster. Its processes end and its directory is removed when it is dropped, and when this process ends.
 #[derive(Debug)]
 pub struct Cluster {
-    // Dropped in this order: the processes before the directory they write to.
+    // Rust drops the fields in this order: the processes before the directory to which they write.
     plane: Option<Plane>,
     assets: Assets,
     kubeconfig: PathBuf,
@@ -44,12 +42,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a control plane and waits until it is ready: about 4 s. Where the environment says
-    /// `CLUSTER_USE_KUBECONFIG=1` the cluster of `KUBECONFIG` is used instead, and nothing is started.
+    /// Starts a control plane, and waits until it is ready, which takes about 4 s. With `CLUSTER_USE_KUBECONFIG=1` it uses the cluster of
+    /// `KUBECONFIG` instead, and starts nothing.
     ///
     /// # Errors
-    /// When the programs cannot be had, or one of them does not come up: then with the end of its log, and
-    /// where all logs are.
+    /// If the programs are missing and cannot be built, or if one of them does not start. Then the error has the end of its log and the
+    /// folder of all logs.
     pub fn start(options: Options) -> Result<Cluster> {
         if environment::use_kubeconfig() {
             return Cluster::existing(&options);
@@ -69,7 +67,7 @@ impl Cluster {
         })
     }
 
-    /// A handle onto the cluster of `KUBECONFIG`.
+    /// A handle of the cluster of `KUBECONFIG`.
     fn existing(options: &Options) -> Result<Cluster> {
         let (flag, variable) = (environment::USE_KUBECONFIG, environment::KUBECONFIG);
         let Some(source) = environment::kubeconfig() else { bail!("{flag} is set, but {variable} is not") };
@@ -99,7 +97,7 @@ impl Cluster {
         Ok(Cluster { plane: None, assets, kubeconfig, server, home })
     }
 
-    /// Whether [`Cluster::start`] would start a control plane: not where the environment names a cluster.
+    /// Whether [`Cluster::start`] would start a control plane. It does not if the environment names a cluster.
     pub fn would_be_own() -> bool {
         !environment::use_kubeconfig()
     }
@@ -128,11 +126,11 @@ impl Cluster {
         self.server.url()
     }
 
-    /// A kubeconfig, a file, for a ServiceAccount: it may do what RBAC grants it, and its token is good for a
-    /// day. The account is made where it is missing; its namespace must be there.
+    /// Writes a kubeconfig file for a ServiceAccount. Its rights are those of RBAC, and its token is valid for a day. A missing account is
+    /// created, but its namespace must exist.
     ///
     /// # Errors
-    /// When the account or its token cannot be made.
+    /// If the account or its token cannot be created.
     pub fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<PathBuf> {
         let account = format!("serviceaccount/{name}");
         let mut get = self.kubectl();
@@ -140,7 +138,7 @@ impl Cluster {
         if succeed(&mut get)?.stdout.is_empty() {
             let mut create = self.kubectl();
             let created = succeed(create.args(["--namespace", namespace, "create", "serviceaccount", name]));
-            // Somebody else may have been quicker, the controller in the case of `default`.
+            // Somebody else may have created the account first, for example the controller that creates `default`.
             if let Err(error) = created
                 && !error.to_string().contains("AlreadyExists")
             {
@@ -155,17 +153,15 @@ impl Cluster {
         self.home.write(&format!("{namespace}.{name}.kubeconfig"), &content)
     }
 
-    /// kubectl with `KUBECONFIG` set to the administrator's. It leaves the user's own settings and caches
-    /// alone.
+    /// kubectl with the administrator's kubeconfig. It does not use the settings and caches of the user.
     pub fn kubectl(&self) -> Command {
         kubectl(&self.assets.program("kubectl"), &self.kubeconfig, &self.home)
     }
 
-    /// Waits until the API server serves what this CustomResourceDefinition defines. `kubectl wait` fails where
-    /// there is no status yet.
+    /// Waits until the API server serves this CustomResourceDefinition. `kubectl wait` would fail if there is no status yet.
     ///
     /// # Errors
-    /// When there is no such definition, or it is not served within a minute.
+    /// If there is no such definition, or the API server does not serve it within a minute.
     pub fn established(&self, definition: &str) -> Result<()> {
         const PATIENCE: Duration = Duration::from_secs(60);
         let deadline = Instant::now() + PATIENCE;
@@ -188,12 +184,12 @@ impl Cluster {
         self.assets.dir()
     }
 
-    /// The folder of the programs' logs. It goes with the cluster.
+    /// The folder of the programs' logs. It is removed with the cluster.
     pub fn logs_dir(&self) -> PathBuf {
         self.home.logs()
     }
 
-    /// The cluster's directory. It goes with the cluster; tests may keep files in it.
+    /// The cluster's directory. Tests may write files into it. It is removed with the cluster.
     pub fn dir(&self) -> &Path {
         self.home.path()
     }
@@ -206,27 +202,25 @@ impl Cluster {
         self.plane().map(Plane::pids)
     }
 
-    /// All events of the audit log so far, oldest first, as `audit.k8s.io/v1` `Event` objects. Requests of
-    /// the API server to itself and those for its health are not among them. A request's event is in the log
-    /// before its client has the end of the answer: who has been answered need not wait for it.
+    /// All events of the audit log so far, oldest first, as `audit.k8s.io/v1` `Event` objects, without the API server's requests to itself
+    /// and health checks. The event of a request is in the log before the client has the end of the answer, so no client has to wait.
     ///
     /// # Errors
-    /// When no audit log was asked for, or it cannot be read.
+    /// If the cluster has no audit log, or the log cannot be read.
     pub fn audit_events(&self) -> Result<Vec<Value>> {
         self.audit_log()?.events()
     }
 
-    /// The audit log, for readers that do not hold the cluster.
+    /// The audit log, for readers without the cluster's handle.
     ///
     /// # Errors
-    /// When none was asked for.
+    /// If the cluster has no audit log.
     pub fn audit_log(&self) -> Result<AuditLog> {
         let log = self.plane()?.audit_log().context("no audit log was asked for (Options::audit)")?;
         Ok(AuditLog::at(log))
     }
 
-    /// Stops the API server (SIGSTOP): connections stay open and nothing is answered, as in an overloaded
-    /// cluster.
+    /// Pauses the API server (SIGSTOP). Connections stay open and get no answer, as in an overloaded cluster.
     ///
     /// # Errors
     /// When the cluster is not our own, or the API server has ended.
@@ -234,15 +228,15 @@ impl Cluster {
         self.plane()?.pause_apiserver()
     }
 
-    /// Ends the pause.
+    /// Resumes a paused API server.
     ///
     /// # Errors
-    /// When the cluster is not our own, or the API server has ended.
+    /// If the cluster is not our own, or the API server has ended.
     pub fn resume_apiserver(&self) -> Result<()> {
         self.plane()?.resume_apiserver()
     }
 
-    /// Kills the API server: connections are cut and new ones refused until [`Cluster::restart_apiserver`].
+    /// Kills the API server. Connections are cut, and new ones are refused until [`Cluster::restart_apiserver`].
     ///
     /// # Errors
     /// When the cluster is not our own.
@@ -251,8 +245,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Kills the API server if it runs, starts it at the same address and waits until it is ready. Nothing
-    /// stored is lost.
+    /// Kills the API server if it runs, starts it at the same address, and waits until it is ready. No stored object is lost.
     ///
     /// # Errors
     /// When the cluster is not our own, or the API server does not come up.
@@ -265,7 +258,7 @@ impl Cluster {
     }
 }
 
-/// Runs a command to its end; anything but success is an error with what it said.
+/// Runs a command to its end. A failure is an error with the command's output.
 fn succeed(command: &mut Command) -> Result<Output> {
     let output = command.output().with_context(|| format!("failed to start {command:?}"))?;
     if output.status.success() {
@@ -287,8 +280,7 @@ fn with_logs(error: anyhow::Error, home: &Home) -> anyhow::Error {
     }
 }
 
-/// Progress for people. Written directly: `eprintln!` in a test is captured, and a build of minutes would be
-/// silent.
+/// Prints progress for people. It does not use `eprintln!`, because a test captures that, and a build of some minutes would be silent.
 fn to_stderr(line: &str) {
     let _nobody_reads = writeln!(io::stderr(), "cluster: {line}");
 }

@@ -11,39 +11,38 @@ use anyhow::{Context, Result};
 
 /// A folder with ready-made programs, envtest's convention.
 pub(crate) const ASSETS: &str = "KUBEBUILDER_ASSETS";
-/// A folder with ready-made tools, each by the name of its [`crate::Tool`].
+/// A folder with built tools, each with the name of its [`crate::Tool`].
 pub(crate) const TOOLS: &str = "CLUSTER_TOOLS";
 /// `1`: use the cluster of `KUBECONFIG` and start nothing.
 pub(crate) const USE_KUBECONFIG: &str = "CLUSTER_USE_KUBECONFIG";
-/// kubectl's own.
+/// The variable of kubectl.
 pub(crate) const KUBECONFIG: &str = "KUBECONFIG";
 
-/// `KUBEBUILDER_ASSETS`, where it is set and not empty.
+/// `KUBEBUILDER_ASSETS`, if it is set and not empty.
 pub(crate) fn assets() -> Option<PathBuf> {
     set(ASSETS).map(PathBuf::from)
 }
 
-/// `CLUSTER_TOOLS`, where it is set and not empty.
+/// `CLUSTER_TOOLS`, if it is set and not empty.
 pub(crate) fn tools() -> Option<PathBuf> {
     set(TOOLS).map(PathBuf::from)
 }
 
-/// Whether somebody said that the cluster of `KUBECONFIG` may be used for tests. Any value but `0` and
-/// `false` says so.
+/// Whether the user allows tests to use the cluster of `KUBECONFIG`. Any value except `0` and `false` allows it.
 pub(crate) fn use_kubeconfig() -> bool {
     set(USE_KUBECONFIG).is_some_and(|value| value != "0" && value != "false")
 }
 
-/// `KUBECONFIG`, where it is set and not empty.
+/// `KUBECONFIG`, if it is set and not empty.
 pub(crate) fn kubeconfig() -> Option<OsString> {
     set(KUBECONFIG)
 }
 
-/// The folder in the user's cache for what is built of `kind`. The cache is `XDG_CACHE_HOME` (a relative one
-/// is to be ignored, says its specification), else `~/.cache`.
+/// The folder in the user's cache for builds of this kind. The cache is `XDG_CACHE_HOME`, or `~/.cache` if that is not set or relative.
+/// The specification says that a relative path must be ignored.
 ///
 /// # Errors
-/// When the environment names neither.
+/// If the environment names no cache and no home.
 pub(crate) fn cache(kind: &str) -> Result<PathBuf> {
     let xdg = set("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = xdg.or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".cache")));
@@ -52,7 +51,7 @@ pub(crate) fn cache(kind: &str) -> Result<PathBuf> {
     Ok(home.join("elasticache-user-operator").join(kind))
 }
 
-/// Where temporary directories are made: `TMPDIR`, else `/tmp`. Absolute: the programs run elsewhere.
+/// The folder of temporary directories: `TMPDIR`, or `/tmp`. The path is absolute, because the programs run in another directory.
 pub(crate) fn temporary() -> PathBuf {
     path::absolute(env::temp_dir()).unwrap_or_else(|_| env::temp_dir())
 }

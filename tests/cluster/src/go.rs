@@ -22,13 +22,12 @@ pub(crate) struct Go {
 }
 
 impl Go {
-    /// The one in `PATH`.
+    /// The `go` command in `PATH`.
     pub(crate) fn find() -> Option<Go> {
         environment::in_path("go").map(|program| Go { program })
     }
 
-    /// Builds into a folder beside `target` and gives it its name at the end. To be called under the build
-    /// lock.
+    /// Builds into a folder beside `target`, and renames that folder at the end. The caller must have the build lock.
     pub(crate) fn build(
         &self,
         recipe: &Recipe,
@@ -80,16 +79,15 @@ impl Go {
         Ok(())
     }
 
-    /// What `GOTOOLCHAIN` has to be, where it must not stay as it is: a Go that is too old can fetch a newer
-    /// one, as a module.
+    /// The value of `GOTOOLCHAIN`, if it must change. A Go that is too old can fetch a newer one as a module.
     fn toolchain(&self, recipe: &Recipe, progress: &mut dyn FnMut(&str)) -> Result<Option<&'static str>> {
-        /// The first that can fetch another.
+        /// The first version that can fetch another one.
         const FETCHES: Version = Version(1, 21, 0);
         let output =
             Command::new(&self.program).args(["env", "GOVERSION"]).env("GOTOOLCHAIN", "local").output();
         let output = output.with_context(|| format!("failed to start {}", self.program.display()))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        // A version of an unknown form is a development version, and new.
+        // A version of unknown form is a development version, so it is new enough.
         let Some(installed) = Version::parse(text.trim().trim_start_matches("go")) else { return Ok(None) };
         if installed >= recipe.go {
             return Ok(None);
@@ -105,11 +103,10 @@ impl Go {
     fn command(&self, module: &Path, toolchain: Option<&str>) -> Command {
         let mut command = Command::new(&self.program);
         command.current_dir(module);
-        // For this machine and of this module alone, whatever the user builds otherwise. Caches and proxies
-        // stay the user's.
+        // Build for this machine and from this module, whatever the user's settings are. Caches and proxies stay those of the user.
         command.env("CGO_ENABLED", "0").env("GOWORK", "off");
         command.env_remove("GOOS").env_remove("GOARCH");
-        // Go removes its temporary files at its end, but not when it is killed; these go with the stage.
+        // Go does not remove its temporary files if it is killed. Here they are removed with the stage.
         command.env("GOTMPDIR", module.join("tmp"));
         if let Some(toolchain) = toolchain {
             command.env("GOTOOLCHAIN", toolchain);
@@ -118,7 +115,7 @@ impl Go {
     }
 }
 
-/// Runs of `go`, one after the other, and what they tell about themselves.
+/// Runs `go` several times, and reports the progress.
 struct Steps<'a> {
     what: &'static str,
     begin: Instant,
@@ -127,8 +124,8 @@ struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    /// Runs `command` to its end and returns how many packages it named. What it writes goes to the log, and the
-    /// number of these lines, worded by `state`, to the user.
+    /// Runs `command` to its end, and returns how many packages it named. Its output goes to the log. The user sees the number of these
+    /// lines in the words of `state`.
     fn run(&mut self, command: Command, state: impl Fn(usize) -> String) -> Result<usize> {
         let log = self.log.display();
         fs::write(&self.log, "").with_context(|| format!("failed to write {log}"))?;
@@ -152,7 +149,7 @@ impl Steps<'_> {
                 go.last_words()
             );
         }
-        // Lines of its own, about downloads for example, go begins with its name.
+        // go's own lines, for example about downloads, begin with its name.
         Ok(self.lines()?.lines().filter(|line| !line.starts_with("go: ")).count())
     }
 
@@ -161,8 +158,7 @@ impl Steps<'_> {
     }
 }
 
-/// A fresh folder to build in. Under the build lock nobody else builds: what is there was left by a builder
-/// that died.
+/// A new folder to build in. The caller has the build lock, so an existing folder was left behind by a builder that died.
 fn stage(root: &Path) -> Result<TempDir> {
     let entries = fs::read_dir(root).with_context(|| format!("failed to read {}", root.display()))?;
     for entry in entries.flatten() {

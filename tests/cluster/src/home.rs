@@ -14,18 +14,18 @@ use crate::janitor::Janitor;
 const PREFIX: &str = "cluster-";
 const LOCK: &str = "owner.lock";
 
-/// A cluster's directory. Dropping it removes it; so does the janitor when this process ends without that.
+/// A cluster's directory. It is removed when this is dropped. If this process ends before, the janitor removes it.
 #[derive(Debug)]
 pub(crate) struct Home {
-    // Dropped in this order: what cannot be removed here the janitor tries again.
+    // Rust drops the fields in this order. If the directory cannot be removed here, the janitor tries again.
     directory: TempDir,
     _janitor: Janitor,
-    /// Held for life: a directory whose lock is free has lost its owner.
+    /// The owner holds this lock until it ends. A directory whose lock is free has lost its owner.
     _lock: File,
 }
 
 impl Home {
-    /// Makes the directory, readable for this user only, and removes those that others left behind.
+    /// Creates the directory, readable for this user only, and removes directories that other processes left behind.
     pub(crate) fn create() -> Result<Home> {
         let parent = crate::environment::temporary();
         sweep(&parent);
@@ -46,7 +46,7 @@ impl Home {
         self.path().join("logs")
     }
 
-    /// Moves the logs out of the directory, so that they outlive it, and returns where they are now.
+    /// Moves the logs out of the directory, so that they outlive it, and returns their new folder.
     pub(crate) fn keep_logs(&self) -> io::Result<PathBuf> {
         let kept = tempfile::Builder::new().prefix("cluster-logs-").tempdir()?.keep();
         fs::rename(self.logs(), &kept)?;
@@ -62,7 +62,7 @@ impl Home {
 }
 
 fn lock(directory: &Path) -> io::Result<File> {
-    // Locked before it has its name: a file of that name is never seen unlocked while its owner lives.
+    // The file is locked before it gets its name, so that nobody sees it unlocked while its owner lives.
     let unnamed = directory.join("owner.lock.new");
     let file = File::create(&unnamed)?;
     file.try_lock()?;
@@ -70,8 +70,8 @@ fn lock(directory: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Removes directories that lost both owner and janitor, for example when a whole session was killed. Best
-/// effort: an error leaves a directory for the next time.
+/// Removes directories that lost both owner and janitor, for example because a whole session was killed. If that fails, the directory
+/// stays until the next time.
 fn sweep(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {

@@ -1,16 +1,16 @@
-//! Files that tell a client where the cluster is and who it is itself.
+//! Kubeconfig files: the address of a cluster and the credentials of a client.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-/// Where a cluster is: the value of `clusters[].cluster`.
+/// The address of a cluster: the value of `clusters[].cluster`.
 #[derive(Debug, Clone)]
 pub(crate) struct Server(Value);
 
 impl Server {
-    /// A server whose certificate `authority`, a file, has signed.
+    /// A server whose certificate is signed by the authority in this file.
     pub(crate) fn new(url: &str, authority: &Path) -> Result<Server> {
         let authority = authority.to_str().context("the cluster's directory has a name that is not UTF-8")?;
         Ok(Server(json!({ "server": url, "certificate-authority": authority })))

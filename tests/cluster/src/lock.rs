@@ -13,15 +13,14 @@ use crate::wait;
 
 const REMIND: Duration = Duration::from_secs(30);
 
-/// The right to build, until it is dropped or its holder dies: a lock of the kernel's, not a file that stays
-/// behind.
+/// The right to build, until this is dropped or its holder dies. It is a kernel lock and not a file that could stay behind.
 #[derive(Debug)]
 pub(crate) struct BuildLock {
     _file: File,
 }
 
 impl BuildLock {
-    /// Waits for the right to build `what` in `root`, and tells what it waits for.
+    /// Waits for the right to build `what` in `root`, and prints what it waits for.
     pub(crate) fn acquire(root: &Path, what: &str, progress: &mut dyn FnMut(&str)) -> Result<BuildLock> {
         fs::create_dir_all(root).with_context(|| format!("failed to make {}", root.display()))?;
         let path = root.join("build.lock");
@@ -43,7 +42,7 @@ impl BuildLock {
             }
             wait::a_moment();
         }
-        // For the message of those who wait, hence not worth an error.
+        // This is only for the message of processes that wait, so an error is ignored.
         let _unsaid = file.set_len(0).and_then(|()| file.rewind());
         let _unsaid = write!(file, "{}", std::process::id());
         Ok(BuildLock { _file: file })

@@ -1,4 +1,4 @@
-//! `cluster`: the control plane for tests, by hand.
+//! `cluster`: starts the control plane of the tests from a shell.
 
 use std::{
     io::{self, Write},
@@ -64,7 +64,7 @@ struct Build {
     only: Vec<Target>,
 }
 
-/// Something that is built.
+/// A target of `cluster build`.
 #[derive(Clone, Copy)]
 enum Target {
     ControlPlane,
@@ -133,7 +133,7 @@ fn assets() -> Result<()> {
 fn up(options: &Up) -> Result<()> {
     let audit = options.audit.then_some(AuditLevel::Metadata);
     let cluster = Cluster::start(Options { audit, assets: None })?;
-    // Until here a signal ends this process at once, which is clean as well: see the library's documentation.
+    // Before this line a signal ends this process at once. That leaves nothing behind either: see the library's documentation.
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("failed to wait for signals")?;
     tell(&format!("Kubernetes is ready at {}; logs are in {}", cluster.url(), cluster.logs_dir().display()));
     if options.audit {
@@ -158,7 +158,7 @@ fn quoted(path: &std::path::Path) -> String {
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// Standard output is for other programs, and what cannot be written is an error.
+/// Prints to standard output, which is for other programs. A failed write is an error.
 fn print(text: &str) -> Result<()> {
     let mut output = io::stdout().lock();
     output
@@ -167,7 +167,7 @@ fn print(text: &str) -> Result<()> {
         .context("failed to write to standard output")
 }
 
-/// Standard error is for people.
+/// Prints to standard error, which is for people.
 fn tell(line: &str) {
     let _nobody_reads = writeln!(io::stderr(), "cluster: {line}");
 }

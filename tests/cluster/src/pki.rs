@@ -19,12 +19,12 @@ pub(crate) struct Pki {
     pub(crate) serving_key: PathBuf,
     /// Signs the tokens of ServiceAccounts.
     pub(crate) account_key: PathBuf,
-    /// Verifies them.
+    /// Verifies the tokens of ServiceAccounts.
     pub(crate) account_public_key: PathBuf,
 }
 
 impl Pki {
-    /// Makes everything anew: elliptic curves, a few milliseconds.
+    /// Creates new keys and certificates. With elliptic curves this takes a few milliseconds.
     pub(crate) fn create(home: &Home) -> Result<Pki> {
         let serving = serving().context("failed to make the serving certificate")?;
         let account = KeyPair::generate().context("failed to make the key of service account tokens")?;

@@ -25,13 +25,13 @@ use crate::{
     wait,
 };
 
-/// How long the start may take. 4 s are usual; machines that compile at the same time are slower.
+/// How long the start may take. Usually it takes 4 s, and longer on machines that compile at the same time.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A running control plane. Dropping it kills its processes and waits for their end.
+/// A running control plane. When it is dropped, its processes are killed.
 #[derive(Debug)]
 pub(crate) struct Plane {
-    // Dropped in this order: clients before those they talk to.
+    // Rust drops the fields in this order: clients before their servers.
     controller_manager: Process,
     apiserver: Mutex<Process>,
     etcd: Process,
@@ -39,7 +39,7 @@ pub(crate) struct Plane {
     pki: Pki,
     tokens: PathBuf,
     audit: Option<(AuditLevel, PathBuf)>,
-    /// The administrator's.
+    /// The kubeconfig file of the administrator.
     pub(crate) kubeconfig: PathBuf,
     pub(crate) server: Server,
 }
@@ -96,17 +96,17 @@ impl Plane {
         self.audit.as_ref().map(|(_, log)| log.as_path())
     }
 
-    /// Stops the API server's clock (SIGSTOP): connections stay, nothing is answered.
+    /// Pauses the API server (SIGSTOP). Connections stay open and get no answer.
     pub(crate) fn pause_apiserver(&self) -> Result<()> {
         self.apiserver().signal(Signal::STOP)
     }
 
-    /// Ends the pause.
+    /// Resumes a paused API server.
     pub(crate) fn resume_apiserver(&self) -> Result<()> {
         self.apiserver().signal(Signal::CONT)
     }
 
-    /// Kills the API server. Its port stays reserved: connections are refused.
+    /// Kills the API server. Its port stays reserved, so connections are refused.
     pub(crate) fn kill_apiserver(&self) {
         self.apiserver().kill();
     }
@@ -134,7 +134,7 @@ impl Plane {
     }
 
     fn apiserver(&self) -> MutexGuard<'_, Process> {
-        // A panic of another thread leaves a valid process behind.
+        // The process is valid also if another thread panicked.
         self.apiserver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -144,7 +144,7 @@ fn start_apiserver(setting: &Setting<'_>, port: &Port) -> Result<Process> {
     Process::start("kube-apiserver", setting.apiserver(port), &log)
 }
 
-/// Who may do everything, and how they prove it.
+/// The users with all rights, and their credentials.
 struct Credentials {
     tokens: PathBuf,
     admin: PathBuf,
@@ -174,7 +174,7 @@ fn secret() -> Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Asks whether the control plane is ready.
+/// Checks whether the control plane is ready.
 struct Api<'a> {
     kubectl: PathBuf,
     kubeconfig: &'a Path,
@@ -183,14 +183,14 @@ struct Api<'a> {
 }
 
 impl Api<'_> {
-    /// The API answers that it is ready.
+    /// Whether the API server says that it is ready.
     fn serves(&self) -> bool {
-        // kubectl costs 50 ms of CPU: ask for nothing before somebody listens.
+        // kubectl costs 50 ms of CPU, so first check that the port is open.
         TcpStream::connect((Ipv4Addr::LOCALHOST, self.port.number())).is_ok()
             && self.asks(&["get", "--raw", "/readyz"])
     }
 
-    /// A controller has done its work.
+    /// Whether a controller has done its work.
     fn controls(&self) -> bool {
         self.asks(&["wait", "--for=create", "serviceaccount/default", "--namespace=default", "--timeout=3s"])
     }

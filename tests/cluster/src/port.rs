@@ -1,4 +1,4 @@
-//! A port nobody else gets.
+//! A port that no other process gets.
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
@@ -12,9 +12,9 @@ use rustix::net::{
 
 /// A free port of the loopback interface, reserved by a socket that is bound but does not listen.
 ///
-/// The kernel gives such a port to nobody who asks for a free one, yet a process of the same user that asks
-/// for this very port with SO_REUSEPORT, as kube-apiserver does with `--permit-port-sharing`, may listen on
-/// it. So the port is neither lost between choosing and using it, nor while kube-apiserver is restarted.
+/// The kernel does not give this port to a process that asks for a free one. But a process of the same user that asks for this port
+/// with SO_REUSEPORT may listen on it, as kube-apiserver does with `--permit-port-sharing`. So no other process can take the port
+/// before kube-apiserver starts or while it restarts.
 #[derive(Debug)]
 pub(crate) struct Port {
     number: u16,

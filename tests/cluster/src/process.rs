@@ -1,4 +1,4 @@
-//! One program that ends with its owner.
+//! A program that ends with the process that started it.
 
 use std::{
     fs::{self, File},
@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A running program. Dropping it kills it and waits for its end.
+/// A running program. When it is dropped, the program is killed.
 #[derive(Debug)]
 pub struct Process {
     name: &'static str,
@@ -22,22 +22,21 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` with its output appended to `log`. It is killed when this process ends, however that
-    /// happens.
+    /// Starts `command`, and appends its output to `log`. The kernel kills it when this process ends in any way.
     ///
     /// # Errors
-    /// When the log cannot be opened or the program cannot be started.
+    /// If the log cannot be opened or the program cannot be started.
     pub fn start(name: &'static str, mut command: Command, log: &Path) -> Result<Process> {
         let output = File::options().create(true).append(true).open(log);
         let output = output.with_context(|| format!("failed to open the log {}", log.display()))?;
         let copy = output.try_clone().context("failed to duplicate the log's descriptor")?;
-        // Its own process group: Ctrl-C in a terminal is for the owner, who stops its programs in order.
+        // The program has its own process group, because on Ctrl-C in a terminal the owner must stop its programs in order.
         command.stdin(Stdio::null()).stdout(output).stderr(copy).process_group(0);
         let child = spawn_tied(command).with_context(|| format!("failed to start {name}"))?;
         Ok(Process { name, child, log: log.to_owned() })
     }
 
-    /// What it is called in messages.
+    /// The name in messages.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -47,10 +46,10 @@ impl Process {
         self.child.id()
     }
 
-    /// Sends `signal`. A program that has ended is an error: its number may be another's by now.
+    /// Sends `signal`. It is an error if the program has ended, because another process may have its number by now.
     ///
     /// # Errors
-    /// When it has ended, or the signal cannot be sent.
+    /// If the program has ended, or the signal cannot be sent.
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
         self.check_alive()?;
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
@@ -61,15 +60,15 @@ impl Process {
     /// How the program ended, if it has.
     ///
     /// # Errors
-    /// When the operating system does not tell.
+    /// If the operating system does not say it.
     pub fn status(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().with_context(|| format!("failed to look after {}", self.name))
     }
 
-    /// An error that says how the program ended and with which last words, if it has.
+    /// Checks that the program still runs.
     ///
     /// # Errors
-    /// When it has ended.
+    /// If the program has ended, with its exit status and the end of its log.
     pub fn check_alive(&mut self) -> Result<()> {
         match self.status()? {
             None => Ok(()),
@@ -86,9 +85,9 @@ impl Process {
         }
     }
 
-    /// Kills the program and waits for its end. SIGKILL ends a stopped process as well.
+    /// Kills the program and waits for its end. SIGKILL ends a paused process too.
     pub fn kill(&mut self) {
-        // An error means that it has ended already.
+        // An error means that the program has already ended.
         let _ended = self.child.kill();
         let _status = self.child.wait();
     }
@@ -102,7 +101,7 @@ impl Drop for Process {
 
 type Job = (Command, mpsc::SyncSender<io::Result<Child>>);
 
-/// The thread that spawns, see [`spawn_tied`]. It lives as long as the process: its sender is never dropped.
+/// The thread that starts programs, see [`spawn_tied`]. It lives as long as the process, because its sender is never dropped.
 static SPAWNER: LazyLock<io::Result<mpsc::Sender<Job>>> = LazyLock::new(|| {
     let (sender, jobs) = mpsc::channel::<Job>();
     thread::Builder::new().name("cluster-spawner".into()).spawn(move || {
@@ -116,8 +115,8 @@ static SPAWNER: LazyLock<io::Result<mpsc::Sender<Job>>> = LazyLock::new(|| {
 
 /// Spawns `command` so that the kernel kills it when this process ends.
 ///
-/// The kernel's "parent" is the *thread* that forked, and the threads of tests and runtimes come and go. So
-/// one thread that lives until the process ends does all the spawning.
+/// The kernel's "parent" is the *thread* that forked, and threads of tests and runtimes end early. So one thread that lives until the
+/// process ends starts all programs.
 fn spawn_tied(command: Command) -> io::Result<Child> {
     let gone = || io::Error::other("the spawning thread could not be started");
     let spawner = SPAWNER.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
@@ -131,12 +130,11 @@ fn tie(command: &mut Command) {
     let owner = rustix::process::getpid();
     let tie = move || {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-        // An owner that died before the call above would never be noticed.
+        // If the owner died before the call above, the kernel would not kill this process.
         if rustix::process::getppid() == Some(owner) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     };
-    // SAFETY: between fork and exec only async-signal-safe things may happen. The closure makes two system
-    // calls (prctl, getppid) and builds an `io::Error` from a number: no allocation, no lock, no memory
-    // shared with the parent.
+    // SAFETY: only async-signal-safe calls are allowed between fork and exec. The closure makes two system calls (prctl, getppid) and
+    // builds an `io::Error` from a number. It does not allocate, takes no lock, and uses no memory that it shares with the parent.
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(tie);

@@ -1,14 +1,13 @@
-//! The arguments of the programs, each with its reason where it has one.
+//! The arguments of the programs, with reasons.
 
 use std::{path::Path, process::Command};
 
 use crate::{assets::Assets, audit::AuditLevel, home::Home, pki::Pki, port::Port};
 
-/// Who the controller manager is to the API: told apart from the administrator in the audit log.
+/// The user of the controller manager, so that the audit log distinguishes it from the administrator.
 pub(crate) const CONTROLLER_MANAGER_USER: &str = "system:kube-controller-manager";
 
-/// Relative to the working directory of both: a path of a socket may have 107 bytes, and `TMPDIR` may be
-/// long.
+/// Relative to the working directory of both programs, because the path of a socket may have at most 107 bytes, and `TMPDIR` may be long.
 const ETCD_SOCKET: &str = "etcd.sock";
 
 /// What the commands need to know.
@@ -22,21 +21,20 @@ pub(crate) struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    /// etcd serves the API server over a socket in the cluster's directory: no port to find, and nobody else
-    /// can read it.
+    /// etcd serves the API server over a socket in the cluster's directory. So it needs no port, and no other user can connect.
     pub(crate) fn etcd(&self) -> Command {
         let mut command = self.command("etcd");
         command.arg("--name=test");
         command.arg(self.path("--data-dir=", "etcd"));
         command.arg(format!("--listen-client-urls=unix://{ETCD_SOCKET}"));
-        // It has no peers and nobody asks for its address; both must be there and look like an address.
+        // etcd has no peers, and nobody uses its address. But etcd requires both addresses.
         command.arg("--advertise-client-urls=http://127.0.0.1:1");
         command.args([
             "--listen-peer-urls=http://127.0.0.1:0",
             "--initial-advertise-peer-urls=http://127.0.0.1:1",
         ]);
         command.arg("--initial-cluster=test=http://127.0.0.1:1");
-        // The data ends with the process: nothing has to survive a power cut.
+        // The data is removed with the cluster, so it need not survive a power cut.
         command.args(["--unsafe-no-fsync", "--log-level=warn"]);
         command
     }
@@ -51,15 +49,14 @@ impl Setting<'_> {
         command.arg(format!("--etcd-servers=unix://{ETCD_SOCKET}"));
         command.args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"]);
         command.arg(format!("--secure-port={}", port.number()));
-        // SO_REUSEPORT: the port is reserved, see `port.rs`.
+        // SO_REUSEPORT, because the port is reserved: see `port.rs`.
         command.arg("--permit-port-sharing");
-        // The `kubernetes` Service would get a loopback address as its endpoint, which the API refuses, again
-        // and again.
+        // Otherwise the API server would try again and again to set a loopback address as the endpoint of the Service `kubernetes`, and
+        // the API refuses loopback addresses.
         command.arg("--endpoint-reconciler-type=none");
         command.args(["--service-cluster-ip-range=10.0.0.0/24", "--allow-privileged", "--profiling=false"]);
         command.arg("--authorization-mode=RBAC");
-        // That plugin refuses Pods of accounts whose token is not there yet; there are no Pods here that
-        // would run.
+        // This plugin refuses Pods of ServiceAccounts that do not exist yet. Here no Pod runs, so it is not needed.
         command.arg("--disable-admission-plugins=ServiceAccount");
         command.arg(file("--token-auth-file=", self.tokens));
         command.arg(file("--tls-cert-file=", &self.pki.serving_certificate));
@@ -70,15 +67,14 @@ impl Setting<'_> {
         if let Some((_, log)) = self.audit {
             command.arg(self.path("--audit-policy-file=", "audit-policy.yaml"));
             command.arg(file("--audit-log-path=", log));
-            // Each event is in the file before the client has the end of its answer; one file, never rotated.
+            // Each event is in the file before the client has the end of its answer. The file is never rotated.
             command.args(["--audit-log-mode=blocking", "--audit-log-maxsize=1000000"]);
         }
         command
     }
 
-    /// The controllers that tests need: a namespace that is deleted goes away, what has lost its owner is
-    /// collected, a namespace has its default account, tokens in Secrets are filled in, aggregated roles are
-    /// filled in.
+    /// The controllers that tests need: they remove deleted namespaces, collect objects whose owner is gone, create the account `default`
+    /// of a namespace, and fill in tokens in Secrets and aggregated roles.
     pub(crate) fn controller_manager(&self, kubeconfig: &Path) -> Command {
         let mut command = self.command("kube-controller-manager");
         command.arg(file("--kubeconfig=", kubeconfig));
@@ -89,8 +85,7 @@ impl Setting<'_> {
         command.args(["--leader-elect=false", "--secure-port=0", "--profiling=false"]);
         command.arg(file("--service-account-private-key-file=", &self.pki.account_key));
         command.arg(file("--root-ca-file=", &self.pki.authority));
-        // The default of 20 requests a second makes many namespaces that are deleted at once wait for each
-        // other.
+        // With the default of 20 requests a second, namespaces that are deleted at the same time would wait for each other.
         command.args(["--kube-api-qps=200", "--kube-api-burst=400"]);
         command
     }
@@ -106,7 +101,7 @@ impl Setting<'_> {
     }
 }
 
-/// `flag` and a path, whatever bytes it has.
+/// A flag with a path, which may have any bytes.
 fn file(flag: &str, path: &Path) -> std::ffi::OsString {
     let mut argument = std::ffi::OsString::from(flag);
     argument.push(path);

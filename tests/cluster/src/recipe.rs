@@ -1,30 +1,30 @@
-//! What is built from Go modules, and how.
+//! The Go modules that are built, and how.
 
 use anyhow::{Context, Result};
 
 use crate::{assets::PROGRAMS, version::Version};
 
-/// A Go module of this package: which programs it pins, and how they are built. It is part of this library:
-/// whoever has a built test has it as well.
+/// A Go module of this package: which programs it pins, and how they are built. The library contains the module, so a test binary can
+/// build it without the repository.
 #[derive(Debug)]
 pub(crate) struct Module {
-    /// What it is called in messages.
+    /// The name in messages.
     pub(crate) what: &'static str,
     pub(crate) go_mod: &'static str,
     pub(crate) go_sum: &'static str,
-    /// Go files of our own, with their names. Most modules only pin what others wrote.
+    /// Go files of our own, with their names. Most modules only pin programs of others.
     pub(crate) sources: &'static [(&'static str, &'static str)],
-    /// The module whose version is that of the whole.
+    /// The module whose version is the version of the result.
     pub(crate) versioned_by: &'static str,
     pub(crate) packages: &'static [&'static str],
-    /// What comes out, and where Go names it otherwise, how.
+    /// The built programs.
     pub(crate) programs: &'static [&'static str],
     pub(crate) built_as: Option<(&'static str, &'static str)>,
-    /// How long it takes, for people.
+    /// How long the build takes, for people.
     pub(crate) takes: &'static str,
     /// Build tags.
     pub(crate) tags: &'static str,
-    /// What the linker writes into the program: a variable, and which part of which module's version.
+    /// Values that the linker writes into the program: a variable, a module, and which part of the module's version.
     pub(crate) stamps: &'static [(&'static str, &'static str, Part)],
 }
 
@@ -34,7 +34,7 @@ pub(crate) enum Part {
     Whole,
     Major,
     Minor,
-    /// Not of the version: these words.
+    /// These words instead of a part of the version.
     Words(&'static str),
 }
 
@@ -52,7 +52,7 @@ pub(crate) const CONTROL_PLANE: Module = Module {
         "k8s.io/kubernetes/cmd/kubectl",
     ],
     programs: &PROGRAMS,
-    // The name that Go gives to etcd, whose package is the module's root.
+    // Go names the program `server`, because etcd's package is the root of its module.
     built_as: Some(("server", "etcd")),
     takes: "usually 7 to 10 minutes on 2 cores",
     tags: "",
@@ -79,7 +79,7 @@ impl Recipe {
     /// Reads `module`.
     ///
     /// # Errors
-    /// When its go.mod does not say what it has to.
+    /// If its go.mod lacks a required version.
     pub(crate) fn of(module: &'static Module) -> Result<Recipe> {
         let Module { what, go_mod, .. } = module;
         let version = version_of(go_mod, module.versioned_by)
@@ -98,7 +98,7 @@ impl Recipe {
         Ok(Recipe { module, version: version.to_owned(), go, flags })
     }
 
-    /// The name of the result in the cache: another recipe or another machine has another name.
+    /// The name of the result in the cache. Another recipe or another kind of machine has another name.
     pub(crate) fn key(&self) -> String {
         let Module { go_mod, go_sum, sources, .. } = self.module;
         let sources = sources.iter().flat_map(|(name, text)| [*name, *text]);
@@ -128,10 +128,9 @@ fn version_of<'a>(go_mod: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// FNV-1a, 64 bits: the standard library's hash may change with the compiler, and with it the name of the
-/// folder.
+/// FNV-1a with 64 bits. The hash of the standard library may change with the compiler, and then the name of the folder would change.
 fn fnv1a<'a>(parts: impl Iterator<Item = &'a str>) -> u64 {
-    // A byte that no text contains keeps parts apart.
+    // A byte that no text contains separates the parts.
     let bytes = parts.flat_map(|part| part.bytes().chain([0xff]));
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
@@ -141,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_recipe_comes_from_go_mod() {
+    fn the_version_to_build_comes_from_go_mod() {
         let recipe = Recipe::of(&CONTROL_PLANE).unwrap();
         assert!(recipe.version.starts_with("v1."), "{recipe:?}");
         assert!(recipe.key().starts_with(&recipe.version));
@@ -158,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_the_published_one() {
+    fn the_hash_of_a_recipe_is_fnv1a() {
         assert_eq!(fnv1a(std::iter::empty()), 0xcbf2_9ce4_8422_2325);
         let differs = fnv1a(["ab", "c"].into_iter()) != fnv1a(["a", "bc"].into_iter());
-        assert!(differs, "parts are kept apart");
+        assert!(differs, "the hash must separate the parts");
     }
 }

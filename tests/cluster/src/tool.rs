@@ -1,4 +1,4 @@
-//! Programs for tests that are no part of the control plane.
+//! Programs for tests that do not belong to the control plane.
 
 use std::{
     io::{self, Write},
@@ -29,22 +29,21 @@ pub enum Tool {
     Helm4,
     /// Helm 3.
     Helm3,
-    /// Unit tests of charts. A plugin of Helm's that runs as a program of its own.
+    /// Unit tests of charts. It is a plugin of Helm that also runs as a program of its own.
     HelmUnittest,
-    /// The table of values in a chart's README.
+    /// Writes the table of values in a chart's README.
     HelmDocs,
-    /// Manifests against schemas.
+    /// Checks manifests with schemas.
     Kubeconform,
-    /// Manifests against good practice.
+    /// Checks manifests for good practice.
     KubeScore,
     /// Prometheus' tool for rules and their tests.
     Promtool,
-    /// What kstatus makes of objects: one JSON text a line on standard input, one word a line as the answer.
+    /// The status of objects according to kstatus. Standard input has a JSON text on each line, and standard output a word on each line.
     Kstatus,
 }
 
 impl Tool {
-    /// All of them.
     pub const ALL: [Tool; 8] = [
         Tool::Helm4,
         Tool::Helm3,
@@ -61,32 +60,31 @@ impl Tool {
         self.module().what
     }
 
-    /// The one of that name.
+    /// The tool with this name.
     pub fn named(name: &str) -> Option<Tool> {
         Tool::ALL.into_iter().find(|tool| tool.name() == name)
     }
 
-    /// The program: of the folder `CLUSTER_TOOLS` where that has it by this name, else the one in the user's
-    /// cache, which is built first where it is missing. Progress goes to standard error.
+    /// The path of the program: in the folder `CLUSTER_TOOLS` if that has a program of this name, otherwise in the user's cache. A missing
+    /// program is built first. Progress goes to standard error.
     ///
     /// # Errors
-    /// When it is missing and there is no Go, or the build fails.
+    /// If the program is missing and there is no Go, or the build fails.
     pub fn path(self) -> Result<PathBuf> {
-        // Written directly: `eprintln!` in a test is captured, and a build of minutes would be silent.
+        // This does not use `eprintln!`, because a test captures that, and a build of some minutes would be silent.
         self.locate_or_build(&mut |line| {
             let _nobody_reads = writeln!(io::stderr(), "cluster: {line}");
         })
     }
 
-    /// [`Tool::path`] with the progress for `progress`. Two processes do not build at once: the second waits
-    /// for the first.
+    /// Like [`Tool::path`], but `progress` gets the progress. Two processes do not build at once: the second waits for the first.
     ///
     /// # Errors
-    /// Those of [`Tool::path`].
+    /// As for [`Tool::path`].
     pub fn locate_or_build(self, progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
         let given = environment::tools().map(|folder| folder.join(self.name()));
         if let Some(given) = given.filter(|file| environment::is_executable(file)) {
-            // It may be started in another working directory.
+            // The path must be absolute, because the program may run in another working directory.
             return given.canonicalize().with_context(|| format!("failed to resolve {TOOLS}"));
         }
         let recipe = Recipe::of(self.module())?;
@@ -158,7 +156,7 @@ const HELM_4: Module = module!(
     "some 3 minutes on 2 cores",
     &[("helm.sh/helm/v4/internal/version.version", "helm.sh/helm/v4", Part::Whole)]
 );
-// Without these Helm 3 takes itself for a client of Kubernetes 1.20, and charts refuse that.
+// Without these values Helm 3 reports Kubernetes 1.20 as its version, and charts refuse that.
 const HELM_3: Module = module!(
     "helm-3",
     "helm.sh/helm/v3",
@@ -206,7 +204,7 @@ const KUBE_SCORE: Module = module!(
     &[("main.version", "github.com/zegl/kube-score", Part::Whole)]
 );
 const PROMTOOL: Module = Module {
-    // Without the clients of thirty clouds, of which service discovery is made: they take a quarter of an hour.
+    // This tag leaves out service discovery with its clients of thirty clouds, which would take a quarter of an hour to build.
     tags: "remove_all_sd",
     ..module!(
         "promtool",
@@ -217,7 +215,7 @@ const PROMTOOL: Module = Module {
         &[]
     )
 };
-// A library, and a few lines of our own around it. Its newest version asks for Go 1.27 and judges by the same code.
+// A library with a small program of our own. Its newest version requires Go 1.27 and has the same code for the status.
 const KSTATUS: Module = Module {
     what: "kstatus",
     go_mod: include_str!("../tools/kstatus/go.mod"),

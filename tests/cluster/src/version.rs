@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_of_go_are_read_and_ordered() {
+    fn versions_of_go_are_parsed_and_ordered() {
         let parse = |text| Version::parse(text).unwrap();
         assert_eq!(parse("1.26.8"), Version(1, 26, 8));
         assert_eq!(parse("1.26"), Version(1, 26, 0));

@@ -1,8 +1,8 @@
-//! Between two looks at a fact.
+//! The pause between two checks of a fact.
 
 use std::{thread, time::Duration};
 
-/// How long one waits before looking again: a few per cent of a start, and no load.
+/// The pause before the next check. It is short compared to a start, and causes no load.
 #[allow(
     clippy::disallowed_methods,
     reason = "every caller polls a fact of another process, and ends or tells when it takes long"

@@ -1,4 +1,4 @@
-//! The emulator's whole truth, past the ElastiCache API.
+//! The emulator's records, read through its control API and not through the ElastiCache API.
 
 use anyhow::{Context, Result};
 use elasticache_emulator::Control;
@@ -20,7 +20,6 @@ impl Aws {
         Ok(Self { control: Control::new(url, ACCOUNT, REGION), runtime })
     }
 
-    /// Its URL.
     pub(crate) fn url(&self) -> &str {
         self.control.url()
     }
@@ -35,7 +34,6 @@ impl Aws {
         self.list("users")
     }
 
-    /// The user, if there is one.
     pub(crate) fn user(&self, id: &str) -> Result<Option<Value>> {
         Ok(self.users()?.into_iter().find(|user| user["UserId"] == id))
     }
@@ -45,12 +43,11 @@ impl Aws {
         self.list("calls")
     }
 
-    /// Forgets the calls so far.
     pub(crate) fn forget_calls(&self) {
         self.runtime.block_on(self.control.forget_calls());
     }
 
-    /// What the control API does besides.
+    /// Runs another request of the control API.
     pub(crate) fn ask<T>(&self, question: impl AsyncFnOnce(&Control) -> T) -> T {
         self.runtime.block_on(question(&self.control))
     }

@@ -1,4 +1,4 @@
-//! What the operator costs: AWS calls and Kubernetes requests for each thing that it does, time, memory and CPU.
+//! Measures what the operator costs: AWS calls and Kubernetes requests for each operation, time, memory and CPU.
 //!
 //! Counts come from the emulator's log and the API server's audit log, never from the operator itself.
 
@@ -96,7 +96,7 @@ impl Bench {
         self.rows.is_empty() || self.rows.contains(&row)
     }
 
-    /// Two thirds of the rate suffice for a look at each object.
+    /// A resync in which two thirds of the rate are enough to describe each object.
     fn resync(&self) -> Duration {
         Duration::from_secs(30.max(u64::from(self.objects) * 3 / u64::from(2 * self.aws_rate)))
     }
@@ -105,7 +105,7 @@ impl Bench {
 /// One line of the table.
 struct Step {
     name: &'static str,
-    /// How many things were done: what the counts are divided by.
+    /// The number of operations. The table divides the counts by this number.
     done: u32,
     seconds: f64,
     /// By the name of the action.
@@ -172,7 +172,7 @@ impl Measurement<'_> {
         {
             self.of_many(setup)?;
         }
-        // What follows is measured as most people run it.
+        // The following rows have the settings that most people use.
         let default = Setup { flags: &[], operator: setup.operator.clone(), ..*setup };
         if bench.has(Row::Churn) {
             self.restart(&default)?;
@@ -274,7 +274,7 @@ impl Measurement<'_> {
     fn mark(&self) -> Result<Mark> {
         self.fixture.aws().forget_calls();
         let log = self.fixture.cluster().audit_log()?.from_now()?;
-        // An operator that has ended has used nothing.
+        // If the operator has ended, its CPU time cannot be read and counts as zero.
         let cpu = cpu_seconds(self.fixture.operator_pid()).unwrap_or_default();
         Ok(Mark { at: Instant::now(), log, cpu })
     }
@@ -308,7 +308,7 @@ impl Measurement<'_> {
         })
     }
 
-    /// Waits until each user was looked at since the mark, alone or in a listing of all.
+    /// Waits until the operator has described each user since the mark, alone or in a listing of all.
     fn all_looked_at(&mut self) -> Result<()> {
         let all = self.bench.objects as usize;
         self.count_to("looked at", all, |this| {
@@ -320,7 +320,7 @@ impl Measurement<'_> {
         })
     }
 
-    /// Lets time pass: what an operator does of itself in that time is what is measured.
+    /// Waits, to measure what the operator does by itself in this time.
     fn idle(&mut self, time: Duration) -> Result<()> {
         let began = Instant::now();
         while began.elapsed() < time {
@@ -330,17 +330,15 @@ impl Measurement<'_> {
         Ok(())
     }
 
-    /// Waits until so many things are as they should be, and tells how far it is.
+    /// Waits until this many objects are as they should be, and prints the progress.
     fn count_to(
         &mut self,
         what: &str,
         goal: usize,
         mut count: impl FnMut(&Self) -> Result<usize>,
     ) -> Result<()> {
-        // Three calls for each object at half of the rate, and as much for whatever else the machine is at.
-        let slow = self.bench.departing * 6 / DEFAULT_RATE;
-        let patience =
-            Duration::from_secs(120 + u64::from((self.bench.objects * 12 / self.bench.aws_rate).max(slow)));
+        // Three calls for each object at half of the rate, and the same time again for a busy machine.
+        let patience = Duration::from_secs(120 + u64::from(self.bench.objects * 12 / self.bench.aws_rate));
         let mut told = Instant::now();
         until_blocking(what, patience, || {
             self.fixture.check_alive()?;
@@ -350,7 +348,7 @@ impl Measurement<'_> {
                 told = Instant::now();
                 progress(&format!("  {what}: {found} of {goal}"));
             }
-            // Looking must not become the load.
+            // The measurement itself must not load the machine.
             pause(looked.elapsed() * 3);
             Ok(when(found, |found| *found == goal).map(drop))
         })

@@ -15,7 +15,7 @@ use crate::Times;
 use crate::fixture::{Fixture, Setup};
 use crate::shell::say;
 
-/// The first manifest: it needs no Secret.
+/// A first manifest, which needs no Secret.
 const FIRST: &str = "\
 kubectl apply -f - <<'END'
 apiVersion: elasticache-users.dev/v1alpha1
@@ -30,7 +30,7 @@ spec:
 END
 kubectl get ecu";
 
-/// Starts everything, says how to use it, and stays until a signal ends it, or a program fails.
+/// Starts everything, prints how to use it, and runs until a signal comes or a program fails.
 pub(crate) fn stay(times: &Times, flags: &[String]) -> Result<()> {
     let setup = Setup {
         operator: program("elasticache-user-operator")?,
@@ -40,7 +40,7 @@ pub(crate) fn stay(times: &Times, flags: &[String]) -> Result<()> {
         quota: 1000,
     };
     let mut fixture = Fixture::set(&setup)?;
-    // Until here a signal ends this process at once, and with it all the others.
+    // Before this line a signal ends this process at once, and all other processes with it.
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("failed to wait for signals")?;
     explain(&fixture, &setup.operator)?;
     while signals.pending().next().is_none() {

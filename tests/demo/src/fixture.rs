@@ -21,7 +21,7 @@ const CRD: &str = "crds/elasticacheusers.yaml";
 
 /// A running fixture.
 pub(crate) struct Fixture {
-    // Dropped in this order: the operator before what it talks to.
+    // Rust drops the fields in this order: the operator before the servers that it uses.
     operator: Process,
     emulator: Process,
     aws: Aws,
@@ -43,12 +43,12 @@ pub(crate) struct Setup<'a> {
 }
 
 impl Fixture {
-    /// Starts everything and waits until the operator is ready, telling what it does.
+    /// Starts everything, prints its progress, and waits until the operator is ready.
     pub(crate) fn set(setup: &Setup<'_>) -> Result<Self> {
         Self::set_on(setup, Options::default())
     }
 
-    /// The same on a control plane with these options.
+    /// Starts everything on a control plane with these options.
     pub(crate) fn set_on(setup: &Setup<'_>, options: Options) -> Result<Self> {
         say("Kubernetes starts: etcd, kube-apiserver and kube-controller-manager on loopback ..");
         let cluster = Cluster::start(options)?;
@@ -104,13 +104,13 @@ impl Fixture {
         Ok(address.to_owned())
     }
 
-    /// An error when a program has ended that should not have.
+    /// Returns an error if a program has ended unexpectedly.
     pub(crate) fn check_alive(&mut self) -> Result<()> {
         self.emulator.check_alive()?;
         self.operator.check_alive()
     }
 
-    /// Tells the operator to end, as a Pod's end does, and waits until it has.
+    /// Sends SIGTERM to the operator, as at the end of a Pod, and waits until it ends.
     pub(crate) fn end_operator(&mut self) -> Result<ExitStatus> {
         self.operator.signal(Signal::TERM)?;
         until_blocking("the operator ends after SIGTERM", PATIENCE, || self.operator.status())
@@ -124,8 +124,8 @@ impl Fixture {
         Ok(())
     }
 
-    /// Keeps the logs for whoever looks into `error`, and adds which program ended early, if one did: whatever waited for
-    /// it has failed with another message.
+    /// Keeps the logs for people who investigate `error`. If a program has ended early, the error names it, because the step that waited
+    /// for this program has failed with another message.
     pub(crate) fn failed(&mut self, error: anyhow::Error) -> anyhow::Error {
         let told = format!("{error:#}");
         let error = match self.check_alive() {
@@ -135,12 +135,12 @@ impl Fixture {
         self.with_logs(error)
     }
 
-    /// Keeps the logs for whoever looks into `error`.
+    /// Keeps the logs for people who investigate `error`.
     pub(crate) fn with_logs(&self, error: anyhow::Error) -> anyhow::Error {
         with_logs(error, &self.cluster)
     }
 
-    /// Ends everything and removes every trace. What is not our own cluster loses only the namespace.
+    /// Ends everything and removes all files. In a cluster that is not our own, only the namespace is removed.
     pub(crate) fn clear(self) -> Result<()> {
         if !self.cluster.is_own() {
             run(self.kubectl().args(["delete", "namespace", NAMESPACE]))?;
@@ -173,7 +173,7 @@ pub(crate) fn start_operator(cluster: &Cluster, aws: &Aws, setup: &Setup<'_>, lo
     let mut command = operator::command(&setup.operator, cluster.kubeconfig(), aws.url());
     command.env("AWS_ENDPOINT_URL_STS", aws.url()).env("MALLOC_ARENA_MAX", "2");
     if !cluster.is_own() {
-        // Whatever else is in that cluster is not for an emulator.
+        // The operator must not manage other objects of that cluster with an emulator.
         command.env("ELASTICACHE_USERS_NAMESPACE", NAMESPACE);
     }
     command.arg("run").args(setup.flags);

@@ -1,4 +1,4 @@
-//! The API server, for what needs many objects: they are applied at once, and a watch shows what became of each.
+//! A client of the API server for many objects: it applies them in parallel, and a watch shows the state of each.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -45,7 +45,7 @@ impl Seen {
     }
 }
 
-/// What the operator asked the API server for, by the audit log.
+/// The operator's requests to the API server, according to the audit log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Requests {
     /// GET and LIST.
@@ -56,7 +56,7 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// All of this log.
+    /// Counts all requests in this log.
     pub(crate) fn of(log: &AuditLog) -> Result<Self> {
         let by_operator = |line: &str| line.contains("\"userAgent\":\"elasticache-user-operator/");
         let mut all = Self::default();
@@ -152,7 +152,7 @@ impl Kubernetes {
     }
 }
 
-/// Keeps `seen` as the watch shows it.
+/// Updates `seen` from the watch.
 async fn follow(users: Api<DynamicObject>, seen: Arc<Mutex<BTreeMap<String, Seen>>>) {
     let key = |object: &DynamicObject| {
         let (namespace, name) = (object.metadata.namespace.as_deref(), object.metadata.name.as_deref());
@@ -170,7 +170,7 @@ async fn follow(users: Api<DynamicObject>, seen: Arc<Mutex<BTreeMap<String, Seen
             Ok(Event::Delete(object)) => drop(seen.remove(&key(&object))),
             Err(_) => {
                 drop(seen);
-                // The API server is restarted meanwhile; the watch goes on by itself.
+                // The soak restarts the API server. The watch then goes on by itself.
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }

@@ -1,9 +1,9 @@
 //! The operator on a local control plane and the ElastiCache emulator, as real processes.
 //!
-//! `demo` tells the story of two users, `dev` keeps everything up for a developer, `size` and `bench` measure the operator.
+//! `demo` shows the life of two users, `dev` runs everything for a developer, `size` and `bench` measure the operator.
 //!
 //! # Map
-//! `fixture` the processes · `aws` the emulator's truth · `story` the demonstration · `developer` for a developer ·
+//! `fixture` the processes · `aws` the emulator's records · `story` the demonstration · `developer` for a developer ·
 //! `size` program and memory · `bench` what each thing costs · `soak` everything at once · `kubernetes` many objects · `proc` facts of a process · `shell`
 //! commands, shown as they are typed
 

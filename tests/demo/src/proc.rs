@@ -49,12 +49,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_told_in_tenths_of_a_mebibyte() {
+    fn memory_is_printed_in_tenths_of_a_mebibyte() {
         assert_eq!((mib(10 * 1024 + 512).as_str(), mib(16 * 1024).as_str()), ("10.5", "16.0"));
     }
 
     #[test]
-    fn times_are_found_behind_a_name_with_blanks() {
+    fn cpu_times_are_parsed_after_a_process_name_with_blanks() {
         let stat = "42 (an (odd) name) S 1 1 1 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 3 0 100 1 1";
         assert_eq!(ticks(stat), Some(300));
         assert!(cpu_seconds(std::process::id()).is_ok() && vm_rss(std::process::id()).unwrap() > 100);

@@ -6,19 +6,19 @@ use std::process::Command;
 use anyhow::Result;
 use support::command::{run, typed};
 
-/// Says a line.
+/// Prints a line.
 pub(crate) fn say(line: &str) {
-    // Nobody may be reading; the exit code still tells.
+    // An error is ignored, because maybe nobody reads the output. The exit code shows the result.
     let mut output = io::stdout().lock();
     let _nobody_reads = writeln!(output, "{line}").and_then(|()| output.flush());
 }
 
-/// Says on standard error how far a long task is.
+/// Prints the progress of a long task to standard error.
 pub(crate) fn progress(line: &str) {
     let _nobody_reads = writeln!(io::stderr(), "{line}");
 }
 
-/// Says where the story is.
+/// Prints the next step of the demonstration.
 pub(crate) fn heading(line: &str) {
     say(&format!("\n=== {line}\n"));
 }

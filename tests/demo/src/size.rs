@@ -1,4 +1,4 @@
-//! How large the operator's release build is, and how much memory it takes.
+//! Measures the size of the operator's release build and its memory.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -13,14 +13,14 @@ use crate::fixture::{Fixture, Setup};
 use crate::proc::{mib, vm_rss};
 use crate::shell::say;
 
-/// The most that the program may have, in bytes: 12 MB.
+/// The largest allowed size of the program, in bytes: 12 MB.
 const BINARY: u64 = 12_000_000;
-/// The most that it may take when it is idle, in KiB: 16 MiB.
+/// The most memory that the idle operator may have, in KiB: 16 MiB.
 const IDLE: u64 = 16 * 1024;
 /// Objects of the second figure.
 const OBJECTS: usize = 50;
 
-/// Prints the figures. A bound that is passed is an error.
+/// Prints the figures. A figure above its limit is an error.
 pub(crate) fn measure() -> Result<()> {
     let operator =
         program("../release/elasticache-user-operator").context("`cargo build --release` first")?;
@@ -45,7 +45,7 @@ struct Figures {
     busy: u64,
 }
 
-/// Tells the figures. One that is past its bound is an error.
+/// Prints the figures. A figure above its limit is an error.
 fn judge(figures: &Figures) -> Result<()> {
     let Figures { bytes, idle, busy } = *figures;
     let verdict = |fits: bool| if fits { "fits" } else { "TOO MUCH" };
@@ -86,7 +86,7 @@ fn object(number: usize) -> Value {
     })
 }
 
-/// The resident memory, once ten looks a second apart have shown (nearly) the same.
+/// The resident memory, after ten samples with a second between them have shown nearly the same value.
 fn settled(fixture: &mut Fixture) -> Result<u64> {
     const LOOKS: u32 = 10;
     const NEARLY: u64 = 64;
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_figure_past_its_bound_is_an_error_whatever_the_other_is() {
+    fn a_size_above_its_limit_is_an_error_whatever_the_other_size_is() {
         let judged = |bytes, idle| judge(&Figures { bytes, idle, busy: u64::MAX }).is_ok();
         assert!(judged(12_000_000, 16 * 1024));
         assert!(!judged(12_000_001, 16 * 1024));

@@ -20,11 +20,11 @@ use crate::kubernetes::Kubernetes;
 use crate::proc::{mib, vm_rss};
 use crate::shell::{progress, say};
 
-/// Between two things that somebody does.
+/// The time between two disturbances.
 const PACE: Duration = Duration::from_millis(200);
-/// How long everything may take to converge once nothing disturbs it any more.
+/// How long all objects may take to converge after the last disturbance.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// The most that memory may grow from the first to the last quarter: an allocator's noise, in KiB.
+/// The most that memory may grow from the first to the last quarter, in KiB. An allocator can cause that much.
 const GROWTH: u64 = 8 * 1024;
 
 #[derive(clap::Args)]
@@ -61,13 +61,13 @@ struct Run {
     done: usize,
 }
 
-/// Soaks. An error names the seed, what did not converge, and the end of the logs.
+/// Runs the soak. An error names the seed, what did not converge, and the end of the logs.
 pub(crate) fn soak(soak: &Soak) -> Result<()> {
     let seed = soak.seed.unwrap_or_else(|| fastrand::u64(..));
     say(&format!("seed {seed}"));
     let operator = program("elasticache-user-operator")?;
     let flags = flags("first");
-    // This one ends before the soak begins: its replicas have names and logs of their own.
+    // This operator ends before the soak begins, because the replicas of the soak have names and logs of their own.
     let setup = setup(operator, &flags, soak.objects);
     let mut fixture = Fixture::set_on(&setup, Options::default())?;
     fixture.end_operator()?;
@@ -157,7 +157,7 @@ impl Run {
         Ok(())
     }
 
-    /// Waits until everything is as it was wanted last.
+    /// Waits until all objects and users are as the last edit wants them.
     fn converge(&mut self, fact: &str) -> Result<()> {
         let (began, mut told) = (Instant::now(), Instant::now());
         loop {

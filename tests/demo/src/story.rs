@@ -1,4 +1,4 @@
-//! The demonstration: two users are created, one is edited and deleted while AWS is still busy with the edit.
+//! The demonstration: two users are created. One is edited, and deleted while AWS still applies the edit.
 
 use std::time::Instant;
 
@@ -27,7 +27,7 @@ struct User {
     id: String,
 }
 
-/// Tells the story, and cleans up.
+/// Runs the demonstration, and cleans up.
 pub(crate) fn tell(times: &Times) -> Result<()> {
     let begin = Instant::now();
     say(
@@ -54,7 +54,7 @@ pub(crate) fn tell(times: &Times) -> Result<()> {
     Ok(())
 }
 
-/// Adds what the objects say of themselves: a wait that was in vain does not know why.
+/// Adds the objects to the error, because a wait that timed out does not show the reason.
 fn with_objects(fixture: &Fixture, error: anyhow::Error) -> anyhow::Error {
     let ready = r#"status.conditions[?(@.type=="Ready")]"#;
     let columns =
@@ -92,7 +92,7 @@ fn create(fixture: &Fixture) -> Result<(User, User)> {
     Ok((password, iam))
 }
 
-/// Applies a sample, and answers which user it asks for.
+/// Applies a sample, and returns the user that it asks for.
 fn apply(fixture: &Fixture, file: &str) -> Result<User> {
     let file = format!("{SAMPLES}/{file}");
     show(fixture.kubectl().args(["apply", "-f", &file]))?;
@@ -130,7 +130,7 @@ fn edit_and_delete(fixture: &Fixture, user: &User) -> Result<()> {
     Ok(())
 }
 
-/// Tells each change on both sides until both are gone, and holds their order.
+/// Prints each change of the object and of the user until both are gone, and checks the order.
 fn watch_it_go(fixture: &mut Fixture, user: &User) -> Result<()> {
     say("Both sides, whenever one of them changes:\n");
     say("  after      in AWS       in Kubernetes");
@@ -138,7 +138,7 @@ fn watch_it_go(fixture: &mut Fixture, user: &User) -> Result<()> {
     let mut told = None;
     until_blocking("the object is gone", PATIENCE, || {
         fixture.check_alive()?;
-        // In this order: a user that is there after its object was gone was left behind.
+        // The object is read before the user. If the user exists after the object was gone, the operator has left it behind.
         let object = object(fixture, user)?;
         let remote = status(fixture.aws(), &user.id)?;
         let in_aws = remote.as_deref().unwrap_or("gone").to_owned();
@@ -190,7 +190,7 @@ fn tell_users(aws: &Aws) -> Result<()> {
     Ok(())
 }
 
-/// Tells the calls that were made for a user, equal neighbours as one line, and holds what must be true of them.
+/// Prints the calls about a user, with equal calls in a row as one line, and checks them.
 fn tell_calls(id: &str, calls: Vec<Value>) -> Result<()> {
     say("\nEvery call about this user:");
     let calls: Vec<Value> = calls.into_iter().filter(|call| user_of(call) == id).collect();
@@ -212,7 +212,7 @@ fn tell_calls(id: &str, calls: Vec<Value>) -> Result<()> {
     Ok(())
 }
 
-/// The state that AWS has the user in, while it has it.
+/// The status of the user in AWS, if the user exists.
 fn status(aws: &Aws, id: &str) -> Result<Option<String>> {
     Ok(aws.user(id)?.map(|user| user["Status"].as_str().unwrap_or_default().to_owned()))
 }
@@ -223,7 +223,7 @@ fn object(fixture: &Fixture, user: &User) -> Result<Option<Value>> {
     object.context("kubectl did not print JSON")
 }
 
-/// What the deletion waits for, where the object says so.
+/// What the deletion waits for, if the object says it.
 fn deleting(object: &Value) -> Option<&str> {
     let conditions = object["status"]["conditions"].as_array()?;
     conditions.iter().find(|condition| condition["type"] == "Deleting")?["reason"].as_str()

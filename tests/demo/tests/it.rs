@@ -28,14 +28,14 @@ fn demo(arguments: &[&str], temporary: &TempDir) -> Command {
 }
 
 #[test]
-fn the_demonstration_runs_through_and_leaves_nothing_behind() {
+fn the_demonstration_runs_to_its_end_and_leaves_nothing_behind() {
     let temporary = tempfile::tempdir().unwrap();
-    // AWS is slower than a busy machine, so that the deletion finds the user still `modifying`.
+    // AWS is slow enough that the deletion finds the user still `modifying`, even on a busy machine.
     let Output { status, stdout, stderr } =
         demo(&["demo", "--modify-time", "15"], &temporary).output().unwrap();
     let told = String::from_utf8(stdout).unwrap();
     assert!(status.success(), "{status}: {}\n{told}", String::from_utf8_lossy(&stderr));
-    // What a person sees, in this order.
+    // A person sees these texts in this order.
     let mut rest = told.as_str();
     for part in [
         "=== 1.",
@@ -60,7 +60,7 @@ fn the_demonstration_runs_through_and_leaves_nothing_behind() {
         rest =
             rest.split_once(part).unwrap_or_else(|| panic!("{part:?} is missing or too early in\n{told}")).1;
     }
-    assert!(!told.contains("correct-horse"), "the demonstration tells a password");
+    assert!(!told.contains("correct-horse"), "the demonstration prints a password");
     assert!(is_empty(temporary.path()));
 }
 
@@ -88,7 +88,7 @@ fn a_failed_demonstration_says_at_which_step_and_keeps_the_logs() {
 }
 
 #[test]
-fn what_dev_prints_works_in_another_shell_and_ctrl_c_leaves_nothing_behind() {
+fn commands_that_make_dev_prints_work_in_another_shell_and_ctrl_c_leaves_nothing_behind() {
     let temporary = tempfile::tempdir().unwrap();
     let mut play = Play::start(demo(&["dev", "--", "--log-format", "json"], &temporary));
     let told = play.tells("tail -f ");
@@ -112,7 +112,7 @@ fn what_dev_prints_works_in_another_shell_and_ctrl_c_leaves_nothing_behind() {
 }
 
 #[test]
-fn dev_ends_on_sigterm_too() {
+fn make_dev_ends_on_sigterm() {
     let temporary = tempfile::tempdir().unwrap();
     let mut play = Play::start(demo(&["dev"], &temporary));
     play.tells("tail -f ");
@@ -120,7 +120,7 @@ fn dev_ends_on_sigterm_too() {
 }
 
 #[test]
-fn dev_says_why_a_program_does_not_start() {
+fn make_dev_says_why_a_program_does_not_start() {
     let temporary = tempfile::tempdir().unwrap();
     let Output { status, stderr, .. } = demo(&["dev", "--", "--aws-rate", "0"], &temporary).output().unwrap();
     let said = String::from_utf8(stderr).unwrap();
@@ -130,9 +130,9 @@ fn dev_says_why_a_program_does_not_start() {
     }
 }
 
-/// Its progress goes to standard error, which nobody captures. `SOAK_SECONDS` sets for how long.
+/// The progress of the soak goes to standard error, which the test does not capture. `SOAK_SECONDS` sets the duration.
 #[test]
-fn everything_converges_after_a_minute_of_disturbances() {
+fn all_objects_converge_after_a_minute_of_disturbances() {
     let seconds = std::env::vars().find(|(name, _)| name == "SOAK_SECONDS");
     let seconds = seconds.map_or_else(|| "60".to_owned(), |(_, seconds)| seconds);
     let temporary = tempfile::tempdir().unwrap();
@@ -165,7 +165,7 @@ impl Play {
         Self { owner, output, errors: Some(errors) }
     }
 
-    /// Reads on until a line begins so, and answers everything read.
+    /// Reads until a line begins with this text, and returns everything that was read.
     fn tells(&mut self, begin: &str) -> String {
         let mut told = String::new();
         loop {
@@ -195,21 +195,21 @@ impl Play {
         self.children().into_iter().find(runs).unwrap()
     }
 
-    /// Waits for its end: how it ended, and what it said on standard error.
+    /// Waits for the end of the process. Returns the exit status and standard error.
     fn end(&mut self) -> (ExitStatus, String) {
         std::io::copy(&mut self.output, &mut std::io::sink()).unwrap();
         let said = self.errors.take().map(|errors| errors.join().unwrap()).unwrap_or_default();
         (self.owner.wait().unwrap(), said)
     }
 
-    /// On this signal it ends well, and with it everything that it started.
+    /// Checks that the process succeeds after this signal, and that everything that it started ends with it.
     fn ends_completely(mut self, signal: Signal, temporary: &TempDir) {
         let children = self.children();
         assert_eq!(children.len(), CHILDREN);
         kill(self.owner.id(), signal);
         let (status, said) = self.end();
         assert!(status.success(), "{status}: {said}");
-        // At once, not soon: it waits for the end of what it started.
+        // The children have ended already, because the process waits for their end.
         assert!(children.into_iter().all(|child| state(child).is_none_or(|(state, _)| state == 'Z')));
         assert!(is_empty(temporary.path()));
     }
@@ -217,7 +217,7 @@ impl Play {
 
 impl Drop for Play {
     fn drop(&mut self) {
-        // After a failed assertion; everything else ends with it.
+        // This matters after a failed assertion. Everything else ends with this process.
         let _ended = self.owner.kill();
         let _status = self.owner.wait();
     }
@@ -226,7 +226,7 @@ impl Drop for Play {
 /// A process's state and its parent.
 fn state(process: u32) -> Option<(char, u32)> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name before may hold anything but ends with the last parenthesis.
+    // The process name before may contain any characters. It ends with the last parenthesis.
     let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace();
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }

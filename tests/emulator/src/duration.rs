@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_and_written() {
+    fn durations_are_parsed_and_written() {
         for (text, millis, printed) in [
             ("0s", 0, "0s"),
             ("500ms", 500, "500ms"),
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_told_what_is_right() {
+    fn an_invalid_duration_is_refused_with_what_would_be_valid() {
         for text in ["", "2", "s", "2 s", "-1s", "2d", "1m30s", "1..5s", ".s", "2S"] {
             assert!(parse(text).unwrap_err().contains("such as"), "{text}");
         }

@@ -263,25 +263,25 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_skips_counts_and_leaves_the_call_and_a_rule_that_takes_it_hides_it() {
+    fn a_fault_that_skips_a_call_counts_it_and_a_fault_that_strikes_hides_it_from_later_faults() {
         let mut faults = Faults::default();
         faults.add(br#"{"Kind":"throttle","Skip":1}"#).unwrap();
         faults.add(br#"{"Kind":"garbage","Times":null,"Skip":1}"#).unwrap();
         let mut take = || faults.take("DeleteUser", &about("a"));
-        assert_eq!(take(), None, "both skip");
+        assert_eq!(take(), None, "both faults skip this call");
         assert_eq!(
             take(),
             Some(Fault::Spoilt(When::Before, Spoil::Throttle)),
             "the first fires, the second sees nothing"
         );
-        assert_eq!(take(), Some(Fault::Spoilt(When::Before, Spoil::Garbage)), "the first is used up");
+        assert_eq!(take(), Some(Fault::Spoilt(When::Before, Spoil::Garbage)), "the first fault is used up");
         assert_eq!(take(), Some(Fault::Spoilt(When::Before, Spoil::Garbage)));
         let listed = faults.to_json();
         assert_eq!((&listed[0]["Fired"], &listed[1]["Fired"]), (&json!(1), &json!(2)));
     }
 
     #[test]
-    fn a_user_is_found_in_either_case_and_in_an_arn() {
+    fn a_fault_matches_a_user_id_in_either_case_and_in_an_arn() {
         let mut faults = Faults::default();
         faults.add(br#"{"Kind":"reset","UserId":"App","Times":null}"#).unwrap();
         assert!(faults.take("DeleteUser", &about("aPP")).is_some());

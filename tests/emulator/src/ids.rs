@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_told_apart() {
+    fn valid_ids_are_accepted_and_invalid_ones_refused() {
         for id in ["a", "App-1", "a-b-c", &"a".repeat(40)] {
             assert!(is_well_formed(id), "{id}");
         }
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn arns_are_read_as_they_are_written() {
+    fn arns_are_parsed_as_they_are_written() {
         for (region, partition) in
             [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
         {

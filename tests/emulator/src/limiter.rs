@@ -46,22 +46,22 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_holds_its_burst_and_refills_with_time() {
+    fn a_rate_limit_admits_its_burst_at_once_and_then_its_rate() {
         let rate = "2:3".parse().unwrap();
         let mut limiter = Limiter::default();
         let mut admitted = |region: &str, now| limiter.admits(rate, &place(region), now);
         assert!(admitted("a", 0) && admitted("a", 0) && admitted("a", 0));
         assert!(!admitted("a", 0));
-        assert!(admitted("b", 0), "another region has its own");
+        assert!(admitted("b", 0), "another region has its own limit");
         assert!(!admitted("a", 499));
-        assert!(admitted("a", 500), "half a second brings one");
+        assert!(admitted("a", 500), "half a second brings one more call");
         assert!(!admitted("a", 500));
         assert!(admitted("a", 60_000) && admitted("a", 60_000) && admitted("a", 60_000));
-        assert!(!admitted("a", 60_000), "never more than the burst");
+        assert!(!admitted("a", 60_000), "no more than the burst");
     }
 
     #[test]
-    fn off_admits_everything() {
+    fn a_rate_limit_that_is_off_admits_every_call() {
         let mut limiter = Limiter::default();
         assert!((0..1000).all(|_| limiter.admits(Rate::Off, &place("a"), 0)));
     }

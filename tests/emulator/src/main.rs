@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_flags_are_the_default_settings() {
+    fn without_flags_the_emulator_has_its_default_settings() {
         let arguments = Arguments::parse_from(["elasticache-emulator"]);
         assert_eq!(arguments.settings, Settings::default());
         assert_eq!(arguments.addr.to_string(), "127.0.0.1:4510");

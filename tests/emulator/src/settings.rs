@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_read_and_written() {
+    fn rates_are_parsed_and_written() {
         for (text, printed) in [
             ("off", "off"),
             ("10", "10"),
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_accepted() {
+    fn settings_are_accepted_in_the_form_in_which_they_are_shown() {
         let settings = Settings {
             rate: "5:7".parse().unwrap(),
             modify_answer: ModifyAnswer::Old,

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_appended_is_read_whole_at_every_cut() {
+    fn records_before_the_cut_are_read_wherever_the_data_file_is_cut() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data");
         let mut region = Region::new(place());
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn time_that_passed_while_nobody_ran_is_caught_up_with() {
+    fn time_that_passed_while_the_emulator_was_stopped_is_caught_up_with() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data");
         let mut region = Region::new(place());
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_something_else_is_left_alone() {
+    fn a_file_that_is_no_data_file_is_not_changed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data");
         std::fs::write(&path, "my novel\n").unwrap();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_use_is_refused() {
+    fn a_data_file_in_use_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data");
         let _store = Store::open(&path, &mut BTreeMap::new()).unwrap();
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_file_is_rewritten_and_says_the_same() {
+    fn a_long_data_file_is_rewritten_without_loss() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data");
         let mut region = Region::new(place());

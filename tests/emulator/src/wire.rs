@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_are_read_in_the_order_of_their_numbers() {
+    fn list_parameters_are_read_in_the_order_of_their_numbers() {
         let mut params = Params::default();
         params.read(b"L.member.10=j&L.member.2=b&L.member.1=a+%2B&Other=x&Tags.Tag.2.Key=k&Tags.Tag.2.Value=&L.memberX=no");
         assert_eq!(params.list("L.member"), ["a +", "b", "j"]);

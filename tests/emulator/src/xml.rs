@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_escaped_and_empty_elements_are_self_closed() {
+    fn xml_text_is_escaped_and_empty_elements_are_self_closed() {
         let mut xml = Xml::default();
         xml.text("A", "<a href=\"x\">&'\r\n\x01</a>");
         xml.members("Empty", []);

@@ -7,7 +7,7 @@ use kube::api::{DynamicObject, ObjectMeta, TypeMeta};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-/// One claim; `invalid.yaml` describes the members.
+/// One claim. `invalid.yaml` describes the fields.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Row {
@@ -35,7 +35,6 @@ enum Base {
     None,
 }
 
-/// All rows of a file.
 pub(super) fn rows(yaml: &str) -> Vec<Row> {
     let rows: Vec<BTreeMap<String, Value>> = serde_saphyr::from_str(yaml).expect("a list of rows");
     let row =
@@ -44,7 +43,6 @@ pub(super) fn rows(yaml: &str) -> Vec<Row> {
 }
 
 impl Row {
-    /// The manifest of the row.
     pub(super) fn object(&self) -> DynamicObject {
         let mut spec = self.whole.clone().unwrap_or_else(|| self.base.spec());
         if let Some(changes) = &self.spec {
@@ -98,7 +96,7 @@ impl Base {
     }
 }
 
-/// As RFC 7396 says.
+/// Applies a merge patch (RFC 7396).
 fn merge(target: &mut Value, patch: &Value) {
     let (Value::Object(members), Value::Object(changes)) = (&mut *target, patch) else {
         *target = patch.clone();
@@ -113,7 +111,7 @@ fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// Writes out `${x*5}` and `${1..5}`.
+/// Expands `${x*5}` and `${1..5}`.
 fn expand(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(repeated(&text)),
@@ -148,7 +146,7 @@ fn placeholder<'a>(text: &'a str, sign: &str) -> Option<(&'a str, &'a str, usize
     Some((before, left, right.parse().expect("a number"), after))
 }
 
-/// An explicit `null` is a value here, not a member that is left out.
+/// Reads an explicit `null` as a value. A field that is left out stays `None`.
 fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }

@@ -1,4 +1,4 @@
-//! An upgrade that tightens the CRD: objects that the former CRD let in must not be locked in.
+//! An upgrade makes the rules of the CRD stricter. Objects that the former CRD admitted must still take a status and be deleted.
 
 use elasticache_user_operator::api::{self, ElastiCacheUser, FIELD_MANAGER, FINALIZER};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -13,12 +13,12 @@ use super::{check, dry_run, same, update, users};
 use crate::control_plane;
 use crate::fixture::until;
 
-/// How the server says that a value is of another type than the schema's. Such objects are beyond an
-/// upgrade's reach: CEL can not read the value, which is an error that is not ratcheted, and server-side apply
-/// can not merge it (500). So a field must never change its type within a version. They still have to decode.
+/// The API server's message if a value has another type than the schema says. An upgrade cannot cover such objects: CEL cannot read
+/// the value, and that error is not ratcheted, and server-side apply cannot merge it (500). So a field must never change its type
+/// within a version. The operator must still be able to decode such objects.
 const OTHER_TYPE: &str = "must be of type";
 
-/// Each rule is broken by a row of the corpus, all of them together by these.
+/// Objects that break all rules at once. Rows of the corpus break each rule alone.
 const WORST: &str = r#"
 - claim: every rule on values and between fields
   name: 1.default
@@ -42,7 +42,7 @@ const WORST: &str = r#"
 "#;
 
 #[tokio::test]
-async fn an_object_that_breaks_the_rules_takes_status_and_loses_its_finalizer() {
+async fn a_stored_object_that_breaks_new_rules_takes_status_and_loses_its_finalizer() {
     let client = control_plane::client().await;
     let upgrade = Upgrade::begin(&client, "leaving.test").await;
     let mut rows = corpus::rows(include_str!("invalid.yaml"));
@@ -53,7 +53,7 @@ async fn an_object_that_breaks_the_rules_takes_status_and_loses_its_finalizer() 
 }
 
 #[tokio::test]
-async fn an_edit_is_asked_only_about_what_it_changes() {
+async fn an_edit_of_a_stored_object_is_refused_only_if_a_changed_field_breaks_a_new_rule() {
     let client = control_plane::client().await;
     let upgrade = Upgrade::begin(&client, "edited.test").await;
     let rows = corpus::rows(include_str!("upgraded.yaml"));
@@ -63,7 +63,7 @@ async fn an_edit_is_asked_only_about_what_it_changes() {
 }
 
 #[tokio::test]
-async fn a_status_that_breaks_the_schema_is_written_over() {
+async fn a_status_that_breaks_the_schema_is_overwritten() {
     let statuses = [
         json!({ "conditions": [{ "type": "Ready" }] }),
         json!({ "conditions": [{ "type": "Ready" }, { "type": "Ready", "status": "Perhaps" }] }),
@@ -91,7 +91,7 @@ async fn a_status_that_breaks_the_schema_is_written_over() {
     }
 }
 
-/// A CRD of its own, under a group of its own, so that the shared one stays as it is.
+/// A CRD with a group of its own, so that the shared CRD stays unchanged.
 struct Upgrade {
     client: kube::Client,
     strict: CustomResourceDefinition,
@@ -99,12 +99,12 @@ struct Upgrade {
 }
 
 impl Upgrade {
-    /// Installs a CRD that lets everything in.
+    /// Installs a CRD that accepts every object.
     async fn begin(client: &kube::Client, group: &str) -> Self {
         let mut strict = api::crd();
         strict.metadata.name = Some(format!("{}.{group}", strict.spec.names.plural));
         strict.spec.group = group.to_owned();
-        // These names are the shared one's: kubectl takes whichever CRD comes first.
+        // The shared CRD has these short names too, and kubectl takes whichever CRD comes first.
         strict.spec.names.short_names = None;
         strict.spec.names.categories = None;
         let mut resource = control_plane::resource();
@@ -129,7 +129,7 @@ impl Upgrade {
         upgrade
     }
 
-    /// Installs today's CRD and waits until the API server goes by it.
+    /// Installs today's CRD, and waits until the API server applies its rules.
     async fn tighten(&self) {
         let patch = json!({ "spec": { "versions": self.strict.spec.versions } });
         let name = self.strict.metadata.name.as_deref().unwrap_or_default();
@@ -161,13 +161,13 @@ impl Upgrade {
     }
 }
 
-/// The API server goes by the new CRD.
+/// Waits until the API server applies the rules of the new CRD.
 async fn is_in_force(ready: impl AsyncFn() -> bool) {
     until("the API server goes by the new CRD", async || ready().await.then_some(())).await;
 }
 
-/// The life of an object after the upgrade: it decodes, its status is written, it is deleted, its status is
-/// written again, its finalizer is taken off, it is gone.
+/// What happens to an object after the upgrade: the operator decodes it and writes its status. A person deletes it. The operator
+/// writes its status again and removes the finalizer. Then the object is gone.
 async fn leave(users: Api<DynamicObject>, row: &Row) -> Result<(), String> {
     let list = users.list(&ListParams::default()).await.map_err(|error| format!("list: {error}"))?;
     let [object] = list.items.as_slice() else { return Err(format!("{} objects", list.items.len())) };
@@ -191,7 +191,7 @@ async fn leave(users: Api<DynamicObject>, row: &Row) -> Result<(), String> {
         { "op": "remove", "path": "/metadata/finalizers/0" },
     ]))
     .expect("a patch");
-    // The merge patch first, as a rehearsal: people use it.
+    // First the merge patch that people use, as a dry run.
     let by_hand = json!({ "metadata": { "finalizers": null } });
     let rehearsal = PatchParams { dry_run: true, ..PatchParams::default() };
     let merged = users.patch(name, &rehearsal, &Patch::Merge(by_hand)).await;

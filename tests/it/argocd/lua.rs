@@ -1,11 +1,11 @@
-//! Lua as Argo CD runs it: version 5.1, the base and table libraries, and of `os` the functions `date` and `time`, which only
-//! `require` gives. No `string`, no `math`.
+//! Lua as Argo CD runs it: version 5.1 with the base and table libraries, without `string` and `math`. `require("os")` returns
+//! only the functions `date` and `time`.
 
 use mlua::serde::{LuaSerdeExt, de, ser};
 use mlua::{Function, Lua, LuaOptions, StdLib, Table};
 use serde_json::Value;
 
-/// What `os.date` knows there.
+/// The format letters that `os.date` knows in Argo CD.
 const DATE_FLAGS: &str = "aAbBcdFHImMpPSxXyYzZw";
 
 /// A script that works on `obj`.
@@ -27,7 +27,7 @@ impl Script {
         Self { lua, function }
     }
 
-    /// What the script answers for an object.
+    /// What the script returns for an object.
     pub(super) fn run(&self, object: &Value) -> Value {
         let options = ser::Options::new()
             .set_array_metatable(false)
@@ -35,12 +35,12 @@ impl Script {
             .serialize_unit_to_null(false);
         self.lua.globals().set("obj", self.lua.to_value_with(object, options).unwrap()).unwrap();
         let answer: mlua::Value = self.function.call(()).unwrap();
-        // Lua has one kind of table, and Argo CD reads an empty one as a list.
+        // Lua has only one kind of table, and Argo CD reads an empty table as a list.
         let options = de::Options::new().encode_empty_tables_as_array(true);
         self.lua.from_value_with(answer, options).unwrap()
     }
 
-    /// The merge patch from an object to what the script makes of it.
+    /// The merge patch from an object to the object that the script returns.
     pub(super) fn patch(&self, object: &Value) -> Value {
         difference(object, &self.run(object)).unwrap_or_default()
     }
@@ -72,7 +72,8 @@ fn difference(before: &Value, after: &Value) -> Option<Value> {
     }
 }
 
-/// But for what one kind of table and of number loses, which Argo CD mends by what was there before.
+/// Whether the values are equal, except for what Lua loses because it has one kind of table and one kind of number. Argo CD
+/// restores that from the former object.
 fn same(before: &Value, after: &Value) -> bool {
     match (before, after) {
         (Value::Object(before), Value::Array(after)) => before.is_empty() && after.is_empty(),

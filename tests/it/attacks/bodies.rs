@@ -1,4 +1,4 @@
-//! Bodies without end from AWS's endpoint, or from what stands in its place.
+//! Endless response bodies from AWS's endpoint, or from a server that pretends to be AWS.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,8 @@ use crate::aws::emulator_fixture::{ACCOUNT, PATIENT, REGION, aws, user_id};
 use crate::fixture::until;
 
 const MIB: usize = 1 << 20;
-/// What both sockets may hold, beside what was read. Linux gives a sender 4 MiB and a receiver 6 MiB by default.
+/// The most bytes that both sockets may buffer, in addition to the bytes that the operator has read. By default Linux gives a sender
+/// 4 MiB and a receiver 6 MiB.
 const IN_SOCKETS: usize = 16 * MIB;
 
 /// The beginning of a body, a letter that is repeated to the wanted length, and the end.
@@ -24,7 +25,8 @@ struct Body {
     after: String,
 }
 
-/// Answers one request, and counts the bytes that the other side has taken or that fit into the sockets. True at the end: all.
+/// Answers one request, and counts the bytes that the client has read or that the sockets buffer. Returns true if the whole body
+/// was sent.
 async fn serve(mut stream: TcpStream, body: &Body, sent: &AtomicUsize) -> std::io::Result<()> {
     let mut request = vec![0; 8192];
     let _ = stream.read(&mut request).await?;
@@ -41,7 +43,7 @@ async fn serve(mut stream: TcpStream, body: &Body, sent: &AtomicUsize) -> std::i
     stream.write_all(body.after.as_bytes()).await
 }
 
-/// DescribeUsers with this answer, and how much of it left the server until the connection ended.
+/// Calls DescribeUsers with this answer. Returns the observation, and how many bytes left the server until the connection ended.
 async fn described(body: Body) -> (UserObservation, usize) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let aws = aws(&format!("http://{}", listener.local_addr().unwrap()), PATIENT);
@@ -73,18 +75,18 @@ fn error_of(length: usize) -> Body {
 }
 
 #[tokio::test]
-async fn a_body_of_more_than_4_mib_is_cut_off_as_garbage() {
+async fn an_answer_of_aws_of_more_than_4_mib_is_cut_off_as_unreadable() {
     for body in [error_of(60 * MIB), user_with_access_string(60 * MIB), user_with_access_string(8 * MIB)] {
         let what = format!("{} bytes with status {}", body.length, body.status);
         let (user, sent) = described(body).await;
         let UserObservation::Failed(Fault::Unavailable(error)) = user else { panic!("{what}: it was read") };
         assert_eq!(error.code, "UnreadableAnswer", "{what}");
-        assert!(sent < 4 * MIB + IN_SOCKETS, "{what}: {sent} bytes were taken");
+        assert!(sent < 4 * MIB + IN_SOCKETS, "{what}: the operator read {sent} bytes");
     }
 }
 
 #[tokio::test]
-async fn a_body_of_less_than_4_mib_is_read() {
+async fn an_answer_of_aws_of_less_than_4_mib_is_read() {
     let (user, _) = described(user_with_access_string(3 * MIB)).await;
     let UserObservation::Found(user) = user else { panic!("{user:?}") };
     assert_eq!(user.access_string.len(), 3 * MIB);

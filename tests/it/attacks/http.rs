@@ -1,4 +1,4 @@
-//! Attacks of those who reach the port of health and metrics.
+//! Attacks by a client that reaches the port of health and metrics.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::fixture::{Fixture, iam, until};
 
-/// The connections that the server keeps, and what else the operator opens meanwhile, are fewer than this.
+/// More than the connections that the server keeps and everything else that the operator opens meanwhile.
 const MOST_DESCRIPTORS: usize = 150;
 
 async fn address(fixture: &Fixture) -> String {
@@ -38,7 +38,7 @@ fn received(mut stream: TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn idle_connections_do_not_keep_probes_or_the_operator_from_working() {
+async fn idle_connections_block_neither_probes_nor_the_operator() {
     let fixture = Fixture::new().await;
     let address = address(&fixture).await;
     let before = descriptors(&fixture);
@@ -79,7 +79,7 @@ async fn any_number_of_readiness_probes_asks_the_api_server_once_in_two_seconds(
     for _ in 0..300 {
         http.get(format!("{address}/readyz")).send().await.unwrap().error_for_status().unwrap();
     }
-    // Those of the probes, and those that the operator makes for itself meanwhile.
+    // The requests for the probes, and the operator's own requests meanwhile.
     let allowed = usize::try_from(asked.elapsed().as_secs() / 2).unwrap() + 30;
     if let (Some(before), Some(after)) = (before, requests()) {
         assert!(after - before <= allowed, "{} requests for 300 probes", after - before);

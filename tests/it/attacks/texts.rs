@@ -1,4 +1,5 @@
-//! Texts that forge log lines, steer terminals or lead requests astray: from AWS, from tags, and from specs that a laxer CRD let in.
+//! Texts that could forge log lines, control a terminal or send a request to another path. They come from AWS, from tags, and from
+//! specs that a less strict CRD admitted.
 
 use elasticache_user_operator::api;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -13,12 +14,12 @@ use serde_json::{Value, json};
 use crate::control_plane;
 use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, message, until, with, with_password};
 
-/// A line end, a log line of somebody else's, and what colours a terminal or turns the writing around.
+/// A line end, a forged log line, and characters that colour a terminal or reverse the direction of the text.
 const FORGED: &str = "x\n2026-01-01T00:00:00.000000Z  INFO forged: all is well\u{9b}31m\u{202e}\u{2028}";
-/// How it may be shown.
+/// The escaped form of [`FORGED`], in which the operator may show it.
 const SHOWN: &str = "x\\n2026-01-01T00:00:00.000000Z  INFO forged: all is well\\u{9b}31m\\u{202e}\\u{2028}";
 
-/// The forged text is in the condition, the event and the log, and nowhere with its invisible characters.
+/// Checks that the condition, the event and the log show the forged text, and that none shows its invisible characters.
 async fn is_shown_escaped(fixture: &Fixture, name: &str, reason: &str) {
     let note = fixture.event(name, reason).await.note;
     let object = fixture.reason(name, reason).await;
@@ -32,7 +33,7 @@ async fn is_shown_escaped(fixture: &Fixture, name: &str, reason: &str) {
 }
 
 #[tokio::test]
-async fn what_aws_says_forges_no_line() {
+async fn a_status_word_of_aws_forges_no_log_line() {
     let fixture = Fixture::new().await;
     fixture.aws.put_user("app", json!({ "Status": FORGED, "Tags": owner(&fixture, "app") })).await;
     fixture.create("app", iam()).await;
@@ -51,7 +52,7 @@ fn owner(fixture: &Fixture, name: &str) -> Value {
     })
 }
 
-/// Lets every object in, as a CRD of long ago might.
+/// Removes the rules of the CRD, so that it admits every object, as an old CRD might have done.
 async fn loosen(client: &kube::Client) {
     let anything = || JSONSchemaProps {
         type_: Some("object".into()),
@@ -72,7 +73,7 @@ async fn loosen(client: &kube::Client) {
     definitions.patch(control_plane::DEFINITION, &PatchParams::default(), &patch).await.unwrap();
 }
 
-/// Creates the object as soon as the API server goes by the laxer CRD.
+/// Creates the object as soon as the API server uses the less strict CRD.
 async fn created(fixture: &Fixture, name: &str, spec: Value) {
     let manifest = serde_json::from_value(crate::fixture::manifest(name, spec)).unwrap();
     until("the laxer CRD is in force", async || {
@@ -82,14 +83,14 @@ async fn created(fixture: &Fixture, name: &str, spec: Value) {
 }
 
 #[tokio::test]
-async fn what_a_laxer_crd_let_in_forges_no_line_and_names_no_other_path() {
+async fn a_field_that_an_older_crd_accepted_forges_no_log_line_and_reaches_no_other_secret() {
     let cluster = tokio::task::spawn_blocking(control_plane::own).await.unwrap();
     let fixture = Fixture::on(&cluster).await;
     loosen(&fixture.client).await;
     let key = format!("aws:{FORGED}");
     created(&fixture, "tagged", with(iam(), json!({ "tags": { key: "v" } }))).await;
     is_shown_escaped(&fixture, "tagged", "InvalidSpec").await;
-    // The name of a Secret leads to a Secret of this namespace, or nowhere.
+    // Whatever the name of the Secret is, the operator must read no Secret of another namespace.
     fixture.secret("pw", PASSWORD).await;
     let path = format!("../../{}/secrets/pw", fixture.ns);
     created(&fixture, "thief", with_password(&path)).await;
@@ -100,7 +101,7 @@ async fn what_a_laxer_crd_let_in_forges_no_line_and_names_no_other_path() {
 }
 
 #[tokio::test]
-async fn owner_tags_that_name_a_path_are_anothers_and_never_looked_up() {
+async fn a_user_whose_owner_tags_contain_a_path_is_foreign_and_the_path_is_never_requested() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     fixture.start_with(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone())]);
     let names = [
@@ -125,7 +126,7 @@ async fn owner_tags_that_name_a_path_are_anothers_and_never_looked_up() {
 }
 
 #[tokio::test]
-async fn an_overlong_reconcile_request_is_ignored_and_told_once() {
+async fn an_overlong_reconcile_request_is_ignored_and_reported_once() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     let handled = |object: &Value| object["status"]["lastHandledReconcileAt"].clone();
@@ -146,7 +147,7 @@ async fn an_overlong_reconcile_request_is_ignored_and_told_once() {
 }
 
 #[test]
-fn invisible_are_the_characters_that_the_crd_refuses() {
+fn the_characters_that_the_operator_escapes_are_those_that_the_crd_refuses() {
     let refused = Regex::new(r"^[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]$").unwrap();
     let differ: Vec<char> = ('\0'..=char::MAX)
         .filter(|c| refused.is_match(c.encode_utf8(&mut [0; 4])) != is_invisible(*c))

@@ -1,4 +1,4 @@
-//! Answers that the emulator never gives: cut although the length is right, about another user, or from a proxy.
+//! Answers that the emulator never gives: incomplete although the length is right, about another user, or from a proxy.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use super::emulator_fixture::{ACCOUNT, IMPATIENT, Method, PATIENT, REGION, arn, 
 
 pub(crate) const NS: &str = "xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"";
 
-/// A server that answers every request with what it was last told to.
+/// A server that answers every request with the answer that the test set last.
 pub(crate) struct Server {
     pub(crate) aws: Aws,
     answer: Arc<Mutex<Vec<u8>>>,
@@ -31,20 +31,20 @@ impl Server {
         Self { aws: aws(&url, PATIENT), answer }
     }
 
-    /// The next answers: status and body, with the length that the body has.
+    /// Sets the status and the body of the next answers. Their length is that of the body.
     pub(crate) fn answers(&self, status: u16, body: &(impl AsRef<[u8]> + ?Sized)) {
         let body = body.as_ref();
         let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", body.len());
         *self.answer.lock().expect("answer") = [head.as_bytes(), body].concat();
     }
 
-    /// How this method ends with this answer.
+    /// Calls this method with this answer, and returns how the call ended.
     async fn words(&self, method: Method, status: u16, body: &str) -> String {
         self.answers(status, body);
         method.call(&self.aws, "app").await.words()
     }
 
-    /// The next answer: status and body without a length, ended by the end of the connection, as old proxies do.
+    /// Sets an answer without a length. It ends with the connection, as answers of old proxies do.
     fn answers_without_length(&self, body: &str) {
         let head = "HTTP/1.1 200 X\r\nConnection: close\r\n\r\n";
         *self.answer.lock().expect("answer") = [head.as_bytes(), body.as_bytes()].concat();
@@ -87,7 +87,7 @@ fn user(id: &str) -> String {
     )
 }
 
-/// A whole answer to this method, with these users or tags in it.
+/// A complete answer to this method, with these users or tags in it.
 fn answer(method: Method, content: &str) -> String {
     let action = method.action();
     let content = match method {
@@ -112,15 +112,15 @@ pub(crate) fn good(method: Method) -> String {
     answer(method, &content)
 }
 
-/// No word of AWS.
+/// How a call ends whose answer does not come from AWS or is incomplete.
 const UNREADABLE: &str = "Unavailable UnreadableAnswer";
 
 #[tokio::test]
-async fn a_document_that_is_cut_anywhere_is_no_answer() {
+async fn an_answer_that_is_cut_anywhere_is_unreadable() {
     let server = Server::start().await;
     for method in Method::ALL {
         let whole = good(method);
-        assert_eq!(server.words(method, 200, &whole).await, "Well", "{method:?}: the whole one");
+        assert_eq!(server.words(method, 200, &whole).await, "Well", "{method:?}: the complete answer");
         for length in 0..whole.len() {
             let cut = &whole[..length];
             assert_eq!(server.words(method, 200, cut).await, UNREADABLE, "{method:?}, cut after {cut}");
@@ -129,7 +129,7 @@ async fn a_document_that_is_cut_anywhere_is_no_answer() {
 }
 
 #[tokio::test]
-async fn a_document_that_ends_with_its_connection_is_read_only_when_it_is_whole() {
+async fn an_answer_without_a_length_is_read_only_if_its_xml_is_complete() {
     let server = Server::start().await;
     let whole = good(Method::ListTags);
     server.answers_without_length(&whole);
@@ -150,7 +150,7 @@ fn error(code: &str, message: &str, request_id: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_error_that_is_cut_anywhere_is_no_observation() {
+async fn an_error_answer_that_is_cut_anywhere_is_unreadable() {
     let server = Server::start().await;
     let whole = error("UserNotFound", "No.", "1");
     assert_eq!(server.words(Method::Describe, 404, &whole).await, "NotFound");
@@ -161,7 +161,7 @@ async fn an_error_that_is_cut_anywhere_is_no_observation() {
 }
 
 #[tokio::test]
-async fn an_answer_without_what_every_user_has_is_none() {
+async fn an_answer_that_lacks_a_required_field_of_the_user_is_unreadable() {
     let server = Server::start().await;
     let users = [Method::Describe, Method::Create, Method::Modify, Method::Delete];
     let lacking = |member: &str| {
@@ -199,7 +199,7 @@ async fn an_answer_without_what_every_user_has_is_none() {
 }
 
 #[tokio::test]
-async fn an_empty_list_of_users_is_no_absence() {
+async fn an_empty_list_of_users_does_not_mean_that_the_user_is_absent() {
     let server = Server::start().await;
     for content in ["", "<member/>"] {
         let words = server.words(Method::Describe, 200, &answer(Method::Describe, content)).await;
@@ -231,7 +231,7 @@ async fn a_tag_may_lack_its_value_and_a_list_its_tags() {
 }
 
 #[tokio::test]
-async fn an_answer_of_something_in_between_is_no_word_of_aws() {
+async fn an_answer_of_a_proxy_is_not_taken_for_an_answer_of_aws() {
     let server = Server::start().await;
     let html = "<html><body>Blocked by policy</body></html>";
     let no_code = "<ErrorResponse><Error><Message>Odd</Message></Error></ErrorResponse>";
@@ -255,7 +255,7 @@ async fn an_answer_of_something_in_between_is_no_word_of_aws() {
 }
 
 #[tokio::test]
-async fn an_answer_that_never_ends_is_given_up() {
+async fn a_call_whose_answer_never_ends_is_cut() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let aws = aws(&format!("http://{}", listener.local_addr().expect("an address")), IMPATIENT);
     tokio::spawn(async move {
@@ -275,7 +275,7 @@ async fn an_answer_that_never_ends_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_fault_tells_nothing_that_changes_from_call_to_call() {
+async fn a_fault_contains_no_request_id_that_changes_from_call_to_call() {
     let server = Server::start().await;
     let mut said = Vec::new();
     for serial in ["6ad6b4c1-9f8a-4a3e-9d8b-0123456789ab", "7be7c5d2-9f8a-4a3e-9d8b-0123456789ab"] {
@@ -289,7 +289,7 @@ async fn a_fault_tells_nothing_that_changes_from_call_to_call() {
 }
 
 #[tokio::test]
-async fn a_page_names_the_users_that_it_does_not_describe_completely() {
+async fn a_page_of_a_listing_names_the_users_that_it_does_not_describe_completely() {
     let server = Server::start().await;
     let odd = "<member><UserId>odd</UserId><Status>active</Status></member>";
     server.answers(200, &answer(Method::Describe, &format!("<member>{}</member>{odd}", user("app"))));

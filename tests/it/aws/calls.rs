@@ -20,14 +20,14 @@ use super::emulator_fixture::{
 const ONE: &str = "correct-horse-battery";
 const OTHER: &str = "staple-staple-staple";
 
-/// The one call that came over the wire.
+/// The only call that the emulator received.
 async fn call(fixture: &Fixture) -> Value {
     let mut calls = fixture.calls().await;
-    assert_eq!(calls.len(), 1, "one call on the wire: {calls:?}");
+    assert_eq!(calls.len(), 1, "AWS must get one call: {calls:?}");
     calls.remove(0)
 }
 
-/// Its parameters.
+/// The parameters of the only call that the emulator received.
 async fn params(fixture: &Fixture) -> BTreeMap<String, String> {
     let params = call(fixture).await["Params"].take();
     let mut params: BTreeMap<String, String> = serde_json::from_value(params).expect("parameters");
@@ -62,7 +62,7 @@ async fn found(fixture: &Fixture, id: &str) -> RemoteUser {
 }
 
 #[tokio::test]
-async fn a_description_has_all_nine_members_and_is_signed_for_region_and_account() {
+async fn describe_users_returns_all_nine_fields_and_is_signed_for_region_and_account() {
     let fixture = Fixture::start();
     let user = json!({
         "UserName": "App <&> User", "Engine": "valkey", "MinimumEngineVersion": "7.2", "Status": "modifying",
@@ -93,7 +93,7 @@ async fn a_description_has_all_nine_members_and_is_signed_for_region_and_account
 }
 
 #[tokio::test]
-async fn every_state_is_read_and_an_unknown_word_is_kept() {
+async fn every_status_of_a_user_is_parsed_and_an_unknown_one_is_kept() {
     let fixture = Fixture::start();
     for word in ["creating", "active", "modifying", "deleting", "hibernating"] {
         fixture.control.put_user("app", json!({"Status": word})).await;
@@ -102,7 +102,7 @@ async fn every_state_is_read_and_an_unknown_word_is_kept() {
     }
 }
 
-/// A CreateUser, and the user that AWS shows then.
+/// A CreateUser, and the user that AWS shows afterwards.
 struct Creation {
     engine: Engine,
     authentication: AuthenticationChange,
@@ -111,7 +111,7 @@ struct Creation {
 }
 
 #[tokio::test]
-async fn a_create_sends_everything_and_answers_with_the_user_or_that_it_is_there() {
+async fn create_user_sends_every_field_and_returns_the_user_or_that_it_exists() {
     use AuthenticationChange::{Iam, NoPassword};
     use Engine::{Redis, Valkey};
     let row = |engine, authentication, sent, shown| Creation { engine, authentication, sent, shown };
@@ -154,7 +154,7 @@ async fn a_create_sends_everything_and_answers_with_the_user_or_that_it_is_there
 }
 
 #[tokio::test]
-async fn a_modify_sends_only_what_changes() {
+async fn modify_user_sends_only_what_changes() {
     let access = |text: &str| Some(text.to_owned());
     let authentication = |change| Changes { authentication: Some(change), ..Changes::default() };
     let all = Changes {
@@ -187,7 +187,7 @@ async fn a_modify_sends_only_what_changes() {
 }
 
 #[tokio::test]
-async fn tags_are_added_and_read_and_may_be_none() {
+async fn tags_are_added_and_listed_and_a_user_may_have_none() {
     let fixture = Fixture::start();
     fixture.control.put_user("app", json!({"Tags": {"team": "search", "empty": ""}})).await;
     let before = pairs([("team", "search"), ("empty", "")]);
@@ -202,7 +202,7 @@ async fn tags_are_added_and_read_and_may_be_none() {
 }
 
 #[tokio::test]
-async fn tags_in_their_window_are_unreadable_which_is_not_absent() {
+async fn tags_that_aws_does_not_show_yet_are_unreadable_and_not_absent() {
     let fixture = Fixture::start();
     fixture.control.settings(json!({"tag-window": "1h"})).await;
     fixture.control.put_user("app", json!({})).await;
@@ -213,7 +213,7 @@ async fn tags_in_their_window_are_unreadable_which_is_not_absent() {
 }
 
 #[tokio::test]
-async fn a_delete_answers_with_the_user_on_its_way_out() {
+async fn delete_user_returns_the_deleting_user() {
     let fixture = Fixture::start();
     fixture.control.settings(json!({"delete-time": "1h"})).await;
     fixture.control.put_user("app", json!({})).await;
@@ -224,8 +224,8 @@ async fn a_delete_answers_with_the_user_on_its_way_out() {
 }
 
 #[tokio::test]
-async fn connections_that_went_stale_cost_no_call() {
-    // Its own address, because on the usual one another test might take the port while the emulator is stopped.
+async fn a_connection_that_the_server_closed_costs_no_call() {
+    // An address of its own, because on the usual address another test might take the port while the emulator is stopped.
     let mut emulator = Emulator::start(Settings::default(), "127.42.0.1:0").expect("an emulator");
     let (addr, aws) = (emulator.addr(), aws(&emulator.url(), PATIENT));
     let (app, shop) = (user_id("app"), user_id("shop"));
@@ -241,8 +241,8 @@ async fn connections_that_went_stale_cost_no_call() {
     assert!(matches!(aws.create(&create("app"), SIGNER).await, Outcome::Accepted(_)));
 }
 
-/// An emulator on the port of a former one. Retries, because another test may be starting a program, whose fork holds the former
-/// socket for a moment.
+/// Starts an emulator on the port of a former one. Retries, because another test may be starting a program, and its fork holds the
+/// former socket for a moment.
 async fn again(addr: std::net::SocketAddr) -> Emulator {
     let deadline = tokio::time::Instant::now() + PATIENT.call;
     loop {
@@ -255,7 +255,7 @@ async fn again(addr: std::net::SocketAddr) -> Emulator {
 }
 
 #[tokio::test]
-async fn the_rate_limited_port_makes_every_call_with_one_permit() {
+async fn every_call_takes_one_permit_of_the_rate_limit() {
     let fixture = Fixture::start();
     let limiter = Limiter::new(0.01, 7);
     let limited = RateLimited::new(fixture.aws.clone(), limiter.clone());
@@ -269,7 +269,7 @@ async fn the_rate_limited_port_makes_every_call_with_one_permit() {
     limited.tag(permit().await, &tag("app"), SIGNER).await;
     limited.modify(permit().await, &modify("app"), SIGNER).await;
     let unused = permit().await;
-    assert!(limited.try_permit(Class::Change, "shop").is_none(), "each call has cost one");
+    assert!(limited.try_permit(Class::Change, "shop").is_none(), "each call must cost a permit");
     drop(unused);
     limited.delete(permit().await, &delete("app"), SIGNER).await;
     assert!(limited.try_permit(Class::Change, "shop").is_none());
@@ -286,7 +286,7 @@ async fn the_rate_limited_port_makes_every_call_with_one_permit() {
 }
 
 #[tokio::test]
-async fn calls_are_counted_by_service_status_and_code() {
+async fn calls_to_aws_are_counted_by_service_status_and_code() {
     let fixture = Fixture::start();
     fixture.aws.identify().await;
     fixture.aws.describe(&user_id("app")).await;
@@ -314,7 +314,7 @@ async fn calls_are_counted_by_service_status_and_code() {
 }
 
 #[tokio::test]
-async fn a_walk_over_the_pages_lists_every_user_once() {
+async fn a_listing_of_all_pages_has_every_user_once() {
     let fixture = Fixture::start();
     let mut expected = vec!["default".to_owned()];
     for number in 0..205 {

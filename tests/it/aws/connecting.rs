@@ -1,4 +1,4 @@
-//! The standard chain: region, endpoint and credentials from the environment, each row in a process of its own.
+//! The SDK's standard sources of region, endpoint and credentials. Each row runs in a process of its own, with its own environment.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const MARK: &str = "the port says: ";
 const NO_REGION: &str = "No AWS region is configured: set AWS_REGION.";
 const NO_CREDENTIALS: &str = "No AWS credentials provider is configured: give the ServiceAccount an IAM role (IRSA or EKS Pod Identity), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
 
-/// The other process: connects, describes a user, and says how that went.
+/// Runs in the other process: connects, describes a user, and prints the result.
 #[tokio::test]
 #[ignore = "the other process of the tests in this file"]
 async fn other_process() {
@@ -29,7 +29,7 @@ async fn other_process() {
     }
 }
 
-/// What it says with this environment and no other.
+/// What the other process prints with exactly this environment.
 fn with(environment: Environment<'_>) -> String {
     let output = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "aws::connecting::other_process", "--ignored", "--nocapture"])
@@ -49,7 +49,7 @@ const KEY: (&str, &str) = ("AWS_ACCESS_KEY_ID", "111122223333");
 const SECRET: (&str, &str) = ("AWS_SECRET_ACCESS_KEY", "secret");
 
 #[test]
-fn without_a_region_or_a_provider_there_is_one_sentence() {
+fn without_a_region_or_credentials_the_error_is_one_sentence() {
     let closed = nobody_listens();
     let imds = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", closed.as_str());
     let rows: [(&str, Environment<'_>, &str); 7] = [
@@ -67,7 +67,7 @@ fn without_a_region_or_a_provider_there_is_one_sentence() {
 }
 
 #[test]
-fn metadata_that_never_answers_is_none() {
+fn an_instance_metadata_service_that_never_answers_counts_as_no_credentials() {
     let (_silent, url) = silent_server();
     let began = Instant::now();
     let said = with(&[REGION, ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &url)]);
@@ -76,7 +76,7 @@ fn metadata_that_never_answers_is_none() {
 }
 
 #[test]
-fn the_endpoint_and_the_credentials_come_from_where_the_sdk_looks() {
+fn the_endpoint_and_the_credentials_come_from_the_sdks_usual_sources() {
     let emulator = Emulator::start(Settings::default(), "127.0.0.1:0").expect("an emulator");
     let url = emulator.url();
     let folder = tempfile::tempdir().expect("a folder");
@@ -97,7 +97,7 @@ fn the_endpoint_and_the_credentials_come_from_where_the_sdk_looks() {
 }
 
 #[test]
-fn a_provider_that_fails_is_no_error_at_start() {
+fn a_credentials_provider_that_fails_does_not_prevent_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let token = folder.path().join("token");
     std::fs::write(&token, "token").expect("a token");
@@ -126,7 +126,7 @@ fn a_provider_that_fails_is_no_error_at_start() {
     }
 }
 
-/// An STS that refuses, with another request ID each time.
+/// An STS that denies every call, each time with another request ID.
 fn refusing_sts() -> String {
     let serial = Arc::new(AtomicUsize::new(0));
     http_server::serve(move || {

@@ -1,4 +1,4 @@
-//! Credentials that change under a running process: each answer says which credentials signed its call.
+//! Credentials change while the process runs. Each answer says which credentials signed its call.
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +14,8 @@ use crate::{http_server, other_process};
 const FORMER: &str = "111122223333";
 const LATTER: &str = "444455556666";
 
-/// Runs the body in a process of its own, with a port to an emulator in which only the former account has the user `app`. The
-/// folder says which credentials the process has.
+/// Runs the body in a process of its own, with a port to an emulator in which only the former account has the user `app`. A file in
+/// the folder says which credentials the process has.
 fn alone(test: &str, body: impl AsyncFnOnce(Aws, PathBuf, UserId)) {
     let mut running = None;
     let environment = |folder: PathBuf| {
@@ -36,9 +36,9 @@ fn alone(test: &str, body: impl AsyncFnOnce(Aws, PathBuf, UserId)) {
     });
 }
 
-/// Answers as the agent of EKS Pod Identity does, with the credentials of the account that the folder names. They are about to
-/// expire, and the SDK loads credentials again some seconds before that. So it loads these for each call, unless the folder has
-/// a file `lasting`.
+/// A server that answers as the agent of EKS Pod Identity does, with the credentials of the account that the folder names. The
+/// credentials expire soon, and the SDK loads credentials again some seconds before they expire. So the SDK loads credentials for
+/// each call, unless the folder has a file `lasting`.
 pub(crate) fn credentials_agent(folder: PathBuf) -> String {
     let url = http_server::serve(move || {
         count_down(&folder);
@@ -58,7 +58,7 @@ pub(crate) fn use_account(folder: &Path, account: &str) {
     replace(folder, "account", account);
 }
 
-/// After so many more calls the credentials are those of this account.
+/// After this number of calls the credentials are those of this account.
 pub(crate) fn use_account_after(calls: u32, folder: &Path, account: &str) {
     replace(folder, "change", &format!("{calls} {account}"));
 }
@@ -105,7 +105,11 @@ fn an_answer_carries_the_account_of_the_credentials_that_signed_its_call() {
 
             use_account(&folder, LATTER);
             let unknown = (UserObservation::Absent, source(2, Account::NotAsked));
-            assert_eq!(aws.describe(&app).await, unknown, "the former account says nothing here");
+            assert_eq!(
+                aws.describe(&app).await,
+                unknown,
+                "the former account must not count for these credentials"
+            );
             assert_eq!(aws.identify().await, source(2, known(LATTER)));
             assert_eq!(aws.describe(&app).await, (UserObservation::Absent, source(2, known(LATTER))));
 
@@ -149,39 +153,36 @@ async fn calls(account: &str) -> Vec<String> {
 }
 
 #[test]
-fn answers_at_the_same_time_are_not_mixed_up_while_the_credentials_change() {
-    alone(
-        "answers_at_the_same_time_are_not_mixed_up_while_the_credentials_change",
-        async |aws, folder, app| {
-            aws.create(&create("app"), SIGNER).await;
-            let mut counts = [0, 0];
-            for round in 0..10 {
-                let account = if round % 2 == 0 { FORMER } else { LATTER };
-                let calls = (0..8).map(|_| async { futures::join!(aws.describe(&app), aws.identify()) });
-                let change = async { use_account(&folder, account) };
-                let (answers, ()) = futures::join!(futures::future::join_all(calls), change);
-                for ((sight, source), identified) in answers {
-                    // Only the former account has the user, so the answer itself shows who signed the call.
-                    let (number, account) = match sight {
-                        UserObservation::Found(_) => (1, FORMER),
-                        UserObservation::Absent => (2, LATTER),
-                        UserObservation::Failed(_) | UserObservation::NotRead => {
-                            panic!("an answer: {sight:?}")
-                        }
-                    };
-                    assert_eq!(source.credentials, CredentialsId(number));
-                    assert!(
-                        source.account == known(account) || source.account == Account::NotAsked,
-                        "{source:?}"
-                    );
-                    counts[number as usize - 1] += 1;
-                    let expected = if identified.credentials == CredentialsId(1) { FORMER } else { LATTER };
-                    assert_eq!(identified.account, known(expected), "{identified:?}");
-                }
+fn concurrent_answers_are_not_mixed_up_while_the_credentials_change() {
+    alone("concurrent_answers_are_not_mixed_up_while_the_credentials_change", async |aws, folder, app| {
+        aws.create(&create("app"), SIGNER).await;
+        let mut counts = [0, 0];
+        for round in 0..10 {
+            let account = if round % 2 == 0 { FORMER } else { LATTER };
+            let calls = (0..8).map(|_| async { futures::join!(aws.describe(&app), aws.identify()) });
+            let change = async { use_account(&folder, account) };
+            let (answers, ()) = futures::join!(futures::future::join_all(calls), change);
+            for ((sight, source), identified) in answers {
+                // Only the former account has the user, so the answer shows which credentials signed the call.
+                let (number, account) = match sight {
+                    UserObservation::Found(_) => (1, FORMER),
+                    UserObservation::Absent => (2, LATTER),
+                    UserObservation::Failed(_) | UserObservation::NotRead => {
+                        panic!("an answer: {sight:?}")
+                    }
+                };
+                assert_eq!(source.credentials, CredentialsId(number));
+                assert!(
+                    source.account == known(account) || source.account == Account::NotAsked,
+                    "{source:?}"
+                );
+                counts[number as usize - 1] += 1;
+                let expected = if identified.credentials == CredentialsId(1) { FORMER } else { LATTER };
+                assert_eq!(identified.account, known(expected), "{identified:?}");
             }
-            assert!(counts.iter().all(|count| *count > 0), "both accounts answered: {}", json!(counts));
-        },
-    );
+        }
+        assert!(counts.iter().all(|count| *count > 0), "both accounts answered: {}", json!(counts));
+    });
 }
 
 #[test]

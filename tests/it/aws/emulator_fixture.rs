@@ -1,4 +1,4 @@
-//! What the tests of the port need: an emulator, the port to it, and the emulator's control API.
+//! The fixture for tests of the port to AWS: an emulator, a port to it, and the emulator's control API.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -33,12 +33,12 @@ pub(crate) const IMPATIENT: Timeouts = Timeouts {
     call: Duration::from_millis(600),
 };
 
-/// The port to whatever listens there.
+/// A port to the server at this endpoint.
 pub(crate) fn aws(endpoint: &str, timeouts: Timeouts) -> Aws {
     aws_with_sts(endpoint, None, timeouts)
 }
 
-/// The same with another endpoint for STS.
+/// A port with another endpoint for STS.
 pub(crate) fn aws_with_sts(endpoint: &str, sts_endpoint: Option<String>, timeouts: Timeouts) -> Aws {
     Aws::with(&Connection {
         endpoint: endpoint.to_owned(),
@@ -65,7 +65,7 @@ impl Fixture {
         Self { emulator, aws, control }
     }
 
-    /// The calls that came over the wire since this was last asked.
+    /// The calls that the emulator received since the last `calls`.
     pub(crate) async fn calls(&self) -> Vec<Value> {
         let calls = self.control.calls().await;
         self.control.forget_calls().await;
@@ -81,7 +81,7 @@ impl Fixture {
         text
     }
 
-    /// The names of the calls since this was last asked.
+    /// The names of the calls that the emulator received since the last `calls`.
     pub(crate) async fn actions(&self) -> Vec<String> {
         let calls = self.calls().await;
         calls.iter().map(|call| call["Action"].as_str().unwrap_or_default().to_owned()).collect()
@@ -94,7 +94,7 @@ pub(crate) fn nobody_listens() -> String {
     format!("http://{closed}")
 }
 
-/// Accepts connections while it is there, and never answers.
+/// A server that accepts connections until the listener is dropped, and never answers.
 pub(crate) fn silent_server() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -194,7 +194,7 @@ impl Method {
     }
 }
 
-/// How a method's call ended, whichever it was.
+/// How a call of any method ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     Well,
@@ -202,7 +202,7 @@ pub(crate) enum Ended {
     AlreadyExists,
     CredentialsChanged,
     Failed(Fault),
-    /// An answer that no call gives.
+    /// An outcome that no call may have.
     Strange,
 }
 

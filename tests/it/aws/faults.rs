@@ -1,4 +1,4 @@
-//! Calls that fail, each method with each kind of failure: what it is in the words of `plan`, and that nothing is repeated.
+//! Each method fails in each way. The tests check how `plan` classifies the failure, and that the SDK does not repeat the call.
 
 use aws::UserApi;
 use elasticache_emulator::Rule;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::emulator_fixture::{Ended, Fixture, IMPATIENT, Method, PATIENT, aws, nobody_listens, user_id};
 
-/// A method's call meets a fault. Answers how it ended; nothing may be repeated.
+/// Calls a method with a fault. Returns how the call ended, and fails if the call was repeated.
 async fn call_with(fixture: &Fixture, method: Method, name: &str, fault: &Rule) -> Ended {
     let user = format!("{name}-{}", format!("{method:?}").to_lowercase());
     // CreateUser needs a user that is not there yet.
@@ -21,7 +21,7 @@ async fn call_with(fixture: &Fixture, method: Method, name: &str, fault: &Rule) 
     ended
 }
 
-/// What each code means is a table of `plan`. Here: that code, status and message come through.
+/// A table in `plan` says what each code means. This test checks that code, status and message arrive there.
 #[tokio::test]
 async fn an_error_answer_is_classified_by_code_and_status_and_is_not_repeated() {
     let rows = [
@@ -50,7 +50,7 @@ async fn an_error_answer_is_classified_by_code_and_status_and_is_not_repeated() 
 }
 
 #[tokio::test]
-async fn not_found_and_already_exists_are_observations_where_they_belong() {
+async fn user_not_found_and_user_already_exists_are_observations_of_the_calls_that_can_return_them() {
     let fixture = Fixture::start();
     for (code, status) in [("UserNotFound", 404), ("UserAlreadyExists", 400)] {
         let fault = Rule::any().error(code, status).message("x is not available for tagging");
@@ -68,7 +68,7 @@ async fn not_found_and_already_exists_are_observations_where_they_belong() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_none_leaves_the_outcome_unknown_and_is_not_repeated() {
+async fn a_call_without_a_readable_answer_has_an_unknown_outcome_and_is_not_repeated() {
     let fault = Rule::any;
     let rows = [
         ("throttled", fault().throttle(), "Throttled Throttling"),
@@ -91,7 +91,7 @@ async fn an_answer_that_is_none_leaves_the_outcome_unknown_and_is_not_repeated()
 }
 
 #[tokio::test]
-async fn silence_ends_in_time() {
+async fn a_call_that_is_never_answered_times_out() {
     let mut fixture = Fixture::start();
     fixture.aws = aws(&fixture.emulator.url(), IMPATIENT);
     for (when, fault) in [("before", Rule::any().hang()), ("after", Rule::any().hang().after())] {
@@ -104,7 +104,7 @@ async fn silence_ends_in_time() {
     }
 }
 
-/// It ended in these words. An outcome is unknown if AWS was not available, and its message is a sentence.
+/// Checks how the call ended, that its outcome is unknown if AWS was not available, and that its message is a sentence.
 fn assert_outcome(ended: &Ended, words: &str, claim: &str) {
     assert_eq!(ended.words(), words, "{claim}");
     if let Ended::Failed(fault @ Fault::Unavailable(_)) = ended {
@@ -113,7 +113,7 @@ fn assert_outcome(ended: &Ended, words: &str, claim: &str) {
 }
 
 #[tokio::test]
-async fn a_failure_says_the_same_every_time() {
+async fn the_same_failure_has_the_same_message_every_time() {
     let fixture = Fixture::start();
     let rule = Rule::any;
     let denied = |serial: u32| {
@@ -136,7 +136,7 @@ async fn a_failure_says_the_same_every_time() {
 }
 
 #[tokio::test]
-async fn a_port_on_which_nobody_listens_is_no_answer() {
+async fn a_refused_connection_counts_as_no_answer() {
     let closed = nobody_listens();
     let aws = aws(&closed, PATIENT);
     for method in Method::ALL {
@@ -149,7 +149,7 @@ async fn a_port_on_which_nobody_listens_is_no_answer() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_up_is_not_repeated() {
+async fn a_call_whose_caller_gave_up_is_not_repeated() {
     let fixture = Fixture::start();
     fixture.control.put_user("app", json!({})).await;
     fixture.control.fault(Rule::any().slow(300)).await;

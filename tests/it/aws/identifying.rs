@@ -1,4 +1,4 @@
-//! Which account the credentials belong to: what tells it, with how many calls, and what happens if nothing does.
+//! How the port learns the account of the credentials, with how many calls, and what happens if it cannot learn the account.
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ fn word(account: &Account) -> String {
 }
 
 #[tokio::test]
-async fn sts_tells_the_account_once_and_every_later_answer_carries_it() {
+async fn sts_is_asked_for_the_account_once_and_every_later_answer_carries_it() {
     let fixture = Fixture::start();
     let unknown = CallSource { account: Account::NotAsked, ..known() };
     let absent = fixture.aws.describe(&user_id("app")).await;
@@ -54,7 +54,7 @@ async fn sts_tells_the_account_once_and_every_later_answer_carries_it() {
 }
 
 #[tokio::test]
-async fn an_arn_in_any_answer_tells_the_account_and_sts_is_not_asked() {
+async fn the_account_is_known_from_an_arn_in_any_answer_and_sts_is_not_asked() {
     for answer in ["describe", "list", "create", "modify", "delete"] {
         let fixture = Fixture::start();
         if answer != "create" {
@@ -77,7 +77,8 @@ async fn an_arn_in_any_answer_tells_the_account_and_sts_is_not_asked() {
     }
 }
 
-/// What STS and DescribeUsers of `default` answer; `None`: the truth. Then the result of each of three attempts, and its calls.
+/// The faults of STS and of DescribeUsers of `default`: `None` for a good answer. Then the result and the calls of each of three
+/// attempts.
 struct Row {
     claim: &'static str,
     sts: Option<Rule>,
@@ -86,14 +87,14 @@ struct Row {
 }
 
 #[tokio::test]
-async fn refusals_settle_the_account_and_passing_trouble_does_not() {
+async fn the_account_is_asked_for_again_after_a_passing_failure_but_not_after_a_refusal() {
     const BOTH: &[&str] = &[STS, DEFAULT_USER];
     const SECOND: &[&str] = &[DEFAULT_USER];
     let denied = || Some(error("AccessDenied", 403));
     let throttled = || Some(Rule::any().throttle());
     let reset = || Some(Rule::any().reset());
     let row = |claim, sts, default_user, attempts| Row { claim, sts, default_user, attempts };
-    // Settled by the first attempt; never settled; settled by a second look at STS.
+    // The first attempt settles the result. No attempt settles the result. A second call of STS settles the result.
     let settled = |word, calls| [(word, calls), (word, &[][..]), (word, &[])];
     let open = |word, calls| [(word, BOTH), (word, calls), (word, calls)];
     let later = |word| [(word, BOTH), ("Withheld", &[DEFAULT_USER, STS][..]), ("Withheld", &[])];
@@ -140,18 +141,18 @@ async fn refusals_settle_the_account_and_passing_trouble_does_not() {
 }
 
 #[tokio::test]
-async fn passing_trouble_leaves_the_account_open_for_the_next_look() {
+async fn the_account_is_asked_for_again_after_throttling() {
     let fixture = Fixture::start();
     fixture.control.fault(Rule::on(STS).throttle()).await;
     fixture.control.fault(Rule::on(DEFAULT_USER).throttle()).await;
     assert_eq!(word(&fixture.aws.identify().await.account), "Throttling");
     let (_, source) = fixture.aws.describe(&user_id("app")).await;
-    assert_eq!(source.account, Account::NotAsked, "so that it is asked again");
+    assert_eq!(source.account, Account::NotAsked, "the account must be asked for again");
     assert_eq!(fixture.aws.identify().await, known());
 }
 
 #[tokio::test]
-async fn a_refused_account_is_known_as_soon_as_an_arn_shows_it() {
+async fn an_account_that_aws_refuses_to_tell_is_known_as_soon_as_an_arn_shows_it() {
     let fixture = Fixture::start();
     fixture.control.put_user("app", json!({})).await;
     for action in [STS, DEFAULT_USER] {
@@ -171,7 +172,7 @@ async fn an_sts_that_is_blocked_costs_one_short_wait() {
         fixture.control.fault(Rule::on(DEFAULT_USER).throttle().times(2)).await;
         let began = Instant::now();
         assert_eq!(word(&fixture.aws.identify().await.account), "Throttling", "{claim}");
-        // A call of ElastiCache may take 20 s here.
+        // The time-out of a call to ElastiCache is 20 s here.
         assert!(began.elapsed() < Duration::from_secs(8), "{claim}: it took {:?}", began.elapsed());
         let began = Instant::now();
         assert_eq!(word(&fixture.aws.identify().await.account), "Throttling", "{claim}");
@@ -182,7 +183,7 @@ async fn an_sts_that_is_blocked_costs_one_short_wait() {
 }
 
 #[tokio::test]
-async fn callers_at_the_same_time_share_one_attempt() {
+async fn concurrent_requests_for_the_account_share_one_attempt() {
     let (_silent, silent_url) = silent_server();
     for (default_user, account) in [(None, "Known"), (Some(error("AccessDenied", 403)), "TimedOut")] {
         let mut fixture = Fixture::start();
@@ -199,14 +200,14 @@ async fn callers_at_the_same_time_share_one_attempt() {
 }
 
 #[tokio::test]
-async fn callers_that_ask_sts_alone_at_the_same_time_share_one_call() {
+async fn concurrent_requests_of_sts_share_one_call() {
     let not_asked = CallSource { account: Account::NotAsked, ..known() };
     for (claim, kind) in [("throttled", Rule::any().throttle()), ("failing", error("InternalFailure", 500))] {
         let fixture = Fixture::start();
         fails(&fixture, STS, kind).await;
         let sources = futures::future::join_all((0..20).map(|_| fixture.aws.identify_caller())).await;
         assert_eq!(sources, vec![not_asked.clone(); 20], "{claim}: STS does not tell the account");
-        assert_eq!(fixture.actions().await, [STS], "{claim}: the callers that waited take the answer over");
+        assert_eq!(fixture.actions().await, [STS], "{claim}: the callers that waited share the answer");
         assert_eq!(fixture.aws.identify_caller().await, not_asked, "{claim}");
         assert_eq!(fixture.actions().await, [STS], "{claim}: a later caller asks again");
     }

@@ -20,8 +20,8 @@ const OTHER: &str = "another-one-of-16-or-more";
 
 /// The log lines of this process.
 ///
-/// There is one log for a process, because what the subscriber of a thread sees depends on what other threads have logged before. So
-/// each test that reads the log runs in its own process: see [`alone`].
+/// A process has one log, because which lines the subscriber of a thread gets depends on what other threads have logged before. So
+/// each test that reads the log runs in a process of its own: see [`alone`].
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl Log {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let writer = Lines(Arc::clone(&lines));
         let subscriber = tracing_subscriber::fmt()
-            // All lines, but of the SDK only the default ones.
+            // All lines, except that the SDK logs at its default level.
             .with_env_filter(EnvFilter::new("trace,aws_=info"))
             .with_ansi(false)
             .with_writer(move || writer.clone())
@@ -52,7 +52,7 @@ impl Log {
         Self(lines)
     }
 
-    /// The lines since this was last asked.
+    /// The lines since the last `text`.
     fn text(&self) -> String {
         let lines = std::mem::take(&mut *self.0.lock().expect("lines"));
         String::from_utf8(lines).expect("text")
@@ -72,8 +72,8 @@ fn requests() -> (Create, Modify) {
 }
 
 #[test]
-fn passwords_reach_aws_and_show_nowhere_else() {
-    alone("passwords_reach_aws_and_show_nowhere_else", async |log| {
+fn passwords_reach_aws_and_appear_nowhere_else() {
+    alone("passwords_reach_aws_and_appear_nowhere_else", async |log| {
         let fault = Rule::any;
         let (value, both) = ("InvalidParameterValue", format!("{ONE} and {OTHER} are bad"));
         show_nowhere(&log, None).await;
@@ -114,7 +114,7 @@ async fn show_nowhere(log: &Log, fault: Option<Rule>) {
         }
     }
     let logged = log.text();
-    assert!(logged.contains("operation=\"CreateUser\""), "something is logged:\n{logged}");
+    assert!(logged.contains("operation=\"CreateUser\""), "the log has no call:\n{logged}");
     assert_silent(&format!("log, {claim}"), &logged);
     if fault.is_none() {
         let truth = fixture.control.user("app").await.expect("the user");
@@ -123,7 +123,7 @@ async fn show_nowhere(log: &Log, fault: Option<Rule>) {
 }
 
 #[tokio::test]
-async fn a_password_that_aws_repeats_is_blotted_out() {
+async fn a_password_that_aws_repeats_is_redacted() {
     let fixture = Fixture::start();
     let message = format!("Password '{ONE}' is bad, so is {OTHER}");
     fixture.control.fault(Rule::any().error("InvalidParameterValue", 400).message(message)).await;
@@ -132,8 +132,8 @@ async fn a_password_that_aws_repeats_is_blotted_out() {
 }
 
 #[test]
-fn each_call_is_one_line_for_those_who_look_closely() {
-    alone("each_call_is_one_line_for_those_who_look_closely", async |log| {
+fn each_aws_call_is_one_line_of_the_debug_log() {
+    alone("each_aws_call_is_one_line_of_the_debug_log", async |log| {
         let fixture = Fixture::start();
         let app = user_id("app");
         fixture.aws.describe(&app).await;
@@ -150,7 +150,7 @@ fn each_call_is_one_line_for_those_who_look_closely() {
             "code=\"ServiceUnavailable\"",
             "code=\"Throttling\"",
         ];
-        // The emulator knows no account for this key, and answers all the same.
+        // The emulator knows no account for this key, but answers.
         let key = "AKIAIOSFODNN7EXAMPLE";
         let other = Aws::with(&Connection {
             endpoint: fixture.emulator.url(),
@@ -164,7 +164,7 @@ fn each_call_is_one_line_for_those_who_look_closely() {
         let source = other.identify().await;
         fixture.control.fault(Rule::any().error("AccessDenied", 403)).await;
         other.describe(&app).await;
-        assert!(matches!(source.account, Account::Known(_)), "it was signed: {source:?}");
+        assert!(matches!(source.account, Account::Known(_)), "the call was not signed: {source:?}");
         for shown in [log.text(), format!("{source:?} {other:?}")] {
             assert!(!shown.contains(key), "an access key ID shows: {shown}");
         }
@@ -175,10 +175,10 @@ fn each_call_is_one_line_for_those_who_look_closely() {
         let lines = of_level("DEBUG");
         assert_eq!(lines.len(), parts.len(), "{lines:#?}");
         for (line, part) in lines.iter().zip(parts) {
-            assert!(line.contains(part) && line.contains("duration_ms="), "{line} has {part}");
-            assert!(line.contains("request_id="), "{line} has AWS's request ID");
+            assert!(line.contains(part) && line.contains("duration_ms="), "{line} lacks {part}");
+            assert!(line.contains("request_id="), "{line} lacks AWS's request ID");
         }
-        // The pass logs what a person on call needs.
+        // The port itself logs nothing at these levels, because the pass logs what a person on call needs.
         assert!(of_level("INFO").is_empty() && of_level("WARN").is_empty(), "{text}");
     });
 }

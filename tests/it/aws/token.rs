@@ -8,7 +8,7 @@ use serde_json::json;
 use super::emulator_fixture::{Ended, Fixture, Method, SIGNER, arn};
 
 #[tokio::test]
-async fn without_a_token_no_mutation_reaches_the_wire() {
+async fn without_a_token_no_mutation_reaches_aws() {
     let fixture = Fixture::start();
     fixture.control.put_user("app", json!({})).await;
     let aws = fixture.aws.clone().with_token(Token::none());
@@ -17,7 +17,7 @@ async fn without_a_token_no_mutation_reaches_the_wire() {
         let ended = method.call(&aws, user).await;
         let calls = fixture.calls().await;
         if ["DescribeUsers", "ListTagsForResource"].contains(&method.action()) {
-            assert_eq!((ended, calls.len()), (Ended::Well, 1), "{method:?} changes nothing");
+            assert_eq!((ended, calls.len()), (Ended::Well, 1), "{method:?} is a read and needs no token");
         } else {
             assert_eq!(ended.words(), "Other NotSent", "{method:?}");
             assert!(calls.is_empty(), "{method:?}: {calls:?}");
@@ -29,7 +29,7 @@ async fn without_a_token_no_mutation_reaches_the_wire() {
 }
 
 #[tokio::test]
-async fn with_one_they_do() {
+async fn with_a_token_mutations_reach_aws() {
     let fixture = Fixture::start();
     let aws = fixture.aws.clone().with_token(Token::unlimited());
     assert_eq!(Method::Create.call(&aws, "app").await, Ended::Well);

@@ -1,18 +1,17 @@
-//! What the tests of the documentation need of a Markdown page.
+//! The parts of a Markdown page that the tests of the documentation use.
 
 use std::collections::HashMap;
 
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-/// A page, read.
 pub(super) struct Page {
     /// The anchors of its headings, as GitHub and mdBook make them.
     pub(super) anchors: Vec<String>,
-    /// Where its links lead, in order.
+    /// The targets of its links, in order.
     pub(super) links: Vec<String>,
-    /// What stands in it as code within text.
+    /// The inline code in its text.
     pub(super) codes: Vec<String>,
-    /// Its fenced blocks: what each is, and its text.
+    /// Its fenced blocks: the language and the text of each.
     pub(super) blocks: Vec<(String, String)>,
     headings: Vec<Heading>,
 }
@@ -68,7 +67,7 @@ impl Page {
         page
     }
 
-    /// The headings of the third level below this one of the second.
+    /// The headings of the third level below this heading of the second level.
     pub(super) fn section(&self, name: &str) -> Vec<&str> {
         let below = self.headings.iter().skip_while(|heading| heading.text != name).skip(1);
         let inner = below.take_while(|heading| heading.level > HeadingLevel::H2);
@@ -79,7 +78,8 @@ impl Page {
     }
 }
 
-/// Lower case, hyphens for spaces, letters, digits, hyphens and underscores alone; a repetition gets a number.
+/// Makes anchors as GitHub does: lower case, hyphens in place of spaces, and only letters, digits, hyphens and underscores. If an
+/// anchor occurs again, it gets a number.
 fn anchors<'a>(headings: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen: HashMap<String, usize> = HashMap::new();
     let unique = headings.map(|text| {
@@ -94,7 +94,7 @@ fn anchors<'a>(headings: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 #[test]
-fn a_page_is_read_as_github_reads_it() {
+fn anchors_and_links_of_a_page_are_parsed_as_github_does() {
     let page = Page::parse(
         "# A page\n\n[one](a.md#b) `x::y` ![two](b.svg)\n\n## Keep `it`, always\n\n### In\n\n[three](c.md)\n\n## In\n\n```sh\n[no](link.md)\n```\n",
     );

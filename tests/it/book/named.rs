@@ -1,4 +1,4 @@
-//! What the pages name exists: files of the repository, values of the chart, alerts, flags, fields.
+//! Everything that the pages name exists: files of the repository, values of the chart, alerts, flags and fields.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use super::{BOOK, pages, read};
 use crate::repository;
 
 const CHART: &str = "charts/elasticache-user-operator";
-/// Names values of the chart alone.
+/// Every dotted name on this page is a value of the chart.
 const OF_THE_CHART: &str = "docs/src/install/helm.md";
 
 /// The pages for people who have installed nothing yet.
@@ -20,17 +20,17 @@ fn readers_pages() -> Vec<String> {
 }
 
 #[test]
-fn files_that_readers_are_sent_to_are_there() {
+fn files_that_the_documentation_mentions_exist() {
     assert_files_are_there(&readers_pages(), &["deploy/", "charts/"]);
 }
 
 #[test]
-fn files_that_contributors_are_sent_to_are_there() {
+fn files_that_contributing_and_the_design_notes_mention_exist() {
     let pages: Vec<String> = pages("docs/design").into_iter().chain(["CONTRIBUTING.md".to_owned()]).collect();
     assert_files_are_there(&pages, &["charts/", "crds/", "deploy/", "docs/", "src/", "tests/"]);
 }
 
-/// Every path in code that begins with one of these folders. Patterns and messages are no paths.
+/// Checks every path in inline code that begins with one of these folders. Patterns and messages are skipped.
 fn assert_files_are_there(pages: &[String], folders: &[&str]) {
     let is_path =
         |code: &&String| folders.iter().any(|folder| code.starts_with(folder)) && !code.contains(['*', ' ']);
@@ -40,7 +40,7 @@ fn assert_files_are_there(pages: &[String], folders: &[&str]) {
         let gone = codes.iter().filter(is_path).filter(|file| fs::metadata(repository::path(file)).is_err());
         missing.extend(gone.map(|file| format!("{page}: {file}")));
     }
-    assert!(missing.is_empty(), "files that are not there\n  {}", missing.join("\n  "));
+    assert!(missing.is_empty(), "files that do not exist\n  {}", missing.join("\n  "));
 }
 
 /// `a.b.c`
@@ -50,7 +50,7 @@ fn is_dotted(code: &str) -> bool {
 }
 
 #[test]
-fn values_in_the_documentation_are_the_charts() {
+fn every_chart_value_in_the_documentation_exists() {
     let values = repository::yaml(&format!("{CHART}/values.yaml"));
     let there = |name: &str| values.pointer(&format!("/{}", name.replace('.', "/"))).is_some();
     let (mut missing, mut seen) = (Vec::new(), 0);
@@ -69,8 +69,8 @@ fn values_in_the_documentation_are_the_charts() {
             }
         }
     }
-    assert!(missing.is_empty(), "no values of the chart\n  {}", missing.join("\n  "));
-    assert!(seen > 15, "{seen} values are named: the pages are written otherwise than this test thinks");
+    assert!(missing.is_empty(), "not values of the chart\n  {}", missing.join("\n  "));
+    assert!(seen > 15, "only {seen} values were found: does this test still understand the pages?");
 }
 
 /// Flags of kubectl, Helm and cargo.
@@ -78,7 +78,7 @@ const OF_OTHERS: [&str; 6] =
     ["--field-selector", "--from-literal", "--no-hooks", "--server-side", "--set", "--wait"];
 
 #[test]
-fn flags_in_the_documentation_are_the_programs() {
+fn every_flag_in_the_documentation_exists() {
     let cli = Cli::command();
     let long = |arg: &clap::Arg| arg.get_long().map(|long| format!("--{long}"));
     let known: BTreeSet<String> =
@@ -93,15 +93,15 @@ fn flags_in_the_documentation_are_the_programs() {
             }
         }
     }
-    assert!(missing.is_empty(), "no flags of the program\n  {}", missing.join("\n  "));
-    assert!(seen > 30, "{seen} flags are named");
+    assert!(missing.is_empty(), "not flags of the program\n  {}", missing.join("\n  "));
+    assert!(seen > 30, "only {seen} flags were found");
 }
 
 /// Fields of a Lease.
 const OF_A_LEASE: [&str; 2] = ["spec.holderIdentity", "spec.renewTime"];
 
 #[test]
-fn fields_in_the_documentation_are_in_the_definition() {
+fn every_field_in_the_documentation_is_in_the_crd() {
     let crd = serde_json::to_value(api::crd()).unwrap();
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     let there = |path: &str| {
@@ -118,6 +118,6 @@ fn fields_in_the_documentation_are_in_the_definition() {
             }
         }
     }
-    assert!(missing.is_empty(), "no fields of an ElastiCacheUser\n  {}", missing.join("\n  "));
-    assert!(seen > 10, "{seen} fields are named");
+    assert!(missing.is_empty(), "not fields of an ElastiCacheUser\n  {}", missing.join("\n  "));
+    assert!(seen > 10, "only {seen} fields were found");
 }

@@ -1,13 +1,13 @@
-//! ModifyUser is refused, or its answer or the status write after it is lost. The wanted state is reached nevertheless.
+//! AWS refuses ModifyUser, or its answer or the status write after it is lost. Nevertheless AWS gets what the spec says.
 
 use elasticache_emulator::Rule;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::{access, matches, modifications, roomy};
+use super::{access, assert_in_sync, modifications, with_high_rate};
 use crate::fixture::{PASSWORD, condition, iam, is_observed, message, until, with_password};
 
-/// A rejection of ModifyUser, and what the object shows then.
+/// A rejection of ModifyUser, and what the object reports.
 struct Rejection {
     code: &'static str,
     sentence: &'static str,
@@ -17,7 +17,7 @@ struct Rejection {
 }
 
 #[tokio::test]
-async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_changes() {
+async fn an_edit_that_aws_rejects_stalls_the_object_until_the_spec_or_a_secret_changes() {
     let (value, combination) = ("InvalidParameterValue", "InvalidParameterCombination");
     let category = "Access string contains invalid category(s)";
     let length = "Passwords length must be between 16-128 characters.";
@@ -29,7 +29,7 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
         row(combination, same, "AuthenticationConflict", "spec.authentication"),
         row(value, "Something else is odd.", "InvalidSpec", "spec"),
     ];
-    let fixture = roomy().await;
+    let fixture = with_high_rate().await;
     for (index, Rejection { code, sentence, .. }) in rows.iter().enumerate() {
         let name = format!("app-{index}");
         fixture.secret(&name, PASSWORD).await;
@@ -62,7 +62,7 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
         } else {
             fixture.patch(&name, access("on ~three:* +get")).await;
         }
-        // It was not Ready since the first edit.
+        // The object was not Ready since the first edit.
         fixture.wait_ready(&name).await;
         assert_eq!(modifications(&fixture, &name).await.len(), 3, "{name}, after {reason}");
     }
@@ -74,8 +74,8 @@ async fn a_rejection_stalls_with_awss_sentence_until_the_spec_or_a_secret_change
 }
 
 #[tokio::test]
-async fn what_aws_refuses_of_itself_is_told_and_mended_by_an_edit() {
-    let fixture = roomy().await;
+async fn an_access_string_that_aws_rejects_is_reported_and_can_be_edited_back() {
+    let fixture = with_high_rate().await;
     fixture.ready("app", iam()).await;
     fixture.patch("app", access("on ~* +@nonsense")).await;
     let object = fixture.reason("app", "InvalidAccessString").await;
@@ -89,16 +89,16 @@ async fn what_aws_refuses_of_itself_is_told_and_mended_by_an_edit() {
 }
 
 #[tokio::test]
-async fn a_status_that_was_wiped_costs_at_most_one_modify() {
+async fn a_status_that_was_deleted_costs_at_most_one_modify_user() {
     for (wiped, restarts) in [
         (json!({ "status": null }), false),
         (json!({ "status": null }), true),
         (json!({ "status": { "lastApplied": null } }), true),
     ] {
-        let fixture = roomy().await;
+        let fixture = with_high_rate().await;
         fixture.secret("pw", PASSWORD).await;
         fixture.ready("app", with_password("pw")).await;
-        // After AWS has shown the user, the CreateUser does not matter any more.
+        // After this pass, status says that AWS has shown the user, so that CreateUser is settled.
         fixture.reconcile_now("app").await;
         if restarts {
             fixture.kill();
@@ -115,12 +115,12 @@ async fn a_status_that_was_wiped_costs_at_most_one_modify() {
             object["status"]["lastApplied"]["accessString"].is_string().then_some(object)
         })
         .await;
-        matches(&object, &fixture.aws.user("app").await.unwrap());
+        assert_in_sync(&object, &fixture.aws.user("app").await.unwrap());
         fixture.reconcile_now("app").await;
         fixture.kill();
         fixture.start();
         fixture.reconcile_now("app").await;
-        assert_eq!(modifications(&fixture, "app").await, sent, "{wiped}: it came to no rest");
+        assert_eq!(modifications(&fixture, "app").await, sent, "{wiped}: another ModifyUser was sent");
         assert_eq!(fixture.aws.accepted("CreateUser", "app").await, 1);
         fixture.deleted("app").await;
         fixture.end().await;

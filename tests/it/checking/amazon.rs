@@ -1,4 +1,4 @@
-//! What AWS lacks, or does not allow.
+//! `check` reports what AWS does not allow, and what the configuration for AWS lacks.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::fixture::{Fixture, Setup, iam};
 use crate::http_server;
 
 #[tokio::test]
-async fn what_the_configuration_lacks_is_told() {
+async fn check_reports_a_missing_region_and_missing_credentials() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let answer = check(&fixture, &[], &[("AWS_REGION", "")]).await;
     answer.fails("aws-region", "No AWS region", "AWS_REGION=");
@@ -35,7 +35,7 @@ async fn what_the_configuration_lacks_is_told() {
 }
 
 #[tokio::test]
-async fn what_aws_does_not_allow_is_told() {
+async fn check_reports_the_calls_that_aws_denies() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     let denied = |action| Rule::on(action).error("AccessDenied", 403).message("Because.").always();
@@ -51,6 +51,12 @@ async fn what_aws_does_not_allow_is_told() {
     let answer = after(denied("ListTagsForResource")).await;
     let message = "elasticache:ListTagsForResource is not allowed.";
     answer.fails("aws-list-tags", message, "deploy/iam/policy.json");
+    let answer = after(denied("DescribeUserGroups")).await;
+    answer.fails(
+        "aws-user-groups",
+        "elasticache:DescribeUserGroups is not allowed.",
+        "deploy/iam/user-groups.json",
+    );
     let answer = after(denied("GetCallerIdentity")).await;
     answer.warns("aws-identity", "STS refuses", "sts:GetCallerIdentity");
     let answer = after(Rule::any().error("InvalidClientTokenId", 403).always()).await;
@@ -61,20 +67,20 @@ async fn what_aws_does_not_allow_is_told() {
 }
 
 #[tokio::test]
-async fn an_aws_that_hangs_is_told_in_bounded_time() {
+async fn check_reports_in_bounded_time_that_aws_does_not_answer() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     fixture.aws.fault(Rule::any().hang().always()).await;
     let began = Instant::now();
     let answer = check(&fixture, &[], &[("ELASTICACHE_USERS_AWS_CALL_TIMEOUT", "1s")]).await;
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    for row in ["aws-identity", "aws-describe-users"] {
+    for row in ["aws-identity", "aws-describe-users", "aws-user-groups"] {
         answer.fails(row, "TimedOut", "HTTPS");
     }
-    assert_eq!(answer.with("failed").len(), 2, "{}", answer.page);
+    assert_eq!(answer.with("failed").len(), 3, "{}", answer.page);
 }
 
 #[tokio::test]
-async fn a_user_that_the_policy_covers_is_asked_for() {
+async fn check_describes_a_user_that_the_iam_policy_covers() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     check(&fixture, &[], &[]).await;
     check(
@@ -90,7 +96,7 @@ async fn a_user_that_the_policy_covers_is_asked_for() {
 }
 
 #[tokio::test]
-async fn another_account_or_region_than_the_users_is_told() {
+async fn check_reports_another_account_or_region_than_that_of_the_users() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     let region = check(&fixture, &[], &[("AWS_REGION", "eu-west-1")]).await;
@@ -101,7 +107,7 @@ async fn another_account_or_region_than_the_users_is_told() {
 }
 
 #[tokio::test]
-async fn a_wrong_clock_is_told_with_whose_it_is() {
+async fn check_reports_a_wrong_clock_and_whose_it_is() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let url = http_server::serve(|| {
         let ten_minutes_ago = jiff::Timestamp::now() - Duration::from_secs(600);

@@ -1,4 +1,4 @@
-//! `check --orphans`: AWS users whose owner tags name an object that is not there, and what is not known about others.
+//! `check --orphans` lists AWS users whose owner tags name an object that does not exist, and users of which it cannot know that.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::{Answer, check, command, run};
 use crate::control_plane;
 use crate::fixture::{ACCOUNT, Fixture, REGION, Setup, iam, owner_tags, until, with};
 
-/// Many calls at once, so that nothing but what a test is about takes time.
+/// A high rate, so that the rate limit takes no time.
 const FAST: [&str; 5] = ["--orphans", "--aws-rate", "1000", "--aws-burst", "1000"];
 
 fn tags(cluster: &str, namespace: &str, name: &str) -> Value {
@@ -34,7 +34,7 @@ fn fix(row: &Value, way: &str) -> String {
     lines.filter_map(|line| line.strip_prefix(way)).collect()
 }
 
-/// Fails unless nothing was asked of AWS but what changes nothing.
+/// Fails if AWS got a call that changes something.
 async fn only_read(fixture: &Fixture) {
     for call in fixture.aws.calls().await {
         let action = call["Action"].as_str().unwrap();
@@ -48,7 +48,7 @@ async fn a_retained_user_is_listed_and_the_command_in_its_row_adopts_it() {
     let spec = json!({ "deletionPolicy": "Retain", "accessString": "on ~it's:* +@all" });
     fixture.ready("retained", with(iam(), spec)).await;
     let before = check(&fixture, &FAST, &[]).await;
-    assert!(about(&before, "retained").is_none(), "its object is there: {}", before.page);
+    assert!(about(&before, "retained").is_none(), "the object of this user exists: {}", before.page);
     fixture.deleted("retained").await;
 
     let answer = check(&fixture, &FAST, &[]).await;
@@ -74,7 +74,7 @@ async fn a_retained_user_is_listed_and_the_command_in_its_row_adopts_it() {
 }
 
 #[tokio::test]
-async fn the_tags_and_the_object_that_they_name_tell_an_orphan() {
+async fn check_recognizes_an_orphan_by_its_tags_and_the_object_that_they_name() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     for (name, user_id) in [("owning", "owned"), ("elsewhere", "other"), ("successor", "claimed")] {
         fixture.create(name, with(iam(), json!({ "userID": user_id }))).await;
@@ -125,7 +125,7 @@ async fn the_tags_and_the_object_that_they_name_tell_an_orphan() {
 }
 
 #[tokio::test]
-async fn a_user_of_a_namespace_that_may_not_be_read_is_not_known() {
+async fn a_user_of_a_namespace_that_check_may_not_read_is_unknown_and_no_orphan() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     let account = fixture.service_account("lean").await;
     for line in [
@@ -146,12 +146,12 @@ async fn a_user_of_a_namespace_that_may_not_be_read_is_not_known() {
     assert_eq!((&row["check"], &row["status"]), (&json!("orphan-unknown"), &json!("failed")), "{row:#}");
     assert!(row["fix"].is_null(), "no command for a user that may have its object: {row:#}");
     answer.fails("permission-objects", "in the namespace hidden", "--namespace hidden create role");
-    assert_eq!(answer.code, Some(1), "something could not be asked");
+    assert_eq!(answer.code, Some(1), "the exit code must be 1 if something is unknown");
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn pages_are_walked_through_throttling_and_the_progress_is_said() {
+async fn check_for_orphans_survives_throttling_and_prints_its_progress() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     for number in 0..230 {
         fixture.aws.put_user(&format!("many-{number:03}"), json!({})).await;
@@ -173,7 +173,7 @@ async fn pages_are_walked_through_throttling_and_the_progress_is_said() {
 }
 
 #[tokio::test]
-async fn the_walk_keeps_to_the_rate() {
+async fn check_for_orphans_keeps_to_the_rate_limit() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     for number in 0..40 {
         fixture.aws.put_user(&format!("many-{number}"), json!({})).await;
@@ -189,7 +189,7 @@ async fn the_walk_keeps_to_the_rate() {
 }
 
 #[tokio::test]
-async fn tags_that_aws_does_not_show_are_asked_for_again() {
+async fn check_for_orphans_reads_tags_again_if_aws_does_not_show_them() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     user_of(&fixture, "later", "nobody").await;
     user_of(&fixture, "never", "nobody").await;
@@ -208,12 +208,12 @@ async fn tags_that_aws_does_not_show_are_asked_for_again() {
     assert!(never["check"] == "orphan-unknown" && never["fix"].is_null(), "{never:#}");
     assert!(about(&answer, "vanishes").is_none(), "a user that is gone is none: {}", answer.page);
     assert_eq!(fixture.aws.calls_of("ListTagsForResource", "never").await.len(), 4);
-    assert_eq!(answer.code, Some(1), "something could not be asked");
+    assert_eq!(answer.code, Some(1), "the exit code must be 1 if something is unknown");
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn a_user_that_goes_during_the_walk_is_no_orphan() {
+async fn a_user_that_is_deleted_during_the_check_is_no_orphan() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     user_of(&fixture, "quick", "nobody").await;
     fixture.aws.put_user("slow", json!({})).await;
@@ -232,7 +232,7 @@ async fn a_user_that_goes_during_the_walk_is_no_orphan() {
 }
 
 #[tokio::test]
-async fn a_walk_that_is_interrupted_tells_what_it_found_and_fails() {
+async fn a_check_for_orphans_that_is_interrupted_prints_what_it_found_and_fails() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     for number in 0..120 {
         fixture.aws.put_user(&format!("many-{number:03}"), json!({})).await;
@@ -267,7 +267,7 @@ async fn a_walk_that_is_interrupted_tells_what_it_found_and_fails() {
 }
 
 #[tokio::test]
-async fn without_the_definition_every_user_of_the_cluster_lacks_its_object() {
+async fn without_the_crd_every_user_of_the_cluster_is_an_orphan() {
     let fixture = Fixture::without_operator(Setup::leaving_users()).await;
     let cluster = control_plane::bare().await;
     user_of(&fixture, "kept", "kept").await;
@@ -283,7 +283,7 @@ async fn without_the_definition_every_user_of_the_cluster_lacks_its_object() {
 }
 
 #[tokio::test]
-async fn flags_that_do_not_go_together_are_usage_errors() {
+async fn flags_of_check_that_conflict_are_usage_errors() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let rows: [(&[&str], &str); 3] = [
         (&["--force"], "--force needs --uninstall"),
@@ -303,7 +303,7 @@ async fn flags_that_do_not_go_together_are_usage_errors() {
 }
 
 #[tokio::test]
-async fn a_reader_that_goes_away_ends_it_quietly() {
+async fn check_ends_quietly_if_its_output_is_closed() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     for table in [true, false] {
         let mut command = command(&fixture);

@@ -1,4 +1,4 @@
-//! `check --uninstall`: it refuses while a user would be lost.
+//! `check --uninstall` refuses the uninstall while a user would be lost.
 
 use cluster::Cluster;
 use elasticache_user_operator::api;
@@ -9,9 +9,9 @@ use crate::control_plane;
 use crate::fixture::{Fixture, Setup, iam, prevent_deletion, until, with};
 
 #[tokio::test]
-async fn it_refuses_while_a_user_would_be_lost() {
+async fn check_refuses_the_uninstall_while_a_user_would_be_lost() {
     let fixture = Fixture::without_operator(Setup::default()).await;
-    // So that three pages are read.
+    // With pages of two objects, check has to read three pages.
     let env = [("ELASTICACHE_USERS_PAGE_SIZE", "2")];
     let answer = check(&fixture, &["--uninstall"], &env).await;
     answer.ok("objects", "of 0 objects none");
@@ -47,7 +47,7 @@ async fn it_refuses_while_a_user_would_be_lost() {
     let retained = check(&fixture, &["--uninstall", "--default-deletion-policy", "Retain"], &env).await;
     assert_eq!(retained.code, Some(0), "{}", retained.page);
 
-    // The first way out that it names.
+    // The first solution that the row names.
     let fix = answer.row("objects-delete")["fix"].as_str().unwrap().to_owned();
     let keep = fix.lines().find_map(|line| line.strip_prefix("to keep the AWS users: ")).unwrap();
     run(control_plane::shared(), keep).await;
@@ -56,7 +56,7 @@ async fn it_refuses_while_a_user_would_be_lost() {
 }
 
 #[tokio::test]
-async fn it_refuses_while_a_deletion_is_under_way() {
+async fn check_refuses_the_uninstall_while_a_deletion_is_under_way() {
     let fixture = Fixture::new().await;
     fixture.ready("app", iam()).await;
     fixture.patch("app", prevent_deletion(true)).await;
@@ -74,7 +74,7 @@ async fn it_refuses_while_a_deletion_is_under_way() {
     fixture.gone("app").await;
     assert_eq!(check(&fixture, &["--uninstall"], &[]).await.code, Some(0));
 
-    // Retained, and looked after: the operator can go, and is told what the object will miss.
+    // An object with `Retain` does not block the uninstall. A row says that its finalizer stays.
     fixture.ready("kept", with(iam(), json!({ "deletionPolicy": "Retain" }))).await;
     let answer = check(&fixture, &["--uninstall"], &[]).await;
     answer.warns("objects-finalizer", "1 object has an AWS user that stays", "get ecu");
@@ -83,7 +83,7 @@ async fn it_refuses_while_a_deletion_is_under_way() {
 }
 
 #[tokio::test]
-async fn it_refuses_where_it_may_not_look() {
+async fn check_refuses_the_uninstall_if_it_may_not_list_objects() {
     let fixture = Fixture::without_operator(Setup::default()).await;
     let account = fixture.service_account("blind").await;
     let env = [("KUBECONFIG", &*account)];
@@ -92,10 +92,11 @@ async fn it_refuses_where_it_may_not_look() {
     let forced = check(&fixture, &["--uninstall", "--force"], &env).await;
     assert_eq!((forced.code, forced.with("warning")), (Some(0), vec!["objects"]));
     super::fix(control_plane::shared(), answer.row("objects")).await;
-    until("it may look", async || check(&fixture, &["--uninstall"], &env).await.code == Some(0)).await;
+    until("check may list objects", async || check(&fixture, &["--uninstall"], &env).await.code == Some(0))
+        .await;
 }
 
-/// The definition without rules and fields.
+/// The CRD without rules and fields.
 pub(super) fn lax_definition() -> Value {
     let mut definition = serde_json::to_value(api::crd()).unwrap();
     let version = &mut definition["spec"]["versions"][0];
@@ -105,7 +106,7 @@ pub(super) fn lax_definition() -> Value {
     definition
 }
 
-/// Objects whose members are of other types than any version has known are counted like others.
+/// Objects whose fields have other types than in any version of the CRD are counted like other objects.
 pub(super) async fn odd_objects_count(fixture: &Fixture, cluster: &Cluster, env: &[(&str, &str)]) {
     let specs = [json!(5), json!({ "deletionPolicy": 7, "authentication": "x", "tags": [] }), json!(null)];
     let odd = specs.iter().enumerate().map(|(number, spec)| {

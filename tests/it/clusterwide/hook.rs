@@ -1,4 +1,4 @@
-//! The chart's pre-delete hook, by the command line, the environment and the rights of the rendered Job.
+//! The chart's pre-delete hook, with the command line, the environment and the rights of the rendered Job.
 
 use std::process::{Command, Output};
 
@@ -9,11 +9,11 @@ use crate::control_plane;
 use crate::deployed::Deployed;
 use crate::fixture::Fixture;
 
-/// It refuses while objects of the cluster would lose their users, and lets go where these stay, or by force.
+/// Checks that the hook refuses while users would be lost, and succeeds if the users stay or with `--force`.
 pub(super) async fn holds(cluster: &Cluster, one: &Fixture, two: &Fixture, release: &Deployed) {
     let force = ["uninstallCheck.force=true".to_owned()];
     let forced = Deployed::apply(cluster, &one.client, "by-force", &one.ns, &force).await;
-    // Of one namespace, and nothing for the whole cluster.
+    // Rights in one namespace, and none for the whole cluster.
     let roles = [
         format!("watch.namespaces={{{}}}", one.ns),
         "rbac.rolesOnly=true".to_owned(),
@@ -45,7 +45,7 @@ pub(super) async fn holds(cluster: &Cluster, one: &Fixture, two: &Fixture, relea
     }
 }
 
-/// What the hook prints, where it ends so and says all this.
+/// Runs the hook, and returns its output. Fails if the hook ends with another code or its output lacks one of these words.
 async fn says(hook: Command, code: i32, words: &[&str]) -> String {
     let Output { status, stdout, stderr } = control_plane::output(hook).await;
     let (said, errors) = (String::from_utf8(stdout).unwrap(), String::from_utf8_lossy(&stderr));

@@ -1,4 +1,4 @@
-//! Users that stay because somebody wants it so: `deletionPolicy: Retain`, the default policy, and `prevent-deletion`.
+//! Users that stay because somebody wants them to stay: `deletionPolicy: Retain`, the default policy, and `prevent-deletion`.
 
 use elasticache_emulator::Rule;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::fixture::{iam, is_observed, message, prevent_deletion, until, with};
 async fn retain_leaves_the_user_and_says_how_to_hand_it_over() {
     let fixture = leaving().await;
     fixture.ready("app", with(iam(), json!({ "deletionPolicy": "Retain" }))).await;
-    // Once DescribeUsers has shown the user, the CreateUser is history.
+    // After this pass, status says that DescribeUsers has shown the user, so that CreateUser is settled.
     fixture.acknowledge("app").await;
     let before = fixture.aws.user("app").await.unwrap();
     let calls = fixture.aws.calls().await.len();
@@ -23,7 +23,7 @@ async fn retain_leaves_the_user_and_says_how_to_hand_it_over() {
 }
 
 #[tokio::test]
-async fn retain_set_while_terminating_gets_out() {
+async fn retain_that_is_set_while_terminating_ends_a_blocked_deletion() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     fixture.aws.fault(Rule::on("DeleteUser").error("AccessDenied", 403).always()).await;
@@ -37,7 +37,7 @@ async fn retain_set_while_terminating_gets_out() {
 }
 
 #[tokio::test]
-async fn retain_that_comes_too_late_says_so() {
+async fn retain_that_is_set_after_delete_user_reports_that_the_user_is_deleted() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     fixture.aws.settings(json!({ "delete-time": "60s" })).await;
@@ -45,7 +45,7 @@ async fn retain_that_comes_too_late_says_so() {
     fixture.shows("app", "deleting", |object| object["status"]["state"] == "deleting").await;
     fixture.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
     fixture.gone("app").await;
-    // Not `Retained`, which would be untrue: AWS deletes the user all the same.
+    // The event must not be `Retained`, because AWS deletes the user.
     until("the event that says so", || async {
         let events = fixture.events("app").await;
         assert!(events.iter().all(|event| event.reason != "Retained"), "{events:#?}");
@@ -56,10 +56,10 @@ async fn retain_that_comes_too_late_says_so() {
 }
 
 #[tokio::test]
-async fn prevent_deletion_holds_without_an_aws_call() {
+async fn prevent_deletion_holds_a_terminating_object_without_an_aws_call() {
     let fixture = with_user().await;
     fixture.patch("app", prevent_deletion(true)).await;
-    // The pass that the annotation caused is over once its look is answered.
+    // The annotation starts a pass. It is over once its DescribeUsers is answered.
     let calls = until("the pass has looked", || async {
         let calls = fixture.aws.calls_of("DescribeUsers", "app").await.len();
         (calls >= 1).then_some(calls)
@@ -69,7 +69,7 @@ async fn prevent_deletion_holds_without_an_aws_call() {
     let object = fixture.reason("app", "DeletionProtected").await;
     assert!(message(&object).contains("prevent-deletion"));
     fixture.event("app", "DeletionProtected").await;
-    // Not even the policy gets past it.
+    // Not even `Retain` ends the wait.
     fixture.patch("app", json!({ "spec": { "deletionPolicy": "Retain" } })).await;
     let seen = |object: &Value| is_observed(object) && object["spec"]["deletionPolicy"] == "Retain";
     fixture.shows("app", "the edit is seen", seen).await;
@@ -81,7 +81,7 @@ async fn prevent_deletion_holds_without_an_aws_call() {
 }
 
 #[tokio::test]
-async fn retain_gets_out_of_another_region() {
+async fn retain_ends_a_deletion_that_waits_for_another_region() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     fixture.kill();

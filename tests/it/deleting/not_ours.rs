@@ -1,4 +1,5 @@
-//! Users that are not ours, or not where we look: left alone, and never taken for gone.
+//! Users that are not ours, or that are in another account or region. The operator must not change them, and must not believe that
+//! they are gone.
 
 use elasticache_emulator::Rule;
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use super::{accepted_once, leaving, with_user};
 use crate::fixture::{Fixture, PublishedEvent, anothers_tags, condition, iam, message};
 
 #[tokio::test]
-async fn a_user_that_became_anothers_is_left_alone() {
+async fn a_user_that_got_the_tags_of_another_owner_is_not_deleted() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     fixture.aws.put_user("app", json!({ "Tags": anothers_tags("orders") })).await;
@@ -22,7 +23,7 @@ async fn a_user_that_became_anothers_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_user_that_lost_its_tags_and_is_the_one_we_managed_gets_them_back_and_is_deleted() {
+async fn a_user_that_lost_its_owner_tags_gets_them_back_and_is_deleted_if_we_managed_it() {
     let fixture = with_user().await;
     fixture.aws.settings(json!({ "tag-window": "500ms" })).await;
     fixture.aws.put_user("app", json!({ "Tags": {} })).await;
@@ -32,10 +33,10 @@ async fn a_user_that_lost_its_tags_and_is_the_one_we_managed_gets_them_back_and_
 }
 
 #[tokio::test]
-async fn a_user_without_tags_that_is_not_the_one_we_managed_is_left_alone() {
+async fn a_user_without_owner_tags_that_we_did_not_manage_is_not_deleted() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
-    // Somebody deleted ours and made another one of the same ID.
+    // Somebody deleted our user and created another user with the same ID.
     fixture.aws.remove_user("app").await;
     fixture.aws.put_user("app", json!({ "AccessString": "on ~theirs:* +@all" })).await;
     fixture.deleted("app").await;
@@ -46,18 +47,18 @@ async fn a_user_without_tags_that_is_not_the_one_we_managed_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_user_that_another_made_after_our_delete_was_accepted_is_left_alone() {
+async fn a_user_that_somebody_creates_after_our_delete_user_is_not_deleted() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     let user = fixture.aws.user("app").await.unwrap();
     fixture.aws.settings(json!({ "delete-time": "60s" })).await;
     fixture.delete("app").await;
     fixture.shows("app", "deleting", |object| object["status"]["state"] == "deleting").await;
-    outlived_by_its_twin(fixture, &user).await;
+    replaced_by_equal_user(fixture, &user).await;
 }
 
 #[tokio::test]
-async fn a_user_that_came_after_our_unanswered_delete_was_accepted_is_left_alone() {
+async fn a_user_that_somebody_creates_after_our_unanswered_delete_user_is_not_deleted() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     let user = fixture.aws.user("app").await.unwrap();
@@ -66,16 +67,16 @@ async fn a_user_that_came_after_our_unanswered_delete_was_accepted_is_left_alone
     let lost = fixture.aws.fault(hang).await;
     fixture.delete("app").await;
     fixture.aws.struck(lost, 1).await;
-    // Nobody sees the user go, and another reason writes over that of the lost answer.
+    // The operator does not see that the user goes, and another reason replaces the reason of the lost answer.
     let throttle = Rule::on("DescribeUsers").user("app").throttle().always();
     fixture.aws.fault(throttle).await;
     fixture.reason("app", "Throttled").await;
-    outlived_by_its_twin(fixture, &user).await;
+    replaced_by_equal_user(fixture, &user).await;
 }
 
-/// While no operator runs, AWS lets the user go, and somebody makes the very same again, but for the tags: only the record
-/// of our DeleteUser tells them apart.
-async fn outlived_by_its_twin(fixture: Fixture, user: &Value) {
+/// While no operator runs, the user goes, and somebody creates an equal user without the tags. Only the record of our DeleteUser
+/// tells the two users apart.
+async fn replaced_by_equal_user(fixture: Fixture, user: &Value) {
     fixture.kill();
     fixture.aws.remove_user("app").await;
     let same = json!({
@@ -92,7 +93,7 @@ async fn outlived_by_its_twin(fixture: Fixture, user: &Value) {
 }
 
 #[tokio::test]
-async fn another_region_or_account_never_counts_as_gone() {
+async fn a_user_that_is_absent_in_another_region_or_account_is_not_believed_gone() {
     for env in [("AWS_REGION", "eu-west-1"), ("AWS_ACCESS_KEY_ID", "210987654321")] {
         let fixture = with_user().await;
         fixture.ready("stays", iam()).await;
@@ -105,8 +106,12 @@ async fn another_region_or_account_never_counts_as_gone() {
         fixture.patch("stays", json!({ "spec": { "accessString": "on ~x +@all" } })).await;
         let object = fixture.reason("stays", "WrongAWSAccount").await;
         assert!(condition(&object, "Stalled").is_some());
-        assert_eq!(fixture.aws.calls_of("CreateUser", "stays").await.len(), 1, "created elsewhere");
-        // The former place again: it goes on.
+        assert_eq!(
+            fixture.aws.calls_of("CreateUser", "stays").await.len(),
+            1,
+            "the user was created in another account or region"
+        );
+        // The operator has its former region or account again, and the deletion goes on.
         fixture.kill();
         fixture.start();
         fixture.gone("app").await;
@@ -116,13 +121,13 @@ async fn another_region_or_account_never_counts_as_gone() {
 }
 
 #[tokio::test]
-async fn a_stale_object_of_the_same_name_is_not_mixed_up() {
+async fn a_user_is_not_deleted_for_a_former_object_of_the_same_name() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     fixture.aws.fault(Rule::on("DeleteUser").error("InvalidUserState", 400).times(2)).await;
     fixture.delete("app").await;
     fixture.reason("app", "InvalidUserState").await;
-    // Somebody takes the finalizer off by force and applies the same object again.
+    // Somebody removes the finalizer by force and applies the same object again.
     fixture.patch("app", json!({ "metadata": { "finalizers": [] } })).await;
     fixture.ready("app", iam()).await;
     assert!(fixture.aws.user("app").await.is_some());

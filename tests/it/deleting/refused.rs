@@ -1,4 +1,4 @@
-//! What AWS refuses on the way out, and answers that are spoilt: told, waited out, never terminal.
+//! AWS refuses a call of a deletion, or its answer is lost or unreadable. The operator reports it and tries again.
 
 use elasticache_emulator::Rule;
 use serde_json::json;
@@ -18,7 +18,10 @@ async fn a_deletion_that_is_refused_again_and_again_writes_nothing_more() {
     let statuses = || fixture.writes().map(|writes| writes.statuses);
     let (versions, before) = (fixture.versions("app").len(), statuses());
     let told = fixture.versions("app").pop().unwrap();
-    assert!(told["status"]["lastApplied"].is_null(), "a lost answer could hide behind it: {told:#}");
+    assert!(
+        told["status"]["lastApplied"].is_null(),
+        "lastApplied must be null from the intent on, because the answer may be lost: {told:#}"
+    );
     fixture.aws.struck(fault, 6).await;
     assert_eq!(fixture.versions("app").len(), versions, "{:#?}", &fixture.versions("app")[versions - 1..]);
     assert_eq!(statuses(), before);
@@ -28,7 +31,7 @@ async fn a_deletion_that_is_refused_again_and_again_writes_nothing_more() {
 }
 
 #[tokio::test]
-async fn a_user_that_lost_its_tags_while_its_deletion_was_refused_is_deleted_still() {
+async fn a_user_that_loses_its_tags_while_aws_refuses_its_deletion_is_still_deleted() {
     let fixture = with_user().await;
     let refusal = Rule::on("DeleteUser").error("InvalidUserState", 400).always();
     let fault = fixture.aws.fault(refusal).await;
@@ -42,7 +45,7 @@ async fn a_user_that_lost_its_tags_while_its_deletion_was_refused_is_deleted_sti
 }
 
 #[tokio::test]
-async fn a_user_that_lost_its_tags_is_left_by_an_operator_that_did_not_see_the_refusal() {
+async fn a_user_that_lost_its_tags_is_not_deleted_by_an_operator_that_did_not_see_the_refusal() {
     let fixture = leaving().await;
     fixture.ready("app", iam()).await;
     fixture.aws.fault(Rule::on("DeleteUser").error("InvalidUserState", 400).always()).await;
@@ -58,7 +61,7 @@ async fn a_user_that_lost_its_tags_is_left_by_an_operator_that_did_not_see_the_r
 }
 
 #[tokio::test]
-async fn user_not_found_from_delete_user_is_no_proof() {
+async fn user_not_found_from_delete_user_does_not_end_a_deletion() {
     let fixture = with_user().await;
     fixture.aws.fault(Rule::on("DeleteUser").error("UserNotFound", 404)).await;
     fixture.deleted("app").await;
@@ -67,7 +70,7 @@ async fn user_not_found_from_delete_user_is_no_proof() {
 }
 
 #[tokio::test]
-async fn user_not_found_from_a_tagging_call_changes_nothing() {
+async fn user_not_found_from_a_tagging_call_does_not_end_a_deletion() {
     let fixture = with_user().await;
     fixture.kill();
     let fault = fixture.aws.fault(Rule::on("ListTagsForResource").error("UserNotFound", 404).always()).await;
@@ -82,7 +85,7 @@ async fn user_not_found_from_a_tagging_call_changes_nothing() {
     accepted_once(fixture).await;
 }
 
-/// What AWS answers to DeleteUser, and what the object says then.
+/// What AWS answers to DeleteUser, and what the object reports.
 struct Refusal {
     code: &'static str,
     status: u16,
@@ -91,7 +94,7 @@ struct Refusal {
 }
 
 #[tokio::test]
-async fn aws_refusals_during_a_deletion_are_reported_and_never_terminal() {
+async fn refusals_of_aws_during_a_deletion_are_reported_and_retried() {
     let denied = "User: arn:aws:iam::1:role/r is not authorized to perform: elasticache:DeleteUser";
     let row = |code, status, reason, says| Refusal { code, status, reason, says };
     let role = "aws iam create-service-linked-role";
@@ -125,7 +128,7 @@ async fn aws_refusals_during_a_deletion_are_reported_and_never_terminal() {
     fixture.end().await;
 }
 
-/// An object whose deletion meets a spoilt answer.
+/// An object, and the fault that its deletion meets.
 struct Spoilt {
     name: String,
     fault: u64,
@@ -134,8 +137,8 @@ struct Spoilt {
 }
 
 #[tokio::test]
-async fn a_deletion_survives_spoilt_answers() {
-    // Each with the number of DeleteUser calls that it takes: a second one only where the first had no effect.
+async fn a_deletion_ends_although_answers_of_aws_are_lost_or_unreadable() {
+    // Each fault with the number of DeleteUser calls: there is a second call only if the first one had no effect.
     let rule = Rule::any;
     let kinds = [
         (rule().reset(), 2),
@@ -189,7 +192,7 @@ async fn a_deletion_survives_throttling() {
 }
 
 #[tokio::test]
-async fn an_outage_on_the_way_out_is_outlasted() {
+async fn a_deletion_goes_on_after_an_outage_of_aws() {
     let fixture = with_user().await;
     let fault = fixture.aws.fault(Rule::any().unavailable().always()).await;
     fixture.delete("app").await;

@@ -1,4 +1,4 @@
-//! A deletion that meets a CreateUser under way, or one whose answer was lost.
+//! An object is deleted while its CreateUser is under way, or after the answer to CreateUser was lost.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::accepted_once;
 use crate::fixture::{Fixture, Setup, iam, owner_tags};
 
-/// A CreateUser was sent, and no answer comes to any: as if AWS accepted the call and showed nothing for a while.
+/// The answers to all CreateUser calls are lost, and AWS shows no user: as if AWS accepted the call and showed nothing for a while.
 async fn without_an_answer() -> Fixture {
     let fixture = Fixture::new().await;
     let fault = fixture.aws.fault(Rule::on("CreateUser").reset().always()).await;
@@ -18,7 +18,7 @@ async fn without_an_answer() -> Fixture {
 }
 
 #[tokio::test]
-async fn a_create_in_flight_is_followed_to_its_end() {
+async fn a_deletion_during_create_user_waits_for_the_answer_and_deletes_the_user() {
     let fixture = Fixture::new().await;
     let slow = fixture.aws.fault(Rule::on("CreateUser").slow(1000)).await;
     fixture.create("app", iam()).await;
@@ -29,7 +29,7 @@ async fn a_create_in_flight_is_followed_to_its_end() {
 }
 
 #[tokio::test]
-async fn not_found_is_doubted_while_a_lost_create_may_still_show() {
+async fn a_deletion_does_not_believe_user_not_found_while_an_unanswered_create_user_may_take_effect() {
     let fixture = without_an_answer().await;
     fixture.delete("app").await;
     let object = fixture.reason("app", "WaitingForUserActive").await;
@@ -42,20 +42,20 @@ async fn not_found_is_doubted_while_a_lost_create_may_still_show() {
 }
 
 #[tokio::test]
-async fn doubt_about_a_lost_create_survives_a_restart_and_ends() {
+async fn an_unanswered_create_user_delays_a_deletion_for_a_bounded_time_also_after_a_restart() {
     let fixture = without_an_answer().await;
     fixture.kill();
     fixture.delete("app").await;
     fixture.start();
     fixture.reason("app", "WaitingForUserActive").await;
-    // Nothing ever shows: the object goes once the window is over.
+    // The user never appears, so the object goes when the window is over.
     fixture.gone("app").await;
     assert!(fixture.aws.calls_of("DescribeUsers", "app").await.len() > 2);
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn a_user_whose_create_was_accepted_before_a_kill_is_deleted_after_the_restart() {
+async fn a_user_whose_create_user_was_accepted_before_a_kill_is_deleted_after_the_restart() {
     let fixture = Fixture::new().await;
     let rule = Rule::on("CreateUser").hang().after();
     let fault = fixture.aws.fault(rule).await;
@@ -70,7 +70,7 @@ async fn a_user_whose_create_was_accepted_before_a_kill_is_deleted_after_the_res
 }
 
 #[tokio::test]
-async fn a_refused_create_leaves_no_doubt() {
+async fn a_refused_create_user_does_not_delay_a_deletion() {
     let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_PACE_DIVISOR", "1")])).await;
     fixture.aws.fault(Rule::on("CreateUser").throttle().always()).await;
     fixture.create("app", iam()).await;
@@ -78,7 +78,7 @@ async fn a_refused_create_leaves_no_doubt() {
     assert!(object["status"]["createRequestedAt"].is_null());
     let asked = std::time::Instant::now();
     let vanished = fixture.deleted("app").await;
-    // At the real pace a doubt would last for 70 s.
+    // At the real pace the operator would not believe UserNotFound for 70 s after an unanswered CreateUser.
     assert!(vanished.at - asked < Duration::from_secs(25), "{:?}", vanished.at - asked);
     fixture.end().await;
 }

@@ -1,5 +1,5 @@
-//! A user of ours whose object was applied again, with something wrong: the object has the finalizer all the same, and does
-//! not go before its user.
+//! Our user was retained, and its object is applied again, but something is wrong with the object. The object must get the finalizer
+//! nevertheless, and must not be removed before its user.
 
 use elasticache_emulator::Rule;
 use futures::StreamExt;
@@ -10,30 +10,30 @@ use crate::fixture::{
     Fixture, PASSWORD, Setup, anothers_tags, condition, iam, prevent_deletion, until, with, with_password,
 };
 
-/// What is wrong, and how it is put right.
-struct Wrong {
+/// What is wrong with the object or its surroundings.
+struct Problem {
     name: &'static str,
     /// The object that is applied again.
     spec: Value,
     annotations: Value,
-    /// The operator's environment from then on.
+    /// The operator's environment from the second apply on.
     env: Vec<(&'static str, String)>,
     /// What the emulator does to calls.
     fault: Option<Rule>,
     /// How the emulator shows the user.
     user: Value,
-    /// What is told of it while the object is there, and once it is being deleted.
+    /// The reason that the object reports before its deletion.
     reason: &'static str,
-    /// What is told once the object is being deleted; `None`: it does not matter any more.
+    /// The reason that blocks the deletion. `None` if the problem does not block it.
     holds: Option<&'static str>,
 }
 
-fn wrong(name: &'static str, reason: &'static str, holds: Option<&'static str>) -> Wrong {
+fn problem(name: &'static str, reason: &'static str, holds: Option<&'static str>) -> Problem {
     let (annotations, user) = (Value::Null, Value::Null);
-    Wrong { name, spec: iam(), annotations, env: Vec::new(), fault: None, user, reason, holds }
+    Problem { name, spec: iam(), annotations, env: Vec::new(), fault: None, user, reason, holds }
 }
 
-fn wrongs() -> Vec<Wrong> {
+fn problems() -> Vec<Problem> {
     let tags = |code: &str, status: u16| Some(Rule::on("ListTagsForResource").error(code, status).always());
     let shown = |state: &str| json!({ "Status": state });
     let waits = Some("WaitingForUserActive");
@@ -41,34 +41,39 @@ fn wrongs() -> Vec<Wrong> {
     let prefix = vec![("ELASTICACHE_USERS_REQUIRED_USER_ID_PREFIX", "theirs-".to_owned())];
     let named = |name: &str| with(with_password("pw"), json!({ "userName": name }));
     vec![
-        Wrong { spec: with_password("missing"), ..wrong("the Secret is missing", "SecretNotFound", None) },
-        Wrong { spec: with_password("short"), ..wrong("the password is invalid", "InvalidPassword", None) },
-        Wrong { spec: named("other"), ..wrong("the user name is another", "InvalidSpec", None) },
-        // A rule that came later is no reason to let go of a user that is ours.
-        Wrong { env: prefix, ..wrong("the ID is no longer allowed", "Active", None) },
-        Wrong {
+        Problem {
+            spec: with_password("missing"),
+            ..problem("the Secret is missing", "SecretNotFound", None)
+        },
+        Problem {
+            spec: with_password("short"),
+            ..problem("the password is invalid", "InvalidPassword", None)
+        },
+        Problem { spec: named("other"), ..problem("the user name is another", "InvalidSpec", None) },
+        // A rule that is newer than the user does not release the user.
+        Problem { env: prefix, ..problem("the ID is no longer allowed", "Active", None) },
+        Problem {
             fault: tags("AccessDenied", 403),
-            ..wrong("ListTagsForResource is denied", "AccessDenied", Some("AccessDenied"))
+            ..problem("ListTagsForResource is denied", "AccessDenied", Some("AccessDenied"))
         },
-        Wrong {
-            fault: Some(Rule::on("DescribeUsers").error("AccessDenied", 403).always()),
-            ..wrong("DescribeUsers is denied", "AccessDenied", Some("AccessDenied"))
-        },
-        Wrong {
+        Problem {
             fault: tags("UserNotFound", 404),
-            ..wrong("the tags cannot be read", "WaitingForUserActive", waits)
+            ..problem("the tags cannot be read", "WaitingForUserActive", waits)
         },
-        Wrong { user: shown("modifying"), ..wrong("the user is busy", "WaitingForUserActive", waits) },
-        Wrong { user: shown("migrating"), ..wrong("its state is not known", "WaitingForUserActive", waits) },
-        Wrong {
+        Problem { user: shown("modifying"), ..problem("the user is busy", "WaitingForUserActive", waits) },
+        Problem {
+            user: shown("migrating"),
+            ..problem("its state is not known", "WaitingForUserActive", waits)
+        },
+        Problem {
             spec: with_password("missing"),
             annotations: protected,
-            ..wrong("prevent-deletion is set too", "SecretNotFound", Some("DeletionProtected"))
+            ..problem("prevent-deletion is set too", "SecretNotFound", Some("DeletionProtected"))
         },
     ]
 }
 
-/// A user of ours without an object: made, retained, and its object deleted.
+/// A fixture with a retained user, whose object is deleted.
 async fn retained() -> Fixture {
     retained_in(leaving().await).await
 }
@@ -81,7 +86,7 @@ async fn retained_in(fixture: Fixture) -> Fixture {
     fixture
 }
 
-/// Applies the object again, with `deletionPolicy: Delete`, and answers its uid.
+/// Applies the object again, with `deletionPolicy: Delete`, and returns its uid.
 async fn applied_again(fixture: &Fixture, spec: &Value, annotations: &Value) -> Value {
     let mut spec = spec.clone();
     spec["deletionPolicy"] = json!("Delete");
@@ -96,21 +101,21 @@ fn finalizers(object: &Value) -> usize {
     object["metadata"]["finalizers"].as_array().map_or(0, Vec::len)
 }
 
-/// Waits until this very object tells this reason.
-async fn tells(fixture: &Fixture, uid: &Value, reason: &str, leaving: bool) -> Value {
+/// Waits until the object with this uid reports this reason.
+async fn wait_for_report(fixture: &Fixture, uid: &Value, reason: &str, leaving: bool) -> Value {
     let told = |object: &Value| {
         let of_it = object["metadata"]["uid"] == *uid;
         let type_ = if leaving { "Deleting" } else { "Ready" };
         of_it && condition(object, type_).is_some_and(|told| told["reason"] == reason)
     };
-    fixture.shows("app", &format!("it tells {reason}"), told).await
+    fixture.shows("app", &format!("the new object reports {reason}"), told).await
 }
 
 async fn gone(fixture: &Fixture) {
     until("the object is gone", async || fixture.users().get_opt("app").await.unwrap().is_none()).await;
 }
 
-async fn is_held(Wrong { name, spec, annotations, env, fault, user, reason, holds }: Wrong) {
+async fn is_held(Problem { name, spec, annotations, env, fault, user, reason, holds }: Problem) {
     println!("{name}");
     let fixture = retained().await;
     if !env.is_empty() {
@@ -124,11 +129,11 @@ async fn is_held(Wrong { name, spec, annotations, env, fault, user, reason, hold
         fixture.aws.put_user("app", user).await;
     }
     let uid = applied_again(&fixture, &spec, &annotations).await;
-    let object = tells(&fixture, &uid, reason, false).await;
+    let object = wait_for_report(&fixture, &uid, reason, false).await;
     assert_eq!(finalizers(&object), 1, "{name}: {object:#}");
     fixture.delete("app").await;
     if let Some(reason) = holds {
-        tells(&fixture, &uid, reason, true).await;
+        wait_for_report(&fixture, &uid, reason, true).await;
         assert!(fixture.aws.user("app").await.is_some());
         fixture.aws.clear_faults().await;
         fixture.aws.put_user("app", json!({ "Status": "active" })).await;
@@ -145,29 +150,18 @@ async fn is_held(Wrong { name, spec, annotations, env, fault, user, reason, hold
 }
 
 #[tokio::test]
-async fn a_user_of_ours_holds_its_object_whatever_is_wrong_with_it() {
-    futures::stream::iter(wrongs()).for_each_concurrent(3, is_held).await;
+async fn an_object_whose_user_is_ours_gets_the_finalizer_whatever_is_wrong_with_the_object() {
+    futures::stream::iter(problems()).for_each_concurrent(3, is_held).await;
 }
 
 #[tokio::test]
-async fn an_object_for_which_aws_could_not_be_asked_goes_at_once() {
+async fn an_object_whose_user_aws_refuses_to_describe_is_removed_at_once() {
     let fixture = retained().await;
-    fixture.kill();
-    // The second token comes after 20 s.
-    fixture.start_with(&[
-        ("ELASTICACHE_USERS_AWS_RATE", "0.05".to_owned()),
-        ("ELASTICACHE_USERS_AWS_BURST", "1".to_owned()),
-    ]);
-    fixture.ready("first", iam()).await;
-    let waits = |fixture: &Fixture| {
-        let logs = fixture.logs();
-        logs.lines().filter(|line| line.contains("/app") && line.contains("AcquireToken")).count()
-    };
-    let before = waits(&fixture);
-    applied_again(&fixture, &iam(), &Value::Null).await;
-    until("its pass waits for a token", async || waits(&fixture) > before).await;
-    let object = fixture.users().get("app").await.unwrap();
-    assert_eq!(object.metadata.finalizers, None);
+    let denied = Rule::on("DescribeUsers").error("AccessDenied", 403).always();
+    fixture.aws.fault(denied).await;
+    let uid = applied_again(&fixture, &iam(), &Value::Null).await;
+    let object = wait_for_report(&fixture, &uid, "AccessDenied", false).await;
+    assert_eq!(finalizers(&object), 0, "{object:#}");
     fixture.delete("app").await;
     gone(&fixture).await;
     assert!(fixture.aws.user("app").await.is_some());
@@ -175,14 +169,12 @@ async fn an_object_for_which_aws_could_not_be_asked_goes_at_once() {
 }
 
 #[tokio::test]
-async fn a_user_of_anothers_or_of_nobody_never_holds_an_object() {
-    // IAM denies CreateUser if another cluster's user has this ID.
-    let setup = Setup { refuses: true, ..Setup::leaving_users() };
-    let fixture = retained_in(Fixture::with(setup).await).await;
+async fn an_object_whose_user_is_not_ours_gets_no_finalizer() {
+    let fixture = retained().await;
     for (tags, reason) in [(anothers_tags("app"), "UserOwnedByAnother"), (json!({}), "UserAlreadyExists")] {
         fixture.aws.put_user("app", json!({ "Tags": tags })).await;
         let uid = applied_again(&fixture, &iam(), &Value::Null).await;
-        let object = tells(&fixture, &uid, reason, false).await;
+        let object = wait_for_report(&fixture, &uid, reason, false).await;
         assert_eq!(finalizers(&object), 0, "{object:#}");
         fixture.delete("app").await;
         gone(&fixture).await;

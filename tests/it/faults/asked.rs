@@ -22,7 +22,7 @@ fn action_of(call: &Value) -> String {
 /// holds for calls: if the operator is killed before AWS got the call, the call is made twice, and only one counts.
 #[derive(Debug, Default)]
 pub(super) struct Mutations {
-    /// Those that took effect.
+    /// Mutations that took effect.
     pub(super) accepted: BTreeMap<String, usize>,
     /// Mutations that AWS refused without a fault. The operator should not have sent them.
     pub(super) refused: BTreeMap<String, usize>,
@@ -46,8 +46,10 @@ impl Mutations {
         };
         let accepted = mutations.accepted.get_mut(action);
         match accepted {
-            // Nobody can see whether it took effect in the end.
-            Some(count) if fault.hides_no_effect() || fault.is_late() => *count = count.saturating_sub(1),
+            // The test cannot see whether the call took effect later.
+            Some(count) if fault.answers_without_effect() || fault.is_late() => {
+                *count = count.saturating_sub(1)
+            }
             Some(_) | None => {}
         }
         let refused = mutations.refused.get_mut(action);

@@ -1,5 +1,6 @@
 //! One run of one scenario, with or without a fault.
 
+mod events;
 mod hanging;
 
 use std::sync::Arc;
@@ -78,6 +79,7 @@ impl<'a> Case<'a> {
         let settings = Settings {
             modify_time: time,
             delete_time: time,
+            group_time: time,
             tag_window: speed.tag_window(),
             ..Settings::default()
         };
@@ -120,7 +122,7 @@ impl<'a> Case<'a> {
     ) -> Result<Run, String> {
         self.set().await?;
         let (asked, calls) = (self.proxy.asked().len(), self.aws.calls().await.len());
-        let (told, shown) = (self.proxy.told().len(), self.proxy.shown().len());
+        let (told, shown) = (self.proxy.events().len(), self.proxy.shown().len());
         let armed = match disturbance {
             Some(disturbance) => self.arm(disturbance).await,
             None => Armed::Nothing,
@@ -129,7 +131,7 @@ impl<'a> Case<'a> {
         let mut found = vec![self.end(ends.map(|ends| &ends[0]), self.scenario.step.request()).await?];
         if ends.is_none() {
             for event in &self.scenario.events {
-                self.tells(event).await?;
+                self.wait_for_event(event).await?;
             }
         }
         if self.scenario.wanted != Value::Null {
@@ -146,33 +148,34 @@ impl<'a> Case<'a> {
         }
         // A pass does not fail if an event cannot be written.
         if struck
-            && disturbance.is_some_and(|Disturbance { call, fault }| fault.is_trouble() && !call.is_event())
+            && disturbance
+                .is_some_and(|Disturbance { call, fault }| fault.is_api_server_failure() && !call.is_event())
         {
-            self.trouble_is_told().await?;
+            self.wait_for_reported_failures().await?;
         }
         let all = self.aws.calls().await;
         if let Armed::Killer(killer) = armed {
             killer.abort();
         }
-        self.is_sound()?;
+        self.check_log()?;
         Ok(Run {
             ends: found,
             calls: called(&all[calls..], &self.proxy.asked()[asked..]),
             struck,
             mutations: Mutations::among(&all, disturbance.filter(|_| struck)),
             offences: self.proxy.offences(),
-            reasons: [&self.proxy.told()[told..], &self.proxy.shown()[shown..]].concat(),
+            reasons: [&self.proxy.events()[told..], &self.proxy.shown()[shown..]].concat(),
         })
     }
 
     /// Waits until the log and /metrics show the trouble with the API server.
-    async fn trouble_is_told(&self) -> Result<(), String> {
+    async fn wait_for_reported_failures(&self) -> Result<(), String> {
         let news = (&self.proxy.news, Duration::from_millis(100));
         let told =
             until_notified("the failure in the log and in /metrics", self.speed.patience(), news, || async {
                 when(self.failures(), |failures| failures.iter().all(|count| *count > 0))
             });
-        told.await.map(drop).map_err(|late| self.told(&format!("{late}\n")))
+        told.await.map(drop).map_err(|late| self.with_log(&format!("{late}\n")))
     }
 
     /// The requests that failed: in /metrics, and in the log.
@@ -208,13 +211,16 @@ impl<'a> Case<'a> {
             }
             self.aws.put_user("app", user).await;
         }
+        for group in &self.scenario.groups {
+            self.aws.put_group(group, json!({ "Engine": "valkey" })).await;
+        }
         self.operator.start();
         if let Some(spec) = &self.scenario.before {
             self.create(spec).await;
             self.reaches_fact("the object is Ready", |facts| fulfils(facts, &json!({ "Status": "active" })))
                 .await?;
             // The pass does this last.
-            self.tells("UserCreated").await?;
+            self.wait_for_event("UserCreated").await?;
         }
         Ok(())
     }
@@ -230,7 +236,7 @@ impl<'a> Case<'a> {
             Step::CreateAndDelete(spec) => {
                 self.create(spec).await;
                 until("CreateUser is called", || async {
-                    self.operator.keep_up();
+                    self.operator.restart_if_ended();
                     (!self.aws.calls_of("CreateUser", "app").await.is_empty()).then_some(())
                 })
                 .await;
@@ -286,47 +292,47 @@ impl<'a> Case<'a> {
             };
             return self.reaches_fact("the end", |facts| fulfils(facts, wanted) && echoed(facts)).await;
         };
-        self.reach(|facts| facts == end)
-            .await
-            .map_err(|last| self.told(&format!("another end than undisturbed:\n{}", difference(end, &last))))
+        self.reach(|facts| facts == end).await.map_err(|last| {
+            self.with_log(&format!("another end than undisturbed:\n{}", difference(end, &last)))
+        })
     }
 
     async fn reaches_fact(&self, what: &str, fact: impl Fn(&Value) -> bool) -> Result<Value, String> {
         let reached = self.reach(fact).await;
-        reached.map_err(|last| self.told(&format!("never came: {what}. Last seen:\n{last:#}\n")))
+        reached.map_err(|last| self.with_log(&format!("never came: {what}. Last seen:\n{last:#}\n")))
     }
 
-    /// Returns the facts when they are as wanted, or as they are when the time is over.
+    /// Waits until the facts fulfil `fact`. Returns these facts, or the last ones as an error if the time is over.
     async fn reach(&self, fact: impl Fn(&Value) -> bool) -> Result<Value, Value> {
         let news = (&self.proxy.news, Duration::from_millis(250));
         let reached = until_notified("the facts", self.speed.patience(), news, || async {
-            self.operator.keep_up();
+            self.operator.restart_if_ended();
             when(self.facts().await, &fact)
         });
         reached.await.map_err(|late| late.last)
     }
 
-    async fn tells(&self, reason: &str) -> Result<(), String> {
+    async fn wait_for_event(&self, reason: &str) -> Result<(), String> {
         let news = (&self.proxy.news, Duration::from_millis(100));
         let fact = format!("event {reason}");
         let told = until_notified(&fact, self.speed.patience(), news, || async {
-            when(self.proxy.told(), |told| told.iter().any(|told| told == reason))
+            when(self.proxy.events(), |told| told.iter().any(|told| told == reason))
         });
-        told.await.map(drop).map_err(|late| self.told(&format!("{late}\n")))
+        told.await.map(drop).map_err(|late| self.with_log(&format!("{late}\n")))
     }
 
     /// What is wrong, with the end of the log.
-    fn told(&self, why: &str) -> String {
-        secrecy::redacted(&format!("{why}--- end of the operator's log\n{}\n", self.operator.last_words()))
+    fn with_log(&self, why: &str) -> String {
+        secrecy::redacted(&format!("{why}--- end of the operator's log\n{}\n", self.operator.log_end()))
     }
 
-    fn is_sound(&self) -> Result<(), String> {
+    fn check_log(&self) -> Result<(), String> {
         let said = self.operator.said();
         if said.contains("panicked") || said.contains("this is a defect") {
-            return Err(self.told("the operator panicked, or found a defect in itself\n"));
+            return Err(self.with_log("the operator panicked, or found a defect in itself\n"));
         }
         if secrecy::shows_in(&said) {
-            return Err(self.told("a password shows in the log\n"));
+            return Err(self.with_log("a password shows in the log\n"));
         }
         Ok(())
     }
@@ -366,7 +372,8 @@ impl Case<'_> {
             How::Kubernetes(..) | How::Overtaken => unreachable!("AWS is no API server"),
         };
         rule["Action"] = json!(action);
-        rule["UserId"] = json!(user);
+        // `*`: calls that name no user.
+        rule["UserId"] = json!(if user.is_empty() { "*" } else { user });
         rule["Skip"] = json!(call.before);
         let rule = self.aws.fault(rule).await;
         if !matches!(fault.how, How::Kill(_)) {

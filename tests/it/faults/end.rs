@@ -1,4 +1,4 @@
-//! The end state as facts, without times, versions and everything else that differs from run to run.
+//! The end state as facts, without times, versions and other parts that differ from run to run.
 
 use std::collections::BTreeMap;
 

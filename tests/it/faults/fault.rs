@@ -23,7 +23,7 @@ pub(super) enum To {
 }
 
 impl Call {
-    /// Each of these with its number among its like.
+    /// Each of these calls with its number among equal calls.
     pub(super) fn numbered(calls: impl IntoIterator<Item = To>) -> Vec<Call> {
         let mut numbered: Vec<Call> = Vec::new();
         for to in calls {
@@ -67,10 +67,10 @@ impl Call {
         if is_look { 2 } else { 3 }
     }
 
-    /// Whether another run makes this call too is a matter of timing. The number of reads depends on how long a state lasts and on
+    /// Whether another run makes this call too depends on timing. The number of reads depends on how long a state lasts and on
     /// whether the object changed during a pass. Events depend on what the process has seen itself. A status write after the
     /// first four may report a state that another run does not meet.
-    pub(super) fn comes_and_goes(&self) -> bool {
+    pub(super) fn depends_on_timing(&self) -> bool {
         match &self.to {
             To::Aws { .. } => !self.is_mutation(),
             To::Kubernetes(asked) if asked == "patch elasticacheusers/status" => self.before > 3,
@@ -120,7 +120,7 @@ pub(super) struct Fault {
 pub(super) enum How {
     /// The emulator follows this rule, to which the action is added.
     Aws(Value),
-    /// The proxy in front of the API server does it.
+    /// The proxy in front of the API server gives this answer.
     Kubernetes(When, Answer),
     /// Somebody else writes the object just before the call arrives, so the API server answers with a conflict.
     Overtaken,
@@ -143,7 +143,7 @@ pub(super) enum Answer {
 
 impl Fault {
     /// AWS answered the call without an error, but it had no effect.
-    pub(super) fn hides_no_effect(&self) -> bool {
+    pub(super) fn answers_without_effect(&self) -> bool {
         match &self.how {
             How::Aws(rule) => {
                 rule["When"] == "before"
@@ -166,7 +166,7 @@ impl Fault {
     }
 
     /// The API server does not perform the request, and its answer says nothing about the object.
-    pub(super) fn is_trouble(&self) -> bool {
+    pub(super) fn is_api_server_failure(&self) -> bool {
         match &self.how {
             How::Kubernetes(_, Answer::Refusal(code, _)) => *code == 429 || *code >= 500,
             How::Kubernetes(_, Answer::Reset | Answer::Silence | Answer::Garbage) => true,
@@ -209,6 +209,9 @@ fn of_aws(action: &str, speed: Speed) -> Vec<Fault> {
     ];
     if ["ModifyUser", "DeleteUser"].contains(&action) {
         faults.push(("invalid state", error("InvalidUserState", 400)));
+    }
+    if action == "ModifyUserGroup" {
+        faults.push(("invalid state", error("InvalidUserGroupState", 400)));
     }
     // UserNotFound from DescribeUsers would be true. From any other call it proves nothing.
     if !["DescribeUsers", "CreateUser"].contains(&action) {

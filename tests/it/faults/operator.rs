@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cluster::Process;
+use cluster::{Process, Signal};
 use support::operator;
 
 use crate::fixture::operators::LOG;
@@ -46,9 +46,16 @@ impl Operator {
         drop(self.process.lock().unwrap().take());
     }
 
+    /// Asks the process to end, and answers its exit code.
+    pub(super) async fn terminate(&self) -> Option<i32> {
+        let mut process = self.process.lock().unwrap().take().unwrap();
+        process.signal(Signal::TERM).unwrap();
+        operator::exit_code(&mut process).await.unwrap()
+    }
+
     /// Starts the process again if it has ended by itself, as the kubelet does. It ends if the API server does not answer at its
     /// start.
-    pub(super) fn keep_up(&self) {
+    pub(super) fn restart_if_ended(&self) {
         let mut process = self.process.lock().unwrap();
         if process.as_mut().is_some_and(|process| process.status().is_ok_and(|status| status.is_some())) {
             *process = Some(Process::start("operator", (self.recipe)(false), &self.log).unwrap());
@@ -60,8 +67,8 @@ impl Operator {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// The end of it, without passwords.
-    pub(super) fn last_words(&self) -> String {
+    /// The end of the output, without passwords.
+    pub(super) fn log_end(&self) -> String {
         redacted(&operator::tail(&self.said(), 40))
     }
 }
@@ -100,6 +107,11 @@ impl Speed {
         Duration::from_secs(if self.real { 300 } else { 60 })
     }
 
+    /// How long the operator waits for an answer of the API server.
+    pub(super) fn kubernetes_timeout(self) -> Duration {
+        Duration::from_secs(if self.real { 15 } else { 2 })
+    }
+
     /// The operator's environment. If `patient`, no AWS call times out before a test has seen it.
     pub(super) fn env(self, patient: bool) -> Vec<(&'static str, &'static str)> {
         if self.real {
@@ -123,6 +135,7 @@ pub(super) fn command(kubeconfig: &Path, namespace: &str, aws: &str) -> Command 
         .env("ELASTICACHE_USERS_NAMESPACE", namespace)
         .env("ELASTICACHE_USERS_CLUSTER_ID", "here")
         .env("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "*")
+        .env("ELASTICACHE_USERS_ALLOWED_USER_GROUP", "*")
         .env("ELASTICACHE_USERS_LOG", LOG);
     command
 }

@@ -39,6 +39,8 @@ pub(super) struct Proxy {
     pub(super) news: Notify,
     /// While this is true, lists and watches get no answer.
     hangs: AtomicBool,
+    /// The API server takes so long for each event.
+    event_delay: Mutex<Duration>,
     /// The next watch of each of these resources is told that its version is too old.
     expired: Mutex<Vec<&'static str>>,
     /// Every connection is to end.
@@ -76,6 +78,7 @@ impl Proxy {
             state: Mutex::default(),
             news: Notify::new(),
             hangs: AtomicBool::new(false),
+            event_delay: Mutex::default(),
             expired: Mutex::default(),
             cut: Notify::new(),
         })
@@ -106,6 +109,11 @@ impl Proxy {
         if hangs {
             self.cut.notify_one();
         }
+    }
+
+    /// The API server takes so long for each event from now on.
+    pub(super) fn delay_events(&self, delay: Duration) {
+        *self.event_delay.lock().unwrap() = delay;
     }
 
     /// Lists and watches are answered again, and the watches have to list anew, because their versions are too old.
@@ -146,7 +154,7 @@ impl Proxy {
     }
 
     /// The reasons of the events so far.
-    pub(super) fn told(&self) -> Vec<String> {
+    pub(super) fn events(&self) -> Vec<String> {
         self.state.lock().unwrap().told.clone()
     }
 
@@ -174,6 +182,10 @@ impl Proxy {
             let mut state = self.state.lock().unwrap();
             state.told.extend(event_reason(&asked, &body));
             state.shown.extend(ready_reason(&asked, &body));
+        }
+        if asked == "create events" {
+            let delay = *self.event_delay.lock().unwrap();
+            tokio::time::sleep(delay).await;
         }
         let spoilt = self.strike(&asked);
         let answer = match spoilt {

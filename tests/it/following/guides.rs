@@ -1,12 +1,12 @@
-//! Pages about users that are there: rotation, keeping, suspending, observing, troubleshooting.
+//! Pages about users that exist: rotation, keeping, suspending, observing, troubleshooting.
 
 use serde_json::{Value, json};
 
-use super::{Piece, Reader, all_but_tags, dark, pieces};
+use super::{Piece, Reader, all_but_tags, fixture_without_operator, pieces};
 use crate::fixture::{Fixture, PASSWORD, iam, until, with_password};
 use crate::policies::ended;
 
-/// Commands that have this word, of those in order.
+/// The commands that contain this word, in order.
 fn commands<'a>(pieces: &'a [Piece], word: &str) -> Vec<&'a Piece> {
     let has = |piece: &&Piece| matches!(piece, Piece::Shell(text) if text.contains(word));
     let found: Vec<&Piece> = pieces.iter().filter(has).collect();
@@ -14,15 +14,15 @@ fn commands<'a>(pieces: &'a [Piece], word: &str) -> Vec<&'a Piece> {
     found
 }
 
-/// The passwords that AWS has. Compared, never shown.
+/// The passwords that AWS has. Tests compare them and never print them.
 async fn passwords(fixture: &Fixture) -> Vec<String> {
     let user = fixture.aws.user("orders-api").await.unwrap();
     serde_json::from_value(user["Passwords"].clone()).unwrap()
 }
 
-/// A reader of the page, who has a user with this spec that is Ready.
+/// A reader of the page, whose namespace has a Ready object with this spec.
 async fn reading(page: &str, spec: Value) -> (Fixture, Reader, Vec<Piece>) {
-    let fixture = dark().await;
+    let fixture = fixture_without_operator().await;
     fixture.start();
     fixture.secret("orders-api", PASSWORD).await;
     fixture.ready("orders-api", spec).await;
@@ -31,7 +31,7 @@ async fn reading(page: &str, spec: Value) -> (Fixture, Reader, Vec<Piece>) {
 }
 
 #[tokio::test]
-async fn a_password_is_rotated_with_both_valid_in_between() {
+async fn the_guide_rotates_a_password_with_both_valid_in_between() {
     let (fixture, reader, pieces) = reading("how-to/rotate-passwords", with_password("orders-api")).await;
     let [make, both, one, events] = pieces.as_slice() else { panic!("{} pieces", pieces.len()) };
     reader.follow(make).await;
@@ -50,9 +50,9 @@ async fn a_password_is_rotated_with_both_valid_in_between() {
 }
 
 #[tokio::test]
-async fn a_user_is_kept_while_its_object_is_being_deleted() {
+async fn the_guide_keeps_a_user_whose_object_is_being_deleted() {
     let (fixture, reader, pieces) = reading("how-to/keep-the-user", iam()).await;
-    // What the deletion waits for.
+    // The deletion waits until the user is active.
     fixture.aws.put_user("orders-api", json!({ "Status": "modifying" })).await;
     let [out] = commands(&pieces, "--for=delete")[..] else { panic!("one way out") };
     reader.follow(out).await;
@@ -63,7 +63,7 @@ async fn a_user_is_kept_while_its_object_is_being_deleted() {
 }
 
 #[tokio::test]
-async fn a_slip_is_held_until_the_annotation_goes_and_the_user_is_kept() {
+async fn the_guide_keeps_the_user_of_an_object_that_was_deleted_by_mistake() {
     let (fixture, reader, pieces) = reading("how-to/keep-the-user", iam()).await;
     let [protect, free] = commands(&pieces, "prevent-deletion")[..] else { panic!("on and off") };
     reader.follow(protect).await;
@@ -78,7 +78,7 @@ async fn a_slip_is_held_until_the_annotation_goes_and_the_user_is_kept() {
 }
 
 #[tokio::test]
-async fn the_last_resort_takes_our_finalizer_off_and_no_other() {
+async fn the_last_resort_in_the_documentation_removes_our_finalizer_and_no_other() {
     let (fixture, reader, pieces) = reading("how-to/keep-the-user", iam()).await;
     fixture.kill();
     let finalizers = |names: &[&str]| json!({ "metadata": { "finalizers": names } });
@@ -90,16 +90,19 @@ async fn the_last_resort_takes_our_finalizer_off_and_no_other() {
     reader.follow(resort).await;
     let one_is_left = |object: &Value| object["metadata"]["finalizers"] == json!(["example.com/other"]);
     fixture.shows("orders-api", "one finalizer", one_is_left).await;
-    // There it fails: the first finalizer is somebody else's now.
+    // The command must fail now, because the first finalizer belongs to somebody else.
     assert!(!reader.tries(resort).await.status.success());
     fixture.patch("orders-api", finalizers(&[])).await;
     fixture.gone("orders-api").await;
-    assert!(fixture.aws.user("orders-api").await.is_some(), "cleaning up is the reader's");
+    assert!(
+        fixture.aws.user("orders-api").await.is_some(),
+        "the user must stay, because the reader cleans up"
+    );
     ended(fixture).await;
 }
 
 #[tokio::test]
-async fn an_object_is_suspended_then_observed_and_then_managed_again() {
+async fn the_guide_suspends_observes_and_then_manages_an_object_again() {
     let (fixture, reader, pieces) = reading("how-to/suspend-and-observe", iam()).await;
     let before = all_but_tags(&fixture, "orders-api").await;
     for piece in pieces {
@@ -113,7 +116,7 @@ async fn an_object_is_suspended_then_observed_and_then_managed_again() {
 }
 
 #[tokio::test]
-async fn the_commands_of_troubleshooting_work() {
+async fn the_commands_on_the_troubleshooting_page_work() {
     let (fixture, reader, pieces) = reading("troubleshooting", with_password("orders-api")).await;
     let former = fixture.wait_ready("orders-api").await;
     for piece in pieces {

@@ -3,7 +3,7 @@
 use ::aws::{Aws, UserApi};
 use plan::{Changes, Create, Modify};
 
-use super::edits::{edits, spoil};
+use super::edits::{damage, edits};
 use super::{Driver, Log, fuzz};
 use crate::aws::broken::{NS, Server, good};
 use crate::aws::emulator_fixture::{Ended, Method, SIGNER, create, modify, passwords};
@@ -22,7 +22,7 @@ fn refusal(code: &str, message: &str) -> String {
 fn corpus(method: Method) -> Vec<(u16, String)> {
     let refusals = [
         (404, refusal("UserNotFound", "User app was not found.")),
-        // Read as UserNotFound once, because what no code has was left out.
+        // An earlier version read this as UserNotFound, because it dropped characters that no code has.
         (404, refusal("U serNotFound", "User app was not found.")),
         (400, refusal("UserAlreadyExists", "User app already exists.")),
         (400, refusal("InvalidParameterValue", "The password is not valid.")),
@@ -41,7 +41,7 @@ fn corpus(method: Method) -> Vec<(u16, String)> {
     [(200, good(method)), (200, good(method))].into_iter().chain(refusals).collect()
 }
 
-/// How a password may come back in a refusal: as it is, and as a request or a log writes it.
+/// The forms in which a refusal may repeat a password: unchanged, and as a request or a log encodes it.
 fn echoes() -> Vec<String> {
     let encoded = |text: &str| {
         percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
@@ -71,7 +71,7 @@ async fn call(method: Method, aws: &Aws) -> Ended {
 }
 
 #[test]
-fn whatever_aws_answers_is_read_or_refused() {
+fn any_answer_of_aws_is_parsed_or_refused_without_a_panic() {
     let (driver, (log, _logging)) = (Driver::new(), Log::capture());
     let server = driver.drive(Server::start());
     let echoes = echoes();
@@ -79,12 +79,12 @@ fn whatever_aws_answers_is_read_or_refused() {
     fuzz("aws answers", &strategy, |(method, other_status, (index, edits))| {
         let (method, corpus) = (Method::ALL[method], corpus(Method::ALL[method]));
         let (status, body) = &corpus[index % corpus.len()];
-        // Mostly the status that belongs to the body.
+        // Most cases have the status that belongs to the body.
         let status = STATUSES.get(other_status).copied().unwrap_or(*status);
         let mut body = body.clone().into_bytes();
         // Only the refusal of a call that carried passwords may repeat one.
         let may_echo = index % corpus.len() >= 2 && matches!(method, Method::Create | Method::Modify);
-        spoil(&mut body, &edits, if may_echo { &echoes } else { &[] });
+        damage(&mut body, &edits, if may_echo { &echoes } else { &[] });
         server.answers(status, &body);
         let ended = driver.drive(call(method, &server.aws));
         let text = String::from_utf8_lossy(&body);

@@ -1,18 +1,18 @@
-//! How an input of the corpus is spoilt: as bytes, as XML or as JSON.
+//! Damages an input of the corpus: as bytes, as XML or as JSON.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// One change: what is done, where, with which word or from where, and how often.
+/// One change: the kind of the change, its place, and its word or source.
 pub(super) type Edit = (u8, u16, u16);
 
-/// Which input of the corpus, and what is done to it.
+/// The number of an input of the corpus, and the changes of the input.
 pub(super) fn edits() -> impl Strategy<Value = (usize, Vec<Edit>)> {
     (any::<u16>().prop_map(usize::from), vec(any::<Edit>(), 0..5))
 }
 
-/// What has confused parsers.
+/// Words that have confused parsers.
 const WORDS: [&str; 36] = [
     "",
     " ",
@@ -52,7 +52,7 @@ const WORDS: [&str; 36] = [
     "on ~* +@all",
 ];
 
-/// A word of the list, one of `own`, or a long one.
+/// A word of the list, a word of `own`, or a long word.
 fn word(number: u16, own: &[String]) -> String {
     let number = usize::from(number);
     match number % (WORDS.len() + own.len() + 2) {
@@ -63,13 +63,13 @@ fn word(number: u16, own: &[String]) -> String {
     }
 }
 
-/// Somewhere in `0..length`.
+/// A place in `0..length`.
 fn at(place: u16, length: usize) -> usize {
     usize::from(place) * length / (usize::from(u16::MAX) + 1)
 }
 
-/// Spoils bytes. An XML document is changed at its tags as well. `own`: further words.
-pub(super) fn spoil(bytes: &mut Vec<u8>, edits: &[Edit], own: &[String]) {
+/// Damages bytes. Some changes are at the tags of an XML document. `own` has further words.
+pub(super) fn damage(bytes: &mut Vec<u8>, edits: &[Edit], own: &[String]) {
     for (kind, place, with) in edits {
         let position = at(*place, bytes.len());
         let tags: Vec<usize> = (0..bytes.len()).filter(|index| bytes[*index] == b'<').collect();
@@ -123,8 +123,8 @@ fn pointers(value: &Value, to: String, all: &mut Vec<String>) {
     all.push(to);
 }
 
-/// A value of another type than what stood there, or an odd one of its type.
-fn odd(with: u16, before: &Value) -> Value {
+/// A value of another type than before, or an unusual value of the same type.
+fn unusual(with: u16, before: &Value) -> Value {
     match with % 16 {
         0 => Value::Null,
         1 => json!(true),
@@ -141,8 +141,8 @@ fn odd(with: u16, before: &Value) -> Value {
     }
 }
 
-/// Spoils values anywhere in `value`: odd values, values that are missing or under another name, and values of other places.
-pub(super) fn spoil_json(value: &mut Value, edits: &[Edit]) {
+/// Damages values anywhere in `value`: unusual values, values that are missing or have another name, and values of other places.
+pub(super) fn damage_json(value: &mut Value, edits: &[Edit]) {
     for (kind, place, with) in edits {
         let mut all = Vec::new();
         pointers(value, String::new(), &mut all);
@@ -160,7 +160,7 @@ pub(super) fn spoil_json(value: &mut Value, edits: &[Edit]) {
                 members.extend(moved);
             }
             (2, target) => *target = other,
-            (_, target) => *target = odd(*with, target),
+            (_, target) => *target = unusual(*with, target),
         }
     }
 }

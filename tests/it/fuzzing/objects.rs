@@ -1,4 +1,4 @@
-//! Objects, as the CRD of any version may have admitted them, and passes over them with any answers.
+//! Objects that the CRD of any version may have admitted, and passes over them with any answers.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::edits::{edits, spoil, spoil_json};
+use super::edits::{damage, damage_json, edits};
 use super::{Driver, Log, fuzz, secrets};
 use crate::fixture::REGION;
 use crate::recorded::Recorded;
@@ -22,13 +22,13 @@ use crate::recorded::drive::{Answers, policy};
 use crate::secrecy;
 
 const PASSWORD: &str = "a-passphrase-in-a-fuzzed-secret";
-/// More than any pass needs: `MOST_STEPS` of three attempts, each with some requests.
+/// More requests than any pass needs: `MOST_STEPS` for each of three attempts, with some requests each.
 const MOST_REQUESTS: usize = 500;
 
-/// The object's parts that a schema describes; the API server itself holds the metadata.
-fn spoilt(recorded: &Recorded, edits: &[super::edits::Edit]) -> Value {
+/// Damages the parts of the object that a schema describes. The API server itself checks the metadata.
+fn damaged(recorded: &Recorded, edits: &[super::edits::Edit]) -> Value {
     let mut parts = json!({ "spec": recorded.raw["spec"], "status": recorded.raw["status"] });
-    spoil_json(&mut parts, edits);
+    damage_json(&mut parts, edits);
     let mut object = recorded.raw.clone();
     for part in ["spec", "status"] {
         match parts.get(part) {
@@ -40,7 +40,7 @@ fn spoilt(recorded: &Recorded, edits: &[super::edits::Edit]) -> Value {
 }
 
 /// What goes wrong with a request.
-fn odd(request: &Request, roll: u16, goal: &Goal, facts: &ObjectFacts) -> Option<Response> {
+fn failure(request: &Request, roll: u16, goal: &Goal, facts: &ObjectFacts) -> Option<Response> {
     let fault = || {
         let error = AwsError::new("Odd", "Odd.");
         match roll % 5 {
@@ -90,7 +90,7 @@ fn odd(request: &Request, roll: u16, goal: &Goal, facts: &ObjectFacts) -> Option
     })
 }
 
-/// What the API server would accept as a status.
+/// Fails if the API server would refuse the status.
 fn assert_writable(status: &Status) {
     for condition in &status.conditions {
         let reason = condition.reason.chars().all(|c| c.is_ascii_alphanumeric());
@@ -102,7 +102,7 @@ fn assert_writable(status: &Status) {
     assert_eq!(serde_json::to_value(&read).unwrap(), written);
 }
 
-/// A pass to its end. Each roll spoils a request, or does not, and lets time pass.
+/// Runs a pass to its end. Each roll decides whether a request fails, and how much time passes.
 async fn pass(object: &ElastiCacheUser, user: &Value, kubernetes: &Kubernetes, rolls: &[u16]) -> String {
     let (goal, facts) = (resolve(object, &policy(), None), facts(object));
     let settings = Settings {
@@ -132,7 +132,7 @@ async fn pass(object: &ElastiCacheUser, user: &Value, kubernetes: &Kubernetes, r
         }
         let roll = rolls.get(step).copied().unwrap_or_default();
         passed += u64::from(roll) / 8 % 4000;
-        let odd = (roll % 4 == 1).then(|| odd(&request, roll / 4, &goal, &facts)).flatten();
+        let odd = (roll % 4 == 1).then(|| failure(&request, roll / 4, &goal, &facts)).flatten();
         let response = odd.unwrap_or_else(|| answers.answer(request));
         pass.handle(response, now(passed));
     }
@@ -140,7 +140,7 @@ async fn pass(object: &ElastiCacheUser, user: &Value, kubernetes: &Kubernetes, r
 }
 
 #[test]
-fn whatever_stands_in_an_object_is_read_and_has_a_pass() {
+fn any_stored_object_is_parsed_and_gets_a_pass_without_a_panic() {
     secrecy::remember_password(PASSWORD);
     let (driver, (log, _logging)) = (Driver::new(), Log::capture());
     let secret = json!({
@@ -153,15 +153,15 @@ fn whatever_stands_in_an_object_is_read_and_has_a_pass() {
     let strategy = (edits(), edits(), vec(any::<u16>(), 0..60));
     fuzz("objects", &strategy, |((index, members), (other, bytes), rolls)| {
         let recorded = &corpus[index % corpus.len()];
-        let value = spoilt(recorded, &members);
+        let value = damaged(recorded, &members);
         let object: ElastiCacheUser =
             serde_json::from_value(value.clone()).expect("every stored object is read");
         let _ = (full_name(&object), user_id(&object), secrets_named(&object).count());
         let said = driver.drive(pass(&object, &corpus[other % corpus.len()].user, &kubernetes, &rolls));
         log.assert_silent(&said);
-        // A document that is none is refused.
+        // A body that is no JSON must be refused.
         let mut document = value.to_string().into_bytes();
-        spoil(&mut document, &bytes, &[]);
+        damage(&mut document, &bytes, &[]);
         let _ = serde_json::from_slice::<ElastiCacheUser>(&document).map(|object| facts(&object));
     });
 }

@@ -5,7 +5,7 @@ use elasticache_user_operator::leader_election::Token;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 
-use super::edits::{edits, spoil, spoil_json};
+use super::edits::{damage, damage_json, edits};
 use super::{Driver, Log, fuzz};
 use crate::secrecy;
 
@@ -22,7 +22,7 @@ pub(super) fn kubernetes(answer: Arc<Mutex<(u16, Vec<u8>)>>) -> Kubernetes {
 }
 
 #[test]
-fn whatever_stands_in_a_secret_is_read_or_refused() {
+fn any_secret_is_parsed_or_refused_without_a_panic() {
     secrecy::remember_password(PASSWORD);
     let (driver, (log, _logging)) = (Driver::new(), Log::capture());
     let answer = Arc::new(Mutex::new((200, Vec::new())));
@@ -30,22 +30,22 @@ fn whatever_stands_in_a_secret_is_read_or_refused() {
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
         "metadata": { "name": "pw", "namespace": "a", "uid": "u-1", "resourceVersion": "7", "labels": { "a": "b" } },
-        // The second one is the same with a line break.
+        // The second password is the first one with a line break.
         "data": { "password": "YS1wYXNzd29yZC10aGF0LW5vYm9keS1tYXktc2Vl", "other": "YS1wYXNzd29yZC10aGF0LW5vYm9keS1tYXktc2VlCg==" },
     });
     let refusal = json!({ "apiVersion": "v1", "kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden", "message": "no" });
     fuzz("secrets", &(edits(), edits()), |((kind, members), (status, bytes))| {
         let mut body = if kind.is_multiple_of(8) { refusal.clone() } else { secret.clone() };
-        spoil_json(&mut body, &members);
+        damage_json(&mut body, &members);
         let mut body = body.to_string().into_bytes();
         if kind.is_multiple_of(2) {
-            spoil(&mut body, &bytes, &[]);
+            damage(&mut body, &bytes, &[]);
         }
         *answer.lock().unwrap() = ([200, 200, 200, 403, 404, 500][status % 6], body);
         let key = if kind.is_multiple_of(3) { "other" } else { "password" };
         let read = driver.drive(kubernetes.password("a", "pw", key));
         match read {
-            // Its version is left out: a spoilt answer may have a piece of the password there.
+            // The version is not checked, because a damaged answer may have a piece of the password there.
             Ok((password, _)) => {
                 log.assert_silent(&format!("{password:?}"));
                 assert!((16..=128).contains(&password.expose().chars().count()));

@@ -1,4 +1,4 @@
-//! The files of `deploy/iam` themselves. Those of the partition `aws` are written by hand; the others follow from them.
+//! The files of `deploy/iam`. People write those of the partition `aws`, and a test derives the others from them.
 
 use std::collections::BTreeSet;
 
@@ -15,14 +15,14 @@ const FILES: [&str; 5] = [
     "trust-irsa.json",
     "trust-pod-identity.json",
 ];
-/// The partitions beside `aws`, and how the names of their hosts end.
+/// The partitions besides `aws`, and the ends of their host names.
 const PARTITIONS: [(&str, &str); 4] = [
     ("aws-cn", "amazonaws.com.cn"),
     ("aws-us-gov", "amazonaws.com"),
     ("aws-iso", "c2s.ic.gov"),
     ("aws-iso-b", "sc2s.sgov.gov"),
 ];
-/// What there is of these names: a slip would be a permission that is never granted.
+/// The actions that exist. With a spelling mistake a permission would never be granted.
 const ACTIONS: [&str; 12] = [
     "elasticache:AddTagsToResource",
     "elasticache:CreateUser",
@@ -38,7 +38,7 @@ const ACTIONS: [&str; 12] = [
     "sts:TagSession",
 ];
 
-/// What changes nothing.
+/// The actions that change nothing.
 const READS: [&str; 3] =
     ["elasticache:DescribeUserGroups", "elasticache:DescribeUsers", "elasticache:ListTagsForResource"];
 
@@ -47,7 +47,7 @@ fn text(file: &str) -> String {
 }
 
 #[test]
-fn the_other_partitions_follow_from_aws() {
+fn the_iam_policies_of_other_partitions_are_derived_from_those_of_aws() {
     for (partition, hosts) in PARTITIONS {
         for file in FILES {
             // The service principals and STS's audience are the same in every partition.
@@ -60,7 +60,7 @@ fn the_other_partitions_follow_from_aws() {
 }
 
 #[test]
-fn each_policy_is_one_that_iam_takes() {
+fn each_iam_policy_is_valid() {
     for (partition, folder) in PARTITIONS
         .map(|(partition, _)| (partition, format!("{partition}/")))
         .into_iter()
@@ -77,7 +77,7 @@ fn each_policy_is_one_that_iam_takes() {
                 assert!(sid.chars().all(|sign| sign.is_ascii_alphanumeric()), "{name}: {sid}");
                 assert_eq!(statement["Effect"], "Allow", "{name}");
                 for action in texts(&statement["Action"]) {
-                    assert!(ACTIONS.contains(&action.as_str()), "{name}: there is no {action}");
+                    assert!(ACTIONS.contains(&action.as_str()), "{name}: {action} does not exist");
                 }
                 is_scoped(&name, statement, file.starts_with("trust-"));
             }
@@ -86,18 +86,18 @@ fn each_policy_is_one_that_iam_takes() {
                 let of = arns[at..].split(':').nth(1).unwrap();
                 assert_eq!(of, partition, "{name}");
             }
-            // What one managed policy may hold, white space apart.
+            // The size limit of a managed policy, without white space.
             assert!(policy.to_string().len() < 6144, "{name}");
         }
     }
 }
 
-/// It is about users and groups with a prefix of their own; each of these actions can be bound to them. Reads alone are about
-/// all users: AWS lists users for nobody who may not read all of them.
+/// Fails unless the statement covers only users and groups with a prefix. Only reads may cover all users, because AWS lists users
+/// only for a role that may read all of them.
 fn is_scoped(name: &str, statement: &Value, trusts: bool) {
     if trusts {
         assert!(statement["Resource"].is_null() && statement["Principal"].is_object(), "{name}");
-        assert!(statement["Condition"]["StringEquals"].is_object(), "{name}: anybody may take the role");
+        assert!(statement["Condition"]["StringEquals"].is_object(), "{name}: everybody may assume the role");
         return;
     }
     let reads = texts(&statement["Action"]).iter().all(|action| READS.contains(&action.as_str()));
@@ -113,14 +113,14 @@ fn is_scoped(name: &str, statement: &Value, trusts: bool) {
     }
 }
 
-/// What each policy of users asks of owner tags.
+/// The owner tags that each policy about users requires.
 const OWNERS: [(&str, &[(&str, &str)]); 2] = [
     ("policy.json", &[("cluster", "CLUSTER_ID")]),
     ("policy-of-a-namespace.json", &[("cluster", "CLUSTER_ID"), ("namespace", "TENANT")]),
 ];
 
 #[test]
-fn what_changes_a_user_asks_for_the_owner_tags() {
+fn every_iam_statement_that_allows_a_change_requires_the_owner_tags() {
     for (file, owner) in OWNERS {
         for statement in read(file)["Statement"].as_array().unwrap() {
             let conditions = &statement["Condition"];
@@ -133,7 +133,7 @@ fn what_changes_a_user_asks_for_the_owner_tags() {
             let actions = texts(&statement["Action"]);
             let changes = actions.iter().any(|action| !READS.contains(&action.as_str()));
             assert_eq!(changes, equals("Request") || equals("Resource"), "{file}: {statement}");
-            // A key that is not there would fulfil ForAllValues.
+            // ForAllValues is true if the key is missing.
             let no_owner_tags = conditions["ForAllValues:StringNotLike"]["aws:TagKeys"]
                 == "elasticache-users.dev/*"
                 && conditions["Null"]["aws:TagKeys"] == "false";

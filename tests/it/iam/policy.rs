@@ -1,4 +1,4 @@
-//! A policy of `deploy/iam`, judged as IAM judges: as far as these policies need it, and a panic where they need more.
+//! Evaluates a policy of `deploy/iam` as IAM does. It supports only what these policies use, and panics if they use anything else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -8,15 +8,15 @@ use serde_json::Value;
 
 use crate::repository;
 
-/// Names that operators of this process have given to their clusters: each would have a policy of its own.
+/// The cluster IDs of the operators of this process. In production each cluster has a policy of its own.
 static CLUSTERS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// An operator names its cluster like this.
+/// Records the cluster ID of an operator.
 pub(crate) fn named(cluster: &str) {
     CLUSTERS.lock().unwrap_or_else(PoisonError::into_inner).insert(cluster.to_owned());
 }
 
-/// What stands for a cluster's name in the files.
+/// The placeholder of the cluster ID in the files.
 const CLUSTER: &str = "CLUSTER_ID";
 
 pub(super) struct Policy {
@@ -41,14 +41,14 @@ pub(super) fn read(file: &str) -> Value {
     repository::yaml(&format!("deploy/iam/{file}"))
 }
 
-/// One text or a list of them.
+/// A text, or each text of a list.
 pub(super) fn texts(value: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     value.as_array().map_or_else(|| vec![text(value)], |values| values.iter().map(text).collect())
 }
 
 impl Policy {
-    /// The file with these words in place of others.
+    /// The policy in this file, with these placeholders replaced.
     pub(super) fn of(file: &str, words: &[(&str, &str)]) -> Self {
         let text = read(file).to_string();
         let text = words.iter().fold(text, |text, (word, value)| text.replace(word, value));
@@ -56,7 +56,7 @@ impl Policy {
         Self { statements: policy["Statement"].as_array().unwrap().iter().map(Statement::of).collect() }
     }
 
-    /// The statement that allows it.
+    /// The statement that allows the call.
     pub(super) fn allows(&self, asked: &Asked) -> Option<&str> {
         let found = self.statements.iter().find(|statement| statement.allows(asked));
         found.map(|statement| statement.sid.as_str())
@@ -127,7 +127,7 @@ fn context<'a>(key: &str, asked: &'a Asked) -> Option<&'a str> {
     found.unwrap_or_else(|| panic!("{key}: no key of ours")).map(String::as_str)
 }
 
-/// `*` stands for anything. No other sign is special here.
+/// `*` stands for any characters. No other character is special here.
 fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -138,7 +138,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 #[test]
-fn a_star_stands_for_anything() {
+fn a_star_in_an_iam_policy_stands_for_any_characters() {
     let same = [
         ("user:a-*", "user:a-b"),
         ("user:a-*", "user:a-"),

@@ -1,10 +1,10 @@
-//! What the conditions of an object are at any time.
+//! Rules about the conditions of an object at any time.
 
 use serde_json::Value;
 
 use crate::fixture::condition;
 
-/// What the conditions must be at any time, as kstatus and people read them.
+/// The rule that the conditions break, if any. kstatus and people rely on these rules.
 pub(crate) fn fault(object: &Value) -> Option<&'static str> {
     let generation = object["metadata"]["generation"].as_i64()?;
     let observed = object["status"]["observedGeneration"].as_i64();

@@ -1,5 +1,5 @@
-//! The status that follows from each verdict, on whatever was there before: the rest of the way from the walks of `plan`,
-//! which know conditions as a [`Progress`] alone, to what kstatus reads.
+//! The status that each verdict writes, whatever the conditions were before, and how kstatus reads it. The random walks of `plan` know
+//! conditions only as a [`Progress`], so these tests check the conditions themselves.
 
 use elasticache_user_operator::api::ElastiCacheUser;
 use elasticache_user_operator::kubernetes::{facts, status};
@@ -8,10 +8,10 @@ use plan::verdict::{Outcome, Progress, Reason, Verdict};
 use plan::*;
 use serde_json::{Value, json};
 
-use super::{agree, fault, judge};
+use super::{assert_as_promised, fault, statuses};
 use crate::fixture::{iam, manifest};
 
-/// A reason that goes with it, and what kstatus makes of the object then. `None`: of what was there before.
+/// A reason with this progress, and how kstatus reads the object then. `None` if kstatus reads it as before.
 fn meaning(progress: Progress) -> (Reason, Option<&'static str>) {
     match progress {
         Progress::Ready => (Reason::Active, Some("Current")),
@@ -25,7 +25,7 @@ fn meaning(progress: Progress) -> (Reason, Option<&'static str>) {
     }
 }
 
-/// The same object after a pass that amounts to this.
+/// The object after a pass with this progress.
 fn after(object: &Value, progress: Progress) -> Value {
     let parsed: ElastiCacheUser = serde_json::from_value(object.clone()).unwrap();
     let (reason, _) = meaning(progress);
@@ -52,7 +52,7 @@ fn after(object: &Value, progress: Progress) -> Value {
     object
 }
 
-/// The object as it is before its first pass, its generation this one.
+/// The object before its first pass.
 fn new() -> Value {
     let mut object = manifest("app", iam());
     object["metadata"]["generation"] = json!(1);
@@ -71,7 +71,7 @@ fn edited(object: &Value, deleted: bool) -> Value {
 }
 
 #[test]
-fn whatever_was_there_before_a_verdict_amounts_to_the_same_for_kstatus() {
+fn a_verdict_has_the_same_kstatus_whatever_the_conditions_were_before() {
     let (mut seen, mut expected) = (vec![new()], vec!["InProgress"]);
     for first in
         Progress::ALL.into_iter().filter(|first| !matches!(first, Progress::Deleting | Progress::Unchanged))
@@ -90,7 +90,7 @@ fn whatever_was_there_before_a_verdict_amounts_to_the_same_for_kstatus() {
                 let means = match meaning(next).1 {
                     Some(means) => means,
                     None if same_generation => once_means,
-                    // It is not told of: the generation that was seen last is still the former one.
+                    // Status does not report the edit yet: observedGeneration is still the former one.
                     None => "InProgress",
                 };
                 seen.push(after(&start, next));
@@ -101,18 +101,26 @@ fn whatever_was_there_before_a_verdict_amounts_to_the_same_for_kstatus() {
     for object in &seen {
         assert_eq!(fault(object), None, "{:#}", object["status"]);
     }
-    assert_eq!(judge(&seen), expected);
-    agree(&seen);
+    assert_eq!(statuses(&seen), expected);
+    assert_as_promised(&seen);
 }
 
 #[test]
-fn a_condition_turns_at_the_time_of_its_own_status_alone() {
+fn last_transition_time_changes_only_if_the_status_of_the_condition_changes() {
     let mut object = after(&new(), Progress::Ready);
     for condition in object["status"]["conditions"].as_array_mut().unwrap() {
         condition["lastTransitionTime"] = json!("2026-01-02T03:04:05Z");
     }
     let ready = |object: &Value| object["status"]["conditions"][0]["lastTransitionTime"].clone();
     let before = ready(&object);
-    assert_eq!(ready(&after(&edited(&object, false), Progress::SuspendedReady)), before, "it stays True");
-    assert_ne!(ready(&after(&edited(&object, false), Progress::Reconciling)), before, "it turns False");
+    assert_eq!(
+        ready(&after(&edited(&object, false), Progress::SuspendedReady)),
+        before,
+        "Ready stays True, so the time must stay"
+    );
+    assert_ne!(
+        ready(&after(&edited(&object, false), Progress::Reconciling)),
+        before,
+        "Ready becomes False, so the time must change"
+    );
 }

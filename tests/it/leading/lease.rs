@@ -1,4 +1,4 @@
-//! What a replica may not do with the Lease, and what others do to it.
+//! A replica lacks permissions for the Lease, or somebody else changes the Lease.
 
 use cluster::Signal;
 use kube::Api;
@@ -48,7 +48,7 @@ async fn a_leader_whose_lease_is_deleted_ends_and_does_not_write_it_again() {
     fixture.end().await;
 }
 
-/// Status and text of /readyz of the replica that was started as the `index`th.
+/// Status and text of /readyz of the replica with this number.
 async fn readiness(fixture: &Fixture, index: usize) -> Option<(u16, String)> {
     let address = operator::address(&fixture.each_log()[index])?.to_owned();
     let answer = reqwest::get(format!("http://{address}/readyz")).await.ok()?;
@@ -56,7 +56,7 @@ async fn readiness(fixture: &Fixture, index: usize) -> Option<(u16, String)> {
 }
 
 #[tokio::test]
-async fn a_second_release_that_shares_the_lease_says_so_and_is_not_ready_until_the_first_one_ends() {
+async fn a_second_release_that_shares_the_lease_is_not_ready_and_says_why_until_the_first_ends() {
     let fixture = Fixture::without_operator(setup()).await;
     let mut one = replica_with(&fixture, "one", &[("ELASTICACHE_USERS_RELEASE", "first")]);
     let held = held_by(&fixture, "one").await;
@@ -70,7 +70,7 @@ async fn a_second_release_that_shares_the_lease_says_so_and_is_not_ready_until_t
     {
         assert!(text.contains(part), "{part}: {text}");
     }
-    // A replica of the first release stands by, also if its settings have just changed.
+    // A replica of the first release is a standby, also if its settings have just changed.
     let three = replica_with(
         &fixture,
         "three",
@@ -96,14 +96,18 @@ async fn a_second_release_that_shares_the_lease_says_so_and_is_not_ready_until_t
         readiness(&fixture, 1).await.filter(|(status, _)| *status == 200)
     })
     .await;
-    assert_eq!(fixture.each_log()[1].matches("not ready: the Lease").count(), 1, "it said so once");
+    assert_eq!(
+        fixture.each_log()[1].matches("not ready: the Lease").count(),
+        1,
+        "the replica must log this once"
+    );
     fixture.end().await;
 }
 
 #[tokio::test]
-async fn two_releases_in_one_namespace_work_side_by_side_with_a_lease_each() {
+async fn two_releases_in_one_namespace_work_if_each_has_its_own_lease() {
     let fixture = Fixture::without_operator(setup()).await;
-    // They watch different namespaces, so the objects of this one belong to the second release alone.
+    // The releases watch different namespaces, so only the second release manages the objects of this namespace.
     let first = [
         ("ELASTICACHE_USERS_RELEASE", "first"),
         ("ELASTICACHE_USERS_LEASE_NAME", "first-release"),
@@ -116,8 +120,10 @@ async fn two_releases_in_one_namespace_work_side_by_side_with_a_lease_each() {
         &[("ELASTICACHE_USERS_RELEASE", "second"), ("ELASTICACHE_USERS_LEASE_NAME", "second-release")],
     );
     for index in [0, 1] {
-        until("it is ready", async || readiness(&fixture, index).await.filter(|(status, _)| *status == 200))
-            .await;
+        until("the replica is ready", async || {
+            readiness(&fixture, index).await.filter(|(status, _)| *status == 200)
+        })
+        .await;
     }
     let leases: Api<Lease> = Api::namespaced(fixture.client.clone(), &fixture.ns);
     for (release, replica) in [("first", "one_"), ("second", "two_")] {

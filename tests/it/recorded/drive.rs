@@ -24,8 +24,8 @@ pub(super) struct Driven {
     pub(super) finish: Finish,
 }
 
-/// One pass, begun 10 s after the object was written last, by a process that has just started and whose credentials belong to
-/// `account`. AWS accepts every call.
+/// Runs one pass. The process has just started, 10 s after the last write of the object, and its credentials belong to `account`. AWS
+/// accepts every call.
 pub(super) async fn drive(recorded: &Recorded, account: &str) -> Driven {
     let goal = resolve(&recorded.object, &policy(), None);
     let mut answers = Answers {
@@ -79,7 +79,7 @@ impl Answers {
             Request::ReadDefinition => Response::Definition(Definition::Kept),
             Request::ReadObject => Response::Object(Some(Box::new(self.facts.clone()))),
             Request::ReadNamesake(_) => Response::Namesake(Namesake::Itself),
-            // As for an object that is gone.
+            // As if the object were gone.
             Request::Resolve => Response::Resolved(None),
             Request::AddFinalizer => self.write(request, |facts| facts.has_finalizer = true),
             Request::RemoveFinalizer => self.write(request, |facts| facts.has_finalizer = false),
@@ -92,7 +92,7 @@ impl Answers {
                 self.user["Status"] = json!("deleting");
                 Response::Called(match self.sight() {
                     UserObservation::Found(user) => Outcome::Accepted(user),
-                    // No user is created here.
+                    // No test of this module creates a user.
                     UserObservation::Absent | UserObservation::Failed(_) | UserObservation::NotRead => {
                         Outcome::NotFound
                     }
@@ -115,7 +115,7 @@ impl Answers {
         CallSource { region: REGION.to_owned(), credentials: CredentialsId(1), account }
     }
 
-    /// The user, if the credentials belong to its account.
+    /// The user as AWS shows it, if the credentials belong to its account.
     fn sight(&self) -> UserObservation {
         let text = |name: &str| self.user[name].as_str().map(str::to_owned);
         let arn = text("ARN").and_then(|arn| Arn::parse(&arn));

@@ -11,7 +11,7 @@ use super::{cell, plain};
 use crate::written;
 
 #[test]
-fn the_page_of_fields_is_what_the_definition_says() {
+fn the_page_of_fields_is_generated_from_the_crd() {
     written::file("docs/src/reference/api.md", &text(&api::crd()));
 }
 
@@ -51,7 +51,7 @@ fn text(crd: &CustomResourceDefinition) -> String {
     text
 }
 
-/// The field and what is in it, each with a heading; `depth` is that of the heading above.
+/// Writes the field and the fields in it, each with a heading. `depth` is the level of the heading above.
 fn field(text: &mut String, path: &str, schema: &JSONSchemaProps, required: bool, depth: usize) {
     if depth > 2 {
         text.push_str(&format!("\n### {path}\n\n{}", type_of(schema)));
@@ -73,7 +73,7 @@ fn field(text: &mut String, path: &str, schema: &JSONSchemaProps, required: bool
         Some(JSONSchemaPropsOrArray::Schemas(_)) | None => schema,
     };
     let path = if schema.items.is_some() { format!("{path}[]") } else { path.to_owned() };
-    // Kubernetes' own form, and the same for every kind.
+    // Conditions have Kubernetes' own form, which is the same for every kind.
     if path.ends_with("conditions[]") {
         return;
     }
@@ -83,7 +83,7 @@ fn field(text: &mut String, path: &str, schema: &JSONSchemaProps, required: bool
     }
 }
 
-/// What the API server answers where a rule is broken, in its own words.
+/// Writes the messages of the API server for objects that break a rule.
 fn rules(text: &mut String, schema: &JSONSchemaProps) {
     for rule in schema.x_kubernetes_validations.iter().flatten() {
         let message = rule.message.as_ref().expect("a rule without a message tells people nothing");

@@ -21,7 +21,7 @@ ServiceAccount.
 ";
 
 #[test]
-fn the_page_of_flags_is_what_the_program_takes() {
+fn the_page_of_flags_is_generated_from_the_program() {
     written::file("docs/src/reference/flags.md", &text());
 }
 
@@ -68,7 +68,7 @@ fn is_shown(arg: &Arg) -> bool {
     !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str())
 }
 
-/// Another command takes it just as `run` does.
+/// Whether the flag of another command is the same as that of `run`.
 fn is_of_run(cli: &Command, command: &Command, arg: &Arg) -> bool {
     let run = cli.find_subcommand("run").unwrap();
     let same = |other: &&Arg| other.get_id() == arg.get_id() && other.get_help() == arg.get_help();
@@ -92,7 +92,7 @@ fn row(command: &Command, arg: &Arg) -> String {
     format!("| `--{long}` | {environment} | {defaults} | {}{choice} |\n", cell(&sentence(&help)))
 }
 
-/// clap takes the full stop off a help text's end.
+/// Adds the full stop that clap removes from the end of a help text.
 fn sentence(text: &str) -> String {
     let text = plain(text);
     if text.ends_with(|last: char| last.is_alphanumeric() || ")]".contains(last)) { text + "." } else { text }

@@ -1,4 +1,4 @@
-//! docs/src/reference/reasons.md: words from the documentation of the enum, facts from the rows that hold `verdict` itself.
+//! docs/src/reference/reasons.md. The texts come from the doc comments of the enum, and the facts from the rows that test `verdict`.
 
 #[path = "../../../src/plan/tests/common/mod.rs"]
 #[macro_use]
@@ -18,7 +18,7 @@ use common::verdicts::{EVERY_EVENT, EVERY_REQUEUE, Row};
 use verdict_rows::all_rows;
 
 #[test]
-fn the_page_of_reasons_is_what_the_core_decides() {
+fn the_page_of_reasons_is_generated_from_the_reasons_in_plan() {
     written::file("docs/src/reference/reasons.md", &text());
 }
 
@@ -55,7 +55,7 @@ This list is complete: there are no other reasons. [Troubleshooting](../troubles
     text
 }
 
-/// What the conditions say with this reason, in any row.
+/// The conditions that have this reason in any row.
 fn states(reason: Reason) -> String {
     let found: BTreeSet<&str> =
         all_rows().iter().filter(|row| row.reason == reason).map(|row| state(row.progress).0).collect();
@@ -65,7 +65,7 @@ fn states(reason: Reason) -> String {
     listed.join(", ")
 }
 
-/// The word of the page, and what kubectl shows.
+/// The word on the page, and the status that kubectl shows.
 fn state(progress: Progress) -> (&'static str, &'static str) {
     match progress {
         Progress::Ready => ("ready", "`Ready` is True."),
@@ -108,13 +108,13 @@ fn states_explained() -> String {
 }
 
 fn visits(reason: Reason) -> String {
-    // An object that goes is not looked at again.
+    // An object that is released has no next pass.
     let stays = |outcome: &Outcome| *outcome != Outcome::Released;
     let rows = all_rows().into_iter().filter(|row| row.reason == reason && stays(&row.outcome));
     let found: Vec<Requeue> = rows.map(|row| row.requeue).collect();
     let listed = EVERY_REQUEUE.into_iter().filter(|visit| found.contains(visit));
     let mut listed: Vec<&str> = listed.map(|visit| visit_words(visit).0).collect();
-    // In the middle of work, which says nothing of how long it takes.
+    // The reason occurs in the middle of work, so no row says when the next pass comes.
     if listed.len() > 1 {
         listed.retain(|word| *word != visit_words(Requeue::Now).0);
     }
@@ -179,7 +179,7 @@ fn visits_explained() -> String {
     text
 }
 
-/// Whether a Warning event goes with it.
+/// Whether a Warning event has this reason.
 fn warns(reason: Reason) -> &'static str {
     let rows = all_rows();
     let of = |leaving: bool| {
@@ -199,10 +199,11 @@ fn warns(reason: Reason) -> &'static str {
 }
 
 fn events() -> String {
-    let repeat = Pace::default().event_repeat.as_secs() / 60;
+    let Pace { event_repeat, event_patience, .. } = Pace::default();
+    let (repeat, patience) = (event_repeat.as_secs() / 60, event_patience.as_secs());
     let mut text = format!(
         "\n## Events of what was done\n\nWarning events have the reasons above: one when a reason begins, and one every {repeat} minutes \
-         while it lasts. `ReconcileRequestIgnored` is a Warning too: the annotation `elasticache-users.dev/reconcile-requested-at` has more than 256 \
+         while it lasts. `WaitingForUserActive`, `WaitingForUserGroup` and `WaitingForPreviousUser` are Normal events first, and Warnings if they last for {patience} s. `ReconcileRequestIgnored` is a Warning too: the annotation `elasticache-users.dev/reconcile-requested-at` has more than 256 \
          characters, so it is ignored. So is `RuleBroken`: the object breaks a rule of the operator's administrator, and its AWS user stays managed. In addition, one event reports each thing that was done:\n\n| event | what was done |\n|---|---|\n"
     );
     let mut told = BTreeSet::new();

@@ -1,10 +1,10 @@
-//! The output of kubectl, without what differs from run to run.
+//! The output of kubectl, with fixed values in place of those that differ from run to run.
 
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-/// What differs from run to run, and what replaces it.
+/// Patterns of values that differ from run to run, and their replacements.
 static DIFFERS: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
     [
         (r"Resource Version:.*", "Resource Version:  1234"),
@@ -15,11 +15,10 @@ static DIFFERS: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
     ]
     .map(|(pattern, stands)| (Regex::new(pattern).unwrap(), stands))
 });
-/// `5s`, `2m10s`, `3h`: a cell of a table by itself, with the blanks behind it.
+/// A cell of a table with an age, such as `5s`, `2m10s` or `3h`, and the blanks after it.
 static AGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(^|  )((?:\d+[smhd])+)(  +|$)").unwrap());
 
-/// What kubectl said, with one value for each that differs from run to run: ages, times, versions, identifiers and the
-/// namespace.
+/// The output of kubectl with fixed ages, times, versions, identifiers and namespace.
 pub(crate) fn settled(said: &str, namespace: &str) -> String {
     said.replace(namespace, "shop").lines().map(|line| settled_line(line) + "\n").collect()
 }
@@ -35,7 +34,7 @@ fn settled_line(line: &str) -> String {
 }
 
 #[test]
-fn what_differs_from_run_to_run_is_settled() {
+fn ages_ids_and_times_in_shown_output_are_replaced_by_fixed_ones() {
     let rows = [
         ("orders   iam   True   Ready   2m10s", "orders   iam   True   Ready   5s"),
         ("2m10s       Normal   UserCreated", "5s          Normal   UserCreated"),

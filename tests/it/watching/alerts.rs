@@ -1,4 +1,5 @@
-//! The alerts and the dashboard of the chart: promtool runs the alerts' tests, and whatever either of them names is there.
+//! The alerts and the dashboard of the chart. promtool runs the tests of the alerts. All metrics and labels that alerts and dashboard
+//! name exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -14,7 +15,7 @@ use crate::repository;
 const ALERTS: &str = "charts/elasticache-user-operator/files/alerts.yaml";
 const DASHBOARD: &str = "charts/elasticache-user-operator/files/dashboard.json";
 const TESTS: &str = "tests/it/watching/alerts.yaml";
-/// What the chart puts in its place.
+/// The placeholder that the chart replaces by a URL.
 const RUNBOOKS: &str = "RUNBOOK_URL_BASE/";
 /// The scrape adds these to every series.
 const ADDED: [&str; 4] = ["instance", "job", "namespace", "pod"];
@@ -33,7 +34,7 @@ pub(super) fn promtool(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn each_alert_fires_for_what_it_is_made_for_and_says_what_to_do() {
+fn each_alert_fires_for_its_cause_and_says_what_to_do() {
     promtool(&["check", "rules", "--lint=all", "--lint-fatal", &repository::path(ALERTS)]);
     promtool(&["test", "rules", &repository::path(TESTS)]);
 }
@@ -68,10 +69,10 @@ fn each_alert_has_a_severity_a_runbook_and_tests_that_it_fires_and_does_not() {
     let there = std::fs::read_dir(repository::path("docs/src/runbooks")).unwrap();
     let there: BTreeSet<String> =
         there.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(there, pages, "a runbook for each alert, and none without one");
+    assert_eq!(there, pages, "each alert must have a runbook, and each runbook an alert");
 }
 
-/// Every expression of the alerts, those in their sentences included, and of the dashboard, with where it stands.
+/// Every expression of the alerts and their annotations, and of the dashboard, each with its place.
 fn expressions() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for rule in rules() {
@@ -101,7 +102,7 @@ fn expressions() -> Vec<(String, String)> {
     found
 }
 
-/// Metrics and their labels, as the reference lists them, which another test compares with a running operator.
+/// The metrics and labels in the reference. Another test compares the reference with a running operator.
 fn reference() -> BTreeMap<String, BTreeSet<String>> {
     let mut metrics = BTreeMap::new();
     for row in
@@ -127,7 +128,7 @@ fn reference() -> BTreeMap<String, BTreeSet<String>> {
     metrics
 }
 
-/// What a label may be compared with, where that is a closed list.
+/// The possible values of a label, if they are a closed list.
 fn words(label: &str) -> Option<Vec<&'static str>> {
     match label {
         "type" => Some(vec!["Ready", "Reconciling", "Stalled", "Deleting"]),
@@ -138,7 +139,7 @@ fn words(label: &str) -> Option<Vec<&'static str>> {
 }
 
 #[test]
-fn every_query_is_promql_and_asks_for_metrics_and_labels_that_are_there() {
+fn every_query_is_valid_promql_and_uses_metrics_and_labels_that_exist() {
     let metrics = reference();
     let mut wrong = Vec::new();
     for (place, expression) in expressions() {

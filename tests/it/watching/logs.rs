@@ -1,16 +1,16 @@
-//! The log as machines read it: its keys are those of the reference, and what somebody on call needs is one line each.
+//! The log in the JSON format. Its keys are those of the reference, and everything that people on call need is one line each.
 
 use std::collections::BTreeSet;
 
 use elasticache_user_operator::config::DEFAULT_LOG;
 use serde_json::{Value, json};
 
-use super::{LEADS, a_day, start};
+use super::{LEADS, objects_in_all_states, start};
 use crate::fixture::{Fixture, PASSWORD, Setup, is_ready};
 use crate::repository;
 
 const OURS: &str = "elasticache_user_operator";
-/// Tells of each AWS call, at a level of its own.
+/// The log target of AWS calls.
 const CALLS: &str = "elasticache_user_operator::aws::call_log";
 
 /// The keys in each table of the reference.
@@ -32,7 +32,7 @@ struct Told {
 }
 
 #[tokio::test]
-async fn the_log_has_the_keys_of_the_reference_and_a_line_for_each_thing() {
+async fn the_log_has_the_keys_of_the_reference_and_a_line_for_each_kind_of_entry() {
     let env = vec![
         ("ELASTICACHE_USERS_LOG_FORMAT", "json".to_owned()),
         ("ELASTICACHE_USERS_LOG", format!("{DEFAULT_LOG},{CALLS}=debug")),
@@ -40,7 +40,7 @@ async fn the_log_has_the_keys_of_the_reference_and_a_line_for_each_thing() {
     let fixture =
         Fixture::without_operator(Setup { env, leaves_users: true, rights: LEADS, ..Setup::default() }).await;
     start(&fixture);
-    a_day(&fixture).await;
+    objects_in_all_states(&fixture).await;
     fixture.patch("ready", json!({ "spec": { "accessString": "on ~orders:* -@all +@read" } })).await;
     fixture.event("ready", "UserModified").await;
     fixture.wait_ready("ready").await;
@@ -53,7 +53,7 @@ async fn the_log_has_the_keys_of_the_reference_and_a_line_for_each_thing() {
     fixture.secret("nowhere", "another-long-passphrase").await;
     fixture.event("secretless", "PasswordRotated").await;
     fixture.shows("secretless", "Ready after the rotation", is_ready).await;
-    // What is told when the operator ends is whole only then.
+    // The log is complete only after the operator has ended.
     fixture.signal(cluster::Signal::TERM);
     assert_eq!(fixture.exit_code().await, Some(0));
 
@@ -67,7 +67,7 @@ async fn the_log_has_the_keys_of_the_reference_and_a_line_for_each_thing() {
     let unknown: Vec<&String> = used.difference(&all).collect();
     assert!(unknown.is_empty(), "docs/src/reference/logs.md lacks {unknown:?}");
     let unused: Vec<&String> = always.difference(&used).collect();
-    assert!(unused.is_empty(), "docs/src/reference/logs.md tells of {unused:?}, which no line has");
+    assert!(unused.is_empty(), "docs/src/reference/logs.md has {unused:?}, which no line has");
     tells_each_thing_once(&fixture, &ours).await;
     fixture.end().await;
 }
@@ -101,13 +101,17 @@ async fn tells_each_thing_once(fixture: &Fixture, lines: &[&Value]) {
         let reason = if name == "denied" { "AccessDenied" } else { "Throttled" };
         let told = of(name, "reason", reason);
         let refused = calls.iter().filter(|call| call["Code"] == code && call["Params"]["UserId"] == name);
-        assert_eq!(told.len(), refused.count(), "{name}: a line for each refusal: {told:#?}");
+        assert_eq!(told.len(), refused.count(), "{name}: each refusal must be one line: {told:#?}");
         for line in told {
             assert_eq!((&line["level"], &line["code"]), (&json!("WARN"), &json!(code)));
             assert_eq!(requests("CreateUser", &line["request_id"]), 1, "{line}");
         }
     }
     let slowed = |line: &&&Value| line["message"].as_str().unwrap().starts_with("AWS throttles");
-    assert!(lines.iter().any(|line| slowed(&line)), "throttling is told");
-    assert_eq!(of("secretless", "reason", "SecretNotFound").len(), 1, "what is waited for is told once");
+    assert!(lines.iter().any(|line| slowed(&line)), "the log must report throttling");
+    assert_eq!(
+        of("secretless", "reason", "SecretNotFound").len(),
+        1,
+        "the reason of a wait must be logged once"
+    );
 }

@@ -1,4 +1,4 @@
-//! A page of /metrics, read.
+//! Parses a page of /metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,11 +36,11 @@ impl Page {
                 page.samples.extend(Sample::of(line));
             }
         }
-        assert!(!page.samples.is_empty(), "no page of metrics:\n{text}");
+        assert!(!page.samples.is_empty(), "this is no page of metrics:\n{text}");
         page
     }
 
-    /// The value of the first sample that has these labels, others aside.
+    /// The value of the first sample that has these labels. It may have other labels too.
     pub(crate) fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let has = |sample: &&Sample| {
             sample.name == name
@@ -51,13 +51,13 @@ impl Page {
         self.samples.iter().find(has).map(|sample| sample.value)
     }
 
-    /// What this label says in the samples of this name.
+    /// The values of this label in the samples of this name.
     pub(crate) fn values_of(&self, name: &str, label: &str) -> Vec<String> {
         let samples = self.samples.iter().filter(|sample| sample.name == name);
         samples.filter_map(|sample| sample.labels.get(label).cloned()).collect()
     }
 
-    /// Every label with everything that it says.
+    /// Every label with all its values.
     pub(crate) fn labels(&self) -> BTreeMap<String, BTreeSet<String>> {
         let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (label, value) in self.samples.iter().flat_map(|sample| &sample.labels) {
@@ -66,7 +66,6 @@ impl Page {
         found
     }
 
-    /// Whether there are series of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.samples.iter().any(|sample| sample.name == name || sample.name == format!("{name}_bucket"))
     }
@@ -85,9 +84,9 @@ impl Page {
                 samples.flat_map(|sample| sample.labels.keys()).map(String::as_str).collect();
             assert!(
                 self.has(&name),
-                "{name} has no series: let the test make one, or the reference lacks its labels"
+                "{name} has no series, so the reference would lack its labels: let the test make one"
             );
-            assert!(help.ends_with('.') && help.len() > 10, "{name} says what it is: {help}");
+            assert!(help.ends_with('.') && help.len() > 10, "the help of {name} must be a sentence: {help}");
             let labels: Vec<String> =
                 labels.into_iter().filter(|label| *label != "le").map(|label| format!("`{label}`")).collect();
             table.push_str(&format!("| `{name}` | {type_} | {} | {help} |\n", labels.join(", ")));
@@ -107,7 +106,7 @@ impl Sample {
             return Some(Self { name: series.to_owned(), labels: BTreeMap::new(), value });
         };
         let mut labels = BTreeMap::new();
-        // No value that a test makes has a quotation mark in it.
+        // No label value of the tests contains a quotation mark.
         for label in rest.trim_end_matches('}').split("\",") {
             let (label, value) = label.split_once("=\"")?;
             labels.insert(label.to_owned(), value.trim_end_matches('"').to_owned());

@@ -1,4 +1,4 @@
-//! What an expression of PromQL names, by promtool: metrics, the labels that it selects by, and those that it groups by.
+//! Finds the metrics of a PromQL expression, and the labels that it selects and groups by. promtool parses the expression.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ const GROUPING: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "g
 /// promtool puts this matcher first in every selector.
 const MARK: &str = "{__mark__=\"x\"";
 
-/// Fails if the expression is no PromQL.
+/// Panics if the expression is no valid PromQL.
 pub(super) fn names(expression: &str) -> Names {
     let marked =
         promtool(&["--experimental", "promql", "label-matchers", "set", expression, "__mark__", "x"]);
@@ -43,7 +43,7 @@ pub(super) fn names(expression: &str) -> Names {
 }
 
 #[test]
-fn an_expression_names_metrics_and_labels() {
+fn the_metrics_and_labels_of_a_promql_expression_are_found() {
     let found = names(
         "max by (le, name) (rate(a_bucket{x=~\"1|2\", y!=''}[5m])) / on (z) group_left () b unless c{} > 15 * 60",
     );

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// Runs a command to its end, and answers what it printed.
+/// Runs a command to its end, and returns its output.
 ///
 /// # Errors
-/// If the command fails: with what it said on both outputs.
+/// If the command fails, with both of its outputs.
 pub fn run(command: &mut Command) -> Result<String> {
     let shown = typed(command);
     let output = command.output().with_context(|| format!("failed to start `{shown}`"))?;
@@ -43,14 +43,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_shown_so_that_a_shell_reads_it_as_it_was() {
+    fn a_command_is_shown_so_that_a_shell_can_run_it() {
         let mut command = Command::new("/somewhere/kubectl");
         command.args(["patch", "ecu/app", "-p", r#"{"spec":"it's"}"#, ""]);
         assert_eq!(typed(&command), r#"kubectl patch ecu/app -p '{"spec":"it'\''s"}' ''"#);
     }
 
     #[test]
-    fn a_failed_command_is_named_with_what_it_said() {
+    fn a_failed_command_is_reported_with_its_output() {
         let error = run(Command::new("sh").args(["-c", "echo broken >&2; exit 3"])).unwrap_err().to_string();
         assert!(error.contains("`sh -c 'echo broken >&2; exit 3'` failed"), "{error}");
         assert!(error.ends_with("broken"), "{error}");

@@ -9,7 +9,7 @@ use cluster::Process;
 use crate::repository::program;
 use crate::wait::{PATIENCE, until_blocking};
 
-/// Starts the emulator with these arguments, and answers its URL once it listens.
+/// Starts the emulator with these arguments, waits until it listens, and returns its URL.
 ///
 /// # Errors
 /// If the emulator is not built, or ends early.

@@ -27,7 +27,7 @@ pub fn command(program: impl AsRef<Path>, kubeconfig: &Path, aws: &str) -> Comma
 /// An endpoint at which nobody listens.
 pub const NO_STS: &str = "http://127.0.0.1:1";
 
-/// What a cluster would give it in other ways: AWS at `aws`, its credentials, and a port that nobody else has.
+/// Settings that a cluster provides in other ways: the endpoint `aws`, its credentials, and a free port.
 ///
 /// STS is out of reach, so that the emulator's calls, faults and rate are those of ElastiCache alone.
 pub fn environment(aws: &str) -> [(&'static str, String); 6] {
@@ -41,13 +41,13 @@ pub fn environment(aws: &str) -> [(&'static str, String); 6] {
     ]
 }
 
-/// Where the operator serves HTTP, by its log of text or JSON: `HOST:PORT`.
+/// The address at which the operator serves HTTP, `HOST:PORT`, from its log of text or JSON.
 pub fn address(log: &str) -> Option<&str> {
     let (_, rest) = log.rsplit_once(" http=").or_else(|| log.rsplit_once("\"http\":\""))?;
     rest.split_once([' ', '"', '\n']).map(|(address, _)| address)
 }
 
-/// The body of a successful GET. HTTP/1.0, because its answer ends with the connection and is never chunked.
+/// The body of a successful GET. This uses HTTP/1.0, because its answer ends with the connection and is never chunked.
 ///
 /// # Errors
 /// If there is no answer of status 200.
@@ -74,7 +74,7 @@ pub fn tail(log: &str, lines: usize) -> String {
     all.get(all.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
 }
 
-/// Waits for the end of a process, and answers its exit code.
+/// Waits for the end of a process, and returns its exit code.
 ///
 /// # Errors
 /// If the process does not end.

@@ -33,7 +33,7 @@ pub fn yaml(file: &str) -> Value {
 pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.parent().unwrap_or(Path::new("."));
-    // Tests lie one folder deeper.
+    // Test programs are one folder deeper.
     let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     let program = folder.join(name);
     anyhow::ensure!(

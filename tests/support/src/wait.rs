@@ -1,4 +1,4 @@
-//! One wait: until a fact holds, within a deadline. A failure shows the last value seen.
+//! Waits until a fact is true, with a deadline. A failure shows the last value that was seen.
 
 use std::fmt::{self, Debug, Display};
 use std::time::{Duration, Instant};
@@ -8,17 +8,17 @@ use tokio::sync::Notify;
 /// Long enough for any fact on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What one look at a fact gives: the fact, or what was seen instead. An `Option` or a `bool` has seen nothing that helps.
+/// The result of one check: the fact, or the value that was seen instead. `Option` and `bool` have no value to show.
 pub trait Look {
     /// The fact.
     type Fact;
-    /// What was seen instead.
+    /// The value that was seen instead.
     type Seen: Debug;
 
-    /// The fact, or what was seen instead.
+    /// The fact, or the value that was seen instead.
     ///
     /// # Errors
-    /// What was seen instead.
+    /// The value that was seen instead.
     fn look(self) -> Result<Self::Fact, Self::Seen>;
 }
 
@@ -49,7 +49,7 @@ impl<T, S: Debug> Look for Result<T, S> {
     }
 }
 
-/// The value if `holds` is true of it; otherwise the value is what was seen instead.
+/// The value as a fact if `holds` is true. Otherwise the value as one that was seen instead.
 ///
 /// # Errors
 /// The value if `holds` is false.
@@ -86,7 +86,7 @@ impl<'a> Deadline<'a> {
         Self { fact, within, since: Instant::now() }
     }
 
-    /// The outcome of a look that ends the wait; `None` if another look is due.
+    /// The outcome if this check ends the wait. `None` if another check follows.
     fn outcome<L: Look>(&self, look: L) -> Option<Result<L::Fact, TimedOut<L::Seen>>> {
         match look.look() {
             Ok(fact) => Some(Ok(fact)),
@@ -98,7 +98,7 @@ impl<'a> Deadline<'a> {
     }
 }
 
-/// Waits until `look` gives the fact. It looks every 50 ms.
+/// Waits until `look` returns the fact. It checks every 50 ms.
 ///
 /// # Errors
 /// If the fact does not hold within the deadline.
@@ -110,7 +110,7 @@ pub async fn until<L: Look, F: Future<Output = L>>(
     until_notified(fact, within, (&Notify::new(), Duration::from_millis(50)), look).await
 }
 
-/// Waits until `look` gives the fact. It looks at each notification, and after a pause without one.
+/// Waits until `look` returns the fact. It checks at each notification, and after a pause without one.
 ///
 /// # Errors
 /// If the fact does not hold within the deadline.
@@ -122,7 +122,7 @@ pub async fn until_notified<L: Look, F: Future<Output = L>>(
 ) -> Result<L::Fact, TimedOut<L::Seen>> {
     let deadline = Deadline::new(fact, within);
     loop {
-        // Registered before the look, because a notification during the look must count.
+        // The wait registers before the check, because a notification during the check must count.
         let mut notified = std::pin::pin!(news.notified());
         notified.as_mut().enable();
         if let Some(outcome) = deadline.outcome(look().await) {
@@ -133,7 +133,7 @@ pub async fn until_notified<L: Look, F: Future<Output = L>>(
     }
 }
 
-/// The same without a runtime. An error of `look` ends the wait.
+/// Waits without an async runtime. An error of `look` ends the wait.
 ///
 /// # Errors
 /// If `look` fails, or the fact does not hold within the deadline.
@@ -151,7 +151,7 @@ pub fn until_blocking<L: Look>(
     }
 }
 
-/// The time between two looks.
+/// The pause between two checks.
 #[allow(clippy::disallowed_methods, reason = "every caller looks at a fact again afterwards")]
 pub fn pause(time: Duration) {
     std::thread::sleep(time);
@@ -164,7 +164,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(120);
 
     #[tokio::test]
-    async fn a_wait_ends_with_the_fact_or_with_the_last_value_seen() {
+    async fn a_wait_returns_the_fact_or_fails_with_the_last_value_seen() {
         let mut looks = 0;
         let counted = until("three looks", PATIENCE, || {
             looks += 1;
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_notification_during_a_look_is_not_lost() {
+    async fn a_notification_during_a_check_is_not_lost() {
         let news = Notify::new();
         let mut looks = 0;
         let pause = Duration::from_secs(3600);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blocking_wait_ends_with_an_error_of_the_look() {
+    fn a_blocking_wait_fails_with_the_error_of_its_check() {
         let broken = until_blocking("anything", PATIENCE, || -> anyhow::Result<Option<()>> {
             anyhow::bail!("the process ended")
         });

@@ -34,7 +34,7 @@ fn count(counter: &Cell<u32>) {
 }
 
 #[test]
-fn what_elasticache_returns_means_what_was_sent() {
+fn the_access_string_that_elasticache_returns_means_what_was_sent() {
     let (taken, changed) = (Cell::new(0), Cell::new(0));
     let result = runner().run(&texts(), |sent| {
         let Ok(returned) = canonical(&sent) else {

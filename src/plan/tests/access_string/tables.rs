@@ -15,7 +15,7 @@ macro_rules! pairs {
 }
 
 #[test]
-fn forms_of_one_meaning_are_equal() {
+fn access_strings_of_the_same_meaning_are_equal() {
     let pairs = pairs! {
         "a missing state is off": "~objects:* ~items:* ~public:*", "off ~objects:* ~items:* ~public:* -@all";
         "an empty string permits nothing": "", "off -@all";
@@ -111,7 +111,7 @@ fn access_strings_of_different_rights_are_not_equal() {
 }
 
 #[test]
-fn what_elasticache_refuses_equals_nothing_that_it_takes() {
+fn an_access_string_that_elasticache_refuses_equals_none_that_it_accepts() {
     let pairs = pairs! {
         "resetkeys": "on ~a resetkeys ~b +@all", "on ~b +@all";
         "resetchannels": "on ~* resetchannels +@all", "on ~* +@all";

@@ -1,4 +1,4 @@
-//! The people and things of the tables: one object `shop/app`, its user, its neighbours.
+//! Values that the tables share: one object `shop/app`, its user, and other objects and users.
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
 pub(crate) mod faults;
@@ -12,11 +12,11 @@ use plan::*;
 #[allow(unused_imports, reason = "each test binary uses its part of it")]
 pub(crate) use faults::*;
 
-/// What the object's spec says, and AWS hands back in a form of its own.
+/// The access string of the spec. AWS returns it in a form of its own.
 pub(crate) const WANTED: &str = "on allkeys +@all";
-/// The same as AWS writes it.
+/// AWS's form of [`WANTED`].
 pub(crate) const CANONICAL: &str = "on ~* +@all";
-/// A password that ElastiCache accepts; no sentence may ever contain it.
+/// A password that ElastiCache accepts. No message may contain it.
 pub(crate) const SECRET_TEXT: &str = "correct horse battery staple";
 
 pub(crate) fn id() -> UserId {
@@ -35,7 +35,7 @@ pub(crate) fn owner_tags() -> Tags {
     owner().tags("uid-1")
 }
 
-/// All tags of a user that is as it should be: the owner's and the spec's.
+/// All tags of a user in sync: the owner tags and the tags of the spec.
 pub(crate) fn our_tags() -> Tags {
     with_tags(&[("team", "shop")])
 }
@@ -139,7 +139,7 @@ pub(crate) fn protected() -> Goal {
     Goal::Absent(DeletionGoal { protected: true, ..deletion_goal() })
 }
 
-/// The user as AWS shows it when all is well.
+/// A user in sync, as AWS shows it, in this state.
 pub(crate) fn user(lifecycle: Lifecycle) -> RemoteUser {
     RemoteUser {
         user_id: "app".into(),
@@ -179,7 +179,7 @@ pub(crate) fn busy_states() -> [Lifecycle; 3] {
     [Lifecycle::Creating, Lifecycle::Modifying, odd()]
 }
 
-/// Nothing looked at yet, nothing remembered.
+/// The pass has read nothing yet, and remembers nothing.
 pub(crate) fn nothing_known() -> Observed {
     Observed {
         source: CallSource {
@@ -202,7 +202,7 @@ pub(crate) fn managed() -> Record {
     }
 }
 
-/// The same with a change of what was applied.
+/// Like [`managed`], with a change of what was applied.
 pub(crate) fn managed_but(change: impl FnOnce(&mut LastApplied)) -> Record {
     let mut record = managed();
     if let Some(last) = &mut record.last_applied {
@@ -211,7 +211,7 @@ pub(crate) fn managed_but(change: impl FnOnce(&mut LastApplied)) -> Record {
     record
 }
 
-/// The same with a change of what status reports.
+/// Like [`managed`], with a change of what status reports.
 pub(crate) fn reported_but(change: impl FnOnce(&mut Reported)) -> Record {
     let mut record = managed();
     if let Some(reported) = &mut record.reported {
@@ -234,22 +234,22 @@ pub(crate) fn with_applied(last: LastApplied) -> Record {
     Record { last_applied: Some(last), ..Record::default() }
 }
 
-/// The same, in another place.
+/// Like [`managed`], with this ARN in status.
 pub(crate) fn placed(arn: Arn) -> Record {
     Record { location: Some(Location::of(&arn)), arn: Some(arn), ..managed() }
 }
 
-/// Another process announced a DeleteUser.
+/// Another process wrote the intent of a DeleteUser.
 pub(crate) fn requested_by_another() -> DeletionProgress {
     DeletionProgress::Requested(Requester::Another)
 }
 
-/// AWS lets the user go, and this process announced no DeleteUser.
+/// AWS deletes the user, and this process wrote no intent of a DeleteUser.
 pub(crate) fn accepted_by_another() -> DeletionProgress {
     DeletionProgress::Accepted(Requester::Another)
 }
 
-/// This process announced a DeleteUser.
+/// This process wrote the intent of a DeleteUser.
 pub(crate) fn requested_by_us(last_applied: Option<LastApplied>) -> DeletionProgress {
     DeletionProgress::Requested(Requester::ThisProcess { last_applied })
 }
@@ -333,7 +333,7 @@ impl With for Observed {
     }
 }
 
-/// A row of a table that gives one thing and expects one.
+/// A row of a table with one input and one expected output.
 #[derive(Clone, Debug)]
 pub(crate) struct Case<G, E> {
     pub(crate) claim: &'static str,
@@ -341,7 +341,7 @@ pub(crate) struct Case<G, E> {
     pub(crate) expected: E,
 }
 
-/// Braces, so that rustfmt leaves a row a row: `"claim": given => expected`.
+/// Rows of the form `"claim": given => expected`. The braces keep rustfmt from breaking a row.
 #[allow(unused_macros, reason = "each test binary uses its part of it")]
 macro_rules! cases {
     { $($claim:literal: $given:expr => $expected:expr),* $(,)? } => {

@@ -1,4 +1,4 @@
-//! What plan tables are made of.
+//! Rows and values that the tables about `plan` share.
 
 use plan::*;
 
@@ -18,9 +18,8 @@ impl Row {
     }
 }
 
-/// A row about a user that should be there speaks of an object that has the finalizer, which goes first if the user is not ours.
-/// Without the finalizer, the same facts must lead to nothing else than the finalizer, or to the same, and never to a change of
-/// AWS.
+/// A row about a user that should exist is about an object with the finalizer. Without the finalizer, the same facts must lead to the
+/// same action or to adding the finalizer, and never to a change of AWS.
 pub(crate) fn check(rows: Vec<Row>) {
     for Row { claim, goal, seen, plan: expected } in rows {
         if !matches!(goal, Goal::Present(_)) {
@@ -112,7 +111,7 @@ pub(crate) fn drift(of: &[&str]) -> Cause {
     Cause::Drift(texts(of))
 }
 
-/// Changes of the access string alone.
+/// Only a change of the access string.
 pub(crate) fn rules() -> Changes {
     Changes { access_string: Some(WANTED.into()), ..Changes::default() }
 }
@@ -125,7 +124,7 @@ pub(crate) fn authentication(change: AuthenticationChange) -> Changes {
     Changes { authentication: Some(change), ..Changes::default() }
 }
 
-/// The owner tags alone, which the user lost.
+/// Restores only the owner tags, which the user lost.
 pub(crate) fn restore_tags() -> Action {
     Action::Tag(Tag { arn: arn(), tags: owner_tags(), cause: owner_tags_lost() })
 }
@@ -150,7 +149,7 @@ pub(crate) fn elsewhere(recorded: Arn, region: &str, account: Option<&str>) -> W
     }
 }
 
-/// On the way out, with the definition known to stay.
+/// The object is terminating, and the definition is known to stay.
 pub(crate) fn leaving() -> Observed {
     nothing_known().definition(Definition::Kept)
 }

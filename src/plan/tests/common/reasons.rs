@@ -1,12 +1,12 @@
-//! Which reasons go with which conditions: the lists of the contract, and not what `verdict` makes of them.
+//! Which reasons go with which conditions, according to the lists of the contract and not to `verdict`.
 
 use plan::verdict::{Progress, Reason};
 
 use Reason::*;
 
-/// AWS did not tell the state.
+/// AWS did not show the state.
 const SILENT: [Reason; 4] = [Throttled, AWSUnavailable, CredentialsUnavailable, AccessDenied];
-/// The same, or AWS works on the user without our asking.
+/// AWS did not show the state, or AWS modifies the user without a call of ours.
 const UNCHANGED: [Reason; 5] = [Active, Throttled, AWSUnavailable, CredentialsUnavailable, AccessDenied];
 const RECONCILING: [Reason; 19] = [
     Creating,

@@ -1,4 +1,4 @@
-//! What the tables about `verdict` have in common.
+//! Rows and values that the tables about `verdict` share.
 
 use plan::pace::Requeue;
 use plan::verdict::{Completed, Outcome, Progress, Reason, VerdictContext};

@@ -76,7 +76,7 @@ const MET: &str = "\
     at rest by a listing, not in a listing, woken by a listing";
 
 #[test]
-fn the_walks_meet_every_request_and_every_end_of_a_pass() {
+fn the_random_walks_reach_every_request_and_every_end_of_a_pass() {
     let mut runner = TestRunner::new(Config { cases: 0, ..config() });
     let mut met = BTreeSet::new();
     for _ in 0..2500 {

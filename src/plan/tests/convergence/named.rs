@@ -78,7 +78,7 @@ fn mutations(model: &Model) -> &[(Kind, bool)] {
 }
 
 #[test]
-fn aws_gets_the_last_edit_although_the_status_write_after_the_one_before_is_lost() {
+fn aws_gets_the_last_edit_although_the_status_write_of_the_edit_before_is_lost() {
     let (first, second) = (2, 0);
     let last_applied = LastApplied { access_string: Some(ACCESS[first].0.into()), ..LastApplied::default() };
     let start =
@@ -93,7 +93,7 @@ fn aws_gets_the_last_edit_although_the_status_write_after_the_one_before_is_lost
         let access = model.services[0].user.as_ref().map(|user| user.shown.access_string.as_str());
         assert_eq!(access, Some(ACCESS[first].1), "{}", model.trace);
     }
-    assert_eq!(sent, 2, "the second one has to get there, and be taken back");
+    assert_eq!(sent, 2, "the second edit must be sent, and then reverted");
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn a_user_that_loses_its_tags_after_aws_refused_delete_user_is_still_deleted() {
 }
 
 #[test]
-fn a_user_without_tags_is_deleted_although_user_not_found_came_from_an_account_that_nobody_told() {
+fn a_user_without_tags_is_deleted_although_user_not_found_came_from_an_unknown_account() {
     let untold =
         [Step::Until("Identify"), Step::Request(Injection::Refused(common::throttled())), Step::Pass];
     let before = [others(Others::Retags(Claim::Nobodys)), moves()];
@@ -218,7 +218,7 @@ fn a_user_without_tags_is_deleted_although_user_not_found_came_from_an_account_t
 }
 
 #[test]
-fn a_user_without_tags_is_left_by_a_process_that_did_not_see_the_refusal() {
+fn a_user_without_tags_is_not_deleted_by_a_process_that_did_not_see_the_refusal() {
     let busy = Injection::Refused(common::busy());
     let model = leaves(&[busy], &Injection::Killed, Others::Retags(Claim::Nobodys));
     assert_eq!(mutations(&model), [(Kind::Delete, false)], "{}", model.trace);
@@ -273,7 +273,7 @@ fn an_edit_that_retains_the_user_counts_up_to_2_s_before_its_deletion() {
 }
 
 #[test]
-fn nothing_is_lost_or_made_twice_if_the_credentials_move_to_another_account() {
+fn no_user_is_lost_or_created_twice_if_the_credentials_move_to_another_account() {
     let created = vec![Step::Until("CreateUser"), Step::Request(Injection::Lost), Step::Pass];
     let deleted = vec![Step::Event(Event::Deletes)];
     let deleting = [deleted.clone(), vec![Step::Pass]].concat();
@@ -360,7 +360,7 @@ fn credentials_that_are_replaced_within_the_account_change_nothing() {
 }
 
 #[test]
-fn an_absence_is_not_believed_if_other_credentials_say_which_account_it_is() {
+fn user_not_found_is_not_believed_if_the_account_is_known_from_other_credentials_only() {
     let mut start = reported();
     start.fixed = true;
     let asks = [Step::Event(Event::Deletes), moves(), Step::Until("Identify"), moves(), Step::Pass];

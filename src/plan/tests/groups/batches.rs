@@ -1,10 +1,12 @@
 //! How many calls it takes, and who is told what.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use plan::*;
 
-use crate::model::{AwsGroup, GROUP, Luck, World};
+use crate::aws::{AwsGroup, Luck};
+use crate::model::{GROUP, World};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -20,7 +22,7 @@ fn joining(count: usize) -> World {
 }
 
 #[test]
-fn a_hundred_joins_are_one_call() {
+fn a_hundred_users_join_a_group_with_one_call() {
     let mut world = joining(100);
     world.run(Duration::from_secs(60));
     assert_eq!((world.members().len(), world.calls.len(), world.looks), (100, 1, 4));
@@ -28,7 +30,7 @@ fn a_hundred_joins_are_one_call() {
 }
 
 #[test]
-fn three_culprits_of_a_hundred_are_found_with_few_calls_and_only_they_are_told() {
+fn three_refused_users_of_a_hundred_are_found_with_few_calls_and_only_their_objects_report_it() {
     let all: Vec<[usize; 3]> = (0..1000)
         .map(|seed| [(seed * 37) % 100, (seed * 59 + 13) % 100, (seed * 83 + 41) % 100])
         .chain([[0, 1, 2], [97, 98, 99], [0, 50, 99], [49, 50, 51]])
@@ -50,7 +52,7 @@ fn three_culprits_of_a_hundred_are_found_with_few_calls_and_only_they_are_told()
 }
 
 #[test]
-fn culprits_that_aws_names_cost_a_call_each() {
+fn each_refused_user_that_aws_names_costs_one_call() {
     let mut world = joining(100);
     world.culprits = [7, 20, 88].map(user).into();
     world.names_culprits = true;
@@ -59,7 +61,7 @@ fn culprits_that_aws_names_cost_a_call_each() {
 }
 
 #[test]
-fn a_known_culprit_spoils_no_later_batch() {
+fn a_user_that_aws_refused_is_in_no_later_batch() {
     let mut world = joining(1);
     world.culprits = [user(0)].into();
     world.run(Duration::from_secs(60));
@@ -74,7 +76,7 @@ fn a_known_culprit_spoils_no_later_batch() {
 }
 
 #[test]
-fn namespaces_are_searched_one_by_one() {
+fn refused_users_are_searched_in_one_namespace_after_the_other() {
     let mut world = World::new();
     for number in 0..40 {
         world.namespaces.insert(user(number), format!("team-{}", number % 2));
@@ -89,7 +91,7 @@ fn namespaces_are_searched_one_by_one() {
 }
 
 #[test]
-fn a_full_group_takes_the_oldest_and_the_others_are_told() {
+fn a_full_group_takes_the_oldest_users_and_the_other_objects_report_that_it_is_full() {
     let mut world = joining(101);
     world.run(HOUR / 60);
     assert_eq!(world.members().len(), 100);
@@ -111,7 +113,7 @@ fn a_full_group_takes_the_oldest_and_the_others_are_told() {
 }
 
 #[test]
-fn a_leave_that_aws_refuses_because_of_the_quota_is_told_and_tried_again_slowly() {
+fn a_leave_that_aws_refuses_because_of_the_quota_is_reported_and_tried_again_slowly() {
     let mut world = joining(4);
     world.run(HOUR / 60);
     world.quota = 2;
@@ -125,24 +127,76 @@ fn a_leave_that_aws_refuses_because_of_the_quota_is_told_and_tried_again_slowly(
     assert!(!world.members().contains("u-1"));
 }
 
-#[test]
-fn a_role_that_lacks_the_permission_is_told_without_a_search_through_all() {
-    let mut world = joining(100);
-    world.denied = (0..100).map(user).collect();
-    world.run(Duration::from_secs(20));
-    assert!(world.calls.len() <= 40, "{} calls", world.calls.len());
-    for number in 0..100 {
-        assert!(matches!(world.state(&user(number)), Some(MembershipState::Failed(_, Fault::Denied(_)))));
-    }
-    let mut one = joining(100);
-    one.denied = [user(5)].into();
-    one.run(Duration::from_secs(300));
-    assert!(matches!(one.state(&user(5)), Some(MembershipState::Failed(_, Fault::Denied(_)))));
-    assert_eq!(one.members().len(), 99, "only a single user that is denied is AccessDenied");
+/// The users that are told that the role may not change their membership.
+fn told_denied(world: &World) -> BTreeSet<String> {
+    let is_denied = |state| matches!(state, Some(MembershipState::Failed(_, Fault::Denied(_))));
+    (0..100).map(user).filter(|user| is_denied(world.state(user))).collect()
+}
+
+fn asked_alone(world: &World) -> BTreeSet<String> {
+    world.calls.iter().filter(|(call, _)| call.add.len() == 1).map(|(call, _)| call.add[0].clone()).collect()
 }
 
 #[test]
-fn a_group_that_is_not_there_is_looked_at_less_and_less_often_and_joined_when_it_comes() {
+fn only_the_object_of_a_user_that_is_denied_alone_reports_access_denied() {
+    let mut one = joining(100);
+    one.denied = [user(5)].into();
+    one.run(Duration::from_secs(300));
+    assert_eq!((told_denied(&one), one.members().len()), ([user(5)].into(), 99));
+    // Everybody is denied, and AWS does not say why.
+    let mut all = joining(100);
+    all.denied = (0..100).map(user).collect();
+    all.run(Duration::from_secs(29));
+    assert!(all.calls.len() <= 25, "{} calls", all.calls.len());
+    assert_eq!((told_denied(&all), told_denied(&all).len()), (asked_alone(&all), 3));
+    for other in (0..100).map(user).filter(|user| !asked_alone(&all).contains(user)) {
+        assert!(
+            matches!(all.state(&other), Some(MembershipState::DeniedTogether(_))),
+            "{:?}",
+            all.state(&other)
+        );
+    }
+    all.run(HOUR);
+    assert_eq!(told_denied(&all), asked_alone(&all));
+    assert!((10..40).contains(&asked_alone(&all).len()), "{} were asked for", asked_alone(&all).len());
+    // The first one that is accepted shows that the role has the permission now.
+    all.denied.clear();
+    let calls = all.calls.len();
+    all.run(HOUR / 3);
+    assert_eq!(all.members().len(), 100);
+    assert!(all.calls.len() - calls <= 50, "{} calls", all.calls.len() - calls);
+}
+
+#[test]
+fn all_objects_report_after_one_call_that_the_role_may_not_modify_the_group() {
+    let mut world = joining(100);
+    world.denies_groups = true;
+    world.run(Duration::from_secs(20));
+    assert_eq!((world.calls.len(), told_denied(&world).len()), (1, 100));
+    let passes = world.passes;
+    world.run(HOUR);
+    assert_eq!(world.passes, passes, "nobody has to say anything else");
+    assert!((10..25).contains(&world.calls.len()), "{} calls", world.calls.len());
+    world.denies_groups = false;
+    world.run(HOUR / 6);
+    assert_eq!(world.members().len(), 100);
+}
+
+#[test]
+fn a_call_that_fails_again_and_again_is_made_less_and_less_often() {
+    let mut world = joining(100);
+    world.always = Some(Luck::ThrottledCall);
+    world.run(HOUR);
+    let passes = world.passes;
+    assert!((55..130).contains(&world.calls.len()), "{} calls in an hour", world.calls.len());
+    assert!(passes <= 300, "{passes} passes");
+    world.always = None;
+    world.run(Duration::from_secs(120));
+    assert_eq!(world.members().len(), 100);
+}
+
+#[test]
+fn a_missing_group_is_described_less_and_less_often_and_joined_when_it_exists() {
     let mut world = joining(3);
     let group = world.aws.remove(GROUP).unwrap();
     world.run(HOUR);
@@ -154,7 +208,7 @@ fn a_group_that_is_not_there_is_looked_at_less_and_less_often_and_joined_when_it
 }
 
 #[test]
-fn a_lost_answer_is_followed_by_a_look() {
+fn the_group_is_described_again_after_a_lost_answer_to_modify_user_group() {
     for luck in [Luck::LostBefore, Luck::LostAfter, Luck::Throttled] {
         let mut world = joining(5);
         world.luck = luck;
@@ -203,13 +257,89 @@ fn awss_own_default_user_comes_back_only_if_it_opens_no_cache_or_the_annotation_
 }
 
 #[test]
-fn a_name_that_another_member_has_is_waited_for_and_then_refused() {
-    let mut world = default_user(&[]);
+fn a_default_user_that_somebody_swapped_for_awss_own_comes_back_but_not_in_place_of_another_one() {
+    let mut world = default_user(&["sessions"]);
+    world.foreign_change("mine-1".to_owned(), false);
+    world.foreign_change(DEFAULT_USER.to_owned(), true);
+    world.resync();
+    world.run(HOUR / 60);
+    assert!(world.members().contains("mine-1") && !world.members().contains(DEFAULT_USER));
+    world.user_names.insert("theirs".to_owned(), DEFAULT_USER.to_owned());
+    world.foreign_change("mine-1".to_owned(), false);
+    world.foreign_change("theirs".to_owned(), true);
+    world.resync();
+    world.run(HOUR / 20);
+    assert!(
+        matches!(world.state("mine-1"), Some(MembershipState::Refused(_))),
+        "{:?}",
+        world.state("mine-1")
+    );
+    assert!(world.members().contains("theirs"), "a member that is not ours stays");
+}
+
+/// `mine-1` is the group's default member, and another object of that name wants to join.
+fn second_default_user(caches: &[&str]) -> World {
+    let mut world = default_user(caches);
     world.user_names.insert("other-3".to_owned(), DEFAULT_USER.to_owned());
     world.wants("other-3", Some(Direction::Join));
     world.run(Duration::from_secs(30));
     assert!(matches!(world.state("other-3"), Some(MembershipState::NameTaken(_))));
-    world.run(Duration::from_secs(90));
+    world
+}
+
+#[test]
+fn a_name_that_another_member_has_is_waited_for_and_then_refused() {
+    let mut world = second_default_user(&[]);
+    world.run(Duration::from_secs(35));
     assert!(matches!(world.state("other-3"), Some(MembershipState::Refused(_))));
     assert!(world.members().contains("mine-1"));
+    // The name is free once the object is gone.
+    world.delete("mine-1");
+    world.group().members.insert(DEFAULT_USER.to_owned());
+    world.run(Duration::from_secs(60));
+    assert!(world.members().contains("other-3"));
+}
+
+#[test]
+fn a_taken_user_name_is_waited_for_while_the_object_of_the_other_member_leaves_the_group() {
+    let leaves: [fn(&mut World); 2] = [
+        |world| {
+            world.terminating.insert("mine-1".to_owned());
+        },
+        // Caches use the group, so its default user stays, although its object does not name the group.
+        |world| world.wants("mine-1", Some(Direction::Leave)),
+    ];
+    for leave in leaves {
+        let mut world = second_default_user(&["sessions"]);
+        leave(&mut world);
+        world.run(HOUR / 4);
+        assert!(
+            matches!(world.state("other-3"), Some(MembershipState::NameTaken(_))),
+            "{:?}",
+            world.state("other-3")
+        );
+        world.terminating.clear();
+        world.wants("mine-1", Some(Direction::Join));
+        world.run(Duration::from_secs(70));
+        assert!(matches!(world.state("other-3"), Some(MembershipState::Refused(_))));
+    }
+}
+
+#[test]
+fn joins_come_before_leaves_but_a_join_that_waits_delays_no_leave() {
+    let mut world = joining(1);
+    world.aws.insert("queue".to_owned(), AwsGroup::new("valkey"));
+    world.run(HOUR / 60);
+    let moves = [("queue", Some(Direction::Join)), (GROUP, Some(Direction::Leave))];
+    world.wants_of("u-0", &moves);
+    let calls = world.calls.len();
+    world.run(HOUR / 60);
+    let groups: Vec<&str> = world.calls[calls..].iter().map(|(call, _)| call.group.as_str()).collect();
+    assert_eq!(groups, ["queue", GROUP]);
+    let mut waits = joining(1);
+    waits.run(HOUR / 60);
+    waits.wants_of("u-0", &moves);
+    waits.run(HOUR / 60);
+    assert_eq!(waits.members().len(), 0);
+    assert_eq!(waits.state_of("u-0", "queue"), Some(MembershipState::Absent));
 }

@@ -2,6 +2,8 @@
 //! fulfilled or told, whatever AWS and others do meanwhile.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where something is wrong")]
 
+mod aws;
 mod batches;
+mod looks;
 mod model;
 mod walk;

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use plan::groups::{GroupStep, Groups, Member};
+use plan::groups::{GroupFacts, GroupStep, Groups, Member, MemberObject};
 use plan::pace::Pace;
 use plan::*;
+
+use crate::aws::{AwsGroup, Luck};
 
 pub(crate) const GROUP: &str = "cache";
 
@@ -13,48 +15,38 @@ pub(crate) fn group_id(id: &str) -> UserGroupId {
     UserGroupId::parse(id).unwrap()
 }
 
-/// A group in AWS.
-#[derive(Clone, Debug)]
-pub(crate) struct AwsGroup {
-    pub(crate) engine: &'static str,
-    pub(crate) members: BTreeSet<String>,
-    pub(crate) caches: Vec<String>,
-    /// `modifying` until then, with these members afterwards.
-    pending: Option<(Moment, BTreeSet<String>)>,
-}
-
-/// What AWS does with a call, besides its rules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Luck {
-    #[default]
-    Good,
-    Throttled,
-    /// The call is lost on its way.
-    LostBefore,
-    /// The answer is lost.
-    LostAfter,
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) now: Moment,
     pub(crate) groups: Groups,
     pub(crate) aws: BTreeMap<String, AwsGroup>,
-    /// What each object wishes of the group, by user ID.
-    pub(crate) wishes: BTreeMap<String, Direction>,
+    /// What each object wishes of groups, by user ID and group.
+    pub(crate) wishes: BTreeMap<String, BTreeMap<String, Direction>>,
+    /// Users whose object is being deleted.
+    pub(crate) terminating: BTreeSet<String>,
     pub(crate) namespaces: BTreeMap<String, String>,
     /// Users that AWS refuses to add.
     pub(crate) culprits: BTreeSet<String>,
     /// Users whose addition the role may not make.
     pub(crate) denied: BTreeSet<String>,
+    /// The role may not change any group.
+    pub(crate) denies_groups: bool,
+    /// Groups that a listing does not show.
+    pub(crate) hidden: BTreeSet<String>,
+    /// The role may not list groups.
+    pub(crate) denies_listings: bool,
     /// AWS's sentence names the culprit.
     pub(crate) names_culprits: bool,
     pub(crate) quota: usize,
     pub(crate) user_names: BTreeMap<String, String>,
     pub(crate) luck: Luck,
+    /// For all changes.
+    pub(crate) always: Option<Luck>,
     /// The calls of ModifyUserGroup, and whether AWS accepted them.
     pub(crate) calls: Vec<(GroupChange, bool)>,
+    /// Looks by ID.
     pub(crate) looks: usize,
+    pub(crate) listings: usize,
     pub(crate) passes: usize,
     /// The annotation `restore-default-user` names the group.
     pub(crate) restores: bool,
@@ -64,33 +56,28 @@ fn source() -> CallSource {
     CallSource { region: "us-east-1".into(), credentials: CredentialsId(1), account: Account::Withheld }
 }
 
-fn error(code: &str, message: &str) -> Fault {
-    match classify::classify_group(code, message, 400) {
-        classify::Answer::Fault(fault) => fault,
-        other @ (classify::Answer::NotFound | classify::Answer::AlreadyExists) => {
-            panic!("{other:?} is no fault")
-        }
-    }
-}
-
 impl World {
     pub(crate) fn new() -> Self {
-        let group =
-            AwsGroup { engine: "valkey", members: BTreeSet::new(), caches: Vec::new(), pending: None };
         Self {
             now: Moment::after_start(Duration::from_secs(1)),
             groups: Groups::new(Pace::default(), 7),
-            aws: BTreeMap::from([(GROUP.to_owned(), group)]),
+            aws: BTreeMap::from([(GROUP.to_owned(), AwsGroup::new("valkey"))]),
             wishes: BTreeMap::new(),
+            terminating: BTreeSet::new(),
             namespaces: BTreeMap::new(),
             culprits: BTreeSet::new(),
             denied: BTreeSet::new(),
+            denies_groups: false,
+            hidden: BTreeSet::new(),
+            denies_listings: false,
             names_culprits: false,
             quota: 100,
             user_names: BTreeMap::new(),
             luck: Luck::Good,
+            always: None,
             calls: Vec::new(),
             looks: 0,
+            listings: 0,
             passes: 0,
             restores: false,
         }
@@ -101,19 +88,46 @@ impl World {
     }
 
     pub(crate) fn members(&self) -> BTreeSet<String> {
-        self.aws.get(GROUP).map(|group| group.members.clone()).unwrap_or_default()
+        self.members_of(GROUP)
     }
 
-    /// The object wishes this from now on, or nothing.
+    pub(crate) fn members_of(&self, group: &str) -> BTreeSet<String> {
+        self.aws.get(group).map(|group| group.members.clone()).unwrap_or_default()
+    }
+
+    /// The object wishes this of the group from now on, or nothing.
     pub(crate) fn wants(&mut self, user: &str, direction: Option<Direction>) {
-        match direction {
-            Some(direction) => self.wishes.insert(user.to_owned(), direction),
-            None => self.wishes.remove(user),
-        };
+        self.wants_of(user, &[(GROUP, direction)]);
+    }
+
+    /// The same of several groups, in one version of the object.
+    pub(crate) fn wants_of(&mut self, user: &str, wanted: &[(&str, Option<Direction>)]) {
+        let wishes = self.wishes.entry(user.to_owned()).or_default();
+        for (group, direction) in wanted {
+            match direction {
+                Some(direction) => wishes.insert((*group).to_owned(), *direction),
+                None => wishes.remove(*group),
+            };
+        }
         self.pass(user);
     }
 
-    fn member(&self, user: &str, direction: Direction) -> Member {
+    pub(crate) fn wish(&self, user: &str, group: &str) -> Option<Direction> {
+        self.wishes.get(user)?.get(group).copied()
+    }
+
+    /// The object is gone, and its user with it.
+    pub(crate) fn delete(&mut self, user: &str) {
+        self.wishes.remove(user);
+        self.terminating.remove(user);
+        for group in self.aws.values_mut() {
+            group.members.remove(user);
+        }
+        self.groups.withdraw(user);
+        self.groups.object_gone(user, self.now);
+    }
+
+    fn member(&self, user: &str, directions: BTreeMap<UserGroupId, Direction>) -> Member {
         let namespace = self.namespaces.get(user).cloned().unwrap_or_else(|| "shop".into());
         let annotation = ("elasticache-users.dev/restore-default-user".to_owned(), GROUP.to_owned());
         let number =
@@ -132,7 +146,7 @@ impl World {
             user_name: self.user_names.get(user).cloned().unwrap_or_else(|| user.to_owned()),
             engine: "valkey".into(),
             authentication_type: "iam".into(),
-            directions: BTreeMap::from([(group_id(GROUP), direction)]),
+            directions,
         };
         Member::new(&object, wishes)
     }
@@ -140,28 +154,28 @@ impl World {
     /// The object's pass: it looks at its user, and says what it wishes.
     fn pass(&mut self, user: &str) {
         self.passes += 1;
-        let states = self.groups.states(user, &[group_id(GROUP)]);
-        let is_member = self.members().contains(user);
-        let is_open = |direction: &Direction| match direction {
-            Direction::Join => {
-                !is_member || matches!(states.get(&group_id(GROUP)), Some(MembershipState::Applying(_)))
-            }
-            Direction::Leave => {
-                let gone = matches!(
-                    states.get(&group_id(GROUP)),
-                    Some(MembershipState::Settled(_) | MembershipState::Absent)
-                );
-                is_member || !gone
-            }
-        };
-        match self.wishes.get(user).copied().filter(is_open) {
-            Some(direction) => self.groups.wish(&self.member(user, direction), self.now),
-            None => {
-                if self.wishes.get(user) == Some(&Direction::Leave) {
-                    self.wishes.remove(user);
+        let wishes = self.wishes.get(user).cloned().unwrap_or_default();
+        let ids: Vec<UserGroupId> = wishes.keys().map(|group| group_id(group)).collect();
+        let states = self.groups.states(user, &ids);
+        let mut open = BTreeMap::new();
+        for (id, (group, direction)) in ids.into_iter().zip(wishes) {
+            let is_member = self.members_of(&group).contains(user);
+            let state = states.get(&id);
+            let is_open = match direction {
+                Direction::Join => !is_member || matches!(state, Some(MembershipState::Applying(_))),
+                Direction::Leave => {
+                    is_member || !matches!(state, Some(MembershipState::Settled(_) | MembershipState::Absent))
                 }
-                self.groups.withdraw(user);
+            };
+            if is_open {
+                open.insert(id, direction);
+            } else if direction == Direction::Leave {
+                self.wishes.get_mut(user).map(|wishes| wishes.remove(&group));
             }
+        }
+        match open.is_empty() {
+            true => self.groups.withdraw(user),
+            false => self.groups.wish(&self.member(user, open), self.now),
         }
     }
 
@@ -177,7 +191,11 @@ impl World {
 
     /// What the object says of the group.
     pub(crate) fn state(&self, user: &str) -> Option<MembershipState> {
-        self.groups.clone().states(user, &[group_id(GROUP)]).remove(&group_id(GROUP))
+        self.state_of(user, GROUP)
+    }
+
+    pub(crate) fn state_of(&self, user: &str, group: &str) -> Option<MembershipState> {
+        self.groups.clone().states(user, &[group_id(group)]).remove(&group_id(group))
     }
 
     /// The operator starts again.
@@ -193,87 +211,19 @@ impl World {
         }
     }
 
-    fn settle(&mut self) {
-        let now = self.now;
-        for group in self.aws.values_mut() {
-            if let Some((until, members)) = group.pending.clone().filter(|(until, _)| *until <= now) {
-                assert!(until <= now);
-                (group.members, group.pending) = (members, None);
-            }
-        }
-    }
-
-    fn look(&mut self, id: &UserGroupId) -> GroupObservation {
-        self.looks += 1;
-        self.settle();
-        if std::mem::take(&mut self.luck) == Luck::Throttled {
-            return GroupObservation::Failed(error("Throttling", "Rate exceeded"));
-        }
-        match self.aws.get(id.as_str()) {
-            None => GroupObservation::Absent,
-            Some(group) => GroupObservation::Found(UserGroup {
-                id: id.clone(),
-                lifecycle: if group.pending.is_some() { Lifecycle::Modifying } else { Lifecycle::Active },
-                engine: group.engine.to_owned(),
-                user_ids: group.members.iter().cloned().collect(),
-                caches: group.caches.clone(),
-            }),
-        }
-    }
-
-    fn call(&mut self, change: &GroupChange) -> GroupOutcome {
-        self.settle();
-        let luck = std::mem::take(&mut self.luck);
-        if luck == Luck::LostBefore {
-            self.calls.push((change.clone(), false));
-            return GroupOutcome::Failed(Fault::Unavailable(AwsError::new("NoAnswer", "")));
-        }
-        let outcome = self.modify(change);
-        self.calls.push((change.clone(), outcome == GroupOutcome::Accepted));
-        match luck {
-            Luck::LostAfter => GroupOutcome::Failed(Fault::Unavailable(AwsError::new("NoAnswer", ""))),
-            Luck::Good | Luck::Throttled | Luck::LostBefore => outcome,
-        }
-    }
-
-    /// The rules of AWS.
-    fn modify(&mut self, change: &GroupChange) -> GroupOutcome {
-        let refuse = |code: &str, message: String| GroupOutcome::Failed(error(code, &message));
-        let name = |user: &String| self.user_names.get(user).cloned().unwrap_or_else(|| user.clone());
-        let Some(group) = self.aws.get(change.group.as_str()) else { return GroupOutcome::NotFound };
-        if group.pending.is_some() {
-            return refuse("InvalidUserGroupState", "Only active user groups can be modified.".into());
-        }
-        if let Some(user) = change.add.iter().find(|user| self.denied.contains(*user)) {
-            return refuse(
-                "AccessDenied",
-                if self.names_culprits { format!("on user {user}") } else { "no".into() },
-            );
-        }
-        if let Some(user) = change.add.iter().find(|user| self.culprits.contains(*user)) {
-            let named =
-                if self.names_culprits { format!("User {user} cannot be added.") } else { "No.".into() };
-            return refuse("InvalidParameterValue", named);
-        }
-        if let Some(user) = change.remove.iter().find(|user| !group.members.contains(*user)) {
-            return refuse("InvalidParameterValue", format!("User {user} is not a member of user group g."));
-        }
-        let mut members = group.members.clone();
-        members.retain(|member| !change.remove.contains(member));
-        members.extend(change.add.iter().cloned());
-        let names: BTreeSet<String> = members.iter().map(&name).collect();
-        if names.len() < members.len() {
-            return refuse("DuplicateUserName", "Two users would have one name.".into());
-        }
-        if group.engine == "redis" && !names.contains(DEFAULT_USER) {
-            return refuse("DefaultUserRequired", "Needs a default user.".into());
-        }
-        if members.len() > self.quota {
-            return refuse("UserGroupQuotaExceeded", "Too many.".into());
-        }
-        let until = self.now + Duration::from_secs(20);
-        self.group().pending = Some((until, members));
-        GroupOutcome::Accepted
+    /// The objects of the group's members. A user about whose membership nobody wishes anything has none.
+    fn objects_of_members(&self, group: &str) -> Vec<MemberObject> {
+        let object = |user: &String| {
+            let wish = self.wish(user, group)?;
+            Some(MemberObject {
+                user_id: user.clone(),
+                user_name: self.user_names.get(user).unwrap_or(user).clone(),
+                terminating: self.terminating.contains(user),
+                manages_membership: true,
+                names_group: wish == Direction::Join,
+            })
+        };
+        self.members_of(group).iter().filter_map(object).collect()
     }
 
     /// One step of the driver, or a pass, or time passes. `false` if nothing is due before `end`.
@@ -291,14 +241,21 @@ impl World {
                 let seen = self.look(&id);
                 self.groups.looked(&id, &seen, self.now);
             }
+            GroupStep::List => {
+                let listing = self.list();
+                self.groups.listed(&listing, self.now);
+            }
             GroupStep::Change { group, candidates } => {
-                let wish = |member: &Member| self.wishes.get(&member.uid).copied();
-                let still = |member: &&Member| wish(member) == member.wishes.directions.get(&group).copied();
+                let still = |member: &&Member| {
+                    self.wish(&member.uid, group.as_str()) == member.wishes.directions.get(&group).copied()
+                };
                 let confirmed = candidates.iter().filter(still).map(|member| member.uid.clone()).collect();
                 let seen = self.look(&group);
-                if let Some(change) = self.groups.decide(&group, &confirmed, &seen, &source(), self.now) {
+                let members = self.objects_of_members(group.as_str());
+                let facts = GroupFacts { confirmed, seen, source: source(), members };
+                if let Some(change) = self.groups.decide(&group, &facts, self.now) {
                     let outcome = self.call(&change);
-                    self.groups.answered(&group, &outcome, true, self.now);
+                    self.groups.answered(&group, &outcome, self.now);
                 }
             }
             GroupStep::Sleep(Some(due)) if due <= end => self.now = self.now.max(due),

@@ -27,7 +27,7 @@ const DEFAULT: Row = Row {
 };
 
 #[test]
-fn it_waits_for_the_first_minute_and_while_the_other_object_goes_and_only_then_is_stalled() {
+fn an_object_whose_user_has_another_owner_is_stalled_after_a_minute_unless_that_owner_is_terminating() {
     let rows = [
         Row { claim: "a new object", ..DEFAULT },
         Row { claim: "by a clock that is ahead", age: -2, ..DEFAULT },

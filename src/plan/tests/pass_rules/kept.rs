@@ -1,4 +1,4 @@
-//! What a process remembers although its pass is cut.
+//! What a process remembers if its pass is cut.
 
 use plan::pass::{Request, Response};
 use plan::verdict::Outcome;
@@ -19,7 +19,7 @@ fn sent() -> Option<Passwords> {
     }
 }
 
-/// What is remembered if the request under way takes too long.
+/// The memory if the request under way takes too long.
 fn memory_if_cut(pass: &mut Pass, now: Now) -> Memory {
     pass.handle(Response::TimedOut, now);
     let Request::Finish(finish) = pass.next(now) else { panic!("the pass goes on") };
@@ -42,7 +42,7 @@ fn passwords_that_aws_accepted_are_remembered_wherever_the_pass_is_cut_and_are_n
         let request = pass.next(world.now());
         world.memory = memory_if_cut(&mut pass, world.now());
         assert_eq!(world.memory.sent_passwords, sent(), "cut at {}", name(&request));
-        // Status knows nothing of the call, and the Secret is written again with the same password.
+        // Status does not show the call, and the Secret is written again with the same password.
         world.quiet_pass();
         assert!(!world.has_mutated(), "cut at {}: {:?}", name(&request), world.asked);
     }
@@ -57,7 +57,7 @@ fn rotated_again() -> World {
 }
 
 #[test]
-fn if_aws_refuses_new_passwords_it_has_the_former_ones() {
+fn after_aws_refused_new_passwords_the_former_ones_are_remembered() {
     let mut world = rotated_again();
     let former = world.memory.sent_passwords.clone();
     let refused = Response::Called(Outcome::Failed(throttled()));

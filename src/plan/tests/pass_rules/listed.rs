@@ -1,4 +1,4 @@
-//! What the row of a listing says of an object for which no pass is due.
+//! Whether a row of a listing starts a pass for an object for which no pass is due.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,15 @@ fn settled() -> World {
         world.now += finish.requeue.unwrap();
     }
     panic!("it is never Ready: {:?}", world.object.status)
+}
+
+/// A Ready object whose user AWS works on without our asking.
+fn busy_for_others() -> World {
+    let mut world = settled();
+    world.user.as_mut().unwrap().lifecycle = Lifecycle::Modifying;
+    let pause = world.quiet_pass().requeue.unwrap();
+    world.now += pause;
+    world
 }
 
 /// A deletion that waits for AWS.
@@ -65,11 +74,16 @@ fn leaves(claim: &'static str, waits: bool, expected: Drift) -> Row {
     Row { claim, world, listed, secrets: SecretsShown::AsSent, waits, expected }
 }
 
+fn waits(claim: &'static str, world: World, expected: Drift) -> Row {
+    let listed = world.user.clone();
+    Row { claim, world, listed, secrets: SecretsShown::AsSent, waits: true, expected }
+}
+
 fn wants(wants: &'static str) -> Drift {
     Drift::Pass { wants }
 }
 
-/// Another process has looked after the object.
+/// Another process has managed the object until now.
 fn restarted(world: &mut World) {
     world.memory = Memory::default();
 }
@@ -81,7 +95,7 @@ fn rows_about_users() -> Vec<Row> {
         row("nothing differs after a restart", Drift::Nothing, restarted),
         Row { listed: None, ..row("the user is not listed", Drift::Unlisted, |_| {}) },
         row(
-            "somebody changed what it may do",
+            "somebody changed the access string",
             wants("ListTags"),
             listed(|user| user.access_string = "off -@all".into()),
         ),
@@ -99,7 +113,7 @@ fn rows_about_users() -> Vec<Row> {
         row("AWS works on it", wants("Finish"), listed(|user| user.lifecycle = Lifecycle::Modifying)),
         row("AWS deletes it", wants("WriteStatus"), listed(|user| user.lifecycle = Lifecycle::Deleting)),
         row(
-            "it is another account's",
+            "the user is in another account",
             wants("WriteStatus"),
             listed(|user| user.arn = arn_in("us-east-1", "222222222222")),
         ),
@@ -135,6 +149,7 @@ fn rows_about_tags_secrets_and_waits() -> Vec<Row> {
                 world.quiet_pass();
             })
         },
+        waits("AWS still works on a user of a group that changes", busy_for_others(), Drift::Nothing),
         leaves("AWS still deletes the user", true, Drift::Nothing),
         leaves("an object at rest would not wait", false, wants("ReadDefinition")),
         Row { listed: None, ..leaves("the user may be gone", true, Drift::Unlisted) },
@@ -165,7 +180,7 @@ impl Row {
 }
 
 #[test]
-fn a_row_wakes_an_object_if_a_pass_would_do_anything() {
+fn a_listed_user_wakes_its_object_if_a_pass_would_make_a_call() {
     for mut row in rows_about_users().into_iter().chain(rows_about_tags_secrets_and_waits()) {
         let (claim, before) = (row.claim, row.world.memory.clone());
         let found = row.judge();
@@ -180,11 +195,11 @@ fn a_row_wakes_an_object_if_a_pass_would_do_anything() {
 }
 
 #[test]
-fn sweeps_do_not_put_off_the_comparison_of_tags() {
+fn listings_do_not_delay_the_comparison_of_tags() {
     let mut row = row("at rest", Drift::Nothing, restarted);
     let woken = (0..8).filter(|_| {
         row.world.now += Duration::from_secs(600);
         row.judge() == wants("ListTags")
     });
-    assert!(woken.count() > 0, "its tags are never compared");
+    assert!(woken.count() > 0, "the tags are never compared");
 }

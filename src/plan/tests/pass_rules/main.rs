@@ -12,6 +12,7 @@ mod listed;
 mod not_shown;
 mod orphaned;
 mod recent;
+mod reminded;
 mod reserved;
 mod rewritten;
 mod secrets;

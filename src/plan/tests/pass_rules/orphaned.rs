@@ -64,7 +64,7 @@ fn the_user_of_a_vanished_object_is_deleted_and_counted_once_it_is_gone() {
     assert_eq!(world.count("DeleteUser"), 1);
     let last_read = world.asked.iter().rposition(|asked| *asked == "ReadNamesake");
     assert!(last_read > world.asked.iter().position(|asked| *asked == "ListTags"), "{:?}", world.asked);
-    assert!(pass(&mut world, &mut seen, |_, _| None), "AWS is deleting it");
+    assert!(pass(&mut world, &mut seen, |_, _| None), "the pass must go on while AWS deletes the user");
     assert_eq!(seen.removed, 0);
     world.user = None;
     assert!(!pass(&mut world, &mut seen, |_, _| None));

@@ -6,7 +6,7 @@ use crate::common::{desired, our_tags, tags};
 use crate::world::{World, world};
 
 #[test]
-fn keys_are_reserved_whatever_their_case_and_blanks() {
+fn tag_keys_are_reserved_whatever_their_case_and_blanks() {
     let reserved = ["aws:a", " AWS:a", "elasticache-users.dev/name", "\tElastiCache-Users.dev/x "];
     let free = ["team", "aws", "a/aws:", "elasticache-users.dev", "x.elasticache-users.dev/name"];
     for (keys, expected) in [(&reserved[..], true), (&free[..], false)] {

@@ -122,7 +122,7 @@ struct Row {
 }
 
 #[test]
-fn whatever_else_changed_makes_a_whole_pass() {
+fn any_change_besides_a_rewritten_secret_makes_a_whole_pass() {
     let rows = [
         Row { claim: "new passwords", change: |world| world.secret = secret(NEW, 2), asks: "ModifyUser" },
         Row {

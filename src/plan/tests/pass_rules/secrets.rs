@@ -34,7 +34,7 @@ fn reason(world: &World) -> String {
 }
 
 #[test]
-fn an_object_without_its_secret_costs_one_look_at_aws_and_no_write_while_it_waits() {
+fn an_object_without_its_secret_costs_one_aws_call_and_no_write_while_it_waits() {
     let forbidden = SecretProblem::Forbidden { secret: "app-password".into() };
     for (problem, told) in [
         (secret_not_found(), "SecretNotFound"),
@@ -104,7 +104,7 @@ fn aws_is_asked_again_after_an_edit_a_request_a_restart_or_a_removed_finalizer()
 }
 
 #[test]
-fn a_changed_problem_is_told_without_a_look_at_aws() {
+fn a_changed_problem_of_a_secret_is_reported_without_an_aws_call() {
     let mut world = waiting();
     world.quiet_pass();
     world.secret = Err(SecretProblem::KeyNotFound { secret: "app-password".into(), key: "k".into() });

@@ -27,7 +27,7 @@ use state::Violation;
 use switches::{Faults, Guarantees};
 
 #[test]
-fn one_replica_neither_orphans_nor_deletes_a_foreign_user_whatever_goes_wrong_three_times() {
+fn one_replica_never_orphans_its_user_or_deletes_a_foreign_one_through_three_faults() {
     holds("alone, abroad is another region", Faults::ALONE);
 }
 
@@ -79,7 +79,7 @@ fn a_user_is_adopted_only_if_its_owner_was_gone_when_it_was_last_read() {
 
 /// No intent precedes an adoption. Leader election keeps a second replica from releasing the object meanwhile.
 #[test]
-fn an_adoption_needs_one_replica_at_a_time() {
+fn a_user_can_be_orphaned_if_one_replica_adopts_it_while_another_deletes_its_object() {
     let faults = Faults { owners: true, ..Faults::BESIDE };
     needs(
         "the object goes while another replica adopts its user",
@@ -110,7 +110,7 @@ fn explorer() {
 }
 
 #[test]
-fn a_release_must_test_the_version() {
+fn a_user_can_be_orphaned_if_the_finalizer_is_removed_without_testing_the_resource_version() {
     let guarantees = Guarantees { release_tests_version: false, ..Guarantees::ALL };
     let faults = Faults { again: true, ..Faults::BESIDE };
     needs(
@@ -122,14 +122,14 @@ fn a_release_must_test_the_version() {
 }
 
 #[test]
-fn a_call_must_keep_the_credentials_of_the_last_answer() {
+fn a_user_can_be_orphaned_if_a_mutation_is_signed_with_other_credentials_than_the_last_read() {
     let guarantees = Guarantees { calls_keep_credentials: false, ..Guarantees::ALL };
     let faults = Faults { budget: 5, moves: true, accounts: true, failures: true, ..Faults::NONE };
     needs("CreateUser went to an account that status does not name", guarantees, faults, Violation::Orphan);
 }
 
 #[test]
-fn a_created_user_must_show_within_the_window() {
+fn a_user_can_be_orphaned_if_it_shows_after_the_creation_window() {
     let guarantees = Guarantees { users_show_in_time: false, ..Guarantees::ALL };
     let faults = Faults { budget: 1, late: true, ..Faults::NONE };
     needs("the user shows after the window", guarantees, faults, Violation::Orphan);
@@ -150,7 +150,7 @@ fn a_user_that_shows_late_is_not_lost_although_the_credentials_change_and_sts_fa
 }
 
 #[test]
-fn a_status_write_must_test_the_version() {
+fn a_user_can_be_orphaned_if_a_status_write_does_not_test_the_resource_version() {
     let guarantees = Guarantees { status_tests_version: false, ..Guarantees::ALL };
     let faults = Faults { budget: 2, failures: true, late: true, ..Faults::BESIDE };
     needs("a late report takes back a createRequestedAt", guarantees, faults, Violation::Orphan);
@@ -164,7 +164,7 @@ fn no_user_is_created_for_a_terminating_object_even_if_no_status_write_tests_the
 }
 
 #[test]
-fn a_call_must_start_at_once() {
+fn a_user_can_be_orphaned_if_a_mutation_starts_long_after_its_intent() {
     let guarantees = Guarantees { calls_start_at_once: false, ..Guarantees::ALL };
     let faults = Faults { budget: 2, others: true, ..Faults::BESIDE };
     needs("the object goes between the intent and CreateUser", guarantees, faults, Violation::Orphan);

@@ -75,8 +75,8 @@ pub(crate) fn holds_with(claim: &str, guarantees: Guarantees, faults: Faults) {
     let found = explore(guarantees, faults);
     println!("{claim}: {}", found.report());
     assert!(found.bad.is_none(), "{claim}: {}", found.report());
-    assert!(found.is_done, "{claim}: states are left");
-    assert!(found.states > 1000, "{claim}: the model hardly moves");
+    assert!(found.is_done, "{claim}: not all states were explored");
+    assert!(found.states > 1000, "{claim}: the model reaches too few states");
 }
 
 /// Without this guarantee, the violation must be found.

@@ -38,12 +38,12 @@ fn applied_versions(of: &[&str]) -> Record {
     }
 }
 
-/// The user was read as ours, and status is this.
+/// This pass read our owner tags on the user, and status has this record.
 fn sees(user: RemoteUser, record: Record) -> Observed {
     nothing_known().seen(user).tagged(our_tags()).record(record)
 }
 
-/// AWS has this many passwords, and status shows that those of these versions were applied.
+/// AWS has this many passwords, and status shows that the passwords of these versions were applied.
 fn knows(count: i32, versions: &[&str]) -> Observed {
     sees(password_user(count), applied_versions(versions)).intent_written()
 }

@@ -49,7 +49,7 @@ fn the_account_is_known_before_the_first_create_user_unless_aws_does_not_show_it
 }
 
 #[test]
-fn nothing_is_created_or_announced_without_the_passwords() {
+fn no_user_is_created_and_no_intent_is_written_without_the_passwords() {
     let (secret, key) = ("s".to_owned(), "k".to_owned());
     let key_missing = SecretProblem::KeyNotFound { secret: secret.clone(), key };
     let (forbidden, unreadable) = (

@@ -136,9 +136,17 @@ fn adoption_needs_the_finalizer_only_when_it_changes_the_user() {
     let unowned = active_seen().tagged(Tags::new()).finalizer(false);
     let busy = in_state(Lifecycle::Modifying).remembering(Ownership::Unowned).finalizer(false);
     let not_allowed = refuse(Refusal::AdoptionNotAllowed { namespace: "shop".into(), former: None });
-    assert_eq!(plan(&adopts(Adoption::NotAllowed), &unowned), not_allowed, "it is not allowed");
-    assert_eq!(plan(&adopts(Adoption::Allowed), &busy), not_active(Lifecycle::Modifying), "it has to wait");
-    assert_eq!(plan(&adopts(Adoption::Allowed), &unowned), Action::AddFinalizer, "its tags are next");
+    assert_eq!(plan(&adopts(Adoption::NotAllowed), &unowned), not_allowed, "adoption is not allowed");
+    assert_eq!(
+        plan(&adopts(Adoption::Allowed), &busy),
+        not_active(Lifecycle::Modifying),
+        "adoption has to wait"
+    );
+    assert_eq!(
+        plan(&adopts(Adoption::Allowed), &unowned),
+        Action::AddFinalizer,
+        "the finalizer comes before the owner tags"
+    );
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn a_password_is_parsed_if_elasticache_would_accept_it() {
         let read = Password::parse(&bytes);
         assert!(read.as_ref().err().copied() == wrong, "{claim}: {:?}", read.err());
         if let Ok(password) = read {
-            assert!(password.expose().as_bytes() == bytes, "{claim}: kept as it was");
+            assert!(password.expose().as_bytes() == bytes, "{claim}: the password must stay unchanged");
         }
     }
 }

@@ -9,7 +9,7 @@ fn orphan(policy: DeletionPolicy) -> Goal {
     Goal::Orphaned(Orphan { user_id: id(), owner: owner(), uid: "uid-1".into(), policy })
 }
 
-/// The object is gone, its user exists with its tags, and the delete request is noted: everything speaks for DeleteUser.
+/// The object is gone, its user exists with its tags, and the delete request is recorded. So nothing prevents DeleteUser.
 fn ready() -> Observed {
     nothing_known().seen(active()).tagged(owner_tags()).kept().confirmed().intent_written().with(|seen| {
         seen.namesake = Namesake::Absent;
@@ -18,7 +18,7 @@ fn ready() -> Observed {
     })
 }
 
-/// The same while CreateUser may still take effect.
+/// Like [`ready`], but CreateUser may still take effect.
 fn open() -> Observed {
     ready().with(|seen| (seen.record.creation, seen.record.tags_may_lag) = (Creation::Open, true))
 }

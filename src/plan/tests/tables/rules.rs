@@ -10,7 +10,7 @@ fn rule() -> BrokenRule {
 }
 
 #[test]
-fn a_rule_keeps_the_operator_from_a_new_user_and_not_from_its_own() {
+fn an_administrators_rule_prevents_new_users_but_not_the_management_of_existing_ones() {
     let broken = || Desired { broken_rules: vec![rule()], adoption: Adoption::Allowed, ..desired() };
     let full = || Desired { full: Some(2), adoption: Adoption::Allowed, ..desired() };
     let elsewhere = || active_seen().tagged(owner_named("other").tags("uid-9"));

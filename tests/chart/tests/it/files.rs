@@ -1,10 +1,10 @@
-//! What is made from the chart stands in the repository as it is made now.
+//! The generated files in the repository are up to date.
 
 use chart::{CHART, Manifest, manifests};
 use support::repository::read;
 
 #[test]
-fn the_manifests_are_the_chart_rendered() {
+fn the_plain_manifests_are_the_rendered_chart() {
     let manifests = manifests().unwrap();
     assert!(manifests.len() > 3);
     for Manifest { file, text } in manifests {
@@ -13,7 +13,7 @@ fn the_manifests_are_the_chart_rendered() {
 }
 
 #[test]
-fn the_readme_has_the_values_as_helm_docs_tells_them() {
+fn the_charts_readme_lists_the_values_as_helm_docs_writes_them() {
     let readme = chart::readme().unwrap();
     assert!(readme.contains("| aws.region | string |"), "{readme}");
     let file = format!("{CHART}/README.md");
@@ -21,10 +21,10 @@ fn the_readme_has_the_values_as_helm_docs_tells_them() {
 }
 
 #[test]
-fn every_value_says_what_it_is_for() {
+fn every_value_of_the_chart_has_a_comment() {
     let readme = read(&format!("{CHART}/README.md"));
     let table = readme.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() >= 5);
     for line in table {
-        assert!(!line.ends_with("|  |"), "no description: {line}");
+        assert!(!line.ends_with("|  |"), "this value has no comment: {line}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers that the tests share.
 
 use std::{
     process::Command,
@@ -12,21 +12,21 @@ use support::command::run;
 use support::repository::{path, program};
 use support::wait::{Look, PATIENCE, until_blocking};
 
-/// The values that the chart cannot do without.
+/// The values that the chart requires.
 pub(crate) const LEAST: &[&str] = &["--set=aws.region=eu-west-1"];
-/// The chart's smallest release name.
+/// The name of the release.
 pub(crate) const RELEASE: &str = "elasticache-user-operator";
 
 pub(crate) fn helm(tool: Tool) -> Helm {
     Helm::new(tool).expect("Helm")
 }
 
-/// A file of values, as an argument.
+/// The argument for a file of values.
 pub(crate) fn values(name: &str) -> String {
     format!("--values={}", path(&format!("tests/chart/values/{name}.yaml")))
 }
 
-/// What the chart renders to.
+/// The rendered objects.
 pub(crate) fn rendered(namespace: &str, arguments: &[&str]) -> Vec<Value> {
     objects(&helm(Tool::Helm4).template(RELEASE, namespace, arguments).unwrap()).unwrap()
 }
@@ -36,13 +36,13 @@ pub(crate) fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
     objects.iter().filter(|object| object["kind"] == kind).collect()
 }
 
-/// The one object of a kind.
+/// The only object of a kind.
 pub(crate) fn the<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     let [one] = of_kind(objects, kind).try_into().unwrap_or_else(|all| panic!("{kind}: {all:?}"));
     one
 }
 
-/// The control plane, started by the first who asks. It ends with the process.
+/// The control plane. The first caller starts it, and it ends with the process.
 pub(crate) fn control_plane() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
@@ -54,41 +54,41 @@ pub(crate) fn control_plane() -> &'static Cluster {
     })
 }
 
-/// For those who write the definition: there is one for the whole cluster.
+/// A lock for tests that write the CRD, because a cluster has only one.
 pub(crate) fn the_definition() -> MutexGuard<'static, ()> {
     static DEFINITION: Mutex<()> = Mutex::new(());
-    // A test that failed says so itself.
+    // A poisoned lock is no error, because the test that panicked reports it.
     DEFINITION.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// kubectl, which must succeed, and what it printed.
+/// Runs kubectl, and returns its output. Fails if kubectl fails.
 pub(crate) fn kubectl(arguments: &[&str]) -> String {
     run(control_plane().kubectl().args(arguments)).unwrap()
 }
 
-/// kubectl, which must fail, and what it said.
+/// Runs kubectl, and returns its error output. Fails if kubectl succeeds.
 pub(crate) fn kubectl_refuses(arguments: &[&str]) -> String {
     attempt(arguments).unwrap_err()
 }
 
-/// kubectl: what it printed, or what it said where it failed.
+/// Runs kubectl, and returns its output, or its error output if it fails.
 pub(crate) fn attempt(arguments: &[&str]) -> Result<String, String> {
     run(control_plane().kubectl().args(arguments)).map_err(|error| format!("{error:#}"))
 }
 
-/// The same as JSON.
+/// Runs `kubectl get`, and returns its output as JSON.
 pub(crate) fn get(arguments: &[&str]) -> Value {
     let arguments: Vec<&str> = ["get"].iter().chain(arguments).chain(&["--output=json"]).copied().collect();
     serde_json::from_str(&kubectl(&arguments)).unwrap()
 }
 
-/// A namespace where Pods must keep the rules of `restricted`.
+/// Creates a namespace that enforces the Pod Security Standard `restricted`.
 pub(crate) fn namespace(name: &str) {
     kubectl(&["create", "namespace", name]);
     kubectl(&["label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted"]);
 }
 
-/// Objects as a file for kubectl: JSON is YAML.
+/// Writes objects to a file for kubectl.
 pub(crate) fn file(name: &str, objects: &[Value]) -> String {
     let text: Vec<String> = objects.iter().map(Value::to_string).collect();
     let file = control_plane().dir().join(format!("{name}.yaml"));
@@ -96,7 +96,7 @@ pub(crate) fn file(name: &str, objects: &[Value]) -> String {
     file.display().to_string()
 }
 
-/// Waits until `look` gives the fact.
+/// Waits until `look` returns the fact.
 pub(crate) fn eventually<L: Look>(claim: &str, mut look: impl FnMut() -> L) -> L::Fact {
     until_blocking(claim, PATIENCE, || Ok(look())).unwrap()
 }

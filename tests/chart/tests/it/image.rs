@@ -31,21 +31,21 @@ fn rootfs(verb: &str) -> Command {
 }
 
 #[test]
-fn the_program_needs_its_libraries_and_certificates_alone() {
+fn the_program_runs_in_the_image_with_only_the_libraries_in_the_image() {
     let root = root();
     let help = run(rootfs("run").arg(root.path()).arg("--help")).unwrap();
     assert!(help.contains("Manages Amazon ElastiCache RBAC users"), "{help}");
     let definition = run(rootfs("run").arg(root.path()).arg("crd")).unwrap();
     assert_eq!(definition, read("crds/elasticacheusers.yaml"));
 
-    // It is these that it needs: nothing of the machine's shines through.
+    // Without one of these libraries the program must fail. Otherwise it used a library of this machine.
     let library = fs::read_dir(root.path().join("lib64")).unwrap().next().unwrap().unwrap().path();
     fs::remove_file(library).unwrap();
     let Output { status, .. } = rootfs("run").arg(root.path()).arg("--help").output().unwrap();
     assert!(!status.success());
 }
 
-/// What a Pod finds in its file system: an account of its own, whose rights are those of the rendered roles.
+/// Writes the token of a ServiceAccount into the file system, as a kubelet does. Its rights are those of the rendered roles.
 fn account(root: &Path, namespace: &str, objects: &[Value]) {
     let roles: Vec<Value> = objects.iter().filter(|object| is_role(object)).cloned().collect();
     kubectl(&["apply", "--server-side", "--filename", &file("image", &roles)]);
@@ -60,7 +60,7 @@ fn account(root: &Path, namespace: &str, objects: &[Value]) {
     fs::write(mounted.join("namespace"), namespace).unwrap();
 }
 
-/// The container of the Deployment, as a kubelet would start it. Only the port is another: none is fixed here.
+/// The container of the Deployment, as a kubelet would start it. Only the port differs, because tests use free ports.
 fn container(root: &Path, deployment: &Value) -> Command {
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
     let mut command = rootfs("run");
@@ -86,7 +86,7 @@ fn container(root: &Path, deployment: &Value) -> Command {
 }
 
 #[test]
-fn the_rendered_container_works_with_the_rendered_rights_and_no_file_to_write() {
+fn the_rendered_container_works_with_the_rendered_rights_and_a_read_only_file_system() {
     namespace("image");
     let (root, logs) = (root(), control_plane().logs_dir());
     let (_emulator, aws) =
@@ -96,7 +96,7 @@ fn the_rendered_container_works_with_the_rendered_rights_and_no_file_to_write() 
     let objects = rendered("image", &[LEAST[0], &set]);
     account(root.path(), "image", &objects);
     let mut operator = container(root.path(), the(&objects, "Deployment"));
-    // In a cluster these come from IRSA or Pod Identity.
+    // In a cluster the credentials come from IRSA or Pod Identity.
     operator.env("AWS_ACCESS_KEY_ID", "111122223333").env("AWS_SECRET_ACCESS_KEY", "any");
     let mut operator = Process::start("operator", operator, &logs.join("image-operator.log")).unwrap();
     let sample = path("deploy/samples/iam.yaml");
@@ -112,7 +112,7 @@ fn the_rendered_container_works_with_the_rendered_rights_and_no_file_to_write() 
 
     let facts = Path::new("/proc").join(operator.pid().to_string());
     let ids = fs::read_to_string(facts.join("uid_map")).unwrap();
-    assert_eq!(ids.split_whitespace().next(), Some("65532"), "who it is: {ids}");
+    assert_eq!(ids.split_whitespace().next(), Some("65532"), "the program must run as user 65532: {ids}");
     let mounts = fs::read_to_string(facts.join("mountinfo")).unwrap();
     let mount = mounts.lines().find(|line| line.split(' ').nth(4) == Some("/")).unwrap();
     assert!(mount.split(' ').nth(5).unwrap().split(',').any(|option| option == "ro"), "{mount}");

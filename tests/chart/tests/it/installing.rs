@@ -1,4 +1,4 @@
-//! The chart on a real API server. There are no nodes: hooks are left out, and nobody waits for Pods.
+//! Installs the chart on a real API server. It has no nodes, so Helm skips hooks and does not wait for Pods.
 
 use std::{fs, path::PathBuf, process::Command, slice};
 
@@ -37,7 +37,7 @@ spec:
     type: iam
 ";
 
-/// The chart as it might have been a version ago, with another definition.
+/// An imitation of an older chart, with another CRD.
 fn former_chart(helm: &Helm) -> PathBuf {
     let former = |definition: &str| {
         assert!(definition.contains(COLUMN), "{definition}");
@@ -46,7 +46,7 @@ fn former_chart(helm: &Helm) -> PathBuf {
     chart::former_chart(helm.home(), former).unwrap()
 }
 
-/// What a Secret can hold.
+/// The most data that a Secret can have.
 const SECRET: usize = 1024 * 1024;
 const COLUMN: &str = "The ID in ElastiCache";
 const FORMER_COLUMN: &str = "Some ID";
@@ -56,7 +56,7 @@ fn definition_says(words: &str) -> bool {
     definition["spec"]["versions"][0]["additionalPrinterColumns"].to_string().contains(words)
 }
 
-/// Each of the two: a former version is installed, upgraded to this one while there are objects, and goes again.
+/// Helm 3 and Helm 4 each install an older version, upgrade it to this one while objects exist, and uninstall it.
 #[test]
 fn both_helms_install_upgrade_and_uninstall_and_objects_stay() {
     let _alone = the_definition();
@@ -65,7 +65,7 @@ fn both_helms_install_upgrade_and_uninstall_and_objects_stay() {
         namespace(name);
         let mut install = on_the_cluster(&helm, "install", name);
         let (chart, former) = (path(CHART), former_chart(&helm));
-        // The definition was applied by kubectl, and then belonged to the other release.
+        // kubectl applied the CRD, and then it belonged to the other release.
         let more: &[&str] = if tool == Tool::Helm4 { &["--force-conflicts"] } else { &[] };
         let told = run(install.arg(&former).args(["--no-hooks", "--take-ownership"]).args(more).args(LEAST))
             .unwrap();
@@ -82,12 +82,12 @@ fn both_helms_install_upgrade_and_uninstall_and_objects_stay() {
         assert_eq!(deployment["spec"]["replicas"], 3);
         assert!(
             definition_says(COLUMN) && !definition_says(FORMER_COLUMN),
-            "the definition goes with the release"
+            "the upgrade must update the definition"
         );
 
         let releases = get(&["secrets", "--namespace", name, "--selector=owner=helm"]);
         let releases = releases["items"].as_array().unwrap();
-        assert_eq!(releases.len(), 2, "one for each version");
+        assert_eq!(releases.len(), 2, "there must be one Secret for each version");
         for release in releases {
             let size = release["data"]["release"].as_str().unwrap().len();
             assert!(size < SECRET / 2, "{size} bytes of {SECRET}");
@@ -102,14 +102,17 @@ fn both_helms_install_upgrade_and_uninstall_and_objects_stay() {
         ]);
         assert_eq!(left["items"], Value::Array(Vec::new()));
         let after = get(&["elasticacheuser/reader", "--namespace", name]);
-        assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"], "the definition stayed");
+        assert_eq!(
+            after["metadata"]["uid"], before["metadata"]["uid"],
+            "the object must be the same one, because the definition stays"
+        );
         assert!(after["metadata"]["deletionTimestamp"].is_null());
     }
 }
 
-/// `kubectl apply` of the files that the documentation names, as it names them.
+/// Runs `kubectl apply` with the files that the documentation names.
 #[test]
-fn the_plain_manifests_are_applied_as_they_are() {
+fn the_plain_manifests_can_be_applied_without_a_change() {
     let _alone = the_definition();
     let manifest = path("deploy/install.yaml");
     kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", &manifest]);
@@ -132,14 +135,14 @@ fn the_plain_manifests_are_applied_as_they_are() {
 }
 
 #[test]
-fn everything_that_is_rendered_is_taken_by_the_api_server() {
+fn the_api_server_accepts_every_rendered_object() {
     namespace("everything");
     for name in ["orders", "catalog"] {
         kubectl(&["create", "namespace", name]);
     }
     for (name, more) in [("everything", values("everything")), ("roles-only", values("roles-only"))] {
         let mut objects = rendered("everything", &[&more]);
-        // There is one for the whole cluster, and other tests have it.
+        // The CRD is left out, because a cluster has only one, and other tests use it.
         objects.retain(|object| object["kind"] != "CustomResourceDefinition");
         let told =
             kubectl(&["apply", "--server-side", "--dry-run=server", "--filename", &file(name, &objects)]);
@@ -147,9 +150,9 @@ fn everything_that_is_rendered_is_taken_by_the_api_server() {
     }
 }
 
-/// Nothing makes Pods of Deployments here; they are made by hand, in a namespace that enforces `restricted`.
+/// No controller creates Pods of Deployments here. So the test creates them, in a namespace that enforces `restricted`.
 #[test]
-fn the_pods_are_let_in_by_the_restricted_pod_security_standard() {
+fn the_restricted_pod_security_standard_admits_the_pods() {
     namespace("restricted");
     for more in [LEAST[0], &values("everything")] {
         let objects = rendered("restricted", &[more]);
@@ -169,7 +172,7 @@ fn the_pods_are_let_in_by_the_restricted_pod_security_standard() {
 }
 
 #[test]
-fn two_releases_in_two_namespaces_share_no_name() {
+fn two_releases_in_two_namespaces_share_no_cluster_wide_name() {
     let [one, other] = ["one", "other"].map(|namespace| rendered(namespace, LEAST));
     for kind in ["ClusterRole", "ClusterRoleBinding"] {
         for object in of_kind(&one, kind) {

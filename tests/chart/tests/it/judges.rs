@@ -1,4 +1,4 @@
-//! The programs that people hold charts against.
+//! Programs that people use to check charts.
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +15,7 @@ use support::repository::path;
 
 use crate::fixture::{LEAST, RELEASE, file, helm, kubectl, rendered, the, values};
 
-/// Its suites are files of the chart: `charts/*/tests`.
+/// The test suites are in the chart: `charts/*/tests`.
 #[test]
 fn the_unit_tests_of_the_chart_pass() {
     let mut unittest = Command::new(Tool::HelmUnittest.path().unwrap());
@@ -24,9 +24,9 @@ fn the_unit_tests_of_the_chart_pass() {
     assert!(!said.contains("Test Suites: 0 passed"), "no suite was found: {said}");
 }
 
-/// Every document, by the schemas that the API server itself serves; nothing unknown in them.
+/// Checks every document with the schemas that the API server serves, without unknown fields.
 #[test]
-fn every_object_keeps_the_schemas_of_the_api_server() {
+fn every_rendered_object_matches_the_schemas_of_the_api_server() {
     let folder = tempfile::tempdir().unwrap();
     let kubeconform = |file: &str| {
         let schemas = format!(
@@ -57,8 +57,7 @@ fn every_object_keeps_the_schemas_of_the_api_server() {
     assert!(said.contains("additional properties 'replica' not allowed"), "{said}");
 }
 
-/// The kinds of a group version, as JSON schemas that allow nothing unknown: the API server's OpenAPI says what is known,
-/// and not that the rest is wrong.
+/// Writes the kinds of a group version as JSON schemas. The API server's OpenAPI allows unknown fields, and these schemas do not.
 fn write_schemas(folder: &Path, group_version: &str) {
     let (group, version) = group_version.split_once('/').unwrap_or((group_version, group_version));
     let folder = folder.join(group).join(version);
@@ -101,19 +100,19 @@ fn close(schema: &mut Value) {
 }
 
 #[test]
-fn kube_score_has_nothing_to_say_but_what_is_meant() {
+fn kube_score_finds_only_what_is_intended() {
     let rendered = helm(Tool::Helm4).template(RELEASE, "system", &[LEAST[0]]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let rendered_file = folder.path().join("rendered.yaml");
     fs::write(&rendered_file, rendered).unwrap();
     let ignored = [
-        // The tag is a version's, and never moves; a digest can be set.
+        // The tag is that of a version and never moves. People can set a digest.
         "container-image-pull-policy",
-        // Spread by topologySpreadConstraints, which a full cluster does not turn into a pending Pod.
+        // topologySpreadConstraints spread the Pods, and in a full cluster they leave no Pod pending.
         "deployment-has-host-podantiaffinity",
     ];
     let mut score = Command::new(Tool::KubeScore.path().unwrap());
-    // A CPU limit would slow down the start and nothing else: it works for milliseconds.
+    // A CPU limit would only slow down the start, because the operator works for milliseconds at a time.
     score.args(["score", "--ignore-container-cpu-limit", "--exit-one-on-warning", "--output-format=ci"]);
     for check in ignored {
         score.args(["--ignore-test", check]);
@@ -122,7 +121,7 @@ fn kube_score_has_nothing_to_say_but_what_is_meant() {
     assert!(said.contains("apps/v1/Deployment"), "{said}");
 }
 
-/// The rules as Prometheus gets them, from a PrometheusRule that no API server here knows.
+/// Checks the rules in the rendered PrometheusRule with promtool, because the API server of the tests does not know this kind.
 #[test]
 fn the_rendered_alerts_are_good_rules_and_link_to_runbooks() {
     let folder = tempfile::tempdir().unwrap();

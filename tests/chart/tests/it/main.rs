@@ -1,4 +1,4 @@
-//! Claims about the chart and what is made from it, held against the programs that people use, and a real control plane.
+//! Tests of the chart and of the files that are generated from it, with the programs that people use and a real control plane.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What the rendered roles allow, asked of the API server's own authorizer.
+//! What the rendered roles allow, according to the API server's own authorizer.
 
 use chart::is_role;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::fixture::{
     LEAST, RELEASE, attempt, control_plane, eventually, file, get, kubectl, rendered, values,
 };
 
-/// Applies the roles of a rendering; those are its namespaces.
+/// Creates these namespaces, and applies the rendered roles.
 fn grant(namespaces: &[&str], arguments: &[&str]) {
     for namespace in namespaces {
         kubectl(&["create", "namespace", namespace]);
@@ -19,7 +19,7 @@ fn grant(namespaces: &[&str], arguments: &[&str]) {
     kubectl(&["apply", "--server-side", "--filename", &file(namespace, &roles)]);
 }
 
-/// Whether the operator of that namespace may.
+/// Whether the operator of that namespace has this right.
 fn may(operator: &str, namespace: &str, verb: &str, what: &str) -> bool {
     let account = format!("--as=system:serviceaccount:{operator}:{RELEASE}");
     let mut ask = control_plane().kubectl();
@@ -36,7 +36,7 @@ fn may(operator: &str, namespace: &str, verb: &str, what: &str) -> bool {
     }
 }
 
-/// A verb on something in a namespace; `*`: in all.
+/// A verb on a resource in a namespace. `*` stands for all namespaces.
 struct Right {
     namespace: &'static str,
     verb: &'static str,
@@ -65,7 +65,7 @@ fn holds(operator: &str, rows: &[Right]) {
 const USERS: &str = "elasticacheusers.elasticache-users.dev";
 
 #[test]
-fn by_default_the_operator_may_read_all_objects_and_no_secret() {
+fn by_default_the_operator_may_read_objects_everywhere_and_no_secret() {
     grant(&["by-default"], LEAST);
     holds(
         "by-default",
@@ -104,9 +104,9 @@ fn the_operator_may_read_secrets_of_listed_namespaces_and_of_no_other() {
     );
 }
 
-/// The plain manifests' way, as the file says.
+/// People who use the plain manifests apply this file, as the file says.
 #[test]
-fn a_namespace_opens_its_secrets_by_a_file() {
+fn a_namespace_lets_the_operator_read_its_secrets_with_the_role_in_deploy() {
     kubectl(&["create", "namespace", "opened"]);
     let role = path("deploy/secrets-role.yaml");
     kubectl(&["apply", "--namespace=opened", "--filename", &role]);
@@ -145,7 +145,7 @@ fn each_namespace_may_name_its_own_secrets() {
 }
 
 #[test]
-fn secured_metrics_take_reviews_and_their_readers_nothing_else() {
+fn secured_metrics_let_the_operator_create_reviews_and_readers_only_read_metrics() {
     let readers = r#"--set-json=metrics.secure.readers=[{"kind":"ServiceAccount","name":"prometheus","namespace":"secured"}]"#;
     let secure = "--set=metrics.secure.enabled=true,metrics.secure.certSecret=tls";
     grant(&["secured"], &[LEAST[0], secure, readers]);
@@ -164,7 +164,7 @@ fn secured_metrics_take_reviews_and_their_readers_nothing_else() {
 }
 
 #[test]
-fn roles_alone_reach_no_further_than_their_namespaces() {
+fn with_roles_only_the_operator_may_do_nothing_outside_the_listed_namespaces() {
     let set = "--set=watch.namespaces={roles-a,roles-b},secrets.namespaces={roles-a}";
     grant(&["roles", "roles-a", "roles-b", "roles-c"], &[&values("roles-only"), set]);
     holds(
@@ -182,7 +182,7 @@ fn roles_alone_reach_no_further_than_their_namespaces() {
 }
 
 #[test]
-fn viewers_see_users_and_editors_do_not_make_them() {
+fn viewers_may_read_users_and_editors_may_not_create_them() {
     grant(&["aggregated"], LEAST);
     let verbs = |role: &str| -> Vec<String> {
         let rules = get(&["clusterrole", role])["rules"].as_array().cloned().unwrap_or_default();
@@ -194,6 +194,6 @@ fn viewers_see_users_and_editors_do_not_make_them() {
     eventually("view is filled in", || (!verbs("view").is_empty()).then_some(()));
     eventually("admin is filled in", || verbs("admin").contains(&"create".to_owned()).then_some(()));
     assert_eq!(verbs("view"), ["get", "list", "watch"]);
-    // `edit` has what `view` has.
+    // `edit` aggregates `view`.
     assert!(!verbs("edit").iter().any(|verb| verb == "create"), "{:?}", verbs("edit"));
 }

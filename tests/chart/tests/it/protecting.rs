@@ -20,7 +20,7 @@ fn user(name: &str, protected: &str) -> Value {
 }
 
 #[test]
-fn an_annotated_object_is_not_deleted_and_its_message_says_how_it_would_be() {
+fn an_object_with_prevent_deletion_cannot_be_deleted_and_the_message_says_how_to_allow_it() {
     kubectl(&["create", "namespace", "protecting"]);
     let arguments = [LEAST[0], "--set=preventDeletionPolicy.enabled=true"];
     let policy = helm(Tool::Helm4).template(RELEASE, "protecting", &arguments).unwrap();
@@ -47,13 +47,13 @@ fn an_annotated_object_is_not_deleted_and_its_message_says_how_it_would_be() {
     assert!(said.contains("precious is protected"), "{said}");
     assert_eq!(kubectl(&["get", "ecu", "--namespace=protecting", "--output=name"]).lines().count(), 1);
 
-    // As the message says.
+    // The command that the message names.
     let annotation = "elasticache-users.dev/prevent-deletion-";
     kubectl(&["annotate", "elasticacheuser", "--namespace", "protecting", "precious", annotation]);
     kubectl(&delete);
 }
 
-/// What the operator's ServiceAccount may do to an object, under the policy that limits it. RBAC would allow all of it.
+/// What the operator's ServiceAccount may change under the admission policy that limits it. RBAC alone would allow all changes.
 #[test]
 fn the_operator_changes_nothing_but_its_finalizer_and_the_status() {
     const NAMESPACE: &str = "limited";
@@ -101,7 +101,7 @@ fn the_operator_changes_nothing_but_its_finalizer_and_the_status() {
     let status = file("limited-status", &[status]);
     kubectl(&["apply", "--server-side", "--subresource=status", "--filename", &status, &account]);
     patch(finalizers(&[theirs]), &[&account]).unwrap();
-    // Everybody else changes what RBAC allows.
+    // The policy does not limit other users.
     patch(json!({ "spec": { "accessString": "on ~* +@all" } }), &[]).unwrap();
     patch(label, &[]).unwrap();
 }

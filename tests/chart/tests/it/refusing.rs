@@ -1,4 +1,4 @@
-//! Values that cannot work are refused with a sentence that says what to do.
+//! The chart refuses values that cannot work, with a message that says what to do.
 
 use cluster::Tool;
 
@@ -9,7 +9,7 @@ fn refused(tool: Tool, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn an_unknown_chart_value_is_named() {
+fn an_unknown_chart_value_is_refused_by_name() {
     let rows = [
         ("--set=aws.regoin=eu-west-1", "at '/aws': additional properties 'regoin' not allowed"),
         ("--set=region=eu-west-1", "additional properties 'region' not allowed"),
@@ -29,7 +29,7 @@ fn an_unknown_chart_value_is_named() {
     }
 }
 
-/// Values, and the sentence that refuses them.
+/// Values, and the message that refuses them.
 const CONFLICTS: [(&[&str], &str); 14] = [
     (
         &[],
@@ -88,7 +88,7 @@ const CONFLICTS: [(&[&str], &str); 14] = [
 ];
 
 #[test]
-fn chart_values_that_conflict_are_refused_with_a_sentence() {
+fn chart_values_that_conflict_are_refused_with_an_explanation() {
     for (arguments, expected) in CONFLICTS {
         for tool in [Tool::Helm3, Tool::Helm4] {
             let said = refused(tool, arguments);

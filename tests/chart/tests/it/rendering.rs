@@ -1,4 +1,4 @@
-//! What the chart renders to, by itself and with both Helms.
+//! What Helm 3 and Helm 4 render from the chart.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,8 +43,8 @@ fn both_helms_lint_the_chart_without_a_finding() {
 }
 
 #[test]
-fn a_release_fits_into_the_secret_that_helm_keeps_it_in() {
-    // And into the annotation of a client-side apply.
+fn a_release_fits_into_the_secret_in_which_helm_stores_it() {
+    // A release must also fit into the annotation of a client-side apply.
     let everything = values("everything");
     let monitors = ["serviceMonitor", "podMonitor", "prometheusRule"]
         .map(|kind| format!("--set=metrics.{kind}.mode=render"));
@@ -55,7 +55,7 @@ fn a_release_fits_into_the_secret_that_helm_keeps_it_in() {
     }
 }
 
-/// Flags and defaults of `run`, as `--help` tells them.
+/// The flags of `run` and their defaults, from `--help`.
 fn flags() -> Vec<(String, Option<String>)> {
     let help = run(operator().args(["run", "--help"])).unwrap();
     let mut flags = Vec::new();
@@ -72,8 +72,8 @@ fn flags() -> Vec<(String, Option<String>)> {
     flags
 }
 
-/// The container's environment. Each flag of the program has a variable of the same name, and what stands there serves
-/// `kubectl exec .. check` as well.
+/// The container's environment. Each flag of the program has a variable of the same name, so that `kubectl exec .. check` has the
+/// same settings.
 fn environment(objects: &[Value]) -> BTreeMap<String, Value> {
     let container = &the(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0];
     let variables = container["env"].as_array().unwrap().iter();
@@ -88,7 +88,7 @@ fn variable(flag: &str) -> String {
 
 #[test]
 fn every_flag_of_the_program_has_a_value_of_the_chart() {
-    // Secrets are watched where all of a namespace may be read.
+    // The operator watches the Secrets of namespaces in which it may read all of them.
     let given = environment(&rendered("system", &[&values("everything"), "--set-json=secrets.names=[]"]));
     let known = flags();
     assert!(known.len() > 10, "{known:?}");
@@ -98,8 +98,8 @@ fn every_flag_of_the_program_has_a_value_of_the_chart() {
 }
 
 #[test]
-fn the_defaults_are_those_of_the_program() {
-    // A chart runs two replicas and is read by machines.
+fn the_defaults_of_the_chart_are_those_of_the_program() {
+    // The chart has other defaults for these flags, because it runs two replicas and machines read the log.
     let own = ["leader-elect", "log-format"];
     let given = environment(&rendered("system", LEAST));
     let defaults: Vec<_> = flags()
@@ -108,7 +108,7 @@ fn the_defaults_are_those_of_the_program() {
         .collect();
     assert!(defaults.len() > 5, "{defaults:?}");
     for (name, default) in defaults {
-        // What is left out is the program's own affair.
+        // If the chart sets no variable, the program uses its own default.
         let same = given
             .get(&variable(&name))
             .is_none_or(|value| Some(value.as_str().unwrap()) == default.as_deref());
@@ -119,7 +119,7 @@ fn the_defaults_are_those_of_the_program() {
 }
 
 #[test]
-fn the_definition_is_the_programs_and_outlives_the_release() {
+fn the_crd_of_the_chart_is_the_programs_and_stays_after_the_release() {
     let objects = rendered("system", LEAST);
     let mut definition = the(&objects, "CustomResourceDefinition").clone();
     let annotations = definition["metadata"].as_object_mut().unwrap().remove("annotations");
@@ -130,7 +130,7 @@ fn the_definition_is_the_programs_and_outlives_the_release() {
 }
 
 #[test]
-fn the_dashboard_is_rendered_as_it_is() {
+fn the_dashboard_is_rendered_unchanged() {
     let objects = rendered("system", &[LEAST[0], "--set=metrics.dashboard.enabled=true"]);
     let text = the(&objects, "ConfigMap")["data"]["elasticache-user-operator.json"].as_str().unwrap();
     let [shown, file]: [Value; 2] =
@@ -141,7 +141,7 @@ fn the_dashboard_is_rendered_as_it_is() {
 }
 
 #[test]
-fn the_package_holds_what_people_need_and_no_tests() {
+fn the_packaged_chart_has_the_files_that_users_need_and_no_tests() {
     let helm = helm(Tool::Helm4);
     run(helm.command().arg("package").arg(path(CHART))).unwrap();
     let list = run(Command::new("tar").current_dir(helm.home()).args([

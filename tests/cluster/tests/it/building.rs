@@ -1,4 +1,4 @@
-//! Where the programs come from. A fake `go` stands in for the real one: a script that waits for a file.
+//! Where the programs come from. A script replaces `go`, and waits for a file.
 
 use std::{
     fs,
@@ -13,8 +13,8 @@ use tempfile::TempDir;
 
 use crate::tools::{binary, eventually, has_ended, run, script, signal, succeed};
 
-/// Answers like go: `env` with the version in `$1`, `list` with a package, `build` with empty programs once
-/// `$world/release` is there. Each build is a line in `$world/builds`.
+/// A script that imitates go: `env` prints the version in `$1`, `list` prints a package, and `build` creates empty programs as soon as
+/// `$world/release` exists. Each build writes a line to `$world/builds`.
 const FAKE_GO: &str = r#"
 world=$(dirname "$(dirname "$0")")
 case "$1" in
@@ -56,11 +56,11 @@ impl World {
         self.0.path().join(name)
     }
 
-    /// The binary in this world.
+    /// The binary `cluster` with the environment of this machine.
     fn cluster(&self, verb: &str) -> Command {
         let mut command = binary();
         let path = format!("{}:/usr/bin:/bin", self.path("bin").display());
-        // A `go` of the machine's must not be found where none is wanted.
+        // If the test wants no `go`, the binary must not find the `go` of the real machine.
         let path = if self.path("bin/go").exists() { path } else { self.path("bin").display().to_string() };
         command.args(verb.split(' ')).env("PATH", path).env("XDG_CACHE_HOME", self.path("cache"));
         command.env_remove("KUBEBUILDER_ASSETS").env_remove("CLUSTER_TOOLS").env_remove("GOTOOLCHAIN");
@@ -83,7 +83,7 @@ impl World {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// What is in the cache: finished builds and unfinished ones.
+    /// The finished and unfinished builds in the cache.
     fn cached(&self) -> Vec<String> {
         self.cached_of("control-plane")
     }
@@ -97,7 +97,7 @@ impl World {
     }
 }
 
-/// A process that builds, and what it says.
+/// A process that builds, and its output.
 struct Builder {
     child: Child,
     said: PathBuf,
@@ -132,7 +132,7 @@ fn programs(directory: &Path, names: &[&str]) {
 }
 
 #[test]
-fn two_builders_build_once() {
+fn two_processes_that_build_at_the_same_time_build_once() {
     let world = World::with_go("go1.26.8");
     let mut first = world.start("build control-plane");
     first.says("building etcd, kube-apiserver, kube-controller-manager, kubectl v1.");
@@ -151,17 +151,17 @@ fn two_builders_build_once() {
 }
 
 #[test]
-fn who_waits_for_a_builder_that_dies_builds_itself() {
+fn a_process_builds_itself_if_the_builder_that_it_waits_for_dies() {
     let world = World::with_go("go1.26.8");
     let first = world.start("build control-plane");
     eventually("go builds", || world.builds().len() == 1);
     let mut second = world.start("build control-plane");
     second.says("waiting for process");
     signal(first.child.id(), Signal::KILL);
-    eventually("the other builds", || world.builds().len() == 2);
+    eventually("the other process builds", || world.builds().len() == 2);
     world.release();
     second.succeeds();
-    assert_eq!(world.cached().len(), 1, "nothing half-built is left: {:?}", world.cached());
+    assert_eq!(world.cached().len(), 1, "no unfinished build may be left: {:?}", world.cached());
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_go_that_is_too_old_fetches_a_newer_one_if_it_can() {
 }
 
 #[test]
-fn without_go_and_programs_there_are_three_ways_on() {
+fn without_go_and_built_programs_the_error_names_three_ways_to_go_on() {
     for verb in ["build control-plane", "up"] {
         let (success, said) = run(&mut World::new().cluster(verb));
         assert!(!success);
@@ -231,7 +231,7 @@ fn without_go_and_programs_there_are_three_ways_on() {
 }
 
 #[test]
-fn a_folder_of_programs_is_used_as_it_is() {
+fn a_folder_of_programs_that_the_user_names_is_used_unchanged() {
     let world = World::new();
     programs(&world.path("bin"), &PROGRAMS);
     let folder = fs::canonicalize(world.path("bin")).unwrap();
@@ -242,7 +242,7 @@ fn a_folder_of_programs_is_used_as_it_is() {
 }
 
 #[test]
-fn a_folder_that_lacks_programs_is_explained() {
+fn the_error_names_the_programs_that_are_missing_in_a_folder_of_the_user() {
     let world = World::new();
     let refused = || {
         let (success, said) = run(world.cluster("up").env("KUBEBUILDER_ASSETS", world.path("bin")));
@@ -264,7 +264,7 @@ fn a_tool_is_built_once_by_version_and_printed() {
     world.release();
     let said = succeed(&mut world.cluster("build helm-3"));
     assert!(said.contains("building helm v3."), "{said}");
-    assert!(said.contains("minute"), "how long it takes: {said}");
+    assert!(said.contains("minute"), "the output must say how long the build takes: {said}");
     assert!(world.cached().is_empty(), "no control plane");
     let [cached] = world.cached_of("go-tools").try_into().unwrap();
     assert!(cached.starts_with("helm-3-v3."), "{cached}");
@@ -275,7 +275,7 @@ fn a_tool_is_built_once_by_version_and_printed() {
 }
 
 #[test]
-fn a_tool_of_the_users_is_used_as_it_is() {
+fn a_tool_that_the_user_provides_is_used_unchanged() {
     let world = World::new();
     programs(&world.path("bin"), &["helm-4"]);
     let printed = succeed(world.cluster("tool helm-4").env("CLUSTER_TOOLS", world.path("bin")));

@@ -1,4 +1,4 @@
-//! Everything ends with its owner, however that ends.
+//! A cluster ends when its owner ends in any way. The owner is the process that started it.
 
 use std::{
     env, fs,
@@ -18,7 +18,7 @@ use crate::tools::{Up, binary, children, eventually, has_ended, run, script, sig
 /// etcd, kube-apiserver, kube-controller-manager and the janitor.
 const CHILDREN: usize = 4;
 
-/// `cluster up` with a folder for temporary files of its own, to see that nothing stays in it.
+/// Starts `cluster up` with its own folder for temporary files, so that a test can check that nothing stays in the folder.
 fn up() -> (Up, TempDir) {
     let temporary = tempfile::tempdir().unwrap();
     let up = Up::start(binary().arg("up").env("TMPDIR", temporary.path()));
@@ -32,7 +32,7 @@ fn is_empty(directory: &Path) -> bool {
 }
 
 #[test]
-fn an_owner_that_is_killed_takes_everything_with_it() {
+fn a_cluster_ends_when_the_process_that_started_it_is_killed() {
     let (mut up, temporary) = up();
     signal(up.owner.id(), Signal::KILL);
     up.is_gone_completely();
@@ -40,23 +40,23 @@ fn an_owner_that_is_killed_takes_everything_with_it() {
 }
 
 #[test]
-fn ctrl_c_leaves_nothing_behind() {
+fn ctrl_c_ends_a_cluster_and_leaves_no_file_or_process() {
     for end in [Signal::INT, Signal::TERM, Signal::HUP] {
         let (mut up, temporary) = up();
         signal(up.owner.id(), end);
         let status = up.owner.wait().unwrap();
         assert!(status.success(), "{end:?}: {status}");
-        // At once, not soon: the owner waits for the end of what it started.
+        // The children have ended already, because the owner waits for their end.
         assert!(up.children.iter().all(|child| has_ended(*child)), "{end:?}");
         assert!(is_empty(temporary.path()), "{end:?}");
     }
 }
 
 #[test]
-fn ctrl_c_of_a_terminal_reaches_the_owner_alone() {
+fn ctrl_c_in_a_terminal_signals_only_the_process_that_started_the_cluster() {
     let temporary = tempfile::tempdir().unwrap();
     let mut command = binary();
-    // A group like that of a shell's foreground job.
+    // A process group like that of a foreground job in a shell.
     command.arg("up").env("TMPDIR", temporary.path()).process_group(0);
     let mut up = Up::start(&mut command);
     let group =
@@ -69,7 +69,7 @@ fn ctrl_c_of_a_terminal_reaches_the_owner_alone() {
 }
 
 #[test]
-fn an_owner_that_is_killed_while_it_starts_takes_everything_with_it() {
+fn a_cluster_ends_when_its_owner_is_killed_while_it_starts() {
     let temporary = tempfile::tempdir().unwrap();
     let mut owner = binary().arg("up").env("TMPDIR", temporary.path()).stdout(Stdio::null()).spawn().unwrap();
     eventually("the API server is starting", || children(owner.id()).len() >= 3);
@@ -83,7 +83,7 @@ fn an_owner_that_is_killed_while_it_starts_takes_everything_with_it() {
 }
 
 #[test]
-fn a_paused_api_server_ends_too() {
+fn a_cluster_with_a_paused_api_server_ends_with_its_owner() {
     let cluster = Cluster::start(Options::default()).unwrap();
     let (pids, directory) = (cluster.pids().unwrap(), cluster.dir().to_owned());
     cluster.pause_apiserver().unwrap();
@@ -96,7 +96,7 @@ fn a_paused_api_server_ends_too() {
 fn a_static_cluster_ends_with_its_test_binary() {
     let temporary = tempfile::tempdir().unwrap();
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "ending::for_the_test_above", "--ignored", "--nocapture"]);
+    command.args(["--exact", "ending::the_test_binary_with_a_static_cluster", "--ignored", "--nocapture"]);
     let mut up = Up::start(command.env("TMPDIR", temporary.path()).stdin(Stdio::piped()));
     assert_eq!(up.children.len(), CHILDREN);
     drop(up.owner.stdin.take());
@@ -108,7 +108,7 @@ fn a_static_cluster_ends_with_its_test_binary() {
 
 #[test]
 #[ignore = "is started by another test"]
-fn for_the_test_above() {
+fn the_test_binary_with_a_static_cluster() {
     static NEVER_DROPPED: OnceLock<Cluster> = OnceLock::new();
     let start = || NEVER_DROPPED.get_or_init(|| Cluster::start(Options::default()).unwrap()).kubeconfig();
     let kubeconfig = thread::spawn(start).join().unwrap();
@@ -117,9 +117,9 @@ fn for_the_test_above() {
 }
 
 #[test]
-fn what_lost_owner_and_janitor_is_removed_by_the_next_one() {
+fn a_cluster_whose_owner_and_janitor_were_killed_is_removed_by_the_next_cluster() {
     let (up, temporary) = up();
-    // SIGKILL for the janitor first, then for the owner.
+    // Kill the janitor first, and then the owner.
     let name = |process: &u32| fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap();
     let janitor = up.children.iter().find(|child| name(child).contains("cluster-janitor")).unwrap();
     signal(*janitor, Signal::KILL);
@@ -139,7 +139,7 @@ fn what_lost_owner_and_janitor_is_removed_by_the_next_one() {
 }
 
 #[test]
-fn a_failed_start_says_why_and_keeps_the_logs() {
+fn a_cluster_that_fails_to_start_says_why_and_keeps_the_logs() {
     let (temporary, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let real = Assets::locate_or_build(&mut |_| ()).unwrap();
     for program in cluster::PROGRAMS {

@@ -1,4 +1,4 @@
-//! An API server that hangs, is away, or comes back.
+//! The API server hangs, is killed, or restarts.
 
 use cluster::{Cluster, Options};
 
@@ -33,6 +33,10 @@ fn a_restarted_api_server_has_its_address_and_its_objects() {
     assert!(whoami.contains("system:serviceaccount:kept:somebody"), "{whoami}");
     let after = (cluster.url().to_owned(), cluster.pids().unwrap());
     assert_eq!(before.0, after.0);
-    assert_eq!((before.1[0], before.1[2]), (after.1[0], after.1[2]), "etcd and the controllers run on");
+    assert_eq!(
+        (before.1[0], before.1[2]),
+        (after.1[0], after.1[2]),
+        "etcd and the controller manager must not restart"
+    );
     assert_ne!(before.1[1], after.1[1]);
 }

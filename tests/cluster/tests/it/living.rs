@@ -14,7 +14,7 @@ use crate::tools::{Up, binary, eventually, has_ended, run, shared, signal, succe
 
 #[test]
 fn a_cluster_is_ready_within_ten_seconds() {
-    // The best of three: others may be compiling on this machine.
+    // The best of three starts, because other processes may compile on this machine.
     let times = (0..3).map(|_| {
         let begin = Instant::now();
         let cluster = Cluster::start(Options::default()).unwrap();
@@ -32,7 +32,7 @@ fn the_api_server_is_the_version_that_was_asked_for() {
     let text = succeed(shared().kubectl().arg("version"));
     let server = text.lines().find_map(|line| line.strip_prefix("Server Version: ")).unwrap_or_default();
     assert!(server.starts_with("v1."), "{text}");
-    // Built from our Go module, unless somebody named a folder of their own.
+    // The programs are built from our Go module, unless the user named a folder.
     let built = shared().bin_dir().parent().is_some_and(|parent| parent.ends_with("control-plane"));
     let module = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/go.mod")).unwrap();
     assert!(!built || module.contains(&format!("k8s.io/kubernetes {server}")), "{text}");
@@ -85,7 +85,7 @@ fn a_namespace_is_deleted_with_all_that_is_in_it() {
     let kubectl = |arguments: &[&str]| succeed(shared().kubectl().args(arguments));
     kubectl(&["create", "namespace", "short-lived"]);
     kubectl(&["-n", "short-lived", "create", "configmap", "content", "--from-literal=a=b"]);
-    eventually("its default account is there", || {
+    eventually("the namespace has its default account", || {
         !kubectl(&["-n", "short-lived", "get", "serviceaccount", "--output=name"]).is_empty()
     });
     kubectl(&["delete", "namespace", "short-lived", "--timeout=60s"]);
@@ -94,7 +94,7 @@ fn a_namespace_is_deleted_with_all_that_is_in_it() {
 }
 
 #[test]
-fn what_has_lost_its_owner_is_collected() {
+fn an_object_whose_owner_is_deleted_is_garbage_collected() {
     let kubectl = |arguments: &[&str]| succeed(shared().kubectl().args(arguments));
     kubectl(&["create", "configmap", "owner"]);
     let uid = kubectl(&["get", "configmap", "owner", "--output=jsonpath={.metadata.uid}"]);
@@ -108,10 +108,10 @@ fn what_has_lost_its_owner_is_collected() {
 }
 
 #[test]
-fn the_audit_log_tells_who_asked_for_what() {
+fn the_audit_log_has_the_user_and_the_object_of_each_request() {
     let cluster = shared();
     succeed(cluster.kubectl().args(["create", "configmap", "audited"]));
-    // At once: kubectl has had its answer.
+    // The events are in the log already, because kubectl has its answers.
     let events = cluster.audit_events().unwrap();
     let created = events.iter().any(|event| {
         event["verb"] == "create"
@@ -138,14 +138,14 @@ fn a_cluster_outlives_the_thread_that_started_it() {
 }
 
 #[test]
-fn kubectl_leaves_the_users_own_files_alone() {
+fn kubectl_writes_no_file_into_the_users_home() {
     let home = tempfile::tempdir().unwrap();
     succeed(shared().kubectl().env("HOME", home.path()).args(["get", "namespaces"]));
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
 #[test]
-fn the_printed_lines_are_for_a_shell() {
+fn the_printed_settings_can_be_evaluated_by_a_shell() {
     let mut up = Up::start(binary().arg("up"));
     let program = "export KUBECONFIG=\"$1\" PATH=\"$2:$PATH\"; kubectl get --raw /readyz";
     let mut shell = Command::new("/bin/sh");
@@ -156,14 +156,14 @@ fn the_printed_lines_are_for_a_shell() {
 }
 
 #[test]
-fn a_cluster_that_somebody_allowed_is_used_and_left_as_it_was() {
+fn an_existing_cluster_that_the_user_allows_is_used_and_left_unchanged() {
     let allowed = |flag: &str| {
         let mut command = binary();
         command.args(["up"]).env("CLUSTER_USE_KUBECONFIG", flag);
         command
     };
     let mut up = Up::start(allowed("1").env("KUBECONFIG", shared().kubeconfig()));
-    assert_eq!(up.children.len(), 1, "the janitor alone");
+    assert_eq!(up.children.len(), 1, "only the janitor may run");
     let view = succeed(shared().kubectl().env("KUBECONFIG", up.directory.join("admin.kubeconfig")).args([
         "config",
         "view",

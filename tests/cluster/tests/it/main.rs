@@ -1,7 +1,7 @@
-//! Claims about the control plane, held against real processes. One that runs is shared; who stops, kills or
-//! pauses something has its own.
+//! Tests of the control plane with real processes. The tests share one cluster. A test that stops, kills or pauses something has its
+//! own cluster.
 
-// Clippy knows the functions of tests as tests, and their helpers not.
+// Clippy does not recognize the helpers of tests as test code.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod building;

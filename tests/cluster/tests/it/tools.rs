@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers that the tests share.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use std::{
 use cluster::{AuditLevel, Cluster, Options};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The one that is shared, with an audit log. Never dropped: it ends with the process.
+/// The shared cluster, with an audit log. It is never dropped, and ends with the process.
 pub(crate) fn shared() -> &'static Cluster {
     static SHARED: OnceLock<Cluster> = OnceLock::new();
     SHARED.get_or_init(|| {
@@ -33,14 +33,14 @@ pub(crate) fn eventually(claim: &str, fact: impl Fn() -> bool) {
     }
 }
 
-/// Runs a command to its end: whether it succeeded, and what it said on both outputs.
+/// Runs a command to its end. Returns whether it succeeded, and both outputs.
 pub(crate) fn run(command: &mut Command) -> (bool, String) {
     let output = command.output().expect("a command that starts");
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Runs a command that must succeed and returns what it said.
+/// Runs a command, and returns its output. Fails if the command fails.
 pub(crate) fn succeed(command: &mut Command) -> String {
     let (success, text) = run(command);
     assert!(success, "{command:?}: {text}");
@@ -54,14 +54,14 @@ pub(crate) fn binary() -> Command {
     command
 }
 
-/// The processes that `parent` has started and that still run.
+/// The running processes that `parent` has started.
 pub(crate) fn children(parent: u32) -> Vec<u32> {
     let processes = fs::read_dir("/proc").expect("/proc").flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     ids.filter(|id| state(*id).is_some_and(|(state, of)| state != 'Z' && of == parent)).collect()
 }
 
-/// Whether a process has ended. One that nobody has asked for its status (`Z`) has.
+/// Whether a process has ended. A process in state `Z` has ended, but its parent has not read its exit status.
 pub(crate) fn has_ended(process: u32) -> bool {
     state(process).is_none_or(|(state, _)| state == 'Z')
 }
@@ -69,7 +69,7 @@ pub(crate) fn has_ended(process: u32) -> bool {
 /// A process's state and its parent.
 fn state(process: u32) -> Option<(char, u32)> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name before may hold anything but ends with the last parenthesis.
+    // The process name before may contain any characters. It ends with the last parenthesis.
     let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace();
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
@@ -100,14 +100,14 @@ impl Up {
             stderr.read_to_string(&mut said).unwrap();
             panic!("no kubeconfig: {said}");
         };
-        // The owner must not be kept by a full pipe, nor end because of a closed one.
+        // This thread reads the output, because a full pipe would block the owner and a closed pipe could end it.
         thread::spawn(move || lines.count());
         thread::spawn(move || io::copy(&mut stderr, &mut io::sink()));
         let children = children(owner.id());
         Up { children, owner, directory: kubeconfig.parent().unwrap().to_owned() }
     }
 
-    /// Waits until nothing is left of it.
+    /// Waits until the owner, its children and its directory are gone.
     pub(crate) fn is_gone_completely(&mut self) {
         let status = self.owner.wait().expect("an owner that ended");
         for child in &self.children {
@@ -115,13 +115,13 @@ impl Up {
                 has_ended(*child)
             });
         }
-        eventually("its directory is gone", || !self.directory.exists());
+        eventually("the cluster's directory is gone", || !self.directory.exists());
     }
 }
 
 impl Drop for Up {
     fn drop(&mut self) {
-        // After a failed assertion; everything else ends with it.
+        // This matters after a failed assertion. Everything else ends with the owner.
         let _ended = self.owner.kill();
         let _status = self.owner.wait();
     }
@@ -130,8 +130,7 @@ impl Drop for Up {
 /// Writes a program that a shell runs.
 pub(crate) fn script(file: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
-    // Not written by this process: it could not be started while another thread's child still has it open for
-    // writing.
+    // Another process writes the file. Otherwise it could not be started while a child of another thread still has it open for writing.
     let mut install = Command::new("/bin/sh");
     install
         .args(["-c", "printf '%s' \"$2\" > \"$1\"", "install"])

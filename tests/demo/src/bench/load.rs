@@ -1,4 +1,4 @@
-//! What a person waits for while much else waits, and what a Secret costs that changes without need.
+//! How long a person waits while many other objects wait, and what a Secret costs that changes often.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::shell::progress;
 
 const DELETED: u32 = 8;
 const CREATED: u32 = 4;
-/// What is not done by then counts as never.
+/// An operation that takes longer counts as never done.
 const LONGEST: Duration = Duration::from_secs(120);
 
 /// How long the deletions and creations of an overload waited, in seconds.
@@ -23,7 +23,7 @@ pub(super) struct Waits {
     pub(super) done: Spread,
 }
 
-/// Of what came in time; and how many did not.
+/// The times of the operations that were done in time, and the number of the others.
 pub(super) struct Spread {
     pub(super) median: f64,
     pub(super) longest: f64,
@@ -103,7 +103,7 @@ impl Measurement<'_> {
         self.ended(name, DELETED + CREATED, &mark, Some(waits))
     }
 
-    /// Waits until so many objects report this reason. With a starving queue some never do.
+    /// Waits until this many objects report this reason. If the queue starves objects, some never do.
     fn all_waiting(&mut self, reason: &str, waiting: usize) -> Result<()> {
         let (began, mut told) = (Instant::now(), Instant::now());
         let patience = LONGEST + Duration::from_secs(waiting as u64 / 3);
@@ -159,7 +159,7 @@ impl Measurement<'_> {
         self.count_to("Ready", 1, |this| {
             Ok(this.kubernetes.seen().values().filter(|object| object.ready).count())
         })?;
-        // What follows the creation is not the churn's.
+        // Work that the creation still causes must not count for the churn.
         self.idle(Duration::from_secs(5))?;
         progress(&format!("churn: {CHANGES} changes of a label .."));
         let mark = self.mark()?;
@@ -168,7 +168,7 @@ impl Measurement<'_> {
             self.kubernetes.merge("Secret", NAMESPACE, "churn", &label)?;
             pause((mark.at + between * (number + 1)).saturating_duration_since(Instant::now()));
         }
-        // What the last change still causes.
+        // Work that the last change still causes counts for the churn.
         self.idle(Duration::from_secs(10))?;
         self.ended("Secret churn", 1, &mark, None)?;
         self.kubernetes.delete("ElastiCacheUser", NAMESPACE, "churn")?;

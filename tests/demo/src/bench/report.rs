@@ -1,4 +1,4 @@
-//! What was measured, as a table for people and as JSON.
+//! The measured figures, as a table for people and as JSON.
 
 use serde_json::{Value, json};
 

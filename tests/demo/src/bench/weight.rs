@@ -1,4 +1,4 @@
-//! What somebody could fill the operator's memory with: the row shows the most that it ever had.
+//! Large objects, Secrets and connections that could fill the operator's memory. The row shows the most memory that the operator had.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -64,7 +64,7 @@ impl Measurement<'_> {
         for _ in 0..CONNECTIONS {
             let mut connection = TcpStream::connect(&address)?;
             connection.set_nonblocking(true)?;
-            // The operator closes most of them.
+            // The operator closes most of these connections.
             let _ = connection.write(begun.as_bytes());
             open.push(connection);
         }
@@ -74,7 +74,7 @@ impl Measurement<'_> {
         Ok(())
     }
 
-    /// A row with the most memory that the operator ever had, in place of what it has now.
+    /// A row with the most memory that the operator ever had, in place of its memory now.
     fn ended_at_most(&mut self, name: &'static str, done: u32, mark: &super::Mark) -> Result<()> {
         self.ended(name, done, &super::Mark { cpu: 0.0, log: mark.log.clone(), ..*mark }, None)?;
         let most = vm_hwm(self.fixture.operator_pid())?;

@@ -1,4 +1,4 @@
-//! What is done to the objects, to AWS, to the API server and to the operator.
+//! Disturbances of the objects, of AWS, of the API server and of the operator.
 
 use std::time::{Duration, Instant};
 
@@ -70,7 +70,7 @@ impl Run {
                 wanted.exists = false;
                 again(|| kubernetes.delete("ElastiCacheUser", &namespace, &name))
             }
-            // Whoever creates it again waits until the former one is gone.
+            // An object is created again only after the former one is gone.
             10..100 if !wanted.exists => {
                 if ready.is_some() {
                     return Ok(());
@@ -95,7 +95,7 @@ impl Run {
                 wanted.has_secret = false;
                 again(|| kubernetes.delete("Secret", &namespace, &name))
             }
-            // Of what is not Ready the user may be about to go, and would be made anew by this.
+            // If the object is not Ready, its user may be about to go, and this change would create the user again.
             65..80 if ready == Some(true) => self.drift(&name),
             80..100 => {
                 self.fault();
@@ -115,7 +115,7 @@ impl Run {
 
     /// Somebody changes or removes the user in AWS.
     fn drift(&mut self, name: &str) -> Result<()> {
-        // To change a user that is gone would make one that belongs to nobody.
+        // A change of a user that is gone would create a user without an owner.
         if self.fixture.aws().user(name)?.is_none() {
             return Ok(());
         }
@@ -153,7 +153,7 @@ impl Run {
         let _id = self.fixture.aws().ask(async |control| control.fault(rule).await);
     }
 
-    /// Nothing is disturbed any more, and whatever an object waits for is there.
+    /// Ends all disturbances, and creates everything that an object waits for.
     pub(super) fn calm(&mut self) -> Result<()> {
         progress("nothing is disturbed any more");
         self.fixture.aws().ask(async |control| control.clear_faults().await);

@@ -1,4 +1,4 @@
-//! What is wanted of each object, and whether it is so.
+//! The wanted state of each object, and whether it is reached.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::kubernetes::Seen;
 
 const NAMESPACES: usize = 10;
-/// What all passwords begin with.
+/// The beginning of all passwords.
 pub(super) const PASSWORD: &str = "soaked-passphrase";
 
 /// All objects. The name is the user ID.
@@ -124,13 +124,13 @@ impl World {
         there().filter_map(Wanted::secret).chain(there().map(Wanted::manifest)).collect()
     }
 
-    /// From now on no object is wanted. Answers the namespaces.
+    /// From now on no object is wanted. Returns the namespaces.
     pub(super) fn remove_all(&mut self) -> Vec<String> {
         self.objects.iter_mut().for_each(|wanted| wanted.exists = false);
         (0..NAMESPACES).map(|number| format!("soak-{number}")).collect()
     }
 
-    /// What is not as it should be, among the objects and among the users that AWS has.
+    /// What is wrong with the objects and with the users in AWS.
     pub(super) fn wrong(&self, seen: &BTreeMap<String, Seen>, users: &[Value]) -> Vec<String> {
         let mut users: BTreeMap<&str, &Value> =
             users.iter().map(|user| (user["UserId"].as_str().unwrap_or_default(), user)).collect();

@@ -3,7 +3,7 @@ use super::*;
 use proptest::prelude::*;
 
 #[test]
-fn what_is_sent_and_what_is_returned() {
+fn an_access_string_is_returned_in_its_canonical_form() {
     for (sent, returned) in [
         ("", "off -@all"),
         ("on", "on -@all"),
@@ -53,7 +53,7 @@ fn what_is_sent_and_what_is_returned() {
 }
 
 #[test]
-fn what_is_returned_unchanged() {
+fn a_canonical_access_string_is_returned_unchanged() {
     for text in [
         "on ~* +@all",
         "on ~app::* -@all +@read +@hash +@bitmap +@geo -setbit -bitfield -hset -hsetnx -hmset -hincrby \
@@ -64,7 +64,7 @@ fn what_is_returned_unchanged() {
 }
 
 #[test]
-fn every_category_is_accepted() {
+fn every_command_category_is_accepted_in_access_strings() {
     assert_eq!(CATEGORIES.split(' ').count(), 21);
     for category in CATEGORIES.split(' ') {
         let text = format!("on ~* -@all +@{category}");
@@ -73,7 +73,7 @@ fn every_category_is_accepted() {
 }
 
 #[test]
-fn words_that_the_service_refuses() {
+fn words_that_elasticache_refuses_in_access_strings_are_refused() {
     for (text, why) in [
         ("on resetpass ~*", Invalid::PasswordRule),
         ("on NOPASS ~*", Invalid::PasswordRule),
@@ -134,7 +134,7 @@ fn word() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn canonical_is_idempotent(words in prop::collection::vec(word(), 0..12)) {
+    fn the_canonical_form_of_a_canonical_access_string_is_the_same(words in prop::collection::vec(word(), 0..12)) {
         let sent = words.join(" ");
         if let Ok(once) = canonical(&sent) {
             prop_assert_eq!(canonical(&once), Ok(once.clone()), "sent {:?}", sent);
@@ -142,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn keys_may_stand_before_or_after_commands(
+    fn key_patterns_may_stand_before_or_after_commands(
         keys in prop::collection::vec("~[a-c]{1,2}", 0..4),
         commands in prop::collection::vec("[+-][a-c]{1,2}", 0..4),
     ) {
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_answered(text in "\\PC{0,40}") {
+    fn no_text_makes_the_parser_of_access_strings_panic(text in "\\PC{0,40}") {
         if let Ok(once) = canonical(&text) {
             prop_assert_eq!(canonical(&once), Ok(once.clone()));
         }

@@ -2,7 +2,7 @@
 
 use crate::fixture::{EmulatorFixture, Refused, SECRET, quick, refused};
 
-/// What CreateUser, ModifyUser and DescribeUsers give back for an access string.
+/// Checks what CreateUser, ModifyUser and DescribeUsers return for an access string.
 async fn comes_back_as(sent: &str, returned: &str) {
     let fixture = EmulatorFixture::start(quick());
     let created = fixture.user("a").access_string(sent).passwords(SECRET).send().await.unwrap();
@@ -13,7 +13,7 @@ async fn comes_back_as(sent: &str, returned: &str) {
     assert_eq!(modified.access_string(), Some(returned));
 }
 
-/// How CreateUser and ModifyUser refuse an access string.
+/// Checks how CreateUser and ModifyUser refuse an access string.
 async fn is_refused(sent: &str, sentence: &str) {
     let fixture = EmulatorFixture::start(quick());
     let expected = || Refused::new(400, "InvalidParameterValue", sentence);
@@ -30,7 +30,7 @@ async fn is_refused(sent: &str, sentence: &str) {
 const PASSWORD_RULES: &str = "Password rules are not supported in Elasticache access string. \
                               Please use Passwords parameter to set/modify user password.";
 
-/// The service's sentence for every word that is no rule.
+/// The service's message for every word that is no rule.
 const INVALID: &str = "The access-string is invalid.";
 
 #[tokio::test]
@@ -66,14 +66,14 @@ async fn b36_a_canonical_string_comes_back_unchanged() {
 }
 
 #[tokio::test]
-async fn b37_password_rules_are_refused() {
+async fn b37_password_rules_are_refused_in_access_strings() {
     for rule in ["resetpass", "nopass", ">secret", "<secret", "#0123"] {
         is_refused(&format!("on {rule} ~* +@all"), PASSWORD_RULES).await;
     }
 }
 
 #[tokio::test]
-async fn b38_reset_is_refused() {
+async fn b38_reset_is_refused_in_access_strings() {
     for rule in ["reset", "resetkeys", "resetchannels"] {
         is_refused(&format!("on {rule} ~* +@all"), "reset rule is not supported in Elasticache user api")
             .await;
@@ -81,7 +81,7 @@ async fn b38_reset_is_refused() {
 }
 
 #[tokio::test]
-async fn b39_an_unknown_word_is_refused() {
+async fn b39_an_unknown_word_is_refused_in_access_strings() {
     is_refused("on banana", INVALID).await;
 }
 

@@ -21,7 +21,7 @@ fn combination(sentence: &str) -> Refused {
     Refused::new(400, "InvalidParameterCombination", sentence)
 }
 
-/// Type and count of an answer.
+/// The authentication type and the password count of an answer.
 fn shown(authentication: Option<&Authentication>) -> (&str, Option<i32>) {
     let authentication = authentication.unwrap();
     (authentication.r#type().unwrap().as_str(), authentication.password_count())
@@ -34,7 +34,7 @@ async fn b42_passwords_of_15_or_129_characters_are_refused() {
         let error = refused(fixture.user("a").passwords("x".repeat(length)).send().await);
         assert_eq!(error, value(LENGTH), "{length}");
         let error = refused(fixture.user("a").passwords(SECRET).passwords("x".repeat(length)).send().await);
-        assert_eq!(error, value(LENGTH), "{length} as the second");
+        assert_eq!(error, value(LENGTH), "a second password of {length} characters");
     }
 }
 
@@ -84,7 +84,7 @@ async fn b47_no_password_required_beside_passwords_is_refused() {
 }
 
 #[tokio::test]
-async fn b48_no_password_required_false_says_nothing() {
+async fn b48_no_password_required_false_is_as_if_it_were_not_sent() {
     let fixture = EmulatorFixture::start(quick());
     let user = fixture.user("a").no_password_required(false).passwords(SECRET).send().await.unwrap();
     assert_eq!(shown(user.authentication()), ("password", Some(1)));
@@ -108,7 +108,7 @@ async fn b49_iam_needs_id_and_name_to_be_the_same() {
 }
 
 #[tokio::test]
-async fn b50_an_iam_user_shows_its_type_and_no_count() {
+async fn b50_an_iam_user_shows_its_type_and_no_password_count() {
     let fixture = EmulatorFixture::start(quick());
     let user =
         fixture.user("a").authentication_mode(mode(InputAuthenticationType::Iam)).send().await.unwrap();
@@ -117,7 +117,7 @@ async fn b50_an_iam_user_shows_its_type_and_no_count() {
 }
 
 #[tokio::test]
-async fn b51_no_password_is_shown_in_the_output_word() {
+async fn b51_no_password_required_is_returned_as_no_password() {
     let fixture = EmulatorFixture::start(quick());
     let user = fixture.user("a").no_password_required(true).send().await.unwrap();
     assert_eq!(shown(user.authentication()), ("no-password", None));
@@ -128,7 +128,7 @@ async fn b51_no_password_is_shown_in_the_output_word() {
 }
 
 #[tokio::test]
-async fn b52_password_count_is_there_for_passwords_alone() {
+async fn b52_a_password_count_is_returned_only_for_users_with_passwords() {
     let fixture = EmulatorFixture::start(quick());
     let user = fixture.user("a").passwords(SECRET).passwords(OTHER).send().await.unwrap();
     assert_eq!(shown(user.authentication()), ("password", Some(2)));
@@ -180,7 +180,7 @@ async fn b55_password_rules_hold_on_modify_user() {
 }
 
 #[tokio::test]
-async fn b56_other_combinations_are_refused_on_create_and_modify() {
+async fn b56_other_combinations_of_authentication_parameters_are_refused() {
     let fixture = EmulatorFixture::start(quick());
     fixture.create("b").await;
     let flag = ("NoPasswordRequired", "true");

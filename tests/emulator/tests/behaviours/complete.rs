@@ -1,9 +1,9 @@
-//! Every behaviour of the real service is held, or is said not to be.
+//! Every behaviour in service.md has a test, or is listed as one that the emulator does not have.
 
 use std::fs;
 use std::path::Path;
 
-/// Whether a source has a test function, with its attribute, whose name begins with this.
+/// Whether a source file has a test function whose name begins with this.
 fn has_test(source: &str, beginning: &str) -> bool {
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     lines.windows(2).any(|pair| {
@@ -31,5 +31,8 @@ fn every_behaviour_has_a_test_or_is_listed_as_not_held() {
         .map(|number| format!("B{number:02}"))
         .filter(|name| !not_held.contains(name.as_str()))
         .collect();
-    assert!(missing.is_empty(), "neither tested nor listed in the README as not held: {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "behaviours without a test that the README does not list either: {missing:?}"
+    );
 }

@@ -1,4 +1,4 @@
-//! The control API: the record of calls, the form of faults, settings, and what is refused.
+//! The control API: the record of calls, the form of faults, the settings, and refused requests.
 
 use elasticache_emulator::Settings;
 use serde_json::{Value, json};
@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use crate::fixture::{EmulatorFixture, are_refused, quick};
 
 #[tokio::test]
-async fn health_is_200() {
+async fn the_health_page_answers_200() {
     let fixture = EmulatorFixture::start(quick());
     assert_eq!(fixture.control("GET", "health", Value::Null).await.0, 200);
 }
 
 #[tokio::test]
-async fn calls_are_recorded() {
+async fn the_control_api_lists_the_calls_that_were_received() {
     let fixture = EmulatorFixture::start(quick());
     fixture.raw(&[("Action", "DescribeUsers"), ("UserId", "Ghost")]).await;
     fixture.user("a").passwords("short").send().await.unwrap_err();
@@ -39,7 +39,10 @@ async fn calls_are_recorded() {
             "UserAgent": "",
         })
     );
-    assert_eq!(calls[1]["Params"]["Passwords.member.1"], "short", "as sent");
+    assert_eq!(
+        calls[1]["Params"]["Passwords.member.1"], "short",
+        "the record has the parameter as it was sent"
+    );
     assert_eq!(calls[1]["Params"]["AccessString"], "on ~* +@all", "decoded");
     assert!(calls[1]["UserAgent"].as_str().unwrap().contains("aws-sdk-rust"));
     let place = (&calls[2]["Account"], &calls[2]["Region"]);
@@ -93,7 +96,7 @@ async fn faults_are_listed_with_their_defaults_and_dropped() {
 }
 
 #[tokio::test]
-async fn what_a_fault_does_not_have_is_refused() {
+async fn an_unknown_field_of_a_fault_is_refused() {
     let fixture = EmulatorFixture::start(quick());
     let bodies = [
         "{}",
@@ -168,11 +171,11 @@ async fn settings_are_shown_and_changed() {
     }
     assert_eq!(fixture.get("settings").await, changed);
     fixture.control.settings(defaults.clone()).await;
-    assert_eq!(fixture.get("settings").await, defaults, "what is shown is accepted");
+    assert_eq!(fixture.get("settings").await, defaults, "the shown settings must be accepted");
 }
 
 #[tokio::test]
-async fn settings_that_are_none_are_refused_and_change_nothing() {
+async fn invalid_settings_are_refused_and_change_nothing() {
     let fixture = EmulatorFixture::start(quick());
     let before = fixture.get("settings").await;
     let bodies = [
@@ -200,7 +203,7 @@ async fn settings_that_are_none_are_refused_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn other_paths_methods_and_queries_are_told_so() {
+async fn unknown_paths_methods_and_queries_of_the_control_api_are_refused() {
     let fixture = EmulatorFixture::start(quick());
     let requests = [
         (404, "GET "),

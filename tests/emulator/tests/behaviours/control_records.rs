@@ -1,11 +1,11 @@
-//! The control API's users and groups: the truth of them, and changes behind the service's back.
+//! Users and groups in the control API: it shows all their fields, and can change them against the rules of the service.
 
 use serde_json::{Value, json};
 
 use crate::fixture::{EmulatorFixture, SECRET, are_refused, eventually, frozen, here, quick, refused, tag};
 
 #[tokio::test]
-async fn users_are_shown_whole() {
+async fn the_control_api_shows_every_field_of_a_user() {
     let fixture = EmulatorFixture::start(frozen());
     fixture.user("App").user_name("My App").passwords(SECRET).tags(tag("k", "v")).send().await.unwrap();
     fixture.control.put_group("g", json!({"UserIds": ["app"]})).await;
@@ -32,7 +32,7 @@ async fn users_are_shown_whole() {
 }
 
 #[tokio::test]
-async fn groups_are_shown_whole() {
+async fn the_control_api_shows_every_field_of_a_group() {
     let fixture = EmulatorFixture::start(frozen());
     fixture.create("a").await;
     fixture.control.put_group("g", json!({"UserIds": ["default"], "Tags": {"k": null}})).await;
@@ -58,14 +58,14 @@ async fn groups_are_shown_whole() {
 }
 
 #[tokio::test]
-async fn the_version_goes_up_with_each_change_and_only_then() {
+async fn the_version_of_a_record_rises_with_each_change_and_only_then() {
     let fixture = EmulatorFixture::start(quick());
     fixture.create("a").await;
     let version = || async { fixture.truth("a").await["Version"].as_u64().unwrap() };
     let mut last = version().await;
-    assert_eq!(version().await, last, "looking changes nothing");
+    assert_eq!(version().await, last, "a read must not change the version");
     refused(fixture.sdk.modify_user().user_id("a").send().await);
-    assert_eq!(version().await, last, "nor does a refused call");
+    assert_eq!(version().await, last, "a refused call must not change the version");
     let arn = fixture.see("a").await.arn.unwrap();
     for change in 0..5 {
         match change {
@@ -105,7 +105,7 @@ async fn a_new_user_has_defaults() {
 }
 
 #[tokio::test]
-async fn values_are_stored_as_given() {
+async fn the_control_api_stores_values_that_aws_would_refuse() {
     let fixture = EmulatorFixture::start(quick());
     let given = json!({
         "Status": "exploding",
@@ -128,7 +128,7 @@ async fn values_are_stored_as_given() {
 }
 
 #[tokio::test]
-async fn passwords_set_the_type_and_authentication_wins() {
+async fn passwords_set_the_authentication_type_unless_authentication_is_given() {
     let fixture = EmulatorFixture::start(quick());
     let holds = async |change: Value, authentication: Value, passwords: Value| {
         let user = fixture.control.put_user("a", change.clone()).await;
@@ -145,14 +145,14 @@ async fn passwords_set_the_type_and_authentication_wins() {
 }
 
 #[tokio::test]
-async fn tags_are_replaced() {
+async fn the_control_api_replaces_all_tags_of_a_user() {
     let fixture = EmulatorFixture::start(quick());
     fixture.control.put_user("a", json!({"Tags": {"a": "1", "b": "2"}})).await;
     assert_eq!(fixture.control.put_user("a", json!({"Tags": {"b": "3"}})).await["Tags"], json!({"b": "3"}));
 }
 
 #[tokio::test]
-async fn a_status_stays_or_lasts_as_long_as_said() {
+async fn a_status_that_the_control_api_sets_stays_or_ends_after_the_given_time() {
     let fixture = EmulatorFixture::start(quick());
     for status in ["modifying", "deleting", "creating", "odd"] {
         fixture.control.put_user(status, json!({"Status": status})).await;
@@ -193,7 +193,7 @@ async fn a_status_stays_or_lasts_as_long_as_said() {
 }
 
 #[tokio::test]
-async fn what_a_user_does_not_have_is_refused_and_changes_nothing() {
+async fn an_unknown_field_of_a_user_is_refused_and_nothing_changes() {
     let fixture = EmulatorFixture::start(quick());
     let before = fixture.control.put_user("a", json!({"Tags": {"k": "v"}})).await;
     let path = format!("users/a{}", here());
@@ -226,7 +226,7 @@ async fn what_a_user_does_not_have_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_group_does_not_have_is_refused() {
+async fn an_unknown_field_of_a_group_is_refused() {
     let fixture = EmulatorFixture::start(quick());
     let bodies = [
         r#"{"For":"3s"}"#,
@@ -242,7 +242,7 @@ async fn what_a_group_does_not_have_is_refused() {
 }
 
 #[tokio::test]
-async fn a_deleted_user_is_gone_at_once_and_out_of_its_groups() {
+async fn a_user_that_the_control_api_deletes_is_gone_at_once_and_out_of_its_groups() {
     let fixture = EmulatorFixture::start(frozen());
     fixture.create("a").await;
     fixture.control.put_group("g", json!({"UserIds": ["default", "a"]})).await;
@@ -257,7 +257,7 @@ async fn a_deleted_user_is_gone_at_once_and_out_of_its_groups() {
 }
 
 #[tokio::test]
-async fn groups_are_put_and_deleted() {
+async fn the_control_api_puts_and_deletes_groups() {
     let fixture = EmulatorFixture::start(frozen());
     let group = fixture.control.put_group("G", json!({})).await;
     assert_eq!(

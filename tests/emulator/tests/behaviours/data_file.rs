@@ -1,4 +1,4 @@
-//! `--data`: what was answered survives.
+//! `--data`: every change that was answered survives a restart.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ fn kept(settings: Settings, path: &Path) -> EmulatorFixture {
 }
 
 #[tokio::test]
-async fn users_and_groups_survive_and_settings_faults_and_calls_do_not() {
+async fn users_and_groups_survive_a_restart_but_settings_faults_and_calls_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let fixture = kept(frozen(), &path);
@@ -54,7 +54,7 @@ async fn users_and_groups_survive_and_settings_faults_and_calls_do_not() {
 }
 
 #[tokio::test]
-async fn default_stays_away_when_it_was_taken_away() {
+async fn a_deleted_user_default_does_not_come_back_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let fixture = kept(quick(), &path);
@@ -64,7 +64,7 @@ async fn default_stays_away_when_it_was_taken_away() {
 }
 
 #[tokio::test]
-async fn states_go_on_over_a_restart() {
+async fn a_user_that_was_modifying_or_deleting_goes_on_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let soon = Duration::from_millis(300);
@@ -87,7 +87,7 @@ async fn states_go_on_over_a_restart() {
 }
 
 #[tokio::test]
-async fn two_programs_do_not_share_a_file() {
+async fn two_emulators_do_not_share_a_data_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let _world = kept(quick(), &path);
@@ -96,9 +96,9 @@ async fn two_programs_do_not_share_a_file() {
     assert!(error.contains("another process"), "{error}");
 }
 
-/// Writers run until the program dies under them; everything that was answered must be there afterwards.
+/// Writers send calls until the program is killed. Afterwards every answered change must be there.
 #[tokio::test]
-async fn everything_answered_survives_kill_9_at_any_moment() {
+async fn every_answered_change_survives_kill_9_at_any_moment() {
     const WRITERS: usize = 4;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data").to_str().unwrap().to_owned();
@@ -125,7 +125,7 @@ async fn everything_answered_survives_kill_9_at_any_moment() {
                 })
             })
             .collect();
-        // At another moment in each round.
+        // The program is killed at another moment in each round.
         eventually("some answers", || async {
             (count.load(Ordering::Relaxed) > 20 + 17 * round).then_some(())
         })
@@ -141,8 +141,8 @@ async fn everything_answered_survives_kill_9_at_any_moment() {
     let ids: std::collections::BTreeSet<&str> =
         users.iter().map(|user| user["UserId"].as_str().unwrap()).collect();
     let lost: Vec<&String> = answered.iter().filter(|id| !ids.contains(id.as_str())).collect();
-    assert!(lost.is_empty(), "answered and lost: {lost:?}");
-    // At most the one call of each writer that was never answered came on top of it, in each round.
+    assert!(lost.is_empty(), "answered changes that were lost: {lost:?}");
+    // In each round each writer may have at most one more change, from its last call, which was not answered.
     assert!(
         ids.len() <= 1 + answered.len() + 4 * WRITERS,
         "{} users for {} answers",

@@ -17,7 +17,7 @@ fn no_password_on_valkey() -> Refused {
 }
 
 #[tokio::test]
-async fn b25_engine_is_taken_in_any_case_and_given_in_lower_case() {
+async fn b25_engine_is_accepted_in_any_case_and_returned_in_lower_case() {
     let fixture = EmulatorFixture::start(quick());
     let user = fixture.user("a").engine("REDIS").passwords(SECRET).send().await.unwrap();
     assert_eq!(user.engine(), Some("redis"));
@@ -57,7 +57,7 @@ async fn b28_a_user_without_password_cannot_turn_to_valkey() {
     assert_eq!(fixture.truth("a").await, before);
     let both =
         fixture.sdk.modify_user().user_id("a").engine("valkey").passwords(SECRET).send().await.unwrap();
-    assert_eq!(both.engine(), Some("valkey"), "with a password in the same call it can");
+    assert_eq!(both.engine(), Some("valkey"), "a password in the same call makes the change possible");
 }
 
 #[tokio::test]

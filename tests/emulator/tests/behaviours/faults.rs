@@ -1,4 +1,4 @@
-//! Faults: every kind, before and after, and which calls a rule takes.
+//! Faults: every kind, before and after the effect of the call, and which calls a fault matches.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use crate::fixture::{
 
 const DELETE: [(&str, &str); 2] = [("Action", "DeleteUser"), ("UserId", "a")];
 
-/// A user `a`, and one rule for the next DeleteUser of it.
+/// A fixture with a user `a`, and one fault for its next DeleteUser.
 async fn with_fault(fault: Value) -> EmulatorFixture {
     let fixture = EmulatorFixture::start(frozen());
     fixture.create("a").await;
@@ -24,7 +24,7 @@ async fn with_fault(fault: Value) -> EmulatorFixture {
     fixture
 }
 
-/// Whether DeleteUser had its effect, and what the record says: one call with this status and code.
+/// Checks whether DeleteUser had its effect, and that the record has one call with this status and code.
 async fn check(fixture: &EmulatorFixture, when: &str, status: Value, code: Value) {
     let user = if when == "after" { "deleting" } else { "active" };
     assert_eq!(fixture.see("a").await.status(), Some(user), "{when}");
@@ -36,7 +36,7 @@ async fn check(fixture: &EmulatorFixture, when: &str, status: Value, code: Value
     assert_eq!(fixture.get("faults").await[0]["Fired"], 1);
 }
 
-/// All that comes back over a plain connection for DeleteUser.
+/// All bytes that the emulator sends for DeleteUser over a plain connection.
 fn bytes_of_delete(fixture: &EmulatorFixture) -> String {
     let mut stream = TcpStream::connect(fixture.url().trim_start_matches("http://")).unwrap();
     let body = "Action=DeleteUser&UserId=a";
@@ -53,7 +53,7 @@ fn bytes_of_delete(fixture: &EmulatorFixture) -> String {
 }
 
 #[tokio::test]
-async fn an_error_strikes_before_or_after_the_effect() {
+async fn an_injected_error_strikes_before_or_after_the_effect_of_the_call() {
     for when in ["before", "after"] {
         let fault =
             json!({"Kind": "error", "Code": "InvalidUserState", "Message": "busy & <late>", "When": when});
@@ -71,7 +71,7 @@ async fn an_error_strikes_before_or_after_the_effect() {
 }
 
 #[tokio::test]
-async fn a_throttle_strikes_before_or_after_the_effect() {
+async fn an_injected_throttling_strikes_before_or_after_the_effect_of_the_call() {
     for when in ["before", "after"] {
         let fixture = with_fault(json!({"Kind": "throttle", "When": when})).await;
         let error = refused(fixture.sdk.delete_user().user_id("a").send().await);
@@ -82,7 +82,7 @@ async fn a_throttle_strikes_before_or_after_the_effect() {
 }
 
 #[tokio::test]
-async fn an_outage_strikes_before_or_after_the_effect() {
+async fn an_injected_outage_strikes_before_or_after_the_effect_of_the_call() {
     for when in ["before", "after"] {
         let fixture = with_fault(json!({"Kind": "unavailable", "When": when})).await;
         let answer = fixture.raw(&DELETE).await;
@@ -92,7 +92,7 @@ async fn an_outage_strikes_before_or_after_the_effect() {
 }
 
 #[tokio::test]
-async fn a_reset_strikes_before_or_after_the_effect() {
+async fn an_injected_connection_reset_strikes_before_or_after_the_effect_of_the_call() {
     for when in ["before", "after"] {
         let fixture = with_fault(json!({"Kind": "reset", "When": when})).await;
         assert_eq!(bytes_of_delete(&fixture), "");
@@ -101,7 +101,7 @@ async fn a_reset_strikes_before_or_after_the_effect() {
 }
 
 #[tokio::test]
-async fn a_hang_strikes_before_or_after_the_effect() {
+async fn an_injected_hang_strikes_before_or_after_the_effect_of_the_call() {
     for when in ["before", "after"] {
         let fixture = with_fault(json!({"Kind": "hang", "Ms": 200, "When": when})).await;
         let start = Instant::now();
@@ -112,10 +112,13 @@ async fn a_hang_strikes_before_or_after_the_effect() {
 }
 
 #[tokio::test]
-async fn garbage_strikes_before_or_after_the_effect() {
+async fn an_injected_unreadable_answer_comes_before_or_after_the_effect_of_the_call() {
     for when in ["before", "after"] {
         let fixture = with_fault(json!({"Kind": "garbage", "When": when})).await;
-        assert!(fixture.sdk.delete_user().user_id("a").send().await.is_err(), "no client can read it");
+        assert!(
+            fixture.sdk.delete_user().user_id("a").send().await.is_err(),
+            "the SDK must not be able to read the answer"
+        );
         check(&fixture, when, json!(200), Value::Null).await;
     }
     let fixture = with_fault(json!({"Kind": "garbage"})).await;
@@ -125,7 +128,7 @@ async fn garbage_strikes_before_or_after_the_effect() {
 }
 
 #[tokio::test]
-async fn a_slow_answer_is_late_and_true() {
+async fn a_slow_answer_is_late_and_correct() {
     let fixture = with_fault(json!({"Kind": "slow", "Ms": 200})).await;
     let start = Instant::now();
     let user = fixture.sdk.delete_user().user_id("a").send().await.unwrap();
@@ -138,15 +141,15 @@ async fn a_slow_answer_is_late_and_true() {
 async fn a_slow_call_takes_effect_although_the_client_has_left() {
     let fixture = with_fault(json!({"Kind": "slow", "Ms": 1000})).await;
     let gone = tokio::time::timeout(Duration::from_millis(50), fixture.raw(&DELETE)).await;
-    assert!(gone.is_err(), "the client leaves first");
-    assert_eq!(fixture.see("a").await.status(), Some("active"), "the call waits");
+    assert!(gone.is_err(), "the client must time out first");
+    assert_eq!(fixture.see("a").await.status(), Some("active"), "the call must not have its effect yet");
     let deleting = || async { (fixture.see("a").await.status() == Some("deleting")).then_some(()) };
     eventually("the late effect", deleting).await;
     check(&fixture, "after", Value::Null, Value::Null).await;
 }
 
 #[tokio::test]
-async fn a_truncated_answer_announces_all_and_sends_half() {
+async fn a_truncated_answer_announces_its_full_length_and_sends_half() {
     let fixture = with_fault(json!({"Kind": "truncate"})).await;
     let answer = bytes_of_delete(&fixture);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -155,11 +158,14 @@ async fn a_truncated_answer_announces_all_and_sends_half() {
     assert!(body.starts_with("<DeleteUserResponse"), "{body}");
     check(&fixture, "after", json!(200), Value::Null).await;
     let fixture = with_fault(json!({"Kind": "truncate"})).await;
-    assert!(fixture.sdk.delete_user().user_id("a").send().await.is_err(), "a client notices");
+    assert!(
+        fixture.sdk.delete_user().user_id("a").send().await.is_err(),
+        "the SDK must notice that the answer is truncated"
+    );
 }
 
 #[tokio::test]
-async fn a_rule_takes_its_action_and_user_alone() {
+async fn a_fault_matches_only_its_action_and_user() {
     let fixture = EmulatorFixture::start(quick());
     fixture.create("a").await;
     fixture.create("b").await;
@@ -180,7 +186,11 @@ async fn a_rule_takes_its_action_and_user_alone() {
         fixture.sdk.list_tags_for_resource().resource_name(arn).send()
     };
     list("b").await.unwrap();
-    assert_eq!(refused(list("a").await).kind(), (400, "Throttling"), "the user of the ARN");
+    assert_eq!(
+        refused(list("a").await).kind(),
+        (400, "Throttling"),
+        "the fault must match the user in the ARN"
+    );
 }
 
 #[tokio::test]
@@ -204,7 +214,7 @@ async fn skip_and_times_count_matching_calls() {
 }
 
 #[tokio::test]
-async fn the_first_rule_that_is_ready_applies_and_hides_the_call_from_later_ones() {
+async fn the_first_fault_that_is_ready_strikes_and_hides_the_call_from_later_faults() {
     let fixture = EmulatorFixture::start(quick());
     for rule in [
         json!({"Kind": "error", "Code": "First", "Skip": 1}),
@@ -221,7 +231,7 @@ async fn the_first_rule_that_is_ready_applies_and_hides_the_call_from_later_ones
 }
 
 #[tokio::test]
-async fn the_rate_comes_before_faults_and_faults_before_the_role() {
+async fn the_rate_limit_is_checked_before_faults_and_faults_before_the_service_linked_role() {
     let fixture = EmulatorFixture::start(quick());
     fixture.control.settings(json!({"rate": "0.001:1", "no-service-linked-role": true})).await;
     fixture.control("POST", "faults", json!({"Kind": "error", "Code": "Fault"})).await;

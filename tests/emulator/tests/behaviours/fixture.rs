@@ -1,4 +1,4 @@
-//! An emulator, and both ways to talk to it.
+//! The fixture: an emulator, a client of its ElastiCache API and a client of its control API.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -19,16 +19,16 @@ use support::wait::{Look, until};
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const REGION: &str = "eu-west-1";
 
-/// 16 characters: the shortest that is allowed.
+/// The shortest allowed password, with 16 characters.
 pub(crate) const SECRET: &str = "0123456789abcdef";
 
-/// Longer than any test: states that last this long end only when a test ends them.
+/// Longer than any test, so that a state ends only if a test ends it.
 const LONG: Duration = Duration::from_secs(3600);
 
 /// How long a test waits for a fact before it fails.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Every state is over with the next request.
+/// Every state ends before the next request.
 pub(crate) fn quick() -> Settings {
     Settings {
         modify_time: Duration::ZERO,
@@ -43,7 +43,7 @@ pub(crate) fn frozen() -> Settings {
     Settings { modify_time: LONG, delete_time: LONG, group_time: LONG, ..Settings::default() }
 }
 
-/// States pass while a test watches.
+/// Every state lasts for a short time, so that a test can see it and its end.
 pub(crate) fn flowing() -> Settings {
     let soon = Duration::from_millis(150);
     Settings { modify_time: soon, delete_time: soon, group_time: soon, ..Settings::default() }
@@ -87,22 +87,22 @@ impl EmulatorFixture {
         self.emulator.url()
     }
 
-    /// The SDK as another account or in another region.
+    /// An SDK client for another account or region.
     pub(crate) fn sdk_of(&self, account: &str, region: &str) -> Client {
         client(&self.url(), account, region)
     }
 
-    /// A user of this id and name, with everything but its authentication.
+    /// A CreateUser with this id and name, without authentication.
     pub(crate) fn user(&self, id: &str) -> CreateUserFluentBuilder {
         self.sdk.create_user().user_id(id).user_name(id).engine("redis").access_string("on ~* +@all")
     }
 
-    /// Makes a user with a password.
+    /// Creates a user with a password.
     pub(crate) async fn create(&self, id: &str) {
         self.user(id).passwords(SECRET).send().await.unwrap();
     }
 
-    /// Makes a user with a password that is called `default`.
+    /// Creates a user with a password and the user name `default`.
     pub(crate) async fn create_default_named(&self, id: &str) {
         self.user(id).user_name("default").passwords(SECRET).send().await.unwrap();
     }
@@ -137,7 +137,7 @@ impl EmulatorFixture {
         Raw { status: answer.status().as_u16(), body: answer.text().await.unwrap() }
     }
 
-    /// A request to the control API: HTTP status and JSON (null where there is no body).
+    /// Sends a request to the control API. Returns the HTTP status and the JSON, or null if there is no body.
     pub(crate) async fn control(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         self.control_text(method, path, text).await
@@ -148,24 +148,24 @@ impl EmulatorFixture {
         (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() })
     }
 
-    /// `GET` of a part of the control API, which is there.
+    /// Sends a GET to the control API, which must succeed.
     pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, json) = self.control("GET", path, Value::Null).await;
         assert_eq!(status, 200, "{json}");
         json
     }
 
-    /// Ends whatever state a user is in.
+    /// Ends the current state of a user.
     pub(crate) async fn settle(&self, id: &str) {
         self.control.put_user(id, json!({"Status": "active"})).await;
     }
 
-    /// Ends whatever state a group is in.
+    /// Ends the current state of a group.
     pub(crate) async fn settle_group(&self, id: &str) {
         self.control.put_group(id, json!({"Status": "active"})).await;
     }
 
-    /// The whole truth of one user.
+    /// All fields of a user, from the control API.
     pub(crate) async fn truth(&self, id: &str) -> Value {
         self.control.user(id).await.unwrap_or(Value::Null)
     }
@@ -189,7 +189,7 @@ pub(crate) fn client(url: &str, account: &str, region: &str) -> Client {
         .endpoint_url(url)
         .region(Region::new(region.to_owned()))
         .credentials_provider(Credentials::new(account, "any", None, None, "test"))
-        // A test is about one call: it wants to see what became of that one.
+        // No retries, because a test checks the result of a single call.
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::builder().operation_timeout(PATIENCE).build())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
@@ -197,7 +197,7 @@ pub(crate) fn client(url: &str, account: &str, region: &str) -> Client {
     Client::from_conf(config)
 }
 
-/// The error answer of a call that must have one.
+/// The error answer of a call. Fails if the call succeeds.
 pub(crate) fn refused<T: Debug, E: ProvideErrorMetadata + Debug>(
     result: Result<T, SdkError<E, HttpResponse>>,
 ) -> Refused {
@@ -214,7 +214,7 @@ impl Refused {
         Self { status, code: code.to_owned(), message: message.to_owned() }
     }
 
-    /// Only status and code, where the service's sentence is not known.
+    /// Only status and code, if the service's message is not known.
     pub(crate) fn kind(&self) -> (u16, &str) {
         (self.status, &self.code)
     }
@@ -235,7 +235,7 @@ impl Raw {
     }
 }
 
-/// Requests to the control API that must be refused with a sentence.
+/// Checks that the control API refuses these requests with a message.
 pub(crate) async fn are_refused(fixture: &EmulatorFixture, method: &str, path: &str, bodies: &[&str]) {
     for body in bodies {
         let (status, answer) = fixture.control_text(method, path, (*body).to_owned()).await;
@@ -250,7 +250,7 @@ pub(crate) fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build()
 }
 
-/// Tags as `key=value`, or the key alone where the value is null.
+/// Tags as `key=value`, or only the key if the value is null.
 pub(crate) fn tag_texts(tags: &[Tag]) -> Vec<String> {
     let text = |tag: &Tag| match tag.value() {
         Some(value) => format!("{}={value}", tag.key().unwrap()),
@@ -259,7 +259,7 @@ pub(crate) fn tag_texts(tags: &[Tag]) -> Vec<String> {
     tags.iter().map(text).collect()
 }
 
-/// Waits until `look` gives something.
+/// Waits until `look` returns the fact.
 pub(crate) async fn eventually<L: Look, F: Future<Output = L>>(fact: &str, look: impl Fn() -> F) -> L::Fact {
     until(fact, PATIENCE, look).await.unwrap_or_else(|late| panic!("{late}"))
 }

@@ -1,10 +1,10 @@
-//! B70-B85: user groups and what they do to their members.
+//! B70-B85: user groups and their effects on members.
 
 use serde_json::json;
 
 use crate::fixture::{EmulatorFixture, Refused, SECRET, eventually, flowing, frozen, quick, refused};
 
-/// A group `g` with `default` and the users `a`, `b` beside it, all active.
+/// Creates a group `g` with the member `default`, and the users `a` and `b` outside of the group. All are active.
 async fn with_group(fixture: &EmulatorFixture) {
     fixture.create("a").await;
     fixture.create("b").await;
@@ -12,7 +12,7 @@ async fn with_group(fixture: &EmulatorFixture) {
 }
 
 #[tokio::test]
-async fn b70_create_user_group_is_creating_and_then_active() {
+async fn b70_a_new_user_group_is_creating_and_then_active() {
     let fixture = EmulatorFixture::start(flowing());
     fixture.create("a").await;
     let group = fixture.group("g", &["default", "a"]).send().await.unwrap();
@@ -25,7 +25,7 @@ async fn b70_create_user_group_is_creating_and_then_active() {
 }
 
 #[tokio::test]
-async fn a_second_group_of_an_id_is_refused() {
+async fn a_second_group_of_the_same_id_is_refused() {
     let fixture = EmulatorFixture::start(quick());
     fixture.group("g", &["default"]).send().await.unwrap();
     let error = refused(fixture.group("G", &["default"]).send().await);
@@ -46,7 +46,7 @@ async fn b71_a_redis_group_needs_a_default_named_member() {
 }
 
 #[tokio::test]
-async fn b72_a_valkey_group_needs_none() {
+async fn b72_a_valkey_group_needs_no_default_named_member() {
     let fixture = EmulatorFixture::start(quick());
     fixture.create("a").await;
     fixture.group("g", &["a"]).engine("valkey").send().await.unwrap();
@@ -105,7 +105,7 @@ async fn b75_a_member_without_password_is_refused_in_a_valkey_group() {
 }
 
 #[tokio::test]
-async fn b76_modify_user_group_shows_what_is_pending_and_the_old_members() {
+async fn b76_modify_user_group_returns_pending_changes_and_the_old_members() {
     let fixture = EmulatorFixture::start(frozen());
     fixture.create("a").await;
     fixture.create("b").await;
@@ -130,7 +130,7 @@ async fn b76_modify_user_group_shows_what_is_pending_and_the_old_members() {
 }
 
 #[tokio::test]
-async fn b76_what_is_pending_is_made_when_its_time_is_over() {
+async fn b76_pending_changes_of_a_group_are_applied_when_its_modify_time_ends() {
     let fixture = EmulatorFixture::start(flowing());
     with_group(&fixture).await;
     fixture.sdk.modify_user_group().user_group_id("g").user_ids_to_add("a").send().await.unwrap();
@@ -139,7 +139,11 @@ async fn b76_what_is_pending_is_made_when_its_time_is_over() {
     })
     .await;
     assert_eq!(group.user_ids(), ["default", "a"]);
-    assert_eq!(fixture.see("a").await.status(), Some("active"), "the member is ready with its group");
+    assert_eq!(
+        fixture.see("a").await.status(),
+        Some("active"),
+        "the member must be active when its group is"
+    );
 }
 
 #[tokio::test]
@@ -155,7 +159,7 @@ async fn b77_modify_user_group_while_modifying_is_refused() {
 }
 
 #[tokio::test]
-async fn b78_removing_one_that_is_no_member_applies_nothing() {
+async fn b78_removing_a_user_that_is_no_member_is_refused_and_nothing_is_applied() {
     let fixture = EmulatorFixture::start(frozen());
     with_group(&fixture).await;
     let modify =
@@ -170,7 +174,7 @@ async fn b78_removing_one_that_is_no_member_applies_nothing() {
 }
 
 #[tokio::test]
-async fn members_there_already_and_ids_on_both_sides_are_refused() {
+async fn adding_a_member_twice_or_an_id_to_both_lists_of_modify_user_group_is_refused() {
     let fixture = EmulatorFixture::start(quick());
     with_group(&fixture).await;
     let modify = || fixture.sdk.modify_user_group().user_group_id("g");
@@ -220,7 +224,7 @@ async fn b81_user_group_ids_mirror_membership() {
     }
     assert_eq!(fixture.see("a").await.user_group_ids(), ["g", "h"]);
     fixture.control.put_group("h", json!({"UserIds": ["default", "a", "a"]})).await;
-    assert_eq!(fixture.see("a").await.user_group_ids(), ["g", "h"], "each once");
+    assert_eq!(fixture.see("a").await.user_group_ids(), ["g", "h"], "each group must be listed once");
     fixture.sdk.modify_user_group().user_group_id("g").user_ids_to_remove("a").send().await.unwrap();
     assert_eq!(fixture.see("a").await.user_group_ids(), ["h"]);
     assert_eq!(fixture.see("default").await.user_group_ids(), ["g", "h"]);
@@ -262,7 +266,7 @@ async fn b83_a_group_of_a_replication_group_cannot_be_deleted() {
 }
 
 #[tokio::test]
-async fn b84_delete_user_group_is_deleting_and_its_users_survive() {
+async fn b84_a_deleted_user_group_is_deleting_and_its_users_survive() {
     let fixture = EmulatorFixture::start(flowing());
     fixture.create("a").await;
     fixture.control.put_group("g", json!({"UserIds": ["default", "a"]})).await;

@@ -1,4 +1,4 @@
-//! B12-B24: ids, names, ARNs and the user that is always there.
+//! B12-B24: ids, names, ARNs and the user `default`.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ async fn b13_the_same_id_in_another_case_is_the_same_user() {
 }
 
 #[tokio::test]
-async fn b14_ids_of_other_characters_are_refused() {
+async fn b14_ids_with_other_characters_are_refused() {
     let fixture = EmulatorFixture::start(quick());
     let long = "a".repeat(41);
     for id in ["1app", "-app", "my_app", "my.app", "default.app", "my app", "äpp", long.as_str()] {
@@ -85,7 +85,7 @@ async fn b18_user_name_cannot_change() {
     fixture.raw(&params).await;
     assert_eq!(fixture.see("app").await.user_name(), Some("app"));
     let alone = fixture.raw(&params[..3]).await;
-    assert_eq!(alone.kind(), (400, "InvalidParameterCombination"), "a name is no change");
+    assert_eq!(alone.kind(), (400, "InvalidParameterCombination"), "a user name alone is no change");
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn b22_default_cannot_be_deleted() {
     assert_eq!(fixture.see("default").await.status(), Some("active"));
 }
 
-/// The service puts them there where it wants to; here the control API does.
+/// The real service creates such users and groups itself. Here the control API creates them.
 #[tokio::test]
 async fn b23_the_services_own_users_and_groups_appear_in_listings() {
     let fixture = EmulatorFixture::start(quick());
@@ -167,5 +167,9 @@ async fn b24_users_are_per_account_and_region() {
         "the default place has only default"
     );
     assert_eq!(fixture.get(&format!("users{}", here())).await.as_array().map(Vec::len), Some(2));
-    assert_eq!(fixture.control("DELETE", "users/app", Value::Null).await.0, 404, "not in this place");
+    assert_eq!(
+        fixture.control("DELETE", "users/app", Value::Null).await.0,
+        404,
+        "the user must not exist in this account and region"
+    );
 }

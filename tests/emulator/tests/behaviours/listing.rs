@@ -1,4 +1,4 @@
-//! B96-B103: pages, filters, quotas, the rate, the role, and calls without a change.
+//! B96-B103: pages, filters, quotas, the rate, the service-linked role, and calls without a change.
 
 use aws_sdk_elasticache::types::Filter;
 use elasticache_emulator::Settings;
@@ -28,7 +28,7 @@ async fn b96_users_come_in_pages() {
             fixture.sdk.describe_users().max_records(20).set_marker(marker.take()).send().await.unwrap();
         sizes.push(page.users().len());
         ids.extend(page.users().iter().map(|user| user.user_id().unwrap().to_owned()));
-        // What goes between two pages moves nothing.
+        // A user that is deleted between two pages does not shift the next page.
         fixture.control("DELETE", &format!("users/{}{}", ids[0], here()), Value::Null).await;
         marker = page.marker().map(str::to_owned);
         if marker.is_none() {
@@ -42,7 +42,7 @@ async fn b96_users_come_in_pages() {
 }
 
 #[tokio::test]
-async fn b96_the_page_is_100_unless_said_and_bounds_hold() {
+async fn b96_a_page_has_100_users_by_default_and_max_records_has_limits() {
     let fixture = EmulatorFixture::start(quick());
     with_users(&fixture, 100).await;
     let page = fixture.sdk.describe_users().send().await.unwrap();
@@ -84,7 +84,11 @@ async fn b97_engine_filters_the_list() {
     }
     let page = fixture.sdk.describe_users().engine("valkey").max_records(20).send().await.unwrap();
     assert!(page.users().iter().all(|user| user.engine() == Some("valkey")));
-    assert_eq!((page.users().len(), page.marker().is_some()), (20, true), "pages are made of what is left");
+    assert_eq!(
+        (page.users().len(), page.marker().is_some()),
+        (20, true),
+        "pages must be made of the filtered users"
+    );
     let one = fixture.sdk.describe_users().engine("valkey").user_id("u100").send().await.unwrap();
     assert!(one.users().is_empty());
 }
@@ -127,9 +131,13 @@ async fn b99_more_users_than_the_quota_are_refused() {
     let third = || fixture.user("c").passwords(SECRET).send();
     assert_eq!(refused(third().await).kind(), (400, "UserQuotaExceeded"));
     let again = refused(fixture.user("a").passwords(SECRET).send().await);
-    assert_eq!(again.kind(), (400, "UserAlreadyExists"), "an id that exists is told so");
+    assert_eq!(again.kind(), (400, "UserAlreadyExists"), "an existing id is reported before the quota");
     fixture.sdk.delete_user().user_id("a").send().await.unwrap();
-    assert_eq!(refused(third().await).kind(), (400, "UserQuotaExceeded"), "a deleting user counts");
+    assert_eq!(
+        refused(third().await).kind(),
+        (400, "UserQuotaExceeded"),
+        "a deleting user counts for the quota"
+    );
     fixture.control.settings(json!({"user-quota": 3})).await;
     third().await.unwrap();
 }
@@ -151,7 +159,7 @@ async fn b99_more_groups_or_members_than_the_quota_are_refused() {
 }
 
 #[tokio::test]
-async fn b100_past_the_rate_calls_are_throttled() {
+async fn b100_calls_above_the_rate_are_throttled() {
     let fixture = EmulatorFixture::start(Settings { rate: "0.001:3".parse().unwrap(), ..quick() });
     let describe = || fixture.sdk.describe_users().send();
     for _ in 0..3 {
@@ -207,7 +215,11 @@ async fn b102_without_the_service_linked_role_every_call_is_refused() {
         let answer = fixture.raw(&[("Action", action), ("UserId", "default"), ("ResourceName", arn)]).await;
         assert_eq!(answer.kind(), (400, "ServiceLinkedRoleNotFoundFault"), "{action}");
     }
-    assert_eq!(fixture.raw(&[("Action", "GetCallerIdentity")]).await.status, 200, "STS needs no such role");
+    assert_eq!(
+        fixture.raw(&[("Action", "GetCallerIdentity")]).await.status,
+        200,
+        "STS needs no service-linked role"
+    );
     fixture.control.settings(json!({"no-service-linked-role": false})).await;
     fixture.sdk.describe_users().send().await.unwrap();
 }

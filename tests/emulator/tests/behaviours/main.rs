@@ -1,8 +1,8 @@
-//! The behaviours of the real service, each a test that is named after its number, over HTTP: through the AWS SDK for
-//! Rust, or raw where the SDK would hide the rule. And the emulator's own contract: faults, control API, data file,
-//! program.
+//! The behaviours of the real service. Each test is named after the number of its behaviour. The tests use HTTP: through the AWS SDK
+//! for Rust, or directly if the SDK would hide the behaviour. Other tests check the emulator's own contract: faults, control API, data
+//! file, program.
 
-// In an integration test everything is test code, but clippy knows only the functions with the attribute.
+// Clippy does not recognize the helpers of tests as test code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access_string;

@@ -1,4 +1,4 @@
-//! What IAM would be asked: the library's users answer it.
+//! Authorization as IAM does it: the user of the library decides about each call.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn every_call_is_asked_about_with_the_tags_of_both_sides() {
+async fn every_call_is_authorized_with_the_tags_of_the_request_and_of_the_resource() {
     let log: Arc<Mutex<Vec<Asked>>> = Arc::default();
     let noted = log.clone();
     let permits = move |asked: &Asked| {
@@ -51,7 +51,7 @@ async fn every_call_is_asked_about_with_the_tags_of_both_sides() {
         .unwrap();
     let answer = refused(fixture.sdk.delete_user().user_id("app").send().await);
     assert_eq!(answer.kind(), (403, "AccessDenied"));
-    // Whoever may not call is no victim of a fault, and is not counted by one.
+    // A fault does not strike or count a call that is not authorized.
     fixture.control("POST", "faults", json!({ "Kind": "throttle" })).await;
     let answer = refused(fixture.sdk.delete_user().user_id("app").send().await);
     assert_eq!(answer.kind(), (403, "AccessDenied"));

@@ -1,4 +1,4 @@
-//! The program: its line, its end, its errors, its help.
+//! The program: the line with its address, its end, its errors, its help.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use crate::fixture::{ACCOUNT, REGION, client};
 
-/// The running program; it is killed when this is dropped.
+/// The running program. It is killed when this is dropped.
 pub(crate) struct Program {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -14,7 +14,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts it on a free port and waits for its line.
+    /// Starts the program on a free port, and waits for the line with its address.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child =
             command(&["--addr", "127.0.0.1:0"]).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
@@ -26,13 +26,13 @@ impl Program {
         Self { child, stdout, url }
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Sends a signal and gives the exit code and what else was printed.
+    /// Sends a signal. Returns the exit code and the rest of the output.
     fn end(mut self, signal: &str) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
@@ -44,7 +44,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The program may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -62,17 +62,21 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[tokio::test]
-async fn the_program_says_where_it_listens_and_ends_on_a_signal() {
+async fn the_emulator_prints_its_address_and_ends_on_a_signal() {
     for signal in ["-TERM", "-INT"] {
         let program = Program::start(&[]);
         let users = client(&program.url, ACCOUNT, REGION).describe_users().send().await.unwrap();
         assert_eq!(users.users().len(), 1);
-        assert_eq!(program.end(signal), (Some(0), String::new()), "one line and a clean end");
+        assert_eq!(
+            program.end(signal),
+            (Some(0), String::new()),
+            "the program must print one line and exit with 0"
+        );
     }
 }
 
 #[tokio::test]
-async fn flags_of_the_program_are_settings() {
+async fn flags_of_the_emulator_change_its_settings() {
     let program = Program::start(&[
         "--modify-time",
         "5s",
@@ -92,7 +96,7 @@ async fn flags_of_the_program_are_settings() {
 }
 
 #[test]
-fn an_address_in_use_is_one_clear_sentence() {
+fn the_emulator_explains_in_a_sentence_that_its_address_is_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     let (code, stdout, stderr) = run(&["--addr", &addr]);
@@ -102,7 +106,7 @@ fn an_address_in_use_is_one_clear_sentence() {
 }
 
 #[test]
-fn a_data_file_that_is_none_is_one_clear_sentence() {
+fn the_emulator_explains_in_a_sentence_that_a_file_is_no_data_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("novel");
     std::fs::write(&path, "It was a dark night.\n").unwrap();
@@ -116,7 +120,7 @@ fn a_data_file_that_is_none_is_one_clear_sentence() {
 }
 
 #[test]
-fn a_wrong_flag_says_what_is_right() {
+fn a_wrong_flag_of_the_emulator_is_refused_with_what_would_be_valid() {
     for (arguments, right) in [
         (&["--modify-tiem", "2s"][..], "--modify-time"),
         (&["--bananas"], "--create-time"),
@@ -133,7 +137,7 @@ fn a_wrong_flag_says_what_is_right() {
 }
 
 #[test]
-fn help_shows_every_flag_and_an_example() {
+fn the_help_of_the_emulator_shows_every_flag_and_an_example() {
     let (code, stdout, stderr) = run(&["--help"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert!(

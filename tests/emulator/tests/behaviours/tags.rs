@@ -11,7 +11,7 @@ use crate::fixture::{EmulatorFixture, Refused, SECRET, eventually, frozen, quick
 const USER: &str = "arn:aws:elasticache:eu-west-1:123456789012:user:app";
 const GROUP: &str = "arn:aws:elasticache:eu-west-1:123456789012:usergroup:g";
 
-/// The three calls on a resource: add `k=v`, remove `old`, list; each with its refusal, where it has one.
+/// Makes the three tagging calls on a resource: add `k=v`, remove `old`, list. Returns the refusals.
 async fn refusals(fixture: &EmulatorFixture, arn: &str) -> Vec<Refused> {
     vec![
         refused(fixture.sdk.add_tags_to_resource().resource_name(arn).tags(tag("k", "v")).send().await),
@@ -29,7 +29,7 @@ fn numbered(count: usize) -> Option<Vec<Tag>> {
 }
 
 #[tokio::test]
-async fn b86_add_tags_answers_all_tags_and_overwrites() {
+async fn b86_add_tags_returns_all_tags_and_overwrites() {
     let fixture = EmulatorFixture::start(quick());
     fixture.user("app").passwords(SECRET).tags(tag("a", "1")).tags(tag("b", "2")).send().await.unwrap();
     let add = fixture.sdk.add_tags_to_resource().resource_name(USER).tags(tag("b", "3")).tags(tag("c", ""));
@@ -39,7 +39,7 @@ async fn b86_add_tags_answers_all_tags_and_overwrites() {
 }
 
 #[tokio::test]
-async fn b87_remove_tags_answers_what_remains() {
+async fn b87_remove_tags_returns_the_tags_that_remain() {
     let fixture = EmulatorFixture::start(quick());
     fixture.user("app").passwords(SECRET).set_tags(numbered(3)).send().await.unwrap();
     let remove = fixture.sdk.remove_tags_from_resource().resource_name(USER).tag_keys("k0").tag_keys("k2");
@@ -71,7 +71,7 @@ async fn b89_more_than_50_tags_are_refused() {
 }
 
 #[tokio::test]
-async fn b90_keys_of_aws_and_bad_lengths_are_refused() {
+async fn b90_tag_keys_that_begin_with_aws_or_have_a_bad_length_are_refused() {
     let fixture = EmulatorFixture::start(quick());
     fixture.user("app").passwords(SECRET).tags(tag("a", "1")).send().await.unwrap();
     let (long_key, long_value) = ("k".repeat(129), "v".repeat(257));
@@ -127,14 +127,18 @@ async fn b92_tag_calls_just_after_a_tag_call_are_not_available() {
         fixture.sdk.remove_tags_from_resource().resource_name(arn).tag_keys(key).send()
     };
     fixture.user("app").passwords(SECRET).tags(tag("old", "")).send().await.unwrap();
-    assert_eq!(list(&fixture, USER).await, ["old="], "tags on create open no window, nor does a list");
+    assert_eq!(
+        list(&fixture, USER).await,
+        ["old="],
+        "neither CreateUser with tags nor a list makes tags unreadable"
+    );
     assert_eq!(refused(remove(USER, "ghost").await).kind(), (404, "TagNotFound"));
-    assert_eq!(list(&fixture, USER).await, ["old="], "nor a call that fails");
+    assert_eq!(list(&fixture, USER).await, ["old="], "a call that fails does not make tags unreadable");
     remove(USER, "old").await.unwrap();
     for error in refusals(&fixture, USER).await {
         assert_eq!(error, Refused::new(404, "UserNotFound", "app is not available for tagging"));
     }
-    assert_eq!(fixture.see("app").await.status(), Some("active"), "describe says nothing of it");
+    assert_eq!(fixture.see("app").await.status(), Some("active"), "DescribeUsers must show no change");
     fixture.group("g", &["default"]).send().await.unwrap();
     add(GROUP).await.unwrap();
     for error in refusals(&fixture, GROUP).await {

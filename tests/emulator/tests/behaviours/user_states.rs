@@ -1,4 +1,4 @@
-//! B58-B69: what a user is while it changes, and what is refused meanwhile.
+//! B58-B69: the states of a user, and which calls are refused in each state.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ async fn becomes_active(fixture: &EmulatorFixture, id: &str) {
 }
 
 #[tokio::test]
-async fn b58_create_user_answers_active() {
+async fn b58_create_user_returns_an_active_user() {
     let fixture = EmulatorFixture::start(frozen());
     let user = fixture.user("a").passwords(SECRET).send().await.unwrap();
     assert_eq!(user.status(), Some("active"));
 }
 
 #[tokio::test]
-async fn a_create_time_is_spent_in_creating() {
+async fn a_new_user_is_creating_for_the_create_time() {
     let fixture = EmulatorFixture::start(Settings { create_time: Duration::from_secs(3600), ..frozen() });
     let user = fixture.user("a").passwords(SECRET).send().await.unwrap();
     assert_eq!(user.status(), Some("creating"));
@@ -33,11 +33,11 @@ async fn a_create_time_is_spent_in_creating() {
     fixture.control.settings(json!({"create-time": "100ms"})).await;
     fixture.create("b").await;
     becomes_active(&fixture, "b").await;
-    assert_eq!(fixture.see("a").await.status(), Some("creating"), "a setting holds for what comes after it");
+    assert_eq!(fixture.see("a").await.status(), Some("creating"), "a setting holds only for later calls");
 }
 
 #[tokio::test]
-async fn b59_modify_user_is_modifying_and_then_active() {
+async fn b59_a_modified_user_is_modifying_and_then_active() {
     let fixture = EmulatorFixture::start(frozen());
     fixture.create("a").await;
     let user = fixture.sdk.modify_user().user_id("a").access_string("off").send().await.unwrap();
@@ -46,7 +46,11 @@ async fn b59_modify_user_is_modifying_and_then_active() {
     fixture.create("a").await;
     for access_string in ["off", "off"] {
         let user = fixture.sdk.modify_user().user_id("a").access_string(access_string).send().await.unwrap();
-        assert_eq!(user.status(), Some("modifying"), "also with nothing that differs, and in no group");
+        assert_eq!(
+            user.status(),
+            Some("modifying"),
+            "a user without a difference and without a group must be modifying too"
+        );
         becomes_active(&fixture, "a").await;
     }
 }
@@ -73,7 +77,7 @@ async fn b61_delete_user_while_modifying_is_refused() {
 }
 
 #[tokio::test]
-async fn b62_delete_user_answers_deleting_with_its_groups() {
+async fn b62_delete_user_returns_a_deleting_user_with_its_groups() {
     let fixture = EmulatorFixture::start(quick());
     fixture.create("a").await;
     fixture.group("g", &["default", "a"]).send().await.unwrap();
@@ -118,7 +122,7 @@ async fn b65_a_second_delete_user_is_refused() {
 }
 
 #[tokio::test]
-async fn b66_an_id_that_is_still_deleting_exists() {
+async fn b66_create_user_of_an_id_that_is_still_deleting_is_refused() {
     let fixture = EmulatorFixture::start(frozen());
     fixture.create("a").await;
     fixture.sdk.delete_user().user_id("a").send().await.unwrap();
@@ -154,7 +158,10 @@ async fn b67_a_user_that_is_gone_first_is_out_of_groups_that_are_still_modifying
     assert_eq!((group.status(), group.user_ids()), (Some("modifying"), ["default".to_owned()].as_slice()));
     fixture.create("a").await;
     fixture.settle_group("g").await;
-    assert!(fixture.see("a").await.user_group_ids().is_empty(), "a new user of that id is in no group");
+    assert!(
+        fixture.see("a").await.user_group_ids().is_empty(),
+        "a new user with the same id must be in no group"
+    );
 }
 
 #[tokio::test]
@@ -192,7 +199,7 @@ async fn b69_the_tags_of_a_deleted_user_go_with_it() {
 }
 
 #[tokio::test]
-async fn a_modifying_user_shows_the_old_or_the_new_values_as_set() {
+async fn a_modifying_user_shows_the_old_or_the_new_values_as_the_settings_say() {
     let fixture = EmulatorFixture::start(Settings { modify_answer: ModifyAnswer::Old, ..frozen() });
     fixture.create("a").await;
     let modify = fixture
@@ -208,7 +215,11 @@ async fn a_modifying_user_shows_the_old_or_the_new_values_as_set() {
     let old = (Some("on ~* +@all"), Some("redis"), Some(1));
     assert_eq!((user.access_string(), user.engine(), user.authentication().unwrap().password_count()), old);
     assert_eq!((seen.access_string(), seen.engine(), seen.authentication().unwrap().password_count()), old);
-    assert_eq!(fixture.truth("a").await["AccessString"], "off -@all", "the truth is the new value");
+    assert_eq!(
+        fixture.truth("a").await["AccessString"],
+        "off -@all",
+        "the control API must show the new value"
+    );
     let new = (Some("off -@all"), Some("valkey"), Some(2));
     for change in [json!({"modify-answer": "new"}), json!({"modify-answer": "old"})] {
         let shown = if change["modify-answer"] == "new" { new } else { old };

@@ -1,4 +1,4 @@
-//! B01-B11: the form of requests and answers.
+//! B01-B11: the wire format of requests and answers.
 
 use crate::fixture::{EmulatorFixture, Refused, SECRET, authorization, quick, refused};
 
@@ -67,7 +67,7 @@ async fn b03_tags_arrive_as_tags_tag_n() {
 }
 
 #[tokio::test]
-async fn b04_tag_answers_are_a_tag_list() {
+async fn b04_tagging_calls_return_a_tag_list() {
     let fixture = EmulatorFixture::start(quick());
     fixture.create("app").await;
     let arn = fixture.see("app").await.arn.unwrap();
@@ -133,7 +133,7 @@ async fn b08_errors_have_type_sender_and_a_request_id() {
     assert!(answer.body.starts_with("<ErrorResponse xmlns="), "{}", answer.body);
     assert_eq!(answer.element("Type"), "Sender");
     assert_eq!(answer.element("RequestId").len(), 36);
-    // As the SDK reads it.
+    // The same error, as the SDK reads it.
     let error = refused(fixture.sdk.describe_users().user_id("ghost").send().await);
     assert_eq!(error, Refused::new(404, "UserNotFound", answer.element("Message")));
 }
@@ -180,7 +180,7 @@ async fn b11_special_characters_are_escaped() {
 }
 
 #[tokio::test]
-async fn a_request_without_authorization_is_403_and_not_in_the_record() {
+async fn a_request_without_authorization_is_403_and_not_recorded() {
     let fixture = EmulatorFixture::start(quick());
     let http = reqwest::Client::new();
     let answer = http.post(fixture.url()).body("Action=DescribeUsers").send().await.unwrap();
@@ -190,7 +190,7 @@ async fn a_request_without_authorization_is_403_and_not_in_the_record() {
 }
 
 #[tokio::test]
-async fn parameters_may_stand_in_the_query_too() {
+async fn parameters_may_also_stand_in_the_query() {
     let fixture = EmulatorFixture::start(quick());
     let url = format!("{}/?Action=DescribeUsers&UserId=default", fixture.url());
     let request =
@@ -201,7 +201,7 @@ async fn parameters_may_stand_in_the_query_too() {
 }
 
 #[tokio::test]
-async fn get_caller_identity_tells_the_account() {
+async fn get_caller_identity_returns_the_account() {
     let fixture = EmulatorFixture::start(quick());
     let params = [("Action", "GetCallerIdentity"), ("Version", "2011-06-15")];
     let answer = fixture.raw(&params).await;

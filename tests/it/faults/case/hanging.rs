@@ -21,11 +21,11 @@ impl Case<'_> {
         self.becomes_ready(true).await?;
         self.take(&self.scenario.step).await;
         self.end(None, Some("now")).await?;
-        self.is_sound()
+        self.check_log()
     }
 
-    /// While no watch works, the scenario's Secret changes, and an object goes that has a password and whose user another object
-    /// wants. Only a list tells of both.
+    /// While no watch works, the scenario's Secret changes, and an object with a password is removed whose user another object wants.
+    /// Only the next list shows both.
     pub(in crate::faults) async fn misses_changes(&self) -> Result<(), String> {
         self.set().await?;
         let heir = with(iam(), json!({ "userID": "former", "adoptionPolicy": "Adopt" }));
@@ -50,26 +50,26 @@ impl Case<'_> {
         self.operator.kill();
         self.remove("heir").await;
         if !forgotten {
-            return Err(self.told("what is remembered of an object that went was not dropped\n"));
+            return Err(self.with_log("what is remembered of an object that went was not dropped\n"));
         }
-        self.is_sound()
+        self.check_log()
     }
 
-    /// Takes the object away at once, with no word to the operator.
-    async fn remove(&self, name: &str) {
+    /// Removes the object at once, without the operator.
+    pub(super) async fn remove(&self, name: &str) {
         let free = json!({ "metadata": { "finalizers": null } });
         self.users.delete(name, &DeleteParams::default()).await.unwrap();
         self.users.patch(name, &PatchParams::default(), &Patch::Merge(free)).await.unwrap();
     }
 
-    async fn shows(&self, name: &str, fact: impl Fn(&Value) -> bool) -> Result<(), String> {
+    pub(super) async fn shows(&self, name: &str, fact: impl Fn(&Value) -> bool) -> Result<(), String> {
         let what = format!("the fact about {name}");
         let news = (&self.proxy.news, Duration::from_millis(250));
         let shown = until_notified(&what, self.speed.patience(), news, || async {
             let object = serde_json::to_value(self.users.get(name).await.unwrap()).unwrap();
             when(object, |object| fact(object))
         });
-        shown.await.map(drop).map_err(|late| self.told(&format!("{late}\n")))
+        shown.await.map(drop).map_err(|late| self.with_log(&format!("{late}\n")))
     }
 
     /// Waits for this answer of /readyz.
@@ -78,12 +78,12 @@ impl Case<'_> {
         let fact = format!("ready: {wanted}");
         let became = until_notified(&fact, self.speed.patience(), news, || async {
             let log = self.operator.said();
-            // In a thread of its own, because the answer takes a request through the proxy of this one.
+            // The request runs in another thread, because /readyz makes a request through the proxy of this thread.
             let asked = tokio::task::spawn_blocking(move || {
                 operator::address(&log).map(|address| operator::get(address, "/readyz").is_ok())
             });
             when(asked.await.unwrap(), |ready| *ready == Some(wanted))
         });
-        became.await.map(drop).map_err(|late| self.told(&format!("{late}\n")))
+        became.await.map(drop).map_err(|late| self.with_log(&format!("{late}\n")))
     }
 }

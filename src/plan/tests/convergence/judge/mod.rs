@@ -27,7 +27,7 @@ pub(crate) struct History {
     pub(crate) writes: usize,
     /// Keys of tags that were in the spec at any time.
     pub(crate) asked_for: BTreeSet<String>,
-    /// AWS did not show the account at least once, so that only the region counted.
+    /// At least once AWS did not show the account, so that only the region counted.
     pub(crate) account_untold: bool,
     /// The credentials moved to another account.
     pub(crate) moved: bool,

@@ -34,7 +34,7 @@ pub(crate) fn rows() -> Vec<Row> {
 
 fn joins() -> Vec<Row> {
     use MembershipState::{
-        Absent, Applying, Busy, DefaultInUse, Full, NameTaken, NotAllowed, Queued, Refused,
+        Absent, Applying, Busy, DefaultInUse, DeniedTogether, Full, NameTaken, NotAllowed, Queued, Refused,
     };
     let size = GroupSize { members: 100, fault: Some(rejected(Rejection::Quota)) };
     let caches = texts(&["sessions"]);
@@ -58,6 +58,8 @@ fn joins() -> Vec<Row> {
           message: "AWS refuses AWS user \"app\" in user group \"cache\"" },
         { claim: "another member of the name", context: joining(NameTaken(rejected(Rejection::DuplicateUserName))), reason: WaitingForUserGroup,
           message: "another member has the same user name" },
+        { claim: "a call for several users that the role may not make", context: joining(DeniedTogether(denied())), reason: WaitingForUserGroup,
+          message: "The operator asks for each of the others alone" },
         { claim: "a leave that would open caches", context: joining(DefaultInUse { caches }), reason: DefaultUserInGroup,
           message: "which has no password and may do everything" },
         { claim: "a group that is not allowed", context: joining(NotAllowed), progress: Stalled, reason: UserGroupNotAllowed, requeue: Resync,
