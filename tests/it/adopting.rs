@@ -346,7 +346,7 @@ async fn a_user_that_changes_hands_between_clusters_is_noticed_by_both_operators
     let object = fixture.reason("app", "UserOwnedByAnother").await;
     assert!(message(&object).contains("two") && message(&object).contains(&other.ns), "{}", message(&object));
     fixture.deleted("app").await;
-    assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser"]);
+    assert_eq!(fixture.aws.accepted_changes_of("orders").await, ["CreateUser"]);
     // The deleted object did not own the user any more, so the user must stay.
     until("the event that names the owner", || async {
         let events = fixture.events("app").await;

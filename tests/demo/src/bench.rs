@@ -338,7 +338,9 @@ impl Measurement<'_> {
         mut count: impl FnMut(&Self) -> Result<usize>,
     ) -> Result<()> {
         // Three calls for each object at half of the rate, and the same time again for a busy machine.
-        let patience = Duration::from_secs(120 + u64::from(self.bench.objects * 12 / self.bench.aws_rate));
+        let slow = self.bench.departing * 6 / DEFAULT_RATE;
+        let patience =
+            Duration::from_secs(120 + u64::from((self.bench.objects * 12 / self.bench.aws_rate).max(slow)));
         let mut told = Instant::now();
         until_blocking(what, patience, || {
             self.fixture.check_alive()?;

@@ -18,8 +18,8 @@ impl Row {
     }
 }
 
-/// A row about a user that should exist is about an object with the finalizer. Without the finalizer, the same facts must lead to the
-/// same action or to adding the finalizer, and never to a change of AWS.
+/// A row about a user that should exist is about an object with the finalizer, which is removed first if the user is not ours. Without
+/// the finalizer, the same facts must lead to the same action or to adding the finalizer, and never to a change of AWS.
 pub(crate) fn check(rows: Vec<Row>) {
     for Row { claim, goal, seen, plan: expected } in rows {
         if !matches!(goal, Goal::Present(_)) {
