@@ -173,8 +173,8 @@ struct Known {
     looks: bool,
 }
 
-#[test]
-fn the_user_is_looked_at_first_if_anything_is_known_of_it_or_was_refused() {
+/// What is known of the user before the pass.
+fn known() -> Vec<Known> {
     let refused = |world: &mut World| pass_with(world, &Outcome::Failed(rejected(Rejection::Quota)));
     let adopts = |world: &mut World| {
         world.goal = Goal::Present(Desired { adoption: Adoption::Allowed, ..desired() });
@@ -184,7 +184,7 @@ fn the_user_is_looked_at_first_if_anything_is_known_of_it_or_was_refused() {
         world.quiet_pass();
         world.goal = present();
     };
-    let rows = [
+    vec![
         Known { claim: "a new object", change: |_| {}, looks: false },
         Known { claim: "it adopts", change: adopts, looks: true },
         Known { claim: "AWS refused CreateUser", change: refused, looks: true },
@@ -232,8 +232,12 @@ fn the_user_is_looked_at_first_if_anything_is_known_of_it_or_was_refused() {
             },
             looks: true,
         },
-    ];
-    for Known { claim, change, looks } in rows {
+    ]
+}
+
+#[test]
+fn the_user_is_looked_at_first_if_anything_is_known_of_it_or_was_refused() {
+    for Known { claim, change, looks } in known() {
         let mut world = new_object();
         change(&mut world);
         world.asked.clear();
