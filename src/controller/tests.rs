@@ -194,7 +194,7 @@ fn context(client: Client, ending: watch::Receiver<bool>) -> Arc<Context<NoAws>>
             events: Events::start(&kubernetes, Counter::default()).0,
             kubernetes,
             users: RateLimited::new(NoAws, Limiter::new(10.0, 20)),
-            places: Places::new(false),
+            places: Places::new(None),
             policy: Policy {
                 cluster_id: "prod".into(),
                 default_deletion_policy: plan::DeletionPolicy::Delete,

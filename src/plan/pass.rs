@@ -176,6 +176,7 @@ impl Pass {
         let is_ready = record.readiness.is_ready();
         let roll = self.rolls.roll();
         let tags_due = self.memory.tags_due(object.generation, is_ready, pace, now.moment, roll);
+        self.memory.secrets_compared = false;
         self.awaited = is_awaited(&object, &goal);
         self.observed = Observed {
             record,

@@ -109,6 +109,7 @@ impl Pass {
     /// AWS has the passwords of the Secrets, so the pass need not read them to compare them.
     pub(crate) fn trust_secrets(&mut self) {
         self.observed.secrets_unchanged = true;
+        self.memory.secrets_compared = true;
     }
 
     pub(super) fn read_definition(&mut self, definition: Definition) {
@@ -204,7 +205,7 @@ impl Pass {
             // A user of another object does not prove that our CreateUser was answered.
             self.settle_creation();
         } else {
-            self.memory.sent_passwords = None;
+            self.memory.forget_passwords();
         }
         self.memory.owner = Some((arn.clone(), ownership.clone()));
         self.observed.known_owner = Some(ownership);

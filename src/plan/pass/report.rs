@@ -18,8 +18,8 @@ use crate::{
 /// What the pass did, and what it still has to report.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Closing {
-    action: Action,
-    outcome: Outcome,
+    pub(super) action: Action,
+    pub(super) outcome: Outcome,
     pub(super) verdict: Verdict,
     /// The reason of Ready before this pass.
     shown: Option<String>,

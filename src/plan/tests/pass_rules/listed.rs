@@ -51,6 +51,14 @@ fn leaving() -> World {
     }
 }
 
+/// A user that AWS works on no more. Its Secret was written meanwhile.
+fn written_while_busy() -> World {
+    let mut world = busy_for_others();
+    world.quiet_pass();
+    world.user = Some(RemoteUser { lifecycle: Lifecycle::Active, ..world.user.unwrap() });
+    world
+}
+
 struct Row {
     claim: &'static str,
     world: World,
@@ -150,6 +158,14 @@ fn rows_about_tags_secrets_and_waits() -> Vec<Row> {
             })
         },
         waits("AWS still works on a user of a group that changes", busy_for_others(), Drift::Nothing),
+        secrets(
+            SecretsShown::Written,
+            waits(
+                "its Secret was written while AWS worked on the user",
+                written_while_busy(),
+                wants("ReadPasswords"),
+            ),
+        ),
         leaves("AWS still deletes the user", true, Drift::Nothing),
         leaves("an object at rest would not wait", false, wants("ReadDefinition")),
         Row { listed: None, ..leaves("the user may be gone", true, Drift::Unlisted) },
