@@ -10,6 +10,7 @@
 //! vanished.
 
 mod early;
+mod events;
 mod groups;
 mod observe;
 mod orphaned;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::batch::Trial;
 use super::group::{Group, Part};
-use super::wish::{Phase, Wish};
+use super::wish::{Phase, Wish, is_about_a_name};
 use crate::pace::{Pace, Requeue};
 use crate::{Direction, Fault, GroupCall, GroupOutcome, GroupSize, MembershipState, Moment, Rejection, Swap};
 
@@ -84,7 +84,7 @@ impl Group {
             self.room.full = None;
             self.room.again = None;
         }
-        for uid in &trial.uids {
+        for uid in trial.uids.iter().chain(&trial.leaver) {
             if let Some(wish) = self.wishes.get_mut(uid) {
                 wish.phase = Phase::Sent(trial.swap);
                 wish.accepted = wish.accepted.saturating_add(1);
@@ -238,15 +238,15 @@ impl Group {
 
     /// The object of this member is gone. Those that AWS refused because of a name are tried again.
     pub(super) fn name_may_be_free(&mut self, user_id: &str, now: Moment) {
-        if !self.seen.as_ref().is_some_and(|group| group.has(user_id)) {
-            return;
+        if self.seen.as_ref().is_some_and(|group| group.has(user_id)) {
+            self.retry_names(now);
         }
+    }
+
+    pub(super) fn retry_names(&mut self, now: Moment) {
         for wish in self.wishes.values_mut() {
-            if let Phase::Held {
-                state: MembershipState::NameTaken(fault) | MembershipState::Refused(fault),
-                again,
-            } = &mut wish.phase
-                && matches!(fault, Fault::Rejected(Rejection::DuplicateUserName, _))
+            if let Phase::Held { state, again } = &mut wish.phase
+                && is_about_a_name(state)
             {
                 *again = (*again).min(now);
             }

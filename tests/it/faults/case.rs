@@ -21,7 +21,7 @@ use super::end::{Found, difference, facts, fulfils};
 use super::fault::{Call, Fault, How, To};
 use super::operator::{Operator, Speed, command};
 use super::proxy::Proxy;
-use super::scenario::{PASSWORDS, Scenario, Step};
+use super::scenario::{PASSWORDS, Scenario, Step, text_of};
 use crate::fixture::{Aws, manifest, until};
 use crate::{control_plane, secrecy};
 
@@ -396,8 +396,4 @@ impl Case<'_> {
             Armed::Killer(killer) => killer.is_finished(),
         }
     }
-}
-
-fn text_of(label: &str) -> &'static str {
-    PASSWORDS.iter().find(|(known, _)| *known == label).expect("a label of a password").1
 }

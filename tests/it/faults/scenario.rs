@@ -11,6 +11,11 @@ pub(super) const PASSWORDS: [(&str, &str); 3] = [
     ("third", "the-third-passphrase-of-all"),
 ];
 
+/// The password under this label.
+pub(super) fn text_of(label: &str) -> &'static str {
+    PASSWORDS.iter().find(|(known, _)| *known == label).expect("a label of a password").1
+}
+
 /// One wish of a person.
 pub(super) struct Scenario {
     pub(super) name: &'static str,

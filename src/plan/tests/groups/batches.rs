@@ -113,6 +113,17 @@ fn a_full_group_takes_the_oldest_users_and_the_other_objects_report_that_it_is_f
 }
 
 #[test]
+fn a_group_with_little_room_is_filled_with_one_call() {
+    let mut world = World::new();
+    (200..295).for_each(|number| world.foreign_change(user(number), true));
+    (0..20).for_each(|number| world.wants(&user(number), Some(Direction::Join)));
+    world.run(HOUR / 60);
+    assert_eq!(world.members().len(), 100);
+    // The second one asks AWS whether its quota is higher.
+    assert_eq!(world.calls.iter().map(|(call, _)| call.add.len()).collect::<Vec<_>>(), [5, 1]);
+}
+
+#[test]
 fn a_leave_that_aws_refuses_because_of_the_quota_is_reported_and_tried_again_slowly() {
     let mut world = joining(4);
     world.run(HOUR / 60);
@@ -306,8 +317,11 @@ fn a_taken_user_name_is_waited_for_while_the_object_of_the_other_member_leaves_t
         |world| {
             world.terminating.insert("mine-1".to_owned());
         },
-        // Caches use the group, so its default user stays, although its object does not name the group.
-        |world| world.wants("mine-1", Some(Direction::Leave)),
+        // The object does not name the group any more. Its pass waits for its user, so it has not asked to leave.
+        |world| {
+            let wishes = world.wishes.entry("mine-1".to_owned()).or_default();
+            wishes.insert(GROUP.to_owned(), Direction::Leave);
+        },
     ];
     for leave in leaves {
         let mut world = second_default_user(&["sessions"]);
@@ -323,6 +337,33 @@ fn a_taken_user_name_is_waited_for_while_the_object_of_the_other_member_leaves_t
         world.run(Duration::from_secs(70));
         assert!(matches!(world.state("other-3"), Some(MembershipState::Refused(_))));
     }
+}
+
+#[test]
+fn a_default_user_of_ours_makes_way_for_another_one_of_ours_in_one_call() {
+    for (caches, waits) in [(&["sessions"][..], true), (&[], false)] {
+        let mut world = default_user(caches);
+        world.user_names.insert("other-3".to_owned(), DEFAULT_USER.to_owned());
+        world.wants("mine-1", Some(Direction::Leave));
+        if waits {
+            // Caches use the group, so it cannot leave.
+            world.run(HOUR / 6);
+            assert!(matches!(world.state("mine-1"), Some(MembershipState::DefaultInUse { .. })));
+        }
+        let calls = world.calls.len();
+        world.wants("other-3", Some(Direction::Join));
+        world.run(Duration::from_secs(90));
+        assert_eq!(world.members().into_iter().collect::<Vec<_>>(), ["other-3", "u-2"]);
+        assert_eq!(world.calls.len() - calls, 1, "{:?}", &world.calls[calls..]);
+        assert!(world.wish("mine-1", GROUP).is_none(), "the leave has ended too");
+    }
+    // The other way round: the one that is refused because of its name comes first.
+    let mut world = second_default_user(&["sessions"]);
+    world.run(HOUR / 60);
+    world.wants("mine-1", Some(Direction::Leave));
+    world.run(Duration::from_secs(60));
+    assert!(world.members().contains("other-3") && !world.members().contains("mine-1"));
+    assert!(!world.members().contains(DEFAULT_USER));
 }
 
 #[test]
