@@ -37,13 +37,12 @@ pub(crate) fn add_first(owner: &Owner, observed: &Observed, action: Action) -> A
         | Action::Suspended { .. }
         | Action::ObserveOnly(_) => false,
     };
-    match &action {
-        _ if needed && !observed.record.has_finalizer => Action::AddFinalizer,
-        Action::Wait(_) | Action::Refuse(_) if observed.record.has_finalizer => {
-            not_ours(owner, observed).map_or(action, Action::ReleaseFinalizer)
-        }
-        _ => action,
+    if !observed.record.has_finalizer {
+        return if needed { Action::AddFinalizer } else { action };
     }
+    let ends = matches!(action, Action::Wait(_) | Action::Refuse(_));
+    let release = if ends { not_ours(owner, observed) } else { None };
+    release.map_or(action, Action::ReleaseFinalizer)
 }
 
 /// The finalizer was added before a CreateUser that AWS refused, and the user turned out to be another's. `None` if a user of ours
