@@ -18,4 +18,5 @@ mod reminded;
 mod reserved;
 mod rewritten;
 mod secrets;
+mod unseen;
 mod world;
