@@ -40,10 +40,13 @@ pub(crate) fn ensure_present(desired: &Desired, observed: &Observed) -> Action {
 /// user, a user of ours may exist already.
 fn needs_no_look(desired: &Desired, observed: &Observed) -> bool {
     let may_have_passwords = match &desired.authentication {
-        Authentication::Password(passwords) => {
+        Authentication::Password(passwords)
+        | Authentication::ExternalPassword(FirstPassword::FromSecrets(passwords)) => {
             passwords.as_ref().err().is_none_or(|problem| *problem == SecretProblem::NotRead)
         }
-        Authentication::Iam | Authentication::NoPassword => true,
+        Authentication::ExternalPassword(FirstPassword::Random)
+        | Authentication::Iam
+        | Authentication::NoPassword => true,
     };
     observed.record.create_needs_no_look
         && desired.adoption == Adoption::Never
