@@ -62,7 +62,7 @@ fuzz: ## Read spoilt answers of AWS, objects and Secrets: each for FUZZ_SECONDS,
 
 rights: ## Run tests/it once with each of the chart's RBAC settings: takes half an hour
 	@cargo build --workspace --bins
-	@for rights in namespaced cluster-secrets roles-only; do RIGHTS=$$rights cargo test --test it || exit 1; done
+	@for rights in namespaced cluster-secrets roles-only limited; do RIGHTS=$$rights cargo test --test it || exit 1; done
 
 faults: ## Inject each kind of fault at every call of each scenario, at real pace: takes 10 minutes
 	@cargo build --workspace --bins

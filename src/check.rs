@@ -197,7 +197,7 @@ async fn in_cluster<W: Write>(
     }
     let policy = flags.run.policy(String::new());
     let objects = cluster.objects(&scopes, flags.page_size, &policy).await.unwrap_or_default();
-    let rules = [rules::evaluate(&objects), rules::user_groups(&objects)];
+    let rules = [rules::evaluate(&objects), rules::unjoinable_groups(&objects)];
     rules.into_iter().flatten().try_for_each(|row| report.publish(row))?;
     report.publish(secrets::row(flags, cluster, &objects, caller).await)?;
     let scopes = match flags.run.secret_namespaces() {

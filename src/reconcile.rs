@@ -74,7 +74,7 @@ impl<U: UserApi> Reconciler<U> {
 
     pub(crate) fn goal(&self, object: &ElastiCacheUser) -> Goal {
         let limit = self.policy.max_users(&object.namespace().unwrap_or_default());
-        resolve(object, &self.policy, limit.filter(|limit| self.places.are_taken(object, *limit)))
+        resolve(object, &self.policy, limit.filter(|_| self.places.are_taken(object)))
     }
 
     pub(crate) async fn drive(&self, pass: &mut Pass, held: &mut Held<'_>) -> Finish {

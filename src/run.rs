@@ -119,7 +119,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
             kubernetes,
             events,
             users: RateLimited::new(aws.with_token(token), Limiter::new(run.aws_rate, run.aws_burst)),
-            places: Places::new(run.max_users_per_namespace.is_some()),
+            places: Places::new(run.max_users_per_namespace),
             policy: run.policy(cluster_id),
             settings: Arc::new(settings(run, region, &namespaces)),
             memories: Memories::default(),

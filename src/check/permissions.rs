@@ -190,27 +190,27 @@ pub(crate) fn evaluate(rule: &Rule<'_>, answers: &[AccessReview], caller: Option
 }
 
 /// Scopes in which the same names were asked for.
-struct Places {
+struct ReviewedScopes {
     scopes: Vec<Scope>,
     names: Vec<String>,
 }
 
-fn places_of(answers: &[&AccessReview]) -> Vec<Places> {
-    let mut places: Vec<Places> = Vec::new();
+fn places_of(answers: &[&AccessReview]) -> Vec<ReviewedScopes> {
+    let mut places: Vec<ReviewedScopes> = Vec::new();
     for of_scope in answers.chunk_by(|one, other| one.scope == other.scope) {
         let mut names: Vec<String> = of_scope.iter().filter_map(|answer| answer.name.clone()).collect();
         names.dedup();
         let scope = of_scope.iter().map(|answer| answer.scope.clone()).take(1);
         match places.iter_mut().find(|place| place.names == names) {
             Some(place) => place.scopes.extend(scope),
-            None => places.push(Places { scopes: scope.collect(), names }),
+            None => places.push(ReviewedScopes { scopes: scope.collect(), names }),
         }
     }
     places
 }
 
-fn what_and_where(rule: &Rule<'_>, places: &[Places]) -> String {
-    let one = |place: &Places| format!("{} {}", rule.what(&place.names), where_is(&place.scopes));
+fn what_and_where(rule: &Rule<'_>, places: &[ReviewedScopes]) -> String {
+    let one = |place: &ReviewedScopes| format!("{} {}", rule.what(&place.names), where_is(&place.scopes));
     places.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
@@ -228,7 +228,7 @@ fn where_is(scopes: &[Scope]) -> String {
 }
 
 /// The commands that grant the rule.
-fn grant(rule: &Rule<'_>, verbs: &[&str], places: &Places, caller: Option<&str>) -> String {
+fn grant(rule: &Rule<'_>, verbs: &[&str], places: &ReviewedScopes, caller: Option<&str>) -> String {
     let name = format!("elasticache-user-operator-{}", rule.check);
     let verbs = verbs.join(",");
     let resource = rule.kubectl_resource();

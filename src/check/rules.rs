@@ -19,7 +19,7 @@ pub(crate) fn evaluate(objects: &[ObjectSummary]) -> Option<Row> {
 
 /// A row if objects name user groups that they may not join.
 #[must_use]
-pub(crate) fn user_groups(objects: &[ObjectSummary]) -> Option<Row> {
+pub(crate) fn unjoinable_groups(objects: &[ObjectSummary]) -> Option<Row> {
     let refused = objects.iter().filter(|object| !object.refused_groups.is_empty());
     let refused: Vec<String> = refused
         .map(|object| format!("{} ({})", object.full_name(), object.refused_groups.join(", ")))

@@ -57,8 +57,8 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
     let AtRest { settings, goal, object, secrets, waits, seed } = at_rest;
     let unchanged = match secrets {
         SecretsShown::AsSent => true,
-        // Each new version starts a pass. If this process knows the passwords, such a pass has compared them.
-        SecretsShown::Written => memory.sent_passwords.is_some(),
+        // Each new version starts a pass. If it reads no Secret, because AWS is busy with the user, another one has to follow.
+        SecretsShown::Written => memory.secrets_compared,
         SecretsShown::Unknown => false,
     };
     let source = CallSource {

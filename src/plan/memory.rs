@@ -30,6 +30,11 @@ pub struct Memory {
     pub create_requested: Option<i64>,
     /// The passwords that AWS has: the last ones that it accepted from this process, or those that status shows as sent.
     pub sent_passwords: Option<Passwords>,
+    /// The passwords that a pass read last, if AWS does not have them: AWS refused them, or could not take them yet. In a box,
+    /// because nearly all objects have none.
+    pub(crate) unsent_passwords: Option<Box<Passwords>>,
+    /// The last pass read the passwords, and AWS has them.
+    pub(crate) secrets_compared: bool,
     /// AWS accepted a ModifyUser of this process, but has not shown that it is applied.
     pub modify_sent: bool,
     pub ready_generation: Option<i64>,
@@ -174,6 +179,13 @@ impl Memory {
         self.tags_checked = Some(TagsChecked { generation: None, due: now });
     }
 
+    /// A user that may have these passwords is not there any more, or not ours.
+    pub(crate) fn forget_passwords(&mut self) {
+        self.sent_passwords = None;
+        self.unsent_passwords = None;
+        self.secrets_compared = false;
+    }
+
     /// The user is gone or `deleting`. A later user of this ID is another one.
     pub(crate) fn forget_user(&mut self, lifecycle: Option<&Lifecycle>) {
         self.owner = None;
@@ -181,7 +193,7 @@ impl Memory {
         self.modify_sent = false;
         if lifecycle.is_none() {
             self.seen_gone = true;
-            self.sent_passwords = None;
+            self.forget_passwords();
         }
     }
 }

@@ -10,6 +10,7 @@
 //! vanished.
 
 mod early;
+mod events;
 mod groups;
 mod observe;
 mod orphaned;
@@ -172,6 +173,7 @@ impl Pass {
         let is_ready = record.readiness.is_ready();
         let roll = self.rolls.roll();
         let tags_due = self.memory.tags_due(object.generation, is_ready, pace, now.moment, roll);
+        self.memory.secrets_compared = false;
         self.awaited = is_awaited(&object, &goal);
         self.observed = Observed {
             record,

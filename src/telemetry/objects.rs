@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_has_its_series_for_as_long_as_it_is_there() {
+    fn the_metrics_of_an_object_are_removed_with_the_object() {
         let watched = Objects::default();
         let objects = ObjectMetrics::new("Delete");
         objects.add(watched.clone());

@@ -148,7 +148,7 @@ async fn another_form_of_the_same_access_string_is_no_drift() {
 }
 
 #[tokio::test]
-async fn tags_that_were_never_in_the_spec_are_left_alone() {
+async fn tags_that_were_never_in_the_spec_are_not_changed() {
     let fixture = Fixture::new().await;
     fixture.ready("app", tagged()).await;
     let mut tags = fixture.aws.user("app").await.unwrap()["Tags"].clone();
@@ -226,7 +226,11 @@ async fn assert_stale_and_ready_again(fixture: &Fixture, rows: &[Outage]) {
     for (Outage { name, reason, .. }, (fault, asked, versions)) in rows.iter().zip(began) {
         fixture.aws.struck(fault, 1).await;
         // Status echoes the request although AWS does not answer, and nothing else changes.
-        fixture.shows(name, "echo", |object| object["status"]["lastHandledReconcileAt"] == "meanwhile").await;
+        fixture
+            .shows(name, "status echoes the request", |object| {
+                object["status"]["lastHandledReconcileAt"] == "meanwhile"
+            })
+            .await;
         fixture.event(name, reason).await;
         let unknown =
             |object: &Value| condition(object, "Ready").is_some_and(|ready| ready["status"] == "Unknown");

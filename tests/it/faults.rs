@@ -84,6 +84,16 @@ async fn a_user_of_an_owner_that_is_gone_is_adopted_whatever_fails() {
 }
 
 #[tokio::test]
+async fn a_join_of_a_user_group_ends_in_the_same_state_whatever_fails() {
+    whatever_fails(scenario::join()).await;
+}
+
+#[tokio::test]
+async fn a_leave_of_a_user_group_ends_in_the_same_state_whatever_fails() {
+    whatever_fails(scenario::leave()).await;
+}
+
+#[tokio::test]
 async fn a_watch_that_hangs_when_it_is_opened_again_is_not_ready_and_then_opened_once_more() {
     let client = control_plane::client().await;
     let (scenario, namespace) = (scenario::observe(), new_namespace(&client).await);
@@ -225,8 +235,9 @@ fn judged(
 
 /// A failure of the API server must not become a reason of a condition or an event.
 fn reported_wrongly(fault: &Fault, run: &Run) -> Option<String> {
-    const FINE: [&str; 13] = [
+    const FINE: [&str; 16] = [
         "Active",
+        "AddedToUserGroup",
         "Adopted",
         "Creating",
         "DeletingUser",
@@ -234,11 +245,13 @@ fn reported_wrongly(fault: &Fault, run: &Run) -> Option<String> {
         "DriftCorrected",
         "Modifying",
         "PasswordRotated",
+        "RemovedFromUserGroup",
         "UserCreated",
         "UserDeleted",
         "UserModified",
         "WaitingForPreviousUser",
         "WaitingForUserActive",
+        "WaitingForUserGroup",
     ];
     if !fault.is_api_server_failure() {
         return None;

@@ -1,5 +1,8 @@
 //! User groups: a user that is in no group can log in nowhere.
 
+mod leaving;
+mod together;
+
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, Setup, condition, iam, is_ready, message, until, with};
@@ -116,32 +119,6 @@ async fn a_user_that_aws_refuses_in_a_group_reports_awss_message_and_delays_no_o
     assert!(message(&object).contains("No password user open cannot be added"), "{}", message(&object));
     fixture.patch("open", json!({ "spec": { "userGroupIDs": null } })).await;
     fixture.wait_ready("open").await;
-    fixture.end().await;
-}
-
-#[tokio::test]
-async fn a_hundred_users_join_with_three_calls_at_most() {
-    let fixture = Fixture::with(Setup::env(&[
-        ("ELASTICACHE_USERS_AWS_RATE", "100"),
-        ("ELASTICACHE_USERS_AWS_BURST", "200"),
-    ]))
-    .await;
-    // They are there together once the group is.
-    fixture.aws.put_group("cache", json!({ "Engine": "valkey", "Status": "creating" })).await;
-    let names: Vec<String> = (0..100).map(|number| format!("user-{number}")).collect();
-    for name in &names {
-        fixture.create(name, member_of(&["cache"])).await;
-    }
-    for name in &names {
-        fixture.reason(name, "WaitingForUserGroup").await;
-    }
-    fixture.aws.put_group("cache", json!({ "Status": "active" })).await;
-    for name in &names {
-        fixture.wait_ready(name).await;
-    }
-    assert_eq!(members(&fixture, "cache").await.len(), 100);
-    let calls = count(&fixture, "ModifyUserGroup").await;
-    assert!((1..=3).contains(&calls), "{calls} calls of ModifyUserGroup");
     fixture.end().await;
 }
 

@@ -2,6 +2,7 @@
 //! emulator denies calls that the policy does not allow, and the fixture fails.
 
 mod files;
+mod groups;
 pub(crate) mod policy;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -213,7 +214,7 @@ fn the_iam_policy_of_a_namespace_allows_changes_of_its_own_users_only() {
     let words = [
         ("REGION", REGION),
         ("ACCOUNT_ID", ACCOUNT),
-        ("ELASTICACHE_USERS_CLUSTER_ID", "blue"),
+        ("CLUSTER_ID", "blue"),
         ("PREFIX", "shop"),
         ("TENANT", "team"),
     ];

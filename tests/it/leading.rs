@@ -186,7 +186,7 @@ async fn a_leader_that_was_paused_for_30_s_changes_nothing_when_it_resumes() {
 }
 
 #[tokio::test]
-async fn a_leader_that_is_told_to_end_in_the_middle_of_its_work_is_followed_within_3_s() {
+async fn a_leader_that_gets_sigterm_in_the_middle_of_its_work_is_followed_within_3_s() {
     let fixture = fixture().await;
     let (mut one, _two) = leader_and_standby(&fixture).await;
     begin_work(&fixture).await;
@@ -283,7 +283,7 @@ async fn a_leader_whose_api_server_stops_answering_ends_within_12_s() {
     };
     let leads = async |name: &str| {
         let text = || std::fs::read_to_string(log(name)).unwrap_or_default();
-        until("it leads", async || text().contains("leading")).await;
+        until("the replica leads", async || text().contains("leading")).await;
     };
     let one = start("one");
     leads("one").await;

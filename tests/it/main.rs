@@ -36,6 +36,7 @@ mod iam;
 mod idling;
 mod kstatus;
 mod leading;
+mod limited;
 mod load;
 mod lockdown;
 mod not_shown;

@@ -13,7 +13,7 @@ async fn a_change_that_aws_accepts_but_does_not_show_is_reported_until_aws_shows
     let event = fixture.event("app", "AWSRefused").await;
     assert_eq!(event.kind, "Warning");
     assert!(event.note.contains("accepted ModifyUser") && event.note.contains("(engine)"), "{event:?}");
-    until("it is sent a third time", || async {
+    until("ModifyUser is sent a third time", || async {
         (fixture.aws.accepted("ModifyUser", "app").await >= 3).then_some(())
     })
     .await;

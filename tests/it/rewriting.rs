@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use elasticache_emulator::Rule;
+
 use crate::fixture::{Fixture, PASSWORD, Setup, until, with_password};
 use crate::load::{create_all, names, passes, unlimited};
 use crate::rotating::{SECOND, THIRD, annotate_secret, passwords};
@@ -60,6 +62,28 @@ async fn after_a_restart_a_rewritten_secret_is_sent_at_most_once() {
         until("the Secret's changes are seen", async || passes(&fixture) >= passes_before + 5.0).await;
         assert_eq!(fixture.aws.calls().await.len(), calls);
     }
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn a_secret_whose_password_aws_refused_costs_no_call_and_no_write_until_the_password_changes() {
+    let fixture = Fixture::new().await;
+    fixture.secret("one", PASSWORD).await;
+    fixture.ready("app", with_password("one")).await;
+    let sentence = "Passwords length must be between 16-128 characters.";
+    let rule = Rule::on("ModifyUser").user("app").error("InvalidParameterValue", 400).message(sentence);
+    fixture.aws.fault(rule.always()).await;
+    fixture.secret("one", SECOND).await;
+    fixture.reason("app", "InvalidPassword").await;
+    fixture.acknowledge("app").await;
+    let before = (fixture.aws.calls().await.len(), fixture.versions("app").len(), passes(&fixture));
+    rewrite_often(&fixture, "one", 48).await;
+    let (calls, versions) = (fixture.aws.calls().await.len(), fixture.versions("app").len());
+    assert_eq!((calls, versions), (before.0, before.1), "calls, and versions of the object");
+    assert!(passes(&fixture) - before.2 >= 5.0, "the Secret's changes are seen");
+    fixture.aws.clear_faults().await;
+    fixture.secret("one", THIRD).await;
+    all_hold(&fixture, &["app".to_owned()], THIRD).await;
     fixture.end().await;
 }
 

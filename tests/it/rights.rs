@@ -1,7 +1,7 @@
 //! The RBAC rights that the chart gives an operator. The operator of every fixture has exactly these, so a test fails if a right is
 //! missing.
 //!
-//! `RIGHTS=namespaced`, `cluster-secrets` or `roles-only` gives all fixtures the same rights. Otherwise each test has its own.
+//! `RIGHTS=namespaced`, `cluster-secrets`, `roles-only` or `limited` gives all fixtures the same rights. Otherwise each test has its own.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -35,15 +35,18 @@ pub(crate) enum Rights {
     ClusterSecrets,
     /// Nothing for the whole cluster.
     RolesOnly,
+    /// Like `Namespaced`, under the admission policy that limits the operator's ServiceAccount.
+    Limited,
     /// All rights, for an operator of several fixtures.
     Administrator,
 }
 
 impl Rights {
-    const ALL: [(&'static str, Self); 3] = [
+    const ALL: [(&'static str, Self); 4] = [
         ("namespaced", Self::Namespaced),
         ("cluster-secrets", Self::ClusterSecrets),
         ("roles-only", Self::RolesOnly),
+        ("limited", Self::Limited),
     ];
 
     /// The rights of the running test. They follow from the test's name, so they are the same at each run.
@@ -55,7 +58,9 @@ impl Rights {
         }
         let thread = std::thread::current();
         let sum: usize = thread.name().unwrap_or_default().bytes().map(usize::from).sum();
-        Self::ALL[sum % Self::ALL.len()].1
+        // The API server evaluates each policy at each write of an object, so not every fixture may have one.
+        let in_turn = [Self::Namespaced, Self::ClusterSecrets, Self::RolesOnly];
+        in_turn[sum % in_turn.len()]
     }
 
     /// `None` if the rights do not come from the chart.
@@ -65,6 +70,7 @@ impl Rights {
         match self {
             Self::Administrator => None,
             Self::Namespaced => Some(vec![watch, secrets]),
+            Self::Limited => Some(vec![watch, secrets, "operatorPolicy.enabled=true".to_owned()]),
             Self::ClusterSecrets => Some(vec![watch, "secrets.clusterWide=true".to_owned()]),
             Self::RolesOnly => {
                 let whole = ["rbac.rolesOnly=true", "operator.clusterID=any"].map(str::to_owned);
@@ -111,9 +117,9 @@ pub(crate) fn user_of(namespace: &str) -> String {
     format!("system:serviceaccount:{HOME}:{namespace}")
 }
 
-/// Applies the ServiceAccounts, roles and bindings among these.
+/// Applies the ServiceAccounts, roles, bindings and admission policies among these.
 pub(crate) async fn apply(client: &Client, objects: &[Value]) {
-    for object in objects.iter().filter(|object| chart::is_role(object)) {
+    for object in objects.iter().filter(|object| chart::is_role(object) || chart::is_policy(object)) {
         let object: DynamicObject = serde_json::from_value(object.clone()).unwrap();
         let resource =
             ApiResource::from_gvk(&GroupVersionKind::try_from(object.types.as_ref().unwrap()).unwrap());

@@ -322,7 +322,8 @@ async fn a_forbidden_watch_of_the_objects_is_reported_once_and_works_once_it_is_
         ("ELASTICACHE_USERS_CLUSTER_ID", "restricted".to_owned()),
         ("ELASTICACHE_USERS_LOG", elasticache_user_operator::config::DEFAULT_LOG.to_owned()),
     ]);
-    until("it is told", || async { warnings(&fixture, "ElastiCacheUsers").pop() }).await;
+    until("the log reports the forbidden watch", || async { warnings(&fixture, "ElastiCacheUsers").pop() })
+        .await;
     fixture.create("app", iam()).await;
     allow(&fixture, "operator", may_on_objects(&["get", "list", "watch", "patch"])).await;
     fixture.wait_ready("app").await;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use kube::api::PostParams;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, iam, manifest, until, with};
 use crate::{control_plane, repository};
@@ -52,7 +52,7 @@ async fn each_sample_alone_becomes_ready_and_can_be_deleted() {
 
 /// Applies the sample for a tenant to the fixture's namespace.
 #[tokio::test]
-async fn a_policy_for_a_tenant_limits_user_ids_and_access_strings() {
+async fn a_policy_for_a_tenant_limits_user_ids_user_groups_and_access_strings() {
     let fixture = Fixture::new().await;
     let spec = |access: &str| json!({ "accessString": access });
     fixture.ready("before", iam()).await;
@@ -63,11 +63,12 @@ async fn a_policy_for_a_tenant_limits_user_ids_and_access_strings() {
     let file = file.path().to_str().unwrap();
     kubectl(&fixture, &["apply", "--filename", file]).await;
     let params = PostParams { dry_run: true, ..PostParams::default() };
-    let tried = async |name: &str, access: &str| {
-        let object = manifest(name, with(iam(), spec(access)));
+    let refused = async |name: &str, spec: Value| {
+        let object = manifest(name, with(iam(), spec));
         let answer = fixture.users().create(&params, &serde_json::from_value(object).unwrap()).await;
-        answer.map(|_| ()).map_err(|error| error.to_string())
+        answer.err().map(|error| error.to_string())
     };
+    let tried = async |name: &str, access: &str| refused(name, spec(access)).await.map_or(Ok(()), Err);
     let id = format!("{ns}-app");
     until("the policy is in force", async || tried(&id, "on ~* +@all").await.is_err()).await;
     let own = |access: &str| access.replace("OWN", ns);
@@ -96,6 +97,13 @@ async fn a_policy_for_a_tenant_limits_user_ids_and_access_strings() {
     }
     let said = tried("app", &own("on ~OWN:* +@read")).await.unwrap_err();
     assert!(said.contains("must begin with"), "{said}");
+    for (groups, allowed) in [(&["OWN-cache", "OWN-queue"][..], true), (&["OWN-cache", "web-cache"], false)] {
+        let groups: Vec<String> = groups.iter().map(|group| own(group)).collect();
+        let spec = json!({ "accessString": own("on ~OWN:* +@read"), "userGroupIDs": groups });
+        let said = refused(&id, spec).await;
+        let is_told = said.as_ref().is_some_and(|said| said.contains("spec.userGroupIDs may name only"));
+        assert!(if allowed { said.is_none() } else { is_told }, "{groups:?}: {said:?}");
+    }
 
     // The policy does not disturb the operator, also with an object that is older than the policy.
     fixture.ready(&id, with(iam(), spec(&own("on ~OWN:* +@read")))).await;

@@ -39,7 +39,7 @@ async fn status(url: String) -> u16 {
 async fn a_separate_probe_address_serves_probes_and_no_metrics() {
     let fixture = Fixture::with(Setup::env(&[("ELASTICACHE_USERS_HEALTH_ADDR", "127.0.0.1:0")])).await;
     let (http, health) = addresses(&fixture).await;
-    until("it is ready", async || status(format!("http://{health}/readyz")).await == 200).await;
+    until("the operator is ready", async || status(format!("http://{health}/readyz")).await == 200).await;
     let rows = [
         (&health, "livez", 200),
         (&health, "metrics", 404),
@@ -143,7 +143,7 @@ async fn secured_metrics_are_served_only_to_clients_that_may_get_them() {
     let certificate = certify(folder.path());
     let fixture = secured(folder.path()).await;
     let (http, health) = addresses(&fixture).await;
-    until("it is ready", async || status(format!("http://{health}/readyz")).await == 200).await;
+    until("the operator is ready", async || status(format!("http://{health}/readyz")).await == 200).await;
     assert!(reqwest::get(format!("http://{http}/metrics")).await.is_err(), "it speaks TLS alone");
 
     let (prometheus, stranger) = (token(&fixture, "prometheus").await, token(&fixture, "stranger").await);
@@ -186,7 +186,7 @@ async fn a_new_certificate_of_the_metrics_server_is_used_and_a_broken_one_is_not
     assert!(scrape(&http, &first, None).is_none(), "the former one is not");
 
     std::fs::write(folder.path().join("tls.crt"), "nonsense").unwrap();
-    until("it says that the file cannot be used", async || {
+    until("the log says that the file cannot be used", async || {
         assert!(scrape(&http, &second, None).is_some(), "the certificate stays");
         fixture.logs().contains("the former certificate of the HTTP server stays in use")
     })

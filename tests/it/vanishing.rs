@@ -103,7 +103,8 @@ async fn made(fixture: &Fixture) {
 
 async fn removed(fixture: &Fixture) {
     until("the user is removed", async || fixture.aws.user("app").await.is_none()).await;
-    until("it is counted", async || fixture.metrics().concat().contains(&format!("{METRIC} 1"))).await;
+    until("the deletion is counted", async || fixture.metrics().concat().contains(&format!("{METRIC} 1")))
+        .await;
     let told = fixture.logs().lines().any(|line| line.contains("WARN") && line.contains("left behind"));
     assert!(told, "no warning in the log reports it");
     assert_eq!(fixture.aws.accepted("DeleteUser", "app").await, 1);
@@ -170,7 +171,8 @@ async fn an_object_of_the_same_name_that_manages_the_user_keeps_it() {
     assert!(fixture.aws.user("app").await.is_some());
     assert_eq!(fixture.aws.calls_of("DeleteUser", "app").await.len() as u64, refused);
     fixture.delete("app").await;
-    until("its own deletion", async || fixture.aws.user("app").await.is_none()).await;
+    until("the object's own deletion removes the user", async || fixture.aws.user("app").await.is_none())
+        .await;
     assert!(fixture.metrics().concat().contains(&format!("{METRIC} 0")));
     fixture.end().await;
 }

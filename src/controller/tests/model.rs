@@ -236,7 +236,7 @@ fn context(client: Client, model: Model, ending: watch::Receiver<bool>) -> Arc<C
             events: Events::start(&kubernetes, Counter::default()).0,
             kubernetes,
             users: RateLimited::new(ModelAws(model), Limiter::new(10.0, 20)),
-            places: Places::new(false),
+            places: Places::new(None),
             policy: Policy {
                 cluster_id: "prod".into(),
                 default_deletion_policy: plan::DeletionPolicy::Delete,

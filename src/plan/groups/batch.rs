@@ -19,6 +19,8 @@ const MOST_MEMBERS: usize = 100;
 pub(super) struct Trial {
     /// The objects, by uid.
     pub(super) uids: Vec<String>,
+    /// The object whose default user makes way in the same call.
+    pub(super) leaver: Option<String>,
     pub(super) direction: Direction,
     /// The call is about a part of objects that AWS refused together. These are the others of the part.
     pub(super) rest: Option<Vec<String>>,
@@ -85,11 +87,30 @@ pub(super) struct Choice {
     pub(super) uids: Vec<String>,
     /// The others of the part, if AWS refused them together.
     rest: Option<Vec<String>>,
+    /// The object whose default user makes way for that of `uids` in the same call.
+    pub(super) leaver: Option<String>,
 }
 
 impl Group {
     pub(super) fn members_of(&self, choice: &Choice) -> Vec<Member> {
-        choice.uids.iter().filter_map(|uid| self.wishes.get(uid)).map(|wish| wish.member.clone()).collect()
+        let all = choice.uids.iter().chain(&choice.leaver);
+        all.filter_map(|uid| self.wishes.get(uid)).map(|wish| wish.member.clone()).collect()
+    }
+
+    /// A default user that wants to leave the group, and cannot before another one takes its place.
+    fn leaving_default(&self) -> Option<&String> {
+        self.wishes
+            .iter()
+            .find(|(_, wish)| wish.direction == Direction::Leave && wish.is_open_default())
+            .map(|(uid, _)| uid)
+    }
+
+    /// A default user that wants to join the group. AWS refuses it at most because of its name.
+    fn joining_default(&self) -> Option<&String> {
+        self.wishes
+            .iter()
+            .find(|(_, wish)| wish.direction == Direction::Join && wish.is_open_default())
+            .map(|(uid, _)| uid)
     }
 }
 
@@ -125,7 +146,7 @@ fn choose_for(
         let all = together.iter().filter(|(uid, wish)| wish.suspected == suspected && !in_part(uid));
         all.take(MOST_MEMBERS).map(|(uid, _)| (*uid).clone()).collect()
     };
-    let choice = |uids, rest| Some(Choice { direction, uids, rest });
+    let choice = |uids, rest| Some(Choice { direction, uids, rest, leaver: None });
     let fresh = loose(false);
     if !fresh.is_empty() {
         return choice(fresh, None);
@@ -139,10 +160,15 @@ fn choose_for(
     if !suspected.is_empty() {
         return choice(suspected, None);
     }
-    let alone = open
-        .iter()
-        .find(|(_, wish)| is_due(wish, true, now) || wish.is_default() && is_due(wish, false, now));
-    alone.and_then(|(uid, _)| choice(vec![(*uid).clone()], None))
+    // One that leaves waits for one that joins, so that AWS's own default user is in the group at no time.
+    let waits_for_another =
+        |wish: &Wish| direction == Direction::Leave && wish.is_default() && group.joining_default().is_some();
+    let (uid, wish) = open.iter().find(|(_, wish)| {
+        (is_due(wish, true, now) || wish.is_default() && is_due(wish, false, now)) && !waits_for_another(wish)
+    })?;
+    let leaver =
+        group.leaving_default().filter(|_| direction == Direction::Join && wish.is_default()).cloned();
+    Some(Choice { direction, uids: vec![(*uid).clone()], rest: None, leaver })
 }
 
 fn is_due(wish: &Wish, alone: bool, now: Moment) -> bool {
@@ -182,7 +208,7 @@ pub(super) fn trial(
     now: Moment,
     roll: f64,
 ) -> Option<Trial> {
-    let Choice { direction, mut uids, mut rest } = choice;
+    let Choice { direction, mut uids, mut rest, leaver } = choice;
     let still_due = |uid: &String| {
         group.wishes.get(uid).is_some_and(|wish| {
             wish.direction == direction && (is_due(wish, false, now) || is_due(wish, true, now))
@@ -199,7 +225,7 @@ pub(super) fn trial(
     if let [uid] = uids.as_slice()
         && group.wishes.get(uid).is_some_and(Wish::is_default)
     {
-        return default_trial(group, uid, seen, pace, now, roll);
+        return default_trial(group, uid, leaver, seen, pace, now, roll);
     }
     if direction == Direction::Join {
         let room = room(group, seen.user_ids.len());
@@ -219,7 +245,7 @@ pub(super) fn trial(
         Direction::Leave => (Vec::new(), users),
     };
     let (members, objects) = (seen.user_ids.len(), Vec::new());
-    Some(Trial { uids, direction, rest, swap: Swap::No, members, objects, add, remove })
+    Some(Trial { uids, leaver: None, direction, rest, swap: Swap::No, members, objects, add, remove })
 }
 
 /// How many more members AWS takes, as far as is known. AWS's quota is not known: it can be raised.
@@ -236,15 +262,25 @@ fn room(group: &Group, members: usize) -> usize {
 fn default_trial(
     group: &mut Group,
     uid: &str,
+    leaver: Option<String>,
     seen: &UserGroup,
     pace: &Pace,
     now: Moment,
     roll: f64,
 ) -> Option<Trial> {
+    let user_of = |uid: &String| group.wishes.get(uid).map(|wish| wish.member.wishes.user_id.clone());
+    let leaving = leaver.and_then(|leaver| Some((user_of(&leaver)?, leaver)));
+    let leaving = leaving.filter(|(user, _)| seen.has(user));
     let wish = group.wishes.get_mut(uid)?;
     let user = wish.member.wishes.user_id.clone();
     let is_redis = seen.engine.eq_ignore_ascii_case(crate::Engine::Redis.as_str());
     let has_awss = seen.has(DEFAULT_USER);
+    let (uids, members, objects) = (vec![uid.to_owned()], seen.user_ids.len(), Vec::new());
+    if let (Direction::Join, Some((former, leaver))) = (wish.direction, leaving) {
+        let (add, remove, leaver) = (vec![user], vec![former], Some(leaver));
+        let (direction, swap) = (Direction::Join, Swap::No);
+        return Some(Trial { uids, leaver, direction, rest: None, swap, members, objects, add, remove });
+    }
     let (add, remove) = match (wish.direction, is_redis, has_awss) {
         (Direction::Join, true, true) => (vec![user], vec![DEFAULT_USER.to_owned()]),
         (Direction::Join, _, _) => (vec![user], Vec::new()),
@@ -261,9 +297,8 @@ fn default_trial(
         (Direction::Leave, _, _) => (Vec::new(), vec![user]),
     };
     let swap = if add.is_empty() || remove.is_empty() { Swap::No } else { Swap::Yes };
-    let (direction, uids) = (wish.direction, vec![uid.to_owned()]);
-    let (members, objects) = (seen.user_ids.len(), Vec::new());
-    Some(Trial { uids, direction, rest: None, swap, members, objects, add, remove })
+    let direction = wish.direction;
+    Some(Trial { uids, leaver: None, direction, rest: None, swap, members, objects, add, remove })
 }
 
 fn may_restore(wish: &Wish, group: &UserGroupId) -> bool {

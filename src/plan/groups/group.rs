@@ -42,6 +42,8 @@ pub(super) struct Group {
     pub(super) parts: Vec<Part>,
     pub(super) last_direction: Option<Direction>,
     pub(super) room: Room,
+    /// A call failed, and may have taken effect. What AWS refuses now may be so already.
+    pub(super) is_doubtful: bool,
     /// How many objects in a row were denied alone, while nothing was accepted.
     pub(super) denials: u32,
 }
@@ -75,6 +77,11 @@ pub(super) enum GroupAction {
 
 impl Group {
     pub(super) fn wish(&mut self, member: &Member, direction: Direction, pace: &Pace, now: Moment) {
+        let is_new = self.wishes.get(&member.uid).is_none_or(|wish| wish.direction != direction);
+        if is_new && direction == Direction::Leave {
+            // Another one may take its place.
+            self.retry_names(now);
+        }
         let Some(wish) = self.wishes.get_mut(&member.uid) else {
             self.wishes.insert(member.uid.clone(), Wish::new(member.clone(), direction, now));
             return;
@@ -280,10 +287,11 @@ impl Group {
             }
         }
         // The objects that changed meanwhile wish something else, or will say so again.
-        let choice = self.choice.take()?;
+        let mut choice = self.choice.take()?;
         for uid in choice.uids.iter().filter(|uid| !confirmed.contains(*uid)) {
             self.see_again(uid);
         }
+        choice.leaver.take_if(|uid| !confirmed.contains(uid));
         let mut trial = batch::trial(self, choice, group, pace, now, roll)?;
         trial.objects.clone_from(members);
         let change = trial.call(id);

@@ -35,6 +35,12 @@ impl Group {
         self.block(MembershipState::Busy(Lifecycle::Modifying), Requeue::Busy, pace, now, roll);
     }
 
+    /// AWS may have refused a call because there was nothing left to do. The next look shows it.
+    pub(super) fn look_soon(&mut self, pace: &Pace, now: Moment, roll: f64) {
+        self.is_doubtful = false;
+        self.look_due = Some(now + pace.until(Requeue::Backoff, 1, Duration::ZERO, roll));
+    }
+
     pub(super) fn became_absent(&mut self, pace: &Pace, now: Moment, roll: f64) {
         for wish in self.wishes.values_mut() {
             if let Phase::Sent(_) = wish.phase {
@@ -52,6 +58,7 @@ impl Group {
 
     /// A change failed, and not because of one of the users. The next one looks at the group anyway.
     pub(super) fn change_failed(&mut self, fault: &Fault, pace: &Pace, now: Moment, roll: f64) {
+        self.is_doubtful |= fault.outcome_unknown();
         self.obstacle = Some(MembershipState::Failed(GroupCall::ModifyUserGroup, fault.clone()));
         self.retry_later(after_failure(fault), pace, now, roll);
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::batch::Trial;
 use super::group::{Group, Part};
-use super::wish::{Phase, Wish};
+use super::wish::{Phase, Wish, is_about_a_name};
 use crate::pace::{Pace, Requeue};
 use crate::{Direction, Fault, GroupCall, GroupOutcome, GroupSize, MembershipState, Moment, Rejection, Swap};
 
@@ -30,8 +30,7 @@ fn refusal_cause(fault: &Fault) -> RefusalCause {
     match fault {
         Fault::Busy(_) => RefusalCause::Busy,
         Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_) => RefusalCause::Call,
-        // AWS names the resource that the role may not change.
-        Fault::Denied(error) if error.message.contains(":usergroup:") => RefusalCause::Call,
+        // AWS may name the group although a condition on one of the users was not met. So its sentence decides nothing.
         Fault::Denied(_) => RefusalCause::User,
         Fault::Rejected(why, _) => match why {
             Rejection::MemberNotFound => RefusalCause::UserGone,
@@ -78,12 +77,13 @@ impl Group {
     fn accepted(&mut self, trial: &Trial, pace: &Pace, now: Moment, roll: f64) {
         self.last_direction = Some(trial.direction);
         self.denials = 0;
+        self.is_doubtful = false;
         self.resume_denied(now);
         if trial.direction == Direction::Join {
             self.room.full = None;
             self.room.again = None;
         }
-        for uid in &trial.uids {
+        for uid in trial.uids.iter().chain(&trial.leaver) {
             if let Some(wish) = self.wishes.get_mut(uid) {
                 wish.phase = Phase::Sent(trial.swap);
                 wish.accepted = wish.accepted.saturating_add(1);
@@ -160,8 +160,15 @@ impl Group {
     /// AWS refuses this object's user.
     fn hold(&mut self, uid: &str, trial: &Trial, fault: &Fault, pace: &Pace, now: Moment, roll: f64) {
         let Some(wish) = self.wishes.get_mut(uid) else { return };
+        // B78: the user is no member any more.
+        let is_gone = wish.direction == Direction::Leave
+            && matches!(fault, Fault::Rejected(Rejection::ParameterValue, _));
         wish.refusals = wish.refusals.saturating_add(1);
         let refusals = wish.refusals;
+        if refusals == 1 && (is_gone || self.is_doubtful) {
+            wish.phase = Phase::Waiting { alone: true, after: now };
+            return self.look_soon(pace, now, roll);
+        }
         let after = |requeue| now + pace.until(requeue, refusals, Duration::ZERO, roll);
         let slowly =
             (MembershipState::Failed(GroupCall::ModifyUserGroup, fault.clone()), after(Requeue::Slow));
@@ -230,15 +237,15 @@ impl Group {
 
     /// The object of this member is gone. Those that AWS refused because of a name are tried again.
     pub(super) fn name_may_be_free(&mut self, user_id: &str, now: Moment) {
-        if !self.seen.as_ref().is_some_and(|group| group.has(user_id)) {
-            return;
+        if self.seen.as_ref().is_some_and(|group| group.has(user_id)) {
+            self.retry_names(now);
         }
+    }
+
+    pub(super) fn retry_names(&mut self, now: Moment) {
         for wish in self.wishes.values_mut() {
-            if let Phase::Held {
-                state: MembershipState::NameTaken(fault) | MembershipState::Refused(fault),
-                again,
-            } = &mut wish.phase
-                && matches!(fault, Fault::Rejected(Rejection::DuplicateUserName, _))
+            if let Phase::Held { state, again } = &mut wish.phase
+                && is_about_a_name(state)
             {
                 *again = (*again).min(now);
             }

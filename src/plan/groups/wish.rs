@@ -1,7 +1,7 @@
 //! What one object wishes of one group, and how far it is.
 
 use super::Member;
-use crate::{DEFAULT_USER, Direction, MembershipState, Moment, Swap, UserGroup};
+use crate::{DEFAULT_USER, Direction, Fault, MembershipState, Moment, Rejection, Swap, UserGroup};
 
 #[derive(Clone, Debug)]
 pub(super) struct Wish {
@@ -74,6 +74,35 @@ impl Wish {
 
     pub(super) fn is_default(&self) -> bool {
         self.member.wishes.user_name == DEFAULT_USER
+    }
+
+    /// It may change places with another default user.
+    pub(super) fn is_open_default(&self) -> bool {
+        let is_open = match &self.phase {
+            Phase::Waiting { .. } => true,
+            Phase::Held { state, .. } => self.direction == Direction::Leave || is_about_a_name(state),
+            Phase::Unseen { .. } | Phase::Sent(_) | Phase::Settled(_) => false,
+        };
+        is_open && self.is_default()
+    }
+}
+
+/// AWS refused the user, because another member has its name.
+pub(super) fn is_about_a_name(state: &MembershipState) -> bool {
+    match state {
+        MembershipState::NameTaken(fault) | MembershipState::Refused(fault) => {
+            matches!(fault, Fault::Rejected(Rejection::DuplicateUserName, _))
+        }
+        MembershipState::Queued
+        | MembershipState::Absent
+        | MembershipState::Busy(_)
+        | MembershipState::Applying(_)
+        | MembershipState::Settled(_)
+        | MembershipState::Full(_)
+        | MembershipState::DeniedTogether(_)
+        | MembershipState::DefaultInUse { .. }
+        | MembershipState::NotAllowed
+        | MembershipState::Failed(..) => false,
     }
 }
 

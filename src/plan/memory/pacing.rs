@@ -112,7 +112,9 @@ impl Pacing {
             Some(_) | None => now,
         };
         self.waiting = Some((verdict.reason, since));
-        let until_warning = self.until_warning(verdict.reason, pace, now);
+        // Then the object has to say something else, whatever the group does.
+        let until_news =
+            self.until_warning(verdict.reason, pace, now).or_else(|| self.until_stalled(pace, now));
         match verdict.requeue {
             Requeue::Backoff | Requeue::Slow | Requeue::Busy => {
                 self.back_off(verdict.requeue, pace, now, roll)
@@ -120,8 +122,8 @@ impl Pacing {
             requeue @ (Requeue::Now | Requeue::Poll | Requeue::Woken | Requeue::Resync) => {
                 self.failures = Failures::default();
                 let delay = pace.until(requeue, 0, now.since(since), roll);
-                let reminded = until_warning.filter(|_| requeue == Requeue::Woken);
-                reminded.map_or(delay, |reminded| delay.min(reminded))
+                let news = until_news.filter(|_| requeue == Requeue::Woken);
+                news.map_or(delay, |news| delay.min(news))
             }
         }
     }
@@ -132,6 +134,12 @@ impl Pacing {
             Some((before, since)) if before == reason => now.since(since),
             Some(_) | None => Duration::ZERO,
         }
+    }
+
+    /// How long AccessDenied is no reason for Stalled. `None`: AWS denies nothing, or has for long.
+    fn until_stalled(&self, pace: &Pace, now: Moment) -> Option<Duration> {
+        let rest = pace.denied_patience.saturating_sub(now.since(self.denied_since?));
+        (!rest.is_zero()).then_some(rest)
     }
 
     /// How long the event of this reason is Normal. `None`: it is a Warning.
@@ -294,6 +302,15 @@ mod tests {
     }
 
     #[test]
+    fn an_object_that_waits_for_a_group_is_looked_at_again_when_a_denial_becomes_stalled() {
+        let (mut pacing, pace) = (Pacing::default(), Pace::default());
+        let denied = verdict(Reason::AccessDenied, Requeue::Woken);
+        assert_eq!(pacing.schedule(&denied, &pace, at(0.0), 0.0), 300 * SECOND);
+        assert_eq!(pacing.schedule(&denied, &pace, at(100.0), 0.0), 200 * SECOND);
+        assert_eq!(pacing.schedule(&denied, &pace, at(300.0), 0.0), 540 * SECOND);
+    }
+
+    #[test]
     fn a_wait_that_passes_soon_is_a_warning_only_after_a_minute() {
         use Reason::{WaitingForPreviousUser, WaitingForUserActive, WaitingForUserGroup};
         for reason in [WaitingForUserActive, WaitingForUserGroup, WaitingForPreviousUser] {
@@ -319,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_status_showed_before_a_restart_is_not_published_at_once() {
+    fn a_warning_that_status_showed_before_a_restart_is_not_published_at_once() {
         let (mut pacing, pace) = (Pacing::default(), Pace::default());
         let denied = Some(Reason::AccessDenied);
         assert_eq!(pacing.warn(denied, Some("AccessDenied"), &pace, at(0.0)), None);

@@ -139,7 +139,7 @@ impl Pass {
 
 impl Closing {
     pub(super) fn polls(&self) -> bool {
-        self.verdict.requeue == Requeue::Poll
+        matches!(self.verdict.requeue, Requeue::Poll | Requeue::Busy)
     }
 
     /// The coordinator of the groups asks for the next pass.

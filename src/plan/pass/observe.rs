@@ -99,6 +99,7 @@ impl Pass {
     /// AWS has the passwords of the Secrets, so the pass need not read them to compare them.
     pub(crate) fn trust_secrets(&mut self) {
         self.observed.secrets_unchanged = true;
+        self.memory.secrets_compared = true;
     }
 
     pub(super) fn read_definition(&mut self, definition: Definition) {
@@ -193,7 +194,7 @@ impl Pass {
             // A user of another object does not prove that our CreateUser was answered.
             self.settle_creation();
         } else {
-            self.memory.sent_passwords = None;
+            self.memory.forget_passwords();
         }
         self.memory.owner = Some(Box::new((arn.clone(), ownership.clone())));
         self.observed.known_owner = Some(ownership);

@@ -1,6 +1,6 @@
 //! What a pass says of an annotation that it ignores, and of rules that the object breaks.
 
-use super::report::step;
+use super::events::step;
 use super::{EventContent, Pass, Request};
 use crate::object::LONGEST_REQUEST;
 use crate::verdict::{Outcome, Progress, Verdict, VerdictContext, notices, verdict};

@@ -132,7 +132,7 @@ impl Walk {
 }
 
 #[test]
-fn nobody_starves_and_the_lower_classes_get_at_most_half_while_a_change_waits() {
+fn no_waiter_starves_and_lower_classes_get_at_most_half_while_a_change_waits() {
     for seed in 0..SEEDS {
         let mut walk = Walk::new(seed);
         let (mut lower, mut all) = (0, 0);

@@ -44,6 +44,13 @@ pub fn is_role(object: &Value) -> bool {
         .any(|kind| object["kind"] == *kind)
 }
 
+/// Whether it is a ValidatingAdmissionPolicy or the binding of one.
+pub fn is_policy(object: &Value) -> bool {
+    ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
+        .iter()
+        .any(|kind| object["kind"] == *kind)
+}
+
 /// Writes an imitation of an older chart. `former` turns today's CRD into the older one. Returns the folder of the chart.
 ///
 /// # Errors

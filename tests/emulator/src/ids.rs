@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn valid_and_invalid_ids_are_told_apart() {
+    fn valid_ids_are_accepted_and_invalid_ones_refused() {
         for id in ["a", "App-1", "a-b-c", &"a".repeat(40)] {
             assert!(is_well_formed(id), "{id}");
         }

@@ -92,7 +92,8 @@ async fn check_refuses_the_uninstall_if_it_may_not_list_objects() {
     let forced = check(&fixture, &["--uninstall", "--force"], &env).await;
     assert_eq!((forced.code, forced.with("warning")), (Some(0), vec!["objects"]));
     super::fix(control_plane::shared(), answer.row("objects")).await;
-    until("it may look", async || check(&fixture, &["--uninstall"], &env).await.code == Some(0)).await;
+    until("check may list objects", async || check(&fixture, &["--uninstall"], &env).await.code == Some(0))
+        .await;
 }
 
 /// The CRD without rules and fields.

@@ -105,7 +105,7 @@ async fn wait_for_report(fixture: &Fixture, uid: &Value, reason: &str, leaving: 
         let type_ = if leaving { "Deleting" } else { "Ready" };
         of_it && condition(object, type_).is_some_and(|told| told["reason"] == reason)
     };
-    fixture.shows("app", &format!("it tells {reason}"), told).await
+    fixture.shows("app", &format!("the new object reports {reason}"), told).await
 }
 
 async fn gone(fixture: &Fixture) {

@@ -21,7 +21,7 @@ use super::end::{Found, difference, facts, fulfils};
 use super::fault::{Call, Fault, How, To};
 use super::operator::{Operator, Speed, command};
 use super::proxy::Proxy;
-use super::scenario::{PASSWORDS, Scenario, Step};
+use super::scenario::{PASSWORDS, Scenario, Step, text_of};
 use crate::fixture::{Aws, manifest, until};
 use crate::{control_plane, secrecy};
 
@@ -79,6 +79,7 @@ impl<'a> Case<'a> {
         let settings = Settings {
             modify_time: time,
             delete_time: time,
+            group_time: time,
             tag_window: speed.tag_window(),
             ..Settings::default()
         };
@@ -209,6 +210,9 @@ impl<'a> Case<'a> {
                 *password = json!(text_of(password.as_str().unwrap()));
             }
             self.aws.put_user("app", user).await;
+        }
+        for group in &self.scenario.groups {
+            self.aws.put_group(group, json!({ "Engine": "valkey" })).await;
         }
         self.operator.start();
         if let Some(spec) = &self.scenario.before {
@@ -368,7 +372,8 @@ impl Case<'_> {
             How::Kubernetes(..) | How::Overtaken => unreachable!("AWS is no API server"),
         };
         rule["Action"] = json!(action);
-        rule["UserId"] = json!(user);
+        // `*`: calls that name no user.
+        rule["UserId"] = json!(if user.is_empty() { "*" } else { user });
         rule["Skip"] = json!(call.before);
         let rule = self.aws.fault(rule).await;
         if !matches!(fault.how, How::Kill(_)) {
@@ -391,8 +396,4 @@ impl Case<'_> {
             Armed::Killer(killer) => killer.is_finished(),
         }
     }
-}
-
-fn text_of(label: &str) -> &'static str {
-    PASSWORDS.iter().find(|(known, _)| *known == label).expect("a label of a password").1
 }

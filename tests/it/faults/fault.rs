@@ -210,6 +210,9 @@ fn of_aws(action: &str, speed: Speed) -> Vec<Fault> {
     if ["ModifyUser", "DeleteUser"].contains(&action) {
         faults.push(("invalid state", error("InvalidUserState", 400)));
     }
+    if action == "ModifyUserGroup" {
+        faults.push(("invalid state", error("InvalidUserGroupState", 400)));
+    }
     // UserNotFound from DescribeUsers would be true. From any other call it proves nothing.
     if !["DescribeUsers", "CreateUser"].contains(&action) {
         faults.push(("not found", error("UserNotFound", 404)));

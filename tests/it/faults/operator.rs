@@ -135,6 +135,7 @@ pub(super) fn command(kubeconfig: &Path, namespace: &str, aws: &str) -> Command 
         .env("ELASTICACHE_USERS_NAMESPACE", namespace)
         .env("ELASTICACHE_USERS_CLUSTER_ID", "here")
         .env("ELASTICACHE_USERS_ADOPTION_NAMESPACE", "*")
+        .env("ELASTICACHE_USERS_ALLOWED_USER_GROUP", "*")
         .env("ELASTICACHE_USERS_LOG", LOG);
     command
 }

@@ -11,11 +11,18 @@ pub(super) const PASSWORDS: [(&str, &str); 3] = [
     ("third", "the-third-passphrase-of-all"),
 ];
 
+/// The password under this label.
+pub(super) fn text_of(label: &str) -> &'static str {
+    PASSWORDS.iter().find(|(known, _)| *known == label).expect("a label of a password").1
+}
+
 /// One wish of a person.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
     /// The Secrets that exist, each with the label of its password.
     pub(super) secrets: Vec<(&'static str, &'static str)>,
+    /// The Valkey groups that exist, without members.
+    pub(super) groups: Vec<&'static str>,
     /// An AWS user that exists without an object.
     pub(super) user: Option<Value>,
     /// The object that is Ready before the step.
@@ -78,6 +85,7 @@ pub(super) fn create() -> Scenario {
     Scenario {
         name: "create",
         secrets: vec![("one", "first")],
+        groups: Vec::new(),
         user: None,
         before: None,
         step: Step::Create(spec),
@@ -93,6 +101,7 @@ pub(super) fn modify() -> Scenario {
     Scenario {
         name: "modify",
         secrets: Vec::new(),
+        groups: Vec::new(),
         user: None,
         before: Some(
             json!({ "engine": "redis", "accessString": "on ~* +@all", "authentication": { "type": "iam" } }),
@@ -111,6 +120,7 @@ pub(super) fn rotate() -> Scenario {
     Scenario {
         name: "rotate",
         secrets: vec![("one", "first"), ("two", "second")],
+        groups: Vec::new(),
         user: None,
         before: Some(with_passwords(&["one", "two"])),
         step: Step::Secret("one", "third"),
@@ -125,6 +135,7 @@ pub(super) fn retag() -> Scenario {
     Scenario {
         name: "retag",
         secrets: Vec::new(),
+        groups: Vec::new(),
         user: None,
         before: Some(with_tags(json!({ "team": "orders", "stage": "test" }))),
         step: Step::Change(json!({ "spec": { "tags": { "team": "billing", "stage": null, "cost": "7" } } })),
@@ -146,6 +157,7 @@ pub(super) fn adopt() -> Scenario {
     Scenario {
         name: "adopt",
         secrets: vec![("one", "first")],
+        groups: Vec::new(),
         user: Some(
             json!({ "AccessString": "on ~old:* +@all", "Passwords": ["second"], "Tags": { "theirs": "kept" } }),
         ),
@@ -162,6 +174,7 @@ pub(super) fn delete() -> Scenario {
     Scenario {
         name: "delete",
         secrets: vec![("one", "first")],
+        groups: Vec::new(),
         user: None,
         before: Some(with_password("one")),
         step: Step::Delete,
@@ -176,6 +189,7 @@ pub(super) fn withdraw() -> Scenario {
     Scenario {
         name: "withdraw",
         secrets: Vec::new(),
+        groups: Vec::new(),
         user: None,
         before: None,
         step: Step::CreateAndDelete(iam()),
@@ -191,6 +205,7 @@ pub(super) fn observe() -> Scenario {
     Scenario {
         name: "look",
         secrets: vec![("one", "first")],
+        groups: Vec::new(),
         user: None,
         before: Some(with_password("one")),
         step: Step::Change(
@@ -210,6 +225,7 @@ pub(super) fn adopt_from_gone_owner() -> Scenario {
     Scenario {
         name: "inherit",
         secrets: Vec::new(),
+        groups: Vec::new(),
         user: Some(
             json!({ "Engine": "valkey", "AccessString": "on ~* +@all", "Authentication": { "Type": "iam" }, "Tags": {
                 "elasticache-users.dev/cluster": "here", "elasticache-users.dev/namespace": "NAMESPACE", "elasticache-users.dev/name": "former",
@@ -221,5 +237,35 @@ pub(super) fn adopt_from_gone_owner() -> Scenario {
         events: vec!["Adopted"],
         accepted: vec![accepted("AddTagsToResource", 1, 1)],
         every_kubernetes_fault: true,
+    }
+}
+
+fn member() -> Value {
+    with(iam(), json!({ "userGroupIDs": ["cache"] }))
+}
+
+pub(super) fn join() -> Scenario {
+    Scenario {
+        name: "join",
+        secrets: Vec::new(),
+        groups: vec!["cache"],
+        step: Step::Create(member()),
+        wanted: json!({ "Status": "active", "UserGroupIds": ["cache"] }),
+        events: vec!["UserCreated", "AddedToUserGroup"],
+        accepted: vec![accepted("CreateUser", 1, 1), accepted("ModifyUserGroup", 1, 1)],
+        ..create()
+    }
+}
+
+pub(super) fn leave() -> Scenario {
+    Scenario {
+        name: "leave",
+        groups: vec!["cache"],
+        before: Some(member()),
+        step: Step::Change(json!({ "spec": { "userGroupIDs": null } })),
+        wanted: json!({ "Status": "active", "UserGroupIds": [] }),
+        events: vec!["RemovedFromUserGroup"],
+        accepted: vec![accepted("CreateUser", 1, 1), accepted("ModifyUserGroup", 2, 2)],
+        ..modify()
     }
 }

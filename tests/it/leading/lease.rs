@@ -120,8 +120,10 @@ async fn two_releases_in_one_namespace_work_if_each_has_its_own_lease() {
         &[("ELASTICACHE_USERS_RELEASE", "second"), ("ELASTICACHE_USERS_LEASE_NAME", "second-release")],
     );
     for index in [0, 1] {
-        until("it is ready", async || readiness(&fixture, index).await.filter(|(status, _)| *status == 200))
-            .await;
+        until("the replica is ready", async || {
+            readiness(&fixture, index).await.filter(|(status, _)| *status == 200)
+        })
+        .await;
     }
     let leases: Api<Lease> = Api::namespaced(fixture.client.clone(), &fixture.ns);
     for (release, replica) in [("first", "one_"), ("second", "two_")] {

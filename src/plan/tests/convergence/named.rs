@@ -218,7 +218,7 @@ fn a_user_without_tags_is_deleted_although_user_not_found_came_from_an_unknown_a
 }
 
 #[test]
-fn a_user_without_tags_is_left_by_a_process_that_did_not_see_the_refusal() {
+fn a_user_without_tags_is_not_deleted_by_a_process_that_did_not_see_the_refusal() {
     let busy = Injection::Refused(common::busy());
     let model = leaves(&[busy], &Injection::Killed, Others::Retags(Claim::Nobodys));
     assert_eq!(mutations(&model), [(Kind::Delete, false)], "{}", model.trace);

@@ -113,6 +113,17 @@ fn a_full_group_takes_the_oldest_users_and_the_other_objects_report_that_it_is_f
 }
 
 #[test]
+fn a_group_with_little_room_is_filled_with_one_call() {
+    let mut world = World::new();
+    (200..295).for_each(|number| world.foreign_change(user(number), true));
+    (0..20).for_each(|number| world.wants(&user(number), Some(Direction::Join)));
+    world.run(HOUR / 60);
+    assert_eq!(world.members().len(), 100);
+    // The second one asks AWS whether its quota is higher.
+    assert_eq!(world.calls.iter().map(|(call, _)| call.add.len()).collect::<Vec<_>>(), [5, 1]);
+}
+
+#[test]
 fn a_leave_that_aws_refuses_because_of_the_quota_is_reported_and_tried_again_slowly() {
     let mut world = joining(4);
     world.run(HOUR / 60);
@@ -165,21 +176,6 @@ fn only_the_object_of_a_user_that_is_denied_alone_reports_access_denied() {
     all.run(HOUR / 3);
     assert_eq!(all.members().len(), 100);
     assert!(all.calls.len() - calls <= 50, "{} calls", all.calls.len() - calls);
-}
-
-#[test]
-fn all_objects_report_after_one_call_that_the_role_may_not_modify_the_group() {
-    let mut world = joining(100);
-    world.denies_groups = true;
-    world.run(Duration::from_secs(20));
-    assert_eq!((world.calls.len(), told_denied(&world).len()), (1, 100));
-    let passes = world.passes;
-    world.run(HOUR);
-    assert_eq!(world.passes, passes, "nobody has to say anything else");
-    assert!((10..25).contains(&world.calls.len()), "{} calls", world.calls.len());
-    world.denies_groups = false;
-    world.run(HOUR / 6);
-    assert_eq!(world.members().len(), 100);
 }
 
 #[test]
@@ -256,6 +252,27 @@ fn awss_own_default_user_comes_back_only_if_it_opens_no_cache_or_the_annotation_
     assert!(world.members().contains(DEFAULT_USER) && !world.members().contains("mine-1"));
 }
 
+#[test]
+fn a_default_user_that_somebody_swapped_for_awss_own_comes_back_but_not_in_place_of_another_one() {
+    let mut world = default_user(&["sessions"]);
+    world.foreign_change("mine-1".to_owned(), false);
+    world.foreign_change(DEFAULT_USER.to_owned(), true);
+    world.resync();
+    world.run(HOUR / 60);
+    assert!(world.members().contains("mine-1") && !world.members().contains(DEFAULT_USER));
+    world.user_names.insert("theirs".to_owned(), DEFAULT_USER.to_owned());
+    world.foreign_change("mine-1".to_owned(), false);
+    world.foreign_change("theirs".to_owned(), true);
+    world.resync();
+    world.run(HOUR / 20);
+    assert!(
+        matches!(world.state("mine-1"), Some(MembershipState::Refused(_))),
+        "{:?}",
+        world.state("mine-1")
+    );
+    assert!(world.members().contains("theirs"), "a member that is not ours stays");
+}
+
 /// `mine-1` is the group's default member, and another object of that name wants to join.
 fn second_default_user(caches: &[&str]) -> World {
     let mut world = default_user(caches);
@@ -285,8 +302,11 @@ fn a_taken_user_name_is_waited_for_while_the_object_of_the_other_member_leaves_t
         |world| {
             world.terminating.insert("mine-1".to_owned());
         },
-        // Caches use the group, so its default user stays, although its object does not name the group.
-        |world| world.wants("mine-1", Some(Direction::Leave)),
+        // The object does not name the group any more. Its pass waits for its user, so it has not asked to leave.
+        |world| {
+            let wishes = world.wishes.entry("mine-1".to_owned()).or_default();
+            wishes.insert(GROUP.to_owned(), Direction::Leave);
+        },
     ];
     for leave in leaves {
         let mut world = second_default_user(&["sessions"]);
@@ -302,6 +322,33 @@ fn a_taken_user_name_is_waited_for_while_the_object_of_the_other_member_leaves_t
         world.run(Duration::from_secs(70));
         assert!(matches!(world.state("other-3"), Some(MembershipState::Refused(_))));
     }
+}
+
+#[test]
+fn a_default_user_of_ours_makes_way_for_another_one_of_ours_in_one_call() {
+    for (caches, waits) in [(&["sessions"][..], true), (&[], false)] {
+        let mut world = default_user(caches);
+        world.user_names.insert("other-3".to_owned(), DEFAULT_USER.to_owned());
+        world.wants("mine-1", Some(Direction::Leave));
+        if waits {
+            // Caches use the group, so it cannot leave.
+            world.run(HOUR / 6);
+            assert!(matches!(world.state("mine-1"), Some(MembershipState::DefaultInUse { .. })));
+        }
+        let calls = world.calls.len();
+        world.wants("other-3", Some(Direction::Join));
+        world.run(Duration::from_secs(90));
+        assert_eq!(world.members().into_iter().collect::<Vec<_>>(), ["other-3", "u-2"]);
+        assert_eq!(world.calls.len() - calls, 1, "{:?}", &world.calls[calls..]);
+        assert!(world.wish("mine-1", GROUP).is_none(), "the leave has ended too");
+    }
+    // The other way round: the one that is refused because of its name comes first.
+    let mut world = second_default_user(&["sessions"]);
+    world.run(HOUR / 60);
+    world.wants("mine-1", Some(Direction::Leave));
+    world.run(Duration::from_secs(60));
+    assert!(world.members().contains("other-3") && !world.members().contains("mine-1"));
+    assert!(!world.members().contains(DEFAULT_USER));
 }
 
 #[test]

@@ -27,6 +27,15 @@ fn settled() -> World {
     panic!("it is never Ready: {:?}", world.object.status)
 }
 
+/// A Ready object whose user AWS works on without our asking.
+fn busy_for_others() -> World {
+    let mut world = settled();
+    world.user.as_mut().unwrap().lifecycle = Lifecycle::Modifying;
+    let pause = world.quiet_pass().requeue.unwrap();
+    world.now += pause;
+    world
+}
+
 /// A deletion that waits for AWS.
 fn leaving() -> World {
     let mut world = settled();
@@ -40,6 +49,14 @@ fn leaving() -> World {
             return world;
         }
     }
+}
+
+/// A user that AWS works on no more. Its Secret was written meanwhile.
+fn written_while_busy() -> World {
+    let mut world = busy_for_others();
+    world.quiet_pass();
+    world.user = Some(RemoteUser { lifecycle: Lifecycle::Active, ..world.user.unwrap() });
+    world
 }
 
 struct Row {
@@ -63,6 +80,11 @@ fn leaves(claim: &'static str, waits: bool, expected: Drift) -> Row {
     let world = leaving();
     let listed = world.user.clone();
     Row { claim, world, listed, secrets: SecretsShown::AsSent, waits, expected }
+}
+
+fn waits(claim: &'static str, world: World, expected: Drift) -> Row {
+    let listed = world.user.clone();
+    Row { claim, world, listed, secrets: SecretsShown::AsSent, waits: true, expected }
 }
 
 fn wants(wants: &'static str) -> Drift {
@@ -135,6 +157,15 @@ fn rows_about_tags_secrets_and_waits() -> Vec<Row> {
                 world.quiet_pass();
             })
         },
+        waits("AWS still works on a user of a group that changes", busy_for_others(), Drift::Nothing),
+        secrets(
+            SecretsShown::Written,
+            waits(
+                "its Secret was written while AWS worked on the user",
+                written_while_busy(),
+                wants("ReadPasswords"),
+            ),
+        ),
         leaves("AWS still deletes the user", true, Drift::Nothing),
         leaves("an object at rest would not wait", false, wants("ReadDefinition")),
         Row { listed: None, ..leaves("the user may be gone", true, Drift::Unlisted) },

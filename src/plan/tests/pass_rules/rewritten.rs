@@ -7,9 +7,13 @@ use plan::verdict::Outcome;
 use plan::*;
 
 use crate::common::*;
-use crate::world::{World, world};
+use crate::world::{self, World, name, world};
 
 const NEW: &str = "another-long-passphrase";
+
+fn invalid_password() -> Outcome {
+    Outcome::Failed(rejected_saying(Rejection::ParameterValue, "Invalid passwords."))
+}
 
 fn secret(text: &str, version: u32) -> Result<Passwords, SecretProblem> {
     let password = Password::parse(text.as_bytes()).unwrap();
@@ -190,14 +194,114 @@ fn a_secret_that_comes_back_with_its_password_is_seen_at_once() {
 fn the_former_password_is_seen_at_once_although_aws_refused_the_new_one() {
     let mut world = at_rest();
     world.secret = secret(NEW, 2);
-    let refused = Outcome::Failed(rejected_saying(Rejection::ParameterValue, "Invalid passwords."));
-    world.pass(|_, request| {
-        matches!(request, Request::Call { .. }).then(|| Response::Called(refused.clone()))
-    });
+    answered(&mut world, "ModifyUser", &invalid_password());
     assert_eq!(reason(&world), "InvalidPassword");
     world.secret = secret(SECRET_TEXT, 3);
     woken(&mut world);
     assert_eq!((reason(&world), world.has_mutated()), ("Active", false), "{:?}", world.asked);
+}
+
+/// A pass in which AWS answers a call of this name so.
+fn answered(world: &mut World, call: &'static str, outcome: &Outcome) -> Finish {
+    world.pass(|_, request| (name(request) == call).then(|| Response::Called(outcome.clone())))
+}
+
+/// AWS has not taken the password of the Secret.
+struct Unsent {
+    claim: &'static str,
+    /// The pass that leaves it unsent.
+    leave: fn(&mut World) -> Finish,
+    reason: &'static str,
+    /// What the pass calls that comes when it is due.
+    calls: &'static str,
+}
+
+fn rows_about_unsent_passwords() -> [Unsent; 4] {
+    [
+        Unsent {
+            claim: "AWS refuses a changed password",
+            leave: |world| answered(world, "ModifyUser", &invalid_password()),
+            reason: "InvalidPassword",
+            calls: "ModifyUser",
+        },
+        Unsent {
+            claim: "AWS is busy with the user",
+            leave: |world| {
+                world.user.as_mut().unwrap().lifecycle = Lifecycle::Modifying;
+                world.edit(|object| object.generation = Some(2));
+                // A check reads no Secret while AWS is busy. The next write of the Secret starts a pass that does.
+                world.quiet_pass();
+                world.now += Duration::from_millis(20);
+                let pause = world.quiet_pass().requeue.unwrap();
+                world.now += pause;
+                world.quiet_pass()
+            },
+            reason: "Modifying",
+            calls: "DescribeUser",
+        },
+        Unsent {
+            claim: "AWS throttles the call",
+            leave: |world| answered(world, "ModifyUser", &Outcome::Failed(throttled())),
+            reason: "Throttled",
+            calls: "ModifyUser",
+        },
+        Unsent {
+            claim: "AWS refuses the first password",
+            leave: |world| {
+                let authentication = Authentication::Password(Err(SecretProblem::NotRead));
+                let goal = present_with(authentication);
+                *world = World { goal, user: None, secret: world.secret.clone(), ..world::world() };
+                world.object.status = Status::default();
+                answered(world, "CreateUser", &invalid_password())
+            },
+            reason: "InvalidPassword",
+            calls: "CreateUser",
+        },
+    ]
+}
+
+#[test]
+fn a_secret_whose_password_aws_did_not_take_is_read_and_no_more_until_the_password_changes() {
+    for Unsent { claim, leave, reason: expected, calls } in rows_about_unsent_passwords() {
+        for changes in [false, true] {
+            let mut world = at_rest();
+            world.secret = secret(NEW, 2);
+            world.now += Duration::from_secs(1);
+            let finish = leave(&mut world);
+            assert_eq!(reason(&world), expected, "{claim}");
+            // Shorter than any pause.
+            for version in 3..20 {
+                world.secret = secret(NEW, version);
+                world.now += Duration::from_millis(20);
+                world.asked.clear();
+                let early = world.quiet_pass();
+                assert_eq!(world.asked, ["ReadPasswords"], "{claim}");
+                assert!(early.requeue < finish.requeue && early.is_settled == finish.is_settled, "{claim}");
+            }
+            if changes {
+                world.secret = secret("a-third-long-passphrase", 21);
+            } else {
+                world.now += finish.requeue.unwrap();
+            }
+            let (asked, _) = woken(&mut world);
+            assert!(asked.contains(&calls), "{claim}: {asked:?}");
+        }
+    }
+}
+
+#[test]
+fn a_rewritten_secret_does_not_hide_that_another_object_let_the_user_go() {
+    let goal = present_with(Authentication::Password(Ok(secret(NEW, 1).unwrap())));
+    let other = OwnerObservation::Leaving;
+    let mut world = World { goal, other, tags: anothers_tags(), secret: secret(NEW, 1), ..world() };
+    world.object.status = Status::default();
+    world.quiet_pass();
+    assert_eq!(reason(&world), "WaitingForPreviousUser", "{:?}", world.asked);
+    world.user = None;
+    world.now += Duration::from_millis(20);
+    world.asked.clear();
+    world.quiet_pass();
+    assert!(world.asked.contains(&"CreateUser"), "{:?}", world.asked);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The chart's ValidatingAdmissionPolicies, in a real API server.
 
-use chart::is_role;
+use chart::{is_policy, is_role};
 use cluster::Tool;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn an_object_with_prevent_deletion_cannot_be_deleted_and_the_message_says_how_to
     let arguments = [LEAST[0], "--set=preventDeletionPolicy.enabled=true"];
     let policy = helm(Tool::Helm4).template(RELEASE, "protecting", &arguments).unwrap();
     let mut policy = chart::objects(&policy).unwrap();
-    policy.retain(|object| object["kind"].as_str().unwrap().starts_with("ValidatingAdmissionPolicy"));
+    policy.retain(is_policy);
     assert_eq!(policy.len(), 2);
     kubectl(&["apply", "--server-side", "--filename", &file("policy", &policy)]);
     let users = [user("precious", "true"), user("ordinary", "false")];
@@ -59,8 +59,7 @@ fn the_operator_changes_nothing_but_its_finalizer_and_the_status() {
     const NAMESPACE: &str = "limited";
     kubectl(&["create", "namespace", NAMESPACE]);
     let mut objects = rendered(NAMESPACE, &[LEAST[0], "--set=operatorPolicy.enabled=true"]);
-    let policy = |object: &Value| object["kind"].as_str().unwrap().starts_with("ValidatingAdmissionPolicy");
-    objects.retain(|object| is_role(object) || policy(object));
+    objects.retain(|object| is_role(object) || is_policy(object));
     kubectl(&["apply", "--server-side", "--filename", &file("limits", &objects)]);
     let mut one = user("one", "false");
     one["metadata"]["namespace"] = NAMESPACE.into();

@@ -158,7 +158,7 @@ fn a_process_builds_itself_if_the_builder_that_it_waits_for_dies() {
     let mut second = world.start("build control-plane");
     second.says("waiting for process");
     signal(first.child.id(), Signal::KILL);
-    eventually("the other builds", || world.builds().len() == 2);
+    eventually("the other process builds", || world.builds().len() == 2);
     world.release();
     second.succeeds();
     assert_eq!(world.cached().len(), 1, "no unfinished build may be left: {:?}", world.cached());

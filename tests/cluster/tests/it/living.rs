@@ -85,7 +85,7 @@ fn a_namespace_is_deleted_with_all_that_is_in_it() {
     let kubectl = |arguments: &[&str]| succeed(shared().kubectl().args(arguments));
     kubectl(&["create", "namespace", "short-lived"]);
     kubectl(&["-n", "short-lived", "create", "configmap", "content", "--from-literal=a=b"]);
-    eventually("its default account is there", || {
+    eventually("the namespace has its default account", || {
         !kubectl(&["-n", "short-lived", "get", "serviceaccount", "--output=name"]).is_empty()
     });
     kubectl(&["delete", "namespace", "short-lived", "--timeout=60s"]);

@@ -115,7 +115,7 @@ impl Up {
                 has_ended(*child)
             });
         }
-        eventually("its directory is gone", || !self.directory.exists());
+        eventually("the cluster's directory is gone", || !self.directory.exists());
     }
 }
 
