@@ -54,8 +54,11 @@ fn an_object_at_rest_takes_at_most_1_kib_beyond_its_spec_and_status_whatever_oth
         assert!(cost.bytes_max < 16 * MIB, "{} at most, {model:?}", cost.bytes_max);
         let written = asked.iter().find(|(line, _)| !line.starts_with("GET"));
         assert_eq!(written, None);
-        let reads = asked.iter().filter(|(line, _)| line.contains("/secrets/")).count();
-        assert_eq!(reads, if model.active { 300 } else { 0 }, "the passes that read a password");
+        let has_read = asked.iter().filter(|(line, _)| line.contains("/secrets/")).count();
+        assert!(
+            if model.active { has_read >= 300 } else { has_read == 0 },
+            "{has_read} passes read a password"
+        );
     }
 }
 
