@@ -96,6 +96,11 @@ impl Objects {
         packed?.unpack()
     }
 
+    /// Whether the watch shows this object, `namespace/name`, as one that this operator looks after.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.lock().now.objects.contains_key(name)
+    }
+
     /// All objects.
     pub(crate) fn all(&self) -> Vec<PackedUser> {
         self.lock().now.objects.values().cloned().collect()

@@ -28,6 +28,8 @@ pub struct Memory {
     creation_first_seen: Option<(Timestamp, Moment)>,
     /// The generation for which this process wrote a create request.
     pub create_requested: Option<i64>,
+    /// AWS throttled the last CreateUser of this process.
+    pub create_throttled: bool,
     /// The passwords that AWS has: the last ones that it accepted from this process, or those that status shows as sent.
     pub sent_passwords: Option<Passwords>,
     /// The passwords that a pass read last, if AWS does not have them: AWS refused them, or could not take them yet. In a box,
@@ -100,6 +102,7 @@ impl Memory {
             modify_sent: self.modify_sent,
             readiness,
             has_finalizer: object.has_finalizer,
+            create_needs_no_look: self.create_needs_no_look(object),
             waits_for_secret: self.waits_for_secret == Some(SecretWait::of(object)) && !object.is_requested(),
             managed_groups: if self.seen_gone { Vec::new() } else { status.managed_user_group_ids.clone() },
             member_of: status.user_group_ids.clone(),
@@ -145,6 +148,19 @@ impl Memory {
         };
         self.creation_first_seen = Some((requested, first_seen));
         now.moment.since(first_seen)
+    }
+
+    /// A pass over this generation looks at the user first, unless the only thing that happened since is a wait for a Secret or a
+    /// CreateUser that AWS throttled.
+    fn create_needs_no_look(&self, object: &ObjectFacts) -> bool {
+        let status = &object.status;
+        let knows_user = status.location().is_some()
+            || status.create_requested_at.is_some()
+            || status.manages()
+            || self.owner.is_some();
+        let is_new = status.observed_generation.is_none_or(|generation| generation < 0);
+        let waited = self.waits_for_secret == Some(SecretWait::of(object));
+        !knows_user && (is_new || waited || self.create_throttled)
     }
 
     pub(crate) fn wait_for_secret(&mut self, object: &ObjectFacts, waits: bool) {

@@ -244,6 +244,7 @@ fn context(client: Client, model: Model, ending: watch::Receiver<bool>) -> Arc<C
                 required_prefix: None,
                 allowed_user_groups: Vec::new(),
                 lockdown: Lockdown::default(),
+                class: String::new(),
             },
             settings: Arc::new(Settings {
                 pace,

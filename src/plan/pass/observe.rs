@@ -34,12 +34,22 @@ impl Pass {
                 None
             }
             Fetch::Namesake => Some(self.read_object()),
+            // CreateUser is next. No wait for its token makes the passwords old.
+            Fetch::Passwords if self.creates_without_look() && !self.tokens.mutation => {
+                Some(self.mutation_token())
+            }
             Fetch::Passwords => Some(Request::ReadPasswords),
             Fetch::Definition => Some(Request::ReadDefinition),
             Fetch::Groups => Some(Request::ReadGroups(self.concerned_groups())),
             Fetch::Object => Some(self.confirmation(false)),
             Fetch::ObjectAndDefinition => Some(self.confirmation(true)),
         }
+    }
+
+    fn creates_without_look(&self) -> bool {
+        let record = &self.observed.record;
+        let is_unread = self.observed.user == UserObservation::NotRead;
+        is_unread && record.create_needs_no_look && !record.waits_for_secret
     }
 
     fn read_token(&mut self) -> Option<Request> {
@@ -168,7 +178,8 @@ impl Pass {
         } else {
             self.spend_read();
         }
-        if source.credentials == self.observed.source.credentials {
+        let is_first = self.observed.user == UserObservation::NotRead;
+        if is_first || source.credentials == self.observed.source.credentials {
             self.observed.source = source;
             self.note_absence();
         } else {
