@@ -181,6 +181,7 @@ impl Pass {
         self.awaited = is_awaited(&object, &goal);
         if goal.leaves_passwords_to_others() {
             self.memory.sent_passwords = None;
+            self.memory.unsent_passwords = None;
         }
         self.observed = Observed {
             record,
