@@ -88,7 +88,7 @@ fn after_others_could_set_passwords_those_of_the_secrets_are_sent_once() {
 fn a_user_that_gets_its_owner_tags_back_gets_its_passwords_too_although_the_process_is_killed_in_between() {
     for killed in [false, true] {
         let mut world = at_rest(with_secrets());
-        world.tags.clear();
+        world.tags = tags(&[("team", "shop")]);
         world.edit(|object| object.reconcile_requested_at = Some("now".into()));
         let mut versions = None;
         world.pass(|world, request: &Request| {
@@ -112,7 +112,7 @@ fn a_user_that_gets_its_owner_tags_back_gets_its_passwords_too_although_the_proc
 #[test]
 fn a_user_that_gets_its_owner_tags_back_gets_no_password_if_others_set_them() {
     let mut world = at_rest(present_with(external()));
-    world.tags.clear();
+    world.tags = tags(&[("team", "shop")]);
     world.edit(|object| object.reconcile_requested_at = Some("now".into()));
     for _ in 0..3 {
         next_pass(&mut world);
