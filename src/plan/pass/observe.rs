@@ -136,7 +136,7 @@ impl Pass {
                 self.observed.known_owner = self
                     .memory
                     .owner
-                    .as_ref()
+                    .as_deref()
                     .filter(|(arn, _)| *arn == user.arn)
                     .map(|(_, owner)| owner.clone());
                 if self.observed.known_owner == Some(Ownership::Ours) {
@@ -207,7 +207,7 @@ impl Pass {
         } else {
             self.memory.forget_passwords();
         }
-        self.memory.owner = Some((arn.clone(), ownership.clone()));
+        self.memory.owner = Some(Box::new((arn.clone(), ownership.clone())));
         self.observed.known_owner = Some(ownership);
     }
 
@@ -216,7 +216,7 @@ impl Pass {
         self.memory.owner = None;
         let Outcome::Tagged(tags) = outcome else { return };
         if let Some(ownership) = self.goal.evaluate(tags) {
-            self.memory.owner = Some((arn.clone(), ownership));
+            self.memory.owner = Some(Box::new((arn.clone(), ownership)));
             self.note_tags(tags, now);
         }
     }
