@@ -111,6 +111,11 @@ impl Cluster {
         self.ask(scopes.iter().map(|scope| (*rule, scope.clone())).collect()).await
     }
 
+    /// Whether the caller has these rights in the whole cluster.
+    pub(crate) async fn allows(&self, rule: &Rule<'_>) -> bool {
+        self.may(rule, &[None]).await.iter().all(|answer| matches!(answer.allowed, Ok(true)))
+    }
+
     /// Each verb of each rule.
     pub(crate) async fn ask(&self, questions: Vec<(Rule<'_>, Scope)>) -> Vec<AccessReview> {
         let of_verbs = questions
@@ -167,6 +172,12 @@ impl Cluster {
     pub(crate) async fn lease(&self, namespace: &str, name: &str) -> Result<Option<Lease>, ClusterError> {
         let leases: Api<Lease> = Api::namespaced(self.client.clone(), namespace);
         self.within(leases.get_opt(name)).await
+    }
+
+    /// All Leases of the cluster.
+    pub(crate) async fn leases(&self) -> Result<Vec<Lease>, ClusterError> {
+        let leases: Api<Lease> = Api::all(self.client.clone());
+        Ok(self.within(leases.list(&ListParams::default())).await?.items)
     }
 
     /// The UID of the namespace kube-system.
@@ -231,6 +242,7 @@ fn summarize(object: &ElastiCacheUser, policy: &Policy) -> ObjectSummary {
     ObjectSummary {
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
+        included: policy.includes(object),
         wanted_user: spec.user_id.clone().unwrap_or_else(|| object.name_any()).to_ascii_lowercase(),
         policy: policy.deletion_policy(object),
         observes: policy.observes(object),
