@@ -262,7 +262,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_uninstall_row_counts_and_names_the_objects_and_says_what_to_do() {
-        let mut objects: Vec<ObjectSummary> = (0..7).map(|number| found(&format!("n{number}"))).collect();
+        let mut objects: Vec<ObjectSummary> = (0..7).map(|number| summary(&format!("n{number}"))).collect();
         objects[3].namespace = "checkout".into();
         objects[4].suspended = true;
         let row = evaluate(&objects).remove(0);
