@@ -82,16 +82,12 @@ impl Pass {
         self.observed.record = memory.record(object, &settings.identity, &settings.pace, now);
     }
 
-    /// Sends the mutation if its token is there, its facts are recent, and the object was read again since.
+    /// Sends the mutation if its facts are recent, and the object was read again since with the mutation's token in hand.
     pub(super) fn call(&mut self, action: &Action, now: Now) -> Option<Request> {
         let mutation = action.mutation()?;
         if let Some(wait) = self.wait_before_repeating(&mutation, now.moment) {
             self.close(Action::Wait(wait), Outcome::Decided, now);
             return None;
-        }
-        // Take the token before the ages are checked, so that no wait for a token lies between the facts and the call.
-        if !self.tokens.mutation {
-            return Some(self.mutation_token());
         }
         if self.is_outdated(action, now.moment) {
             self.late_rounds += 1;

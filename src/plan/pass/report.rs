@@ -144,7 +144,11 @@ impl Pass {
         let result = match written {
             Ok(()) => {
                 events.extend(of_groups);
-                let waits = self.waits_for_secret(&action);
+                // Such an action follows only after AWS was asked, in this pass or before.
+                let waits = matches!(
+                    action,
+                    Action::Wait(Wait::Secret(_)) | Action::Refuse(Refusal::InvalidPassword(_))
+                );
                 self.memory.wait_for_secret(&self.object, waits);
                 // The warning lasts while the change is sent again and AWS applies it.
                 let is_refused =
@@ -162,14 +166,6 @@ impl Pass {
             closing.queue.extend(events);
             closing.stage = Stage::End { requeue: Some(delay), result };
         }
-    }
-
-    /// Status shows that a Secret is missing, and AWS was asked in this pass or before.
-    fn waits_for_secret(&self, action: &Action) -> bool {
-        let is_asked = self.observed.record.waits_for_secret
-            || matches!(self.observed.user, UserObservation::Found(_) | UserObservation::Absent);
-        is_asked
-            && matches!(action, Action::Wait(Wait::Secret(_)) | Action::Refuse(Refusal::InvalidPassword(_)))
     }
 
     pub(super) fn status_after(

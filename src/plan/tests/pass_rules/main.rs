@@ -16,4 +16,5 @@ mod reminded;
 mod reserved;
 mod rewritten;
 mod secrets;
+mod texts;
 mod world;
