@@ -21,6 +21,7 @@ pub(crate) fn ensure_present(desired: &Desired, observed: &Observed) -> Action {
         return action;
     }
     match &observed.user {
+        UserObservation::NotRead if needs_no_look(desired, observed) => create(desired, observed),
         UserObservation::NotRead => Action::Fetch(Fetch::User(desired.user_id.clone())),
         UserObservation::Failed(fault) => Action::Wait(Wait::Failed(Read::DescribeUsers, fault.clone())),
         UserObservation::Absent => match not_found_meaning(observed) {
@@ -33,6 +34,21 @@ pub(crate) fn ensure_present(desired: &Desired, observed: &Observed) -> Action {
             None => ensure_in_sync(desired, user, observed),
         },
     }
+}
+
+/// If a user of this ID exists, AWS refuses CreateUser, and then the user is looked at. Whatever stops the operator from creating the
+/// user, a user of ours may exist already.
+fn needs_no_look(desired: &Desired, observed: &Observed) -> bool {
+    let may_have_passwords = match &desired.authentication {
+        Authentication::Password(passwords) => {
+            passwords.as_ref().err().is_none_or(|problem| *problem == SecretProblem::NotRead)
+        }
+        Authentication::Iam | Authentication::NoPassword => true,
+    };
+    observed.record.create_needs_no_look
+        && desired.adoption == Adoption::Never
+        && barred(desired).is_none()
+        && may_have_passwords
 }
 
 fn create(desired: &Desired, observed: &Observed) -> Action {

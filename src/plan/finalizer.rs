@@ -2,7 +2,10 @@
 
 use crate::location::wrong_location;
 use crate::ownership::{OwnerKnowledge, ownership, still_ours};
-use crate::{Action, Fetch, Observed, Owner, Ownership, Refusal, Subject, UserObservation};
+use crate::{
+    Action, Creation, Fetch, Observed, Owner, Ownership, Refusal, ReleaseReason, Subject, TagsObservation,
+    UserObservation,
+};
 
 /// Add the finalizer before the first mutation. Add it also before the pass waits, refuses or ends, if DescribeUsers showed
 /// a user that is ours or whose owner is not known. Otherwise an invalid object could be deleted and leave that user
@@ -34,7 +37,30 @@ pub(crate) fn add_first(owner: &Owner, observed: &Observed, action: Action) -> A
         | Action::Suspended { .. }
         | Action::ObserveOnly(_) => false,
     };
-    if needed && !observed.record.has_finalizer { Action::AddFinalizer } else { action }
+    if !observed.record.has_finalizer {
+        return if needed { Action::AddFinalizer } else { action };
+    }
+    let ends = matches!(action, Action::Wait(_) | Action::Refuse(_));
+    let release = if ends { not_ours(owner, observed) } else { None };
+    release.map_or(action, Action::ReleaseFinalizer)
+}
+
+/// The finalizer was added before a CreateUser that AWS refused, and the user turned out to be another's. `None` if a user of ours
+/// may exist.
+fn not_ours(owner: &Owner, observed: &Observed) -> Option<ReleaseReason> {
+    let Observed { record, user: UserObservation::Found(user), tags: TagsObservation::Read(_), .. } =
+        observed
+    else {
+        return None;
+    };
+    if record.arn.is_some() || record.manages() || record.creation == Creation::Open {
+        return None;
+    }
+    match ownership(owner, user, observed) {
+        OwnerKnowledge::Known(Ownership::Another(owner)) => Some(ReleaseReason::LeftToOwner(owner)),
+        OwnerKnowledge::Known(Ownership::Unowned) => Some(ReleaseReason::LeftUnowned),
+        OwnerKnowledge::Known(Ownership::Ours) | OwnerKnowledge::Pending(_) => None,
+    }
 }
 
 /// The spec is invalid. Read AWS only to learn whether the object needs the finalizer. If AWS does not answer, report the

@@ -15,9 +15,11 @@ use crate::{
 };
 
 /// A pass takes the memory and returns it.
+///
+/// Every object has one, so what few objects need is in a box.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Memory {
-    pub owner: Option<(Arn, Ownership)>,
+    pub owner: Option<Box<(Arn, Ownership)>>,
     /// The `createRequestedAt` that is settled, because AWS has shown or deleted its user since.
     pub creation_settled: Option<Timestamp>,
     /// It is settled because AWS refused it.
@@ -26,6 +28,8 @@ pub struct Memory {
     creation_first_seen: Option<(Timestamp, Moment)>,
     /// The generation for which this process wrote a create request.
     pub create_requested: Option<i64>,
+    /// AWS throttled the last CreateUser of this process.
+    pub create_throttled: bool,
     /// The passwords that AWS has: the last ones that it accepted from this process, or those that status shows as sent.
     pub sent_passwords: Option<Passwords>,
     /// The passwords that a pass read last, if AWS does not have them: AWS refused them, or could not take them yet. In a box,
@@ -38,7 +42,7 @@ pub struct Memory {
     pub ready_generation: Option<i64>,
     tags_checked: Option<TagsChecked>,
     /// What was applied to the user before this process wrote its delete request, if AWS refused every DeleteUser since.
-    pub before_deletion: Option<LastApplied>,
+    pub before_deletion: Option<Box<LastApplied>>,
     /// This process saw UserNotFound. Until status shows that, its `lastApplied` describes a former user.
     pub seen_gone: bool,
     waits_for_secret: Option<SecretWait>,
@@ -93,11 +97,12 @@ impl Memory {
             reported: status.reported(),
             creation,
             tags_may_lag,
-            deletion: DeletionProgress::of(status, identity, self.before_deletion.as_ref()),
+            deletion: DeletionProgress::of(status, identity, self.before_deletion.as_deref()),
             seen_gone: self.seen_gone,
             modify_sent: self.modify_sent,
             readiness,
             has_finalizer: object.has_finalizer,
+            create_needs_no_look: self.create_needs_no_look(object),
             waits_for_secret: self.waits_for_secret == Some(SecretWait::of(object)) && !object.is_requested(),
             managed_groups: if self.seen_gone { Vec::new() } else { status.managed_user_group_ids.clone() },
             member_of: status.user_group_ids.clone(),
@@ -143,6 +148,19 @@ impl Memory {
         };
         self.creation_first_seen = Some((requested, first_seen));
         now.moment.since(first_seen)
+    }
+
+    /// A pass over this generation looks at the user first, unless the only thing that happened since is a wait for a Secret or a
+    /// CreateUser that AWS throttled.
+    fn create_needs_no_look(&self, object: &ObjectFacts) -> bool {
+        let status = &object.status;
+        let knows_user = status.location().is_some()
+            || status.create_requested_at.is_some()
+            || status.manages()
+            || self.owner.is_some();
+        let is_new = status.observed_generation.is_none_or(|generation| generation < 0);
+        let waited = self.waits_for_secret == Some(SecretWait::of(object));
+        !knows_user && (is_new || waited || self.create_throttled)
     }
 
     pub(crate) fn wait_for_secret(&mut self, object: &ObjectFacts, waits: bool) {

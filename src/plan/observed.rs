@@ -79,6 +79,8 @@ pub struct Record {
     pub modify_sent: bool,
     pub readiness: Readiness,
     pub has_finalizer: bool,
+    /// Neither status nor this process knows of a user, so CreateUser itself shows whether one exists.
+    pub create_needs_no_look: bool,
     /// AWS was asked for this generation, status shows that a Secret is missing, and nothing can be done without it.
     pub waits_for_secret: bool,
     /// The object was created so recently that the object whose user it wants may be about to go.

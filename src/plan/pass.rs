@@ -33,9 +33,10 @@ use self::perform::Doubts;
 use self::report::Closing;
 use crate::memory::{PlannedPass, Reminder};
 use crate::pace::Requeue;
+use crate::verdict::Outcome;
 use crate::{
     Action, ConditionStatus, ConditionType, Goal, GroupsObservation, Memory, Moment, Now, ObjectFacts,
-    Observed, Rolls, Timestamp, WriteIntent, plan,
+    Observed, Rolls, Timestamp, UserObservation, WriteIntent, plan,
 };
 
 /// More steps than any pass needs. If a defect makes `plan` ask for ever, the pass must not call AWS for ever.
@@ -57,7 +58,7 @@ pub struct Pass {
     tokens: Tokens,
     ages: Ages,
     former_request: Option<Timestamp>,
-    /// The `createRequestedAt` in status is of a CreateUser that this pass has not sent.
+    /// The `createRequestedAt` in status is of a CreateUser that this pass has not sent, or that AWS refused.
     has_unsent_create: bool,
     rolls: Rolls,
     /// When the last request was made. The facts in the response count as that old.
@@ -69,6 +70,8 @@ pub struct Pass {
     late_rounds: u8,
     /// AWS took longer to show a fact than the fact is valid.
     aws_is_slow: bool,
+    /// The CreateUser of this pass that AWS refused, and its outcome. No look preceded it.
+    refused_create: Option<Box<(Action, Outcome)>>,
     /// The pass must read the object again before it decides.
     is_stale: bool,
     /// The pass begins before the last one asked for it, and has not found a reason to continue.
@@ -149,6 +152,7 @@ impl Pass {
             steps: 0,
             late_rounds: 0,
             aws_is_slow: false,
+            refused_create: None,
             is_stale,
             early: None,
             reminder: None,
@@ -189,6 +193,7 @@ impl Pass {
         self.steps = 0;
         self.late_rounds = 0;
         self.aws_is_slow = false;
+        self.refused_create = None;
         self.goal = goal;
         self.object = object;
         self.early = self.early_pass(now.moment);
@@ -229,13 +234,15 @@ impl Pass {
         if let Some(line) = self.vanishing() {
             return Some(Request::Log(line));
         }
+        let refused = self.refused_create.take_if(|_| self.observed.user == UserObservation::Absent);
+        if let Some((action, outcome)) = refused.map(|refused| *refused) {
+            self.close(action, outcome, now);
+            return None;
+        }
         let action = plan(&self.goal, &self.observed);
         match &action {
             Action::Fetch(fetch) => self.fetch(fetch),
-            Action::AddFinalizer => {
-                self.awaiting = Awaiting::Finalizer;
-                Some(Request::AddFinalizer)
-            }
+            Action::AddFinalizer => Some(self.add_finalizer()),
             Action::WriteIntent(intent) => self.write_intent(&action, intent, now),
             Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_) => {
                 self.call(&action, now)
@@ -252,7 +259,7 @@ impl Pass {
             | Action::InSync
             | Action::Suspended { .. }
             | Action::ObserveOnly(_) => {
-                self.close(action, crate::verdict::Outcome::Decided, now);
+                self.close(action, Outcome::Decided, now);
                 None
             }
         }

@@ -181,7 +181,7 @@ async fn a_user_whose_owner_is_gone_can_be_adopted() {
     assert!(message(&object).contains("no longer exists"), "{}", message(&object));
     fixture.patch("new", json!({ "spec": { "adoptionPolicy": "Adopt" } })).await;
     fixture.wait_ready("new").await;
-    assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "AddTagsToResource"]);
+    assert_eq!(fixture.aws.accepted_changes_of("orders").await, ["CreateUser", "AddTagsToResource"]);
     assert_eq!(owner(&fixture.aws.user("orders").await.unwrap()), (fixture.ns.as_str(), "new"));
     fixture.deleted("new").await;
     ended(fixture).await;
@@ -240,7 +240,7 @@ async fn another_namespace_cannot_adopt_a_user_while_its_object_is_applied_again
         attacker.patch("greedy", reconcile_request(request)).await;
         attacker.reason("greedy", "UserOwnedByAnother").await;
     }
-    assert_eq!(shop.aws.changes_of("orders").await, ["CreateUser"]);
+    assert_eq!(shop.aws.accepted_changes_of("orders").await, ["CreateUser"]);
     assert_eq!(owner(&shop.aws.user("orders").await.unwrap()), (shop.ns.as_str(), "app"));
     attacker.deleted("greedy").await;
     ended(shop).await;
@@ -346,7 +346,7 @@ async fn a_user_that_changes_hands_between_clusters_is_noticed_by_both_operators
     let object = fixture.reason("app", "UserOwnedByAnother").await;
     assert!(message(&object).contains("two") && message(&object).contains(&other.ns), "{}", message(&object));
     fixture.deleted("app").await;
-    assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser"]);
+    assert_eq!(fixture.aws.accepted_changes_of("orders").await, ["CreateUser"]);
     // The deleted object did not own the user any more, so the user must stay.
     until("the event that names the owner", || async {
         let events = fixture.events("app").await;
@@ -355,7 +355,7 @@ async fn a_user_that_changes_hands_between_clusters_is_noticed_by_both_operators
     })
     .await;
     tokio::time::timeout(Duration::from_secs(30), other.deleted("app")).await.unwrap();
-    assert_eq!(fixture.aws.changes_of("orders").await, ["CreateUser", "DeleteUser"]);
+    assert_eq!(fixture.aws.accepted_changes_of("orders").await, ["CreateUser", "DeleteUser"]);
     ended(fixture).await;
     other.end().await;
 }

@@ -139,12 +139,13 @@ async fn on_sigterm_a_call_that_hangs_is_cut() {
 
 #[tokio::test]
 async fn on_sigterm_a_pass_that_waits_for_the_rate_limit_ends_without_its_call() {
-    // The permit for CreateUser comes 20 s after the permit for DescribeUsers.
+    // The permit for the second CreateUser comes 20 s after the permit for the first.
     let fixture = Fixture::with(Setup::env(&[
         ("ELASTICACHE_USERS_AWS_RATE", "0.05"),
         ("ELASTICACHE_USERS_AWS_BURST", "1"),
     ]))
     .await;
+    fixture.ready("first", iam()).await;
     fixture.create("app", iam()).await;
     until("the pass waits for another token", async || fixture.logs().matches("AcquireToken").count() >= 2)
         .await;

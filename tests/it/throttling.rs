@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, Setup, iam, until};
 
-/// The calls that AWS got while a hundred new users became Ready.
+/// The calls that AWS got while two hundred new users became Ready.
 struct Run {
     answers: usize,
     refusals: usize,
@@ -25,15 +25,15 @@ impl Run {
     }
 }
 
-/// Creates a hundred users. AWS accepts `bears` calls a second with a burst of ten, and the operator has its defaults.
-async fn a_hundred_users(bears: u32, concurrency: u32) -> Run {
+/// Creates two hundred users. AWS accepts `bears` calls a second with a burst of ten, and the operator has its defaults.
+async fn two_hundred_users(bears: u32, concurrency: u32) -> Run {
     let env = vec![
         ("ELASTICACHE_USERS_PACE_DIVISOR", "1".to_owned()),
         ("ELASTICACHE_USERS_CONCURRENCY", concurrency.to_string()),
     ];
     let fixture = Fixture::without_operator(Setup { env, ..Setup::default() }).await;
     fixture.aws.settings(json!({ "rate": format!("{bears}:10") })).await;
-    let names: Vec<String> = (0..100).map(|number| format!("user-{number:02}")).collect();
+    let names: Vec<String> = (0..200).map(|number| format!("user-{number:03}")).collect();
     for name in &names {
         fixture.create(name, iam()).await;
     }
@@ -52,7 +52,7 @@ async fn a_hundred_users(bears: u32, concurrency: u32) -> Run {
 /// `THROTTLE=full` runs every rate and concurrency, and prints a table with `--nocapture`. That takes seven minutes on a machine that
 /// does nothing else.
 #[tokio::test]
-async fn aws_throttles_few_calls_while_a_hundred_users_are_created() {
+async fn aws_throttles_few_calls_while_many_users_are_created() {
     let full = std::env::vars().any(|(name, value)| name == "THROTTLE" && value == "full");
     let rows = if full {
         vec![(3, 1), (3, 10), (3, 50), (5, 1), (5, 10), (5, 50), (7, 1), (7, 10), (7, 50)]
@@ -60,7 +60,7 @@ async fn aws_throttles_few_calls_while_a_hundred_users_are_created() {
         vec![(7, 10)]
     };
     for (bears, concurrency) in rows {
-        let run = a_hundred_users(bears, concurrency).await;
+        let run = two_hundred_users(bears, concurrency).await;
         let (took, most) = (run.took.as_secs_f64(), 1.25 * run.least(bears));
         let claim = format!(
             "rate {bears}:10, concurrency {concurrency}: {} answers, {} refusals ({:.1} %), {took:.1} s of at most {most:.1} s",
@@ -69,7 +69,7 @@ async fn aws_throttles_few_calls_while_a_hundred_users_are_created() {
             run.refused() * 100.0,
         );
         println!("{claim}");
-        // Two calls for each user, another DescribeUsers if CreateUser was refused, and one call of STS.
+        // One call for each user, another look if CreateUser was refused, and one call of STS.
         assert!((201..=201 + run.refusals).contains(&run.answers), "{claim}");
         assert!(
             run.refusals > 0,

@@ -34,12 +34,22 @@ impl Pass {
                 None
             }
             Fetch::Namesake => Some(self.read_object()),
+            // CreateUser is next. No wait for its token makes the passwords old.
+            Fetch::Passwords if self.creates_without_look() && !self.tokens.mutation => {
+                Some(self.mutation_token())
+            }
             Fetch::Passwords => Some(Request::ReadPasswords),
             Fetch::Definition => Some(Request::ReadDefinition),
             Fetch::Groups => Some(Request::ReadGroups(self.concerned_groups())),
             Fetch::Object => Some(self.confirmation(false)),
             Fetch::ObjectAndDefinition => Some(self.confirmation(true)),
         }
+    }
+
+    fn creates_without_look(&self) -> bool {
+        let record = &self.observed.record;
+        let is_unread = self.observed.user == UserObservation::NotRead;
+        is_unread && record.create_needs_no_look && !record.waits_for_secret
     }
 
     fn read_token(&mut self) -> Option<Request> {
@@ -126,7 +136,7 @@ impl Pass {
                 self.observed.known_owner = self
                     .memory
                     .owner
-                    .as_ref()
+                    .as_deref()
                     .filter(|(arn, _)| *arn == user.arn)
                     .map(|(_, owner)| owner.clone());
                 if self.observed.known_owner == Some(Ownership::Ours) {
@@ -168,7 +178,8 @@ impl Pass {
         } else {
             self.spend_read();
         }
-        if source.credentials == self.observed.source.credentials {
+        let is_first = self.observed.user == UserObservation::NotRead;
+        if is_first || source.credentials == self.observed.source.credentials {
             self.observed.source = source;
             self.note_absence();
         } else {
@@ -196,7 +207,7 @@ impl Pass {
         } else {
             self.memory.sent_passwords = None;
         }
-        self.memory.owner = Some((arn.clone(), ownership.clone()));
+        self.memory.owner = Some(Box::new((arn.clone(), ownership.clone())));
         self.observed.known_owner = Some(ownership);
     }
 
@@ -205,7 +216,7 @@ impl Pass {
         self.memory.owner = None;
         let Outcome::Tagged(tags) = outcome else { return };
         if let Some(ownership) = self.goal.evaluate(tags) {
-            self.memory.owner = Some((arn.clone(), ownership));
+            self.memory.owner = Some(Box::new((arn.clone(), ownership)));
             self.note_tags(tags, now);
         }
     }

@@ -4,8 +4,8 @@ use super::{Ages, Awaiting, MOST_ATTEMPTS, Pass, PassResult, Request};
 use crate::memory::Repeat;
 use crate::verdict::Outcome;
 use crate::{
-    Action, AwsError, Cause, Fault, Goal, LastApplied, Lifecycle, Moment, Mutation, Now, ObjectFacts,
-    Observed, OwnerObservation, Passwords, Read, TagsObservation, UserObservation, Wait, WriteIntent,
+    Action, AwsError, Cause, Fault, LastApplied, Lifecycle, Moment, Mutation, Now, ObjectFacts, Observed,
+    OwnerObservation, Passwords, Read, TagsObservation, UserObservation, Wait, WriteIntent,
 };
 
 /// How often a pass reads the facts for its mutation again because they became too old.
@@ -15,7 +15,7 @@ const MOST_LATE_ROUNDS: u8 = 3;
 /// answer arrives, it stays forgotten.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Doubts {
-    pub(super) before_deletion: Option<LastApplied>,
+    pub(super) before_deletion: Option<Box<LastApplied>>,
     pub(super) sent_passwords: Option<Passwords>,
 }
 
@@ -23,6 +23,16 @@ impl Pass {
     pub(super) fn mutation_token(&mut self) -> Request {
         self.awaiting = Awaiting::MutationToken;
         Request::AcquireToken
+    }
+
+    /// An object for which AWS could not be asked yet must not get the finalizer. If CreateUser is the first call, its token comes
+    /// first.
+    pub(super) fn add_finalizer(&mut self) -> Request {
+        if self.observed.user == UserObservation::NotRead && !self.tokens.mutation {
+            return self.mutation_token();
+        }
+        self.awaiting = Awaiting::Finalizer;
+        Request::AddFinalizer
     }
 
     /// Writes what status must contain before a mutation.
@@ -49,7 +59,8 @@ impl Pass {
         match intent {
             WriteIntent::Delete => {
                 let before = self.observed.record.last_applied.take().filter(LastApplied::manages);
-                self.memory.before_deletion = before.or_else(|| self.memory.before_deletion.take());
+                self.memory.before_deletion =
+                    before.map(Box::new).or_else(|| self.memory.before_deletion.take());
                 self.read_record(now);
             }
             WriteIntent::Reclaim { .. } => {
@@ -190,7 +201,26 @@ impl Pass {
         if outcome == Outcome::CredentialsChanged {
             return self.observe_anew(action, now);
         }
+        if matches!(action, Action::Create(_)) {
+            self.memory.create_throttled = matches!(outcome, Outcome::Failed(Fault::Throttled(_)));
+            if self.observed.user == UserObservation::NotRead && may_hide_user(&outcome) {
+                return self.look_after_create(action, outcome);
+            }
+        }
         self.close(action, outcome, now);
+    }
+
+    /// CreateUser was sent without a look at the user before it, and AWS refused it. If the look shows no user, the pass ends with
+    /// this refusal.
+    fn look_after_create(&mut self, action: Action, outcome: Outcome) {
+        self.refused_create = Some(Box::new((action, outcome)));
+        self.settle_creation();
+        self.memory.creation_refused = true;
+        self.has_unsent_create = true;
+        self.ages.create_intent = None;
+        self.observed.intent_written = false;
+        self.observed.object_confirmed = false;
+        self.observed.record.create_needs_no_look = false;
     }
 
     fn settle_doubts(&mut self, outcome: &Outcome, doubts: Doubts) {
@@ -230,8 +260,8 @@ impl Pass {
         match awaiting {
             Awaiting::Finalizer if self.object.terminating => self.conflict(),
             Awaiting::Intent(intent) => self.intent_written(&intent, now),
-            // The object managed the user before. From now on it only observes, so the pass continues.
-            Awaiting::Release(_) if matches!(self.goal, Goal::ObserveOnly(_)) => {}
+            // The object is not being deleted: it only observes from now on, or the user is not ours. So the pass continues.
+            Awaiting::Release(_) if !self.goal.is_deletion() => {}
             Awaiting::Release(action) => self.close(action, Outcome::Released, now),
             Awaiting::FinalStatus => self.final_status_written(Ok(()), now),
             Awaiting::Finalizer
@@ -248,4 +278,22 @@ impl Pass {
 /// The call restores owner tags that a user of ours lost.
 fn restores_owner(tag: &crate::Tag) -> bool {
     tag.cause != Cause::Adoption && tag.tags.contains_key(crate::CLUSTER_TAG)
+}
+
+/// Whether a user of this ID may be why AWS refused CreateUser. IAM may deny the call because of that user's tags, and AWS may check
+/// a quota before it looks for the user.
+fn may_hide_user(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::AlreadyExists => true,
+        Outcome::Failed(fault) => match fault {
+            Fault::Denied(_) | Fault::Rejected(..) | Fault::Busy(_) => true,
+            Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_) => false,
+        },
+        Outcome::Decided
+        | Outcome::Accepted(_)
+        | Outcome::Tagged(_)
+        | Outcome::Released
+        | Outcome::NotFound
+        | Outcome::CredentialsChanged => false,
+    }
 }

@@ -214,8 +214,9 @@ impl Pass {
         }
         match (action, outcome) {
             (Action::Create(create), Outcome::Accepted(user)) => {
+                let owner = self.goal.owner();
                 self.memory.owner =
-                    self.goal.owner().map(|owner| (user.arn.clone(), owner.evaluate(&create.tags)));
+                    owner.map(|owner| Box::new((user.arn.clone(), owner.evaluate(&create.tags))));
                 self.memory.sent_passwords = create.authentication.passwords().cloned();
                 let (roll, generation) = (self.rolls.roll(), self.object.generation);
                 self.memory.tags_match(generation, &self.settings.pace, now.moment, roll);

@@ -37,7 +37,8 @@ pub fn next_status(report: &Report<'_>) -> Option<Status> {
     let before = &report.object.status;
     let mut status = before.clone();
     status.last_handled_reconcile_at.clone_from(&report.object.reconcile_requested_at);
-    let repeats = report.repeats_create && is_create_intent(report.action);
+    let is_told = before.condition(ConditionType::Ready).is_some();
+    let repeats = report.repeats_create && is_told && is_create_intent(report.action);
     if report.verdict.progress != Progress::Unchanged {
         status.observed_generation = report.object.generation;
         if !repeats {

@@ -3,6 +3,7 @@
 //! Counts come from the emulator's log and the API server's audit log, never from the operator itself.
 
 mod load;
+mod many;
 mod objects;
 mod report;
 mod weight;
@@ -24,6 +25,11 @@ use crate::kubernetes::{Kubernetes, Requests};
 use crate::proc::{cpu_seconds, vm_rss};
 use crate::shell::progress;
 
+/// How long AWS takes for each deletion, unless a row says otherwise.
+const DELETE_TIME: Duration = Duration::from_secs(2);
+/// The operator's default of `--aws-rate`.
+const DEFAULT_RATE: u32 = 10;
+
 /// What is measured.
 #[derive(clap::Args)]
 pub(crate) struct Bench {
@@ -39,7 +45,10 @@ pub(crate) struct Bench {
     /// For the row stuck: users that stay modifying
     #[arg(long, value_name = "N", default_value = "150", value_parser = clap::value_parser!(u32).range(1..=20_000))]
     stuck: u32,
-    /// AWS calls a second that the operator may make; overload, stuck and churn have the operator's default
+    /// For the row departing: users that are deleted at once
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    departing: u32,
+    /// AWS calls a second that the operator may make; the rows from churn on have the operator's default
     #[arg(long, value_name = "N", default_value = "200", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     aws_rate: u32,
     /// Measure the release build, which memory and CPU are to be judged by: `cargo build --release` makes it
@@ -76,6 +85,10 @@ enum Row {
     Overload,
     /// The same while many users stay `modifying`
     Stuck,
+    /// 100 objects are created at once, and their users join two groups
+    Joining,
+    /// Many objects are deleted at once, and AWS takes a minute for each user
+    Departing,
 }
 
 impl Bench {
@@ -122,8 +135,9 @@ pub(crate) fn measure(bench: &Bench) -> Result<()> {
         operator: program(&format!("{folder}elasticache-user-operator"))?,
         flags: &flags,
         modify_time: Duration::from_secs(2),
-        delete_time: Duration::from_secs(2),
-        quota: bench.objects.max(bench.waiting).max(bench.stuck).max(1000) + 100,
+        delete_time: DELETE_TIME,
+        quota: [bench.waiting, bench.stuck, bench.departing, 1000].into_iter().fold(bench.objects, u32::max)
+            + 100,
     };
     let options = Options { audit: Some(AuditLevel::Metadata), ..Options::default() };
     let mut fixture = Fixture::set_on(&setup, options)?;
@@ -173,6 +187,13 @@ impl Measurement<'_> {
         if bench.has(Row::Connections) {
             self.connections(&default)?;
         }
+        if bench.has(Row::Joining) {
+            self.joining(&default)?;
+        }
+        if bench.has(Row::Departing) {
+            self.restart(&default)?;
+            self.departing()?;
+        }
         if bench.has(Row::Overload) {
             self.restart(&default)?;
             self.overload()?;
@@ -215,7 +236,8 @@ impl Measurement<'_> {
             self.all_looked_at()?;
             self.ended("restart", all, &mark, None)?;
         }
-        if ![Row::Delete, Row::Overload, Row::Stuck, Row::Churn].into_iter().any(|row| bench.has(row)) {
+        let needs_none = [Row::Delete, Row::Overload, Row::Stuck, Row::Churn, Row::Joining, Row::Departing];
+        if !needs_none.into_iter().any(|row| bench.has(row)) {
             return Ok(());
         }
         self.row(Row::Delete, "delete", all, Self::delete_all)
@@ -316,7 +338,9 @@ impl Measurement<'_> {
         mut count: impl FnMut(&Self) -> Result<usize>,
     ) -> Result<()> {
         // Three calls for each object at half of the rate, and the same time again for a busy machine.
-        let patience = Duration::from_secs(120 + u64::from(self.bench.objects * 12 / self.bench.aws_rate));
+        let slow = self.bench.departing * 6 / DEFAULT_RATE;
+        let patience =
+            Duration::from_secs(120 + u64::from((self.bench.objects * 12 / self.bench.aws_rate).max(slow)));
         let mut told = Instant::now();
         until_blocking(what, patience, || {
             self.fixture.check_alive()?;

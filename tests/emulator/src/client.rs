@@ -116,6 +116,12 @@ impl Control {
         self.mutations().await.iter().filter(|call| user_of(call) == id).map(action_of).collect()
     }
 
+    /// The same without those that the service refused.
+    pub async fn accepted_changes_of(&self, id: &str) -> Vec<String> {
+        let is_accepted = |call: &&Value| user_of(call) == id && call["Code"].is_null();
+        self.mutations().await.iter().filter(is_accepted).map(action_of).collect()
+    }
+
     /// The calls of one action about one user.
     pub async fn calls_of(&self, action: &str, id: &str) -> Vec<Value> {
         let about = |call: &Value| call["Action"] == action && user_of(call) == id;

@@ -79,7 +79,7 @@ const MET: &str = "\
 fn the_random_walks_reach_every_request_and_every_end_of_a_pass() {
     let mut runner = TestRunner::new(Config { cases: 0, ..config() });
     let mut met = BTreeSet::new();
-    for _ in 0..1500 {
+    for _ in 0..2500 {
         let walk = Walk::sequential_strategy(1..STEPS).new_tree(&mut runner).unwrap().current();
         met.extend(follow_traced(&walk.0.start, &walk.1, false).unwrap().history.met);
     }

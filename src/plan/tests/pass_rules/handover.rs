@@ -54,7 +54,8 @@ fn an_object_whose_user_has_another_owner_is_stalled_after_a_minute_unless_that_
         assert_eq!(status.condition(ConditionType::Ready).unwrap().reason, reason, "{claim}");
         assert_eq!(status.condition(ConditionType::Stalled).is_some(), stalled, "{claim}");
         assert_eq!(status.condition(ConditionType::Reconciling).is_some(), !stalled, "{claim}");
-        assert!(!world.has_mutated() && !world.object.has_finalizer, "{claim}: {:?}", world.asked);
+        assert_eq!(world.tags, anothers_tags(), "{claim}: {:?}", world.asked);
+        assert!(!world.object.has_finalizer, "{claim}: {:?}", world.asked);
         let soon = finish.requeue.is_some_and(|pause| pause < Duration::from_secs(2));
         assert_eq!(soon, !stalled, "{claim}: {finish:?}");
     }

@@ -17,4 +17,5 @@ mod reserved;
 mod rewritten;
 mod secrets;
 mod texts;
+mod unseen;
 mod world;

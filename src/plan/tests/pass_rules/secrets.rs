@@ -143,6 +143,7 @@ fn a_check_reads_the_secret_only_once_aws_has_shown_an_active_user() {
     let mut world = waiting();
     world.secret = secret();
     (world.user, world.object.has_finalizer) = (Some(active()), true);
+    world.object.status.observed_generation = Some(1);
     world.user.as_mut().unwrap().lifecycle = Lifecycle::Modifying;
     world.quiet_pass();
     assert_eq!(world.count("ReadPasswords"), 0, "{:?}", world.asked);

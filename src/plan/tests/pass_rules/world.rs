@@ -209,6 +209,9 @@ impl World {
     }
 
     fn call(&mut self, mutation: &Mutation) -> Outcome {
+        if matches!(mutation, Mutation::Create(_)) && self.user.is_some() {
+            return Outcome::AlreadyExists;
+        }
         let mut user = self.user.clone().unwrap_or_else(active);
         match mutation {
             Mutation::Create(create) => self.tags.clone_from(&create.tags),

@@ -108,6 +108,28 @@ fn an_object_whose_user_is_not_ours_gets_no_finalizer() {
     }
 }
 
+/// It was added before CreateUser, and then AWS said that the user exists.
+#[test]
+fn a_user_that_is_read_to_be_anothers_takes_the_finalizer_off_unless_a_user_of_ours_may_exist() {
+    let seen = |tags| active_seen().tagged(tags).other_owner(OwnerObservation::Exists).finalizer(true);
+    let anothers = || seen(anothers_tags());
+    let rows = cases! {
+        "another's": anothers() => release(ReleaseReason::LeftToOwner(owner_named("other"))),
+        "nobody's": seen(Tags::new()) => release(ReleaseReason::LeftUnowned),
+        "ours": seen(our_tags()) => Action::InSync,
+        "this pass did not read the tags": in_state(Lifecycle::Modifying).remembering(another()).finalizer(true)
+            .other_owner(OwnerObservation::Exists) => owned_by_another(),
+        "status has a user": anothers().record(managed()).finalizer(true) => owned_by_another(),
+        "status has an ARN": anothers().record(Record { arn: Some(arn()), ..Record::default() }).finalizer(true) => owned_by_another(),
+        "a CreateUser may still take effect": anothers().record(open_creation()).finalizer(true) => owned_by_another(),
+    };
+    for Case { claim, given: seen, expected } in rows {
+        assert_eq!(plan(&present(), &seen), expected, "{claim}");
+    }
+    let broken = Desired { broken_rules: vec![BrokenRule::Forbidden(Feature::Retain)], ..desired() };
+    assert!(is_left(&plan(&Goal::Present(broken), &anothers())), "whatever else is wrong with the object");
+}
+
 #[test]
 fn adoption_needs_the_finalizer_only_when_it_changes_the_user() {
     let adopts = |adoption| Goal::Present(Desired { adoption, ..desired() });

@@ -69,7 +69,7 @@ pub(super) fn as_json(steps: &[Step], bench: &Bench) -> Value {
     };
     let steps: Vec<Value> = steps.iter().map(step).collect();
     json!({
-        "objects": bench.objects, "waiting": bench.waiting, "stuck": bench.stuck, "awsRate": bench.aws_rate, "release": bench.release,
+        "objects": bench.objects, "waiting": bench.waiting, "stuck": bench.stuck, "departing": bench.departing, "awsRate": bench.aws_rate, "release": bench.release,
         "steps": steps,
     })
 }

@@ -101,6 +101,9 @@ fn wrong_create(model: &Model, answers: &Answers, create: &Create) -> Vec<&'stat
     let requested = status.is_some_and(|status| status.create_requested_at.is_some());
     let located = status.and_then(Status::location);
     let absent = matches!(answers.user, Some((UserObservation::Absent, _)));
+    let is_unknown = answers.found.arn.is_none() && answers.found.create_requested_at.is_none();
+    let adopts = answers.given.spec.adoption != Adoption::Never;
+    let needs_no_look = answers.user.is_none() && is_unknown && !adopts && !model.history.must_look;
     let here = |location: &Location| {
         let same_account = location.account.as_ref().is_none_or(|account| account == model.account());
         location.region == "us-east-1" && (same_account || model.history.account_untold)
@@ -110,7 +113,7 @@ fn wrong_create(model: &Model, answers: &Answers, create: &Create) -> Vec<&'stat
         (whose(&create.tags) != Ownership::Ours, "CreateUser without owner tags"),
         (!announced || !requested, "CreateUser without createRequestedAt of at most 5 s ago in status"),
         (!located.as_ref().is_some_and(here), "CreateUser in another account or region than status says"),
-        (!absent, "CreateUser of a user that was not seen to be absent"),
+        (!absent && !needs_no_look, "CreateUser of a user that was not seen to be absent"),
         (
             !answers.found.location().is_none_or(|location| here(&location)),
             "CreateUser while the user is in another account or region",

@@ -24,7 +24,7 @@ pub(crate) fn wrong(model: &Model) -> Option<String> {
             Sense::Sound | Sense::Disallowed => staying(model, object),
         },
     };
-    let wrong = wrong.or_else(|| lacks_finalizer(model, object));
+    let wrong = wrong.or_else(|| lacks_finalizer(model, object)).or_else(|| is_held_by_another(object));
     let ready = object.status.condition(ConditionType::Ready);
     let old = ready.is_none_or(|ready| ready.observed_generation != Some(object.generation));
     wrong.or_else(|| old.then(|| "status is about an older generation".to_owned())).or_else(|| {
@@ -39,6 +39,15 @@ pub(crate) fn wrong(model: &Model) -> Option<String> {
 fn lacks_finalizer(model: &Model, object: &Object) -> Option<String> {
     let ours = whose(&model.user()?.tags) == Ownership::Ours && object.subject().is_some();
     (ours && !object.has_finalizer).then(|| "the user is ours, and the object has no finalizer".to_owned())
+}
+
+/// A user known to be another's must not hold the object.
+fn is_held_by_another(object: &Object) -> Option<String> {
+    let (_, reason) = shown(&object.status)?;
+    let is_told = matches!(reason, Reason::UserOwnedByAnother | Reason::UserAlreadyExists);
+    let was_ours = object.status.arn.is_some() || object.status.manages();
+    (is_told && !was_ours && object.has_finalizer)
+        .then(|| "the user is another's, and the object has the finalizer".to_owned())
 }
 
 fn shows(object: &Object, progress: Progress, reason: Reason) -> Option<String> {

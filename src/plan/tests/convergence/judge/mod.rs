@@ -52,6 +52,8 @@ pub(crate) struct History {
     pub(crate) created: Option<Timestamp>,
     /// The last passwords that this process sent, if it got the answer that AWS accepted them.
     pub(crate) sent: Option<Passwords>,
+    /// AWS refused a CreateUser, not because of its rate, and nobody has looked at the user since.
+    pub(crate) must_look: bool,
     /// Requests and verdicts so far. A test checks that the walks meet all of them.
     pub(crate) met: BTreeSet<String>,
     /// Violations of the contract.
@@ -128,6 +130,7 @@ pub(crate) fn described(model: &mut Model, sight: &UserObservation) {
     let requested = model.object.as_ref().and_then(|object| object.status.create_requested_at);
     let is_ours = model.user().is_some_and(|user| user.was_ours);
     let history = &mut model.history;
+    history.must_look &= matches!(sight, UserObservation::Failed(_));
     history.absent_for = (*sight == UserObservation::Absent).then_some(by);
     match sight {
         UserObservation::Absent => {

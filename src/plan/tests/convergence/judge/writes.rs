@@ -131,7 +131,9 @@ fn release(model: &mut Model, object: &Object) {
     if stays {
         return;
     }
-    if !object.terminating || spec.suspended {
+    let tags = model.answers.as_ref().and_then(|answers| answers.tags());
+    let is_anothers = tags.is_some_and(|tags| whose(tags) != Ownership::Ours) && status.arn.is_none();
+    if !object.terminating && !is_anothers || spec.suspended {
         model.breach("the finalizer was removed from an object that manages its user");
     }
     if model.history.raced || is_blind {

@@ -209,17 +209,17 @@ impl Model {
         judge::mutation(self, mutation);
         let kind = Kind::of(mutation);
         self.history.mutations.push((kind, false));
-        if let Injection::Refused(fault) = fault {
-            return Outcome::Failed(fault.clone());
-        }
         let late = *fault == Injection::Late;
-        let outcome = match mutation {
-            Mutation::Create(create) => accepted(self.service().create(create, late)),
-            Mutation::Modify(modify) => accepted(self.service().modify(&modify.changes)),
-            Mutation::Tag(tag) => tagged(self.service().tag(&tag.arn, &tag.tags)),
-            Mutation::Untag(untag) => tagged(self.service().untag(&untag.arn, &untag.keys)),
-            Mutation::Delete(_) => accepted(self.service().delete()),
+        let outcome = match (mutation, fault) {
+            (_, Injection::Refused(fault)) => Outcome::Failed(fault.clone()),
+            (Mutation::Create(create), _) => accepted(self.service().create(create, late)),
+            (Mutation::Modify(modify), _) => accepted(self.service().modify(&modify.changes)),
+            (Mutation::Tag(tag), _) => tagged(self.service().tag(&tag.arn, &tag.tags)),
+            (Mutation::Untag(untag), _) => tagged(self.service().untag(&untag.arn, &untag.keys)),
+            (Mutation::Delete(_), _) => accepted(self.service().delete()),
         };
+        let throttled = matches!(outcome, Outcome::Failed(Fault::Throttled(_)));
+        self.history.must_look |= kind == Kind::Create && outcome.is_refusal() && !throttled;
         let took_effect = matches!(outcome, Outcome::Accepted(_) | Outcome::Tagged(_));
         let answered = matches!(fault, Injection::Fine | Injection::Late);
         if took_effect {
