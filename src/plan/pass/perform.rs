@@ -131,8 +131,8 @@ impl Pass {
         let is_old = |at: Option<Moment>, valid| at.is_none_or(|at| now.since(at) > valid);
         if matches!(action, Action::Create(_)) {
             let old = is_old(ages.create_intent, pace.intent_valid);
+            // The write of the next intent confirms the object, too.
             self.observed.intent_written &= !old;
-            self.observed.object_confirmed &= !old;
             return old;
         }
         // The user has no owner tags. Only its fields distinguish it from another user that took its ID meanwhile.
@@ -254,8 +254,6 @@ impl Pass {
     pub(super) fn written(&mut self, object: ObjectFacts, awaiting: Awaiting, now: Now) {
         self.memory.version = object.version.number();
         self.observed.record.has_finalizer = object.has_finalizer;
-        // The confirmed version is no longer the newest.
-        self.observed.object_confirmed = false;
         self.object = object;
         match awaiting {
             Awaiting::Finalizer if self.object.terminating => self.conflict(),
