@@ -191,8 +191,8 @@ pub struct RunFlags {
     #[arg(long, env = "ELASTICACHE_USERS_CLASS", default_value = "", hide_default_value = true, value_name = "NAME", value_parser = values::parse_class)]
     pub class: String,
 
-    /// The name of the Lease. Two installations must not share one. Default: elasticache-user-operator, with --class
-    /// elasticache-user-operator-CLASS.
+    /// The name of the Lease. Two installations must not share one. Default: elasticache-user-operator, or
+    /// elasticache-user-operator-CLASS if --class is set.
     #[arg(long, env = "ELASTICACHE_USERS_LEASE_NAME", value_name = "NAME", value_parser = values::parse_lease_name)]
     pub lease_name: Option<String>,
 

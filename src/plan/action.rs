@@ -182,7 +182,7 @@ pub enum ReleaseReason {
     UserGone,
     NoSuchUser,
     Retained {
-        /// AWS accepted DeleteUser before the policy changed, so the user will be deleted nevertheless.
+        /// AWS accepted DeleteUser before the policy changed, so it deletes the user anyway.
         deletion_accepted: bool,
     },
     /// The CustomResourceDefinition is being deleted, which retains every user.

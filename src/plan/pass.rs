@@ -120,8 +120,8 @@ enum Awaiting {
 }
 
 impl Pass {
-    /// Begins a pass over this version of the object. The version may be stale, because every write tests it. `seed` is for
-    /// jitter.
+    /// Begins a pass over this version of the object. A stale version does no harm: each write carries its resourceVersion, and the
+    /// API server refuses the write if the object is newer. `seed` is for jitter.
     #[must_use]
     pub fn new(
         settings: Arc<Settings>,

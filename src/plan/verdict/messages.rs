@@ -99,11 +99,7 @@ fn deleting(id: &str) -> String {
 
 fn release(why: &ReleaseReason, id: &str, context: &VerdictContext<'_>) -> String {
     let deletion_note = |accepted: bool| {
-        if accepted {
-            " AWS had accepted DeleteUser before, so the user is deleted nevertheless."
-        } else {
-            ""
-        }
+        if accepted { " AWS accepted DeleteUser before, so it deletes the user anyway." } else { "" }
     };
     match why {
         ReleaseReason::UserGone => format!("AWS user \"{id}\" is gone."),
