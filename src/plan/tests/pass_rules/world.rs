@@ -128,9 +128,9 @@ impl World {
                 Request::DescribeUser(_)
                 | Request::ListTags(_)
                 | Request::Identify
-                | Request::Call { .. } => {
-                    tokens.checked_sub(1).expect("no call of ElastiCache without a token of its own")
-                }
+                | Request::Call { .. } => tokens
+                    .checked_sub(1)
+                    .unwrap_or_else(|| panic!("{} has no token: {:?}", request.name(), self.asked)),
                 _ => tokens,
             };
             if let Request::Finish(finish) = request {
