@@ -103,14 +103,3 @@ fn an_invalid_value_of_a_flag_is_refused_with_what_would_be_valid() {
         assert!(error.contains(expected), "{claim}: {error}");
     }
 }
-
-#[test]
-fn every_flag_has_an_environment_variable_of_the_same_name() {
-    use clap::CommandFactory;
-    let (run, check) = (Cli::command(), Cli::command().find_subcommand("check").unwrap().clone());
-    let args = run.get_arguments().chain(check.get_arguments());
-    for arg in args.filter(|arg| !["help", "version"].contains(&arg.get_id().as_str())) {
-        let flag = arg.get_long().unwrap().replace('-', "_").to_uppercase();
-        assert_eq!(arg.get_env().and_then(|name| name.to_str()), Some(flag.as_str()));
-    }
-}

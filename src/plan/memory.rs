@@ -195,13 +195,6 @@ impl Memory {
         self.tags_checked = Some(TagsChecked { generation: None, due: now });
     }
 
-    /// A user that may have these passwords is not there any more, or not ours.
-    pub(crate) fn forget_passwords(&mut self) {
-        self.sent_passwords = None;
-        self.unsent_passwords = None;
-        self.secrets_compared = false;
-    }
-
     /// The user is gone or `deleting`. A later user of this ID is another one.
     pub(crate) fn forget_user(&mut self, lifecycle: Option<&Lifecycle>) {
         self.owner = None;
@@ -209,7 +202,7 @@ impl Memory {
         self.modify_sent = false;
         if lifecycle.is_none() {
             self.seen_gone = true;
-            self.forget_passwords();
+            self.sent_passwords = None;
         }
     }
 }

@@ -129,3 +129,16 @@ fn the_name_of_an_event_is_a_dns_subdomain_however_long_the_name_of_its_object_i
         assert_eq!(of(&object), format!("{}.18fae27693b40000", "a".repeat(236 - end.len())), "{end}");
     }
 }
+
+#[test]
+fn the_note_of_an_event_is_escaped_and_short_enough_for_the_api_server() {
+    let note = |text: &str| {
+        let content = EventContent { note: text.to_owned(), ..content(0) };
+        event(&object("1"), &content, jiff::Timestamp::UNIX_EPOCH).note.unwrap()
+    };
+    assert_eq!(note("x\n2026 INFO forged\u{1b}[2J"), "x\\n2026 INFO forged\\u{1b}[2J");
+    // The API server refuses more than 1,024 bytes.
+    for text in ["x".repeat(5000), "\u{e9}".repeat(5000), "\u{1b}".repeat(900)] {
+        assert!((900..=1024).contains(&note(&text).len()), "{}", note(&text).len());
+    }
+}

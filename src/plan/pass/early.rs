@@ -22,8 +22,7 @@ impl Pass {
             && object.has_finalizer
             && !object.is_requested()
             && object.has_overlong_request == self.memory.told_overlong_request;
-        let knows_passwords = self.memory.sent_passwords.is_some() || self.memory.unsent_passwords.is_some();
-        let has_passwords = knows_passwords && self.passwords().is_some();
+        let has_passwords = self.passwords().is_some();
         (is_same && has_passwords && now < planned.at).then_some(planned)
     }
 

@@ -209,7 +209,7 @@ impl Pass {
             // A user of another object does not prove that our CreateUser was answered.
             self.settle_creation();
         } else {
-            self.memory.forget_passwords();
+            self.memory.sent_passwords = None;
         }
         self.memory.owner = Some(Box::new((arn.clone(), ownership.clone())));
         self.observed.known_owner = Some(ownership);

@@ -93,16 +93,12 @@ impl Pass {
         self.observed.record = memory.record(object, &settings.identity, &settings.pace, now);
     }
 
-    /// Sends the mutation if its token is there, its facts are recent, and the object was read again since.
+    /// Sends the mutation if its facts are recent, and the object was read again since with the mutation's token in hand.
     pub(super) fn call(&mut self, action: &Action, now: Now) -> Option<Request> {
         let mutation = action.mutation()?;
         if let Some(wait) = self.wait_before_repeating(&mutation, now.moment) {
             self.close(Action::Wait(wait), Outcome::Decided, now);
             return None;
-        }
-        // Take the token before the ages are checked, so that no wait for a token lies between the facts and the call.
-        if !self.tokens.mutation {
-            return Some(self.mutation_token());
         }
         if self.is_outdated(action, now.moment) {
             self.late_rounds += 1;
@@ -135,8 +131,8 @@ impl Pass {
         let is_old = |at: Option<Moment>, valid| at.is_none_or(|at| now.since(at) > valid);
         if matches!(action, Action::Create(_)) {
             let old = is_old(ages.create_intent, pace.intent_valid);
+            // The write of the next intent confirms the object, too.
             self.observed.intent_written &= !old;
-            self.observed.object_confirmed &= !old;
             return old;
         }
         // The user has no owner tags. Only its fields distinguish it from another user that took its ID meanwhile.
@@ -258,8 +254,6 @@ impl Pass {
     pub(super) fn written(&mut self, object: ObjectFacts, awaiting: Awaiting, now: Now) {
         self.memory.version = object.version.number();
         self.observed.record.has_finalizer = object.has_finalizer;
-        // The confirmed version is no longer the newest.
-        self.observed.object_confirmed = false;
         self.object = object;
         match awaiting {
             Awaiting::Finalizer if self.object.terminating => self.conflict(),

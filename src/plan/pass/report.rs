@@ -164,15 +164,12 @@ impl Pass {
         }
     }
 
-    /// Status shows that a Secret is missing, and AWS was asked in this pass or before.
+    /// Status shows that a Secret is missing, and AWS was asked in this pass or before, or else there would be no such action.
     fn waits_for_secret(&self, action: &Action) -> bool {
-        let is_asked = match &self.observed.user {
-            UserObservation::Found(_) => true,
-            // The user may be about to appear, and then the object needs the finalizer.
-            UserObservation::Absent => self.observed.record.creation == Creation::Closed,
-            UserObservation::NotRead | UserObservation::Failed(_) => self.observed.record.waits_for_secret,
-        };
-        is_asked
+        // The user may be about to appear, and then the object needs the finalizer.
+        let may_appear =
+            self.observed.user == UserObservation::Absent && self.observed.record.creation == Creation::Open;
+        !may_appear
             && matches!(action, Action::Wait(Wait::Secret(_)) | Action::Refuse(Refusal::InvalidPassword(_)))
     }
 

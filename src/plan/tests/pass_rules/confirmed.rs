@@ -1,5 +1,6 @@
 //! Before every mutation the pass has the token and then reads the object again.
 
+use plan::pace::Pace;
 use plan::pass::Request;
 use plan::*;
 
@@ -98,5 +99,25 @@ fn labels_and_annotations_of_others_do_not_restart_a_pass_but_our_annotations_do
         });
         assert_eq!(world.count("Resolve"), resolves, "{annotation:?}: {:?}", world.asked);
         assert_eq!(world.count("ModifyUser"), 1, "{annotation:?}: {:?}", world.asked);
+    }
+}
+
+/// Somebody changed the user of a Ready object, and nobody waits for the pass that finds it.
+#[test]
+fn a_drift_check_has_its_token_too_before_it_reads_the_object_again() {
+    let mut at_rest = world();
+    for _ in 0..2 {
+        at_rest.quiet_pass();
+        at_rest.now += 2 * Pace::default().tag_resync;
+    }
+    at_rest.asked.clear();
+    let mut other_tag = at_rest.clone();
+    other_tag.tags.insert("team".into(), "x".into());
+    let mut other_access = at_rest;
+    other_access.user.as_mut().unwrap().access_string = "off -@all".into();
+    for (mutation, mut world) in [("AddTags", other_tag), ("ModifyUser", other_access)] {
+        world.quiet_pass();
+        let at = world.asked.iter().position(|asked| *asked == mutation).unwrap();
+        assert_eq!(world.asked[at - 1], "ReadObject", "{mutation}: {:?}", world.asked);
     }
 }

@@ -127,3 +127,17 @@ fn after_a_refused_create_user_a_user_without_tags_is_somebody_elses_at_once() {
         assert_eq!(reason(&world), "UserAlreadyExists", "{written}: {:?}", world.asked);
     }
 }
+
+/// The user of our CreateUser is gone, so a user without tags is another one.
+#[test]
+fn after_an_accepted_delete_user_a_user_without_tags_is_not_waited_for() {
+    let mut world = created(true);
+    world.tags = owner_tags();
+    delete(&mut world);
+    world.quiet_pass();
+    assert_eq!(world.count("DeleteUser"), 1, "{:?}", world.asked);
+    world.now += OLD;
+    (world.user, world.tags) = (Some(crate::common::active()), Tags::new());
+    world.quiet_pass();
+    assert_eq!(world.count("RemoveFinalizer"), 1, "{} {:?}", reason(&world), world.asked);
+}

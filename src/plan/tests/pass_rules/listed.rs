@@ -51,10 +51,19 @@ fn leaving() -> World {
     }
 }
 
-/// A user that AWS works on no more. Its Secret was written meanwhile.
-fn written_while_busy() -> World {
+/// A user that AWS works on no more. Its Secret was written meanwhile, with the same passwords or with new ones.
+fn written_while_busy(new: bool) -> World {
     let mut world = busy_for_others();
-    world.quiet_pass();
+    if new {
+        let version = SecretVersion::parse("uid-s/9/key");
+        let password = Password::parse(b"another-long-passphrase").unwrap();
+        world.secret = Ok(Passwords::new(vec![(password, version)]));
+    }
+    // The first pass reads no Secret. The second one reads it, and the third one reads no more than it.
+    for _ in 0..if new { 3 } else { 1 } {
+        world.quiet_pass();
+        world.now += Duration::from_millis(20);
+    }
     world.user = Some(RemoteUser { lifecycle: Lifecycle::Active, ..world.user.unwrap() });
     world
 }
@@ -162,9 +171,13 @@ fn rows_about_tags_secrets_and_waits() -> Vec<Row> {
             SecretsShown::Written,
             waits(
                 "its Secret was written while AWS worked on the user",
-                written_while_busy(),
+                written_while_busy(false),
                 wants("ReadPasswords"),
             ),
+        ),
+        secrets(
+            SecretsShown::Written,
+            waits("a new password was read meanwhile", written_while_busy(true), wants("ReadPasswords")),
         ),
         leaves("AWS still deletes the user", true, Drift::Nothing),
         leaves("an object at rest would not wait", false, wants("ReadDefinition")),
@@ -207,6 +220,14 @@ fn a_listed_user_wakes_its_object_if_a_pass_would_make_a_call() {
             row.world.quiet_pass();
             assert!(row.world.count("DescribeUser") > 0, "{claim}: {:?}", row.world.asked);
         }
+    }
+}
+
+#[test]
+fn a_secret_that_was_compared_needs_no_pass_at_any_listing() {
+    let mut row = Row { secrets: SecretsShown::Written, ..row("at rest", Drift::Nothing, |_| {}) };
+    for _ in 0..3 {
+        assert_eq!(row.judge(), Drift::Nothing);
     }
 }
 

@@ -18,5 +18,6 @@ mod reminded;
 mod reserved;
 mod rewritten;
 mod secrets;
+mod texts;
 mod unseen;
 mod world;

@@ -6,7 +6,7 @@ use plan::pass::{Request, Response};
 use plan::verdict::Outcome;
 use plan::*;
 
-use crate::common::{desired, tags};
+use crate::common::{desired, gone, tags};
 use crate::world::{MUTATIONS, World, name, world};
 
 // An access string is no example, because the first form that AWS shows counts as AWS's form of what was sent.
@@ -55,6 +55,8 @@ fn a_change_that_aws_accepts_and_does_not_show_is_sent_less_and_less_often() {
         assert!(world.count("ListTags") <= 5 * sent + 10, "{mutation}: {}", world.count("ListTags"));
         assert_eq!(warnings, ["AWSRefused"], "{mutation}: there must be one warning in ten minutes");
         assert!(told.iter().all(|told| told.starts_with("Modifying: ")), "{mutation}: {told:?}");
+        // The object waits until the change may be sent again.
+        assert!(world.count("DescribeUser") <= 2 * sent + 5, "{mutation}: {}", world.count("DescribeUser"));
         let is_told = |told: &&String| told.contains("AWS accepted ") && told.contains("another value");
         assert!(told.iter().filter(is_told).count() >= sent - 2, "{mutation}: {told:?}");
     }
@@ -75,4 +77,29 @@ fn a_change_that_aws_showed_does_not_count_as_sent_again() {
         );
         world.user.as_mut().unwrap().engine = "redis".into();
     }
+}
+
+#[test]
+fn a_change_that_was_sent_once_may_take_a_moment_to_show() {
+    let mut world = other_engine();
+    let mut warnings = Vec::new();
+    for _ in 0..3 {
+        pass(&mut world, &mut warnings);
+        assert_eq!(world.count("ModifyUser"), 1, "{:?}", world.asked);
+        assert!(!message(&world).contains("another value"), "{}", message(&world));
+        world.now += Duration::from_millis(20);
+    }
+    assert_eq!(warnings, [""; 0]);
+}
+
+#[test]
+fn a_deletion_waits_for_owner_tags_that_were_sent_and_do_not_show() {
+    let mut world = World { goal: gone(), tags: Tags::new(), ..world() };
+    world.object.terminating = true;
+    for _ in 0..3 {
+        pass(&mut world, &mut Vec::new());
+        world.now += Duration::from_millis(20);
+    }
+    assert_eq!((world.count("AddTags"), world.count("DeleteUser")), (1, 0), "{:?}", world.asked);
+    assert!(message(&world).starts_with("WaitingForUserActive: "), "{}", message(&world));
 }

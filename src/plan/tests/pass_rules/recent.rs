@@ -109,3 +109,37 @@ fn a_slow_status_write_prevents_no_create_user() {
     // The object may have changed since the write reached the API server.
     assert_eq!(world.count("ReadObject"), 1, "{:?}", world.asked);
 }
+
+/// The time of the intent is in status, and another process counts from it.
+#[test]
+fn create_user_leaves_within_five_seconds_of_the_request_that_wrote_its_intent() {
+    let mut world = edited();
+    (world.user, world.object.status) = (None, Status::default());
+    world.pass(|world, request| {
+        // Together they take longer than the intent is valid, and the second time they are quick.
+        let first = ["WriteStatus", "ReadObject"]
+            .iter()
+            .any(|name| request.name() == *name && world.count(name) == 1);
+        world.now += if first { SLOW } else { Duration::ZERO };
+        None
+    });
+    let at = world.asked.iter().position(|asked| *asked == "CreateUser");
+    let at = at.unwrap_or_else(|| panic!("it is given up: {:?}", world.asked));
+    let age = world.times[at] - world.last("WriteStatus", at).unwrap();
+    assert!(age <= Duration::from_secs(5), "{age:?}: {:?}", world.asked);
+}
+
+/// AWS's rate is short, so that each token takes longer than a fact is valid.
+#[test]
+fn no_slow_token_lies_between_facts_that_must_be_recent_together() {
+    let slow_tokens = |world: &mut World, request: &Request| {
+        world.now += if *request == Request::AcquireToken { SLOW } else { Duration::ZERO };
+        None
+    };
+    let mut restored = World { tags: Tags::new(), ..edited() };
+    restored.pass(slow_tokens);
+    assert_eq!(restored.count("AddTags"), 1, "{:?}", restored.asked);
+    let mut modified = edited();
+    modified.pass(slow_tokens);
+    assert_eq!((modified.count("ListTags"), modified.count("ModifyUser")), (1, 1), "{:?}", modified.asked);
+}

@@ -216,7 +216,7 @@ struct Unsent {
     calls: &'static str,
 }
 
-fn rows_about_unsent_passwords() -> [Unsent; 4] {
+fn rows_about_unsent_passwords() -> [Unsent; 6] {
     [
         Unsent {
             claim: "AWS refuses a changed password",
@@ -238,6 +238,29 @@ fn rows_about_unsent_passwords() -> [Unsent; 4] {
             },
             reason: "Modifying",
             calls: "DescribeUser",
+        },
+        Unsent {
+            claim: "AWS is busy with the user, and the process is a new one",
+            leave: |world| {
+                world.user.as_mut().unwrap().lifecycle = Lifecycle::Modifying;
+                world.edit(|object| object.generation = Some(2));
+                world.memory = Memory::default();
+                world.quiet_pass();
+                world.now += Duration::from_millis(20);
+                world.quiet_pass()
+            },
+            reason: "Modifying",
+            calls: "DescribeUser",
+        },
+        Unsent {
+            claim: "AWS refuses the password of a user that status does not know",
+            leave: |world| {
+                world.object.status = Status::default();
+                world.memory = Memory::default();
+                answered(world, "ModifyUser", &invalid_password())
+            },
+            reason: "InvalidPassword",
+            calls: "ModifyUser",
         },
         Unsent {
             claim: "AWS throttles the call",

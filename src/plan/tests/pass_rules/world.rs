@@ -120,8 +120,19 @@ impl World {
     /// A whole pass. The hook gets each request first. If it returns a response, the request has no other effect.
     pub(crate) fn pass(&mut self, mut hook: impl FnMut(&mut Self, &Request) -> Option<Response>) -> Finish {
         let mut pass = self.begin();
+        let mut tokens = 0_u32;
         loop {
             let request = pass.next(self.now());
+            tokens = match &request {
+                Request::AcquireToken => tokens + 1,
+                Request::DescribeUser(_)
+                | Request::ListTags(_)
+                | Request::Identify
+                | Request::Call { .. } => tokens
+                    .checked_sub(1)
+                    .unwrap_or_else(|| panic!("{} has no token: {:?}", request.name(), self.asked)),
+                _ => tokens,
+            };
             if let Request::Finish(finish) = request {
                 self.memory = finish.memory.as_deref().cloned().unwrap_or_default();
                 return finish;
