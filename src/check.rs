@@ -195,8 +195,10 @@ async fn in_cluster<W: Write>(
             .into_iter()
             .try_for_each(|row| report.publish(row))?;
     }
+    lease::other_operators(flags, cluster).await.into_iter().try_for_each(|row| report.publish(row))?;
     let policy = flags.run.policy(String::new());
-    let objects = cluster.objects(&scopes, flags.page_size, &policy).await.unwrap_or_default();
+    let mut objects = cluster.objects(&scopes, flags.page_size, &policy).await.unwrap_or_default();
+    objects.retain(|object| object.included);
     let rules = [rules::evaluate(&objects), rules::unjoinable_groups(&objects)];
     rules.into_iter().flatten().try_for_each(|row| report.publish(row))?;
     report.publish(secrets::row(flags, cluster, &objects, caller).await)?;
@@ -322,7 +324,10 @@ async fn uninstalling<W: Write>(
 ) -> anyhow::Result<()> {
     let policy = flags.run.policy(String::new());
     match cluster.objects(&watched_scopes(flags), flags.page_size, &policy).await {
-        Ok(objects) => uninstall::evaluate(&objects).into_iter().try_for_each(|row| report.publish(row))?,
+        Ok(mut objects) => {
+            objects.retain(|object| object.included);
+            uninstall::evaluate(&objects).into_iter().try_for_each(|row| report.publish(row))?;
+        }
         Err(error @ ListError::NoDefinition) => {
             report.publish(Row::ok("objects", format!("There are no objects: {error}.")))?;
         }

@@ -186,7 +186,13 @@ pub struct RunFlags {
     )]
     pub leader_elect: bool,
 
-    /// The name of the Lease. Two installations must not share one. Default: elasticache-user-operator.
+    /// Look after the objects whose spec.class is this: a DNS label. Two operators that watch the same namespaces need different
+    /// classes. Default: look after the objects without a class.
+    #[arg(long, env = "ELASTICACHE_USERS_CLASS", default_value = "", hide_default_value = true, value_name = "NAME", value_parser = values::parse_class)]
+    pub class: String,
+
+    /// The name of the Lease. Two installations must not share one. Default: elasticache-user-operator, with --class
+    /// elasticache-user-operator-CLASS.
     #[arg(long, env = "ELASTICACHE_USERS_LEASE_NAME", value_name = "NAME", value_parser = values::parse_lease_name)]
     pub lease_name: Option<String>,
 

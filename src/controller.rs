@@ -27,6 +27,7 @@ use crate::connection::{WATCH_SECONDS, WatchHealth, metadata_only};
 use crate::orphans;
 use crate::queue::{Class, Queue, QueueTurn, Trigger};
 use crate::reconcile::Reconciler;
+use crate::resolve::Policy;
 use crate::telemetry::{Metrics, Reconciled};
 
 /// Shared by all controllers.
@@ -139,6 +140,7 @@ async fn watch_scope<U, F>(
     let events = watcher(users, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
         .map_ok(untrimmed)
+        .try_filter_map(|event| future::ok(of_own_class(event, &context.reconciler.policy, &index)))
         .inspect(warn_once(OBJECTS_UNWATCHED, |event| !matches!(event, watcher::Event::Init)))
         .reflect(writer);
     let mut changes = ObjectEvents {
@@ -171,6 +173,23 @@ async fn watch_scope<U, F>(
         requests.await;
     };
     future::join(objects, others).await;
+}
+
+/// What an event means to the operator that looks after one class of objects. If an object got another class, this operator forgets
+/// it like a deleted one. It is told when any object goes, because another object may wait for the user ID.
+fn of_own_class(
+    event: watcher::Event<ElastiCacheUser>,
+    policy: &Policy,
+    index: &Index,
+) -> Option<watcher::Event<ElastiCacheUser>> {
+    use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+    match event {
+        InitApply(object) if !policy.includes(&object) => None,
+        Apply(object) if !policy.includes(&object) => {
+            index.has(&full_name(&object)).then_some(Delete(object))
+        }
+        event @ (Apply(_) | Delete(_) | Init | InitApply(_) | InitDone) => Some(event),
+    }
 }
 
 /// Turns what the watch of objects shows into requests for passes.

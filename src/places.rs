@@ -33,7 +33,7 @@ impl Places {
         let Some(limit) = self.limit else { return false };
         let mut namespaces = self.lock();
         let namespace = namespaces.entry(object.namespace().unwrap_or_default());
-        namespace.or_insert_with(|| NamespacePlaces::new(limit)).are_taken(&rank(object))
+        namespace.or_insert_with(|| NamespacePlaces::new(limit)).are_taken(&age_rank(object))
     }
 
     /// To be called with each event of a watch. Returns the objects that need not wait any more.
@@ -51,7 +51,7 @@ impl Places {
         let name = object.namespace().unwrap_or_default();
         let namespace = namespaces.entry(name.clone()).or_insert_with(|| NamespacePlaces::new(limit));
         let facts = facts(object);
-        let mut place = Place::new(facts.uid, facts.has_finalizer, rank(object));
+        let mut place = Place::new(facts.uid, facts.has_finalizer, age_rank(object));
         let before = namespace.remove(&object.name_any());
         if let Some(before) = before.filter(|before| before.uid == place.uid) {
             place.waits = before.waits;
@@ -92,7 +92,7 @@ impl Places {
     }
 }
 
-fn rank(object: &ElastiCacheUser) -> Rank {
+fn age_rank(object: &ElastiCacheUser) -> Rank {
     Rank { created_at: facts(object).created_at, name: object.name_any().into() }
 }
 

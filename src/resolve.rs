@@ -32,6 +32,8 @@ pub struct Policy {
     /// The user groups that objects may name: patterns with `*` and `{namespace}`.
     pub allowed_user_groups: Vec<String>,
     pub lockdown: Lockdown,
+    /// The operator looks after the objects of this class alone. Empty: after those without a class.
+    pub class: String,
 }
 
 /// Why the operator cannot use a spec. The user reads the text in status.
@@ -74,6 +76,12 @@ impl From<SpecError> for Refusal {
 }
 
 impl Policy {
+    /// Whether this operator looks after the object. Another operator looks after the objects of another class.
+    #[must_use]
+    pub fn includes(&self, object: &ElastiCacheUser) -> bool {
+        object.spec.class.as_deref().unwrap_or_default() == self.class
+    }
+
     fn adoption(&self, object: &ElastiCacheUser) -> Adoption {
         let namespace = object.namespace().unwrap_or_default();
         match &object.spec.adoption_policy {

@@ -209,11 +209,11 @@ fn candidate(
         return None;
     }
     let lease = run.lease_name();
-    let leases = Leases::new(client.clone(), run.lease_namespace().unwrap_or(namespace), lease);
+    let leases = Leases::new(client.clone(), run.lease_namespace().unwrap_or(namespace), &lease);
     let identity = leader_election::identity(run.replica());
-    let contender = Contender { lease: lease.to_owned(), identity, installation };
+    let contender = Contender { lease: lease.clone(), identity, installation };
     let election = Election::new(contender, Timing::default(), Instant::now());
-    Some(Candidate::new(leases, election, token, leader_election::register_gauge(registry, lease)))
+    Some(Candidate::new(leases, election, token, leader_election::register_gauge(registry, &lease)))
 }
 
 enum Turn {

@@ -84,6 +84,9 @@ const INVISIBLE_IN_RULES: &str = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\p{Cf}\
         .optional_old_self(true)
         .field_path(".spec.userName")
         .message("with authentication.type iam the user name must be the user ID (spec.userID, or metadata.name where that is left out): leave userName out, or make both the same, for example orders-api"),
+    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.location) || !has(self.spec) || !has(oldSelf.spec) || (has(self.spec.class) && has(oldSelf.spec.class) ? self.spec.class == oldSelf.spec.class : (!has(self.spec.class) || self.spec.class == '') && (!has(oldSelf.spec.class) || oldSelf.spec.class == ''))")
+        .field_path(".spec.class")
+        .message("class can not be changed, added or removed any more: the operator of the present class has created the AWS user, or is about to. Set deletionPolicy: Retain, delete this object, and apply it again with the other class"),
 )]
 #[x_kube(
     validation = Rule::new("has(self.userID) == has(oldSelf.userID)")
@@ -186,6 +189,14 @@ pub struct ElastiCacheUserSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub management_policy: Option<ManagementPolicy>,
 
+    /// Which operator looks after this object: the one with the same --class, for example blue. Left out: the
+    /// operator without a class. At most 63 lower case letters, digits and hyphens. It can not be changed once
+    /// the object has an AWS user (status.location).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = Rule::new("self == '' || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("class must be lower case letters, digits and hyphens, beginning and ending with a letter or digit, for example blue"))]
+    pub class: Option<String>,
+
     /// true: the operator makes no AWS call for this object, not even to delete it, until this is false
     /// again. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -276,6 +287,7 @@ impl<'de> Deserialize<'de> for ElastiCacheUserSpec {
             deletion_policy: fields.take("deletionPolicy"),
             adoption_policy: fields.take("adoptionPolicy"),
             management_policy: fields.take("managementPolicy"),
+            class: fields.take("class"),
             suspend: fields.take("suspend"),
         })
     }

@@ -98,10 +98,7 @@ pub(crate) fn list_groups_row(answer: &Result<usize, Fault>, caller: Option<&str
     let mut row = call_row("aws-user-groups", "elasticache:DescribeUserGroups", ok, caller);
     row.fix = row.fix.map(|fix| {
         fix.replace("deploy/iam/policy.json", "deploy/iam/user-groups.json")
-            .replace(
-                "--policy-name elasticache-user-operator ",
-                "--policy-name elasticache-user-operator-groups ",
-            )
+            .replace("--policy-name elasticache-user-operator ", "--policy-name elasticache-user-groups ")
             .replace("describe-users", "describe-user-groups")
     });
     row

@@ -169,6 +169,12 @@ impl Cluster {
         self.within(leases.get_opt(name)).await
     }
 
+    /// All Leases of the cluster.
+    pub(crate) async fn leases(&self) -> Result<Vec<Lease>, ClusterError> {
+        let leases: Api<Lease> = Api::all(self.client.clone());
+        Ok(self.within(leases.list(&ListParams::default())).await?.items)
+    }
+
     /// The UID of the namespace kube-system.
     pub(crate) async fn cluster_uid(&self) -> Result<String, ClusterError> {
         self.within(connection::cluster_uid(&self.client)).await
@@ -231,6 +237,7 @@ fn summarize(object: &ElastiCacheUser, policy: &Policy) -> ObjectSummary {
     ObjectSummary {
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
+        included: policy.includes(object),
         wanted_user: spec.user_id.clone().unwrap_or_else(|| object.name_any()).to_ascii_lowercase(),
         policy: policy.deletion_policy(object),
         observes: policy.observes(object),

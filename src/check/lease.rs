@@ -2,15 +2,17 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
+use kube::ResourceExt;
 
 use super::cluster::Cluster;
-use super::permissions::LEASE;
+use super::permissions::{ALL_LEASES, LEASE};
 use super::row::{Row, capitalize};
 use super::{Check, granted};
 use crate::clock;
-use crate::leader_election::{self, Contender, Timing};
+use crate::leader_election::{self, Contender, Installation, Timing};
 
 const CHECK: &str = "lease";
+const OTHERS: &str = "other-operators";
 
 /// `installed` are the region and the cluster ID. Without them it is not known which installation this is.
 pub(crate) async fn rows(
@@ -21,14 +23,42 @@ pub(crate) async fn rows(
 ) -> Vec<Row> {
     let (namespace, name) =
         (flags.run.lease_namespace().unwrap_or(&cluster.namespace), flags.run.lease_name());
-    let rule = LEASE.named(name);
+    let rule = LEASE.named(&name);
     let mut rows = vec![granted(cluster, &rule, &[Some(namespace.to_owned())], caller).await];
-    if let (Some((region, cluster_id)), Ok(found)) = (installed, cluster.lease(namespace, name).await) {
+    if let (Some((region, cluster_id)), Ok(found)) = (installed, cluster.lease(namespace, &name).await) {
         let installation = flags.run.installation(region, cluster_id);
-        let contender = Contender { lease: name.to_owned(), identity: String::new(), installation };
+        let contender = Contender { lease: name, identity: String::new(), installation };
         rows.push(evaluate(found.as_ref(), &contender, clock::now()));
     }
     rows
+}
+
+/// One row for each other operator that looks after objects of the same class. No row if the caller may not list all Leases: the
+/// operator itself may not.
+pub(crate) async fn other_operators(flags: &Check, cluster: &Cluster) -> Vec<Row> {
+    let answers = cluster.may(&ALL_LEASES, &[None]).await;
+    if !answers.iter().all(|answer| matches!(answer.allowed, Ok(true))) {
+        return Vec::new();
+    }
+    let leases = cluster.leases().await.unwrap_or_default();
+    let own = (flags.run.lease_namespace().unwrap_or(&cluster.namespace), flags.run.lease_name());
+    let others =
+        leases.iter().filter(|lease| (&*lease.namespace().unwrap_or_default(), lease.name_any()) != own);
+    others.filter_map(|lease| other_operator(lease, &flags.run.class, clock::now())).collect()
+}
+
+fn other_operator(lease: &Lease, class: &str, now: Timestamp) -> Option<Row> {
+    let theirs = Installation::of(lease).filter(|theirs| theirs.class == class)?;
+    let holder = leader_election::holder(lease).filter(|_| !has_expired(lease, now))?;
+    let lease = format!("{}/{}", lease.namespace().unwrap_or_default(), lease.name_any());
+    let class = if class.is_empty() { "without a class".to_owned() } else { format!("of class {class}") };
+    Some(Row::warning(
+        OTHERS,
+        format!(
+            "Another operator looks after objects {class} too: \"{holder}\" holds the Lease \"{lease}\" ({theirs}). Where both watch one namespace, both work on its objects."
+        ),
+        "give one of the two a --class, and set spec.class of its objects; or let their --namespace lists not overlap",
+    ))
 }
 
 /// `lease` is `None` if it does not exist. `contender` stands for a replica that would campaign now.

@@ -94,7 +94,7 @@ async fn known_objects(flags: &Check, cluster: &Cluster, namespaces: BTreeSet<St
         Err(ListError::NoDefinition) => known.definition_installed = false,
         Err(ListError::Cluster(_)) => {
             // A tag that is not a DNS label cannot be a namespace, so no object exists there.
-            for namespace in namespaces.into_iter().filter(|namespace| commands::is_label(namespace)) {
+            for namespace in namespaces.into_iter().filter(|namespace| plan::is_dns_label(namespace)) {
                 match cluster.objects(&[Some(namespace.clone())], flags.page_size, &policy).await {
                     Ok(objects) => known.objects.extend(objects),
                     Err(error) => drop(known.unread.insert(namespace, error)),

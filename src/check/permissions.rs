@@ -114,6 +114,9 @@ pub(crate) const LEASE: Rule<'static> = Rule {
     without: "With --leader-elect, no replica works.",
     ..PLAIN
 };
+/// An administrator has it. The operator itself need not.
+pub(crate) const ALL_LEASES: Rule<'static> =
+    Rule { check: "", group: "coordination.k8s.io", resource: "leases", verbs: &["list"], ..PLAIN };
 pub(crate) const SECRETS: Rule<'static> = Rule {
     check: "permission-secrets",
     group: "",

@@ -11,6 +11,8 @@ use super::row::{Row, counted, named};
 pub(crate) struct ObjectSummary {
     pub(crate) namespace: String,
     pub(crate) name: String,
+    /// This operator looks after the object, and no other does.
+    pub(crate) included: bool,
     /// The ID of the AWS user that its spec wants.
     pub(crate) wanted_user: String,
     /// Of the spec, or the operator's default.
@@ -185,6 +187,7 @@ mod tests {
 
     fn found(name: &str) -> ObjectSummary {
         ObjectSummary {
+            included: true,
             namespace: "shop".into(),
             name: name.into(),
             wanted_user: name.into(),

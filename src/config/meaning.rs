@@ -43,12 +43,17 @@ impl RunFlags {
                 tag_keys: patterns(&self.allowed_tag_key),
                 max_users: self.max_users_per_namespace,
             },
+            class: self.class.clone(),
         }
     }
 
     #[must_use]
-    pub fn lease_name(&self) -> &str {
-        self.lease_name.as_deref().unwrap_or(FIELD_MANAGER)
+    pub fn lease_name(&self) -> String {
+        match (&self.lease_name, self.class.as_str()) {
+            (Some(name), _) => name.clone(),
+            (None, "") => FIELD_MANAGER.to_owned(),
+            (None, class) => format!("{FIELD_MANAGER}-{class}"),
+        }
     }
 
     #[must_use]
@@ -57,6 +62,7 @@ impl RunFlags {
             release: self.release.as_deref().unwrap_or_default().trim().to_owned(),
             region: region.to_owned(),
             cluster_id: cluster_id.to_owned(),
+            class: self.class.clone(),
         }
     }
 

@@ -22,7 +22,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert!(!run.leader_elect && !run.metrics_secure && run.health_addr.is_none());
     assert_eq!(
         (run.lease_name(), run.installation("r", "c").release),
-        ("elasticache-user-operator", String::new())
+        ("elasticache-user-operator".to_owned(), String::new())
     );
 }
 

@@ -28,6 +28,8 @@ pub(super) enum InvalidValue {
     GroupPattern,
     #[error("must be a name of a Kubernetes object: lower-case letters, digits, hyphens and dots")]
     LeaseName,
+    #[error("must be a DNS label: at most 63 lower-case letters, digits and hyphens, for example blue")]
+    Class,
     #[error("must be a number of calls in a second from 0.01 to 10000, for example 10 or 2.5")]
     Rate,
     #[error("must be a duration of at least a second, for example 30s, 10m or 1h30m")]
@@ -64,14 +66,14 @@ pub(super) fn parse_group_pattern(text: &str) -> Result<String, InvalidValue> {
     if filled.chars().all(allowed) { Ok(text.trim().to_owned()) } else { Err(InvalidValue::GroupPattern) }
 }
 
-/// Accepts a DNS subdomain.
+/// Accepts an empty text, because an empty environment variable counts as one that is not set.
+pub(super) fn parse_class(text: &str) -> Result<String, InvalidValue> {
+    let valid = text.is_empty() || plan::is_dns_label(text);
+    valid.then(|| text.to_owned()).ok_or(InvalidValue::Class)
+}
+
 pub(super) fn parse_lease_name(text: &str) -> Result<String, InvalidValue> {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let label = |label: &str| {
-        !label.is_empty() && label.chars().all(allowed) && !label.starts_with('-') && !label.ends_with('-')
-    };
-    let valid = text.len() <= 253 && text.split('.').all(label);
-    valid.then(|| text.to_owned()).ok_or(InvalidValue::LeaseName)
+    plan::is_object_name(text).then(|| text.to_owned()).ok_or(InvalidValue::LeaseName)
 }
 
 pub(super) fn parse_rate(text: &str) -> Result<f64, InvalidValue> {

@@ -87,6 +87,11 @@ impl Index {
         named.into_iter().flatten().map(|name| name.to_string()).collect()
     }
 
+    /// Whether the watch shows this object, `namespace/name`, as one that this operator looks after.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.lock().now.objects.contains_key(name)
+    }
+
     pub(super) fn wanting_user(&self, user_id: &str) -> Vec<String> {
         let tables = self.lock();
         let wanting = tables.now.by_user_id.get(user_id);

@@ -202,6 +202,7 @@ fn context(client: Client, ending: watch::Receiver<bool>) -> Arc<Context<NoAws>>
                 required_prefix: None,
                 allowed_user_groups: Vec::new(),
                 lockdown: Lockdown::default(),
+                class: String::new(),
             },
             settings: Arc::new(Settings {
                 pace,

@@ -15,6 +15,7 @@ const DELETED: &str = "the holder of the deleted Lease";
 const CLUSTER_ID: &str = "elasticache-users.dev/cluster-id";
 const REGION: &str = "elasticache-users.dev/region";
 const RELEASE: &str = "elasticache-users.dev/release";
+const CLASS: &str = "elasticache-users.dev/class";
 
 /// Which installation of the operator a replica belongs to. Only replicas of one installation may share a Lease, because the
 /// replicas that stand by do nothing.
@@ -24,14 +25,21 @@ pub struct Installation {
     pub release: String,
     pub region: String,
     pub cluster_id: String,
+    /// Of the objects that it looks after. Empty: of those without a class.
+    pub class: String,
 }
 
 impl Installation {
     /// `None` if the holder wrote none, as an older version does.
-    fn of(lease: &Lease) -> Option<Self> {
+    pub(crate) fn of(lease: &Lease) -> Option<Self> {
         let annotations = lease.annotations();
         let text = |name| annotations.get(name).cloned().unwrap_or_default();
-        let found = Self { release: text(RELEASE), region: text(REGION), cluster_id: text(CLUSTER_ID) };
+        let found = Self {
+            release: text(RELEASE),
+            region: text(REGION),
+            cluster_id: text(CLUSTER_ID),
+            class: text(CLASS),
+        };
         [RELEASE, REGION, CLUSTER_ID].iter().any(|name| annotations.contains_key(*name)).then_some(found)
     }
 
@@ -42,7 +50,12 @@ impl Installation {
     }
 
     fn sign(&self, lease: &mut Lease) {
-        let texts = [(RELEASE, &self.release), (REGION, &self.region), (CLUSTER_ID, &self.cluster_id)];
+        let texts = [
+            (RELEASE, &self.release),
+            (REGION, &self.region),
+            (CLUSTER_ID, &self.cluster_id),
+            (CLASS, &self.class),
+        ];
         let texts = texts.map(|(name, text)| (name.to_owned(), text.clone()));
         lease.annotations_mut().extend(texts);
     }
@@ -50,12 +63,13 @@ impl Installation {
 
 impl fmt::Display for Installation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { release, region, cluster_id } = self;
+        let Self { release, region, cluster_id, class } = self;
         match release.as_str() {
             "" => write!(f, "no release name")?,
             release => write!(f, "release {release}")?,
         }
-        write!(f, ", region {region}, cluster ID {cluster_id}")
+        write!(f, ", region {region}, cluster ID {cluster_id}")?;
+        if class.is_empty() { Ok(()) } else { write!(f, ", class {class}") }
     }
 }
 

@@ -19,8 +19,12 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A replica of this release.
 fn contender(identity: &str, release: &str) -> Contender {
     let text = str::to_owned;
-    let installation =
-        Installation { release: text(release), region: text("eu-west-1"), cluster_id: text("cluster") };
+    let installation = Installation {
+        release: text(release),
+        region: text("eu-west-1"),
+        cluster_id: text("cluster"),
+        class: String::new(),
+    };
     Contender { lease: text("lease"), identity: text(identity), installation }
 }
 

@@ -59,8 +59,8 @@ pub use object::{LONGEST_REQUEST, ObjectFacts, ResourceVersion};
 pub use observed::*;
 pub use orphan::{Namesake, Orphan};
 pub use owner::{
-    CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, OWNER_TAG_PREFIX, Owner, Ownership, Tags, UID_TAG, is_object_name,
-    is_reserved_tag_key,
+    CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, OWNER_TAG_PREFIX, Owner, Ownership, Tags, UID_TAG, is_dns_label,
+    is_object_name, is_reserved_tag_key,
 };
 pub use pass::Pass;
 pub use passwords::{InvalidPassword, Password, Passwords, SecretProblem};

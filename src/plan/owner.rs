@@ -37,6 +37,12 @@ pub fn is_object_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_part)
 }
 
+/// Whether the text is a DNS label: a namespace must be one.
+#[must_use]
+pub fn is_dns_label(text: &str) -> bool {
+    text.len() <= 63 && !text.contains('.') && is_object_name(text)
+}
+
 /// The object that owns an AWS user, as the user's tags name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
@@ -68,8 +74,7 @@ impl Owner {
     /// Whether Kubernetes can have such an object. Anybody who may tag the AWS user writes these names.
     #[must_use]
     pub fn can_exist(&self) -> bool {
-        let is_label = self.namespace.len() <= 63 && !self.namespace.contains('.');
-        is_label && is_object_name(&self.namespace) && is_object_name(&self.name)
+        is_dns_label(&self.namespace) && is_object_name(&self.name)
     }
 
     /// Takes the place of a missing tag. No object can have this name.
@@ -104,5 +109,28 @@ impl Owner {
         let [cluster, namespace, name] =
             found.map(|tag| tag.cloned().unwrap_or_else(|| Self::MISSING.to_owned()));
         Ownership::Another(Owner { cluster, namespace, name })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_a_dns_label() {
+        for (text, expected) in [
+            ("shop", true),
+            ("shop-1", true),
+            ("", false),
+            ("-shop", false),
+            ("shop-", false),
+            ("Shop", false),
+            ("a/b", false),
+            ("a.b", false),
+            ("..", false),
+        ] {
+            assert_eq!(is_dns_label(text), expected, "{text}");
+        }
+        assert!(is_dns_label(&"a".repeat(63)) && !is_dns_label(&"a".repeat(64)));
     }
 }

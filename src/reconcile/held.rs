@@ -30,15 +30,20 @@ impl<'a> Held<'a> {
 }
 
 impl<U: UserApi> Reconciler<U> {
+    /// `None` too if another operator looks after the object by now.
+    async fn read_own(&self, object: &ElastiCacheUser) -> Result<Option<ElastiCacheUser>, RequestError> {
+        Ok(self.kubernetes.read(object).await?.filter(|found| self.policy.includes(found)))
+    }
+
     pub(super) async fn read_object(&self, held: &mut Held<'_>) -> Result<Response, RequestError> {
-        let found = self.kubernetes.read(&held.object).await?;
+        let found = self.read_own(&held.object).await?;
         let read = found.as_ref().map(|found| Box::new(facts(found)));
         held.object = found.unwrap_or_else(|| held.object.clone());
         Ok(Response::Object(read))
     }
 
     pub(super) async fn resolve_again(&self, held: &mut Held<'_>) -> Result<Response, RequestError> {
-        let Some(object) = self.kubernetes.read(&held.object).await? else {
+        let Some(object) = self.read_own(&held.object).await? else {
             return Ok(Response::Resolved(None));
         };
         let goal = self.goal(&object);

@@ -11,6 +11,7 @@ fn a_reserved_tag_key_is_an_invalid_spec_and_the_object_can_still_be_deleted() {
         required_prefix: None,
         allowed_user_groups: Vec::new(),
         lockdown: Lockdown::default(),
+        class: String::new(),
     };
     let with_tag = |key: &str| {
         let object = json!({
@@ -58,6 +59,7 @@ fn a_forbidden_feature_is_ignored_except_in_privileged_namespaces() {
             tag_keys: patterns(&["te*"]),
             max_users: Some(3),
         },
+        class: String::new(),
     };
     let Goal::Present(tenant) = resolve(&using_all("shop"), &policy, Some(3)) else { panic!("present") };
     let forbidden = BrokenRule::Forbidden;

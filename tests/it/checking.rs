@@ -30,7 +30,7 @@ impl Answer {
         self.find(check).unwrap_or_else(|| panic!("no row {check} in {}", self.page))
     }
 
-    fn find(&self, check: &str) -> Option<&Value> {
+    pub(crate) fn find(&self, check: &str) -> Option<&Value> {
         self.rows.iter().find(|row| row["check"] == check)
     }
 
@@ -161,7 +161,10 @@ async fn check_reports_no_missing_permission_to_an_administrator() {
         assert_eq!(line.is_some(), !of_flags, "{check}: {table}");
         assert!(line.is_none_or(|line| line.starts_with("ok ")), "{table}");
     }
-    assert!(table.ends_with("\n19 ok, 0 warning, 0 failed\n"), "{table}");
+    // Other tests have leaders without a class on this control plane.
+    let mut warnings = table.lines().filter(|line| line.starts_with("warning "));
+    assert!(warnings.all(|line| line.contains("other-operators")), "{table}");
+    assert!(table.contains("\n19 ok, ") && table.ends_with(", 0 failed\n"), "{table}");
     assert!(stderr.is_empty(), "{}", String::from_utf8_lossy(&stderr));
     fixture.end().await;
 }
@@ -223,8 +226,12 @@ fn the_documentation_of_check_has_each_row_and_no_other() {
     let uninstall = ["objects", "objects-delete", "objects-deleting", "objects-finalizer"];
     let orphans = ["aws-users", "orphan", "orphan-partly-tagged", "orphan-unknown", "orphans"];
     // The rows that `ALL` lacks appear only if they have something to report.
-    let expected: Vec<&str> =
-        ALL.into_iter().chain(["rules", "user-groups"]).chain(uninstall).chain(orphans).collect();
+    let expected: Vec<&str> = ALL
+        .into_iter()
+        .chain(["rules", "user-groups", "other-operators"])
+        .chain(uninstall)
+        .chain(orphans)
+        .collect();
     assert_eq!(rows.collect::<Vec<_>>(), expected);
 }
 

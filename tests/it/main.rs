@@ -17,6 +17,7 @@ mod aws;
 mod book;
 mod changing;
 mod checking;
+mod classes;
 mod clusterwide;
 mod control_plane;
 mod creating;

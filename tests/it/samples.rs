@@ -50,7 +50,27 @@ async fn each_sample_alone_becomes_ready_and_can_be_deleted() {
     fixture.end().await;
 }
 
-/// Applies the sample for a tenant to the fixture's namespace.
+/// Access strings that the policy for the tenant OWN allows.
+const OWN_KEYS: [&str; 4] = [
+    "on ~OWN:* -@all +@read",
+    "off -@all",
+    "\non %R~OWN:a ~OWN:b\t+@read\n+@write -keys",
+    "on resetkeys ~OWN: -config|get",
+];
+/// Access strings that it refuses.
+const OTHER_KEYS: [&str; 10] = [
+    "on ~* +@read",
+    "on allkeys +@read",
+    "on ~OWN:* ~other:* +@read",
+    "on ~OWN:* +@all",
+    "on ~OWN:* +flushall",
+    "on ~OWN:* allcommands",
+    "on ~OWN:* &* +@read",
+    "on ~OWN:* +@read (~* +@all)",
+    "on ~OWN:(~* +@read",
+    "on%RW~* ~OWN:a",
+];
+
 #[tokio::test]
 async fn a_policy_for_a_tenant_limits_user_ids_user_groups_and_access_strings() {
     let fixture = Fixture::new().await;
@@ -72,26 +92,10 @@ async fn a_policy_for_a_tenant_limits_user_ids_user_groups_and_access_strings() 
     let id = format!("{ns}-app");
     until("the policy is in force", async || tried(&id, "on ~* +@all").await.is_err()).await;
     let own = |access: &str| access.replace("OWN", ns);
-    for access in [
-        "on ~OWN:* -@all +@read",
-        "off -@all",
-        "\non %R~OWN:a ~OWN:b\t+@read\n+@write -keys",
-        "on resetkeys ~OWN: -config|get",
-    ] {
+    for access in OWN_KEYS {
         assert_eq!(tried(&id, &own(access)).await, Ok(()), "{access:?}");
     }
-    for access in [
-        "on ~* +@read",
-        "on allkeys +@read",
-        "on ~OWN:* ~other:* +@read",
-        "on ~OWN:* +@all",
-        "on ~OWN:* +flushall",
-        "on ~OWN:* allcommands",
-        "on ~OWN:* &* +@read",
-        "on ~OWN:* +@read (~* +@all)",
-        "on ~OWN:(~* +@read",
-        "on%RW~* ~OWN:a",
-    ] {
+    for access in OTHER_KEYS {
         let said = tried(&id, &own(access)).await.unwrap_err();
         assert!(said.contains("spec.accessString may have"), "{access:?}: {said}");
     }

@@ -27,6 +27,7 @@ default. */ -}}
   (list "ELASTICACHE_USERS_NAMESPACE" (join "," .Values.watch.namespaces))
   (list "ELASTICACHE_USERS_SECRET_NAMESPACE" (join "," $secrets))
   (list "ELASTICACHE_USERS_CLUSTER_ID" $operator.clusterID)
+  (list "ELASTICACHE_USERS_CLASS" $operator.class)
   (list "ELASTICACHE_USERS_DEFAULT_DELETION_POLICY" $operator.defaultDeletionPolicy)
   (list "ELASTICACHE_USERS_ADOPTION_NAMESPACE" (join "," $operator.adoptionNamespaces))
   (list "ELASTICACHE_USERS_REQUIRED_USER_ID_PREFIX" $operator.requiredUserIDPrefix)

@@ -2,8 +2,8 @@
 //!
 //! Other people may write the tags in AWS, so every word is quoted for the shell.
 
-use plan::RemoteUser;
 use plan::shell::{quoted, remove_tags_command};
+use plan::{RemoteUser, is_dns_label, is_object_name};
 use serde_json::{Value, json};
 
 use super::findings::OrphanUser;
@@ -31,7 +31,7 @@ pub(super) fn adopt_command(orphan: &OrphanUser<'_>) -> Option<String> {
             quoted(&patch)
         ));
     }
-    if !is_label(namespace) || !name.split('.').all(is_label) {
+    if !is_dns_label(namespace) || !is_object_name(name) {
         return None;
     }
     let manifest = match existing {
@@ -70,33 +70,4 @@ fn manifest(user: &RemoteUser, name: &str, adoption_policy: Option<&str>) -> Val
         "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "ElastiCacheUser",
         "metadata": { "name": name }, "spec": spec,
     })
-}
-
-/// A DNS label: what a namespace, and each part of an object's name, must be.
-pub(super) fn is_label(text: &str) -> bool {
-    let sign = |sign: char| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == '-';
-    (1..=63).contains(&text.len()) && text.chars().all(sign) && !text.starts_with('-') && !text.ends_with('-')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_namespace_is_a_dns_label() {
-        for (text, expected) in [
-            ("shop", true),
-            ("shop-1", true),
-            ("", false),
-            ("-shop", false),
-            ("shop-", false),
-            ("Shop", false),
-            ("a/b", false),
-            ("a.b", false),
-            ("..", false),
-        ] {
-            assert_eq!(is_label(text), expected, "{text}");
-        }
-        assert!(is_label(&"a".repeat(63)) && !is_label(&"a".repeat(64)));
-    }
 }

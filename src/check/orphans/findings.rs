@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, RemoteUser, Tags};
+use plan::{CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, RemoteUser, Tags, is_dns_label, is_object_name};
 
 use super::commands;
 use crate::api::APPLY_CRD;
@@ -162,11 +162,7 @@ fn row_user(user: &RemoteUser, owner: Option<(&str, &str)>) -> RowUser {
 /// `namespace/name` for people. In quotes if no object can have such a name, because anybody may write the tags.
 fn display_name(namespace: &str, name: &str) -> String {
     let text = format!("{namespace}/{name}");
-    if commands::is_label(namespace) && name.split('.').all(commands::is_label) {
-        text
-    } else {
-        format!("{text:?}")
-    }
+    if is_dns_label(namespace) && is_object_name(name) { text } else { format!("{text:?}") }
 }
 
 /// The last row: how many users belong to which owner.

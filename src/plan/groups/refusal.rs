@@ -30,8 +30,7 @@ fn refusal_cause(fault: &Fault) -> RefusalCause {
     match fault {
         Fault::Busy(_) => RefusalCause::Busy,
         Fault::Throttled(_) | Fault::Unavailable(_) | Fault::Credentials(_) => RefusalCause::Call,
-        // AWS names the resource that the role may not change.
-        Fault::Denied(error) if error.message.contains(":usergroup:") => RefusalCause::Call,
+        // AWS may name the group although a condition on one of the users was not met. So its sentence decides nothing.
         Fault::Denied(_) => RefusalCause::User,
         Fault::Rejected(why, _) => match why {
             Rejection::MemberNotFound => RefusalCause::UserGone,

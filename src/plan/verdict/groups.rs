@@ -6,7 +6,7 @@ use crate::{Direction, Fault, GroupCall, Lifecycle, MembershipChange, Membership
 
 /// The verdict on a user that is as it should be, except for its memberships. `None` if these are as they should be too.
 pub(super) fn group_verdict(completed: Vec<Completed>, context: &VerdictContext<'_>) -> Option<Verdict> {
-    let first = context.groups.iter().min_by_key(|change| rank(change))?;
+    let first = context.groups.iter().min_by_key(|change| precedence(change))?;
     let reason = if context.deleting { deleting_reason(first) } else { reason(first) };
     let stalled = matches!(reason, Reason::UserGroupNotAllowed | Reason::UserGroupRefused)
         || reason == Reason::AccessDenied && context.denied_for_long;
@@ -23,7 +23,7 @@ pub(super) fn group_verdict(completed: Vec<Completed>, context: &VerdictContext<
 }
 
 /// The lowest is reported.
-fn rank(change: &MembershipChange) -> u8 {
+fn precedence(change: &MembershipChange) -> u8 {
     match &change.state {
         MembershipState::NotAllowed => 0,
         MembershipState::Refused(_) => 1,

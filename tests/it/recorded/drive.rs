@@ -158,6 +158,7 @@ pub(crate) fn policy() -> Policy {
         required_prefix: None,
         allowed_user_groups: Vec::new(),
         lockdown: Lockdown::default(),
+        class: String::new(),
     }
 }
 

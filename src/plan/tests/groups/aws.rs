@@ -121,12 +121,6 @@ impl World {
         if group.pending.is_some() {
             return refuse("InvalidUserGroupState", "Only active user groups can be modified.".into());
         }
-        if self.denies_groups {
-            return refuse(
-                "AccessDenied",
-                "no ModifyUserGroup on arn:aws:elasticache:r:1:usergroup:cache".into(),
-            );
-        }
         if let Some(user) = change.add.iter().find(|user| self.denied.contains(*user)) {
             return refuse(
                 "AccessDenied",

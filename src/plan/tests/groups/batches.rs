@@ -179,21 +179,6 @@ fn only_the_object_of_a_user_that_is_denied_alone_reports_access_denied() {
 }
 
 #[test]
-fn all_objects_report_after_one_call_that_the_role_may_not_modify_the_group() {
-    let mut world = joining(100);
-    world.denies_groups = true;
-    world.run(Duration::from_secs(20));
-    assert_eq!((world.calls.len(), told_denied(&world).len()), (1, 100));
-    let passes = world.passes;
-    world.run(HOUR);
-    assert_eq!(world.passes, passes, "nobody has to say anything else");
-    assert!((10..25).contains(&world.calls.len()), "{} calls", world.calls.len());
-    world.denies_groups = false;
-    world.run(HOUR / 6);
-    assert_eq!(world.members().len(), 100);
-}
-
-#[test]
 fn a_call_that_fails_again_and_again_is_made_less_and_less_often() {
     let mut world = joining(100);
     world.always = Some(Luck::ThrottledCall);

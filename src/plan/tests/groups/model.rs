@@ -29,8 +29,6 @@ pub(crate) struct World {
     pub(crate) culprits: BTreeSet<String>,
     /// Users whose addition the role may not make.
     pub(crate) denied: BTreeSet<String>,
-    /// The role may not change any group.
-    pub(crate) denies_groups: bool,
     /// Groups that a listing does not show.
     pub(crate) hidden: BTreeSet<String>,
     /// The role may not list groups.
@@ -67,7 +65,6 @@ impl World {
             namespaces: BTreeMap::new(),
             culprits: BTreeSet::new(),
             denied: BTreeSet::new(),
-            denies_groups: false,
             hidden: BTreeSet::new(),
             denies_listings: false,
             names_culprits: false,
