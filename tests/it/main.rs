@@ -47,7 +47,6 @@ mod policies;
 mod program;
 mod recorded;
 mod reference;
-mod restless;
 mod retagging;
 mod rewriting;
 mod rights;
