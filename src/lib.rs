@@ -65,14 +65,16 @@
 //!   removal tests the resourceVersion that was decided on.
 //! - No user is changed unless its owner tags were read in the same pass, at most 2 s before the call, and they name this object
 //!   (or nobody, and the user may be adopted or is the one that status shows as managed).
-//! - No mutation is signed by other credentials than the DescribeUsers that it rests on: they may belong to another account.
+//! - No mutation is signed by other credentials than the DescribeUsers that it rests on, or the answer of STS if CreateUser needs no
+//!   look: they may belong to another account.
 //! - The object is read again before every mutation, once the token is in hand. Only the write of CreateUser's intent replaces
 //!   this read, if it was quick.
 //! - DeleteUser is sent only to a user that is `active`.
 //! - Intents come first: `createRequestedAt` and `location` before CreateUser, tag keys before tags, `deleteRequestedAt` without
 //!   `lastApplied` before DeleteUser.
 //! - An absence counts only if it came from the account and region that status names.
-//! - A listing of all users only wakes objects. No status, no mutation and no release rests on it.
+//! - A listing of all users only wakes objects. No mutation and no release rests on it, and no status but this: a row may show that
+//!   AWS has applied a ModifyUser.
 //! - A pass that changes nothing writes nothing.
 //! - With `--leader-elect`, nothing is changed without a valid token, and no two replicas have one at the same time.
 //! - A password is never formatted.

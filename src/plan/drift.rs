@@ -2,7 +2,8 @@
 //!
 //! No second set of rules compares them: the row of the listing answers a [`Pass`] on paper. If that pass would end without
 //! another request, nothing has to be done. Otherwise the object gets a real pass, which looks at the user itself. So no
-//! mutation, no release and no status rests on a listing, and a user that the listing does not show is not taken for absent.
+//! mutation and no release rests on a listing, and a user that the listing does not show is not taken for absent. One status
+//! does: a row may show that AWS has applied a ModifyUser, and then the real pass only writes that.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,6 +69,7 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
     };
     // Otherwise a pass would take itself for one that a Secret started, and only compare passwords.
     memory.pacing.take_planned();
+    memory.keep_row(None, now.moment);
     let mut pass = Pass::new(settings, goal, object, memory.clone(), seed, now);
     if unchanged {
         pass.trust_secrets();
@@ -75,6 +77,7 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
     loop {
         let request = pass.next(now);
         let wants = request.name();
+        let writes_status = matches!(request, Request::WriteStatus(_));
         let response = match (on_paper(request, waits), listed) {
             (Paper::Answered(response), _) => *response,
             (Paper::User, Some(user)) => {
@@ -85,7 +88,10 @@ pub fn drift(at_rest: AtRest, memory: &mut Memory, listed: Option<&RemoteUser>, 
                 *memory = *after;
                 return Drift::Nothing;
             }
-            (Paper::Real, _) => return Drift::Pass { wants },
+            (Paper::Real, row) => {
+                memory.keep_row(row.filter(|_| writes_status), now.moment);
+                return Drift::Pass { wants };
+            }
         };
         pass.handle(response, now);
     }

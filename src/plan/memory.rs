@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::pace::Pace;
 use crate::{
     Arn, Creation, DeletionProgress, LastApplied, Lifecycle, Moment, Now, ObjectFacts, Ownership, Passwords,
-    Readiness, Record, Status, Timestamp, UserGroupId,
+    Readiness, Record, RemoteUser, Status, Timestamp, UserGroupId,
 };
 
 /// A pass takes the memory and returns it.
@@ -48,12 +48,22 @@ pub struct Memory {
     waits_for_secret: Option<SecretWait>,
     /// Groups that somebody else took the user out of.
     pub lost_groups: BTreeSet<UserGroupId>,
+    /// For the pass that the listing has woken.
+    pub(crate) listed: Option<Box<ListedUser>>,
     pub version: Option<u64>,
     /// An event of this process said that the annotation `reconcile-requested-at` is too long.
     pub told_overlong_request: bool,
     /// What an event of this process said about the administrator's rules that the object breaks.
     pub told_rules: String,
     pub pacing: Pacing,
+}
+
+/// A row of a listing that shows the user `active`, after AWS accepted a ModifyUser of this process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ListedUser {
+    pub(crate) user: RemoteUser,
+    /// When the row was compared with the object.
+    pub(crate) at: Moment,
 }
 
 /// The version of the object that waits for a Secret. An edit, or somebody who removed the finalizer, makes AWS be asked again.
@@ -193,6 +203,12 @@ impl Memory {
     /// The tags differ from the spec, or differed when they were last read.
     pub(crate) fn tags_differ(&mut self, now: Moment) {
         self.tags_checked = Some(TagsChecked { generation: None, due: now });
+    }
+
+    /// The row may show that AWS has applied the ModifyUser of this process.
+    pub(crate) fn keep_row(&mut self, row: Option<&RemoteUser>, now: Moment) {
+        let applied = row.filter(|user| self.modify_sent && user.lifecycle == Lifecycle::Active);
+        self.listed = applied.map(|user| Box::new(ListedUser { user: user.clone(), at: now }));
     }
 
     /// The user is gone or `deleting`. A later user of this ID is another one.

@@ -12,6 +12,7 @@
 mod early;
 mod events;
 mod groups;
+mod listed;
 mod observe;
 mod orphaned;
 mod parts;
@@ -29,6 +30,7 @@ pub use request::{
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::listed::ListedRow;
 use self::perform::Doubts;
 use self::report::Closing;
 use crate::memory::{PlannedPass, Reminder};
@@ -36,7 +38,7 @@ use crate::pace::Requeue;
 use crate::verdict::Outcome;
 use crate::{
     Action, ConditionStatus, ConditionType, Goal, GroupsObservation, Memory, Moment, Now, ObjectFacts,
-    Observed, Rolls, Timestamp, UserObservation, WriteIntent, plan,
+    Observed, Rolls, Timestamp, WriteIntent, plan,
 };
 
 /// More steps than any pass needs. If a defect makes `plan` ask for ever, the pass must not call AWS for ever.
@@ -80,6 +82,7 @@ pub struct Pass {
     reminder: Option<Box<Reminder>>,
     closing: Option<Closing>,
     finish: Option<Finish>,
+    row: ListedRow,
 }
 
 /// The rate limiter's tokens that this pass has.
@@ -158,6 +161,7 @@ impl Pass {
             reminder: None,
             closing: None,
             finish: None,
+            row: ListedRow::default(),
         };
         if !is_stale {
             pass.begin(goal, object, now);
@@ -200,6 +204,7 @@ impl Pass {
         self.refused_create = None;
         self.goal = goal;
         self.object = object;
+        self.row = self.recent_row(now.moment);
         self.early = self.early_pass(now.moment);
         self.reminder = self.due_reminder(now);
     }
@@ -238,14 +243,15 @@ impl Pass {
         if let Some(line) = self.vanishing() {
             return Some(Request::Log(line));
         }
-        let refused = self.refused_create.take_if(|_| self.observed.user == UserObservation::Absent);
-        if let Some((action, outcome)) = refused.map(|refused| *refused) {
-            self.close(action, outcome, now);
+        if self.ends_refused(now) {
             return None;
         }
         let action = plan(&self.goal, &self.observed);
+        if self.needs_look(&action) {
+            return None;
+        }
         match &action {
-            Action::Fetch(fetch) => self.fetch(fetch),
+            Action::Fetch(fetch) => self.fetch(fetch, now),
             Action::AddFinalizer => Some(self.add_finalizer()),
             Action::WriteIntent(intent) => self.write_intent(&action, intent, now),
             Action::Create(_) | Action::Modify(_) | Action::Tag(_) | Action::Untag(_) | Action::Delete(_) => {

@@ -157,6 +157,31 @@ async fn many_deletions_are_polled_by_one_listing() {
     fixture.end().await;
 }
 
+/// AWS takes 12 s for each change, as above.
+#[tokio::test]
+async fn many_edits_are_polled_by_one_listing_and_its_row_is_their_last_look() {
+    let mut setup = setup();
+    setup.aws.modify_time = Duration::from_secs(12);
+    let fixture = Fixture::without_operator(setup).await;
+    fixture.start_with(&unlimited());
+    let names = names("edited", 100);
+    create_all(&fixture, &names, |_| iam()).await;
+    for name in &names {
+        fixture.wait_ready(name).await;
+    }
+    let before = fixture.aws.calls().await.len();
+    let edit = json!({ "spec": { "accessString": "on ~new:* +@all" } });
+    join_all(names.iter().map(|name| fixture.patch(name, edit.clone()))).await;
+    for name in &names {
+        fixture.wait_ready(name).await;
+    }
+    let calls = fixture.aws.calls().await.split_off(before);
+    let of_users = calls.iter().filter(|call| !user_of(call).is_empty()).count();
+    // A look, the tags and ModifyUser; the first were polled before there were many. A last look at each would be 400.
+    assert!(of_users <= 350, "{of_users} calls for {} edits", names.len());
+    fixture.end().await;
+}
+
 /// Two tenants of one operator. The first one is the crowd.
 struct Tenants {
     crowd: Fixture,

@@ -11,8 +11,12 @@ use crate::{
 
 impl Pass {
     /// `None` if the fact is known without a request.
-    pub(super) fn fetch(&mut self, fetch: &Fetch) -> Option<Request> {
+    pub(super) fn fetch(&mut self, fetch: &Fetch, now: Now) -> Option<Request> {
         match fetch {
+            Fetch::User(_) if self.row.is_there() => {
+                self.look_at_row(now);
+                None
+            }
             Fetch::User(user_id) => {
                 Some(self.read_token().unwrap_or_else(|| Request::DescribeUser(user_id.clone())))
             }

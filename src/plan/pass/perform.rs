@@ -223,6 +223,14 @@ impl Pass {
         self.observed.record.create_needs_no_look = false;
     }
 
+    /// The look after a CreateUser that AWS refused has shown no user.
+    pub(super) fn ends_refused(&mut self, now: Now) -> bool {
+        let refused = self.refused_create.take_if(|_| self.observed.user == UserObservation::Absent);
+        let Some((action, outcome)) = refused.map(|refused| *refused) else { return false };
+        self.close(action, outcome, now);
+        true
+    }
+
     fn settle_doubts(&mut self, outcome: &Outcome, doubts: Doubts) {
         if outcome.is_refusal() {
             self.take_delete_request_back();

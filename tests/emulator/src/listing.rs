@@ -55,6 +55,15 @@ impl Page {
     }
 }
 
+/// What a page may show if users come and go meanwhile (B111): its rows in any order, without about a fifth of them, and with about
+/// a tenth of all users besides.
+pub(crate) fn unsettled<'a, T>(page: Vec<&'a T>, all: impl Iterator<Item = &'a T>) -> Vec<&'a T> {
+    let kept = page.into_iter().filter(|_| fastrand::u8(..5) > 0);
+    let mut rows: Vec<&T> = kept.chain(all.filter(|_| fastrand::u8(..10) == 0)).collect();
+    fastrand::shuffle(&mut rows);
+    rows
+}
+
 /// `Filters.member.N.Name` and `.Values.member.M`: all filters must accept, each by any of its values.
 #[derive(Debug)]
 pub(crate) struct Filters(Vec<(Property, Vec<String>)>);

@@ -53,6 +53,10 @@ pub struct Settings {
     #[arg(long)]
     pub no_service_linked_role: bool,
 
+    /// A page of all users has its rows in any order, lacks some, and repeats some of other pages (B111)
+    #[arg(long)]
+    pub restless_listing: bool,
+
     /// What ModifyUser and a `modifying` user show
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = ModifyAnswer::New)]
     pub modify_answer: ModifyAnswer,
@@ -75,6 +79,7 @@ impl Default for Settings {
             users_per_group_quota: 100,
             rate: Rate::Off,
             no_service_linked_role: false,
+            restless_listing: false,
             modify_answer: ModifyAnswer::New,
             data: None,
         }
@@ -164,6 +169,7 @@ impl Settings {
             "users-per-group-quota": self.users_per_group_quota,
             "rate": self.rate.to_string(),
             "no-service-linked-role": self.no_service_linked_role,
+            "restless-listing": self.restless_listing,
             "modify-answer": match self.modify_answer {
                 ModifyAnswer::New => "new",
                 ModifyAnswer::Old => "old",
@@ -186,11 +192,8 @@ impl Settings {
                 "group-quota" => settings.group_quota = count(name, value)?,
                 "users-per-group-quota" => settings.users_per_group_quota = count(name, value)?,
                 "rate" => settings.rate = rate(value)?,
-                "no-service-linked-role" => {
-                    settings.no_service_linked_role = value
-                        .as_bool()
-                        .ok_or_else(|| format!("'{name}' must be true or false, not {value}"))?;
-                }
+                "no-service-linked-role" => settings.no_service_linked_role = truth(name, value)?,
+                "restless-listing" => settings.restless_listing = truth(name, value)?,
                 "modify-answer" => settings.modify_answer = modify_answer(value)?,
                 "addr" | "data" => return Err(format!("'{name}' can only be given on the command line")),
                 _ => return Err(unknown(name, self)),
@@ -206,6 +209,10 @@ fn unknown(name: &str, settings: &Settings) -> String {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => String::new(),
     };
     format!("there is no setting '{name}'; there are {known}")
+}
+
+fn truth(name: &str, value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| format!("'{name}' must be true or false, not {value}"))
 }
 
 /// A count, as a JSON number or as written on the command line.

@@ -4,7 +4,7 @@ use crate::access_string::canonical;
 use crate::authentication::{Authentication, check_fit, not_allowed};
 use crate::clock::{Millis, after};
 use crate::ids::{new_id, user_arn, user_to_change};
-use crate::listing::{Filters, Page};
+use crate::listing::{Filters, Page, unsettled};
 use crate::records::{
     Body, CREATING, DELETING, MODIFYING, PASSWORD, Pending, Phase, User, minimum_engine_version,
 };
@@ -162,7 +162,13 @@ pub(crate) fn describe(region: &Region, settings: &Settings, params: &Params) ->
             let user = region.user(&id).ok_or_else(|| user_not_found(&id))?;
             (Some(user).into_iter().filter(accepted).collect(), None)
         }
-        None => page.of(region.users().filter(accepted), |user| &user.id),
+        None => {
+            let (users, marker) = page.of(region.users().filter(accepted), |user| &user.id);
+            match settings.restless_listing {
+                true => (unsettled(users, region.users().filter(accepted)), marker),
+                false => (users, marker),
+            }
+        }
     };
     let mut xml = Xml::default();
     xml.element("Users", |xml| {

@@ -9,6 +9,7 @@ use plan::pass::Settings;
 use plan::*;
 
 use crate::common::*;
+use crate::confirmed::edited;
 use crate::world::{World, world};
 
 /// An object with a password whose passes have left nothing to do.
@@ -239,4 +240,84 @@ fn listings_do_not_delay_the_comparison_of_tags() {
         row.judge() == wants("ListTags")
     });
     assert!(woken.count() > 0, "the tags are never compared");
+}
+
+struct Applied {
+    claim: &'static str,
+    /// What happens before the pass that the row has woken.
+    change: fn(&mut World),
+    looks: bool,
+}
+
+/// ModifyUser was accepted, and a row shows the user `active`.
+fn applied() -> World {
+    let mut world = edited();
+    world.quiet_pass();
+    assert_eq!(world.count("ModifyUser"), 1, "{:?}", world.asked);
+    world.asked.clear();
+    let listed = world.user.clone();
+    let mut row = waiting(world, listed);
+    assert_eq!(row.judge(), wants("WriteStatus"));
+    row.world
+}
+
+fn waiting(world: World, listed: Option<RemoteUser>) -> Row {
+    let (secrets, expected) = (SecretsShown::AsSent, Drift::Nothing);
+    Row { claim: "it waits for AWS", world, listed, secrets, waits: true, expected }
+}
+
+#[test]
+fn the_row_that_shows_a_change_applied_is_the_last_look_of_that_change() {
+    let rows = [
+        Applied { claim: "nothing happens", change: |_| {}, looks: false },
+        Applied {
+            claim: "the row grows old",
+            change: |world| world.now += Pace::default().poll_cap + Duration::from_secs(1),
+            looks: true,
+        },
+        Applied {
+            claim: "another edit",
+            change: |world| {
+                world.goal = present();
+                world.edit(|object| object.generation = Some(2));
+            },
+            looks: true,
+        },
+        Applied {
+            claim: "the object is deleted",
+            change: |world| {
+                world.goal = gone();
+                world.edit(|object| object.terminating = true);
+            },
+            looks: true,
+        },
+        Applied { claim: "a restart", change: restarted, looks: true },
+        Applied {
+            claim: "the tags are due",
+            change: |world| {
+                world.now += Duration::from_secs(1);
+                world.edit(|object| object.reconcile_requested_at = Some("now".into()));
+            },
+            looks: true,
+        },
+    ];
+    for Applied { claim, change, looks } in rows {
+        let mut world = applied();
+        change(&mut world);
+        world.quiet_pass();
+        assert_eq!(world.count("DescribeUser") > 0, looks, "{claim}: {:?}", world.asked);
+        let ready = world.object.status.condition(ConditionType::Ready).unwrap();
+        assert_eq!(ready.status == ConditionStatus::True, !world.has_mutated(), "{claim}: {:?}", world.asked);
+    }
+}
+
+#[test]
+fn a_row_that_shows_anything_else_wakes_a_pass_that_looks_at_the_user() {
+    let mut world = edited();
+    world.quiet_pass();
+    let mut row = waiting(world, Some(active()));
+    assert_eq!(row.judge(), wants("ListTags"));
+    row.world.asked.clear();
+    row.world.quiet_pass();
+    assert_eq!(row.world.count("DescribeUser"), 1, "{:?}", row.world.asked);
 }

@@ -149,6 +149,7 @@ async fn settings_are_shown_and_changed() {
         "users-per-group-quota": 100,
         "rate": "off",
         "no-service-linked-role": false,
+        "restless-listing": false,
         "modify-answer": "new",
     });
     assert_eq!(fixture.get("settings").await, defaults);
@@ -163,6 +164,7 @@ async fn settings_are_shown_and_changed() {
         "users-per-group-quota": 7,
         "rate": "10:20",
         "no-service-linked-role": true,
+        "restless-listing": true,
         "modify-answer": "old",
     });
     for (name, value) in changed.as_object().unwrap() {
@@ -191,6 +193,7 @@ async fn invalid_settings_are_refused_and_change_nothing() {
         r#"{"rate":"0"}"#,
         r#"{"rate":null}"#,
         r#"{"no-service-linked-role":"maybe"}"#,
+        r#"{"restless-listing":1}"#,
         r#"{"modify-answer":"both"}"#,
         r#"{"addr":"127.0.0.1:1"}"#,
         r#"{"data":"file"}"#,

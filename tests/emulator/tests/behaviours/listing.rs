@@ -235,3 +235,31 @@ async fn b103_modify_user_without_a_change_is_refused() {
     }
     assert_eq!(fixture.see("a").await.status(), Some("active"));
 }
+
+#[tokio::test]
+async fn b111_a_restless_listing_drops_repeats_and_shuffles_rows_and_its_markers_still_end() {
+    let fixture = EmulatorFixture::start(Settings { restless_listing: true, ..quick() });
+    with_users(&fixture, 150).await;
+    let (mut dropped, mut repeated, mut shuffled) = (false, false, false);
+    for _ in 0..5 {
+        let (mut ids, mut marker) = (Vec::new(), None);
+        loop {
+            let page = fixture.sdk.describe_users().set_marker(marker.take()).send().await.unwrap();
+            ids.extend(page.users().iter().map(|user| user.user_id().unwrap().to_owned()));
+            marker = page.marker().map(str::to_owned);
+            if marker.is_none() {
+                break;
+            }
+        }
+        let mut once: Vec<String> = ids.clone();
+        once.sort();
+        shuffled |= once != ids;
+        once.dedup();
+        dropped |= once.len() < 151;
+        repeated |= once.len() < ids.len();
+    }
+    assert!(dropped && repeated && shuffled, "{dropped} {repeated} {shuffled}");
+    // A user that is asked for by itself is always shown.
+    let page = fixture.sdk.describe_users().user_id("u100").send().await.unwrap();
+    assert_eq!(page.users().len(), 1);
+}
