@@ -24,7 +24,7 @@ use aws::{Asked, Preflight, Timeouts};
 use plan::Arn;
 use serde_json::Value;
 
-use crate::config::{Check, CheckMode, OutputFormat};
+use crate::config::{Check, CheckMode, OutputFormat, credentials_provider};
 use crate::resolve::in_namespace;
 use crate::{api, clock};
 use clocks::ClockReading;
@@ -74,7 +74,8 @@ async fn check_needs<W: Write>(
     cluster: Option<(Cluster, Option<ClockReading>)>,
     report: &mut CheckReport<W>,
 ) -> anyhow::Result<()> {
-    let aws = Preflight::load(Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE))).await;
+    let timeouts = Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE));
+    let aws = Preflight::load(timeouts, &credentials_provider()).await;
     let Some((cluster, reading)) = cluster else { return in_aws(flags, &aws, &[], None, report).await };
     let objects = in_cluster(flags, &cluster, aws.region().ok().as_deref(), report).await?;
     in_aws(flags, &aws, &objects, reading, report).await
@@ -201,6 +202,7 @@ async fn in_cluster<W: Write>(
     objects.retain(|object| object.included);
     let rules = [rules::evaluate(&objects), rules::unjoinable_groups(&objects)];
     rules.into_iter().flatten().try_for_each(|row| report.publish(row))?;
+    unwatched_row(flags, cluster).await.into_iter().try_for_each(|row| report.publish(row))?;
     report.publish(secrets::row(flags, cluster, &objects, caller).await)?;
     let scopes = match flags.run.secret_namespaces() {
         None => scopes,
@@ -210,6 +212,17 @@ async fn in_cluster<W: Write>(
         report.publish(granted(cluster, &permissions::SECRETS_WATCH, &scopes, caller).await)?;
     }
     Ok(objects)
+}
+
+/// A row if objects outside of `--namespace` have our finalizer. No row if the caller may not list all objects.
+async fn unwatched_row(flags: &Check, cluster: &Cluster) -> Option<Row> {
+    let namespaces = flags.run.namespaces();
+    if namespaces.is_empty() || !cluster.allows(&permissions::LISTING).await {
+        return None;
+    }
+    let policy = flags.run.policy(String::new());
+    let objects = cluster.objects(&[None], flags.page_size, &policy).await.unwrap_or_default();
+    rules::unwatched(&objects, &namespaces)
 }
 
 async fn granted(cluster: &Cluster, rule: &Rule<'_>, scopes: &[Scope], caller: Option<&str>) -> Row {
@@ -326,7 +339,9 @@ async fn uninstalling<W: Write>(
     match cluster.objects(&watched_scopes(flags), flags.page_size, &policy).await {
         Ok(mut objects) => {
             objects.retain(|object| object.included);
-            uninstall::evaluate(&objects).into_iter().try_for_each(|row| report.publish(row))?;
+            let unwatched = unwatched_row(flags, cluster).await;
+            let rows = uninstall::evaluate(&objects).into_iter().chain(unwatched);
+            rows.into_iter().try_for_each(|row| report.publish(row))?;
         }
         Err(error @ ListError::NoDefinition) => {
             report.publish(Row::ok("objects", format!("There are no objects: {error}.")))?;

@@ -1,6 +1,5 @@
 //! I/O: watches objects and Secrets, asks the queue for a pass over an object if something changed, and runs the passes.
 
-mod index;
 mod secrets;
 mod seen;
 mod sweep;
@@ -10,20 +9,18 @@ use std::sync::Arc;
 use aws::{UserApi, remember_request_id};
 use futures::{Stream, StreamExt, TryStreamExt, future};
 use kube::runtime::WatchStreamExt;
-use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt};
 use plan::pass::{Finish, PassResult};
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio::task::JoinError;
 
-use self::index::{Index, Listed, Vanished};
 use self::secrets::{WatchedSecrets, objects_with_changed_secret, secrets_within};
 use self::seen::Seen;
-use self::sweep::{Sweeper, WatchedObjects};
-use crate::api::{ElastiCacheUser, TrimmedUser, full_name, user_id};
+use self::sweep::Sweeper;
+use crate::api::{ElastiCacheUser, PackedUser, TrimmedUser, full_name, user_id};
 use crate::connection::{WATCH_SECONDS, WatchHealth, metadata_only};
+use crate::objects::{Listed, Objects, Vanished};
 use crate::orphans;
 use crate::queue::{Class, Queue, QueueTurn, Trigger};
 use crate::reconcile::Reconciler;
@@ -69,21 +66,20 @@ pub(crate) async fn run<U: UserApi>(
     let (mut objects, mut watching) = (Vec::new(), Vec::new());
     for (number, namespace) in scopes.iter().cloned().enumerate() {
         let synced = synced.clone();
-        let (store, writer) = reflector::store();
-        let index = Index::default();
-        context.metrics.objects.add(store.clone());
-        objects.push(WatchedObjects { store: store.clone(), index: index.clone() });
+        let watched = Objects::default();
+        context.metrics.objects.add(watched.clone());
+        objects.push(watched.clone());
         let scope = ControllerScope {
             secrets_in: secrets_in(&namespace),
             namespace,
-            index,
+            objects: watched,
             secrets: secrets.clone(),
             freed: freed.clone(),
             unverified: unverified.clone(),
         };
-        watching.push(watch_scope(&watches, scope, &context, (store, writer), move || synced(number)));
+        watching.push(watch_scope(&watches, scope, &context, move || synced(number)));
     }
-    let objects: Arc<[WatchedObjects]> = objects.into();
+    let objects: Arc<[Objects]> = objects.into();
     let sweeper = Sweeper { context: context.clone(), objects: objects.clone(), secrets, unverified };
     let passes = context.queue.run(ending, |turn| pass(turn, objects.clone(), context.clone()));
     let (stop, stopped) = oneshot::channel::<()>();
@@ -112,7 +108,7 @@ const MOST_FREED_IDS: usize = 1024;
 struct ControllerScope {
     /// `None`: all namespaces.
     namespace: Option<String>,
-    index: Index,
+    objects: Objects,
     /// The namespaces whose Secrets are watched. `None` stands for all.
     secrets_in: Vec<Option<String>>,
     secrets: WatchedSecrets,
@@ -123,56 +119,47 @@ struct ControllerScope {
 }
 
 /// Asks for a pass whenever something changes that a pass depends on. Never ends.
-async fn watch_scope<U, F>(
-    watches: &Client,
-    scope: ControllerScope,
-    context: &Context<U>,
-    objects: (Store<ElastiCacheUser>, Writer<ElastiCacheUser>),
-    synced: F,
-) where
+async fn watch_scope<U, F>(watches: &Client, scope: ControllerScope, context: &Context<U>, synced: F)
+where
     U: UserApi,
     F: FnOnce() + Send + 'static,
 {
-    let ControllerScope { namespace, index, secrets_in, secrets, freed, unverified } = scope;
-    let (store, writer) = objects;
+    let ControllerScope { namespace, objects, secrets_in, secrets, freed, unverified } = scope;
     let users: Api<TrimmedUser> = scoped(watches, namespace.as_deref());
-    let successors = objects_with_freed_id(freed.subscribe(), index.clone());
+    let successors = objects_with_freed_id(freed.subscribe(), objects.clone());
     let events = watcher(users, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
         .map_ok(untrimmed)
-        .try_filter_map(|event| future::ok(of_own_class(event, &context.reconciler.policy, &index)))
-        .inspect(warn_once(OBJECTS_UNWATCHED, |event| !matches!(event, watcher::Event::Init)))
-        .reflect(writer);
+        .try_filter_map(|event| future::ok(of_own_class(event, &context.reconciler.policy, &objects)))
+        .inspect(warn_once(OBJECTS_UNWATCHED, |event| !matches!(event, watcher::Event::Init)));
     let mut changes = ObjectEvents {
         context,
         namespace,
-        index: index.clone(),
-        store: store.clone(),
+        objects: objects.clone(),
         freed,
         seen: Seen::default(),
         unverified,
     };
     // The watcher repeats what failed.
-    let objects = events.filter_map(|event| future::ready(event.ok())).for_each(|event| {
+    let events = events.filter_map(|event| future::ready(event.ok())).for_each(|event| {
         changes.handle(event);
         future::ready(())
     });
     let metadata = metadata_only(watches.clone());
     let changed = secrets_in.into_iter().map(|namespace| secrets.changes(&metadata, namespace).boxed());
     let changed = futures::stream::select_all(changed)
-        .flat_map(|secret| futures::stream::iter(objects_with_changed_secret(&store, &index, &secret)));
+        .flat_map(|secret| futures::stream::iter(objects_with_changed_secret(&objects, &secret)));
     let requests = futures::stream::select(changed, successors).for_each(|object| {
-        context.queue.request(&full_name_of(&object), Trigger::Change);
+        context.queue.request(&object, Trigger::Change);
         future::ready(())
     });
     let others = async {
         // Before the first list is complete, nobody knows which objects a Secret belongs to.
-        if store.wait_until_ready().await.is_ok() {
-            synced();
-        }
+        objects.listed().await;
+        synced();
         requests.await;
     };
-    future::join(objects, others).await;
+    future::join(events, others).await;
 }
 
 /// What an event means to the operator that looks after one class of objects. If an object got another class, this operator forgets
@@ -180,13 +167,13 @@ async fn watch_scope<U, F>(
 fn of_own_class(
     event: watcher::Event<ElastiCacheUser>,
     policy: &Policy,
-    index: &Index,
+    objects: &Objects,
 ) -> Option<watcher::Event<ElastiCacheUser>> {
     use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
     match event {
         InitApply(object) if !policy.includes(&object) => None,
         Apply(object) if !policy.includes(&object) => {
-            index.has(&full_name(&object)).then_some(Delete(object))
+            objects.has(&full_name(&object)).then_some(Delete(object))
         }
         event @ (Apply(_) | Delete(_) | Init | InitApply(_) | InitDone) => Some(event),
     }
@@ -197,8 +184,7 @@ struct ObjectEvents<'a, U> {
     context: &'a Context<U>,
     /// `None`: all namespaces.
     namespace: Option<String>,
-    index: Index,
-    store: Store<ElastiCacheUser>,
+    objects: Objects,
     freed: broadcast::Sender<String>,
     seen: Seen,
     unverified: Arc<Notify>,
@@ -219,7 +205,7 @@ impl<U: UserApi> ObjectEvents<'_, U> {
                 self.forget(&name);
             }
             // Nobody receives it if the operator is ending.
-            let _ = self.freed.send(user_id.to_string());
+            let _ = self.freed.send(user_id);
         }
     }
 
@@ -240,23 +226,24 @@ impl<U: UserApi> ObjectEvents<'_, U> {
     fn handle(&mut self, event: watcher::Event<ElastiCacheUser>) {
         let places = &self.context.reconciler.places;
         let mut admitted = places.follow(&event);
-        if let Some(listed) = self.index.follow(&event) {
+        if let Some(listed) = self.objects.follow(&event) {
             admitted = places.sweep(self.namespace.as_deref(), &listed.uids);
             self.sweep(listed);
         }
         match event {
-            // The store shows a list only when it is complete.
+            // A list counts only when it is complete.
             watcher::Event::Init | watcher::Event::InitApply(_) => {}
             watcher::Event::InitDone => {
-                for object in self.store.state() {
+                for object in self.objects.all().iter().filter_map(PackedUser::unpack) {
                     self.request(&object);
                 }
             }
             watcher::Event::Apply(object) => self.request(&object),
             watcher::Event::Delete(gone) => {
                 let Reconciler { memories, orphans, groups, policy, clock, .. } = &self.context.reconciler;
-                memories.forget(&gone.uid().unwrap_or_default());
-                groups.forget(&gone.uid().unwrap_or_default(), &user_id(&gone), clock.now());
+                let (uid, namespace) = (gone.uid().unwrap_or_default(), gone.namespace().unwrap_or_default());
+                memories.forget(&uid, &namespace);
+                groups.forget(&uid, &user_id(&gone), clock.now());
                 orphans.vanished(&gone, policy);
                 self.forget(&full_name(&gone));
                 // Nobody receives it if the operator is ending.
@@ -269,15 +256,11 @@ impl<U: UserApi> ObjectEvents<'_, U> {
     }
 }
 
-fn full_name_of<K: reflector::Lookup>(object: &ObjectRef<K>) -> String {
-    format!("{}/{}", object.namespace.as_deref().unwrap_or_default(), object.name)
-}
-
 /// Objects that want the user ID of an object that was just deleted. They may create or adopt the user now.
 fn objects_with_freed_id(
     freed: broadcast::Receiver<String>,
-    index: Index,
-) -> impl Stream<Item = ObjectRef<ElastiCacheUser>> + Send + 'static {
+    objects: Objects,
+) -> impl Stream<Item = Arc<str>> + Send + 'static {
     let ids = futures::stream::unfold(freed, |mut freed| async move {
         loop {
             match freed.recv().await {
@@ -288,15 +271,7 @@ fn objects_with_freed_id(
             }
         }
     });
-    ids.flat_map(move |id| {
-        futures::stream::iter(index.wanting_user(&id)).filter_map(|name| future::ready(object_ref(&name)))
-    })
-}
-
-/// The object of this `namespace/name`.
-fn object_ref(full_name: &str) -> Option<ObjectRef<ElastiCacheUser>> {
-    let (namespace, name) = full_name.split_once('/')?;
-    Some(ObjectRef::new(name).within(namespace))
+    ids.flat_map(move |id| futures::stream::iter(objects.wanting_user(&id)))
 }
 
 fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
@@ -338,8 +313,8 @@ fn warn_once<T: 'static>(
     }
 }
 
-async fn pass<U: UserApi>(turn: QueueTurn, objects: Arc<[WatchedObjects]>, context: Arc<Context<U>>) {
-    let Some(object) = find(&objects, turn.object()) else { return };
+async fn pass<U: UserApi>(turn: QueueTurn, objects: Arc<[Objects]>, context: Arc<Context<U>>) {
+    let Some(object) = objects.iter().find_map(|watched| watched.get(turn.object())) else { return };
     let name = full_name(&object);
     let measured = context.metrics.begin();
     let Finish { requeue, is_settled, polls, result, .. } =
@@ -374,16 +349,10 @@ async fn pass<U: UserApi>(turn: QueueTurn, objects: Arc<[WatchedObjects]>, conte
     if polls { turn.end_polling(requeue) } else { turn.end(requeue) }
 }
 
-fn find(objects: &[WatchedObjects], object: &str) -> Option<Arc<ElastiCacheUser>> {
-    let object = object_ref(object)?;
-    objects.iter().find_map(|scope| scope.store.get(&object))
-}
-
 /// The objects that want the user of this ID.
-fn objects_wanting(objects: &[WatchedObjects], user_id: &str) -> Vec<Arc<ElastiCacheUser>> {
-    let within = |scope: &WatchedObjects| -> Vec<_> {
-        let names = scope.index.wanting_user(user_id).into_iter();
-        names.filter_map(|name| scope.store.get(&object_ref(&name)?)).collect()
+fn objects_wanting(objects: &[Objects], user_id: &str) -> Vec<ElastiCacheUser> {
+    let within = |watched: &Objects| -> Vec<_> {
+        watched.wanting_user(user_id).iter().filter_map(|name| watched.get(name)).collect()
     };
     objects.iter().flat_map(within).collect()
 }

@@ -1,7 +1,7 @@
 //! I/O: the driver of the coordinator of user groups, [`plan::groups::Groups`]. It decides nothing: it reads, calls and wakes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws::{GroupPage, UserApi};
@@ -93,9 +93,9 @@ impl UserGroups {
 }
 
 /// The watched objects that want the user of this ID.
-pub(crate) trait ObjectsOfUser: Fn(&str) -> Vec<Arc<ElastiCacheUser>> {}
+pub(crate) trait ObjectsOfUser: Fn(&str) -> Vec<ElastiCacheUser> {}
 
-impl<F: Fn(&str) -> Vec<Arc<ElastiCacheUser>>> ObjectsOfUser for F {}
+impl<F: Fn(&str) -> Vec<ElastiCacheUser>> ObjectsOfUser for F {}
 
 /// Carries out what the objects wish. Never ends.
 pub(crate) async fn coordinate<U: UserApi>(

@@ -24,6 +24,7 @@
 //! | [`kubernetes`] | API server | requests about one object; each write tests its version |
 //! | [`aws`] (a crate) | AWS | the AWS calls and their metrics; the only crate that depends on the AWS SDK |
 //! | [`account`] | AWS | one AWS account and region: the calls to it, their rate limit, and walks over all users |
+//! | `objects` | no | the objects that a watch shows |
 //! | `places` | no | which objects may have a user, if a namespace may have only so many |
 //! | `memories` | no | what one process remembers of each object between passes |
 //! | `groups` | through these | the driver of the coordinator of user groups, [`plan::groups`] |
@@ -93,6 +94,7 @@ mod connection;
 mod controller;
 mod groups;
 mod memories;
+mod objects;
 mod orphans;
 mod places;
 mod queue;

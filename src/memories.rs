@@ -5,52 +5,55 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use plan::Memory;
 
-/// By the object's uid.
+/// By the object's namespace and uid.
 #[derive(Debug, Default)]
-pub(crate) struct Memories(Mutex<HashMap<Box<str>, Kept>>);
+pub(crate) struct Memories(Mutex<HashMap<Box<str>, NamespaceMemories>>);
 
-#[derive(Debug)]
-struct Kept {
-    namespace: Box<str>,
-    memory: Box<Memory>,
-}
+type NamespaceMemories = HashMap<Box<str>, Box<Memory>>;
 
 impl Memories {
     #[must_use]
-    pub(crate) fn recall(&self, uid: &str) -> Memory {
-        self.lock().get(uid).map(|kept| kept.memory.as_ref().clone()).unwrap_or_default()
+    pub(crate) fn recall(&self, uid: &str, namespace: &str) -> Memory {
+        let memories = self.lock();
+        let kept = memories.get(namespace).and_then(|memories| memories.get(uid));
+        kept.map(|memory| memory.as_ref().clone()).unwrap_or_default()
     }
 
     pub(crate) fn keep(&self, uid: &str, namespace: &str, memory: Box<Memory>) {
-        self.lock().insert(uid.into(), Kept { namespace: namespace.into(), memory });
+        self.change(uid, namespace, |kept| *kept = *memory);
     }
 
     /// Changes what is remembered while no pass can keep anything.
     pub(crate) fn change<T>(&self, uid: &str, namespace: &str, change: impl FnOnce(&mut Memory) -> T) -> T {
-        let mut memories = self.lock();
-        let kept = memories
-            .entry(uid.into())
-            .or_insert_with(|| Kept { namespace: namespace.into(), memory: Box::default() });
-        change(&mut kept.memory)
+        change(self.lock().entry(namespace.into()).or_default().entry(uid.into()).or_default())
     }
 
     /// To be called with the uids of a complete list of the objects of a namespace (`None`: of all). Nobody told of objects that
     /// vanished while the watch was broken, and what is remembered of them may be passwords. Returns how many were forgotten.
     pub(crate) fn sweep(&self, namespace: Option<&str>, listed: &HashSet<String>) -> usize {
-        let mut memories = self.lock();
-        let before = memories.len();
-        memories.retain(|uid, kept| {
-            listed.contains(&**uid) || namespace.is_some_and(|namespace| *kept.namespace != *namespace)
+        let mut forgotten = 0;
+        self.lock().retain(|name, memories| {
+            if namespace.is_none_or(|namespace| namespace == &**name) {
+                let before = memories.len();
+                memories.retain(|uid, _| listed.contains(&**uid));
+                forgotten += before - memories.len();
+            }
+            !memories.is_empty()
         });
-        before - memories.len()
+        forgotten
     }
 
     /// To be called if the object is gone.
-    pub(crate) fn forget(&self, uid: &str) {
-        self.lock().remove(uid);
+    pub(crate) fn forget(&self, uid: &str, namespace: &str) {
+        let mut memories = self.lock();
+        let Some(kept) = memories.get_mut(namespace) else { return };
+        kept.remove(uid);
+        if kept.is_empty() {
+            memories.remove(namespace);
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Kept>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, NamespaceMemories>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -67,8 +70,9 @@ mod tests {
                 memories.keep(uid, of, Box::default());
             }
             let forgotten = memories.sweep(namespace, &HashSet::from(["here".to_owned()]));
-            assert_eq!(forgotten, 3 - memories.lock().len());
-            ["here", "gone", "elsewhere"].map(|uid| memories.lock().contains_key(uid))
+            assert_eq!(forgotten, 3 - memories.lock().values().map(HashMap::len).sum::<usize>());
+            [("here", "a"), ("gone", "a"), ("elsewhere", "b")]
+                .map(|(uid, of)| memories.lock().get(of).is_some_and(|kept| kept.contains_key(uid)))
         };
         assert_eq!(keeps(Some("a")), [true, false, true]);
         assert_eq!(keeps(None), [true, false, false]);

@@ -1,7 +1,7 @@
 //! I/O: follows each CreateUser until a later write to its object was answered. If the object may have vanished before, a pass
 //! with [`Goal::Orphaned`] looks for its AWS user.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use futures::stream::FuturesUnordered;
 use kube::ResourceExt;
 use plan::pass::Finish;
 use plan::verdict::Outcome;
-use plan::{DeletionPolicy, Goal, Location, Memory, ObjectFacts, Orphan, Pass, UserId};
+use plan::{Arn, DeletionPolicy, Goal, Location, Memory, ObjectFacts, Orphan, Pass, UserId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::api::ElastiCacheUser;
+use crate::api::{ElastiCacheUser, PackedUser};
 use crate::kubernetes::facts;
 use crate::reconcile::{Held, Reconciler};
 use crate::resolve::{Policy, owner};
@@ -23,7 +23,8 @@ use crate::resolve::{Policy, owner};
 /// A case for each CreateUser, by the uid of its object. The watch's report that the object is gone must not remove the case.
 #[derive(Debug, Default)]
 pub(crate) struct Orphans {
-    cases: Mutex<HashMap<String, Case>>,
+    /// Not a hash table, because that would keep the memory of the most cases that there ever were.
+    cases: Mutex<BTreeMap<String, Box<Case>>>,
     changed: Notify,
 }
 
@@ -32,10 +33,12 @@ pub(crate) struct Orphans {
 struct Case {
     orphan: Orphan,
     /// The version at the time of CreateUser.
-    object: ElastiCacheUser,
-    /// As the last pass left them.
-    facts: ObjectFacts,
-    memory: Memory,
+    object: PackedUser,
+    /// Of the user.
+    arn: Option<Arn>,
+    location: Option<Location>,
+    /// `None` before the first pass, which most cases never have.
+    last_pass: Option<Box<LastPass>>,
     sent_at: Instant,
     /// A write to the object was answered after CreateUser was sent, so the object existed then.
     written: bool,
@@ -46,6 +49,13 @@ struct Case {
     under_way: bool,
     /// A pass over the object is removing our finalizer.
     releasing: bool,
+}
+
+/// How the last pass left its object and its memory.
+#[derive(Clone, Debug)]
+struct LastPass {
+    facts: ObjectFacts,
+    memory: Memory,
 }
 
 /// The user that CreateUser makes for this version of the object.
@@ -59,7 +69,7 @@ pub(crate) fn orphan(object: &ElastiCacheUser, user_id: &UserId, policy: &Policy
 }
 
 impl Orphans {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Case>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Box<Case>>> {
         self.cases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -83,9 +93,10 @@ impl Orphans {
     fn sent(&self, orphan: Orphan, object: &ElastiCacheUser, patience: Duration) {
         let now = Instant::now();
         let case = Case {
-            object: object.clone(),
-            facts: Orphan::object(facts(object)),
-            memory: Memory::default(),
+            object: PackedUser::new(object),
+            arn: None,
+            location: facts(object).status.location,
+            last_pass: None,
             sent_at: now,
             written: false,
             lost: false,
@@ -94,7 +105,7 @@ impl Orphans {
             releasing: false,
             orphan,
         };
-        self.lock().insert(case.orphan.uid.clone(), case);
+        self.lock().insert(case.orphan.uid.clone(), Box::new(case));
         self.changed.notify_one();
     }
 
@@ -104,8 +115,8 @@ impl Orphans {
         if outcome.is_refusal() {
             cases.remove(uid);
         } else if let (Some(case), Outcome::Accepted(user)) = (cases.get_mut(uid), outcome) {
-            case.facts.status.location = Some(Location::of(&user.arn));
-            case.facts.status.arn = Some(user.arn.clone());
+            case.location = Some(Location::of(&user.arn));
+            case.arn = Some(user.arn.clone());
         }
     }
 
@@ -195,7 +206,7 @@ impl Orphans {
     }
 
     /// A copy of the case. If the object was written and not lost, the case ends, because the object exists or somebody deleted it.
-    fn case(&self, uid: &str) -> Option<Case> {
+    fn case(&self, uid: &str) -> Option<Box<Case>> {
         let mut cases = self.lock();
         if cases.get(uid).is_some_and(|case| case.written && !case.lost) {
             cases.remove(uid);
@@ -204,7 +215,7 @@ impl Orphans {
     }
 
     /// Keeps what a pass has learnt, or closes the case. If another CreateUser was sent meanwhile, its case stays as it is.
-    fn ended(&self, case: Case, facts: ObjectFacts, finish: Finish) {
+    fn ended(&self, case: &Case, facts: ObjectFacts, finish: Finish) {
         let mut cases = self.lock();
         let uid = &case.orphan.uid;
         if let Some(kept) = cases.get_mut(uid).filter(|kept| kept.sent_at == case.sent_at) {
@@ -238,17 +249,24 @@ impl Drop for Release<'_> {
 
 impl Case {
     fn has_vanished(&self) -> bool {
-        self.facts.terminating
+        self.last_pass.as_ref().is_some_and(|last| last.facts.terminating)
+    }
+
+    /// What the next pass begins with.
+    fn next_pass(&self, object: &ElastiCacheUser) -> LastPass {
+        let first = || LastPass { facts: Orphan::object(facts(object)), memory: Memory::default() };
+        let mut next = self.last_pass.as_deref().cloned().unwrap_or_else(first);
+        let status = &mut next.facts.status;
+        (status.arn, status.location) = (self.arn.clone(), self.location.clone());
+        next
     }
 
     fn keep(&mut self, facts: ObjectFacts, memory: Memory, pause: Duration) {
-        let former = std::mem::replace(&mut self.facts, facts).status;
-        let status = &mut self.facts.status;
-        if status.arn.is_none() {
-            // CreateUser may have been answered during the pass.
-            (status.arn, status.location) = (former.arn, former.location);
+        // Otherwise CreateUser may have been answered during the pass.
+        if facts.status.arn.is_some() {
+            (self.arn, self.location) = (facts.status.arn.clone(), facts.status.location.clone());
         }
-        self.memory = memory;
+        self.last_pass = Some(Box::new(LastPass { facts, memory }));
         self.due = Instant::now() + pause;
         self.under_way = false;
     }
@@ -257,13 +275,14 @@ impl Case {
 impl<U: UserApi> Reconciler<U> {
     async fn delete_orphan(&self, uid: String) {
         let Some(case) = self.orphans.case(&uid) else { return };
-        let (goal, facts, memory) =
-            (Goal::Orphaned(case.orphan.clone()), case.facts.clone(), case.memory.clone());
+        let Some(object) = case.object.unpack() else { return };
+        let LastPass { facts, memory } = case.next_pass(&object);
+        let goal = Goal::Orphaned(case.orphan.clone());
         let mut pass =
             Pass::new(self.settings.clone(), goal, facts, memory, fastrand::u64(..), self.clock.now());
-        let mut held = Held::unqueued(&case.object, &case.orphan.owner.namespace);
+        let mut held = Held::unqueued(&object, &case.orphan.owner.namespace);
         let finish = self.drive(&mut pass, &mut held).await;
-        self.orphans.ended(case, pass.into_object(), finish);
+        self.orphans.ended(&case, pass.into_object(), finish);
     }
 }
 

@@ -53,9 +53,9 @@ pub(crate) struct Reconciler<U> {
 impl<U: UserApi> Reconciler<U> {
     /// Runs one pass over the object. `cached` may be stale, because every write tests the resourceVersion.
     pub(crate) async fn reconcile(&self, cached: &ElastiCacheUser, turn: &QueueTurn) -> Finish {
-        let uid = cached.uid().unwrap_or_default();
+        let (uid, namespace) = (cached.uid().unwrap_or_default(), cached.namespace().unwrap_or_default());
         let goal = self.goal(cached);
-        let (object, memory) = (facts(cached), self.memories.recall(&uid));
+        let (object, memory) = (facts(cached), self.memories.recall(&uid, &namespace));
         let mut pass =
             Pass::new(self.settings.clone(), goal, object, memory, fastrand::u64(..), self.clock.now());
         self.groups.pass_begins(cached);
@@ -63,9 +63,9 @@ impl<U: UserApi> Reconciler<U> {
         let finish = self.drive(&mut pass, &mut held).await;
         self.groups.pass_ended(&held.object, &finish.wishes, self.clock.now());
         match &finish.memory {
-            Some(memory) => self.memories.keep(&uid, &cached.namespace().unwrap_or_default(), memory.clone()),
+            Some(memory) => self.memories.keep(&uid, &namespace, memory.clone()),
             None => {
-                self.memories.forget(&uid);
+                self.memories.forget(&uid, &namespace);
                 self.orphans.check_now(&uid);
             }
         }

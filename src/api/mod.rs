@@ -10,13 +10,17 @@
 mod crd;
 mod enums;
 mod lenient;
+mod packed;
 mod spec;
 mod status;
 mod trimmed;
 
 pub use crd::{APPLY_CRD, crd, crd_yaml};
-pub use enums::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
-pub use spec::{AuthenticationSpec, ElastiCacheUser, ElastiCacheUserSpec, PasswordSource, SecretKeyRef};
+pub use enums::{
+    AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy, PasswordSource,
+};
+pub use packed::PackedUser;
+pub use spec::{AuthenticationSpec, ElastiCacheUser, ElastiCacheUserSpec, PasswordReference, SecretKeyRef};
 pub use status::{ElastiCacheUserStatus, LastAppliedStatus, LocationStatus, ReportedAuthentication};
 pub use trimmed::{MOST_FINALIZERS, TOO_MANY_FINALIZERS, TrimmedSecret, TrimmedUser};
 
@@ -53,10 +57,19 @@ pub fn full_name(object: &ElastiCacheUser) -> String {
     format!("{}/{}", namespace.unwrap_or_default(), name.unwrap_or_default())
 }
 
-/// The user ID of the object: from status, else from the spec, else the object's name.
+/// The user ID of the object.
 #[must_use]
 pub fn user_id(object: &ElastiCacheUser) -> String {
-    let status = object.status.as_ref();
-    let known = status.and_then(|status| status.user_id.as_ref()).or(object.spec.user_id.as_ref());
-    known.or(object.metadata.name.as_ref()).cloned().unwrap_or_default()
+    let (status, metadata) = (object.status.as_ref(), &object.metadata);
+    let in_status = status.and_then(|status| status.user_id.as_deref());
+    first_user_id(in_status, object.spec.user_id.as_deref(), metadata.name.as_deref()).to_owned()
+}
+
+/// The user ID from status, else from the spec, else the object's name.
+pub(crate) fn first_user_id<'a>(
+    in_status: Option<&'a str>,
+    in_spec: Option<&'a str>,
+    name: Option<&'a str>,
+) -> &'a str {
+    in_status.or(in_spec).or(name).unwrap_or_default()
 }

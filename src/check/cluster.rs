@@ -111,6 +111,11 @@ impl Cluster {
         self.ask(scopes.iter().map(|scope| (*rule, scope.clone())).collect()).await
     }
 
+    /// Whether the caller has these rights in the whole cluster.
+    pub(crate) async fn allows(&self, rule: &Rule<'_>) -> bool {
+        self.may(rule, &[None]).await.iter().all(|answer| matches!(answer.allowed, Ok(true)))
+    }
+
     /// Each verb of each rule.
     pub(crate) async fn ask(&self, questions: Vec<(Rule<'_>, Scope)>) -> Vec<AccessReview> {
         let of_verbs = questions

@@ -31,3 +31,42 @@ pub(crate) fn unjoinable_groups(objects: &[ObjectSummary]) -> Option<Row> {
     let fix = "allow the groups with --allowed-user-group (in the chart: allowedUserGroups), or remove them from spec.userGroupIDs";
     (!refused.is_empty()).then(|| Row::warning("user-groups", message, fix))
 }
+
+/// A row if objects in other namespaces than those that are watched have our finalizer.
+#[must_use]
+pub(crate) fn unwatched(objects: &[ObjectSummary], watched: &[String]) -> Option<Row> {
+    let is_outside = |object: &&ObjectSummary| {
+        object.included && object.has_finalizer && !watched.contains(&object.namespace)
+    };
+    let outside: Vec<String> = objects
+        .iter()
+        .filter(is_outside)
+        .map(|object| {
+            format!("{}{}", object.full_name(), if object.being_deleted { " (is being deleted)" } else { "" })
+        })
+        .collect();
+    let message = format!(
+        "These objects are in namespaces that --namespace does not list. If no other operator watches these namespaces, changes do not reach AWS, and deletions never end: {}.",
+        named(&outside)
+    );
+    let fix = "add the namespaces to --namespace (in the chart: watch.namespaces), and delete the objects before you take a namespace out";
+    (!outside.is_empty()).then(|| Row::warning("unwatched", message, fix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::uninstall::tests::summary;
+
+    #[test]
+    fn objects_outside_of_the_watched_namespaces_are_named_if_they_have_our_finalizer() {
+        let watched = ["shop".to_owned()];
+        let inside = ObjectSummary { namespace: "shop".to_owned(), ..summary("a") };
+        let outside = ObjectSummary { namespace: "former".to_owned(), ..summary("b") };
+        let unheld = ObjectSummary { has_finalizer: false, ..outside.clone() };
+        let of_another_class = ObjectSummary { included: false, ..outside.clone() };
+        assert_eq!(unwatched(&[inside.clone(), unheld, of_another_class], &watched), None);
+        let row = unwatched(&[inside, ObjectSummary { being_deleted: true, ..outside }], &watched).unwrap();
+        assert!(row.message.ends_with("former/b (is being deleted)."), "{row:?}");
+    }
+}

@@ -181,11 +181,11 @@ fn have(count: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::super::row::{RowStatus, worst};
     use super::*;
 
-    fn found(name: &str) -> ObjectSummary {
+    pub(crate) fn summary(name: &str) -> ObjectSummary {
         ObjectSummary {
             included: true,
             namespace: "shop".into(),
@@ -206,24 +206,24 @@ mod tests {
 
     #[test]
     fn an_object_blocks_the_uninstall_if_its_user_would_be_lost() {
-        let retained = || ObjectSummary { policy: DeletionPolicy::Retain, ..found("a") };
+        let retained = || ObjectSummary { policy: DeletionPolicy::Retain, ..summary("a") };
         let rows: [(&str, ObjectSummary, &str, RowStatus); 9] = [
-            ("one with Delete", found("a"), "objects-delete", RowStatus::Failed),
+            ("one with Delete", summary("a"), "objects-delete", RowStatus::Failed),
             (
                 "one not looked at yet",
-                ObjectSummary { has_finalizer: false, ..found("a") },
+                ObjectSummary { has_finalizer: false, ..summary("a") },
                 "objects-delete",
                 RowStatus::Failed,
             ),
             (
                 "a suspended one",
-                ObjectSummary { suspended: true, ..found("a") },
+                ObjectSummary { suspended: true, ..summary("a") },
                 "objects-delete",
                 RowStatus::Failed,
             ),
             (
                 "one that is leaving",
-                ObjectSummary { being_deleted: true, ..found("a") },
+                ObjectSummary { being_deleted: true, ..summary("a") },
                 "objects-deleting",
                 RowStatus::Failed,
             ),
@@ -235,7 +235,7 @@ mod tests {
             ),
             (
                 "one that another finalizer holds",
-                ObjectSummary { being_deleted: true, has_finalizer: false, ..found("a") },
+                ObjectSummary { being_deleted: true, has_finalizer: false, ..summary("a") },
                 "objects",
                 RowStatus::Ok,
             ),
@@ -248,7 +248,7 @@ mod tests {
             ),
             (
                 "one that observes",
-                ObjectSummary { observes: true, has_finalizer: false, ..found("a") },
+                ObjectSummary { observes: true, has_finalizer: false, ..summary("a") },
                 "objects",
                 RowStatus::Ok,
             ),
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn the_uninstall_row_counts_and_names_the_objects_and_says_what_to_do() {
-        let mut objects: Vec<ObjectSummary> = (0..7).map(|number| found(&format!("n{number}"))).collect();
+        let mut objects: Vec<ObjectSummary> = (0..7).map(|number| summary(&format!("n{number}"))).collect();
         objects[3].namespace = "checkout".into();
         objects[4].suspended = true;
         let row = evaluate(&objects).remove(0);
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn the_uninstall_row_says_what_prevents_a_deletion() {
         let rows =
-            evaluate(&[ObjectSummary { being_deleted: true, protected: true, ..found("a") }, found("b")]);
+            evaluate(&[ObjectSummary { being_deleted: true, protected: true, ..summary("a") }, summary("b")]);
         assert!(rows[0].message.contains("prevent-deletion prevents the deletion of shop/a."), "{rows:?}");
         assert!(rows[0].fix.as_ref().unwrap().contains("describe ecu a"), "{rows:?}");
         assert_eq!(rows.len(), 2);

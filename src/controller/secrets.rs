@@ -7,19 +7,18 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt, future};
 use kube::runtime::WatchStreamExt;
-use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use plan::SecretVersion;
 use plan::drift::SecretsShown;
 use tokio::sync::watch;
 
-use super::index::Index;
 use super::seen::hash;
-use super::{object_ref, scoped, warn_once};
+use super::{scoped, warn_once};
 use crate::api::{ElastiCacheUser, TrimmedSecret};
 use crate::connection::{WATCH_SECONDS, WatchHealth};
-use crate::resolve::secrets_named;
+use crate::objects::Objects;
+use crate::resolve::{may_need_secrets, secrets_named};
 
 /// Wait so long after a Secret changed, because a rotation writes two Secrets one after the other.
 const SECRET_DEBOUNCE: Duration = Duration::from_secs(1);
@@ -183,20 +182,18 @@ pub(super) fn secrets_within(namespace: Option<&str>, listed: Option<&[String]>)
 
 /// The objects that take a password from this Secret and have not sent this version of it to AWS. Objects that have sent it are
 /// left out, because otherwise a restart, or a watch that starts again, would run a pass over every object.
-pub(super) fn objects_with_changed_secret(
-    objects: &Store<ElastiCacheUser>,
-    index: &Index,
-    secret: &TrimmedSecret,
-) -> Vec<ObjectRef<ElastiCacheUser>> {
+pub(super) fn objects_with_changed_secret(objects: &Objects, secret: &TrimmedSecret) -> Vec<Arc<str>> {
     let namespace = secret.metadata.namespace.as_deref().unwrap_or_default();
     let name = secret.metadata.name.as_deref().unwrap_or_default();
     let uid = secret.metadata.uid.as_deref().unwrap_or_default();
     let version = secret.metadata.resource_version.as_deref().unwrap_or_default();
     let sent = |object: &ElastiCacheUser| versions_sent(object).any(|sent| sent.is_of(uid, version));
-    let candidates = index.naming_secret(namespace, name);
-    let objects = candidates.iter().filter_map(|name| objects.get(&object_ref(name)?));
-    let changed = objects.filter(|object| object.metadata.deletion_timestamp.is_none() && !sent(object));
-    changed.map(|object| ObjectRef::from_obj(&*object)).collect()
+    let asks = |object: ElastiCacheUser| {
+        object.metadata.deletion_timestamp.is_none() && may_need_secrets(&object) && !sent(&object)
+    };
+    let mut candidates = objects.naming_secret(namespace, name);
+    candidates.retain(|name| objects.get(name).is_some_and(asks));
+    candidates
 }
 
 #[cfg(test)]

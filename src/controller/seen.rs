@@ -10,56 +10,50 @@ use crate::api::{ElastiCacheUser, GROUP, full_name};
 use crate::kubernetes::facts;
 use crate::queue::{Class, Trigger};
 
-/// By `namespace/name`.
+/// By the hash of `namespace/name`.
 #[derive(Debug, Default)]
-pub(super) struct Seen(HashMap<String, Shown>);
+pub(super) struct Seen(HashMap<u64, Shown>);
 
-/// The parts of an object that ask for a pass if they change. Our own writes change none of them.
+/// Hashes of the parts of an object that ask for a pass if they change. Our own writes change none of them.
 #[derive(Debug, PartialEq)]
 struct Shown {
-    uid: u64,
-    generation: Option<i64>,
-    deleted: bool,
-    /// Those of our own prefix. Others belong to other programs.
-    annotations: u64,
-    /// Somebody else removed our finalizer, although the object has a user.
-    finalizer_removed: bool,
+    /// The object itself, its generation, and whether it is being deleted.
+    edited: u64,
+    /// The annotations of our own prefix, because others belong to other programs. And whether somebody else removed our
+    /// finalizer, although the object has a user.
+    changed: u64,
 }
 
 impl Seen {
     /// Why this version of the object asks for a pass, if it does.
     pub(super) fn note(&mut self, object: &ElastiCacheUser) -> Option<Trigger> {
         let shown = Shown::of(object);
-        let before = self.0.get(&full_name(object));
-        let trigger = match before {
+        let key = hash(full_name(object));
+        let trigger = match self.0.get(&key) {
             Some(before) if *before == shown => return None,
-            Some(before) if before.uid != shown.uid => Trigger::Edit,
-            Some(before) if before.generation != shown.generation || before.deleted != shown.deleted => {
-                Trigger::Edit
-            }
+            Some(before) if before.edited != shown.edited => Trigger::Edit,
             Some(_) => Trigger::Change,
             None => first(object),
         };
-        self.0.insert(full_name(object), shown);
+        self.0.insert(key, shown);
         Some(trigger)
     }
 
     pub(super) fn forget(&mut self, object: &str) {
-        self.0.remove(object);
+        self.0.remove(&hash(object));
     }
 }
 
 impl Shown {
     fn of(object: &ElastiCacheUser) -> Self {
         let ours = |key: &str| key.strip_prefix(GROUP).is_some_and(|rest| rest.starts_with('/'));
-        let annotations = object.annotations().iter().filter(|(key, _)| ours(key));
+        let metadata = &object.metadata;
+        let annotations: Vec<_> = object.annotations().iter().filter(|(key, _)| ours(key)).collect();
         let has_user = object.status.as_ref().is_some_and(|status| status.arn.is_some());
+        let finalizer_removed = has_user && !facts(object).has_finalizer;
         Self {
-            uid: hash(object.uid()),
-            generation: object.metadata.generation,
-            deleted: object.metadata.deletion_timestamp.is_some(),
-            annotations: hash(annotations.collect::<Vec<_>>()),
-            finalizer_removed: has_user && !facts(object).has_finalizer,
+            edited: hash((&metadata.uid, metadata.generation, metadata.deletion_timestamp.is_some())),
+            changed: hash((annotations, finalizer_removed)),
         }
     }
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use aws::{UserApi, UserPage};
 use futures::{FutureExt, future};
 use kube::ResourceExt;
-use kube::runtime::reflector::Store;
 use plan::RemoteUser;
 use plan::drift::{AtRest, Drift, drift};
 use plan::pace::Requeue;
@@ -17,24 +16,17 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::index::Index;
+use super::Context;
 use super::secrets::WatchedSecrets;
-use super::{Context, object_ref};
 use crate::account::walk;
-use crate::api::{ElastiCacheUser, full_name};
+use crate::api::{ElastiCacheUser, PackedUser, full_name};
 use crate::kubernetes::facts;
+use crate::objects::Objects;
 use crate::queue::{Class, Trigger};
-
-/// The objects that one watch shows.
-#[derive(Clone)]
-pub(super) struct WatchedObjects {
-    pub(super) store: Store<ElastiCacheUser>,
-    pub(super) index: Index,
-}
 
 pub(super) struct Sweeper<U> {
     pub(super) context: Arc<Context<U>>,
-    pub(super) objects: Arc<[WatchedObjects]>,
+    pub(super) objects: Arc<[Objects]>,
     pub(super) secrets: WatchedSecrets,
     /// Objects at rest were seen for the first time.
     pub(super) unverified: Arc<Notify>,
@@ -85,8 +77,8 @@ impl<U: UserApi> Sweeper<U> {
         let mut round = Round { unlisted: HashSet::new(), began: Instant::now(), waits: false };
         // Those are listed more often.
         let waiting: HashSet<_> = self.context.queue.listed().into_iter().collect();
-        for scope in &*self.objects {
-            for object in scope.store.state() {
+        for watched in &*self.objects {
+            for object in watched.all().iter().filter_map(PackedUser::unpack) {
                 let name = full_name(&object);
                 if !waiting.contains(name.as_str())
                     && self.judge(&object, None, round.began, &round) == Drift::Unlisted
@@ -146,10 +138,10 @@ impl<U: UserApi> Sweeper<U> {
 
     fn compare(&self, page: &UserPage, asked_at: Instant, round: &mut Round) {
         for user in &page.users {
-            for WatchedObjects { store, index } in &*self.objects {
-                for name in index.wanting_user(&user.user_id) {
-                    let object = object_ref(&name).and_then(|name| store.get(&name));
-                    if let Some(object) = object.filter(|_| round.unlisted.remove(&name)) {
+            for watched in &*self.objects {
+                for name in watched.wanting_user(&user.user_id) {
+                    let object = watched.get(&name);
+                    if let Some(object) = object.filter(|_| round.unlisted.remove(&*name)) {
                         self.judge(&object, Some(user), asked_at, round);
                     }
                 }

@@ -1,3 +1,4 @@
+use allocation_counter::measure;
 use plan::{Owner, UserId};
 use serde_json::json;
 
@@ -6,19 +7,25 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 const WINDOW: Duration = Duration::from_secs(90);
 
-fn sent() -> Orphans {
-    let orphans = Orphans::default();
-    let object = serde_json::from_value(json!({
+fn object() -> ElastiCacheUser {
+    serde_json::from_value(json!({
         "apiVersion": "elasticache-users.dev/v1alpha1",
         "kind": "ElastiCacheUser",
         "metadata": { "namespace": "shop", "name": "app", "uid": "uid-1" },
         "spec": { "engine": "valkey", "accessString": "on ~* +@all", "authentication": { "type": "iam" } },
     }))
-    .unwrap();
+    .unwrap()
+}
+
+fn orphan() -> Orphan {
     let owner = Owner { cluster: "prod".into(), namespace: "shop".into(), name: "app".into() };
     let user_id = UserId::parse("app").unwrap();
-    let orphan = Orphan { user_id, owner, uid: "uid-1".into(), policy: DeletionPolicy::Delete };
-    orphans.sent(orphan, &object, 30 * SECOND);
+    Orphan { user_id, owner, uid: "uid-1".into(), policy: DeletionPolicy::Delete }
+}
+
+fn sent() -> Orphans {
+    let orphans = Orphans::default();
+    orphans.sent(orphan(), &object(), 30 * SECOND);
     orphans
 }
 
@@ -86,4 +93,18 @@ async fn a_create_user_is_checked_for_an_orphan_if_it_was_not_answered_but_not_i
     let no_answer = plan::Fault::Unavailable(plan::AwsError::new("NoAnswer", ""));
     unanswered.answered("uid-1", &Outcome::Failed(no_answer));
     assert!(unanswered.case("uid-1").is_some());
+}
+
+#[test]
+fn a_create_user_costs_little_while_it_is_followed_and_nothing_afterwards() {
+    let (orphans, object) = (Orphans::default(), object());
+    let send =
+        |number: usize| orphans.sent(Orphan { uid: format!("{number:036}"), ..orphan() }, &object, WINDOW);
+    let followed = measure(|| (0..1000).for_each(send));
+    let each = followed.bytes_current / 1000;
+    assert!(each <= 1536, "{each} bytes");
+    let ended = measure(|| {
+        (0..1000).for_each(|number| orphans.answered(&format!("{number:036}"), &Outcome::AlreadyExists))
+    });
+    assert!(followed.bytes_current + ended.bytes_current < 1000, "{} bytes freed", ended.bytes_current);
 }

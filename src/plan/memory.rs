@@ -15,9 +15,11 @@ use crate::{
 };
 
 /// A pass takes the memory and returns it.
+///
+/// Every object has one, so what few objects need is in a box.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Memory {
-    pub owner: Option<(Arn, Ownership)>,
+    pub owner: Option<Box<(Arn, Ownership)>>,
     /// The `createRequestedAt` that is settled, because AWS has shown or deleted its user since.
     pub creation_settled: Option<Timestamp>,
     /// It is settled because AWS refused it.
@@ -40,7 +42,7 @@ pub struct Memory {
     pub ready_generation: Option<i64>,
     tags_checked: Option<TagsChecked>,
     /// What was applied to the user before this process wrote its delete request, if AWS refused every DeleteUser since.
-    pub before_deletion: Option<LastApplied>,
+    pub before_deletion: Option<Box<LastApplied>>,
     /// This process saw UserNotFound. Until status shows that, its `lastApplied` describes a former user.
     pub seen_gone: bool,
     waits_for_secret: Option<SecretWait>,
@@ -105,7 +107,7 @@ impl Memory {
             reported: status.reported(),
             creation,
             tags_may_lag,
-            deletion: DeletionProgress::of(status, identity, self.before_deletion.as_ref()),
+            deletion: DeletionProgress::of(status, identity, self.before_deletion.as_deref()),
             seen_gone: self.seen_gone,
             modify_sent: self.modify_sent,
             readiness,

@@ -123,8 +123,8 @@ enum Awaiting {
 }
 
 impl Pass {
-    /// Begins a pass over this version of the object. The version may be stale, because every write tests it. `seed` is for
-    /// jitter.
+    /// Begins a pass over this version of the object. A stale version does no harm: each write carries its resourceVersion, and the
+    /// API server refuses the write if the object is newer. `seed` is for jitter.
     #[must_use]
     pub fn new(
         settings: Arc<Settings>,
@@ -183,6 +183,10 @@ impl Pass {
         let tags_due = self.memory.tags_due(object.generation, is_ready, pace, now.moment, roll);
         self.memory.secrets_compared = false;
         self.awaited = is_awaited(&object, &goal);
+        if goal.leaves_passwords_to_others() {
+            self.memory.sent_passwords = None;
+            self.memory.unsent_passwords = None;
+        }
         self.observed = Observed {
             record,
             tags_due: tags_due || object.is_requested(),

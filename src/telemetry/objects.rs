@@ -1,31 +1,33 @@
-//! No I/O: the metrics of each object, computed from the watch's store at each scrape. So an idle object has its series from the
+//! No I/O: the metrics of each object, computed from the watched objects at each scrape. So an idle object has its series from the
 //! first list on, and a deleted one has none.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::runtime::reflector::Store;
 use plan::verdict::Reason;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
+use serde::Deserialize;
 
 use crate::api::{
-    AuthenticationType, DELETING, DeletionPolicy, ElastiCacheUser, Engine, READY, RECONCILING, STALLED,
-    user_id,
+    AuthenticationType, DELETING, DeletionPolicy, Engine, PackedUser, READY, RECONCILING, STALLED,
+    first_user_id,
 };
 use crate::clock;
+use crate::objects::Objects;
 
 /// Replaces a word that this version does not know. It came from a newer CRD, or from somebody who wrote the status.
 const OTHER: &str = "other";
 
-/// Reads the stores of all watches. Clones share the stores.
+/// Reads the objects of all watches. Clones share them.
 #[derive(Clone, Default)]
 pub struct ObjectMetrics {
-    stores: Arc<Mutex<Vec<Store<ElastiCacheUser>>>>,
+    watched: Arc<Mutex<Vec<Objects>>>,
     default_policy: &'static str,
 }
 
@@ -33,16 +35,79 @@ impl ObjectMetrics {
     /// `default_policy` is the `deletionPolicy` of objects without one.
     #[must_use]
     pub fn new(default_policy: &'static str) -> Self {
-        Self { stores: Arc::default(), default_policy }
+        Self { watched: Arc::default(), default_policy }
     }
 
-    pub fn add(&self, store: Store<ElastiCacheUser>) {
-        self.stores.lock().unwrap_or_else(PoisonError::into_inner).push(store);
+    pub(crate) fn add(&self, objects: Objects) {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).push(objects);
     }
 
-    fn all(&self) -> Vec<Arc<ElastiCacheUser>> {
-        let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
-        stores.iter().flat_map(Store::state).collect()
+    fn all(&self) -> Vec<PackedUser> {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.iter().flat_map(Objects::all).collect()
+    }
+}
+
+/// The parts of an object that the metrics show, borrowed from its text, because a scrape reads all objects at once.
+#[derive(Deserialize)]
+struct MeasuredUser<'a> {
+    #[serde(borrow)]
+    metadata: MeasuredMetadata<'a>,
+    spec: MeasuredSpec,
+    #[serde(borrow, default)]
+    status: MeasuredStatus<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MeasuredMetadata<'a> {
+    namespace: Option<&'a str>,
+    name: Option<&'a str>,
+    creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MeasuredSpec {
+    #[serde(rename = "userID")]
+    user_id: Option<String>,
+    engine: Option<Engine>,
+    deletion_policy: Option<DeletionPolicy>,
+    #[serde(default)]
+    authentication: MeasuredAuthentication,
+}
+
+#[derive(Default, Deserialize)]
+struct MeasuredAuthentication {
+    #[serde(rename = "type")]
+    type_: Option<AuthenticationType>,
+}
+
+#[derive(Default, Deserialize)]
+struct MeasuredStatus<'a> {
+    #[serde(rename = "userID")]
+    user_id: Option<String>,
+    #[serde(borrow, default)]
+    conditions: Vec<MeasuredCondition<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MeasuredCondition<'a> {
+    #[serde(rename = "type", borrow)]
+    type_: Cow<'a, str>,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(borrow)]
+    reason: Cow<'a, str>,
+    last_transition_time: Time,
+}
+
+impl MeasuredUser<'_> {
+    fn user_id(&self) -> &str {
+        let Self { metadata, spec, status } = self;
+        first_user_id(status.user_id.as_deref(), spec.user_id.as_deref(), metadata.name)
     }
 }
 
@@ -69,7 +134,8 @@ impl ConditionSeries<'_> {
 
 impl Collector for ObjectMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let (objects, now) = (self.all(), clock::now());
+        let (packed, now) = (self.all(), clock::now());
+        let objects: Vec<MeasuredUser<'_>> = packed.iter().filter_map(PackedUser::read).collect();
         let age = |since: &Time| now.duration_since(since.0).as_secs_f64().max(0.0);
         self.encode_info(&mut encoder, &objects)?;
         encode_conditions(&mut encoder, &objects, age)?;
@@ -78,16 +144,11 @@ impl Collector for ObjectMetrics {
 }
 
 impl ObjectMetrics {
-    fn encode_info(
-        &self,
-        encoder: &mut DescriptorEncoder<'_>,
-        objects: &[Arc<ElastiCacheUser>],
-    ) -> fmt::Result {
+    fn encode_info(&self, encoder: &mut DescriptorEncoder<'_>, objects: &[MeasuredUser<'_>]) -> fmt::Result {
         let help = "Always 1, for each ElastiCacheUser, with its settings as labels.";
         let mut metric = encoder.encode_descriptor("elasticache_user_info", help, None, MetricType::Gauge)?;
         for object in objects {
-            let id = user_id(object);
-            let labels = info_labels(object, &id, self.default_policy);
+            let labels = info_labels(object, self.default_policy);
             ConstGauge::new(1_i64).encode(metric.encode_family(&labels)?)?;
         }
         Ok(())
@@ -96,10 +157,10 @@ impl ObjectMetrics {
 
 fn encode_conditions(
     encoder: &mut DescriptorEncoder<'_>,
-    objects: &[Arc<ElastiCacheUser>],
+    objects: &[MeasuredUser<'_>],
     age: impl Fn(&Time) -> f64,
 ) -> fmt::Result {
-    let conditions: Vec<ConditionSeries<'_>> = objects.iter().flat_map(|object| conditions(object)).collect();
+    let conditions: Vec<ConditionSeries<'_>> = objects.iter().flat_map(conditions).collect();
     let help = "Always 1, for each condition of an ElastiCacheUser, with its status and reason as labels.";
     let name = "operator_status_condition_count";
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
@@ -118,7 +179,7 @@ fn encode_conditions(
 
 fn encode_deletions(
     encoder: &mut DescriptorEncoder<'_>,
-    objects: &[Arc<ElastiCacheUser>],
+    objects: &[MeasuredUser<'_>],
     age: impl Fn(&Time) -> f64,
 ) -> fmt::Result {
     let help = "Time since the deletion of an ElastiCacheUser was requested.";
@@ -131,26 +192,20 @@ fn encode_deletions(
     Ok(())
 }
 
-fn object_labels(object: &ElastiCacheUser) -> [MetricLabel<'_>; 2] {
+fn object_labels<'a>(object: &MeasuredUser<'a>) -> [MetricLabel<'a>; 2] {
     let metadata = &object.metadata;
-    [
-        ("namespace", metadata.namespace.as_deref().unwrap_or_default()),
-        ("name", metadata.name.as_deref().unwrap_or_default()),
-    ]
+    [("namespace", metadata.namespace.unwrap_or_default()), ("name", metadata.name.unwrap_or_default())]
 }
 
-fn info_labels<'a>(
-    object: &'a ElastiCacheUser,
-    id: &'a str,
-    default_policy: &'static str,
-) -> [MetricLabel<'a>; 6] {
+fn info_labels<'a>(object: &'a MeasuredUser<'a>, default_policy: &'static str) -> [MetricLabel<'a>; 6] {
     let [namespace, name] = object_labels(object);
     let spec = &object.spec;
     let engine = spec.engine.as_ref().map_or("", |word| known_word(word.as_str(), Engine::WORDS));
-    let auth = spec.authentication.as_ref().and_then(|authentication| authentication.type_.as_ref());
+    let auth = spec.authentication.type_.as_ref();
     let auth = auth.map_or("", |word| known_word(word.as_str(), AuthenticationType::WORDS));
     let policy = spec.deletion_policy.as_ref();
     let policy = policy.map_or(default_policy, |word| known_word(word.as_str(), DeletionPolicy::WORDS));
+    let id = object.user_id();
     [namespace, name, ("user_id", id), ("engine", engine), ("auth", auth), ("policy", policy)]
 }
 
@@ -159,13 +214,12 @@ fn known_word(word: &str, words: &[&'static str]) -> &'static str {
 }
 
 /// One entry for each condition. Before the first pass, Ready is Unknown since the object's creation.
-fn conditions(object: &ElastiCacheUser) -> Vec<ConditionSeries<'_>> {
+fn conditions<'a>(object: &'a MeasuredUser<'a>) -> Vec<ConditionSeries<'a>> {
     let [namespace, name] = object_labels(object);
     let state =
         |type_, status, reason| [namespace, name, ("type", type_), ("status", status), ("reason", reason)];
-    let found = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let found = object.status.conditions.iter();
     let mut series: Vec<ConditionSeries<'_>> = found
-        .iter()
         .map(|condition| {
             let type_ = known_word(&condition.type_, &[READY, RECONCILING, STALLED, DELETING]);
             let status = known_word(&condition.status, &["True", "False", "Unknown"]);
@@ -187,12 +241,12 @@ fn conditions(object: &ElastiCacheUser) -> Vec<ConditionSeries<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use kube::runtime::reflector;
     use kube::runtime::watcher::Event;
     use prometheus_client::registry::Registry;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api::ElastiCacheUser;
 
     fn object(name: &str, change: impl FnOnce(&mut Value)) -> ElastiCacheUser {
         let mut object = json!({
@@ -227,9 +281,9 @@ mod tests {
 
     #[test]
     fn the_metrics_of_an_object_are_removed_with_the_object() {
-        let (store, mut writer) = reflector::store();
+        let watched = Objects::default();
         let objects = ObjectMetrics::new("Delete");
-        objects.add(store);
+        objects.add(watched.clone());
         let ready = object("ready", |object| {
             object["spec"]["userID"] = json!("some-id");
             object["spec"]["deletionPolicy"] = json!("Retain");
@@ -243,7 +297,7 @@ mod tests {
             ] });
         });
         for object in [ready.clone(), odd, object("new", |_| {})] {
-            writer.apply_watcher_event(&Event::Apply(object));
+            watched.follow(&Event::Apply(object));
         }
         let mut found = page(&objects);
         found.sort();
@@ -273,7 +327,7 @@ mod tests {
         }
         wanted.sort();
         assert_eq!(found, wanted);
-        writer.apply_watcher_event(&Event::Delete(ready));
+        watched.follow(&Event::Delete(ready));
         assert!(page(&objects).iter().all(|line| !line.contains("name=\"ready\"")));
     }
 }

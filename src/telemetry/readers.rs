@@ -32,7 +32,7 @@ const REVIEW_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) enum Denied {
     #[error("a bearer token is needed")]
     Unauthenticated,
-    #[error("the user may not get /metrics")]
+    #[error("the Kubernetes user of this token is not allowed to get /metrics")]
     Forbidden,
     #[error("too many unknown tokens: try again")]
     Busy,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::fixture::{Fixture, Setup};
+use crate::fixture::{Fixture, Setup, manifest, with_password};
 use crate::{control_plane, repository};
 
 const FLUX: [&str; 3] = ["flux/operator.yaml", "flux/clusters.yaml", "flux/user.yaml"];
@@ -29,7 +29,7 @@ const KINDS: [Kind; 4] = [
     Kind {
         version: "kustomize.toolkit.fluxcd.io/v1",
         kind: "Kustomization",
-        members: "dependsOn healthChecks interval path prune sourceRef targetNamespace timeout wait",
+        members: "dependsOn healthChecks interval path prune retryInterval sourceRef targetNamespace timeout wait",
     },
     Kind {
         version: "argoproj.io/v1alpha1",
@@ -61,7 +61,8 @@ fn named(objects: &[Value], kind: &str) -> BTreeSet<String> {
 
 #[test]
 fn objects_of_the_gitops_examples_match_the_crds_of_flux_and_argo_cd() {
-    for object in all(&[&FLUX[..], &ARGO_CD[..]].concat()).iter().filter(|object| !is_ours(object)) {
+    let objects = all(&[&FLUX[..], &ARGO_CD[..]].concat());
+    for object in objects.iter().filter(|object| !is_ours(object) && object["kind"] != "Namespace") {
         let found =
             KINDS.iter().find(|found| object["apiVersion"] == found.version && object["kind"] == found.kind);
         let Kind { members, .. } = found.unwrap_or_else(|| panic!("{object:#}"));
@@ -116,6 +117,51 @@ fn the_gitops_examples_name_the_path_of_the_chart_and_its_values() {
                 assert!(!known[group][member].is_null(), "the chart has no {group}.{member}");
             }
         }
+    }
+}
+
+#[test]
+fn the_flux_example_brings_the_namespaces_that_the_roles_of_the_chart_need() {
+    let objects = documents(FLUX[0]);
+    let namespaces = named(&objects, "Namespace");
+    let release = objects.iter().find(|object| object["kind"] == "HelmRelease").unwrap();
+    let needed = release["spec"]["values"]["secrets"]["namespaces"].as_array().unwrap();
+    assert!(!needed.is_empty());
+    for namespace in needed {
+        assert!(namespaces.contains(namespace.as_str().unwrap()), "{namespace} is missing in {}", FLUX[0]);
+    }
+}
+
+/// A kustomization whose Secret gets a prefix and a hash.
+const GENERATED: &str = "
+namePrefix: team-
+resources: [user.yaml]
+secretGenerator:
+- name: orders-api
+  literals: [password=PASSWORD]
+configurations: [name-reference.yaml]
+";
+
+#[tokio::test]
+async fn kustomize_renames_the_secret_in_a_user_together_with_the_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("name-reference.yaml", &repository::read("deploy/kustomize/name-reference.yaml"));
+    write("user.yaml", &manifest("orders-api", with_password("orders-api")).to_string());
+    let mut names = BTreeSet::new();
+    for password in ["a-first-long-password", "a-second-long-password"] {
+        write("kustomization.yaml", &GENERATED.replace("PASSWORD", password));
+        let mut command = control_plane::shared().kubectl();
+        command.arg("kustomize").arg(folder.path());
+        let output = control_plane::output(command).await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let built: Vec<Value> =
+            serde_saphyr::from_multiple(&String::from_utf8(output.stdout).unwrap()).unwrap();
+        let secret = built.iter().find(|object| object["kind"] == "Secret").unwrap();
+        let user = built.iter().find(|object| is_ours(object)).unwrap();
+        let named = &user["spec"]["authentication"]["passwords"][0]["secretKeyRef"]["name"];
+        assert_eq!(named, name(secret), "{user:#}");
+        assert!(names.insert(name(secret).to_owned()), "another password has another hash");
     }
 }
 

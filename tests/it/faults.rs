@@ -94,7 +94,7 @@ async fn a_leave_of_a_user_group_ends_in_the_same_state_whatever_fails() {
 }
 
 #[tokio::test]
-async fn a_watch_that_hangs_when_it_is_opened_again_is_not_ready_and_then_opened_once_more() {
+async fn the_operator_is_not_ready_while_its_reopened_watch_hangs_and_is_ready_after_that() {
     let client = control_plane::client().await;
     let (scenario, namespace) = (scenario::observe(), new_namespace(&client).await);
     let case = Case::new(&client, &namespace, &scenario, speed(), None).await;

@@ -17,6 +17,7 @@ use crate::rights::Rights;
 const FIRST_CALL: Duration = Duration::from_secs(10);
 /// A deletion or a creation is done within this time.
 const DONE: Duration = Duration::from_secs(30);
+/// How many other objects wait.
 const CROWD: usize = 150;
 
 pub(crate) fn names(prefix: &str, count: usize) -> Vec<String> {
@@ -59,7 +60,8 @@ async fn first_calls(
     seen
 }
 
-/// Eight users are deleted and four created while a crowd waits.
+/// Deletes eight users and creates four while many other objects wait. Each of the twelve must get its first AWS call within
+/// [`FIRST_CALL`], and be done within [`DONE`].
 async fn deletions_and_creations_are_served(fixture: &Fixture, leaving: &[String]) {
     let coming = names("coming", 4);
     let calls = fixture.aws.calls().await.len();

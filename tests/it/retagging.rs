@@ -90,7 +90,8 @@ async fn tags_follow_the_spec_and_tags_of_others_stay() {
         fixture.event("app", "UserModified").await;
     }
     assert_eq!(owner_tags(&fixture).await, 4);
-    // The 404 of the tag window says nothing about the user.
+    // For a short time after a tag call AWS answers further tag calls with 404, although the user exists. The operator must not
+    // take it for a missing user.
     assert_eq!(fixture.aws.calls_of("CreateUser", "app").await.len(), 1);
     assert_eq!(fixture.aws.calls_of("ModifyUser", "app").await.len(), 0);
     fixture.end().await;

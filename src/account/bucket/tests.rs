@@ -40,7 +40,7 @@ fn call_until_refused(bucket: &mut Bucket, aws: &mut AwsBucket, mut now: Instant
 fn a_call_that_aws_throttles_empties_the_bucket_and_lowers_its_rate() {
     let (mut bucket, now) = slowed();
     assert!(bucket.rate(now) < 7.0, "{}", bucket.rate(now));
-    assert_eq!(bucket.take(now), None, "the burst must be gone");
+    assert_eq!(bucket.take(now), None, "the bucket must be empty after a throttled call");
     let due = bucket.due(now) - now;
     assert!((seconds(0.1)..seconds(0.2)).contains(&due), "{due:?}");
 }

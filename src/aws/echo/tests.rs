@@ -61,10 +61,10 @@ proptest! {
         let part = &secret[cut..(cut + length).min(secret.len())];
         for said in [format!("Invalid value: {}", encode(part)), format!("'{}' is bad", encode(&format!("x{part}y")))] {
             let shown = shown("InvalidParameterValue", said.clone(), &password);
-            prop_assert!(!shown.contains(&encode(part)), "{encoding}: {said} is shown as {shown}");
+            prop_assert!(!shown.contains(&encode(part)), "{encoding}: a part of the password is visible: AWS said {said}, and the operator shows {shown}");
             for run in part.as_bytes().windows(8) {
                 let run = String::from_utf8_lossy(run).into_owned();
-                prop_assert!(!shown.contains(&encode(&run)), "{encoding}: {said} is shown as {shown}");
+                prop_assert!(!shown.contains(&encode(&run)), "{encoding}: a part of the password is visible: AWS said {said}, and the operator shows {shown}");
             }
             prop_assert!(shown.contains("InvalidParameterValue"), "{encoding}: the code is gone: {shown}");
         }

@@ -123,7 +123,8 @@ pub(super) fn choose(group: &Group, undecided: &BTreeSet<String>, now: Moment) -
     directions.into_iter().find_map(|direction| choose_for(group, direction, undecided, now))
 }
 
-/// New wishes together, else half of a part that AWS refused, else what is left of refused calls, else one object alone.
+/// Chooses the objects of the next call. First: all new wishes together. If there are none: half of a batch that AWS refused (a
+/// `Part`). Then: objects of refused calls that are in no `Part`. Last: one object alone.
 fn choose_for(
     group: &Group,
     direction: Direction,

@@ -38,7 +38,7 @@ fn a_create_request_in_the_future_ages_from_the_moment_it_was_first_seen() {
 #[test]
 fn last_applied_is_forgotten_once_another_process_has_requested_the_deletion() {
     let applied = LastApplied { access_string: Some("on ~* +@all".to_owned()), ..LastApplied::default() };
-    let mut memory = Memory { before_deletion: Some(applied.clone()), ..Memory::default() };
+    let mut memory = Memory { before_deletion: Some(Box::new(applied.clone())), ..Memory::default() };
     let mut object = ObjectFacts::default();
     object.status.delete_requested_by = Some("me".to_owned());
     let record = memory.record(&object, "me", &Pace::default(), Now::default());

@@ -4,9 +4,9 @@ use super::{Awaiting, Pass, Request};
 use crate::location::{is_gone, wrong_location};
 use crate::verdict::Outcome;
 use crate::{
-    Account, Arn, Authentication, CallSource, Creation, Definition, Fetch, Goal, Lifecycle, Now, ObjectFacts,
-    OwnerObservation, Ownership, Passwords, SecretProblem, Tags, TagsObservation, UserObservation,
-    tags_match,
+    Account, Arn, Authentication, CallSource, Creation, Definition, Fetch, FirstPassword, Goal, Lifecycle,
+    Now, ObjectFacts, OwnerObservation, Ownership, Passwords, SecretProblem, Tags, TagsObservation,
+    UserObservation, tags_match,
 };
 
 impl Pass {
@@ -95,9 +95,13 @@ impl Pass {
 
     pub(super) fn read_passwords(&mut self, passwords: Result<Passwords, SecretProblem>) {
         match &mut self.goal {
-            Goal::Present(desired) | Goal::ObserveOnly(desired) => {
-                desired.authentication = Authentication::Password(passwords);
-            }
+            Goal::Present(desired) | Goal::ObserveOnly(desired) => match &mut desired.authentication {
+                Authentication::Password(read)
+                | Authentication::ExternalPassword(FirstPassword::FromSecrets(read)) => *read = passwords,
+                Authentication::ExternalPassword(FirstPassword::Random)
+                | Authentication::Iam
+                | Authentication::NoPassword => {}
+            },
             Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) | Goal::Orphaned(_) => {}
         }
         self.awaited |= self.has_new_passwords();
@@ -140,7 +144,7 @@ impl Pass {
                 self.observed.known_owner = self
                     .memory
                     .owner
-                    .as_ref()
+                    .as_deref()
                     .filter(|(arn, _)| *arn == user.arn)
                     .map(|(_, owner)| owner.clone());
                 if self.observed.known_owner == Some(Ownership::Ours) {
@@ -211,7 +215,7 @@ impl Pass {
         } else {
             self.memory.forget_passwords();
         }
-        self.memory.owner = Some((arn.clone(), ownership.clone()));
+        self.memory.owner = Some(Box::new((arn.clone(), ownership.clone())));
         self.observed.known_owner = Some(ownership);
     }
 
@@ -220,7 +224,7 @@ impl Pass {
         self.memory.owner = None;
         let Outcome::Tagged(tags) = outcome else { return };
         if let Some(ownership) = self.goal.evaluate(tags) {
-            self.memory.owner = Some((arn.clone(), ownership));
+            self.memory.owner = Some(Box::new((arn.clone(), ownership)));
             self.note_tags(tags, now);
         }
     }

@@ -15,7 +15,7 @@ const MOST_LATE_ROUNDS: u8 = 3;
 /// answer arrives, it stays forgotten.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Doubts {
-    pub(super) before_deletion: Option<LastApplied>,
+    pub(super) before_deletion: Option<Box<LastApplied>>,
     pub(super) sent_passwords: Option<Passwords>,
 }
 
@@ -59,7 +59,8 @@ impl Pass {
         match intent {
             WriteIntent::Delete => {
                 let before = self.observed.record.last_applied.take().filter(LastApplied::manages);
-                self.memory.before_deletion = before.or_else(|| self.memory.before_deletion.take());
+                self.memory.before_deletion =
+                    before.map(Box::new).or_else(|| self.memory.before_deletion.take());
                 self.read_record(now);
             }
             WriteIntent::Reclaim { .. } => {

@@ -59,7 +59,7 @@ impl Pass {
     pub(super) fn close(&mut self, action: Action, outcome: Outcome, now: Now) {
         self.learn_from_outcome(&action, &outcome, now);
         // An answer of DescribeUsers is not enough: without its tags, nobody knows whether a user is in sync.
-        let hidden = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if fault.hides_user_state());
+        let hidden = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if !fault.shows_user_state());
         let silent = hidden || action == Action::Wait(Wait::BusyForOthers);
         self.memory.pacing.heard(silent, now.moment);
         let groups = self.group_report(&action, &outcome);
@@ -166,8 +166,12 @@ impl Pass {
 
     /// Status shows that a Secret is missing, and AWS was asked in this pass or before.
     fn waits_for_secret(&self, action: &Action) -> bool {
-        let is_asked = self.observed.record.waits_for_secret
-            || matches!(self.observed.user, UserObservation::Found(_) | UserObservation::Absent);
+        let is_asked = match &self.observed.user {
+            UserObservation::Found(_) => true,
+            // The user may be about to appear, and then the object needs the finalizer.
+            UserObservation::Absent => self.observed.record.creation == Creation::Closed,
+            UserObservation::NotRead | UserObservation::Failed(_) => self.observed.record.waits_for_secret,
+        };
         is_asked
             && matches!(action, Action::Wait(Wait::Secret(_)) | Action::Refuse(Refusal::InvalidPassword(_)))
     }
@@ -218,8 +222,9 @@ impl Pass {
         }
         match (action, outcome) {
             (Action::Create(create), Outcome::Accepted(user)) => {
+                let owner = self.goal.owner();
                 self.memory.owner =
-                    self.goal.owner().map(|owner| (user.arn.clone(), owner.evaluate(&create.tags)));
+                    owner.map(|owner| Box::new((user.arn.clone(), owner.evaluate(&create.tags))));
                 self.memory.sent_passwords = create.authentication.passwords().cloned();
                 let (roll, generation) = (self.rolls.roll(), self.object.generation);
                 self.memory.tags_match(generation, &self.settings.pace, now.moment, roll);

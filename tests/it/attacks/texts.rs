@@ -76,7 +76,7 @@ async fn loosen(client: &kube::Client) {
 /// Creates the object as soon as the API server uses the less strict CRD.
 async fn created(fixture: &Fixture, name: &str, spec: Value) {
     let manifest = serde_json::from_value(crate::fixture::manifest(name, spec)).unwrap();
-    until("the laxer CRD is in force", async || {
+    until("the API server uses the less strict CRD", async || {
         fixture.users().create(&Default::default(), &manifest).await.is_ok().then_some(())
     })
     .await;

@@ -74,8 +74,15 @@ fn every_chart_value_in_the_documentation_exists() {
 }
 
 /// Flags of kubectl, Helm and cargo.
-const OF_OTHERS: [&str; 6] =
-    ["--field-selector", "--from-literal", "--no-hooks", "--server-side", "--set", "--wait"];
+const OF_OTHERS: [&str; 7] = [
+    "--field-manager",
+    "--field-selector",
+    "--from-literal",
+    "--no-hooks",
+    "--server-side",
+    "--set",
+    "--wait",
+];
 
 #[test]
 fn every_flag_in_the_documentation_exists() {

@@ -124,3 +124,25 @@ pub(super) async fn odd_objects_count(fixture: &Fixture, cluster: &Cluster, env:
     answer.fails("objects-delete", "3 objects have", "for ns in default;");
     run(cluster, "kubectl delete ecu --all").await;
 }
+
+#[tokio::test]
+async fn check_names_the_objects_of_a_namespace_that_is_not_watched_any_more() {
+    let fixture = Fixture::new().await;
+    fixture.ready("app", iam()).await;
+    fixture.kill();
+    fixture.delete("app").await;
+    let named = format!("{}/app (is being deleted)", fixture.ns);
+    for args in [&[][..], &["--uninstall"]] {
+        let answer = check(&fixture, args, &[("ELASTICACHE_USERS_NAMESPACE", "default")]).await;
+        // Other tests have objects in other namespaces too, and the message may not name all of them.
+        let row = answer.find("unwatched").unwrap_or_else(|| panic!("{args:?}"));
+        assert_eq!(row["status"], "warning", "{row:#}");
+        let message = row["message"].as_str().unwrap();
+        assert!(message.contains(&named) || message.contains(" more"), "{message}");
+    }
+    let own = check(&fixture, &[], &[]).await;
+    assert!(!own.find("unwatched").is_some_and(|row| row["message"].as_str().unwrap().contains(&named)));
+    fixture.start();
+    fixture.gone("app").await;
+    fixture.end().await;
+}

@@ -68,7 +68,8 @@ fn at(place: u16, length: usize) -> usize {
     usize::from(place) * length / (usize::from(u16::MAX) + 1)
 }
 
-/// Damages bytes. Some changes are at the tags of an XML document. `own` has further words.
+/// Makes random changes to the bytes. Some replace the text after an XML tag, or repeat a tag. Inserted words come from `WORDS` and
+/// from `own`.
 pub(super) fn damage(bytes: &mut Vec<u8>, edits: &[Edit], own: &[String]) {
     for (kind, place, with) in edits {
         let position = at(*place, bytes.len());

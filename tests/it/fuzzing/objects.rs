@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use elasticache_user_operator::api::{ElastiCacheUser, full_name, user_id};
+use elasticache_user_operator::api::{ElastiCacheUser, PackedUser, TrimmedUser, full_name, user_id};
 use elasticache_user_operator::kubernetes::{Kubernetes, facts, status};
 use elasticache_user_operator::resolve::{passwords, resolve, secrets_named};
 use plan::pace::Pace;
@@ -140,7 +140,7 @@ async fn pass(object: &ElastiCacheUser, user: &Value, kubernetes: &Kubernetes, r
 }
 
 #[test]
-fn any_stored_object_is_parsed_and_gets_a_pass_without_a_panic() {
+fn any_stored_object_is_parsed_kept_as_it_is_and_gets_a_pass_without_a_panic() {
     secrecy::remember_password(PASSWORD);
     let (driver, (log, _logging)) = (Driver::new(), Log::capture());
     let secret = json!({
@@ -157,6 +157,8 @@ fn any_stored_object_is_parsed_and_gets_a_pass_without_a_panic() {
         let object: ElastiCacheUser =
             serde_json::from_value(value.clone()).expect("every stored object is read");
         let _ = (full_name(&object), user_id(&object), secrets_named(&object).count());
+        let watched: ElastiCacheUser = serde_json::from_value::<TrimmedUser>(value.clone()).unwrap().into();
+        assert_eq!(json!(PackedUser::new(&watched).unpack()), json!(watched));
         let said = driver.drive(pass(&object, &corpus[other % corpus.len()].user, &kubernetes, &rolls));
         log.assert_silent(&said);
         // A body that is no JSON must be refused.

@@ -79,7 +79,11 @@ fn row(command: &Command, arg: &Arg) -> String {
     let long =
         arg.get_long().unwrap_or_else(|| panic!("{}: {} has no long name", command.get_name(), arg.get_id()));
     let environment = arg.get_env().map(|name| format!("`{}`", name.display())).unwrap_or_default();
-    let values = arg.get_default_values().iter().map(|value| format!("`{}`", value.display()));
+    let values = arg
+        .get_default_values()
+        .iter()
+        .filter(|value| !value.is_empty())
+        .map(|value| format!("`{}`", value.display()));
     let defaults = values.collect::<Vec<_>>().join(", ");
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
     let possible: Vec<String> =

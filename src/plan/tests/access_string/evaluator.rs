@@ -37,7 +37,7 @@ pub(crate) struct Universe {
 }
 
 impl Universe {
-    /// All names in these strings, and some more.
+    /// The keys, channels and commands that the two access strings name, and some that they do not name.
     pub(crate) fn of(texts: [&str; 2], version: u64) -> Self {
         let mut names: BTreeSet<String> = ["", "a", "b", "ab", "other"].map(str::to_owned).into();
         let mut commands: BTreeSet<String> =

@@ -149,7 +149,7 @@ fn rests(operator: &mut Operator, model: &mut Model) -> Option<String> {
     model.trace.note(|| "from here on nothing may change any more".to_owned());
     passes(REST, operator, model);
     let moved = model.object != before.0 || model.history.mutations.len() != before.1;
-    moved.then(|| "it does not stay".to_owned())
+    moved.then(|| "the end state does not last: a later pass changed the object or AWS".to_owned())
 }
 
 /// A restart must not change anything either, except that it repeats a status write that failed while a person was needed.

@@ -10,7 +10,7 @@ use plan::pass::{Finish, Request, Response, Settings, Wishes};
 use plan::*;
 
 use crate::common;
-use crate::service::{Service, fault, group_id};
+use crate::service::{Luck, Service, fault, group_id};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
@@ -21,17 +21,6 @@ pub(crate) struct Item {
     pub(crate) ever_named: BTreeSet<String>,
     memory: Memory,
     due: Option<Duration>,
-}
-
-/// What happens to the next ModifyUserGroup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Luck {
-    Throttled,
-    LostBefore,
-    LostAfter,
-    /// The process is killed, and the call had no effect.
-    KilledBefore,
-    KilledAfter,
 }
 
 #[derive(Debug)]
@@ -173,6 +162,15 @@ impl Cluster {
         }
         item.due = Some(now);
         self.remove_if_free(name);
+    }
+
+    /// Somebody removes the object's status. The operator's watch does not show it before the next pass.
+    pub(crate) fn lose_status(&mut self, name: &str) {
+        let number = self.count();
+        if let Some(item) = self.items.get_mut(name) {
+            item.object.status = Status::default();
+            item.object.version = ResourceVersion(number.to_string());
+        }
     }
 
     fn remove_if_free(&mut self, name: &str) {

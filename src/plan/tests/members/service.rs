@@ -11,6 +11,17 @@ use crate::common;
 /// How long a change takes.
 const CHANGE: Duration = Duration::from_secs(20);
 
+/// What happens to the next ModifyUserGroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Luck {
+    Throttled,
+    LostBefore,
+    LostAfter,
+    /// The process is killed, and the call had no effect.
+    KilledBefore,
+    KilledAfter,
+}
+
 #[derive(Clone, Debug)]
 struct User {
     shown: RemoteUser,

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use plan::{ConditionStatus, DeletionPolicy, Status};
+use plan::{ConditionStatus, DeletionPolicy};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
-use crate::cluster::{Cluster, Luck};
-use crate::service::Group;
+use crate::cluster::Cluster;
+use crate::service::{Group, Luck};
 
 const USERS: [&str; 4] = ["ann", "bob", "cid", "dee"];
 /// A member that belongs to somebody else.
@@ -73,7 +73,7 @@ fn apply(cluster: &mut Cluster, event: &Event) {
             item.policy = *policy;
             item.object.terminating = true;
         }),
-        Event::LosesStatus(user) => cluster.edit(USERS[*user], |item| item.object.status = Status::default()),
+        Event::LosesStatus(user) => cluster.lose_status(USERS[*user]),
         Event::Foreign(user, group, joins) => {
             let user = USERS.get(*user).copied().unwrap_or(FOREIGN);
             if user == FOREIGN || cluster.service.has_user(user) || !joins {

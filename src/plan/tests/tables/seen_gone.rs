@@ -138,7 +138,7 @@ fn a_user_that_appears_after_user_not_found_is_ours_only_if_status_was_written_s
 
 /// This process read the tags of the user before.
 fn knows(mut given: Given, owner: Option<Ownership>) -> Given {
-    given.memory.owner = owner.map(|owner| (arn(), owner));
+    given.memory.owner = owner.map(|owner| Box::new((arn(), owner)));
     given
 }
 

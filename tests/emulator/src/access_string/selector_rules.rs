@@ -12,7 +12,7 @@ pub(super) struct SelectorRules {
     pub(super) keys: Vec<KeyRule>,
     pub(super) all_channels: bool,
     pub(super) channels: Vec<String>,
-    /// What `commands` change: every command (`+@all`) or none (`-@all`).
+    /// Where the rules in `commands` start: true if every command is allowed first (`+@all`), false if none is (`-@all`).
     pub(super) all_commands: bool,
     pub(super) commands: Vec<CommandRule>,
 }

@@ -153,7 +153,7 @@ async fn b53_modify_user_replaces_the_passwords() {
 }
 
 #[tokio::test]
-async fn b54_modify_user_of_the_access_string_leaves_passwords() {
+async fn b54_changing_the_access_string_keeps_the_passwords() {
     let fixture = EmulatorFixture::start(quick());
     fixture.user("a").passwords(SECRET).passwords(OTHER).send().await.unwrap();
     let user = fixture.sdk.modify_user().user_id("a").access_string("off").send().await.unwrap();
@@ -180,7 +180,7 @@ async fn b55_password_rules_hold_on_modify_user() {
 }
 
 #[tokio::test]
-async fn b56_other_combinations_of_authentication_parameters_are_refused() {
+async fn b56_invalid_combinations_of_authentication_parameters_are_refused() {
     let fixture = EmulatorFixture::start(quick());
     fixture.create("b").await;
     let flag = ("NoPasswordRequired", "true");

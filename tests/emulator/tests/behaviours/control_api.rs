@@ -96,7 +96,7 @@ async fn faults_are_listed_with_their_defaults_and_dropped() {
 }
 
 #[tokio::test]
-async fn an_unknown_field_of_a_fault_is_refused() {
+async fn an_invalid_fault_is_refused() {
     let fixture = EmulatorFixture::start(quick());
     let bodies = [
         "{}",

@@ -1,17 +1,27 @@
-//! No I/O: finds objects by a Secret that they name and by their user ID, without a scan of all objects for each event.
+//! No I/O: the objects that a watch shows. They are found by name, by a Secret that they name and by their user ID, without a scan of
+//! all objects for each event.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
+use serde::Deserialize;
+use tokio::sync::watch;
 
-use crate::api::{ElastiCacheUser, full_name, user_id};
+use crate::api::{ElastiCacheUser, PackedUser, full_name, user_id};
 use crate::resolve::secrets_named;
 
 /// Follows the events of one watch. Clones share their tables.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Index(Arc<Mutex<Tables>>);
+pub(crate) struct Objects(Arc<WatchedTables>);
+
+#[derive(Debug, Default)]
+struct WatchedTables {
+    tables: Mutex<Tables>,
+    /// The first list is complete.
+    is_listed: watch::Sender<bool>,
+}
 
 #[derive(Debug, Default)]
 struct Tables {
@@ -23,41 +33,33 @@ struct Tables {
 /// Objects are named `namespace/name`.
 #[derive(Debug, Default)]
 struct Table {
-    objects: HashMap<Arc<str>, IndexedObject>,
-    /// By `namespace/name` of the Secret.
-    by_secret: HashMap<Arc<str>, SortedNames>,
-    by_user_id: HashMap<Arc<str>, SortedNames>,
+    objects: HashMap<Arc<str>, PackedUser>,
+    /// `namespace/name` of a Secret, and an object that names it.
+    by_secret: Pairs,
+    by_user_id: Pairs,
 }
 
-/// Nearly always one.
-type SortedNames = Vec<Arc<str>>;
-
-#[derive(Debug)]
-struct IndexedObject {
-    uid: String,
-    user_id: Arc<str>,
-    secrets: Vec<Arc<str>>,
-}
+type Pairs = BTreeSet<(Arc<str>, Arc<str>)>;
 
 /// What a complete list says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Listed {
-    pub(super) uids: HashSet<String>,
+pub(crate) struct Listed {
+    pub(crate) uids: HashSet<String>,
     /// The objects that vanished while the watch was broken.
-    pub(super) vanished: Vec<Vanished>,
+    pub(crate) vanished: Vec<Vanished>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Vanished {
+pub(crate) struct Vanished {
     /// `namespace/name`. `None` if another object has the name now.
-    pub(super) name: Option<Arc<str>>,
-    pub(super) uid: String,
-    pub(super) user_id: Arc<str>,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) uid: String,
+    pub(crate) user_id: String,
 }
 
-impl Index {
+impl Objects {
     /// To be called with each event of the watch. Answers at the end of a list.
-    pub(super) fn follow(&self, event: &Event<ElastiCacheUser>) -> Option<Listed> {
+    pub(crate) fn follow(&self, event: &Event<ElastiCacheUser>) -> Option<Listed> {
         let mut tables = self.lock();
         match event {
             Event::Init => tables.listing = Table::default(),
@@ -67,82 +69,99 @@ impl Index {
             Event::InitDone => {
                 let listed = std::mem::take(&mut tables.listing);
                 let before = std::mem::replace(&mut tables.now, listed);
-                let uids: HashSet<String> =
-                    tables.now.objects.values().map(|entry| entry.uid.clone()).collect();
-                let gone = before.objects.into_iter().filter(|(_, entry)| !uids.contains(&entry.uid));
-                let vanished = gone.map(|(name, IndexedObject { uid, user_id, .. })| {
+                let uids: HashSet<String> = tables.now.objects.values().map(uid).collect();
+                let gone = before.objects.into_iter().filter(|(_, object)| !uids.contains(&uid(object)));
+                let vanished = gone.filter_map(|(name, object)| {
                     let name = (!tables.now.objects.contains_key(&name)).then_some(name);
-                    Vanished { name, uid, user_id }
+                    let object = object.unpack()?;
+                    Some(Vanished { name, uid: object.uid().unwrap_or_default(), user_id: user_id(&object) })
                 });
-                return Some(Listed { vanished: vanished.collect(), uids });
+                let listed = Listed { vanished: vanished.collect(), uids };
+                self.0.is_listed.send_replace(true);
+                return Some(listed);
             }
         }
         None
     }
 
-    /// The objects that name this Secret.
-    pub(super) fn naming_secret(&self, namespace: &str, name: &str) -> Vec<String> {
-        let tables = self.lock();
-        let named = tables.now.by_secret.get(format!("{namespace}/{name}").as_str());
-        named.into_iter().flatten().map(|name| name.to_string()).collect()
+    /// Waits until the first list is complete.
+    pub(crate) async fn listed(&self) {
+        // The sender lives as long as `self`.
+        drop(self.0.is_listed.subscribe().wait_for(|listed| *listed).await);
+    }
+
+    /// The object of this `namespace/name`.
+    pub(crate) fn get(&self, name: &str) -> Option<ElastiCacheUser> {
+        let packed = self.lock().now.objects.get(name).cloned();
+        packed?.unpack()
     }
 
     /// Whether the watch shows this object, `namespace/name`, as one that this operator looks after.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.lock().now.objects.contains_key(name)
     }
 
-    pub(super) fn wanting_user(&self, user_id: &str) -> Vec<String> {
-        let tables = self.lock();
-        let wanting = tables.now.by_user_id.get(user_id);
-        wanting.into_iter().flatten().map(|name| name.to_string()).collect()
+    /// All objects.
+    pub(crate) fn all(&self) -> Vec<PackedUser> {
+        self.lock().now.objects.values().cloned().collect()
+    }
+
+    /// The objects that name this Secret, by `namespace/name`.
+    pub(crate) fn naming_secret(&self, namespace: &str, name: &str) -> Vec<Arc<str>> {
+        second_of(&self.lock().now.by_secret, &format!("{namespace}/{name}"))
+    }
+
+    /// The objects that want the user of this ID, by `namespace/name`.
+    pub(crate) fn wanting_user(&self, user_id: &str) -> Vec<Arc<str>> {
+        second_of(&self.lock().now.by_user_id, user_id)
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn second_of(pairs: &Pairs, first: &str) -> Vec<Arc<str>> {
+    let from = (Arc::from(first), Arc::from(""));
+    let found = pairs.range(from..).take_while(|(other, _)| **other == *first);
+    found.map(|(_, second)| second.clone()).collect()
+}
+
+fn uid(object: &PackedUser) -> String {
+    #[derive(Deserialize)]
+    struct Identified {
+        metadata: Uid,
+    }
+    #[derive(Deserialize)]
+    struct Uid {
+        uid: String,
+    }
+    object.read::<Identified>().map(|object| object.metadata.uid).unwrap_or_default()
 }
 
 impl Table {
     fn insert(&mut self, object: &ElastiCacheUser) {
-        let (key, namespace) = (full_name(object), object.namespace().unwrap_or_default());
+        let key: Arc<str> = full_name(object).into();
         self.remove(&key);
-        let key: Arc<str> = key.into();
-        let entry = IndexedObject {
-            uid: object.uid().unwrap_or_default(),
-            user_id: user_id(object).into(),
-            secrets: secrets_named(object).map(|secret| format!("{namespace}/{secret}").into()).collect(),
-        };
-        for secret in &entry.secrets {
-            add_to(&mut self.by_secret, secret, &key);
-        }
-        add_to(&mut self.by_user_id, &entry.user_id, &key);
-        self.objects.insert(key, entry);
+        self.by_secret.extend(secret_paths(object).map(|secret| (secret, key.clone())));
+        self.by_user_id.insert((user_id(object).into(), key.clone()));
+        self.objects.insert(key, PackedUser::new(object));
     }
 
     fn remove(&mut self, key: &str) {
-        let Some(entry) = self.objects.remove(key) else { return };
-        for secret in &entry.secrets {
-            remove_from(&mut self.by_secret, secret, key);
+        let Some((key, before)) = self.objects.remove_entry(key) else { return };
+        let Some(before) = before.unpack() else { return };
+        for secret in secret_paths(&before) {
+            self.by_secret.remove(&(secret, key.clone()));
         }
-        remove_from(&mut self.by_user_id, &entry.user_id, key);
+        self.by_user_id.remove(&(user_id(&before).into(), key));
     }
 }
 
-fn add_to(groups: &mut HashMap<Arc<str>, SortedNames>, group: &Arc<str>, key: &Arc<str>) {
-    let names = groups.entry(group.clone()).or_insert_with(|| Vec::with_capacity(1));
-    if let Err(place) = names.binary_search(key) {
-        names.insert(place, key.clone());
-    }
-}
-
-fn remove_from(groups: &mut HashMap<Arc<str>, SortedNames>, group: &str, key: &str) {
-    if let Some(names) = groups.get_mut(group) {
-        names.retain(|name| **name != *key);
-        if names.is_empty() {
-            groups.remove(group);
-        }
-    }
+/// `namespace/name` of each Secret that the object names.
+fn secret_paths(object: &ElastiCacheUser) -> impl Iterator<Item = Arc<str>> {
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    secrets_named(object).map(move |secret| format!("{namespace}/{secret}").into())
 }
 
 #[cfg(test)]
@@ -150,7 +169,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{json, to_value};
 
     use super::*;
 
@@ -197,34 +216,38 @@ mod tests {
         objects.iter().filter(|(_, object)| fits(object)).map(|(key, _)| key.clone()).collect()
     }
 
+    fn names(found: Vec<Arc<str>>) -> Vec<String> {
+        found.iter().map(|name| name.to_string()).collect()
+    }
+
     proptest! {
         #[test]
-        fn the_index_finds_what_a_scan_of_all_objects_finds(steps in steps()) {
-            let (index, mut all) = (Index::default(), BTreeMap::new());
+        fn the_tables_find_what_a_scan_of_all_objects_finds(steps in steps()) {
+            let (watched, mut all) = (Objects::default(), BTreeMap::new());
             for step in steps {
                 match step {
                     Step::Apply(object) => {
-                        prop_assert_eq!(index.follow(&Event::Apply(object.clone())), None);
+                        prop_assert_eq!(watched.follow(&Event::Apply(object.clone())), None);
                         all.insert(full_name(&object), object);
                     }
                     Step::Delete(object) => {
-                        prop_assert_eq!(index.follow(&Event::Delete(object.clone())), None);
+                        prop_assert_eq!(watched.follow(&Event::Delete(object.clone())), None);
                         all.remove(&full_name(&object));
                     }
                     Step::List(objects, whole) => {
-                        index.follow(&Event::Init);
+                        watched.follow(&Event::Init);
                         for object in &objects {
-                            index.follow(&Event::InitApply(object.clone()));
+                            watched.follow(&Event::InitApply(object.clone()));
                         }
                         if whole {
                             let listed: BTreeMap<_, _> =
                                 objects.into_iter().map(|object| (full_name(&object), object)).collect();
                             let before = std::mem::replace(&mut all, listed);
                             let uids: HashSet<String> = all.values().filter_map(ElastiCacheUser::uid).collect();
-                            let told = index.follow(&Event::InitDone).unwrap();
+                            let told = watched.follow(&Event::InitDone).unwrap();
                             let vanished = before.into_iter().filter_map(|(name, object)| {
                                 let name = (!all.contains_key(&name)).then(|| name.into());
-                                Some(Vanished { name, uid: object.uid()?, user_id: user_id(&object).into() })
+                                Some(Vanished { name, uid: object.uid()?, user_id: user_id(&object) })
                             });
                             let mut gone: Vec<Vanished> = vanished.filter(|gone| !uids.contains(&gone.uid)).collect();
                             let mut told_gone = told.vanished;
@@ -242,26 +265,31 @@ mod tests {
                             object.namespace().as_deref() == Some(namespace)
                                 && secrets_named(object).any(|named| named == secret)
                         });
-                        prop_assert_eq!(index.naming_secret(namespace, secret), wanted);
+                        prop_assert_eq!(names(watched.naming_secret(namespace, secret)), wanted);
                     }
                 }
                 for user in ["user0", "user1", "user2"] {
-                    prop_assert_eq!(index.wanting_user(user), scan(&all, |object| user_id(object) == user));
+                    prop_assert_eq!(names(watched.wanting_user(user)), scan(&all, |object| user_id(object) == user));
                 }
             }
-            let tables = index.lock();
-            prop_assert!(tables.now.by_secret.values().chain(tables.now.by_user_id.values()).all(|set| !set.is_empty()));
+            for (name, object) in &all {
+                prop_assert_eq!(to_value(watched.get(name)).unwrap(), to_value(object).unwrap());
+            }
+            let tables = watched.lock();
+            prop_assert_eq!(tables.now.by_user_id.len(), all.len());
+            let named = all.values().flat_map(|object| secret_paths(object).map(|secret| (secret, full_name(object))));
+            prop_assert_eq!(tables.now.by_secret.len(), named.collect::<HashSet<_>>().len());
         }
     }
 
     #[test]
     fn a_list_of_20_000_secrets_looks_at_each_of_10_000_objects_once() {
-        let index = Index::default();
+        let watched = Objects::default();
         for number in 0..10_000 {
-            index.follow(&Event::Apply(object(0, number, number, number, &[number])));
+            watched.follow(&Event::Apply(object(0, number, number, number, &[number])));
         }
         let looked_at: usize =
-            (0..20_000).map(|secret| index.naming_secret("n0", &format!("s{secret}")).len()).sum();
+            (0..20_000).map(|secret| watched.naming_secret("n0", &format!("s{secret}")).len()).sum();
         assert_eq!(looked_at, 10_000);
     }
 }
