@@ -48,6 +48,7 @@ mod policies;
 mod program;
 mod recorded;
 mod reference;
+mod restless;
 mod retagging;
 mod rewriting;
 mod rights;
