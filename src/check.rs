@@ -24,7 +24,7 @@ use aws::{Asked, Preflight, Timeouts};
 use plan::Arn;
 use serde_json::Value;
 
-use crate::config::{Check, CheckMode, OutputFormat};
+use crate::config::{Check, CheckMode, OutputFormat, credentials_provider};
 use crate::resolve::in_namespace;
 use crate::{api, clock};
 use clocks::ClockReading;
@@ -74,7 +74,8 @@ async fn check_needs<W: Write>(
     cluster: Option<(Cluster, Option<ClockReading>)>,
     report: &mut CheckReport<W>,
 ) -> anyhow::Result<()> {
-    let aws = Preflight::load(Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE))).await;
+    let timeouts = Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE));
+    let aws = Preflight::load(timeouts, &credentials_provider()).await;
     let Some((cluster, reading)) = cluster else { return in_aws(flags, &aws, &[], None, report).await };
     let objects = in_cluster(flags, &cluster, aws.region().ok().as_deref(), report).await?;
     in_aws(flags, &aws, &objects, reading, report).await

@@ -285,6 +285,30 @@ impl Check {
     }
 }
 
+/// Variables that point the SDK's standard chain to a provider of credentials, and whether the value is the name of a file. Other
+/// values stay out of messages.
+const PROVIDER_VARIABLES: [(&str, bool); 7] = [
+    ("AWS_ACCESS_KEY_ID", false),
+    ("AWS_PROFILE", false),
+    ("AWS_CONFIG_FILE", true),
+    ("AWS_SHARED_CREDENTIALS_FILE", true),
+    ("AWS_WEB_IDENTITY_TOKEN_FILE", true),
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", false),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", true),
+];
+
+/// Where AWS credentials should come from, for messages.
+#[allow(clippy::disallowed_methods, reason = "the one reader of the environment")]
+#[must_use]
+pub fn credentials_provider() -> String {
+    let set = PROVIDER_VARIABLES.iter().filter_map(|(name, is_file)| {
+        let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+        Some(if *is_file { format!("{name}={value}") } else { (*name).to_owned() })
+    });
+    let set: Vec<String> = set.collect();
+    if set.is_empty() { "the instance metadata service".to_owned() } else { set.join(", ") }
+}
+
 /// An error with the usage of `check` and exit code 2, like clap's own.
 fn conflict(message: &str) -> clap::Error {
     let mut cli = Cli::command();

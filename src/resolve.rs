@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use kube::ResourceExt;
 use plan::{
     Adoption, Authentication, AuthenticationType, BrokenRule, DeletionGoal, DeletionPolicy, Desired, Feature,
-    Goal, GroupPermission, InvalidUserId, Outline, Owner, Passwords, Refusal, SecretProblem, Subject,
-    UserGroupId, UserId, WantedGroups,
+    FirstPassword, Goal, GroupPermission, InvalidUserId, Outline, Owner, Passwords, Refusal, SecretProblem,
+    Subject, UserGroupId, UserId, WantedGroups,
 };
 
 use crate::api::{self, ElastiCacheUser, PREVENT_DELETION};
@@ -55,8 +55,10 @@ enum SpecError {
     NoAuthenticationType,
     #[error("spec.authentication.type is \"{0}\"; password, iam and no-password-required are known")]
     UnknownAuthenticationType(String),
+    #[error("spec.authentication.passwordSource is \"{0}\"; Secrets and External are known")]
+    UnknownPasswordSource(String),
     #[error("spec.authentication.passwords must name one or two Secrets by secretKeyRef")]
-    PasswordSources,
+    PasswordReferences,
     #[error(
         "spec.tags has the key \"{0}\": keys that begin with \"aws:\" or \"elasticache-users.dev/\" are reserved; remove it"
     )]
@@ -304,14 +306,38 @@ fn authentication(object: &ElastiCacheUser) -> Result<Authentication, SpecError>
     match type_ {
         Some(api::AuthenticationType::Iam) => Ok(Authentication::Iam),
         Some(api::AuthenticationType::NoPasswordRequired) => Ok(Authentication::NoPassword),
-        Some(api::AuthenticationType::Password) => {
-            keys(object).map(|_| Authentication::Password(Err(SecretProblem::NotRead)))
-        }
+        Some(api::AuthenticationType::Password) => passwords_wanted(object),
         Some(api::AuthenticationType::Unrecognized(word)) => {
             Err(SpecError::UnknownAuthenticationType(word.clone()))
         }
         None => Err(SpecError::NoAuthenticationType),
     }
+}
+
+fn passwords_wanted(object: &ElastiCacheUser) -> Result<Authentication, SpecError> {
+    let given = object.spec.authentication.as_ref();
+    let unread = || Err(SecretProblem::NotRead);
+    match given.and_then(|given| given.password_source.as_ref()) {
+        None | Some(api::PasswordSource::Secrets) => keys(object).map(|_| Authentication::Password(unread())),
+        Some(api::PasswordSource::External) if given.is_some_and(|given| given.passwords.is_none()) => {
+            Ok(Authentication::ExternalPassword(FirstPassword::Random))
+        }
+        Some(api::PasswordSource::External) => {
+            keys(object).map(|_| Authentication::ExternalPassword(FirstPassword::FromSecrets(unread())))
+        }
+        Some(api::PasswordSource::Unrecognized(word)) => Err(SpecError::UnknownPasswordSource(word.clone())),
+    }
+}
+
+/// The object's user may need the Secrets that the object names. A user whose passwords somebody else sets needs them only before
+/// it has a password.
+pub fn may_need_secrets(object: &ElastiCacheUser) -> bool {
+    let given = object.spec.authentication.as_ref();
+    let is_external = given.is_some_and(|given| given.password_source == Some(api::PasswordSource::External));
+    let shown = object.status.as_ref().and_then(|status| status.authentication.as_ref());
+    let has_password =
+        shown.is_some_and(|shown| shown.type_.as_deref() == Some(AuthenticationType::Password.output()));
+    !(is_external && has_password)
 }
 
 /// The Secrets that an object names.
@@ -321,7 +347,7 @@ pub fn secrets_named(object: &ElastiCacheUser) -> impl Iterator<Item = &str> {
     sources.unwrap_or_default().iter().filter_map(secret_and_key).map(|(secret, _)| secret)
 }
 
-fn secret_and_key(source: &api::PasswordSource) -> Option<(&str, &str)> {
+fn secret_and_key(source: &api::PasswordReference) -> Option<(&str, &str)> {
     let reference = source.secret_key_ref.as_ref()?;
     Some((reference.name.as_deref()?, reference.key.as_deref()?))
 }
@@ -331,7 +357,7 @@ fn keys(object: &ElastiCacheUser) -> Result<Vec<(&str, &str)>, SpecError> {
     let authentication = object.spec.authentication.as_ref();
     let sources = authentication.and_then(|authentication| authentication.passwords.as_deref());
     let keys: Option<Vec<_>> = sources.unwrap_or_default().iter().map(secret_and_key).collect();
-    keys.filter(|keys| matches!(keys.len(), 1 | 2)).ok_or(SpecError::PasswordSources)
+    keys.filter(|keys| matches!(keys.len(), 1 | 2)).ok_or(SpecError::PasswordReferences)
 }
 
 /// # Errors

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::account::{Limiter, RateLimited};
 use crate::clock::PassClock;
-use crate::config::RunFlags;
+use crate::config::{RunFlags, credentials_provider};
 use crate::connection::{self, ConfigurationError, NotServed, WatchHealth};
 use crate::controller::{self, Context, Watched};
 use crate::groups::UserGroups;
@@ -103,6 +103,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let metrics = Metrics::register(&mut registry, ObjectMetrics::new(run.default_deletion_policy.as_str()));
     registry.register_collector(Box::new(ProcessMetrics::default()));
     let (aws, region) = Aws::connect(Timeouts::within(run.aws_call_timeout)).await?;
+    let aws = aws.with_provider(&credentials_provider());
     aws.meter().register(&mut registry);
     let token = if run.leader_elect { Token::none() } else { Token::unlimited() };
     let installation = run.installation(&region, &cluster_id);

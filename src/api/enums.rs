@@ -98,6 +98,16 @@ word_enum! {
 }
 
 word_enum! {
+    /// Who sets the passwords of an ElastiCache user.
+    PasswordSource {
+        /// The operator, from Secrets.
+        Secrets = "Secrets",
+        /// Somebody else, at AWS.
+        External = "External",
+    }
+}
+
+word_enum! {
     /// What becomes of the AWS user when its object is deleted.
     DeletionPolicy {
         /// It is deleted first.

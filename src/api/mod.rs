@@ -16,9 +16,11 @@ mod status;
 mod trimmed;
 
 pub use crd::{APPLY_CRD, crd, crd_yaml};
-pub use enums::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
+pub use enums::{
+    AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy, PasswordSource,
+};
 pub use packed::PackedUser;
-pub use spec::{AuthenticationSpec, ElastiCacheUser, ElastiCacheUserSpec, PasswordSource, SecretKeyRef};
+pub use spec::{AuthenticationSpec, ElastiCacheUser, ElastiCacheUserSpec, PasswordReference, SecretKeyRef};
 pub use status::{ElastiCacheUserStatus, LastAppliedStatus, LocationStatus, ReportedAuthentication};
 pub use trimmed::{MOST_FINALIZERS, TOO_MANY_FINALIZERS, TrimmedSecret, TrimmedUser};
 

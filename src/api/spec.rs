@@ -18,7 +18,9 @@ use std::collections::BTreeMap;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::enums::{AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy};
+use super::enums::{
+    AdoptionPolicy, AuthenticationType, DeletionPolicy, Engine, ManagementPolicy, PasswordSource,
+};
 use super::lenient::Fields;
 use super::status::ElastiCacheUserStatus;
 use plan::{USER_ID_MAX_LENGTH, USER_ID_PATTERN};
@@ -94,7 +96,7 @@ const INVISIBLE_IN_RULES: &str = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\p{Cf}\
         .message("userID can not be added or removed later: AWS can not rename a user. Make a new ElastiCacheUser with the other ID and delete this one"),
     validation = Rule::new("has(self.userName) == has(oldSelf.userName)")
         .field_path(".userName")
-        .message("userName can not be added or removed later: AWS can not rename a user. Make a new ElastiCacheUser with the other name and delete this one"),
+        .message("userName can not be added or removed later: AWS can not rename a user. Delete this object and make it again with the other name: both have the same user ID, so they can not exist at the same time"),
     validation = Rule::new("self.?authentication.?type.orValue('') != 'no-password-required' || self.?engine.orValue('') != 'valkey' || (oldSelf.?authentication.?type.orValue('') == 'no-password-required' && oldSelf.?engine.orValue('') == 'valkey')")
         .optional_old_self(true)
         .field_path(".authentication.type")
@@ -117,7 +119,7 @@ pub struct ElastiCacheUserSpec {
     /// added or removed later. Members of one user group must have different names.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("userName can not be changed: AWS can not rename a user. Make a new ElastiCacheUser with the other name and delete this one"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("userName can not be changed: AWS can not rename a user. Delete this object and make it again with the other name: both have the same user ID, so they can not exist at the same time"))]
     #[x_kube(validation = Rule::new("self.size() > 0").message("userName must have 1 to 128 characters, for example orders; leave it out and it is the user ID"))]
     #[x_kube(validation = Rule::new(format!("!self.matches(r'{INVISIBLE}')")).message("userName must not have control, format or line separator characters: nobody sees them, and they forge lines in logs"))]
     pub user_name: Option<String>,
@@ -218,10 +220,17 @@ fn tag_value() -> serde_json::Value {
 /// How a user proves who it is.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[x_kube(
-    validation = Rule::new("self.?type.orValue('') != 'password' || (has(self.passwords) && self.passwords.size() > 0)")
+    validation = Rule::new("self.?type.orValue('') != 'password' || self.?passwordSource.orValue('Secrets') != 'Secrets' || (has(self.passwords) && self.passwords.size() > 0)")
         .field_path(".passwords")
         .reason(Reason::FieldValueRequired)
-        .message("type password needs one or two passwords: name a Secret of this namespace, for example passwords: [{secretKeyRef: {name: orders-api, key: password}}]"),
+        .message("type password needs one or two passwords: name a Secret of this namespace, for example passwords: [{secretKeyRef: {name: orders-api, key: password}}]. If somebody else sets the passwords at AWS, set passwordSource: External"),
+    validation = Rule::new("self.?passwordSource.orValue('Secrets') == 'Secrets' || !has(self.passwords) || self.passwords.size() > 0")
+        .field_path(".passwords")
+        .message("passwords must not be empty: with passwordSource External leave it out, or name the Secret of the first password"),
+    validation = Rule::new("self.?type.orValue('') == 'password' || !has(self.passwordSource)")
+        .field_path(".passwordSource")
+        .reason(Reason::FieldValueForbidden)
+        .message("passwordSource goes only with type password: leave it out, or set type: password"),
     validation = Rule::new("self.?type.orValue('') == 'password' || !has(self.passwords)")
         .field_path(".passwords")
         .reason(Reason::FieldValueForbidden)
@@ -235,20 +244,28 @@ pub struct AuthenticationSpec {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<AuthenticationType>,
 
+    /// Who sets the passwords. Secrets: the operator, from the Secrets of passwords. External: somebody else
+    /// sets them at AWS, for example the rotation of AWS Secrets Manager, or Vault. The operator then sends
+    /// passwords only to a user that has none: when it creates the user, and when type becomes password.
+    /// Only with type password. Default: Secrets. It may be changed later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_source: Option<PasswordSource>,
+
     /// One or two passwords. Required if type is password, forbidden otherwise. Each is valid by itself.
     /// To rotate, add the new one, move the clients, and then remove the old one. The operator notices a
     /// change of the Secret and sends it to ElastiCache. A password has 16 to 128 printable characters
-    /// without , " / and @.
+    /// without , " / and @. With passwordSource External they are optional and sent only to a user that has
+    /// none; left out, that user gets a random password that nobody learns.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
-    pub passwords: Option<Vec<PasswordSource>>,
+    pub passwords: Option<Vec<PasswordReference>>,
 }
 
 /// Where one password comes from.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PasswordSource {
+pub struct PasswordReference {
     /// A key of a Secret in the namespace of this object. There is no way to name another namespace.
     #[schemars(required)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -296,11 +313,15 @@ impl<'de> Deserialize<'de> for ElastiCacheUserSpec {
 impl<'de> Deserialize<'de> for AuthenticationSpec {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Fields::of_object(deserializer)?;
-        Ok(Self { type_: fields.take("type"), passwords: fields.take("passwords") })
+        Ok(Self {
+            type_: fields.take("type"),
+            password_source: fields.take("passwordSource"),
+            passwords: fields.take("passwords"),
+        })
     }
 }
 
-impl<'de> Deserialize<'de> for PasswordSource {
+impl<'de> Deserialize<'de> for PasswordReference {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Never fails, because a broken reference must stay in the list: two passwords must not become one.
         let mut fields = Fields::of_anything(deserializer)?;

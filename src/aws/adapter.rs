@@ -3,6 +3,7 @@
 //! The SDK's retries are off, because the operator must never repeat a mutation blindly. Do not format a request or a
 //! builder that carries passwords: its `Debug` shows them.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::credentials::KnownCredentials;
 use crate::failure::Failure;
 use crate::identity::{AccountInAnswer, IdentifyTurn};
 use crate::interceptor::{CallInterceptor, failure};
+use crate::random_password::random_password;
 use crate::{GroupPage, Meter, MutationGuard, UserApi, UserPage};
 
 /// Below the name of the operator, so that a log filter for the operator shows it.
@@ -41,6 +43,8 @@ pub struct Aws {
     pub(crate) guard: Option<Arc<dyn MutationGuard>>,
     pub(crate) credentials: KnownCredentials,
     pub(crate) identifying: IdentifyTurn,
+    /// Where the credentials should come from, for messages. `None`: nobody said.
+    pub(crate) provider: Option<Arc<str>>,
 }
 
 impl fmt::Debug for Aws {
@@ -102,7 +106,7 @@ impl Aws {
                 if call.has_no_password() {
                     tracing::debug!(target: ERROR_TARGET, operation = call.operation().name(), error = %DisplayErrorContext(&error));
                 }
-                Err(failure(&error, &facts))
+                Err(failure(&error, &facts).of_provider(self.provider.as_deref()))
             }
         };
         let account = result.as_ref().ok().and_then(AccountInAnswer::account);
@@ -150,8 +154,12 @@ impl UserApi for Aws {
 
     async fn create(&self, create: &Create, signer: CredentialsId) -> Outcome {
         let Create { user_id, user_name, engine, access_string, authentication, tags, cause: _ } = create;
+        let passwords = match passwords_to_send(Some(authentication)) {
+            Ok(passwords) => passwords,
+            Err(fault) => return Outcome::Failed(fault),
+        };
         let seen = self.interceptor(Operation::CreateUser).signed_by(signer);
-        let call = Call::new(Operation::CreateUser, user_id.as_str(), passwords_in(Some(authentication)));
+        let call = Call::new(Operation::CreateUser, user_id.as_str(), &passwords);
         let request = self
             .client
             .create_user()
@@ -159,7 +167,7 @@ impl UserApi for Aws {
             .user_name(user_name)
             .engine(engine.as_str())
             .access_string(access_string)
-            .authentication_mode(authentication_mode(authentication))
+            .authentication_mode(authentication_mode(authentication.kind(), &passwords))
             .set_tags(sent_tags(tags));
         let sent = request.customize().interceptor(seen.clone()).send();
         match self.finish(call, &seen, sent, |user| answered_user!(user, user_id.as_str())).await {
@@ -172,15 +180,20 @@ impl UserApi for Aws {
     async fn modify(&self, modify: &Modify, signer: CredentialsId) -> Outcome {
         let Modify { user_id, changes, cause: _ } = modify;
         let plan::Changes { access_string, engine, authentication } = changes;
+        let passwords = match passwords_to_send(authentication.as_ref()) {
+            Ok(passwords) => passwords,
+            Err(fault) => return Outcome::Failed(fault),
+        };
+        let kind = authentication.as_ref().map(AuthenticationChange::kind);
         let seen = self.interceptor(Operation::ModifyUser).signed_by(signer);
-        let call = Call::new(Operation::ModifyUser, user_id.as_str(), passwords_in(authentication.as_ref()));
+        let call = Call::new(Operation::ModifyUser, user_id.as_str(), &passwords);
         let request = self
             .client
             .modify_user()
             .user_id(user_id.as_str())
             .set_access_string(access_string.clone())
             .set_engine(engine.map(|engine| engine.as_str().to_owned()))
-            .set_authentication_mode(authentication.as_ref().map(authentication_mode));
+            .set_authentication_mode(kind.map(|kind| authentication_mode(kind, &passwords)));
         let sent = request.customize().interceptor(seen.clone()).send();
         let ended = self.finish(call, &seen, sent, |user| answered_user!(user, user_id.as_str())).await;
         user_outcome(ended, &seen)
@@ -230,11 +243,14 @@ impl UserApi for Aws {
     }
 }
 
-/// The passwords that a call carries.
-fn passwords_in(authentication: Option<&AuthenticationChange>) -> &[Password] {
+/// The passwords that a call carries. A random one is made here, and the call is its only place.
+fn passwords_to_send(authentication: Option<&AuthenticationChange>) -> Result<Cow<'_, [Password]>, Fault> {
     match authentication {
-        Some(AuthenticationChange::Password(passwords)) => passwords.values(),
-        Some(AuthenticationChange::Iam | AuthenticationChange::NoPassword) | None => &[],
+        Some(AuthenticationChange::Password(passwords) | AuthenticationChange::FirstPassword(passwords)) => {
+            Ok(Cow::Borrowed(passwords.values()))
+        }
+        Some(AuthenticationChange::RandomPassword) => random_password().map(|one| Cow::Owned(vec![one])),
+        Some(AuthenticationChange::Iam | AuthenticationChange::NoPassword) | None => Ok(Cow::Borrowed(&[])),
     }
 }
 

@@ -101,6 +101,12 @@ impl Aws {
         Ok((Self::new(&shared, timeouts), region))
     }
 
+    /// Says where credentials should come from if there are none, because the errors of the SDK name neither provider nor file.
+    #[must_use]
+    pub fn with_provider(self, provider: &str) -> Self {
+        Self { provider: Some(provider.into()), ..self }
+    }
+
     /// Explicit settings instead of the standard chain.
     #[must_use]
     pub fn with(connection: &Connection) -> Self {
@@ -143,6 +149,7 @@ impl Aws {
             guard: None,
             credentials: KnownCredentials::default(),
             identifying: IdentifyTurn::default(),
+            provider: None,
         }
     }
 }

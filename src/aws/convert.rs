@@ -1,7 +1,7 @@
 //! Pure: converts the types of `plan` to those of the SDK, and back.
 
 use aws_sdk_elasticache::types::{self, AuthenticationMode, InputAuthenticationType};
-use plan::{Arn, AuthenticationChange, Lifecycle, Password, RemoteUser, Tags};
+use plan::{Arn, AuthenticationType, Lifecycle, Password, RemoteUser, Tags};
 
 /// The user in an answer. `None` if it is another user, or if a required member is missing. A macro, because DescribeUsers
 /// lists users of one type, and each mutation has the user's members in a type of its own.
@@ -57,15 +57,11 @@ pub(crate) fn sent_tags(tags: &Tags) -> Option<Vec<types::Tag>> {
     Some(tags.collect::<Vec<_>>()).filter(|tags| !tags.is_empty())
 }
 
-pub(crate) fn authentication_mode(change: &AuthenticationChange) -> AuthenticationMode {
-    let passwords = match change {
-        AuthenticationChange::Password(passwords) => {
-            Some(passwords.values().iter().map(Password::expose).map(str::to_owned).collect())
-        }
-        AuthenticationChange::Iam | AuthenticationChange::NoPassword => None,
-    };
+pub(crate) fn authentication_mode(kind: AuthenticationType, passwords: &[Password]) -> AuthenticationMode {
+    let passwords: Vec<String> = passwords.iter().map(Password::expose).map(str::to_owned).collect();
     AuthenticationMode::builder()
-        .r#type(InputAuthenticationType::from(change.kind().input()))
-        .set_passwords(passwords)
+        .r#type(InputAuthenticationType::from(kind.input()))
+        // AWS refuses an empty list.
+        .set_passwords(Some(passwords).filter(|passwords| !passwords.is_empty()))
         .build()
 }

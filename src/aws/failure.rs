@@ -12,8 +12,13 @@ pub(crate) type Classify = fn(&str, &str, u16) -> Answer;
 /// Why a call has no useful answer.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Not sent, because there were no credentials to sign it with. The text comes from the provider.
-    NoCredentials(Option<String>),
+    /// Not sent, because there were no credentials to sign it with.
+    NoCredentials {
+        /// Where they should come from.
+        provider: Option<String>,
+        /// The provider's text.
+        why: Option<String>,
+    },
     /// Not sent, because other credentials signed it than the DescribeUsers before it.
     CredentialsChanged,
     /// Not sent for another reason.
@@ -34,16 +39,30 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// If there were no credentials, says where they should come from.
+    pub(crate) fn of_provider(self, provider: Option<&str>) -> Self {
+        match self {
+            Self::NoCredentials { why, .. } => {
+                Self::NoCredentials { provider: provider.map(str::to_owned), why }
+            }
+            Self::CredentialsChanged
+            | Self::NotSent(_)
+            | Self::TimedOut
+            | Self::NoAnswer
+            | Self::Unreadable(_)
+            | Self::Refused { .. } => self,
+        }
+    }
+
     /// The answer for `plan`. Two failures of one kind have the same text. The `passwords` of the call are removed from it.
     pub(crate) fn answer(&self, passwords: &[Password], classify: Classify) -> Answer {
         let unavailable =
             |code, message: &str| Answer::Fault(Fault::Unavailable(AwsError::new(code, message)));
         match self {
-            Self::NoCredentials(why) => {
-                let why = match why {
-                    Some(why) => format!("the provider gave none: {why}"),
-                    None => "the provider gave none".to_owned(),
-                };
+            Self::NoCredentials { provider, why } => {
+                let provider = provider.as_ref().map(|provider| format!(" ({provider})")).unwrap_or_default();
+                let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                let why = format!("the provider gave none{provider}{why}");
                 Answer::Fault(Fault::Credentials(sanitized("NoCredentials", &why, passwords)))
             }
             Self::CredentialsChanged => {
@@ -110,7 +129,7 @@ mod tests {
             status,
         };
         let rows = [
-            ("no credentials", Failure::NoCredentials(None), false),
+            ("no credentials", Failure::NoCredentials { provider: None, why: None }, false),
             ("other credentials", Failure::CredentialsChanged, false),
             ("a request that could not be made", Failure::NotSent("bad endpoint".to_owned()), false),
             ("a time-out", Failure::TimedOut, true),

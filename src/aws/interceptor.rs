@@ -192,10 +192,10 @@ where
     // text.
     let late = |cause: &(dyn Error + 'static)| cause.to_string().starts_with("identity resolver timed out");
     if matches!(error, SdkError::TimeoutError(_)) || causes().any(late) {
-        return Failure::NoCredentials(Some("it took too long".to_owned()));
+        return Failure::NoCredentials { provider: None, why: Some("it took too long".to_owned()) };
     }
     if causes().any(|cause| cause.is::<CredentialsError>()) {
-        return Failure::NoCredentials(root_cause(error));
+        return Failure::NoCredentials { provider: None, why: root_cause(error) };
     }
     Failure::NotSent(root_cause(error).unwrap_or_else(|| error.to_string()))
 }

@@ -17,6 +17,7 @@ mod interceptor;
 mod listing;
 mod meter;
 mod preflight;
+mod random_password;
 mod sanitize;
 
 use std::fmt::Debug;

@@ -60,10 +60,11 @@ pub struct Asked<T> {
 }
 
 impl Preflight {
-    /// Reads the standard chain. Makes no call.
-    pub async fn load(timeouts: Timeouts) -> Self {
+    /// Reads the standard chain. Makes no call. `provider`: where credentials should come from, for messages.
+    pub async fn load(timeouts: Timeouts, provider: &str) -> Self {
         let shared = aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12()).load().await;
-        Self { aws: Aws::new(&shared, timeouts), shared, timeouts }
+        let aws = Aws::new(&shared, timeouts).with_provider(provider);
+        Self { aws, shared, timeouts }
     }
 
     /// The region of the standard chain.
@@ -86,7 +87,8 @@ impl Preflight {
             Ok(Err(CredentialsError::CredentialsNotLoaded(_))) => Err(UnusableCredentials::NotConfigured),
             Ok(Err(source)) => {
                 let cause = root_cause(&source).unwrap_or_else(|| source.to_string());
-                let message = sanitize::stable(&cause, &[]);
+                let provider = self.aws.provider.as_deref().unwrap_or_default();
+                let message = format!("{provider}: {}", sanitize::stable(&cause, &[]));
                 Err(UnusableCredentials::ProviderFailed { message, source })
             }
             Err(_) => Err(UnusableCredentials::TimedOut),

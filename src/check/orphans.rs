@@ -20,7 +20,7 @@ use super::row::{Row, counted, named};
 use super::survey::{Interruption, Survey, SurveyPace, SurveyedTags, Surveyor};
 use super::{CheckReport, PATIENCE, amazon, permissions};
 use crate::account::{Limiter, RateLimited};
-use crate::config::Check;
+use crate::config::{Check, credentials_provider};
 
 pub(super) async fn check_orphans<W: Write>(
     flags: &Check,
@@ -61,7 +61,8 @@ async fn connect_to_aws<W: Write>(
     flags: &Check,
     report: &mut CheckReport<W>,
 ) -> anyhow::Result<Option<(RateLimited<Aws>, String)>> {
-    let aws = Preflight::load(Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE))).await;
+    let timeouts = Timeouts::within(flags.run.aws_call_timeout.min(PATIENCE));
+    let aws = Preflight::load(timeouts, &credentials_provider()).await;
     let region = aws.region();
     report.publish(amazon::region_row(&region))?;
     let credentials = aws.credentials().await;

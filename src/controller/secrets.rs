@@ -18,7 +18,7 @@ use super::{scoped, warn_once};
 use crate::api::{ElastiCacheUser, TrimmedSecret};
 use crate::connection::{WATCH_SECONDS, WatchHealth};
 use crate::objects::Objects;
-use crate::resolve::secrets_named;
+use crate::resolve::{may_need_secrets, secrets_named};
 
 /// Wait so long after a Secret changed, because a rotation writes two Secrets one after the other.
 const SECRET_DEBOUNCE: Duration = Duration::from_secs(1);
@@ -188,7 +188,9 @@ pub(super) fn objects_with_changed_secret(objects: &Objects, secret: &TrimmedSec
     let uid = secret.metadata.uid.as_deref().unwrap_or_default();
     let version = secret.metadata.resource_version.as_deref().unwrap_or_default();
     let sent = |object: &ElastiCacheUser| versions_sent(object).any(|sent| sent.is_of(uid, version));
-    let asks = |object: ElastiCacheUser| object.metadata.deletion_timestamp.is_none() && !sent(&object);
+    let asks = |object: ElastiCacheUser| {
+        object.metadata.deletion_timestamp.is_none() && may_need_secrets(&object) && !sent(&object)
+    };
     let mut candidates = objects.naming_secret(namespace, name);
     candidates.retain(|name| objects.get(name).is_some_and(asks));
     candidates

@@ -21,6 +21,17 @@ pub fn same_meaning(one: &str, other: &str) -> bool {
     }
 }
 
+/// What makes a user of this access string useless, one sentence each. Nothing is said of a string that cannot be read.
+#[must_use]
+pub fn shortcomings(text: &str) -> Vec<&'static str> {
+    let Some(rights) = AccessRights::parse(text) else { return Vec::new() };
+    let allows = |of: &SelectorRights| of.all_commands || of.commands.iter().any(|run| run.allow);
+    let no_command = !allows(&rights.root) && !rights.selectors.iter().any(allows);
+    let off = "It cannot log in: spec.accessString has no \"on\", or an \"off\" behind it.";
+    let powerless = "It may run no command: spec.accessString allows none, or takes all away at its end.";
+    [(!rights.on).then_some(off), no_command.then_some(powerless)].into_iter().flatten().collect()
+}
+
 /// The words of `text`. ASCII blanks separate them: space, tab, line feed, carriage return, vertical tab and form
 /// feed. A no-break space is part of a word.
 fn words(text: &str) -> impl Iterator<Item = &str> {

@@ -108,7 +108,12 @@ pub enum WriteIntent {
     /// Write `createRequestedAt` and the keys of the tags that are about to be sent. Needs the rate limiter's token.
     Create { tag_keys: Vec<String> },
     /// Write the keys of the tags that are about to be sent. Otherwise a lost answer would hide that a tag is ours.
-    Tags { tag_keys: Vec<String> },
+    Tags {
+        tag_keys: Vec<String>,
+        /// Remove the recorded Secret versions from status, because the user had no owner tags: somebody may have made it again
+        /// with other passwords.
+        forget_passwords: bool,
+    },
     /// Correct what ModifyUser is about to make wrong in status. Otherwise, if its answer is lost and somebody reverts the
     /// spec, status would claim that AWS still has the old values.
     Modify {

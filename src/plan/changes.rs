@@ -2,8 +2,8 @@
 
 use crate::access_string::same_meaning;
 use crate::{
-    Authentication, AuthenticationType, Cause, Desired, Engine, Goal, LastApplied, Observed, Passwords,
-    Record, RemoteUser, SecretProblem, SecretVersion, Tags, UserObservation, is_reserved_tag_key,
+    Authentication, AuthenticationType, Cause, Desired, Engine, FirstPassword, Goal, LastApplied, Observed,
+    Passwords, Record, RemoteUser, SecretProblem, SecretVersion, Tags, UserObservation, is_reserved_tag_key,
 };
 
 /// What ModifyUser sends: only the fields that differ.
@@ -19,6 +19,10 @@ pub struct Changes {
 pub enum AuthenticationChange {
     /// All passwords, because a set replaces the former one (B53).
     Password(Passwords),
+    /// The same, but somebody else sets the passwords from then on.
+    FirstPassword(Passwords),
+    /// One password that the driver makes when it sends the call, and that nobody keeps.
+    RandomPassword,
     Iam,
     NoPassword,
 }
@@ -29,7 +33,14 @@ impl AuthenticationChange {
     pub fn to(authentication: &Authentication) -> Result<Self, SecretProblem> {
         match authentication {
             Authentication::Password(Ok(passwords)) => Ok(Self::Password(passwords.clone())),
-            Authentication::Password(Err(problem)) => Err(problem.clone()),
+            Authentication::ExternalPassword(FirstPassword::Random) => Ok(Self::RandomPassword),
+            Authentication::ExternalPassword(FirstPassword::FromSecrets(Ok(passwords))) => {
+                Ok(Self::FirstPassword(passwords.clone()))
+            }
+            Authentication::Password(Err(problem))
+            | Authentication::ExternalPassword(FirstPassword::FromSecrets(Err(problem))) => {
+                Err(problem.clone())
+            }
             Authentication::Iam => Ok(Self::Iam),
             Authentication::NoPassword => Ok(Self::NoPassword),
         }
@@ -38,23 +49,24 @@ impl AuthenticationChange {
     #[must_use]
     pub fn kind(&self) -> AuthenticationType {
         match self {
-            Self::Password(_) => AuthenticationType::Password,
+            Self::Password(_) | Self::FirstPassword(_) | Self::RandomPassword => AuthenticationType::Password,
             Self::Iam => AuthenticationType::Iam,
             Self::NoPassword => AuthenticationType::NoPassword,
         }
     }
 
-    /// Empty without passwords.
+    /// Those that a later pass compares. Empty without passwords, and if somebody else sets them.
     #[must_use]
     pub fn password_versions(&self) -> &[SecretVersion] {
         self.passwords().map_or(&[], Passwords::versions)
     }
 
+    /// Those that a later pass compares.
     #[must_use]
     pub fn passwords(&self) -> Option<&Passwords> {
         match self {
             Self::Password(passwords) => Some(passwords),
-            Self::Iam | Self::NoPassword => None,
+            Self::FirstPassword(_) | Self::RandomPassword | Self::Iam | Self::NoPassword => None,
         }
     }
 }
@@ -163,7 +175,7 @@ pub(crate) fn differences(desired: &Desired, user: &RemoteUser, tags: Option<&Ta
     ]
     .map(|difference| difference.map(Difference::conditional));
     all.extend(found.into_iter().flatten());
-    let has_passwords = matches!(desired.authentication, Authentication::Password(_));
+    let has_passwords = desired.authentication.kind() == AuthenticationType::Password;
     if has_passwords && (other_type.is_some() || count_difference(&desired.authentication, user).is_some()) {
         all.push("passwords would be sent".to_owned());
     }

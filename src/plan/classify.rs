@@ -96,12 +96,16 @@ impl Fault {
         }
     }
 
-    /// A read that failed like this shows nothing about the user's state.
+    /// A read that failed like this shows that the user exists and is not `active`. Any other failure of a read shows nothing.
     #[must_use]
-    pub fn hides_user_state(&self) -> bool {
+    pub fn shows_user_state(&self) -> bool {
         match self {
-            Self::Throttled(_) | Self::Unavailable(_) | Self::Credentials(_) | Self::Denied(_) => true,
-            Self::Busy(_) | Self::Rejected(..) => false,
+            Self::Busy(_) => true,
+            Self::Throttled(_)
+            | Self::Unavailable(_)
+            | Self::Credentials(_)
+            | Self::Denied(_)
+            | Self::Rejected(..) => false,
         }
     }
 }

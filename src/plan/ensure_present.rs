@@ -12,8 +12,8 @@ use crate::ownership::{
 use crate::rules::barred;
 use crate::{
     Account, Action, Adoption, Authentication, Cause, Changes, Create, Creation, Desired, Fault, Fetch,
-    Lifecycle, Modify, Observed, Owner, OwnerObservation, Ownership, Read, Record, Refusal, RemoteUser,
-    SecretProblem, Tag, Tags, TagsObservation, Untag, UserObservation, Wait, WriteIntent,
+    FirstPassword, Lifecycle, Modify, Observed, Owner, OwnerObservation, Ownership, Read, Record, Refusal,
+    RemoteUser, SecretProblem, Tag, Tags, TagsObservation, Untag, UserObservation, Wait, WriteIntent,
 };
 
 pub(crate) fn ensure_present(desired: &Desired, observed: &Observed) -> Action {
@@ -40,10 +40,13 @@ pub(crate) fn ensure_present(desired: &Desired, observed: &Observed) -> Action {
 /// user, a user of ours may exist already.
 fn needs_no_look(desired: &Desired, observed: &Observed) -> bool {
     let may_have_passwords = match &desired.authentication {
-        Authentication::Password(passwords) => {
+        Authentication::Password(passwords)
+        | Authentication::ExternalPassword(FirstPassword::FromSecrets(passwords)) => {
             passwords.as_ref().err().is_none_or(|problem| *problem == SecretProblem::NotRead)
         }
-        Authentication::Iam | Authentication::NoPassword => true,
+        Authentication::ExternalPassword(FirstPassword::Random)
+        | Authentication::Iam
+        | Authentication::NoPassword => true,
     };
     observed.record.create_needs_no_look
         && desired.adoption == Adoption::Never
@@ -124,7 +127,9 @@ fn ensure_in_sync(desired: &Desired, user: &RemoteUser, observed: &Observed) -> 
             }
         },
         OwnerKnowledge::Known(Ownership::Unowned) if still_ours(&observed.record, user) => {
-            restore_owner_tags(&desired.owner, &desired.uid, user, observed)
+            before_tags_change(user, observed)
+                .or_else(|| before_restored_tags(observed))
+                .unwrap_or_else(|| restore_owner_tags(&desired.owner, &desired.uid, user, observed))
         }
         OwnerKnowledge::Known(Ownership::Unowned | Ownership::Another(_))
             if let Some(action) = barred(desired) =>
@@ -164,9 +169,10 @@ fn while_modifying(desired: &Desired, observed: &Observed) -> Action {
 }
 
 fn other_name(desired: &Desired, user: &RemoteUser) -> Refusal {
+    let RemoteUser { user_id: id, user_name: has, .. } = user;
     Refusal::InvalidSpec(format!(
-        "AWS user \"{}\" has the user name \"{}\", not \"{}\", and a user name cannot change",
-        user.user_id, user.user_name, desired.user_name
+        "AWS user \"{id}\" has the user name \"{has}\", not \"{}\", and AWS cannot change a user name. To keep the user, set deletionPolicy to Retain, delete this object, and create it again with userName \"{has}\"",
+        desired.user_name
     ))
 }
 
@@ -203,9 +209,30 @@ fn adopt(desired: &Desired, user: &RemoteUser, observed: &Observed, former: Opti
     before_tags_change(user, observed).unwrap_or_else(|| {
         let mut tags = desired.tags.clone();
         tags.extend(desired.owner.tags(&desired.uid));
-        let keys = unrecorded_tag_keys(desired, &observed.record);
-        send_tags(user, tags, Cause::Adoption, keys, observed)
+        let forget_passwords = has_password_versions(&observed.record);
+        let intent = intent_before_tags(desired, &observed.record, forget_passwords);
+        send_tags(user, tags, Cause::Adoption, intent, observed)
     })
+}
+
+/// Owner tags alone are restored. The next pass sends the passwords, because status has no versions of them.
+fn before_restored_tags(observed: &Observed) -> Option<Action> {
+    let last = observed.record.last_applied.as_ref().filter(|_| !observed.intent_written)?;
+    has_password_versions(&observed.record).then(|| {
+        let tag_keys = last.tag_keys.clone();
+        Action::WriteIntent(WriteIntent::Tags { tag_keys, forget_passwords: true })
+    })
+}
+
+fn has_password_versions(record: &Record) -> bool {
+    record.last_applied.as_ref().is_some_and(|last| !last.password_versions.is_empty())
+}
+
+/// What status must have before the tags of this spec are sent. `None` if it has that.
+fn intent_before_tags(desired: &Desired, record: &Record, forget_passwords: bool) -> Option<WriteIntent> {
+    let recorded = || record.last_applied.as_ref().map(|last| last.tag_keys.clone());
+    let keys = unrecorded_tag_keys(desired, record).or_else(|| recorded().filter(|_| forget_passwords));
+    keys.map(|tag_keys| WriteIntent::Tags { tag_keys, forget_passwords })
 }
 
 fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
@@ -229,12 +256,18 @@ fn change(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Action {
     }
     match &desired.authentication {
         Authentication::Password(Err(problem)) if !is_unread => secret_problem(problem),
-        Authentication::Password(_) | Authentication::Iam | Authentication::NoPassword
+        Authentication::Password(_)
+        | Authentication::ExternalPassword(_)
+        | Authentication::Iam
+        | Authentication::NoPassword
             if groups_are_unread(&desired.user_groups, observed) =>
         {
             Action::Fetch(Fetch::Groups)
         }
-        Authentication::Password(_) | Authentication::Iam | Authentication::NoPassword => Action::InSync,
+        Authentication::Password(_)
+        | Authentication::ExternalPassword(_)
+        | Authentication::Iam
+        | Authentication::NoPassword => Action::InSync,
     }
 }
 
@@ -267,23 +300,23 @@ fn retag(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Option<Ac
         TagsObservation::Read(tags) => match tag_change(desired, tags, &observed.record)? {
             TagChange::Remove(keys) => Some(Action::Untag(Untag { arn: user.arn.clone(), keys })),
             TagChange::Add(tags, cause) => {
-                let keys = unrecorded_tag_keys(desired, &observed.record);
-                Some(send_tags(user, tags, cause, keys, observed))
+                let intent = intent_before_tags(desired, &observed.record, false);
+                Some(send_tags(user, tags, cause, intent, observed))
             }
         },
     }
 }
 
-/// Status must have the keys, and the object must be read again, before AddTagsToResource is sent.
+/// The intent must be written, and the object must be read again, before AddTagsToResource is sent.
 fn send_tags(
     user: &RemoteUser,
     tags: Tags,
     cause: Cause,
-    keys: Option<Vec<String>>,
+    intent: Option<WriteIntent>,
     observed: &Observed,
 ) -> Action {
-    match keys {
-        Some(tag_keys) if !observed.intent_written => Action::WriteIntent(WriteIntent::Tags { tag_keys }),
+    match intent {
+        Some(intent) if !observed.intent_written => Action::WriteIntent(intent),
         _ if !observed.object_confirmed => Action::Fetch(Fetch::Object),
         _ => Action::Tag(Tag { arn: user.arn.clone(), tags, cause }),
     }
@@ -293,11 +326,15 @@ fn send_tags(
 fn waits_for_secret(desired: &Desired, observed: &Observed) -> Option<Action> {
     match &desired.authentication {
         Authentication::Password(Err(problem))
+        | Authentication::ExternalPassword(FirstPassword::FromSecrets(Err(problem)))
             if observed.record.waits_for_secret && observed.user == UserObservation::NotRead =>
         {
             Some(secret_problem(problem))
         }
-        Authentication::Password(_) | Authentication::Iam | Authentication::NoPassword => None,
+        Authentication::Password(_)
+        | Authentication::ExternalPassword(_)
+        | Authentication::Iam
+        | Authentication::NoPassword => None,
     }
 }
 

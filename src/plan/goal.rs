@@ -51,6 +51,12 @@ impl Goal {
         }
     }
 
+    /// Somebody else may set other passwords at any time.
+    #[must_use]
+    pub fn leaves_passwords_to_others(&self) -> bool {
+        matches!(self, Self::Present(Desired { authentication: Authentication::ExternalPassword(_), .. }))
+    }
+
     /// The user is to be deleted.
     #[must_use]
     pub fn is_deletion(&self) -> bool {
@@ -115,6 +121,8 @@ pub struct Outline {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Authentication {
     Password(Result<Passwords, SecretProblem>),
+    /// Somebody else sets the passwords at AWS.
+    ExternalPassword(FirstPassword),
     Iam,
     NoPassword,
 }
@@ -123,11 +131,19 @@ impl Authentication {
     #[must_use]
     pub fn kind(&self) -> AuthenticationType {
         match self {
-            Self::Password(_) => AuthenticationType::Password,
+            Self::Password(_) | Self::ExternalPassword(_) => AuthenticationType::Password,
             Self::Iam => AuthenticationType::Iam,
             Self::NoPassword => AuthenticationType::NoPassword,
         }
     }
+}
+
+/// What is sent to a user that has no password yet, if somebody else sets its passwords from then on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum FirstPassword {
+    /// One that nobody learns.
+    Random,
+    FromSecrets(Result<Passwords, SecretProblem>),
 }
 
 /// What a deletion needs to know of the object. It has few fields, so that an invalid spec cannot block the deletion.

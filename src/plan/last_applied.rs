@@ -81,7 +81,13 @@ fn after_intent(intent: &WriteIntent, before: LastApplied) -> Option<LastApplied
         WriteIntent::Create { tag_keys } => {
             Some(LastApplied { tag_keys: tag_keys.clone(), ..LastApplied::default() })
         }
-        WriteIntent::Tags { tag_keys } => Some(LastApplied { tag_keys: tag_keys.clone(), ..before }),
+        WriteIntent::Tags { tag_keys, forget_passwords } => {
+            let mut last = LastApplied { tag_keys: tag_keys.clone(), ..before };
+            if *forget_passwords {
+                last.password_versions.clear();
+            }
+            Some(last)
+        }
         WriteIntent::Modify { expanded_access_string, forget_passwords } => {
             let mut last = before;
             last.expanded_access_string = expanded_access_string.clone().or(last.expanded_access_string);
@@ -144,7 +150,9 @@ pub fn in_sync(desired: &Desired, user: &RemoteUser, observed: &Observed) -> Las
         // The Secret was written again with the same passwords.
         Authentication::Password(Ok(passwords)) => last.password_versions = passwords.versions().to_vec(),
         Authentication::Password(Err(_)) => {}
-        Authentication::Iam | Authentication::NoPassword => last.password_versions = Vec::new(),
+        Authentication::ExternalPassword(_) | Authentication::Iam | Authentication::NoPassword => {
+            last.password_versions = Vec::new();
+        }
     }
     if matches!(&observed.tags, TagsObservation::Read(tags) if tags_match(desired, tags, &observed.record)) {
         last.tag_keys = desired.tags.keys().cloned().collect();

@@ -179,6 +179,10 @@ impl Pass {
         let tags_due = self.memory.tags_due(object.generation, is_ready, pace, now.moment, roll);
         self.memory.secrets_compared = false;
         self.awaited = is_awaited(&object, &goal);
+        if goal.leaves_passwords_to_others() {
+            self.memory.sent_passwords = None;
+            self.memory.unsent_passwords = None;
+        }
         self.observed = Observed {
             record,
             tags_due: tags_due || object.is_requested(),

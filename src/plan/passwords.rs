@@ -1,5 +1,6 @@
 //! Passwords and the Secrets that they come from.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -16,9 +17,10 @@ pub enum InvalidPassword {
     NotText,
     /// It ends with a line break. `echo` without `-n` and editors write one.
     TrailingNewline,
-    NotPrintable,
-    /// It contains `,` `"` `/` or `@` (B45).
-    Forbidden,
+    /// It contains this character.
+    NotPrintable(char),
+    /// It contains this character: `,` `"` `/` or `@` (B45).
+    Forbidden(char),
     /// Fewer than 16 characters (B42).
     TooShort,
     /// More than 128 characters (B42).
@@ -28,18 +30,24 @@ pub enum InvalidPassword {
 impl InvalidPassword {
     /// What follows the key's name in a message.
     #[must_use]
-    pub fn description(self) -> &'static str {
-        match self {
+    pub fn description(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::NotText => "is not UTF-8 text",
             Self::TrailingNewline => {
                 "ends with a newline, which is not part of a password: write it without one \
                  (`kubectl create secret --from-literal`, `echo -n`, `printf %s`)"
             }
-            Self::NotPrintable => "contains a character that cannot be printed",
-            Self::Forbidden => "contains one of , \" / @, which ElastiCache does not accept",
+            Self::NotPrintable(one) => {
+                let code = u32::from(one);
+                return Cow::Owned(format!("contains the character U+{code:04X}, which cannot be printed"));
+            }
+            Self::Forbidden(one) => {
+                let text = format!("contains the character `{one}`; ElastiCache accepts none of , \" / @");
+                return Cow::Owned(text);
+            }
             Self::TooShort => "is shorter than 16 characters; ElastiCache accepts 16 to 128",
             Self::TooLong => "is longer than 128 characters; ElastiCache accepts 16 to 128",
-        }
+        })
     }
 }
 
@@ -51,11 +59,11 @@ impl Password {
         if text.ends_with(['\n', '\r']) {
             return Err(InvalidPassword::TrailingNewline);
         }
-        if text.chars().any(char::is_control) {
-            return Err(InvalidPassword::NotPrintable);
+        if let Some(one) = text.chars().find(|one| one.is_control()) {
+            return Err(InvalidPassword::NotPrintable(one));
         }
-        if text.contains([',', '"', '/', '@']) {
-            return Err(InvalidPassword::Forbidden);
+        if let Some(one) = text.chars().find(|one| [',', '"', '/', '@'].contains(one)) {
+            return Err(InvalidPassword::Forbidden(one));
         }
         match text.chars().count() {
             0..16 => Err(InvalidPassword::TooShort),

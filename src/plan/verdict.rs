@@ -328,6 +328,7 @@ fn leaving_groups(context: &VerdictContext<'_>) -> Verdict {
 /// A call failed: the read that the action waits for, or the action's own call.
 fn failed(action: &Action, fault: &Fault, context: &VerdictContext<'_>) -> Verdict {
     let written = matches!(action, Action::Create(_) | Action::Modify(_));
+    let read = matches!(action, Action::Fetch(_) | Action::Wait(_));
     let (reason, requeue) = match (fault, context.deleting) {
         (Fault::Busy(_), true) => (Reason::InvalidUserState, Requeue::Backoff),
         (Fault::Busy(_), false) => (Reason::WaitingForUserActive, Requeue::Backoff),
@@ -338,7 +339,7 @@ fn failed(action: &Action, fault: &Fault, context: &VerdictContext<'_>) -> Verdi
         (Fault::Rejected(why, error), deleting) => match why {
             Rejection::ServiceLinkedRole => (Reason::ServiceLinkedRoleMissing, Requeue::Slow),
             Rejection::DefaultUserInGroup if deleting => (Reason::DefaultUserInGroup, Requeue::Slow),
-            Rejection::Quota if !deleting => (Reason::QuotaExceeded, Requeue::Slow),
+            Rejection::Quota if !deleting && !read => (Reason::QuotaExceeded, Requeue::Slow),
             Rejection::ParameterCombination if written => (Reason::AuthenticationConflict, Requeue::Resync),
             Rejection::ParameterValue if written => (about(&error.message), Requeue::Resync),
             Rejection::DefaultUserInGroup
@@ -360,8 +361,7 @@ fn failed(action: &Action, fault: &Fault, context: &VerdictContext<'_>) -> Verdi
     );
     let stalled = needs_a_person || (reason == Reason::AccessDenied && context.denied_for_long);
     // A mutation is planned only if a read showed that the user differs, so its failure does not leave Ready unchanged.
-    let read = matches!(action, Action::Fetch(_) | Action::Wait(_));
-    let silent = read && fault.hides_user_state() && context.is_ready && !context.differs;
+    let silent = read && !fault.shows_user_state() && context.is_ready && !context.differs;
     let progress = match () {
         () if context.deleting => Progress::Deleting,
         () if silent && !context.stale => Progress::Unchanged,

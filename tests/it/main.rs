@@ -26,6 +26,7 @@ mod deleting;
 mod delivering;
 mod deployed;
 mod drifting;
+mod external;
 mod faults;
 mod fixture;
 mod following;

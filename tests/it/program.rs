@@ -63,6 +63,47 @@ async fn the_operator_does_not_start_without_its_configuration() {
     run.await.unwrap();
 }
 
+/// Ends at once, non-zero, and prints nothing else than one sentence that says this.
+fn refuses_in_one_line(claim: &str, command: &mut Command, says: &str) {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert!(!status.success(), "{claim}: {status}");
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert!(matches!(lines.as_slice(), [line] if line.contains(says)), "{claim}: {stderr}");
+}
+
+#[tokio::test]
+async fn an_api_server_that_does_not_answer_at_the_start_is_reported_in_one_sentence() {
+    let fixture = Fixture::without_operator(Setup::default()).await;
+    let run = tokio::task::spawn_blocking(move || {
+        // Whoever connects gets no answer.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let silent_server = format!("http://{}", silent.local_addr().unwrap());
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let closed_server = format!("http://{closed}");
+        for (claim, server, cluster_id, says) in [
+            ("nobody listens", &closed_server, None, "the API server does not answer: Connection refused"),
+            ("nobody answers", &silent_server, None, "the API server does not answer"),
+            (
+                "nobody answers, and the cluster's ID is known",
+                &silent_server,
+                Some("here"),
+                "the API server does not answer",
+            ),
+        ] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), control_plane::kubeconfig(server)).unwrap();
+            let mut command = fixture.command();
+            command.env("KUBECONFIG", file.path()).env("ELASTICACHE_USERS_KUBERNETES_TIMEOUT", "1s");
+            // The log level that people have.
+            command.env_remove("ELASTICACHE_USERS_LOG");
+            command.envs(cluster_id.map(|id| ("ELASTICACHE_USERS_CLUSTER_ID", id)));
+            refuses_in_one_line(claim, &mut command, says);
+        }
+    });
+    run.await.unwrap();
+}
+
 #[tokio::test]
 async fn the_operator_does_not_start_without_the_crd() {
     let fixture = Fixture::without_operator(Setup::default()).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::pace::{Pace, Requeue};
 use crate::pass::EventContent;
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::{Progress, Reason, Verdict};
 use crate::{MembershipState, Moment, Mutation, ResourceVersion, UserGroupId};
 
 /// It changes only when something is done, never what is done.
@@ -115,7 +115,7 @@ impl Pacing {
         // Then the object has to say something else, whatever the group does.
         let until_news =
             self.until_warning(verdict.reason, pace, now).or_else(|| self.until_stalled(pace, now));
-        match verdict.requeue {
+        let delay = match verdict.requeue {
             Requeue::Backoff | Requeue::Slow | Requeue::Busy => {
                 self.back_off(verdict.requeue, pace, now, roll)
             }
@@ -125,6 +125,19 @@ impl Pacing {
                 let news = until_news.filter(|_| requeue == Requeue::Woken);
                 news.map_or(delay, |news| delay.min(news))
             }
+        };
+        self.until_deadline(verdict, pace, now).map_or(delay, |deadline| delay.min(deadline))
+    }
+
+    /// How long until the conditions change although nothing happens: Ready becomes Unknown, or a denied call Stalled.
+    fn until_deadline(&self, verdict: &Verdict, pace: &Pace, now: Moment) -> Option<Duration> {
+        match (verdict.progress, verdict.requeue) {
+            (Progress::Unchanged, _) => {
+                let rest = pace.stale_after.saturating_sub(self.silence(now));
+                (!rest.is_zero()).then_some(rest)
+            }
+            (Progress::Reconciling, Requeue::Slow) => self.until_stalled(pace, now),
+            _ => None,
         }
     }
 
@@ -241,7 +254,6 @@ impl Pacing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::Progress;
 
     const SECOND: Duration = Duration::from_secs(1);
 

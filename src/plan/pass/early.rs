@@ -100,7 +100,7 @@ impl Pass {
         self.memory.sent_passwords.as_ref().is_some_and(|sent| sent.same(passwords))
     }
 
-    /// `None` if the user is to have no password, or if there is to be no user.
+    /// `None` if the user is to have no password, if somebody else sets it, or if there is to be no user.
     pub(super) fn passwords(&self) -> Option<&Result<Passwords, SecretProblem>> {
         match &self.goal {
             Goal::Present(Desired { authentication: Authentication::Password(passwords), .. }) => {

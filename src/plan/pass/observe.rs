@@ -4,9 +4,9 @@ use super::{Awaiting, Pass, Request};
 use crate::location::{is_gone, wrong_location};
 use crate::verdict::Outcome;
 use crate::{
-    Account, Arn, Authentication, CallSource, Creation, Definition, Fetch, Goal, Lifecycle, Now, ObjectFacts,
-    OwnerObservation, Ownership, Passwords, SecretProblem, Tags, TagsObservation, UserObservation,
-    tags_match,
+    Account, Arn, Authentication, CallSource, Creation, Definition, Fetch, FirstPassword, Goal, Lifecycle,
+    Now, ObjectFacts, OwnerObservation, Ownership, Passwords, SecretProblem, Tags, TagsObservation,
+    UserObservation, tags_match,
 };
 
 impl Pass {
@@ -91,9 +91,13 @@ impl Pass {
 
     pub(super) fn read_passwords(&mut self, passwords: Result<Passwords, SecretProblem>) {
         match &mut self.goal {
-            Goal::Present(desired) | Goal::ObserveOnly(desired) => {
-                desired.authentication = Authentication::Password(passwords);
-            }
+            Goal::Present(desired) | Goal::ObserveOnly(desired) => match &mut desired.authentication {
+                Authentication::Password(read)
+                | Authentication::ExternalPassword(FirstPassword::FromSecrets(read)) => *read = passwords,
+                Authentication::ExternalPassword(FirstPassword::Random)
+                | Authentication::Iam
+                | Authentication::NoPassword => {}
+            },
             Goal::Suspended(_) | Goal::Invalid { .. } | Goal::Absent(_) | Goal::Orphaned(_) => {}
         }
         self.awaited |= self.has_new_passwords();

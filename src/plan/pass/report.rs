@@ -59,7 +59,7 @@ impl Pass {
     pub(super) fn close(&mut self, action: Action, outcome: Outcome, now: Now) {
         self.learn_from_outcome(&action, &outcome, now);
         // An answer of DescribeUsers is not enough: without its tags, nobody knows whether a user is in sync.
-        let hidden = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if fault.hides_user_state());
+        let hidden = matches!(&action, Action::Wait(Wait::Failed(_, fault)) if !fault.shows_user_state());
         let silent = hidden || action == Action::Wait(Wait::BusyForOthers);
         self.memory.pacing.heard(silent, now.moment);
         let groups = self.group_report(&action, &outcome);
@@ -144,11 +144,7 @@ impl Pass {
         let result = match written {
             Ok(()) => {
                 events.extend(of_groups);
-                // Such an action follows only after AWS was asked, in this pass or before.
-                let waits = matches!(
-                    action,
-                    Action::Wait(Wait::Secret(_)) | Action::Refuse(Refusal::InvalidPassword(_))
-                );
+                let waits = self.waits_for_secret(&action);
                 self.memory.wait_for_secret(&self.object, waits);
                 // The warning lasts while the change is sent again and AWS applies it.
                 let is_refused =
@@ -166,6 +162,18 @@ impl Pass {
             closing.queue.extend(events);
             closing.stage = Stage::End { requeue: Some(delay), result };
         }
+    }
+
+    /// Status shows that a Secret is missing, and AWS was asked in this pass or before.
+    fn waits_for_secret(&self, action: &Action) -> bool {
+        let is_asked = match &self.observed.user {
+            UserObservation::Found(_) => true,
+            // The user may be about to appear, and then the object needs the finalizer.
+            UserObservation::Absent => self.observed.record.creation == Creation::Closed,
+            UserObservation::NotRead | UserObservation::Failed(_) => self.observed.record.waits_for_secret,
+        };
+        is_asked
+            && matches!(action, Action::Wait(Wait::Secret(_)) | Action::Refuse(Refusal::InvalidPassword(_)))
     }
 
     pub(super) fn status_after(

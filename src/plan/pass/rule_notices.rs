@@ -2,6 +2,7 @@
 
 use super::events::step;
 use super::{EventContent, Pass, Request};
+use crate::access_string::shortcomings;
 use crate::object::LONGEST_REQUEST;
 use crate::verdict::{Outcome, Progress, Verdict, VerdictContext, notices, verdict};
 use crate::{Action, Goal, MembershipChange, Moment};
@@ -16,11 +17,21 @@ impl Pass {
         now: Moment,
     ) -> Verdict {
         let mut verdict = verdict(action, outcome, &VerdictContext { groups, ..self.context(now) });
-        for notice in self.notices(&verdict) {
+        let shortcomings = self.shortcomings(&verdict).into_iter().map(str::to_owned);
+        for notice in shortcomings.chain(self.notices(&verdict)) {
             verdict.message.push(' ');
             verdict.message.push_str(&notice);
         }
         verdict
+    }
+
+    fn shortcomings(&self, verdict: &Verdict) -> Vec<&'static str> {
+        match (verdict.progress, &self.goal) {
+            (Progress::Ready, Goal::Present(desired) | Goal::ObserveOnly(desired)) => {
+                shortcomings(&desired.access_string)
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn notices(&self, verdict: &Verdict) -> Vec<String> {

@@ -199,6 +199,10 @@ fn set_last_applied(status: &mut Status, report: &Report<'_>) {
     {
         status.last_applied = (after != LastApplied::default()).then_some(after);
     }
+    // From the edit on, others may set the passwords. If the object goes back to its Secrets, they are sent again.
+    if let Some(last) = status.last_applied.as_mut().filter(|_| report.goal.leaves_passwords_to_others()) {
+        last.password_versions.clear();
+    }
 }
 
 /// Sets `createRequestedAt` together with the location in which the user is about to be created.

@@ -9,6 +9,8 @@ use crate::{
     Rejection, ReleaseReason, SecretProblem, Wait, WriteIntent, WrongLocation,
 };
 
+/// How to get out if nobody gives the operator what it needs.
+const WITHOUT_AWS: &str = " To remove only the object and keep the AWS user, set deletionPolicy to Retain.";
 const ROLE_COMMAND: &str = "aws iam create-service-linked-role --aws-service-name elasticache.amazonaws.com";
 
 /// The message for an action that did not fail.
@@ -302,15 +304,16 @@ pub(super) fn fault(action: &Action, fault: &Fault, context: &VerdictContext<'_>
     let call = call(action);
     let error = sentence(&fault.error().to_string());
     let written = matches!(action, Action::Create(_) | Action::Modify(_));
+    let way_out = if context.deleting { WITHOUT_AWS } else { "" };
     match fault {
         Fault::Busy(_) => format!("{call} of \"{id}\" must wait: {error} Retrying until AWS allows it."),
         Fault::Throttled(_) => format!("AWS throttles {call} of \"{id}\": {error} Retrying more slowly."),
         Fault::Unavailable(_) => format!("{call} of \"{id}\" got no usable answer: {error} Retrying."),
         Fault::Credentials(_) => format!(
-            "The operator's AWS credentials do not work ({call} of \"{id}\"): {error} Check its IAM role, ServiceAccount annotation or credentials. Retrying."
+            "The operator's AWS credentials do not work ({call} of \"{id}\"): {error} Check its IAM role, ServiceAccount annotation or credentials. Retrying.{way_out}"
         ),
         Fault::Denied(_) => format!(
-            "The operator's AWS role may not call {call} for \"{id}\": {error} Attach a policy that allows it. Retrying."
+            "The operator's AWS role may not call {call} for \"{id}\": {error} Attach a policy that allows it. Retrying.{way_out}"
         ),
         Fault::Rejected(Rejection::ServiceLinkedRole, _) => format!(
             "{call} of \"{id}\" was refused: {error} The account lacks ElastiCache's service-linked role; create it once with: {ROLE_COMMAND}"
@@ -318,6 +321,9 @@ pub(super) fn fault(action: &Action, fault: &Fault, context: &VerdictContext<'_>
         Fault::Rejected(Rejection::DefaultUserInGroup, _) => format!(
             "AWS user \"{id}\" is the default user of a user group and cannot be deleted: {error} {} Put another user named \"default\" into the group, or delete the group. The deletion then continues by itself.",
             groups(context)
+        ),
+        Fault::Rejected(Rejection::Quota, answer) if answer.code.starts_with("TagQuota") => format!(
+            "{call} of \"{id}\" was refused: {error} A user has at most 50 tags, and AWS does not raise this limit. Remove tags from spec.tags, or tags that others set on the user. Retrying."
         ),
         Fault::Rejected(Rejection::Quota, _) => {
             format!(

@@ -86,7 +86,8 @@ pub enum Reason {
     /// AWS refuses the call because of a quota: of users in the account, of members of a user group or of tags of the user. Or the
     /// namespace has as many users as the operator's `--max-users-per-namespace` allows.
     ///
-    /// Delete what is not needed, or ask AWS to raise the quota, or the operator's administrator to raise the limit.
+    /// Delete what is not needed, or ask AWS to raise the quota (AWS does not raise the 50 tags of a user), or the operator's
+    /// administrator to raise the limit.
     QuotaExceeded,
     /// AWS refuses the call for another reason. The message has AWS's code and explanation.
     ///

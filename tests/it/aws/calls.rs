@@ -153,6 +153,30 @@ async fn create_user_sends_every_field_and_returns_the_user_or_that_it_exists() 
     }
 }
 
+/// The emulator knows the password, and nobody else ever learns it.
+#[tokio::test]
+async fn a_random_password_is_made_for_each_call_that_sends_one() {
+    let fixture = Fixture::start();
+    let authentication = AuthenticationChange::RandomPassword;
+    let passwords = async |id| fixture.control.user(id).await.expect("the user")["Passwords"].take();
+    let mut sent = Vec::new();
+    for id in ["app", "other"] {
+        let request = Create { authentication: authentication.clone(), ..create(id) };
+        let user = accepted(fixture.aws.create(&request, SIGNER).await);
+        assert_eq!((user.authentication_type.as_str(), user.password_count), ("password", Some(1)));
+        sent.push(passwords(id).await);
+    }
+    let changes = Changes { authentication: Some(authentication), ..Changes::default() };
+    accepted(fixture.aws.modify(&Modify { changes, ..modify("other") }, SIGNER).await);
+    sent.push(passwords("other").await);
+    let is_right = |sent: &Value| {
+        sent.as_array().is_some_and(|all| all.len() == 1)
+            && sent[0].as_str().is_some_and(|one| one.len() == 40)
+    };
+    assert!(sent.iter().all(is_right), "AWS got something else than one password of 40 characters");
+    assert!(sent[0] != sent[1] && sent[1] != sent[2], "AWS got the same password twice");
+}
+
 #[tokio::test]
 async fn modify_user_sends_only_what_changes() {
     let access = |text: &str| Some(text.to_owned());

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use aws::{Aws, Timeouts, UserApi};
 use axum::http::StatusCode;
 use elasticache_emulator::{Emulator, Settings};
+use elasticache_user_operator::config::credentials_provider;
 
 use super::emulator_fixture::{nobody_listens, silent_server, user_id};
 use crate::http_server;
@@ -25,7 +26,10 @@ const NO_CREDENTIALS: &str = "No AWS credentials provider is configured: give th
 async fn other_process() {
     match Aws::connect(Timeouts::default()).await {
         Err(error) => println!("{MARK}{error}"),
-        Ok((aws, region)) => println!("{MARK}{region} {:?}", aws.describe(&user_id("app")).await.0),
+        Ok((aws, region)) => {
+            let aws = aws.with_provider(&credentials_provider());
+            println!("{MARK}{region} {:?}", aws.describe(&user_id("app")).await.0);
+        }
     }
 }
 
@@ -110,17 +114,23 @@ fn a_credentials_provider_that_fails_does_not_prevent_the_start() {
     let pod_identity = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", &*closed)];
     let odd_profile = [("AWS_CONFIG_FILE", "/dev/zero/x"), role, token, ("AWS_ENDPOINT_URL_STS", &*closed)];
     let refusal = "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.";
-    let rows: [(&str, Environment<'_>, &str); 5] = [
-        ("IRSA without its token", &no_token, "No such file or directory (os error 2)."),
-        ("IRSA with an STS that is away", &sts_at(&closed), "Connection refused"),
-        ("IRSA with an STS that refuses", &sts_at(&sts), refusal),
-        ("Pod Identity that is away", &pod_identity, "Connection refused"),
-        ("a profile that makes no sense", &odd_profile, "Connection refused"),
+    let irsa = format!("{}={}", token.0, token.1);
+    let profile = format!("AWS_CONFIG_FILE=/dev/zero/x, {irsa}");
+    let missing = "AWS_WEB_IDENTITY_TOKEN_FILE=/nonexistent";
+    let pod = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+    let rows: [(&str, Environment<'_>, &str, &str); 5] = [
+        ("IRSA without its token", &no_token, missing, "No such file or directory (os error 2)."),
+        ("IRSA with an STS that is away", &sts_at(&closed), &irsa, "Connection refused"),
+        ("IRSA with an STS that refuses", &sts_at(&sts), &irsa, refusal),
+        ("Pod Identity that is away", &pod_identity, pod, "Connection refused"),
+        ("a profile that makes no sense", &odd_profile, &profile, "Connection refused"),
     ];
-    for (claim, environment, why) in rows {
+    for (claim, environment, provider, why) in rows {
         let said = with(&[&[NO_IMDS, REGION], environment].concat());
-        let begin = "eu-west-1 Failed(Credentials(AwsError { code: \"NoCredentials\", message: \"the provider gave none: ";
-        assert!(said.starts_with(begin), "{claim}: {said}");
+        let begin = format!(
+            "eu-west-1 Failed(Credentials(AwsError {{ code: \"NoCredentials\", message: \"the provider gave none ({provider}): "
+        );
+        assert!(said.starts_with(&begin), "{claim}: {said}");
         assert!(said.contains(why), "{claim}: {said}");
         assert!(!said.contains("127.0.0.1"), "{claim}: {said}");
     }

@@ -1,6 +1,6 @@
 //! Pairs of access strings that are known to mean the same, or not.
 
-use plan::access_string::same_meaning;
+use plan::access_string::{same_meaning, shortcomings};
 
 struct Pair {
     claim: &'static str,
@@ -143,5 +143,37 @@ fn an_access_string_that_elasticache_refuses_equals_none_that_it_accepts() {
     for Pair { claim, one, other } in pairs {
         assert!(!same_meaning(one, other), "{claim}: {one:?}, {other:?}");
         assert!(!same_meaning(other, one), "{claim}, the other way round");
+    }
+}
+
+#[test]
+fn a_user_that_cannot_log_in_or_run_a_command_is_told_from_one_that_can() {
+    struct Row {
+        text: &'static str,
+        logs_in: bool,
+        runs_commands: bool,
+    }
+    let row = |text, logs_in, runs_commands| Row { text, logs_in, runs_commands };
+    for Row { text, logs_in, runs_commands } in [
+        row("on ~* +@all", true, true),
+        row("on ~app:* -@all +@read", true, true),
+        row("on ~* +@all -@dangerous -flushall", true, true),
+        row("on ~* +config|get", true, true),
+        row("on ~* (~b* +get)", true, true),
+        row("~* +@all", false, true),
+        row("on ~* +@all off", false, true),
+        row("off ~* on +get", true, true),
+        row("on ~*", true, false),
+        row("on ~* +get +set -@all", true, false),
+        row("on ~* +get nocommands", true, false),
+        row("on ~* +get -get", true, false),
+        row("on ~* (~b*) clearselectors", true, false),
+        row("on (+get) clearselectors", true, false),
+        row("off", false, false),
+        row("on ~* frobnicate", true, true),
+    ] {
+        let said = shortcomings(text).concat();
+        assert_eq!(said.contains("cannot log in"), !logs_in, "{text}: {said}");
+        assert_eq!(said.contains("may run no command"), !runs_commands, "{text}: {said}");
     }
 }

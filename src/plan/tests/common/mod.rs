@@ -72,6 +72,16 @@ pub(crate) fn password() -> Authentication {
     Authentication::Password(Ok(Passwords::new(vec![(password, SecretVersion::parse("uid-s/7/key"))])))
 }
 
+/// Somebody else sets the passwords. The spec names a Secret that nobody read yet.
+pub(crate) fn external() -> Authentication {
+    Authentication::ExternalPassword(FirstPassword::FromSecrets(Err(SecretProblem::NotRead)))
+}
+
+/// The same, and the spec names no Secret.
+pub(crate) fn external_random() -> Authentication {
+    Authentication::ExternalPassword(FirstPassword::Random)
+}
+
 pub(crate) fn versions(all: &[&str]) -> Vec<SecretVersion> {
     all.iter().map(|text| SecretVersion::parse(text)).collect()
 }

@@ -98,8 +98,9 @@ pub(crate) fn owned_by_another() -> Action {
 
 /// The user name of the AWS user is not `app`.
 pub(crate) fn other_name(name: &str) -> Action {
-    let why =
-        format!("AWS user \"app\" has the user name \"{name}\", not \"app\", and a user name cannot change");
+    let why = format!(
+        "AWS user \"app\" has the user name \"{name}\", not \"app\", and AWS cannot change a user name. To keep the user, set deletionPolicy to Retain, delete this object, and create it again with userName \"{name}\""
+    );
     refuse(Refusal::InvalidSpec(why))
 }
 
@@ -138,7 +139,12 @@ pub(crate) fn create_intent() -> Action {
 }
 
 pub(crate) fn tags_intent(keys: &[&str]) -> Action {
-    Action::WriteIntent(WriteIntent::Tags { tag_keys: texts(keys) })
+    Action::WriteIntent(WriteIntent::Tags { tag_keys: texts(keys), forget_passwords: false })
+}
+
+/// The same, and the versions of the passwords leave status.
+pub(crate) fn tags_and_passwords_intent(keys: &[&str]) -> Action {
+    Action::WriteIntent(WriteIntent::Tags { tag_keys: texts(keys), forget_passwords: true })
 }
 
 pub(crate) fn elsewhere(recorded: Arn, region: &str, account: Option<&str>) -> WrongLocation {

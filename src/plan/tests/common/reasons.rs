@@ -5,9 +5,18 @@ use plan::verdict::{Progress, Reason};
 use Reason::*;
 
 /// AWS did not show the state.
-const SILENT: [Reason; 4] = [Throttled, AWSUnavailable, CredentialsUnavailable, AccessDenied];
+const SILENT: [Reason; 6] =
+    [Throttled, AWSUnavailable, CredentialsUnavailable, AccessDenied, ServiceLinkedRoleMissing, AWSRefused];
 /// AWS did not show the state, or AWS modifies the user without a call of ours.
-const UNCHANGED: [Reason; 5] = [Active, Throttled, AWSUnavailable, CredentialsUnavailable, AccessDenied];
+const UNCHANGED: [Reason; 7] = [
+    Active,
+    Throttled,
+    AWSUnavailable,
+    CredentialsUnavailable,
+    AccessDenied,
+    ServiceLinkedRoleMissing,
+    AWSRefused,
+];
 const RECONCILING: [Reason; 19] = [
     Creating,
     Modifying,

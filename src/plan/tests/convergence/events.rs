@@ -77,6 +77,8 @@ pub(crate) enum Edit {
     Engine(Engine),
     Access(usize),
     Authentication(AuthenticationType),
+    /// Whether somebody else sets the passwords.
+    External(bool),
     Sources(usize),
     Policy(DeletionPolicy),
     Observes(bool),
@@ -194,6 +196,7 @@ fn edits() -> impl Strategy<Value = Edit> {
         1 => engines().prop_map(Edit::Engine),
         1 => (0..ACCESS.len()).prop_map(Edit::Access),
         2 => authentications().prop_map(Edit::Authentication),
+        1 => any::<bool>().prop_map(Edit::External),
         1 => (0..SOURCES.len()).prop_map(Edit::Sources),
         1 => policies().prop_map(Edit::Policy),
         1 => any::<bool>().prop_map(Edit::Observes),

@@ -19,7 +19,7 @@ use crate::judge::{self, History};
 use crate::start::Start;
 use crate::trace::Trace;
 use aws::{ACCOUNTS, Service};
-use object::{Object, Sense, TAGS};
+use object::{Object, Sense, Spec, TAGS};
 use secrets::Secrets;
 
 /// The time at which a walk begins. Everything in status is much older.
@@ -144,7 +144,8 @@ impl Model {
     }
 
     pub(crate) fn secrets_are_as_sent(&self, object: &object::Object) -> bool {
-        let has_passwords = object.spec.authentication == AuthenticationType::Password;
+        let Spec { authentication, external, .. } = object.spec;
+        let has_passwords = authentication == AuthenticationType::Password && !external;
         !has_passwords || self.secrets.are_as_sent(object.spec.sources, object.status.last_applied.as_ref())
     }
 
@@ -197,7 +198,12 @@ impl Model {
                 false
             }),
             Event::Deletes => self.by_people(|object| !std::mem::replace(&mut object.terminating, true)),
-            Event::Edits(edit) => self.by_people(|object| edited(object, edit)),
+            Event::Edits(edit) => {
+                self.by_people(|object| edited(object, edit));
+                if matches!(edit, Edit::External(true)) {
+                    self.history.sent = None;
+                }
+            }
             Event::Protects(protected) => self.by_people(|object| {
                 object.protected = *protected;
                 false
@@ -269,6 +275,7 @@ fn edited(object: &mut Object, edit: &Edit) -> bool {
         Edit::Engine(engine) => spec.engine = *engine,
         Edit::Access(access) => spec.access = *access,
         Edit::Authentication(authentication) => spec.authentication = *authentication,
+        Edit::External(external) => spec.external = *external,
         Edit::Sources(sources) => spec.sources = *sources,
         Edit::Policy(policy) => spec.policy = *policy,
         Edit::Observes(observes) => spec.observes = *observes,

@@ -104,6 +104,7 @@ pub(crate) fn settled_but_for(status: Status, access: usize) -> Start {
         engine: Engine::Redis,
         access,
         authentication: AuthenticationType::Iam,
+        external: false,
         sources: 0,
         policy: DeletionPolicy::Delete,
         observes: false,
@@ -159,13 +160,16 @@ fn specs() -> impl Strategy<Value = Spec> {
     let user = (engines(), 0..ACCESS.len(), authentications(), 0..SOURCES.len(), 0..TAGS.len());
     // The first and most frequent start is the simplest: the user is managed.
     let seldom = || prop_oneof![5 => Just(false), 1 => Just(true)];
-    (senses(), user, policies(), seldom(), seldom(), adoptions()).prop_map(
-        |(sense, (engine, access, authentication, sources, tags), policy, observes, suspended, adoption)| {
+    let flags = (seldom(), seldom(), seldom());
+    (senses(), user, policies(), flags, adoptions()).prop_map(
+        |(sense, (engine, access, authentication, sources, tags), policy, flags, adoption)| {
+            let (observes, suspended, external) = flags;
             Spec {
                 sense,
                 engine,
                 access,
                 authentication,
+                external,
                 sources,
                 policy,
                 observes,

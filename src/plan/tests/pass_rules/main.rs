@@ -5,12 +5,14 @@
 #[macro_use]
 mod common;
 mod confirmed;
+mod external;
 mod handover;
 mod kept;
 mod lagging;
 mod listed;
 mod not_shown;
 mod orphaned;
+mod outage;
 mod recent;
 mod reminded;
 mod reserved;

@@ -16,10 +16,12 @@ fn waiting() -> World {
     world
 }
 
-fn secret() -> Result<Passwords, SecretProblem> {
+pub(crate) fn secret() -> Result<Passwords, SecretProblem> {
     match password() {
         Authentication::Password(read) => read,
-        Authentication::Iam | Authentication::NoPassword => panic!("not a password"),
+        Authentication::ExternalPassword(_) | Authentication::Iam | Authentication::NoPassword => {
+            panic!("not a password")
+        }
     }
 }
 

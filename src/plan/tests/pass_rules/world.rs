@@ -214,15 +214,16 @@ impl World {
         }
         let mut user = self.user.clone().unwrap_or_else(active);
         match mutation {
-            Mutation::Create(create) => self.tags.clone_from(&create.tags),
+            Mutation::Create(create) => {
+                self.tags.clone_from(&create.tags);
+                authenticate(&mut user, &create.authentication);
+            }
             Mutation::Modify(modify) => {
                 let Changes { access_string, engine, authentication } = &modify.changes;
                 user.access_string = access_string.clone().unwrap_or(user.access_string);
                 user.engine = engine.map_or(user.engine, |engine| engine.as_str().into());
                 if let Some(change) = authentication {
-                    user.authentication_type = change.kind().output().into();
-                    user.password_count =
-                        change.passwords().and_then(|sent| i32::try_from(sent.values().len()).ok());
+                    authenticate(&mut user, change);
                 }
             }
             Mutation::Tag(tag) => {
@@ -241,4 +242,11 @@ impl World {
         self.user = Some(user.clone());
         Outcome::Accepted(user)
     }
+}
+
+fn authenticate(user: &mut RemoteUser, change: &AuthenticationChange) {
+    user.authentication_type = change.kind().output().into();
+    let count = change.passwords().map_or(1, |sent| sent.values().len());
+    let has_passwords = change.kind() == AuthenticationType::Password;
+    user.password_count = has_passwords.then(|| i32::try_from(count).unwrap());
 }

@@ -36,6 +36,9 @@ fn an_unowned_user_is_adopted_only_if_the_object_and_the_namespace_allow_it() {
     let untagged = || Goal::Present(Desired { tags: Tags::new(), adoption: Adoption::Allowed, ..desired() });
     let busy = |lifecycle| in_state(lifecycle).remembering(Ownership::Unowned);
     let object = || fetch(Fetch::Object);
+    let former = || {
+        with_applied(LastApplied { password_versions: versions(&["uid-s/7/key"]), ..applied(WANTED, None) })
+    };
     check! { goal: adopts();
         { claim: "the object does not ask for it", goal: with(Adoption::Never), seen: bare(), plan: already_exists() },
         { claim: "the namespace does not allow it",
@@ -49,6 +52,11 @@ fn an_unowned_user_is_adopted_only_if_the_object_and_the_namespace_allow_it() {
         { claim: "without tags in the spec only the owner tags are set", goal: untagged(), seen: bare().confirmed(), plan: adopt(owner_tags()) },
         { claim: "a user with some of our owner tags and none of another's is unowned",
           seen: active_seen().tagged(tags(&[(CLUSTER_TAG, "prod")])), plan: tags_intent(&["team"]) },
+        { claim: "the versions of passwords that a former user had leave status first",
+          seen: bare().record(former()), plan: tags_and_passwords_intent(&["team"]) },
+        { claim: "so they do if the keys are recorded already",
+          seen: bare().record(with_applied(LastApplied { tag_keys: texts(&["team"]), ..former().last_applied.unwrap() })),
+          plan: tags_and_passwords_intent(&["team"]) },
         { claim: "other tags of the user stay",
           seen: active_seen().tagged(tags(&[("cost-center", "7")])).intent_written().confirmed(), plan: adopt(our_tags()) },
         { claim: "a user with another user name is not tagged", seen: named().tagged(Tags::new()), plan: other_name("x") },

@@ -4,6 +4,7 @@ use plan::verdict::Outcome;
 use plan::*;
 
 use crate::changes::{ODD_RETURNED, ODD_WANTED, has, wants};
+use crate::common::plans::{tags_and_passwords_intent, tags_intent};
 use crate::common::*;
 
 /// What status remembered before.
@@ -64,7 +65,7 @@ fn status_remembers_what_was_sent_once_aws_answered_it() {
         { claim: "the intent to create forgets what was applied to an earlier user",
           action: intent(WriteIntent::Create { tag_keys: texts(&["team"]) }), remembered: Some(keys_only()) },
         { claim: "the intent to tag records the keys",
-          action: intent(WriteIntent::Tags { tag_keys: texts(&["left", "new", "team"]) }), remembered: keys(&["left", "new", "team"]) },
+          action: tags_intent(&["left", "new", "team"]), remembered: keys(&["left", "new", "team"]) },
         { claim: "the intent to modify records AWS's form of the former access string",
           action: modifies(Some("AWS's form"), false), remembered: Some(LastApplied { expanded_access_string: Some("AWS's form".into()), ..before() }) },
         { claim: "the intent to modify forgets passwords",
@@ -95,6 +96,14 @@ fn status_remembers_what_was_sent_once_aws_answered_it() {
             next_last_applied(&present(), &nothing_known().seen(active()), &action, &outcome, before());
         assert_eq!(found, remembered, "{claim}");
     }
+}
+
+#[test]
+fn the_intent_to_tag_a_user_that_had_no_owner_tags_forgets_passwords() {
+    let intent = tags_and_passwords_intent(&["left", "team"]);
+    let (observed, forgotten) = (nothing_known().seen(active()), vec![]);
+    let found = next_last_applied(&present(), &observed, &intent, &Outcome::Decided, before());
+    assert_eq!(found, Some(LastApplied { password_versions: forgotten, ..before() }));
 }
 
 #[test]
@@ -169,6 +178,8 @@ fn a_user_in_sync_is_remembered_with_its_password_versions_and_tag_keys() {
         "versions are the Secrets'":
             (with(Authentication::Password(Ok(secret))), observed()) => (&["a/1/k", "b/1/k"][..], &["old"]),
         "versions stay if a Secret is missing": (missing(), observed()) => (&["old"], &["old"]),
+        "if somebody else sets the passwords there are no versions":
+            (with(external_random()), observed()) => (none, &["old"]),
         "without passwords there are no versions, and keys stay if nobody read the tags":
             (desired(), observed()) => (none, &["old"]),
         "keys are the spec's if the tags match": (desired(), observed().tagged(our_tags())) => (none, &["team"]),

@@ -12,6 +12,7 @@ mod classify;
 mod corrections;
 mod create_intent;
 mod creation;
+mod external;
 mod finalize;
 mod finalizer;
 mod last_applied;

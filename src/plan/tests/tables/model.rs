@@ -47,12 +47,12 @@ fn a_password_is_parsed_if_elasticache_would_accept_it() {
         "a newline last": b"sixteen-letters!\n".to_vec() => Some(InvalidPassword::TrailingNewline),
         "a carriage return last": b"sixteen-letters!\r".to_vec() => Some(InvalidPassword::TrailingNewline),
         "a newline alone": b"\n".to_vec() => Some(InvalidPassword::TrailingNewline),
-        "a newline inside": b"sixteen\nletters!x".to_vec() => Some(InvalidPassword::NotPrintable),
-        "a tab": b"sixteen\tletters!x".to_vec() => Some(InvalidPassword::NotPrintable),
-        "a comma": b"sixteen,letters!x".to_vec() => Some(InvalidPassword::Forbidden),
-        "a quotation mark": b"sixteen\"letters!x".to_vec() => Some(InvalidPassword::Forbidden),
-        "a slash": b"sixteen/letters!x".to_vec() => Some(InvalidPassword::Forbidden),
-        "an at sign": b"sixteen@letters!x".to_vec() => Some(InvalidPassword::Forbidden),
+        "a newline inside": b"sixteen\nletters!x".to_vec() => Some(InvalidPassword::NotPrintable('\n')),
+        "a tab": b"sixteen\tletters!x".to_vec() => Some(InvalidPassword::NotPrintable('\t')),
+        "a comma": b"sixteen,letters!x".to_vec() => Some(InvalidPassword::Forbidden(',')),
+        "a quotation mark": b"sixteen\"letters!x".to_vec() => Some(InvalidPassword::Forbidden('"')),
+        "a slash": b"sixteen/letters!x".to_vec() => Some(InvalidPassword::Forbidden('/')),
+        "an at sign": b"sixteen@letters!x".to_vec() => Some(InvalidPassword::Forbidden('@')),
         "no text": vec![0xff; 20] => Some(InvalidPassword::NotText),
     };
     for Case { claim, given: bytes, expected: wrong } in rows {
@@ -70,8 +70,8 @@ fn each_invalid_password_has_its_own_description() {
     let rows = [
         (NotText, "UTF-8"),
         (TrailingNewline, "echo -n"),
-        (NotPrintable, "printed"),
-        (Forbidden, ", \" / @"),
+        (NotPrintable('\u{7}'), "the character U+0007"),
+        (Forbidden('/'), "the character `/`; ElastiCache accepts none of , \" / @"),
         (TooShort, "shorter than 16"),
         (TooLong, "longer than 128"),
     ];

@@ -82,11 +82,17 @@ fn the_owner_of_a_user_that_is_not_active_is_what_was_known_before() {
 fn a_user_without_owner_tags_is_ours_only_if_status_proves_it() {
     let bare = |record| active_seen().tagged(Tags::new()).record(record);
     let unread = |lifecycle| in_state(lifecycle).remembering(Ownership::Unowned).record(managed());
+    let with_versions = || managed_but(|last| last.password_versions = versions(&["uid-s/7/key"]));
     check! { goal: present();
         { claim: "the object is read again before owner tags are restored", seen: bare(managed()), plan: fetch(Fetch::Object) },
         { claim: "terminating: the object is read again before owner tags are restored",
           goal: gone(), seen: bare(managed()).kept(), plan: fetch(Fetch::Object) },
         { claim: "owner tags are restored", seen: bare(managed()).confirmed(), plan: restore_tags() },
+        { claim: "the versions of passwords leave status first, because somebody may have made the user again with others",
+          seen: bare(with_versions()).confirmed(), plan: tags_and_passwords_intent(&["team"]) },
+        { claim: "after that owner tags are restored", seen: bare(with_versions()).intent_written().confirmed(), plan: restore_tags() },
+        { claim: "terminating: no passwords are sent, so their versions may stay",
+          goal: gone(), seen: bare(with_versions()).kept().confirmed(), plan: restore_tags() },
         { claim: "terminating: owner tags are restored before DeleteUser",
           goal: gone(), seen: bare(managed()).kept().confirmed(), plan: restore_tags() },
         { claim: "owner tags are not restored before this pass has read the tags", seen: unread(Lifecycle::Active), plan: fetch_tags() },

@@ -212,9 +212,13 @@ fn may_tag(model: &Model, answers: &Answers) -> bool {
             let strange = !model.history.raced && model.user().is_some_and(another);
             // The process that wrote the delete request remembers what it removed from status, as long as AWS refuses DeleteUser.
             let departed = model.history.departed.clone().filter(|_| *terminating);
-            let last_applied = answers.found.last_applied.clone().or(departed);
-            let known = Status { last_applied, ..answers.found.clone() };
-            managed(&known, user) && !strange && model.now - *seen_at <= OWNER_VALID
+            let knows = |status: &Status| {
+                let last_applied = status.last_applied.clone().or(departed.clone());
+                managed(&Status { last_applied, ..status.clone() }, user)
+            };
+            // This pass may have read our tags before somebody removed them, and written the user to status.
+            let known = knows(&answers.found) || model.object.as_ref().is_some_and(|now| knows(&now.status));
+            known && !strange && model.now - *seen_at <= OWNER_VALID
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{Where, managed, place, shown, whose};
 use crate::events::{Event, Step};
 use crate::model::Model;
 use crate::model::aws::{ACCESS, User, form, identity};
-use crate::model::object::{Object, Sense, TAGS};
+use crate::model::object::{Object, Sense, Spec, TAGS};
 use crate::start::Start;
 
 /// What is wrong with the end.
@@ -196,13 +196,19 @@ fn names_a_neighbour(tags: &Tags) -> bool {
 }
 
 fn wanted_passwords(model: &Model, object: &Object) -> Option<Passwords> {
-    let needed = object.spec.authentication == AuthenticationType::Password;
+    let needed = object.spec.authentication == AuthenticationType::Password && !object.spec.external;
     needed.then(|| model.secrets.read(object.spec.sources).ok()).flatten()
 }
 
 /// The passwords that a person has to provide.
 fn lacks(model: &Model, object: &Object) -> Option<(Progress, Reason)> {
-    if object.spec.authentication != AuthenticationType::Password {
+    let Spec { authentication, external, sources, observes, .. } = object.spec;
+    if authentication != AuthenticationType::Password {
+        return None;
+    }
+    // Only a user that has no password yet needs those of the Secrets.
+    let typed = |user: &User| user.shown.authentication_type == AuthenticationType::Password.output();
+    if external && (sources == 0 || observes || model.user().is_some_and(typed)) {
         return None;
     }
     Some(match model.secrets.read(object.spec.sources).err()? {

@@ -299,7 +299,10 @@ impl Service {
 
 fn password_count(change: &AuthenticationChange) -> Option<i32> {
     match change {
-        AuthenticationChange::Password(passwords) => i32::try_from(passwords.values().len()).ok(),
+        AuthenticationChange::Password(passwords) | AuthenticationChange::FirstPassword(passwords) => {
+            i32::try_from(passwords.values().len()).ok()
+        }
+        AuthenticationChange::RandomPassword => Some(1),
         AuthenticationChange::Iam | AuthenticationChange::NoPassword => None,
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Spec {
     /// Which of [`ACCESS`].
     pub(crate) access: usize,
     pub(crate) authentication: AuthenticationType,
+    /// `passwordSource: External`.
+    pub(crate) external: bool,
     /// Which of [`super::secrets::SOURCES`].
     pub(crate) sources: usize,
     pub(crate) policy: DeletionPolicy,
@@ -84,7 +86,7 @@ impl Object {
     /// Without passwords, because a pass reads them when it needs them.
     pub(crate) fn goal(&self) -> Goal {
         let Spec { sense, engine, access, authentication, policy, .. } = self.spec;
-        let Spec { observes, suspended, adoption, tags: at, .. } = self.spec;
+        let Spec { observes, suspended, adoption, tags: at, external, sources, .. } = self.spec;
         if self.terminating {
             let user_id = deletion_goal().user_id.filter(|_| sense != Sense::Nameless);
             let protected = self.protected;
@@ -120,6 +122,12 @@ impl Object {
             Sense::Disallowed => vec![rule()],
         };
         let authentication = match authentication {
+            AuthenticationType::Password if external && sources == 0 => {
+                Authentication::ExternalPassword(FirstPassword::Random)
+            }
+            AuthenticationType::Password if external => {
+                Authentication::ExternalPassword(FirstPassword::FromSecrets(Err(SecretProblem::NotRead)))
+            }
             AuthenticationType::Password => Authentication::Password(Err(SecretProblem::NotRead)),
             AuthenticationType::Iam => Authentication::Iam,
             AuthenticationType::NoPassword => Authentication::NoPassword,

@@ -32,7 +32,9 @@ impl Model {
         let service = &mut self.services[self.credentials.account];
         match (others, &mut service.user) {
             (Others::Creates(claim, access), None) => {
-                service.user = Some(stranger(*claim, *access, unseen, now, service));
+                let reported = self.object.as_ref().map(|object| object.status.clone());
+                let made = stranger(*claim, *access, unseen, now, service);
+                service.user = Some(with_passwords_of_others(made, *claim, reported));
                 self.history.retagged = true;
             }
             (Others::Deletes, Some(_)) => drop(service.delete()),
@@ -67,9 +69,7 @@ impl Model {
                 user.settles_at = now + service.habits.pace;
             }
             (Others::Retags(claim), Some(user)) if user.shows_at <= now => {
-                user.tags = claimed(*claim);
-                user.put.clear();
-                user.was_ours |= *claim == Claim::Ours;
+                retag(user, *claim);
                 self.history.retagged = true;
             }
             (Others::Labels(at), Some(user)) if user.shows_at <= now => {
@@ -81,6 +81,14 @@ impl Model {
             | (_, None) => {}
         }
     }
+}
+
+fn retag(user: &mut User, claim: Claim) {
+    user.tags = claimed(claim);
+    user.put.clear();
+    // Nobody can see that a user with our tags is another one.
+    user.foreign_passwords |= claim == Claim::Ours && !user.was_ours;
+    user.was_ours |= claim == Claim::Ours;
 }
 
 /// The tags for this claim, and one tag that no spec has.
@@ -104,4 +112,20 @@ fn stranger(claim: Claim, access: usize, foreign_access: bool, now: Duration, se
     let shown = RemoteUser { access_string, arn, ..crate::common::user(Lifecycle::Modifying) };
     let user = User::new(shown, claimed(claim), claim == Claim::Ours, now);
     User { foreign_access, settles_at: now + service.habits.pace, ..user }
+}
+
+/// If status reports a user with passwords, the stranger has as many, of its own.
+fn with_passwords_of_others(stranger: User, claim: Claim, reported: Option<Status>) -> User {
+    let count = reported
+        .filter(|status| status.authentication_type.as_deref() == Some(AuthenticationType::Password.output()))
+        .and_then(|status| status.password_count);
+    let Some(count) = count else { return stranger };
+    let values: Vec<usize> = (0..usize::try_from(count).unwrap()).collect();
+    let shown = RemoteUser {
+        authentication_type: AuthenticationType::Password.output().to_owned(),
+        password_count: Some(count),
+        ..stranger.shown
+    };
+    let (passwords, foreign_passwords) = (Some(of_others(&values)), claim == Claim::Ours);
+    User { shown, passwords, foreign_passwords, ..stranger }
 }

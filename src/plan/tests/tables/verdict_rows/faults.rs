@@ -12,6 +12,7 @@ use super::common::*;
 /// Faults that pass by themselves, or that heal when somebody repairs something outside of the object.
 pub(crate) fn rows() -> Vec<Row> {
     let deletes = || Row { action: delete(), ..terminating() };
+    let way_out = "To remove only the object and keep the AWS user, set deletionPolicy to Retain.";
     let mut rows = rows! { Row { action: create(), requeue: Backoff, ..living() };
         { claim: "the user is busy", action: modify(), outcome: failed(busy()), reason: WaitingForUserActive,
           message: "ModifyUser of \"app\" must wait: InvalidUserState" },
@@ -42,6 +43,10 @@ pub(crate) fn rows() -> Vec<Row> {
           message: "DescribeUsers of \"app\" got no usable answer" },
         { claim: "terminating: credentials do not work",
           outcome: failed(credentials()), reason: CredentialsUnavailable, requeue: Slow, message: "ExpiredToken" },
+        { claim: "terminating: the message about credentials names the way out",
+          outcome: failed(credentials()), reason: CredentialsUnavailable, requeue: Slow, message: way_out },
+        { claim: "terminating: the message about a denied read names the way out",
+          action: failed_read(denied()), reason: AccessDenied, requeue: Slow, message: way_out },
         { claim: "terminating: a call that is denied for long is never Stalled", outcome: failed(denied()), context: long_denied(deleting_context()),
           reason: AccessDenied, requeue: Slow, message: "may not call DeleteUser" },
     });
@@ -63,6 +68,9 @@ pub(crate) fn refusals() -> Vec<Row> {
         { claim: "a quota", outcome: refused(Rejection::Quota), reason: QuotaExceeded, message: "raise the quota" },
         { claim: "more tags than a user may have", action: edit(), outcome: refused(Rejection::Quota), reason: QuotaExceeded,
           message: "AddTagsToResource of \"app\" was refused: Refused: Because. Delete what is not needed" },
+        { claim: "AWS does not raise the number of tags", action: edit(),
+          outcome: failed(Fault::Rejected(Rejection::Quota, aws_error("TagQuotaPerResourceExceeded", "Too many."))), reason: QuotaExceeded,
+          message: "A user has at most 50 tags, and AWS does not raise this limit. Remove tags from spec.tags" },
         { claim: "DefaultUserAssociatedToUserGroup outside of a deletion",
           action: modify(), outcome: refused(Rejection::DefaultUserInGroup), message: "Because. " },
         { claim: "a combination in AddTagsToResource", action: tag(), outcome: refused(Rejection::ParameterCombination) },
@@ -119,6 +127,12 @@ pub(crate) fn silence() -> Vec<Row> {
         { claim: "credentials that do not work leave Ready unchanged",
           action: failed_read(credentials()), reason: CredentialsUnavailable, requeue: Slow },
         { claim: "a denied read leaves Ready unchanged", action: failed_read(denied()), reason: AccessDenied, requeue: Slow },
+        { claim: "a read that is refused for any other reason leaves Ready unchanged",
+          action: failed_read(rejected(Rejection::Other)), reason: AWSRefused, requeue: Slow },
+        { claim: "a read that is refused because of the service-linked role leaves Ready unchanged",
+          action: failed_read(rejected(Rejection::ServiceLinkedRole)), reason: ServiceLinkedRoleMissing, requeue: Slow },
+        { claim: "a read that is refused for long makes Ready Unknown",
+          action: failed_read(rejected(Rejection::Other)), context: stale(ready()), progress: Unknown, reason: AWSRefused, requeue: Slow },
         { claim: "a read that is denied for long leaves Ready unchanged",
           action: failed_read(denied()), context: long_denied(ready()), reason: AccessDenied, requeue: Slow },
         { claim: "tags that cannot be read leave Ready unchanged", action: failed_tags(unavailable()), message: "ListTagsForResource" },
@@ -133,7 +147,6 @@ pub(crate) fn silence() -> Vec<Row> {
           context: long_denied(differing(ready())), progress: Stalled, reason: AccessDenied, requeue: Slow, message: "ListTagsForResource" },
         { claim: "a new generation is not Ready during an outage", action: failed_read(unavailable()), context: fresh() },
         { claim: "a new generation is not Ready during an outage that lasts", action: failed_read(unavailable()), context: stale(fresh()) },
-        { claim: "a refusal is an answer", action: failed_read(rejected(Rejection::Other)), reason: AWSRefused, requeue: Slow },
         { claim: "CreateUser is sent only if the user is missing, so its failure ends Ready",
           action: create(), outcome: failed(throttled()), reason: Throttled, message: "CreateUser" },
         { claim: "ModifyUser is sent only if the user differs, so its failure ends Ready",

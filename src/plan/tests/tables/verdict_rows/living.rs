@@ -5,7 +5,7 @@ use plan::verdict::Reason::*;
 use plan::verdict::{Completed, Outcome};
 use plan::*;
 
-use super::common::plans::{drift, fetch, refuse, wait};
+use super::common::plans::{drift, fetch, refuse, tags_intent, wait};
 use super::common::verdicts::*;
 use super::common::*;
 use plan::pace::Requeue::{Backoff, Now, Poll, Resync, Slow};
@@ -74,7 +74,7 @@ fn tagging() -> Vec<Row> {
     };
     let mut rows = rows! { base();
         { claim: "the intent to tag is followed at once",
-          action: Action::WriteIntent(WriteIntent::Tags { tag_keys: texts(&["team"]) }), outcome: Outcome::Decided },
+          action: tags_intent(&["team"]), outcome: Outcome::Decided },
         { claim: "AWS's answer shows the tags of an edit", action: tag_because(Cause::Edit), completed: vec![Completed::Modified] },
         { claim: "tags that somebody changed are drift",
           action: tag_because(Cause::Drift(missing())), context: ready(), completed: vec![Completed::Corrected(missing())] },
