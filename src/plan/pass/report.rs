@@ -164,7 +164,7 @@ impl Pass {
         }
     }
 
-    /// Status shows that a Secret is missing, and AWS was asked in this pass or before, or else there would be no such action.
+    /// Status shows that a Secret is missing, and AWS was asked in this pass or before.
     fn waits_for_secret(&self, action: &Action) -> bool {
         // The user may be about to appear, and then the object needs the finalizer.
         let may_appear =
