@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::listed::ListedRow;
+use self::observe::Ages;
 use self::perform::Doubts;
 use self::report::Closing;
 use crate::memory::{PlannedPass, Reminder};
@@ -92,15 +93,6 @@ struct Tokens {
     /// Take so many before the next read, because facts that are read one after the other must be recent together.
     reads_wanted: u8,
     mutation: bool,
-}
-
-/// When this pass requested its facts and wrote its intents.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Ages {
-    user: Option<Moment>,
-    tags: Option<Moment>,
-    other_owner: Option<Moment>,
-    create_intent: Option<Moment>,
 }
 
 /// What the next response is about.

@@ -5,9 +5,18 @@ use crate::location::{is_gone, wrong_location};
 use crate::verdict::Outcome;
 use crate::{
     Account, Arn, Authentication, CallSource, Creation, Definition, Fetch, FirstPassword, Goal, Lifecycle,
-    Now, ObjectFacts, OwnerObservation, Ownership, Passwords, SecretProblem, Tags, TagsObservation,
+    Moment, Now, ObjectFacts, OwnerObservation, Ownership, Passwords, SecretProblem, Tags, TagsObservation,
     UserObservation, tags_match,
 };
+
+/// When this pass requested its facts and wrote its intents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Ages {
+    pub(super) user: Option<Moment>,
+    pub(super) tags: Option<Moment>,
+    pub(super) other_owner: Option<Moment>,
+    pub(super) create_intent: Option<Moment>,
+}
 
 impl Pass {
     /// `None` if the fact is known without a request.
