@@ -2,8 +2,9 @@
 //! that follows only has to write that. If it would do anything else, it looks at the user itself.
 
 use super::{Ages, Pass};
+use crate::access_string::same_meaning;
 use crate::memory::ListedUser;
-use crate::{Account, Action, CallSource, Fetch, Moment, Now, UserObservation};
+use crate::{Account, Action, CallSource, Fetch, Goal, Moment, Now, RemoteUser, UserObservation};
 
 /// What a pass has of the listing that woke it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -20,13 +21,21 @@ impl ListedRow {
 }
 
 impl Pass {
-    /// An old row does not count.
+    /// An old row does not count, and none that may be from before the change.
     pub(super) fn recent_row(&mut self, now: Moment) -> ListedRow {
         let is_deletion = self.goal.is_deletion();
         let valid = self.settings.pace.poll_cap;
         let listed = self.memory.listed.take();
-        let listed = listed.filter(|listed| !is_deletion && now.since(listed.at) <= valid);
+        let listed = listed.filter(|listed| {
+            !is_deletion && now.since(listed.at) <= valid && self.shows_wanted_rights(&listed.user)
+        });
         ListedRow { listed, is_used: false }
+    }
+
+    /// A row may be older than the change. If it shows other rights than the spec, nobody knows whether they are what AWS made of
+    /// the spec or the former ones.
+    fn shows_wanted_rights(&self, user: &RemoteUser) -> bool {
+        matches!(&self.goal, Goal::Present(desired) if same_meaning(&user.access_string, &desired.access_string))
     }
 
     pub(super) fn look_at_row(&mut self, now: Now) {

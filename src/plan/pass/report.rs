@@ -166,10 +166,13 @@ impl Pass {
 
     /// Status shows that a Secret is missing, and AWS was asked in this pass or before.
     fn waits_for_secret(&self, action: &Action) -> bool {
-        // The user may be about to appear, and then the object needs the finalizer.
-        let may_appear =
-            self.observed.user == UserObservation::Absent && self.observed.record.creation == Creation::Open;
-        !may_appear
+        let is_asked = match &self.observed.user {
+            UserObservation::Found(_) => true,
+            // The user may be about to appear, and then the object needs the finalizer.
+            UserObservation::Absent => self.observed.record.creation == Creation::Closed,
+            UserObservation::NotRead | UserObservation::Failed(_) => self.observed.record.waits_for_secret,
+        };
+        is_asked
             && matches!(action, Action::Wait(Wait::Secret(_)) | Action::Refuse(Refusal::InvalidPassword(_)))
     }
 

@@ -101,7 +101,7 @@ fn deleting(id: &str) -> String {
 
 fn release(why: &ReleaseReason, id: &str, context: &VerdictContext<'_>) -> String {
     let deletion_note = |accepted: bool| {
-        if accepted { " AWS accepted DeleteUser before, so it deletes the user anyway." } else { "" }
+        if accepted { " AWS had accepted DeleteUser before, so it deletes the user anyway." } else { "" }
     };
     match why {
         ReleaseReason::UserGone => format!("AWS user \"{id}\" is gone."),

@@ -163,7 +163,10 @@ fn seen_as(
         }
         Ownership::Ours => match lacks {
             Some((progress, reason)) => {
-                let typed = user.shown.authentication_type == AuthenticationType::Password.output();
+                let password = AuthenticationType::Password.output();
+                // While the object waits for a Secret it does not ask AWS, so it cannot know that somebody gave the user a password.
+                let typed = user.shown.authentication_type == password
+                    && object.status.reported().is_some_and(|seen| seen.authentication_type == password);
                 differs(model, object, user).filter(|_| typed).or_else(|| shows(object, progress, reason))
             }
             None => differs(model, object, user).or_else(|| shows(object, Progress::Ready, Reason::Active)),
