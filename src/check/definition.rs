@@ -217,7 +217,7 @@ mod tests {
                 "one that lacks a whole part",
                 |crd| drop(spec(crd).properties.take()),
                 RowStatus::Warning,
-                "spec.accessString, spec.adoptionPolicy, spec.authentication, spec.deletionPolicy, spec.engine and 6 more",
+                "spec.accessString, spec.adoptionPolicy, spec.authentication, spec.class, spec.deletionPolicy and 7 more",
             ),
             (
                 "a newer one",

@@ -216,6 +216,13 @@ struct Unsent {
     calls: &'static str,
 }
 
+fn refused_first_password(world: &mut World) -> Finish {
+    let goal = present_with(Authentication::Password(Err(SecretProblem::NotRead)));
+    *world = World { goal, user: None, secret: world.secret.clone(), ..world::world() };
+    world.object.status = Status::default();
+    answered(world, "CreateUser", &invalid_password())
+}
+
 fn rows_about_unsent_passwords() -> [Unsent; 6] {
     [
         Unsent {
@@ -270,13 +277,7 @@ fn rows_about_unsent_passwords() -> [Unsent; 6] {
         },
         Unsent {
             claim: "AWS refuses the first password",
-            leave: |world| {
-                let authentication = Authentication::Password(Err(SecretProblem::NotRead));
-                let goal = present_with(authentication);
-                *world = World { goal, user: None, secret: world.secret.clone(), ..world::world() };
-                world.object.status = Status::default();
-                answered(world, "CreateUser", &invalid_password())
-            },
+            leave: refused_first_password,
             reason: "InvalidPassword",
             calls: "CreateUser",
         },

@@ -83,7 +83,7 @@ fn environment(objects: &[Value]) -> BTreeMap<String, Value> {
 }
 
 fn variable(flag: &str) -> String {
-    flag.replace('-', "_").to_uppercase()
+    format!("ELASTICACHE_USERS_{}", flag.replace('-', "_").to_uppercase())
 }
 
 #[test]
@@ -114,8 +114,8 @@ fn the_defaults_of_the_chart_are_those_of_the_program() {
             .is_none_or(|value| Some(value.as_str().unwrap()) == default.as_deref());
         assert!(same, "--{name} is {default:?} by itself");
     }
-    assert_eq!(given["LEADER_ELECT"], "true");
-    assert_eq!(given["LOG_FORMAT"], "json");
+    assert_eq!(given["ELASTICACHE_USERS_LEADER_ELECT"], "true");
+    assert_eq!(given["ELASTICACHE_USERS_LOG_FORMAT"], "json");
 }
 
 #[test]
