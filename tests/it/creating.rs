@@ -90,7 +90,7 @@ async fn a_problem_of_a_secret_is_reported_and_ends_as_soon_as_the_secret_is_rig
         (format!("{PASSWORD}\n"), "newline"),
         ("too-short".to_owned(), "shorter than 16"),
         ("x".repeat(129), "longer than 128"),
-        ("with,comma,in,the,middle".to_owned(), "does not accept"),
+        ("with,comma,in,the,middle".to_owned(), "contains the character `,`"),
     ] {
         fixture.secret_with("late", json!({ "password": bad })).await;
         let stalled =
