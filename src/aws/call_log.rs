@@ -15,18 +15,25 @@ use crate::{Meter, sanitize};
 pub(crate) const TARGET: &str = "elasticache_user_operator::aws::call_log";
 
 tokio::task_local! {
-    static REQUEST_ID: RefCell<Option<String>>;
+    /// AWS's IDs of the requests, in order, by operation.
+    static REQUEST_IDS: RefCell<Vec<(Operation, Option<String>)>>;
 }
 
 /// Runs a future that can ask for [`last_request_id`].
 pub async fn remember_request_id<F: Future>(future: F) -> F::Output {
-    REQUEST_ID.scope(RefCell::default(), future).await
+    REQUEST_IDS.scope(RefCell::default(), future).await
 }
 
-/// AWS's ID of the last request inside [`remember_request_id`]. `None` if there was no request, or no answer to it.
+/// AWS's ID of the last request of this operation inside [`remember_request_id`], or of the last request at all if there was none of
+/// this operation: a look at the user may follow a CreateUser that AWS refused. `None` if there was no request, or no answer to it.
 #[must_use]
-pub fn last_request_id() -> Option<String> {
-    REQUEST_ID.try_with(|id| id.borrow().clone()).ok().flatten()
+pub fn last_request_id(operation: &str) -> Option<String> {
+    let last = |ids: &RefCell<Vec<(Operation, Option<String>)>>| {
+        let ids = ids.borrow();
+        let of_operation = ids.iter().rev().find(|(of, _)| of.name() == operation);
+        of_operation.or(ids.last()).and_then(|(_, id)| id.clone())
+    };
+    REQUEST_IDS.try_with(last).ok().flatten()
 }
 
 /// The API calls that the operator makes.
@@ -168,7 +175,11 @@ impl<'a> Call<'a> {
         let request_id = self.shown(facts.request_id.as_deref());
         self.log(&ending, request_id.as_deref(), took);
         // It fails outside `remember_request_id`, where no caller asks for the ID.
-        let _ = REQUEST_ID.try_with(|id| id.replace(request_id));
+        let _ = REQUEST_IDS.try_with(|ids| {
+            let mut ids = ids.borrow_mut();
+            ids.retain(|(operation, _)| *operation != self.operation);
+            ids.push((self.operation, request_id));
+        });
         result
     }
 
