@@ -120,6 +120,19 @@ pub(crate) fn present_with(authentication: Authentication) -> Goal {
     Goal::Present(Desired { authentication, ..desired() })
 }
 
+/// The CreateUser of [`present_with`].
+pub(crate) fn create_with(authentication: AuthenticationChange) -> Action {
+    Action::Create(Create {
+        user_id: id(),
+        user_name: "app".into(),
+        engine: Engine::Redis,
+        access_string: WANTED.into(),
+        authentication,
+        tags: our_tags(),
+        cause: Cause::Edit,
+    })
+}
+
 pub(crate) fn subject() -> Subject {
     Subject { user_id: id(), owner: owner() }
 }

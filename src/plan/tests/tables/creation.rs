@@ -7,17 +7,6 @@ use crate::common::*;
 
 #[test]
 fn create_user_is_sent_after_its_intent_was_written() {
-    let create = |authentication| {
-        Action::Create(Create {
-            user_id: id(),
-            user_name: "app".into(),
-            engine: Engine::Redis,
-            access_string: WANTED.into(),
-            authentication,
-            tags: our_tags(),
-            cause: Cause::Edit,
-        })
-    };
     let absent = || nothing_known().absent();
     let passwords = AuthenticationChange::to(&password()).unwrap();
     check! { goal: present();
@@ -25,11 +14,11 @@ fn create_user_is_sent_after_its_intent_was_written() {
         { claim: "a read that fails is waited for", seen: nothing_known().failed(throttled()), plan: failed_read(throttled()) },
         { claim: "the intent is written before CreateUser", seen: absent(), plan: create_intent() },
         { claim: "CreateUser sends the owner tags and the spec's",
-          seen: absent().intent_written(), plan: create(AuthenticationChange::Iam) },
+          seen: absent().intent_written(), plan: create_with(AuthenticationChange::Iam) },
         { claim: "CreateUser without a password",
-          goal: present_with(Authentication::NoPassword), seen: absent().intent_written(), plan: create(AuthenticationChange::NoPassword) },
+          goal: present_with(Authentication::NoPassword), seen: absent().intent_written(), plan: create_with(AuthenticationChange::NoPassword) },
         { claim: "CreateUser with passwords",
-          goal: present_with(password()), seen: absent().intent_written(), plan: create(passwords) },
+          goal: present_with(password()), seen: absent().intent_written(), plan: create_with(passwords) },
         { claim: "CreateUser may be repeated while its outcome is unknown, because AWS allows one user of an ID",
           seen: absent().record(open_creation()), plan: create_intent() },
     }

@@ -15,17 +15,6 @@ fn given() -> Passwords {
 
 #[test]
 fn a_user_whose_passwords_others_set_is_created_with_given_or_random_ones() {
-    let create = |authentication| {
-        Action::Create(Create {
-            user_id: id(),
-            user_name: "app".into(),
-            engine: Engine::Redis,
-            access_string: WANTED.into(),
-            authentication,
-            tags: our_tags(),
-            cause: Cause::Edit,
-        })
-    };
     let announced = || nothing_known().absent().intent_written();
     check! { goal: present_with(external());
         { claim: "the Secret is read", seen: nothing_known().absent(), plan: fetch(Fetch::Passwords) },
@@ -33,8 +22,8 @@ fn a_user_whose_passwords_others_set_is_created_with_given_or_random_ones() {
           plan: wait(Wait::Secret(secret_not_found())) },
         { claim: "AWS is not asked again while the Secret is missing", goal: read(Err(secret_not_found())),
           seen: nothing_known().record(Record { waits_for_secret: true, ..Record::default() }), plan: wait(Wait::Secret(secret_not_found())) },
-        { claim: "the passwords of the Secret", goal: read(Ok(given())), seen: announced(), plan: create(AuthenticationChange::FirstPassword(given())) },
-        { claim: "a random password", goal: present_with(external_random()), seen: announced(), plan: create(AuthenticationChange::RandomPassword) },
+        { claim: "the passwords of the Secret", goal: read(Ok(given())), seen: announced(), plan: create_with(AuthenticationChange::FirstPassword(given())) },
+        { claim: "a random password", goal: present_with(external_random()), seen: announced(), plan: create_with(AuthenticationChange::RandomPassword) },
     }
     for change in [AuthenticationChange::FirstPassword(given()), AuthenticationChange::RandomPassword] {
         assert_eq!(change.kind(), AuthenticationType::Password);
