@@ -34,6 +34,8 @@ struct Shared {
     state: Mutex<QueueState>,
     /// Somebody may be served now who was not before.
     changed: Notify,
+    /// The probe among the objects that are left to a listing has waited long enough.
+    probe_ended: Notify,
     metrics: QueueMetrics,
     /// The zero of [`Moment`].
     started: Instant,
@@ -60,6 +62,7 @@ impl Queue {
         Self(Arc::new(Shared {
             state: Mutex::new(QueueState { schedule, under_way: HashMap::new() }),
             changed: Notify::new(),
+            probe_ended: Notify::new(),
             metrics,
             started: Instant::now(),
         }))
@@ -96,6 +99,16 @@ impl Queue {
     /// The objects that wait for AWS and have no timer, because a listing shows all of them together.
     pub(crate) fn listed(&self) -> Vec<Arc<str>> {
         self.0.lock().schedule.listed()
+    }
+
+    /// Waits until a listing will probably show that many of these objects have waited long enough.
+    pub(crate) async fn probe_ended(&self) {
+        self.0.probe_ended.notified().await;
+    }
+
+    /// Of the objects of [`Self::listed`], the one that had its pass last.
+    pub(crate) fn newest_listed(&self) -> Option<Arc<str>> {
+        self.0.lock().schedule.newest_listed()
     }
 
     /// If more objects wait for AWS, they get no timer.
@@ -258,6 +271,9 @@ impl Drop for QueueTurn {
         state.schedule.end(&self.key, self.next, now);
         if self.polls {
             state.schedule.polls(&self.key, now);
+        }
+        if state.schedule.take_ended_probe() {
+            self.shared.probe_ended.notify_one();
         }
         self.shared.resume(&mut state);
     }

@@ -92,18 +92,24 @@ impl<U: UserApi> Sweeper<U> {
         round
     }
 
-    /// Many objects that wait for AWS share a listing. If few are left, each of them is polled by itself again.
+    /// Many objects that wait for AWS share a listing. It comes at once if the wait of the one that is polled is over: then
+    /// another one is polled. If few are left, each of them is polled by itself again.
     async fn poll_again_and_again(&self, pages: &AtomicUsize) {
         let Context { reconciler, queue, .. } = &*self.context;
         let pace = &reconciler.settings.pace;
         queue.set_most_polled(pace.most_polled(pages.load(Ordering::Relaxed)));
         loop {
-            sleep(pace.until_listing(pages.load(Ordering::Relaxed))).await;
+            let pause = pace.until_listing(pages.load(Ordering::Relaxed));
+            let early = timeout(pause, queue.probe_ended()).await.is_ok();
             let listed = queue.listed();
             let unlisted = listed.iter().map(|name| str::to_owned(name)).collect();
             let round = Round { unlisted, began: Instant::now(), waits: true };
             if listed.len() > pace.most_polled(pages.load(Ordering::Relaxed)) / 2 {
                 self.walk(round, pages).await;
+                // Its pass looks at the user, and then it is the one that is polled.
+                if let Some(newest) = queue.newest_listed().filter(|_| early) {
+                    self.request(&newest, Class::Repeat);
+                }
             } else {
                 round.unlisted.iter().for_each(|name| self.request(name, round.class()));
             }

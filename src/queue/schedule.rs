@@ -114,6 +114,9 @@ pub(crate) struct Schedule {
     polling: HashSet<Key>,
     /// If more objects poll, a listing is cheaper.
     most_polled: usize,
+    /// Of the objects that are left to a listing, the one that began to wait last. It is polled, so that one look tells when the
+    /// next listing has much to show.
+    probe: Option<Key>,
 }
 
 /// The passes of one class that are under way.
@@ -137,6 +140,7 @@ impl Schedule {
             under_way: Default::default(),
             polling: HashSet::new(),
             most_polled: usize::MAX,
+            probe: None,
         }
     }
 

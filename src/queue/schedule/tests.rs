@@ -27,6 +27,14 @@ impl Schedule {
     fn finish(&mut self, name: &str, next: Option<Duration>, seconds: f64) {
         self.end(&key(name), next, at(seconds));
     }
+
+    /// The object changes, and its pass finds that it has to wait for AWS.
+    fn waits(&mut self, name: &str, seconds: f64) {
+        self.ask(name, Trigger::Edit, seconds);
+        assert!(self.next(seconds).is_some());
+        self.finish(name, Some(5 * SECOND), seconds);
+        self.polls(&key(name), at(seconds));
+    }
 }
 
 fn begins(name: &str, class: Class) -> Option<(String, Class)> {
@@ -118,17 +126,19 @@ fn an_object_is_at_rest_if_no_pass_is_due_and_the_last_one_is_over() {
 }
 
 #[test]
-fn many_objects_that_wait_for_aws_have_no_timers_and_are_left_to_a_listing() {
+fn many_objects_that_wait_for_aws_are_left_to_a_listing_and_only_the_last_one_has_a_timer() {
     let mut schedule = schedule(1);
     schedule.set_most_polled(2);
-    for (name, expected) in [("shop/a", 0), ("shop/b", 0), ("shop/c", 3), ("shop/d", 4)] {
-        schedule.ask(name, Trigger::Edit, 0.0);
-        assert!(schedule.next(0.0).is_some());
-        schedule.finish(name, Some(5 * SECOND), 0.0);
-        schedule.polls(&key(name), at(0.0));
+    for (name, expected) in [("shop/a", 0), ("shop/b", 0), ("shop/c", 2), ("shop/d", 3)] {
+        schedule.waits(name, 0.0);
         assert_eq!(schedule.listed().len(), expected, "{name}");
     }
-    assert_eq!((schedule.next(99.0), schedule.next_due()), (None, None));
+    assert_eq!(schedule.next_due(), Some(at(5.0)));
+    assert_eq!(schedule.next(5.0), begins("shop/d", Class::Progress));
+    schedule.finish("shop/d", Some(5 * SECOND), 5.0);
+    schedule.polls(&key("shop/d"), at(5.0));
+    assert_eq!((schedule.listed().len(), schedule.next_due()), (3, Some(at(10.0))), "it still waits");
+    schedule.forget(&key("shop/d"));
     // A change is served as usual, and the object does not wait any more.
     schedule.ask("shop/a", Trigger::Edit, 100.0);
     assert_eq!(schedule.next(100.0), begins("shop/a", Class::Change));
@@ -136,7 +146,7 @@ fn many_objects_that_wait_for_aws_have_no_timers_and_are_left_to_a_listing() {
     schedule.forget(&key("shop/b"));
     let mut listed = schedule.listed();
     listed.sort();
-    assert_eq!(listed, [key("shop/c"), key("shop/d")]);
+    assert_eq!(listed, [key("shop/c")]);
     // A pass that does more than wait keeps its timer.
     schedule.ask("shop/c", Trigger::Listed(Class::Repeat), 101.0);
     assert!(schedule.next(101.0).is_some());
@@ -151,20 +161,37 @@ fn an_object_that_changed_a_short_time_ago_is_polled_although_many_others_wait_f
     for name in ["shop/a", "shop/b", "shop/c"] {
         schedule.ask(name, Trigger::Listed(Class::Repeat), 0.0);
         assert!(schedule.next(0.0).is_some());
-        schedule.finish(name, Some(5 * SECOND), 0.0);
+        schedule.finish(name, Some(500 * SECOND), 0.0);
         schedule.polls(&key(name), at(0.0));
     }
-    assert_eq!(schedule.listed().len(), 3);
-    // Half a minute after the edit the object still has a timer of its own. After a minute the listing serves it too.
+    assert_eq!(schedule.listed().len(), 2);
+    // Half a minute after the edit the object still has a timer of its own, beside the last of the others. After a minute it is
+    // left to the listing too, and is the last.
     schedule.ask("shop/edited", Trigger::Edit, 100.0);
     for (time, listed, next_due) in
-        [(100.0, 3, Some(at(105.0))), (130.0, 3, Some(at(135.0))), (161.0, 4, None)]
+        [(100.0, 2, Some(at(105.0))), (130.0, 2, Some(at(135.0))), (161.0, 3, Some(at(166.0)))]
     {
         assert!(schedule.next(time).is_some(), "{time}");
         schedule.finish("shop/edited", Some(5 * SECOND), time);
         schedule.polls(&key("shop/edited"), at(time));
         assert_eq!((schedule.listed().len(), schedule.next_due()), (listed, next_due), "{time}");
     }
+}
+
+#[test]
+fn the_end_of_the_last_ones_wait_asks_for_a_listing_once() {
+    let mut schedule = schedule(1);
+    schedule.set_most_polled(2);
+    for (name, seconds) in [("shop/a", 0.0), ("shop/b", 1.0), ("shop/c", 2.0), ("shop/d", 3.0)] {
+        schedule.waits(name, seconds);
+        assert!(!schedule.take_ended_probe(), "{name} waits");
+    }
+    assert_eq!(schedule.next(8.0), begins("shop/d", Class::Progress));
+    assert!(!schedule.take_ended_probe(), "its pass is under way");
+    schedule.finish("shop/d", None, 9.0);
+    assert!(schedule.take_ended_probe() && !schedule.take_ended_probe(), "it waits no more");
+    // The next one to be polled is the last of the others.
+    assert_eq!(schedule.newest_listed(), Some(key("shop/c")));
 }
 
 #[test]
