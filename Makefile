@@ -5,13 +5,12 @@
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Create, change and delete a user on a local control plane and emulator
-	@cargo build --workspace --bins
-	@cargo run --quiet -p demo -- demo
+demo: ## Create, change and delete a user on a local control plane and emulator; for example DEMO=--use-cluster
+	@hack/demo $(DEMO)
 
-dev: ## Run control plane, emulator and operator until Ctrl-C
+dev: ## Run control plane, emulator and operator until Ctrl-C; for example DEV="-- --log-format json"
 	@cargo build --workspace --bins
-	@cargo run --quiet -p demo -- dev
+	@cargo run --quiet -p demo -- dev $(DEV)
 
 unit: ## Tests that need no control plane: less than a minute once compiled
 	@cargo test -p elasticache-user-plan -p elasticache-emulator --test '*'

@@ -34,10 +34,12 @@ impl Go {
         environment::in_path("go").map(|program| Go { program })
     }
 
-    /// Builds into a folder beside `target`, and renames that folder at the end. The caller must have the build lock.
+    /// Builds these programs of the recipe into a folder beside `target`, and moves them to `target` at the end. The caller must have
+    /// the build lock.
     pub(crate) fn build(
         &self,
         recipe: &Recipe,
+        programs: &[&str],
         root: &Path,
         target: &Path,
         progress: &mut dyn FnMut(&str),
@@ -47,7 +49,7 @@ impl Go {
         let toolchain = self.toolchain(recipe, progress)?;
         progress(&format!(
             "building {} {} from Go modules, once, into {}: {}, less where Go has them cached",
-            module.programs.join(", "),
+            programs.join(", "),
             recipe.version,
             target.display(),
             module.takes
@@ -59,32 +61,35 @@ impl Go {
             fs::write(stage.path().join(name), text).with_context(|| format!("failed to write {name}"))?;
         }
         fs::create_dir(stage.path().join("tmp")).context("failed to make a folder for temporary files")?;
+        let packages = module.packages_of(programs);
         let mut steps = Steps { what: module.what, begin, log: root.join("build.log"), progress };
 
         let mut list = self.command(stage.path(), toolchain);
-        list.args(["list", "-deps"]).args(&recipe.flags).args(module.packages);
+        list.args(["list", "-deps"]).args(&recipe.flags).args(&packages);
         let total = steps.run(list, |lines| format!("fetching modules, {lines} of them"))?;
 
         let bin = stage.path().join("bin");
         fs::create_dir(&bin).context("failed to make a folder for the programs")?;
         let mut build = self.command(stage.path(), toolchain);
-        build.args(["build", "-v"]).args(&recipe.flags).arg("-o").arg(&bin).args(module.packages);
+        build.args(["build", "-v"]).args(&recipe.flags).arg("-o").arg(&bin).args(&packages);
         steps.run(build, |lines| format!("compiled {lines} packages of at most {total}"))?;
 
-        if let Some((from, to)) = module.built_as {
+        if let Some((from, to)) = module.built_as.filter(|(_, to)| programs.contains(to)) {
             fs::rename(bin.join(from), bin.join(to)).with_context(|| format!("failed to rename {to}"))?;
         }
-        if !module.programs.iter().all(|program| environment::is_executable(&bin.join(program))) {
+        if !programs.iter().all(|program| environment::is_executable(&bin.join(program))) {
             bail!("go build ended well, but not all programs are there; its log is {}", steps.log.display());
         }
+        let mut results = programs.to_vec();
         if let Some(files) = module.files {
             self.copy(files, stage.path(), toolchain, &mut steps, &bin)?;
+            results.extend(files.names());
         }
-        if target.exists() {
-            fs::remove_dir_all(target)
-                .with_context(|| format!("failed to remove the incomplete {}", target.display()))?;
+        fs::create_dir_all(target).with_context(|| format!("failed to make {}", target.display()))?;
+        for name in results {
+            fs::rename(bin.join(name), target.join(name))
+                .with_context(|| format!("failed to move {name} to {}", target.display()))?;
         }
-        fs::rename(&bin, target).with_context(|| format!("failed to make {}", target.display()))?;
         progress(&format!("built in {}", minutes(begin.elapsed())));
         Ok(())
     }

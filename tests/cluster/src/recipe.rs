@@ -17,7 +17,7 @@ pub(crate) struct Module {
     /// The module whose version is the version of the result.
     pub(crate) versioned_by: &'static str,
     pub(crate) packages: &'static [&'static str],
-    /// The built programs.
+    /// The program of each package.
     pub(crate) programs: &'static [&'static str],
     pub(crate) built_as: Option<(&'static str, &'static str)>,
     /// How long the build takes, for people.
@@ -83,6 +83,14 @@ pub(crate) const CONTROL_PLANE: Module = Module {
     ],
     files: None,
 };
+
+impl Module {
+    /// The packages that these programs are built from.
+    pub(crate) fn packages_of(&self, programs: &[&str]) -> Vec<&'static str> {
+        let of = self.packages.iter().zip(self.programs);
+        of.filter(|(_, program)| programs.contains(program)).map(|(package, _)| *package).collect()
+    }
+}
 
 /// A [`Module`] that has been read.
 #[derive(Debug)]

@@ -114,7 +114,7 @@ impl Tool {
         let _lock = BuildLock::acquire(&root, "tools for tests", progress)?;
         // Another process may have built while this one waited.
         if self.built_in(&dir).is_none() {
-            go.build(&recipe, &root, &dir, progress)?;
+            go.build(&recipe, recipe.module.programs, &root, &dir, progress)?;
         }
         self.built_in(&dir).with_context(|| format!("{} was built and is not there", self.name()))
     }
