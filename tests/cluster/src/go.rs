@@ -80,28 +80,27 @@ impl Go {
         if !programs.iter().all(|program| environment::is_executable(&bin.join(program))) {
             bail!("go build ended well, but not all programs are there; its log is {}", steps.log.display());
         }
-        let mut results = programs.to_vec();
-        if let Some(files) = module.files {
-            self.copy(files, stage.path(), toolchain, &mut steps, &bin)?;
-            results.extend(files.names());
-        }
         fs::create_dir_all(target).with_context(|| format!("failed to make {}", target.display()))?;
-        for name in results {
-            fs::rename(bin.join(name), target.join(name))
-                .with_context(|| format!("failed to move {name} to {}", target.display()))?;
+        // The files come before the programs, so that a result with its programs is complete.
+        if let Some(files) = module.files {
+            self.copy(files, stage.path(), toolchain, &mut steps, target)?;
+        }
+        for program in programs {
+            fs::rename(bin.join(program), target.join(program))
+                .with_context(|| format!("failed to move {program} to {}", target.display()))?;
         }
         progress(&format!("built in {}", minutes(begin.elapsed())));
         Ok(())
     }
 
-    /// Downloads the modules of `files`, and copies the files into `bin`.
+    /// Downloads the modules of `files`, and copies the files into `target`.
     fn copy(
         &self,
         files: &Files,
         stage: &Path,
         toolchain: Option<&str>,
         steps: &mut Steps<'_>,
-        bin: &Path,
+        target: &Path,
     ) -> Result<()> {
         let dir = stage.join("files");
         fs::create_dir(&dir).context("failed to make a folder for a go.mod")?;
@@ -123,7 +122,7 @@ impl Go {
             let name = from.file_name().with_context(|| format!("{path} names no file"))?;
             // Files of the module cache are read-only. The content alone is copied, so that the result can be removed.
             let text = fs::read(&from).with_context(|| format!("failed to read {}", from.display()))?;
-            fs::write(bin.join(name), text).with_context(|| format!("failed to write {path}"))?;
+            fs::write(target.join(name), text).with_context(|| format!("failed to write {path}"))?;
         }
         Ok(())
     }
