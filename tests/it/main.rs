@@ -31,6 +31,7 @@ mod faults;
 mod fixture;
 mod following;
 mod fuzzing;
+mod gitops;
 mod grouping;
 mod handing_over;
 mod http_server;
