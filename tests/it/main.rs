@@ -54,6 +54,7 @@ mod retagging;
 mod rewriting;
 mod rights;
 mod rotating;
+mod runbooks;
 mod samples;
 mod scraping;
 mod secrecy;
