@@ -4,6 +4,7 @@
 mod applying;
 mod by_hand;
 mod deleting;
+mod examples;
 mod flux;
 mod forcing;
 mod renaming;
