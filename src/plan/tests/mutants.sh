@@ -53,7 +53,7 @@ mutant open_creation_puts_an_absence_in_doubt protocol \
     one_replica_never_orphans_its_user_or_deletes_a_foreign_one_through_three_faults memory.rs \
     'pace.creation(self.age(requested, now))
             }' \
-    'pace.creation(self.age(requested, now) + pace.creation_window + pace.call_timeout)
+    'pace.creation(self.age(requested, now) + pace.resync)
             }'
 mutant deletion_progress_forgets_after_another_requester protocol \
     two_replicas_keep_the_protocol_if_somebody_else_creates_and_deletes_users memory.rs \

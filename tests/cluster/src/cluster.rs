@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
 use crate::{
-    assets::Assets,
+    assets::{Assets, Scope},
     audit::{AuditLevel, AuditLog},
     environment,
     home::Home,
@@ -28,6 +28,10 @@ pub struct Options {
     pub audit: Option<AuditLevel>,
     /// The programs to start. If this is `None`, those of [`Assets::locate_or_build`], with progress on standard error.
     pub assets: Option<Assets>,
+    /// How much of a control plane is started.
+    pub scope: Scope,
+    /// Start nothing, and use the cluster that kubectl uses: that of `KUBECONFIG`, or else of `~/.kube/config`.
+    pub use_cluster: bool,
 }
 
 /// A running cluster. Its processes end and its directory is removed when it is dropped, and when this process ends.
@@ -49,15 +53,16 @@ impl Cluster {
     /// If the programs are missing and cannot be built, or if one of them does not start. Then the error has the end of its log and the
     /// folder of all logs.
     pub fn start(options: Options) -> Result<Cluster> {
-        if environment::use_kubeconfig() {
+        if options.use_cluster || environment::use_kubeconfig() {
             return Cluster::existing(&options);
         }
         let assets = match options.assets {
             Some(assets) => assets,
-            None => Assets::locate_or_build(&mut to_stderr)?,
+            None => Assets::locate_or_build(options.scope, &mut to_stderr)?,
         };
         let home = Home::create()?;
-        let plane = Plane::start(&assets, &home, options.audit).map_err(|error| with_logs(error, &home))?;
+        let plane = Plane::start(options.scope, &assets, &home, options.audit);
+        let plane = plane.map_err(|error| with_logs(error, &home))?;
         Ok(Cluster {
             kubeconfig: plane.kubeconfig.clone(),
             server: plane.server.clone(),
@@ -70,7 +75,15 @@ impl Cluster {
     /// A handle of the cluster of `KUBECONFIG`.
     fn existing(options: &Options) -> Result<Cluster> {
         let (flag, variable) = (environment::USE_KUBECONFIG, environment::KUBECONFIG);
-        let Some(source) = environment::kubeconfig() else { bail!("{flag} is set, but {variable} is not") };
+        let default = || options.use_cluster.then(environment::default_kubeconfig).flatten();
+        let Some(source) = environment::kubeconfig().or_else(default) else {
+            bail!(match options.use_cluster {
+                true => format!(
+                    "there is no cluster to use: neither {variable} is set nor is there a ~/.kube/config"
+                ),
+                false => format!("{flag} is set, but {variable} is not"),
+            })
+        };
         if options.audit.is_some() {
             bail!("an audit log was asked for, which the cluster of {variable} cannot give: unset {flag}");
         }
@@ -194,11 +207,11 @@ impl Cluster {
         self.home.path()
     }
 
-    /// The identifiers of etcd, kube-apiserver and kube-controller-manager.
+    /// The identifiers of etcd, kube-apiserver and, if it runs, kube-controller-manager.
     ///
     /// # Errors
     /// When the cluster is not our own.
-    pub fn pids(&self) -> Result<[u32; 3]> {
+    pub fn pids(&self) -> Result<Vec<u32>> {
         self.plane().map(Plane::pids)
     }
 

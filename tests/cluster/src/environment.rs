@@ -38,6 +38,12 @@ pub(crate) fn kubeconfig() -> Option<OsString> {
     set(KUBECONFIG)
 }
 
+/// `~/.kube/config`, if it exists. kubectl uses it if `KUBECONFIG` is not set.
+pub(crate) fn default_kubeconfig() -> Option<OsString> {
+    let file = PathBuf::from(set("HOME")?).join(".kube/config");
+    file.is_file().then(|| file.into())
+}
+
 /// The folder in the user's cache for builds of this kind. The cache is `XDG_CACHE_HOME`, or `~/.cache` if that is not set or relative.
 /// The specification says that a relative path must be ignored.
 ///
@@ -56,13 +62,22 @@ pub(crate) fn temporary() -> PathBuf {
     path::absolute(env::temp_dir()).unwrap_or_else(|_| env::temp_dir())
 }
 
+/// The folder into which setup-envtest downloads programs, unless it is told otherwise.
+pub(crate) fn setup_envtest() -> Option<PathBuf> {
+    let data = set("XDG_DATA_HOME").map(PathBuf::from);
+    let data = data.or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".local/share")));
+    data.map(|data| data.join("kubebuilder-envtest"))
+}
+
+/// The folders of `PATH`.
+pub(crate) fn path() -> Vec<PathBuf> {
+    let path = set("PATH").unwrap_or_default();
+    env::split_paths(&path).filter(|folder| folder.is_absolute()).collect()
+}
+
 /// The first `program` in `PATH`.
 pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
-    let path = set("PATH")?;
-    env::split_paths(&path)
-        .filter(|folder| folder.is_absolute())
-        .map(|folder| folder.join(program))
-        .find(|file| is_executable(file))
+    path().into_iter().map(|folder| folder.join(program)).find(|file| is_executable(file))
 }
 
 /// Whether `file` is a regular file that somebody may execute.

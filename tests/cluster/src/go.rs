@@ -10,7 +10,14 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use crate::{environment, janitor::Janitor, process::Process, recipe::Recipe, version::Version, wait};
+use crate::{
+    environment,
+    janitor::Janitor,
+    process::Process,
+    recipe::{Files, Recipe},
+    version::Version,
+    wait,
+};
 
 const BUILDING: &str = "building-";
 const REMIND: Duration = Duration::from_secs(15);
@@ -27,10 +34,12 @@ impl Go {
         environment::in_path("go").map(|program| Go { program })
     }
 
-    /// Builds into a folder beside `target`, and renames that folder at the end. The caller must have the build lock.
+    /// Builds these programs of the recipe into a folder beside `target`, and moves them to `target` at the end. The caller must have
+    /// the build lock.
     pub(crate) fn build(
         &self,
         recipe: &Recipe,
+        programs: &[&str],
         root: &Path,
         target: &Path,
         progress: &mut dyn FnMut(&str),
@@ -40,7 +49,7 @@ impl Go {
         let toolchain = self.toolchain(recipe, progress)?;
         progress(&format!(
             "building {} {} from Go modules, once, into {}: {}, less where Go has them cached",
-            module.programs.join(", "),
+            programs.join(", "),
             recipe.version,
             target.display(),
             module.takes
@@ -52,30 +61,69 @@ impl Go {
             fs::write(stage.path().join(name), text).with_context(|| format!("failed to write {name}"))?;
         }
         fs::create_dir(stage.path().join("tmp")).context("failed to make a folder for temporary files")?;
+        let packages = module.packages_of(programs);
         let mut steps = Steps { what: module.what, begin, log: root.join("build.log"), progress };
 
         let mut list = self.command(stage.path(), toolchain);
-        list.args(["list", "-deps"]).args(&recipe.flags).args(module.packages);
+        list.args(["list", "-deps"]).args(&recipe.flags).args(&packages);
         let total = steps.run(list, |lines| format!("fetching modules, {lines} of them"))?;
 
         let bin = stage.path().join("bin");
         fs::create_dir(&bin).context("failed to make a folder for the programs")?;
         let mut build = self.command(stage.path(), toolchain);
-        build.args(["build", "-v"]).args(&recipe.flags).arg("-o").arg(&bin).args(module.packages);
+        build.args(["build", "-v"]).args(&recipe.flags).arg("-o").arg(&bin).args(&packages);
         steps.run(build, |lines| format!("compiled {lines} packages of at most {total}"))?;
 
-        if let Some((from, to)) = module.built_as {
+        if let Some((from, to)) = module.built_as.filter(|(_, to)| programs.contains(to)) {
             fs::rename(bin.join(from), bin.join(to)).with_context(|| format!("failed to rename {to}"))?;
         }
-        if !module.programs.iter().all(|program| environment::is_executable(&bin.join(program))) {
+        if !programs.iter().all(|program| environment::is_executable(&bin.join(program))) {
             bail!("go build ended well, but not all programs are there; its log is {}", steps.log.display());
         }
-        if target.exists() {
-            fs::remove_dir_all(target)
-                .with_context(|| format!("failed to remove the incomplete {}", target.display()))?;
+        fs::create_dir_all(target).with_context(|| format!("failed to make {}", target.display()))?;
+        // The files come before the programs, so that a result with its programs is complete.
+        if let Some(files) = module.files {
+            self.copy(files, stage.path(), toolchain, &mut steps, target)?;
         }
-        fs::rename(&bin, target).with_context(|| format!("failed to make {}", target.display()))?;
+        for program in programs {
+            fs::rename(bin.join(program), target.join(program))
+                .with_context(|| format!("failed to move {program} to {}", target.display()))?;
+        }
         progress(&format!("built in {}", minutes(begin.elapsed())));
+        Ok(())
+    }
+
+    /// Downloads the modules of `files`, and copies the files into `target`.
+    fn copy(
+        &self,
+        files: &Files,
+        stage: &Path,
+        toolchain: Option<&str>,
+        steps: &mut Steps<'_>,
+        target: &Path,
+    ) -> Result<()> {
+        let dir = stage.join("files");
+        fs::create_dir(&dir).context("failed to make a folder for a go.mod")?;
+        for (name, text) in [("go.mod", files.go_mod), ("go.sum", files.go_sum)] {
+            fs::write(dir.join(name), text)
+                .with_context(|| format!("failed to write {name} of the files"))?;
+        }
+        for (module, path) in files.paths {
+            let mut download = self.command(&dir, toolchain);
+            download.env("GOTMPDIR", stage.join("tmp")).args(["mod", "download", "-json", module]);
+            steps.run(download, |_| format!("fetching {module}"))?;
+            let log = steps.lines()?;
+            // go's own lines, for example about downloads, are before the JSON text.
+            let json = log.find('{').and_then(|begin| log.get(begin..)).unwrap_or_default();
+            let downloaded: serde_json::Value = serde_json::from_str(json)
+                .with_context(|| format!("go mod download of {module} printed no JSON: {log}"))?;
+            let folder = downloaded["Dir"].as_str().with_context(|| format!("{module} has no folder"))?;
+            let from = Path::new(folder).join(path);
+            let name = from.file_name().with_context(|| format!("{path} names no file"))?;
+            // Files of the module cache are read-only. The content alone is copied, so that the result can be removed.
+            let text = fs::read(&from).with_context(|| format!("failed to read {}", from.display()))?;
+            fs::write(target.join(name), text).with_context(|| format!("failed to write {path}"))?;
+        }
         Ok(())
     }
 

@@ -25,7 +25,7 @@
 //! # Map
 //! `assets` where the programs come from · `tool` others, Helm for example · `recipe` what is built, `go` how,
 //! `version` with which Go · `lock` one builder at a time · `cluster`
-//! the handle · `plane` the three processes · `programs` their arguments · `process` one process · `home` the
+//! the handle · `plane` its processes · `programs` their arguments · `process` one process · `home` the
 //! directory · `janitor` removes it · `port` a port nobody else gets · `pki` keys and certificates ·
 //! `kubeconfig` · `audit` · `environment` every variable that is read · `wait` between two looks.
 
@@ -48,7 +48,7 @@ mod tool;
 mod version;
 mod wait;
 
-pub use assets::{Assets, PROGRAMS};
+pub use assets::{Assets, PROGRAMS, Scope};
 pub use audit::{AuditLevel, AuditLog};
 pub use cluster::{Cluster, Options};
 pub use process::Process;

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use cluster::{Assets, AuditLevel, Cluster, Options, Tool};
+use cluster::{Assets, AuditLevel, Cluster, Options, Scope, Tool};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -26,8 +26,9 @@ struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  cluster build         build the programs and the tools for tests, some 20 minutes once
-  cluster build helm-4  build this alone; `control-plane` are the programs, and `cluster up` builds them too
+  cluster build         build the programs and the tools of `make test`, some 20 minutes once
+  cluster build helm-4  build this alone; `control-plane` are the programs, and `cluster up` builds them too;
+                        `api` are the same without kube-controller-manager, which is enough for `make demo`
   cluster tool helm-4   print where a tool is; it is built first where it is missing
   cluster up            start; paste the two `export` lines that it prints into another shell, then
                           kubectl get namespaces
@@ -43,7 +44,7 @@ Environment:
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Build the programs and the tools, where they are not there yet
+    /// Build the programs and the tools of `make test`, where they are not there yet
     Build(Build),
     /// Print the path of a tool
     Tool {
@@ -59,7 +60,7 @@ enum Verb {
 
 #[derive(clap::Args)]
 struct Build {
-    /// These alone: control-plane, or the name of a tool
+    /// These alone: control-plane, api, or the name of a tool
     #[arg(value_parser = target)]
     only: Vec<Target>,
 }
@@ -67,7 +68,7 @@ struct Build {
 /// A target of `cluster build`.
 #[derive(Clone, Copy)]
 enum Target {
-    ControlPlane,
+    ControlPlane(Scope),
     Tool(Tool),
 }
 
@@ -102,19 +103,21 @@ fn tool(name: &str) -> Result<Tool, String> {
 }
 
 fn target(name: &str) -> Result<Target, String> {
-    if name == "control-plane" {
-        return Ok(Target::ControlPlane);
+    match name {
+        "control-plane" => Ok(Target::ControlPlane(Scope::Full)),
+        "api" => Ok(Target::ControlPlane(Scope::Api)),
+        name => tool(name).map(Target::Tool).map_err(|others| format!("{others}, control-plane and api")),
     }
-    tool(name).map(Target::Tool).map_err(|others| format!("{others} and control-plane"))
 }
 
 fn build(only: &[Target]) -> Result<()> {
-    let all = || std::iter::once(Target::ControlPlane).chain(Tool::ALL.map(Target::Tool)).collect();
+    let tools = || Tool::ALL.into_iter().filter(|tool| tool.is_for_every_run()).map(Target::Tool);
+    let all = || std::iter::once(Target::ControlPlane(Scope::Full)).chain(tools()).collect();
     let targets: Vec<Target> = if only.is_empty() { all() } else { only.to_vec() };
     for target in targets {
         match target {
-            Target::ControlPlane => {
-                let assets = Assets::locate_or_build(&mut tell)?;
+            Target::ControlPlane(scope) => {
+                let assets = Assets::locate_or_build(scope, &mut tell)?;
                 tell(&format!("the control plane is in {}", assets.dir().display()));
             }
             Target::Tool(tool) => {
@@ -132,7 +135,7 @@ fn assets() -> Result<()> {
 
 fn up(options: &Up) -> Result<()> {
     let audit = options.audit.then_some(AuditLevel::Metadata);
-    let cluster = Cluster::start(Options { audit, assets: None })?;
+    let cluster = Cluster::start(Options { audit, ..Options::default() })?;
     // Before this line a signal ends this process at once. That leaves nothing behind either: see the library's documentation.
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("failed to wait for signals")?;
     tell(&format!("Kubernetes is ready at {}; logs are in {}", cluster.url(), cluster.logs_dir().display()));

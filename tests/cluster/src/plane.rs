@@ -1,4 +1,4 @@
-//! The three processes of a control plane: in which order they start, and when they are ready.
+//! The processes of a control plane: in which order they start, and when they are ready.
 
 use std::{
     fs::File,
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::Signal;
 
 use crate::{
-    assets::Assets,
+    assets::{Assets, Scope},
     audit::AuditLevel,
     home::Home,
     kubeconfig::Server,
@@ -32,7 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 #[derive(Debug)]
 pub(crate) struct Plane {
     // Rust drops the fields in this order: clients before their servers.
-    controller_manager: Process,
+    /// Not in [`Scope::Api`].
+    controller_manager: Option<Process>,
     apiserver: Mutex<Process>,
     etcd: Process,
     port: Port,
@@ -46,7 +47,12 @@ pub(crate) struct Plane {
 
 impl Plane {
     /// Starts everything in `home` and waits until it is ready.
-    pub(crate) fn start(assets: &Assets, home: &Home, audit: Option<AuditLevel>) -> Result<Plane> {
+    pub(crate) fn start(
+        scope: Scope,
+        assets: &Assets,
+        home: &Home,
+        audit: Option<AuditLevel>,
+    ) -> Result<Plane> {
         let deadline = Instant::now() + PATIENCE;
         let port = Port::reserve()?;
         let pki = Pki::create(home)?;
@@ -73,10 +79,14 @@ impl Plane {
             Api { kubectl: assets.program("kubectl"), kubeconfig: &credentials.admin, port: &port, home };
         ready(deadline, &mut [&mut apiserver, &mut etcd], || api.serves())?;
 
-        let command = setting.controller_manager(&credentials.controller_manager);
-        let log = home.logs().join("kube-controller-manager.log");
-        let mut controller_manager = Process::start("kube-controller-manager", command, &log)?;
-        ready(deadline, &mut [&mut controller_manager, &mut apiserver, &mut etcd], || api.controls())?;
+        let mut controller_manager = None;
+        if scope == Scope::Full {
+            let command = setting.controller_manager(&credentials.controller_manager);
+            let log = home.logs().join("kube-controller-manager.log");
+            let process =
+                controller_manager.insert(Process::start("kube-controller-manager", command, &log)?);
+            ready(deadline, &mut [process, &mut apiserver, &mut etcd], || api.controls())?;
+        }
 
         Ok(Plane {
             controller_manager,
@@ -128,9 +138,10 @@ impl Plane {
         ready(Instant::now() + PATIENCE, &mut [&mut *apiserver], || api.serves())
     }
 
-    /// The identifiers of etcd, kube-apiserver and kube-controller-manager.
-    pub(crate) fn pids(&self) -> [u32; 3] {
-        [self.etcd.pid(), self.apiserver().pid(), self.controller_manager.pid()]
+    /// The identifiers of etcd, kube-apiserver and, if it runs, kube-controller-manager.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        let controllers = self.controller_manager.iter().map(Process::pid);
+        [self.etcd.pid(), self.apiserver().pid()].into_iter().chain(controllers).collect()
     }
 
     fn apiserver(&self) -> MutexGuard<'_, Process> {

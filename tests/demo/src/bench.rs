@@ -134,13 +134,14 @@ pub(crate) fn measure(bench: &Bench) -> Result<()> {
     let setup = Setup {
         operator: program(&format!("{folder}elasticache-user-operator"))?,
         flags: &flags,
+        variables: &[],
         modify_time: Duration::from_secs(2),
         delete_time: DELETE_TIME,
         quota: [bench.waiting, bench.stuck, bench.departing, 1000].into_iter().fold(bench.objects, u32::max)
             + 100,
     };
     let options = Options { audit: Some(AuditLevel::Metadata), ..Options::default() };
-    let mut fixture = Fixture::set_on(&setup, options)?;
+    let mut fixture = Fixture::set(&setup, options)?;
     let kubernetes = Kubernetes::connect(fixture.cluster().kubeconfig())?;
     let mut measurement = Measurement { fixture: &mut fixture, kubernetes, bench, steps: Vec::new() };
     let measured = measurement.all(&setup);

@@ -34,6 +34,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) operator: PathBuf,
     /// Flags of the operator.
     pub(crate) flags: &'a [String],
+    /// Variables of the operator, beside those that it needs.
+    pub(crate) variables: &'a [(String, String)],
     /// How long a user stays `modifying`.
     pub(crate) modify_time: Duration,
     /// How long a user stays `deleting`.
@@ -43,14 +45,11 @@ pub(crate) struct Setup<'a> {
 }
 
 impl Fixture {
-    /// Starts everything, prints its progress, and waits until the operator is ready.
-    pub(crate) fn set(setup: &Setup<'_>) -> Result<Self> {
-        Self::set_on(setup, Options::default())
-    }
-
-    /// Starts everything on a control plane with these options.
-    pub(crate) fn set_on(setup: &Setup<'_>, options: Options) -> Result<Self> {
-        say("Kubernetes starts: etcd, kube-apiserver and kube-controller-manager on loopback ..");
+    /// Starts everything on a control plane with these options, prints its progress, and waits until the operator is ready.
+    pub(crate) fn set(setup: &Setup<'_>, options: Options) -> Result<Self> {
+        if !options.use_cluster && Cluster::would_be_own() {
+            say("Kubernetes starts on loopback ..");
+        }
         let cluster = Cluster::start(options)?;
         match Self::around(&cluster, setup) {
             Ok((operator, emulator, aws)) => Ok(Self { operator, emulator, aws, cluster }),
@@ -59,7 +58,7 @@ impl Fixture {
     }
 
     fn around(cluster: &Cluster, setup: &Setup<'_>) -> Result<(Process, Process, Aws)> {
-        say(&format!("  it is ready at {}", cluster.url()));
+        say(&format!("Kubernetes is ready at {}", cluster.url()));
         let (emulator, aws) = start_emulator(cluster, setup)?;
         say(&format!("The ElastiCache emulator is ready at {}", aws.url()));
         say("The custom resource is installed:");
@@ -106,8 +105,18 @@ impl Fixture {
 
     /// Returns an error if a program has ended unexpectedly.
     pub(crate) fn check_alive(&mut self) -> Result<()> {
-        self.emulator.check_alive()?;
+        self.check_servers()?;
         self.operator.check_alive()
+    }
+
+    /// Returns an error if a program other than the operator has ended unexpectedly.
+    pub(crate) fn check_servers(&mut self) -> Result<()> {
+        self.emulator.check_alive()
+    }
+
+    /// How the operator has ended, if it has.
+    pub(crate) fn operator_status(&mut self) -> Result<Option<ExitStatus>> {
+        self.operator.status()
     }
 
     /// Sends SIGTERM to the operator, as at the end of a Pod, and waits until it ends.
@@ -116,7 +125,7 @@ impl Fixture {
         until_blocking("the operator ends after SIGTERM", PATIENCE, || self.operator.status())
     }
 
-    /// Starts an operator again, after the former one has ended.
+    /// Starts an operator again, after the former one has ended. The log of that one becomes `operator-before.log`.
     pub(crate) fn restart_operator(&mut self, setup: &Setup<'_>) -> Result<()> {
         let log = self.operator_log();
         fs::rename(&log, log.with_file_name("operator-before.log"))?;
@@ -144,6 +153,10 @@ impl Fixture {
     pub(crate) fn clear(self) -> Result<()> {
         if !self.cluster.is_own() {
             run(self.kubectl().args(["delete", "namespace", NAMESPACE]))?;
+            say(&format!(
+                "The namespace {NAMESPACE} is removed. The CustomResourceDefinition stays: if nobody uses it,"
+            ));
+            say(&format!("    kubectl delete -f {CRD}"));
         }
         Ok(())
     }
@@ -176,6 +189,7 @@ pub(crate) fn start_operator(cluster: &Cluster, aws: &Aws, setup: &Setup<'_>, lo
         // The operator must not manage other objects of that cluster with an emulator.
         command.env("ELASTICACHE_USERS_NAMESPACE", NAMESPACE);
     }
+    command.envs(setup.variables.iter().cloned());
     command.arg("run").args(setup.flags);
     let mut process = Process::start("operator", command, log)?;
     let address = until_blocking("the operator says where it serves /readyz", PATIENCE, || {

@@ -37,12 +37,19 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Verb {
     /// Two users are created; one is edited and deleted while AWS is still busy with the edit
-    Demo(Times),
-    /// Control plane, emulator and operator stay up until Ctrl-C
+    Demo {
+        #[command(flatten)]
+        times: Times,
+        /// Use the cluster that kubectl uses, and start none. The demonstration works in the namespace `demo`, which it makes and
+        /// removes. The CustomResourceDefinition stays
+        #[arg(long)]
+        use_cluster: bool,
+    },
+    /// Control plane, emulator and operator stay up until Ctrl-C. An operator that ends is started again
     Dev {
         #[command(flatten)]
         times: Times,
-        /// Flags for the operator, after `--`
+        /// Flags for the operator, after `--`. Variables `ELASTICACHE_USERS_..` of this shell reach it too
         #[arg(last = true)]
         operator: Vec<String>,
     },
@@ -72,7 +79,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn main() -> ExitCode {
     let end = match Arguments::parse().verb {
-        Verb::Demo(times) => story::tell(&times),
+        Verb::Demo { times, use_cluster } => story::tell(&times, use_cluster),
         Verb::Dev { times, operator } => developer::stay(&times, &operator),
         Verb::Size => size::measure(),
         Verb::Bench(bench) => bench::measure(&bench),

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use cluster::Options;
 use serde_json::{Value, json};
 use support::command::run;
 use support::repository::program;
@@ -27,8 +28,9 @@ pub(crate) fn measure() -> Result<()> {
     let bytes = fs::metadata(&operator)?.len();
 
     let second = Duration::from_secs(1);
-    let setup = Setup { operator, flags: &[], modify_time: second, delete_time: second, quota: 1000 };
-    let mut fixture = Fixture::set(&setup)?;
+    let setup =
+        Setup { operator, flags: &[], variables: &[], modify_time: second, delete_time: second, quota: 1000 };
+    let mut fixture = Fixture::set(&setup, Options::default())?;
     let figures = resident(&mut fixture);
     let (idle, busy) = figures.map_err(|error| fixture.failed(error))?;
     fixture.end_operator()?;

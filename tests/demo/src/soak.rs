@@ -69,7 +69,7 @@ pub(crate) fn soak(soak: &Soak) -> Result<()> {
     let flags = flags("first");
     // This operator ends before the soak begins, because the replicas of the soak have names and logs of their own.
     let setup = setup(operator, &flags, soak.objects);
-    let mut fixture = Fixture::set_on(&setup, Options::default())?;
+    let mut fixture = Fixture::set(&setup, Options::default())?;
     fixture.end_operator()?;
     let kubernetes = Kubernetes::connect(fixture.cluster().kubeconfig())?;
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -105,7 +105,7 @@ fn flags(name: &str) -> Vec<String> {
 
 fn setup(operator: PathBuf, flags: &[String], objects: usize) -> Setup<'_> {
     let (modify_time, delete_time) = (Duration::from_secs(2), Duration::from_secs(2));
-    Setup { operator, flags, modify_time, delete_time, quota: objects as u32 * 2 + 100 }
+    Setup { operator, flags, variables: &[], modify_time, delete_time, quota: objects as u32 * 2 + 100 }
 }
 
 impl Replica {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use cluster::{Options, Scope};
 use elasticache_emulator::user_of;
 use serde_json::Value;
 use support::command::run;
@@ -28,7 +29,7 @@ struct User {
 }
 
 /// Runs the demonstration, and cleans up.
-pub(crate) fn tell(times: &Times) -> Result<()> {
+pub(crate) fn tell(times: &Times, use_cluster: bool) -> Result<()> {
     let begin = Instant::now();
     say(
         "Two users of ElastiCache live and die here, with the real programs, on this machine alone: there is no AWS",
@@ -38,11 +39,13 @@ pub(crate) fn tell(times: &Times) -> Result<()> {
     let setup = Setup {
         operator: program("elasticache-user-operator")?,
         flags: &[],
+        variables: &[],
         modify_time: times.modify_time,
         delete_time: times.delete_time,
         quota: 1000,
     };
-    let mut fixture = Fixture::set(&setup).context("step 1, starting everything")?;
+    let options = Options { scope: Scope::Api, use_cluster, ..Options::default() };
+    let mut fixture = Fixture::set(&setup, options).context("step 1, starting everything")?;
     match play(&mut fixture) {
         Ok(()) => fixture.clear()?,
         Err(error) => {

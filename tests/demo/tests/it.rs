@@ -93,7 +93,7 @@ fn commands_that_make_dev_prints_work_in_another_shell_and_ctrl_c_leaves_nothing
     let mut play = Play::start(demo(&["dev", "--", "--log-format", "json"], &temporary));
     let told = play.tells("tail -f ");
     let mut script: Vec<&str> = told.lines().filter(|line| line.starts_with("export ")).collect();
-    assert_eq!(script.len(), 4, "{told}");
+    assert_eq!(script.len(), 5, "{told}");
     script.extend(
         told.lines()
             .skip_while(|line| !line.starts_with("kubectl apply"))
@@ -109,6 +109,26 @@ fn commands_that_make_dev_prints_work_in_another_shell_and_ctrl_c_leaves_nothing
     assert!(printed.contains("orders-reader condition met"), "{printed}");
     assert!(printed.contains(" 0 warning, 0 failed"), "{printed}");
     play.ends_completely(Signal::INT, &temporary);
+}
+
+#[test]
+fn make_dev_starts_the_operator_again_with_the_flags_and_variables_of_the_shell() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut command = demo(&["dev", "--", "--log", "debug"], &temporary);
+    command.env("ELASTICACHE_USERS_LOG_FORMAT", "json");
+    let mut play = Play::start(command);
+    let told = play.tells("tail -f ");
+    let log = told.lines().find_map(|line| line.strip_prefix("tail -f ")).unwrap().to_owned();
+    let started = || {
+        let log = fs::read_to_string(&log).unwrap();
+        log.lines().any(|line| line.starts_with('{') && line.contains("\"DEBUG\""))
+    };
+    assert!(started(), "{}", fs::read_to_string(&log).unwrap());
+    kill(play.child_named("elasticache-user-operator"), Signal::KILL);
+    play.tells("The operator has ended (signal: 9 (SIGKILL)), and starts again.");
+    play.tells("It is ready, and serves its metrics at http://127.0.0.1:");
+    assert!(started(), "{}", fs::read_to_string(&log).unwrap());
+    play.ends_completely(Signal::TERM, &temporary);
 }
 
 #[test]

@@ -14,7 +14,8 @@ use tempfile::TempDir;
 use crate::tools::{binary, eventually, has_ended, run, script, signal, succeed};
 
 /// A script that imitates go: `env` prints the version in `$1`, `list` prints a package, and `build` creates empty programs as soon as
-/// `$world/release` exists. Each build writes a line to `$world/builds`.
+/// `$world/release` exists. Each build writes a line to `$world/builds`. `mod download` of a module prints a folder with all files of
+/// `$world/module`.
 const FAKE_GO: &str = r#"
 world=$(dirname "$(dirname "$0")")
 case "$1" in
@@ -28,10 +29,14 @@ build)
     until [ -e "$world/release" ]; do sleep 0.02; done
     if [ -e "$world/fail" ]; then echo 'undefined: everything' >&2; exit 1; fi
     while [ "$1" != -o ]; do shift; done
-    for program in server kube-apiserver kube-controller-manager kubectl helm; do
+    for program in server kube-apiserver kube-controller-manager kubectl helm kustomize-controller; do
         : > "$2/$program"
         chmod 755 "$2/$program"
     done ;;
+mod)
+    test -f go.mod || exit 5
+    echo "go: downloading $4" >&2
+    printf '{\n\t"Path": "%s",\n\t"Dir": "%s"\n}\n' "$4" "$world/module" ;;
 esac
 "#;
 
@@ -258,6 +263,64 @@ fn the_error_names_the_programs_that_are_missing_in_a_folder_of_the_user() {
     assert!(refused().contains("lacks kube-controller-manager (envtest's own bundles"), "{}", refused());
 }
 
+/// The programs of `make demo`, of this version of Kubernetes.
+fn api(directory: &Path, version: &str) {
+    fs::create_dir_all(directory).unwrap();
+    programs(directory, &["etcd", "kubectl"]);
+    script(&directory.join("kube-apiserver"), &format!("echo Kubernetes v{version}"));
+}
+
+#[test]
+fn the_api_alone_comes_from_setup_envtest_or_the_path_if_it_is_new_enough() {
+    let world = World::new();
+    let home = world.path("home");
+    let envtest = |name: &str| home.join(".local/share/kubebuilder-envtest/k8s").join(name);
+    let build = || {
+        let mut command = world.cluster("build api");
+        run(command.env("HOME", &home).env_remove("XDG_DATA_HOME"))
+    };
+    api(&envtest("1.32.0-linux-amd64"), "1.32.0");
+    let (success, said) = build();
+    assert!(!success && said.contains("1. install Go"), "1.32 is too old: {said}");
+    api(&world.path("bin"), "1.35.2");
+    let (success, said) = build();
+    let path = world.path("bin");
+    assert!(success && said.contains(&format!("using Kubernetes v1.35.2 in {}", path.display())), "{said}");
+    for version in ["1.34.1", "1.33.10"] {
+        api(&envtest(&format!("{version}-linux-amd64")), version);
+    }
+    fs::remove_file(envtest("1.34.1-linux-amd64").join("etcd")).unwrap();
+    let (success, said) = build();
+    assert!(success && said.contains("using Kubernetes v1.33.10 in "), "one lacks a program: {said}");
+    api(&envtest("1.34.1-linux-amd64"), "1.34.1");
+    let (success, said) = build();
+    assert!(success && said.contains("using Kubernetes v1.34.1 in "), "the newest is used: {said}");
+    // The tests need the version that is pinned, and all four programs.
+    let (success, said) = run(world.cluster("build control-plane").env("HOME", &home));
+    assert!(!success && said.contains("1. install Go"), "{said}");
+}
+
+#[test]
+fn the_api_alone_is_built_without_the_controller_manager_which_is_added_later() {
+    let world = World::with_go("go1.26.8");
+    world.release();
+    let said = succeed(world.cluster("build api").env("HOME", world.path("home")));
+    assert!(said.contains("building etcd, kube-apiserver, kubectl v1."), "{said}");
+    let [cached] = world.cached().try_into().unwrap();
+    let dir = world.path("cache/elasticache-user-operator/control-plane").join(cached);
+    assert!(dir.join("etcd").exists() && !dir.join("kube-controller-manager").exists());
+    let said = succeed(&mut world.cluster("build control-plane"));
+    assert!(said.contains("building kube-controller-manager v1."), "{said}");
+    assert!(dir.join("kube-controller-manager").exists() && dir.join("etcd").exists());
+}
+
+#[test]
+fn a_folder_of_envtest_that_the_user_names_is_enough_for_the_api_alone() {
+    let world = World::new();
+    programs(&world.path("bin"), &["etcd", "kube-apiserver", "kubectl"]);
+    succeed(world.cluster("build api").env("KUBEBUILDER_ASSETS", world.path("bin")));
+}
+
 #[test]
 fn a_tool_is_built_once_by_version_and_printed() {
     let world = World::with_go("go1.26.8");
@@ -272,6 +335,34 @@ fn a_tool_is_built_once_by_version_and_printed() {
     let expected = world.path("cache/elasticache-user-operator/go-tools").join(cached).join("helm");
     assert_eq!(printed.trim(), expected.to_str().unwrap());
     assert_eq!(world.builds().len(), 1);
+}
+
+#[test]
+fn files_of_other_modules_are_put_beside_a_tool_and_a_lost_one_is_put_there_again() {
+    let world = World::with_go("go1.26.8");
+    world.release();
+    let bases = world.path("module/config/crd/bases");
+    fs::create_dir_all(&bases).unwrap();
+    let kinds = ["kustomize_kustomizations", "source_gitrepositories", "source_buckets"];
+    let kinds = [&kinds[..], &["source_ocirepositories", "helm_helmreleases"]].concat();
+    let names: Vec<String> =
+        kinds.iter().map(|kind| kind.replace('_', ".toolkit.fluxcd.io_") + ".yaml").collect();
+    names.iter().for_each(|name| fs::write(bases.join(name), format!("the text of {name}")).unwrap());
+    let said = succeed(&mut world.cluster("build kustomize-controller"));
+    let beside = || {
+        let printed = succeed(&mut world.cluster("tool kustomize-controller"));
+        Path::new(printed.trim()).parent().unwrap().to_owned()
+    };
+    for name in &names {
+        let text =
+            fs::read_to_string(beside().join(name)).unwrap_or_else(|error| panic!("{name}: {error}: {said}"));
+        assert_eq!(text, format!("the text of {name}"));
+    }
+    assert_eq!(world.builds().len(), 1);
+    fs::remove_file(beside().join(&names[0])).unwrap();
+    succeed(&mut world.cluster("build kustomize-controller"));
+    assert!(beside().join(&names[0]).is_file());
+    assert_eq!(world.builds().len(), 2);
 }
 
 #[test]

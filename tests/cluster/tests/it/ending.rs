@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use cluster::{Assets, Cluster, Options};
+use cluster::{Assets, Cluster, Options, Scope};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -141,7 +141,7 @@ fn a_cluster_whose_owner_and_janitor_were_killed_is_removed_by_the_next_cluster(
 #[test]
 fn a_cluster_that_fails_to_start_says_why_and_keeps_the_logs() {
     let (temporary, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let real = Assets::locate_or_build(&mut |_| ()).unwrap();
+    let real = Assets::locate_or_build(Scope::Full, &mut |_| ()).unwrap();
     for program in cluster::PROGRAMS {
         std::os::unix::fs::symlink(real.program(program), broken.path().join(program)).unwrap();
     }
