@@ -1,6 +1,6 @@
 # Keep targets short: each one calls cargo or a script.
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test lint advisories docs crds manifests dev size bench soak fuzz rights faults mutants allmutants
+.PHONY: help demo unit test lint advisories docs crds manifests dev size bench soak fuzz rights gitops faults mutants allmutants
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,11 @@ fuzz: ## Read spoilt answers of AWS, objects and Secrets: each for FUZZ_SECONDS,
 rights: ## Run tests/it once with each of the chart's RBAC settings: takes half an hour
 	@cargo build --workspace --bins
 	@for rights in namespaced cluster-secrets roles-only limited; do RIGHTS=$$rights cargo test --test it || exit 1; done
+
+gitops: ## Run tests with Flux's kustomize-controller, which is built once: some 7 minutes, then 2
+	@cargo build --workspace --bins
+	@cargo run --quiet -p cluster -- build control-plane helm-4 kustomize-controller
+	@cargo test --test it gitops:: -- --ignored
 
 faults: ## Inject each kind of fault at every call of each scenario, at real pace: takes 10 minutes
 	@cargo build --workspace --bins

@@ -55,6 +55,9 @@ pub(crate) fn writes(log: &AuditLog, namespace: &str) -> Writes {
         if READS.iter().any(|verb| event["verb"] == *verb) {
             continue;
         }
+        if was_refused(&event) {
+            continue;
+        }
         match write(&event) {
             Ok(Write::Finalizers) => writes.finalizers += 1,
             Ok(Write::Status) => writes.statuses += 1,
@@ -65,6 +68,13 @@ pub(crate) fn writes(log: &AuditLog, namespace: &str) -> Writes {
         }
     }
     writes
+}
+
+/// RBAC refused a write of an object, so it wrote nothing. The audit log does not have its body.
+fn was_refused(event: &Value) -> bool {
+    event["objectRef"]["resource"] == "elasticacheusers"
+        && event["responseStatus"]["code"] == 403
+        && event["requestObject"].is_null()
 }
 
 /// The requests that RBAC denied to this user, and the writes of objects that an admission policy denied, one line for each.

@@ -1,7 +1,7 @@
 //! The documentation as a whole: every link has a target, SUMMARY lists every page, each reason and each alert has an entry, and
 //! every test that a page names exists.
 
-mod markdown;
+pub(crate) mod markdown;
 mod named;
 
 use std::collections::BTreeSet;

@@ -4,13 +4,24 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use cluster::Cluster;
+use cluster::{Cluster, Tool};
 use kube::Client;
 use serde_json::Value;
 use support::operator;
 
 use crate::fixture::Aws;
 use crate::{control_plane, rights};
+
+/// Runs Helm in this namespace of the cluster, without the settings of the user, and returns its output.
+pub(crate) async fn helm(cluster: &Cluster, namespace: &str, words: &[&str]) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let mut helm = Command::new(Tool::Helm4.path().unwrap());
+    helm.env_clear().env("HOME", home.path()).env("KUBECONFIG", cluster.kubeconfig());
+    helm.args(words).args(["--namespace", namespace]);
+    let output = control_plane::output(helm).await;
+    assert!(output.status.success(), "helm {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
 
 /// A release of the chart.
 pub(crate) struct Deployed {

@@ -13,12 +13,15 @@ use crate::policies::ended;
 use crate::{control_plane, repository};
 
 /// The pages whose commands these tests run. No other page has blocks of `sh`.
-pub(crate) const FOLLOWED: [&str; 6] = [
+pub(crate) const FOLLOWED: [&str; 8] = [
     "how-to/adopt-from-terraform-or-ack",
+    // Followed by tests/it/iam/role.rs.
+    "how-to/iam",
     "how-to/keep-the-user",
     "how-to/rename-or-move",
     "how-to/rotate-passwords",
     "how-to/suspend-and-observe",
+    "how-to/undo-a-deletion",
     "troubleshooting",
 ];
 

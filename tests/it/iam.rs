@@ -4,6 +4,7 @@
 mod files;
 mod groups;
 pub(crate) mod policy;
+mod role;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,14 +2,13 @@
 //! unchanged, and the operator only reads AWS. The test has its own control plane, because a cluster has only one definition.
 
 use std::path::Path;
-use std::process::Command;
 
-use cluster::{AuditLevel, Cluster, Options, Process, Signal, Tool};
+use cluster::{AuditLevel, Cluster, Options, Process, Signal};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use serde_json::{Value, json};
 
-use crate::deployed::Deployed;
+use crate::deployed::{self, Deployed};
 use crate::fixture::{Fixture, PASSWORD, Setup, condition, iam, until, with, with_password};
 use crate::rights::Rights;
 use crate::{audit, control_plane, repository};
@@ -18,15 +17,9 @@ use crate::{audit, control_plane, repository};
 const HOME: &str = "operator-home";
 const NAMES: [&str; 3] = ["by-iam", "by-password", "kept"];
 
-/// Runs Helm on this cluster, without the settings of the user.
+/// Runs Helm on the release.
 async fn helm(cluster: &Cluster, words: &[&str]) -> String {
-    let home = tempfile::tempdir().unwrap();
-    let mut helm = Command::new(Tool::Helm4.path().unwrap());
-    helm.env_clear().env("HOME", home.path()).env("KUBECONFIG", cluster.kubeconfig());
-    helm.args(words).args(["--namespace", HOME]);
-    let output = control_plane::output(helm).await;
-    assert!(output.status.success(), "helm {words:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    deployed::helm(cluster, HOME, words).await
 }
 
 /// An imitation of an older chart: its definition has no `spec.suspend` and lacks a column.

@@ -10,7 +10,14 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use crate::{environment, janitor::Janitor, process::Process, recipe::Recipe, version::Version, wait};
+use crate::{
+    environment,
+    janitor::Janitor,
+    process::Process,
+    recipe::{Files, Recipe},
+    version::Version,
+    wait,
+};
 
 const BUILDING: &str = "building-";
 const REMIND: Duration = Duration::from_secs(15);
@@ -74,11 +81,49 @@ impl Go {
             bail!("go build ended well, but not all programs are there; its log is {}", steps.log.display());
         }
         fs::create_dir_all(target).with_context(|| format!("failed to make {}", target.display()))?;
+        // The files come before the programs, so that a result with its programs is complete.
+        if let Some(files) = module.files {
+            self.copy(files, stage.path(), toolchain, &mut steps, target)?;
+        }
         for program in programs {
             fs::rename(bin.join(program), target.join(program))
                 .with_context(|| format!("failed to move {program} to {}", target.display()))?;
         }
         progress(&format!("built in {}", minutes(begin.elapsed())));
+        Ok(())
+    }
+
+    /// Downloads the modules of `files`, and copies the files into `target`.
+    fn copy(
+        &self,
+        files: &Files,
+        stage: &Path,
+        toolchain: Option<&str>,
+        steps: &mut Steps<'_>,
+        target: &Path,
+    ) -> Result<()> {
+        let dir = stage.join("files");
+        fs::create_dir(&dir).context("failed to make a folder for a go.mod")?;
+        for (name, text) in [("go.mod", files.go_mod), ("go.sum", files.go_sum)] {
+            fs::write(dir.join(name), text)
+                .with_context(|| format!("failed to write {name} of the files"))?;
+        }
+        for (module, path) in files.paths {
+            let mut download = self.command(&dir, toolchain);
+            download.env("GOTMPDIR", stage.join("tmp")).args(["mod", "download", "-json", module]);
+            steps.run(download, |_| format!("fetching {module}"))?;
+            let log = steps.lines()?;
+            // go's own lines, for example about downloads, are before the JSON text.
+            let json = log.find('{').and_then(|begin| log.get(begin..)).unwrap_or_default();
+            let downloaded: serde_json::Value = serde_json::from_str(json)
+                .with_context(|| format!("go mod download of {module} printed no JSON: {log}"))?;
+            let folder = downloaded["Dir"].as_str().with_context(|| format!("{module} has no folder"))?;
+            let from = Path::new(folder).join(path);
+            let name = from.file_name().with_context(|| format!("{path} names no file"))?;
+            // Files of the module cache are read-only. The content alone is copied, so that the result can be removed.
+            let text = fs::read(&from).with_context(|| format!("failed to read {}", from.display()))?;
+            fs::write(target.join(name), text).with_context(|| format!("failed to write {path}"))?;
+        }
         Ok(())
     }
 

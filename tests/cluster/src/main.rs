@@ -26,7 +26,7 @@ struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  cluster build         build the programs and the tools for tests, some 20 minutes once
+  cluster build         build the programs and the tools of `make test`, some 20 minutes once
   cluster build helm-4  build this alone; `control-plane` are the programs, and `cluster up` builds them too;
                         `api` are the same without kube-controller-manager, which is enough for `make demo`
   cluster tool helm-4   print where a tool is; it is built first where it is missing
@@ -44,7 +44,7 @@ Environment:
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Build the programs and the tools, where they are not there yet
+    /// Build the programs and the tools of `make test`, where they are not there yet
     Build(Build),
     /// Print the path of a tool
     Tool {
@@ -111,8 +111,8 @@ fn target(name: &str) -> Result<Target, String> {
 }
 
 fn build(only: &[Target]) -> Result<()> {
-    let all =
-        || std::iter::once(Target::ControlPlane(Scope::Full)).chain(Tool::ALL.map(Target::Tool)).collect();
+    let tools = || Tool::ALL.into_iter().filter(|tool| tool.is_for_every_run()).map(Target::Tool);
+    let all = || std::iter::once(Target::ControlPlane(Scope::Full)).chain(tools()).collect();
     let targets: Vec<Target> = if only.is_empty() { all() } else { only.to_vec() };
     for target in targets {
         match target {

@@ -26,6 +26,25 @@ pub(crate) struct Module {
     pub(crate) tags: &'static str,
     /// Values that the linker writes into the program: a variable, a module, and which part of the module's version.
     pub(crate) stamps: &'static [(&'static str, &'static str, Part)],
+    /// Files that are put beside the programs.
+    pub(crate) files: Option<&'static Files>,
+}
+
+/// Files of Go modules that are downloaded and not built, for example definitions of custom resources.
+#[derive(Debug)]
+pub(crate) struct Files {
+    /// Pins the modules. If the go.mod of the programs named them, their requirements would change the versions of the libraries.
+    pub(crate) go_mod: &'static str,
+    pub(crate) go_sum: &'static str,
+    /// A module and the path of a file in it. The file keeps its name.
+    pub(crate) paths: &'static [(&'static str, &'static str)],
+}
+
+impl Files {
+    /// The names of the files.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.paths.iter().filter_map(|(_, path)| path.rsplit('/').next())
+    }
 }
 
 /// A part of a version like `v1.37.2`.
@@ -62,6 +81,7 @@ pub(crate) const CONTROL_PLANE: Module = Module {
         ("k8s.io/component-base/version.gitMinor", "k8s.io/kubernetes", Part::Minor),
         ("k8s.io/component-base/version.gitTreeState", "k8s.io/kubernetes", Part::Words("clean")),
     ],
+    files: None,
 };
 
 impl Module {
@@ -108,9 +128,11 @@ impl Recipe {
 
     /// The name of the result in the cache. Another recipe or another kind of machine has another name.
     pub(crate) fn key(&self) -> String {
-        let Module { go_mod, go_sum, sources, .. } = self.module;
+        let Module { go_mod, go_sum, sources, files, .. } = self.module;
         let sources = sources.iter().flat_map(|(name, text)| [*name, *text]);
-        let parts = [*go_mod, *go_sum].into_iter().chain(sources);
+        let pins = files.iter().flat_map(|files| [files.go_mod, files.go_sum]);
+        let paths = files.iter().flat_map(|files| files.paths).flat_map(|(module, path)| [*module, *path]);
+        let parts = [*go_mod, *go_sum].into_iter().chain(sources).chain(pins).chain(paths);
         let hash = fnv1a(parts.chain(self.flags.iter().map(String::as_str)));
         format!("{}-{hash:016x}-{}-{}", self.version, std::env::consts::OS, std::env::consts::ARCH)
     }

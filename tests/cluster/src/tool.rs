@@ -11,7 +11,7 @@ use crate::{
     environment::{self, TOOLS},
     go::Go,
     lock::BuildLock,
-    recipe::{Module, Part, Recipe},
+    recipe::{Files, Module, Part, Recipe},
 };
 
 /// A program that is built from its Go module, once for each version, into the user's cache folder.
@@ -41,10 +41,13 @@ pub enum Tool {
     Promtool,
     /// The status of objects according to kstatus. Standard input has a JSON text on each line, and standard output a word on each line.
     Kstatus,
+    /// Flux's controller that applies and prunes the manifests of a Kustomization. Beside it are the definitions of its custom resource and
+    /// of those that our examples use: [`Tool::file`].
+    KustomizeController,
 }
 
 impl Tool {
-    pub const ALL: [Tool; 8] = [
+    pub const ALL: [Tool; 9] = [
         Tool::Helm4,
         Tool::Helm3,
         Tool::HelmUnittest,
@@ -53,7 +56,13 @@ impl Tool {
         Tool::KubeScore,
         Tool::Promtool,
         Tool::Kstatus,
+        Tool::KustomizeController,
     ];
+
+    /// Whether `cargo test` needs the tool. The others have a target of the Makefile.
+    pub fn is_for_every_run(self) -> bool {
+        self != Tool::KustomizeController
+    }
 
     /// The name, for example `helm-4`.
     pub fn name(self) -> &'static str {
@@ -110,9 +119,23 @@ impl Tool {
         self.built_in(&dir).with_context(|| format!("{} was built and is not there", self.name()))
     }
 
+    /// A file that comes with the program, for example a definition of a custom resource.
+    ///
+    /// # Errors
+    /// As for [`Tool::path`], and if there is no such file.
+    pub fn file(self, name: &str) -> Result<PathBuf> {
+        let file = self.path()?.with_file_name(name);
+        if !file.is_file() {
+            bail!("{} is not beside {}: it should be {}", name, self.name(), file.display());
+        }
+        Ok(file)
+    }
+
     fn built_in(self, dir: &Path) -> Option<PathBuf> {
         let program = dir.join(self.module().programs.first()?);
-        environment::is_executable(&program).then_some(program)
+        let mut files = self.module().files.iter().flat_map(|files| files.names());
+        (environment::is_executable(&program) && files.all(|name| dir.join(name).is_file()))
+            .then_some(program)
     }
 
     pub(crate) fn module(self) -> &'static Module {
@@ -125,6 +148,7 @@ impl Tool {
             Tool::KubeScore => &KUBE_SCORE,
             Tool::Promtool => &PROMTOOL,
             Tool::Kstatus => &KSTATUS,
+            Tool::KustomizeController => &KUSTOMIZE_CONTROLLER,
         }
     }
 }
@@ -144,6 +168,7 @@ macro_rules! module {
             takes: $takes,
             tags: "",
             stamps: $stamps,
+            files: None,
         }
     };
 }
@@ -228,6 +253,40 @@ const KSTATUS: Module = Module {
     built_as: None,
     takes: "a minute at most",
     stamps: &[],
+    files: None,
+};
+// 1.10 requires a newer Go than the control plane.
+const KUSTOMIZE_CONTROLLER: Module = Module {
+    files: Some(&FLUX_DEFINITIONS),
+    ..module!(
+        "kustomize-controller",
+        "github.com/fluxcd/kustomize-controller",
+        "github.com/fluxcd/kustomize-controller",
+        "kustomize-controller",
+        "some 7 minutes on 2 cores",
+        &[]
+    )
+};
+const FLUX_DEFINITIONS: Files = Files {
+    go_mod: include_str!("../tools/kustomize-controller/files/go.mod"),
+    go_sum: include_str!("../tools/kustomize-controller/files/go.sum"),
+    paths: &[
+        (
+            "github.com/fluxcd/kustomize-controller",
+            "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
+        ),
+        (
+            "github.com/fluxcd/source-controller",
+            "config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml",
+        ),
+        // The controller does not begin to work without these two.
+        ("github.com/fluxcd/source-controller", "config/crd/bases/source.toolkit.fluxcd.io_buckets.yaml"),
+        (
+            "github.com/fluxcd/source-controller",
+            "config/crd/bases/source.toolkit.fluxcd.io_ocirepositories.yaml",
+        ),
+        ("github.com/fluxcd/helm-controller", "config/crd/bases/helm.toolkit.fluxcd.io_helmreleases.yaml"),
+    ],
 };
 
 #[cfg(test)]
@@ -245,6 +304,16 @@ mod tests {
                 assert!(pinned, "{package} is no tool of {}'s go.mod", tool.name());
             }
             assert_eq!(Tool::named(tool.name()), Some(tool));
+        }
+    }
+
+    #[test]
+    fn the_definitions_of_flux_have_the_version_of_the_controller() {
+        let version = Recipe::of(&KUSTOMIZE_CONTROLLER).unwrap().version;
+        let line = format!("\tgithub.com/fluxcd/kustomize-controller {version}");
+        assert!(FLUX_DEFINITIONS.go_mod.lines().any(|pinned| pinned == line), "{line} is not in its go.mod");
+        for (module, _) in FLUX_DEFINITIONS.paths {
+            assert!(FLUX_DEFINITIONS.go_mod.contains(&format!("\t{module} v")), "{module}");
         }
     }
 }

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-pub(super) struct Page {
+pub(crate) struct Page {
     /// The anchors of its headings, as GitHub and mdBook make them.
-    pub(super) anchors: Vec<String>,
+    pub(crate) anchors: Vec<String>,
     /// The targets of its links, in order.
-    pub(super) links: Vec<String>,
+    pub(crate) links: Vec<String>,
     /// The inline code in its text.
-    pub(super) codes: Vec<String>,
+    pub(crate) codes: Vec<String>,
     /// Its fenced blocks: the language and the text of each.
-    pub(super) blocks: Vec<(String, String)>,
+    pub(crate) blocks: Vec<(String, String)>,
     headings: Vec<Heading>,
 }
 
@@ -23,7 +23,7 @@ struct Heading {
 
 impl Page {
     #[expect(clippy::wildcard_enum_match_arm, reason = "of the library's events few matter here")]
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut page = Self {
             anchors: Vec::new(),
             links: Vec::new(),
@@ -68,7 +68,7 @@ impl Page {
     }
 
     /// The headings of the third level below this heading of the second level.
-    pub(super) fn section(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn section(&self, name: &str) -> Vec<&str> {
         let below = self.headings.iter().skip_while(|heading| heading.text != name).skip(1);
         let inner = below.take_while(|heading| heading.level > HeadingLevel::H2);
         inner

@@ -73,14 +73,16 @@ fn every_chart_value_in_the_documentation_exists() {
     assert!(seen > 15, "only {seen} values were found: does this test still understand the pages?");
 }
 
-/// Flags of kubectl, Helm and cargo.
-const OF_OTHERS: [&str; 7] = [
+/// Flags of kubectl, Helm, cargo, valkey-cli, and the script for tokens.
+const OF_OTHERS: [&str; 9] = [
     "--field-manager",
     "--field-selector",
     "--from-literal",
     "--no-hooks",
     "--server-side",
+    "--serverless",
     "--set",
+    "--tls",
     "--wait",
 ];
 

@@ -1,10 +1,13 @@
 //! Pages about users that exist: rotation, keeping, suspending, observing, troubleshooting.
 
+use elasticache_emulator::Rule;
+use futures::future::{Either, select};
 use serde_json::{Value, json};
 
 use super::{Piece, Reader, all_but_tags, fixture_without_operator, pieces};
 use crate::fixture::{Fixture, PASSWORD, iam, until, with_password};
 use crate::policies::ended;
+use crate::rotating::SECOND;
 
 /// The commands that contain this word, in order.
 fn commands<'a>(pieces: &'a [Piece], word: &str) -> Vec<&'a Piece> {
@@ -33,7 +36,7 @@ async fn reading(page: &str, spec: Value) -> (Fixture, Reader, Vec<Piece>) {
 #[tokio::test]
 async fn the_guide_rotates_a_password_with_both_valid_in_between() {
     let (fixture, reader, pieces) = reading("how-to/rotate-passwords", with_password("orders-api")).await;
-    let [make, both, one, events] = pieces.as_slice() else { panic!("{} pieces", pieces.len()) };
+    let [make, both, one, events, ..] = pieces.as_slice() else { panic!("{} pieces", pieces.len()) };
     reader.follow(make).await;
     reader.follow(both).await;
     let held = passwords(&fixture).await;
@@ -46,6 +49,94 @@ async fn the_guide_rotates_a_password_with_both_valid_in_between() {
         reader.follow(events).await.contains("PasswordRotated")
     })
     .await;
+    ended(fixture).await;
+}
+
+/// The two blocks that wait for a rotation: for the pass, and for AWS.
+fn waits(pieces: &[Piece]) -> (&Piece, &Piece) {
+    (commands(pieces, "requested-at")[0], commands(pieces, "passwordVersions")[0])
+}
+
+#[tokio::test]
+async fn the_guide_waits_after_a_rotation_in_place_until_aws_has_applied_the_password() {
+    let (fixture, reader, pieces) = reading("how-to/rotate-passwords", with_password("orders-api")).await;
+    fixture.aws.settings(json!({ "modify-time": "3s" })).await;
+    fixture.secret("orders-api", SECOND).await;
+    let (pass, applied) = waits(&pieces);
+    reader.follow(pass).await;
+    reader.follow(applied).await;
+    assert!(passwords(&fixture).await == [SECOND], "AWS has another password");
+    assert_eq!(fixture.aws.user("orders-api").await.unwrap()["Status"], "active");
+    ended(fixture).await;
+}
+
+#[tokio::test]
+async fn the_guide_goes_on_waiting_after_a_rotation_in_place_while_aws_is_down() {
+    let (fixture, reader, pieces) = reading("how-to/rotate-passwords", with_password("orders-api")).await;
+    let fault = fixture.aws.fault(Rule::any().unavailable().always()).await;
+    fixture.secret("orders-api", SECOND).await;
+    let (pass, applied) = waits(&pieces);
+    reader.follow(pass).await;
+    // The pass is done, AWS has the former password, and nobody would notice without the next commands.
+    fixture.wait_ready("orders-api").await;
+    assert!(passwords(&fixture).await == [PASSWORD], "AWS has another password");
+    let mut waiting = Box::pin(reader.follow(applied));
+    let first = select(&mut waiting, Box::pin(fixture.aws.struck(fault, 3))).await;
+    let goes_on = matches!(first, Either::Right(_));
+    drop(first);
+    assert!(goes_on, "the wait ended before AWS had the password");
+    fixture.aws.clear_faults().await;
+    waiting.await;
+    assert!(passwords(&fixture).await == [SECOND], "AWS has another password");
+    ended(fixture).await;
+}
+
+/// Somebody deleted an object with a password and with a group that is not in its spec. Follows the page to its end.
+async fn undo(fixture: &Fixture, reader: &Reader, pieces: &[Piece]) {
+    let mut said = String::new();
+    for piece in pieces {
+        said += &reader.follow(piece).await;
+    }
+    assert!(said.contains(r#"["by-hand"]"#), "the groups are not shown: {said}");
+    let object = fixture.wait_ready("orders-api").await;
+    assert!(object["spec"]["deletionPolicy"].is_null(), "{object:#}");
+    assert!(passwords(fixture).await == [PASSWORD], "AWS has another password");
+}
+
+#[tokio::test]
+async fn the_guide_undoes_a_deletion_that_aws_has_not_got_yet() {
+    let (fixture, reader, pieces) = reading("how-to/undo-a-deletion", with_password("orders-api")).await;
+    fixture.aws.put_group("by-hand", json!({ "UserIds": ["default", "orders-api"] })).await;
+    let object = fixture.reconcile_now("orders-api").await;
+    assert_eq!(object["status"]["userGroupIDs"], json!(["by-hand"]));
+    fixture.aws.put_user("orders-api", json!({ "Status": "modifying" })).await;
+    fixture.delete("orders-api").await;
+    fixture.reason("orders-api", "WaitingForUserActive").await;
+    let active = async {
+        fixture.gone("orders-api").await;
+        fixture.aws.put_user("orders-api", json!({ "Status": "active" })).await;
+    };
+    tokio::join!(undo(&fixture, &reader, &pieces), active);
+    assert!(!fixture.aws.changes().await.contains(&"DeleteUser".to_owned()));
+    let user = fixture.aws.user("orders-api").await.unwrap();
+    assert_eq!(user["UserGroupIds"], json!(["by-hand"]), "the user is the same");
+    ended(fixture).await;
+}
+
+#[tokio::test]
+async fn the_guide_undoes_a_deletion_that_aws_has_accepted() {
+    let (fixture, reader, pieces) = reading("how-to/undo-a-deletion", with_password("orders-api")).await;
+    fixture.aws.put_group("by-hand", json!({ "UserIds": ["default", "orders-api"] })).await;
+    let object = fixture.reconcile_now("orders-api").await;
+    assert_eq!(object["status"]["userGroupIDs"], json!(["by-hand"]));
+    fixture.aws.settings(json!({ "delete-time": "5s" })).await;
+    fixture.delete("orders-api").await;
+    fixture.event("orders-api", "DeletionStarted").await;
+    undo(&fixture, &reader, &pieces).await;
+    let accepted = fixture.aws.accepted_changes_of("orders-api").await;
+    assert_eq!(accepted, ["CreateUser", "DeleteUser", "CreateUser"]);
+    let told = fixture.event("orders-api", "WaitingForPreviousUser").await;
+    assert!(told.note.contains("AWS is still deleting an earlier user"), "{}", told.note);
     ended(fixture).await;
 }
 

@@ -52,7 +52,12 @@ impl Policy {
     pub(super) fn of(file: &str, words: &[(&str, &str)]) -> Self {
         let text = read(file).to_string();
         let text = words.iter().fold(text, |text, (word, value)| text.replace(word, value));
-        let policy: Value = serde_json::from_str(&text).unwrap();
+        Self::parse(&text)
+    }
+
+    /// The policy in this JSON.
+    pub(super) fn parse(text: &str) -> Self {
+        let policy: Value = serde_json::from_str(text).unwrap();
         Self { statements: policy["Statement"].as_array().unwrap().iter().map(Statement::of).collect() }
     }
 

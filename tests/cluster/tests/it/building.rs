@@ -14,7 +14,8 @@ use tempfile::TempDir;
 use crate::tools::{binary, eventually, has_ended, run, script, signal, succeed};
 
 /// A script that imitates go: `env` prints the version in `$1`, `list` prints a package, and `build` creates empty programs as soon as
-/// `$world/release` exists. Each build writes a line to `$world/builds`.
+/// `$world/release` exists. Each build writes a line to `$world/builds`. `mod download` of a module prints a folder with all files of
+/// `$world/module`.
 const FAKE_GO: &str = r#"
 world=$(dirname "$(dirname "$0")")
 case "$1" in
@@ -28,10 +29,14 @@ build)
     until [ -e "$world/release" ]; do sleep 0.02; done
     if [ -e "$world/fail" ]; then echo 'undefined: everything' >&2; exit 1; fi
     while [ "$1" != -o ]; do shift; done
-    for program in server kube-apiserver kube-controller-manager kubectl helm; do
+    for program in server kube-apiserver kube-controller-manager kubectl helm kustomize-controller; do
         : > "$2/$program"
         chmod 755 "$2/$program"
     done ;;
+mod)
+    test -f go.mod || exit 5
+    echo "go: downloading $4" >&2
+    printf '{\n\t"Path": "%s",\n\t"Dir": "%s"\n}\n' "$4" "$world/module" ;;
 esac
 "#;
 
@@ -330,6 +335,34 @@ fn a_tool_is_built_once_by_version_and_printed() {
     let expected = world.path("cache/elasticache-user-operator/go-tools").join(cached).join("helm");
     assert_eq!(printed.trim(), expected.to_str().unwrap());
     assert_eq!(world.builds().len(), 1);
+}
+
+#[test]
+fn files_of_other_modules_are_put_beside_a_tool_and_a_lost_one_is_put_there_again() {
+    let world = World::with_go("go1.26.8");
+    world.release();
+    let bases = world.path("module/config/crd/bases");
+    fs::create_dir_all(&bases).unwrap();
+    let kinds = ["kustomize_kustomizations", "source_gitrepositories", "source_buckets"];
+    let kinds = [&kinds[..], &["source_ocirepositories", "helm_helmreleases"]].concat();
+    let names: Vec<String> =
+        kinds.iter().map(|kind| kind.replace('_', ".toolkit.fluxcd.io_") + ".yaml").collect();
+    names.iter().for_each(|name| fs::write(bases.join(name), format!("the text of {name}")).unwrap());
+    let said = succeed(&mut world.cluster("build kustomize-controller"));
+    let beside = || {
+        let printed = succeed(&mut world.cluster("tool kustomize-controller"));
+        Path::new(printed.trim()).parent().unwrap().to_owned()
+    };
+    for name in &names {
+        let text =
+            fs::read_to_string(beside().join(name)).unwrap_or_else(|error| panic!("{name}: {error}: {said}"));
+        assert_eq!(text, format!("the text of {name}"));
+    }
+    assert_eq!(world.builds().len(), 1);
+    fs::remove_file(beside().join(&names[0])).unwrap();
+    succeed(&mut world.cluster("build kustomize-controller"));
+    assert!(beside().join(&names[0]).is_file());
+    assert_eq!(world.builds().len(), 2);
 }
 
 #[test]
