@@ -193,13 +193,14 @@ struct ObjectEvents<'a, U> {
 impl<U: UserApi> ObjectEvents<'_, U> {
     /// Nobody told of objects that vanished while the watch was broken.
     fn sweep(&mut self, listed: Listed) {
-        let Reconciler { memories, orphans, groups, clock, .. } = &self.context.reconciler;
+        let Reconciler { memories, orphans, groups, corrections, clock, .. } = &self.context.reconciler;
         let forgotten = memories.sweep(self.namespace.as_deref(), &listed.uids);
         if forgotten > 0 {
             tracing::debug!("vanished objects that are forgotten after a list: {forgotten}");
         }
         for Vanished { name, uid, user_id } in listed.vanished {
             orphans.check_now(&uid);
+            corrections.forget(&uid);
             groups.forget(&uid, &user_id, clock.now());
             if let Some(name) = name {
                 self.forget(&name);
@@ -240,9 +241,11 @@ impl<U: UserApi> ObjectEvents<'_, U> {
             }
             watcher::Event::Apply(object) => self.request(&object),
             watcher::Event::Delete(gone) => {
-                let Reconciler { memories, orphans, groups, policy, clock, .. } = &self.context.reconciler;
+                let Reconciler { memories, orphans, groups, corrections, policy, clock, .. } =
+                    &self.context.reconciler;
                 let (uid, namespace) = (gone.uid().unwrap_or_default(), gone.namespace().unwrap_or_default());
                 memories.forget(&uid, &namespace);
+                corrections.forget(&uid);
                 groups.forget(&uid, &user_id(&gone), clock.now());
                 orphans.vanished(&gone, policy);
                 self.forget(&full_name(&gone));

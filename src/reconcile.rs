@@ -25,7 +25,7 @@ use crate::orphans::Orphans;
 use crate::places::Places;
 use crate::queue::QueueTurn;
 use crate::resolve::{Policy, passwords, resolve};
-use crate::telemetry::write_log_line;
+use crate::telemetry::{Corrections, write_log_line};
 
 /// Shared by all passes.
 pub(crate) struct Reconciler<U> {
@@ -40,7 +40,7 @@ pub(crate) struct Reconciler<U> {
     pub orphans: Orphans,
     pub groups: UserGroups,
     /// Counts corrections of what somebody else changed in AWS.
-    pub corrections: Counter,
+    pub corrections: Corrections,
     /// Counts users that are deleted because their object vanished.
     pub orphans_removed: Counter,
     /// For each request of a pass, except a wait for the rate limiter.
@@ -133,9 +133,13 @@ impl<U: UserApi> Reconciler<U> {
             }
             Request::Count(counted) => {
                 match counted {
-                    Counted::Correction => self.corrections.inc(),
-                    Counted::OrphanRemoved => self.orphans_removed.inc(),
-                };
+                    Counted::Correction => {
+                        self.corrections.count(&held.object.uid().unwrap_or_default());
+                    }
+                    Counted::OrphanRemoved => {
+                        self.orphans_removed.inc();
+                    }
+                }
                 Response::Done
             }
             Request::Finish(_) => Response::Done,

@@ -33,8 +33,8 @@ use crate::places::Places;
 use crate::queue::Queue;
 use crate::reconcile::Reconciler;
 use crate::telemetry::{
-    self, Certificate, CertificateError, HttpServer, Metrics, MetricsReaders, ObjectMetrics, ProcessMetrics,
-    ReadinessProbe,
+    self, Certificate, CertificateError, HttpServer, Installed, Metrics, MetricsReaders, ObjectMetrics,
+    ProcessMetrics, ReadinessProbe,
 };
 
 /// The operator's name in the API server's audit log.
@@ -100,7 +100,8 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     connection::serves_users(&requests, asked_in.as_deref(), run.kubernetes_timeout).await?;
     let cluster_id = cluster_id(run, &requests).await?;
     let mut registry = Registry::default();
-    let metrics = Metrics::register(&mut registry, ObjectMetrics::new(run.default_deletion_policy.as_str()));
+    let objects = ObjectMetrics::new(run.default_deletion_policy.as_str());
+    let metrics = Metrics::register(&mut registry, objects, installed(run, &namespace));
     registry.register_collector(Box::new(ProcessMetrics::default()));
     let (aws, region) = Aws::connect(Timeouts::within(run.aws_call_timeout)).await?;
     let aws = aws.with_provider(&credentials_provider());
@@ -108,6 +109,8 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let token = if run.leader_elect { Token::none() } else { Token::unlimited() };
     let installation = run.installation(&region, &cluster_id);
     let candidate = candidate(run, &requests, &namespace, installation, token.clone(), &mut registry);
+    let limiter = Limiter::new(run.aws_rate, run.aws_burst);
+    registry.register_collector(Box::new(limiter.clone()));
     let server = http_server(run, requests.clone()).await?;
     log_start(&cluster_id, &region, &namespaces, &server)?;
 
@@ -119,7 +122,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
         reconciler: Reconciler {
             kubernetes,
             events,
-            users: RateLimited::new(aws.with_token(token), Limiter::new(run.aws_rate, run.aws_burst)),
+            users: RateLimited::new(aws.with_token(token), limiter),
             places: Places::new(run.max_users_per_namespace),
             policy: run.policy(cluster_id),
             settings: Arc::new(settings(run, region, &namespaces)),
@@ -149,6 +152,11 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let watched = Watched { namespaces, secrets: run.secret_namespaces(), health: watch_health };
     let controllers = tokio::spawn(controller::run(watches, watched, context, ending, synced));
     Running { controllers, event_writers, server, leadership, signals }.until_end(&end).await
+}
+
+fn installed<'a>(run: &'a RunFlags, namespace: &'a str) -> Installed<'a> {
+    let namespace = run.lease_namespace().unwrap_or(namespace);
+    Installed { namespace, release: run.release.as_deref().unwrap_or_default() }
 }
 
 fn settings(run: &RunFlags, region: String, namespaces: &[String]) -> Settings {

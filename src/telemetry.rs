@@ -1,6 +1,7 @@
 //! I/O: logs, metrics, and the HTTP server with /livez, /readyz and /metrics.
 
 mod certificate;
+mod corrections;
 mod escaped_lines;
 mod log_line;
 mod objects;
@@ -35,10 +36,11 @@ use crate::connection::{self, WatchHealth};
 use crate::leader_election::ForeignHolder;
 
 pub use certificate::{Certificate, CertificateError};
+pub use corrections::Corrections;
 pub use escaped_lines::EscapedLines;
 pub use log_line::write_log_line;
 pub use objects::ObjectMetrics;
-pub use passes::{GroupMetrics, Measured, Metrics, QueueMetrics, Reconciled};
+pub use passes::{GroupMetrics, Installed, Measured, Metrics, QueueMetrics, Reconciled};
 pub use process::ProcessMetrics;
 pub use readers::MetricsReaders;
 pub use sparse::SparseWarnings;

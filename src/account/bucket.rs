@@ -87,6 +87,11 @@ impl Bucket {
         }
     }
 
+    /// Tokens a second, as configured.
+    pub(super) fn fastest(&self) -> f64 {
+        self.fastest
+    }
+
     /// Tokens a second, now.
     pub(super) fn rate(&self, now: Instant) -> f64 {
         self.slowed.as_ref().map_or(self.fastest, |slowed| slowed.rate(now).min(self.fastest))

@@ -7,6 +7,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -86,6 +90,31 @@ impl Limiter {
     /// Calls a second that are permitted now: as configured, or fewer if AWS has refused some.
     pub(super) fn rate(&self) -> f64 {
         self.0.state().bucket.rate(Instant::now())
+    }
+}
+
+impl Collector for Limiter {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let waiting = i64::try_from(self.waiting()).unwrap_or(i64::MAX);
+        let configured = self.0.state().bucket.fastest();
+        let mut gauge = |name, help, value: &dyn EncodeMetric| {
+            value.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
+        };
+        gauge(
+            "elasticache_user_aws_rate_limit",
+            "AWS calls a second that the operator allows itself now: as configured, or fewer because AWS throttled some.",
+            &ConstGauge::new(self.rate()),
+        )?;
+        gauge(
+            "elasticache_user_aws_rate_limit_configured",
+            "AWS calls a second that the operator allows itself at most: --aws-rate.",
+            &ConstGauge::new(configured),
+        )?;
+        gauge(
+            "elasticache_user_aws_calls_waiting",
+            "Number of AWS calls that wait for the rate limit.",
+            &ConstGauge::new(waiting),
+        )
     }
 }
 

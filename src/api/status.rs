@@ -2,7 +2,7 @@
 
 #![expect(unreachable_pub, reason = "KubeSchema copies each struct into a function, `pub` included")]
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +73,11 @@ pub struct ElastiCacheUserStatus {
     /// distinguishes an edit of the spec from a change that somebody made in AWS. Do not edit it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_applied: Option<LastAppliedStatus>,
+
+    /// When ElastiCache last accepted passwords from the operator. It changes with nothing else. Absent if the user has no
+    /// password. With passwordSource External, others may have set passwords since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passwords_applied_at: Option<Time>,
 
     /// When the operator last asked AWS to create this user. For about half a minute after that the
     /// operator does not trust the answer "no such user", because the user may appear late and a deletion
@@ -180,6 +185,7 @@ impl<'de> Deserialize<'de> for ElastiCacheUserStatus {
             managed_user_group_ids: fields.take_items("managedUserGroupIDs"),
             authentication: fields.take("authentication"),
             last_applied: fields.take("lastApplied"),
+            passwords_applied_at: fields.take("passwordsAppliedAt"),
             create_requested_at: fields.take("createRequestedAt"),
             delete_requested_at: fields.take("deleteRequestedAt"),
             delete_requested_by: fields.take("deleteRequestedBy"),

@@ -57,6 +57,27 @@ impl Mutation {
 
 impl Action {
     /// `None` if the action changes nothing in AWS.
+    /// What CreateUser or ModifyUser sends.
+    #[must_use]
+    pub fn authentication(&self) -> Option<&AuthenticationChange> {
+        match self {
+            Self::Create(create) => Some(&create.authentication),
+            Self::Modify(modify) => modify.changes.authentication.as_ref(),
+            Self::Tag(_)
+            | Self::Untag(_)
+            | Self::Delete(_)
+            | Self::Fetch(_)
+            | Self::AddFinalizer
+            | Self::WriteIntent(_)
+            | Self::ReleaseFinalizer(_)
+            | Self::Wait(_)
+            | Self::Refuse(_)
+            | Self::InSync
+            | Self::Suspended { .. }
+            | Self::ObserveOnly(_) => None,
+        }
+    }
+
     #[must_use]
     pub fn mutation(&self) -> Option<Mutation> {
         match self {

@@ -55,6 +55,12 @@ impl AuthenticationChange {
         }
     }
 
+    /// Whether the call carries a password.
+    #[must_use]
+    pub fn has_passwords(&self) -> bool {
+        self.kind() == AuthenticationType::Password
+    }
+
     /// Those that a later pass compares. Empty without passwords, and if somebody else sets them.
     #[must_use]
     pub fn password_versions(&self) -> &[SecretVersion] {

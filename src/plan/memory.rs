@@ -32,6 +32,9 @@ pub struct Memory {
     pub create_throttled: bool,
     /// The passwords that AWS has: the last ones that it accepted from this process, or those that status shows as sent.
     pub sent_passwords: Option<Passwords>,
+    /// When AWS last accepted passwords of this process, in whole seconds. Status may lose it: a write may fail, and a late answer may
+    /// not show the user.
+    pub(crate) passwords_accepted_at: Option<Timestamp>,
     /// The passwords that a pass read last, if AWS does not have them: AWS refused them, or could not take them yet. In a box,
     /// because nearly all objects have none.
     pub(crate) unsent_passwords: Option<Box<Passwords>>,
@@ -219,6 +222,7 @@ impl Memory {
         if lifecycle.is_none() {
             self.seen_gone = true;
             self.sent_passwords = None;
+            self.passwords_accepted_at = None;
         }
     }
 }

@@ -26,6 +26,7 @@ pub struct Status {
     pub authentication_type: Option<String>,
     pub password_count: Option<i32>,
     pub last_applied: Option<LastApplied>,
+    pub passwords_applied_at: Option<Timestamp>,
     pub create_requested_at: Option<Timestamp>,
     pub delete_requested_at: Option<Timestamp>,
     pub delete_requested_by: Option<String>,

@@ -259,7 +259,7 @@ async fn changes_without_end_starve_neither_retries_nor_checks() {
 #[tokio::test(start_paused = true)]
 async fn the_metrics_show_who_waits_and_for_how_long() {
     let mut registry = prometheus_client::registry::Registry::default();
-    let metrics = crate::telemetry::Metrics::register(&mut registry, Default::default());
+    let metrics = crate::telemetry::Metrics::register(&mut registry, Default::default(), Default::default());
     let stage = Stage { queue: Queue::new(2, SECOND, metrics.queue), ..Stage::new(2) };
     stage.run(|turn| async move {
         sleep(2 * SECOND).await;

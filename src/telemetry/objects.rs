@@ -10,10 +10,12 @@ use plan::verdict::Reason;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 use serde::Deserialize;
 
+use super::corrections::Corrections;
 use crate::api::{
     AuthenticationType, DELETING, DeletionPolicy, Engine, PackedUser, READY, RECONCILING, STALLED,
     first_user_id,
@@ -28,6 +30,7 @@ const OTHER: &str = "other";
 #[derive(Clone, Default)]
 pub struct ObjectMetrics {
     watched: Arc<Mutex<Vec<Objects>>>,
+    corrections: Corrections,
     default_policy: &'static str,
 }
 
@@ -35,7 +38,12 @@ impl ObjectMetrics {
     /// `default_policy` is the `deletionPolicy` of objects without one.
     #[must_use]
     pub fn new(default_policy: &'static str) -> Self {
-        Self { watched: Arc::default(), default_policy }
+        Self { watched: Arc::default(), corrections: Corrections::default(), default_policy }
+    }
+
+    #[must_use]
+    pub fn corrections(&self) -> Corrections {
+        self.corrections.clone()
     }
 
     pub(crate) fn add(&self, objects: Objects) {
@@ -63,6 +71,7 @@ struct MeasuredUser<'a> {
 struct MeasuredMetadata<'a> {
     namespace: Option<&'a str>,
     name: Option<&'a str>,
+    uid: Option<&'a str>,
     creation_timestamp: Option<Time>,
     deletion_timestamp: Option<Time>,
 }
@@ -138,6 +147,7 @@ impl Collector for ObjectMetrics {
         let objects: Vec<MeasuredUser<'_>> = packed.iter().filter_map(PackedUser::read).collect();
         let age = |since: &Time| now.duration_since(since.0).as_secs_f64().max(0.0);
         self.encode_info(&mut encoder, &objects)?;
+        self.encode_corrections(&mut encoder, &objects)?;
         encode_conditions(&mut encoder, &objects, age)?;
         encode_deletions(&mut encoder, &objects, age)
     }
@@ -150,6 +160,24 @@ impl ObjectMetrics {
         for object in objects {
             let labels = info_labels(object, self.default_policy);
             ConstGauge::new(1_i64).encode(metric.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    /// Only of objects that had one, because most never do.
+    fn encode_corrections(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        objects: &[MeasuredUser<'_>],
+    ) -> fmt::Result {
+        let help = "Number of changes of this ElastiCacheUser's AWS user by others that the operator reverted. No series before the first.";
+        let name = "elasticache_user_object_drift_corrections";
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for object in objects {
+            let Some(corrections) = self.corrections.of(object.metadata.uid.unwrap_or_default()) else {
+                continue;
+            };
+            ConstCounter::new(corrections).encode(metric.encode_family(&object_labels(object))?)?;
         }
         Ok(())
     }
@@ -285,6 +313,7 @@ mod tests {
         let objects = ObjectMetrics::new("Delete");
         objects.add(watched.clone());
         let ready = object("ready", |object| {
+            object["metadata"]["uid"] = json!("uid of ready");
             object["spec"]["userID"] = json!("some-id");
             object["spec"]["deletionPolicy"] = json!("Retain");
             object["status"] = json!({ "conditions": [condition("Ready", "True", "Active")] });
@@ -298,6 +327,9 @@ mod tests {
         });
         for object in [ready.clone(), odd, object("new", |_| {})] {
             watched.follow(&Event::Apply(object));
+        }
+        for uid in ["uid of ready", "uid of ready", "uid of one that is gone"] {
+            objects.corrections().count(uid);
         }
         let mut found = page(&objects);
         found.sort();
@@ -316,6 +348,7 @@ mod tests {
                 at("new")
             ),
             format!("operator_termination_current_time_seconds{{{}}}", at("odd")),
+            format!("elasticache_user_object_drift_corrections_total{{{}}} 2", at("ready")),
         ];
         for (name, rest) in [
             ("ready", "type=\"Ready\",status=\"True\",reason=\"Active\""),
@@ -327,7 +360,12 @@ mod tests {
         }
         wanted.sort();
         assert_eq!(found, wanted);
-        watched.follow(&Event::Delete(ready));
+        watched.follow(&Event::Delete(ready.clone()));
         assert!(page(&objects).iter().all(|line| !line.contains("name=\"ready\"")));
+        // Another object of the same name begins anew.
+        let mut again = ready;
+        again.metadata.uid = Some("another".to_owned());
+        watched.follow(&Event::Apply(again));
+        assert!(page(&objects).iter().all(|line| !line.contains("drift")));
     }
 }

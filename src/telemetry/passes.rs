@@ -12,6 +12,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::time::Instant;
 
+use super::corrections::Corrections;
 use super::objects::ObjectMetrics;
 
 const CONTROLLER: &str = "elasticacheuser";
@@ -82,13 +83,20 @@ impl GroupMetrics {
     }
 }
 
+/// Which of several operators this one is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Installed<'a> {
+    pub namespace: &'a str,
+    pub release: &'a str,
+}
+
 /// Clones share their values.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     total: Family<ResultLabels, Counter>,
     errors: Family<ControllerLabel, Counter>,
     time: Family<ControllerLabel, Histogram>,
-    corrections: Counter,
+    corrections: Corrections,
     orphans_removed: Counter,
     kubernetes_failures: Counter,
     events_dropped: Counter,
@@ -100,12 +108,12 @@ pub struct Metrics {
 impl Metrics {
     /// Creates every series whose labels are known, because a counter that starts at 1 has no rate for its first event.
     #[must_use]
-    pub fn register(registry: &mut Registry, objects: ObjectMetrics) -> Self {
+    pub fn register(registry: &mut Registry, objects: ObjectMetrics, who: Installed<'_>) -> Self {
         let metrics = Self {
             total: Family::default(),
             errors: Family::default(),
             time: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14))),
-            corrections: Counter::default(),
+            corrections: objects.corrections(),
             orphans_removed: Counter::default(),
             kubernetes_failures: Counter::default(),
             events_dropped: Counter::default(),
@@ -123,7 +131,7 @@ impl Metrics {
         registry.register(
             "elasticache_user_drift_corrections",
             "Number of changes in AWS by others that the operator reverted",
-            metrics.corrections.clone(),
+            metrics.corrections.total(),
         );
         registry.register(
             "elasticache_user_orphans_removed",
@@ -146,8 +154,14 @@ impl Metrics {
             "Number of memberships of user groups that wait to be added or removed, or that AWS is changing",
             metrics.groups.0.clone(),
         );
-        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("elasticache_user_build", "Version of the operator", build);
+        let Installed { namespace, release } = who;
+        let labels = [("version", env!("CARGO_PKG_VERSION")), ("namespace", namespace), ("release", release)];
+        let build = Info::new(labels.map(|(name, value)| (name, value.to_owned())).to_vec());
+        registry.register(
+            "elasticache_user_build",
+            "Version of the operator, its own namespace, and its release (--release)",
+            build,
+        );
         registry.register_collector(Box::new(metrics.objects.clone()));
         metrics
     }
@@ -168,9 +182,9 @@ impl Metrics {
         );
     }
 
-    /// The counter of reverted changes.
+    /// The counters of reverted changes.
     #[must_use]
-    pub fn corrections(&self) -> Counter {
+    pub fn corrections(&self) -> Corrections {
         self.corrections.clone()
     }
 
@@ -289,7 +303,7 @@ mod tests {
     #[tokio::test]
     async fn a_pass_counts_when_it_ends() {
         let mut registry = Registry::default();
-        let metrics = Metrics::register(&mut registry, ObjectMetrics::default());
+        let metrics = Metrics::register(&mut registry, ObjectMetrics::default(), Installed::default());
         metrics.begin().end(Reconciled::Error);
         drop(metrics.begin());
         let mut page = String::new();

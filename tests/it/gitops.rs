@@ -19,23 +19,26 @@ use crate::fixture::{Fixture, Setup, manifest, with};
 const SHOP: &str = "shop";
 
 /// A fixture, and a Kustomization that applies a repository to the fixture's namespace.
-struct Shop {
+struct Shop<'a> {
     fixture: Fixture,
-    flux: Flux<'static>,
+    flux: Flux<'a>,
 }
 
-impl Shop {
+impl Shop<'static> {
     async fn new() -> Self {
         Self::with(Setup::default(), json!({})).await
     }
 
     /// With these changes to the spec of the Kustomization.
     async fn with(setup: Setup, changes: Value) -> Self {
-        Self::of(Fixture::with(setup).await, changes).await
-    }
-
-    async fn of(fixture: Fixture, changes: Value) -> Self {
+        let fixture = Fixture::with(setup).await;
         let flux = Flux::new(&fixture.client, &fixture.ns).await;
+        Self::of(fixture, flux, changes).await
+    }
+}
+
+impl<'a> Shop<'a> {
+    async fn of(fixture: Fixture, flux: Flux<'a>, changes: Value) -> Self {
         let spec = with(spec(), json!({ "targetNamespace": fixture.ns }));
         flux.create(SHOP, with(spec, changes)).await;
         Self { fixture, flux }

@@ -62,6 +62,7 @@ fn start(fixture: &Fixture) {
     fixture.start_with(&[
         ("ELASTICACHE_USERS_LEADER_ELECT", "true".to_owned()),
         ("POD_NAMESPACE", fixture.ns.clone()),
+        ("ELASTICACHE_USERS_RELEASE", "users".to_owned()),
     ]);
 }
 
@@ -150,6 +151,13 @@ async fn counts_what_happened(fixture: &Fixture) {
     assert_eq!(value("aws_api_call_retries_count", &create), 5.0);
     assert_eq!(value("aws_api_call_retries_sum", &create), 2.0);
     assert_eq!(value("elasticache_user_drift_corrections_total", &[]), 1.0);
+    let drifted = [("namespace", ns), ("name", "drifted")];
+    assert_eq!(value("elasticache_user_object_drift_corrections_total", &drifted), 1.0);
+    let names = page.values_of("elasticache_user_object_drift_corrections_total", "name");
+    assert_eq!(names, ["drifted"], "an object has a series only after its first correction");
+    assert_eq!(value("elasticache_user_aws_rate_limit_configured", &[]), 10.0);
+    assert!(value("elasticache_user_aws_rate_limit", &[]) > 0.0);
+    assert_eq!(value("elasticache_user_build_info", &[("namespace", ns), ("release", "users")]), 1.0);
     assert_eq!(value("elasticache_user_events_dropped_total", &[]), 0.0);
     let told = |name, type_, status, reason| {
         [("namespace", ns), ("name", name), ("type", type_), ("status", status), ("reason", reason)]

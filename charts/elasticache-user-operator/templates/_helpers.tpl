@@ -87,28 +87,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
-{{- /* Security context of every container. */ -}}
-{{- define "euo.containerSecurity" -}}
-allowPrivilegeEscalation: false
-capabilities:
-  drop: [ALL]
-readOnlyRootFilesystem: true
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-seccompProfile:
-  type: RuntimeDefault
-{{- end -}}
-
-{{- define "euo.podSecurity" -}}
-fsGroup: 65532
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-seccompProfile:
-  type: RuntimeDefault
-{{- end -}}
-
 {{- /* Whether to render a kind that the cluster may not know. The argument is (list root group/version/Kind mode value); the result is "true" or empty. */ -}}
 {{- define "euo.renders" -}}
 {{- $root := index . 0 -}}{{- $kind := index . 1 -}}{{- $mode := index . 2 -}}{{- $value := index . 3 -}}

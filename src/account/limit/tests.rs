@@ -256,3 +256,30 @@ async fn a_refusal_delays_new_callers_and_callers_that_wait() {
     let waited = spend(&limiter, Class::Change).await;
     assert!((100..200).contains(&waited.as_millis()), "{waited:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_metrics_show_the_rate_that_aws_accepts_and_who_waits() {
+    let page = |limiter: &Limiter| {
+        let mut registry = prometheus_client::registry::Registry::default();
+        registry.register_collector(Box::new(limiter.clone()));
+        let mut page = String::new();
+        prometheus_client::encoding::text::encode(&mut page, &registry).expect("a page");
+        page.lines()
+            .filter_map(|line| line.strip_prefix("elasticache_user_aws_"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let limiter = Limiter::new(10.0, 1);
+    assert_eq!(page(&limiter), ["rate_limit 10.0", "rate_limit_configured 10.0", "calls_waiting 0"]);
+    limiter.permit(Class::Change, NAMESPACE).await.spend().ended(true);
+    let waiting = tokio::spawn({
+        let limiter = limiter.clone();
+        async move { spend(&limiter, Class::Change).await }
+    });
+    settle().await;
+    let slowed = page(&limiter);
+    assert_eq!(slowed[1..], ["rate_limit_configured 10.0", "calls_waiting 1"]);
+    let rate: f64 = slowed[0].rsplit(' ').next().and_then(|rate| rate.parse().ok()).expect("a number");
+    assert!((5.0..7.0).contains(&rate), "{rate}");
+    waiting.await.expect("the waiter");
+}

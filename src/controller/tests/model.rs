@@ -32,7 +32,7 @@ use crate::memories::Memories;
 use crate::orphans::Orphans;
 use crate::places::Places;
 use crate::resolve::{Lockdown, Patterns, Policy};
-use crate::telemetry::ObjectMetrics;
+use crate::telemetry::{Corrections, Installed, ObjectMetrics};
 
 /// An API server with this many suspended objects and Secrets.
 #[derive(Clone, Copy, Debug, Default)]
@@ -227,7 +227,8 @@ impl Model {
 }
 
 fn context(client: Client, model: Model, ending: watch::Receiver<bool>) -> Arc<Context<ModelAws>> {
-    let metrics = Metrics::register(&mut Registry::default(), ObjectMetrics::new("Delete"));
+    let objects = ObjectMetrics::new("Delete");
+    let metrics = Metrics::register(&mut Registry::default(), objects, Installed::default());
     let pace = plan::pace::Pace::default();
     let kubernetes = Kubernetes::new(client, Token::unlimited());
     Arc::new(Context {
@@ -256,7 +257,7 @@ fn context(client: Client, model: Model, ending: watch::Receiver<bool>) -> Arc<C
             orphans: Orphans::default(),
             groups: crate::groups::UserGroups::new(plan::pace::Pace::default(), Default::default()),
             orphans_removed: Counter::default(),
-            corrections: Counter::default(),
+            corrections: Corrections::default(),
             pass_timeout: Duration::from_secs(900),
             clock: PassClock::start(),
             ending,

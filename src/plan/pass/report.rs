@@ -191,6 +191,7 @@ impl Pass {
             outcome,
             verdict,
             former_request: self.former_request,
+            passwords_accepted_at: self.memory.passwords_accepted_at,
             memberships: self.closing.as_ref().and_then(|closing| closing.groups.memberships.as_ref()),
             has_unsent_create: self.has_unsent_create,
             repeats_create: self.memory.create_requested.is_some()
@@ -219,6 +220,9 @@ impl Pass {
         }
         if *outcome == Outcome::NotFound {
             self.memory.owner = None;
+        }
+        if let (Some(sent), Outcome::Accepted(_)) = (action.authentication(), outcome) {
+            self.memory.passwords_accepted_at = sent.has_passwords().then(|| now.utc.to_seconds());
         }
         match (action, outcome) {
             (Action::Create(create), Outcome::Accepted(user)) => {

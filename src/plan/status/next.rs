@@ -4,8 +4,8 @@ use super::{Condition, ConditionStatus, ConditionType, Location, Status};
 use crate::text::{escaped, shortened};
 use crate::verdict::{Outcome, Progress, Verdict};
 use crate::{
-    Account, Action, Creation, Goal, LastApplied, Memberships, ObjectFacts, Observed, RemoteUser, StatusUser,
-    Timestamp, UserObservation, WriteIntent, next_last_applied, status_user,
+    Account, Action, AuthenticationType, Creation, Goal, LastApplied, Memberships, ObjectFacts, Observed,
+    RemoteUser, StatusUser, Timestamp, UserObservation, WriteIntent, next_last_applied, status_user,
 };
 
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Report<'a> {
     pub verdict: &'a Verdict,
     /// `createRequestedAt` before this pass. It is restored if AWS refused CreateUser.
     pub former_request: Option<Timestamp>,
+    /// When AWS last accepted passwords of this process.
+    pub passwords_accepted_at: Option<Timestamp>,
     /// `None` if the pass did not come so far that it compared the memberships.
     pub memberships: Option<&'a Memberships>,
     /// The announced CreateUser was not sent. The pass then ended with another action.
@@ -50,6 +52,7 @@ pub fn next_status(report: &Report<'_>) -> Option<Status> {
         status.managed_user_group_ids.clone_from(&memberships.managed);
     }
     set_last_applied(&mut status, report);
+    set_passwords_applied(&mut status, report);
     set_create_request(&mut status, report);
     set_delete_request(&mut status, report);
     is_worth_a_write(before, &status, report.action).then_some(status)
@@ -124,6 +127,7 @@ fn set_user(status: &mut Status, report: &Report<'_>) {
         (None, StatusUser::ShowAsNew, UserObservation::Found(user)) => {
             // `lastApplied` describes another user.
             status.last_applied = None;
+            status.passwords_applied_at = None;
             status.managed_user_group_ids = Vec::new();
             show(status, user);
         }
@@ -203,6 +207,13 @@ fn set_last_applied(status: &mut Status, report: &Report<'_>) {
     if let Some(last) = status.last_applied.as_mut().filter(|_| report.goal.leaves_passwords_to_others()) {
         last.password_versions.clear();
     }
+}
+
+/// The time changes only if AWS accepted passwords of this process. A user without passwords has none.
+fn set_passwords_applied(status: &mut Status, report: &Report<'_>) {
+    let has_passwords = status.authentication_type.as_deref() == Some(AuthenticationType::Password.output());
+    let applied_at = status.passwords_applied_at.max(report.passwords_accepted_at);
+    status.passwords_applied_at = applied_at.filter(|_| has_passwords);
 }
 
 /// Sets `createRequestedAt` together with the location in which the user is about to be created.

@@ -38,10 +38,16 @@ mutant user_is_recent_before_its_owner_tags_return protocol \
     one_replica_never_orphans_its_user_or_deletes_a_foreign_one_through_three_faults pass/perform.rs \
     'let old_user = restores && is_old(ages.user, pace.owner_valid);' \
     'let old_user = restores && false;'
-mutant object_is_confirmed_before_delete_user protocol \
-    two_replicas_keep_the_protocol_if_the_object_is_created_again finalize.rs \
+mutant the_definition_is_read_again_with_the_object_before_delete_user protocol \
+    users_survive_the_deletion_of_the_definition finalize.rs \
     'if !observed.object_confirmed {' \
     'if false {'
+mutant the_object_is_read_again_before_a_mutation pass_rules \
+    confirmed::the_object_is_the_last_thing_that_is_read_before_a_mutation_and_aws_gets_no_more_calls pass/perform.rs \
+    'if !self.observed.object_confirmed {
+            return' \
+    'if false {
+            return'
 mutant confirmation_ages_with_the_tags protocol \
     two_replicas_keep_the_protocol_if_the_object_is_created_again pass/perform.rs \
     'self.observed.object_confirmed &= !old;

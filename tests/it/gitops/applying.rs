@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::flux::{has_status, message};
+use super::flux::{Controller, Flux, has_status, message};
 use super::{SHOP, Shop, impatient, spec};
 use crate::audit::Writes;
+use crate::control_plane;
 use crate::fixture::{
-    PASSWORD, Setup, condition, iam, iam_user, is_ready, manifest, until, with, with_password,
+    Fixture, PASSWORD, Setup, condition, iam, iam_user, is_ready, manifest, until, with, with_password,
 };
 
 /// Flux has applied everything, and waits.
@@ -74,6 +75,21 @@ async fn a_commit_that_is_pushed_while_flux_waits_is_taken_up_when_the_wait_has_
     assert!(said.contains("timeout"), "{said}");
     shop.flux.ready(SHOP, &revision).await;
     assert_eq!(shop.flux.failures().len(), 1, "{:#?}", shop.flux.failures());
+    shop.end().await;
+}
+
+#[tokio::test]
+#[ignore = "make gitops"]
+async fn with_a_feature_gate_flux_takes_up_a_commit_while_it_waits() {
+    let cluster = control_plane::own();
+    let controller = Controller::start(&cluster, &["--feature-gates=CancelHealthCheckOnNewRevision=true"]);
+    let fixture = Fixture::on(&cluster).await;
+    let flux = Flux::on(&controller, &fixture.client, "flux").await;
+    // The timeout is that of the example, five minutes: the test would not wait so long.
+    let shop = Shop::of(fixture, flux, json!({})).await;
+    shop.push(&[("app", with_password("pw"))]).await;
+    shop.flux.shows(SHOP, "it waits", is_checking).await;
+    shop.deploy(&[("app", iam())]).await;
     shop.end().await;
 }
 

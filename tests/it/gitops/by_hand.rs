@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{SHOP, Shop};
-use crate::fixture::{Setup, iam, with};
+use crate::fixture::{Setup, iam, manifest, with};
 
 const ANNOTATION: &str = "elasticache-users.dev/prevent-deletion";
 const ON_CALL: [&str; 1] = ["--field-manager=on-call"];
 
 /// The changes of the how-tos: to fields and an annotation that the manifest lacks.
-async fn change(shop: &Shop, name: &str, more: &[&str]) {
+async fn change(shop: &Shop<'_>, name: &str, more: &[&str]) {
     let annotation = format!("{ANNOTATION}=true");
     shop.kubectl(&[&["annotate", "ecu", name, &annotation], more].concat()).await;
     for patch in [r#"{"spec":{"deletionPolicy":"Retain"}}"#, r#"{"spec":{"suspend":true}}"#] {
@@ -44,6 +44,20 @@ async fn flux_takes_back_what_plain_kubectl_wrote_and_leaves_what_another_manage
     assert!(shop.fixture.aws.user("plain").await.is_none());
     shop.fixture.reason("on-call", "DeletionProtected").await;
     assert!(shop.fixture.aws.user("on-call").await.is_some());
+    shop.end().await;
+}
+
+#[tokio::test]
+#[ignore = "make gitops"]
+async fn an_annotation_in_the_manifest_makes_flux_leave_what_plain_kubectl_wrote() {
+    let shop = Shop::with(Setup::leaving_users(), json!({})).await;
+    let mut object = manifest("app", iam());
+    object["metadata"]["annotations"] = json!({ "kustomize.toolkit.fluxcd.io/ssa": "Merge" });
+    let revision = shop.push_objects(&[object]).await;
+    shop.flux.ready(SHOP, &revision).await;
+    change(&shop, "app", &[]).await;
+    shop.flux.reconcile(SHOP).await;
+    assert_eq!(changes(&shop.object("app").await), [&json!("true"), &json!("Retain"), &json!(true)]);
     shop.end().await;
 }
 

@@ -75,7 +75,7 @@ async fn a_user_that_is_put_back_while_it_is_being_deleted_is_created_after_that
 #[tokio::test]
 #[ignore = "make gitops"]
 async fn a_protected_object_that_was_pruned_is_being_deleted_until_its_annotation_goes() {
-    let shop = Shop::with(Setup::default(), impatient()).await;
+    let shop = Shop::with(Setup::leaving_users(), impatient()).await;
     let revision = shop.push_objects(&[protected("app")]).await;
     shop.flux.ready(SHOP, &revision).await;
     shop.deploy(&[]).await;
@@ -85,10 +85,12 @@ async fn a_protected_object_that_was_pruned_is_being_deleted_until_its_annotatio
     assert!(said.contains("status: 'Terminating'"), "{said}");
     shop.fixture.reason("app", "DeletionProtected").await;
     assert!(shop.fixture.aws.user("app").await.is_some());
-    // The way out that keeps the annotation out of Git until the object has been made again.
-    let revision = shop.push(&[("app", iam())]).await;
+    // The way out that keeps the user.
+    let revision = shop.push(&[("app", with(iam(), json!({ "deletionPolicy": "Retain" })))]).await;
     shop.fixture.gone("app").await;
     shop.flux.ready(SHOP, &revision).await;
+    assert_eq!(shop.fixture.aws.accepted("CreateUser", "app").await, 1, "the user was made again");
+    assert_eq!(shop.fixture.aws.accepted("DeleteUser", "app").await, 0);
     shop.end().await;
 }
 
@@ -118,7 +120,7 @@ async fn the_admission_policy_refuses_the_deletion_so_that_the_file_can_be_put_b
 }
 
 /// Applies the policy of the chart's `preventDeletionPolicy`, for the fixture's namespace alone, because other tests share the cluster.
-async fn limit_deletions(shop: &Shop) {
+async fn limit_deletions(shop: &Shop<'_>) {
     let ns = shop.fixture.ns.clone();
     let values = ["preventDeletionPolicy.enabled=true".to_owned()];
     let text = tokio::task::spawn_blocking(move || rights::render(&ns, &ns, &values)).await.unwrap();
@@ -141,6 +143,21 @@ async fn limit_deletions(shop: &Shop) {
         let api: Api<DynamicObject> = Api::all_with(shop.fixture.client.clone(), &resource);
         let name = object.metadata.name.clone().unwrap();
         api.patch(&name, &PatchParams::apply("test").force(), &Patch::Apply(&object)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+#[ignore = "make gitops"]
+async fn a_kustomization_that_orphans_its_objects_or_is_suspended_leaves_the_users_when_it_is_deleted() {
+    for changes in [json!({ "deletionPolicy": "Orphan" }), json!({ "suspend": true })] {
+        let shop = Shop::new().await;
+        shop.deploy(&[("app", iam())]).await;
+        shop.flux.patch(SHOP, json!({ "spec": changes })).await;
+        shop.flux.delete(SHOP).await;
+        shop.flux.shows(SHOP, "gone", Value::is_null).await;
+        shop.fixture.reconcile_now("app").await;
+        assert!(shop.object("app").await["metadata"]["deletionTimestamp"].is_null());
+        shop.fixture.end().await;
     }
 }
 

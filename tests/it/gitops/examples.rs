@@ -87,7 +87,7 @@ async fn the_examples_come_up_as_they_are_written_without_a_failure_in_between()
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(options).unwrap()).await.unwrap();
     let cluster = &cluster;
     let client = control_plane::client_of(cluster.kubeconfig()).await;
-    let controller = std::thread::scope(|scope| scope.spawn(|| Controller::start(cluster)).join().unwrap());
+    let controller = Controller::start(cluster, &[]);
     let flux = Flux::on(&controller, &client, HOME).await;
     let revision = flux.push(&files()).await;
     kubectl(cluster, &["apply", "--filename", &repository::path("deploy/flux/clusters.yaml")]).await;

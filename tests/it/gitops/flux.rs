@@ -41,11 +41,11 @@ impl Controller {
     /// The controller of the shared control plane. The first caller starts it, and it ends with the process.
     fn shared() -> &'static Self {
         static CONTROLLER: OnceLock<Controller> = OnceLock::new();
-        CONTROLLER.get_or_init(|| Self::start(control_plane::shared()))
+        CONTROLLER.get_or_init(|| Self::start(control_plane::shared(), &[]))
     }
 
-    /// Installs the definitions, and starts the controller. Blocks the thread.
-    pub(crate) fn start(cluster: &Cluster) -> Self {
+    /// Installs the definitions, and starts the controller with more arguments. Blocks the thread.
+    pub(crate) fn start(cluster: &Cluster, more: &[&str]) -> Self {
         let tool = Tool::KustomizeController;
         let mut apply = cluster.kubectl();
         apply.args(["apply", "--server-side"]);
@@ -64,7 +64,7 @@ impl Controller {
         // Many tests share the controller, and a Kustomization that waits keeps one worker busy.
         controller.args(["--concurrent=40", "--kube-api-qps=200", "--kube-api-burst=400"]);
         // The default is half a minute.
-        controller.arg("--requeue-dependency=1s");
+        controller.arg("--requeue-dependency=1s").args(more);
         let process = Process::start("kustomize-controller", controller, &log).unwrap();
         Self { _process: process, log }
     }

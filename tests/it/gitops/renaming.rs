@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::flux::Flux;
 use super::{SHOP, Shop};
 use crate::fixture::{Fixture, Setup, condition, iam, with};
 
@@ -14,7 +15,7 @@ fn users(prefix: &str, changes: &Value) -> Vec<(String, Value)> {
 }
 
 /// Renames all users in one commit. Flux must be ready after its first attempt, and no new object may have been Stalled.
-async fn rename(shop: &Shop, changes: &Value) {
+async fn rename(shop: &Shop<'_>, changes: &Value) {
     for prefix in ["old", "new"] {
         let users = users(prefix, changes);
         let named: Vec<(&str, Value)> =
@@ -31,11 +32,12 @@ async fn rename(shop: &Shop, changes: &Value) {
 }
 
 /// At the real pace, so that a minute of the operator lasts a minute. Objects may adopt.
-async fn shop() -> Shop {
+async fn shop() -> Shop<'static> {
     let env = vec![("ELASTICACHE_USERS_PACE_DIVISOR", "1".to_owned())];
     let fixture = Fixture::without_operator(Setup { env, ..Setup::leaving_users() }).await;
     fixture.start_with(&[("ELASTICACHE_USERS_ADOPTION_NAMESPACE", fixture.ns.clone())]);
-    Shop::of(fixture, json!({})).await
+    let flux = Flux::new(&fixture.client, &fixture.ns).await;
+    Shop::of(fixture, flux, json!({})).await
 }
 
 #[tokio::test]

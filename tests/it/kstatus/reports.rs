@@ -39,6 +39,7 @@ fn after(object: &Value, progress: Progress) -> Value {
         outcome: &Outcome::Decided,
         verdict: &verdict,
         former_request: None,
+        passwords_accepted_at: None,
         memberships: None,
         repeats_create: false,
         has_unsent_create: false,

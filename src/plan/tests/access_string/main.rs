@@ -6,3 +6,4 @@ mod evaluator;
 mod grammar;
 mod properties;
 mod tables;
+mod usefulness;

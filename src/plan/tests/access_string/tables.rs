@@ -2,6 +2,8 @@
 
 use plan::access_string::{same_meaning, shortcomings};
 
+use crate::usefulness::{ROWS, Usefulness};
+
 struct Pair {
     claim: &'static str,
     one: &'static str,
@@ -148,30 +150,7 @@ fn an_access_string_that_elasticache_refuses_equals_none_that_it_accepts() {
 
 #[test]
 fn a_user_that_cannot_log_in_or_run_a_command_is_told_from_one_that_can() {
-    struct Row {
-        text: &'static str,
-        logs_in: bool,
-        runs_commands: bool,
-    }
-    let row = |text, logs_in, runs_commands| Row { text, logs_in, runs_commands };
-    for Row { text, logs_in, runs_commands } in [
-        row("on ~* +@all", true, true),
-        row("on ~app:* -@all +@read", true, true),
-        row("on ~* +@all -@dangerous -flushall", true, true),
-        row("on ~* +config|get", true, true),
-        row("on ~* (~b* +get)", true, true),
-        row("~* +@all", false, true),
-        row("on ~* +@all off", false, true),
-        row("off ~* on +get", true, true),
-        row("on ~*", true, false),
-        row("on ~* +get +set -@all", true, false),
-        row("on ~* +get nocommands", true, false),
-        row("on ~* +get -get", true, false),
-        row("on ~* (~b*) clearselectors", true, false),
-        row("on (+get) clearselectors", true, false),
-        row("off", false, false),
-        row("on ~* frobnicate", true, true),
-    ] {
+    for Usefulness { text, logs_in, runs_commands } in ROWS {
         let said = shortcomings(text).concat();
         assert_eq!(said.contains("cannot log in"), !logs_in, "{text}: {said}");
         assert_eq!(said.contains("may run no command"), !runs_commands, "{text}: {said}");

@@ -207,6 +207,8 @@ fn statuses() -> impl Strategy<Value = Status> {
                 if let Some(user) = reported {
                     report(&mut status, &user.shown);
                 }
+                let has_passwords = status.authentication_type.as_deref() == Some("password");
+                status.passwords_applied_at = create.filter(|_| has_passwords).map(Timestamp::to_seconds);
                 status.state = state;
                 // An object of an earlier release has no location.
                 status.location = (located > 0).then(|| Location::of(&arn));

@@ -1,6 +1,6 @@
 //! Passwords that somebody else sets, and a user that somebody may have made again with other passwords.
 
-use plan::pass::{Finish, Request};
+use plan::pass::{Finish, Request, Response};
 use plan::*;
 
 use crate::common::*;
@@ -119,4 +119,53 @@ fn a_user_that_gets_its_owner_tags_back_gets_no_password_if_others_set_them() {
     }
     let calls = (world.count("AddTags"), world.count("ModifyUser"), reason(&world));
     assert_eq!(calls, (1, 0, "Active"), "{:?}", world.asked);
+}
+
+fn applied_at(world: &World) -> Option<Timestamp> {
+    world.object.status.passwords_applied_at
+}
+
+#[test]
+fn status_has_the_time_at_which_aws_accepted_passwords_and_it_changes_with_nothing_else() {
+    let mut world = new(with_secrets());
+    let began = world.now().utc;
+    next_pass(&mut world);
+    let first = applied_at(&world).expect("CreateUser had a password");
+    assert!(first >= began.to_seconds() && first <= world.now().utc, "{first:?}");
+    for _ in 0..3 {
+        world.now += std::time::Duration::from_secs(3600);
+        next_pass(&mut world);
+    }
+    edit_to(&mut world, with_secrets());
+    world.memory = Memory::default();
+    next_pass(&mut world);
+    assert_eq!(applied_at(&world), Some(first));
+    let password = Password::parse(b"another-long-passphrase").unwrap();
+    world.secret = Ok(Passwords::new(vec![(password, SecretVersion::parse("uid-s/8/key"))]));
+    world.edit(|object| object.reconcile_requested_at = Some("now".into()));
+    let rotated = world.now().utc.to_seconds();
+    next_pass(&mut world);
+    assert_eq!((world.count("ModifyUser"), applied_at(&world)), (1, Some(rotated)), "{:?}", world.asked);
+    edit_to(&mut world, present_with(Authentication::Iam));
+    next_pass(&mut world);
+    next_pass(&mut world);
+    assert_eq!((world.count("ModifyUser"), applied_at(&world)), (2, None), "{:?}", world.asked);
+}
+
+#[test]
+fn the_time_of_accepted_passwords_is_not_lost_with_a_status_write_that_fails() {
+    let mut world = new(with_secrets());
+    let mut refused = None;
+    world.pass(|world, request: &Request| {
+        let is_final =
+            matches!(request, Request::WriteStatus(status) if status.passwords_applied_at.is_some());
+        is_final.then(|| {
+            refused = Some(world.now().utc.to_seconds());
+            Response::KubernetesFailed { what: "write status", why: "500".into() }
+        })
+    });
+    assert_eq!(applied_at(&world), None);
+    world.now += std::time::Duration::from_secs(60);
+    next_pass(&mut world);
+    assert_eq!(applied_at(&world), Some(refused.expect("a write with the time")));
 }

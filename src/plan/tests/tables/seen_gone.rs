@@ -24,7 +24,8 @@ struct Row {
     expected: &'static str,
 }
 
-/// Status of an object that created the user, or that has none yet.
+/// Status of an object that created the user, or that has none: then a CreateUser was sent too long ago to take effect, so the next
+/// pass looks before it sends another one.
 fn status(manages: bool) -> Status {
     let record = if manages { managed() } else { Record::default() };
     let reported = record.reported.as_ref();
@@ -37,6 +38,7 @@ fn status(manages: bool) -> Status {
         arn: record.arn,
         location: record.location,
         last_applied: record.last_applied,
+        create_requested_at: (!manages).then(|| Timestamp(Now::default().utc.0 - 3_600_000_000)),
         ..Status::default()
     }
 }

@@ -16,3 +16,6 @@ mod permissions;
 mod protecting;
 mod refusing;
 mod rendering;
+#[path = "../../../../src/plan/tests/access_string/usefulness.rs"]
+mod usefulness;
+mod warning;

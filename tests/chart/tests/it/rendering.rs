@@ -129,6 +129,34 @@ fn the_crd_of_the_chart_is_the_programs_and_stays_after_the_release() {
     assert_eq!([definition], *chart::objects(&committed).unwrap());
 }
 
+/// The values of the chart's README for OpenShift.
+#[test]
+fn security_contexts_are_merged_with_the_defaults_and_null_takes_a_member_away() {
+    let readme = read(&format!("{CHART}/README.md"));
+    let example = readme.split("```yaml\n").find(|block| block.starts_with("podSecurityContext")).unwrap();
+    let helms = HELMS.map(helm);
+    for helm in &helms {
+        let file = helm.home().join("openshift.yaml");
+        fs::write(&file, example.split("```").next().unwrap()).unwrap();
+        let more = [LEAST[0], "--set=securityContext.procMount=Default", "--values", file.to_str().unwrap()];
+        let objects = objects(&helm.template(RELEASE, "system", &more).unwrap()).unwrap();
+        for kind in ["Deployment", "Job"] {
+            let pod = &the(&objects, kind)["spec"]["template"]["spec"];
+            let seccomp = json!({ "type": "RuntimeDefault" });
+            assert_eq!(pod["securityContext"], json!({ "runAsNonRoot": true, "seccompProfile": seccomp }));
+            let container = json!({
+                "allowPrivilegeEscalation": false,
+                "capabilities": { "drop": ["ALL"] },
+                "procMount": "Default",
+                "readOnlyRootFilesystem": true,
+                "runAsNonRoot": true,
+                "seccompProfile": seccomp,
+            });
+            assert_eq!(pod["containers"][0]["securityContext"], container, "{kind}");
+        }
+    }
+}
+
 #[test]
 fn the_dashboard_is_rendered_unchanged() {
     let objects = rendered("system", &[LEAST[0], "--set=metrics.dashboard.enabled=true"]);

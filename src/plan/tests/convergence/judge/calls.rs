@@ -68,6 +68,8 @@ pub(crate) fn took_effect(model: &mut Model, mutation: &Mutation, answered: bool
     };
     if let Some(sent) = sent.filter(|_| answered) {
         history.sent = sent.passwords().cloned();
+        history.passwords_accepted = sent.has_passwords().then_some(model.now);
+        history.passwords_dated = None;
     }
     let kind = Kind::of(mutation);
     if kind == Kind::Create {

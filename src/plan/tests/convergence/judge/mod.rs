@@ -9,6 +9,7 @@ pub(crate) use calls::{called, mutation, took_effect};
 pub(crate) use writes::{shown, written};
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use plan::pace::Pace;
 use plan::*;
@@ -52,6 +53,10 @@ pub(crate) struct History {
     pub(crate) created: Option<Timestamp>,
     /// The last passwords that this process sent, if it got the answer that AWS accepted them.
     pub(crate) sent: Option<Passwords>,
+    /// When AWS last accepted passwords, if this process got the answer.
+    pub(crate) passwords_accepted: Option<Duration>,
+    /// The time that status showed for that first.
+    pub(crate) passwords_dated: Option<Timestamp>,
     /// AWS refused a CreateUser, not because of its rate, and nobody has looked at the user since.
     pub(crate) must_look: bool,
     /// Requests and verdicts so far. A test checks that the walks meet all of them.
@@ -69,6 +74,7 @@ impl History {
         self.told = BTreeSet::new();
         self.created = None;
         self.sent = None;
+        self.passwords_accepted = None;
     }
 
     pub(crate) fn meet(&mut self, what: &str) {
@@ -156,7 +162,11 @@ fn believe_absence(model: &mut Model, account_is_told: bool) {
     let age = open.map(|requested| timestamp(model.now).since(requested).unwrap_or_default());
     let is_open = age.is_some_and(|age| Pace::default().creation(age) == Creation::Open);
     let is_last = model.history.absent_for == Some(model.credentials.id);
-    model.history.gone_believed |= is_here && !is_open && is_last;
+    if is_here && !is_open && is_last {
+        model.history.gone_believed = true;
+        // A user that comes later has other passwords.
+        model.history.passwords_accepted = None;
+    }
 }
 
 pub(crate) fn listed_tags(model: &mut Model, tags: &TagsObservation) {

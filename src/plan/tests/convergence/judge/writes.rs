@@ -1,12 +1,17 @@
 //! What is wrong with a write of the object.
 
+use std::time::Duration;
+
 use plan::verdict::{Progress, Reason};
 use plan::*;
 
 use super::{Where, managed, place, whose};
 use crate::common::reasons;
-use crate::model::Model;
 use crate::model::object::{Object, Sense};
+use crate::model::{Model, timestamp};
+
+/// Clocks differ, a call takes time, and the time has whole seconds.
+const ROUGHLY: Duration = Duration::from_secs(30);
 
 /// The operator writes the object.
 pub(crate) fn written(model: &mut Model, before: &Object, after: &Object) {
@@ -18,6 +23,7 @@ pub(crate) fn written(model: &mut Model, before: &Object, after: &Object) {
         conditions(model, after);
     }
     claims(model, before, after);
+    ticks(model, &before.status, &after.status);
     let took_out = before.status.manages() && !after.status.manages();
     if took_out {
         model.history.departed.clone_from(&before.status.last_applied);
@@ -98,6 +104,32 @@ fn claims(model: &mut Model, before: &Object, after: &Object) {
     let announced = model.answers.as_ref().is_some_and(|answers| answers.announced.is_some());
     if announced && is.create_requested_at.is_some() && is.location().is_none() {
         model.breach("a CreateUser may take effect, and status does not say where");
+    }
+}
+
+/// The time at which passwords were applied changes once each time, and with nothing else.
+fn ticks(model: &mut Model, before: &Status, after: &Status) {
+    // A status at the beginning of a walk may be anything.
+    if before == after {
+        return;
+    }
+    let (was, is) = (before.passwords_applied_at, after.passwords_applied_at);
+    let accepted = model.history.passwords_accepted;
+    if is.is_some() && is != was {
+        let first = model.history.passwords_dated.or(is);
+        if accepted.is_none() || is != first {
+            model.breach("passwordsAppliedAt changed, and AWS accepted no passwords since the last change");
+        }
+        model.history.passwords_dated = first;
+    }
+    let age = |at: Timestamp| timestamp(model.now).since(at).unwrap_or_default();
+    let is_late = |then: Duration| is.is_none_or(|is| age(is).abs_diff(model.now - then) > ROUGHLY);
+    let kind = after.authentication_type.as_deref();
+    if kind == Some("password") && accepted.is_some_and(is_late) {
+        model.breach("AWS accepted passwords, and passwordsAppliedAt does not say when");
+    }
+    if is.is_some() && matches!(kind, Some("iam" | "no-password")) {
+        model.breach("passwordsAppliedAt of a user without passwords");
     }
 }
 
