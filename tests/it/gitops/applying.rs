@@ -51,6 +51,7 @@ async fn a_stalled_user_fails_the_kustomization_at_once_and_flux_tries_again() {
     shop.fixture.reason("app", "UserAlreadyExists").await;
     let expected = format!("ElastiCacheUser/{}/app status: 'Failed'", shop.fixture.ns);
     assert!(said.contains(&expected), "{said}");
+    shop.flux.publishes_error(SHOP, &expected).await;
     let reason = "UserAlreadyExists";
     assert!(
         !said.contains(reason),

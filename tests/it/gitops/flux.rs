@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::extract::Path;
 use cluster::{Cluster, Process, Tool};
-use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::Event;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ use support::wait::{PATIENCE, when};
 use tokio::net::TcpListener;
 
 use crate::control_plane;
-use crate::fixture::condition;
+use crate::fixture::{condition, until};
 
 /// The custom resources that the controller watches, and the one that the examples use besides: their groups and plurals.
 const DEFINITIONS: [(&str, &str); 5] = [
@@ -235,6 +236,23 @@ impl<'a> Flux<'a> {
         let here = format!("\"namespace\":\"{}\"", self.namespace);
         let failed = |line: &&str| line.contains("\"Reconciliation failed after ") && line.contains(&here);
         log.lines().filter(failed).map(str::to_owned).collect()
+    }
+
+    /// Waits for an error that the controller publishes about the Kustomization, with these words. It sends the same text to
+    /// notification-controller.
+    pub(crate) async fn publishes_error(&self, name: &str, words: &str) {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
+        let fits = |event: &Event| {
+            let about = &event.involved_object;
+            about.kind.as_deref() == Some("Kustomization")
+                && about.name.as_deref() == Some(name)
+                && event.type_.as_deref() == Some("Warning")
+                && event.message.as_deref().is_some_and(|message| message.contains(words))
+        };
+        until(&format!("an event about {name} says {words:?}"), async || {
+            events.list(&ListParams::default()).await.unwrap().items.iter().any(fits)
+        })
+        .await;
     }
 
     /// Asks for a reconcile as `flux reconcile kustomization` does, and waits until it has ended.
