@@ -103,6 +103,23 @@ async fn the_runbook_of_throttling_shows_how_far_the_operator_has_slowed_down() 
 }
 
 #[tokio::test]
+async fn the_runbook_of_drift_shows_what_was_changed_and_how_to_leave_it_to_others() {
+    let fixture = Fixture::with(Setup::leaving_users()).await;
+    fixture.ready("app", iam()).await;
+    fixture.aws.put_user("app", json!({ "AccessString": "on ~theirs -@all" })).await;
+    fixture.request_reconcile("app").await;
+    let on_call = OnCall::reads("ElastiCacheUserDriftsAgain", &fixture);
+    on_call.sees_words("describe ecu", &["DriftCorrected", "~theirs"]).await;
+    on_call.sees_words("-o yaml", &["accessString: on"]).await;
+    fixture.wait_ready("app").await;
+    fixture.aws.put_user("app", json!({ "AccessString": "on ~theirs -@all" })).await;
+    on_call.sees("\"Observe\"").await;
+    fixture.reason("app", "Differs").await;
+    fixture.deleted("app").await;
+    fixture.end().await;
+}
+
+#[tokio::test]
 async fn the_runbook_of_stuck_deletions_frees_what_a_person_holds() {
     let fixture = Fixture::with(Setup::leaving_users()).await;
     let suspend = json!({ "spec": { "suspend": true } });
