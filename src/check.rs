@@ -24,7 +24,7 @@ use aws::{Asked, Preflight, Timeouts};
 use plan::Arn;
 use serde_json::Value;
 
-use crate::config::{Check, CheckMode, OutputFormat, credentials_provider};
+use crate::config::{Check, CheckMode, OutputFormat, SecretWatch, credentials_provider};
 use crate::resolve::in_namespace;
 use crate::{api, clock};
 use clocks::ClockReading;
@@ -204,9 +204,11 @@ async fn in_cluster<W: Write>(
     rules.into_iter().flatten().try_for_each(|row| report.publish(row))?;
     unwatched_row(flags, cluster).await.into_iter().try_for_each(|row| report.publish(row))?;
     report.publish(secrets::row(flags, cluster, &objects, caller).await)?;
-    let scopes = match flags.run.secret_namespaces() {
-        None => scopes,
-        Some(namespaces) => namespaces.into_iter().map(Some).collect(),
+    let scopes = match flags.run.secret_watch() {
+        SecretWatch::WithObjects => scopes,
+        SecretWatch::Listed(namespaces) => namespaces.into_iter().map(Some).collect(),
+        // Whoever lets the operator read single Secrets decides that it does not watch them.
+        SecretWatch::WhereAllowed => Vec::new(),
     };
     if !scopes.is_empty() {
         report.publish(granted(cluster, &permissions::SECRETS_WATCH, &scopes, caller).await)?;

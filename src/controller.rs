@@ -15,16 +15,17 @@ use plan::pass::{Finish, PassResult};
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio::task::JoinError;
 
-use self::secrets::{WatchedSecrets, objects_with_changed_secret, secrets_within};
+use self::secrets::{AccessFollower, WatchedSecrets, objects_with_changed_secret, secrets_within};
 use self::seen::Seen;
 use self::sweep::Sweeper;
 use crate::api::{ElastiCacheUser, PackedUser, TrimmedUser, full_name, user_id};
+use crate::config::SecretWatch;
 use crate::connection::{WATCH_SECONDS, WatchHealth, metadata_only};
 use crate::objects::{Listed, Objects, Vanished};
 use crate::orphans;
 use crate::queue::{Class, Queue, QueueTurn, Trigger};
 use crate::reconcile::Reconciler;
-use crate::resolve::Policy;
+use crate::resolve::{Policy, secrets_named};
 use crate::telemetry::{Metrics, Reconciled};
 
 /// Shared by all controllers.
@@ -38,8 +39,7 @@ pub(crate) struct Context<U> {
 pub(crate) struct Watched {
     /// Watch the objects in these namespaces. If it is empty, watch all namespaces.
     pub namespaces: Vec<String>,
-    /// Watch the Secrets in these of the namespaces. `None`: in all of them.
-    pub secrets: Option<Vec<String>>,
+    pub secrets: SecretWatch,
     /// Whether the watches work.
     pub health: WatchHealth,
 }
@@ -60,8 +60,10 @@ pub(crate) async fn run<U: UserApi>(
     let scopes: Vec<Option<String>> =
         if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
     let freed = broadcast::Sender::new(MOST_FREED_IDS);
-    let secrets_in = |namespace: &Option<String>| secrets_within(namespace.as_deref(), secrets.as_deref());
-    let secrets = WatchedSecrets::new(scopes.iter().flat_map(secrets_in), health);
+    let secrets_in = |namespace: &Option<String>| secrets_within(namespace.as_deref(), &secrets);
+    let follows_access = secrets == SecretWatch::WhereAllowed;
+    let followers = if follows_access { scopes.len() } else { 0 };
+    let secrets = WatchedSecrets::new(scopes.iter().flat_map(secrets_in), followers, health);
     let unverified = Arc::new(Notify::new());
     let (mut objects, mut watching) = (Vec::new(), Vec::new());
     for (number, namespace) in scopes.iter().cloned().enumerate() {
@@ -74,6 +76,7 @@ pub(crate) async fn run<U: UserApi>(
             namespace,
             objects: watched,
             secrets: secrets.clone(),
+            follows_access,
             freed: freed.clone(),
             unverified: unverified.clone(),
         };
@@ -104,6 +107,8 @@ pub(crate) async fn run<U: UserApi>(
 
 /// At most so many user IDs of deleted objects wait for a controller that is slow to take them.
 const MOST_FREED_IDS: usize = 1024;
+/// At most so many changed Secrets wait for a controller that is slow to take them.
+const MOST_FOLLOWED_SECRETS: usize = 64;
 /// What one controller watches.
 struct ControllerScope {
     /// `None`: all namespaces.
@@ -112,6 +117,8 @@ struct ControllerScope {
     /// The namespaces whose Secrets are watched. `None` stands for all.
     secrets_in: Vec<Option<String>>,
     secrets: WatchedSecrets,
+    /// Further Secrets are watched where the operator may.
+    follows_access: bool,
     /// Sends the user ID of each deleted object to all controllers.
     freed: broadcast::Sender<String>,
     /// Objects at rest were seen for the first time.
@@ -124,7 +131,8 @@ where
     U: UserApi,
     F: FnOnce() + Send + 'static,
 {
-    let ControllerScope { namespace, objects, secrets_in, secrets, freed, unverified } = scope;
+    let ControllerScope { namespace, objects, secrets_in, secrets, follows_access, freed, unverified } =
+        scope;
     let users: Api<TrimmedUser> = scoped(watches, namespace.as_deref());
     let successors = objects_with_freed_id(freed.subscribe(), objects.clone());
     let events = watcher(users, watcher::Config::default().timeout(WATCH_SECONDS))
@@ -136,6 +144,7 @@ where
         context,
         namespace,
         objects: objects.clone(),
+        secrets: secrets.clone(),
         freed,
         seen: Seen::default(),
         unverified,
@@ -147,7 +156,17 @@ where
     });
     let metadata = metadata_only(watches.clone());
     let changed = secrets_in.into_iter().map(|namespace| secrets.changes(&metadata, namespace).boxed());
-    let changed = futures::stream::select_all(changed)
+    let (sender, followed) = futures::channel::mpsc::channel(MOST_FOLLOWED_SECRETS);
+    let Reconciler { kubernetes, settings, .. } = &context.reconciler;
+    let follower = AccessFollower {
+        secrets: secrets.clone(),
+        objects: objects.clone(),
+        kubernetes,
+        metadata: metadata.clone(),
+        pause: settings.pace.access_asked,
+        spacing: settings.pace.spacing,
+    };
+    let changed = futures::stream::select_all(changed.chain([followed.boxed()]))
         .flat_map(|secret| futures::stream::iter(objects_with_changed_secret(&objects, &secret)));
     let requests = futures::stream::select(changed, successors).for_each(|object| {
         context.queue.request(&object, Trigger::Change);
@@ -157,7 +176,12 @@ where
         // Before the first list is complete, nobody knows which objects a Secret belongs to.
         objects.listed().await;
         synced();
-        requests.await;
+        let following = async {
+            if follows_access {
+                follower.run(sender).await;
+            }
+        };
+        future::join(requests, following).await;
     };
     future::join(events, others).await;
 }
@@ -185,6 +209,7 @@ struct ObjectEvents<'a, U> {
     /// `None`: all namespaces.
     namespace: Option<String>,
     objects: Objects,
+    secrets: WatchedSecrets,
     freed: broadcast::Sender<String>,
     seen: Seen,
     unverified: Arc<Notify>,
@@ -224,6 +249,13 @@ impl<U: UserApi> ObjectEvents<'_, U> {
         }
     }
 
+    /// The operator asks soon whether it may watch the Secrets that the object names.
+    fn note_secrets(&self, object: &ElastiCacheUser) {
+        if secrets_named(object).next().is_some() {
+            self.secrets.note_need(&object.namespace().unwrap_or_default());
+        }
+    }
+
     fn handle(&mut self, event: watcher::Event<ElastiCacheUser>) {
         let places = &self.context.reconciler.places;
         let mut admitted = places.follow(&event);
@@ -239,7 +271,10 @@ impl<U: UserApi> ObjectEvents<'_, U> {
                     self.request(&object);
                 }
             }
-            watcher::Event::Apply(object) => self.request(&object),
+            watcher::Event::Apply(object) => {
+                self.note_secrets(&object);
+                self.request(&object);
+            }
             watcher::Event::Delete(gone) => {
                 let Reconciler { memories, orphans, groups, corrections, policy, clock, .. } =
                     &self.context.reconciler;

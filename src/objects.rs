@@ -111,6 +111,21 @@ impl Objects {
         second_of(&self.lock().now.by_secret, &format!("{namespace}/{name}"))
     }
 
+    /// The namespaces whose objects name Secrets.
+    pub(crate) fn namespaces_naming_secrets(&self) -> BTreeSet<String> {
+        let tables = self.lock();
+        let (mut found, mut from) = (BTreeSet::new(), String::new());
+        // One step for each namespace, and not for each object.
+        while let Some((secret, _)) = tables.now.by_secret.range((Arc::from(&*from), Arc::from(""))..).next()
+            && let Some((namespace, _)) = secret.split_once('/')
+        {
+            // The next character after the slash.
+            from = format!("{namespace}0");
+            found.insert(namespace.to_owned());
+        }
+        found
+    }
+
     /// The objects that want the user of this ID, by `namespace/name`.
     pub(crate) fn wanting_user(&self, user_id: &str) -> Vec<Arc<str>> {
         second_of(&self.lock().now.by_user_id, user_id)
@@ -268,6 +283,9 @@ mod tests {
                         prop_assert_eq!(names(watched.naming_secret(namespace, secret)), wanted);
                     }
                 }
+                let naming = all.values().filter(|object| secrets_named(object).next().is_some());
+                let namespaces: BTreeSet<String> = naming.filter_map(|object| object.namespace()).collect();
+                prop_assert_eq!(watched.namespaces_naming_secrets(), namespaces);
                 for user in ["user0", "user1", "user2"] {
                     prop_assert_eq!(names(watched.wanting_user(user)), scan(&all, |object| user_id(object) == user));
                 }

@@ -149,7 +149,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let synced = Arc::new(move |_| {
         unsynced.fetch_sub(1, Ordering::Relaxed);
     });
-    let watched = Watched { namespaces, secrets: run.secret_namespaces(), health: watch_health };
+    let watched = Watched { namespaces, secrets: run.secret_watch(), health: watch_health };
     let controllers = tokio::spawn(controller::run(watches, watched, context, ending, synced));
     Running { controllers, event_writers, server, leadership, signals }.until_end(&end).await
 }

@@ -7,6 +7,7 @@ use super::permissions::{self, AccessReview, NAMED_SECRET, SECRETS, Scope};
 use super::row::Row;
 use super::uninstall::ObjectSummary;
 use super::{Check, watched_scopes};
+use crate::config::SecretWatch;
 
 /// Whether all Secrets of the watched namespaces may be read. If not, whether those of --secret-namespace may be read and those
 /// that objects name. They are asked for by name if not all Secrets of their namespace may be read, because a Role may name them.
@@ -44,7 +45,11 @@ fn is_allowed(answer: &AccessReview) -> bool {
 
 /// The namespaces in which Secrets are needed, with the names of those that objects need.
 fn needed(flags: &Check, objects: &[ObjectSummary]) -> BTreeMap<String, BTreeSet<String>> {
-    let listed = flags.run.secret_namespaces().unwrap_or_else(|| flags.run.namespaces());
+    let listed = match flags.run.secret_watch() {
+        SecretWatch::WithObjects => flags.run.namespaces(),
+        SecretWatch::Listed(listed) => listed,
+        SecretWatch::WhereAllowed => Vec::new(),
+    };
     let mut needed: BTreeMap<String, BTreeSet<String>> =
         listed.into_iter().map(|namespace| (namespace, BTreeSet::new())).collect();
     for object in objects.iter().filter(|object| !object.secrets.is_empty()) {

@@ -11,6 +11,19 @@ use crate::resolve::{Lockdown, Patterns, Policy};
 
 /// The value of --secret-namespace that stands for no namespace.
 const NONE: &str = "-";
+/// The value that stands for each namespace in which the operator may read all Secrets.
+const WHERE_ALLOWED: &str = "*";
+
+/// Whose changes are noticed at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SecretWatch {
+    /// The Secrets of every namespace in which objects are watched.
+    #[default]
+    WithObjects,
+    Listed(Vec<String>),
+    /// In each namespace with objects that name Secrets, from the moment on at which the operator may watch all Secrets there.
+    WhereAllowed,
+}
 
 impl RunFlags {
     /// Empty: all namespaces.
@@ -19,12 +32,17 @@ impl RunFlags {
         distinct(&self.namespace)
     }
 
-    /// `None`: Secrets are watched in every namespace in which objects are watched.
     #[must_use]
-    pub fn secret_namespaces(&self) -> Option<Vec<String>> {
-        let listed = distinct(&self.secret_namespace);
-        let named = listed.iter().filter(|name| *name != NONE).cloned().collect();
-        (!listed.is_empty()).then_some(named)
+    pub fn secret_watch(&self) -> SecretWatch {
+        let mut listed = distinct(&self.secret_namespace);
+        if listed.is_empty() {
+            return SecretWatch::WithObjects;
+        }
+        if listed.iter().any(|name| name == WHERE_ALLOWED) {
+            return SecretWatch::WhereAllowed;
+        }
+        listed.retain(|name| name != NONE);
+        SecretWatch::Listed(listed)
     }
 
     /// What the flags decide for every object of the cluster with this ID.

@@ -85,6 +85,7 @@ async fn send(
     let opens_watch = opens_watch(&request);
     let turn = if opens_watch { None } else { pages.turn().await };
     health.change(&path, |state| state.unanswered_since = Some(Instant::now()));
+    let unanswered = Unanswered { health, path: &path };
     let answer = if opens_watch {
         timeout(patience, open(client, request)).await.unwrap_or(Err(WatchError::TimedOut(patience)))
     } else {
@@ -94,9 +95,22 @@ async fn send(
             Err(_) => Err(WatchError::TimedOut(patience)),
         }
     };
+    drop(unanswered);
     let works = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
     health.change(&path, |state| *state = WatchState { unanswered_since: None, failed: !works });
     answer
+}
+
+/// A request under way. If it is dropped, because nobody needs the watch any more, nobody waits for the answer.
+struct Unanswered<'a> {
+    health: &'a WatchHealth,
+    path: &'a str,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.health.change(self.path, |state| state.unanswered_since = None);
+    }
 }
 
 pub(super) fn opens_watch(request: &Request<Body>) -> bool {
@@ -166,6 +180,16 @@ mod tests {
             users.list(&list).await.unwrap();
             assert_eq!(health.trouble(PATIENCE), None, "{what}: the report must end with an answer");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_nobody_needs_any_more_is_no_trouble() {
+        let (script, health) = (Script::default(), WatchHealth::default());
+        let users = watched(&script, &health);
+        let list = kube::api::ListParams::default();
+        timeout(Duration::from_secs(1), users.list(&list)).await.unwrap_err();
+        tokio::time::advance(PATIENCE * 100).await;
+        assert_eq!(health.trouble(PATIENCE), None);
     }
 
     #[tokio::test]

@@ -55,6 +55,8 @@ pub struct Pace {
     pub busy_floor: Duration,
     /// Longest delay between two such looks.
     pub busy_cap: Duration,
+    /// The API server is asked so often whether the Secrets of a namespace may be watched by now.
+    pub access_asked: Duration,
 }
 
 impl Default for Pace {
@@ -85,6 +87,7 @@ impl Default for Pace {
             group_gather_most: seconds(5),
             busy_floor: seconds(5),
             busy_cap: seconds(60),
+            access_asked: seconds(30),
         }
     }
 }
@@ -138,6 +141,7 @@ impl Pace {
             group_gather_most: self.group_gather_most / by,
             busy_floor: self.busy_floor / by,
             busy_cap: self.busy_cap / by,
+            access_asked: self.access_asked / by,
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Writes {
     pub(crate) statuses: usize,
     pub(crate) events: usize,
     pub(crate) leases: usize,
-    /// TokenReviews and SubjectAccessReviews.
+    /// TokenReviews, SubjectAccessReviews and SelfSubjectAccessReviews.
     pub(crate) reviews: usize,
 }
 
@@ -144,7 +144,9 @@ fn write(event: &Value) -> Result<Write, &'static str> {
             Ok(Write::Lease)
         }
         ("create", "authentication.k8s.io", "tokenreviews", "")
-        | ("create", "authorization.k8s.io", "subjectaccessreviews", "") => Ok(Write::Review),
+        | ("create", "authorization.k8s.io", "subjectaccessreviews" | "selfsubjectaccessreviews", "") => {
+            Ok(Write::Review)
+        }
         _ => Err("it writes finalizers, status, events and its Lease"),
     }
 }

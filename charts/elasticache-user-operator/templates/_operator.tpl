@@ -12,9 +12,12 @@ default. */ -}}
 {{- $aws := .Values.aws }}
 {{- $operator := .Values.operator }}
 {{- $secrets := .Values.secrets.namespaces }}
-{{- /* If no Secrets are allowed, or only single names, the operator can watch none (`-`). If all are allowed, it watches all. */ -}}
+{{- /* If all Secrets are allowed, the operator watches all. If somebody may bind the role for a namespace, it watches wherever it may
+(`*`). If no Secrets are allowed, or only single names, it can watch none (`-`). */ -}}
 {{- if .Values.secrets.clusterWide }}
 {{- $secrets = list }}
+{{- else if .Values.secrets.bindable }}
+{{- $secrets = list "*" }}
 {{- else if or .Values.secrets.names (not $secrets) }}
 {{- $secrets = list "-" }}
 {{- end }}

@@ -231,7 +231,7 @@ fn secret(problem: &SecretProblem) -> String {
             format!("Secret \"{secret}\" has no key \"{key}\". The operator continues when the key exists.")
         }
         SecretProblem::Forbidden { secret } => format!(
-            "The operator may not read Secret \"{secret}\". Give its ServiceAccount the verb get on it, for example with the chart's value for Secrets of this namespace."
+            "The operator may not read Secret \"{secret}\". Give its ServiceAccount the verb get on it, for example by a RoleBinding in this namespace for the chart's ClusterRole for Secrets."
         ),
         SecretProblem::Unreadable { secret, why: _ } => {
             format!("The API server did not answer when the operator read Secret \"{secret}\". Retrying.")

@@ -27,8 +27,7 @@ const USERS: &str = "users";
 const SECRETS: &str = "\
 # Lets the operator read the Secrets of a namespace. Users with passwords need this:
 #   kubectl apply --namespace NAMESPACE --filename deploy/secrets-role.yaml
-# To make the operator notice a changed Secret within seconds, tell it which namespaces to watch:
-#   kubectl set env --namespace elasticache-user-operator deployment/elasticache-user-operator ELASTICACHE_USERS_SECRET_NAMESPACE=NAMESPACE,..
+# The operator notices it by itself. A RoleBinding for the ClusterRole elasticache-user-operator-secrets does the same.
 ";
 
 /// The files, and the chart's copy of the definition.

@@ -74,7 +74,7 @@ fn every_chart_value_in_the_documentation_exists() {
 }
 
 /// Flags of kubectl, Helm, cargo, valkey-cli, and the script for tokens.
-const OF_OTHERS: [&str; 9] = [
+const OF_OTHERS: [&str; 10] = [
     "--field-manager",
     "--field-selector",
     "--from-literal",
@@ -83,6 +83,7 @@ const OF_OTHERS: [&str; 9] = [
     "--serverless",
     "--set",
     "--tls",
+    "--user",
     "--wait",
 ];
 

@@ -6,18 +6,20 @@ use serde_json::json;
 
 use super::on_call::OnCall;
 use crate::control_plane;
-use crate::fixture::{Fixture, Setup, iam, until};
+use crate::fixture::{Fixture, PASSWORD, Setup, iam, until, with_password};
 use crate::rights::Rights;
 use crate::rotating::allow;
 
-/// A fixture with an operator that may read and patch objects, and nothing else.
-async fn restricted(env: &[(&'static str, String)]) -> Fixture {
+const OBJECTS: &str = "elasticacheusers";
+
+/// A fixture with an operator that may read and patch these, and nothing else.
+async fn restricted(resources: &[&str], env: &[(&'static str, String)]) -> Fixture {
     let setup = Setup { rights: Some(Rights::Administrator), ..Setup::leaving_users() };
     let fixture = Fixture::without_operator(setup).await;
     let kubeconfig = fixture.service_account("restricted").await;
     let rules = json!([{
         "apiGroups": ["elasticache-users.dev"],
-        "resources": ["elasticacheusers"],
+        "resources": resources,
         "verbs": ["get", "list", "watch", "patch"],
     }]);
     allow(&fixture, "operator", rules).await;
@@ -27,11 +29,26 @@ async fn restricted(env: &[(&'static str, String)]) -> Fixture {
 }
 
 #[tokio::test]
+async fn the_runbook_of_missing_secrets_shows_that_the_secret_is_forbidden() {
+    let fixture = restricted(&[OBJECTS, "elasticacheusers/status"], &[]).await;
+    fixture.secret("pw", PASSWORD).await;
+    fixture.create("app", with_password("pw")).await;
+    fixture.reason("app", "SecretForbidden").await;
+    let on_call = OnCall::reads("ElastiCacheUserSecretMissing", &fixture).with_account("restricted");
+    let message = on_call.sees("describe ecu").await;
+    assert!(message.contains("may not read Secret \"pw\""), "{message}");
+    assert_eq!(on_call.sees("can-i").await.trim(), "no");
+    fixture.deleted("app").await;
+    fixture.end().await;
+}
+
+#[tokio::test]
 async fn the_runbook_of_failing_passes_shows_the_permission_that_is_missing() {
-    let fixture = restricted(&[]).await;
+    let fixture = restricted(&[OBJECTS], &[]).await;
     fixture.create("app", iam()).await;
     let on_call = OnCall::reads("ElastiCacheUserReconcileErrorRate", &fixture).with_account("restricted");
-    on_call.sees_words("logs", &["trying again", "forbidden", "elasticacheusers/status"]).await;
+    on_call.finds("logs", &["forbidden"]).await;
+    on_call.sees_words("logs", &["elasticacheusers/status"]).await;
     assert_eq!(on_call.sees("can-i").await.trim(), "no");
     fixture.kill();
     fixture.patch("app", json!({ "metadata": { "finalizers": null } })).await;
@@ -83,7 +100,8 @@ async fn the_runbook_of_failing_passes_shows_the_policy_that_refuses_the_status(
     .await;
     fixture.start();
     let on_call = OnCall::reads("ElastiCacheUserReconcileErrorRate", &fixture);
-    on_call.sees_words("logs", &["trying again", "denied request", ns, "a policy of this cluster"]).await;
+    on_call.finds("logs", &["denied request"]).await;
+    on_call.sees_words("logs", &[ns, "a policy of this cluster"]).await;
     let delete = ["delete", "--filename", file];
     assert!(control_plane::output(fixture.kubectl(&delete)).await.status.success());
     // The operator continues by itself.
@@ -94,7 +112,7 @@ async fn the_runbook_of_failing_passes_shows_the_policy_that_refuses_the_status(
 
 #[tokio::test]
 async fn the_runbook_of_missing_leaders_shows_that_the_lease_is_forbidden() {
-    let fixture = restricted(&[("ELASTICACHE_USERS_LEADER_ELECT", "true".to_owned())]).await;
+    let fixture = restricted(&[OBJECTS], &[("ELASTICACHE_USERS_LEADER_ELECT", "true".to_owned())]).await;
     assert_eq!(fixture.exit_code().await, Some(1));
     let on_call = OnCall::reads("ElastiCacheUserOperatorNoLeader", &fixture).with_account("restricted");
     on_call.sees_words("logs", &["allow get, create and update on leases", &fixture.ns]).await;

@@ -113,6 +113,14 @@ impl<'a> OnCall<'a> {
         String::from_utf8(stdout).unwrap()
     }
 
+    /// The page names these words as code, and the command prints them.
+    pub(super) async fn finds(&self, text: &str, quoted: &[&str]) {
+        for word in quoted {
+            assert!(self.page.codes.iter().any(|code| code == word), "the page does not quote {word:?}");
+        }
+        self.sees_words(text, quoted).await;
+    }
+
     /// Runs the command until it prints these words: the log and the list of events may be a moment behind.
     pub(super) async fn sees_words(&self, text: &str, wanted: &[&str]) {
         until(&format!("{text:?} shows {wanted:?}"), async || {

@@ -15,6 +15,7 @@ mod judges;
 mod permissions;
 mod protecting;
 mod refusing;
+mod releasing;
 mod rendering;
 #[path = "../../../../src/plan/tests/access_string/usefulness.rs"]
 mod usefulness;

@@ -104,6 +104,26 @@ fn the_operator_may_read_secrets_of_listed_namespaces_and_of_no_other() {
     );
 }
 
+/// The command that NOTES.txt tells.
+#[test]
+fn a_team_lets_the_operator_read_its_secrets_with_the_role_that_the_chart_makes() {
+    grant(&["bindable", "bound"], LEAST);
+    holds("bindable", &[may_not("bound", "get", "secrets/any")]);
+    let role = format!("--clusterrole=bindable:{RELEASE}-secrets");
+    let account = format!("--serviceaccount=bindable:{RELEASE}");
+    kubectl(&["create", "rolebinding", "secrets", "--namespace=bound", &role, &account]);
+    holds(
+        "bindable",
+        &[
+            may_do("bound", "watch", "secrets"),
+            may_do("bound", "get", "secrets/any"),
+            may_not("bound", "update", "secrets/any"),
+            may_not("bindable", "get", "secrets/any"),
+            may_not("*", "list", "secrets"),
+        ],
+    );
+}
+
 /// People who use the plain manifests apply this file, as the file says.
 #[test]
 fn a_namespace_lets_the_operator_read_its_secrets_with_the_role_in_deploy() {
