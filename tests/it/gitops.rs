@@ -12,8 +12,8 @@ mod renaming;
 use serde_json::{Value, json};
 
 use self::flux::Flux;
-use crate::control_plane;
 use crate::fixture::{Fixture, Setup, manifest, with};
+use crate::{control_plane, repository};
 
 /// The name of the Kustomization.
 const SHOP: &str = "shop";
@@ -79,6 +79,16 @@ impl<'a> Shop<'a> {
         self.flux.patch(SHOP, json!({ "spec": { "suspend": true } })).await;
         self.fixture.end().await;
     }
+}
+
+#[test]
+fn the_documentation_names_the_version_of_flux_that_is_tested() {
+    let pins = repository::read("tests/cluster/tools/kustomize-controller/go.mod");
+    let pin =
+        pins.lines().find_map(|line| line.trim().strip_prefix("github.com/fluxcd/kustomize-controller v"));
+    let version = pin.and_then(|rest| rest.split(' ').next()).unwrap();
+    let page = repository::read("docs/src/install/gitops.md");
+    assert!(page.contains(&format!("kustomize-controller {version}")), "{version}");
 }
 
 /// The durations are those of the example in deploy/flux.

@@ -67,7 +67,7 @@ async fn a_stalled_user_fails_the_kustomization_at_once_and_flux_tries_again() {
 #[ignore = "make gitops"]
 async fn a_commit_that_is_pushed_while_flux_waits_is_taken_up_when_the_wait_has_timed_out() {
     // Flux would begin its next attempt after an hour, but for the commit.
-    let shop = Shop::with(Setup::default(), json!({ "timeout": "10s", "retryInterval": "1h" })).await;
+    let shop = Shop::with(Setup::default(), json!({ "timeout": "20s", "retryInterval": "1h" })).await;
     let former = shop.push(&[("app", with_password("pw"))]).await;
     shop.fixture.reason("app", "SecretNotFound").await;
     shop.flux.shows(SHOP, "it waits", is_checking).await;
