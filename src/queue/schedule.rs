@@ -114,8 +114,7 @@ pub(crate) struct Schedule {
     polling: HashSet<Key>,
     /// If more objects poll, a listing is cheaper.
     most_polled: usize,
-    /// Of the objects that are left to a listing, the one that began to wait last. It is polled, so that one look tells when the
-    /// next listing has much to show.
+    /// One of the objects that are left to a listing. It is polled, so that one look tells when the next listing has much to show.
     probe: Option<Key>,
 }
 

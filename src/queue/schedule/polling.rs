@@ -7,7 +7,8 @@ use super::{Entry, Key, Schedule, State};
 impl Schedule {
     /// The pass that has just ended wants the next one only to look whether AWS has finished. If many objects do, a listing shows
     /// all of them together, and they keep no timer. Those that changed a short time ago keep theirs as long as they alone are
-    /// few, because somebody waits for them. The last one that is left to the listing keeps its timer as the probe.
+    /// few, because somebody waits for them. One that is left to the listing keeps its timer as the probe. If it has waited for
+    /// long, one that changed a short time ago takes its place.
     pub(crate) fn polls(&mut self, key: &Key, now: Moment) {
         if !matches!(self.objects.get(key), Some(Entry { state: State::Later(_), .. })) {
             return;
@@ -19,7 +20,8 @@ impl Schedule {
         let is_recent = |key: &Key| self.objects.get(key).is_some_and(|entry| entry.changed_recently(now));
         let spares_recent = self.polling.iter().filter(|key| is_recent(key)).count() <= self.most_polled;
         let is_left = |key: &Key| !(spares_recent && is_recent(key));
-        if is_left(key) {
+        let has_probe = self.probe.as_ref().is_some_and(|probe| is_recent(probe) || !is_recent(key));
+        if is_left(key) && !has_probe {
             self.probe = Some(key.clone());
         }
         let left = self.polling.iter().filter(|key| is_left(key) && Some(*key) != self.probe.as_ref());
@@ -28,8 +30,8 @@ impl Schedule {
         }
     }
 
-    /// Whether the wait of the probe is over: then most of those that began to wait before it have probably waited long enough
-    /// too, and a listing should come now. Says so once.
+    /// Whether the wait of the probe is over: then those that began to wait before it have probably waited long enough too, and a
+    /// listing should come now. Says so once.
     pub(crate) fn take_ended_probe(&mut self) -> bool {
         self.probe.take_if(|probe| !self.polling.contains(probe)).is_some()
     }
