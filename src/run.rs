@@ -33,7 +33,7 @@ use crate::places::Places;
 use crate::queue::Queue;
 use crate::reconcile::Reconciler;
 use crate::telemetry::{
-    self, Certificate, CertificateError, HttpServer, Installed, Metrics, MetricsReaders, ObjectMetrics,
+    self, Certificate, CertificateError, HttpServer, Metrics, MetricsReaders, ObjectMetrics, OperatorName,
     ProcessMetrics, ReadinessProbe,
 };
 
@@ -99,10 +99,7 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     let asked_in = namespaces.first().cloned();
     connection::serves_users(&requests, asked_in.as_deref(), run.kubernetes_timeout).await?;
     let cluster_id = cluster_id(run, &requests).await?;
-    let mut registry = Registry::default();
-    let objects = ObjectMetrics::new(run.default_deletion_policy.as_str());
-    let metrics = Metrics::register(&mut registry, objects, installed(run, &namespace));
-    registry.register_collector(Box::new(ProcessMetrics::default()));
+    let (mut registry, metrics) = registered_metrics(run, operator_name(run, &namespace));
     let (aws, region) = Aws::connect(Timeouts::within(run.aws_call_timeout)).await?;
     let aws = aws.with_provider(&credentials_provider());
     aws.meter().register(&mut registry);
@@ -154,9 +151,17 @@ pub async fn run(run: &RunFlags) -> Result<(), RunError> {
     Running { controllers, event_writers, server, leadership, signals }.until_end(&end).await
 }
 
-fn installed<'a>(run: &'a RunFlags, namespace: &'a str) -> Installed<'a> {
+fn registered_metrics(run: &RunFlags, operator: OperatorName<'_>) -> (Registry, Metrics) {
+    let mut registry = Registry::default();
+    let objects = ObjectMetrics::new(run.default_deletion_policy.as_str());
+    let metrics = Metrics::register(&mut registry, objects, operator);
+    registry.register_collector(Box::new(ProcessMetrics::default()));
+    (registry, metrics)
+}
+
+fn operator_name<'a>(run: &'a RunFlags, namespace: &'a str) -> OperatorName<'a> {
     let namespace = run.lease_namespace().unwrap_or(namespace);
-    Installed { namespace, release: run.release.as_deref().unwrap_or_default() }
+    OperatorName { namespace, release: run.release.as_deref().unwrap_or_default() }
 }
 
 fn settings(run: &RunFlags, region: String, namespaces: &[String]) -> Settings {

@@ -40,7 +40,7 @@ pub use corrections::Corrections;
 pub use escaped_lines::EscapedLines;
 pub use log_line::write_log_line;
 pub use objects::ObjectMetrics;
-pub use passes::{GroupMetrics, Installed, Measured, Metrics, QueueMetrics, Reconciled};
+pub use passes::{GroupMetrics, Measured, Metrics, OperatorName, QueueMetrics, Reconciled};
 pub use process::ProcessMetrics;
 pub use readers::MetricsReaders;
 pub use sparse::SparseWarnings;

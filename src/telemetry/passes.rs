@@ -85,7 +85,7 @@ impl GroupMetrics {
 
 /// Which of several operators this one is.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Installed<'a> {
+pub struct OperatorName<'a> {
     pub namespace: &'a str,
     pub release: &'a str,
 }
@@ -108,7 +108,7 @@ pub struct Metrics {
 impl Metrics {
     /// Creates every series whose labels are known, because a counter that starts at 1 has no rate for its first event.
     #[must_use]
-    pub fn register(registry: &mut Registry, objects: ObjectMetrics, who: Installed<'_>) -> Self {
+    pub fn register(registry: &mut Registry, objects: ObjectMetrics, who: OperatorName<'_>) -> Self {
         let metrics = Self {
             total: Family::default(),
             errors: Family::default(),
@@ -154,7 +154,7 @@ impl Metrics {
             "Number of memberships of user groups that wait to be added or removed, or that AWS is changing",
             metrics.groups.0.clone(),
         );
-        let Installed { namespace, release } = who;
+        let OperatorName { namespace, release } = who;
         let labels = [("version", env!("CARGO_PKG_VERSION")), ("namespace", namespace), ("release", release)];
         let build = Info::new(labels.map(|(name, value)| (name, value.to_owned())).to_vec());
         registry.register(
@@ -303,7 +303,7 @@ mod tests {
     #[tokio::test]
     async fn a_pass_counts_when_it_ends() {
         let mut registry = Registry::default();
-        let metrics = Metrics::register(&mut registry, ObjectMetrics::default(), Installed::default());
+        let metrics = Metrics::register(&mut registry, ObjectMetrics::default(), OperatorName::default());
         metrics.begin().end(Reconciled::Error);
         drop(metrics.begin());
         let mut page = String::new();

@@ -64,6 +64,36 @@ pub(crate) async fn annotate_secret(fixture: &Fixture, name: &str, value: &str) 
 }
 
 #[tokio::test]
+async fn status_says_when_aws_last_accepted_passwords_and_a_restart_changes_nothing_of_it() {
+    let fixture = ready_with_password().await;
+    fixture.ready("without", iam()).await;
+    let applied_at =
+        async |name: &str| fixture.acknowledge(name).await["status"]["passwordsAppliedAt"].clone();
+    let created = applied_at("app").await;
+    assert!(created.is_string(), "{created}");
+    assert!(applied_at("without").await.is_null());
+    // The time has whole seconds.
+    let began = jiff::Timestamp::now().as_second();
+    fixture.secret("one", SECOND).await;
+    holds(&fixture, &[SECOND]).await;
+    let rotated = applied_at("app").await;
+    let time: jiff::Timestamp = rotated.as_str().unwrap().parse().unwrap();
+    assert!(time.as_second() >= began && time <= jiff::Timestamp::now(), "{rotated} and {began}");
+    fixture.kill();
+    fixture.start();
+    fixture.acknowledge("app").await;
+    fixture.patch("app", json!({ "spec": { "accessString": "on ~other:* +@all" } })).await;
+    fixture.wait_ready("app").await;
+    assert_eq!(applied_at("app").await, rotated, "AWS got no password since");
+    fixture.patch("app", json!({ "spec": { "authentication": { "type": "iam", "passwords": null } } })).await;
+    fixture.wait_ready("app").await;
+    assert!(applied_at("app").await.is_null());
+    fixture.deleted("app").await;
+    fixture.deleted("without").await;
+    fixture.end().await;
+}
+
+#[tokio::test]
 async fn a_changed_secret_reaches_aws_with_one_modify_user() {
     let fixture = ready_with_password().await;
     fixture.secret("one", SECOND).await;

@@ -146,3 +146,6 @@ fn is_forbidden<T>(event: &Result<Event<T>, watcher::Error>) -> bool {
     };
     code == 403
 }
+
+#[cfg(test)]
+mod tests;

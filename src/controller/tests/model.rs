@@ -32,7 +32,7 @@ use crate::memories::Memories;
 use crate::orphans::Orphans;
 use crate::places::Places;
 use crate::resolve::{Lockdown, Patterns, Policy};
-use crate::telemetry::{Corrections, Installed, ObjectMetrics};
+use crate::telemetry::{Corrections, ObjectMetrics, OperatorName};
 
 /// An API server with this many suspended objects and Secrets.
 #[derive(Clone, Copy, Debug, Default)]
@@ -228,7 +228,7 @@ impl Model {
 
 fn context(client: Client, model: Model, ending: watch::Receiver<bool>) -> Arc<Context<ModelAws>> {
     let objects = ObjectMetrics::new("Delete");
-    let metrics = Metrics::register(&mut Registry::default(), objects, Installed::default());
+    let metrics = Metrics::register(&mut Registry::default(), objects, OperatorName::default());
     let pace = plan::pace::Pace::default();
     let kubernetes = Kubernetes::new(client, Token::unlimited());
     Arc::new(Context {

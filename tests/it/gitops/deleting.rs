@@ -161,20 +161,35 @@ async fn a_kustomization_that_orphans_its_objects_or_is_suspended_leaves_the_use
     }
 }
 
-#[tokio::test]
-#[ignore = "make gitops"]
-async fn a_namespace_goes_with_its_users_when_its_kustomization_is_deleted() {
+/// The namespace of the fixture with two users, as a team has them in one folder.
+fn team(ns: &str) -> String {
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": ns } });
+    let users = [manifest("by-iam", iam()), manifest("by-password", with_password("pw"))];
+    let within = users.map(|mut user| {
+        user["metadata"]["namespace"] = json!(ns);
+        user
+    });
+    [&[namespace][..], &within].concat().iter().map(Value::to_string).collect::<Vec<_>>().join("\n---\n")
+}
+
+/// A team whose users are ready. The repository has another folder too.
+async fn deployed_team() -> Shop<'static> {
     // See `deleting::a_namespace_is_deleted_although_its_secret_goes_first_and_events_are_refused`.
     let setup = Setup { rights: Some(Rights::ClusterSecrets), ..Setup::default() };
-    let shop = Shop::with(setup, json!({})).await;
+    let shop = Shop::with(setup, json!({ "targetNamespace": null })).await;
     shop.fixture.secret("pw", PASSWORD).await;
-    let namespace =
-        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": shop.fixture.ns } });
-    let users = [manifest("by-iam", iam()), manifest("by-password", with_password("pw"))];
-    let revision = shop.push_objects(&[&[namespace][..], &users].concat()).await;
+    let revision = shop.flux.push(&[("team/all.yaml", team(&shop.fixture.ns)), others(&shop)]).await;
     shop.flux.ready(SHOP, &revision).await;
-    shop.flux.delete(SHOP).await;
-    shop.flux.shows(SHOP, "gone", Value::is_null).await;
+    shop
+}
+
+/// A file that stays, because kustomize refuses a folder without an object.
+fn others(shop: &Shop<'_>) -> (&'static str, String) {
+    let metadata = json!({ "name": "others", "namespace": shop.flux.namespace() });
+    ("others.yaml", json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata }).to_string())
+}
+
+async fn goes_with_its_users(shop: Shop<'_>) {
     for name in ["by-iam", "by-password"] {
         shop.fixture.gone(name).await;
         assert!(shop.fixture.aws.user(name).await.is_none(), "{name}");
@@ -183,4 +198,23 @@ async fn a_namespace_goes_with_its_users_when_its_kustomization_is_deleted() {
     until("the namespace is gone", async || namespaces.get_opt(&shop.fixture.ns).await.unwrap().is_none())
         .await;
     shop.fixture.end().await;
+}
+
+#[tokio::test]
+#[ignore = "make gitops"]
+async fn a_namespace_goes_with_its_users_when_its_kustomization_is_deleted() {
+    let shop = deployed_team().await;
+    shop.flux.delete(SHOP).await;
+    shop.flux.shows(SHOP, "gone", Value::is_null).await;
+    goes_with_its_users(shop).await;
+}
+
+#[tokio::test]
+#[ignore = "make gitops"]
+async fn a_namespace_goes_with_its_users_when_its_folder_is_removed() {
+    let shop = deployed_team().await;
+    let revision = shop.flux.push(&[others(&shop)]).await;
+    shop.flux.ready(SHOP, &revision).await;
+    assert_eq!(shop.flux.failures(), [""; 0]);
+    goes_with_its_users(shop).await;
 }

@@ -132,6 +132,11 @@ impl<'a> Flux<'a> {
         flux
     }
 
+    /// The namespace of the repository and of its Kustomizations.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     fn repositories(&self) -> Api<DynamicObject> {
         let kind = GroupVersionKind::gvk("source.toolkit.fluxcd.io", "v1", "GitRepository");
         self.api(&kind, "gitrepositories")
