@@ -154,8 +154,9 @@ fn rests(operator: &mut Operator, model: &mut Model) -> Option<String> {
 
 /// A restart must not change anything either, except that it repeats a status write that failed while a person was needed.
 fn survives_a_restart(operator: &mut Operator, model: &mut Model) -> Option<String> {
-    // If somebody changed the tags, this process reads them only after a person has acted. A new process reads them at once.
-    let unread = model.history.retagged && ends::needs_a_person(model);
+    // If somebody changed the user, this process looks only after a person has acted: an object that waits for a Secret makes no
+    // call. A new process looks at once.
+    let unread = (model.history.retagged || model.history.changed) && ends::needs_a_person(model);
     if unread || judge::is_known_by_memory_alone(model) {
         return None;
     }

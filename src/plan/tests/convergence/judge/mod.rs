@@ -34,6 +34,8 @@ pub(crate) struct History {
     pub(crate) moved: bool,
     /// Somebody else changed the user's tags, and the operator has not read them since.
     pub(crate) retagged: bool,
+    /// Somebody else changed the user otherwise, and the operator has not looked at it since.
+    pub(crate) changed: bool,
     /// Somebody else changed the owner of the user after this pass had read it.
     pub(crate) raced: bool,
     /// AWS accepted a CreateUser or ModifyUser that status does not show yet.
@@ -138,6 +140,7 @@ pub(crate) fn described(model: &mut Model, sight: &UserObservation) {
     let history = &mut model.history;
     history.must_look &= matches!(sight, UserObservation::Failed(_));
     history.absent_for = (*sight == UserObservation::Absent).then_some(by);
+    history.changed &= matches!(sight, UserObservation::NotRead | UserObservation::Failed(_));
     match sight {
         UserObservation::Absent => {
             (history.gone_seen, history.sent) = (true, None);

@@ -14,7 +14,9 @@ use crate::events::{Claim, Others};
 impl Model {
     pub(crate) fn others(&mut self, others: &Others) {
         let before = self.looks();
+        let user = self.user().map(|user| user.shown.clone());
         self.have_a_hand(others);
+        self.history.changed |= self.user().map(|user| &user.shown) != user.as_ref();
         self.history.raced |= self.looks() != before;
     }
 
