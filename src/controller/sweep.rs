@@ -106,13 +106,24 @@ impl<U: UserApi> Sweeper<U> {
             let round = Round { unlisted, began: Instant::now(), waits: true };
             if listed.len() > pace.most_polled(pages.load(Ordering::Relaxed)) / 2 {
                 self.walk(round, pages).await;
-                // Its pass looks at the user, and then it is the one that is polled.
-                if let Some(newest) = queue.newest_listed().filter(|_| early) {
-                    self.request(&newest, Class::Repeat);
+                if early {
+                    self.poll_those_left(pages);
                 }
             } else {
                 round.unlisted.iter().for_each(|name| self.request(name, round.class()));
             }
+        }
+    }
+
+    /// After a listing that came early, the next one must come early too. So the last one is looked at, and is polled from then on. If
+    /// few are left, all are.
+    fn poll_those_left(&self, pages: &AtomicUsize) {
+        let Context { reconciler, queue, .. } = &*self.context;
+        let left = queue.listed();
+        if left.len() <= reconciler.settings.pace.most_polled(pages.load(Ordering::Relaxed)) {
+            left.iter().for_each(|name| self.request(name, Class::Repeat));
+        } else if let Some(newest) = queue.newest_listed() {
+            self.request(&newest, Class::Repeat);
         }
     }
 

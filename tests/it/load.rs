@@ -157,6 +157,35 @@ async fn many_deletions_are_polled_by_one_listing() {
     fixture.end().await;
 }
 
+/// At the pace of production, because there a listing that does not come early comes after 15 s.
+#[tokio::test]
+async fn many_deletions_end_soon_after_aws_has_finished() {
+    let mut setup = setup();
+    setup.aws.delete_time = Duration::from_secs(3);
+    let fixture = Fixture::without_operator(setup).await;
+    let mut env = unlimited().to_vec();
+    env.push(("ELASTICACHE_USERS_PACE_DIVISOR", "1".to_owned()));
+    fixture.start_with(&env);
+    let names = names("leaving", 60);
+    create_all(&fixture, &names, |_| iam()).await;
+    for name in &names {
+        fixture.wait_ready(name).await;
+    }
+    join_all(names.iter().map(|name| fixture.delete(name))).await;
+    for name in &names {
+        fixture.gone(name).await;
+    }
+    let calls = fixture.aws.calls().await;
+    // In milliseconds.
+    let last = |action: &str| {
+        let of_action = calls.iter().filter(|call| call["Action"] == action);
+        of_action.filter_map(|call| call["At"].as_u64()).max().unwrap()
+    };
+    let waited = last("DescribeUsers") - last("DeleteUser");
+    assert!(waited < 12_000, "the last look was {waited} ms after the last DeleteUser");
+    fixture.end().await;
+}
+
 /// AWS takes 12 s for each change, as above.
 #[tokio::test]
 async fn many_edits_are_polled_by_one_listing_and_its_row_is_their_last_look() {
