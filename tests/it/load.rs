@@ -157,14 +157,17 @@ async fn many_deletions_are_polled_by_one_listing() {
     fixture.end().await;
 }
 
-/// At the pace of production, because there a listing that does not come early comes after 15 s.
+/// At the pace of production, because there a listing that does not come early comes after 15 s. The rate spreads the deletions over
+/// some seconds, so that the first early listing finds only some of them done.
 #[tokio::test]
 async fn many_deletions_end_soon_after_aws_has_finished() {
     let mut setup = setup();
     setup.aws.delete_time = Duration::from_secs(3);
     let fixture = Fixture::without_operator(setup).await;
-    let mut env = unlimited().to_vec();
-    env.push(("ELASTICACHE_USERS_PACE_DIVISOR", "1".to_owned()));
+    let env = [
+        ("ELASTICACHE_USERS_PACE_DIVISOR", "1".to_owned()),
+        ("ELASTICACHE_USERS_AWS_RATE", "40".to_owned()),
+    ];
     fixture.start_with(&env);
     let names = names("leaving", 60);
     create_all(&fixture, &names, |_| iam()).await;
