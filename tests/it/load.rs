@@ -164,10 +164,8 @@ async fn many_deletions_end_soon_after_aws_has_finished() {
     let mut setup = setup();
     setup.aws.delete_time = Duration::from_secs(3);
     let fixture = Fixture::without_operator(setup).await;
-    let env = [
-        ("ELASTICACHE_USERS_PACE_DIVISOR", "1".to_owned()),
-        ("ELASTICACHE_USERS_AWS_RATE", "40".to_owned()),
-    ];
+    let env =
+        [("ELASTICACHE_USERS_PACE_DIVISOR", "1".to_owned()), ("ELASTICACHE_USERS_AWS_RATE", "40".to_owned())];
     fixture.start_with(&env);
     let names = names("leaving", 60);
     create_all(&fixture, &names, |_| iam()).await;

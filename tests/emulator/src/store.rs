@@ -117,6 +117,14 @@ impl Store {
     }
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        // A process that another thread has just started may hold a copy of the file for a moment, and the lock with it.
+        // If this fails, the lock goes with the last copy.
+        let _ = self.file.unlock();
+    }
+}
+
 fn open_locked(path: &Path, truncate: bool) -> io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(truncate).open(path)?;
     match file.try_lock() {
@@ -176,6 +184,17 @@ mod tests {
         let mut store = Store::open(path, &mut BTreeMap::new()).unwrap();
         store.append(&region.unwritten()).unwrap();
         region.written();
+    }
+
+    #[test]
+    fn a_data_file_may_be_used_again_although_a_new_process_still_has_a_copy_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        let store = Store::open(&path, &mut BTreeMap::new()).unwrap();
+        let copy = store.file.try_clone().unwrap();
+        drop(store);
+        drop(Store::open(&path, &mut BTreeMap::new()).unwrap());
+        drop(copy);
     }
 
     #[test]
