@@ -56,6 +56,10 @@ fn object_facts(object: &Value, secrets: &[Value]) -> Value {
         status.insert("observedGeneration".to_owned(), json!(observed.as_ref() == Some(generation)));
         // This time is removed together with a later change.
         status.remove("createRequestedAt");
+        // The time differs from case to case.
+        if let Some(at) = status.get_mut("passwordsAppliedAt") {
+            *at = json!(true);
+        }
     }
     for condition in status["conditions"].as_array_mut().into_iter().flatten() {
         condition["lastTransitionTime"] = Value::Null;
