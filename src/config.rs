@@ -57,8 +57,8 @@ pub struct RunFlags {
     pub namespace: Vec<String>,
 
     /// Watch Secrets only in this namespace, instead of in every watched namespace; repeatable, comma-separated in the
-    /// environment, - for none, * for each namespace in which RBAC allows it, also if it does so only later. Secrets of other namespaces are still read if RBAC allows it, but their changes are noticed only
-    /// at the next --resync.
+    /// environment, - for none, * for each namespace in which RBAC allows it, also if it does so only later. Secrets of other
+    /// namespaces are still read if RBAC allows it, but their changes are noticed only at the next --resync.
     #[arg(long, env = "ELASTICACHE_USERS_SECRET_NAMESPACE", value_delimiter = ',', value_name = "NAME")]
     pub secret_namespace: Vec<String>,
 

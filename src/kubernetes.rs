@@ -1,10 +1,12 @@
 //! I/O: requests to the API server about one object. A write applies only to the version of the object that it was decided on.
 
+mod access;
 mod convert;
 mod events;
 mod failures;
 mod secrets;
 
+pub(crate) use access::may;
 pub(crate) use convert::timestamp;
 pub use convert::{facts, status};
 pub(crate) use events::{EventWriters, Events};

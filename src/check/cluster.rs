@@ -5,9 +5,7 @@ use std::time::Duration;
 use axum::http::{Request, StatusCode};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-};
+use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ListParams, PostParams};
@@ -21,6 +19,7 @@ use super::permissions::{AccessReview, Rule, Scope};
 use super::uninstall::ObjectSummary;
 use crate::api::{ElastiCacheUser, FINALIZER, GROUP, PREVENT_DELETION, TrimmedUser, VERSION};
 use crate::connection::{self, ConfigurationError};
+use crate::kubernetes::may;
 use crate::resolve::Policy;
 use crate::{clock, resolve};
 
@@ -135,24 +134,16 @@ impl Cluster {
         verb: &str,
     ) -> Result<bool, ClusterError> {
         let text = |text: &str| Some(text.to_owned());
-        let question = SelfSubjectAccessReview {
-            spec: SelfSubjectAccessReviewSpec {
-                resource_attributes: Some(ResourceAttributes {
-                    group: text(rule.group),
-                    resource: text(rule.resource),
-                    subresource: rule.subresource.map(str::to_owned),
-                    name: rule.name.map(str::to_owned),
-                    namespace: namespace.map(str::to_owned),
-                    verb: text(verb),
-                    ..ResourceAttributes::default()
-                }),
-                ..SelfSubjectAccessReviewSpec::default()
-            },
-            ..SelfSubjectAccessReview::default()
+        let attributes = ResourceAttributes {
+            group: text(rule.group),
+            resource: text(rule.resource),
+            subresource: rule.subresource.map(str::to_owned),
+            name: rule.name.map(str::to_owned),
+            namespace: namespace.map(str::to_owned),
+            verb: text(verb),
+            ..ResourceAttributes::default()
         };
-        let reviews: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
-        let review = self.within(reviews.create(&PostParams::default(), &question)).await?;
-        Ok(review.status.is_some_and(|status| status.allowed))
+        self.within(may(&self.client, attributes)).await
     }
 
     pub(crate) async fn definition(&self) -> Installed {

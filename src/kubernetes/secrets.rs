@@ -1,35 +1,25 @@
 //! I/O: reads passwords from the Secrets that objects name.
 
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-};
+use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use kube::api::PostParams;
 use plan::{InvalidPassword, Password, SecretProblem, SecretVersion};
 
-use super::Kubernetes;
 use super::failures::secret_cause;
+use super::{Kubernetes, may};
 use crate::api::TrimmedSecret;
 
 impl Kubernetes {
     /// Whether the Secrets of this namespace may be listed. If nobody may ask that, a LIST shows it.
     pub(crate) async fn may_list_secrets(&self, namespace: &str) -> bool {
-        let question = SelfSubjectAccessReview {
-            spec: SelfSubjectAccessReviewSpec {
-                resource_attributes: Some(ResourceAttributes {
-                    namespace: Some(namespace.to_owned()),
-                    resource: Some("secrets".to_owned()),
-                    verb: Some("list".to_owned()),
-                    ..ResourceAttributes::default()
-                }),
-                ..SelfSubjectAccessReviewSpec::default()
-            },
-            ..SelfSubjectAccessReview::default()
+        let list = ResourceAttributes {
+            namespace: Some(namespace.to_owned()),
+            resource: Some("secrets".to_owned()),
+            verb: Some("list".to_owned()),
+            ..ResourceAttributes::default()
         };
-        let reviews: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
-        match reviews.create(&PostParams::default(), &question).await {
-            Ok(answer) => answer.status.is_some_and(|status| status.allowed),
+        match may(&self.client, list).await {
+            Ok(is_allowed) => is_allowed,
             Err(kube::Error::Api(status)) if status.code == 403 => true,
             Err(error) => {
                 self.failures.note("ask whether Secrets may be listed", namespace, &error);

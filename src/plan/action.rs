@@ -56,28 +56,17 @@ impl Mutation {
 }
 
 impl Action {
-    /// `None` if the action changes nothing in AWS.
     /// What CreateUser or ModifyUser sends.
     #[must_use]
     pub fn authentication(&self) -> Option<&AuthenticationChange> {
-        match self {
-            Self::Create(create) => Some(&create.authentication),
-            Self::Modify(modify) => modify.changes.authentication.as_ref(),
-            Self::Tag(_)
-            | Self::Untag(_)
-            | Self::Delete(_)
-            | Self::Fetch(_)
-            | Self::AddFinalizer
-            | Self::WriteIntent(_)
-            | Self::ReleaseFinalizer(_)
-            | Self::Wait(_)
-            | Self::Refuse(_)
-            | Self::InSync
-            | Self::Suspended { .. }
-            | Self::ObserveOnly(_) => None,
+        if let Self::Create(create) = self {
+            return Some(&create.authentication);
         }
+        let Self::Modify(modify) = self else { return None };
+        modify.changes.authentication.as_ref()
     }
 
+    /// `None` if the action changes nothing in AWS.
     #[must_use]
     pub fn mutation(&self) -> Option<Mutation> {
         match self {
